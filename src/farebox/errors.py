@@ -1,0 +1,99 @@
+"""Every failure Farebox raises, one slug each.
+
+The slug (`code`) is the same in Python, the API's JSON, the dashboard and the docs::
+
+    FareboxError
+    ├── ConfigError                    config_invalid
+    ├── CatalogError                   catalog_invalid
+    ├── PriceFileError                 price_file_invalid
+    ├── PriceNotFoundError             price_not_found
+    ├── JournalError                   journal_unavailable
+    ├── LedgerError                    ledger_unavailable
+    │   ├── LedgerLockedError          ledger_locked
+    │   └── LedgerSchemaError          ledger_schema_newer
+    ├── StateDirectoryError            state_directory_refused
+    ├── PortInUseError                 port_in_use
+    ├── CallNotFoundError              call_not_found
+    └── UsageError                     usage_error
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One problem in data a user wrote: where it is, what was found, what was expected."""
+
+    file: str
+    line: int
+    key: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.key}: found {self.found}, expected {self.expected}"
+
+
+class FareboxError(Exception):
+    """Root of every error Farebox raises on purpose."""
+
+    code: ClassVar[str] = "farebox_error"
+
+
+class FindingsError(FareboxError):
+    """User data with one or more problems, all reported at once."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+        self.findings = findings
+
+
+class ConfigError(FindingsError):
+    code = "config_invalid"
+
+
+class CatalogError(FindingsError):
+    code = "catalog_invalid"
+
+
+class PriceFileError(FindingsError):
+    code = "price_file_invalid"
+
+
+class PriceNotFoundError(FareboxError):
+    code = "price_not_found"
+
+
+class JournalError(FareboxError):
+    code = "journal_unavailable"
+
+
+class LedgerError(FareboxError):
+    code = "ledger_unavailable"
+
+
+class LedgerLockedError(LedgerError):
+    code = "ledger_locked"
+
+
+class LedgerSchemaError(LedgerError):
+    code = "ledger_schema_newer"
+
+
+class StateDirectoryError(FareboxError):
+    code = "state_directory_refused"
+
+
+class PortInUseError(FareboxError):
+    code = "port_in_use"
+
+
+class CallNotFoundError(FareboxError):
+    code = "call_not_found"
+
+
+class UsageError(FareboxError):
+    code = "usage_error"

@@ -1,0 +1,90 @@
+"""The one directory that holds Farebox's state, and who may look into it.
+
+Directories are 0700 and files 0600; anything looser is refused with what to type.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from farebox.errors import StateDirectoryError
+
+
+class Home:
+    """Paths inside the state directory. Creating one touches nothing; `prepare` does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.journal = path / "journal"
+        """One folder a writer, see `farebox.journal`."""
+        self.ledger = path / "ledger.db"
+        self.ledger_lock = path / "ledger.lock"
+        self.run = path / "run"
+        """`proxy.json`, `server.json`, `ledger.json`: pid and addresses of what runs."""
+        self.cache = path / "cache"
+        self.config = path / "farebox.yaml"
+        self.secret_file = path / "install.key"
+
+    def prepare(self) -> None:
+        """Create the directory tree and refuse one that others own or can read."""
+        for directory in (self.path, self.journal, self.run, self.cache):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            check_private(directory)
+
+    def secret(self) -> bytes:
+        """Return this installation's 32 secret bytes, made on first use."""
+        try:
+            check_private(self.secret_file)
+            return self.secret_file.read_bytes()
+        except FileNotFoundError:
+            pass
+        fresh = secrets.token_bytes(32)
+        temporary = self.secret_file.with_name(f".install.key.{os.getpid()}")
+        write_private(temporary, fresh)
+        try:
+            os.link(temporary, self.secret_file)  # the first of two starters wins, whole
+        except FileExistsError:
+            return self.secret_file.read_bytes()
+        finally:
+            temporary.unlink()
+        return fresh
+
+
+def locate() -> Home:
+    """Return the home named by `FAREBOX_HOME`, else the platform's user data directory."""
+    named = os.environ.get("FAREBOX_HOME")
+    if named:
+        return Home(Path(named).expanduser().absolute())
+    import platformdirs
+
+    return Home(Path(platformdirs.user_data_dir("farebox", appauthor=False)))
+
+
+def check_private(path: Path) -> None:
+    """Raise `StateDirectoryError` unless `path` is ours alone."""
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        raise StateDirectoryError(f"{path} is a symbolic link; Farebox keeps its state in real files")
+    if status.st_uid != os.getuid():
+        raise StateDirectoryError(f"{path} belongs to user {status.st_uid}, not to you ({os.getuid()})")
+    if status.st_mode & 0o077:
+        wanted = "700" if stat.S_ISDIR(status.st_mode) else "600"
+        raise StateDirectoryError(f"{path} can be read by others; type: chmod {wanted} {path}")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Create `path` with mode 0600; an existing file or link there is an error."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Replace `path` in one step with a 0600 file of that content."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    write_private(temporary, content)
+    temporary.replace(path)

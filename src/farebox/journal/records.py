@@ -1,0 +1,98 @@
+"""What writers put into a journal: MessagePack maps, one struct a record type.
+
+An exchange is an `Intent` (before the first upstream byte), any number of `Partial`s and one
+`Done`. `Done` repeats what identifies the exchange, so a row can be made of it alone.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from farebox.wire.facts import Extraction
+
+INTENT, PARTIAL, DONE, MARK = 1, 2, 3, 4
+"""Record types as stored in a record's header."""
+
+Outcome = Literal[
+    "completed",  # the response reached its end and was passed on
+    "client_disconnected",  # the client left first
+    "upstream_failed",  # connect, TLS, reset, malformed or premature end upstream
+    "timed_out",  # one of our own limits, after the upstream was contacted
+    "refused",  # we answered the request ourselves; the upstream saw nothing
+    "unknown",  # the writer died before it could say
+]
+
+
+class Origin(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Who sent what where: known before the upstream is contacted."""
+
+    event_id: bytes
+    """16 bytes, UUIDv7, made at the source."""
+    source: str
+    """The writer that saw the exchange: `proxy:<writer id>`."""
+    witness: str = "proxy"
+    occurred_at_ns: int
+    provider: str
+    surface: str
+    """`<family>.<endpoint>`: `openai.chat`, `anthropic.messages`, `my-llm.other` …"""
+    method: str = "POST"
+    path: str = ""
+    """The upstream path without its query: a query can hold a key."""
+    host: str = ""
+    key_fingerprint: str | None = None
+    """Keyed hash of the API key (16 hex digits); None when the request carried none."""
+    attribution: dict[str, str] = {}
+    """`customer`, `user`, `agent`, `session`, `task`, `app`, `project`, `tag.<name>` …"""
+    attribution_from: dict[str, str] = {}
+    """For each attribution key, which source won: `header:x-farebox-user`, `body:user` …"""
+    attempt: int = 0
+    """The SDK's own retry count, 0 for a first try."""
+
+
+class Intent(Origin, kw_only=True, omit_defaults=True):
+    """Written before the first upstream byte."""
+
+
+class Partial(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What is known so far of a long stream, at most every 5 s."""
+
+    event_id: bytes
+    at_ns: int
+    extraction: Extraction
+
+
+class Done(Origin, kw_only=True, omit_defaults=True):
+    """Written before the last byte is released to the client."""
+
+    ended_at_ns: int
+    outcome: Outcome
+    status: int = 0
+    """The HTTP status the client was sent; 0 when none was."""
+    error_class: str | None = None
+    """`rate_limited`, `upstream_5xx`, `connect_failed`, `tls_failed`, `policy:<rule>` …"""
+    request_bytes: int = 0
+    response_bytes: int = 0
+    first_byte_us: int = 0
+    """Request received to first response byte, microseconds."""
+    total_us: int = 0
+    added_us: int = 0
+    """Time spent inside the proxy and not waiting for anybody, microseconds, where known."""
+    extraction: Extraction = Extraction()
+
+
+class Mark(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Something the writer wants on record: a clock jump, a gap, lost records."""
+
+    at_ns: int
+    kind: str
+    """`clock_jump`, `gap`, `lost`."""
+    detail: dict[str, str | int] = {}
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_intent = msgspec.msgpack.Decoder(Intent).decode
+decode_partial = msgspec.msgpack.Decoder(Partial).decode
+decode_done = msgspec.msgpack.Decoder(Done).decode
+decode_mark = msgspec.msgpack.Decoder(Mark).decode

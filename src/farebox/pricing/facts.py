@@ -1,0 +1,60 @@
+"""What rating returns: each quantity times its unit price, and what could not be priced."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from farebox.money import PicoUsd
+from farebox.wire.facts import Quantity
+
+CostState = Literal[
+    "priced",
+    "free",  # the price row says zero, or the exchange is not billable
+    "included",  # a subscription or provisioned capacity pays for it
+    "unpriced",  # usage is known, a price is not
+    "estimated",  # priced from estimated usage
+    "unknown",  # usage is not known, so neither is the money
+    "provider_reported",
+]
+
+PriceSource = Literal["contract", "user", "overlay", "genai-prices", "litellm", "provider"]
+
+
+class CostLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One quantity, its unit price, and the amount rounded once to a pico-dollar."""
+
+    unit: str
+    """The leaf this prices, as in `wire.facts.LEAVES`."""
+    quantity: Quantity
+    list_unit_price_usd: Decimal | None
+    """Per single unit (one token, one second); None when unpriced."""
+    amount_pico: PicoUsd | None
+    price_id: str | None = None
+    """`provider/model/2025-08-07#cache_read`: which row, in force since when."""
+    price_source: PriceSource | None = None
+    effective_from: str | None = None
+    """ISO date or instant from which the price row is valid; None for since ever."""
+
+
+class RatedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part in money. `list_cost_pico` is ours by list price; `cost_pico` is what counts."""
+
+    lines: tuple[CostLine, ...] = ()
+    cost_state: CostState
+    reason: str | None = None
+    """Why it is unpriced, unknown, free or included."""
+    list_cost_pico: PicoUsd | None = None
+    cost_pico: PicoUsd | None = None
+    """The provider's stated money where it states any, else `list_cost_pico`; None when
+    nothing could be priced. A part with some unpriced lines is `unpriced` and keeps the sum
+    of its priced ones here: a lower bound."""
+    charge_pico: PicoUsd | None = None
+    """The customer's price: cost times the markup, rounded once; equals cost without one."""
+    markup: Decimal | None = None
+    priced_model: str | None = None
+    """The catalog's model id the price was found under."""
+    snapshot: str = ""
+    """Digest of the price book that rated this."""

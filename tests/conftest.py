@@ -1,0 +1,28 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of recorded provider traffic; skips the test where it is absent."""
+    folder = Path(os.environ.get("FAREBOX_FIXTURES", ROOT.parent / "shared" / "fixtures"))
+    if not (folder / "exchanges.jsonl.gz").is_file():
+        pytest.skip(f"no recordings at {folder}: set FAREBOX_FIXTURES")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def away_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Keep every test out of the real state directory."""
+    home = tmp_path / "farebox-home"
+    monkeypatch.setenv("FAREBOX_HOME", str(home))
+    yield home
