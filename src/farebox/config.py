@@ -1,17 +1,29 @@
 """`farebox.yaml`: where to listen, how durable, which upstreams, which prices.
 
-Every problem is reported at once with file, line, key and what was expected.
+Every problem is reported at once with file, line, key and what was expected. Reading YAML
+costs memory and milliseconds, so nothing of it is loaded where there is no file.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from farebox.yamltext import Node
+from farebox.errors import ConfigError, Finding
+
+if TYPE_CHECKING:
+    from farebox.home import Home
+    from farebox.yamltext import Node
 
 Durability = Literal["process", "power"]
+
+FILE_NAME = "farebox.yaml"
+PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -44,3 +56,215 @@ class Config(msgspec.Struct, kw_only=True):
     providers: dict[str, ProviderConfig] = {}
     pricing: Node | None = None
     """The `pricing:` section as written; `farebox.pricing` reads and checks it."""
+
+
+def find_file(home: Home, path: Path | None = None) -> Path | None:
+    """Return the file in force: the named one, `FAREBOX_CONFIG`, the working directory's, the home's."""
+    if path is not None:
+        return path.expanduser().absolute()
+    named = os.environ.get("FAREBOX_CONFIG")
+    if named:
+        return Path(named).expanduser().absolute()
+    for candidate in (Path.cwd() / FILE_NAME, home.config):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def load_config(home: Home, path: Path | None = None) -> Config:
+    """Return the configuration in force, the defaults where there is no file.
+
+    Raises:
+        ConfigError: With every problem of the file, not only the first.
+    """
+    file = find_file(home, path)
+    if file is None:
+        return Config()
+    from farebox import yamltext
+
+    try:
+        root, findings = yamltext.read(file)
+    except OSError as error:
+        raise ConfigError(
+            [Finding(str(file), 0, "", error.strerror or "an error", "a readable file")]
+        ) from None
+    config = Config(file=str(file))
+    if root is not None:
+        _read(root, config, findings)
+    if findings:
+        raise ConfigError(sorted(findings, key=lambda finding: finding.line))
+    return config
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """Return `; did you mean "durability"?` where one of `known` is close, else nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def _read(root: Node, config: Config, findings: list[Finding]) -> None:
+    readers: dict[str, Callable[[Node, Config, list[Finding]], None]] = {
+        "listen": _read_listen,
+        "dashboard": _read_dashboard,
+        "durability": _read_durability,
+        "providers": _read_providers,
+        "pricing": _read_pricing,
+    }
+    if root.kind != "mapping":
+        findings.append(root.finding("a mapping with " + ", ".join(readers)))
+        return
+    for key, node in root.items():
+        reader = readers.get(key)
+        if reader is None:
+            known = list(readers)
+            findings.append(
+                node.finding(f"one of {', '.join(known)}{did_you_mean(key, known)}", "an unknown key")
+            )
+        elif node.kind != "nothing":
+            reader(node, config, findings)
+    if config.listen == config.dashboard and config.listen.port:
+        where = root.get("dashboard") or root.get("listen") or root
+        findings.append(where.finding("another address than `listen`", f"{config.dashboard} twice"))
+
+
+def _read_listen(node: Node, config: Config, findings: list[Finding]) -> None:
+    config.listen = _address(node, findings) or config.listen
+
+
+def _read_dashboard(node: Node, config: Config, findings: list[Finding]) -> None:
+    config.dashboard = _address(node, findings) or config.dashboard
+
+
+def _read_durability(node: Node, config: Config, findings: list[Finding]) -> None:
+    if node.value == "process" or node.value == "power":
+        config.durability = node.value
+    else:
+        suggestion = did_you_mean(node.value, ["process", "power"]) if node.kind == "text" else ""
+        findings.append(
+            node.finding(f"process (survives a crash) or power (survives a power cut){suggestion}")
+        )
+
+
+def _read_providers(node: Node, config: Config, findings: list[Finding]) -> None:
+    if node.kind != "mapping":
+        findings.append(node.finding('a mapping of names, as in `my-llm: {upstream: "http://gpu-box:8000"}`'))
+        return
+    providers: dict[str, ProviderConfig] = {}
+    for name, entry in node.items():
+        if not PROVIDER_NAME.fullmatch(name):
+            findings.append(
+                entry.finding(
+                    "a name of a-z, 0-9, `.`, `_`, `-`: it becomes the path's first segment", repr(name)
+                )
+            )
+        provider = _provider(entry, findings)
+        if provider is not None:
+            providers[name] = provider
+    config.providers = providers
+
+
+def _read_pricing(node: Node, config: Config, findings: list[Finding]) -> None:
+    from farebox.pricing import check_pricing
+
+    findings.extend(check_pricing(node))
+    config.pricing = node
+
+
+def _provider(entry: Node, findings: list[Finding]) -> ProviderConfig | None:
+    if entry.kind != "mapping":
+        findings.append(entry.finding('a mapping, as in `{upstream: "http://127.0.0.1:9001"}`'))
+        return None
+    known = ["upstream", "speaks"]
+    values: dict[str, str] = {}
+    before = len(findings)
+    for key, node in entry.items():
+        if key not in known:
+            findings.append(
+                node.finding(f"one of {', '.join(known)}{did_you_mean(key, known)}", "an unknown key")
+            )
+        elif node.kind != "text":
+            findings.append(node.finding("text"))
+        else:
+            values[key] = node.value
+            if key == "upstream":
+                findings.extend(check_upstream(node))
+    if len(findings) > before:
+        return None
+    if not values:
+        findings.append(entry.finding("`upstream`, `speaks` or both", "neither"))
+        return None
+    upstream = values.get("upstream")
+    return ProviderConfig(upstream=upstream.rstrip("/") if upstream else None, speaks=values.get("speaks"))
+
+
+def check_upstream(node: Node) -> list[Finding]:
+    """Return what is wrong with an upstream's base URL."""
+    wrong = upstream_problem(str(node.value))
+    return [node.finding(f"a base URL as in `https://llm.example.com/v1`: {wrong}")] if wrong else []
+
+
+def upstream_problem(url: str) -> str | None:
+    """Return why `url` cannot be an upstream, None where it can."""
+    from urllib.parse import urlsplit
+
+    if any(character <= " " or character == "\x7f" for character in url):
+        return "without spaces or control characters"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return str(error)
+    if parts.scheme not in ("http", "https"):
+        return "it starts with http:// or https://"
+    if not parts.hostname:
+        return "it names a host"
+    if port == 0:
+        return "a port is 1 to 65535"
+    if parts.username is not None or parts.password is not None:
+        return "without a user or password: keys come with each request"
+    if parts.query or parts.fragment or url.endswith(("?", "#")):
+        return "without ? and #"
+    return None
+
+
+def _address(node: Node, findings: list[Finding]) -> Address | None:
+    address = parse_address(node.value) if node.kind == "text" else None
+    if address is None:
+        findings.append(node.finding("host:port, as in `127.0.0.1:3273` (port 0: any free one)"))
+        return None
+    if not is_loopback(address.host):
+        findings.append(
+            node.finding(
+                "a loopback address (127.0.0.1, ::1, localhost): others on the network must not reach it"
+            )
+        )
+        return None
+    return address
+
+
+def parse_address(text: str) -> Address | None:
+    """Return `host:port` or `[v6]:port` as an address, None where it is neither."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        return None
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+        if ":" not in host:
+            return None
+    elif ":" in host:
+        return None
+    return Address(host, int(port)) if host and not host.isspace() else None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach a listener on `host`."""
+    if host in ("localhost", "127.0.0.1", "::1"):
+        return True
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from farebox.errors import Finding
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DEPTH_MAX = 64
+"""Deeper nesting than this is a mistake or an attack, not a configuration."""
 
-Value = "str | None | list[Node] | dict[str, Node]"
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NOTHING = frozenset(("", "null", "~", "Null", "NULL"))
 
 
 class Node:
@@ -24,7 +26,9 @@ class Node:
 
     __slots__ = ("file", "key", "line", "value")
 
-    def __init__(self, value: Any, file: str, line: int, key: str) -> None:
+    def __init__(
+        self, value: str | list[Node] | dict[str, Node] | None, file: str, line: int, key: str
+    ) -> None:
         self.value: Any = value
         self.file = file
         self.line = line
@@ -41,18 +45,20 @@ class Node:
 
     def items(self) -> Iterator[tuple[str, Node]]:
         """Yield a mapping's keys and nodes, nothing for any other kind."""
-        if isinstance(self.value, dict):
-            yield from self.value.items()
+        yield from self._mapping().items()
 
     def get(self, key: str) -> Node | None:
         """Return a mapping's node under `key`, None where there is none."""
-        return self.value.get(key) if isinstance(self.value, dict) else None
+        return self._mapping().get(key)
+
+    def _mapping(self) -> dict[str, Node]:
+        return self.value if self.kind == "mapping" else {}
 
     def plain(self) -> Any:
         """Return the tree as dicts, lists, text and None, positions dropped."""
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        if isinstance(self.value, list):
+        if self.kind == "mapping":
+            return {key: node.plain() for key, node in self.items()}
+        if self.kind == "list":
             return [node.plain() for node in self.value]
         return self.value
 
@@ -65,45 +71,74 @@ class Node:
 
 def read(path: Path) -> tuple[Node | None, list[Finding]]:
     """Return the root node of a YAML file and what is wrong with its syntax."""
-    return parse(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        return None, [Finding(str(path), line, "", "bytes that are not UTF-8", "UTF-8 text")]
+    return parse(text, str(path))
 
 
 def parse(text: str, file: str) -> tuple[Node | None, list[Finding]]:
     """Return the root node of YAML text, None where it is empty, and syntax findings."""
-    findings: list[Finding] = []
     try:
-        root = yaml.compose(text, Loader=_Loader)
+        root = cast("yaml.Node | None", yaml.compose(text, Loader=_Loader))  # pyright: ignore[reportUnknownMemberType]  # untyped in the stubs
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         return None, [Finding(file, line, "", str(error.problem), "well-formed YAML")]
     except yaml.YAMLError as error:
         return None, [Finding(file, 1, "", str(error), "well-formed YAML")]
+    except RecursionError:
+        return None, [Finding(file, 1, "", "very deep nesting", f"at most {DEPTH_MAX} levels")]
     if root is None:
-        return None, findings
-    return _convert(root, file, "", findings), findings
+        return None, []
+    converter = _Converter(file)
+    return converter.convert(root, "", 0), converter.findings
 
 
-def _convert(node: Any, file: str, key: str, findings: list[Finding]) -> Node:
-    line = node.start_mark.line + 1
-    if isinstance(node, yaml.ScalarNode):
-        text: str | None = node.value
-        if node.style is None and node.value in ("", "null", "~", "Null", "NULL"):
-            text = None
-        return Node(text, file, line, key)
-    if isinstance(node, yaml.SequenceNode):
-        children = [_convert(child, file, f"{key}[{i}]", findings) for i, child in enumerate(node.value)]
-        return Node(children, file, line, key)
-    mapping: dict[str, Node] = {}
-    for key_node, value_node in node.value:
-        name = str(key_node.value)
-        path = f"{key}.{name}" if key else name
-        if name in mapping:
-            findings.append(
-                Finding(file, key_node.start_mark.line + 1, path, "a second time", "each key once")
-            )
-        child = _convert(value_node, file, path, findings)
-        if child.kind == "nothing":
-            child.line = key_node.start_mark.line + 1
-        mapping[name] = child
-    return Node(mapping, file, line, key)
+class _Converter:
+    """Turn PyYAML's nodes into ours; an alias costs nothing and cannot recurse."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.findings: list[Finding] = []
+        self._shared: dict[int, Node] = {}
+
+    def convert(self, node: yaml.Node, key: str, depth: int) -> Node:
+        line: int = node.start_mark.line + 1
+        if isinstance(node, yaml.ScalarNode):
+            text: str = node.value
+            empty = node.style is None and text in _NOTHING
+            return Node(None if empty else text, self.file, line, key)
+        seen = self._shared.get(id(node))
+        if seen is not None:
+            if seen.value is None:
+                self.findings.append(Finding(self.file, line, key, "an alias to itself", "a tree"))
+            return seen
+        ours = self._shared[id(node)] = Node(None, self.file, line, key)
+        if depth >= DEPTH_MAX:
+            self.findings.append(ours.finding(f"at most {DEPTH_MAX} levels", "deeper nesting"))
+        elif isinstance(node, yaml.SequenceNode):
+            children: list[yaml.Node] = node.value
+            ours.value = [self.convert(child, f"{key}[{i}]", depth + 1) for i, child in enumerate(children)]
+        elif isinstance(node, yaml.MappingNode):
+            ours.value = self._mapping(node.value, key, depth)
+        return ours
+
+    def _mapping(self, pairs: list[tuple[yaml.Node, yaml.Node]], key: str, depth: int) -> dict[str, Node]:
+        mapping: dict[str, Node] = {}
+        for key_node, value_node in pairs:
+            line: int = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.findings.append(Finding(self.file, line, key, "a key that is not text", "text keys"))
+                continue
+            name: str = key_node.value
+            path = f"{key}.{name}" if key else name
+            if name in mapping:
+                self.findings.append(Finding(self.file, line, path, "a second time", "each key once"))
+            child = self.convert(value_node, path, depth + 1)
+            if child.kind == "nothing":
+                child.line = line
+            mapping[name] = child
+        return mapping
