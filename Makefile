@@ -1,0 +1,100 @@
+# Every chore of the project. `make help` lists them; each sets up what it needs by itself.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+CACHE ?= $(HOME)/.cache/farebox-build
+export FAREBOX_BUILD_CACHE := $(CACHE)
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+ARGS ?=
+FIXTURES ?= ../shared/fixtures
+PYTHON_FILES := src tests tools
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+.PHONY: help up install build format lint typecheck imports test check bench replay clean \
+	catalog docs dashboard dashboard-check lock stale pytest
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+up: .make/runtime .make/dashboard ## Start Farebox: proxy and dashboard (ARGS=--detach for the background)
+	@$(BIN)/farebox up $(ARGS)
+
+install: .make/dev .make/dashboard ## Set up everything a contributor needs in .venv
+	@echo "Ready: $(BIN)/farebox --help"
+
+build: .make/dev .make/dashboard ## Build the wheel into dist/
+	@rm -rf dist && $(RUN) hatchling build -t wheel && ls -l dist
+
+format: .make/dev ## Rewrite the code in the project's format
+	@$(BIN)/ruff check --fix --quiet $(PYTHON_FILES) || true
+	@$(BIN)/ruff format $(PYTHON_FILES)
+	@if [ -d dashboard/node_modules ]; then cd dashboard && npm run --silent format; fi
+
+lint: .make/dev ## Lint and check the format
+	@$(BIN)/ruff check $(PYTHON_FILES)
+	@$(BIN)/ruff format --check --quiet $(PYTHON_FILES)
+
+typecheck: .make/dev ## Check the types (pyright, strict)
+	@$(BIN)/pyright
+
+imports: .make/dev ## Check that imports follow the arrows of ARCHITECTURE.md
+	@$(BIN)/lint-imports --cache-dir .make/import-linter
+
+dashboard: .make/dashboard ## Build the dashboard's assets
+
+dashboard-check: .make/dashboard ## Lint, type-check and unit-test the dashboard
+	@cd dashboard && npm run --silent check
+
+stale: .make/dev ## Fail when a generated file that is committed is stale
+	@$(BIN)/python tools/generate.py --check
+
+check: lint typecheck imports stale dashboard-check ## Format, lint, types, import arrows, generated files
+
+test: check pytest ## All checks and all tests, end to end: what CI runs
+
+pytest: .make/dev .make/dashboard .make/chromium
+	@$(BIN)/pytest $(ARGS)
+
+bench: .make/dev .make/nginx .make/wrk ## Measure speed and size beside nginx (JSON=1 for one JSON object)
+	@$(RUN) tools.bench $(if $(JSON),--json) $(ARGS)
+
+replay: .make/dev ## Replay recordings through Farebox and compare (FIXTURES=DIR, JSON=1)
+	@$(BIN)/python tools/replay.py $(if $(JSON),--json) $(FIXTURES) $(ARGS)
+
+catalog: .make/dev ## Check the catalog and compile it into the package
+	@$(BIN)/python tools/generate.py catalog
+
+docs: .make/dev ## Regenerate the reference pages that are made from code
+	@$(BIN)/python tools/generate.py
+
+lock: ## Renew the locked dependencies (needs uv)
+	$(LOCK) --upgrade pyproject.toml -o requirements.lock
+	$(LOCK) --upgrade --group build -c requirements.lock -o requirements-build.lock
+	$(LOCK) --upgrade pyproject.toml --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
+
+clean: ## Remove everything that was built or cached in the clone, the virtual environment too
+	@rm -rf .venv .make dist build .ruff_cache .pytest_cache .hypothesis dashboard/node_modules \
+		src/farebox/server/web src/farebox/catalog/_compiled
+	@find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What the targets need. A stamp in .make/ is older than what it was made from, or it is redone.
+
+.make/runtime: requirements.lock requirements-build.lock pyproject.toml tools/setup_python.sh
+	@tools/setup_python.sh runtime && mkdir -p .make && touch $@
+
+.make/dev: .make/runtime requirements-dev.lock
+	@tools/setup_python.sh dev && touch $@
+
+DASHBOARD_SOURCES := $(shell find dashboard tools/build_dashboard* -type f \
+	-not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+
+.make/dashboard: $(DASHBOARD_SOURCES)
+	@tools/setup_dashboard.sh && mkdir -p .make && touch $@
+
+.make/chromium .make/nginx .make/wrk: tools/setup_package.sh
+	@tools/setup_package.sh $(notdir $@) && mkdir -p .make && touch $@

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Build the dashboard into src/farebox/server/web. Needs Node 20 or newer with npm.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v npm >/dev/null || ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)'; then
+  echo "Building the dashboard needs Node 20 or newer with npm; $(node --version 2>/dev/null || echo none) was found." >&2
+  exit 69
+fi
+cache="${FAREBOX_BUILD_CACHE:-$HOME/.cache/farebox-build}"
+cd dashboard
+lock="$(cksum < package-lock.json)"
+if [ ! -d node_modules ] || [ "$(cat node_modules/.lock-sum 2>/dev/null)" != "$lock" ]; then
+  npm ci --silent --no-audit --no-fund --cache "$cache/npm"
+  echo "$lock" > node_modules/.lock-sum
+fi
+npm run --silent build
