@@ -36,7 +36,14 @@ INPUT_LEAVES = (
 CACHE_READ_LEAVES = tuple(leaf for leaf in INPUT_LEAVES if leaf.startswith("cache_read"))
 CACHE_WRITE_LEAVES = tuple(leaf for leaf in INPUT_LEAVES if leaf.startswith("cache_write"))
 
-OUTPUT_LEAVES = ("output_text", "output_reasoning", "output_audio", "output_image", "output_video")
+OUTPUT_LEAVES = (
+    "output_text",
+    "output_reasoning",
+    "output_citation",
+    "output_audio",
+    "output_image",
+    "output_video",
+)
 """Output token leaves. `output_text` is what no other output leaf claims."""
 
 OTHER_LEAVES = (
@@ -48,6 +55,7 @@ OTHER_LEAVES = (
     "input_characters",
     "output_characters",
     "pages",
+    "annotated_pages",
     "images",
     "pixels",
     "search_units",
