@@ -1,0 +1,1 @@
+"""Append-only segments with checksums: write, read, recover. See README.md here."""

@@ -1,0 +1,77 @@
+"""What a writer says about itself. We never report healthy while not recording."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from farebox.clock import now_ns
+
+State = Literal["ok", "degraded", "lost"]
+
+
+class JournalHealth(msgspec.Struct, kw_only=True):
+    """A writer's condition at one moment; every count is exact and since its start."""
+
+    state: State = "ok"
+    """`degraded`: records wait in memory or syncs fail. `lost`: some are gone and the journal
+    does not say so yet; once it does, the counts below stay and the state is `ok` again."""
+    reason: str | None = None
+    records: int = 0
+    """Records accepted, whether or not they have reached a file yet."""
+    durable: int = 0
+    """The position up to which a power cut takes nothing."""
+    waiting_records: int = 0
+    waiting_bytes: int = 0
+    """In memory only, because no segment can be had."""
+    lost_records: int = 0
+    lost_exchanges: int = 0
+    """How many of the lost records were the end of an exchange."""
+    lost_bytes: int = 0
+    sync_failures: int = 0
+    segment_failures: int = 0
+    uncopied_records: int = 0
+    """Stored but not synced for so long that no copy was kept to store them again."""
+    released_unsynced: int = 0
+    """`when_durable` callbacks made because nothing could make their record durable."""
+    unsynced_for_ms: int = 0
+    """How long the sync that is running now has been running."""
+
+    def lose(self, size: int, *, is_exchange: bool) -> None:
+        """Count one lost record of `size` bytes."""
+        self.lost_records += 1
+        self.lost_exchanges += is_exchange
+        self.lost_bytes += size
+
+    def copy(self) -> JournalHealth:
+        """Return a snapshot."""
+        return msgspec.structs.replace(self)
+
+
+class Losses:
+    """What was lost since the last `Mark` about it."""
+
+    def __init__(self) -> None:
+        self._records = self._exchanges = self._bytes = self._from_ns = 0
+
+    def __bool__(self) -> bool:
+        return self._records > 0
+
+    def add(self, size: int, *, is_exchange: bool) -> None:
+        """Count one lost record of `size` bytes."""
+        if not self._records:
+            self._from_ns = now_ns()
+        self._records += 1
+        self._exchanges += is_exchange
+        self._bytes += size
+
+    def detail(self) -> dict[str, str | int]:
+        """Return what the `lost` mark says."""
+        return {
+            "records": self._records,
+            "exchanges": self._exchanges,
+            "bytes": self._bytes,
+            "from_ns": self._from_ns,
+            "until_ns": now_ns(),
+        }

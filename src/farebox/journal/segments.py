@@ -1,0 +1,128 @@
+"""A writer's folder and the segments in it, one at a time from making to closing."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+from farebox.clock import now_ns
+from farebox.errors import JournalError
+from farebox.journal.files import Files, SegmentFile, sync_directory
+from farebox.journal.format import (
+    HEADER_BYTES,
+    Header,
+    encode_header,
+    reseal,
+    segment_name,
+    segment_seed,
+)
+
+LOCK_NAME = "lock"
+
+
+class Segment:
+    """A segment being filled. Every method but `sync` runs under the writer's lock."""
+
+    __slots__ = ("_file", "capacity", "offset", "seed", "writer")
+
+    def __init__(self, file: SegmentFile, writer: str, seed: int, capacity: int) -> None:
+        self._file = file
+        self.writer = writer
+        self.seed = seed
+        self.capacity = capacity
+        self.offset = 0
+        """Where the next record goes; 0 until the segment has begun."""
+
+    def begin(self, first_seq: int) -> None:
+        """Write the header; until then readers take the segment for not begun."""
+        self._file.store(0, encode_header(Header(self.writer, first_seq, now_ns())))
+        self.offset = HEADER_BYTES
+
+    def fits(self, record: bytes) -> bool:
+        """Tell whether there is room for `record`."""
+        return self.offset + len(record) <= self.capacity
+
+    def store(self, record: bytes) -> None:
+        """Store a record sealed for this segment."""
+        self._file.store(self.offset, record)
+        self.offset += len(record)
+
+    def store_resealed(self, record: bytes) -> bytes:
+        """Store a record sealed for no or another segment and return it as stored."""
+        sealed = reseal(self.seed, record)
+        self.store(sealed)
+        return sealed
+
+    def sync(self) -> None:
+        """Return when all that was stored before survives a power cut."""
+        self._file.sync()
+
+    def release(self, behind: int) -> None:
+        """Give back the memory of everything more than `behind` bytes back."""
+        if self.offset > behind:
+            self._file.release(self.offset - behind)
+
+    def close(self) -> None:
+        """Close, cutting off what was never used. A disk's complaint changes nothing here."""
+        with contextlib.suppress(OSError):
+            self._file.close(self.offset)
+
+
+class SegmentFolder:
+    """One writer's folder: holds its lock and makes its segments, numbered from 1."""
+
+    def __init__(self, journal: Path, writer: str, files: Files, segment_bytes: int) -> None:
+        self.path = journal / writer
+        self._writer = writer
+        self._files = files
+        self._segment_bytes = segment_bytes
+        self._next_number = 1
+        self._lock_descriptor = _make_locked(journal, writer)
+
+    def make(self) -> Segment:
+        """Return a new preallocated segment; as slow as the disk is.
+
+        Raises:
+            OSError: There is no room, or the disk fails.
+        """
+        number = self._next_number
+        file = self._files.create(self.path / segment_name(number), self._segment_bytes)
+        self._next_number = number + 1
+        return Segment(file, self._writer, segment_seed(self._writer, number), self._segment_bytes)
+
+    def unlock(self) -> None:
+        """Let readers know that nothing more will come."""
+        os.close(self._lock_descriptor)
+
+
+def is_alive(folder: Path) -> bool:
+    """Tell whether the writer of `folder` still holds its lock."""
+    try:
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _make_locked(journal: Path, writer: str) -> int:
+    """Create the folder under its final name only once its lock is held."""
+    unborn = journal / f".{writer}"
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        journal.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unborn.mkdir(mode=0o700)
+        descriptor = os.open(unborn / LOCK_NAME, flags, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unborn.rename(journal / writer)
+        sync_directory(journal)
+    except OSError as error:
+        raise JournalError(f"cannot make a journal in {journal}: {error}") from error
+    return descriptor
