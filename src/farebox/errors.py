@@ -14,6 +14,7 @@ The slug (`code`) is the same in Python, the API's JSON, the dashboard and the d
     ├── StateDirectoryError            state_directory_refused
     ├── PortInUseError                 port_in_use
     ├── CallNotFoundError              call_not_found
+    ├── ServerNotRunningError          server_not_running
     └── UsageError                     usage_error
 """
 
@@ -93,6 +94,10 @@ class PortInUseError(FareboxError):
 
 class CallNotFoundError(FareboxError):
     code = "call_not_found"
+
+
+class ServerNotRunningError(FareboxError):
+    code = "server_not_running"
 
 
 class UsageError(FareboxError):

@@ -1,0 +1,22 @@
+"""The read side for browsers: API v1, live updates, the dashboard's files.
+
+Starting it needs `main`; everything heavy is imported by the process that serves, so that the
+command line can mint a link (`farebox.server.links`) without paying for a web server.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from farebox.config import Config
+    from farebox.home import Home
+
+__all__ = ["main"]
+
+
+def main(home: Home, config: Config) -> int:
+    """Serve until SIGTERM or SIGINT and return the exit status."""
+    from farebox.server.process import serve
+
+    return serve(home, config)

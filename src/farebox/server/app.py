@@ -1,0 +1,291 @@
+"""The table of routes and what answers them.
+
+A path that is not in the table does not exist, and every line says which role it needs:
+tests walk the table with every role.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from farebox.clock import now_ns
+from farebox.errors import CallNotFoundError, FareboxError
+from farebox.home import Home
+from farebox.ledger.filter import DIMENSIONS
+from farebox.server import links, pages, reports, views
+from farebox.server.assets import Assets, content_type, is_immutable
+from farebox.server.errors import ApiError, from_farebox, invalid_parameter
+from farebox.server.filters import Selection, read_choice, read_count, read_selection
+from farebox.server.guard import App, Guard, Kind, Receive, Role, Scope, Send
+from farebox.server.live import Pulse, stream
+from farebox.server.queries import Ledger, calls_filter
+from farebox.server.sessions import SESSION_SECONDS, Sessions
+from farebox.server.status import status
+
+PAGE_SIZE = 100
+PAGE_SIZE_MAX = 500
+GROUPS_MAX = 200
+CALL_PREFIX = "/api/v1/calls/"
+
+_log = logging.getLogger("farebox.server")
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+class Server:
+    """Everything the routes need, and the routes."""
+
+    def __init__(
+        self,
+        home: Home,
+        ledger: Ledger,
+        sessions: Sessions,
+        cookie_name: str,
+        assets: Assets,
+        clock: Callable[[], int] = now_ns,
+    ) -> None:
+        self._home = home
+        self._ledger = ledger
+        self._sessions = sessions
+        self._cookie_name = cookie_name
+        self._assets = assets
+        self._clock = clock
+        self.pulse = Pulse(ledger)
+        self.routes: dict[str, tuple[Kind, Role, Answer]] = {
+            "/": (Kind.PAGE, Role.NOBODY, self.index),  # answers with the way in, until signed in
+            "/api/v1/status": (Kind.API, Role.VIEWER, self.status),
+            "/api/v1/summary": (Kind.API, Role.VIEWER, self.summary),
+            "/api/v1/breakdown": (Kind.API, Role.VIEWER, self.breakdown),
+            "/api/v1/series": (Kind.API, Role.VIEWER, self.series),
+            "/api/v1/calls": (Kind.API, Role.VIEWER, self.calls),
+            f"{CALL_PREFIX}{{id}}": (Kind.API, Role.VIEWER, self.call),
+            "/api/v1/live": (Kind.API, Role.VIEWER, self.live),
+        }
+
+    def route_of(self, path: str) -> tuple[Kind, dict[str, Role]] | None:
+        """Return the kind of a known path and the role each of its methods needs."""
+        found = self._find(path)
+        return None if found is None else (found[0], {"GET": found[1], "HEAD": found[1]})
+
+    def _find(self, path: str) -> tuple[Kind, Role, Answer] | None:
+        if path.startswith(CALL_PREFIX) and "/" not in path[len(CALL_PREFIX) :]:
+            return self.routes[f"{CALL_PREFIX}{{id}}"]
+        if path in self.routes and "{" not in path:
+            return self.routes[path]
+        if self._assets.etag(path[1:]) is not None and path not in ("/index.html", "/build.json"):
+            return Kind.ASSET, Role.VIEWER, self.asset
+        return None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that the guard let through."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send, self._ledger.close)
+            return
+        found = self._find(scope["path"])
+        assert found is not None, "the guard lets only known paths through"  # noqa: S101 - states an invariant
+        try:
+            response = await found[2](Request(scope, receive))
+        except ApiError as error:
+            response = error_response(error)
+        except FareboxError as error:
+            response = error_response(from_farebox(error))
+        except Exception:  # a bug of ours: the log has the traceback, the browser a sentence
+            _log.exception("unexpected failure at %s", scope["path"])
+            response = error_response(
+                ApiError(500, "internal_error", "Something went wrong here. The server's log says what.")
+            )
+        await response(scope, receive, send)
+
+    # Pages
+
+    async def index(self, request: Request) -> Response:
+        code = request.query_params.get("link")
+        signed_in = request.state.role > Role.NOBODY
+        if code is not None and request.method == "GET" and not _is_prefetch(request):
+            if links.redeem(self._home, code, time.time()):
+                return self._signed_in()
+            return RedirectResponse("/", 303) if signed_in else _page(pages.link_is_spent(), 401)
+        if not signed_in:
+            return _page(pages.sign_in(), 401)
+        if self._assets.stamp is None:
+            return _page(pages.not_built(), 503)
+        return Response(
+            self._assets.read("index.html"),
+            media_type="text/html",
+            headers={"cache-control": "no-store"},
+        )
+
+    def _signed_in(self) -> Response:
+        response = RedirectResponse("/", 303, headers={"cache-control": "no-store"})
+        response.set_cookie(
+            self._cookie_name,
+            self._sessions.issue(int(time.time())),
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="strict",
+            path="/",
+        )
+        return response
+
+    async def asset(self, request: Request) -> Response:
+        name = request.url.path[1:]
+        etag = self._assets.etag(name) or ""
+        fresh = "private, max-age=31536000, immutable" if is_immutable(name) else "no-cache"
+        headers = {"etag": etag, "cache-control": fresh}
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        return Response(self._assets.read(name), headers={**headers, "content-type": content_type(name)})
+
+    # API
+
+    async def status(self, request: Request) -> Response:
+        return json_response(await self._ledger.ask(lambda reader: status(reader, self._home)))
+
+    async def summary(self, request: Request) -> Response:
+        selection, now = self._select(request)
+        return json_response(await self._ledger.ask(lambda reader: reports.summary(reader, selection, now)))
+
+    async def breakdown(self, request: Request) -> Response:
+        selection, _ = self._select(request, "by", "limit")
+        by = request.query_params.get("by", "model").split(",")
+        for name in by:
+            if name not in DIMENSIONS or len(by) != len(set(by)):
+                raise invalid_parameter("by", ",".join(by), list(DIMENSIONS))
+        limit = read_count(request.query_params, "limit", low=1, high=GROUPS_MAX, default=20) or 20
+        return json_response(
+            await self._ledger.ask(lambda reader: reports.breakdown(reader, selection, by, limit))
+        )
+
+    async def series(self, request: Request) -> Response:
+        selection, now = self._select(request, "bucket", "by")
+        bucket = read_choice(request.query_params, "bucket", reports.BUCKETS, "hour")
+        by = request.query_params.get("by")
+        if by is not None and by not in DIMENSIONS:
+            raise invalid_parameter("by", by, list(DIMENSIONS))
+        return json_response(
+            await self._ledger.ask(lambda reader: reports.series(reader, selection, bucket, by, now))
+        )
+
+    async def calls(self, request: Request) -> Response:
+        selection, _ = self._select(request, "limit", "before", "after")
+        query = request.query_params
+        limit = read_count(query, "limit", low=1, high=PAGE_SIZE_MAX, default=PAGE_SIZE) or PAGE_SIZE
+        before = read_count(query, "before", low=0, high=2**63 - 1, default=None)
+        after = read_count(query, "after", low=0, high=2**63 - 1, default=None)
+        if before is not None and after is not None:
+            raise invalid_parameter("after", str(after), ["either before or after"])
+        window = selection.window
+        asked = calls_filter(window.since_ns, window.until_ns, selection.where)
+        rows, last_seq = await self._ledger.ask(
+            lambda reader: (
+                reader.calls(asked, limit + 1, before_seq=before, after_seq=after),
+                reader.last_seq(),
+            )
+        )
+        page = rows[:limit]
+        if after is not None:
+            page = page[::-1]
+        return json_response(
+            views.Calls(
+                span=reports.span_of(selection),
+                calls=[views.brief(row) for row in page],
+                next_before=page[-1].seq if len(rows) > limit and after is None else None,
+                last_seq=last_seq,
+            )
+        )
+
+    async def call(self, request: Request) -> Response:
+        call_id = request.url.path[len(CALL_PREFIX) :]
+        if not call_id or len(call_id) > 64:
+            raise from_farebox(CallNotFoundError("a call's id is 36 characters, or a unique start"))
+        return json_response(views.receipt(await self._ledger.ask(lambda reader: reader.call(call_id))))
+
+    async def live(self, request: Request) -> Response:
+        selection, _ = self._select(request)
+        last_event_id = request.headers.get("last-event-id", "")
+        resume_after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else None
+        return StreamingResponse(
+            stream(self._ledger, self.pulse, selection.where, selection.zone, resume_after, self._clock),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store"},
+        )
+
+    def _select(self, request: Request, *also: str) -> tuple[Selection, int]:
+        now = self._clock()
+        moment = datetime.fromtimestamp(now // 10**9, UTC)
+        return read_selection(request.query_params, now=moment, also=also), now
+
+
+def build(
+    home: Home,
+    ledger: Ledger,
+    sessions: Sessions,
+    *,
+    hosts: list[str],
+    port: int,
+    assets: Assets | None = None,
+    clock: Callable[[], int] = now_ns,
+) -> tuple[Server, Guard]:
+    """Return the server and the guarded ASGI application around it."""
+    cookie_name = f"farebox_{port}"  # cookies know no ports, and two Fareboxes may run
+    server = Server(home, ledger, sessions, cookie_name, Assets() if assets is None else assets, clock)
+    guard = Guard(
+        server,
+        hosts=hosts,
+        cookie_name=cookie_name,
+        sessions=sessions,
+        route_of=server.route_of,
+        refuse=_refuse,
+        clock=lambda: clock() / 10**9,
+    )
+    return server, guard
+
+
+def _refuse(error: ApiError, kind: Kind) -> App:
+    if kind is Kind.PAGE:
+        return _page(pages.refused(error.body.message), error.status)
+    return error_response(error)
+
+
+def _page(content: bytes, status_code: int) -> Response:
+    headers = {"content-security-policy": pages.POLICY, "cache-control": "no-store"}
+    return Response(content, status_code, media_type="text/html", headers=headers)
+
+
+def json_response(answer: msgspec.Struct) -> Response:
+    return Response(
+        msgspec.json.encode(answer), media_type="application/json", headers={"cache-control": "no-store"}
+    )
+
+
+def error_response(error: ApiError) -> Response:
+    headers = {"cache-control": "no-store"}
+    if error.status == 401:
+        headers["www-authenticate"] = 'Bearer realm="farebox"'
+    if error.status == 405:
+        headers["allow"] = "GET, HEAD"
+    return Response(
+        msgspec.json.encode(error.body), error.status, media_type="application/json", headers=headers
+    )
+
+
+def _is_prefetch(request: Request) -> bool:
+    return "prefetch" in request.headers.get("sec-purpose", request.headers.get("purpose", ""))
+
+
+async def _lifespan(receive: Receive, send: Send, close: Callable[[], None]) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,70 @@
+"""The dashboard's built files, as they lie in the package.
+
+Only names listed in the build's own stamp (`web/build.json`) exist: a path is looked up in
+that list and never joined to a directory, so no spelling of `..` leads anywhere.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+import msgspec
+
+CONTENT_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+    "png": "image/png",
+    "ico": "image/x-icon",
+    "woff2": "font/woff2",
+    "txt": "text/plain; charset=utf-8",
+}
+
+
+class BuildStamp(msgspec.Struct, kw_only=True):
+    """`web/build.json`: what was built, and from what."""
+
+    sources: str
+    """SHA-256 over the dashboard's sources."""
+    api: str
+    """SHA-256 of the API's description that the build was made for."""
+    files: dict[str, str]
+    """Path below `web/` to the SHA-256 of its content."""
+
+
+class Assets:
+    """The built dashboard. `stamp` is None where the package carries none."""
+
+    def __init__(self, folder: Traversable | None = None) -> None:
+        self._folder = files("farebox.server").joinpath("web") if folder is None else folder
+        try:
+            self.stamp = msgspec.json.decode(
+                self._folder.joinpath("build.json").read_bytes(), type=BuildStamp
+            )
+        except (OSError, msgspec.DecodeError):
+            self.stamp = None
+
+    def etag(self, name: str) -> str | None:
+        """Return the tag of an existing file's content, None where there is no such file."""
+        digest = None if self.stamp is None else self.stamp.files.get(name)
+        return None if digest is None else f'"{digest[:32]}"'
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file that `etag` knows."""
+        if self.etag(name) is None:
+            raise FileNotFoundError(name)
+        place = self._folder
+        for piece in name.split("/"):
+            place = place.joinpath(piece)
+        return place.read_bytes()
+
+
+def content_type(name: str) -> str:
+    return CONTENT_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
+
+
+def is_immutable(name: str) -> bool:
+    """Return whether a file's name carries its content's hash."""
+    return name.startswith("assets/")

@@ -1,0 +1,62 @@
+"""Errors as the API says them: `{"code", "message", "details"}`, and their HTTP statuses.
+
+The only place that maps Farebox's slugs to HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from farebox.errors import FareboxError, FindingsError
+
+Details = Mapping[str, "str | int | list[str]"]
+
+
+class ErrorBody(msgspec.Struct, kw_only=True):
+    """What every refused or failed request answers."""
+
+    code: str
+    message: str
+    details: dict[str, str | int | list[str]] = {}
+
+
+class ApiError(Exception):
+    """A request this server refuses, with everything the answer needs."""
+
+    def __init__(self, status: int, code: str, message: str, details: Details | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = ErrorBody(code=code, message=message, details=dict(details or {}))
+
+
+STATUS_OF = {
+    "call_not_found": 404,
+    "price_not_found": 404,
+    "usage_error": 422,
+    "ledger_unavailable": 503,
+    "ledger_locked": 503,
+    "ledger_schema_newer": 503,
+    "journal_unavailable": 503,
+}
+"""Slugs of `farebox.errors` that have a status of their own; every other one is a 500."""
+
+
+def from_farebox(error: FareboxError) -> ApiError:
+    """Return the answer for an error the rest of Farebox raised."""
+    details: dict[str, str | int | list[str]] = {}
+    if isinstance(error, FindingsError):
+        details["findings"] = [str(finding) for finding in error.findings]
+    return ApiError(STATUS_OF.get(error.code, 500), error.code, str(error) or error.code, details)
+
+
+def invalid_parameter(name: str, found: str, allowed: list[str]) -> ApiError:
+    """Return the 422 for a parameter, saying what would have been allowed."""
+    expected = " or ".join(allowed) if len(allowed) < 3 else f"one of {', '.join(allowed)}"
+    return ApiError(
+        422,
+        "invalid_parameter",
+        f"{name}={found[:200]!r} is not allowed; expected {expected}",
+        {"parameter": name, "found": found[:200], "allowed": allowed},
+    )

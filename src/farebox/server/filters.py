@@ -1,0 +1,219 @@
+"""Read query parameters: the same names and words as the command line's flags.
+
+Pure: the moment and the zone arrive as arguments. A parameter nobody knows, or a value that
+means nothing, is refused with what is allowed; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from farebox.ledger.filter import DIMENSIONS
+from farebox.server.errors import ApiError, invalid_parameter
+
+WINDOW_PARAMETERS = ("since", "until", "tz")
+COST_STATES = ("priced", "free", "included", "unpriced", "estimated", "unknown", "provider_reported")
+OUTCOMES = ("completed", "client_disconnected", "upstream_failed", "timed_out", "refused", "unknown")
+MOMENT_FORMS = (
+    "now",
+    "today",
+    "yesterday",
+    "week",
+    "month",
+    "prev-month",
+    "15m, 1h, 7d … (ago)",
+    "2026-11-01",
+    "2026-11-01T09:30 (in tz)",
+    "2026-11-01T09:30:00Z",
+)
+
+_STATUSES = re.compile(r"(0|[1-5][0-9]{2}|[1-5]xx)(,(0|[1-5][0-9]{2}|[1-5]xx))*")
+_AGO = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A half-open span of time in nanoseconds; None reaches to the ledger's beginning."""
+
+    since_ns: int | None
+    until_ns: int
+    since_word: str
+    open_ended: bool
+    """Whether it ends now, so that new calls belong to it."""
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Which calls a request is about."""
+
+    window: Window
+    tz: str
+    where: dict[str, str]
+
+    @property
+    def zone(self) -> tzinfo:
+        return ZoneInfo(self.tz)
+
+
+def read_selection(
+    query: Mapping[str, str],
+    *,
+    now: datetime,
+    also: tuple[str, ...] = (),
+    default_since: str = "today",
+) -> Selection:
+    """Return what the query parameters select; `also` are the route's own parameters."""
+    known = (*WINDOW_PARAMETERS, *DIMENSIONS, *also)
+    for name in query:
+        if name not in known:
+            raise ApiError(
+                422,
+                "unknown_parameter",
+                f"There is no parameter {name!r} here.",
+                {"parameter": name[:200], "allowed": list(known)},
+            )
+    tz = query.get("tz") or local_zone_name()
+    zone = read_zone(tz)
+    since_word = query.get("since") or default_since
+    since = None if since_word == "all" else read_moment("since", since_word, zone, now)
+    until = read_moment("until", query.get("until") or "now", zone, now)
+    if since is not None and until < since:
+        raise ApiError(
+            422,
+            "invalid_parameter",
+            "until is before since.",
+            {"parameter": "until", "allowed": ["since or later"]},
+        )
+    window = Window(
+        since_ns=None if since is None else _ns(since),
+        until_ns=_ns(until),
+        since_word=since_word,
+        open_ended=query.get("until", "now") in ("now", ""),
+    )
+    return Selection(window=window, tz=tz, where=_read_where(query))
+
+
+def _read_where(query: Mapping[str, str]) -> dict[str, str]:
+    where = {name: query[name] for name in DIMENSIONS if name in query}
+    for name, value in where.items():
+        if len(value) > 512 or "\0" in value:
+            raise invalid_parameter(name, value, ["text of at most 512 characters"])
+    for name, allowed in (("cost_state", COST_STATES), ("outcome", OUTCOMES)):
+        if name in where and not set(where[name].split(",")) <= set(allowed):
+            raise invalid_parameter(name, where[name], list(allowed))
+    status = where.get("status")
+    if status is not None and not _STATUSES.fullmatch(status):
+        raise invalid_parameter("status", status, ["an HTTP status such as 429", "a class such as 4xx", "0"])
+    return where
+
+
+def read_choice(query: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
+    """Return one of `allowed`."""
+    value = query.get(name, default)
+    if value not in allowed:
+        raise invalid_parameter(name, value, list(allowed))
+    return value
+
+
+def read_count(
+    query: Mapping[str, str], name: str, *, low: int, high: int, default: int | None
+) -> int | None:
+    """Return a whole number between `low` and `high`."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,18}", text) or not low <= int(text) <= high:
+        raise invalid_parameter(name, text, [f"a whole number from {low} to {high}"])
+    return int(text)
+
+
+def read_zone(name: str) -> ZoneInfo:
+    """Return an IANA zone."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise invalid_parameter("tz", name, ["an IANA zone such as Europe/Berlin", "UTC"]) from error
+
+
+def read_moment(name: str, text: str, zone: tzinfo, now: datetime) -> datetime:
+    """Return the moment that a word, an age or a date means, in UTC."""
+    local = now.astimezone(zone)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    words = {
+        "now": local,
+        "today": midnight,
+        "yesterday": midnight - timedelta(days=1),
+        "week": midnight - timedelta(days=midnight.weekday()),
+        "month": midnight.replace(day=1),
+        "prev-month": (midnight.replace(day=1) - timedelta(days=1)).replace(day=1),
+    }
+    if text in words:
+        return words[text].astimezone(UTC)
+    try:
+        if ago := _AGO.fullmatch(text):
+            return now.astimezone(UTC) - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
+        moment = datetime.fromisoformat(text)
+        if not datetime(1970, 1, 2) <= moment.replace(tzinfo=None) <= datetime(2200, 1, 1):
+            raise ValueError(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise invalid_parameter(name, text, list(MOMENT_FORMS)) from error
+
+
+def previous_window(selection: Selection) -> tuple[int, int] | None:
+    """Return the window before, as long as this one so far, that its figures compare with.
+
+    Days, weeks and months shift by the calendar of the zone: today until 15:00 compares with
+    yesterday until 15:00, also where one of them has 23 hours.
+    """
+    window = selection.window
+    if window.since_ns is None:
+        return None
+    since, until = window.since_ns, window.until_ns
+    shifts = {"today": 1, "yesterday": 1, "week": 7, "7d": 7, "30d": 30}
+    if window.since_word in shifts:
+        days = timedelta(days=shifts[window.since_word])
+        return _shifted(since, days, selection.zone), min(_shifted(until, days, selection.zone), since)
+    if window.since_word in ("month", "prev-month"):
+        start = datetime.fromtimestamp(since // 10**9, selection.zone)
+        before = (start - timedelta(days=1)).replace(day=1, hour=0, minute=0, second=0)
+        return _ns(before), min(_ns(before) + until - since, since)
+    return since - (until - since), since
+
+
+def _shifted(moment_ns: int, days: timedelta, zone: tzinfo) -> int:
+    seconds, rest = divmod(moment_ns, 10**9)
+    return _ns(datetime.fromtimestamp(seconds, zone) - days) + rest
+
+
+def local_zone_name() -> str:
+    """Return this machine's IANA zone, `UTC` where it cannot be told."""
+    named = os.environ.get("TZ", "").lstrip(":")
+    candidates = [named] if named else []
+    resolved = str(Path("/etc/localtime").resolve())
+    if "/zoneinfo/" in resolved:
+        candidates.append(resolved.partition("/zoneinfo/")[2])
+    for name in candidates:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            continue
+        return name
+    return "UTC"
+
+
+def instant_ns(text: str) -> int:
+    """Return the nanoseconds of a ledger row's RFC 3339 instant."""
+    return _ns(datetime.fromisoformat(text))
+
+
+def _ns(moment: datetime) -> int:
+    """Return nanoseconds since 1970; whole numbers all the way."""
+    span = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return ((span.days * 86400 + span.seconds) * 10**6 + span.microseconds) * 1000

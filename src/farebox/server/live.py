@@ -1,0 +1,185 @@
+"""Push what happens to open browsers: new calls, changed minutes, the header's figures.
+
+The ledger is asked for its last sequence number four times a second while somebody is
+listening, and never otherwise. Server-sent events, so a dropped connection resumes where it
+stopped: the browser names the last sequence number it has seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import tzinfo
+from functools import partial
+
+import msgspec
+
+from farebox.clock import now_ns
+from farebox.errors import FareboxError
+from farebox.server import reports, views
+from farebox.server.errors import from_farebox
+from farebox.server.filters import instant_ns
+from farebox.server.queries import Ledger, Reader, calls_filter
+
+POLL_S = 0.25
+FIGURES_S = 1.0
+IDLE_FIGURES_S = 5.0
+BATCH_MAX = 200
+MINUTES_BACK_MAX = 120
+
+
+class LiveCalls(msgspec.Struct, kw_only=True):
+    """Event `calls`: calls appended since the event before, oldest first."""
+
+    calls: list[views.CallBrief]
+    skipped: int
+    """Calls that came too fast to list here, at least; the lists show them when asked again."""
+    last_seq: int
+
+
+class LiveMinutes(msgspec.Struct, kw_only=True):
+    """Event `minutes`: the whole values of every minute that changed."""
+
+    starts_ms: list[int]
+    cost_pico: list[views.Text]
+    calls: list[int]
+    unpriced_calls: list[int]
+    last_seq: int
+
+
+class Pulse:
+    """One poll of the ledger's last sequence number for all listeners."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._listeners = 0
+        self.last_seq = -1
+        self.closing = False
+
+    async def __aenter__(self) -> Pulse:
+        self._listeners += 1
+        if self._task is None:
+            self._task = asyncio.create_task(self._poll())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._listeners -= 1
+        if self._listeners == 0 and self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def beyond(self, seq: int, timeout_s: float) -> bool:
+        """Wait until the ledger has rows after `seq`; False when the time is up first."""
+        end = time.monotonic() + timeout_s
+        while not self.closing and self.last_seq <= seq:
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            try:
+                await asyncio.wait_for(self._changed.wait(), left)
+            except TimeoutError:
+                return False
+        return not self.closing
+
+    def close(self) -> None:
+        """End every stream, so that a shutdown does not wait for browsers."""
+        self.closing = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _poll(self) -> None:
+        while True:
+            try:
+                seq = await self._ledger.ask(lambda reader: reader.last_seq())
+            except FareboxError:
+                seq = self.last_seq  # being migrated or repaired; the status route says so
+            if seq != self.last_seq:
+                self.last_seq = seq
+                self._wake()
+            await asyncio.sleep(POLL_S)
+
+
+async def stream(
+    ledger: Ledger,
+    pulse: Pulse,
+    where: dict[str, str],
+    zone: tzinfo,
+    resume_after: int | None,
+    clock: Callable[[], int] = now_ns,
+) -> AsyncIterator[bytes]:
+    """Yield server-sent events until the browser leaves or the server stops."""
+    async with pulse:
+        try:
+            seen = await ledger.ask(lambda reader: reader.last_seq())
+            yield _event("hello", _Hello(last_seq=seen, at_ms=clock() // 10**6), None)
+            if resume_after is not None and resume_after < seen:
+                seen = resume_after
+            figures_at = 0.0
+            moving = True
+            while not pulse.closing:
+                due = figures_at + (FIGURES_S if moving else IDLE_FIGURES_S)
+                if time.monotonic() >= due:
+                    figures = await ledger.ask(
+                        lambda reader: reports.figures_now(reader, where, zone, clock())
+                    )
+                    yield _event("figures", figures, None)
+                    figures_at, moving = time.monotonic(), False
+                    continue
+                if not await pulse.beyond(seen, max(due - time.monotonic(), 0.01)):
+                    continue
+                calls, minutes = await ledger.ask(partial(_news, where=where, seen=seen, now=clock()))
+                if calls.calls:
+                    yield _event("calls", calls, calls.last_seq)
+                    yield _event("minutes", minutes, calls.last_seq)
+                seen, moving = max(calls.last_seq, seen), True
+                await asyncio.sleep(POLL_S)
+        except FareboxError as error:
+            yield _event("failed", from_farebox(error).body, None)
+
+
+class _Hello(msgspec.Struct, kw_only=True):
+    last_seq: int
+    at_ms: int
+
+
+def _news(reader: Reader, where: dict[str, str], seen: int, now: int) -> tuple[LiveCalls, LiveMinutes]:
+    last = reader.last_seq()
+    everything = calls_filter(None, None, where)
+    rows = reader.calls(everything, BATCH_MAX, after_seq=seen)
+    skipped = 0
+    if len(rows) == BATCH_MAX and rows[-1].seq < last:
+        newest = reader.calls(everything, BATCH_MAX)
+        newest.reverse()
+        skipped = max(newest[0].seq - rows[0].seq, 0)
+        rows = newest
+    calls = LiveCalls(calls=[views.brief(row) for row in rows], skipped=skipped, last_seq=last)
+    minute = 60 * reports.SECOND
+    end = now - now % minute + minute
+    earliest = min((_minute_of(row.occurred_at) for row in rows), default=end - minute)
+    if skipped:
+        earliest = 0
+    start = max(earliest, end - MINUTES_BACK_MAX * minute)
+    points = reader.series(calls_filter(start, end, where), 60, None)
+    return calls, LiveMinutes(
+        starts_ms=[point.start_ns // 10**6 for point in points],
+        cost_pico=[str(point.measures.cost_pico) for point in points],
+        calls=[point.measures.calls for point in points],
+        unpriced_calls=[point.measures.unpriced_calls for point in points],
+        last_seq=last,
+    )
+
+
+def _minute_of(occurred_at: str) -> int:
+    moment = instant_ns(occurred_at)
+    return moment - moment % (60 * reports.SECOND)
+
+
+def _event(name: str, data: object, event_id: int | None) -> bytes:
+    head = b"" if event_id is None else b"id: %d\n" % event_id
+    return b"%bevent: %b\ndata: %b\n\n" % (head, name.encode(), msgspec.json.encode(data))

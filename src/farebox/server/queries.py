@@ -1,0 +1,61 @@
+"""Ask the ledger without holding up the event loop.
+
+One worker thread owns the reader: SQLite connections stay in the thread that made them, and a
+slow query delays other queries but never the live stream's heartbeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from farebox.ledger.filter import Filter
+from farebox.ledger.rows import CallRow, Group, Measures, Point
+
+T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """What this server needs of `farebox.ledger.reader.LedgerReader`."""
+
+    def totals(self, filter: Filter) -> Measures: ...
+    def breakdown(self, filter: Filter, by: Sequence[str], limit: int) -> list[Group]: ...
+    def series(self, filter: Filter, bucket_s: int, by: str | None) -> list[Point]: ...
+    def calls(
+        self,
+        filter: Filter,
+        limit: int,
+        before_seq: int | None = None,
+        after_seq: int | None = None,
+    ) -> list[CallRow]: ...
+    def call(self, call_id: str) -> CallRow: ...
+    def last_seq(self) -> int: ...
+    def health(self) -> Any: ...
+
+
+class Ledger:
+    """The ledger as this server sees it: coroutines around a reader in its own thread."""
+
+    def __init__(self, open_reader: Callable[[], Reader]) -> None:
+        self._open_reader = open_reader
+        self._reader: Reader | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+
+    async def ask(self, question: Callable[[Reader], T]) -> T:
+        """Return what `question` returns, run in the reader's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
+
+    def _ask(self, question: Callable[[Reader], T]) -> T:
+        if self._reader is None:
+            self._reader = self._open_reader()
+        return question(self._reader)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def calls_filter(since_ns: int | None, until_ns: int | None, where: dict[str, str]) -> Filter:
+    """Return the ledger's filter for a half-open span and dimension values."""
+    return Filter(since_ns=since_ns, until_ns=until_ns, where=where)

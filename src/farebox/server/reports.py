@@ -1,0 +1,222 @@
+"""Put ledger queries together into what API v1 answers. Runs in the reader's thread."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from farebox.clock import iso
+from farebox.ledger.rows import Group, Measures, Point
+from farebox.server import views
+from farebox.server.errors import ApiError
+from farebox.server.filters import Selection, previous_window
+from farebox.server.queries import Reader, calls_filter
+
+SECOND = 10**9
+BUCKETS_MAX = 1500
+LINES_MAX = 6
+BUCKETS = ("minute", "hour", "day")
+
+
+def span_of(selection: Selection) -> views.Span:
+    window = selection.window
+    since = None if window.since_ns is None else iso(window.since_ns)
+    return views.Span(since=since, until=iso(window.until_ns), tz=selection.tz)
+
+
+def summary(reader: Reader, selection: Selection, now_ns: int) -> views.Summary:
+    window, where = selection.window, selection.where
+    totals = reader.totals(calls_filter(window.since_ns, window.until_ns, where))
+    previous, before = previous_window(selection), None
+    if previous is not None:
+        before = reader.totals(calls_filter(*previous, where))
+    return views.Summary(
+        span=span_of(selection),
+        sums=views.sums(totals),
+        previous=None
+        if previous is None or before is None
+        else views.Period(
+            span=views.Span(since=iso(previous[0]), until=iso(previous[1]), tz=selection.tz),
+            sums=views.sums(before),
+        ),
+        cost_change_percent=None
+        if before is None
+        else views.change_percent(totals.cost_pico, before.cost_pico),
+        calls_change_percent=None if before is None else views.change_percent(totals.calls, before.calls),
+        now=figures_now(reader, where, selection.zone, now_ns),
+    )
+
+
+def figures_now(reader: Reader, where: dict[str, str], zone: tzinfo, now_ns: int) -> views.Now:
+    """Return spend today, in the last hour and in the last minute."""
+    local = datetime.fromtimestamp(now_ns // SECOND, zone)
+    midnight = local.replace(hour=0, minute=0, second=0)
+    end = now_ns + 1
+    today = reader.totals(calls_filter(_ns(midnight), end, where))
+    yesterday = reader.totals(
+        calls_filter(_ns(midnight - timedelta(days=1)), _ns(local - timedelta(days=1)), where)
+    )
+    return views.Now(
+        today=views.sums(today),
+        yesterday_so_far=views.sums(yesterday),
+        today_change_percent=views.change_percent(today.cost_pico, yesterday.cost_pico),
+        last_hour=views.sums(reader.totals(calls_filter(end - 3600 * SECOND, end, where))),
+        last_minute=views.sums(reader.totals(calls_filter(end - 60 * SECOND, end, where))),
+        at=iso(now_ns),
+        last_seq=reader.last_seq(),
+    )
+
+
+def breakdown(reader: Reader, selection: Selection, by: list[str], limit: int) -> views.Breakdown:
+    asked = calls_filter(selection.window.since_ns, selection.window.until_ns, selection.where)
+    total = reader.totals(asked)
+    groups = reader.breakdown(asked, by, limit)
+    rest = _minus(total, groups)
+    return views.Breakdown(
+        span=span_of(selection),
+        by=by,
+        groups=[
+            views.BreakdownRow(
+                keys=group.keys,
+                sums=views.sums(group.measures),
+                cost_share_permille=_permille(group.measures.cost_pico, total.cost_pico),
+            )
+            for group in groups
+        ],
+        rest=views.sums(rest) if rest.calls > 0 else None,
+        total=views.sums(total),
+    )
+
+
+def _permille(part: int, whole: int) -> int:
+    return 0 if whole <= 0 else part * 1000 // whole
+
+
+def _minus(total: Measures, groups: Sequence[Group]) -> Measures:
+    fields = Measures.__struct_fields__
+    return Measures(
+        **{
+            name: getattr(total, name) - sum(getattr(group.measures, name) for group in groups)
+            for name in fields
+        }
+    )
+
+
+def series(reader: Reader, selection: Selection, bucket: str, by: str | None, now_ns: int) -> views.Series:
+    window = selection.window
+    asked = calls_filter(window.since_ns, window.until_ns, selection.where)
+    step_s = _step_s(bucket, selection.zone, window.until_ns)
+    if window.since_ns is not None:
+        _check_size(window.until_ns - window.since_ns, bucket)
+    points = reader.series(asked, step_s, by)
+    first = window.since_ns
+    if first is None:
+        first = min((point.start_ns for point in points), default=window.until_ns)
+        _check_size(window.until_ns - first, bucket)
+    starts = bucket_starts(first, window.until_ns, bucket, selection.zone)
+    lines, total, unpriced = _fold(points, starts, by)
+    return views.Series(
+        span=span_of(selection),
+        bucket=bucket,
+        by=by,
+        starts=[iso(start) for start in starts],
+        starts_ms=[start // 10**6 for start in starts],
+        partial=bool(starts) and next_start(starts[-1], bucket, selection.zone) > now_ns,
+        lines=lines,
+        total=total,
+        unpriced_calls=unpriced,
+    )
+
+
+def _check_size(length_ns: int, bucket: str) -> None:
+    seconds = {"minute": 60, "hour": 3600, "day": 86400}
+    fitting = [name for name in BUCKETS if length_ns <= seconds[name] * SECOND * BUCKETS_MAX]
+    if bucket not in fitting:
+        raise ApiError(
+            422,
+            "too_many_buckets",
+            f"That span has more than {BUCKETS_MAX} buckets of one {bucket}.",
+            {"parameter": "bucket", "allowed": fitting},
+        )
+
+
+def _step_s(bucket: str, zone: tzinfo, at_ns: int) -> int:
+    """Return the width to ask the ledger for: buckets of the zone are made of whole steps."""
+    if bucket == "minute":
+        return 60
+    offset = datetime.fromtimestamp(at_ns // SECOND, zone).utcoffset() or timedelta()
+    return 3600 if offset.seconds % 3600 == 0 else 900
+
+
+def bucket_starts(since_ns: int, until_ns: int, bucket: str, zone: tzinfo) -> list[int]:
+    """Return the starts of the zone's buckets that touch `[since, until)`."""
+    local = datetime.fromtimestamp(since_ns // SECOND, zone).replace(second=0)
+    if bucket != "minute":
+        local = local.replace(minute=0)
+    if bucket == "day":
+        local = local.replace(hour=0)
+    starts: list[int] = []
+    start = _ns(local)
+    while start < until_ns:
+        starts.append(start)
+        start = next_start(start, bucket, zone)
+    return starts
+
+
+def next_start(start_ns: int, bucket: str, zone: tzinfo) -> int:
+    """Return where the bucket after this one starts; a day can have 23 or 25 hours."""
+    if bucket == "minute":
+        return start_ns + 60 * SECOND
+    if bucket == "hour":
+        return start_ns + 3600 * SECOND
+    return _ns(datetime.fromtimestamp(start_ns // SECOND, zone) + timedelta(days=1))
+
+
+def _fold(
+    points: Sequence[Point], starts: list[int], by: str | None
+) -> tuple[list[views.Line], views.Line, list[int]]:
+    """Add points up bucket by bucket: a line for each of the dearest keys, one for the rest."""
+    width = len(starts)
+    cost_of: dict[str | None, list[int]] = {}
+    calls_of: dict[str | None, list[int]] = {}
+    unpriced = [0] * width
+    for point in points:
+        index = max(bisect_right(starts, point.start_ns) - 1, 0)
+        if not width:
+            break
+        key = point.keys.get(by) if by else None
+        cost_of.setdefault(key, [0] * width)[index] += point.measures.cost_pico
+        calls_of.setdefault(key, [0] * width)[index] += point.measures.calls
+        unpriced[index] += point.measures.unpriced_calls
+    total = _line(None, [_columns(cost_of.values(), width), _columns(calls_of.values(), width)])
+    if by is None:
+        return [], total, unpriced
+    ranked = sorted(cost_of, key=lambda key: (-sum(cost_of[key]), -sum(calls_of[key]), key or ""))
+    shown, folded = ranked[:LINES_MAX], ranked[LINES_MAX:]
+    lines = [_line(key, [cost_of[key], calls_of[key]]) for key in shown]
+    if folded:
+        rest = [
+            _columns([cost_of[key] for key in folded], width),
+            _columns([calls_of[key] for key in folded], width),
+        ]
+        lines.append(_line(None, rest, is_rest=True))
+    return lines, total, unpriced
+
+
+def _columns(rows: Iterable[list[int]], width: int) -> list[int]:
+    columns = [0] * width
+    for row in rows:
+        for index, value in enumerate(row):
+            columns[index] += value
+    return columns
+
+
+def _line(key: str | None, values: list[list[int]], *, is_rest: bool = False) -> views.Line:
+    cost, calls = values
+    return views.Line(key=key, is_rest=is_rest, cost_pico=[str(amount) for amount in cost], calls=calls)
+
+
+def _ns(moment: datetime) -> int:
+    span = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (span.days * 86400 + span.seconds) * SECOND

@@ -1,0 +1,107 @@
+"""What runs, whether it records, and what to paste to see a first call."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from farebox import __version__
+from farebox.clock import iso, now_ns
+from farebox.errors import FareboxError
+from farebox.home import Home
+from farebox.server import views
+from farebox.server.filters import local_zone_name
+from farebox.server.queries import Reader
+
+API_VERSION = "1"
+
+
+class _Run(msgspec.Struct):
+    pid: int
+    host: str | None = None
+    port: int | None = None
+    started_at: str | None = None
+
+
+def status(reader: Reader, home: Home) -> views.Status:
+    processes = [process(home, name) for name in ("proxy", "ledger", "server")]
+    proxy = processes[0]
+    proxy_url = f"http://{proxy.address}" if proxy.state == "up" and proxy.address else None
+    return views.Status(
+        version=__version__,
+        api=API_VERSION,
+        now=iso(now_ns()),
+        tz=local_zone_name(),
+        home=_short(home.path),
+        processes=processes,
+        proxy_url=proxy_url,
+        ledger=ledger_status(reader),
+        hints=hints(proxy_url),
+    )
+
+
+def process(home: Home, name: str) -> views.Process:
+    """Return what `run/<name>.json` says, and whether that process lives."""
+    try:
+        run = msgspec.json.decode((home.run / f"{name}.json").read_bytes(), type=_Run)
+        os.kill(run.pid, 0)
+    except (OSError, msgspec.DecodeError):
+        return views.Process(name=name, state="down", address=None, started_at=None)
+    address = None if run.host is None or run.port is None else f"{run.host}:{run.port}"
+    return views.Process(name=name, state="up", address=address, started_at=run.started_at)
+
+
+def ledger_status(reader: Reader) -> views.LedgerStatus:
+    """Return how the ledger is, in a word, a sentence and figures."""
+    try:
+        last_seq = reader.last_seq()
+        facts = _facts(reader.health())
+    except FareboxError as error:
+        return views.LedgerStatus(state="unavailable", message=str(error), last_seq=0, facts={})
+    state, message = "ok", "Every recorded call is in the ledger."
+    if facts.get("lost", "0") not in ("0", "", "{}"):
+        state, message = "degraded", "Some calls could not be recorded; they are counted here."
+    elif facts.get("gaps", "0") not in ("0", "", "[]"):
+        state, message = "degraded", "Part of a journal could not be read; the gap is on record."
+    elif facts.get("pending_bytes", "0") != "0":
+        state, message = "behind", "Calls are recorded and waiting to be priced."
+    elif last_seq == 0:
+        state, message = "empty", "No call has been recorded yet."
+    return views.LedgerStatus(state=state, message=message, last_seq=last_seq, facts=facts)
+
+
+def _facts(health: Any) -> dict[str, str]:
+    plain = msgspec.to_builtins(health)
+    if not isinstance(plain, dict):
+        return {}
+    return {str(name): str(value) for name, value in plain.items() if value is not None}  # pyright: ignore
+
+
+def hints(proxy_url: str | None) -> list[views.Hint]:
+    """Return ways to a first call, for the address the proxy really has."""
+    run = views.Hint(title="Meter one program, nothing else changes", command="farebox run -- python app.py")
+    if proxy_url is None:
+        return [views.Hint(title="Start the proxy", command="farebox up"), run]
+    call = (
+        f"curl {proxy_url}/openai/v1/chat/completions \\\n"
+        '  -H "Authorization: Bearer $OPENAI_API_KEY" -H "Content-Type: application/json" \\\n'
+        '  -d \'{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say hi"}]}\''
+    )
+    return [
+        run,
+        views.Hint(
+            title="Point a client here yourself", command=f"export OPENAI_BASE_URL={proxy_url}/openai/v1"
+        ),
+        views.Hint(title="Or make one call by hand", command=call),
+    ]
+
+
+def _short(path: Path) -> str:
+    """Return a path as people write it, with `~` for their own home."""
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except ValueError:
+        return str(path)
