@@ -1,0 +1,115 @@
+"""The shapes `--json` prints, one a kind of answer, versioned by `schema`.
+
+Money is an integer of pico-dollars (10⁻¹² USD) beside decimal text. docs/reference/json.md is
+made of these.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+
+from farebox.cli.periods import Period
+from farebox.clock import iso
+from farebox.ledger.rows import Group, Measures
+from farebox.money import usd_text
+
+
+class PeriodAnswer(msgspec.Struct, kw_only=True):
+    """`[since, until)` in UTC; null is open. `tz` is the zone whose days were meant."""
+
+    since: str | None
+    until: str | None
+    tz: str
+
+
+class Totals(Measures, kw_only=True):
+    """Sums; `cost_pico` is a lower bound while `complete` is false."""
+
+    cost_usd: str
+    charge_usd: str
+    complete: bool
+    """Whether every call has a price."""
+
+
+class GroupAnswer(msgspec.Struct, kw_only=True):
+    """One value of the dimensions asked for; null is "not stated"."""
+
+    keys: dict[str, str | None]
+    totals: Totals
+
+
+class SummaryAnswer(msgspec.Struct, kw_only=True):
+    """`farebox today --json` and its sisters."""
+
+    schema: str = "farebox.summary/1"
+    period: PeriodAnswer
+    totals: Totals
+    by_model: list[GroupAnswer]
+
+
+class BreakdownAnswer(msgspec.Struct, kw_only=True):
+    """`farebox by … --json`, dearest group first."""
+
+    schema: str = "farebox.breakdown/1"
+    period: PeriodAnswer
+    by: list[str]
+    totals: Totals
+    groups: list[GroupAnswer]
+
+
+class ProcessAnswer(msgspec.Struct, kw_only=True):
+    """One process of a running Farebox."""
+
+    name: str
+    running: bool
+    pid: int | None
+    address: str | None
+
+
+class StatusAnswer(msgspec.Struct, kw_only=True):
+    """`farebox status --json`."""
+
+    schema: str = "farebox.status/1"
+    version: str
+    home: str
+    config: str | None
+    processes: list[ProcessAnswer]
+    calls: int
+    last_call_at: str | None
+    health: dict[str, int | float | str | bool | None]
+    """The ledger's own words: how far behind, how many bytes wait, gaps, lost records."""
+
+
+def period_answer(period: Period) -> PeriodAnswer:
+    return PeriodAnswer(
+        since=None if period.since_ns is None else iso(period.since_ns),
+        until=None if period.until_ns is None else iso(period.until_ns),
+        tz=period.zone_name,
+    )
+
+
+def totals(measures: Measures) -> Totals:
+    return Totals(
+        **msgspec.structs.asdict(measures),
+        cost_usd=usd_text(measures.cost_pico),
+        charge_usd=usd_text(measures.charge_pico),
+        complete=measures.unpriced_calls == 0,
+    )
+
+
+def group_answer(group: Group) -> GroupAnswer:
+    return GroupAnswer(keys=group.keys, totals=totals(group.measures))
+
+
+def print_json(answer: msgspec.Struct) -> None:
+    """Print one answer as indented JSON."""
+    text = msgspec.json.format(msgspec.json.encode(answer), indent=2)
+    sys.stdout.write(text.decode() + "\n")
+
+
+def print_json_line(answer: msgspec.Struct) -> None:
+    """Print one answer of many on a line of its own, at once."""
+    sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
+    sys.stdout.flush()

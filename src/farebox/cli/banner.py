@@ -1,0 +1,56 @@
+"""What `farebox up` prints when everything listens: two addresses, a link, what to paste."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from farebox.cli.paste import lines
+from farebox.cli.running import running
+from farebox.cli.screen import BOLD, DIM, paint
+from farebox.errors import FareboxError
+from farebox.home import Home
+
+
+def show(home: Home) -> None:
+    """Print where Farebox listens and how to use it."""
+    print(text(home), flush=True)
+
+
+def text(home: Home) -> str:
+    """Return the lines that `show` prints."""
+    proxy, server = running(home, "proxy"), running(home, "server")
+    shown: list[str] = []
+    if proxy is not None and proxy.address is not None:
+        shown.append(f"Proxy      {paint(f'http://{proxy.address}', BOLD)}")
+    if server is not None and server.address is not None:
+        shown.append(f"Dashboard  {paint(f'http://{server.address}', BOLD)}")
+        shown.append(f"           {_link(home)}")
+    if proxy is not None and proxy.address is not None:
+        shown += ["", "Point a program at it:", *(f"  {line}" for line in lines(str(proxy.address)))]
+        shown += ["", "or let Farebox do it:", "  farebox run -- python app.py"]
+    shown.append(paint("Ctrl-C or `farebox stop` ends it; `farebox status` looks after it.", DIM))
+    return "\n".join(shown)
+
+
+def _link(home: Home) -> str:
+    from farebox.server.links import mint_link
+
+    try:
+        return f"open once, within ten minutes: {mint_link(home)}"
+    except FareboxError as error:
+        return str(error)
+
+
+def main(arguments: list[str]) -> int:
+    """Print the banner for the supervisor: `--home H [--config F]`."""
+    parser = argparse.ArgumentParser(prog="farebox.cli.banner")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--config", type=Path)
+    show(Home(parser.parse_args(arguments).home))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,70 @@
+"""`farebox by model,app,…`: the same money, broken down."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from farebox.cli import answers
+from farebox.cli.access import open_ledger
+from farebox.cli.exits import OK
+from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
+from farebox.cli.screen import BOLD, count, money, paint
+from farebox.cli.summary import groups_table
+from farebox.config import did_you_mean
+from farebox.errors import UsageError
+from farebox.ledger.filter import DIMENSIONS
+
+
+def by(
+    dimensions: Annotated[str, Parameter(help=f"One or more of {', '.join(DIMENSIONS)}, with commas.")],
+    /,
+    *,
+    place: Place | None = None,
+    period: PeriodFlags | None = None,
+    filters: Filters | None = None,
+    limit: Annotated[int, Parameter(help="How many groups at most.")] = 50,
+    as_json: AsJson = False,
+) -> int:
+    """Break the spend down, dearest first; without `--since`, since the first of the month."""
+    names = checked_dimensions(dimensions)
+    chosen = (period or PeriodFlags()).period("month")
+    _, ledger = open_ledger(place or Place())
+    narrowed = ledger_filter(chosen, filters)
+    totals = ledger.totals(narrowed)
+    groups = ledger.breakdown(narrowed, by=names, limit=limit)
+    if as_json:
+        answers.print_json(
+            answers.BreakdownAnswer(
+                period=answers.period_answer(chosen),
+                by=names,
+                totals=answers.totals(totals),
+                groups=[answers.group_answer(group) for group in groups],
+            )
+        )
+        return OK
+    print(
+        f"{chosen.label} ({chosen.zone_name})  {paint(money(totals), BOLD)} · {count(totals.calls, 'call')}"
+    )
+    if groups:
+        print(f"\n{groups_table(names, groups)}")
+    if len(groups) == limit:
+        print(f"\nThe first {limit}; --limit shows more.")
+    return OK
+
+
+def checked_dimensions(text: str) -> list[str]:
+    """Return the dimensions named in `text`, each once.
+
+    Raises:
+        UsageError: One of them is not a dimension.
+    """
+    names = list(dict.fromkeys(name.strip().replace("-", "_") for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in DIMENSIONS:
+            hint = did_you_mean(name, list(DIMENSIONS))
+            raise UsageError(f"there is no dimension {name!r}; there are {', '.join(DIMENSIONS)}{hint}")
+    if not names:
+        raise UsageError(f"name a dimension: {', '.join(DIMENSIONS)}")
+    return names

@@ -1,0 +1,155 @@
+"""`farebox tail` and `farebox explain`: single calls, latest first or as they come, and why."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from farebox.cli import answers
+from farebox.cli.access import open_ledger
+from farebox.cli.exits import ANSWER_IS_NO, OK, say
+from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
+from farebox.cli.receipt import call_receipt
+from farebox.cli.screen import Column, call_money, table
+from farebox.clock import uuid_bytes
+from farebox.errors import CallNotFoundError
+from farebox.ledger.filter import Filter
+from farebox.ledger.reader import LedgerReader
+from farebox.ledger.rows import CallRow
+
+FOLLOW_SECONDS = 0.25
+SUGGESTED = 5
+
+
+def tail(
+    *,
+    place: Place | None = None,
+    period: PeriodFlags | None = None,
+    filters: Filters | None = None,
+    follow: Annotated[
+        bool, Parameter(name=["-f", "--follow"], negative="", help="Show calls as they come.")
+    ] = False,
+    lines: Annotated[int, Parameter(name=["-n", "--lines"], help="How many calls to start with.")] = 20,
+    as_json: AsJson = False,
+) -> int:
+    """List the latest calls, newest last; one JSON object a line with `--json`."""
+    flags = period or PeriodFlags()
+    chosen = flags.period()
+    narrowed = ledger_filter(chosen, filters)
+    home, ledger = open_ledger(place or Place())
+    last = ledger.last_seq()
+    shown = list(reversed(ledger.calls(narrowed, limit=max(lines, 0)))) if lines > 0 else []
+    _show(shown, chosen.zone_name, as_json, title=not as_json)
+    if not follow:
+        return OK
+    if shown:
+        last = max(last, shown[-1].seq)
+    return _follow(place or Place(), ledger, narrowed, last, chosen.zone_name, as_json)
+
+
+def explain(
+    call_id: Annotated[str, Parameter(help="The call's id, or the beginning of it.")],
+    /,
+    *,
+    place: Place | None = None,
+    as_json: AsJson = False,
+) -> int:
+    """Print a call's receipt: each quantity × unit price = amount, the price's id, date and source."""
+    _, ledger = open_ledger(place or Place())
+    try:
+        call = ledger.call(call_id)
+    except CallNotFoundError as error:
+        say(str(error))
+        for near in suggestions(ledger, call_id):
+            say(f"  {near.event_id}  {near.occurred_at}  {near.response_model or near.request_model or '–'}")
+        return ANSWER_IS_NO
+    if as_json:
+        answers.print_json(call)
+    else:
+        print(call_receipt(call))
+    return OK
+
+
+def suggestions(ledger: LedgerReader, wrong: str) -> list[CallRow]:
+    """Return the calls that were perhaps meant: same beginning of the id, else the latest."""
+    latest = ledger.calls(Filter(), limit=200)
+    digits = wrong.replace("-", "").lower()
+
+    def same(call: CallRow) -> int:
+        own = call.event_id.replace("-", "")
+        return next((i for i, (a, b) in enumerate(zip(own, digits, strict=False)) if a != b), len(digits))
+
+    return sorted(latest, key=same, reverse=True)[:SUGGESTED]
+
+
+def _follow(place: Place, ledger: LedgerReader, narrowed: Filter, last: int, zone: str, as_json: bool) -> int:
+    while True:
+        time.sleep(FOLLOW_SECONDS)
+        newest = ledger.last_seq()
+        if newest == last:
+            _, ledger = open_ledger(place)  # applies what waits where no daemon does
+            newest = ledger.last_seq()
+        if newest > last:
+            fresh = ledger.calls(narrowed, limit=1000, after_seq=last)
+            _show(fresh, zone, as_json, title=False)
+            last = fresh[-1].seq if len(fresh) == 1000 else newest
+
+
+def _show(calls: list[CallRow], zone: str, as_json: bool, *, title: bool) -> None:
+    if as_json:
+        for call in calls:
+            answers.print_json_line(call)
+        return
+    if not calls and not title:
+        return
+    text = calls_table(calls, zone)
+    print(text if title else text.partition("\n")[2], flush=True)
+
+
+def calls_table(calls: list[CallRow], zone: str) -> str:
+    """Return calls as a table with times in `zone`."""
+    columns = [
+        Column(f"time ({zone})"),
+        Column("id", drop=2),
+        Column("model", width_max=40),
+        Column("app", drop=4, width_max=20),
+        Column("surface", drop=5),
+        Column("status", right=True, drop=1),
+        Column("in", right=True, drop=6),
+        Column("out", right=True, drop=6),
+        Column("ms", right=True, drop=7),
+        Column("cost", right=True),
+    ]
+    return table(columns, [_cells(call, zone) for call in calls])
+
+
+def _cells(call: CallRow, zone: str) -> list[str]:
+    return [
+        _local(call.occurred_at, zone),
+        short_id(call.event_id),
+        call.response_model or call.request_model or "–",
+        call.attribution.get("app", "–"),
+        call.surface,
+        str(call.status) if call.outcome == "completed" else f"{call.status or '–'} {call.outcome}",
+        f"{call.input_tokens:,}",
+        f"{call.output_tokens:,}",
+        f"{call.total_us // 1000:,}",
+        call_money(call.cost_pico, call.cost_state) if call.billable else "–",
+    ]
+
+
+def short_id(event_id: str) -> str:
+    """Return the beginning of an id that `explain` takes: time to the millisecond and 12 random bits."""
+    uuid_bytes(event_id)
+    return event_id[:18]
+
+
+def _local(occurred_at: str, zone: str) -> str:
+    from datetime import datetime
+
+    from farebox.cli.periods import zone_named
+
+    stamp = datetime.fromisoformat(occurred_at).astimezone(zone_named(zone))
+    return f"{stamp:%m-%d %H:%M:%S}"

@@ -1,0 +1,136 @@
+"""The variables `farebox run` sets for its child, and what the user's own values mean.
+
+Which variable points which client where is the catalog's knowledge (`base_url_env`,
+`headers_env`). A value the user has set is never silently ignored: one that names a known
+provider is routed to that provider, one that names another host becomes an upstream of this run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from farebox.config import ProviderConfig, upstream_problem
+
+if TYPE_CHECKING:
+    from farebox.catalog import Catalog, Provider
+
+LABELS = ("customer", "user", "agent", "task", "project")
+"""`FAREBOX_CUSTOMER` in the environment becomes the header `x-farebox-customer`, and so on."""
+
+
+@dataclass
+class Plan:
+    """What to set for the child, and what to tell the user about it."""
+
+    variables: dict[str, str] = field(default_factory=dict[str, str])
+    """Name to path on the proxy: `/openai/v1`."""
+    upstreams: dict[str, ProviderConfig] = field(default_factory=dict[str, ProviderConfig])
+    """Providers this run adds, because the user's own variables name their hosts."""
+    notes: list[str] = field(default_factory=list[str])
+
+
+def plan(catalog: Catalog, environment: Mapping[str, str], own_address: str | None = None) -> Plan:
+    """Return what a child's environment needs for its calls to pass the proxy.
+
+    `own_address` is the running proxy's `host:port`: a value that names it stays as it is.
+    """
+    made = Plan()
+    for provider in catalog.providers.values():
+        for name, suffix in provider.base_url_env.items():
+            value = environment.get(name, "").strip()
+            if not value:
+                made.variables.setdefault(name, f"/{provider.id}{suffix}")
+            elif own_address is None or urlsplit_or_none(value) != own_address:
+                _reroute(made, catalog, provider, name, suffix, value)
+    return made
+
+
+def urlsplit_or_none(url: str) -> str | None:
+    """Return a URL's `host:port`, None where it has none."""
+    try:
+        return urlsplit(url).netloc or None
+    except ValueError:
+        return None
+
+
+def _reroute(made: Plan, catalog: Catalog, provider: Provider, name: str, suffix: str, value: str) -> None:
+    problem = upstream_problem(value)
+    if problem:
+        made.notes.append(f"{name}={value!r} is not a base URL ({problem}); calls through it are not metered")
+        return
+    parts = urlsplit(value)
+    known = catalog.by_host(parts.hostname or "")
+    if known is not None and _same_upstream(known, value):
+        made.variables[name] = f"/{known.id}{parts.path.rstrip('/')}"
+        if known.id != provider.id:
+            made.notes.append(f"{name} names {known.name}: its calls are metered as {known.id}")
+        return
+    segment = _segment(parts.netloc)
+    trimmed = value.rstrip("/")
+    path = suffix if suffix and trimmed.endswith(suffix) else ""
+    upstream = trimmed[: len(trimmed) - len(path)] if path else trimmed
+    earlier = made.upstreams.get(segment)
+    number = 2
+    while earlier is not None and (earlier.upstream, earlier.speaks) != (upstream, provider.id):
+        segment = f"{_segment(parts.netloc)}-{number}"
+        earlier = made.upstreams.get(segment)
+        number += 1
+    made.upstreams[segment] = ProviderConfig(upstream=upstream, speaks=provider.id)
+    made.variables[name] = f"/{segment}{path}"
+    made.notes.append(f"{name} names {parts.netloc}: its calls are forwarded there, metered as {segment}")
+
+
+def _same_upstream(provider: Provider, value: str) -> bool:
+    """Return whether the catalog's upstream is the host the user named, port and scheme included."""
+    ours, theirs = urlsplit(provider.upstream), urlsplit(value)
+    default = {"http": 80, "https": 443}
+    return (ours.scheme, ours.hostname, ours.port or default.get(ours.scheme)) == (
+        theirs.scheme,
+        theirs.hostname,
+        theirs.port or default.get(theirs.scheme),
+    )
+
+
+def _segment(netloc: str) -> str:
+    name = re.sub(r"[^a-z0-9._-]+", "-", netloc.lower()).strip("-._")
+    return name[:48] or "upstream"
+
+
+def base_urls(address: str, catalog: Catalog | None = None) -> dict[str, str]:
+    """Return every base-URL variable with its value for a proxy on `address`."""
+    if catalog is None:
+        from farebox.catalog import load
+
+        catalog = load()
+    return {name: f"http://{address}{path}" for name, path in plan(catalog, {}).variables.items()}
+
+
+def label_headers(environment: Mapping[str, str], *, session: str, app: str) -> list[str]:
+    """Return the header lines that say who is calling: session, app, and `FAREBOX_*` labels."""
+    labels = {"session": session, "app": app}
+    for label in LABELS:
+        value = environment.get(f"FAREBOX_{label.upper()}", "")
+        if value:
+            labels[label] = value
+    return [f"x-farebox-{label}: {_header_value(value)}" for label, value in labels.items() if value]
+
+
+def custom_headers(catalog: Catalog, environment: Mapping[str, str], lines: list[str]) -> dict[str, str]:
+    """Return the `*_CUSTOM_HEADERS` variables with our lines after the user's own."""
+    names = {name for provider in catalog.providers.values() for name in provider.headers_env}
+    values: dict[str, str] = {}
+    for name in sorted(names):
+        theirs = [line for line in environment.get(name, "").splitlines() if line.strip()]
+        taken = {line.partition(":")[0].strip().lower() for line in theirs}
+        ours = [line for line in lines if line.partition(":")[0] not in taken]
+        values[name] = "\n".join([*theirs, *ours])
+    return values
+
+
+def _header_value(text: str) -> str:
+    """Return `text` as a header can carry it: printable ASCII, one line."""
+    return "".join(character if " " <= character <= "~" else "?" for character in text)[:256]

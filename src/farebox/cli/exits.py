@@ -1,0 +1,116 @@
+"""Exit statuses and the one line a failure prints, with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from farebox.errors import (
+    CallNotFoundError,
+    ConfigError,
+    FareboxError,
+    FindingsError,
+    JournalError,
+    LedgerError,
+    LedgerLockedError,
+    LedgerSchemaError,
+    PortInUseError,
+    PriceNotFoundError,
+    StateDirectoryError,
+    UsageError,
+)
+
+OK = 0
+ANSWER_IS_NO = 1
+"""The command worked and its answer is no: spend over `--fail-over`, no such call."""
+USAGE = 64
+DATA = 65
+UNAVAILABLE = 69
+INTERNAL = 70
+LOCKED = 75
+REFUSED = 77
+CONFIG = 78
+INTERRUPTED = 130
+
+MEANINGS = {
+    OK: "done",
+    ANSWER_IS_NO: "the answer is no: more was spent than `--fail-over`, no such call, no such price",
+    USAGE: "the command line is wrong",
+    DATA: "data is damaged: `verify` found something, a price or catalog file is wrong",
+    UNAVAILABLE: "something needed is not there: no server, no free port, an unreadable ledger",
+    INTERNAL: "a defect in Farebox",
+    LOCKED: "another Farebox holds this state directory",
+    REFUSED: "the state directory is not private to this user",
+    CONFIG: "`farebox.yaml` is wrong",
+    INTERRUPTED: "interrupted with Ctrl-C",
+}
+"""Every status a command can end with; `run` ends with the status of the command it ran."""
+
+_STATUS: tuple[tuple[type[FareboxError], int], ...] = (
+    (ConfigError, CONFIG),
+    (FindingsError, DATA),
+    (CallNotFoundError, ANSWER_IS_NO),
+    (PriceNotFoundError, ANSWER_IS_NO),
+    (LedgerLockedError, LOCKED),
+    (LedgerSchemaError, DATA),
+    (LedgerError, UNAVAILABLE),
+    (JournalError, UNAVAILABLE),
+    (StateDirectoryError, REFUSED),
+    (PortInUseError, UNAVAILABLE),
+    (UsageError, USAGE),
+)
+
+
+class AlreadyRunningError(FareboxError):
+    """A second `farebox up` for the same state directory."""
+
+    code = "already_running"
+
+
+def status_of(error: FareboxError) -> int:
+    """Return the exit status that stands for `error`."""
+    if isinstance(error, AlreadyRunningError):
+        return LOCKED
+    for kind, status in _STATUS:
+        if isinstance(error, kind):
+            return status
+    return UNAVAILABLE
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Run `command`; turn what it raises into one line on standard error and a status."""
+    try:
+        status = command()
+        sys.stdout.flush()
+    except FareboxError as error:
+        say(str(error))
+        return status_of(error)
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        return _unexpected(error)
+    return status
+
+
+def say(message: str) -> None:
+    """Print `message` on standard error, named."""
+    print(f"farebox: {message}", file=sys.stderr)
+
+
+def _unexpected(error: Exception) -> int:
+    if "cyclopts" in sys.modules:
+        from cyclopts import CycloptsError
+
+        if isinstance(error, CycloptsError):
+            say(f"{' '.join(str(error).split())} See: farebox --help")
+            return USAGE
+    if os.environ.get("FAREBOX_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    say(f"internal error: {type(error).__name__}: {error} (FAREBOX_DEBUG=1 shows where)")
+    return INTERNAL

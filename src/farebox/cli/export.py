@@ -1,0 +1,108 @@
+"""`farebox export`: every call as JSON lines or CSV, streamed, in a documented schema.
+
+The schema is `farebox.ledger.rows.CallRow`, version `farebox.call/1`; docs/reference/export.md
+is made of it. In CSV a text that a spreadsheet would run as a formula is made harmless.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TextIO
+
+import msgspec
+from cyclopts import Parameter
+
+from farebox.cli.access import open_ledger
+from farebox.cli.exits import OK
+from farebox.cli.options import Filters, PeriodFlags, Place, ledger_filter
+from farebox.ledger.rows import CallRow
+from farebox.wire.facts import LEAVES
+
+Format = Literal["jsonl", "csv"]
+
+NESTED = ("quantities", "attribution", "attribution_from", "price_ids", "price_sources", "flags", "parts")
+"""Fields that are not one value: in CSV, quantities get a column a leaf, the others hold JSON."""
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def export(
+    *,
+    place: Place | None = None,
+    period: PeriodFlags | None = None,
+    filters: Filters | None = None,
+    format: Annotated[Format, Parameter(help="JSON lines, or CSV for spreadsheets.")] = "jsonl",
+) -> int:
+    """Write every call to standard output, oldest first."""
+    chosen = (period or PeriodFlags()).period()
+    _, ledger = open_ledger(place or Place())
+    rows = ledger.export(ledger_filter(chosen, filters))
+    if format == "csv":
+        write_csv(rows, sys.stdout)
+    else:
+        write_jsonl(rows, sys.stdout)
+    return OK
+
+
+def write_jsonl(rows: Iterator[CallRow], out: TextIO) -> None:
+    """Write one JSON object a line, decimals as text."""
+    encode = msgspec.json.Encoder(decimal_format="string").encode
+    for row in rows:
+        out.write(encode(row).decode() + "\n")
+
+
+def csv_columns() -> list[str]:
+    """Return the header of the CSV: the schema's fields, `quantities` as one column a leaf."""
+    columns: list[str] = []
+    for name in CallRow.__struct_fields__:
+        if name == "quantities":
+            columns += [f"quantity_{leaf}" for leaf in LEAVES]
+        else:
+            columns.append(name)
+    return columns
+
+
+def write_csv(rows: Iterator[CallRow], out: TextIO) -> None:
+    """Write the rows as RFC 4180 CSV with a header."""
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(csv_columns())
+    for row in rows:
+        cells: list[str] = []
+        for name in CallRow.__struct_fields__:
+            value: Any = getattr(row, name)
+            if name == "quantities":
+                cells += [cell(value.get(leaf)) for leaf in LEAVES]
+            elif name in NESTED:
+                cells.append(neutral(msgspec.json.encode(value).decode()))
+            else:
+                cells.append(cell(value))
+        writer.writerow(cells)
+
+
+def cell(value: str | int | Decimal | bool | None) -> str:
+    """Return one value as CSV text; nothing is the empty text, a number is never quoted away."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return neutral(value)
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def neutral(text: str) -> str:
+    """Return `text` so that no spreadsheet takes it for a formula."""
+    if text.lstrip(" ").startswith(_FORMULA_STARTS) and not _is_number(text):
+        return f"'{text}"
+    return text
+
+
+def _is_number(text: str) -> bool:
+    digits = text[1:] if text[:1] in "+-" else text
+    whole, _, fraction = digits.partition(".")
+    return (
+        whole.isascii() and whole.isdigit() and (not fraction or (fraction.isascii() and fraction.isdigit()))
+    )

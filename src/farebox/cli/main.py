@@ -1,0 +1,34 @@
+"""The `farebox` command's entry: fast where speed is felt, one line where something is wrong."""
+
+from __future__ import annotations
+
+import sys
+
+from farebox import __version__
+
+
+def main() -> int:
+    """Run the command line and return the exit status."""
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:  # asked by scripts and prompts: answered before anything is loaded
+        print(f"farebox {__version__}")
+        return 0
+    from farebox.cli.exits import guarded
+
+    return guarded(lambda: _dispatch(arguments))
+
+
+def _dispatch(arguments: list[str]) -> int:
+    from farebox.cli.app import app, with_command_separator
+
+    status = app(
+        with_command_separator(arguments),
+        exit_on_error=False,
+        print_error=False,
+        result_action="return_value",
+    )
+    return status if isinstance(status, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Flags that several commands share, the same words everywhere.
+
+Names of filters are those of the ledger's dimensions, the API's parameters and the
+dashboard's address bar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from farebox import clock
+from farebox.cli.periods import Period, period, zone_named
+from farebox.home import Home, locate
+
+if TYPE_CHECKING:
+    from farebox.config import Config
+    from farebox.ledger.filter import Filter
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where Farebox keeps its state and finds its configuration."""
+
+    home: Annotated[Path | None, Parameter(help="State directory, instead of FAREBOX_HOME.")] = None
+    config: Annotated[Path | None, Parameter(help="Configuration file, instead of farebox.yaml.")] = None
+
+    def state(self) -> Home:
+        """Return the state directory, made if it is not there yet."""
+        place = locate() if self.home is None else Home(self.home.expanduser().absolute())
+        place.prepare()
+        return place
+
+    def configuration(self, state: Home) -> Config:
+        """Return the checked configuration."""
+        from farebox.config import load_config
+
+        return load_config(state, self.config)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PeriodFlags:
+    """Which stretch of time, half-open: from `--since` up to but without `--until`."""
+
+    since: Annotated[
+        str | None, Parameter(help="Start: 2026-11-01, 2026-11-01T09:30, 15m, 12h, 7d, today, month.")
+    ] = None
+    until: Annotated[str | None, Parameter(help="End, not included; same forms.")] = None
+    tz: Annotated[str | None, Parameter(help="Time zone of days, as Europe/Berlin; the system's own.")] = None
+
+    def period(self, default: str | None = None, now_ns: int | None = None) -> Period:
+        """Return the period in instants, starting at `default` without `--since`."""
+        instant = clock.now_ns() if now_ns is None else now_ns
+        now = datetime.fromtimestamp(instant // 1_000_000_000, UTC).astimezone(zone_named(self.tz))
+        return period(self.since, self.until, now, default=default)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Which calls; several values of one flag with commas, the empty text for "none"."""
+
+    provider: Annotated[str | None, Parameter(help="Only this provider.")] = None
+    model: Annotated[str | None, Parameter(help="Only this model.")] = None
+    surface: Annotated[str | None, Parameter(help="Only this surface, as openai.chat.")] = None
+    key: Annotated[str | None, Parameter(help="Only this API key's fingerprint.")] = None
+    app: Annotated[str | None, Parameter(help="Only this app.")] = None
+    user: Annotated[str | None, Parameter(help="Only this user.")] = None
+    customer: Annotated[str | None, Parameter(help="Only this customer.")] = None
+    agent: Annotated[str | None, Parameter(help="Only this agent.")] = None
+    session: Annotated[str | None, Parameter(help="Only this session.")] = None
+    project: Annotated[str | None, Parameter(help="Only this project.")] = None
+    status: Annotated[str | None, Parameter(help="Only this HTTP status, or a class of them: 4xx.")] = None
+    cost_state: Annotated[str | None, Parameter(help="Only this state, as unpriced.")] = None
+    outcome: Annotated[str | None, Parameter(help="Only this outcome, as client_disconnected.")] = None
+
+    def where(self) -> dict[str, str]:
+        """Return the filters that were given."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
+
+
+def ledger_filter(chosen: Period, filters: Filters | None = None) -> Filter:
+    """Return the ledger's filter for a period and the filter flags."""
+    from farebox.ledger.filter import Filter
+
+    return Filter(
+        since_ns=chosen.since_ns,
+        until_ns=chosen.until_ns,
+        where=filters.where() if filters else {},
+    )

@@ -1,0 +1,160 @@
+"""Receipts: one call's sum line by line, and what one run spent."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+
+from farebox.cli.screen import BOLD, DIM, Column, call_money, clean, count, money, paint, table
+from farebox.config import Config
+from farebox.errors import FareboxError, LedgerLockedError
+from farebox.home import Home
+from farebox.ledger.rows import CallRow, PartRow
+from farebox.money import display_usd, usd_text
+from farebox.pricing.facts import CostLine
+
+SETTLE_SECONDS = 3
+
+
+def print_run_receipt(home: Home, config: Config, session: str, started_ns: int) -> None:
+    """Print on standard error what a session spent; never fail the command that ran."""
+    try:
+        text = run_receipt(home, config, session, started_ns)
+    except FareboxError as error:
+        text = f"farebox: the calls are recorded, the sum is not ready: {error}"
+    print(text, file=sys.stderr)
+
+
+def run_receipt(home: Home, config: Config, session: str, started_ns: int) -> str:
+    """Return what a session spent since `started_ns`: a line a model, and the total."""
+    from farebox.ledger import catch_up
+    from farebox.ledger.filter import Filter
+    from farebox.ledger.reader import LedgerReader
+
+    with suppress(LedgerLockedError):
+        catch_up(home, config)
+    ledger = LedgerReader(home)
+    wait_until_applied(ledger)
+    chosen = Filter(since_ns=started_ns, where={"session": session})
+    totals = ledger.totals(chosen)
+    if not totals.calls:
+        return (
+            "farebox: no calls seen. The command may set its base URL in code: "
+            "point it at the variable farebox set, as OPENAI_BASE_URL."
+        )
+    lines = [""]
+    groups = ledger.breakdown(chosen, by=["model"], limit=20)
+    columns = [
+        Column("farebox", width_max=48),
+        *(
+            Column(title, right=True, drop=drop)
+            for title, drop in (("calls", 0), ("in", 1), ("out", 1), ("cost", 0))
+        ),
+    ]
+    rows = [
+        [
+            group.keys.get("model") or "–",
+            f"{group.measures.calls:,}",
+            f"{group.measures.input_tokens:,}",
+            f"{group.measures.output_tokens:,}",
+            money(group.measures),
+        ]
+        for group in groups
+    ]
+    lines.append(table(columns, rows))
+    summed = f"{paint(money(totals), BOLD, sys.stderr)} in {count(totals.calls, 'call')}"
+    if totals.errors:
+        summed += f", {count(totals.errors, 'error')}"
+    lines.append(f"{summed} · {paint(f'farebox tail --session {session}', DIM, sys.stderr)}")
+    return "\n".join(lines)
+
+
+def wait_until_applied(ledger: object) -> None:
+    """Wait until the ledger process has applied what the journals hold, a few seconds at most."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        health = ledger.health()  # type: ignore[attr-defined]
+        if not health.pending_bytes:
+            return
+        time.sleep(0.02)
+
+
+def call_receipt(call: CallRow) -> str:
+    """Return a call's receipt: each quantity × unit price = amount, and where the price is from."""
+    model = clean(call.response_model or call.request_model or "–")
+    lines = [
+        paint(f"{model}  {call_money(call.cost_pico, call.cost_state)}", BOLD),
+        f"{call.occurred_at} · {call.provider} · {call.surface} · status {call.status} · {call.outcome}",
+        f"id {call.event_id}" + (f" · response {clean(call.response_id)}" if call.response_id else ""),
+        f"{call.total_us // 1000:,} ms, first byte {call.first_byte_us // 1000:,} ms · usage {call.completeness}"
+        + (f" ({clean(call.completeness_reason)})" if call.completeness_reason else ""),
+    ]
+    if call.attribution:
+        stated = ", ".join(
+            f"{name} {clean(value)} ({clean(call.attribution_from.get(name, '?'))})"
+            for name, value in sorted(call.attribution.items())
+        )
+        lines.append(stated)
+    if not call.billable:
+        lines.append(f"not billable: {call.not_billable_because}")
+    for part in call.parts:
+        lines += ["", *_part_lines(part, several=len(call.parts) > 1)]
+    lines += ["", _sum_line(call)]
+    if call.charge_pico is not None and call.charge_pico != call.cost_pico:
+        lines.append(f"customer's price {_exact(call.charge_pico)}{_markup(call)}")
+    if call.flags:
+        lines.append(f"flags: {', '.join(clean(flag) for flag in call.flags)}")
+    return "\n".join(lines)
+
+
+def _part_lines(part: PartRow, *, several: bool) -> list[str]:
+    lines = [f"part: {part.kind}"] if several else []
+    columns = [
+        Column("quantity", right=True),
+        Column("unit"),
+        Column("× unit price", right=True),
+        Column("= amount", right=True),
+        Column("price", drop=1, width_max=80),
+        Column("valid from", drop=2),
+        Column("source", drop=3),
+    ]
+    if part.lines:
+        lines.append(table(columns, [_line_cells(line) for line in part.lines]))
+    if part.provider_cost_usd is not None:
+        lines.append(f"the provider itself states ${part.provider_cost_usd:f}")
+    if part.cost_reason:
+        lines.append(f"{part.cost_state}: {clean(part.cost_reason)}")
+    return lines
+
+
+def _line_cells(line: CostLine) -> list[str]:
+    return [
+        f"{line.quantity:,}",
+        line.unit,
+        "no price" if line.list_unit_price_usd is None else f"${line.list_unit_price_usd:f}",
+        "unpriced" if line.amount_pico is None else _exact(line.amount_pico),
+        line.price_id or "–",
+        line.effective_from or ("since ever" if line.price_id else "–"),
+        line.price_source or "–",
+    ]
+
+
+def _sum_line(call: CallRow) -> str:
+    if call.cost_pico is None:
+        return f"total: {call.cost_state}"
+    more = ""
+    if call.list_cost_pico is not None and call.list_cost_pico != call.cost_pico:
+        more = f" (by list price {_exact(call.list_cost_pico)})"
+    bound = "≥ " if call.cost_state in ("unpriced", "unknown") else ""
+    return f"total {bound}{_exact(call.cost_pico)} · {call.cost_state}{more}"
+
+
+def _markup(call: CallRow) -> str:
+    markups = {part.markup for part in call.parts if part.markup is not None}
+    return f" (× {markups.pop():f})" if len(markups) == 1 else ""
+
+
+def _exact(amount: int) -> str:
+    shown, exact = display_usd(amount), f"${usd_text(amount)}" if amount >= 0 else f"-${usd_text(-amount)}"
+    return exact if len(exact) <= len(shown) + 6 else shown

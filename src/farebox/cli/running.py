@@ -1,0 +1,45 @@
+"""Which processes of this state directory run, as `run/*.json` says and the system confirms."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from farebox.config import Address
+from farebox.home import Home
+
+NAMES = ("supervisor", "proxy", "ledger", "server")
+
+
+class Running(msgspec.Struct):
+    """What a process writes about itself once it is ready."""
+
+    pid: int
+    host: str = ""
+    port: int = 0
+    started_at: str = ""
+
+    @property
+    def address(self) -> Address | None:
+        return Address(self.host, self.port) if self.port else None
+
+
+def running(home: Home, name: str) -> Running | None:
+    """Return the process called `name` if it is alive."""
+    try:
+        found = msgspec.json.decode((home.run / f"{name}.json").read_bytes(), type=Running)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return found if alive(found.pid) else None
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process with this id exists and is ours to see."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,116 @@
+"""`farebox status` and `farebox open`: what runs, whether it is well, and the way in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from farebox import __version__
+from farebox.cli import answers
+from farebox.cli.access import open_ledger
+from farebox.cli.exits import OK
+from farebox.cli.options import AsJson, Place
+from farebox.cli.running import NAMES, running
+from farebox.cli.screen import BOLD, GREEN, YELLOW, count, money, paint
+from farebox.config import find_file
+from farebox.home import Home
+from farebox.ledger.filter import Filter
+from farebox.ledger.rows import Measures
+
+
+def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
+    """Show what is running, where, and whether anything is amiss."""
+    chosen = place or Place()
+    home, ledger = open_ledger(chosen)
+    totals = ledger.totals(Filter())
+    latest = ledger.calls(Filter(), limit=1)
+    health: dict[str, int | float | str | bool | None] = msgspec.to_builtins(ledger.health())
+    file = find_file(home, chosen.config)
+    answer = answers.StatusAnswer(
+        version=__version__,
+        home=str(home.path),
+        config=str(file) if file else None,
+        processes=processes(home),
+        calls=totals.calls,
+        last_call_at=latest[0].occurred_at if latest else None,
+        health=health,
+    )
+    if as_json:
+        answers.print_json(answer)
+    else:
+        print(render(answer, totals))
+    return OK
+
+
+def processes(home: Home) -> list[answers.ProcessAnswer]:
+    """Return each process of this state directory, running or not."""
+    found: list[answers.ProcessAnswer] = []
+    for name in NAMES:
+        process = running(home, name)
+        address = process.address if process else None
+        found.append(
+            answers.ProcessAnswer(
+                name=name,
+                running=process is not None,
+                pid=process.pid if process else None,
+                address=str(address) if address else None,
+            )
+        )
+    return found
+
+
+def render(answer: answers.StatusAnswer, totals: Measures) -> str:
+    """Return the status as the terminal shows it."""
+    lines = [f"{paint('Farebox', BOLD)} {answer.version} · {answer.home}"]
+    lines.append(f"configuration {answer.config or 'none: defaults'}")
+    for process in answer.processes:
+        if process.running:
+            where = f" on {process.address}" if process.address else ""
+            lines.append(f"{paint('●', GREEN)} {process.name}{where} (pid {process.pid})")
+        else:
+            lines.append(f"○ {process.name} is not running")
+    seen = f", the last at {answer.last_call_at}" if answer.last_call_at else ""
+    lines.append(f"{count(answer.calls, 'call')} recorded{seen} · {money(totals)}")
+    lines += [f"{paint('!', YELLOW)} {word}" for word in amiss(answer)]
+    return "\n".join(lines)
+
+
+def amiss(answer: answers.StatusAnswer) -> list[str]:
+    """Return what the user should know, nothing where all is well."""
+    words: list[str] = []
+    names = {process.name for process in answer.processes if process.running}
+    if "supervisor" in names:
+        words += [f"the {name} is down; the supervisor restarts it" for name in NAMES if name not in names]
+    for name, title in (("gaps", "gap"), ("lost", "lost record")):
+        number = answer.health.get(name)
+        if isinstance(number, int) and number:
+            words.append(f"{count(number, title)} in the journals: farebox verify")
+    if not names:
+        words.append("nothing runs; farebox up starts it, farebox run -- CMD needs no daemon")
+    return words
+
+
+def open_dashboard(
+    *,
+    place: Place | None = None,
+    browser: Annotated[bool, Parameter(help="Open a browser, not only print the link.")] = True,
+) -> int:
+    """Print a one-time link to the dashboard, good for ten minutes, and open it."""
+    from farebox.server.links import mint_link
+
+    link = mint_link((place or Place()).state())
+    print(link, flush=True)
+    if browser and _has_screen():
+        import webbrowser
+
+        webbrowser.open(link)
+    return OK
+
+
+def _has_screen() -> bool:
+    import os
+    import sys
+
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

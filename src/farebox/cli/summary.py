@@ -1,0 +1,188 @@
+"""`farebox`, `farebox today`, `week`, `month`: what was spent, on what, and what to type next."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from farebox.cli import answers
+from farebox.cli.access import open_ledger
+from farebox.cli.exits import ANSWER_IS_NO, OK, say
+from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
+from farebox.cli.periods import Period
+from farebox.cli.running import running
+from farebox.cli.screen import BOLD, DIM, Column, count, money, paint, table
+from farebox.errors import UsageError
+from farebox.home import Home
+from farebox.ledger.rows import Group, Measures
+from farebox.money import display_usd, pico_from_usd
+
+MODELS_MAX = 12
+
+FailOver = Annotated[
+    str | None,
+    Parameter(help="Exit with 1 when more than this many US dollars were spent, or when it cannot be told."),
+]
+
+
+def today(
+    *,
+    place: Place | None = None,
+    period: PeriodFlags | None = None,
+    filters: Filters | None = None,
+    as_json: AsJson = False,
+    fail_over: FailOver = None,
+) -> int:
+    """What was spent today."""
+    return _summary("today", place, period, filters, as_json, fail_over)
+
+
+def week(
+    *,
+    place: Place | None = None,
+    period: PeriodFlags | None = None,
+    filters: Filters | None = None,
+    as_json: AsJson = False,
+    fail_over: FailOver = None,
+) -> int:
+    """What was spent since Monday."""
+    return _summary("week", place, period, filters, as_json, fail_over)
+
+
+def month(
+    *,
+    place: Place | None = None,
+    period: PeriodFlags | None = None,
+    filters: Filters | None = None,
+    as_json: AsJson = False,
+    fail_over: FailOver = None,
+) -> int:
+    """What was spent since the first of the month."""
+    return _summary("month", place, period, filters, as_json, fail_over)
+
+
+def overview(place: Place, flags: PeriodFlags) -> int:
+    """Print today's summary and what to type next; with no calls at all, how to get some."""
+    chosen = flags.period("today")
+    home, ledger = open_ledger(place)
+    totals = ledger.totals(ledger_filter(chosen))
+    ever = totals if totals.calls else ledger.totals(ledger_filter(PeriodFlags().period()))
+    if not ever.calls:
+        print(empty_state(home))
+        return OK
+    print(render(chosen, totals, ledger.breakdown(ledger_filter(chosen), by=["model"], limit=MODELS_MAX)))
+    print()
+    print(paint("farebox by app,model · farebox tail -f · farebox explain ID · farebox --help", DIM))
+    return OK
+
+
+def empty_state(home: Home) -> str:
+    """Return why there is nothing to show, and what to type."""
+    proxy = running(home, "proxy")
+    if proxy is None:
+        return (
+            "No calls yet, and no proxy is running.\n\n"
+            "  farebox run -- python app.py    meter one program\n"
+            "  farebox up                      start the proxy and the dashboard"
+        )
+    from farebox.cli.paste import lines
+
+    pasted = "\n".join(f"  {line}" for line in lines(str(proxy.address)))
+    return f"No calls yet. The proxy is up on {proxy.address}. Point a program at it:\n\n{pasted}"
+
+
+def render(chosen: Period, totals: Measures, models: list[Group]) -> str:
+    """Return the summary as the terminal shows it."""
+    errors = f" · {count(totals.errors, 'error')}" if totals.errors else ""
+    head = (
+        f"{chosen.label} ({chosen.zone_name})  {paint(money(totals), BOLD)}\n"
+        f"{count(totals.calls, 'call')}{errors} · {totals.input_tokens:,} tokens in "
+        f"({totals.cache_read_input_tokens:,} cached) · {totals.output_tokens:,} out"
+    )
+    if totals.charge_pico != totals.cost_pico:
+        head += f"\ncustomers' price {display_usd(totals.charge_pico)}"
+    if not models:
+        return head
+    return f"{head}\n\n{groups_table(['model'], models)}"
+
+
+def groups_table(dimensions: list[str], groups: list[Group]) -> str:
+    """Return groups as a table: the dimensions, then calls, tokens and money."""
+    columns = [
+        *(Column(name) for name in dimensions),
+        Column("calls", right=True),
+        Column("in", right=True, drop=2),
+        Column("cached", right=True, drop=4),
+        Column("out", right=True, drop=3),
+        Column("reasoning", right=True, drop=5),
+        Column("cost", right=True),
+    ]
+    rows = [
+        [
+            *(group.keys.get(name) or "–" for name in dimensions),
+            f"{group.measures.calls:,}",
+            f"{group.measures.input_tokens:,}",
+            f"{group.measures.cache_read_input_tokens:,}",
+            f"{group.measures.output_tokens:,}",
+            f"{group.measures.reasoning_output_tokens:,}",
+            money(group.measures),
+        ]
+        for group in groups
+    ]
+    return table(columns, rows)
+
+
+def _summary(
+    default: str,
+    place: Place | None,
+    flags: PeriodFlags | None,
+    filters: Filters | None,
+    as_json: bool,
+    fail_over: str | None,
+) -> int:
+    limit = _limit(fail_over)
+    chosen = (flags or PeriodFlags()).period(default)
+    _, ledger = open_ledger(place or Place())
+    narrowed = ledger_filter(chosen, filters)
+    totals = ledger.totals(narrowed)
+    models = ledger.breakdown(narrowed, by=["model"], limit=MODELS_MAX)
+    if as_json:
+        answers.print_json(
+            answers.SummaryAnswer(
+                period=answers.period_answer(chosen),
+                totals=answers.totals(totals),
+                by_model=[answers.group_answer(group) for group in models],
+            )
+        )
+    else:
+        print(render(chosen, totals, models))
+    return _verdict(totals, limit)
+
+
+def _limit(fail_over: str | None) -> int | None:
+    if fail_over is None:
+        return None
+    try:
+        amount = Decimal(fail_over.removeprefix("$"))
+    except InvalidOperation:
+        raise UsageError(f"--fail-over {fail_over!r} is not an amount in US dollars, as 12.50") from None
+    if not amount.is_finite() or amount < 0:
+        raise UsageError(f"--fail-over {fail_over!r} is not an amount in US dollars, as 12.50")
+    return pico_from_usd(amount)
+
+
+def _verdict(totals: Measures, limit: int | None) -> int:
+    if limit is None:
+        return OK
+    if totals.cost_pico > limit:
+        say(f"{display_usd(totals.cost_pico)} is over {display_usd(limit)}")
+        return ANSWER_IS_NO
+    if totals.unpriced_calls:
+        say(
+            f"{count(totals.unpriced_calls, 'call')} without a price: "
+            f"nobody can say that {display_usd(limit)} holds"
+        )
+        return ANSWER_IS_NO
+    return OK

@@ -1,0 +1,161 @@
+"""`farebox up`, `stop` and `restart`: the daemon's life."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from farebox.cli.exits import OK, UNAVAILABLE, AlreadyRunningError, say
+from farebox.cli.options import Place
+from farebox.cli.ports import bind, holder
+from farebox.cli.running import Running, alive, running
+from farebox.config import Address, Config
+from farebox.home import Home
+
+STOP_SECONDS = 45
+
+
+def up(
+    *,
+    place: Place | None = None,
+    detach: Annotated[
+        bool, Parameter(help="Go to the background; `farebox stop` ends it.", negative="")
+    ] = False,
+) -> int:
+    """Start the proxy, the ledger and the dashboard, and keep them running until Ctrl-C."""
+    chosen = place or Place()
+    home = chosen.state()
+    lock = take_lock(home)
+    config = chosen.configuration(home)
+    check_catalog(config)
+    listener = bind(config.listen)
+    port: int = listener.getsockname()[1]
+    _report_if_moved("proxy", config.listen, port)
+    server = bind(config.dashboard, taken=frozenset((port,)))
+    dashboard = Address(config.dashboard.host, server.getsockname()[1])
+    _report_if_moved("dashboard", config.dashboard, dashboard.port)
+    server.close()  # the server process binds it; nothing was ever accepted here
+    os.set_inheritable(listener.fileno(), True)
+    os.set_inheritable(lock, True)
+    arguments = [
+        *(sys.executable, "-P", "-m", "farebox.cli.supervisor"),
+        *(str(home.path), config.file or "-", str(listener.fileno()), str(lock), str(dashboard)),
+        "-" if detach else "banner",
+    ]
+    for name in ("proxy", "ledger", "server"):
+        (home.run / f"{name}.json").unlink(missing_ok=True)  # of a run that was killed
+    sys.stdout.flush()
+    if not detach:
+        os.execv(sys.executable, arguments)
+    return _detached(home, arguments)
+
+
+def stop(*, place: Place | None = None) -> int:
+    """Stop what `farebox up` started, after requests in flight have ended."""
+    home = (place or Place()).state()
+    supervisor = running(home, "supervisor")
+    if supervisor is None:
+        say("nothing is running")
+        return OK
+    os.kill(supervisor.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline:
+        if not alive(supervisor.pid) or not (home.run / "supervisor.json").exists():
+            print("Stopped.")
+            return OK
+        time.sleep(0.05)
+    say(f"pid {supervisor.pid} has not ended after {STOP_SECONDS} s")
+    return UNAVAILABLE
+
+
+def restart(*, place: Place | None = None) -> int:
+    """Hand over to a fresh proxy: the old one finishes what it has, no request fails."""
+    home = (place or Place()).state()
+    supervisor, before = running(home, "supervisor"), running(home, "proxy")
+    if supervisor is None:
+        say("nothing is running; type: farebox up")
+        return UNAVAILABLE
+    os.kill(supervisor.pid, signal.SIGHUP)
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline:
+        now = running(home, "proxy")
+        if now is not None and (before is None or now.pid != before.pid):
+            print(f"A fresh proxy (pid {now.pid}) has taken over on {now.address}.")
+            return OK
+        time.sleep(0.05)
+    say("no fresh proxy has come up; the old one goes on")
+    return UNAVAILABLE
+
+
+def take_lock(home: Home) -> int:
+    """Return the locked descriptor that says "one Farebox a state directory".
+
+    Raises:
+        AlreadyRunningError: Another one holds it.
+    """
+    descriptor = os.open(home.run / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise AlreadyRunningError(_running_words(home)) from None
+    return descriptor
+
+
+def check_catalog(config: Config) -> None:
+    """Load catalog and prices once, so that what is wrong with them is told before anything starts."""
+    from farebox import catalog, pricing
+
+    catalog.load(config.providers)
+    pricing.load_book(config.pricing)
+
+
+def _running_words(home: Home) -> str:
+    proxy, server = running(home, "proxy"), running(home, "server")
+    where = f" (proxy {proxy.address})" if proxy else ""
+    look = "farebox open" if server else "farebox status"
+    return f"one is running already in {home.path}{where}; type: {look}, or farebox stop"
+
+
+def _report_if_moved(what: str, wanted: Address, port: int) -> None:
+    if wanted.port not in (0, port):
+        say(f"port {wanted.port} is held by {holder(wanted.port)}; the {what} takes {port}")
+
+
+def _detached(home: Home, arguments: list[str]) -> int:
+    log = os.open(home.run / "farebox.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        os.environ["FAREBOX_DETACHED"] = "1"
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for target, source in ((0, nothing), (1, log), (2, log)):
+            os.dup2(source, target)
+        os.execv(sys.executable, arguments)
+    os.close(log)
+    started = _wait_for(home, pid)
+    if started is None:
+        say(f"it did not start; see {home.run / 'farebox.log'}")
+        return UNAVAILABLE
+    from farebox.cli.banner import show
+
+    show(home)
+    return OK
+
+
+def _wait_for(home: Home, pid: int, seconds: float = 20) -> Running | None:
+    """Return the server once proxy, ledger and server are up under the supervisor `pid`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return None
+        if all(running(home, name) for name in ("proxy", "ledger", "server")):
+            return running(home, "server")
+        time.sleep(0.02)
+    return None
