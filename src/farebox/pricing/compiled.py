@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from farebox.errors import Finding, PriceFileError
+from farebox.pricing.matching import normal, spelled_out
 from farebox.pricing.rows import CompiledPrices, ProviderOverlay, ProviderPrices, Units
 
 CATALOG = Path(__file__).resolve().parent.parent / "catalog"
@@ -25,6 +26,7 @@ PACKAGED = Path(__file__).resolve().parent / "prices.msgpack"
 """Where the wheel carries the compiled book."""
 
 FORMAT = "farebox-prices/1"
+"""Raised with every change of `farebox.pricing.rows`, so that an older compiled file is refused."""
 
 
 def open_prices(cache_dir: Path | None = None, catalog: Path = CATALOG) -> CompiledPrices:
@@ -101,7 +103,13 @@ def compile_prices(catalog: Path = CATALOG) -> bytes:
 def _encoded(digest: str, units: Units, providers: dict[str, ProviderPrices]) -> bytes:
     encode = msgspec.msgpack.Encoder().encode
     raw = {name: msgspec.Raw(encode(prices)) for name, prices in sorted(providers.items())}
-    return encode(CompiledPrices(digest, units, raw))
+    known = {
+        name
+        for prices in providers.values()
+        for model in (*prices.models, *prices.overlay.models)
+        for name in (normal(model.id), *spelled_out(model.match))
+    }
+    return encode(CompiledPrices(digest, units, tuple(sorted(known)), raw))
 
 
 def _open(path: Path, digest: str) -> CompiledPrices | None:

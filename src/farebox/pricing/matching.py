@@ -6,7 +6,7 @@ Clauses are data (`{"starts_with": "gpt-4o"}`), evaluated on the lower-cased nam
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -51,9 +51,18 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def first_match(models: Iterable[PricedModel], name: str) -> PricedModel | None:
+def spelled_out(clause: dict[str, Any]) -> Iterator[str]:
+    """Yield the names a clause lists whole, normalised."""
+    for kind, wanted in clause.items():
+        if kind == "equals":
+            yield normal(wanted)
+        elif kind == "any":
+            for inner in wanted:
+                yield from spelled_out(inner)
+
+
+def first_match(models: Sequence[PricedModel], name: str) -> PricedModel | None:
     """Return the first model whose clause holds, trying a compact date as a dashed one too."""
-    models = tuple(models)
     for spelling in dict.fromkeys((name, _COMPACT_DATE.sub(r"\1\2-\3-\4", name))):
         for model in models:
             if matches(model.match, spelling):

@@ -135,7 +135,9 @@ class PriceFile:
             for name, price in child.items():
                 if name not in self.price_names:
                     close = difflib.get_close_matches(name, self.price_names, 1)
-                    self.refuse(price, f"a price of units.yaml{f', perhaps {close[0]}' if close else ''}", name)
+                    self.refuse(
+                        price, f"a price of units.yaml{f', perhaps {close[0]}' if close else ''}", name
+                    )
                     continue
                 if name in quotes:
                     self.refuse(price, "each price quoted once in a row", f"{name} again")
@@ -235,7 +237,9 @@ def in_order(rows: Iterable[PriceRow]) -> tuple[PriceRow, ...]:
     groups: dict[tuple[tuple[str, str], ...], list[PriceRow]] = {}
     for row in rows:
         groups.setdefault(tuple(sorted(row.when.items())), []).append(row)
-    ranked = [sorted(group, key=lambda row: (row.from_ns, row.window is not None)) for group in groups.values()]
+    ranked = [
+        sorted(group, key=lambda row: (row.from_ns, row.window is not None)) for group in groups.values()
+    ]
     return tuple(row for group in ranked for row in group)
 
 
@@ -260,7 +264,16 @@ def read_overlay(root: Node, price_names: Iterable[str]) -> tuple[dict[str, Prov
     return overlays, file.findings
 
 
-_OVERLAY_KEYS = ("prices_of", "strip_prefixes", "models", "defaults", "adjustments", "no_charge", "minimums")
+_OVERLAY_KEYS = (
+    "prices_of",
+    "strip_prefixes",
+    "request_model_first",
+    "models",
+    "defaults",
+    "adjustments",
+    "no_charge",
+    "minimums",
+)
 
 
 def _overlay(file: PriceFile, node: Node) -> ProviderOverlay:
@@ -273,6 +286,7 @@ def _overlay(file: PriceFile, node: Node) -> ProviderOverlay:
         no_charge=tuple(_no_charge(file, child) for child in file.children(node.get("no_charge"))),
         minimums=tuple(_minimum(file, child) for child in file.children(node.get("minimums"))),
         strip_prefixes=file.texts(node.get("strip_prefixes")),
+        request_model_first=node.get("request_model_first") is not None,
     )
 
 

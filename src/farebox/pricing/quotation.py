@@ -94,7 +94,9 @@ def _day_mask(text: str) -> int:
 
 def window_text(window: Window) -> str:
     """Return a window as it is written: `00:30-16:30`, `01:00-04:00 mon-fri`."""
-    hours = "-".join(f"{second // 3600:02d}:{second % 3600 // 60:02d}" for second in (window.start_s, window.end_s))
+    hours = "-".join(
+        f"{second // 3600:02d}:{second % 3600 // 60:02d}" for second in (window.start_s, window.end_s)
+    )
     return hours if window.days == WEEK else f"{hours} {_days_text(window.days)}"
 
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import msgspec
 
-from farebox.pricing.facts import PriceSource
-
 EVER = -(2**63)
 """The beginning of time, in nanoseconds: a row without a date is valid since ever."""
 
@@ -116,6 +114,8 @@ class ProviderOverlay(msgspec.Struct, frozen=True, array_like=True):
     no_charge: tuple[NoCharge, ...] = ()
     minimums: tuple[Minimum, ...] = ()
     strip_prefixes: tuple[str, ...] = ()
+    request_model_first: bool = False
+    """The requested name says more about the price than the answered one (regions in it)."""
 
 
 class ProviderPrices(msgspec.Struct, frozen=True, array_like=True):
@@ -159,11 +159,6 @@ class CompiledPrices(msgspec.Struct, frozen=True, array_like=True):
 
     digest: str
     units: Units
+    known: tuple[str, ...]
+    """Every model name the catalog spells out, normalised, sorted."""
     providers: dict[str, msgspec.Raw]
-
-
-class SourcedRow(msgspec.Struct, frozen=True):
-    """A row together with where it stands in the order of precedence."""
-
-    row: PriceRow
-    source: PriceSource

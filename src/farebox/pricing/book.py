@@ -1,0 +1,296 @@
+"""The price book: every price we know, and the one function that rates with it.
+
+Immutable. `rate` is a pure function of its arguments and the book's digest; what it remembers
+between calls only saves work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from farebox.pricing.exact import shown
+from farebox.pricing.facts import PriceSource, RatedPart
+from farebox.pricing.matching import first_match, matches
+from farebox.pricing.plan import Layer, Plan, rows_in_force
+from farebox.pricing.rating import not_billable, rate_part
+from farebox.pricing.rows import (
+    EVER,
+    Adjustment,
+    CompiledPrices,
+    PricedModel,
+    PriceRow,
+    ProviderPrices,
+    Quote,
+)
+from farebox.pricing.user_prices import UserPricing, layers, markup_at
+from farebox.wire.facts import Part, Quantity
+
+_PLANS_MAX = 8192
+"""Kinds of calls remembered. Model names come from the network, so there must be an end."""
+
+_PERIODS_MAX = 64
+
+
+class PriceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One quoted price, for people who look it up."""
+
+    provider: str
+    model: str
+    unit: str
+    usd: str
+    """As published."""
+    per: int
+    unit_price_usd: Decimal
+    price_id: str
+    price_source: PriceSource
+    source: str
+    """Where the figure comes from: a page, a release, a line of the user's file."""
+    checked: str
+    effective_from: str | None
+    when: dict[str, str]
+    above_input_tokens: int | None
+    in_force: bool
+
+
+class _Listed(NamedTuple):
+    """The list prices and corrections that apply to a call's model."""
+
+    model: str | None
+    layers: list[Layer]
+    providers: list[ProviderPrices]
+
+
+class PriceBook:
+    """All prices, by precedence: the user's, our corrections, the imported list."""
+
+    def __init__(self, compiled: CompiledPrices, user: UserPricing | None = None) -> None:
+        self._compiled = compiled
+        self._user = user or UserPricing()
+        self._decoder = msgspec.msgpack.Decoder(ProviderPrices)
+        self._providers: dict[str, ProviderPrices | None] = {}
+        self._plans: dict[tuple[object, ...], list[Plan]] = {}
+        joined = f"{compiled.digest}\n{self._user.digest}".encode()
+        self.digest = hashlib.sha256(joined).hexdigest()[:16]
+        """Names this book: equal digests rate equally."""
+        self._not_billable = not_billable(self.digest)
+
+    def rate(self, part: Part, *, occurred_at_ns: int, completeness: str, billable: bool) -> RatedPart:
+        """Return `part` in money by the prices in force at `occurred_at_ns`."""
+        if not billable:
+            return self._not_billable
+        facts = part.facts
+        key = (
+            part.provider,
+            part.response_model,
+            part.request_model,
+            tuple(facts.items()) if facts else None,
+        )
+        plans = self._plans.get(key)
+        if plans is not None:
+            for plan in plans:
+                if plan.start_ns <= occurred_at_ns < plan.end_ns:
+                    return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
+        plan = self._plan(part, occurred_at_ns)
+        if plans is None or len(plans) >= _PERIODS_MAX:
+            if len(self._plans) >= _PLANS_MAX:
+                self._plans.clear()
+            plans = self._plans[key] = []
+        plans.insert(0, plan)
+        return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
+
+    def providers(self) -> list[str]:
+        """Return the ids of all providers with prices or corrections."""
+        return sorted(self._compiled.providers)
+
+    def provider(self, name: str) -> ProviderPrices | None:
+        """Return what the catalog knows about a provider, decoded on first use."""
+        if name not in self._providers:
+            raw = self._compiled.providers.get(name)
+            if raw is None:
+                return None
+            self._providers[name] = self._decoder.decode(raw)
+        return self._providers[name]
+
+    def find(self, provider: str | None, model: str, at_ns: int | None = None) -> list[PriceLine]:
+        """Return the prices of a model, of one provider or of all that have it.
+
+        With `at_ns` those in force at that moment, otherwise every row there ever was.
+        """
+        names = [provider] if provider is not None else self.providers()
+        found: list[PriceLine] = []
+        for name in names:
+            listed = self._listed(name, [model])
+            meant = layers(self._user.meaning(name, [model])) if listed.model or provider else []
+            for layer in [*meant, *listed.layers]:
+                found.extend(_price_lines(name, listed.model or model, layer, at_ns))
+        if provider is None and not found:
+            for layer in layers(self._user.meaning("", [model])):
+                found.extend(_price_lines("", model, layer, at_ns))
+        return found
+
+    def _plan(self, part: Part, at_ns: int) -> Plan:
+        known = self.provider(part.provider)
+        names = self._names(part, known)
+        facts = self._facts(part.facts)
+        entries = self._user.meaning(part.provider, names)
+        user_layers = layers(entries)
+        listed = self._listed(part.provider, names)
+        markup, edges = markup_at(entries, at_ns)
+        adjustments: list[Adjustment] = []
+        minimums: dict[str, Quantity] = {}
+        no_charge = None
+        for prices in listed.providers:
+            overlay = prices.overlay
+            adjustments += [each for each in overlay.adjustments if _any(each.match, names)]
+            for minimum in overlay.minimums:
+                if _any(minimum.match, names):
+                    minimums[minimum.leaf] = _quantity(minimum.at_least)
+            for rule in overlay.no_charge if not user_layers else ():
+                selected = _any(rule.match, names) and not (rule.unless and _any(rule.unless, names))
+                if selected and all(facts.get(key) == value for key, value in rule.when.items()):
+                    no_charge = no_charge or rule
+        plan = Plan(
+            [*user_layers, *listed.layers],
+            self._compiled.units.leaves,
+            facts,
+            at_ns,
+            adjustments=adjustments,
+            minimums=minimums,
+            no_charge=no_charge,
+            markup=markup,
+            model=listed.model or (user_layers[0].model if user_layers else None),
+        )
+        plan.start_ns = max([plan.start_ns, *(edge for edge in edges if edge <= at_ns)])
+        plan.end_ns = min([plan.end_ns, *(edge for edge in edges if edge > at_ns)])
+        return plan
+
+    def _names(self, part: Part, known: ProviderPrices | None) -> list[str]:
+        """Return the names a call's model goes by, the one that decides the price first."""
+        names = [part.response_model, part.request_model]
+        if known is not None and known.overlay.request_model_first:
+            names.reverse()
+        prefixes = known.overlay.strip_prefixes if known is not None else ()
+        stripped: list[str] = []
+        for name in names:
+            if not name:
+                continue
+            lowered = name.strip().lower()
+            for prefix in prefixes:
+                lowered = lowered.removeprefix(prefix)
+            if lowered and lowered not in stripped:
+                stripped.append(lowered)
+        return stripped
+
+    def _facts(self, stated: Mapping[str, str]) -> dict[str, str]:
+        """Return a call's facts in the words price rows use."""
+        facts = {key: value.lower() for key, value in stated.items()}
+        for rule in self._compiled.units.facts:
+            if all(facts.get(key) == value for key, value in rule.when.items()):
+                facts = {**facts, **rule.then}
+        return facts
+
+    def _listed(self, provider: str, names: list[str]) -> _Listed:
+        """Return corrections and list prices for the first name anybody knows."""
+        own = self.provider(provider)
+        if own is None:
+            return _Listed(None, [], [])
+        base = self.provider(own.overlay.prices_of) if own.overlay.prices_of else None
+        chain = [own] if base is None else [own, base]
+        listed, seller, with_variants = self._sold(chain, names)
+        if seller is not None and seller not in chain:
+            corrected = [*chain, seller]
+        else:
+            corrected = chain
+        found: list[Layer] = []
+        model = listed.id if listed is not None else None
+        for prices in corrected:
+            correction = _first(prices.overlay.models, names)
+            if correction is not None:
+                found.append(Layer("overlay", correction.id, correction.rows))
+                model = model or correction.id
+        if listed is not None:
+            found.append(Layer("genai-prices", listed.id, listed.rows, with_variants))
+        if model is not None:
+            # What a provider charges everybody: only for models we know to be its own.
+            found += [
+                Layer("overlay", model, each.overlay.defaults) for each in chain if each.overlay.defaults
+            ]
+        return _Listed(model, found, chain)
+
+    def _sold(
+        self, chain: list[ProviderPrices], names: list[str]
+    ) -> tuple[PricedModel | None, ProviderPrices | None, bool]:
+        """Return the list's model, whose list it is on, and whether variants apply to us."""
+        for name in names:
+            for prices in chain:
+                found = first_match(prices.models, name)
+                if found is not None:
+                    return found, prices, True
+            for fallback in (each for prices in chain for each in prices.fallbacks):
+                seller = self.provider(fallback)
+                found = first_match(seller.models, name) if seller is not None else None
+                if found is not None:
+                    return found, seller, False
+        return None, None, False
+
+
+def _first(models: tuple[PricedModel, ...], names: list[str]) -> PricedModel | None:
+    for name in names:
+        found = first_match(models, name)
+        if found is not None:
+            return found
+    return None
+
+
+def _any(clause: dict[str, object], names: list[str]) -> bool:
+    return not clause or any(matches(clause, name) for name in names)
+
+
+def _quantity(text: str) -> Quantity:
+    value = Decimal(text)
+    return int(value) if value == value.to_integral_value() else value
+
+
+def _price_lines(provider: str, model: str, layer: Layer, at_ns: int | None) -> Iterator[PriceLine]:
+    for row in layer.rows:
+        in_force = at_ns is None or row in rows_in_force(layer, row.when, at_ns)
+        if at_ns is not None and not in_force:
+            continue
+        for unit, quote in row.quotes.items():
+            yield _price_line(provider, model, layer, row, unit, quote, None, in_force)
+        for tier in row.tiers:
+            for unit, quote in tier.quotes.items():
+                yield _price_line(provider, model, layer, row, unit, quote, tier.above, in_force)
+
+
+def _price_line(
+    provider: str,
+    model: str,
+    layer: Layer,
+    row: PriceRow,
+    unit: str,
+    quote: Quote,
+    above: int | None,
+    in_force: bool,
+) -> PriceLine:
+    return PriceLine(
+        provider=provider,
+        model=model,
+        unit=unit,
+        usd=quote.usd,
+        per=quote.per,
+        unit_price_usd=shown(quote.usd, quote.per),
+        price_id=f"{row.id}#{unit}" + (f">{above}" if above is not None else ""),
+        price_source=layer.source,
+        source=row.source,
+        checked=row.checked,
+        effective_from=None if row.from_ns == EVER else row.effective_from,
+        when=row.when,
+        above_input_tokens=above,
+        in_force=in_force,
+    )

@@ -1,0 +1,167 @@
+"""Turn measured usage into money.
+
+Pure: no I/O, no clock, no floats. Everything a rating needs arrives as an argument, so a
+charge recomputed years later comes out identical.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from farebox.money import PicoUsd, pico_from_usd
+from farebox.pricing.exact import rounded
+from farebox.pricing.facts import CostLine, CostState, RatedPart
+from farebox.pricing.plan import Markup, Plan
+from farebox.wire.facts import Part, Quantity
+
+AMOUNT_MAX = 2**60
+"""About $1.15 million for one line: anything larger is a misread count, not a price."""
+
+
+def rate_part(part: Part, plan: Plan, *, completeness: str, snapshot: str) -> RatedPart:
+    """Return the part in money by the prices of `plan`.
+
+    A quantity without a price makes the part `unpriced`; the sum of what could be priced is
+    kept as a lower bound. Money the provider itself stated counts, ours stands beside it.
+    """
+    lines, listed, missing = _lines(part, plan)
+    stated = _stated(part.provider_cost_usd)
+    state: CostState
+    cost: PicoUsd | None
+    reason: str | None = None
+    if stated is not None:
+        state, cost = "provider_reported", stated
+        listed = None if missing or plan.is_empty else listed
+    elif plan.no_charge is not None:
+        state, cost = _no_charge_state(plan), 0
+        reason = plan.no_charge.because
+    elif missing or (plan.is_empty and (part.quantities or completeness != "none")):
+        state = "unpriced"
+        priced = [line for line in lines if line.amount_pico is not None]
+        cost = listed = listed if priced else None
+        reason = _why_unpriced(part, plan, missing)
+    elif not part.quantities and not lines:
+        state, cost, listed, reason = "unknown", None, None, "usage_not_known"
+    else:
+        cost = listed
+        state, reason = _priced_state(lines, completeness)
+    markup = plan.markup
+    return RatedPart(
+        lines=lines,
+        cost_state=state,
+        reason=reason,
+        list_cost_pico=listed,
+        cost_pico=cost,
+        charge_pico=cost if markup is None or cost is None else _charge(cost, markup),
+        markup=None if markup is None else markup.shown,
+        priced_model=plan.model,
+        snapshot=snapshot,
+    )
+
+
+def not_billable(snapshot: str) -> RatedPart:
+    """Return the rating of what no provider charges for: errors, polls, token counts."""
+    return RatedPart(
+        cost_state="free",
+        reason="not_billable",
+        list_cost_pico=0,
+        cost_pico=0,
+        charge_pico=0,
+        snapshot=snapshot,
+    )
+
+
+def _lines(part: Part, plan: Plan) -> tuple[tuple[CostLine, ...], PicoUsd, list[str]]:
+    """Return the cost lines, the sum of the priced ones, and the leaves without a price."""
+    quantities = part.quantities
+    band = plan.band(part.input_tokens) if plan.thresholds else 0
+    table = plan.bands[band]
+    lines: list[CostLine] = []
+    missing: list[str] = []
+    total = 0
+    if plan.charges_requests and part.kind == "main" and "requests" not in quantities:
+        # A fee per request is due whether or not anybody counted the one request.
+        quantities = {**quantities, "requests": 1}
+    for leaf, quantity in quantities.items():
+        if not quantity:
+            continue
+        if plan.minimums and leaf in plan.minimums:
+            quantity = max(quantity, plan.minimums[leaf])
+        price = table[leaf] if leaf in table else plan.line(leaf, band)
+        if price is None:
+            if plan.is_included(leaf):
+                continue
+            missing.append(leaf)
+            lines.append(_unpriced_line(leaf, quantity))
+            continue
+        if type(quantity) is int:
+            amount = quantity * price.numerator
+            if price.denominator != 1:
+                amount = rounded(amount, price.denominator)
+        else:
+            amount = _amount(quantity, price.numerator, price.denominator)
+        if not 0 <= amount <= AMOUNT_MAX:
+            missing.append(leaf)
+            lines.append(_unpriced_line(leaf, quantity))
+            continue
+        total += amount
+        lines.append(
+            CostLine(
+                unit=leaf,
+                quantity=quantity,
+                list_unit_price_usd=price.shown,
+                amount_pico=amount,
+                price_id=price.price_id,
+                price_source=price.source,
+                effective_from=price.effective_from,
+            )
+        )
+    return tuple(lines), total, missing
+
+
+def _amount(quantity: Quantity, numerator: int, denominator: int) -> int:
+    """Return a divisible quantity times its price; -1 where the quantity is no number."""
+    if isinstance(quantity, Decimal) and (not quantity.is_finite() or abs(quantity.adjusted()) > 30):
+        return -1
+    count, scale = quantity.as_integer_ratio()
+    return rounded(count * numerator, scale * denominator)
+
+
+def _unpriced_line(leaf: str, quantity: Quantity) -> CostLine:
+    return CostLine(unit=leaf, quantity=quantity, list_unit_price_usd=None, amount_pico=None)
+
+
+def _stated(amount: Decimal | None) -> PicoUsd | None:
+    """Return the provider's own figure, None where it states none that can be money."""
+    if amount is None or not amount.is_finite() or amount.is_signed() or amount.adjusted() > 6:
+        return None
+    return pico_from_usd(amount)
+
+
+def _no_charge_state(plan: Plan) -> CostState:
+    included = plan.no_charge is not None and plan.no_charge.state == "included"
+    return "included" if included else "free"
+
+
+def _priced_state(lines: tuple[CostLine, ...], completeness: str) -> tuple[CostState, str | None]:
+    if completeness == "estimated":
+        return "estimated", "usage_estimated"
+    if completeness != "final":
+        return "unknown", "usage_partial"  # what was seen is a lower bound
+    if lines and not any(line.list_unit_price_usd for line in lines):
+        return "free", "price_is_zero"
+    return "priced", None
+
+
+def _why_unpriced(part: Part, plan: Plan, missing: list[str]) -> str:
+    if not plan.is_empty:
+        return "no_price_for: " + ", ".join(missing)
+    model = part.response_model or part.request_model
+    if model is None:
+        return "model_not_known"
+    key = f"{part.provider}/{model}"
+    return f'no_price_for_model: {key}; set one under pricing: "{key}" in farebox.yaml'
+
+
+def _charge(cost: PicoUsd, markup: Markup) -> PicoUsd:
+    return rounded(cost * markup.numerator, markup.denominator)
