@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from farebox.errors import Finding
-    from farebox.pricing.book import PriceBook, PriceLine
+    from farebox.pricing.book import PriceBook
     from farebox.yamltext import Node
 
 __all__ = ["check_pricing", "load_book"]

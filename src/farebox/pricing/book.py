@@ -202,10 +202,7 @@ class PriceBook:
         base = self.provider(own.overlay.prices_of) if own.overlay.prices_of else None
         chain = [own] if base is None else [own, base]
         listed, seller, with_variants = self._sold(chain, names)
-        if seller is not None and seller not in chain:
-            corrected = [*chain, seller]
-        else:
-            corrected = chain
+        corrected = [*chain, seller] if seller is not None and seller not in chain else chain
         found: list[Layer] = []
         model = listed.id if listed is not None else None
         for prices in corrected:

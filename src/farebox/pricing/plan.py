@@ -68,6 +68,7 @@ class Plan:
         "bands",
         "charges_requests",
         "end_ns",
+        "is_empty",
         "markup",
         "minimums",
         "model",
@@ -106,12 +107,9 @@ class Plan:
         """Sizes of input above which the whole request costs more; empty for most models."""
         self.bands: list[dict[str, LinePrice | None]] = [{} for _ in range(len(self.thresholds) + 1)]
         """Resolved prices by leaf, a table per band between thresholds, filled as needed."""
-        self.charges_requests = self.line("requests", 0) is not None
-
-    @property
-    def is_empty(self) -> bool:
+        self.is_empty = not any(row.quotes for _, rows in self._layers for row in rows)
         """True where no source has any price in force."""
-        return not any(row.quotes for _, rows in self._layers for row in rows)
+        self.charges_requests = self.line("requests", 0) is not None
 
     def band(self, input_tokens: int) -> int:
         """Return the band of a request with that much input: a tier starts above its threshold."""

@@ -44,7 +44,9 @@ def rate_part(part: Part, plan: Plan, *, completeness: str, snapshot: str) -> Ra
         state, cost, listed, reason = "unknown", None, None, "usage_not_known"
     else:
         cost = listed
-        state, reason = _priced_state(lines, completeness)
+        state, reason = ("priced", None) if completeness == "final" else _measured_state(completeness)
+        if listed == 0 and lines and not any(line.list_unit_price_usd for line in lines):
+            state, reason = "free", "price_is_zero"
     markup = plan.markup
     return RatedPart(
         lines=lines,
@@ -143,14 +145,11 @@ def _no_charge_state(plan: Plan) -> CostState:
     return "included" if included else "free"
 
 
-def _priced_state(lines: tuple[CostLine, ...], completeness: str) -> tuple[CostState, str | None]:
+def _measured_state(completeness: str) -> tuple[CostState, str]:
+    """Return the state of a sum over usage that is not final."""
     if completeness == "estimated":
         return "estimated", "usage_estimated"
-    if completeness != "final":
-        return "unknown", "usage_partial"  # what was seen is a lower bound
-    if lines and not any(line.list_unit_price_usd for line in lines):
-        return "free", "price_is_zero"
-    return "priced", None
+    return "unknown", "usage_partial"  # what was seen is a lower bound
 
 
 def _why_unpriced(part: Part, plan: Plan, missing: list[str]) -> str:

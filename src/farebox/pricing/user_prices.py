@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,7 +22,9 @@ from farebox.pricing.matching import normal, rank
 from farebox.pricing.plan import Layer, Markup
 from farebox.pricing.quotation import PER, instant_ns, per_of
 from farebox.pricing.rows import EVER, PriceRow, Quote
-from farebox.yamltext import Node
+
+if TYPE_CHECKING:  # reading YAML is heavy, and a book without user prices needs none
+    from farebox.yamltext import Node
 
 _SETTINGS = ("effective_from", "when", "per", "markup", "markup_percent", "margin_percent")
 _MARKUPS = _SETTINGS[-3:]
