@@ -71,8 +71,10 @@ def find_file(home: Home, path: Path | None = None) -> Path | None:
     return None
 
 
-def load_config(home: Home, path: Path | None = None) -> Config:
+def load_config(home: Home, path: Path | None = None, *, prices: bool = True) -> Config:
     """Return the configuration in force, the defaults where there is no file.
+
+    A process that rates nothing passes `prices=False` and spares itself the price book.
 
     Raises:
         ConfigError: With every problem of the file, not only the first.
@@ -91,6 +93,8 @@ def load_config(home: Home, path: Path | None = None) -> Config:
     config = Config(file=str(file))
     if root is not None:
         _read(root, config, findings)
+        if prices and config.pricing is not None:
+            findings.extend(_check_prices(config.pricing, home))
     if findings:
         raise ConfigError(sorted(findings, key=lambda finding: finding.line))
     return config
@@ -162,14 +166,42 @@ def _read_providers(node: Node, config: Config, findings: list[Finding]) -> None
         provider = _provider(entry, findings)
         if provider is not None:
             providers[name] = provider
+    findings.extend(_check_names(node, providers))
     config.providers = providers
 
 
+def _check_names(node: Node, providers: dict[str, ProviderConfig]) -> list[Finding]:
+    """Return the providers that the catalog does not know and that do not say what they speak."""
+    from farebox.catalog.loading import load_data
+
+    known = sorted(load_data().providers)
+    findings: list[Finding] = []
+    for name, provider in providers.items():
+        entry = node.get(name)
+        if entry is None:
+            continue
+        if provider.speaks is not None and provider.speaks not in known:
+            where = entry.get("speaks") or entry
+            hint = did_you_mean(provider.speaks, known)
+            findings.append(where.finding(f"a provider of the catalog, as openai{hint}"))
+        elif provider.speaks is None and name not in known:
+            hint = did_you_mean(name, known)
+            findings.append(
+                entry.finding(f"`speaks: openai` beside it, or a provider of the catalog{hint}", "a new name")
+            )
+        elif provider.upstream is None and name not in known:
+            findings.append(entry.finding("an `upstream` to send its calls to", "none"))
+    return findings
+
+
 def _read_pricing(node: Node, config: Config, findings: list[Finding]) -> None:
+    config.pricing = node
+
+
+def _check_prices(node: Node, home: Home) -> list[Finding]:
     from farebox.pricing import check_pricing
 
-    findings.extend(check_pricing(node))
-    config.pricing = node
+    return check_pricing(node, home.cache if home.cache.is_dir() else None)
 
 
 def _provider(entry: Node, findings: list[Finding]) -> ProviderConfig | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from cyclopts import App
 
 from farebox import __version__
+from farebox.cli.options import AsJson, PeriodFlags, Place
+from farebox.config import did_you_mean
+from farebox.errors import UsageError
 
 _COMMANDS = {
     "up": "farebox.cli.up:up",
@@ -56,12 +59,22 @@ for _name, _target in _COMMANDS.items():
 
 
 @app.default
-def _default() -> int:
+def _default(
+    *, place: Place | None = None, period: PeriodFlags | None = None, as_json: AsJson = False
+) -> int:
     """Show today's spend and what to type next."""
-    from farebox.cli.options import PeriodFlags, Place
-    from farebox.cli.summary import overview
+    from farebox.cli import summary
 
-    return overview(Place(), PeriodFlags())
+    if as_json:
+        return summary.today(place=place, period=period, as_json=True)
+    return summary.overview(place or Place(), period or PeriodFlags())
+
+
+def check_command(arguments: list[str]) -> None:
+    """Raise `UsageError` with a suggestion for a first word that is no command."""
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in _COMMANDS:
+        hint = did_you_mean(arguments[0], list(_COMMANDS))
+        raise UsageError(f"there is no command {arguments[0]!r}{hint}; see: farebox --help")
 
 
 RUN_OPTIONS_WITH_VALUE = frozenset(("--home", "--config", "--app", "--session", "--tag"))

@@ -38,7 +38,7 @@ def tail(
     flags = period or PeriodFlags()
     chosen = flags.period()
     narrowed = ledger_filter(chosen, filters)
-    home, ledger = open_ledger(place or Place())
+    _, ledger = open_ledger(place or Place())
     last = ledger.last_seq()
     shown = list(reversed(ledger.calls(narrowed, limit=max(lines, 0)))) if lines > 0 else []
     _show(shown, chosen.zone_name, as_json, title=not as_json)

@@ -36,7 +36,7 @@ class Plan:
 def plan(catalog: Catalog, environment: Mapping[str, str], own_address: str | None = None) -> Plan:
     """Return what a child's environment needs for its calls to pass the proxy.
 
-    `own_address` is the running proxy's `host:port`: a value that names it stays as it is.
+    `own_address` is the running proxy's `host:port`: a value that names it keeps its path.
     """
     made = Plan()
     for provider in catalog.providers.values():
@@ -44,12 +44,14 @@ def plan(catalog: Catalog, environment: Mapping[str, str], own_address: str | No
             value = environment.get(name, "").strip()
             if not value:
                 made.variables.setdefault(name, f"/{provider.id}{suffix}")
-            elif own_address is None or urlsplit_or_none(value) != own_address:
+            elif own_address is not None and netloc(value) == own_address:
+                made.variables[name] = urlsplit(value).path
+            else:
                 _reroute(made, catalog, provider, name, suffix, value)
     return made
 
 
-def urlsplit_or_none(url: str) -> str | None:
+def netloc(url: str) -> str | None:
     """Return a URL's `host:port`, None where it has none."""
     try:
         return urlsplit(url).netloc or None
@@ -109,18 +111,21 @@ def base_urls(address: str, catalog: Catalog | None = None) -> dict[str, str]:
     return {name: f"http://{address}{path}" for name, path in plan(catalog, {}).variables.items()}
 
 
-def label_headers(environment: Mapping[str, str], *, session: str, app: str) -> list[str]:
-    """Return the header lines that say who is calling: session, app, and `FAREBOX_*` labels."""
+def labels_of(environment: Mapping[str, str], *, session: str, app: str) -> dict[str, str]:
+    """Return who is calling: session, app, and the `FAREBOX_*` labels that are set."""
     labels = {"session": session, "app": app}
     for label in LABELS:
         value = environment.get(f"FAREBOX_{label.upper()}", "")
         if value:
             labels[label] = value
-    return [f"x-farebox-{label}: {_header_value(value)}" for label, value in labels.items() if value]
+    return labels
 
 
-def custom_headers(catalog: Catalog, environment: Mapping[str, str], lines: list[str]) -> dict[str, str]:
-    """Return the `*_CUSTOM_HEADERS` variables with our lines after the user's own."""
+def custom_headers(
+    catalog: Catalog, environment: Mapping[str, str], labels: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the `*_CUSTOM_HEADERS` variables with our lines after the user's own, which win."""
+    lines = [f"x-farebox-{label}: {_header_value(value)}" for label, value in labels.items()]
     names = {name for provider in catalog.providers.values() for name in provider.headers_env}
     values: dict[str, str] = {}
     for name in sorted(names):

@@ -19,8 +19,9 @@ def main() -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    from farebox.cli.app import app, with_command_separator
+    from farebox.cli.app import app, check_command, with_command_separator
 
+    check_command(arguments)
     status = app(
         with_command_separator(arguments),
         exit_on_error=False,

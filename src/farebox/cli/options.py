@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from farebox.ledger.filter import Filter
 
 
-@Parameter(name="*")
+@Parameter(name="*", group="Where")
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where Farebox keeps its state and finds its configuration."""
@@ -43,7 +43,7 @@ class Place:
         return load_config(state, self.config)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group="When")
 @dataclass(frozen=True, kw_only=True)
 class PeriodFlags:
     """Which stretch of time, half-open: from `--since` up to but without `--until`."""
@@ -61,7 +61,7 @@ class PeriodFlags:
         return period(self.since, self.until, now, default=default)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group="Which calls")
 @dataclass(frozen=True, kw_only=True)
 class Filters:
     """Which calls; several values of one flag with commas, the empty text for "none"."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from farebox.cli.screen import BOLD, DIM, Column, call_money, clean, count, money, paint, table
 from farebox.config import Config
@@ -13,6 +14,9 @@ from farebox.home import Home
 from farebox.ledger.rows import CallRow, PartRow
 from farebox.money import display_usd, usd_text
 from farebox.pricing.facts import CostLine
+
+if TYPE_CHECKING:
+    from farebox.ledger.reader import LedgerReader
 
 SETTLE_SECONDS = 3
 
@@ -70,12 +74,11 @@ def run_receipt(home: Home, config: Config, session: str, started_ns: int) -> st
     return "\n".join(lines)
 
 
-def wait_until_applied(ledger: object) -> None:
+def wait_until_applied(ledger: LedgerReader) -> None:
     """Wait until the ledger process has applied what the journals hold, a few seconds at most."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
-        health = ledger.health()  # type: ignore[attr-defined]
-        if not health.pending_bytes:
+        if not ledger.health().pending_bytes:
             return
         time.sleep(0.02)
 
@@ -87,7 +90,8 @@ def call_receipt(call: CallRow) -> str:
         paint(f"{model}  {call_money(call.cost_pico, call.cost_state)}", BOLD),
         f"{call.occurred_at} · {call.provider} · {call.surface} · status {call.status} · {call.outcome}",
         f"id {call.event_id}" + (f" · response {clean(call.response_id)}" if call.response_id else ""),
-        f"{call.total_us // 1000:,} ms, first byte {call.first_byte_us // 1000:,} ms · usage {call.completeness}"
+        f"{call.total_us // 1000:,} ms, first byte {call.first_byte_us // 1000:,} ms · "
+        f"usage {call.completeness}"
         + (f" ({clean(call.completeness_reason)})" if call.completeness_reason else ""),
     ]
     if call.attribution:

@@ -1,7 +1,8 @@
 """`farebox run -- CMD`: meter one command and say what it spent. Nothing else is changed.
 
-A running Farebox is used; without one, or where the user's own base URLs need upstreams of
-their own, the command gets a proxy to itself that ends with it.
+The command gets a proxy to itself, which ends with it: only so is every call counted under this
+run, also those of clients that cannot carry a header, and only so can the user's own base URLs
+become upstreams. The journal is shared: a running dashboard shows the calls live.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from farebox import clock
-from farebox.cli.environment import custom_headers, label_headers, plan
+from farebox.cli.environment import custom_headers, labels_of, plan
 from farebox.cli.exits import say
 from farebox.cli.options import Place
 from farebox.cli.private_proxy import PrivateProxy
@@ -44,28 +45,22 @@ def run(
     home = chosen.state()
     config = chosen.configuration(home)
     known = catalog.load(config.providers)
-    proxy = running(home, "proxy")
-    own = str(proxy.address) if proxy is not None and proxy.address is not None else None
-    plans = plan(known, os.environ, own)
+    daemon = running(home, "proxy")
+    plans = plan(known, os.environ, str(daemon.address) if daemon is not None else None)
     for note in plans.notes:
         say(note)
-    name = app or os.environ.get("FAREBOX_APP") or app_name(list(command))
+    program = app or os.environ.get("FAREBOX_APP") or app_name(list(command))
     session = session or os.environ.get("FAREBOX_SESSION") or f"run-{clock.uuid7().hex()[:16]}"
-    labels = label_headers(os.environ, session=session, app=name)
+    labels = labels_of(os.environ, session=session, app=program)
     environment = {**os.environ, **custom_headers(known, os.environ, labels)}
-    environment |= {"FAREBOX_SESSION": session, "FAREBOX_APP": name}
     started_ns = clock.now_ns()
-    private = None if own is not None and not plans.upstreams else PrivateProxy(home, config, plans.upstreams)
-    address = own or ""
-    if private is not None:
-        private.start(environment)
-        address = private.address
-    environment |= {variable: f"http://{address}{path}" for variable, path in plans.variables.items()}
+    proxy = PrivateProxy(home, config, plans.upstreams)
+    environment |= {name: f"http://{proxy.address}{path}" for name, path in plans.variables.items()}
+    proxy.start({**os.environ, **{f"FAREBOX_{label.upper()}": value for label, value in labels.items()}})
     try:
-        status = _run_to_end(list(command), environment, private)
+        status = _run_to_end(list(command), environment, proxy)
     finally:
-        if private is not None:
-            private.stop()
+        proxy.stop()
     if not quiet:
         print_run_receipt(home, config, session, started_ns)
     return status
@@ -88,7 +83,7 @@ def app_name(command: list[str]) -> str:
     return program
 
 
-def _run_to_end(command: list[str], environment: dict[str, str], private: PrivateProxy | None) -> int:
+def _run_to_end(command: list[str], environment: dict[str, str], proxy: PrivateProxy) -> int:
     """Run the command in our own terminal and group; return its status, 128 + n for a signal."""
     program = shutil.which(command[0], path=environment.get("PATH"))
     if program is None:
@@ -108,7 +103,7 @@ def _run_to_end(command: list[str], environment: dict[str, str], private: Privat
         for number in _FORWARDED:
             if previous[number] != signal.SIG_IGN:
                 signal.signal(number, lambda received, _frame: _forward(child, received))
-        return _wait(child, private)
+        return _wait(child, proxy)
     except OSError as error:
         say(f"{command[0]}: {error.strerror}")
         return NOT_EXECUTABLE
@@ -124,11 +119,11 @@ def _forward(child: int, number: int) -> None:
         return
 
 
-def _wait(child: int, private: PrivateProxy | None) -> int:
+def _wait(child: int, proxy: PrivateProxy) -> int:
     while True:
         pid, raw = os.wait()
         if pid == child:
             code = os.waitstatus_to_exitcode(raw)
             return 128 - code if code < 0 else code
-        if private is not None and pid == private.pid:
-            private.revive()
+        if pid == proxy.pid:
+            proxy.revive()

@@ -1,0 +1,111 @@
+"""`farebox prices show MODEL`: which prices are known for a model, since when and from where."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from farebox.cli import answers
+from farebox.cli.exits import OK
+from farebox.cli.options import AsJson, PeriodFlags, Place
+from farebox.cli.screen import BOLD, Column, clean, paint, table
+from farebox.errors import PriceNotFoundError
+from farebox.pricing import load_book
+from farebox.pricing.book import PriceBook, PriceLine
+
+MILLION = 1_000_000
+
+app = App(name="prices", help="Look at prices.")
+
+
+class PricesAnswer(msgspec.Struct, kw_only=True):
+    """`farebox prices show --json`."""
+
+    schema: str = "farebox.prices/1"
+    model: str
+    prices: list[PriceLine]
+
+
+@app.command
+def show(
+    model: Annotated[str, Parameter(help="The model's id, as gpt-4o; or provider/model.")],
+    /,
+    *,
+    place: Place | None = None,
+    provider: Annotated[str | None, Parameter(help="Only this provider's prices.")] = None,
+    at: Annotated[str | None, Parameter(help="In force at this moment; now by default.")] = None,
+    history: Annotated[bool, Parameter(help="Every price there ever was.", negative="")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Show the prices in force for a model, each with its id, date and source."""
+    chosen = place or Place()
+    home = chosen.state()
+    book = load_book(chosen.configuration(home).pricing, home.cache)
+    at_ns = None if history else PeriodFlags(since=at).period("now").since_ns
+    lines = find(book, provider, model, at_ns)
+    if as_json:
+        answers.print_json(PricesAnswer(model=model, prices=lines))
+    else:
+        print(render(lines))
+    return OK
+
+
+def find(book: PriceBook, provider: str | None, model: str, at_ns: int | None) -> list[PriceLine]:
+    """Return the prices of `model`, which may be written `provider/model`.
+
+    Raises:
+        PriceNotFoundError: Nobody has a price for it.
+    """
+    lines = book.find(provider, model, at_ns)
+    if not lines and provider is None and "/" in model:
+        first, _, rest = model.partition("/")
+        if first in book.providers():
+            lines = book.find(first, rest, at_ns)
+    if not lines:
+        raise PriceNotFoundError(
+            f"no price for {clean(model)!r}; calls with it are recorded as unpriced. "
+            f"Set one in farebox.yaml:  pricing: {{{clean(model)}: {{input: 2.50, output: 10, per: 1M}}}}"
+        )
+    return lines
+
+
+def render(lines: list[PriceLine]) -> str:
+    """Return prices as tables, one a provider and model."""
+    shown: list[str] = []
+    for key in dict.fromkeys((line.provider, line.model) for line in lines):
+        group = [line for line in lines if (line.provider, line.model) == key]
+        columns = [
+            Column("unit"),
+            Column("US dollars", right=True),
+            Column("when", drop=1),
+            Column("valid from", drop=2),
+            Column("source", drop=3, width_max=60),
+            Column("price id", drop=4, width_max=90),
+        ]
+        shown.append(paint("/".join(part for part in key if part), BOLD))
+        shown.append(table(columns, [_cells(line) for line in group]))
+    return "\n".join(shown)
+
+
+def _cells(line: PriceLine) -> list[str]:
+    conditions = [f"{name} {value}" for name, value in line.when.items()]
+    if line.above_input_tokens is not None:
+        conditions.append(f"over {line.above_input_tokens:,} input tokens")
+    return [
+        line.unit,
+        quoted(line.unit_price_usd),
+        ", ".join(conditions) or "always",
+        line.effective_from or "since ever",
+        f"{line.price_source}: {line.source}",
+        line.price_id,
+    ]
+
+
+def quoted(unit_price: Decimal) -> str:
+    """Return a unit price as people compare them: per million where one is a fraction of a cent."""
+    if unit_price and unit_price < Decimal("0.001"):
+        return f"{(unit_price * MILLION).normalize():f} per 1M"
+    return f"{unit_price.normalize():f} each"
