@@ -1,0 +1,170 @@
+"""Providers as data: hosts, routes, formats, prices, and the reader that turns a path into an endpoint.
+
+Owns `<provider>/{provider.yaml, prices.yaml, fixtures/}`. Does not own how bytes are read (that is
+`farebox.wire`) or what things cost (`farebox.pricing`).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from farebox.catalog import routes
+from farebox.catalog.loading import load_data
+from farebox.catalog.shape import EndpointData, ProviderData, UsageFormat
+from farebox.config import ProviderConfig
+
+__all__ = ["Catalog", "Endpoint", "Provider", "load"]
+
+_PATHS_REMEMBERED = 1024
+_READS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a request goes and how its answer is read. Unknown paths get one, too."""
+
+    provider_id: str
+    prices_id: str
+    surface: str
+    format: UsageFormat | None = None
+    by_model: tuple[tuple[re.Pattern[str], UsageFormat], ...] = ()
+    pattern: re.Pattern[str] | None = None
+    free: str | None = None
+    inject_include_usage: bool = False
+    """Whether the host accepts `stream_options.include_usage` here and streams no usage without."""
+    model_prefixes: tuple[str, ...] = ()
+
+    @property
+    def metered(self) -> bool:
+        return self.format is not None
+
+    def path_values(self, path: str) -> dict[str, str]:
+        """Return `model`, `region` … where the path carries them."""
+        return routes.path_values(self.pattern, path) if self.pattern is not None else {}
+
+
+class Provider:
+    """One provider of the catalog as the configuration left it."""
+
+    def __init__(self, data: ProviderData) -> None:
+        self.data = data
+        self.id = data.id
+        self.name = data.name
+        self.upstream = data.upstream
+        self.hosts = data.hosts
+        self.key_headers = data.key_headers
+        self.key_query = data.key_query
+        self.error_shape = data.error_shape
+        self.base_url_env = data.base_url_env
+        self.headers_env = data.headers_env
+        self._routes: list[tuple[str, re.Pattern[str], Endpoint]] | None = None
+        self._known: dict[tuple[str, str], Endpoint] = {}
+
+    def __repr__(self) -> str:
+        return f"Provider({self.id!r}, {self.upstream!r})"
+
+    def endpoint(self, method: str, path: str) -> Endpoint:
+        """Return the endpoint of a request; an unknown path is `<id>.other`, not metered."""
+        key = (method, path)
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        found = self._find(method, path.partition("?")[0])
+        if len(self._known) < _PATHS_REMEMBERED:
+            self._known[key] = found
+        return found
+
+    def _find(self, method: str, path: str) -> Endpoint:
+        if self._routes is None:
+            self._routes = [self._route(entry) for entry in self.data.endpoints]
+        for wanted, pattern, endpoint in self._routes:
+            if wanted in (method, "*") and pattern.match(path):
+                return endpoint
+        free = "management" if method in _READS else None
+        return Endpoint(self.id, self.data.prices or self.id, f"{self.id}.other", free=free)
+
+    def _route(self, entry: EndpointData) -> tuple[str, re.Pattern[str], Endpoint]:
+        data = self.data
+        pattern = routes.compile_path(entry.path)
+        endpoint = Endpoint(
+            provider_id=self.id,
+            prices_id=data.prices or self.id,
+            surface=entry.surface,
+            format=data.formats[entry.format] if entry.format else None,
+            by_model=tuple(
+                (re.compile(fnmatch.translate(glob), re.IGNORECASE), data.formats[reference])
+                for glob, reference in entry.by_model.items()
+            ),
+            pattern=pattern,
+            free=entry.free,
+            inject_include_usage=entry.include_usage and data.accepts_include_usage,
+            model_prefixes=data.model_prefixes,
+        )
+        return entry.method, pattern, endpoint
+
+
+class Catalog:
+    """Every provider, by the path's first segment and by host."""
+
+    def __init__(self, providers: Mapping[str, Provider]) -> None:
+        self.providers = dict(providers)
+        self._exact: dict[str, Provider] = {}
+        self._globs: list[tuple[re.Pattern[str], Provider]] = []
+        for provider in self.providers.values():
+            for host in provider.hosts:
+                if "*" in host:
+                    self._globs.append((re.compile(fnmatch.translate(host.lower())), provider))
+                else:
+                    self._exact.setdefault(host.lower(), provider)
+
+    def provider(self, segment: str) -> Provider | None:
+        """Return the provider a path's first segment names."""
+        return self.providers.get(segment)
+
+    def by_host(self, host: str) -> Provider | None:
+        """Return the provider that answers at `host` (`api.openai.com`, port ignored)."""
+        name = host.lower()
+        if name.count(":") == 1:
+            name = name.partition(":")[0]
+        found = self._exact.get(name)
+        if found is not None:
+            return found
+        for pattern, provider in self._globs:
+            if pattern.match(name):
+                return provider
+        return None
+
+
+def load(providers: Mapping[str, ProviderConfig] | None = None) -> Catalog:
+    """Return the catalog with the configuration's upstreams and own providers in it."""
+    data = dict(load_data().providers)
+    for name, configured in (providers or {}).items():
+        base = data.get(name)
+        if configured.speaks is not None and (base is None or configured.speaks != name):
+            spoken = data.get(configured.speaks)
+            if spoken is not None:
+                base = _derive(name, spoken, configured.speaks)
+        if base is None:
+            continue  # farebox.config has already reported it: neither known nor `speaks`
+        if configured.upstream is not None:
+            base = msgspec.structs.replace(base, upstream=configured.upstream)
+        data[name] = base
+    return Catalog({name: Provider(entry) for name, entry in data.items()})
+
+
+def _derive(name: str, spoken: ProviderData, speaks: str) -> ProviderData:
+    """Return a provider of the user's own that speaks a known one's formats."""
+
+    def own(surface: str) -> str:
+        family, _, rest = surface.partition(".")
+        return f"{name}.{rest}" if family == speaks else f"{name}.{surface}"
+
+    endpoints = tuple(
+        msgspec.structs.replace(entry, surface=own(entry.surface)) for entry in spoken.endpoints
+    )
+    return msgspec.structs.replace(
+        spoken, id=name, name=name, hosts=(), prices="", base_url_env={}, endpoints=endpoints
+    )

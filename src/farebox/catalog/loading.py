@@ -1,0 +1,219 @@
+"""Read the folders of the catalog into `CatalogData`, once, and keep the result in a cache.
+
+`speaks: openai` takes over another provider's routes and formats; `extends: openai/chat` takes
+over one format. Both are resolved here, so that nothing downstream knows they exist.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from farebox import home
+from farebox.catalog.shape import CatalogData, ProviderData, UsageFormat
+from farebox.errors import CatalogError, Finding
+
+FOLDER = Path(__file__).resolve().parent
+_LISTS = (
+    "usage",
+    "watch",
+    "watch_values",
+    "unwrap",
+    "id",
+    "model",
+    "error_code",
+    "terminal",
+    "sum",
+    "need",
+    "ignore",
+    "headers",
+    "request",
+)
+
+
+def load_data() -> CatalogData:
+    """Return the compiled catalog, from the cache when the files have not changed."""
+    files = sorted(FOLDER.glob("*/provider.yaml"))
+    cached = home.locate().cache / f"catalog-{_digest(files)}.msgpack"
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        return msgspec.msgpack.decode(cached.read_bytes(), type=CatalogData)
+    data = read_catalog(files)
+    with contextlib.suppress(OSError):
+        cached.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for stale in cached.parent.glob("catalog-*.msgpack"):
+            stale.unlink(missing_ok=True)
+        home.replace_private(cached, msgspec.msgpack.encode(data))
+    return data
+
+
+def _digest(files: list[Path]) -> str:
+    """Return a digest of what the sources are, from their metadata alone: starting is fast."""
+    state = hashlib.sha256()
+    sources = (*files, Path(__file__), FOLDER / "shape.py")
+    for file in sources:
+        status = os.stat(file)  # noqa: PTH116
+        state.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return state.hexdigest()[:24]
+
+
+def read_catalog(files: list[Path]) -> CatalogData:
+    """Return the catalog written in `files`; raise `CatalogError` with every problem."""
+    from farebox import yamltext  # only where nothing is cached: a steady start reads no YAML
+
+    findings: list[Finding] = []
+    plain: dict[str, dict[str, Any]] = {}
+    sources: dict[str, str] = {}
+    for file in files:
+        node, problems = yamltext.read(file)
+        findings += problems
+        if node is None or node.kind != "mapping":
+            findings.append(Finding(str(file), 1, "", "nothing", "a provider"))
+            continue
+        raw = node.plain()
+        name = str(raw.get("id") or file.parent.name)
+        plain[name] = raw
+        sources[name] = str(file)
+    providers: dict[str, ProviderData] = {}
+    for name, raw in plain.items():
+        try:
+            resolved = _resolve(name, raw, plain)
+            providers[name] = msgspec.convert(resolved, ProviderData, strict=False)
+        except (msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
+            findings.append(Finding(sources[name], 1, name, str(error), "a valid provider"))
+    if findings:
+        raise CatalogError(findings)
+    return CatalogData(providers)
+
+
+def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    result = {key: value for key, value in raw.items() if key not in ("speaks", "formats", "endpoints")}
+    formats: dict[str, dict[str, Any]] = {}
+    endpoints: list[dict[str, Any]] = []
+    for entry in raw.get("endpoints") or ():
+        endpoints.append(_own_endpoint(name, entry, raw))
+    speaks = raw.get("speaks")
+    if speaks:
+        base = every[speaks]
+        for entry in base.get("endpoints") or ():
+            endpoints.append(_own_endpoint(speaks, entry, base, shadows=raw.get("formats") or {}, owner=name))
+    for entry in endpoints:
+        for reference in [entry.get("format"), *(entry.get("by_model") or {}).values()]:
+            if reference and reference not in formats:
+                formats[reference] = _format(reference, every)
+    for entry in endpoints:
+        surface = str(entry["surface"])
+        entry["surface"] = surface if "." in surface else f"{name}.{surface}"
+        if isinstance(entry.get("method"), list):
+            raise ValueError("method: one word per endpoint")
+    for key in ("hosts", "key_headers", "key_query", "headers_env", "model_prefixes"):
+        if key in result:
+            result[key] = _many(result[key])
+    result["endpoints"] = endpoints
+    result["formats"] = formats
+    return result
+
+
+def _own_endpoint(
+    home_of: str,
+    entry: dict[str, Any],
+    raw: dict[str, Any],
+    *,
+    shadows: dict[str, Any] | None = None,
+    owner: str | None = None,
+) -> dict[str, Any]:
+    """Return an endpoint whose format references are absolute (`openai/chat`)."""
+    own = dict(entry)
+
+    def absolute(reference: str) -> str:
+        if "/" in reference:
+            return reference
+        if owner is not None and shadows and reference in shadows:
+            return f"{owner}/{reference}"
+        if reference not in (raw.get("formats") or {}) and raw.get("speaks"):
+            return f"{raw['speaks']}/{reference}"
+        return f"{home_of}/{reference}"
+
+    if own.get("format"):
+        own["format"] = absolute(own["format"])
+    if own.get("by_model"):
+        own["by_model"] = {glob: absolute(reference) for glob, reference in own["by_model"].items()}
+    return own
+
+
+def _format(reference: str, every: dict[str, dict[str, Any]], depth: int = 0) -> dict[str, Any]:
+    """Return a format with what it extends merged under it, in `UsageFormat`'s shape."""
+    provider, _, name = reference.partition("/")
+    if depth > 8:
+        raise ValueError(f"{reference}: extends itself")
+    formats = every[provider].get("formats") or {}
+    if name not in formats:
+        raise ValueError(f"{reference}: no such format")
+    own = dict(formats[name] or {})
+    base_name = own.pop("extends", None)
+    merged: dict[str, Any] = {}
+    if base_name:
+        absolute = base_name if "/" in base_name else f"{provider}/{base_name}"
+        merged = dict(_format(absolute, every, depth + 1))
+    merged.update(_normal(own))
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+def _many(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _take(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {"at": _many(value["at"]), "less": _many(value.get("less"))}
+    return {"at": _many(value)}
+
+
+def _normal(own: dict[str, Any]) -> dict[str, Any]:
+    """Return a format as written by hand with every shorthand spelled out."""
+    result = dict(own)
+    for key in _LISTS:
+        if key in result:
+            result[key] = _many(result[key])
+    if "tokens" in result:
+        result["tokens"] = [
+            {
+                "total": _many(group["total"]),
+                "rest": group["rest"],
+                "inside": {leaf: _take(value) for leaf, value in (group.get("inside") or {}).items()},
+            }
+            for group in result["tokens"] or ()
+        ]
+    if "counts" in result:
+        result["counts"] = [
+            {
+                **count,
+                "at": _many(count["at"]),
+                **{key: _many(count[key]) for key in ("models", "unless") if key in count},
+            }
+            for count in result["counts"] or ()
+        ]
+    if "facts" in result:
+        result["facts"] = {name: _many(value) for name, value in (result["facts"] or {}).items()}
+    if result.get("cost"):
+        cost = result["cost"]
+        result["cost"] = {**cost, "at": _many(cost["at"])}
+    if result.get("split"):
+        split = dict(result["split"])
+        if "when_kinds" in split:
+            split["when_kinds"] = _many(split["when_kinds"])
+        result["split"] = split
+    if "not_billable" in result:
+        result["not_billable"] = [
+            {**rule, "values": _many(rule["values"])} for rule in result["not_billable"] or ()
+        ]
+    unknown = sorted(set(result) - {field.name for field in msgspec.structs.fields(UsageFormat)})
+    if unknown:
+        raise ValueError(f"unknown keys of a format: {', '.join(unknown)}")
+    return result

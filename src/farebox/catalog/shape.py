@@ -1,0 +1,173 @@
+"""The words a `provider.yaml` is written in.
+
+Everything a provider does differently is a value here, never a branch on its name. Paths into
+JSON are text (`usage.prompt_tokens`, `output[type=web_search_call]`, `a + b`); `farebox.wire`
+compiles them on first use.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Take(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One count: the first path of `at` that is there, minus what `less` says overlaps it."""
+
+    at: tuple[str, ...]
+    less: tuple[str, ...] = ()
+
+
+class Group(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A total the provider states and the leaves that lie *inside* it.
+
+    What no inside leaf claims is `rest`. A count *beside* a total is a group of its own: that is
+    how overlap is written down, per provider and format, because the JSON cannot tell.
+    """
+
+    total: tuple[str, ...]
+    rest: str
+    inside: dict[str, Take] = {}
+
+
+class Count(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A leaf that is counted from items of the answer, or read beside the token totals."""
+
+    leaf: str
+    at: tuple[str, ...]
+    items: bool = False
+    """Count what `at` selects instead of reading the number there."""
+    unique: bool = False
+    """Count different, non-empty values, over the whole stream."""
+    once: bool = False
+    """However many there are, it is one (a fee per grounded prompt)."""
+    models: tuple[str, ...] = ()
+    """Only for served models that match one of these globs."""
+    unless: tuple[str, ...] = ()
+    """Not for served models that match one of these globs."""
+    length: bool = False
+    """Count the characters of the text at `at` (a speech request's input)."""
+
+
+class CostAddition(msgspec.Struct, frozen=True):
+    """Money to add to a stated cost when the flag at `when` is true."""
+
+    at: str
+    when: str
+
+
+class StatedCost(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where the provider states the money itself, and in which unit."""
+
+    at: tuple[str, ...]
+    exponent: int = 0
+    """The figure times 10^exponent is US dollars: -10 for xAI's ticks."""
+    add: tuple[CostAddition, ...] = ()
+
+
+class Split(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A list inside the answer whose entries are priced one by one, each with its own model."""
+
+    at: str
+    """Path to the list, from the body's root (`usage.iterations`)."""
+    kind: str | None = None
+    model: str | None = None
+    usage: str | None = None
+    """Path to an entry's usage object; the entry itself when absent."""
+    when_kinds: tuple[str, ...] = ()
+    """Split only if an entry of one of these kinds is there; any entry when empty."""
+    drop: dict[str, str] = {}
+    """Kind of entry to leave out, when an entry of the other kind is there as well."""
+
+
+class NotBillable(msgspec.Struct, frozen=True):
+    """A state of the answer that costs nothing here: `status` in `values`."""
+
+    at: str
+    values: tuple[str, ...]
+    because: str
+
+
+class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How one surface answers: where usage, model, id, money and items are."""
+
+    unwrap: tuple[str, ...] = ()
+    """Keys of a stream event that hold the body proper (`message`, `response`)."""
+    usage: tuple[str, ...] = ("usage",)
+    """Paths to the usage object, best first; `.` when its fields lie in the body itself."""
+    watch: tuple[str, ...] = ()
+    """Keys whose objects make a stream event worth decoding; the usage keys when empty."""
+    watch_values: tuple[str, ...] = ()
+    """`key=value` texts that make a stream event worth decoding."""
+    id: tuple[str, ...] = ("id",)
+    model: tuple[str, ...] = ("model",)
+    error_code: tuple[str, ...] = ("error.code", "error.type")
+    terminal: tuple[str, ...] = ()
+    """What a complete stream ends with, any of: `[DONE]`, `key=value`, `key=*` (not null).
+    Empty: having seen usage is enough."""
+    tokens: tuple[Group, ...] = ()
+    remainder: str | None = None
+    """Leaf for tokens that only `sum` contains (hidden thinking)."""
+    sum: tuple[str, ...] = ()
+    """The provider's own grand total: used to raise an alarm, never to choose a meaning."""
+    counts: tuple[Count, ...] = ()
+    facts: dict[str, tuple[str, ...]] = {}
+    """Fact name to paths from the body's root, `@path.<name>` or `@header.<name>`."""
+    constants: dict[str, str] = {}
+    cost: StatedCost | None = None
+    split: Split | None = None
+    not_billable: tuple[NotBillable, ...] = ()
+    need: tuple[str, ...] = ()
+    """Usage fields whose absence means unknown, not nought (Ollama's warm prompt)."""
+    ignore: tuple[str, ...] = ()
+    """Usage fields known to carry no money; others that are numbers are flagged."""
+    headers: tuple[str, ...] = ()
+    """Response headers readable as `@header.<name>`."""
+    request: tuple[str, ...] = ()
+    """Request body keys readable as `@request.<name>`."""
+    unmetered: bool = False
+    """The answer never carries usage (audio bytes, AI Studio embeddings)."""
+    cumulative: bool = False
+    """Every event repeats running usage, so an early end leaves a lower bound."""
+
+
+class EndpointData(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One route of a provider."""
+
+    path: str
+    """`/v1/models/{model}:generateContent`; `/**` matches any number of segments."""
+    surface: str
+    method: str = "POST"
+    format: str | None = None
+    by_model: dict[str, str] = {}
+    """Model glob to another format, where the overlap depends on the model family."""
+    free: str | None = None
+    """Why calls here cost nothing: `token_count`, `poll`, `batch_status`, `management` …"""
+    include_usage: bool = False
+    """Streams carry usage only on `stream_options.include_usage`."""
+
+
+class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One folder of the catalog, with `speaks` and `extends` already resolved."""
+
+    id: str
+    name: str
+    upstream: str = ""
+    hosts: tuple[str, ...] = ()
+    key_headers: tuple[str, ...] = ("authorization",)
+    key_query: tuple[str, ...] = ()
+    error_shape: str = "openai"
+    base_url_env: dict[str, str] = {}
+    headers_env: tuple[str, ...] = ()
+    prices: str = ""
+    """Whose price rows apply; the provider's own id when empty."""
+    model_prefixes: tuple[str, ...] = ()
+    """Prefixes that a model id carries on the wire only (`models/`)."""
+    accepts_include_usage: bool = True
+    endpoints: tuple[EndpointData, ...] = ()
+    formats: dict[str, UsageFormat] = {}
+
+
+class CatalogData(msgspec.Struct, frozen=True):
+    """The whole compiled catalog as it lies in the cache."""
+
+    providers: dict[str, ProviderData]

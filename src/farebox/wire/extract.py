@@ -1,0 +1,444 @@
+"""Gather the documents of one answer and turn them into an `Extraction`.
+
+A body is one document, a stream is many: fields keep their last value that is not null, usage
+objects are merged field by field the same way. That covers running totals (Gemini, vLLM), a start
+and a delta that know different things (Anthropic), and a single last chunk (OpenAI).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from farebox.catalog.shape import Count, StatedCost, UsageFormat
+from farebox.wire.facts import Completeness, Extraction, Part, Quantity
+from farebox.wire.paths import Getter, getter, selector
+from farebox.wire.quantities import Measure, Oddities, count
+from farebox.wire.reading import Document, Reader, encode_any, key_pattern, value_pattern
+
+RAW_USAGE_MAX = 64 * 1024
+_PARTS_MAX = 256
+_DEPTH_MAX = 128
+_TEXT_MAX = 256
+
+
+class Plan:
+    """Everything about a format that can be worked out once."""
+
+    def __init__(self, form: UsageFormat) -> None:
+        self.format = form
+        self.reader = Reader(form)
+        self.measure = Measure(form)
+        self.watch = key_pattern(self.reader.watched) if self.reader.watched else None
+        self.watch_values = value_pattern(form.watch_values)
+        self.terminal = value_pattern(form.terminal)
+        self.id = tuple(getter(path) for path in form.id)
+        self.model = tuple(getter(path) for path in form.model)
+        self.error_code = tuple(getter(path) for path in form.error_code)
+        self.counts = tuple(Counting(rule) for rule in form.counts)
+        self.facts = tuple((name, tuple(getter(path) for path in at)) for name, at in form.facts.items())
+        self.not_billable = tuple(
+            (getter(rule.at), frozenset(rule.values), rule.because) for rule in form.not_billable
+        )
+        self.cost = Stating(form.cost) if form.cost is not None else None
+
+
+_plans: dict[int, Plan] = {}
+
+
+def plan_for(form: UsageFormat) -> Plan:
+    """Return the compiled format; formats live as long as the catalog that holds them."""
+    plan = _plans.get(id(form))
+    if plan is None or plan.format is not form:
+        plan = Plan(form)
+        if len(_plans) > 512:
+            _plans.clear()
+        _plans[id(form)] = plan
+    return plan
+
+
+class Counting:
+    """One counted leaf, compiled."""
+
+    __slots__ = ("deep", "leaf", "rule", "selectors")
+
+    def __init__(self, rule: Count) -> None:
+        self.rule = rule
+        self.leaf = rule.leaf
+        by_items = rule.items or rule.unique or rule.once
+        self.deep = by_items
+        self.selectors = tuple(selector(path) if by_items else getter(path) for path in rule.at)
+
+    def items(self, fields: Any) -> list[Any] | None:
+        """Return what the paths select, None when nothing of the kind is there."""
+        found: list[Any] = []
+        for select in self.selectors:
+            found += select(fields)
+        return found or None
+
+    def applies(self, model: str | None) -> bool:
+        return _matches(model, self.rule.models, when_empty=True) and not _matches(
+            model, self.rule.unless, when_empty=False
+        )
+
+
+def _matches(model: str | None, globs: tuple[str, ...], *, when_empty: bool) -> bool:
+    if not globs:
+        return when_empty
+    if model is None:
+        return False
+    import fnmatch
+
+    return any(fnmatch.fnmatchcase(model, glob) for glob in globs)
+
+
+class Stating:
+    """Where the provider states money, compiled."""
+
+    def __init__(self, cost: StatedCost) -> None:
+        self.at = tuple(getter(path) for path in cost.at)
+        self.exponent = cost.exponent
+        self.add = tuple((getter(extra.at), getter(extra.when)) for extra in cost.add)
+
+    def read(self, fields: Any, oddities: Oddities) -> Decimal | None:
+        for read in self.at:
+            stated = _money(read(fields), oddities)
+            if stated is not None:
+                stated = stated.scaleb(self.exponent)
+                for extra, when in self.add:
+                    if when(fields) is True:
+                        more = _money(extra(fields), oddities)
+                        if more is not None:
+                            stated += more
+                return stated
+        return None
+
+
+def _money(value: Any, oddities: Oddities) -> Decimal | None:
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        if not re.fullmatch(r"\d{1,18}(\.\d{1,18})?", value):
+            return None
+        value = Decimal(value)
+    if isinstance(value, int | Decimal):
+        amount = Decimal(value)
+        if (
+            not amount.is_finite()
+            or amount < 0
+            or amount.adjusted() > 18
+            or len(amount.as_tuple().digits) > 40
+        ):
+            oddities.add("provider_cost_unusable")
+            return None
+        return amount
+    return None
+
+
+class Gathering:
+    """What has been learnt so far from the documents of one answer."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.fields: dict[str, Any] = {}
+        self.usage: dict[str, Any] | None = None
+        self.usage_text: bytes | None = None
+        """The usage object verbatim, while a single one has been seen."""
+        self.uniques: dict[str, dict[str, None]] = {}
+        self.response_id: str | None = None
+        self.response_model: str | None = None
+        self.error_code: str | None = None
+        self.documents = 0
+
+    def add(self, document: Document) -> None:
+        """Merge one document in."""
+        plan = self.plan
+        fields = document.fields
+        self.documents += 1
+        usage = document.usage
+        if usage is not None:
+            if self.usage is None:
+                self.usage, self.usage_text = usage, document.usage_text
+            else:
+                _merge(self.usage, usage, 0)
+                self.usage_text = None
+        for counting in plan.counts:
+            if counting.rule.unique:
+                values = counting.items(fields)
+                if values:
+                    seen = self.uniques.setdefault(counting.leaf, {})
+                    for value in values:
+                        if isinstance(value, str) and value.strip() and len(seen) < 10_000:
+                            seen[value[:512]] = None
+            elif counting.rule.once and counting.items(fields):
+                self.uniques.setdefault(counting.leaf, {})[""] = None
+        for read in plan.id:
+            found = _text(read(fields))
+            if found:
+                self.response_id = found
+                break
+        for read in plan.model:
+            found = _text(read(fields))
+            if found:
+                self.response_model = found
+                break
+        if self.error_code is None and fields.get("error"):
+            self.error_code = self._error(fields)
+        if self.documents == 1:
+            self.fields = fields
+        else:
+            # An empty list that follows a full one would undo what was counted.
+            for key, value in fields.items():
+                if value != [] or key not in self.fields:
+                    self.fields[key] = value
+
+    def _error(self, fields: dict[str, Any]) -> str:
+        for read in self.plan.error_code:
+            value = read(fields)
+            if isinstance(value, str) and value:
+                return value[:_TEXT_MAX]
+            if isinstance(value, int) and not isinstance(value, bool):
+                return str(value)
+        return "error"
+
+    @property
+    def identified(self) -> bool:
+        """Whether id and model are known: the first events have told what they had to tell."""
+        return self.response_id is not None and self.response_model is not None
+
+
+def _merge(into: dict[str, Any], new: dict[str, Any], depth: int) -> None:
+    for key, value in new.items():
+        if value is None:
+            continue
+        old = into.get(key)
+        if isinstance(old, dict) and isinstance(value, dict) and depth < _DEPTH_MAX:
+            _merge(old, value, depth + 1)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            into[key] = value
+
+
+def _text(value: Any) -> str | None:
+    return value[:_TEXT_MAX] if isinstance(value, str) and value else None
+
+
+class Context(msgspec.Struct):
+    """What the request and the head of the response contribute."""
+
+    provider: str
+    request_model: str | None = None
+    path: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    request: Mapping[str, Any] = {}
+    model_prefixes: tuple[str, ...] = ()
+
+
+def extraction(
+    gathering: Gathering,
+    context: Context,
+    *,
+    completeness: Completeness,
+    reason: str | None,
+    streamed: bool,
+) -> Extraction:
+    """Return the result of one exchange whose answer is worth metering."""
+    plan = gathering.plan
+    form = plan.format
+    oddities = Oddities()
+    view = _view(gathering, context)
+    request_model = _bare(context.request_model, context.model_prefixes)
+    response_model = _bare(gathering.response_model, context.model_prefixes)
+    served = response_model or request_model
+    facts = dict(_facts(plan, view))
+    facts.update(form.constants)
+    usage = gathering.usage
+    leaves: dict[str, Quantity] = {}
+    if usage is None:
+        usage = _header_usage(view, form)
+    if usage is not None:
+        leaves = plan.measure.read(usage, oddities)
+    counted = _counts(plan, gathering, view, served, oddities)
+    provider_cost = plan.cost.read(view, oddities) if plan.cost is not None else None
+    parts = _parts(gathering, view, context.provider, request_model, response_model, leaves, facts, oddities)
+    if counted or provider_cost is not None:
+        first = parts[0]
+        parts[0] = msgspec.structs.replace(
+            first, quantities={**first.quantities, **counted}, provider_cost_usd=provider_cost
+        )
+    if completeness != "none" and not any(part.quantities for part in parts) and provider_cost is None:
+        completeness, reason = "none", reason or "no_usage_in_response"
+    elif completeness == "final" and oddities.invalid is not None:
+        completeness, reason = "partial", f"unusable_quantity:{oddities.invalid}"
+    billable, because = True, None
+    for read, values, why in plan.not_billable:
+        if str(read(view)) in values:
+            billable, because = False, why
+            if completeness == "none":
+                reason = why
+            break
+    return Extraction(
+        parts=tuple(parts),
+        completeness=completeness,
+        reason=reason if completeness != "final" else None,
+        billable=billable,
+        not_billable_because=because,
+        response_id=gathering.response_id,
+        request_model=request_model,
+        response_model=response_model,
+        streamed=streamed,
+        raw_usage=_raw_usage(gathering),
+        error_code=gathering.error_code,
+        flags=tuple(oddities.flags),
+    )
+
+
+def _view(gathering: Gathering, context: Context) -> dict[str, Any]:
+    """Return the fields as formats address them: `usage` is the merged usage object."""
+    view = dict(gathering.fields)
+    if gathering.usage is not None:
+        view["usage"] = gathering.usage
+        for place in gathering.plan.format.usage:
+            if "." not in place and place:
+                view[place] = gathering.usage
+    view["@path"] = context.path
+    view["@header"] = context.headers
+    view["@request"] = context.request
+    return view
+
+
+def _header_usage(view: dict[str, Any], form: UsageFormat) -> dict[str, Any] | None:
+    """Return the counts that stand in response headers where the body has none."""
+    headers = view["@header"]
+    if not form.headers or not headers:
+        return None
+    return {"@header": headers}
+
+
+def _bare(model: str | None, prefixes: tuple[str, ...]) -> str | None:
+    if model is not None:
+        for prefix in prefixes:
+            if model.startswith(prefix) and len(model) > len(prefix):
+                return model[len(prefix) :]
+    return model
+
+
+def _facts(plan: Plan, view: dict[str, Any]) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name, options in plan.facts:
+        for read in options:
+            value = read(view)
+            if value is None or isinstance(value, dict | list):
+                continue
+            text = ("true" if value else "false") if isinstance(value, bool) else str(value)
+            if text:
+                found.append((name, text[:_TEXT_MAX]))
+                break
+    return found
+
+
+def _counts(
+    plan: Plan, gathering: Gathering, view: dict[str, Any], model: str | None, oddities: Oddities
+) -> dict[str, Quantity]:
+    leaves: dict[str, Quantity] = {}
+    for counting in plan.counts:
+        rule = counting.rule
+        if not counting.applies(model):
+            continue
+        number: Quantity | None = None
+        if rule.unique or rule.once:
+            seen = gathering.uniques.get(counting.leaf)
+            if seen:
+                number = 1 if rule.once else len(seen)
+        elif rule.items:
+            found = counting.items(view)
+            if found is not None:
+                number = len(found)
+        else:
+            number = _stated(counting, view, oddities)
+        if number is not None:
+            leaves[counting.leaf] = leaves.get(counting.leaf, 0) + number
+    return leaves
+
+
+def _stated(counting: Counting, view: dict[str, Any], oddities: Oddities) -> Quantity | None:
+    for path, read in zip(counting.rule.at, counting.selectors, strict=True):
+        value = read(view)
+        if value is None or isinstance(value, dict | list):
+            continue
+        if counting.rule.length:
+            return len(value) if isinstance(value, str) else None
+        return count(value, path, oddities, fraction=counting.leaf.endswith("_seconds"))
+    return None
+
+
+def _parts(
+    gathering: Gathering,
+    view: dict[str, Any],
+    provider: str,
+    request_model: str | None,
+    response_model: str | None,
+    leaves: dict[str, Quantity],
+    facts: dict[str, str],
+    oddities: Oddities,
+) -> list[Part]:
+    split = gathering.plan.format.split
+    if split is not None:
+        entries: Any = getter(split.at)(view)
+        if isinstance(entries, list) and entries:
+            kinds = [_entry_kind(entry, split.kind) for entry in entries]  # pyright: ignore[reportUnknownVariableType]
+            if not split.when_kinds or any(kind in split.when_kinds for kind in kinds):
+                parts: list[Part] = []
+                read_model: Getter | None = getter(split.model) if split.model else None
+                for entry, kind in list(zip(entries, kinds, strict=True))[:_PARTS_MAX]:  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+                    partner = split.drop.get(kind)
+                    if partner is not None and partner in kinds:
+                        oddities.add(f"left_out:{kind}")
+                        continue
+                    usage = getter(split.usage)(entry) if split.usage else entry
+                    if not isinstance(usage, dict):
+                        continue
+                    parts.append(
+                        Part(
+                            provider=provider,
+                            request_model=request_model,
+                            response_model=_text(read_model(entry)) if read_model else None,
+                            kind=kind,
+                            quantities=gathering.plan.measure.read(usage, oddities),  # pyright: ignore[reportUnknownArgumentType]
+                            facts=facts,
+                        )
+                    )
+                    if parts[-1].response_model is None:
+                        parts[-1] = msgspec.structs.replace(parts[-1], response_model=response_model)
+                if parts:
+                    # The answer itself leads, whatever order the passes are listed in.
+                    parts.sort(key=lambda part: part.kind != "message")
+                    return parts
+    return [
+        Part(
+            provider=provider,
+            request_model=request_model,
+            response_model=response_model,
+            quantities=leaves,
+            facts=facts,
+        )
+    ]
+
+
+def _entry_kind(entry: Any, path: str | None) -> str:
+    value = getter(path)(entry) if path else None
+    return value[:64] if isinstance(value, str) else "main"
+
+
+def _raw_usage(gathering: Gathering) -> str | None:
+    text = gathering.usage_text
+    if text is None:
+        if gathering.usage is None:
+            return None
+        text = encode_any(gathering.usage)
+    if len(text) > RAW_USAGE_MAX:
+        return None
+    return text.decode("utf-8", "replace")

@@ -1,0 +1,171 @@
+"""Find the few events of a text stream that matter, without parsing the others.
+
+Server-sent events (LF, CRLF or CR, comments, several `data:` lines, a byte order mark) and NDJSON.
+Bytes are gathered and searched in batches at C speed; an event is decoded once, and only if it holds
+usage, an error, or the id and model that nothing has told yet. Memory is bounded by one event.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from farebox.wire.reading import key_pattern
+
+BATCH_BYTES = 16 * 1024
+EVENT_BYTES_MAX = 4 * 1024 * 1024
+LINE_BYTES_MAX = 1024 * 1024
+_FIRST_EVENTS_MAX = 16
+_TAIL_BYTES = 4096
+
+_ERROR = key_pattern(("error",), rb'[{"]')
+
+
+class EventScanner:
+    """Feed it the bytes of a stream in any pieces; it hands interesting payloads to `decode`."""
+
+    def __init__(
+        self,
+        *,
+        separator: bytes,
+        watch: re.Pattern[bytes] | None,
+        watch_values: re.Pattern[bytes] | None,
+        decode: Callable[[bytes], None],
+        identified: Callable[[], bool],
+    ) -> None:
+        self._separator = separator
+        self._sse = separator == b"\n\n"
+        self._watch = watch
+        self._watch_values = watch_values
+        self._decode = decode
+        self._identified = identified
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._due = BATCH_BYTES
+        self._started = False
+        self._looking = True
+        self._first_events = 0
+        self._dropping = False
+        self.tail = b""
+        """The last complete events, some 4 KB: where a stream says how it ended."""
+        self.too_large: str | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take in more of the stream."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size >= self._due:
+            self._search(final=False)
+
+    def flush(self) -> None:
+        """Search what has arrived so far (for a snapshot)."""
+        if self._pieces:
+            self._search(final=False)
+
+    def finish(self) -> None:
+        """Search the rest; a last event may lack its blank line."""
+        if self._pieces:
+            self._search(final=True)
+
+    def _search(self, *, final: bool) -> None:
+        text = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        if not self._started:
+            if not final and len(text) < 3:
+                return  # too short to tell a byte order mark
+            self._started = True
+            text = text.removeprefix(b"\xef\xbb\xbf")
+        held = b""
+        if b"\r" in text:
+            if not final and text.endswith(b"\r"):
+                # Its LF may be the next byte: whether one line ended or two is not known yet.
+                text, held = text[:-1], b"\r"
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        separator = self._separator
+        if final:
+            region, rest = text + separator, b""
+        else:
+            cut = text.rfind(separator)
+            if cut < 0:
+                region, rest = b"", text
+            else:
+                cut += len(separator)
+                region, rest = text[:cut], text[cut:]
+        if self._dropping and region:
+            # The rest of an event that was too large to look at.
+            region = region[region.find(separator) + len(separator) :]
+            self._dropping = False
+        if len(rest) > EVENT_BYTES_MAX or (self._dropping and rest):
+            self.too_large = "event_too_large"
+            self._dropping = True
+            rest = rest[-1:]
+        rest += held
+        self._pieces = [rest] if rest else []
+        self._size = len(rest)
+        # A large event is searched for its end when it has doubled, not at every piece of it.
+        self._due = max(BATCH_BYTES, 2 * len(rest))
+        if region:
+            self._events(region)
+
+    def _events(self, region: bytes) -> None:
+        separator = self._separator
+        width = len(separator)
+        position = 0
+        if self._looking:
+            position = self._first(region)
+        hits: list[int] = []
+        for pattern in (self._watch, self._watch_values):
+            if pattern is not None:
+                hits += [match.start() for match in pattern.finditer(region, position)]
+        if self._watch is not None and self._watch_values is not None:
+            hits.sort()
+        for hit in hits:
+            if hit < position:
+                continue
+            start = region.rfind(separator, position, hit)
+            start = position if start < 0 else start + width
+            end = region.find(separator, hit)
+            self._event(region[start:end])
+            position = end + width
+        if len(region) >= _TAIL_BYTES:
+            self.tail = region
+        else:
+            self.tail = (self.tail + region)[-max(_TAIL_BYTES, len(region)) :]
+
+    def _first(self, region: bytes) -> int:
+        """Decode the first events until id and model are known; return where that ended."""
+        position = 0
+        while self._first_events < _FIRST_EVENTS_MAX and not self._identified():
+            end = region.find(self._separator, position)
+            if end < 0:
+                return position
+            if self._event(region[position:end]):
+                self._first_events += 1
+            position = end + len(self._separator)
+        self._looking = False
+        return position
+
+    def _event(self, event: bytes) -> bool:
+        """Hand an event's payload on; return whether it had any."""
+        payload = self._payload(event) if self._sse else event.strip()
+        if not payload or payload == b"[DONE]":
+            return False
+        if len(payload) > LINE_BYTES_MAX and b"\n" not in payload:
+            self.too_large = "line_too_large"
+            return False
+        self._decode(payload)
+        return True
+
+    @staticmethod
+    def _payload(event: bytes) -> bytes:
+        """Return an event's data: its `data:` lines joined, comments and other fields left out."""
+        if event.startswith(b"data:") and b"\n" not in event:
+            return event[5:].strip()
+        lines = [line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")]
+        return b"\n".join(lines).strip()
+
+    def errors(self) -> None:
+        """Decode events of the tail that report an error: a 200 can end in one."""
+        for match in _ERROR.finditer(self.tail):
+            start = self.tail.rfind(self._separator, 0, match.start())
+            end = self.tail.find(self._separator, match.end())
+            self._event(self.tail[start + len(self._separator) if start >= 0 else 0 : end])

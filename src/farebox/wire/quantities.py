@@ -1,0 +1,224 @@
+"""Turn a provider's usage object into mutually exclusive leaf quantities.
+
+The format says which counts lie inside a total and which beside it; nothing is inferred from the
+numbers. An absent count stays absent, an explicit nought stays nought.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from farebox.catalog.shape import Take, UsageFormat
+from farebox.wire.facts import CACHE_READ_LEAVES, INPUT_LEAVES, LEAVES, OUTPUT_LEAVES, Quantity
+from farebox.wire.paths import Getter, getter
+
+INT64_MAX = 2**63 - 1
+_TOKEN_LEAVES = frozenset(INPUT_LEAVES + OUTPUT_LEAVES)
+_SPLITTABLE = frozenset(leaf for leaf in LEAVES if leaf.endswith("_seconds"))
+_CACHES = frozenset(CACHE_READ_LEAVES)
+_FLAGS_MAX = 16
+
+
+class Oddities:
+    """The flags of one exchange, each once, at most a handful."""
+
+    __slots__ = ("flags", "invalid")
+
+    def __init__(self) -> None:
+        self.flags: dict[str, None] = {}
+        self.invalid: str | None = None
+        """The first count that could not be used: what was measured is then incomplete."""
+
+    def add(self, flag: str) -> None:
+        if len(self.flags) < _FLAGS_MAX:
+            self.flags[flag[:96]] = None
+
+    def reject(self, kind: str, field: str) -> None:
+        self.add(f"{kind}:{field}")
+        if self.invalid is None:
+            self.invalid = field
+
+
+def count(value: Any, field: str, oddities: Oddities, *, fraction: bool = False) -> Quantity | None:
+    """Return a number as a quantity; None, with a flag, for what cannot be one."""
+    if type(value) is int:
+        if 0 <= value <= INT64_MAX:
+            return value
+        oddities.reject("negative_quantity" if value < 0 else "quantity_too_large", field)
+        return None
+    if isinstance(value, Decimal):
+        if not value.is_finite() or value.adjusted() > 18:
+            oddities.reject("quantity_too_large", field)
+            return None
+        if value < 0:
+            oddities.reject("negative_quantity", field)
+            return None
+        if value == value.to_integral_value():
+            return count(int(value), field, oddities)
+        if fraction:
+            return value
+        oddities.reject("not_an_integer", field)
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        return count(int(value), field, oddities)
+    if isinstance(value, str) and fraction:
+        return _decimal_text(value, field, oddities)
+    oddities.reject("not_a_number", field)
+    return None
+
+
+def _decimal_text(value: str, field: str, oddities: Oddities) -> Quantity | None:
+    try:
+        return count(Decimal(value[:40]), field, oddities, fraction=True)
+    except ArithmeticError:
+        oddities.reject("not_a_number", field)
+        return None
+
+
+class _Taking:
+    __slots__ = ("at", "field", "fraction", "less")
+
+    def __init__(self, take: Take, leaf: str) -> None:
+        self.at: tuple[Getter, ...] = tuple(getter(path) for path in take.at)
+        self.less: tuple[Getter, ...] = tuple(getter(path) for path in take.less)
+        self.field = take.at[0]
+        self.fraction = leaf in _SPLITTABLE
+
+    def read(self, usage: Any, oddities: Oddities) -> Quantity | None:
+        for read in self.at:
+            value = read(usage)
+            if value is not None:
+                quantity = count(value, self.field, oddities, fraction=self.fraction)
+                if quantity is None or not self.less:
+                    return quantity
+                for overlap in self.less:
+                    extra = overlap(usage)
+                    if type(extra) is int and extra > 0:
+                        quantity -= extra
+                return max(quantity, 0)
+        return None
+
+
+class Measure:
+    """A format's token groups, compiled."""
+
+    def __init__(self, form: UsageFormat) -> None:
+        self._groups = tuple(
+            (
+                _Taking(Take(group.total), group.rest),
+                group.rest,
+                tuple((leaf, _Taking(take, leaf)) for leaf, take in group.inside.items()),
+            )
+            for group in form.tokens
+        )
+        self._sum = tuple(getter(path) for path in form.sum)
+        self._remainder = form.remainder
+        self._need = form.need
+        self._known = _known_fields(form)
+
+    def read(self, usage: dict[str, Any], oddities: Oddities) -> dict[str, Quantity]:
+        """Return the leaves of one usage object."""
+        leaves: dict[str, Quantity] = {}
+        for total, rest, inside in self._groups:
+            stated = total.read(usage, oddities)
+            claimed: Quantity = 0
+            for leaf, take in inside:
+                quantity = take.read(usage, oddities)
+                if quantity is not None:
+                    leaves[leaf] = leaves.get(leaf, 0) + quantity
+                    claimed += quantity
+            if stated is None:
+                continue
+            left = stated - claimed
+            if left < 0:
+                left = _settle_overlap(leaves, inside, -left, oddities)
+            leaves[rest] = leaves.get(rest, 0) + left
+        for field in self._need:
+            if usage.get(field) is None:
+                oddities.reject("missing_field", field)
+        if self._sum:
+            self._check_sum(usage, leaves, oddities)
+        self._flag_unknown(usage, oddities)
+        return leaves
+
+    def _check_sum(self, usage: dict[str, Any], leaves: dict[str, Quantity], oddities: Oddities) -> None:
+        for read in self._sum:
+            stated = read(usage)
+            if type(stated) is not int or not 0 <= stated <= INT64_MAX:
+                continue
+            ours = sum(int(value) for leaf, value in leaves.items() if leaf in _TOKEN_LEAVES)
+            if self._remainder is not None and stated > ours and ours:
+                leaves[self._remainder] = leaves.get(self._remainder, 0) + (stated - ours)
+            elif stated != ours and leaves:
+                oddities.add("sum_mismatch")
+            return
+
+    def _flag_unknown(self, usage: dict[str, Any], oddities: Oddities) -> None:
+        known = self._known
+        for key, value in usage.items():
+            if key in known:
+                inner = known[key]
+                if inner is not None and isinstance(value, dict):
+                    for name, number in value.items():  # pyright: ignore[reportUnknownVariableType]
+                        if name not in inner and _is_number(number):
+                            oddities.add(f"unknown_field:{key}.{name}")
+            elif _is_number(value):
+                oddities.add(f"unknown_field:{key}")
+            elif isinstance(value, dict) and any(_is_number(number) for number in value.values()):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+                oddities.add(f"unknown_field:{key}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool) and value != 0
+
+
+def _settle_overlap(
+    leaves: dict[str, Quantity], inside: tuple[tuple[str, _Taking], ...], excess: Quantity, oddities: Oddities
+) -> Quantity:
+    """Take the excess from the modality leaves: those tokens were cached ones as well.
+
+    What is still too much contradicts the provider's own total, which then stands flagged.
+    """
+    for leaf, _ in inside:
+        if leaf in _CACHES or leaf.startswith("cache_write") or leaf not in leaves:
+            continue
+        given = min(leaves[leaf], excess)
+        leaves[leaf] -= given
+        excess -= given
+        if not excess:
+            return 0
+    oddities.add("inside_exceeds_total")
+    return 0
+
+
+def _known_fields(form: UsageFormat) -> dict[str, frozenset[str] | None]:
+    """Return the usage fields a format reads or ignores; None admits whatever is inside."""
+    nested: dict[str, set[str] | None] = {}
+    paths = [*form.ignore, *form.sum, *form.need]
+    for group in form.tokens:
+        paths += group.total
+        for take in group.inside.values():
+            paths += (*take.at, *take.less)
+    for rule in form.counts:
+        for path in rule.at:
+            for place in form.usage:
+                if path.startswith(place + "."):
+                    paths.append(path[len(place) + 1 :])
+    if form.cost is not None:
+        for path in (*form.cost.at, *(part for extra in form.cost.add for part in (extra.at, extra.when))):
+            paths.append(path.partition(".")[2] if "." in path else path)
+    for path in paths:
+        for term in path.split(" + "):
+            head, _, rest = term.strip().partition(".")
+            name = head.partition("[")[0]
+            inner = rest.partition(".")[0].partition("[")[0]
+            if not inner:
+                nested[name] = nested.get(name) if nested.get(name) else None
+            elif name not in nested:
+                nested[name] = {inner}
+            else:
+                present = nested[name]
+                if present is not None:
+                    present.add(inner)
+    return {name: frozenset(inner) if inner is not None else None for name, inner in nested.items()}

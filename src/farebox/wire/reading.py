@@ -1,0 +1,173 @@
+"""Read one JSON document (a body, or a stream event) for what a format says matters.
+
+Only the keys of interest are decoded; the rest of the document is skipped at C speed. Numbers with
+a fraction become `Decimal`: money and seconds are never floats.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from farebox.catalog.shape import UsageFormat
+from farebox.wire.paths import first_key, getter
+
+_OBJECT = ord("{")
+
+decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
+"""Decode JSON text with exact numbers."""
+encode_any = msgspec.json.Encoder(decimal_format="number").encode
+"""Encode to JSON text with `Decimal`s as numbers."""
+
+
+class Document:
+    """The interesting part of one JSON document: its fields, and the usage text verbatim."""
+
+    __slots__ = ("fields", "usage", "usage_text")
+
+    def __init__(self, fields: dict[str, Any], usage: Any, usage_text: bytes | None) -> None:
+        self.fields = fields
+        self.usage = usage
+        self.usage_text = usage_text
+
+
+class Reader:
+    """A format compiled for reading documents. Immutable; one per format and process."""
+
+    def __init__(self, form: UsageFormat) -> None:
+        self.format = form
+        self.usage_in_body = "." in form.usage
+        places = [path for path in form.usage if path != "."]
+        self.usage_raw = tuple(path for path in places if "." not in path)
+        """Usage places at the top level: kept as text, so that they can be stored verbatim."""
+        self.usage_deep = tuple((path, getter(path)) for path in places if "." in path)
+        self.keys = self._interesting(form, places)
+        self.watched = tuple(form.watch) or tuple(path.rpartition(".")[2] for path in places)
+        names = {f"f{index}": key for index, key in enumerate(self.keys)}
+        raw = frozenset((*form.unwrap, *self.usage_raw))
+        self.unwrapped = tuple(name for name, key in names.items() if key in form.unwrap)
+        self._plain = tuple((name, key) for name, key in names.items() if key not in raw)
+        self._usage_names = tuple(
+            name for place in self.usage_raw for name, key in names.items() if key == place
+        )
+        self._struct = msgspec.defstruct(
+            "Body",
+            [(name, msgspec.Raw if key in raw else Any, None) for name, key in names.items()],
+            rename=names,
+            gc=False,
+        )
+        self.decode_struct = msgspec.json.Decoder(self._struct, float_hook=Decimal).decode
+        self.decode_list = msgspec.json.Decoder(list[self._struct], float_hook=Decimal).decode
+
+    @staticmethod
+    def _interesting(form: UsageFormat, places: list[str]) -> tuple[str, ...]:
+        keys: dict[str, None] = dict.fromkeys(form.unwrap)
+        paths: list[str] = [*places, *form.id, *form.model, *form.error_code, "error", "type"]
+        for count in form.counts:
+            paths += count.at
+        for options in form.facts.values():
+            paths += options
+        paths += [rule.at for rule in form.not_billable]
+        if form.cost is not None:
+            paths += [*form.cost.at, *(extra.at for extra in form.cost.add)]
+        if form.split is not None:
+            paths.append(form.split.at)
+        if "." in form.usage:
+            # The usage fields lie in the body itself, so each of them is a key of interest.
+            for group in form.tokens:
+                paths += group.total
+                for take in group.inside.values():
+                    paths += (*take.at, *take.less)
+            paths += (*form.ignore, *form.sum)
+        for path in paths:
+            for term in path.split(" + "):
+                key = first_key(term.strip())
+                if key and not key.startswith("@"):
+                    keys[key] = None
+        return tuple(keys)
+
+    def read(self, text: bytes) -> Document:
+        """Return what matters in one JSON object; raise `msgspec.DecodeError` and kin on bad JSON."""
+        return self.document(self.decode_struct(text))
+
+    def document(self, body: Any) -> Document:
+        """Return the document of a decoded struct, looking inside what the format unwraps."""
+        for name in self.unwrapped:
+            inner = getattr(body, name)
+            if inner is not None:
+                text = bytes(inner)
+                if text.lstrip()[:1] == b"{":
+                    nested = self.read(text)
+                    outer = self._fields(body)
+                    outer.update(nested.fields)
+                    if nested.usage is None:
+                        nested.usage, nested.usage_text = self._usage(body, outer)
+                    nested.fields = outer
+                    return nested
+        fields = self._fields(body)
+        usage, text_of_usage = self._usage(body, fields)
+        return Document(fields, usage, text_of_usage)
+
+    def _fields(self, body: Any) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        for name, key in self._plain:
+            value = getattr(body, name)
+            if value is not None:
+                fields[key] = value
+        return fields
+
+    def _usage(self, body: Any, fields: dict[str, Any]) -> tuple[Any, bytes | None]:
+        for name in self._usage_names:
+            raw = getattr(body, name)
+            if raw is not None:
+                text = bytes(raw)
+                value = decode_any(text)
+                if isinstance(value, dict) and value:
+                    return value, text  # pyright: ignore[reportUnknownVariableType]
+        for _, read in self.usage_deep:
+            value = read(fields)
+            if isinstance(value, dict) and value:
+                return value, encode_any(value)  # pyright: ignore[reportUnknownVariableType]
+        if self.usage_in_body:
+            numbers = {
+                key: value
+                for key, value in fields.items()
+                if isinstance(value, int | Decimal) and not isinstance(value, bool)
+            }
+            if numbers:
+                return numbers, encode_any(numbers)
+        return None, None
+
+
+def key_pattern(keys: tuple[str, ...], opening: bytes = rb"\{") -> re.Pattern[bytes]:
+    """Return a pattern that finds `"key": {` in an event, also where `data:` lines break it."""
+    names = b"|".join(re.escape(key.encode()) for key in keys)
+    if len(keys) > 1:
+        names = b"(?:" + names + b")"
+    return re.compile(b'"' + names + rb'"(?:\s|data:)*+:(?:\s|data:)*+' + opening)
+
+
+def value_pattern(conditions: tuple[str, ...]) -> re.Pattern[bytes] | None:
+    """Return a pattern for `key=value`, `key=a|b` and `key=*` (anything but null)."""
+    options: list[bytes] = []
+    for condition in conditions:
+        if condition.startswith("["):
+            options.append(re.escape(condition.encode()))
+            continue
+        key, _, value = condition.partition("=")
+        head = b'"' + re.escape(key.encode()) + rb'"(?:\s|data:)*+:(?:\s|data:)*+'
+        if value == "*":
+            options.append(head + b"(?!null)[^\\s]")
+        elif value in ("true", "false"):
+            options.append(head + value.encode())
+        else:
+            names = b"|".join(re.escape(name.encode()) for name in value.split("|"))
+            options.append(head + b'"(?:' + names + b')"')
+    return re.compile(b"|".join(options)) if options else None
+
+
+def empty_document() -> Document:
+    return Document({}, None, None)

@@ -1,0 +1,203 @@
+"""Read the request side: which model, streamed or not, usage asked for, who is asking.
+
+Small JSON bodies are decoded once, for the keys of interest; large ones pass through the pruner;
+multipart forms are searched for their few text fields. Never holds more than a bounded piece.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from farebox.wire.framing.largejson import JsonPruner
+from farebox.wire.reading import decode_any
+
+SMALL_BYTES = 128 * 1024
+_FIELD_MAX = 256
+_FORM_CARRY = 4096
+_FORM_FIELDS = rb"model|stream|user|response_format|language|n|size|quality|duration|seconds"
+_TAG = "x-farebox-tag-"
+_OWN = "x-farebox-"
+_BASE_KEYS = ("model", "stream", "stream_options", "user", "metadata", "safety_identifier")
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class RequestFacts(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the request said, for routing the answer, attribution and injection."""
+
+    request_model: str | None = None
+    stream: bool = False
+    wants_usage: bool = False
+    """The client itself asked for `stream_options.include_usage`."""
+    attribution: dict[str, str] = {}
+    attribution_from: dict[str, str] = {}
+    """For each attribution key, what said so: `header:x-farebox-user`, `body:user`."""
+
+
+class RequestReader:
+    """Feed it the body in any pieces; ask for `facts` at the end."""
+
+    def __init__(self, headers: Headers, keys: tuple[str, ...] = ()) -> None:
+        self._keys = frozenset((*_BASE_KEYS, *keys))
+        self._headers = headers
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._pruner: JsonPruner | None = None
+        self._form: _FormReader | None = None
+        self._ignored = False
+        for name, value in headers:
+            if name == b"content-type":
+                self._form = _form_reader(value)
+            elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+                self._ignored = True
+
+    def feed(self, data: bytes) -> None:
+        if self._ignored:
+            return
+        if self._form is not None:
+            self._form.feed(data)
+            return
+        if self._pruner is not None:
+            self._pruner.feed(data)
+            return
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > SMALL_BYTES:
+            self._pruner = JsonPruner(self._keys)
+            for piece in self._pieces:
+                self._pruner.feed(piece)
+            self._pieces.clear()
+
+    def body(self) -> dict[str, Any]:
+        """Return the fields of interest, nothing for a body that is not understood."""
+        if self._form is not None:
+            return dict(self._form.fields)
+        if self._pruner is not None:
+            text = self._pruner.result() if self._pruner.problem is None else b""
+        else:
+            text = b"".join(self._pieces)
+            self._pieces.clear()
+        if not text or text.lstrip()[:1] != b"{":
+            return {}
+        try:
+            decoded = _decoder(self._keys).decode(text)
+        except (msgspec.MsgspecError, RecursionError, ValueError):
+            return {}
+        return {
+            name: value
+            for name, value in ((key, getattr(decoded, attribute)) for attribute, key in _names(self._keys))
+            if value is not None
+        }
+
+
+_decoders: dict[frozenset[str], Any] = {}
+
+
+def _names(keys: frozenset[str]) -> list[tuple[str, str]]:
+    return [(f"f{index}", key) for index, key in enumerate(sorted(keys))]
+
+
+def _decoder(keys: frozenset[str]) -> Any:
+    decoder = _decoders.get(keys)
+    if decoder is None:
+        names = dict(_names(keys))
+        struct = msgspec.defstruct("Request", [(name, Any, None) for name in names], rename=names, gc=False)
+        decoder = _decoders[keys] = msgspec.json.Decoder(struct)
+    return decoder
+
+
+def facts(
+    body: Mapping[str, Any], headers: Headers, query: str, path_values: Mapping[str, str], path: str
+) -> RequestFacts:
+    """Return what the request said. The body's model wins over the path's and the query's."""
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        model = path_values.get("model")
+    if not model and "model=" in query:
+        model = parse_qs(query).get("model", [""])[0]
+    stream = body.get("stream")
+    options = body.get("stream_options")
+    attribution, origins = _attribution(body, headers)
+    return RequestFacts(
+        request_model=model[:_FIELD_MAX] if model else None,
+        stream=stream is True or stream == "true" or ":stream" in path,
+        wants_usage=isinstance(options, dict) and options.get("include_usage") is True,  # pyright: ignore[reportUnknownMemberType]
+        attribution=attribution,
+        attribution_from=origins,
+    )
+
+
+def _attribution(body: Mapping[str, Any], headers: Headers) -> tuple[dict[str, str], dict[str, str]]:
+    found: dict[str, str] = {}
+    origins: dict[str, str] = {}
+
+    def note(key: str, value: Any, origin: str) -> None:
+        if key not in found and isinstance(value, str) and value:
+            found[key] = value[:_FIELD_MAX]
+            origins[key] = origin
+
+    for raw_name, raw_value in headers:
+        if raw_name.startswith(b"x-farebox-"):
+            name = raw_name.decode("latin-1")
+            value = raw_value.decode("utf-8", "replace").strip()
+            if name.startswith(_TAG):
+                note(f"tag.{name[len(_TAG) :][:64]}", value, f"header:{name}")
+            elif name == "x-farebox-tags":
+                for pair in value.split(","):
+                    key, separator, text = pair.partition("=")
+                    if separator and key.strip():
+                        note(f"tag.{key.strip()[:64]}", text.strip(), f"header:{name}")
+            else:
+                note(name[len(_OWN) :][:64], value, f"header:{name}")
+    note("user", body.get("user"), "body:user")
+    metadata = body.get("metadata")
+    if isinstance(metadata, dict):
+        note("user", metadata.get("user_id"), "body:metadata.user_id")  # pyright: ignore[reportUnknownMemberType]
+    note("user", body.get("safety_identifier"), "body:safety_identifier")
+    return found, origins
+
+
+def _form_reader(content_type: bytes) -> _FormReader | None:
+    lowered = content_type.lower()
+    if not lowered.startswith(b"multipart/form-data"):
+        return None
+    match = re.search(rb'boundary=(?:"([^"]{1,200})"|([^;\s]{1,200}))', content_type, re.IGNORECASE)
+    if match is None:
+        return None
+    return _FormReader(match.group(1) or match.group(2))
+
+
+class _FormReader:
+    """Find the short text fields of a multipart form, wherever large files stand between them."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self.fields: dict[str, Any] = {}
+        self._carry = b""
+        self._pattern = re.compile(
+            rb"--"
+            + re.escape(boundary)
+            + rb"\r\n(?:[^\r\n]{0,512}\r\n){0,4}?content-disposition:[^\r\n]{0,256}?;\s*name=\"?("
+            + _FORM_FIELDS
+            + rb")\"?[^\r\n]{0,256}\r\n(?:[^\r\n]{1,512}\r\n){0,4}?\r\n([^\r\n]{0,256})\r\n--",
+            re.IGNORECASE,
+        )
+
+    def feed(self, data: bytes) -> None:
+        text = self._carry + data if self._carry else data
+        for match in self._pattern.finditer(text):
+            name = match.group(1).decode("ascii").lower()
+            self.fields.setdefault(name, match.group(2).decode("utf-8", "replace"))
+        self._carry = text[-_FORM_CARRY:]
+
+
+def small_json(text: bytes) -> Any:
+    """Return decoded JSON, None when it is not JSON."""
+    try:
+        return decode_any(text)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
