@@ -66,8 +66,9 @@ def _reroute(made: Plan, catalog: Catalog, provider: Provider, name: str, suffix
         return
     parts = urlsplit(value)
     known = catalog.by_host(parts.hostname or "")
-    if known is not None and _same_upstream(known, value):
-        made.variables[name] = f"/{known.id}{parts.path.rstrip('/')}"
+    below = _path_below(known, value) if known is not None else None
+    if known is not None and below is not None:
+        made.variables[name] = f"/{known.id}{below}"
         if known.id != provider.id:
             made.notes.append(f"{name} names {known.name}: its calls are metered as {known.id}")
         return
@@ -86,15 +87,19 @@ def _reroute(made: Plan, catalog: Catalog, provider: Provider, name: str, suffix
     made.notes.append(f"{name} names {parts.netloc}: its calls are forwarded there, metered as {segment}")
 
 
-def _same_upstream(provider: Provider, value: str) -> bool:
-    """Return whether the catalog's upstream is the host the user named, port and scheme included."""
+def _path_below(provider: Provider, value: str) -> str | None:
+    """Return what a URL adds to the catalog's upstream, None where it is not on that upstream."""
     ours, theirs = urlsplit(provider.upstream), urlsplit(value)
     default = {"http": 80, "https": 443}
-    return (ours.scheme, ours.hostname, ours.port or default.get(ours.scheme)) == (
+    same = (ours.scheme, ours.hostname, ours.port or default.get(ours.scheme)) == (
         theirs.scheme,
         theirs.hostname,
         theirs.port or default.get(theirs.scheme),
     )
+    base, path = ours.path.rstrip("/"), theirs.path.rstrip("/")
+    if not same or not (path == base or path.startswith(f"{base}/")):
+        return None
+    return path[len(base) :]
 
 
 def _segment(netloc: str) -> str:
