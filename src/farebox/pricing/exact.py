@@ -11,8 +11,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from math import gcd
 from typing import NamedTuple
 
-from farebox.money import PICO_PER_USD, PicoUsd
-from farebox.wire.facts import Quantity
+from farebox.money import PICO_PER_USD
 
 DECIMALS_MAX = 24
 """Decimal places a price may have, per single unit."""
@@ -80,16 +79,9 @@ def shown(text: str, per: int) -> Decimal:
     return quoted if per == 1 else _SHOWN.divide(quoted, Decimal(per)).normalize(_SHOWN)
 
 
-def amount(quantity: Quantity, price: UnitPrice) -> PicoUsd:
-    """Return quantity times price in pico-dollars, rounded once, half away from zero."""
-    numerator, denominator = price
-    if type(quantity) is not int:
-        count, scale = quantity.as_integer_ratio()
-        numerator *= count
-        denominator *= scale
-    else:
-        numerator *= quantity
-    return numerator if denominator == 1 else rounded(numerator, denominator)
+def quotient(numerator: int, denominator: int) -> Decimal:
+    """Return a fraction as a decimal of at most 28 digits, for people."""
+    return _SHOWN.divide(Decimal(numerator), Decimal(denominator)).normalize(_SHOWN)
 
 
 def rounded(numerator: int, denominator: int) -> int:

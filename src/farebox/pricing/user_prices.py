@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farebox.errors import Finding
-from farebox.pricing.exact import decimal_from_text, price_problem, ratio
+from farebox.pricing.exact import decimal_from_text, price_problem, quotient, ratio
 from farebox.pricing.matching import normal, rank
 from farebox.pricing.plan import Layer, Markup
 from farebox.pricing.quotation import PER, instant_ns, per_of
@@ -306,9 +306,4 @@ class _Entry:
                 self._refuse(node, "a margin below 100: at 100 the price would be infinite")
                 return None
             count, scale = 100 * scale, 100 * scale - count
-        return Markup(count, scale, value if key == "markup" else _quotient(count, scale))
-
-
-def _quotient(numerator: int, denominator: int) -> Decimal:
-    """Return a fraction as a decimal of at most 28 digits, for people."""
-    return (Decimal(numerator) * 1).__truediv__(Decimal(denominator)).normalize()
+        return Markup(count, scale, value if key == "markup" else quotient(count, scale))
