@@ -8,6 +8,7 @@ if ! command -v npm >/dev/null || ! node -e 'process.exit(Number(process.version
   exit 69
 fi
 cache="${FAREBOX_BUILD_CACHE:-$HOME/.cache/farebox-build}"
+export PATH="$PWD/.venv/bin:$PATH" # the build asks the server for its API
 cd dashboard
 lock="$(cksum < package-lock.json)"
 if [ ! -d node_modules ] || [ "$(cat node_modules/.lock-sum 2>/dev/null)" != "$lock" ]; then

@@ -1,0 +1,65 @@
+"""Make the reference pages and other committed files that come from code.
+
+python tools/generate.py           write them
+python tools/generate.py --check   fail when one of them is stale
+"""
+
+from __future__ import annotations
+
+import difflib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.reference import cli_page, export_page, json_page  # noqa: E402
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/reference/cli.md": cli_page,
+    "docs/reference/export.md": export_page,
+    "docs/reference/json.md": json_page,
+}
+
+
+def main(arguments: list[str]) -> int:
+    check = "--check" in arguments
+    stale: list[str] = []
+    for name, make in PAGES.items():
+        path = ROOT / name
+        wanted = make()
+        written = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if written == wanted:
+            continue
+        stale.append(name)
+        if check:
+            sys.stdout.writelines(
+                difflib.unified_diff(
+                    written.splitlines(True), wanted.splitlines(True), name, "as it should be", n=1
+                )
+            )
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted, encoding="utf-8")
+            print(f"wrote {name}")
+    status = _others(check)
+    if check and stale:
+        print(f"stale: {', '.join(stale)}; type: make docs", file=sys.stderr)
+        return 1
+    return status
+
+
+def _others(check: bool) -> int:
+    """Run the generators that are programs of their own."""
+    status = 0
+    for program in ("tools/generate_api_types.py",):
+        if (ROOT / program).is_file():
+            command = [sys.executable, str(ROOT / program), *(["--check"] if check else [])]
+            status |= subprocess.run(command, cwd=ROOT, check=False).returncode
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

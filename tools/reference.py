@@ -1,0 +1,157 @@
+"""Reference pages made from code: commands and flags, the export schema, the JSON answers."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import typing
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from farebox.cli import answers
+from farebox.cli.app import app
+from farebox.cli.exits import MEANINGS
+from farebox.cli.export import NESTED, csv_columns
+from farebox.cli.prices import PricesAnswer
+from farebox.ledger.rows import EXPORT_SCHEMA, CallRow, PartRow
+from farebox.pricing.facts import CostLine
+from farebox.wire.facts import LEAVES
+
+MADE = "<!-- Made by tools/generate.py (`make docs`); edit the code instead. -->\n"
+
+
+def cli_page() -> str:
+    """Return the reference of all commands and flags."""
+    body = app.generate_docs(output_format="markdown", heading_level=1)
+    body = re.sub(r"[ \t]+$", "", body, flags=re.MULTILINE).strip()
+    rows = "\n".join(f"| {status} | {meaning} |" for status, meaning in sorted(MEANINGS.items()))
+    return (
+        f"{MADE}\n{body}\n\n## Exit statuses\n\n| status | meaning |\n|---:|---|\n{rows}\n\n"
+        "`farebox run` ends with the status of the command it ran: 127 when it was not found, 126 when it\n"
+        "could not be started, 128 + n when signal n ended it.\n"
+    )
+
+
+def export_page() -> str:
+    """Return the documentation of `farebox export`."""
+    return f"""{MADE}
+# The export: `{EXPORT_SCHEMA}`
+
+`farebox export --format jsonl` writes one JSON object a line, oldest first; `--format csv` the same rows for
+spreadsheets. The version stands in every row's `schema`. Fields are only ever added within a version; one that
+changes its meaning or goes away makes a new version.
+
+- Money is an integer of pico-dollars (10⁻¹² US dollars) in `…_pico`, and the same amount as decimal text in `…_usd`.
+  `null` means that there is no price: it is never zero.
+- Instants are RFC 3339 text in UTC. Durations are microseconds.
+- Quantities are mutually exclusive: adding them counts no token twice. The five `…_tokens` totals follow
+  OpenTelemetry: cached tokens are inside `input_tokens`, reasoning tokens inside `output_tokens`.
+- Decimals (seconds, unit prices, markups) are text, so that no reader rounds them.
+
+## A call
+
+{_fields(CallRow)}
+
+## A part (`parts`)
+
+{_fields(PartRow)}
+
+## A line (`parts[].lines`)
+
+{_fields(CostLine)}
+
+## Quantities
+
+{", ".join(f"`{leaf}`" for leaf in LEAVES)}
+
+## CSV
+
+RFC 4180 with a header, CRLF line ends and {len(csv_columns())} columns: the fields above in their order, with `quantities` as one
+column a leaf (`quantity_input_uncached` …). {", ".join(f"`{name}`" for name in NESTED if name != "quantities")} hold JSON. An empty
+cell is `null`. A text that a spreadsheet would run as a formula (one that starts with `=`, `+`, `-`, `@`, tab or
+carriage return) gets a `'` in front; numbers stay numbers.
+"""
+
+
+def json_page() -> str:
+    """Return the shapes of `--json` answers."""
+    shapes: list[type[msgspec.Struct]] = [
+        answers.SummaryAnswer,
+        answers.BreakdownAnswer,
+        answers.StatusAnswer,
+        PricesAnswer,
+        answers.PeriodAnswer,
+        answers.Totals,
+        answers.GroupAnswer,
+        answers.ProcessAnswer,
+    ]
+    parts = [f"## {_title(shape)}\n\n{_sentence(shape)}\n\n{_fields(shape)}" for shape in shapes]
+    return (
+        f"{MADE}\n# What `--json` prints\n\nOne object; `tail --json` one object a line, and `explain --json` a call, "
+        "in the shape of the [export](export.md).\nMoney is an integer of pico-dollars (10⁻¹² US dollars) beside "
+        "decimal text.\n\n" + "\n\n".join(parts) + "\n"
+    )
+
+
+def _title(shape: type[msgspec.Struct]) -> str:
+    schema = next((field.default for field in msgspec.structs.fields(shape) if field.name == "schema"), None)
+    return f"`{schema}`" if schema else shape.__name__
+
+
+def _sentence(shape: type[msgspec.Struct]) -> str:
+    return " ".join((shape.__doc__ or "").split())
+
+
+def _fields(shape: type[msgspec.Struct]) -> str:
+    words = _docstrings(shape)
+    hints = typing.get_type_hints(shape)
+    rows = [
+        f"| `{name}` | {_type(hints[name])} | {words.get(name, '')} |" for name in shape.__struct_fields__
+    ]
+    return "\n".join(["| field | type | |", "|---|---|---|", *rows])
+
+
+def _docstrings(shape: type[msgspec.Struct]) -> dict[str, str]:
+    """Return the text under each field, base classes included."""
+    found: dict[str, str] = {}
+    for base in reversed(shape.__mro__):
+        if not issubclass(base, msgspec.Struct) or base is msgspec.Struct:
+            continue
+        tree = ast.parse(inspect.getsource(base)).body[0]
+        assert isinstance(tree, ast.ClassDef)
+        for field, text in zip(tree.body, tree.body[1:], strict=False):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+            ):
+                found[field.target.id] = " ".join(str(text.value.value).split()).replace("|", "\\|")
+    return found
+
+
+def _type(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is type(None):
+        return "null"
+    if origin is typing.Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin in (list, tuple):
+        return f"list of {_type(arguments[0])}"
+    if origin is dict:
+        return f"object of {_type(arguments[1])}"
+    if arguments:
+        return " or ".join(dict.fromkeys(_type(argument) for argument in arguments))
+    names: dict[Any, str] = {
+        str: "text",
+        int: "integer",
+        bool: "boolean",
+        float: "number",
+        Decimal: "decimal text",
+    }
+    return names.get(hint, f"[{hint.__name__}](#)" if isinstance(hint, type) else str(hint)).replace(
+        "(#)", ""
+    )
