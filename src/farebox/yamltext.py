@@ -109,7 +109,7 @@ class _Converter:
         line: int = node.start_mark.line + 1
         if isinstance(node, yaml.ScalarNode):
             text: str = node.value
-            empty = node.style is None and text in _NOTHING
+            empty = not node.style and text in _NOTHING
             return Node(None if empty else text, self.file, line, key)
         seen = self._shared.get(id(node))
         if seen is not None:
