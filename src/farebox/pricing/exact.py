@@ -19,7 +19,7 @@ DECIMALS_MAX = 24
 DIGITS_MAX = 12
 """Digits a price may have before the point."""
 
-_DECIMAL = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,4})?|[+-]?\.\d+(?:[eE][+-]?\d{1,4})?")
+_DECIMAL = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,4})?|[+-]?\.\d+(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _SHOWN = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
 

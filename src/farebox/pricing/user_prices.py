@@ -212,7 +212,7 @@ class _Entry:
                 self._unknown(key, child)
             elif child.kind == "mapping":
                 for name, price in child.items():
-                    self._priced(name, per, price)
+                    self._priced(name, name, per, price)
             elif per in (1, 1000, 10**6):
                 # One rate without a direction is the rate of every token.
                 for name in (name for name, is_tokens in self.price_names.items() if is_tokens):
@@ -226,14 +226,14 @@ class _Entry:
             if per is None:
                 self._unknown(key, child)
             else:
-                self._priced(name, per, child)
+                self._priced(key, name, per, child)
         elif child.kind == "mapping":
             for per_key, price in child.items():
                 per = per_of(per_key.lower().removeprefix("per_"))
                 if per is None:
                     self._unknown(per_key, price)
                 else:
-                    self._priced(lowered, per, price)
+                    self._priced(key, lowered, per, price)
         else:
             self._bare(lowered, child)
 
@@ -252,12 +252,12 @@ class _Entry:
         if per is None:
             self._refuse(stated, "token, 1k or 1m")
         else:
-            self._priced(name, per, child)
+            self._priced(name, name, per, child)
 
-    def _priced(self, name: str, per: int, child: Node) -> None:
+    def _priced(self, key: str, name: str, per: int, child: Node) -> None:
         known = self._name(name.lower())
         if known is None:
-            self._unknown(name, child)
+            self._unknown(key, child)
         else:
             self._quote(known, per, child, override=True)
 

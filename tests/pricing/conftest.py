@@ -1,0 +1,29 @@
+"""Books of prices that a test writes out itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from price_books import compiled_from, user_pricing
+
+from farebox.pricing import load_book
+from farebox.pricing.book import PriceBook
+
+
+@pytest.fixture
+def book_of(tmp_path: Path) -> Callable[..., PriceBook]:
+    """A function that makes a book from texts of prices.yaml, overlay.yaml and `pricing:`."""
+
+    def make(prices: dict[str, str] | None = None, *, overlay: str = "", user: str = "") -> PriceBook:
+        compiled = compiled_from(tmp_path / "catalog", prices or {}, overlay)
+        return PriceBook(compiled, user_pricing(compiled, user) if user else None)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shipped() -> PriceBook:
+    """The price book as it is shipped."""
+    return load_book()

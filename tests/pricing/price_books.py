@@ -1,0 +1,43 @@
+"""Small price books for tests, made from the text of price files."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from farebox import yamltext
+from farebox.pricing.compiled import CATALOG, compile_prices
+from farebox.pricing.rows import CompiledPrices
+from farebox.pricing.user_prices import UserPricing, read_pricing
+
+SOURCE = 'source: a test, checked: "2026-01-01"'
+
+
+def ns(text: str) -> int:
+    """Return the nanoseconds of an ISO moment, UTC where it names no offset."""
+    moment = datetime.fromisoformat(text)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(moment.timestamp()) * 10**9 + moment.microsecond * 1000
+
+
+def compiled_from(folder: Path, prices: dict[str, str], overlay: str = "") -> CompiledPrices:
+    """Return a compiled book of the real units and the given prices.yaml texts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(CATALOG / "units.yaml", folder / "units.yaml")
+    if overlay:
+        (folder / "overlay.yaml").write_text(overlay)
+    for provider, text in prices.items():
+        (folder / provider).mkdir(exist_ok=True)
+        (folder / provider / "prices.yaml").write_text(text)
+    return msgspec.msgpack.decode(compile_prices(folder), type=CompiledPrices)
+
+
+def user_pricing(compiled: CompiledPrices, text: str) -> UserPricing:
+    node, problems = yamltext.parse(text, "farebox.yaml")
+    assert not problems
+    pricing, findings = read_pricing(node, compiled.units.prices, frozenset(compiled.known))
+    assert not findings, [str(finding) for finding in findings]
+    return pricing
