@@ -91,7 +91,7 @@ class Provider:
         pattern = routes.compile_path(entry.path)
         endpoint = Endpoint(
             provider_id=self.id,
-            prices_id=data.prices or self.id,
+            prices_id=entry.prices or data.prices or self.id,
             surface=entry.surface,
             format=data.formats[entry.format] if entry.format else None,
             by_model=tuple(

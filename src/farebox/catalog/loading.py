@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -25,6 +25,7 @@ _LISTS = (
     "watch_values",
     "unwrap",
     "id",
+    "id_headers",
     "model",
     "error_code",
     "terminal",
@@ -94,15 +95,17 @@ def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -
     result = {key: value for key, value in raw.items() if key not in ("speaks", "formats", "endpoints")}
     formats: dict[str, dict[str, Any]] = {}
     endpoints: list[dict[str, Any]] = []
-    for entry in raw.get("endpoints") or ():
-        endpoints.append(_own_endpoint(name, entry, raw))
+    endpoints += [_own_endpoint(name, entry, raw) for entry in raw.get("endpoints") or ()]
     speaks = raw.get("speaks")
     if speaks:
         base = every[speaks]
-        for entry in base.get("endpoints") or ():
-            endpoints.append(_own_endpoint(speaks, entry, base, shadows=raw.get("formats") or {}, owner=name))
+        shadows = _mapping(raw.get("formats"))
+        endpoints += [
+            _own_endpoint(speaks, entry, base, shadows=shadows, owner=name)
+            for entry in base.get("endpoints") or ()
+        ]
     for entry in endpoints:
-        for reference in [entry.get("format"), *(entry.get("by_model") or {}).values()]:
+        for reference in [entry.get("format"), *_mapping(entry.get("by_model")).values()]:
             if reference and reference not in formats:
                 formats[reference] = _format(reference, every)
     for entry in endpoints:
@@ -134,7 +137,7 @@ def _own_endpoint(
             return reference
         if owner is not None and shadows and reference in shadows:
             return f"{owner}/{reference}"
-        if reference not in (raw.get("formats") or {}) and raw.get("speaks"):
+        if reference not in _mapping(raw.get("formats")) and raw.get("speaks"):
             return f"{raw['speaks']}/{reference}"
         return f"{home_of}/{reference}"
 
@@ -150,10 +153,10 @@ def _format(reference: str, every: dict[str, dict[str, Any]], depth: int = 0) ->
     provider, _, name = reference.partition("/")
     if depth > 8:
         raise ValueError(f"{reference}: extends itself")
-    formats = every[provider].get("formats") or {}
+    formats = _mapping(every[provider].get("formats"))
     if name not in formats:
         raise ValueError(f"{reference}: no such format")
-    own = dict(formats[name] or {})
+    own = _mapping(formats[name])
     base_name = own.pop("extends", None)
     merged: dict[str, Any] = {}
     if base_name:
@@ -166,13 +169,18 @@ def _format(reference: str, every: dict[str, dict[str, Any]], depth: int = 0) ->
 def _many(value: Any) -> list[Any]:
     if value is None:
         return []
-    return list(value) if isinstance(value, list) else [value]
+    return list(cast("list[Any]", value)) if isinstance(value, list) else [value]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(cast("dict[str, Any]", value)) if isinstance(value, dict) else {}
 
 
 def _take(value: Any) -> dict[str, Any]:
-    if isinstance(value, dict):
-        return {"at": _many(value["at"]), "less": _many(value.get("less"))}
-    return {"at": _many(value)}
+    spelled = _mapping(value)
+    return (
+        {"at": _many(spelled["at"]), "less": _many(spelled.get("less"))} if spelled else {"at": _many(value)}
+    )
 
 
 def _normal(own: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +194,7 @@ def _normal(own: dict[str, Any]) -> dict[str, Any]:
             {
                 "total": _many(group["total"]),
                 "rest": group["rest"],
-                "inside": {leaf: _take(value) for leaf, value in (group.get("inside") or {}).items()},
+                "inside": {leaf: _take(value) for leaf, value in _mapping(group.get("inside")).items()},
             }
             for group in result["tokens"] or ()
         ]
@@ -194,13 +202,13 @@ def _normal(own: dict[str, Any]) -> dict[str, Any]:
         result["counts"] = [
             {
                 **count,
-                "at": _many(count["at"]),
+                "at": _many(count.get("at")),
                 **{key: _many(count[key]) for key in ("models", "unless") if key in count},
             }
             for count in result["counts"] or ()
         ]
     if "facts" in result:
-        result["facts"] = {name: _many(value) for name, value in (result["facts"] or {}).items()}
+        result["facts"] = {name: _many(value) for name, value in _mapping(result["facts"]).items()}
     if result.get("cost"):
         cost = result["cost"]
         result["cost"] = {**cost, "at": _many(cost["at"])}

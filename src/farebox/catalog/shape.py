@@ -33,7 +33,7 @@ class Count(msgspec.Struct, frozen=True, omit_defaults=True):
     """A leaf that is counted from items of the answer, or read beside the token totals."""
 
     leaf: str
-    at: tuple[str, ...]
+    at: tuple[str, ...] = ()
     items: bool = False
     """Count what `at` selects instead of reading the number there."""
     unique: bool = False
@@ -44,6 +44,8 @@ class Count(msgspec.Struct, frozen=True, omit_defaults=True):
     """Only for served models that match one of these globs."""
     unless: tuple[str, ...] = ()
     """Not for served models that match one of these globs."""
+    fixed: int | None = None
+    """This many for every answer that carries usage (a fee per request)."""
     length: bool = False
     """Count the characters of the text at `at` (a speech request's input)."""
 
@@ -98,7 +100,19 @@ class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     """Keys whose objects make a stream event worth decoding; the usage keys when empty."""
     watch_values: tuple[str, ...] = ()
     """`key=value` texts that make a stream event worth decoding."""
+    mixed: bool = False
+    """The usage place holds content, too: only its numbers are kept as raw usage."""
     id: tuple[str, ...] = ("id",)
+    id_headers: tuple[str, ...] = (
+        "x-request-id",
+        "request-id",
+        "x-amzn-requestid",
+        "apim-request-id",
+        "x-generation-id",
+        "mistral-correlation-id",
+        "x-ds-trace-id",
+    )
+    """Where the call's id stands when the body has none."""
     model: tuple[str, ...] = ("model",)
     error_code: tuple[str, ...] = ("error.code", "error.type")
     terminal: tuple[str, ...] = ()
@@ -142,6 +156,8 @@ class EndpointData(msgspec.Struct, frozen=True, omit_defaults=True):
     """Model glob to another format, where the overlap depends on the model family."""
     free: str | None = None
     """Why calls here cost nothing: `token_count`, `poll`, `batch_status`, `management` …"""
+    prices: str = ""
+    """Whose price rows apply, with `{name}`s of the path; the provider's when empty."""
     include_usage: bool = False
     """Streams carry usage only on `stream_options.include_usage`."""
 

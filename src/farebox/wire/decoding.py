@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 DECODED_BYTES_MAX = 64 * 1024 * 1024
 _STEP_OUT = 256 * 1024
@@ -78,10 +78,10 @@ class Decoder:
 
     def _brotli(self, data: bytes) -> Iterator[bytes]:
         if self._engine is None:
-            import brotli
+            import brotli  # pyright: ignore[reportMissingTypeStubs]
 
-            self._engine = brotli.Decompressor()
-        engine = self._engine
+            self._engine = cast("Any", brotli).Decompressor()
+        engine: Any = self._engine
         yield engine.process(data, output_buffer_limit=_STEP_OUT)
         while not engine.can_accept_more_data():
             yield engine.process(b"", output_buffer_limit=_STEP_OUT)

@@ -235,6 +235,8 @@ class Context(msgspec.Struct):
     headers: Mapping[str, str] = {}
     request: Mapping[str, Any] = {}
     model_prefixes: tuple[str, ...] = ()
+    request_id: str | None = None
+    """The call's id from a response header, for bodies that have none."""
 
 
 def extraction(
@@ -257,8 +259,8 @@ def extraction(
     facts.update(form.constants)
     usage = gathering.usage
     leaves: dict[str, Quantity] = {}
-    if usage is None:
-        usage = _header_usage(view, form)
+    if form.headers and context.headers:
+        usage = {**(usage or {}), "@header": context.headers}
     if usage is not None:
         leaves = plan.measure.read(usage, oddities)
     counted = _counts(plan, gathering, view, served, oddities)
@@ -286,7 +288,7 @@ def extraction(
         reason=reason if completeness != "final" else None,
         billable=billable,
         not_billable_because=because,
-        response_id=gathering.response_id,
+        response_id=gathering.response_id or context.request_id,
         request_model=request_model,
         response_model=response_model,
         streamed=streamed,
@@ -308,14 +310,6 @@ def _view(gathering: Gathering, context: Context) -> dict[str, Any]:
     view["@header"] = context.headers
     view["@request"] = context.request
     return view
-
-
-def _header_usage(view: dict[str, Any], form: UsageFormat) -> dict[str, Any] | None:
-    """Return the counts that stand in response headers where the body has none."""
-    headers = view["@header"]
-    if not form.headers or not headers:
-        return None
-    return {"@header": headers}
 
 
 def _bare(model: str | None, prefixes: tuple[str, ...]) -> str | None:
@@ -349,7 +343,9 @@ def _counts(
         if not counting.applies(model):
             continue
         number: Quantity | None = None
-        if rule.unique or rule.once:
+        if rule.fixed is not None:
+            number = rule.fixed if gathering.usage is not None else None
+        elif rule.unique or rule.once:
             seen = gathering.uniques.get(counting.leaf)
             if seen:
                 number = 1 if rule.once else len(seen)
@@ -398,7 +394,7 @@ def _parts(
                     if partner is not None and partner in kinds:
                         oddities.add(f"left_out:{kind}")
                         continue
-                    usage = getter(split.usage)(entry) if split.usage else entry
+                    usage: Any = getter(split.usage)(entry) if split.usage else entry
                     if not isinstance(usage, dict):
                         continue
                     parts.append(
@@ -433,12 +429,20 @@ def _entry_kind(entry: Any, path: str | None) -> str:
     return value[:64] if isinstance(value, str) else "main"
 
 
+def _storable(gathering: Gathering) -> dict[str, Any]:
+    """Return the usage object without content, which must never be stored."""
+    usage = gathering.usage or {}
+    if gathering.plan.format.mixed or gathering.plan.reader.usage_in_body:
+        return {key: value for key, value in usage.items() if isinstance(value, int | Decimal)}
+    return usage
+
+
 def _raw_usage(gathering: Gathering) -> str | None:
     text = gathering.usage_text
-    if text is None:
+    if text is None or gathering.plan.format.mixed:
         if gathering.usage is None:
             return None
-        text = encode_any(gathering.usage)
+        text = encode_any(_storable(gathering))
     if len(text) > RAW_USAGE_MAX:
         return None
     return text.decode("utf-8", "replace")

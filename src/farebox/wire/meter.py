@@ -22,6 +22,7 @@ from farebox.wire.request import RequestFacts, RequestReader, facts
 
 SMALL_BYTES = 128 * 1024
 _SNIFF_BYTES = 512
+_HEADER_MAX = 256
 _LINE_TYPES = (b"ndjson", b"jsonl", b"stream+json", b"json-seq", b"json-lines")
 _NOT_TEXT = (b"audio/", b"image/", b"video/", b"application/octet-stream")
 
@@ -210,22 +211,34 @@ class Meter:
         return "final", None
 
     def _context(self, form: Any) -> Context:
-        headers: dict[str, str] = {}
-        if form.headers:
-            wanted = {name.encode() for name in form.headers}
-            headers = {
-                name.decode("latin-1"): value.decode("latin-1").strip()
-                for name, value in self._response_headers
-                if name in wanted
-            }
+        values = self._endpoint.path_values(self._path)
+        prices = self._endpoint.prices_id
+        if "{" in prices:
+            prices = prices.format_map(values)
         return Context(
-            provider=self._endpoint.prices_id,
+            provider=prices,
             request_model=self._facts.request_model,
-            path=self._endpoint.path_values(self._path),
-            headers=headers,
+            path=values,
+            headers=self._header_values(form.headers) if form.headers else {},
             request=self._request_body,
             model_prefixes=self._endpoint.model_prefixes,
+            request_id=self._request_id(form),
         )
+
+    def _header_values(self, names: Sequence[str]) -> dict[str, str]:
+        wanted = {name.encode() for name in names}
+        return {
+            name.decode("latin-1"): value.decode("latin-1").strip()[:_HEADER_MAX]
+            for name, value in self._response_headers
+            if name in wanted
+        }
+
+    def _request_id(self, form: Any) -> str | None:
+        """Return the id a response header gives the call, when its body gave none."""
+        if self._gathering is not None and self._gathering.response_id is not None:
+            return None
+        values = self._header_values(form.id_headers)
+        return next((values[name] for name in form.id_headers if values.get(name)), None)
 
     def _empty(self, reason: str, *, billable: bool = True) -> Extraction:
         """Return a result without usage; what identifies the exchange is kept."""
@@ -375,9 +388,7 @@ class _Json(_Body):
         reader = self._gathering.plan.reader
         documents: list[Document] = []
         try:
-            for line in text.strip().split(b"\n"):
-                if line.strip():
-                    documents.append(reader.read(line))
+            documents += [reader.read(line) for line in text.strip().split(b"\n") if line.strip()]
         except (msgspec.MsgspecError, ValueError, RecursionError):
             self.problem = "body_not_json"
         if len(documents) > 1:

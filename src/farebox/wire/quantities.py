@@ -7,7 +7,7 @@ numbers. An absent count stays absent, an explicit nought stays nought.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from farebox.catalog.shape import Take, UsageFormat
 from farebox.wire.facts import CACHE_READ_LEAVES, INPUT_LEAVES, LEAVES, OUTPUT_LEAVES, Quantity
@@ -163,14 +163,16 @@ class Measure:
                     for name, number in value.items():  # pyright: ignore[reportUnknownVariableType]
                         if name not in inner and _is_number(number):
                             oddities.add(f"unknown_field:{key}.{name}")
-            elif _is_number(value):
-                oddities.add(f"unknown_field:{key}")
-            elif isinstance(value, dict) and any(_is_number(number) for number in value.values()):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            elif _is_number(value) or _holds_number(value):
                 oddities.add(f"unknown_field:{key}")
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | Decimal) and not isinstance(value, bool) and value != 0
+
+
+def _holds_number(value: Any) -> bool:
+    return isinstance(value, dict) and any(map(_is_number, cast("dict[str, Any]", value).values()))
 
 
 def _settle_overlap(

@@ -40,6 +40,7 @@ class Reader:
     def __init__(self, form: UsageFormat) -> None:
         self.format = form
         self.usage_in_body = "." in form.usage
+        self._usage_keys = _token_keys(form) if self.usage_in_body else frozenset[str]()
         places = [path for path in form.usage if path != "."]
         self.usage_raw = tuple(path for path in places if "." not in path)
         """Usage places at the top level: kept as text, so that they can be stored verbatim."""
@@ -76,12 +77,7 @@ class Reader:
         if form.split is not None:
             paths.append(form.split.at)
         if "." in form.usage:
-            # The usage fields lie in the body itself, so each of them is a key of interest.
-            for group in form.tokens:
-                paths += group.total
-                for take in group.inside.values():
-                    paths += (*take.at, *take.less)
-            paths += (*form.ignore, *form.sum)
+            paths += _token_paths(form)
         for path in paths:
             for term in path.split(" + "):
                 key = first_key(term.strip())
@@ -132,14 +128,25 @@ class Reader:
             if isinstance(value, dict) and value:
                 return value, encode_any(value)  # pyright: ignore[reportUnknownVariableType]
         if self.usage_in_body:
-            numbers = {
-                key: value
-                for key, value in fields.items()
-                if isinstance(value, int | Decimal) and not isinstance(value, bool)
-            }
-            if numbers:
-                return numbers, encode_any(numbers)
+            found = {key: value for key, value in fields.items() if key in self._usage_keys}
+            if found:
+                return found, None
         return None, None
+
+
+def _token_paths(form: UsageFormat) -> list[str]:
+    """Return every path into a usage object that a format names."""
+    paths: list[str] = [*form.ignore, *form.sum, *form.need]
+    for group in form.tokens:
+        paths += group.total
+        for take in group.inside.values():
+            paths += (*take.at, *take.less)
+    return paths
+
+
+def _token_keys(form: UsageFormat) -> frozenset[str]:
+    terms = (term for path in _token_paths(form) for term in path.split(" + "))
+    return frozenset(first_key(term.strip()) for term in terms)
 
 
 def key_pattern(keys: tuple[str, ...], opening: bytes = rb"\{") -> re.Pattern[bytes]:

@@ -1,0 +1,1 @@
+"""Replay recorded provider traffic through Farebox and judge what it made of it."""
