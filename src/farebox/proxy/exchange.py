@@ -1,0 +1,402 @@
+"""The life of an exchange: route → admit → intent → forward → extract → record.
+
+One request and its answer. Bytes pass as they came; the meter gets the same bytes objects and can
+never touch traffic. What goes wrong is recorded as what it is: the client's, the upstream's or
+ours. `Outgoing` and `Incoming` know the bytes, `recording` the journal; this page is the order.
+"""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+from typing import TYPE_CHECKING
+
+from farebox.clock import now_ns, uuid7
+from farebox.proxy import answers, recording
+from farebox.proxy.attribution import find_key, fingerprint
+from farebox.proxy.bodies import FramingError
+from farebox.proxy.incoming import BrokenAnswer, Incoming
+from farebox.proxy.outgoing import Outgoing
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from farebox.journal.records import Outcome
+    from farebox.proxy.client import ClientConnection
+    from farebox.proxy.routes import Route
+    from farebox.proxy.service import Proxy
+    from farebox.proxy.upstream import ConnectError, UpstreamConnection
+    from farebox.wire.http_policy import RequestHead
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def begin(proxy: Proxy, client: ClientConnection, request: RequestHead) -> Exchange | None:
+    """Start an accepted request's exchange; None where we have answered it ourselves."""
+    found = proxy.routes.find(request.path)
+    if found is None:
+        keep = not (request.close or request.has_body or proxy.draining)
+        client.finish(proxy.own_answer(request, close=not keep), keep=keep, unread=request.has_body)
+        return None
+    return Exchange(proxy, client, request, *found)
+
+
+class Exchange:
+    """One HTTP attempt, from its accepted head to its DONE record."""
+
+    __slots__ = (
+        "answered",
+        "began_ns",
+        "client",
+        "connecting",
+        "ended",
+        "event_id",
+        "first_byte_ns",
+        "forwarded",
+        "gate",
+        "gate_position",
+        "incoming",
+        "key_fingerprint",
+        "meter",
+        "occurred_at_ns",
+        "outgoing",
+        "own_ns",
+        "partial_at",
+        "proxy",
+        "replay",
+        "request",
+        "route",
+        "status",
+        "target",
+        "terminal",
+        "touched",
+        "upstream",
+    )
+
+    def __init__(
+        self, proxy: Proxy, client: ClientConnection, request: RequestHead, route: Route, path: bytes
+    ) -> None:
+        self.began_ns = monotonic_ns()
+        self.occurred_at_ns = now_ns()
+        self.event_id = uuid7(self.occurred_at_ns)
+        self.proxy = proxy
+        self.client = client
+        self.request = request
+        self.route = route
+        self.target = route.target(request.method, path)
+        self.incoming: Incoming | None = None
+        self.upstream: UpstreamConnection | None = None
+        self.connecting: asyncio.Task[None] | None = None
+        self.replay: bytes | None = None
+        """The request as sent, while a second try would be safe."""
+        self.forwarded = False
+        self.answered = False
+        """The client has been sent the answer's head."""
+        self.ended = False
+        self.status = 0
+        self.first_byte_ns = 0
+        self.own_ns = 0
+        """Time that we ourselves took, as far as it is known."""
+        self.touched = proxy.tick
+        """When a byte last moved, in the service's seconds."""
+        self.partial_at = 0.0
+        self.terminal = False
+        self.gate: list[bytes] | None = None
+        """What waits until its record survives a power cut."""
+        self.gate_position = 0
+        proxy.in_flight += 1
+        client.exchange = self
+        self.admit()
+
+    # Admit: who asks, with which key.
+
+    def admit(self) -> None:
+        request, route, target, proxy = self.request, self.route, self.target, self.proxy
+        query = request.query
+        self.meter = proxy.meter(
+            target.endpoint, target.path, query.decode("latin-1") if query else "", request.headers
+        )
+        key = find_key(request.headers, query, route.key_headers, route.key_query)
+        self.key_fingerprint = fingerprint(proxy.secret, route.name, key) if key else None
+        self.outgoing = Outgoing(request, target, self.meter, proxy.limits)
+        if request.expects_continue and not self.outgoing.complete:
+            self.client.write(_CONTINUE)
+        if not self.outgoing.held:
+            self.forward()
+
+    @property
+    def request_complete(self) -> bool:
+        return self.outgoing.complete
+
+    def request_data(self, data: bytes) -> bytes:
+        """Take in bytes of the request's body; return those after its end."""
+        self.touched = self.proxy.tick
+        outgoing = self.outgoing
+        try:
+            rest = outgoing.feed(data)
+        except FramingError as error:
+            message = "the request's body breaks its framing."
+            self.refuse(400, f"policy:{error.rule}", message, "client_disconnected")
+            return b""
+        if not self.forwarded:
+            if outgoing.complete or not outgoing.held:
+                self.forward()
+        elif self.upstream is not None:
+            self.upstream.write(outgoing.pop())
+        elif outgoing.pending_bytes > self.proxy.limits.stream_buffer:
+            self.client.pause_reading()
+        return rest
+
+    # Intent, then forward.
+
+    def forward(self) -> None:
+        self.forwarded = True
+        recording.write_intent(self)
+        self.outgoing.begin(self.route.host_line)
+        connection = self.route.origin.take()
+        if connection is None:
+            self.connecting = self.route.origin.connect(self)
+        else:
+            self.connected(connection)
+
+    def connected(self, connection: UpstreamConnection) -> None:
+        self.connecting = None
+        if self.ended:
+            connection.leave(reusable=True)
+            return
+        self.upstream = connection
+        connection.exchange = self
+        self.touched = self.proxy.tick
+        outgoing = self.outgoing
+        if self.replay is not None:
+            data, self.replay = self.replay, None
+        else:
+            data = outgoing.pop()
+            if connection.reused and outgoing.complete and outgoing.replayable:
+                self.replay = data if len(data) <= self.proxy.limits.replay_body else None
+            self.own_ns = monotonic_ns() - self.began_ns if outgoing.complete and connection.reused else 0
+        self.incoming = Incoming(
+            self.request, self.meter, injected=outgoing.injected, terminal=self.target.terminal
+        )
+        connection.write(data)
+        self.client.resume_reading()
+
+    def connect_failed(self, error: ConnectError) -> None:
+        self.connecting = None
+        status = 504 if error.error_class == "connect_timeout" else 502
+        self.fail(status, error.error_class, str(error))
+
+    # Extract while the answer passes.
+
+    def upstream_data(self, data: bytes) -> None:
+        self.touched = self.proxy.tick
+        incoming = self.incoming
+        if incoming is None:
+            return
+        if not self.first_byte_ns:
+            self.first_byte_ns = monotonic_ns()
+            self.partial_at = self.touched
+            self.replay = None
+        try:
+            data = incoming.feed(data, keep=self.may_keep_client())
+        except BrokenAnswer as error:
+            self.fail(502, f"policy:{error.rule}", str(error))
+            return
+        if incoming.complete:
+            self.complete(incoming, data)
+        elif data:
+            self.pass_on(incoming, data)
+
+    def pass_on(self, incoming: Incoming, data: bytes) -> None:
+        """Release bytes that are not the answer's last."""
+        if incoming.head is not None and not self.answered:
+            self.answered = True
+            self.status = incoming.status
+        if incoming.ended and not self.terminal:
+            # A client stops reading at the terminal event: what the call cost is on record by then.
+            self.terminal = True
+            position = recording.write_partial(self)
+            if self.proxy.waits_for_disk:
+                self.close_gate(position)
+        if self.gate is not None:
+            self.gate.append(data)
+        else:
+            self.client.write(data)
+
+    # Record, then release the last bytes.
+
+    def complete(self, incoming: Incoming, data: bytes) -> None:
+        started_ns = monotonic_ns()
+        self.status = incoming.status
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.leave(reusable=incoming.connection_reusable and self.outgoing.complete)
+        if self.own_ns:
+            self.own_ns += monotonic_ns() - started_ns
+        position = self.record("completed", answers.error_class_of(self.status))
+        if self.proxy.waits_for_disk:
+            self.close_gate(position).append(data)
+        else:
+            self.leave_client(data)
+
+    def record(self, outcome: Outcome, error_class: str | None) -> int:
+        self.ended = True
+        self.proxy.in_flight -= 1
+        return recording.write_done(self, outcome, error_class)
+
+    def leave_client(self, data: bytes) -> None:
+        incoming = self.incoming
+        complete = self.outgoing.complete
+        keep = complete and incoming is not None and incoming.keep_client
+        self.client.finish(data, keep=keep, unread=not complete)
+
+    def may_keep_client(self) -> bool:
+        return self.outgoing.complete and not (self.request.close or self.proxy.draining)
+
+    # Durability `power`: the terminal frame waits until its record is on the disk.
+
+    def close_gate(self, position: int) -> list[bytes]:
+        """Hold what follows until the record at `position` is durable."""
+        if self.gate is None:
+            self.gate = []
+        self.gate_position = position
+        wake = self.proxy.loop.call_soon_threadsafe
+
+        def durable() -> None:
+            wake(self.open_gate, position)
+
+        self.proxy.journal.when_durable(position, durable)
+        return self.gate
+
+    def open_gate(self, position: int) -> None:
+        if self.gate is None or position < self.gate_position or self.client.exchange is not self:
+            return
+        data = b"".join(self.gate)
+        self.gate = None
+        if self.ended:
+            self.leave_client(data)
+        else:
+            self.client.write(data)
+
+    # Ends before the end.
+
+    def upstream_lost(self, error: Exception | None) -> None:
+        self.upstream = None
+        incoming = self.incoming
+        last = incoming.end() if incoming is not None and error is None else None
+        if incoming is not None and last is not None:
+            self.complete(incoming, last)
+        elif self.replay is not None:
+            # A pooled connection that was closed while unused: nothing of an answer came.
+            self.connecting = self.route.origin.connect(self)
+        else:
+            slug = "upstream_closed_early" if self.first_byte_ns else "upstream_closed"
+            self.fail(502, slug, "the upstream closed the connection before its answer's end.")
+
+    def client_lost(self) -> None:
+        """The client has gone: cancel upstream and say so."""
+        if self.ended:
+            return
+        self.drop_upstream()
+        if self.forwarded:
+            self.record("client_disconnected", "client_disconnected")
+        else:
+            self.end_unseen()
+
+    def client_stalled(self) -> None:
+        if self.ended:
+            self.client.abort()
+        else:
+            self.fail(408, "client_stalled", "the client stopped reading.", "timed_out")
+
+    def cut_off(self) -> None:
+        """The proxy stops and has waited long enough."""
+        if self.ended:
+            self.client.abort()
+        elif self.forwarded:
+            self.fail(503, "proxy_stopped", "the proxy was stopped.", "timed_out")
+        else:
+            self.refuse(503, "proxy_stopped", "the proxy was stopped.", "timed_out")
+
+    def fail(self, status: int, error_class: str, message: str, outcome: Outcome = "upstream_failed") -> None:
+        """End an exchange that the upstream or a limit has broken off."""
+        self.drop_upstream()
+        if self.answered:
+            self.record(outcome, error_class)
+            self.gate = None
+            self.client.abort()
+            return
+        self.status = status
+        self.record(outcome, error_class)
+        self.say(status, error_class, message)
+
+    def refuse(self, status: int, slug: str, message: str, once_forwarded: Outcome) -> None:
+        """Answer ourselves a request that was routed to a provider, but is not to go on."""
+        if self.forwarded:
+            self.fail(status, slug, message, once_forwarded)
+            return
+        self.status = status
+        self.record("refused", slug)
+        self.say(status, slug, message)
+
+    def say(self, status: int, slug: str, message: str) -> None:
+        keep = self.may_keep_client()
+        shape = self.route.provider.error_shape
+        to_head = self.request.method == b"HEAD"
+        self.client.finish(
+            answers.error(shape, status, slug, message, close=not keep, to_head=to_head),
+            keep=keep,
+            unread=not self.outgoing.complete,
+        )
+
+    def end_unseen(self) -> None:
+        """End without a record: no upstream was contacted, nobody was answered."""
+        self.ended = True
+        self.proxy.in_flight -= 1
+
+    def drop_upstream(self) -> None:
+        if self.connecting is not None:
+            self.connecting.cancel()
+            self.connecting = None
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.abort()
+
+    # Backpressure: who cannot take more is not sent more.
+
+    def client_full(self) -> None:
+        if self.upstream is not None:
+            self.upstream.pause_reading()
+
+    def client_drained(self) -> None:
+        if self.upstream is not None:
+            self.upstream.resume_reading()
+
+    def upstream_full(self) -> None:
+        self.client.pause_reading()
+
+    def upstream_drained(self) -> None:
+        self.client.resume_reading()
+
+    # Once a second: limits in time, PARTIAL records.
+
+    def sweep(self, now: float) -> None:
+        if self.ended:
+            return
+        limits = self.proxy.limits
+        quiet_s = now - self.touched
+        if not self.outgoing.complete:
+            if quiet_s > limits.client_body_s and not self.client.reading_paused:
+                self.refuse(408, "body_timeout", "the request's body stopped coming.", "timed_out")
+                return
+        elif self.client.stalled_since:
+            self.touched = now
+        elif not self.first_byte_ns:
+            if quiet_s > limits.first_byte_s and self.connecting is None:
+                self.fail(504, "first_byte_timeout", "the upstream did not answer in time.", "timed_out")
+                return
+        elif quiet_s > limits.upstream_idle_s:
+            self.fail(504, "upstream_idle_timeout", "the upstream stopped answering.", "timed_out")
+            return
+        if self.answered and now - self.partial_at >= limits.partial_s:
+            self.partial_at = now
+            recording.write_partial(self)

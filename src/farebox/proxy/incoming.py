@@ -1,0 +1,211 @@
+"""The answer on its way back: its head, its framing, what the client gets of it.
+
+Sans-io. The bytes that came are the bytes that go, chunk by chunk, unless the client speaks
+HTTP/1.0, the answer has no framing of its own, or the extra usage event is taken out again.
+"""
+
+from __future__ import annotations
+
+import re
+
+from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, ClosingBody, FramingError, LengthBody, chunk
+from farebox.proxy.heads import read_response, write_response
+from farebox.proxy.outgoing import ExchangeMeter
+from farebox.wire.http_policy import (
+    Headers,
+    Refusal,
+    RequestHead,
+    ResponseHead,
+    head_limit,
+    starts_like_a_head,
+)
+from farebox.wire.include_usage import UsageChunkFilter
+
+_AS_IT_CAME, _CHUNKED, _PLAIN = range(3)
+"""How the body is written: raw, framed anew, or bare until the connection closes."""
+_TAIL = 128
+"""Bytes of the content before, in case a terminal event comes in two pieces."""
+
+
+class BrokenAnswer(Exception):
+    """An answer that cannot be passed on. `rule` is the policy's slug."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class Incoming:
+    """One answer. Feed it what the upstream sends; it returns what goes to the client."""
+
+    __slots__ = (
+        "_body",
+        "_filter",
+        "_injected",
+        "_meter",
+        "_request",
+        "_start",
+        "_tail",
+        "_terminal",
+        "_writing",
+        "body_bytes",
+        "complete",
+        "ended",
+        "head",
+        "keep_client",
+        "status",
+    )
+
+    def __init__(
+        self,
+        request: RequestHead,
+        meter: ExchangeMeter,
+        *,
+        injected: bool = False,
+        terminal: re.Pattern[bytes] | None = None,
+    ) -> None:
+        self._terminal = terminal
+        self._tail = b""
+        self._request = request
+        self._meter = meter
+        self._injected = injected
+        self._start = b""
+        self._body: LengthBody | ChunkedBody | ClosingBody | None = None
+        self._writing = _AS_IT_CAME
+        self._filter: UsageChunkFilter | None = None
+        self.head: ResponseHead | None = None
+        self.status = 0
+        self.body_bytes = 0
+        self.complete = False
+        self.ended = False
+        """The stream has said itself that it is over, though its framing goes on."""
+        self.keep_client = False
+        """Whether the client's connection can serve another request after this answer."""
+
+    def feed(self, data: bytes, *, keep: bool) -> bytes:
+        """Take in bytes of the answer; `keep` is whether the client's connection may stay.
+
+        Raises:
+            BrokenAnswer: It breaks the policy or its framing. Nothing of `data` is passed on.
+        """
+        start = b""
+        if self.head is None:
+            if self._start:
+                data = self._start + data
+            start, data = self._read_head(data, keep)
+            if self.head is None:
+                return start
+        body = self._body
+        if data and body is not None:
+            try:
+                data, content = body.take(data)
+            except FramingError as error:
+                raise BrokenAnswer(error.rule, "the upstream's answer breaks its framing.") from None
+            if content:
+                self.body_bytes += len(content)
+                self._meter.response_body(content)
+                if self._terminal is not None and not body.complete:
+                    self._look_for_end(self._terminal, content)
+            if self._writing != _AS_IT_CAME:
+                data = self._rewrite(content)
+        if body is not None and body.complete:
+            self.complete = True
+            if self._writing == _CHUNKED:
+                data += self._last()
+        return start + data if start else data
+
+    def end(self) -> bytes | None:
+        """The upstream closed: return the last bytes of a body that ends so, None for others."""
+        if type(self._body) is not ClosingBody:
+            return None
+        self.complete = True
+        return self._last() if self._writing == _CHUNKED else b""
+
+    @property
+    def connection_reusable(self) -> bool:
+        """Whether the upstream's connection is ready for another request."""
+        head, body = self.head, self._body
+        return self.complete and head is not None and head.keep_alive and body is not None and not body.rest
+
+    def _read_head(self, data: bytes, keep: bool) -> tuple[bytes, bytes]:
+        """Return what goes to the client before the body, and the body's first bytes."""
+        interim = b""
+        while True:
+            end = data.find(b"\r\n\r\n") + 4
+            if end == 3:
+                if head_limit(data, complete=False) or not starts_like_a_head(data):
+                    raise BrokenAnswer("malformed", "the upstream's answer is not valid HTTP/1.1.")
+                self._start = data
+                return interim, b""
+            head = data[:end]
+            data = data[end:]
+            response = read_response(head, to_head=self._request.method == b"HEAD")
+            if isinstance(response, Refusal):
+                raise BrokenAnswer(response.rule, response.message)
+            if response.status >= 200:
+                break
+            # 100 answers an Expect we did not pass on; others (103) are the client's.
+            if response.status != 100 and not self._request.version_1_0:
+                interim += head
+        self._start = b""
+        return interim + self._begin(response, head, keep), data
+
+    def _begin(self, response: ResponseHead, head: bytes, keep: bool) -> bytes:
+        """Decide how the body is written and return the head for the client."""
+        request = self._request
+        self.head = response
+        self.status = response.status
+        self._meter.response_head(response.status, response.headers)
+        length = response.content_length
+        if response.chunked:
+            self._body = ChunkedBody()
+        elif length is not None:
+            self._body = LengthBody(length)
+            self._terminal = None  # a body of a known length says its end by its length
+        else:
+            self._body = ClosingBody()
+        if self._injected and response.status == 200 and _is_plain_stream(response.headers):
+            self._filter = UsageChunkFilter()
+        old = request.version_1_0
+        if self._filter is not None or (length is None and (old or not response.chunked)):
+            self._writing = _PLAIN if old else _CHUNKED
+        self.keep_client = keep and self._writing != _PLAIN
+        add: tuple[bytes, ...] = ()
+        if self._writing == _CHUNKED:
+            add = (b"Transfer-Encoding: chunked",)
+        if not self.keep_client:
+            add = (*add, b"Connection: close")
+        elif old:
+            add = (*add, b"Connection: keep-alive")
+        if not add and not response.drop and not response.old:
+            return head
+        return write_response(response, add=add, unframed=self._writing != _AS_IT_CAME)
+
+    def _look_for_end(self, terminal: re.Pattern[bytes], content: bytes) -> None:
+        window = self._tail + content
+        if terminal.search(window) is not None:
+            self.ended = True
+            self._terminal = None
+            window = b""
+        self._tail = window[-_TAIL:]
+
+    def _rewrite(self, content: bytes) -> bytes:
+        if self._filter is not None:
+            content = self._filter.feed(content)
+        return chunk(content) if self._writing == _CHUNKED else content
+
+    def _last(self) -> bytes:
+        if self._filter is not None:
+            return chunk(self._filter.end()) + LAST_CHUNK
+        return LAST_CHUNK
+
+
+def _is_plain_stream(headers: Headers) -> bool:
+    """Whether an answer is an event stream that is not compressed."""
+    stream = False
+    for name, value in headers:
+        if name == b"content-type":
+            stream = value[:17].lower() == b"text/event-stream"
+        elif name == b"content-encoding" and value.lower() != b"identity":
+            return False
+    return stream

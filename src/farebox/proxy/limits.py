@@ -1,0 +1,59 @@
+"""How long and how much: every limit of the data plane in one place (RELIABILITY §3).
+
+Sizes of heads are part of the HTTP policy, `farebox.wire.http_policy`. Bodies have no size
+limit: they are streamed, and what is kept of them is bounded here.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds and bytes. Tests pass smaller ones; users cannot loosen them."""
+
+    client_head_s: float = 10.0
+    """From a request's first byte (or the connection's start) to the end of its headers."""
+    client_idle_s: float = 300.0
+    """Between two requests on one kept connection."""
+    client_body_s: float = 60.0
+    """Without a byte of a request body that is not complete."""
+    write_stall_s: float = 60.0
+    """A client that takes nothing of what waits for it."""
+    connect_s: float = 10.0
+    """TCP and TLS handshake with an upstream, name look-up included."""
+    first_byte_s: float = 600.0
+    """From the request's end to the first byte of the answer."""
+    upstream_idle_s: float = 300.0
+    """Between two bytes of an answer."""
+    pool_idle_s: float = 55.0
+    """An unused upstream connection is closed: just under the minute after which many close it."""
+    pool_peek_s: float = 1.0
+    """A connection unused for longer is asked whether the upstream has closed it already."""
+    pool_size: int = 256
+    """Unused connections kept per upstream."""
+    resolve_s: float = 30.0
+    """How long a resolved name is used before it is looked up again."""
+    linger_s: float = 2.0
+    """How long a client may go on sending what will not be read, so that it can read our answer."""
+    partial_s: float = 5.0
+    """At most one PARTIAL record per so many seconds of a long stream."""
+    drain_s: float = 30.0
+    """How long a stop waits for exchanges in flight."""
+    drain_idle_s: float = 1.0
+    """How long a stop leaves unused client connections open for a request already on its way."""
+
+    sweep_s: float = 1.0
+    """How often the limits in time are looked at: no timer per request."""
+
+    stream_buffer: int = 64 * 1024
+    """Bytes waiting in one direction before the other side is no longer read; one read (at
+    most 256 KB) may come on top."""
+    held_body: int = 64 * 1024
+    """A request body up to this size is sent in one piece with its headers."""
+    injected_body: int = 16 * 1024 * 1024
+    """Larger JSON requests are streamed and do not get `include_usage`."""
+    replay_body: int = 1024 * 1024
+    """Kept until the answer starts, for a safe second try on a fresh connection."""
+    pipelined: int = 64 * 1024
+    """Bytes of a next request read while one is under way."""

@@ -1,0 +1,179 @@
+"""The proxy's process: socket, limits of the system, event loop, signals, `run/proxy.json`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+
+import farebox
+from farebox import catalog
+from farebox.clock import iso, now_ns
+from farebox.config import Address, Config
+from farebox.errors import FareboxError, JournalError, PortInUseError
+from farebox.home import Home, replace_private
+from farebox.journal.writer import JournalWriter
+from farebox.proxy.attribution import labels_of
+from farebox.proxy.service import Journal, NoJournal, Proxy
+
+EX_UNAVAILABLE = 69
+EX_CONFIG = 78
+
+_DESCRIPTORS_KEPT = 64
+"""Descriptors for everything that is not a connection: journal, pipes, listeners."""
+_DESCRIPTORS_WANTED = 65536
+
+
+class Announcement(msgspec.Struct):
+    """`run/proxy.json`: who listens where."""
+
+    pid: int
+    host: str
+    port: int
+    started_at: str
+    version: str
+    source: str
+
+
+def run(home: Home, config: Config, *, listen_fd: int | None, reuse_port: bool, private: bool) -> int:
+    """Serve until SIGTERM or SIGINT and drain; return the exit status."""
+    os.umask(0o077)
+    try:
+        home.prepare()
+        listener = _listener(config.listen, listen_fd, reuse_port=reuse_port)
+        secret = home.secret()
+        known = catalog.load(config.providers)
+    except PortInUseError as error:
+        print(f"farebox proxy: {error}", file=sys.stderr)
+        return EX_UNAVAILABLE
+    except FareboxError as error:
+        print(f"farebox proxy: {error}", file=sys.stderr)
+        return EX_CONFIG
+    clients_max = _prepare_process()
+    journal: Journal
+    try:
+        journal = JournalWriter(home.journal)
+    except JournalError as error:
+        print(f"farebox proxy: nothing is recorded: {error}", file=sys.stderr)
+        journal = NoJournal(str(error))
+    proxy = Proxy(
+        config,
+        catalog=known,
+        journal=journal,
+        secret=secret,
+        labels=labels_of(os.environ) if private else None,
+        clients_max=clients_max,
+    )
+    try:
+        _run_loop(_serve(proxy, listener, None if private else home, keep_pending=reuse_port))
+    finally:
+        journal.close()
+    return 0
+
+
+async def _serve(proxy: Proxy, listener: socket.socket, home: Home | None, *, keep_pending: bool) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    address = await proxy.listen(listener, keep_pending=keep_pending)
+    _settle_memory()
+    if home is not None:
+        _announce(home, address, proxy.journal.source)
+    try:
+        await stop.wait()
+        hurry = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, hurry.set)
+        drained = loop.create_task(proxy.drain())
+        hurried = loop.create_task(hurry.wait())
+        await asyncio.wait((drained, hurried), return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not drained.done():
+            proxy.cut_off()
+            await drained
+    finally:
+        if home is not None:
+            _withdraw(home)
+
+
+def _listener(address: Address, listen_fd: int | None, *, reuse_port: bool) -> socket.socket:
+    """Return the listening socket: the inherited one, or a new one on `address`."""
+    if listen_fd is not None:
+        return socket.socket(fileno=listen_fd)
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    family, kind, protocol, _, where = found[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if reuse_port:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        listener.bind(where)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(f"port {address.port} on {address.host} is in use") from None
+        raise PortInUseError(f"cannot listen on {address}: {error.strerror}") from None
+    return listener
+
+
+def _prepare_process() -> int:
+    """No core dumps, as many descriptors as may be had; return how many clients fit."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS_WANTED)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    if soft == resource.RLIM_INFINITY:
+        soft = _DESCRIPTORS_WANTED
+    # A client may need a connection to an upstream.
+    return max(8, (soft - _DESCRIPTORS_KEPT) // 2)
+
+
+def _settle_memory() -> None:
+    """What is there now stays: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def _announce(home: Home, address: Address, source: str) -> None:
+    announcement = Announcement(
+        pid=os.getpid(),
+        host=address.host,
+        port=address.port,
+        started_at=iso(now_ns()),
+        version=farebox.__version__,
+        source=source,
+    )
+    replace_private(home.run / "proxy.json", msgspec.json.encode(announcement))
+
+
+def _withdraw(home: Home) -> None:
+    """Remove our announcement, unless a successor has written its own."""
+    file = home.run / "proxy.json"
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        if msgspec.json.decode(file.read_bytes(), type=Announcement).pid == os.getpid():
+            file.unlink()
+
+
+def _run_loop(main: Coroutine[Any, Any, None]) -> None:
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)

@@ -1,0 +1,105 @@
+"""Where a request goes: the path's first segment names a provider of the catalog or the user's.
+
+Everything a route needs per request is worked out when the proxy starts. Nothing in a request
+can select a host.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+from farebox.catalog import Catalog, Endpoint, Provider
+from farebox.config import Config
+from farebox.proxy.limits import Limits
+from farebox.proxy.upstream import Origin
+from farebox.wire.extract import plan_for
+
+_REMEMBERED = 1024
+_PATH_SHOWN_MAX = 1024
+
+
+class Target:
+    """One method and path at one provider."""
+
+    __slots__ = ("endpoint", "method", "path", "shown_path", "terminal", "upstream_path")
+
+    def __init__(self, endpoint: Endpoint, method: str, path: str, upstream_path: bytes) -> None:
+        self.endpoint = endpoint
+        self.method = method
+        self.path = path
+        """The path below the route, as the catalog knows it."""
+        self.upstream_path = upstream_path
+        self.shown_path = upstream_path.decode("latin-1")[:_PATH_SHOWN_MAX]
+        """What records say."""
+        self.terminal = plan_for(endpoint.format).terminal if endpoint.format is not None else None
+        """What a complete stream ends with."""
+
+
+class Route:
+    """A provider, its origin, and what its requests are changed into."""
+
+    __slots__ = ("_targets", "host", "host_line", "key_headers", "key_query", "name", "origin", "provider")
+
+    def __init__(self, provider: Provider, origin: Origin) -> None:
+        self.provider = provider
+        self.origin = origin
+        self.name = provider.id.encode()
+        self.host = origin.authority
+        self.host_line = b"Host: " + origin.authority.encode("ascii")
+        self.key_headers = frozenset(name.lower().encode() for name in provider.key_headers)
+        self.key_query = frozenset(name.encode() for name in provider.key_query)
+        self._targets: dict[tuple[bytes, bytes], Target] = {}
+
+    def target(self, method: bytes, path: bytes) -> Target:
+        """Return what the catalog knows about a request; unknown paths are passed on, too."""
+        target = self._targets.get((method, path))
+        if target is None:
+            text = path.decode("latin-1")
+            verb = method.decode("ascii")
+            endpoint = self.provider.endpoint(verb, text)
+            target = Target(endpoint, verb, text, self.origin.base_path + path)
+            if len(self._targets) < _REMEMBERED:
+                self._targets[method, path] = target
+        return target
+
+
+class Routes:
+    """All routes, by first segment."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        config: Config,
+        *,
+        limits: Limits,
+        own_ports: Callable[[], frozenset[int]],
+        tls: Callable[[], ssl.SSLContext],
+    ) -> None:
+        self.origins: list[Origin] = []
+        self._routes: dict[bytes, Route] = {}
+        for name, provider in catalog.providers.items():
+            if not provider.upstream:
+                continue
+            configured = config.providers.get(name)
+            origin = Origin(
+                provider.upstream,
+                limits=limits,
+                private_allowed=configured is not None and configured.upstream is not None,
+                own_ports=own_ports,
+                tls=tls,
+            )
+            self.origins.append(origin)
+            self._routes[name.encode()] = Route(provider, origin)
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(name.decode() for name in self._routes)
+
+    def find(self, path: bytes) -> tuple[Route, bytes] | None:
+        """Return the route of a path and the path below it."""
+        segment, slash, rest = path[1:].partition(b"/")
+        route = self._routes.get(segment)
+        if route is None:
+            return None
+        return route, b"/" + rest if slash else b"/"

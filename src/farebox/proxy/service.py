@@ -1,0 +1,207 @@
+"""The proxy as a service: what every connection shares, listening, draining, health.
+
+No admin interface: `/` and `/health` say how it is, and that is all that can be asked here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+import farebox
+from farebox.catalog import Catalog, Endpoint
+from farebox.config import Address, Config
+from farebox.journal import records
+from farebox.journal.health import JournalHealth
+from farebox.proxy import answers
+from farebox.proxy.client import ClientConnection
+from farebox.proxy.limits import Limits
+from farebox.proxy.outgoing import ExchangeMeter
+from farebox.proxy.routes import Routes
+from farebox.proxy.upstream import client_tls
+from farebox.wire.http_policy import Headers, RequestHead, allowed_hosts
+from farebox.wire.meter import Meter
+
+
+class Journal(Protocol):
+    """What the proxy asks of a journal (`farebox.journal.writer.JournalWriter`)."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def health(self) -> JournalHealth: ...
+    def append(self, record_type: int, payload: bytes) -> int: ...
+    def when_durable(self, position: int, callback: Callable[[], None]) -> None: ...
+    def close(self) -> None: ...
+
+
+class NoJournal:
+    """Stands in where no journal can be written: traffic goes on and what is missing is counted."""
+
+    source = "proxy:unrecorded"
+
+    def __init__(self, reason: str) -> None:
+        self.health = JournalHealth(state="lost", reason=reason)
+
+    def append(self, record_type: int, payload: bytes) -> int:
+        self.health.lost_records += 1
+        self.health.lost_bytes += len(payload)
+        if record_type == records.DONE:
+            self.health.lost_exchanges += 1
+        return 0
+
+    def when_durable(self, position: int, callback: Callable[[], None]) -> None:
+        self.health.released_unsynced += 1
+        callback()
+
+    def close(self) -> None:
+        return
+
+
+class Proxy:
+    """Everything that connections share. Seams are arguments: journal, catalog, meter, limits."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        catalog: Catalog,
+        journal: Journal,
+        secret: bytes,
+        limits: Limits | None = None,
+        labels: Mapping[str, str] | None = None,
+        meter: Callable[[Endpoint, str, str, Headers], ExchangeMeter] = Meter,
+        clients_max: int = 4096,
+    ) -> None:
+        self.limits = Limits() if limits is None else limits
+        self.journal = journal
+        self.append = journal.append
+        self.secret = secret
+        self.labels = dict(labels or {})
+        """Attribution of every call, where a call does not say otherwise."""
+        self.meter = meter
+        self.clients_max = clients_max
+        self.waits_for_disk = config.durability == "power"
+        self.clients: set[ClientConnection] = set()
+        self.in_flight = 0
+        self.refused = 0
+        """Requests refused before they were routed to a provider."""
+        self.draining = False
+        self.hosts: frozenset[bytes] = frozenset()
+        self.loop: asyncio.AbstractEventLoop
+        self.tick = 0.0
+        """The loop's clock, read once a sweep: limits in time need no more."""
+        self._config = config
+        self._own_ports: frozenset[int] = frozenset()
+        self._tls: Any = None
+        self._server: asyncio.Server | None = None
+        self._pending: socket.socket | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._started = time.time()
+        self.routes = Routes(
+            catalog, config, limits=self.limits, own_ports=lambda: self._own_ports, tls=self._client_tls
+        )
+
+    def _client_tls(self) -> Any:
+        if self._tls is None:
+            self._tls = client_tls()  # reads some hundred certificates: only when they are needed
+        return self._tls
+
+    async def listen(self, listener: socket.socket, *, keep_pending: bool = False) -> Address:
+        """Serve on a bound socket; `keep_pending` when nobody else shares it after us."""
+        self.loop = asyncio.get_running_loop()
+        host, port = listener.getsockname()[:2]
+        self.hosts = allowed_hosts(port, (host, self._config.listen.host))
+        self._own_ports = frozenset((port, self._config.listen.port, self._config.dashboard.port)) - {0}
+        self.tick = self.loop.time()
+        if keep_pending:
+            self._pending = listener.dup()
+        self._server = await self.loop.create_server(
+            lambda: ClientConnection(self), sock=listener, backlog=4096
+        )
+        self._sweep()
+        return Address(host, port)
+
+    def _sweep(self) -> None:
+        """Once a second: limits in time, PARTIAL records, unused upstream connections."""
+        self.tick = now = self.loop.time()
+        for client in list(self.clients):
+            client.sweep(now)
+        moment = time.monotonic()
+        for origin in self.routes.origins:
+            if origin.idle:
+                origin.sweep(moment)
+        self._sweeper = self.loop.call_later(self.limits.sweep_s, self._sweep)
+
+    async def drain(self) -> None:
+        """Stop accepting, let exchanges end, then close; at most `drain_s` seconds."""
+        self.draining = True
+        self.tick = self.loop.time()
+        for client in self.clients:
+            client.since = max(client.since, self.tick)
+        if self._server is not None:
+            self._server.close()
+        await self._accept_pending()
+        deadline = self.loop.time() + self.limits.drain_s
+        # Connections come and go meanwhile: looking now and then is simpler than an event.
+        while self.clients and self.loop.time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        self.cut_off()
+        await asyncio.sleep(0)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for origin in self.routes.origins:
+            origin.close()
+        await asyncio.sleep(0)
+
+    def cut_off(self) -> None:
+        """End every exchange now and record it as what it is."""
+        for client in list(self.clients):
+            client.cut_off()
+
+    async def _accept_pending(self) -> None:
+        """Serve connections that the kernel has accepted for us and nobody else will take."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        pending.setblocking(False)
+        while True:
+            try:
+                connection, _ = pending.accept()
+            except OSError:
+                break
+            await self.loop.connect_accepted_socket(lambda: ClientConnection(self), connection)
+        pending.close()
+
+    # What we answer ourselves.
+
+    def own_answer(self, request: RequestHead, *, close: bool) -> bytes:
+        to_head = request.method == b"HEAD"
+        if request.path not in (b"/", b"/health"):
+            return answers.unknown_route(self.routes.names, close=close, to_head=to_head)
+        if request.method not in (b"GET", b"HEAD"):
+            return answers.error("farebox", 405, "method", "GET is all that is answered here.", close=close)
+        status, body = self.health()
+        return answers.answer(status, body, close=close, to_head=to_head)
+
+    def health(self) -> tuple[int, dict[str, Any]]:
+        """Return status and body of `/health`: 503 whenever anything is not recorded as it should be."""
+        journal = self.journal.health
+        healthy = journal.state == "ok"
+        return 200 if healthy else 503, {
+            "state": "ok" if healthy else "degraded",
+            "journal": msgspec.to_builtins(journal),
+            "in_flight": self.in_flight,
+            "connections": len(self.clients),
+            "draining": self.draining,
+            "durability": self._config.durability,
+            "version": farebox.__version__,
+            "pid": os.getpid(),
+            "uptime_s": int(time.time() - self._started),
+        }
