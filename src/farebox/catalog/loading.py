@@ -16,7 +16,7 @@ import msgspec
 
 from farebox import home
 from farebox.catalog.shape import CatalogData, ProviderData, UsageFormat
-from farebox.errors import CatalogError, Finding
+from farebox.errors import CatalogError, Finding, StateDirectoryError
 
 FOLDER = Path(__file__).resolve().parent
 _LISTS = (
@@ -40,12 +40,13 @@ _LISTS = (
 def load_data() -> CatalogData:
     """Return the compiled catalog, from the cache when the files have not changed."""
     files = sorted(FOLDER.glob("*/provider.yaml"))
-    cached = home.locate().cache / f"catalog-{_digest(files)}.msgpack"
+    place = home.locate()
+    cached = place.cache / f"catalog-{_digest(files)}.msgpack"
     with contextlib.suppress(OSError, msgspec.MsgspecError):
         return msgspec.msgpack.decode(cached.read_bytes(), type=CatalogData)
     data = read_catalog(files)
-    with contextlib.suppress(OSError):
-        cached.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(OSError, StateDirectoryError):
+        place.prepare()  # private from the first moment: a looser directory would be refused later
         for stale in cached.parent.glob("catalog-*.msgpack"):
             stale.unlink(missing_ok=True)
         home.replace_private(cached, msgspec.msgpack.encode(data))
