@@ -88,7 +88,7 @@ def load_config(home: Home, path: Path | None = None, *, prices: bool = True) ->
         root, findings = yamltext.read(file)
     except OSError as error:
         raise ConfigError(
-            [Finding(str(file), 0, "", error.strerror or "an error", "a readable file")]
+            [Finding(str(file), 0, "file", error.strerror or "an error", "a readable file")]
         ) from None
     config = Config(file=str(file))
     if root is not None:

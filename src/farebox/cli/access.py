@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from farebox.cli.options import Place
-from farebox.errors import LedgerLockedError
 from farebox.home import Home
 
 if TYPE_CHECKING:
@@ -19,6 +17,5 @@ def open_ledger(place: Place) -> tuple[Home, LedgerReader]:
     from farebox.ledger.reader import LedgerReader
 
     home = place.state()
-    with suppress(LedgerLockedError):  # a running ledger process applies it, within milliseconds
-        catch_up(home, place.configuration(home))
+    catch_up(home, place.configuration(home))  # a running ledger process has done it, or does at once
     return home, LedgerReader(home)

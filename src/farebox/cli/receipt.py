@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from farebox.cli.screen import BOLD, DIM, Column, call_money, clean, count, money, paint, table
 from farebox.config import Config
-from farebox.errors import FareboxError, LedgerLockedError
 from farebox.home import Home
 from farebox.ledger.rows import CallRow, PartRow
 from farebox.money import display_usd, usd_text
@@ -25,8 +23,8 @@ def print_run_receipt(home: Home, config: Config, session: str, started_ns: int)
     """Print on standard error what a session spent; never fail the command that ran."""
     try:
         text = run_receipt(home, config, session, started_ns)
-    except FareboxError as error:
-        text = f"farebox: the calls are recorded, the sum is not ready: {error}"
+    except Exception as error:  # whatever it is, the command's own exit status is what counts
+        text = f"farebox: the calls are recorded; the sum cannot be shown: {type(error).__name__}: {error}"
     print(text, file=sys.stderr)
 
 
@@ -36,10 +34,9 @@ def run_receipt(home: Home, config: Config, session: str, started_ns: int) -> st
     from farebox.ledger.filter import Filter
     from farebox.ledger.reader import LedgerReader
 
-    with suppress(LedgerLockedError):
-        catch_up(home, config)
+    catch_up(home, config)
     ledger = LedgerReader(home)
-    wait_until_applied(ledger)
+    wait_until_applied(ledger, SETTLE_SECONDS)  # where a ledger process runs, it does the work
     chosen = Filter(since_ns=started_ns, where={"session": session})
     totals = ledger.totals(chosen)
     if not totals.calls:
@@ -74,13 +71,14 @@ def run_receipt(home: Home, config: Config, session: str, started_ns: int) -> st
     return "\n".join(lines)
 
 
-def wait_until_applied(ledger: LedgerReader) -> None:
-    """Wait until the ledger process has applied what the journals hold, a few seconds at most."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < deadline:
-        if not ledger.health().pending_bytes:
-            return
+def wait_until_applied(ledger: LedgerReader, seconds: float) -> bool:
+    """Wait until the ledger holds what the journals do; tell whether it does."""
+    deadline = time.monotonic() + seconds
+    while ledger.health().journal_bytes_pending:
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.02)
+    return True
 
 
 def call_receipt(call: CallRow) -> str:

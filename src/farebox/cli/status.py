@@ -83,7 +83,11 @@ def amiss(answer: answers.StatusAnswer) -> list[str]:
     names = {process.name for process in answer.processes if process.running}
     if "supervisor" in names:
         words += [f"the {name} is down; the supervisor restarts it" for name in NAMES if name not in names]
-    for name, title in (("gaps", "gap"), ("lost", "lost record")):
+    for name, title in (
+        ("gaps", "gap"),
+        ("lost_records", "lost record"),
+        ("undecodable", "unreadable record"),
+    ):
         number = answer.health.get(name)
         if isinstance(number, int) and number:
             words.append(f"{count(number, title)} in the journals: farebox verify")
