@@ -12,11 +12,12 @@ covers the sequence number, so a record of another segment never passes for one 
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zlib
 from typing import NamedTuple
 
-Bytes = bytes | bytearray | memoryview
+Bytes = bytes | mmap.mmap
 
 HEADER_BYTES = 64
 RECORD_HEAD_BYTES = 20
@@ -31,10 +32,10 @@ _SEGMENT = struct.Struct("<8sHHI32sQQ")  # magic, version, header bytes, crc, wr
 _FRONT = struct.Struct("<II")
 _BODY = struct.Struct("<QB3s")
 _WHOLE = struct.Struct("<IIQB3s")
-_PADDING = [bytes(count) for count in range(8)]
 
-pack_front = _FRONT.pack
-pack_body = _BODY.pack
+_pack_front = _FRONT.pack
+_pack_body = _BODY.pack
+_crc32 = zlib.crc32
 
 
 class Header(NamedTuple):
@@ -90,16 +91,16 @@ def decode_header(data: Bytes) -> Header | None:
 
 
 def encode_record(seed: int, seq: int, record_type: int, payload: bytes) -> bytes:
-    """Return a record ready to be stored, its length a multiple of 8."""
+    """Return a record ready to be stored. The padding is not part of it: segments are zeros."""
     size = RECORD_HEAD_BYTES + len(payload)
-    body = _BODY.pack(seq, record_type, MAGIC) + payload
-    return _FRONT.pack(size, zlib.crc32(body, seed ^ size)) + body + _PADDING[-size & 7]
+    body = _pack_body(seq, record_type, MAGIC)
+    return _pack_front(size, _crc32(payload, _crc32(body, seed ^ size))) + body + payload
 
 
 def reseal(seed: int, record: bytes) -> bytes:
     """Return a stored record with the checksum it needs in another segment."""
-    size = int.from_bytes(record[:4], "little")
-    return _FRONT.pack(size, zlib.crc32(record[8:size], seed ^ size)) + record[8:]
+    size = len(record)
+    return _pack_front(size, _crc32(record[8:], seed ^ size)) + record[8:]
 
 
 def stored_seq(record: bytes) -> int:
@@ -120,7 +121,7 @@ def decode_record(seed: int, data: Bytes, at: int) -> Record | None:
     end = at + size
     if magic != MAGIC or not RECORD_HEAD_BYTES <= size <= RECORD_BYTES_MAX or end > len(data):
         return None
-    if zlib.crc32(memoryview(data)[at + 8 : end], seed ^ size) != check:
+    if _crc32(data[at + 8 : end], seed ^ size) != check:
         return None
     return Record(seq, record_type, bytes(data[at + RECORD_HEAD_BYTES : end]), end + (-size & 7))
 
@@ -130,7 +131,7 @@ def record_size(data: Bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 4], "little")
 
 
-def find_record(seed: int, data: bytes | bytearray, at: int) -> int | None:
+def find_record(seed: int, data: bytes | mmap.mmap, at: int) -> int | None:
     """Return where the next undamaged record at or after `at` starts, None if there is none."""
     magic_at = data.find(MAGIC, at + MAGIC_AT)
     while magic_at >= 0:

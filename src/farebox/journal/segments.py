@@ -25,10 +25,11 @@ LOCK_NAME = "lock"
 class Segment:
     """A segment being filled. Every method but `sync` runs under the writer's lock."""
 
-    __slots__ = ("_file", "capacity", "offset", "seed", "writer")
+    __slots__ = ("_file", "capacity", "offset", "seed", "store_at", "writer")
 
     def __init__(self, file: SegmentFile, writer: str, seed: int, capacity: int) -> None:
         self._file = file
+        self.store_at = file.store
         self.writer = writer
         self.seed = seed
         self.capacity = capacity
@@ -46,8 +47,8 @@ class Segment:
 
     def store(self, record: bytes) -> None:
         """Store a record sealed for this segment."""
-        self._file.store(self.offset, record)
-        self.offset += len(record)
+        self.store_at(self.offset, record)
+        self.offset += len(record) + 7 & -8
 
     def store_resealed(self, record: bytes) -> bytes:
         """Store a record sealed for no or another segment and return it as stored."""

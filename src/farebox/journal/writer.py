@@ -78,7 +78,7 @@ class JournalWriter:
 
         self._next_seq = 1
         self._stored_seq = 0
-        self._durable = 0
+        self._durable: int = 0
         self._callbacks: list[tuple[int, Callback]] = []
 
         self._open: Segment | None = None
@@ -121,19 +121,23 @@ class JournalWriter:
                 return self._wait(record_type, payload)
             seq = self._next_seq
             record = encode_record(segment.seed, seq, record_type, payload)
-            if segment.offset + len(record) > segment.capacity:
-                segment = self._turn()
-                if segment is None:
-                    return self._wait(record_type, payload)
-                record = encode_record(segment.seed, seq, record_type, payload)
+            at = segment.offset
+            end = at + len(record)
+            if end > segment.capacity:
+                self._turn()
+                return self._append_late(record_type, payload)
             try:
-                segment.store(record)
+                segment.store_at(at, record)
             except OSError as error:
                 self._abandon(f"write failed: {error.strerror}")
                 return self._wait(record_type, payload)
+            segment.offset = end + 7 & -8
             self._next_seq = seq + 1
             self._stored_seq = seq
-            self._keep_copy(record)
+            self._unsynced.append(record)
+            self._unsynced_bytes += end - at
+            if not self._signalled or self._unsynced_bytes >= SYNC_AFTER_BYTES:
+                self._note_unsynced(end - at)
             return seq
 
     def when_durable(self, position: int, callback: Callback) -> None:
@@ -190,15 +194,29 @@ class JournalWriter:
 
     # -- under the lock --
 
-    def _keep_copy(self, record: bytes) -> None:
-        """Remember an unsynced record, to write it again elsewhere should the sync fail."""
-        before = self._unsynced_bytes
+    def _append_late(self, record_type: int, payload: bytes) -> int:
+        """Append what the last segment had no room for."""
+        segment = self._open
+        if segment is None:
+            return self._wait(record_type, payload)
+        record = encode_record(segment.seed, self._next_seq, record_type, payload)
+        try:
+            segment.store(record)
+        except OSError as error:
+            self._abandon(f"write failed: {error.strerror}")
+            return self._wait(record_type, payload)
+        self._stored_seq = self._next_seq
+        self._next_seq += 1
         self._unsynced.append(record)
-        self._unsynced_bytes = before + len(record)
+        self._unsynced_bytes += len(record)
+        return self._stored_seq
+
+    def _note_unsynced(self, added: int) -> None:
+        """Ask for a sync: within 5 ms of the first unsynced record, at once at 256 KiB."""
         if not self._signalled:
             self._signalled = True
             self._signals.put(False)
-        if self._unsynced_bytes >= SYNC_AFTER_BYTES > before:
+        if self._unsynced_bytes - added < SYNC_AFTER_BYTES <= self._unsynced_bytes:
             self._signals.put(True)
         elif self._unsynced_bytes > self._memory_bytes_max:
             # A sync that hangs this long: the shared pages hold the records, we need our memory.

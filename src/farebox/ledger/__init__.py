@@ -1,0 +1,33 @@
+"""Rate, append, roll up, query, verify. See README.md here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from farebox.config import Config
+    from farebox.home import Home
+    from farebox.ledger.verification import Report
+
+__all__ = ["catch_up", "verify"]
+
+
+def catch_up(home: Home, config: Config) -> int:
+    """Apply what the journals hold and return how many records that were.
+
+    Does nothing where a ledger process runs: it will.
+    """
+    from farebox.ledger.process import catch_up
+
+    return catch_up(home, config)
+
+
+def verify(home: Home, checkpoint: str | None = None) -> Report:
+    """Recompute every row's hash, every sum and every position; say what is wrong first.
+
+    Raises:
+        UsageError: `checkpoint` is not one.
+    """
+    from farebox.ledger.verification import verify
+
+    return verify(home, checkpoint)

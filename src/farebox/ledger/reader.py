@@ -2,55 +2,217 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
-from farebox.errors import CallNotFoundError
+from farebox.errors import CallNotFoundError, UsageError
+from farebox.home import Home
+from farebox.ledger import health
+from farebox.ledger.conditions import CALL_VALUE, Conditions
+from farebox.ledger.database import Connection, open_reader
+from farebox.ledger.entries import SELECT, call_row
 from farebox.ledger.filter import DIMENSIONS, OTHER, Filter
+from farebox.ledger.health import LedgerHealth
+from farebox.ledger.measures import as_measures
+from farebox.ledger.rollup import HOUR_NS, NUMBER
 from farebox.ledger.rows import CallRow, Group, Measures, Point
+from farebox.ledger.sums import seq_span, sums
 
-if TYPE_CHECKING:
-    from farebox.home import Home
+__all__ = ["DIMENSIONS", "OTHER", "Filter", "LedgerHealth", "LedgerReader"]
 
-__all__ = ["DIMENSIONS", "OTHER", "Filter", "LedgerReader"]
+_EXPORT_CHUNK = 500
+_FAR_FUTURE_NS = (1 << 63) - 1
+
+T = TypeVar("T")
 
 
 class LedgerReader:
-    """Queries over one home's ledger; a home without a ledger answers with zeros."""
+    """Queries over one home's ledger; a home without a ledger answers with zeros.
+
+    Every method sees one consistent state. Threads may share a reader.
+    """
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._local = threading.local()
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
 
     def totals(self, which: Filter) -> Measures:
         """Return the sums over the calls of `which`."""
-        return Measures()
+        found = self._ask(lambda connection: sums(connection, which), {})
+        return as_measures(next(iter(found.values()))) if found else Measures()
 
     def breakdown(self, which: Filter, by: Sequence[str], limit: int = 100) -> list[Group]:
-        """Return the sums for each value of the dimensions `by`, dearest first."""
-        return []
+        """Return the sums for each value of the dimensions `by`, dearest first.
+
+        Raises:
+            UsageError: There is no such dimension.
+        """
+        _check(by)
+        found = self._ask(lambda connection: sums(connection, which, by), {})
+        groups = [
+            Group(keys=_keys(by, values), measures=as_measures(total)) for (_, values), total in found.items()
+        ]
+        groups.sort(key=lambda group: (-group.measures.cost_pico, -group.measures.calls, str(group.keys)))
+        return groups[:limit]
 
     def series(self, which: Filter, bucket_s: int, by: str | None = None) -> list[Point]:
-        """Return the sums for each bucket of `bucket_s` seconds that has calls, oldest first."""
-        return []
+        """Return the sums for each bucket of `bucket_s` seconds that has calls, oldest first.
+
+        Buckets are counted from 1970 in UTC. A day of another time zone is a sum of hours.
+        """
+        if bucket_s < 1:
+            raise UsageError(f"a bucket has at least one second, not {bucket_s}")
+        dimensions = [] if by is None else [by]
+        _check(dimensions)
+        found = self._ask(
+            lambda connection: sums(connection, which, dimensions, bucket_s * 1_000_000_000), {}
+        )
+        return [
+            Point(start_ns=start, keys=_keys(dimensions, values), measures=as_measures(total))
+            for (start, values), total in sorted(found.items())
+        ]
 
     def calls(
         self, which: Filter, limit: int = 100, before_seq: int | None = None, after_seq: int | None = None
     ) -> list[CallRow]:
-        """Return calls newest first, or oldest first from `after_seq` on."""
-        return []
+        """Return calls newest first, or, given `after_seq`, oldest first from the next one on."""
+        rows = self._ask(lambda connection: _calls(connection, which, limit, before_seq, after_seq), [])
+        return [call_row(row) for row in rows]
 
     def call(self, event_id: str) -> CallRow:
-        """Return the call with this id or unique beginning of one.
+        """Return the call with this id, or with a beginning of one that no other call has.
 
         Raises:
             CallNotFoundError: There is none, or more than one.
         """
-        raise CallNotFoundError(f"no call {event_id}")
+        digits = event_id.replace("-", "").lower()
+        try:
+            low, high = bytes.fromhex(f"{digits:0<32}"), bytes.fromhex(f"{digits:f<32}")
+        except ValueError:
+            low = high = b""
+        if not digits or len(low) != 16:
+            raise CallNotFoundError(f"{event_id!r} is no call id, nor the beginning of one")
+        statement = f"SELECT {SELECT} FROM call WHERE event_id BETWEEN ? AND ? LIMIT 2"  # noqa: S608
+        rows: list[Any] = self._ask(
+            lambda connection: connection.execute(statement, (low, high)).fetchall(), []
+        )
+        if not rows:
+            raise CallNotFoundError(f"no call {event_id}")
+        if len(rows) > 1:
+            raise CallNotFoundError(f"more than one call begins with {event_id}; give more digits")
+        return call_row(rows[0])
 
     def export(self, which: Filter) -> Iterator[CallRow]:
-        """Yield every call of `which`, oldest first."""
-        return iter(())
+        """Yield every call of `which` that there is now, oldest first."""
+        seq, last = 0, self.last_seq()
+        while chunk := self.calls(which, _EXPORT_CHUNK, after_seq=seq):
+            for row in chunk:
+                if row.seq > last:
+                    return
+                yield row
+            seq = chunk[-1].seq
 
     def last_seq(self) -> int:
         """Return the sequence number of the newest row, 0 where there is none."""
-        return 0
+        row = self._ask(lambda connection: connection.execute("SELECT max(seq) FROM call").fetchone(), None)
+        return (row[0] or 0) if row else 0
+
+    def health(self) -> LedgerHealth:
+        """Return how far the ledger is and what is missing from it."""
+        return health.look(self._home, self._ask(health.read, None))
+
+    def _ask(self, question: Callable[[Connection], T], nothing: T) -> T:
+        """Answer from one snapshot, with `nothing` where there is no ledger yet."""
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = open_reader(self._home)
+            if connection is None:
+                return nothing
+        with connection:
+            return question(connection)
+
+
+def _calls(
+    connection: Connection, which: Filter, limit: int, before_seq: int | None, after_seq: int | None
+) -> list[Any]:
+    wanted = which.values()
+    since_ns = which.since_ns or 0
+    until_ns = _FAR_FUTURE_NS if which.until_ns is None else which.until_ns
+    ascending = after_seq is not None
+    where = Conditions()
+    where.add("seq BETWEEN ? AND ?")
+    if which.since_ns is not None or which.until_ns is not None:
+        where.add("+occurred_at >= ? AND +occurred_at < ?", since_ns, until_ns)
+    where.add_values(CALL_VALUE, wanted)
+    order = "ASC" if ascending else "DESC"
+    statement = f"SELECT {SELECT} FROM call WHERE {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608
+    found: list[Any] = []
+    for first, last in _seq_ranges(connection, wanted, since_ns, until_ns, descending=not ascending):
+        low = first if after_seq is None else max(first, after_seq + 1)
+        high = last if before_seq is None else min(last, before_seq - 1)
+        if low <= high:
+            parameters = (low, high, *where.parameters, limit - len(found))
+            found += connection.execute(statement, parameters)
+            if len(found) >= limit:
+                break
+    return found
+
+
+def _seq_ranges(
+    connection: Connection,
+    wanted: dict[str, list[str]],
+    since_ns: int,
+    until_ns: int,
+    *,
+    descending: bool,
+) -> list[tuple[int, int]]:
+    """Return disjoint ranges of rows outside of which no wanted call lies, in order.
+
+    The sums by the hour know for every value where its calls are, so that a rare value is found
+    without walking the ledger and without an index for each dimension.
+    """
+    hours = (since_ns // HOUR_NS, (until_ns - 1) // HOUR_NS)
+    if not wanted:
+        first, last, _ = seq_span(connection, since_ns, until_ns)
+        return [(first, last)] if last >= first else []
+    best: list[tuple[int, int]] | None = None
+    best_rows = 0
+    for dimension, values in wanted.items():
+        where = Conditions()
+        where.add("dimension = ? AND hour >= ? AND hour <= ?", NUMBER[dimension], *hours)
+        where.add_values({dimension: "value"}, {dimension: [*values, OTHER]})
+        statement = f"SELECT first_seq, last_seq FROM hour_value WHERE {where} ORDER BY 1"  # noqa: S608
+        ranges = _merged(connection.execute(statement, where.parameters).fetchall())
+        rows = sum(last - first + 1 for first, last in ranges)
+        if best is None or rows < best_rows:
+            best, best_rows = ranges, rows
+    ranges = best or []
+    return ranges[::-1] if descending else ranges
+
+
+def _merged(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for first, last in ranges:
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def _keys(by: Sequence[str], values: Sequence[str]) -> dict[str, str | None]:
+    return {dimension: value or None for dimension, value in zip(by, values, strict=True)}
+
+
+def _check(by: Sequence[str]) -> None:
+    for dimension in by:
+        if dimension not in DIMENSIONS:
+            raise UsageError(f"no dimension {dimension!r}; there are: {', '.join(DIMENSIONS)}")

@@ -1,0 +1,345 @@
+"""Follow one writer's segments, past whatever a crash or a bad disk did to them.
+
+Nothing here refuses to go on. A hole is reported with its exact byte range and, because every
+record carries a sequence number, with the exact number of records in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import struct
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from farebox.journal.format import (
+    HEADER_BYTES,
+    MAGIC,
+    RECORD_BYTES_MAX,
+    RECORD_HEAD_BYTES,
+    decode_header,
+    decode_record,
+    find_record,
+    segment_name,
+    segment_seed,
+)
+from farebox.journal.segments import is_alive
+
+_CHUNK_BYTES = 256 << 10
+_PATIENCE_S = 1.0
+_PATIENCE_LAST_S = 60.0
+_HEAD = struct.Struct("<IIQB3s")
+_BLANK_HEAD = bytes(RECORD_HEAD_BYTES)
+_BLANK_HEADER = bytes(HEADER_BYTES)
+
+
+class Position(NamedTuple):
+    """Where reading goes on: the next record's place and sequence number."""
+
+    segment: int = 1
+    offset: int = 0
+    seq: int = 1
+
+
+class Entry(NamedTuple):
+    """One record as handed out."""
+
+    seq: int
+    type: int
+    payload: bytes
+
+
+class Gap(NamedTuple):
+    """Bytes that are no records. `records` of them are known to be missing."""
+
+    kind: Literal["gap", "torn_tail", "missing"]
+    """`torn_tail`: what a dead writer was storing last. `missing`: records with no bytes left."""
+    segment: int
+    start: int
+    end: int
+    records: int
+
+
+class Batch(NamedTuple):
+    """What one `read` found, and where the next one starts."""
+
+    entries: list[Entry]
+    gaps: list[Gap]
+    position: Position
+    finished: bool
+    """The writer is dead and everything it stored has been handed out."""
+
+
+class JournalReader:
+    """Reads one writer's folder from a position on."""
+
+    def __init__(
+        self,
+        folder: Path,
+        position: Position | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder = folder
+        self.writer = folder.name
+        self.position = Position() if position is None else position
+        self._monotonic = monotonic
+        self._descriptor = -1
+        self._open_number = 0
+        self._look_again_at = 0.0
+        self._patience_s = _PATIENCE_S
+
+    def close(self) -> None:
+        """Close the segment that is open."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor, self._open_number = -1, 0
+
+    def read(self, records_max: int) -> Batch:
+        """Return the next records, at most `records_max`. Call again for more."""
+        alive = is_alive(self.folder)  # first: what a dead writer stored is there by now
+        entries: list[Entry] = []
+        gaps: list[Gap] = []
+        finished = False
+        while len(entries) < records_max:
+            if self._open():
+                if self._read_chunk(entries, gaps, records_max):
+                    continue
+                if self._pass_obstacle(alive, gaps):
+                    continue
+            elif self._go_to_next_segment(gaps):
+                continue
+            finished = not alive
+            break
+        return Batch(entries, gaps, self.position, finished)
+
+    def pending_bytes(self) -> int:
+        """Return roughly how much has been stored beyond the position."""
+        return pending_bytes(self.folder, self.position)
+
+    def _open(self) -> bool:
+        """Have the position's segment open; False where it does not exist or has not begun."""
+        number = self.position.segment
+        if self._open_number != number:
+            self.close()
+            try:
+                self._descriptor = os.open(self.folder / segment_name(number), os.O_RDONLY)
+            except OSError:
+                return False
+            self._open_number = number
+        return self.position.offset > 0 or self._read_at(0, HEADER_BYTES).strip(b"\0") != b""
+
+    def _read_at(self, offset: int, size: int) -> bytes:
+        try:
+            return os.pread(self._descriptor, size, offset)
+        except OSError:
+            return self._read_around_bad_sectors(offset, size)
+
+    def _read_around_bad_sectors(self, offset: int, size: int) -> bytes:
+        pieces: list[bytes] = []
+        for start in range(offset, offset + size, 4096):
+            wanted = min(4096, offset + size - start)
+            try:
+                pieces.append(os.pread(self._descriptor, wanted, start))
+            except OSError:
+                pieces.append(b"\xff" * wanted)
+        return b"".join(pieces)
+
+    def _read_chunk(self, entries: list[Entry], gaps: list[Gap], records_max: int) -> bool:
+        """Take the records that follow the position; tell whether there was any."""
+        number, offset, expected = self.position
+        seed = segment_seed(self.writer, number)
+        if offset == 0:
+            if decode_header(self._read_at(0, HEADER_BYTES)) is None:
+                gaps.append(Gap("gap", number, 0, HEADER_BYTES, 0))
+            offset = HEADER_BYTES
+            self.position = Position(number, offset, expected)
+        data = self._read_at(offset, _CHUNK_BYTES)
+        unpack, crc32 = _HEAD.unpack_from, zlib.crc32
+        at, length = 0, len(data)
+        room = records_max - len(entries)
+        while at + RECORD_HEAD_BYTES <= length and room > 0:
+            size, check, seq, record_type, magic = unpack(data, at)
+            if magic != MAGIC or not RECORD_HEAD_BYTES <= size <= RECORD_BYTES_MAX:
+                break
+            end = at + size
+            if end > length:
+                if at:
+                    break
+                data = self._read_at(offset, size)
+                length = len(data)
+                if end > length:
+                    break
+            if crc32(data[at + 8 : end], seed ^ size) != check:
+                break
+            at = end + 7 & -8
+            if seq < expected:  # stored a second time after a failed sync
+                continue
+            if seq > expected:
+                gaps.append(Gap("missing", number, offset + at, offset + at, seq - expected))
+            entries.append(Entry(seq, record_type, data[end - size + RECORD_HEAD_BYTES : end]))
+            expected = seq + 1
+            room -= 1
+        if at:
+            self.position = Position(number, offset + at, expected)
+            self._look_again_at, self._patience_s = 0.0, _PATIENCE_S
+        return at > 0
+
+    def _pass_obstacle(self, alive: bool, gaps: list[Gap]) -> bool:
+        """Deal with a place where no whole record is; tell whether reading can go on."""
+        number, offset, expected = self.position
+        blank = self._read_at(offset, RECORD_HEAD_BYTES).strip(b"\0") == b""
+        following = self._following()
+        if alive and following is None and (blank or not self._patience_is_over()):
+            return False
+        if following is not None and blank and following[1] == expected:
+            self._turn_to(following[0], expected, [])
+            return True
+        # The writer may have stored more between our look here and our look at what follows.
+        found = self._find_record(offset)
+        if found is not None:
+            start, seq = found
+            if start > offset:
+                gaps.append(Gap("gap", number, offset, start, max(seq - expected, 0)))
+            self.position = Position(number, start, max(seq, expected) if start > offset else expected)
+            return True
+        if following is not None:
+            end = self._end_of_bytes(offset)
+            first = following[1]
+            missing = max(first - expected, 0) if first is not None else 0
+            if end > offset or missing:
+                gaps.append(Gap("gap" if end > offset else "missing", number, offset, end, missing))
+            self._turn_to(following[0], max(expected, first or 0), gaps)
+            return True
+        if not alive and (end := self._end_of_bytes(offset)) > offset:
+            gaps.append(Gap("torn_tail", number, offset, end, 0))
+            self.position = Position(number, end + 7 & -8, expected)
+        return False
+
+    def _patience_is_over(self) -> bool:
+        """A record being stored is whole within microseconds; look for damage only after."""
+        now = self._monotonic()
+        if not self._look_again_at:
+            self._look_again_at = now + self._patience_s
+        if now < self._look_again_at:
+            return False
+        self._patience_s = min(self._patience_s * 2, _PATIENCE_LAST_S)
+        self._look_again_at = now + self._patience_s
+        return True
+
+    def _following(self) -> tuple[int, int | None] | None:
+        """Return the next segment that has begun and its first sequence number, if legible."""
+        for number in segment_numbers(self.folder):
+            if number > self.position.segment:
+                try:
+                    with (self.folder / segment_name(number)).open("rb") as file:
+                        data = file.read(HEADER_BYTES)
+                except OSError:
+                    continue
+                if data != _BLANK_HEADER[: len(data)]:
+                    header = decode_header(data)
+                    return number, header.first_seq if header else None
+        return None
+
+    def _go_to_next_segment(self, gaps: list[Gap]) -> bool:
+        """Leave a segment that is not there or has not begun for one that has."""
+        following = self._following()
+        if following is None:
+            return False
+        number, first = following
+        expected = self.position.seq
+        if first is not None and first > expected:
+            gaps.append(Gap("missing", self.position.segment, 0, 0, first - expected))
+        self._turn_to(number, max(expected, first or 0), gaps)
+        return True
+
+    def _turn_to(self, number: int, expected: int, gaps: list[Gap]) -> None:
+        self.position = Position(number, 0, expected)
+        self._look_again_at, self._patience_s = 0.0, _PATIENCE_S
+
+    def _find_record(self, offset: int) -> tuple[int, int] | None:
+        """Return the place and number of the next undamaged record at or after `offset`."""
+        seed = segment_seed(self.writer, self.position.segment)
+        if os.fstat(self._descriptor).st_size <= offset:
+            return None
+        with mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ) as data:
+            start = find_record(seed, data, offset)
+            record = decode_record(seed, data, start) if start is not None else None
+        return (start, record.seq) if start is not None and record else None
+
+    def _end_of_bytes(self, offset: int) -> int:
+        """Return where the last byte that is not zero ends, `offset` where there is none."""
+        size = os.fstat(self._descriptor).st_size
+        end = offset
+        for start in range(offset, size, 1 << 20):
+            piece = self._read_at(start, 1 << 20).rstrip(b"\0")
+            if piece:
+                end = start + len(piece)
+        return end
+
+
+def segment_numbers(folder: Path) -> list[int]:
+    """Return the numbers of a folder's segments in order."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []
+    return sorted(int(name[:-4]) for name in names if name.endswith(".seg") and name[:-4].isdigit())
+
+
+def pending_bytes(folder: Path, position: Position) -> int:
+    """Return roughly how much a writer has stored beyond `position`: whole pages of 4 KiB."""
+    total = 0
+    for number in segment_numbers(folder):
+        if number < position.segment:
+            continue
+        start = position.offset if number == position.segment else 0
+        with contextlib.suppress(OSError, ValueError), (folder / segment_name(number)).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            total += max(_used(file.fileno(), start, size) - start, 0)
+    return total
+
+
+def copy_gap(folder: Path, gap: Gap, to: Path) -> None:
+    """Keep a copy of a gap's bytes for whoever wants to look into them."""
+    if gap.end <= gap.start:
+        return
+    with contextlib.suppress(OSError):
+        to.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data = (folder / segment_name(gap.segment)).read_bytes()[gap.start : gap.end]
+        name = f"{folder.name}-{gap.segment:08d}-{gap.start}-{gap.end}.bin"
+        descriptor = os.open(to / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+
+
+def remove_passed(folder: Path, position: Position) -> None:
+    """Remove the segments before `position`; their records are durable elsewhere."""
+    for number in segment_numbers(folder):
+        if number < position.segment:
+            with contextlib.suppress(OSError):
+                (folder / segment_name(number)).unlink()
+
+
+def remove_writer(folder: Path) -> None:
+    """Remove a dead writer's folder; its records are durable elsewhere."""
+    with contextlib.suppress(OSError):
+        for entry in folder.iterdir():
+            entry.unlink()
+        folder.rmdir()
+
+
+def _used(descriptor: int, start: int, size: int) -> int:
+    """Return the first blank page after `start`, by halving: segments fill from the front."""
+    low, high = start // 4096, (size + 4095) // 4096
+    while low < high:
+        middle = (low + high) // 2
+        if os.pread(descriptor, 4096, middle * 4096).strip(b"\0"):
+            low = middle + 1
+        else:
+            high = middle
+    return low * 4096

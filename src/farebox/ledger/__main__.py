@@ -1,0 +1,32 @@
+"""`python -m farebox.ledger --home DIR [--config FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from farebox.config import load_config
+from farebox.errors import ConfigError
+from farebox.home import Home, locate
+from farebox.ledger.process import main
+
+EXIT_CONFIG = 78
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m farebox.ledger", description=__doc__)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--config", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    arguments = _arguments()
+    home = Home(arguments.home.absolute()) if arguments.home else locate()
+    try:
+        config = load_config(home, arguments.config)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(EXIT_CONFIG)
+    sys.exit(main(home, config))

@@ -1,0 +1,384 @@
+"""Turn journal records into rows: rate, append, roll up, and move on, in one transaction.
+
+A row exists exactly once because the position in the journal is committed with it, and because
+the event's own id is unique for ever. An exchange that was begun by a writer that died is
+appended as `unknown`, with what its last `Partial` said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import apsw
+import msgspec
+
+from farebox.clock import now_ns, uuid_text
+from farebox.journal import records
+from farebox.journal.reader import Batch, Entry, Gap, Position
+from farebox.journal.records import Done
+from farebox.ledger.chain import GENESIS, Checkpoint, link
+from farebox.ledger.database import Connection
+from farebox.ledger.entries import COLUMN, COLUMNS, Values, entry_values
+from farebox.ledger.rollup import AdmittedValues, RollUp
+from farebox.pricing.facts import RatedPart
+from farebox.wire.facts import Extraction, Part
+
+CHECKPOINT_ROWS = 10_000
+CHECKPOINT_NS = 60_000_000_000
+
+NEVER_REACHED = frozenset({"connect_failed", "dns_failed", "tls_failed"})
+"""Error classes of exchanges no upstream has seen, so that they certainly cost nothing."""
+
+_INSERT = f"INSERT INTO call ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"  # noqa: S608
+_EVENT, _RESPONSE = COLUMN["event_id"], COLUMN["response_id"]
+_SOURCE = COLUMN["source"]
+
+
+class Book(Protocol):
+    """What is asked of a price book."""
+
+    def rate(self, part: Part, *, occurred_at_ns: int, completeness: str, billable: bool) -> RatedPart:
+        """Return `part` in money."""
+        ...
+
+
+class _EventOnly(msgspec.Struct):
+    event_id: bytes
+
+
+class _Pending:
+    """An exchange that has begun: its intent, still encoded, and its last partial."""
+
+    __slots__ = ("intent", "partial", "stored", "writer")
+
+    def __init__(self, writer: str, intent: bytes, partial: bytes | None, *, stored: bool) -> None:
+        self.writer = writer
+        self.intent = intent
+        self.partial = partial
+        self.stored = stored
+
+
+class _Row(NamedTuple):
+    """An exchange on its way to becoming a row."""
+
+    done: Done
+    billable: bool
+    not_billable_because: str | None
+    flags: tuple[str, ...]
+
+
+_event_of = msgspec.msgpack.Decoder(_EventOnly).decode
+
+
+class Applier:
+    """Holds the head of the chain and what is pending; the only one who writes rows."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        book: Book,
+        *,
+        clock: Callable[[], int] = now_ns,
+        dedupe: bool = True,
+        values_per_day_max: int | None = None,
+    ) -> None:
+        """`dedupe=False` exists for the negative control of the tests and is reachable only here."""
+        self._connection = connection
+        self._book = book
+        self._clock = clock
+        self._dedupe = dedupe
+        self._admitted = (
+            AdmittedValues(connection, values_per_day_max)
+            if values_per_day_max
+            else AdmittedValues(connection)
+        )
+        self._seq = 0
+        self._hash = GENESIS
+        self._mark_id = 0
+        self._mark_hash = GENESIS
+        self._checkpoint = Checkpoint(0, GENESIS)
+        self._checkpoint_ns = 0
+        self._pending: dict[bytes, _Pending] = {}
+        self._has_retrievals = False
+        self._load()
+
+    @property
+    def seq(self) -> int:
+        """The newest row's number."""
+        return self._seq
+
+    def position(self, writer: str) -> tuple[Position, bool]:
+        """Return how far `writer` has been applied, and whether that is all of it."""
+        row = self._connection.execute(
+            "SELECT segment, offset, seq, finished FROM applied WHERE writer = ?", (writer,)
+        ).fetchone()
+        return (Position(*row[:3]), bool(row[3])) if row else (Position(), False)
+
+    def apply(self, writer: str, batch: Batch) -> int:
+        """Append what `batch` holds and return how many rows that made.
+
+        Raises:
+            apsw.Error: Nothing of the batch was kept; try again later.
+        """
+        try:
+            return self._apply(writer, batch, look_for_duplicates=False)
+        except apsw.ConstraintError:
+            # Somebody delivered an event again. Rare, so only then is every id looked up.
+            return self._apply(writer, batch, look_for_duplicates=True)
+
+    def checkpoint_if_due(self) -> None:
+        """Write a checkpoint when the last one is a minute old and there is something new."""
+        if self._seq > self._checkpoint.seq and self._clock() - self._checkpoint_ns >= CHECKPOINT_NS:
+            try:
+                with self._connection:
+                    self._write_checkpoint()
+            except BaseException:
+                self._load()
+                raise
+
+    # -- one batch, one transaction --
+
+    def _apply(self, writer: str, batch: Batch, *, look_for_duplicates: bool) -> int:
+        before = self._seq
+        try:
+            with self._connection:
+                self._mark_gaps(writer, batch.gaps)
+                rows = self._read(writer, batch.entries)
+                if batch.finished:
+                    rows += self._bury(writer)
+                if look_for_duplicates:
+                    rows = [row for row in rows if self._is_new(row.done)]
+                self._append(rows)
+                self._write_pending(writer)
+                self._write_position(writer, batch)
+                if self._seq - self._checkpoint.seq >= CHECKPOINT_ROWS:
+                    self._write_checkpoint()
+        except BaseException:
+            self._load()
+            raise
+        return self._seq - before
+
+    def _read(self, writer: str, entries: Iterable[Entry]) -> list[_Row]:
+        rows: list[_Row] = []
+        seen: set[bytes] = set()
+        pending = self._pending
+        for seq, record_type, payload in entries:
+            try:
+                if record_type == records.DONE:
+                    done = records.decode_done(payload)
+                    self._settle(done.event_id)
+                    if done.event_id in seen and self._dedupe:
+                        continue
+                    seen.add(done.event_id)
+                    rows.append(self._judge(done))
+                elif record_type == records.INTENT:
+                    pending[_event_of(payload).event_id] = _Pending(writer, payload, None, stored=False)
+                elif record_type == records.PARTIAL:
+                    begun = pending.get(_event_of(payload).event_id)
+                    if begun:
+                        begun.partial = payload
+                        begun.stored = False
+                elif record_type == records.MARK:
+                    mark = records.decode_mark(payload)
+                    self._write_mark(writer, mark.kind, {"at_ns": mark.at_ns, **mark.detail})
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                # One record nobody can read must not stop those behind it.
+                self._write_mark(writer, "undecodable", {"seq": seq, "type": record_type, "why": str(error)})
+        return rows
+
+    def _settle(self, event_id: bytes) -> None:
+        begun = self._pending.pop(event_id, None)
+        if begun and begun.stored:
+            self._connection.execute("DELETE FROM pending WHERE event_id = ?", (event_id,))
+
+    def _bury(self, writer: str) -> list[_Row]:
+        """Return a row for everything a dead writer had begun."""
+        rows: list[_Row] = []
+        for event_id, begun in [item for item in self._pending.items() if item[1].writer == writer]:
+            self._settle(event_id)
+            try:
+                rows.append(self._judge(_as_unknown(begun)))
+            except msgspec.MsgspecError as error:
+                self._write_mark(writer, "undecodable", {"event_id": uuid_text(event_id), "why": str(error)})
+        return rows
+
+    def _judge(self, done: Done) -> _Row:
+        """Decide whether an exchange is to be paid for at all."""
+        extraction = done.extraction
+        if done.outcome == "refused":
+            return _Row(done, False, extraction.not_billable_because or "refused_by_farebox", ())
+        if done.outcome == "upstream_failed" and done.error_class in NEVER_REACHED:
+            return _Row(done, False, extraction.not_billable_because or "upstream_not_reached", ())
+        return _Row(done, extraction.billable, extraction.not_billable_because, ())
+
+    def _is_new(self, done: Done) -> bool:
+        if not self._dedupe:
+            return True
+        found = self._connection.execute(
+            "SELECT 1 FROM call WHERE event_id = ? AND source = ?", (done.event_id, done.source)
+        ).fetchone()
+        return found is None
+
+    def _append(self, rows: Sequence[_Row]) -> None:
+        if not rows:
+            return
+        recorded_at = self._clock()
+        rollup = RollUp(self._admitted)
+        stored: list[Values] = []
+        responses: dict[tuple[str, str], tuple[bytes, bool]] = {}
+        seq, previous = self._seq, self._hash
+        for row in rows:
+            done = row.done
+            if row.billable and done.extraction.response_id:
+                row = self._bill_once(row, responses)
+            seq += 1
+            values = entry_values(
+                seq,
+                recorded_at,
+                done,
+                self._rate(row),
+                billable=row.billable,
+                not_billable_because=row.not_billable_because,
+                flags=row.flags,
+            )
+            previous = link(previous, values)
+            stored.append((*values, previous))
+            rollup.add(values)
+        self._connection.executemany(_INSERT, stored)
+        rollup.write(self._connection)
+        self._seq, self._hash = seq, previous
+
+    def _rate(self, row: _Row) -> list[RatedPart]:
+        done = row.done
+        extraction = done.extraction
+        return [
+            self._book.rate(
+                part,
+                occurred_at_ns=done.occurred_at_ns,
+                completeness=extraction.completeness,
+                billable=row.billable,
+            )
+            for part in extraction.parts
+        ]
+
+    # -- the same result fetched twice --
+
+    def _bill_once(self, row: _Row, batch: dict[tuple[str, str], tuple[bytes, bool]]) -> _Row:
+        """Bill a provider's response once, however often it is fetched again.
+
+        Making a result (POST) is always a call of its own: small servers give the same id to
+        different answers. Fetching one (GET) is the call that made it, seen again.
+        """
+        done, extraction = row.done, row.done.extraction
+        if extraction.completeness == "none" or extraction.response_id is None:
+            return row
+        key = (done.provider, extraction.response_id)
+        retrieves = done.method != "POST"
+        earlier = self._billed_before(key, batch, retrieved_only=not retrieves)
+        if earlier is not None:
+            return row._replace(billable=False, not_billable_because=f"duplicate_of:{uuid_text(earlier)}")
+        batch[key] = (done.event_id, retrieves)
+        if retrieves:
+            self._has_retrievals = True
+            self._connection.execute(
+                "INSERT OR IGNORE INTO retrieval VALUES (?, ?, ?)", (*key, done.event_id)
+            )
+        return row
+
+    def _billed_before(
+        self, key: tuple[str, str], batch: dict[tuple[str, str], tuple[bytes, bool]], *, retrieved_only: bool
+    ) -> bytes | None:
+        in_batch = batch.get(key)
+        if in_batch and (in_batch[1] or not retrieved_only):
+            return in_batch[0]
+        if retrieved_only:
+            if not self._has_retrievals:
+                return None
+            statement = "SELECT event_id FROM retrieval WHERE provider = ? AND response_id = ?"
+        else:
+            statement = (
+                "SELECT event_id FROM call WHERE provider = ? AND response_id = ? AND billable = 1 "
+                "AND completeness <> 'none' ORDER BY seq LIMIT 1"
+            )
+        found = self._connection.execute(statement, key).fetchone()
+        return found[0] if found else None
+
+    # -- what is written beside the rows --
+
+    def _write_pending(self, writer: str) -> None:
+        fresh = [(event_id, begun) for event_id, begun in self._pending.items() if not begun.stored]
+        if fresh:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?)",
+                [(event_id, begun.writer, begun.intent, begun.partial) for event_id, begun in fresh],
+            )
+            for _, begun in fresh:
+                begun.stored = True
+
+    def _write_position(self, writer: str, batch: Batch) -> None:
+        values = (writer, *batch.position, int(batch.finished), self._seq)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, link(self._hash, values))
+        )
+
+    def _mark_gaps(self, writer: str, gaps: Iterable[Gap]) -> None:
+        for gap in gaps:
+            detail = {"segment": gap.segment, "start": gap.start, "end": gap.end, "records": gap.records}
+            self._write_mark(writer, gap.kind, detail)
+
+    def _write_mark(self, writer: str, kind: str, detail: dict[str, Any]) -> None:
+        text = msgspec.json.encode(detail).decode()
+        values = (self._mark_id + 1, self._clock(), writer, kind, text)
+        self._mark_hash = link(self._mark_hash, values)
+        self._mark_id += 1
+        self._connection.execute("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?)", (*values, self._mark_hash))
+
+    def _write_checkpoint(self) -> None:
+        now = self._clock()
+        self._connection.execute(
+            "INSERT INTO checkpoint VALUES (?, ?, ?, ?, ?)",
+            (self._seq, self._hash, self._mark_id, self._mark_hash, now),
+        )
+        self._checkpoint = Checkpoint(self._seq, self._hash)
+        self._checkpoint_ns = now
+
+    def _load(self) -> None:
+        """Take everything from the file: at the start, and after a transaction that failed."""
+        execute = self._connection.execute
+        last = execute("SELECT seq, hash FROM call ORDER BY seq DESC LIMIT 1").fetchone()
+        self._seq, self._hash = last or (0, GENESIS)
+        mark = execute("SELECT id, hash FROM mark ORDER BY id DESC LIMIT 1").fetchone()
+        self._mark_id, self._mark_hash = mark or (0, GENESIS)
+        checkpoint = execute(
+            "SELECT seq, hash, recorded_at FROM checkpoint ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        self._checkpoint = Checkpoint(*checkpoint[:2]) if checkpoint else Checkpoint(0, GENESIS)
+        self._checkpoint_ns = checkpoint[2] if checkpoint else self._clock()
+        self._pending = {
+            event_id: _Pending(writer, intent, partial, stored=True)
+            for event_id, writer, intent, partial in execute(
+                "SELECT event_id, writer, intent, partial FROM pending"
+            )
+        }
+        self._has_retrievals = execute("SELECT 1 FROM retrieval LIMIT 1").fetchone() is not None
+        self._admitted.forget()
+
+
+def _as_unknown(begun: _Pending) -> Done:
+    """Return the end of an exchange whose writer died before it could say how it went."""
+    intent = records.decode_intent(begun.intent)
+    extraction = Extraction(reason="writer_died", request_model=None)
+    ended_at_ns = intent.occurred_at_ns
+    if begun.partial:
+        partial = records.decode_partial(begun.partial)
+        ended_at_ns = partial.at_ns
+        extraction = partial.extraction
+        if extraction.completeness != "none":
+            extraction = msgspec.structs.replace(extraction, completeness="partial", reason="writer_died")
+    return Done(
+        **msgspec.structs.asdict(intent),
+        ended_at_ns=ended_at_ns,
+        outcome="unknown",
+        extraction=extraction,
+    )

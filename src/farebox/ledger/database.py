@@ -1,0 +1,137 @@
+"""Open `ledger.db`: its one writer, its many readers, its migrations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import apsw
+
+from farebox.errors import LedgerError, LedgerSchemaError
+from farebox.home import Home, check_private
+from farebox.journal.filesystem import is_network
+
+_SQLITE_OLDEST = (3, 51, 3)
+"""Before it, a WAL could be corrupted by a race: https://sqlite.org/wal.html#walresetbug"""
+
+_BUSY_MS = 5_000
+_WRITER_CACHE_KIB = 6_144
+_READER_CACHE_KIB = 8_192
+_CHECKPOINT_PAGES = 4_000
+
+
+class Cursor(Protocol):
+    """What is used of an apsw cursor. apsw's own types are not complete enough to check against."""
+
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """What is used of an apsw connection. As a context manager it is a transaction."""
+
+    def execute(self, statements: str, bindings: Sequence[Any] = ..., /) -> Cursor: ...
+    def executemany(self, statements: str, bindings: Iterable[Sequence[Any]], /) -> Cursor: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> object: ...
+    def __exit__(self, *failure: Any) -> bool | None: ...
+
+
+def open_writer(home: Home) -> Connection:
+    """Open the ledger for its one writer, created and migrated as needed.
+
+    Raises:
+        LedgerSchemaError: A newer Farebox has written it.
+        LedgerError: SQLite is too old, or the home lies on a network file system.
+    """
+    _check_sqlite()
+    if is_network(home.path):
+        raise LedgerError(f"{home.path} lies on a network file system, where SQLite's WAL is not safe")
+    _create_private(home.ledger)
+    raw = apsw.Connection(str(home.ledger), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection = _harden(raw, _WRITER_CACHE_KIB)
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL: with NORMAL a power cut takes acknowledged commits back.
+    connection.execute("PRAGMA synchronous = FULL")
+    raw.wal_autocheckpoint(_CHECKPOINT_PAGES)
+    connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
+    migrate(connection)
+    return connection
+
+
+def open_reader(home: Home) -> Connection | None:
+    """Open the ledger read-only; None where there is none yet."""
+    _check_sqlite()
+    if not home.ledger.exists():
+        return None
+    try:
+        raw = apsw.Connection(str(home.ledger), flags=apsw.SQLITE_OPEN_READONLY)
+        connection = _harden(raw, _READER_CACHE_KIB)
+        connection.execute("PRAGMA query_only = ON")
+        version = schema_version(connection)
+    except apsw.CantOpenError:
+        return None
+    if version == 0:  # the writer is creating it at this moment
+        connection.close()
+        return None
+    _refuse_newer(version)
+    return connection
+
+
+def schema_version(connection: Connection) -> int:
+    """Return the number of the last migration that was run."""
+    row = connection.execute("PRAGMA user_version").fetchone()
+    return int(row[0]) if row else 0
+
+
+def migrate(connection: Connection) -> None:
+    """Run the migrations that are missing, each whole or not at all."""
+    version = schema_version(connection)
+    _refuse_newer(version)
+    for number, script in migrations()[version:]:
+        with connection:
+            connection.execute(script)
+            connection.execute(f"PRAGMA user_version = {number:d}")
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Return every migration as number and SQL, in order."""
+    folder = resources.files("farebox.ledger") / "migrations"
+    files = sorted((entry.name, entry) for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(int(name[:3]), entry.read_text(encoding="utf-8")) for name, entry in files]
+
+
+def _refuse_newer(version: int) -> None:
+    known = len(migrations())
+    if version > known:
+        raise LedgerSchemaError(
+            f"the ledger has schema {version}, this Farebox knows {known}; use the Farebox that wrote it"
+        )
+
+
+def _check_sqlite() -> None:
+    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+    if version < _SQLITE_OLDEST:
+        wanted = ".".join(map(str, _SQLITE_OLDEST))
+        raise LedgerError(f"SQLite {apsw.sqlite_lib_version()} is in use, {wanted} is needed: upgrade apsw")
+
+
+def _harden(raw: apsw.Connection, cache_kib: int) -> Connection:
+    raw.set_busy_timeout(_BUSY_MS)
+    raw.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    connection = cast("Connection", raw)
+    connection.execute("PRAGMA mmap_size = 0")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute(f"PRAGMA cache_size = -{cache_kib:d}")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def _create_private(path: Path) -> None:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    os.close(os.open(path, flags, 0o600))
+    check_private(path)

@@ -1,0 +1,109 @@
+"""How far the ledger is behind the journals, and what will never be in it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import NamedTuple
+
+import msgspec
+
+from farebox.home import Home
+from farebox.journal.reader import Position, pending_bytes
+from farebox.ledger.database import Connection
+
+
+class LedgerHealth(msgspec.Struct, kw_only=True):
+    """The ledger's condition at one moment."""
+
+    running: bool = False
+    """A process holds the ledger's lock."""
+    last_seq: int = 0
+    last_recorded_at_ns: int | None = None
+    journal_bytes_pending: int = 0
+    """Stored by writers and not applied yet, in whole pages of 4 KiB."""
+    writers: int = 0
+    in_flight: int = 0
+    """Exchanges that have begun and not ended."""
+    gaps: int = 0
+    """Damaged places in journals, each with its byte range among the marks."""
+    gap_records: int = 0
+    torn_tails: int = 0
+    """Writers that died in the middle of a record; nothing a client has seen ended is missing."""
+    lost_records: int = 0
+    lost_exchanges: int = 0
+    """Records a writer could not keep, and how many of them were the end of an exchange."""
+    undecodable: int = 0
+    unpriced_calls: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is known to be missing."""
+        return not (self.gaps or self.lost_records or self.undecodable)
+
+
+class Known(NamedTuple):
+    """What the ledger's file itself knows."""
+
+    health: LedgerHealth
+    applied: dict[str, tuple[Position, bool]]
+
+
+def read(connection: Connection) -> Known | None:
+    """Return what the ledger's file says."""
+    health = LedgerHealth()
+    last = connection.execute("SELECT seq, recorded_at FROM call ORDER BY seq DESC LIMIT 1").fetchone()
+    if last:
+        health.last_seq, health.last_recorded_at_ns = last
+    health.in_flight = connection.execute("SELECT count(*) FROM pending").fetchone()[0]
+    health.unpriced_calls = connection.execute(
+        "SELECT coalesce(sum(unpriced), 0) FROM day_value WHERE dimension = 0"
+    ).fetchone()[0]
+    for kind, count, records, exchanges in connection.execute(
+        "SELECT kind, count(*), sum(coalesce(json_extract(detail, '$.records'), 0)), "
+        "sum(coalesce(json_extract(detail, '$.exchanges'), 0)) FROM mark GROUP BY kind"
+    ):
+        if kind in ("gap", "missing"):
+            health.gaps += count
+            health.gap_records += records
+        elif kind == "torn_tail":
+            health.torn_tails = count
+        elif kind == "lost":
+            health.lost_records, health.lost_exchanges = records, exchanges
+        elif kind == "undecodable":
+            health.undecodable = count
+    applied: dict[str, tuple[Position, bool]] = {}
+    for row in connection.execute("SELECT writer, segment, offset, seq, finished FROM applied"):
+        applied[row[0]] = Position(*row[1:4]), bool(row[4])
+    return Known(health, applied)
+
+
+def look(home: Home, known: Known | None) -> LedgerHealth:
+    """Return the ledger's condition: what its file knows, and what the journals have beyond it."""
+    health = known.health if known else LedgerHealth()
+    applied: dict[str, tuple[Position, bool]] = known.applied if known else {}
+    health.running = _is_locked(home)
+    try:
+        folders = [folder for folder in home.journal.iterdir() if not folder.name.startswith(".")]
+    except OSError:
+        folders = []
+    for folder in folders:
+        position, finished = applied.get(folder.name, (Position(), False))
+        if not finished:
+            health.writers += 1
+            health.journal_bytes_pending += pending_bytes(folder, position)
+    return health
+
+
+def _is_locked(home: Home) -> bool:
+    try:
+        descriptor = os.open(home.ledger_lock, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

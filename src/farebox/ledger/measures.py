@@ -1,0 +1,113 @@
+"""The thirteen sums kept of every group of calls, and how to add them up fast.
+
+In memory a group's sums are one big integer of thirteen 64-bit lanes: adding two groups is one
+addition, which is what lets a batch be summed by fourteen dimensions in a few microseconds a
+call. A lane that goes negative borrows from the next one; unpacking gives it back.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from farebox.ledger.rows import Measures
+from farebox.money import PICO_PER_MICRO
+
+MEASURES = (
+    "calls",
+    "errors",
+    "unpriced",
+    "estimated",
+    "cost_micro",
+    "cost_pico",
+    "charge_micro",
+    "charge_pico",
+    "input_tokens",
+    "cache_read",
+    "cache_creation",
+    "output_tokens",
+    "reasoning",
+)
+"""Columns of every table of sums, in order."""
+
+SUMS = ", ".join(f"coalesce(sum({name}), 0)" for name in MEASURES)
+"""The select list that adds up a table of sums."""
+
+UNPRICED_STATES = ("unpriced", "unknown")
+
+RAW_SUMS = ", ".join(
+    [
+        "count(*)",
+        "coalesce(sum(status >= 400 OR status = 0), 0)",
+        "coalesce(sum(cost_state IN ('unpriced', 'unknown')), 0)",
+        "coalesce(sum(cost_state = 'estimated'), 0)",
+        f"coalesce(sum(cost_pico / {PICO_PER_MICRO}), 0)",
+        f"coalesce(sum(cost_pico % {PICO_PER_MICRO}), 0)",
+        f"coalesce(sum(charge_pico / {PICO_PER_MICRO}), 0)",
+        f"coalesce(sum(charge_pico % {PICO_PER_MICRO}), 0)",
+        "coalesce(sum(input_tokens), 0)",
+        "coalesce(sum(cache_read_input_tokens), 0)",
+        "coalesce(sum(cache_creation_input_tokens), 0)",
+        "coalesce(sum(output_tokens), 0)",
+        "coalesce(sum(reasoning_output_tokens), 0)",
+    ]
+)
+"""The same sums made of calls. SQLite's division truncates towards zero, and so does `lanes`."""
+
+_LANES = struct.Struct(f"<{len(MEASURES)}q")
+_LANE_BITS = 64
+
+
+def lanes(
+    status: int, cost_state: str, cost_pico: int | None, charge_pico: int | None, tokens: Sequence[int]
+) -> int:
+    """Return one call's sums. `tokens` are the five totals in column order."""
+    cost, charge = cost_pico or 0, charge_pico or 0
+    values = (
+        1,
+        1 if status >= 400 or status == 0 else 0,
+        1 if cost_state in UNPRICED_STATES else 0,
+        1 if cost_state == "estimated" else 0,
+        *_split(cost),
+        *_split(charge),
+        *tokens,
+    )
+    if min(values) >= 0:
+        return int.from_bytes(_LANES.pack(*values), "little")
+    return sum(value << (_LANE_BITS * lane) for lane, value in enumerate(values))
+
+
+def unpack(total: int) -> Sequence[int]:
+    """Return the sums in `total`, in the order of `MEASURES`."""
+    values = _LANES.unpack(total.to_bytes(_LANES.size, "little", signed=True))
+    if min(values) >= 0:
+        return values
+    whole = list(values)
+    for lane in range(len(whole) - 1):
+        if whole[lane] < 0:
+            whole[lane + 1] += 1
+    return whole
+
+
+def as_measures(values: Sequence[int]) -> Measures:
+    """Return the sums in `values`, in the order of `MEASURES`, as people ask for them."""
+    return Measures(
+        calls=values[0],
+        errors=values[1],
+        unpriced_calls=values[2],
+        estimated_calls=values[3],
+        cost_pico=values[4] * PICO_PER_MICRO + values[5],
+        charge_pico=values[6] * PICO_PER_MICRO + values[7],
+        input_tokens=values[8],
+        cache_read_input_tokens=values[9],
+        cache_creation_input_tokens=values[10],
+        output_tokens=values[11],
+        reasoning_output_tokens=values[12],
+    )
+
+
+def _split(pico: int) -> tuple[int, int]:
+    if pico >= 0:
+        return divmod(pico, PICO_PER_MICRO)
+    micro, rest = divmod(-pico, PICO_PER_MICRO)
+    return -micro, -rest

@@ -1,0 +1,153 @@
+-- Calls, what was marked beside them, and the sums kept with them.
+-- Rows are appended and never edited; corrections are new rows.
+
+CREATE TABLE call (
+  seq INTEGER PRIMARY KEY,
+  event_id BLOB NOT NULL,
+  source TEXT NOT NULL,
+  occurred_at INTEGER NOT NULL,          -- nanoseconds since 1970, UTC
+  recorded_at INTEGER NOT NULL,
+  provider TEXT NOT NULL,
+  surface TEXT NOT NULL,
+  model TEXT,                            -- the response model, else the requested one
+  request_model TEXT,
+  response_id TEXT,
+  key_fingerprint TEXT,
+  app TEXT,
+  user TEXT,
+  customer TEXT,
+  agent TEXT,
+  session TEXT,
+  project TEXT,
+  status INTEGER NOT NULL,
+  outcome TEXT NOT NULL,
+  completeness TEXT NOT NULL,
+  billable INTEGER NOT NULL,
+  cost_state TEXT NOT NULL,
+  cost_pico INTEGER,                     -- NULL: not known, which is not zero
+  charge_pico INTEGER,
+  input_tokens INTEGER NOT NULL,
+  cache_read_input_tokens INTEGER NOT NULL,
+  cache_creation_input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  reasoning_output_tokens INTEGER NOT NULL,
+  detail BLOB NOT NULL,                  -- MessagePack: parts, price lines and the rest
+  hash BLOB NOT NULL                     -- SHA-256 of a version byte, the row before's hash, this row
+) STRICT;
+CREATE UNIQUE INDEX call_event ON call (event_id, source);
+CREATE INDEX call_occurred ON call (occurred_at);
+CREATE INDEX call_response ON call (response_id, provider) WHERE response_id IS NOT NULL;
+
+-- Gaps, torn tails, lost records, clock jumps: what a reader of the calls has to know.
+CREATE TABLE mark (
+  id INTEGER PRIMARY KEY,
+  recorded_at INTEGER NOT NULL,
+  writer TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  detail TEXT NOT NULL,                  -- JSON
+  hash BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE checkpoint (
+  seq INTEGER PRIMARY KEY,               -- the last call it covers
+  hash BLOB NOT NULL,
+  mark_id INTEGER NOT NULL,              -- the last mark it covers
+  mark_hash BLOB NOT NULL,
+  recorded_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TRIGGER call_never_updated BEFORE UPDATE ON call
+  BEGIN SELECT RAISE(ABORT, 'calls are never edited; append a correction'); END;
+CREATE TRIGGER call_never_deleted BEFORE DELETE ON call
+  BEGIN SELECT RAISE(ABORT, 'calls are never deleted'); END;
+CREATE TRIGGER mark_never_updated BEFORE UPDATE ON mark
+  BEGIN SELECT RAISE(ABORT, 'marks are never edited'); END;
+CREATE TRIGGER mark_never_deleted BEFORE DELETE ON mark
+  BEGIN SELECT RAISE(ABORT, 'marks are never deleted'); END;
+CREATE TRIGGER checkpoint_never_updated BEFORE UPDATE ON checkpoint
+  BEGIN SELECT RAISE(ABORT, 'checkpoints are never edited'); END;
+CREATE TRIGGER checkpoint_never_deleted BEFORE DELETE ON checkpoint
+  BEGIN SELECT RAISE(ABORT, 'checkpoints are never deleted'); END;
+
+-- How far each writer's journal has been applied, committed with the rows themselves.
+CREATE TABLE applied (
+  writer TEXT PRIMARY KEY,
+  segment INTEGER NOT NULL,
+  offset INTEGER NOT NULL,
+  seq INTEGER NOT NULL,                  -- the next record's number
+  finished INTEGER NOT NULL,             -- the writer is dead and nothing of it is left
+  last_call INTEGER NOT NULL,            -- the newest call when this was written
+  hash BLOB NOT NULL                     -- over this row and that call's hash
+) STRICT, WITHOUT ROWID;
+
+-- Exchanges that were begun and have not ended.
+CREATE TABLE pending (
+  event_id BLOB PRIMARY KEY,
+  writer TEXT NOT NULL,
+  intent BLOB NOT NULL,
+  partial BLOB
+) STRICT, WITHOUT ROWID;
+
+-- Exchanges that fetched a result made earlier (GET of a response) and were billed for it.
+CREATE TABLE retrieval (
+  provider TEXT NOT NULL,
+  response_id TEXT NOT NULL,
+  event_id BLOB NOT NULL,
+  PRIMARY KEY (provider, response_id)
+) STRICT, WITHOUT ROWID;
+
+-- Sums. Money is two columns, whole micro-dollars and the pico-dollars beyond them: a sum of
+-- pico-dollars alone would leave 64 bits at nine million dollars. The empty text is "none".
+CREATE TABLE minute_model (
+  minute INTEGER NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
+  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
+  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
+  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  PRIMARY KEY (minute, provider, model)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE day_project_model (
+  day INTEGER NOT NULL, project TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
+  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
+  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
+  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  PRIMARY KEY (day, project, provider, model)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE month_customer_model (
+  month INTEGER NOT NULL, customer TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
+  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
+  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
+  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  PRIMARY KEY (month, customer, provider, model)
+) STRICT, WITHOUT ROWID;
+
+-- One dimension at a time; dimension 0 is all calls together, the others as in filter.py.
+CREATE TABLE hour_value (
+  dimension INTEGER NOT NULL, hour INTEGER NOT NULL, value TEXT NOT NULL,
+  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
+  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
+  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,
+  PRIMARY KEY (dimension, hour, value)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hour_value_by_value ON hour_value (dimension, value, hour);
+
+CREATE TABLE day_value (
+  dimension INTEGER NOT NULL, day INTEGER NOT NULL, value TEXT NOT NULL,
+  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
+  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
+  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  PRIMARY KEY (dimension, day, value)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX day_value_by_value ON day_value (dimension, value, day);

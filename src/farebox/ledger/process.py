@@ -1,0 +1,145 @@
+"""The ledger process: hold the lock, follow the journals, stop cleanly."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Generator
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import apsw
+import msgspec
+
+from farebox.clock import iso, now_ns
+from farebox.errors import FareboxError, LedgerLockedError
+from farebox.home import Home, replace_private
+from farebox.ledger.apply import Applier
+from farebox.ledger.database import open_writer
+from farebox.ledger.follow import Follower
+from farebox.pricing import load_book
+
+if TYPE_CHECKING:
+    from farebox.config import Config
+
+EXIT_LOCKED = 75
+EXIT_FAILED = 70
+
+_POLL_FIRST_S, _POLL_LAST_S = 0.005, 0.1
+"""How long to sleep when there was nothing to do: twice as long each time. Stores into shared
+memory wake nobody, so this is the latency of a row after an idle while."""
+
+_RETRY_S = 0.5
+_LOCK_TRIES, _LOCK_PAUSE_S = 10, 0.02
+log = logging.getLogger("farebox.ledger")
+
+
+def main(home: Home, config: Config) -> int:
+    """Run until SIGTERM or SIGINT; return the exit status: 75 when another one runs."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    try:
+        home.prepare()
+        with locked(home):
+            _run(home, config, stop)
+    except LedgerLockedError as error:
+        log.error("%s", error)
+        return EXIT_LOCKED
+    except FareboxError as error:
+        log.error("%s: %s", error.code, error)
+        return EXIT_FAILED
+    return 0
+
+
+def catch_up(home: Home, config: Config) -> int:
+    """Apply what is pending and return the number of records; 0 where a ledger process runs."""
+    home.prepare()
+    try:
+        with locked(home):
+            connection = open_writer(home)
+            try:
+                follower = Follower(home, Applier(connection, load_book(config.pricing, home.cache)))
+                done = 0
+                while count := follower.step():
+                    done += count
+                follower.close()
+                return done
+            finally:
+                connection.close()
+    except LedgerLockedError:
+        return 0
+
+
+@contextlib.contextmanager
+def locked(home: Home) -> Generator[None]:
+    """Hold the ledger's lock.
+
+    Raises:
+        LedgerLockedError: Another process holds it.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(home.ledger_lock, flags, 0o600)
+    try:
+        if not _try_lock(descriptor):
+            raise LedgerLockedError(f"another process writes {home.ledger}")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Take the lock; who only looks whether it is taken holds it for microseconds."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            time.sleep(_LOCK_PAUSE_S)
+    return False
+
+
+def _run(home: Home, config: Config, stop: threading.Event) -> None:
+    connection = open_writer(home)
+    run_file = home.run / "ledger.json"
+    try:
+        applier = Applier(connection, load_book(config.pricing, home.cache))
+        follower = Follower(home, applier)
+        about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}
+        replace_private(run_file, msgspec.json.encode(about))
+        _follow(follower, applier, stop)
+        follower.close()
+    finally:
+        run_file.unlink(missing_ok=True)
+        connection.close()
+
+
+def _follow(follower: Follower, applier: Applier, stop: threading.Event) -> None:
+    pause = _POLL_FIRST_S
+    while True:
+        stopping = stop.is_set()
+        try:
+            busy = follower.step() > 0
+            applier.checkpoint_if_due()
+        except (apsw.Error, OSError) as error:
+            log.warning("the ledger cannot be written, the journal keeps everything: %s", error)
+            if stopping or stop.wait(_RETRY_S):
+                return
+            continue
+        if busy:
+            pause = _POLL_FIRST_S
+            continue
+        if stopping:
+            return
+        stop.wait(pause)
+        pause = min(pause * 2, _POLL_LAST_S)

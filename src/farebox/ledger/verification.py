@@ -1,0 +1,252 @@
+"""Prove that the ledger is what was appended: recompute everything and compare.
+
+Checked are the file itself, its schema and triggers, the chain over every call and mark, the
+checkpoints (those inside and one that the user kept), every table of sums against the calls,
+and the positions in the journals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apsw
+import msgspec
+
+from farebox.home import Home
+from farebox.journal.format import HEADER_BYTES, decode_record, segment_name, segment_seed
+from farebox.journal.reader import Position
+from farebox.ledger.chain import GENESIS, Checkpoint, link
+from farebox.ledger.database import Connection, migrations, open_reader
+from farebox.ledger.entries import COLUMNS, SELECT
+from farebox.ledger.rollup import DAY_NS, AdmittedValues, RollUp, month_of
+
+_PROBLEMS_MAX = 100
+
+
+class Problem(msgspec.Struct, kw_only=True):
+    """One thing that is not as it was appended."""
+
+    what: str
+    """`chain`, `checkpoint`, `sums`, `position`, `mark`, `schema` or `file`."""
+    seq: int | None = None
+    """The call concerned, where it is one."""
+    detail: str
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What `verify` found."""
+
+    rows: int = 0
+    marks: int = 0
+    checkpoint: str | None = None
+    """The chain's head, to keep somewhere else and give to a later `verify`."""
+    problems: list[Problem] = []
+    """At most 100."""
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is wrong."""
+        return not self.problems
+
+    @property
+    def first_bad_seq(self) -> int | None:
+        """The first call that is not as it was appended."""
+        return min((problem.seq for problem in self.problems if problem.seq is not None), default=None)
+
+
+def verify(home: Home, checkpoint: str | None = None) -> Report:
+    """Recompute the ledger of `home`; `checkpoint` is one the user kept.
+
+    Raises:
+        UsageError: `checkpoint` is not one.
+    """
+    kept = Checkpoint.parse(checkpoint) if checkpoint else None
+    try:
+        connection = open_reader(home)
+    except apsw.Error as error:
+        return Report(problems=[Problem(what="file", detail=str(error))])
+    if connection is None:
+        missing = Problem(what="checkpoint", detail="there is no ledger, so none that contains it")
+        return Report(problems=[missing] if kept and kept.seq else [])
+    try:
+        with connection:
+            return _Verification(connection, home, kept).run()
+    except apsw.Error as error:
+        return Report(problems=[Problem(what="file", detail=str(error))])
+    finally:
+        connection.close()
+
+
+class _Verification:
+    def __init__(self, connection: Connection, home: Home, kept: Checkpoint | None) -> None:
+        self._connection = connection
+        self._home = home
+        self._kept = kept
+        self._report = Report(problems=[])
+
+    def run(self) -> Report:
+        self._check_file()
+        self._check_schema()
+        mark_hashes = self._check_marks()
+        self._check_calls(mark_hashes)
+        self._check_sums()
+        self._check_positions()
+        return self._report
+
+    def _problem(self, what: str, detail: str, seq: int | None = None) -> None:
+        if len(self._report.problems) < _PROBLEMS_MAX:
+            self._report.problems.append(Problem(what=what, detail=detail, seq=seq))
+
+    def _check_file(self) -> None:
+        for (text,) in self._connection.execute("PRAGMA integrity_check(10)"):
+            if text != "ok":
+                self._problem("file", text)
+
+    def _check_schema(self) -> None:
+        expected_connection: Any = apsw.Connection(":memory:")
+        for _, script in migrations():
+            expected_connection.execute(script)
+        statement = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+        expected = set(expected_connection.execute(statement))
+        expected_connection.close()
+        found = set(self._connection.execute(statement))
+        # Statistics that SQLite keeps for its planner change no meaning.
+        changed = {entry for entry in expected ^ found if not entry[1].startswith("sqlite_stat")}
+        for kind, name, _, _ in sorted(changed, key=str):
+            self._problem("schema", f"the {kind} {name} is not as Farebox made it")
+
+    def _check_marks(self) -> dict[int, bytes]:
+        hashes = {0: GENESIS}
+        previous, expected = GENESIS, 1
+        for *values, stored in self._connection.execute(
+            "SELECT id, recorded_at, writer, kind, detail, hash FROM mark ORDER BY id"
+        ):
+            previous = link(previous, tuple(values))
+            if values[0] != expected or previous != stored:
+                self._problem("mark", f"mark {values[0]} is not as it was written")
+                previous = stored
+            hashes[values[0]] = stored
+            expected = values[0] + 1
+        self._report.marks = len(hashes) - 1
+        return hashes
+
+    def _check_calls(self, mark_hashes: dict[int, bytes]) -> None:
+        promised = self._promised(mark_hashes)
+        previous, expected = GENESIS, 1
+        statement = f"SELECT {SELECT}, hash FROM call ORDER BY seq"  # noqa: S608
+        for row in self._connection.execute(statement):
+            seq, stored = row[0], row[-1]
+            if seq != expected:
+                self._problem("chain", f"calls {expected} to {seq - 1} are missing", expected)
+            computed = link(previous, row[:-1])
+            if computed != stored:
+                self._problem("chain", f"call {seq} is not as it was appended", seq)
+            for what, wanted in promised.pop(seq, ()):
+                if wanted != computed:
+                    self._problem("checkpoint", f"call {seq} does not agree with {what}", seq)
+            previous, expected = stored, seq + 1
+            self._report.rows += 1
+        for seq, promises in promised.items():
+            for what, wanted in promises:
+                if seq or wanted != GENESIS:
+                    self._problem("checkpoint", f"call {seq} is missing, says {what}", min(seq, expected))
+        self._report.checkpoint = str(Checkpoint(expected - 1, previous))
+
+    def _promised(self, mark_hashes: dict[int, bytes]) -> dict[int, list[tuple[str, bytes]]]:
+        """Return which hash each checkpoint promises for which call."""
+        promised: dict[int, list[tuple[str, bytes]]] = {}
+        for seq, stored, mark_id, mark_hash in self._connection.execute(
+            "SELECT seq, hash, mark_id, mark_hash FROM checkpoint"
+        ):
+            promised.setdefault(seq, []).append(("a checkpoint in the ledger", stored))
+            if mark_hashes.get(mark_id) != mark_hash:
+                self._problem(
+                    "checkpoint", f"mark {mark_id} does not agree with the checkpoint at call {seq}"
+                )
+        if self._kept:
+            promised.setdefault(self._kept.seq, []).append(("the checkpoint you kept", self._kept.hash))
+        return promised
+
+    # -- sums --
+
+    def _check_sums(self) -> None:
+        # The values a day's sums name are taken as they are, everything else is `(other)`: a
+        # name that was changed then has sums no calls account for.
+        admitted = AdmittedValues(self._connection, 0)
+        month, months = -1, RollUp(admitted)
+        for day in self._days():
+            if month_of(day) != month:
+                self._check_month(month, months)
+                month, months = month_of(day), RollUp(admitted)
+            rollup = RollUp(admitted)
+            for row in self._calls_of(day):
+                rollup.add(row)
+            months.add_months(rollup)
+            for table, expected in rollup.tables():
+                self._compare(table, day, expected)
+        self._check_month(month, months)
+        known = {month_of(day) for day in self._days()}
+        for (extra,) in self._connection.execute("SELECT DISTINCT month FROM month_customer_model"):
+            if extra not in known:
+                self._problem("sums", f"month_customer_model: no call occurred in month {extra}")
+
+    def _days(self) -> list[int]:
+        statement = (
+            f"SELECT occurred_at / {DAY_NS} FROM call UNION SELECT day FROM day_value "  # noqa: S608
+            "UNION SELECT day FROM day_project_model UNION SELECT hour / 24 FROM hour_value "
+            "UNION SELECT minute / 1440 FROM minute_model ORDER BY 1"
+        )
+        return [day for (day,) in self._connection.execute(statement)]
+
+    def _calls_of(self, day: int) -> Iterator[tuple[Any, ...]]:
+        names = ", ".join("NULL" if name == "detail" else name for name in COLUMNS)
+        statement = f"SELECT {names} FROM call WHERE occurred_at >= ? AND occurred_at < ? ORDER BY seq"  # noqa: S608
+        yield from self._connection.execute(statement, (day * DAY_NS, (day + 1) * DAY_NS))
+
+    def _compare(self, table: str, day: int, expected: Iterable[tuple[Any, ...]]) -> None:
+        ranges = {
+            "hour_value": ("hour", day * 24, day * 24 + 24),
+            "day_value": ("day", day, day + 1),
+            "minute_model": ("minute", day * 1440, day * 1440 + 1440),
+            "day_project_model": ("day", day, day + 1),
+        }
+        if table not in ranges:
+            return
+        column, start, end = ranges[table]
+        statement = f"SELECT * FROM {table} WHERE {column} >= ? AND {column} < ?"  # noqa: S608
+        self._report_difference(table, set(expected), set(self._connection.execute(statement, (start, end))))
+
+    def _check_month(self, month: int, rollup: RollUp) -> None:
+        expected = {row for table, rows in rollup.tables() if table == "month_customer_model" for row in rows}
+        found = set(self._connection.execute("SELECT * FROM month_customer_model WHERE month = ?", (month,)))
+        self._report_difference("month_customer_model", expected, found)
+
+    def _report_difference(self, table: str, expected: set[Any], found: set[Any]) -> None:
+        for row in sorted(expected ^ found, key=str)[:3]:
+            origin = "the calls" if row in expected else "the ledger"
+            self._problem("sums", f"{table}: calls and sums differ, {origin} say {row}")
+
+    # -- positions --
+
+    def _check_positions(self) -> None:
+        for *values, stored in self._connection.execute(
+            "SELECT writer, segment, offset, seq, finished, last_call, hash FROM applied"
+        ):
+            writer, segment, offset, seq, finished, last_call = values
+            row = self._connection.execute("SELECT hash FROM call WHERE seq = ?", (last_call,)).fetchone()
+            if link(row[0] if row else GENESIS, tuple(values)) != stored:
+                self._problem("position", f"the position in {writer} is not as it was written")
+            elif not finished and not self._is_border(writer, Position(segment, offset, seq)):
+                self._problem("position", f"the position in {writer} is in the middle of a record")
+
+    def _is_border(self, writer: str, position: Position) -> bool:
+        """Tell whether the record at `position`, if one is there, is the one expected."""
+        path = self._home.journal / writer / segment_name(position.segment)
+        if position.offset < HEADER_BYTES or not path.exists():
+            return True
+        with path.open("rb") as file:
+            file.seek(position.offset)
+            data = file.read(64 << 10)
+        record = decode_record(segment_seed(writer, position.segment), data, 0)
+        return record is None or record.seq <= position.seq
