@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from farebox.clock import iso
 from farebox.errors import CallNotFoundError
+from farebox.ledger.health import LedgerHealth
 from farebox.ledger.rows import CallRow, Group, Measures, PartRow, Point
 from farebox.money import pico_from_usd, usd_text
 from farebox.pricing.facts import CostLine
@@ -144,11 +143,6 @@ def measure(rows: Iterable[CallRow]) -> Measures:
     )
 
 
-class Health(msgspec.Struct):
-    pending_bytes: int = 0
-    lost: int = 0
-
-
 class FakeLedger:
     """Rows in memory; add some while a test runs and they are there."""
 
@@ -206,5 +200,5 @@ class FakeLedger:
     def last_seq(self) -> int:
         return self.rows[-1].seq if self.rows else 0
 
-    def health(self) -> Health:
-        return Health()
+    def health(self) -> LedgerHealth:
+        return LedgerHealth(running=True, last_seq=self.last_seq())

@@ -114,6 +114,7 @@ class Server:
             return RedirectResponse("/", 303) if signed_in else _page(pages.link_is_spent(), 401)
         if not signed_in:
             return _page(pages.sign_in(), 401)
+        self._assets.refresh()
         if self._assets.stamp is None:
             return _page(pages.not_built(), 503)
         return Response(

@@ -39,6 +39,11 @@ class Assets:
 
     def __init__(self, folder: Traversable | None = None) -> None:
         self._folder = files("farebox.server").joinpath("web") if folder is None else folder
+        self.stamp: BuildStamp | None = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the stamp again: an upgrade may have replaced the files under a running server."""
         try:
             self.stamp = msgspec.json.decode(
                 self._folder.joinpath("build.json").read_bytes(), type=BuildStamp

@@ -117,7 +117,7 @@ async def stream(
     async with pulse:
         try:
             seen = await ledger.ask(lambda reader: reader.last_seq())
-            yield _event("hello", _Hello(last_seq=seen, at_ms=clock() // 10**6), None)
+            yield _event("hello", Hello(last_seq=seen, at_ms=clock() // 10**6), None)
             if resume_after is not None and resume_after < seen:
                 seen = resume_after
             figures_at = 0.0
@@ -143,7 +143,9 @@ async def stream(
             yield _event("failed", from_farebox(error).body, None)
 
 
-class _Hello(msgspec.Struct, kw_only=True):
+class Hello(msgspec.Struct, kw_only=True):
+    """Event `hello`: where the stream starts, and the server's clock."""
+
     last_seq: int
     at_ms: int
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -12,6 +11,7 @@ from farebox import __version__
 from farebox.clock import iso, now_ns
 from farebox.errors import FareboxError
 from farebox.home import Home
+from farebox.ledger.health import LedgerHealth
 from farebox.server import views
 from farebox.server.filters import local_zone_name
 from farebox.server.queries import Reader
@@ -50,7 +50,7 @@ def process(home: Home, name: str) -> views.Process:
         os.kill(run.pid, 0)
     except (OSError, msgspec.DecodeError):
         return views.Process(name=name, state="down", address=None, started_at=None)
-    address = None if run.host is None or run.port is None else f"{run.host}:{run.port}"
+    address = f"{run.host}:{run.port}" if run.host and run.port else None
     return views.Process(name=name, state="up", address=address, started_at=run.started_at)
 
 
@@ -58,26 +58,29 @@ def ledger_status(reader: Reader) -> views.LedgerStatus:
     """Return how the ledger is, in a word, a sentence and figures."""
     try:
         last_seq = reader.last_seq()
-        facts = _facts(reader.health())
+        health = reader.health()
     except FareboxError as error:
         return views.LedgerStatus(state="unavailable", message=str(error), last_seq=0, facts={})
     state, message = "ok", "Every recorded call is in the ledger."
-    if facts.get("lost", "0") not in ("0", "", "{}"):
-        state, message = "degraded", "Some calls could not be recorded; they are counted here."
-    elif facts.get("gaps", "0") not in ("0", "", "[]"):
-        state, message = "degraded", "Part of a journal could not be read; the gap is on record."
-    elif facts.get("pending_bytes", "0") != "0":
-        state, message = "behind", "Calls are recorded and waiting to be priced."
+    if health.lost_records:
+        lost = (
+            f"{health.lost_exchanges} calls could not be recorded"
+            if health.lost_exchanges
+            else "Records were lost"
+        )
+        state, message = "degraded", f"{lost}: totals are too low. Look at farebox verify."
+    elif not health.complete:
+        state, message = "degraded", "Part of a journal could not be read. Look at farebox verify."
+    elif health.journal_bytes_pending and not health.running:
+        state, message = "behind", "Calls are recorded and wait for the ledger process to be priced."
     elif last_seq == 0:
         state, message = "empty", "No call has been recorded yet."
-    return views.LedgerStatus(state=state, message=message, last_seq=last_seq, facts=facts)
+    return views.LedgerStatus(state=state, message=message, last_seq=last_seq, facts=_facts(health))
 
 
-def _facts(health: Any) -> dict[str, str]:
-    plain = msgspec.to_builtins(health)
-    if not isinstance(plain, dict):
-        return {}
-    return {str(name): str(value) for name, value in plain.items() if value is not None}  # pyright: ignore
+def _facts(health: LedgerHealth) -> dict[str, str]:
+    plain = msgspec.structs.asdict(health)
+    return {name: str(value) for name, value in plain.items() if value is not None}
 
 
 def hints(proxy_url: str | None) -> list[views.Hint]:

@@ -1,0 +1,71 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactElement, useEffect, useState } from "react";
+import { BreakdownCard } from "@/features/breakdown/BreakdownCard";
+import { FirstCall } from "@/features/capture/EmptyState";
+import { HealthNotice } from "@/features/capture/HealthNotice";
+import { FilterBar } from "@/features/filters/FilterBar";
+import { HelpDialog } from "@/features/help/HelpDialog";
+import { useLive } from "@/features/live/use-live";
+import { Figures } from "@/features/spend/Figures";
+import { MinutesCard } from "@/features/spend/MinutesCard";
+import { SpanCard } from "@/features/spend/SpanCard";
+import { statusQuery } from "@/shared/api/queries";
+import { useSearch } from "@/shared/search/use-search";
+import { useKeys } from "@/shared/ui/use-keys";
+import { CallsSection } from "./CallsSection";
+import { TopBar } from "./TopBar";
+
+/** The whole of it on one page: how much, on what, and each call with its receipt. */
+export function OverviewPage(): ReactElement {
+  const actions = useSearch();
+  const { search, change, toggle } = actions;
+  const [paused, setPaused] = useState(false);
+  const [help, setHelp] = useState(false);
+  const scrolled = useScrolledPast(900);
+  const live = useLive(search, paused || scrolled);
+  const status = useQuery(statusQuery);
+  useKeys({ " ": () => setPaused(!paused), "?": () => setHelp(true) });
+
+  return (
+    <>
+      <TopBar live={live.state} paused={paused} help={() => setHelp(true)} />
+      <main className="mx-auto flex max-w-[1440px] flex-col gap-6 px-4 pt-6 pb-24 sm:px-8">
+        <HealthNotice />
+        {status.data?.ledger.last_seq === 0 ? (
+          <section aria-label="First call" className="card">
+            <FirstCall />
+          </section>
+        ) : (
+          <>
+            <FilterBar {...actions} />
+            <div className="py-2">
+              <Figures search={search} showUnpriced={() => change({ cost_state: "unpriced,unknown" })} />
+            </div>
+            <div className="grid gap-6 xl:grid-cols-2">
+              <MinutesCard search={search} />
+              <SpanCard search={search} />
+            </div>
+            <div className="grid gap-6 lg:grid-cols-3">
+              <BreakdownCard search={search} by="model" colored onPick={toggle} />
+              <BreakdownCard search={search} by="surface" onPick={toggle} />
+              <BreakdownCard search={search} by="key" onPick={toggle} />
+            </div>
+            <CallsSection actions={actions} live={live} paused={paused} resume={() => setPaused(false)} />
+          </>
+        )}
+      </main>
+      <HelpDialog open={help} close={() => setHelp(false)} />
+    </>
+  );
+}
+
+/** Whether the reader has gone so far down that new rows on top would move what is being read. */
+function useScrolledPast(pixels: number): boolean {
+  const [past, setPast] = useState(false);
+  useEffect(() => {
+    const onScroll = (): void => setPast(window.scrollY > pixels);
+    window.addEventListener("scroll", onScroll, { passive: true });
+    return () => window.removeEventListener("scroll", onScroll);
+  }, [pixels]);
+  return past;
+}

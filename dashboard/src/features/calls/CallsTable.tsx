@@ -1,0 +1,173 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { type ReactElement, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { callsQuery } from "@/shared/api/queries";
+import type { CallBrief } from "@/shared/api/types";
+import { type Search, zoneOf } from "@/shared/search/search";
+import { ErrorNotice } from "@/shared/ui/ErrorNotice";
+import { useKeys } from "@/shared/ui/use-keys";
+import { useWidth } from "@/shared/ui/use-width";
+import { COLUMNS, type Column } from "./columns";
+
+interface CallsTableProps {
+  search: Search;
+  /** The call whose receipt is open, by event id. */
+  opened: string | undefined;
+  open: (id: string | undefined) => void;
+  /** What to show where no call matches. */
+  empty: ReactElement;
+}
+
+const ROW = 38;
+const WIDTH_FOR = [0, 610, 880, 1140] as const;
+
+/** The calls, newest first. Arrow through them with j and k; Enter opens the receipt beside. */
+export function CallsTable({ search, opened, open, empty }: CallsTableProps): ReactElement {
+  const query = useInfiniteQuery(callsQuery(search));
+  const calls = useMemo(() => query.data?.pages.flatMap((page) => page.calls) ?? [], [query.data]);
+  const [measure, width] = useWidth<HTMLDivElement>(1100);
+  const body = useRef<HTMLDivElement>(null);
+  const [margin, setMargin] = useState(0);
+  const [cursor, setCursor] = useState<number | null>(null);
+  const firstSeen = useRef<number | null>(null);
+  const tz = zoneOf(search);
+  const columns = COLUMNS.filter((column) => width >= WIDTH_FOR[column.drop]);
+  const tracks = columns.map((column) => column.track).join(" ");
+
+  useLayoutEffect(() => {
+    const top = body.current?.getBoundingClientRect().top ?? 0;
+    setMargin(Math.round(top + window.scrollY));
+  });
+  const rows = useWindowVirtualizer({
+    count: calls.length,
+    estimateSize: () => ROW,
+    overscan: 12,
+    scrollMargin: margin,
+    getItemKey: (index) => calls[index]?.seq ?? index,
+  });
+  const shown = rows.getVirtualItems();
+  const lastShown = shown.at(-1)?.index ?? 0;
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = query;
+  useEffect(() => {
+    if (lastShown >= calls.length - 20 && hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [lastShown, calls.length, hasNextPage, isFetchingNextPage, fetchNextPage]);
+  if (firstSeen.current === null && calls[0]) firstSeen.current = calls[0].seq;
+
+  const at = calls.findIndex((call) => call.seq === cursor);
+  const move = (step: number): void => {
+    const next = calls[Math.max(0, Math.min(calls.length - 1, at + step))];
+    if (next === undefined) return;
+    setCursor(next.seq);
+    if (opened !== undefined) open(next.event_id);
+    rows.scrollToIndex(calls.indexOf(next), { align: "auto" });
+  };
+  const openAtCursor = (): void => {
+    const call = calls[at];
+    if (call) open(call.event_id);
+  };
+  const close = (): void => open(undefined);
+  useKeys({ j: () => move(1), k: () => move(-1), Enter: openAtCursor, Escape: close });
+
+  if (query.isPending) return <TableSkeleton />;
+  if (query.isError) return <ErrorNotice error={query.error} retry={() => void query.refetch()} />;
+  return (
+    <div ref={measure} className="min-w-0" role="table" aria-label="Calls" aria-rowcount={calls.length + 1}>
+      <div
+        role="row"
+        tabIndex={-1}
+        className="grid items-center gap-x-4 border-b border-line px-5 pb-2 text-[12px] font-medium text-soft"
+        style={{ gridTemplateColumns: tracks }}
+      >
+        {columns.map((column) => (
+          <span
+            key={column.id}
+            role="columnheader"
+            tabIndex={-1}
+            title={column.hint}
+            className={column.right ? "text-right" : ""}
+          >
+            {column.title}
+          </span>
+        ))}
+      </div>
+      {calls.length === 0 ? empty : null}
+      <div ref={body} className="relative" style={{ height: rows.getTotalSize() }}>
+        {shown.map((item) => {
+          const call = calls[item.index];
+          if (call === undefined) return null;
+          return (
+            <Row
+              key={call.seq}
+              call={call}
+              columns={columns}
+              tracks={tracks}
+              tz={tz}
+              top={item.start - margin}
+              index={item.index}
+              isNew={firstSeen.current !== null && call.seq > firstSeen.current}
+              isAt={call.seq === cursor}
+              isOpen={call.event_id === opened}
+              open={() => {
+                setCursor(call.seq);
+                open(call.event_id === opened ? undefined : call.event_id);
+              }}
+            />
+          );
+        })}
+      </div>
+      {isFetchingNextPage ? (
+        <p className="py-3 text-center text-[13px] text-soft">Loading older calls…</p>
+      ) : null}
+    </div>
+  );
+}
+
+interface RowProps {
+  call: CallBrief;
+  columns: readonly Column[];
+  tracks: string;
+  tz: string;
+  top: number;
+  index: number;
+  isNew: boolean;
+  isAt: boolean;
+  isOpen: boolean;
+  open: () => void;
+}
+
+function Row({ call, columns, tracks, tz, top, index, isNew, isAt, isOpen, open }: RowProps): ReactElement {
+  const ground = isOpen ? "bg-accent-soft" : isAt ? "bg-sunken" : "hover:bg-sunken";
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: j, k and Enter do this for the whole table
+    <div
+      role="row"
+      tabIndex={-1}
+      aria-rowindex={index + 2}
+      aria-selected={isOpen}
+      data-call={call.event_id}
+      onClick={open}
+      className={`absolute inset-x-0 grid cursor-pointer items-center gap-x-4 border-b border-line/70 px-5 text-[13px] ${ground} ${isNew ? "row-new" : ""}`}
+      style={{ gridTemplateColumns: tracks, height: ROW, transform: `translateY(${top}px)` }}
+    >
+      {columns.map((column) => (
+        <span
+          key={column.id}
+          role="cell"
+          className={`min-w-0 whitespace-nowrap ${column.right ? "text-right" : "truncate"}`}
+        >
+          {column.cell(call, tz)}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+function TableSkeleton(): ReactElement {
+  return (
+    <div aria-hidden="true" className="flex flex-col gap-3 px-5 py-2">
+      {["a", "b", "c", "d", "e", "f"].map((key) => (
+        <div key={key} className="skeleton h-5" />
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,50 @@
+import { type ReactElement, useEffect, useRef } from "react";
+
+const KEYS: readonly [string, string][] = [
+  ["/", "Filter"],
+  ["j  k", "Next, previous call"],
+  ["Enter", "Open the receipt"],
+  ["Esc", "Close it"],
+  ["Space", "Hold the list still, let it go"],
+  ["?", "This list"],
+];
+
+interface HelpDialogProps {
+  open: boolean;
+  close: () => void;
+}
+
+/** The keys, and where the numbers come from. */
+export function HelpDialog({ open, close }: HelpDialogProps): ReactElement {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    if (open && !dialog.current?.open) dialog.current?.showModal();
+    if (!open && dialog.current?.open) dialog.current?.close();
+  }, [open]);
+  return (
+    <dialog ref={dialog} onClose={close} aria-label="Keyboard" className="card m-auto w-96 p-6">
+      <h2 className="text-[15px] font-semibold">Keyboard</h2>
+      <dl className="mt-4 grid grid-cols-[5rem_1fr] gap-y-2.5 text-[13.5px]">
+        {KEYS.map(([key, meaning]) => (
+          <div key={key} className="contents">
+            <dt>
+              <kbd className="rounded-md border border-line bg-sunken px-1.5 py-0.5 font-mono text-[12px]">
+                {key}
+              </kbd>
+            </dt>
+            <dd className="text-soft">{meaning}</dd>
+          </div>
+        ))}
+      </dl>
+      <p className="mt-5 text-[12.5px] text-faint">
+        Amounts are exact: hover one to see every digit. Calls without a known price are counted, never shown
+        as zero.
+      </p>
+      <form method="dialog" className="mt-4 text-right">
+        <button type="submit" className="rounded-lg bg-ink px-3 py-1.5 text-[13.5px] font-medium text-paper">
+          Close
+        </button>
+      </form>
+    </dialog>
+  );
+}

@@ -1,0 +1,128 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactElement, ReactNode } from "react";
+import { nowKey, summaryQuery } from "@/shared/api/queries";
+import type { Now, Sums } from "@/shared/api/types";
+import { formatCompact, formatCount } from "@/shared/format";
+import { DEFAULT_SINCE, presetOf, type Search } from "@/shared/search/search";
+import { Delta } from "@/shared/ui/Delta";
+import { ErrorNotice } from "@/shared/ui/ErrorNotice";
+import { Money } from "@/shared/ui/Money";
+import { CoverageChip } from "./CoverageChip";
+
+interface FiguresProps {
+  search: Search;
+  showUnpriced: () => void;
+}
+
+const AGAINST: Record<string, string> = {
+  today: "yesterday by now",
+  month: "last month by now",
+  "prev-month": "the month before",
+};
+
+/** Money first, with its certainty: the span being looked at, and what is being spent right now. */
+export function Figures({ search, showUnpriced }: FiguresProps): ReactElement {
+  const summary = useQuery(summaryQuery(search));
+  const pushed = useQuery<Now>({ queryKey: nowKey(search), enabled: false });
+  if (summary.isPending) return <FiguresSkeleton />;
+  if (summary.isError) return <ErrorNotice error={summary.error} retry={() => void summary.refetch()} />;
+  const now = freshest(pushed.data, summary.data.now);
+  const since = search.since ?? DEFAULT_SINCE;
+  const isToday = since === "today" && search.until === undefined;
+  const sums = isToday ? now.today : summary.data.sums;
+  const change = isToday ? now.today_change_percent : summary.data.cost_change_percent;
+  return (
+    <section
+      aria-label="Spend"
+      className="grid grid-cols-2 gap-x-8 gap-y-6 md:grid-cols-[minmax(0,2fr)_1fr_1fr_1fr]"
+    >
+      <div className="col-span-2 min-w-0 md:col-span-1">
+        <p className="label">{spanTitle(search)}</p>
+        <p className="mt-1 flex flex-wrap items-center gap-x-4 gap-y-2">
+          <span data-testid="spend" className="text-[44px] leading-none font-semibold tracking-[-0.035em]">
+            <Money pico={sums.cost_pico} atLeast={sums.unpriced_calls > 0} />
+          </span>
+          <CoverageChip sums={sums} onClick={showUnpriced} />
+        </p>
+        <p className="mt-2.5 text-[13px]">
+          <Delta percent={change} against={AGAINST[since] ?? "in the span before"} />
+        </p>
+      </div>
+      {isToday ? null : (
+        <Figure
+          label="Today"
+          sums={now.today}
+          note={<Delta percent={now.today_change_percent} against="yesterday by now" />}
+        />
+      )}
+      <Figure label="Last hour" sums={now.last_hour} note={`${formatCount(now.last_hour.calls)} calls`} />
+      <Figure
+        label="Last minute"
+        sums={now.last_minute}
+        note={`${formatCount(now.last_minute.calls)} calls`}
+        suffix="/min"
+      />
+      {isToday ? (
+        <div>
+          <p className="label">Calls</p>
+          <p className="mt-1 text-[26px] leading-[44px] font-semibold tracking-[-0.02em]">
+            {formatCompact(sums.calls)}
+          </p>
+          <p className="mt-2.5 text-[13px] text-soft">
+            {sums.errors > 0 ? <span className="text-bad">{formatCount(sums.errors)} failed · </span> : null}
+            {formatCompact(sums.input_tokens + sums.output_tokens)} tokens
+          </p>
+        </div>
+      ) : null}
+    </section>
+  );
+}
+
+interface FigureProps {
+  label: string;
+  sums: Sums;
+  note: ReactNode;
+  suffix?: string;
+}
+
+function Figure({ label, sums, note, suffix }: FigureProps): ReactElement {
+  return (
+    <div className="min-w-0">
+      <p className="label">{label}</p>
+      <p className="mt-1 text-[26px] leading-[44px] font-semibold tracking-[-0.02em]">
+        <Money pico={sums.cost_pico} atLeast={sums.unpriced_calls > 0} />
+        {suffix ? (
+          <span className="ml-0.5 align-baseline text-[15px] leading-none font-normal text-soft">
+            {suffix}
+          </span>
+        ) : null}
+      </p>
+      <p className="mt-2.5 text-[13px] text-soft">{note}</p>
+    </div>
+  );
+}
+
+function FiguresSkeleton(): ReactElement {
+  return (
+    <div aria-hidden="true" className="grid grid-cols-2 gap-8 md:grid-cols-[2fr_1fr_1fr_1fr]">
+      {["a", "b", "c", "d"].map((key) => (
+        <div key={key}>
+          <div className="skeleton h-4 w-20" />
+          <div className="skeleton mt-3 h-9 w-36" />
+          <div className="skeleton mt-3 h-4 w-28" />
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function freshest(pushed: Now | undefined, answered: Now): Now {
+  return pushed !== undefined && pushed.at > answered.at ? pushed : answered;
+}
+
+function spanTitle(search: Search): string {
+  const preset = presetOf(search);
+  if (preset?.id === "today" || preset === undefined)
+    return preset ? "Spend today" : "Spend in the chosen span";
+  return `Spend, ${preset.title.toLowerCase()}`;
+}

@@ -1,0 +1,92 @@
+/** The server's answers as queries, keyed by what was asked. */
+
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+import type { Dimension, Search } from "@/shared/search/search";
+import { parametersOf, whereOf, zoneOf } from "@/shared/search/search";
+import { get } from "./client";
+import type { Breakdown, Calls, LiveMinutes, Now, Receipt, Series, Status, Summary } from "./types";
+
+export const PAGE_SIZE = 100;
+
+/** Everything that new calls change, apart from the list of calls, which grows by itself. */
+export const SPEND = "spend";
+
+export const statusQuery = queryOptions({
+  queryKey: ["status"],
+  queryFn: ({ signal }) => get<Status>("status", {}, signal),
+  refetchInterval: 10_000,
+});
+
+export function summaryQuery(search: Search) {
+  const asked = parametersOf(search);
+  return queryOptions({
+    queryKey: [SPEND, "summary", asked],
+    queryFn: ({ signal }) => get<Summary>("summary", asked, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function breakdownQuery(search: Search, by: Dimension, limit = 8) {
+  const asked = { ...parametersOf(search), by, limit };
+  return queryOptions({
+    queryKey: [SPEND, "breakdown", asked],
+    queryFn: ({ signal }) => get<Breakdown>("breakdown", asked, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function seriesQuery(search: Search, bucket: string, by: Dimension) {
+  const asked = { ...parametersOf(search), bucket, by };
+  return queryOptions({
+    queryKey: [SPEND, "series", asked],
+    queryFn: ({ signal }) => get<Series>("series", asked, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function callsQuery(search: Search) {
+  const asked = parametersOf(search);
+  return infiniteQueryOptions({
+    queryKey: ["calls", asked],
+    queryFn: ({ pageParam, signal }) =>
+      get<Calls>("calls", { ...asked, limit: PAGE_SIZE, before: pageParam }, signal),
+    initialPageParam: undefined as number | undefined,
+    getNextPageParam: (page) => page.next_before ?? undefined,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function receiptQuery(id: string) {
+  return queryOptions({
+    queryKey: ["receipt", id],
+    queryFn: ({ signal }) => get<Receipt>(`calls/${encodeURIComponent(id)}`, {}, signal),
+    staleTime: Number.POSITIVE_INFINITY, // a row is never edited
+  });
+}
+
+/** The last hour by the minute, whatever span is being looked at; live events keep it current. */
+export function minutesQuery(search: Search) {
+  const where = whereOf(search);
+  const tz = zoneOf(search);
+  return queryOptions({
+    queryKey: ["minutes", where, tz],
+    queryFn: async ({ signal }): Promise<LiveMinutes> => {
+      const series = await get<Series>("series", { since: "61m", tz, bucket: "minute", ...where }, signal);
+      return {
+        starts_ms: series.starts_ms,
+        cost_pico: series.total.cost_pico,
+        calls: series.total.calls,
+        unpriced_calls: series.unpriced_calls,
+        last_seq: 0,
+      };
+    },
+    staleTime: 60_000,
+  });
+}
+
+/** The header's figures: pushed by live events, first answered with the summary. */
+export function nowKey(search: Search): readonly unknown[] {
+  return ["now", whereOf(search), zoneOf(search)];
+}
+
+export type { Now };

@@ -1,0 +1,123 @@
+/**
+ * What is being looked at, as the page's address says it. The names are those of the command
+ * line's flags and of the API's parameters.
+ */
+
+export const DIMENSIONS = [
+  "provider",
+  "model",
+  "surface",
+  "key",
+  "app",
+  "user",
+  "customer",
+  "agent",
+  "session",
+  "project",
+  "status",
+  "cost_state",
+  "outcome",
+] as const;
+
+export type Dimension = (typeof DIMENSIONS)[number];
+
+export const DIMENSION_LABELS: Record<Dimension, string> = {
+  provider: "Provider",
+  model: "Model",
+  surface: "Endpoint",
+  key: "API key",
+  app: "App",
+  user: "User",
+  customer: "Customer",
+  agent: "Agent",
+  session: "Session",
+  project: "Project",
+  status: "Status",
+  cost_state: "Price state",
+  outcome: "Outcome",
+};
+
+export interface Search extends Partial<Record<Dimension, string>> {
+  since?: string;
+  until?: string;
+  tz?: string;
+  /** The call whose receipt is open. */
+  call?: string;
+}
+
+export interface Preset {
+  id: string;
+  label: string;
+  title: string;
+  since: string;
+  until?: string;
+  bucket: "minute" | "hour" | "day";
+}
+
+export const PRESETS: readonly Preset[] = [
+  { id: "15m", label: "15m", title: "Last 15 minutes", since: "15m", bucket: "minute" },
+  { id: "1h", label: "1h", title: "Last hour", since: "1h", bucket: "minute" },
+  { id: "today", label: "Today", title: "Today", since: "today", bucket: "hour" },
+  { id: "7d", label: "7d", title: "Last 7 days", since: "7d", bucket: "hour" },
+  { id: "30d", label: "30d", title: "Last 30 days", since: "30d", bucket: "day" },
+  { id: "month", label: "Month", title: "This month", since: "month", bucket: "day" },
+  {
+    id: "prev-month",
+    label: "Prev",
+    title: "Previous month",
+    since: "prev-month",
+    until: "month",
+    bucket: "day",
+  },
+];
+
+export const DEFAULT_SINCE = "today";
+
+/** Keep what the page knows of an address, drop the rest. */
+export function readSearch(raw: Record<string, unknown>): Search {
+  const search: Search = {};
+  for (const name of ["since", "until", "tz", "call", ...DIMENSIONS] as const) {
+    const value = raw[name];
+    if (typeof value === "string" && value !== "") search[name] = value;
+    else if (name !== "since" && value === "" && isDimension(name)) search[name] = "";
+  }
+  return search;
+}
+
+export function isDimension(name: string): name is Dimension {
+  return (DIMENSIONS as readonly string[]).includes(name);
+}
+
+export function presetOf(search: Search): Preset | undefined {
+  const since = search.since ?? DEFAULT_SINCE;
+  return PRESETS.find((preset) => preset.since === since && preset.until === search.until);
+}
+
+/** Whether the span ends now, so that new calls belong to it. */
+export function isOpenEnded(search: Search): boolean {
+  return search.until === undefined || search.until === "now";
+}
+
+export function zoneOf(search: Search): string {
+  return search.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
+}
+
+/** The dimension filters alone. */
+export function whereOf(search: Search): Partial<Record<Dimension, string>> {
+  const where: Partial<Record<Dimension, string>> = {};
+  for (const name of DIMENSIONS) {
+    const value = search[name];
+    if (value !== undefined) where[name] = value;
+  }
+  return where;
+}
+
+/** The API's parameters for the span and the filters. */
+export function parametersOf(search: Search): Record<string, string | undefined> {
+  return {
+    since: search.since ?? DEFAULT_SINCE,
+    until: search.until,
+    tz: zoneOf(search),
+    ...whereOf(search),
+  };
+}

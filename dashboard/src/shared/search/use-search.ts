@@ -1,0 +1,37 @@
+/** Read and change what is being looked at. Every change is an address, so Back undoes it. */
+
+import { useNavigate, useSearch as useRouterSearch } from "@tanstack/react-router";
+import { useCallback, useMemo } from "react";
+import { DIMENSIONS, type Dimension, readSearch, type Search } from "./search";
+
+export interface SearchActions {
+  search: Search;
+  change: (changes: Partial<Record<keyof Search, string | undefined>>) => void;
+  toggle: (dimension: Dimension, value: string) => void;
+  clear: () => void;
+}
+
+export function useSearch(): SearchActions {
+  const raw = useRouterSearch({ strict: false }) as Record<string, unknown>;
+  const navigate = useNavigate();
+  const search = useMemo(() => readSearch(raw), [raw]);
+  const change = useCallback<SearchActions["change"]>(
+    (changes) => {
+      void navigate({
+        to: ".",
+        search: (previous: Record<string, unknown>) => ({ ...previous, ...changes }),
+        resetScroll: false,
+      } as never);
+    },
+    [navigate],
+  );
+  const toggle = useCallback<SearchActions["toggle"]>(
+    (dimension, value) => change({ [dimension]: search[dimension] === value ? undefined : value }),
+    [change, search],
+  );
+  const clear = useCallback(
+    () => change(Object.fromEntries(DIMENSIONS.map((name) => [name, undefined]))),
+    [change],
+  );
+  return { search, change, toggle, clear };
+}

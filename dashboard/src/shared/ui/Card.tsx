@@ -1,0 +1,26 @@
+import type { ReactElement, ReactNode } from "react";
+import { useId } from "react";
+
+interface CardProps {
+  title: ReactNode;
+  /** What stands at the right of the title. */
+  aside?: ReactNode;
+  children: ReactNode;
+  className?: string;
+}
+
+/** A titled surface, and a landmark for people who hear the page. */
+export function Card({ title, aside, children, className = "" }: CardProps): ReactElement {
+  const id = useId();
+  return (
+    <section aria-labelledby={id} className={`card flex min-w-0 flex-col p-5 ${className}`}>
+      <header className="mb-4 flex min-h-6 items-center justify-between gap-3">
+        <h2 id={id} className="text-[13.5px] font-semibold tracking-tight">
+          {title}
+        </h2>
+        {aside}
+      </header>
+      {children}
+    </section>
+  );
+}
