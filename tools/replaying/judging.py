@@ -12,11 +12,12 @@ from decimal import Decimal
 from typing import Any
 
 from farebox.money import pico_from_usd
+from farebox.pricing.facts import RatedPart
 from farebox.wire.facts import Part
 from replaying.recordings import Recording
 
 _GATEWAY_ESTIMATE = "gateway estimate"
-_AGREEMENT = Decimal("0.001")
+_GENAI_CALLS = {"calls_web_search": "web_searches", "calls_file_search": "storage_searches"}
 
 
 def measured(parts: Sequence[Part]) -> dict[str, Decimal | int]:
@@ -53,25 +54,74 @@ def expected_cost_pico(recording: Recording) -> tuple[int, str] | None:
     if not recording.billable or recording.provenance == "response-fixture":
         return None  # responses edited by hand are no evidence of money
     stated = expected.get("provider_reported_cost_usd")
-    if stated is not None and _GATEWAY_ESTIMATE not in str(expected.get("provider_reported_cost_field")):
-        raw = (expected.get("raw_usage") or {}).get("usage") or {}
-        total = Decimal(str(stated))
-        if raw.get("is_byok") is True:
-            # With the user's own key the stated cost is the router's fee alone.
-            upstream = (raw.get("cost_details") or {}).get("upstream_inference_cost")
-            total += Decimal(str(upstream or 0))
-        if total or raw.get("cost") is not None or not expected.get("canonical_usage"):
-            return pico_from_usd(total), "provider"
-        if not str(expected.get("provider_reported_cost_field")).startswith("usage.cost_in_usd_ticks"):
-            return pico_from_usd(total), "provider"
-    genai = expected.get("genai_prices") or {}
-    price = genai.get("price_at_recorded") or {}
-    if not price.get("total"):
-        return None
-    both = (expected.get("litellm") or {}).get("price_now") is not None
-    if expected.get("agree_usage") and (expected.get("agree_price") or not both):
-        return pico_from_usd(str(price["total"])), "genai-prices"
+    field = str(expected.get("provider_reported_cost_field"))
+    if stated == 0 and "ticks" in field:
+        stated = None  # whoever hosts the model bills it, and leaves the maker's ticks at nought
+    if stated is not None and _GATEWAY_ESTIMATE not in field:
+        return pico_from_usd(Decimal(str(stated)) + _upstream_cost(expected)), "provider"
+    price = (expected.get("genai_prices") or {}).get("price_at_recorded") or {}
+    total = Decimal(str(price.get("total") or 0))
+    if not total or _overruled(expected):
+        return None  # nought is how the data says that it does not know
+    litellm_too = (expected.get("litellm") or {}).get("price_now") is not None
+    if expected.get("agree_usage") and (expected.get("agree_price") or not litellm_too):
+        return pico_from_usd(total), "genai-prices"
     return None
+
+
+def _upstream_cost(expected: dict[str, Any]) -> Decimal:
+    """Return what the user's own key was charged beside a router's fee."""
+    raw = (expected.get("raw_usage") or {}).get("usage") or {}
+    if raw.get("is_byok") is not True:
+        return Decimal(0)
+    return Decimal(str((raw.get("cost_details") or {}).get("upstream_inference_cost") or 0))
+
+
+def _overruled(expected: dict[str, Any]) -> bool:
+    """Return whether better evidence contradicts genai-prices' figure.
+
+    It priced other counts than the canonical ones, or a service tier whose price carries the date on
+    which somebody noticed it instead of the one since which it holds.
+    """
+    genai = expected["genai_prices"]
+    usage = genai.get("usage") or {}
+    canonical = expected.get("canonical_usage") or {}
+    if usage.get("input_tokens", 0) != canonical.get("input_total", 0):
+        return True
+    if usage.get("output_tokens", 0) != canonical.get("output_total", 0):
+        return True
+    tier = (genai.get("price_context") or {}).get("service_tier")
+    if tier in (None, "default", "standard", "on_demand"):
+        return False
+    return genai.get("price_at_recorded") != genai.get("price_at_asof")
+
+
+def cost_verdict(verdict: Verdict, rated: Sequence[RatedPart], row: dict[str, Any] | None) -> None:
+    """Judge the cost at the recording's time, and that the row charges what its own lines say."""
+    wanted = expected_cost_pico(verdict.recording)
+    if wanted is None:
+        return
+    amount, source = wanted
+    if source == "genai-prices":
+        amount += _uncounted_fees(verdict.recording, rated)
+    unpriced = not rated or any(part.cost_state in ("unpriced", "unknown") for part in rated)
+    ours = None if unpriced else sum(part.cost_pico or 0 for part in rated)
+    verdict.cost = (amount, ours)
+    verdict.cost_source = source
+    verdict.unpriced = unpriced
+    if row is not None and source == "provider" and row.get("cost_pico") != amount:
+        verdict.cost = (amount, row.get("cost_pico"))
+
+
+def _uncounted_fees(recording: Recording, rated: Sequence[RatedPart]) -> int:
+    """Return our fees for tool calls that genai-prices did not see, because usage does not hold them."""
+    usage = recording.expected["genai_prices"].get("usage") or {}
+    return sum(
+        line.amount_pico or 0
+        for part in rated
+        for line in part.lines
+        if line.unit.startswith("calls_") and _GENAI_CALLS.get(line.unit, line.unit) not in usage
+    )
 
 
 @dataclass

@@ -29,7 +29,7 @@ class Recording:
     path: str
     status: int
     streaming: bool
-    recorded_at: str
+    recorded_at: str | None
     provenance: str
     transport: str
     request_headers: dict[str, str]
@@ -105,7 +105,8 @@ def _request_body(entry: dict[str, Any], headers: dict[str, str]) -> bytes:
     if text is None:
         body: dict[str, Any] = {"model": entry["model_requested"]} if entry.get("model_requested") else {}
         if entry.get("streaming"):
-            body["stream"] = True
+            # These were recorded by clients that ask for usage; the others lose the extra chunk again.
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
         headers["content-type"] = "application/json"
         return json.dumps(body).encode()
     if text.startswith('{"_multipart_fields"'):

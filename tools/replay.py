@@ -1,0 +1,158 @@
+"""Replay recorded provider traffic through Farebox and print how exact the result is.
+
+    python tools/replay.py DIR [--json] [--seed N] [--direct] [--surface NAME]
+
+`DIR` holds `exchanges.jsonl.gz` and `expected.jsonl.gz`. Every exchange that an HTTP client can send
+goes through a real proxy to a mock upstream that answers with the recorded bytes; the exported rows
+are then compared. `--direct` feeds the meter instead, without processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from farebox import catalog as catalogs
+from farebox.pricing import load_book
+from farebox.wire.facts import Part
+from replaying import direct, live
+from replaying.judging import Report, Verdict, cost_verdict, usage_difference
+from replaying.recordings import Recording, load
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("fixtures", type=Path, help="folder with exchanges.jsonl.gz and expected.jsonl.gz")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--seed", type=int, default=1, help="how bodies are cut into pieces")
+    parser.add_argument("--direct", action="store_true", help="feed the meter, start no process")
+    parser.add_argument("--surface", help="only surfaces that start with this")
+    options = parser.parse_args()
+    if not (options.fixtures / "exchanges.jsonl.gz").is_file():
+        print(f"no exchanges.jsonl.gz in {options.fixtures}", file=sys.stderr)
+        return 2
+    recordings = [
+        recording
+        for recording in load(options.fixtures)
+        if not options.surface or recording.surface.startswith(options.surface)
+    ]
+    sendable = [recording for recording in recordings if recording.plain_http]
+    others = Counter(recording.transport for recording in recordings if not recording.plain_http)
+    report = _direct(sendable, options.seed) if options.direct else _live(sendable, options.seed)
+    if options.json:
+        print(json.dumps(report.summary()))
+    else:
+        _print(report, others, "the meter" if options.direct else "the proxy")
+    return 0
+
+
+def _live(recordings: Sequence[Recording], seed: int) -> Report:
+    rows = live.replay(_catalog, recordings, seed)
+    report = Report()
+    for number, recording in enumerate(recordings):
+        found = rows.get(number, [])
+        verdict = Verdict(recording, rows=len(found))
+        if found:
+            row = found[0]
+            parts = [_part(entry) for entry in row["parts"]]
+            _judge(verdict, parts, row["completeness"], row["billable"], row)
+        elif recording.billable and recording.canonical:
+            verdict.usage = {"row": (1, 0)}
+        report.verdicts.append(verdict)
+    return report
+
+
+def _direct(recordings: Sequence[Recording], seed: int) -> Report:
+    report = Report()
+    for recording in recordings:
+        extraction = direct.extract(_catalog, recording, seed)
+        verdict = Verdict(recording, rows=1, via="meter")
+        _judge(verdict, extraction.parts, extraction.completeness, extraction.billable, None)
+        verdict.reason = extraction.reason or ""
+        report.verdicts.append(verdict)
+    return report
+
+
+_book = load_book()
+_catalog = catalogs.load()
+_NO_DATE = "2026-11-01T12:00:00Z"
+
+
+def _judge(
+    verdict: Verdict, parts: Sequence[Part], completeness: str, billable: bool, row: dict[str, Any] | None
+) -> None:
+    recording = verdict.recording
+    if recording.billable and recording.canonical:
+        verdict.usage = usage_difference(recording, parts)
+    # A recording without a date is judged by money only where the provider stated it.
+    recorded_at = recording.recorded_at or _NO_DATE
+    at_ns = int(datetime.fromisoformat(recorded_at).timestamp()) * 1_000_000_000
+    rated = [
+        _book.rate(part, occurred_at_ns=at_ns, completeness=completeness, billable=billable) for part in parts
+    ]
+    if _catalog.by_host(recording.host) is not None:
+        # What a host outside the catalog charges, its user says in the configuration.
+        cost_verdict(verdict, rated, row)
+    if row is not None:
+        verdict.reason = row.get("completeness_reason") or ""
+
+
+def _part(entry: dict[str, Any]) -> Part:
+    """Return an exported part as rating takes it."""
+    quantities = {
+        leaf: value if isinstance(value, int) else Decimal(value)
+        for leaf, value in entry["quantities"].items()
+    }
+    known = {
+        name: entry.get(name) for name in ("provider", "request_model", "response_model", "kind", "facts")
+    }
+    known["provider_cost_usd"] = entry.get("provider_cost_usd")
+    return msgspec.convert({**known, "quantities": quantities}, Part)
+
+
+def _print(report: Report, others: Counter[str], carrier: str) -> None:
+    summary = report.summary()
+    costs: dict[str, list[int]] = {}
+    for verdict in report.verdicts:
+        if verdict.cost is not None:
+            entry = costs.setdefault(verdict.recording.surface, [0, 0])
+            entry[1] += 1
+            entry[0] += verdict.cost[0] == verdict.cost[1]
+    print(f"{'surface':44} {'usage':>11} {'cost':>11}")
+    for name, entry in summary["surfaces"].items():
+        usage = f"{entry['usage']}/{entry['of']}"
+        cost = "/".join(map(str, costs.get(name, ()))) or "–"
+        print(f"{name:44} {usage:>11} {cost:>11}{'' if entry['usage'] == entry['of'] else '  ←'}")
+    rows, usage, cost = summary["rows"], summary["usage"], summary["cost"]
+    print(f"\nthrough {carrier}: {rows['expected']} exchanges")
+    print(f"rows: {rows['missing']} missing, {rows['duplicate']} duplicate")
+    print(f"usage: {usage['exact']} of {usage['of']} exact")
+    print(f"cost: {cost['exact']} of {cost['of']} exact, {cost['unpriced']} unpriced")
+    if others:
+        print("not sent: " + ", ".join(f"{count} {name}" for name, count in sorted(others.items())))
+    for verdict in report.verdicts:
+        if verdict.usage:
+            fields = ", ".join(
+                f"{name} {ours} (expected {wanted})" for name, (wanted, ours) in verdict.usage.items()
+            )
+            print(f"usage {verdict.recording.id} {verdict.recording.surface}: {fields} {verdict.reason}")
+    for verdict in report.verdicts:
+        if verdict.cost is not None and verdict.cost[0] != verdict.cost[1]:
+            wanted, ours = verdict.cost
+            print(
+                f"cost  {verdict.recording.id} {verdict.recording.surface}: {ours} pico-dollars, "
+                f"expected {wanted} by {verdict.cost_source}"
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Feed recordings to the meter itself, for what the proxy does not carry yet and for quick looks."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from farebox.catalog import Catalog, Provider
+from farebox.wire.facts import Extraction
+from farebox.wire.meter import Meter
+from replaying.recordings import Recording
+
+SPEAKERS = ("openai", "anthropic", "google", "cohere", "ollama", "huggingface")
+"""Catalog providers whose formats a host outside the catalog may speak, tried in this order."""
+
+
+def speaker(catalog: Catalog, method: str, path: str) -> str:
+    """Return the provider whose formats a path looks like, for hosts the catalog does not know."""
+    bare = path.partition("?")[0]
+    for name in SPEAKERS:
+        provider = catalog.provider(name)
+        if provider is not None:
+            endpoint = provider.endpoint(method, bare)
+            if endpoint.metered or not endpoint.surface.endswith(".other"):
+                return name
+    return SPEAKERS[0]
+
+
+def provider_of(catalog: Catalog, recording: Recording) -> Provider | None:
+    """Return who answers at the recording's host, or the provider whose formats its path speaks."""
+    known = catalog.by_host(recording.host)
+    return known or catalog.provider(speaker(catalog, recording.method, recording.path))
+
+
+def pieces(body: bytes, rng: random.Random) -> Iterator[bytes]:
+    """Yield a body in pieces of random sizes, tiny ones among them."""
+    position = 0
+    while position < len(body):
+        size = rng.choice((1, 2, 7, 64, 300, 1500, 8000, 65000))
+        yield body[position : position + size]
+        position += size
+
+
+def extract(catalog: Catalog, recording: Recording, seed: int) -> Extraction:
+    """Return what the meter makes of a recording, split at random."""
+    provider = provider_of(catalog, recording)
+    assert provider is not None
+    path, _, query = recording.path.partition("?")
+    meter = Meter(provider.endpoint(recording.method, path), path, query, _raw(recording.request_headers))
+    rng = random.Random(f"{seed}:{recording.id}")
+    for piece in pieces(recording.request_body, rng):
+        meter.request_body(piece)
+    meter.request_end()
+    meter.response_head(recording.status, _raw(recording.response_headers))
+    for piece in pieces(recording.response_body, rng):
+        meter.response_body(piece)
+    return meter.finish("completed")
+
+
+def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), str(value).encode()) for name, value in headers.items()]
