@@ -113,7 +113,9 @@ class Importer:
         """Append what is new about a known model."""
         wanted = clause(info.match)
         if not covers(model["match"], wanted):
-            model["match"] = {"any": [*alternatives(model["match"]), *alternatives(wanted)]}
+            known = alternatives(model["match"])
+            fresh = [choice for choice in alternatives(wanted) if choice not in known]
+            model["match"] = {"any": [*known, *fresh]}
             self.log.append(f"{info.id}: more names")
         for row in rows:
             known = [old for old in model["prices"] if condition(old) == condition(row)]
@@ -311,9 +313,7 @@ def main() -> int:
     parser.add_argument("--catalog", type=Path, default=CATALOG)
     parser.add_argument("--dry-run", action="store_true")
     chosen = parser.parse_args()
-    importer = Importer(
-        PriceNames(chosen.catalog), f"genai-prices {version('genai-prices')}", chosen.checked
-    )
+    importer = Importer(PriceNames(chosen.catalog), f"genai-prices {version('genai-prices')}", chosen.checked)
     changed = 0
     for theirs in genai_providers:
         folder = chosen.catalog / OUR_IDS.get(theirs.id, theirs.id)

@@ -6,10 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from price_books import compiled_from, user_pricing
 
 from farebox.pricing import load_book
 from farebox.pricing.book import PriceBook
+
+# How long an example takes depends on the machine and decides nothing.
+settings.register_profile("farebox", deadline=None)
+settings.load_profile("farebox")
 
 
 @pytest.fixture

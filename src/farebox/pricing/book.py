@@ -122,6 +122,7 @@ class PriceBook:
         With `at_ns` those in force at that moment, otherwise every row there ever was.
         """
         names = [provider] if provider is not None else self.providers()
+        model = model.strip().lower()
         found: list[PriceLine] = []
         for name in names:
             listed = self._listed(name, [model])
@@ -204,14 +205,13 @@ class PriceBook:
         listed, seller, with_variants = self._sold(chain, names)
         corrected = [*chain, seller] if seller is not None and seller not in chain else chain
         found: list[Layer] = []
-        model = listed.id if listed is not None else None
         for prices in corrected:
             correction = _first(prices.overlay.models, names)
             if correction is not None:
                 found.append(Layer("overlay", correction.id, correction.rows))
-                model = model or correction.id
         if listed is not None:
             found.append(Layer("genai-prices", listed.id, listed.rows, with_variants))
+        model = found[0].model if found else None
         if model is not None:
             # What a provider charges everybody: only for models we know to be its own.
             found += [

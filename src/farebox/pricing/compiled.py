@@ -33,9 +33,9 @@ def open_prices(cache_dir: Path | None = None, catalog: Path = CATALOG) -> Compi
     """Return the compiled book of `catalog`, building it where no fitting one exists."""
     digest = source_digest(catalog)
     name = f"prices-{digest[:16]}.msgpack"
-    places = [PACKAGED, PACKAGED.parent / "__pycache__" / name]
+    places = [PACKAGED, PACKAGED.parent.joinpath("__pycache__", name)]
     if cache_dir is not None:
-        places.append(cache_dir / name)
+        places.append(cache_dir.joinpath(name))
     for place in places:
         found = _open(place, digest)
         if found is not None:

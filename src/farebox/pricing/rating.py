@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from farebox.money import PicoUsd, pico_from_usd
+from farebox.money import INT64_MAX, PicoUsd, pico_from_usd
 from farebox.pricing.exact import rounded
 from farebox.pricing.facts import CostLine, CostState, RatedPart
 from farebox.pricing.plan import Markup, Plan
 from farebox.wire.facts import Part, Quantity
 
 AMOUNT_MAX = 2**60
-"""About $1.15 million for one line: anything larger is a misread count, not a price."""
+"""About $1.15 million for one part: anything larger is a misread count, not a price."""
 
 
 def rate_part(part: Part, plan: Plan, *, completeness: str, snapshot: str) -> RatedPart:
@@ -102,7 +102,7 @@ def _lines(part: Part, plan: Plan) -> tuple[tuple[CostLine, ...], PicoUsd, list[
                 amount = rounded(amount, price.denominator)
         else:
             amount = _amount(quantity, price.numerator, price.denominator)
-        if not 0 <= amount <= AMOUNT_MAX:
+        if not 0 <= amount <= AMOUNT_MAX - total:
             missing.append(leaf)
             lines.append(_unpriced_line(leaf, quantity))
             continue
@@ -135,7 +135,7 @@ def _unpriced_line(leaf: str, quantity: Quantity) -> CostLine:
 
 def _stated(amount: Decimal | None) -> PicoUsd | None:
     """Return the provider's own figure, None where it states none that can be money."""
-    if amount is None or not amount.is_finite() or amount.is_signed() or amount.adjusted() > 6:
+    if amount is None or not amount.is_finite() or amount.is_signed() or amount.adjusted() > 5:
         return None
     return pico_from_usd(amount)
 
@@ -162,5 +162,6 @@ def _why_unpriced(part: Part, plan: Plan, missing: list[str]) -> str:
     return f'no_price_for_model: {key}; set one under pricing: "{key}" in farebox.yaml'
 
 
-def _charge(cost: PicoUsd, markup: Markup) -> PicoUsd:
-    return rounded(cost * markup.numerator, markup.denominator)
+def _charge(cost: PicoUsd, markup: Markup) -> PicoUsd | None:
+    charge = rounded(cost * markup.numerator, markup.denominator)
+    return charge if charge <= INT64_MAX else None

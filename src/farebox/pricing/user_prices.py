@@ -283,7 +283,7 @@ class _Entry:
             *names,
             *(f"{name}_per_{per}" for name in names for per in ("token", "1k", "1m", "call", "hour")),
         ]
-        close = difflib.get_close_matches(key.lower(), candidates, 1, 0.7)
+        close = difflib.get_close_matches(key.lower(), candidates, 1)
         hint = f"perhaps {close[0]}" if close else "input_per_1m, output_per_1m, per_token, markup …"
         self._refuse(child, hint, f"unknown key {key!r}")
 
