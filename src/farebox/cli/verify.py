@@ -10,7 +10,8 @@ from farebox.cli import answers
 from farebox.cli.access import open_ledger
 from farebox.cli.exits import DATA, OK
 from farebox.cli.options import AsJson, Place
-from farebox.cli.screen import GREEN, RED, paint
+from farebox.cli.screen import GREEN, RED, clean, count, paint
+from farebox.ledger.verification import Report
 
 
 def verify(
@@ -28,8 +29,27 @@ def verify(
     report = ledger.verify(home, checkpoint)
     if as_json:
         answers.print_json(report)
-    elif report.problems:
-        print("\n".join(f"{paint('✘', RED)} {problem}" for problem in report.problems))
     else:
-        print(f"{paint('✔', GREEN)} {report}")
-    return DATA if report.problems else OK
+        print(render(report))
+    return OK if report.ok else DATA
+
+
+def render(report: Report) -> str:
+    """Return what was found, and the checkpoint to keep."""
+    if not report.ok:
+        lines = [
+            f"{paint('✘', RED)} {problem.what}"
+            + (f" at call {problem.seq:,}" if problem.seq is not None else "")
+            + f": {clean(problem.detail)}"
+            for problem in report.problems
+        ]
+        return "\n".join(lines)
+    lines = [
+        f"{paint('✔', GREEN)} {count(report.rows, 'call')}: every row, sum and position is as it was appended"
+    ]
+    if report.checkpoint:
+        lines.append(f"checkpoint {report.checkpoint}")
+        lines.append(
+            "Keep it elsewhere: farebox verify --checkpoint … proves that nothing before it was changed."
+        )
+    return "\n".join(lines)
