@@ -3,8 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if ! command -v npm >/dev/null || ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)'; then
-  echo "Building the dashboard needs Node 20 or newer with npm; $(node --version 2>/dev/null || echo none) was found." >&2
+if ! command -v npm >/dev/null || ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)'; then
+  echo "Building the dashboard needs Node 20 or newer with npm; $(node --version 2>/dev/null || echo no Node) was found." >&2
   exit 69
 fi
 cache="${FAREBOX_BUILD_CACHE:-$HOME/.cache/farebox-build}"
