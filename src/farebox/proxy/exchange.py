@@ -16,6 +16,7 @@ from farebox.proxy.attribution import find_key, fingerprint
 from farebox.proxy.bodies import FramingError
 from farebox.proxy.incoming import BrokenAnswer, Incoming
 from farebox.proxy.outgoing import Outgoing
+from farebox.proxy.tap import Tap
 
 if TYPE_CHECKING:
     import asyncio
@@ -67,7 +68,6 @@ class Exchange:
         "route",
         "status",
         "target",
-        "terminal",
         "touched",
         "upstream",
     )
@@ -99,7 +99,6 @@ class Exchange:
         self.touched = proxy.tick
         """When a byte last moved, in the service's seconds."""
         self.partial_at = 0.0
-        self.terminal = False
         self.gate: list[bytes] | None = None
         """What waits until its record survives a power cut."""
         self.gate_position = 0
@@ -112,9 +111,8 @@ class Exchange:
     def admit(self) -> None:
         request, route, target, proxy = self.request, self.route, self.target, self.proxy
         query = request.query
-        self.meter = proxy.meter(
-            target.endpoint, target.path, query.decode("latin-1") if query else "", request.headers
-        )
+        asked = query.decode("latin-1") if query else ""
+        self.meter = Tap(proxy.meter, target.endpoint, target.path, asked, request.headers)
         key = find_key(request.headers, query, route.key_headers, route.key_query)
         self.key_fingerprint = fingerprint(proxy.secret, route.name, key) if key else None
         self.outgoing = Outgoing(request, target, self.meter, proxy.limits)
@@ -174,8 +172,13 @@ class Exchange:
             if connection.reused and outgoing.complete and outgoing.replayable:
                 self.replay = data if len(data) <= self.proxy.limits.replay_body else None
             self.own_ns = monotonic_ns() - self.began_ns if outgoing.complete and connection.reused else 0
+        target = self.target
         self.incoming = Incoming(
-            self.request, self.meter, injected=outgoing.injected, terminal=self.target.terminal
+            self.request,
+            self.meter,
+            injected=outgoing.injected,
+            terminal=target.terminal,
+            usage=target.usage,
         )
         connection.write(data)
         self.client.resume_reading()
@@ -211,9 +214,7 @@ class Exchange:
         if incoming.head is not None and not self.answered:
             self.answered = True
             self.status = incoming.status
-        if incoming.ended and not self.terminal:
-            # A client stops reading at the terminal event: what the call cost is on record by then.
-            self.terminal = True
+        if incoming.milestone:
             position = recording.write_partial(self)
             if self.proxy.waits_for_disk:
                 self.close_gate(position)

@@ -10,7 +10,7 @@ import re
 
 from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, ClosingBody, FramingError, LengthBody, chunk
 from farebox.proxy.heads import read_response, write_response
-from farebox.proxy.outgoing import ExchangeMeter
+from farebox.proxy.tap import Tap
 from farebox.wire.http_policy import (
     Headers,
     Refusal,
@@ -40,6 +40,7 @@ class Incoming:
 
     __slots__ = (
         "_body",
+        "_ended",
         "_filter",
         "_injected",
         "_meter",
@@ -47,24 +48,28 @@ class Incoming:
         "_start",
         "_tail",
         "_terminal",
+        "_usage",
         "_writing",
         "body_bytes",
         "complete",
-        "ended",
         "head",
         "keep_client",
+        "milestone",
         "status",
     )
 
     def __init__(
         self,
         request: RequestHead,
-        meter: ExchangeMeter,
+        meter: Tap,
         *,
         injected: bool = False,
         terminal: re.Pattern[bytes] | None = None,
+        usage: re.Pattern[bytes] | None = None,
     ) -> None:
         self._terminal = terminal
+        self._usage = usage
+        self._ended = False
         self._tail = b""
         self._request = request
         self._meter = meter
@@ -77,8 +82,9 @@ class Incoming:
         self.status = 0
         self.body_bytes = 0
         self.complete = False
-        self.ended = False
-        """The stream has said itself that it is over, though its framing goes on."""
+        self.milestone = False
+        """What was fed last says that the stream is over, or what it cost: worth a record before
+        it is passed on, because clients stop reading there and not at the framing's end."""
         self.keep_client = False
         """Whether the client's connection can serve another request after this answer."""
 
@@ -89,6 +95,7 @@ class Incoming:
             BrokenAnswer: It breaks the policy or its framing. Nothing of `data` is passed on.
         """
         start = b""
+        self.milestone = False
         if self.head is None:
             if self._start:
                 data = self._start + data
@@ -183,11 +190,11 @@ class Incoming:
 
     def _look_for_end(self, terminal: re.Pattern[bytes], content: bytes) -> None:
         window = self._tail + content
-        if terminal.search(window) is not None:
-            self.ended = True
-            self._terminal = None
-            window = b""
         self._tail = window[-_TAIL:]
+        if terminal.search(window) is not None:
+            self._ended = self.milestone = True
+        elif self._ended and self._usage is not None and self._usage.search(window) is not None:
+            self.milestone = True  # some streams state their usage after their end
 
     def _rewrite(self, content: bytes) -> bytes:
         if self._filter is not None:

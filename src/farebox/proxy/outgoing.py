@@ -6,7 +6,7 @@ added; everything else streams through.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from farebox.proxy.bodies import ChunkedBody, LengthBody, chunk
 from farebox.proxy.heads import write_request
@@ -17,18 +17,7 @@ from farebox.wire.request import RequestFacts, facts
 if TYPE_CHECKING:
     from farebox.proxy.limits import Limits
     from farebox.proxy.routes import Target
-    from farebox.wire.facts import Extraction
-
-
-class ExchangeMeter(Protocol):
-    """What the proxy asks of a meter (`farebox.wire.meter.Meter`)."""
-
-    def request_body(self, data: bytes) -> None: ...
-    def request_end(self) -> RequestFacts: ...
-    def response_head(self, status: int, headers: Headers) -> None: ...
-    def response_body(self, data: bytes) -> None: ...
-    def snapshot(self) -> Extraction: ...
-    def finish(self, outcome: str) -> Extraction: ...
+    from farebox.proxy.tap import Tap
 
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
@@ -53,7 +42,7 @@ class Outgoing:
         "pending_bytes",
     )
 
-    def __init__(self, request: RequestHead, target: Target, meter: ExchangeMeter, limits: Limits) -> None:
+    def __init__(self, request: RequestHead, target: Target, meter: Tap, limits: Limits) -> None:
         self._request = request
         self._target = target
         self._meter = meter

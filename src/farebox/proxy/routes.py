@@ -22,7 +22,7 @@ _PATH_SHOWN_MAX = 1024
 class Target:
     """One method and path at one provider."""
 
-    __slots__ = ("endpoint", "method", "path", "shown_path", "terminal", "upstream_path")
+    __slots__ = ("endpoint", "method", "path", "shown_path", "terminal", "upstream_path", "usage")
 
     def __init__(self, endpoint: Endpoint, method: str, path: str, upstream_path: bytes) -> None:
         self.endpoint = endpoint
@@ -32,8 +32,11 @@ class Target:
         self.upstream_path = upstream_path
         self.shown_path = upstream_path.decode("latin-1")[:_PATH_SHOWN_MAX]
         """What records say."""
-        self.terminal = plan_for(endpoint.format).terminal if endpoint.format is not None else None
+        plan = plan_for(endpoint.format) if endpoint.format is not None else None
+        self.terminal = plan.terminal if plan is not None else None
         """What a complete stream ends with."""
+        self.usage = plan.watch if plan is not None else None
+        """What the events look like that state usage."""
 
 
 class Route:

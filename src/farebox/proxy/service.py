@@ -15,17 +15,17 @@ from typing import Any, Protocol
 import msgspec
 
 import farebox
-from farebox.catalog import Catalog, Endpoint
+from farebox.catalog import Catalog
 from farebox.config import Address, Config
 from farebox.journal import records
 from farebox.journal.health import JournalHealth
 from farebox.proxy import answers
 from farebox.proxy.client import ClientConnection
 from farebox.proxy.limits import Limits
-from farebox.proxy.outgoing import ExchangeMeter
 from farebox.proxy.routes import Routes
+from farebox.proxy.tap import MakeMeter
 from farebox.proxy.upstream import client_tls
-from farebox.wire.http_policy import Headers, RequestHead, allowed_hosts
+from farebox.wire.http_policy import RequestHead, allowed_hosts
 from farebox.wire.meter import Meter
 
 
@@ -76,7 +76,7 @@ class Proxy:
         secret: bytes,
         limits: Limits | None = None,
         labels: Mapping[str, str] | None = None,
-        meter: Callable[[Endpoint, str, str, Headers], ExchangeMeter] = Meter,
+        meter: MakeMeter = Meter,
         clients_max: int = 4096,
     ) -> None:
         self.limits = Limits() if limits is None else limits
