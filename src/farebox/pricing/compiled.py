@@ -13,6 +13,7 @@ import hashlib
 import os
 import secrets
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -130,8 +131,13 @@ def _write(path: Path, content: bytes) -> bool:
             file.write(content)
         temporary.replace(path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         return False
+    for older in path.parent.glob("prices-*.msgpack"):
+        if older != path:
+            with suppress(OSError):  # somebody else was quicker
+                older.unlink()
     return True
 
 

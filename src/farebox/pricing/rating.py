@@ -34,6 +34,7 @@ def rate_part(part: Part, plan: Plan, *, completeness: str, snapshot: str) -> Ra
         listed = None if missing or plan.is_empty else listed
     elif plan.no_charge is not None:
         state, cost = _no_charge_state(plan), 0
+        listed = None if missing else listed
         reason = plan.no_charge.because
     elif missing or (plan.is_empty and (part.quantities or completeness != "none")):
         state = "unpriced"
