@@ -199,7 +199,7 @@ def test_what_the_network_calls_models_cannot_fill_the_memory(book_of: Make) -> 
     book = book_of({"a": provider("a", model("a", "m", "1"))})
     for index in range(9000):
         rate(book, "a", f"made-up-{index}")
-    assert len(book._plans) <= 8192  # pyright: ignore[reportPrivateUsage]
+    assert len(book._plans) <= 4096  # pyright: ignore[reportPrivateUsage]
 
 
 def test_clauses_combine() -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from farebox.pricing.exact import shown
 from farebox.pricing.facts import PriceSource, RatedPart
-from farebox.pricing.matching import first_match, matches
+from farebox.pricing.matching import ModelIndex, matches
 from farebox.pricing.plan import Layer, Plan, rows_in_force
 from farebox.pricing.rating import not_billable, rate_part
 from farebox.pricing.rows import (
@@ -30,7 +30,7 @@ from farebox.pricing.rows import (
 from farebox.pricing.user_prices import UserPricing, layers, markup_at
 from farebox.wire.facts import Part, Quantity
 
-_PLANS_MAX = 8192
+_PLANS_MAX = 4096
 """Kinds of calls remembered. Model names come from the network, so there must be an end."""
 
 _PERIODS_MAX = 64
@@ -73,6 +73,7 @@ class PriceBook:
         self._user = user or UserPricing()
         self._decoder = msgspec.msgpack.Decoder(ProviderPrices)
         self._providers: dict[str, ProviderPrices | None] = {}
+        self._indexes: dict[tuple[str, bool], ModelIndex] = {}
         self._plans: dict[tuple[object, ...], list[Plan]] = {}
         joined = f"{compiled.digest}\n{self._user.digest}".encode()
         self.digest = hashlib.sha256(joined).hexdigest()[:16]
@@ -206,7 +207,7 @@ class PriceBook:
         corrected = [*chain, seller] if seller is not None and seller not in chain else chain
         found: list[Layer] = []
         for prices in corrected:
-            correction = _first(prices.overlay.models, names)
+            correction = self._correction(prices, names)
             if correction is not None:
                 found.append(Layer("overlay", correction.id, correction.rows))
         if listed is not None:
@@ -225,23 +226,25 @@ class PriceBook:
         """Return the list's model, whose list it is on, and whether variants apply to us."""
         for name in names:
             for prices in chain:
-                found = first_match(prices.models, name)
+                found = self._index(prices).find(name)
                 if found is not None:
                     return found, prices, True
             for fallback in (each for prices in chain for each in prices.fallbacks):
                 seller = self.provider(fallback)
-                found = first_match(seller.models, name) if seller is not None else None
+                found = self._index(seller).find(name) if seller is not None else None
                 if found is not None:
                     return found, seller, False
         return None, None, False
 
+    def _correction(self, prices: ProviderPrices, names: list[str]) -> PricedModel | None:
+        index = self._index(prices, corrections=True)
+        return next((found for name in names if (found := index.find(name)) is not None), None)
 
-def _first(models: tuple[PricedModel, ...], names: list[str]) -> PricedModel | None:
-    for name in names:
-        found = first_match(models, name)
-        if found is not None:
-            return found
-    return None
+    def _index(self, prices: ProviderPrices, *, corrections: bool = False) -> ModelIndex:
+        key = (prices.id, corrections)
+        if key not in self._indexes:
+            self._indexes[key] = ModelIndex(prices.overlay.models if corrections else prices.models)
+        return self._indexes[key]
 
 
 def _any(clause: dict[str, object], names: list[str]) -> bool:

@@ -61,13 +61,48 @@ def spelled_out(clause: dict[str, Any]) -> Iterator[str]:
                 yield from spelled_out(inner)
 
 
-def first_match(models: Sequence[PricedModel], name: str) -> PricedModel | None:
-    """Return the first model whose clause holds, trying a compact date as a dashed one too."""
-    for spelling in dict.fromkeys((name, _COMPACT_DATE.sub(r"\1\2-\3-\4", name))):
-        for model in models:
-            if matches(model.match, spelling):
-                return model
-    return None
+class ModelIndex:
+    """The models of one list, found by name: the first whose clause holds is the model.
+
+    Names that a clause lists whole are looked up; only the looser clauses in front of that are
+    tried one by one. A list has up to a thousand models, and names come from the network.
+    """
+
+    def __init__(self, models: Sequence[PricedModel]) -> None:
+        self._models = models
+        self._whole: dict[str, int] = {}
+        self._loose: list[tuple[int, dict[str, Any]]] = []
+        for position, model in enumerate(models):
+            for clause in _alternatives(model.match):
+                if list(clause) == ["equals"]:
+                    self._whole.setdefault(clause["equals"], position)
+                else:
+                    self._loose.append((position, clause))
+
+    def find(self, name: str) -> PricedModel | None:
+        """Return the model that a lower-cased name means, a compact date read as a dashed one."""
+        found = self._find(name)
+        if found is None and "-20" in name:
+            return self._find(_COMPACT_DATE.sub(r"\1\2-\3-\4", name))
+        return found
+
+    def _find(self, name: str) -> PricedModel | None:
+        best = self._whole.get(name, len(self._models))
+        for position, clause in self._loose:
+            if position >= best:
+                break
+            if matches(clause, name):
+                best = position
+                break
+        return self._models[best] if best < len(self._models) else None
+
+
+def _alternatives(clause: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if list(clause) == ["any"]:
+        for inner in clause["any"]:
+            yield from _alternatives(inner)
+    else:
+        yield clause
 
 
 def normal(name: str) -> str:
