@@ -118,9 +118,7 @@ def intent_of(ended: Done) -> Intent:
 def entries(*exchanges: Done | Intent | Partial | records.Mark, first_seq: int = 1) -> list[Entry]:
     """Return journal entries of these records."""
     types = {Intent: records.INTENT, Partial: records.PARTIAL, Done: records.DONE, records.Mark: records.MARK}
-    return [
-        Entry(seq, types[type(item)], records.encode(item)) for seq, item in enumerate(exchanges, first_seq)
-    ]
+    return [(seq, types[type(item)], records.encode(item)) for seq, item in enumerate(exchanges, first_seq)]
 
 
 def batch(
@@ -143,4 +141,4 @@ class TestLedger:
 
     def append(self, *exchanges: Done) -> int:
         """Append these exchanges in one batch."""
-        return self.applier.apply("proxy-test", batch(*exchanges))
+        return self.applier.apply("proxy-test", [batch(*exchanges)]).rows

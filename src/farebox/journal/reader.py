@@ -45,12 +45,8 @@ class Position(NamedTuple):
     seq: int = 1
 
 
-class Entry(NamedTuple):
-    """One record as handed out."""
-
-    seq: int
-    type: int
-    payload: bytes
+Entry = tuple[int, int, bytes]
+"""One record as handed out: sequence number, type, payload."""
 
 
 class Gap(NamedTuple):
@@ -181,7 +177,7 @@ class JournalReader:
                 continue
             if seq > expected:
                 gaps.append(Gap("missing", number, offset + at, offset + at, seq - expected))
-            entries.append(Entry(seq, record_type, data[end - size + RECORD_HEAD_BYTES : end]))
+            entries.append((seq, record_type, data[end - size + RECORD_HEAD_BYTES : end]))
             expected = seq + 1
             room -= 1
         if at:

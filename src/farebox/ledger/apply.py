@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import apsw
 import msgspec
 
 from farebox.clock import now_ns, uuid_text
@@ -50,13 +49,12 @@ class _EventOnly(msgspec.Struct):
 class _Pending:
     """An exchange that has begun: its intent, still encoded, and its last partial."""
 
-    __slots__ = ("intent", "partial", "stored", "writer")
+    __slots__ = ("intent", "partial", "writer")
 
-    def __init__(self, writer: str, intent: bytes, partial: bytes | None, *, stored: bool) -> None:
+    def __init__(self, writer: str, intent: bytes, partial: bytes | None) -> None:
         self.writer = writer
         self.intent = intent
         self.partial = partial
-        self.stored = stored
 
 
 class _Row(NamedTuple):
@@ -68,7 +66,26 @@ class _Row(NamedTuple):
     flags: tuple[str, ...]
 
 
-_event_of = msgspec.msgpack.Decoder(_EventOnly).decode
+class Applied(NamedTuple):
+    """What one transaction did."""
+
+    rows: int
+    records: int
+    last: Batch | None
+    """The batch whose end is the new position."""
+
+
+_decode_event = msgspec.msgpack.Decoder(_EventOnly).decode
+_EVENT_KEY = b"\xa8event_id\xc4\x10"
+"""How a map's `event_id` of 16 bytes is spelt in MessagePack; writers put it first."""
+
+
+def _event_id(payload: bytes) -> bytes:
+    at = payload.find(_EVENT_KEY, 0, 16)
+    if at < 0:
+        return _decode_event(payload).event_id
+    start = at + len(_EVENT_KEY)
+    return payload[start : start + 16]
 
 
 class Applier:
@@ -100,6 +117,10 @@ class Applier:
         self._checkpoint = Checkpoint(0, GENESIS)
         self._checkpoint_ns = 0
         self._pending: dict[bytes, _Pending] = {}
+        self._fresh: set[bytes] = set()
+        """Pending exchanges that the file does not have as they are now."""
+        self._responses: dict[tuple[str, str], tuple[bytes, bool]] = {}
+        """Responses billed in this transaction: the event, and whether it fetched them."""
         self._has_retrievals = False
         self._load()
 
@@ -115,17 +136,39 @@ class Applier:
         ).fetchone()
         return (Position(*row[:3]), bool(row[3])) if row else (Position(), False)
 
-    def apply(self, writer: str, batch: Batch) -> int:
-        """Append what `batch` holds and return how many rows that made.
+    def apply(self, writer: str, batches: Iterable[Batch], *, look_for_duplicates: bool = False) -> Applied:
+        """Append what `batches` of one writer hold, all of it or nothing.
 
         Raises:
-            apsw.Error: Nothing of the batch was kept; try again later.
+            apsw.ConstraintError: An event was delivered before. Rare, so ids are looked up one
+                by one only when asked to: apply the same batches again and ask.
+            apsw.Error: The file could not be written. Try again later.
         """
+        before, done, count = self._seq, None, 0
         try:
-            return self._apply(writer, batch, look_for_duplicates=False)
-        except apsw.ConstraintError:
-            # Somebody delivered an event again. Rare, so only then is every id looked up.
-            return self._apply(writer, batch, look_for_duplicates=True)
+            with self._connection:
+                rollup = RollUp(self._admitted)
+                self._responses.clear()
+                for batch in batches:
+                    done = batch
+                    count += len(batch.entries) + len(batch.gaps)
+                    self._mark_gaps(writer, batch.gaps)
+                    rows = self._read(writer, batch.entries)
+                    if batch.finished:
+                        rows += self._bury(writer)
+                    if look_for_duplicates and self._dedupe:
+                        rows = [row for row in rows if self._is_new(row.done)]
+                    self._append(rows, rollup)
+                if done:
+                    rollup.write(self._connection)
+                    self._write_pending()
+                    self._write_position(writer, done)
+                if self._seq - self._checkpoint.seq >= CHECKPOINT_ROWS:
+                    self._write_checkpoint()
+        except BaseException:
+            self._load()
+            raise
+        return Applied(self._seq - before, count, done)
 
     def checkpoint_if_due(self) -> None:
         """Write a checkpoint when the last one is a minute old and there is something new."""
@@ -137,59 +180,49 @@ class Applier:
                 self._load()
                 raise
 
-    # -- one batch, one transaction --
-
-    def _apply(self, writer: str, batch: Batch, *, look_for_duplicates: bool) -> int:
-        before = self._seq
-        try:
-            with self._connection:
-                self._mark_gaps(writer, batch.gaps)
-                rows = self._read(writer, batch.entries)
-                if batch.finished:
-                    rows += self._bury(writer)
-                if look_for_duplicates:
-                    rows = [row for row in rows if self._is_new(row.done)]
-                self._append(rows)
-                self._write_pending(writer)
-                self._write_position(writer, batch)
-                if self._seq - self._checkpoint.seq >= CHECKPOINT_ROWS:
-                    self._write_checkpoint()
-        except BaseException:
-            self._load()
-            raise
-        return self._seq - before
+    # -- one transaction --
 
     def _read(self, writer: str, entries: Iterable[Entry]) -> list[_Row]:
         rows: list[_Row] = []
         seen: set[bytes] = set()
-        pending = self._pending
+        begun_here: dict[bytes, bytes] = {}
+        decode_done = records.decode_done
         for seq, record_type, payload in entries:
             try:
                 if record_type == records.DONE:
-                    done = records.decode_done(payload)
-                    self._settle(done.event_id)
+                    done = decode_done(payload)
+                    if begun_here.pop(done.event_id, None) is None:
+                        self._settle(done.event_id)
                     if done.event_id in seen and self._dedupe:
                         continue
                     seen.add(done.event_id)
                     rows.append(self._judge(done))
                 elif record_type == records.INTENT:
-                    pending[_event_of(payload).event_id] = _Pending(writer, payload, None, stored=False)
+                    begun_here[_event_id(payload)] = payload
                 elif record_type == records.PARTIAL:
-                    begun = pending.get(_event_of(payload).event_id)
-                    if begun:
-                        begun.partial = payload
-                        begun.stored = False
+                    event_id = _event_id(payload)
+                    if event_id in begun_here:
+                        self._begin(writer, event_id, begun_here.pop(event_id))
+                    if event_id in self._pending:
+                        self._pending[event_id].partial = payload
+                        self._fresh.add(event_id)
                 elif record_type == records.MARK:
                     mark = records.decode_mark(payload)
                     self._write_mark(writer, mark.kind, {"at_ns": mark.at_ns, **mark.detail})
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 # One record nobody can read must not stop those behind it.
                 self._write_mark(writer, "undecodable", {"seq": seq, "type": record_type, "why": str(error)})
+        for event_id, intent in begun_here.items():
+            self._begin(writer, event_id, intent)
         return rows
 
+    def _begin(self, writer: str, event_id: bytes, intent: bytes) -> None:
+        self._pending[event_id] = _Pending(writer, intent, None)
+        self._fresh.add(event_id)
+
     def _settle(self, event_id: bytes) -> None:
-        begun = self._pending.pop(event_id, None)
-        if begun and begun.stored:
+        if self._pending.pop(event_id, None) is not None:
+            self._fresh.discard(event_id)
             self._connection.execute("DELETE FROM pending WHERE event_id = ?", (event_id,))
 
     def _bury(self, writer: str) -> list[_Row]:
@@ -220,18 +253,16 @@ class Applier:
         ).fetchone()
         return found is None
 
-    def _append(self, rows: Sequence[_Row]) -> None:
+    def _append(self, rows: Sequence[_Row], rollup: RollUp) -> None:
         if not rows:
             return
         recorded_at = self._clock()
-        rollup = RollUp(self._admitted)
         stored: list[Values] = []
-        responses: dict[tuple[str, str], tuple[bytes, bool]] = {}
         seq, previous = self._seq, self._hash
         for row in rows:
             done = row.done
             if row.billable and done.extraction.response_id:
-                row = self._bill_once(row, responses)
+                row = self._bill_once(row)
             seq += 1
             values = entry_values(
                 seq,
@@ -246,7 +277,6 @@ class Applier:
             stored.append((*values, previous))
             rollup.add(values)
         self._connection.executemany(_INSERT, stored)
-        rollup.write(self._connection)
         self._seq, self._hash = seq, previous
 
     def _rate(self, row: _Row) -> list[RatedPart]:
@@ -264,7 +294,7 @@ class Applier:
 
     # -- the same result fetched twice --
 
-    def _bill_once(self, row: _Row, batch: dict[tuple[str, str], tuple[bytes, bool]]) -> _Row:
+    def _bill_once(self, row: _Row) -> _Row:
         """Bill a provider's response once, however often it is fetched again.
 
         Making a result (POST) is always a call of its own: small servers give the same id to
@@ -275,10 +305,10 @@ class Applier:
             return row
         key = (done.provider, extraction.response_id)
         retrieves = done.method != "POST"
-        earlier = self._billed_before(key, batch, retrieved_only=not retrieves)
+        earlier = self._billed_before(key, retrieved_only=not retrieves)
         if earlier is not None:
             return row._replace(billable=False, not_billable_because=f"duplicate_of:{uuid_text(earlier)}")
-        batch[key] = (done.event_id, retrieves)
+        self._responses[key] = (done.event_id, retrieves)
         if retrieves:
             self._has_retrievals = True
             self._connection.execute(
@@ -286,12 +316,10 @@ class Applier:
             )
         return row
 
-    def _billed_before(
-        self, key: tuple[str, str], batch: dict[tuple[str, str], tuple[bytes, bool]], *, retrieved_only: bool
-    ) -> bytes | None:
-        in_batch = batch.get(key)
-        if in_batch and (in_batch[1] or not retrieved_only):
-            return in_batch[0]
+    def _billed_before(self, key: tuple[str, str], *, retrieved_only: bool) -> bytes | None:
+        recent = self._responses.get(key)
+        if recent and (recent[1] or not retrieved_only):
+            return recent[0]
         if retrieved_only:
             if not self._has_retrievals:
                 return None
@@ -306,15 +334,14 @@ class Applier:
 
     # -- what is written beside the rows --
 
-    def _write_pending(self, writer: str) -> None:
-        fresh = [(event_id, begun) for event_id, begun in self._pending.items() if not begun.stored]
-        if fresh:
+    def _write_pending(self) -> None:
+        if self._fresh:
+            found = [(event_id, self._pending[event_id]) for event_id in self._fresh]
             self._connection.executemany(
                 "INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?)",
-                [(event_id, begun.writer, begun.intent, begun.partial) for event_id, begun in fresh],
+                [(event_id, begun.writer, begun.intent, begun.partial) for event_id, begun in found],
             )
-            for _, begun in fresh:
-                begun.stored = True
+            self._fresh.clear()
 
     def _write_position(self, writer: str, batch: Batch) -> None:
         values = (writer, *batch.position, int(batch.finished), self._seq)
@@ -356,11 +383,13 @@ class Applier:
         self._checkpoint = Checkpoint(*checkpoint[:2]) if checkpoint else Checkpoint(0, GENESIS)
         self._checkpoint_ns = checkpoint[2] if checkpoint else self._clock()
         self._pending = {
-            event_id: _Pending(writer, intent, partial, stored=True)
+            event_id: _Pending(writer, intent, partial)
             for event_id, writer, intent, partial in execute(
                 "SELECT event_id, writer, intent, partial FROM pending"
             )
         }
+        self._fresh.clear()
+        self._responses.clear()
         self._has_retrievals = execute("SELECT 1 FROM retrieval LIMIT 1").fetchone() is not None
         self._admitted.forget()
 

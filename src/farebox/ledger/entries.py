@@ -13,7 +13,14 @@ from farebox.journal.records import Done
 from farebox.ledger.rows import CallRow, PartRow
 from farebox.money import INT64_MAX, usd_text
 from farebox.pricing.facts import CostLine, RatedPart
-from farebox.wire.facts import Part, Quantity
+from farebox.wire.facts import (
+    CACHE_READ_LEAVES,
+    CACHE_WRITE_LEAVES,
+    INPUT_LEAVES,
+    OUTPUT_LEAVES,
+    Part,
+    Quantity,
+)
 
 COLUMNS = (
     "seq",
@@ -53,6 +60,16 @@ COLUMN = {name: index for index, name in enumerate(COLUMNS)}
 SELECT = ", ".join(COLUMNS)
 
 Values = tuple[Any, ...]
+
+_INPUT, _READ, _WRITE, _OUTPUT, _REASONING = "input", "read", "write", "output", "reasoning"
+_KIND = {
+    **dict.fromkeys(INPUT_LEAVES, _INPUT),
+    **dict.fromkeys(CACHE_READ_LEAVES, _READ),
+    **dict.fromkeys(CACHE_WRITE_LEAVES, _WRITE),
+    **dict.fromkeys(OUTPUT_LEAVES, _OUTPUT),
+    "output_reasoning": _REASONING,
+}
+"""Which totals a token leaf counts in."""
 
 TOKENS_MAX = 1 << 40
 """More than this in one call is no measurement. It stays in the detail and out of the sums."""
@@ -142,7 +159,7 @@ def entry_values(
     attribution = done.attribution
     state = _state(rated, billable=billable)
     cost, charge, list_cost = _money(rated, state)
-    if not (_storable(cost) and _storable(charge) and _storable(list_cost)):
+    if cost is not None and not (_storable(cost) and _storable(charge) and _storable(list_cost)):
         state, cost, charge, list_cost = "unpriced", None, None, None
         flags = (*flags, "amount_too_large")
     tokens, tokens_flagged = _tokens(parts)
@@ -170,7 +187,7 @@ def entry_values(
         done.request_bytes,
         done.response_bytes,
         (*extraction.flags, *flags),
-        tuple(map(_part_detail, parts, rated)),
+        tuple([_part_detail(part, money) for part, money in zip(parts, rated, strict=True)]),
         extraction.raw_usage,
     )
     named = attribution.get
@@ -309,13 +326,25 @@ def _tokens(parts: Sequence[Part]) -> tuple[tuple[int, ...], bool]:
 
 
 def _part_tokens(part: Part) -> tuple[int, ...]:
-    return (
-        part.input_tokens,
-        part.cache_read_input_tokens,
-        part.cache_creation_input_tokens,
-        part.output_tokens,
-        part.reasoning_output_tokens,
-    )
+    """Return the totals `Part` derives from its leaves, in one walk over them."""
+    total = reads = writes = output = reasoning = 0
+    for leaf, count in part.quantities.items():
+        kind = _KIND.get(leaf)
+        if kind is None:
+            continue
+        count = int(count)
+        if kind is _OUTPUT:
+            output += count
+        elif kind is _REASONING:
+            output += count
+            reasoning += count
+        else:
+            total += count
+            if kind is _READ:
+                reads += count
+            elif kind is _WRITE:
+                writes += count
+    return total, reads, writes, output, reasoning
 
 
 def _part_detail(part: Part, rated: RatedPart) -> PartDetail:

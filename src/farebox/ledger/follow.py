@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import apsw
 
 from farebox.home import Home
 from farebox.journal.reader import Batch, JournalReader, Position, copy_gap, remove_passed, remove_writer
-from farebox.ledger.apply import Applier
+from farebox.ledger.apply import Applied, Applier
 
-BATCH_RECORDS = 4_000
+BATCH_RECORDS = 2_000
+"""What is decoded at a time: it bounds memory."""
+
+TRANSACTION_RECORDS = 40_000
+"""What is committed at a time when there is a backlog: it shares syncs and sums."""
 
 
 class Follower:
@@ -28,7 +34,6 @@ class Follower:
         self._applier = applier
         self._make_reader = reader
         self._readers: dict[str, JournalReader] = {}
-        self._applied: dict[str, Position] = {}
         self._looked_at_ns = -1
 
     def step(self) -> int:
@@ -47,29 +52,49 @@ class Follower:
         self._readers.clear()
 
     def _follow(self, name: str, reader: JournalReader) -> int:
-        batch = reader.read(BATCH_RECORDS)
-        if batch.entries or batch.gaps or batch.finished or batch.position != self._applied[name]:
-            self._keep(name, reader, batch)
-        return len(batch.entries) + len(batch.gaps)
-
-    def _keep(self, name: str, reader: JournalReader, batch: Batch) -> None:
-        for gap in batch.gaps:
-            copy_gap(reader.folder, gap, self._quarantine)
-        before = self._applied[name]
+        before = reader.position
+        first = reader.read(BATCH_RECORDS)
+        if not (first.entries or first.gaps or first.finished) and first.position == before:
+            return 0
         try:
-            self._applier.apply(name, batch)
+            applied = self._apply(name, reader, first)
         except BaseException:
-            reader.close()
-            reader.position = before
+            self._rewind(reader, before)
             raise
-        # The commit above is durable: synchronous is FULL. Only now may a segment go.
-        self._applied[name] = batch.position
-        if batch.finished:
+        if applied.last is None:
+            return 0
+        # The commit is durable: synchronous is FULL. Only now may a segment go.
+        if applied.last.finished:
             reader.close()
-            del self._readers[name], self._applied[name]
+            del self._readers[name]
             remove_writer(reader.folder)
-        elif batch.position.segment != before.segment:
-            remove_passed(reader.folder, batch.position)
+        elif reader.position.segment != before.segment:
+            remove_passed(reader.folder, reader.position)
+        return applied.records
+
+    def _apply(self, name: str, reader: JournalReader, first: Batch) -> Applied:
+        before = reader.position
+        try:
+            return self._applier.apply(name, self._batches(reader, first))
+        except apsw.ConstraintError:
+            self._rewind(reader, before)
+            return self._applier.apply(name, self._batches(reader, first), look_for_duplicates=True)
+
+    def _batches(self, reader: JournalReader, batch: Batch) -> Iterator[Batch]:
+        """Yield what one transaction takes: everything there is, up to a limit."""
+        count = 0
+        while True:
+            for gap in batch.gaps:
+                copy_gap(reader.folder, gap, self._quarantine)
+            yield batch
+            count += len(batch.entries)
+            if len(batch.entries) < BATCH_RECORDS or count >= TRANSACTION_RECORDS:
+                return
+            batch = reader.read(BATCH_RECORDS)
+
+    def _rewind(self, reader: JournalReader, position: Position) -> None:
+        reader.close()
+        reader.position = position
 
     def _look_for_writers(self) -> None:
         try:
@@ -88,4 +113,3 @@ class Follower:
                     remove_writer(self._journal / name)
                     continue
                 self._readers[name] = self._make_reader(self._journal / name, position)
-                self._applied[name] = position

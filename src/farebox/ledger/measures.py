@@ -56,6 +56,8 @@ RAW_SUMS = ", ".join(
 
 _LANES = struct.Struct(f"<{len(MEASURES)}q")
 _LANE_BITS = 64
+_pack = _LANES.pack
+_from_bytes = int.from_bytes
 
 
 def lanes(
@@ -63,17 +65,25 @@ def lanes(
 ) -> int:
     """Return one call's sums. `tokens` are the five totals in column order."""
     cost, charge = cost_pico or 0, charge_pico or 0
-    values = (
-        1,
-        1 if status >= 400 or status == 0 else 0,
-        1 if cost_state in UNPRICED_STATES else 0,
-        1 if cost_state == "estimated" else 0,
-        *_split(cost),
-        *_split(charge),
-        *tokens,
-    )
-    if min(values) >= 0:
-        return int.from_bytes(_LANES.pack(*values), "little")
+    error = 1 if status >= 400 or status == 0 else 0
+    unpriced = 1 if cost_state in UNPRICED_STATES else 0
+    estimated = 1 if cost_state == "estimated" else 0
+    if cost >= 0 and charge >= 0 and min(tokens) >= 0:
+        return _from_bytes(
+            _pack(
+                1,
+                error,
+                unpriced,
+                estimated,
+                cost // PICO_PER_MICRO,
+                cost % PICO_PER_MICRO,
+                charge // PICO_PER_MICRO,
+                charge % PICO_PER_MICRO,
+                *tokens,
+            ),
+            "little",
+        )
+    values = (1, error, unpriced, estimated, *_split(cost), *_split(charge), *tokens)
     return sum(value << (_LANE_BITS * lane) for lane, value in enumerate(values))
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from farebox.ledger.database import Connection
-from farebox.ledger.entries import COLUMN, Values
+from farebox.ledger.entries import COLUMN, COLUMNS, Values
 from farebox.ledger.filter import DIMENSIONS, OTHER
 from farebox.ledger.measures import MEASURES, lanes, unpack
 
@@ -29,17 +29,30 @@ ALL = 0
 NUMBER = {name: number for number, name in enumerate(DIMENSIONS, 1)}
 """The number that stands for a dimension in the tables."""
 
-_SOURCE = {"key": "key_fingerprint"}
-_AT = [COLUMN[_SOURCE.get(name, name)] for name in DIMENSIONS]
-_STATUS_INDEX = DIMENSIONS.index("status")
 _PROVIDER_INDEX = DIMENSIONS.index("provider")
 _MODEL_INDEX = DIMENSIONS.index("model")
 _CUSTOMER_INDEX = DIMENSIONS.index("customer")
 _PROJECT_INDEX = DIMENSIONS.index("project")
-_OCCURRED, _STATUS = COLUMN["occurred_at"], COLUMN["status"]
+
+_SEQ, _OCCURRED, _STATUS = COLUMN["seq"], COLUMN["occurred_at"], COLUMN["status"]
 _COST, _CHARGE, _STATE = COLUMN["cost_pico"], COLUMN["charge_pico"], COLUMN["cost_state"]
 _TOKENS = slice(COLUMN["input_tokens"], COLUMN["reasoning_output_tokens"] + 1)
-_SEQ = COLUMN["seq"]
+_PROVIDER, _MODEL = COLUMN["provider"], COLUMN["model"]
+_PROJECT, _CUSTOMER = COLUMN["project"], COLUMN["customer"]
+
+_OPEN = {"key": "key_fingerprint"} | {
+    name: name for name in ("app", "user", "customer", "agent", "session", "project")
+}
+"""Dimensions that can have any number of values, and their columns."""
+
+_OPEN_AT = [COLUMN[column] for column in _OPEN.values()]
+_OPEN_DIMENSIONS = [NUMBER[name] for name in _OPEN]
+
+_NAMED = slice(COLUMN["provider"], COLUMN["request_model"] + 1)
+_ENDED = slice(COLUMN["status"], COLUMN["cost_state"] + 1)
+_SHAPE = (*COLUMNS[_NAMED], *COLUMNS[_ENDED])
+_SHAPE_DIMENSIONS = [(NUMBER[name], _SHAPE.index(name)) for name in DIMENSIONS if name not in _OPEN]
+"""Dimensions with few values: they are counted together and told apart when they are written."""
 
 _KEYS = {
     "minute_model": ("minute", "provider", "model"),
@@ -51,6 +64,8 @@ _KEYS = {
 """Every table of sums and its key."""
 
 Sums = dict[Any, int]
+_Entry = list[int]
+"""Sums, first and last sequence number."""
 
 
 def upsert_sql(table: str) -> str:
@@ -92,12 +107,15 @@ class AdmittedValues:
             known = self._days[day] = self._load(day)
         return known
 
-    def admit(self, known: set[str], value: str) -> str:
-        """Return the value to count a new `value` under."""
+    def name(self, known: set[str], value: str | int | None) -> str:
+        """Return what `value` is counted under, given the values its day has so far."""
+        text = "" if value is None else value if isinstance(value, str) else str(value)
+        if text in known:
+            return text
         if len(known) >= self._limit:
             return OTHER
-        known.add(value)
-        return value
+        known.add(text)
+        return text
 
     def forget(self) -> None:
         """Drop everything, after a transaction was rolled back."""
@@ -111,54 +129,57 @@ class AdmittedValues:
         ]
 
 
+class _Hour:
+    """One hour's sums by the calls' own values; `(other)` is decided when they are written."""
+
+    __slots__ = ("customer_model", "minute_model", "open", "project_model", "shapes")
+
+    def __init__(self) -> None:
+        self.shapes: dict[Values, _Entry] = {}
+        self.open: list[tuple[int, dict[str | None, _Entry]]] = [(at, {}) for at in _OPEN_AT]
+        self.minute_model: Sums = {}
+        self.project_model: Sums = {}
+        self.customer_model: Sums = {}
+
+
 class RollUp:
     """The sums of one batch."""
 
     def __init__(self, admitted: AdmittedValues) -> None:
         self._admitted = admitted
-        self._hours: dict[int, list[Sums]] = {}
-        self._hour_seqs: dict[int, list[dict[str, list[int]]]] = {}
-        self._minute_model: Sums = {}
-        self._day_project_model: Sums = {}
-        self._month_customer_model: Sums = {}
+        self._hours: dict[int, _Hour] = {}
+        self._months: Sums = {}
+        """Months of other batches, already named as they are counted."""
 
     def add(self, row: Values) -> None:
         """Add one call."""
         occurred = row[_OCCURRED]
-        hour = occurred // HOUR_NS
-        day = hour // 24
-        seq = row[_SEQ]
         sums = lanes(row[_STATUS], row[_STATE], row[_COST], row[_CHARGE], row[_TOKENS])
-        admitted = self._admitted.of(day)
-        tables = self._hours.get(hour)
-        if tables is None:
-            tables = self._hours[hour] = [{} for _ in DIMENSIONS]
-            self._hour_seqs[hour] = [{} for _ in DIMENSIONS]
-        names: list[str] = []
-        for at, known, table, seqs in zip(_AT, admitted, tables, self._hour_seqs[hour], strict=True):
+        hour = self._hours.get(occurred // HOUR_NS)
+        if hour is None:
+            hour = self._hours[occurred // HOUR_NS] = _Hour()
+        seq = row[_SEQ]
+        # Dimensions with few values share one addition: together they still have few.
+        _enter(hour.shapes, row[_NAMED] + row[_ENDED], sums, seq)
+        for at, table in hour.open:
             value = row[at]
-            if value is None:
-                value = ""
-            elif at == _STATUS:
-                value = str(value)
-            if value not in known:
-                value = self._admitted.admit(known, value)
-            if value in table:
-                table[value] += sums
-                seqs[value][1] = seq
+            entry = table.get(value)
+            if entry is None:
+                table[value] = [sums, seq, seq]
             else:
-                table[value] = sums
-                seqs[value] = [seq, seq]
-            names.append(value)
-        provider, model = names[_PROVIDER_INDEX], names[_MODEL_INDEX]
-        _count(self._minute_model, (occurred // MINUTE_NS, provider, model), sums)
-        _count(self._day_project_model, (day, names[_PROJECT_INDEX], provider, model), sums)
-        _count(self._month_customer_model, (month_of(day), names[_CUSTOMER_INDEX], provider, model), sums)
+                entry[0] += sums
+                entry[2] = seq
+        provider, model = row[_PROVIDER], row[_MODEL]
+        _count(hour.minute_model, (occurred // MINUTE_NS, provider, model), sums)
+        _count(hour.project_model, (row[_PROJECT], provider, model), sums)
+        _count(hour.customer_model, (row[_CUSTOMER], provider, model), sums)
 
     def add_months(self, other: RollUp) -> None:
         """Add what another batch has for its months."""
-        for key, sums in other._month_customer_model.items():
-            _count(self._month_customer_model, key, sums)
+        for table, rows in other.summed():
+            if table == "month_customer_model":
+                for key, sums in rows.items():
+                    _count(self._months, key, sums)
 
     def write(self, connection: Connection) -> None:
         """Add the sums to the tables. The caller holds the transaction."""
@@ -168,35 +189,69 @@ class RollUp:
     def tables(self) -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
         """Yield each table's name and its rows: key, sums, and what else it has."""
         yield "hour_value", self._hour_rows()
-        yield "day_value", self._day_rows()
-        yield "minute_model", _rows(self._minute_model)
-        yield "day_project_model", _rows(self._day_project_model)
-        yield "month_customer_model", _rows(self._month_customer_model)
+        for table, sums in self.summed():
+            yield table, _rows(sums)
+
+    def summed(self) -> Iterator[tuple[str, Sums]]:
+        """Yield the name and the sums of each table that has nothing else."""
+        days: Sums = {}
+        minutes: Sums = {}
+        projects: Sums = {}
+        months = dict(self._months)
+        for number, hour in self._hours.items():
+            day = number // 24
+            admitted = self._admitted.of(day)
+            providers, models = admitted[_PROVIDER_INDEX], admitted[_MODEL_INDEX]
+            name = self._admitted.name
+            for dimension, value, entry in self._values(number, hour):
+                _count(days, (dimension, day, value), entry[0])
+            for (minute, provider, model), sums in hour.minute_model.items():
+                _count(minutes, (minute, name(providers, provider), name(models, model)), sums)
+            for (project, provider, model), sums in hour.project_model.items():
+                project = name(admitted[_PROJECT_INDEX], project)
+                _count(projects, (day, project, name(providers, provider), name(models, model)), sums)
+            month = month_of(day)
+            for (customer, provider, model), sums in hour.customer_model.items():
+                customer = name(admitted[_CUSTOMER_INDEX], customer)
+                _count(months, (month, customer, name(providers, provider), name(models, model)), sums)
+        yield "day_value", days
+        yield "minute_model", minutes
+        yield "day_project_model", projects
+        yield "month_customer_model", months
 
     def _hour_rows(self) -> Iterator[tuple[Any, ...]]:
-        for hour, tables in self._hours.items():
-            all_seqs = self._hour_seqs[hour]
-            providers = all_seqs[_PROVIDER_INDEX].values()
-            total = sum(tables[_PROVIDER_INDEX].values())
-            first, last = min(low for low, _ in providers), max(high for _, high in providers)
-            yield (ALL, hour, "", *unpack(total), first, last)
-            for number, (table, seqs) in enumerate(zip(tables, all_seqs, strict=True), 1):
-                for value, sums in table.items():
-                    low, high = seqs[value]
-                    yield (number, hour, value, *unpack(sums), low, high)
+        for number, hour in self._hours.items():
+            merged: dict[tuple[int, str], _Entry] = {}
+            for dimension, value, (sums, first, last) in self._values(number, hour):
+                known = merged.get((dimension, value))
+                if known is None:
+                    merged[dimension, value] = [sums, first, last]
+                else:  # several values counted as `(other)`, or shapes with this value in common
+                    merged[dimension, value] = [known[0] + sums, min(known[1], first), max(known[2], last)]
+            for (dimension, value), (sums, first, last) in merged.items():
+                yield (dimension, number, value, *unpack(sums), first, last)
 
-    def _day_rows(self) -> Iterator[tuple[Any, ...]]:
-        days: dict[int, list[Sums]] = {}
-        for hour, tables in self._hours.items():
-            merged = days.setdefault(hour // 24, [{} for _ in DIMENSIONS])
-            for into, table in zip(merged, tables, strict=True):
-                for value, sums in table.items():
-                    _count(into, value, sums)
-        for day, tables in days.items():
-            yield (ALL, day, "", *unpack(sum(tables[_PROVIDER_INDEX].values())))
-            for number, table in enumerate(tables, 1):
-                for value, sums in table.items():
-                    yield (number, day, value, *unpack(sums))
+    def _values(self, number: int, hour: _Hour) -> Iterator[tuple[int, str, _Entry]]:
+        """Yield every dimension's values with their sums; a value may come more than once."""
+        admitted = self._admitted.of(number // 24)
+        name = self._admitted.name
+        for shape, entry in hour.shapes.items():
+            yield ALL, "", entry
+            for dimension, at in _SHAPE_DIMENSIONS:
+                yield dimension, name(admitted[dimension - 1], shape[at]), entry
+        for dimension, (_, table) in zip(_OPEN_DIMENSIONS, hour.open, strict=True):
+            known = admitted[dimension - 1]
+            for value, entry in table.items():
+                yield dimension, name(known, value), entry
+
+
+def _enter(table: dict[Values, _Entry], key: Values, sums: int, seq: int) -> None:
+    entry = table.get(key)
+    if entry is None:
+        table[key] = [sums, seq, seq]
+    else:
+        entry[0] += sums
+        entry[2] = seq
 
 
 def _count(into: Sums, key: Any, sums: int) -> None:

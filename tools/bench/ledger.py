@@ -1,0 +1,264 @@
+"""Measure the ledger: rows appended and rolled up a second, and how long queries take.
+
+Journals are prepared beforehand in chunks, so that neither writing them nor the disk they need
+counts. Thirty days, 40 models, 200 keys, 5,000 customers, drawn with a long tail.
+
+    python -m tools.bench.ledger --rows 200000
+"""
+
+from __future__ import annotations
+
+import argparse
+import bisect
+import itertools
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from farebox.home import Home
+from farebox.journal import records
+from farebox.journal.records import Done, Intent
+from farebox.journal.writer import JournalWriter
+from farebox.ledger.apply import Applier
+from farebox.ledger.database import open_writer
+from farebox.ledger.follow import Follower
+from farebox.ledger.process import settle_memory
+from farebox.ledger.reader import Filter, LedgerReader
+from farebox.pricing import load_book
+from farebox.wire.facts import Extraction, Part
+
+CHUNK_ROWS = 100_000
+DENSE_ROWS = 5_000_000
+DAYS = 30
+DAY_NS = 86_400 * 10**9
+START_NS = 20_544 * DAY_NS
+_MODELS = [
+    ("openai", "openai.chat", model)
+    for model in (
+        "gpt-4o",
+        "gpt-4o-mini",
+        "gpt-4.1",
+        "gpt-4.1-mini",
+        "gpt-4.1-nano",
+        "o3",
+        "o4-mini",
+        "gpt-5",
+    )
+] + [
+    ("anthropic", "anthropic.messages", model)
+    for model in ("claude-sonnet-4-5", "claude-opus-4-1", "claude-haiku-4-5", "claude-3-5-haiku-latest")
+]
+
+
+class Zipf:
+    """Draw from `count` names, the n-th 1/n times as often as the first."""
+
+    def __init__(self, rng: random.Random, count: int, name: Callable[[int], str]) -> None:
+        self._rng = rng
+        self._names = [name(number) for number in range(count)]
+        self._weights = list(itertools.accumulate(1 / rank for rank in range(1, count + 1)))
+
+    def draw(self) -> str:
+        """Return one name."""
+        return self._names[bisect.bisect(self._weights, self._rng.random() * self._weights[-1])]
+
+
+class Traffic:
+    """Made-up exchanges, evenly over the days."""
+
+    def __init__(self, rows: int, seed: int = 1) -> None:
+        self._rng = random.Random(seed)
+        # As dense as five million calls in thirty days, however few there are: sparse calls
+        # share no sums and would measure something else.
+        self._step_ns = DAYS * DAY_NS // max(rows, DENSE_ROWS)
+        self._number = 0
+        self._models = Zipf(self._rng, 40, str)
+        self._keys = Zipf(self._rng, 200, lambda number: f"{number:016x}")
+        self._customers = Zipf(self._rng, 5_000, lambda number: f"customer-{number}")
+        self._agents = Zipf(self._rng, 30, lambda number: f"agent-{number}")
+        self._projects = Zipf(self._rng, 20, lambda number: f"project-{number}")
+
+    def exchange(self, source: str) -> tuple[bytes, bytes]:
+        """Return an encoded intent and the encoded end of it."""
+        rng = self._rng
+        self._number += 1
+        at = START_NS + self._number * self._step_ns
+        choice = int(self._models.draw())
+        provider, surface, model = _MODELS[choice % len(_MODELS)]
+        served = model if choice < len(_MODELS) else f"{model}-{choice}"
+        event_id = (at // 10**6).to_bytes(6, "big") + b"\x70" + rng.randbytes(9)
+        attribution = {
+            "customer": self._customers.draw(),
+            "agent": self._agents.draw(),
+            "project": self._projects.draw(),
+            "session": f"session-{self._number // 40}",
+            "app": "api" if rng.random() < 0.8 else "batch",
+        }
+        prompt, cached, answer = rng.randrange(20, 4_000), rng.randrange(0, 2_000), rng.randrange(1, 900)
+        origin = {
+            "event_id": event_id,
+            "source": source,
+            "occurred_at_ns": at,
+            "provider": provider,
+            "surface": surface,
+            "path": "/v1/chat/completions",
+            "host": "api.openai.com",
+            "key_fingerprint": self._keys.draw(),
+            "attribution": attribution,
+            "attribution_from": {name: f"header:x-farebox-{name}" for name in attribution},
+        }
+        part = Part(
+            provider=provider,
+            request_model=model,
+            response_model=served,
+            quantities={"input_uncached": prompt, "cache_read": cached, "output_text": answer},
+        )
+        usage = (
+            f'{{"prompt_tokens":{prompt + cached},"completion_tokens":{answer},"total_tokens":'
+            f'{prompt + cached + answer},"prompt_tokens_details":{{"cached_tokens":{cached}}}}}'
+        )
+        failed = rng.random() < 0.01
+        extraction = Extraction(
+            parts=() if failed else (part,),
+            completeness="none" if failed else "final",
+            billable=not failed,
+            not_billable_because="error_response" if failed else None,
+            response_id=None if failed else f"chatcmpl-{event_id.hex()[12:]}",
+            request_model=model,
+            response_model=None if failed else served,
+            raw_usage=None if failed else usage,
+        )
+        done = Done(
+            **origin,
+            ended_at_ns=at + 800_000_000,
+            outcome="completed",
+            status=429 if failed else 200,
+            request_bytes=4 * prompt,
+            response_bytes=1_000,
+            first_byte_us=300_000,
+            total_us=800_000,
+            added_us=60,
+            extraction=extraction,
+        )
+        return records.encode(Intent(**origin)), records.encode(done)
+
+
+def measure(rows: int = 200_000, folder: Path | None = None) -> dict[str, object]:
+    """Return `ledger_rows_s` and `query_ms` of a ledger of `rows` made-up calls."""
+    root = Path(tempfile.mkdtemp(prefix="farebox-bench-", dir=folder))
+    try:
+        home = Home(root / "home")
+        home.prepare()
+        seconds, cpu = _fill(home, rows)
+        return {
+            "ledger_rows_s": round(rows / seconds),
+            "ledger_rows_cpu_s": round(rows / cpu),
+            "rows": rows,
+            "db_mb": round(home.ledger.stat().st_size / 1e6),
+            "query_ms": _query(home, rows),
+        }
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _fill(home: Home, rows: int) -> tuple[float, float]:
+    settle_memory()
+    traffic = Traffic(rows)
+    connection = open_writer(home)
+    applier = Applier(connection, load_book(None, home.cache))
+    seconds = cpu = 0.0
+    done = 0
+    while done < rows:
+        count = min(CHUNK_ROWS, rows - done)
+        writer = JournalWriter(home.journal, kind="bench")
+        for _ in range(count):
+            intent, end = traffic.exchange(writer.source)
+            writer.append(records.INTENT, intent)
+            writer.append(records.DONE, end)
+        writer.close()
+        follower = Follower(home, applier)
+        began, began_cpu = time.perf_counter(), time.process_time()
+        while follower.step():
+            pass
+        seconds += time.perf_counter() - began
+        cpu += time.process_time() - began_cpu
+        follower.close()
+        done += count
+    connection.close()
+    return seconds, cpu
+
+
+def _query(home: Home, rows: int) -> dict[str, float]:
+    reader = LedgerReader(home)
+    end = START_NS + DAYS * DAY_NS
+    hour = 3_600 * 10**9
+    month = Filter(since_ns=START_NS + 1)
+    day = Filter(since_ns=end - DAY_NS - 17 * 10**9)
+    last_hour = Filter(since_ns=end - hour - 17 * 10**9)
+    some_id = reader.calls(Filter(), 1)[0].event_id
+    questions: dict[str, Callable[[], object]] = {
+        "totals_30d": lambda: reader.totals(month),
+        "totals_24h": lambda: reader.totals(day),
+        "totals_1h": lambda: reader.totals(last_hour),
+        "totals_uneven": lambda: reader.totals(
+            Filter(since_ns=START_NS + 7 * hour + 5, until_ns=end - 7 * hour)
+        ),
+        "by_model_30d": lambda: reader.breakdown(month, ["model"]),
+        "by_provider_model_30d": lambda: reader.breakdown(month, ["provider", "model"]),
+        "by_key_30d": lambda: reader.breakdown(month, ["key"]),
+        "by_surface_30d": lambda: reader.breakdown(month, ["surface"]),
+        "by_customer_30d": lambda: reader.breakdown(month, ["customer"], 20),
+        "by_session_30d": lambda: reader.breakdown(month, ["session"], 20),
+        "by_project_model_30d": lambda: reader.breakdown(month, ["project", "model"]),
+        "by_customer_24h": lambda: reader.breakdown(day, ["customer"], 20),
+        "by_status_24h": lambda: reader.breakdown(day, ["status"]),
+        "by_key_1h": lambda: reader.breakdown(last_hour, ["key"]),
+        "series_minute_model_1h": lambda: reader.series(last_hour, 60, "model"),
+        "series_minute_24h": lambda: reader.series(day, 60),
+        "series_hour_model_24h": lambda: reader.series(day, 3_600, "model"),
+        "series_day_model_30d": lambda: reader.series(month, 86_400, "model"),
+        "series_day_customer_filtered": lambda: reader.series(
+            Filter(since_ns=START_NS, where={"customer": "customer-7"}), 86_400
+        ),
+        "calls_newest": lambda: reader.calls(Filter(), 100),
+        "calls_of_a_rare_session": lambda: reader.calls(Filter(where={"session": "session-3"}), 100),
+        "calls_of_a_rare_customer": lambda: reader.calls(Filter(where={"customer": "customer-4999"}), 50),
+        "calls_failed": lambda: reader.calls(Filter(where={"status": "4xx"}), 50),
+        "call": lambda: reader.call(some_id),
+        "health": reader.health,
+        "beyond_budget_key_by_model_24h": lambda: reader.breakdown(
+            Filter(since_ns=day.since_ns, where={"key": f"{3:016x}"}), ["model"]
+        ),
+    }
+    return {name: _milliseconds(question) for name, question in questions.items()}
+
+
+def _milliseconds(question: Callable[[], object]) -> float:
+    """Return the median of three, the first of them with whatever the page cache holds."""
+    times: list[float] = []
+    for _ in range(3):
+        began = time.perf_counter()
+        question()
+        times.append((time.perf_counter() - began) * 1_000)
+    return round(sorted(times)[1], 1)
+
+
+def main() -> None:
+    """Print the figures, as one JSON object with `--json`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    figures = measure(arguments.rows, arguments.folder)
+    json.dump(figures, sys.stdout, indent=None if arguments.json else 2)
+    print()
+
+
+if __name__ == "__main__":
+    main()
