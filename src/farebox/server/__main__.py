@@ -8,17 +8,17 @@ from pathlib import Path
 
 import msgspec
 
-from farebox.config import Address, load_config
+from farebox.config import Address, load_config, parse_address
 from farebox.errors import FareboxError
 from farebox.home import Home
 from farebox.server import main
 
 
 def _address(text: str) -> Address:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
+    address = parse_address(text)
+    if address is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return Address(host.strip("[]"), int(port))
+    return address
 
 
 def run(arguments: list[str]) -> int:

@@ -183,7 +183,8 @@ def previous_window(selection: Selection) -> tuple[int, int] | None:
     if window.since_word in ("month", "prev-month"):
         start = datetime.fromtimestamp(since // 10**9, selection.zone)
         before = (start - timedelta(days=1)).replace(day=1, hour=0, minute=0, second=0)
-        return _ns(before), min(_ns(before) + until - since, since)
+        whole = until >= _ns((start + timedelta(days=32)).replace(day=1))
+        return _ns(before), since if whole else min(_ns(before) + until - since, since)
     return since - (until - since), since
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import gc
-import ipaddress
 import os
+import signal
 import socket
 import sys
-from types import FrameType
+from collections.abc import Generator
 
 import msgspec
 import uvicorn
 
 from farebox.clock import iso, now_ns
-from farebox.config import Address, Config
+from farebox.config import Address, Config, is_loopback
 from farebox.errors import PortInUseError
 from farebox.home import Home, replace_private
 from farebox.server.app import Server, build
@@ -61,6 +63,7 @@ def serve(home: Home, config: Config) -> int:
             access_log=False,
             proxy_headers=False,  # nothing in front of us may say who asks
             server_header=False,
+            date_header=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=3,
             backlog=128,
@@ -83,14 +86,6 @@ def open_reader(home: Home) -> Reader:
     from farebox.ledger.reader import LedgerReader
 
     return LedgerReader(home)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can connect to `host`; names other than localhost cannot be sure."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def bind(address: Address) -> socket.socket:
@@ -128,22 +123,42 @@ def host_names(host: str, port: int) -> list[str]:
 
 
 class _Runner(uvicorn.Server):
-    """uvicorn's server, plus: say where once listening, and end live streams first."""
+    """uvicorn's server, plus: say where once listening, sleep while idle, end live streams first."""
 
     def __init__(self, config: uvicorn.Config, server: Server, home: Home, announced: Run) -> None:
         super().__init__(config)
         self._farebox = server
         self._file = home.run / "server.json"
         self._announced = announced
+        self._leaving = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
             replace_private(self._file, msgspec.json.encode(self._announced))
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    async def main_loop(self) -> None:
+        """Wait for a signal. uvicorn's own loop wakes ten times a second to look for one."""
+        await self._leaving.wait()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave on SIGTERM and SIGINT with status 0; uvicorn would die of the signal afterwards."""
+        loop = asyncio.get_running_loop()
+        wanted = (signal.SIGTERM, signal.SIGINT)
+        for number in wanted:
+            loop.add_signal_handler(number, self._leave)
+        try:
+            yield
+        finally:
+            for number in wanted:
+                loop.remove_signal_handler(number)
+
+    def _leave(self) -> None:
+        self.force_exit = self.should_exit  # asked a second time
+        self.should_exit = True
         self._farebox.pulse.close()
-        super().handle_exit(sig, frame)
+        self._leaving.set()
 
     def retract(self) -> None:
         """Remove our file, unless another server has put its own there."""
