@@ -110,8 +110,7 @@ def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -
             if reference and reference not in formats:
                 formats[reference] = _format(reference, every)
     for entry in endpoints:
-        surface = str(entry["surface"])
-        entry["surface"] = surface if "." in surface else f"{name}.{surface}"
+        entry["surface"] = f"{name}.{entry['surface']}"
         if isinstance(entry.get("method"), list):
             raise ValueError("method: one word per endpoint")
     for key in ("hosts", "key_headers", "key_query", "headers_env", "model_prefixes"):

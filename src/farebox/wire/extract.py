@@ -114,7 +114,8 @@ class Stating:
                         more = _money(extra(fields), oddities)
                         if more is not None:
                             stated += more
-                return stated
+                # A plain decimal without trailing noughts reads as the provider wrote it.
+                return Decimal(format(stated.normalize(), "f"))
         return None
 
 
@@ -148,7 +149,8 @@ class Gathering:
         self.usage: dict[str, Any] | None = None
         self.usage_text: bytes | None = None
         """The usage object verbatim, while a single one has been seen."""
-        self.uniques: dict[str, dict[str, None]] = {}
+        self.uniques: dict[int, dict[str, None]] = {}
+        """Different values seen so far, by the place of their rule among the format's counts."""
         self.response_id: str | None = None
         self.response_model: str | None = None
         self.error_code: str | None = None
@@ -166,16 +168,16 @@ class Gathering:
             else:
                 _merge(self.usage, usage, 0)
                 self.usage_text = None
-        for counting in plan.counts:
+        for place, counting in enumerate(plan.counts):
             if counting.rule.unique:
                 values = counting.items(fields)
                 if values:
-                    seen = self.uniques.setdefault(counting.leaf, {})
+                    seen = self.uniques.setdefault(place, {})
                     for value in values:
                         if isinstance(value, str) and value.strip() and len(seen) < 10_000:
                             seen[value[:512]] = None
             elif counting.rule.once and counting.items(fields):
-                self.uniques.setdefault(counting.leaf, {})[""] = None
+                self.uniques.setdefault(place, {})[""] = None
         for read in plan.id:
             found = _text(read(fields))
             if found:
@@ -276,7 +278,8 @@ def extraction(
     elif completeness == "final" and oddities.invalid is not None:
         completeness, reason = "partial", f"unusable_quantity:{oddities.invalid}"
     billable, because = True, None
-    for read, values, why in plan.not_billable:
+    # A stream that says "in progress" and breaks off has been served all the same.
+    for read, values, why in () if streamed else plan.not_billable:
         if str(read(view)) in values:
             billable, because = False, why
             if completeness == "none":
@@ -338,7 +341,7 @@ def _counts(
     plan: Plan, gathering: Gathering, view: dict[str, Any], model: str | None, oddities: Oddities
 ) -> dict[str, Quantity]:
     leaves: dict[str, Quantity] = {}
-    for counting in plan.counts:
+    for place, counting in enumerate(plan.counts):
         rule = counting.rule
         if not counting.applies(model):
             continue
@@ -346,7 +349,7 @@ def _counts(
         if rule.fixed is not None:
             number = rule.fixed if gathering.usage is not None else None
         elif rule.unique or rule.once:
-            seen = gathering.uniques.get(counting.leaf)
+            seen = gathering.uniques.get(place)
             if seen:
                 number = 1 if rule.once else len(seen)
         elif rule.items:

@@ -204,8 +204,8 @@ class Meter:
             return ("partial" if seen else "none"), body.problem
         if gathering.error_code is not None and not seen:
             return "none", "error_in_stream"
-        if body.streamed and seen and not body.ended(gathering.plan):
-            return "partial", "stream_ended_early"
+        if body.streamed and not body.ended(gathering.plan):
+            return ("partial" if seen else "none"), "stream_ended_early"
         if body.streamed and gathering.error_code is not None:
             return "partial", "error_in_stream"
         return "final", None

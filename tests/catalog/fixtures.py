@@ -1,0 +1,107 @@
+"""Read the hand-written fixtures of the catalog and feed them to the meter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from farebox import catalog
+from farebox.wire.facts import Extraction
+from farebox.wire.meter import Meter
+
+FOLDER = Path(catalog.__file__).parent
+FILES = sorted(FOLDER.glob("*/fixtures/*.yaml"))
+NAMES = [f"{file.parent.parent.name}/{file.stem}" for file in FILES]
+_CATALOG = catalog.load()
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """One exchange as its file describes it, and what must come of it."""
+
+    provider: str
+    method: str
+    path: str
+    request: bytes
+    request_type: str
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    expect: dict[str, Any]
+
+
+def read(file: Path) -> Fixture:
+    raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+    body = raw["body"].encode()
+    if raw.get("line_ends") == "crlf":
+        body = body.replace(b"\n", b"\r\n")
+    request = (raw.get("request") or "").encode()
+    request_type = raw.get("request_type", "application/json")
+    if request_type.startswith("multipart"):
+        request = request.replace(b"\n", b"\r\n")
+    return Fixture(
+        provider=file.parent.parent.name,
+        method=raw["method"],
+        path=raw["path"],
+        request=request,
+        request_type=request_type,
+        status=raw["status"],
+        headers=tuple((name.encode(), value.encode()) for name, value in raw["headers"].items()),
+        body=body,
+        expect=raw["expect"],
+    )
+
+
+def meter(fixture: Fixture, pieces: Iterable[bytes], outcome: str = "completed") -> Extraction:
+    """Return the extraction of a fixture whose body arrives in `pieces`."""
+    provider = _CATALOG.provider(fixture.provider)
+    assert provider is not None
+    path, _, query = fixture.path.partition("?")
+    endpoint = provider.endpoint(fixture.method, path)
+    metered = Meter(endpoint, path, query, [(b"content-type", fixture.request_type.encode())])
+    metered.request_body(fixture.request)
+    metered.request_end()
+    metered.response_head(fixture.status, fixture.headers)
+    for piece in pieces:
+        metered.response_body(piece)
+    return metered.finish(outcome)
+
+
+def surface(fixture: Fixture) -> str:
+    provider = _CATALOG.provider(fixture.provider)
+    assert provider is not None
+    return provider.endpoint(fixture.method, fixture.path).surface
+
+
+def told(extraction: Extraction, expect: dict[str, Any]) -> dict[str, Any]:
+    """Return what the extraction says about everything `expect` mentions, in its words."""
+    found: dict[str, Any] = {}
+    for name, wanted in expect.items():
+        if name == "surface":
+            continue
+        if name == "parts":
+            found[name] = [
+                {key: _plain(getattr(part, key)) for key in shape}
+                for part, shape in zip(extraction.parts, wanted, strict=False)
+            ]
+            if len(extraction.parts) != len(wanted):
+                found[name] = [msgspec.to_builtins(part) for part in extraction.parts]
+        else:
+            found[name] = _plain(getattr(extraction, name))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return value

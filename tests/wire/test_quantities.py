@@ -1,0 +1,125 @@
+"""Usage objects become exclusive leaves; what is odd is flagged and never crashes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farebox import catalog
+from farebox.wire.facts import INPUT_LEAVES, OUTPUT_LEAVES
+from farebox.wire.quantities import Measure, Oddities
+from farebox.wire.reading import decode_any
+
+
+def _measure(provider: str, form: str) -> Measure:
+    found = catalog.load().provider(provider)
+    assert found is not None
+    return Measure(found.data.formats[f"{provider}/{form}"])
+
+
+CHAT = _measure("openai", "chat")
+
+
+def _read(text: str, measure: Measure = CHAT) -> tuple[dict[str, Any], Oddities]:
+    oddities = Oddities()
+    return measure.read(decode_any(text), oddities), oddities
+
+
+def test_an_absent_count_stays_absent_and_a_nought_stays_nought() -> None:
+    assert _read('{"prompt_tokens":0}')[0] == {"input_uncached": 0}
+    leaves, _ = _read('{"prompt_tokens":5,"completion_tokens":0,"prompt_tokens_details":{"cached_tokens":0}}')
+    assert leaves == {"input_uncached": 5, "cache_read": 0, "output_text": 0}
+    assert _read('{"prompt_tokens":null,"completion_tokens":null}')[0] == {}
+
+
+@pytest.mark.parametrize(
+    ("number", "flag"),
+    [
+        ("-5", "negative_quantity:prompt_tokens"),
+        ("1.5", "not_an_integer:prompt_tokens"),
+        ("1e400", "quantity_too_large:prompt_tokens"),
+        ("9223372036854775808", "quantity_too_large:prompt_tokens"),
+        ("123456789012345678901234567890", "quantity_too_large:prompt_tokens"),
+        ('"many"', "not_a_number:prompt_tokens"),
+        ("true", "not_a_number:prompt_tokens"),
+        ("[1]", "not_a_number:prompt_tokens"),
+    ],
+)
+def test_a_count_that_cannot_be_one_is_flagged_and_left_out(number: str, flag: str) -> None:
+    leaves, oddities = _read(f'{{"prompt_tokens":{number},"completion_tokens":3}}')
+    assert leaves == {"output_text": 3}
+    assert flag in oddities.flags
+    assert oddities.invalid == "prompt_tokens"
+
+
+@pytest.mark.parametrize("number", ["28.0", "28", '"28"', "2.8e1", "9223372036854775807"])
+def test_a_whole_number_is_one_however_it_is_written(number: str) -> None:
+    leaves, oddities = _read(f'{{"prompt_tokens":{number}}}')
+    assert leaves["input_uncached"] in (28, 2**63 - 1)
+    assert type(leaves["input_uncached"]) is int
+    assert oddities.invalid is None
+
+
+def test_the_last_of_a_repeated_key_counts() -> None:
+    assert _read('{"prompt_tokens":1,"prompt_tokens":2}')[0] == {"input_uncached": 2}
+
+
+def test_an_unknown_number_is_flagged_wherever_it_is() -> None:
+    _, oddities = _read(
+        '{"prompt_tokens":5,"new_tokens":7,"nought_tokens":0,'
+        '"prompt_tokens_details":{"odd_tokens":2},"extra":{"x":1},"note":"text"}'
+    )
+    assert set(oddities.flags) == {
+        "unknown_field:new_tokens",
+        "unknown_field:prompt_tokens_details.odd_tokens",
+        "unknown_field:extra",
+    }
+
+
+def test_a_total_that_does_not_add_up_raises_an_alarm_only() -> None:
+    leaves, oddities = _read('{"prompt_tokens":5,"completion_tokens":3,"total_tokens":20}')
+    assert leaves == {"input_uncached": 5, "output_text": 3}
+    assert list(oddities.flags) == ["sum_mismatch"]
+
+
+def test_cached_audio_is_not_subtracted_twice() -> None:
+    leaves, oddities = _read(
+        '{"prompt_tokens":100,"prompt_tokens_details":{"cached_tokens":90,"audio_tokens":30}}'
+    )
+    assert leaves == {"input_uncached": 0, "cache_read": 90, "input_audio": 10}
+    assert not oddities.flags
+
+
+def test_more_cached_than_there_is_contradicts_the_total() -> None:
+    leaves, oddities = _read('{"prompt_tokens":5,"prompt_tokens_details":{"cached_tokens":9}}')
+    assert leaves == {"cache_read": 9, "input_uncached": 0}
+    assert list(oddities.flags) == ["inside_exceeds_total"]
+
+
+def test_the_part_of_a_cache_write_without_a_lifetime_is_a_five_minute_one() -> None:
+    messages = _measure("anthropic", "messages")
+    split = '"cache_creation":{"ephemeral_5m_input_tokens":100,"ephemeral_1h_input_tokens":20}'
+    leaves, _ = _read(f'{{"cache_creation_input_tokens":200,{split}}}', messages)
+    assert leaves == {"cache_write_1h": 20, "cache_write_5m": 180}
+    assert _read(f"{{{split}}}", messages)[0] == {"cache_write_1h": 20, "cache_write_5m": 100}
+    assert _read('{"cache_creation_input_tokens":7}', messages)[0] == {"cache_write_5m": 7}
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))
+def test_the_leaves_of_a_side_add_up_to_its_total(
+    prompt: int, cached: int, output: int, reasoning: int
+) -> None:
+    cached = min(cached, prompt)
+    reasoning = min(reasoning, output)
+    leaves, oddities = _read(
+        f'{{"prompt_tokens":{prompt},"completion_tokens":{output},'
+        f'"prompt_tokens_details":{{"cached_tokens":{cached}}},'
+        f'"completion_tokens_details":{{"reasoning_tokens":{reasoning}}},"total_tokens":{prompt + output}}}'
+    )
+    assert sum(leaves.get(leaf, 0) for leaf in INPUT_LEAVES) == prompt
+    assert sum(leaves.get(leaf, 0) for leaf in OUTPUT_LEAVES) == output
+    assert leaves["cache_read"] == cached
+    assert not oddities.flags
