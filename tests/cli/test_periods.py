@@ -27,6 +27,7 @@ def ns(text: str) -> int:
         ("yesterday", "2026-11-17T00:00+01:00"),
         ("week", "2026-11-16T00:00+01:00"),
         ("month", "2026-11-01T00:00+01:00"),
+        ("prev-month", "2026-10-01T00:00+02:00"),
         ("2026-07-01", "2026-07-01T00:00+02:00"),
         ("2026-07-01T09:30", "2026-07-01T09:30+02:00"),
         ("2026-07-01T09:30Z", "2026-07-01T09:30+00:00"),
@@ -68,6 +69,7 @@ def test_what_is_no_moment_is_refused(text: str) -> None:
 def test_a_period_without_since_starts_at_the_commands_default() -> None:
     assert period(None, None, NOW, default="today").since_ns == ns("2026-11-18T00:00+01:00")
     assert period(None, None, NOW).since_ns is None
+    assert period("all", None, NOW, default="today").since_ns is None
 
 
 def test_a_period_that_ends_before_it_starts_is_refused() -> None:

@@ -14,7 +14,10 @@ from farebox.errors import UsageError
 
 _AGO = re.compile(r"(\d{1,6})(s|m|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-WANTED = "a date (2026-11-01), a moment (2026-11-01T09:30), 15m, 12h, 7d, 4w, today, yesterday, week or month"
+WANTED = (
+    "a date (2026-11-01), a moment (2026-11-01T09:30), 15m, 12h, 7d, 4w, "
+    "today, yesterday, week, month, prev-month or all"
+)
 
 
 class Period(NamedTuple):
@@ -51,6 +54,7 @@ def moment(text: str, now: datetime) -> int:
         "tomorrow": today + timedelta(days=1),
         "week": today - timedelta(days=today.weekday()),
         "month": today.replace(day=1),
+        "prev-month": (today.replace(day=1) - timedelta(days=1)).replace(day=1),
     }
     if word in named:
         return day_start(named[word], zone)
@@ -74,14 +78,14 @@ def period(since: str | None, until: str | None, now: datetime, *, default: str 
     """Return the period the flags name; `default` says where it starts without `--since`."""
     zone = now.tzinfo or UTC
     start = since if since is not None else default
-    since_ns = None if start is None else moment(start, now)
+    since_ns = None if start in (None, "all") else moment(start, now)
     until_ns = None if until is None else moment(until, now)
     if since_ns is not None and until_ns is not None and until_ns <= since_ns:
         raise UsageError(f"--until {until} is not after {start}")
-    label = start or "everything"
+    label = "everything" if start in (None, "all") else start
     if until is not None:
         label = f"{start} until {until}" if start else f"until {until}"
-    elif start is not None and start not in ("today", "week", "month", "yesterday"):
+    elif start is not None and start not in ("today", "week", "month", "all"):
         label = f"since {start}"
     return Period(since_ns, until_ns, zone, label)
 
