@@ -18,6 +18,7 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
+from tools.build_dashboard import is_fresh
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,7 +26,7 @@ ALLOWED = re.compile(
     r"farebox/.+\.(py|yaml|sql|md)"
     r"|farebox/pricing/prices\.msgpack"
     r"|farebox/server/web/.+\.(html|js|css|json|svg|png|ico|woff2|txt)"
-    r"|farebox-[^/]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE)"
+    r"|farebox-[^/]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/(LICENSE|NOTICE))"
 )
 
 
@@ -63,6 +64,11 @@ def test_the_dashboards_assets_are_complete_and_as_built(wheel: Path) -> None:
     linked = re.findall(r'(?:src|href)="/?([^":?#]+\.(?:js|css))"', page)
     assert linked
     assert set(linked) <= set(inside)
+
+
+def test_the_dashboard_is_that_of_these_sources(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    assert is_fresh(tmp_path / "farebox" / "server" / "web"), "stale: make dashboard"
 
 
 def test_the_compiled_prices_fit_the_catalog_beside_them(wheel: Path, tmp_path: Path) -> None:
