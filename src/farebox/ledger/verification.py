@@ -7,7 +7,7 @@ and the positions in the journals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import apsw
@@ -22,6 +22,8 @@ from farebox.ledger.entries import COLUMNS, SELECT
 from farebox.ledger.rollup import DAY_NS, AdmittedValues, RollUp, month_of
 
 _PROBLEMS_MAX = 100
+_UNREADABLE = (apsw.Error, UnicodeDecodeError, TypeError)
+"""What changed bytes of a database file raise when they are read."""
 
 
 class Problem(msgspec.Struct, kw_only=True):
@@ -86,12 +88,21 @@ class _Verification:
         self._report = Report(problems=[])
 
     def run(self) -> Report:
-        self._check_file()
-        self._check_schema()
-        mark_hashes = self._check_marks()
-        self._check_calls(mark_hashes)
-        self._check_sums()
-        self._check_positions()
+        mark_hashes: dict[int, bytes] = {0: GENESIS}
+        checks: list[tuple[str, Callable[[], None]]] = [
+            ("file", self._check_file),
+            ("schema", self._check_schema),
+            ("mark", lambda: self._check_marks(mark_hashes)),
+            ("chain", lambda: self._check_calls(mark_hashes)),
+            ("sums", self._check_sums),
+            ("position", self._check_positions),
+        ]
+        for what, check in checks:
+            try:
+                check()
+            except _UNREADABLE as error:
+                seq = self._report.rows + 1 if what == "chain" else None
+                self._problem(what, f"cannot be read: {error}", seq)
         return self._report
 
     def _problem(self, what: str, detail: str, seq: int | None = None) -> None:
@@ -116,8 +127,7 @@ class _Verification:
         for kind, name, _, _ in sorted(changed, key=str):
             self._problem("schema", f"the {kind} {name} is not as Farebox made it")
 
-    def _check_marks(self) -> dict[int, bytes]:
-        hashes = {0: GENESIS}
+    def _check_marks(self, hashes: dict[int, bytes]) -> None:
         previous, expected = GENESIS, 1
         for *values, stored in self._connection.execute(
             "SELECT id, recorded_at, writer, kind, detail, hash FROM mark ORDER BY id"
@@ -129,7 +139,6 @@ class _Verification:
             hashes[values[0]] = stored
             expected = values[0] + 1
         self._report.marks = len(hashes) - 1
-        return hashes
 
     def _check_calls(self, mark_hashes: dict[int, bytes]) -> None:
         promised = self._promised(mark_hashes)

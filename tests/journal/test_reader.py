@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from following import payloads, read_all
+
+from farebox.journal.format import HEADER_BYTES, segment_name
+from farebox.journal.reader import (
+    Gap,
+    JournalReader,
+    Position,
+    copy_gap,
+    pending_bytes,
+    remove_passed,
+    segment_numbers,
+)
+from farebox.journal.writer import JournalWriter
+
+RECORD = 20 + 44
+"""Bytes of each record written here: head and payload, a multiple of 8."""
+
+
+def payload(number: int) -> bytes:
+    return b"%04d" % number * 11
+
+
+def journal(tmp_path: Path, count: int, segment_bytes: int = 64 << 10) -> Path:
+    """Return a dead writer's folder with `count` records numbered from 1."""
+    writer = JournalWriter(tmp_path, segment_bytes=segment_bytes)
+    for number in range(1, count + 1):
+        writer.append(3, payload(number))
+    writer.close()
+    return writer.folder
+
+
+def change(folder: Path, at: int, data: bytes, segment: int = 1) -> None:
+    with (folder / segment_name(segment)).open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+def start_of(number: int) -> int:
+    return HEADER_BYTES + (number - 1) * RECORD
+
+
+def test_reading_goes_on_from_any_position(tmp_path: Path) -> None:
+    folder = journal(tmp_path, 100, segment_bytes=2 << 10)
+    first = JournalReader(folder)
+    found: list[bytes] = []
+    while batch := first.read(7):
+        found += [data for _, _, data in batch.entries]
+        first.close()
+        first = JournalReader(folder, batch.position)
+        if batch.finished and not batch.entries:
+            break
+    assert found == [payload(number) for number in range(1, 101)]
+
+
+def test_a_torn_last_record_of_a_dead_writer_is_the_end(tmp_path: Path) -> None:
+    folder = journal(tmp_path, 10)
+    path = folder / segment_name(1)
+    whole = path.read_bytes()
+    for cut in range(1, RECORD):
+        path.write_bytes(whole[: start_of(10) + cut] + bytes(RECORD - cut))
+        entries, gaps, finished = read_all(folder)
+        assert [data for _, _, data in entries] == [payload(number) for number in range(1, 10)], cut
+        assert finished
+        assert [gap.kind for gap in gaps] == ["torn_tail"]
+        assert gaps[0].start == start_of(10)
+
+
+def test_a_file_cut_short_is_read_up_to_the_cut(tmp_path: Path) -> None:
+    folder = journal(tmp_path, 10)
+    path = folder / segment_name(1)
+    path.write_bytes(path.read_bytes()[: start_of(8) + 5])
+    assert payloads(folder) == [payload(number) for number in range(1, 8)]
+
+
+def test_a_record_being_stored_by_a_living_writer_is_waited_for(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, segment_bytes=64 << 10)
+    writer.append(3, payload(1))
+    writer.append(3, payload(2))
+    good = (writer.folder / segment_name(1)).read_bytes()[start_of(2) : start_of(2) + RECORD]
+    change(writer.folder, start_of(2) + 30, b"\0\0\0\0")
+    reader = JournalReader(writer.folder, monotonic=lambda: 0.0)
+    batch = reader.read(10)
+    assert len(batch.entries) == 1 and not batch.gaps and not batch.finished
+    change(writer.folder, start_of(2), good)
+    assert [data for _, _, data in reader.read(10).entries] == [payload(2)]
+    writer.close()
+
+
+def test_damage_in_a_living_writers_middle_is_passed_after_a_while(tmp_path: Path) -> None:
+    now = [0.0]
+    writer = JournalWriter(tmp_path, segment_bytes=64 << 10)
+    for number in range(1, 6):
+        writer.append(3, payload(number))
+    change(writer.folder, start_of(3) + 25, b"????")
+    reader = JournalReader(writer.folder, monotonic=lambda: now[0])
+    assert len(reader.read(10).entries) == 2
+    now[0] = 1.5
+    batch = reader.read(10)
+    assert batch.gaps == [Gap("gap", 1, start_of(3), start_of(4), 1)]
+    assert [data for _, _, data in batch.entries] == [payload(4), payload(5)]
+    writer.close()
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_any_changed_byte_costs_exactly_the_record_it_lies_in(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    count = 60
+    folder = journal(tmp_path, count, segment_bytes=1 << 10)
+    sizes = {number: (folder / segment_name(number)).stat().st_size for number in segment_numbers(folder)}
+    segment = rng.choice([number for number, size in sizes.items() if size > HEADER_BYTES])
+    at = rng.randrange(sizes[segment])
+    before = (folder / segment_name(segment)).read_bytes()
+    change(folder, at, bytes([before[at] ^ rng.randrange(1, 256)]), segment)
+
+    entries, gaps, finished = read_all(folder)
+
+    per_segment = ((1 << 10) - HEADER_BYTES) // RECORD
+    in_header = at < HEADER_BYTES
+    hit = None if in_header else (segment - 1) * per_segment + (at - HEADER_BYTES) // RECORD + 1
+    assert finished
+    assert [seq for seq, _, _ in entries] == [number for number in range(1, count + 1) if number != hit]
+    assert all(data == payload(seq) for seq, _, data in entries)
+    if in_header:
+        assert gaps == [Gap("gap", segment, 0, HEADER_BYTES, 0)]
+    else:
+        assert len(gaps) == 1
+        start = HEADER_BYTES + (at - HEADER_BYTES) // RECORD * RECORD
+        assert gaps[0].segment == segment and gaps[0].start == start
+        assert gaps[0].end == start + RECORD if hit != count else gaps[0].kind == "torn_tail"
+        assert gaps[0].records == (1 if hit != count else 0)
+
+
+def test_a_hole_over_several_records_is_counted_by_their_numbers(tmp_path: Path) -> None:
+    folder = journal(tmp_path, 50)
+    change(folder, start_of(10), bytes(5 * RECORD))
+    entries, gaps, _ = read_all(folder)
+    assert len(entries) == 45
+    assert gaps == [Gap("gap", 1, start_of(10), start_of(15), 5)]
+
+
+def test_a_segment_that_is_gone_is_a_gap_of_as_many_records_as_it_held(tmp_path: Path) -> None:
+    folder = journal(tmp_path, 60, segment_bytes=1 << 10)
+    (folder / segment_name(2)).unlink()
+    entries, gaps, finished = read_all(folder)
+    held = ((1 << 10) - HEADER_BYTES) // RECORD
+    assert finished and len(entries) == 60 - held
+    assert sum(gap.records for gap in gaps) == held
+    assert {gap.kind for gap in gaps} == {"missing"}
+
+
+def test_a_gaps_bytes_can_be_kept(tmp_path: Path) -> None:
+    folder = journal(tmp_path, 5)
+    change(folder, start_of(3), b"?" * RECORD)
+    _, gaps, _ = read_all(folder)
+    copy_gap(folder, gaps[0], tmp_path / "quarantine")
+    (kept,) = (tmp_path / "quarantine").iterdir()
+    assert kept.read_bytes() == b"?" * RECORD
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_segments_go_only_when_they_are_passed(tmp_path: Path) -> None:
+    folder = journal(tmp_path, 60, segment_bytes=1 << 10)
+    numbers = segment_numbers(folder)
+    remove_passed(folder, Position(3, 64, 31))
+    assert segment_numbers(folder) == [number for number in numbers if number >= 3]
+
+
+def test_pending_bytes_shrink_to_nothing_as_the_journal_is_read(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path)
+    for number in range(1, 1_001):
+        writer.append(3, payload(number))
+    whole = pending_bytes(writer.folder, Position())
+    assert 1_000 * RECORD <= whole <= 1_000 * RECORD + 8192
+    reader = JournalReader(writer.folder)
+    batch = reader.read(10_000)
+    assert pending_bytes(writer.folder, batch.position) < 4096
+    writer.close()

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+import pytest
+from calls import MINUTE, NOON, SECOND, OnePriceBook, TestLedger, batch, done, intent_of
+
+from farebox.clock import uuid7, uuid_text
+from farebox.home import Home
+from farebox.journal.reader import Batch, Position
+from farebox.journal.records import Mark, Partial
+from farebox.ledger import verify
+from farebox.ledger.apply import Applier
+from farebox.ledger.database import migrations, open_writer
+from farebox.ledger.reader import Filter, LedgerReader
+from farebox.pricing.facts import RatedPart
+from farebox.wire.facts import Extraction, Part
+
+WRITER = "proxy-test"
+
+
+def test_an_exchange_becomes_one_row_with_its_money(ledger: TestLedger) -> None:
+    exchange = done(attribution={"customer": "acme", "app": "chat"})
+    ledger.applier.apply(WRITER, [batch(intent_of(exchange), exchange)])
+    (row,) = LedgerReader(ledger.home).calls(Filter())
+    assert row.event_id == uuid_text(exchange.event_id)
+    assert (row.cost_state, row.cost_pico, row.cost_usd) == ("priced", 37_500_000, "0.0000375")
+    assert (row.input_tokens, row.output_tokens, row.quantities) == (
+        10,
+        5,
+        {"input_uncached": 10, "output_text": 5},
+    )
+    assert row.attribution == {"customer": "acme", "app": "chat"}
+    assert [line.amount_pico for line in row.parts[0].lines] == [25_000_000, 12_500_000]
+
+
+def test_an_event_delivered_twice_in_a_batch_or_later_counts_once(ledger: TestLedger) -> None:
+    exchange = done()
+    assert ledger.append(exchange, exchange) == 1
+    with pytest.raises(apsw.ConstraintError):
+        ledger.applier.apply("other-writer", [batch(exchange)])
+    again = ledger.applier.apply("other-writer", [batch(exchange, done())], look_for_duplicates=True)
+    assert again.rows == 1
+    assert LedgerReader(ledger.home).totals(Filter()).calls == 2
+    assert verify(ledger.home).ok
+
+
+def test_without_the_duplicate_check_an_event_counts_twice(home: Home) -> None:
+    ledger = TestLedger(home, dedupe=False)
+    ledger.connection.execute("DROP INDEX call_event")
+    exchange = done()
+    assert ledger.append(exchange, exchange) == 2, "the negative control of the test above"
+    ledger.connection.close()
+
+
+def test_the_same_event_id_from_another_source_is_another_event(ledger: TestLedger) -> None:
+    event_id = uuid7(NOON)
+    assert ledger.append(done(event_id=event_id), done(event_id=event_id, source="sdk:other")) in (1, 2)
+    assert ledger.append(done(event_id=event_id, source="sdk:third")) == 1
+
+
+def test_a_call_begun_and_not_ended_is_no_row_until_its_writer_is_dead(ledger: TestLedger) -> None:
+    exchange = done()
+    ledger.applier.apply(WRITER, [batch(intent_of(exchange))])
+    reader = LedgerReader(ledger.home)
+    assert reader.calls(Filter()) == [] and reader.health().in_flight == 1
+    reopened = Applier(ledger.connection, OnePriceBook())  # the intent's segment may be gone by now
+    reopened.apply(WRITER, [Batch([], [], Position(1, 2_000, 2), True)])
+    (row,) = reader.calls(Filter())
+    assert (row.outcome, row.completeness, row.cost_state, row.cost_pico) == (
+        "unknown",
+        "none",
+        "unknown",
+        None,
+    )
+    assert row.event_id == uuid_text(exchange.event_id)
+    assert reader.health().in_flight == 0
+    assert reader.totals(Filter()).unpriced_calls == 1
+
+
+def test_what_a_dead_writer_had_seen_of_a_stream_is_kept_as_partial(ledger: TestLedger) -> None:
+    exchange = done()
+    seen = Partial(event_id=exchange.event_id, at_ns=NOON + 9 * SECOND, extraction=exchange.extraction)
+    ledger.applier.apply(WRITER, [batch(intent_of(exchange), seen)])
+    ledger.applier.apply(WRITER, [Batch([], [], Position(1, 2_000, 3), True)])
+    (row,) = LedgerReader(ledger.home).calls(Filter())
+    assert (row.outcome, row.completeness, row.completeness_reason) == ("unknown", "partial", "writer_died")
+    assert row.input_tokens == 10 and row.cost_pico == 37_500_000
+
+
+def test_a_stream_that_ends_after_partials_is_counted_by_its_end(ledger: TestLedger) -> None:
+    exchange = done(input_tokens=100)
+    seen = Partial(event_id=exchange.event_id, at_ns=NOON, extraction=done(input_tokens=1).extraction)
+    ledger.applier.apply(WRITER, [batch(intent_of(exchange), seen)])
+    ledger.applier.apply(WRITER, [batch(seen, exchange, finished=True)])
+    (row,) = LedgerReader(ledger.home).calls(Filter())
+    assert (row.outcome, row.input_tokens) == ("completed", 100)
+
+
+def test_the_position_is_committed_with_the_rows(ledger: TestLedger) -> None:
+    ledger.applier.apply(WRITER, [batch(done(), end=480)])
+    position, finished = Applier(ledger.connection, OnePriceBook()).position(WRITER)
+    assert position == Position(1, 480, 2) and not finished
+
+
+def test_a_transaction_that_fails_leaves_nothing_behind(ledger: TestLedger) -> None:
+    ledger.append(done())
+
+    class Interrupted(Exception):
+        pass
+
+    def batches() -> object:
+        yield batch(done(), done())
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        ledger.applier.apply(WRITER, batches())  # pyright: ignore
+    assert LedgerReader(ledger.home).totals(Filter()).calls == 1
+    assert ledger.append(done()) == 1
+    assert verify(ledger.home).ok
+
+
+def test_fetching_a_response_again_is_not_billed_again(ledger: TestLedger) -> None:
+    made = done(response_id="resp_1")
+    fetched = done(NOON + MINUTE, response_id="resp_1", method="GET")
+    ledger.append(made)
+    ledger.append(fetched, done(NOON + 2 * MINUTE, response_id="resp_1", method="GET"))
+    rows = LedgerReader(ledger.home).calls(Filter())
+    assert [row.cost_state for row in rows] == ["free", "free", "priced"]
+    assert rows[0].not_billable_because == f"duplicate_of:{uuid_text(made.event_id)}"
+    assert LedgerReader(ledger.home).totals(Filter()).cost_pico == 37_500_000
+
+
+def test_a_response_first_billed_when_it_was_fetched_is_not_billed_when_it_ends(ledger: TestLedger) -> None:
+    ledger.append(done(response_id="resp_1", method="GET"))
+    ledger.append(done(NOON + MINUTE, response_id="resp_1"))
+    assert [row.billable for row in LedgerReader(ledger.home).calls(Filter())] == [False, True]
+
+
+def test_a_background_response_is_billed_when_its_usage_first_appears(ledger: TestLedger) -> None:
+    ledger.append(done(response_id="resp_1", completeness="none", billable=False))
+    ledger.append(done(NOON + MINUTE, response_id="resp_1", method="GET"))
+    assert LedgerReader(ledger.home).totals(Filter()).cost_pico == 37_500_000
+
+
+def test_two_answers_of_a_server_that_reuses_ids_are_two_calls(ledger: TestLedger) -> None:
+    ledger.append(done(response_id="chatcmpl-123"), done(NOON + MINUTE, response_id="chatcmpl-123"))
+    assert LedgerReader(ledger.home).totals(Filter()).cost_pico == 2 * 37_500_000
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error_class", "state"),
+    [
+        ("refused", "policy:two_hosts", "free"),
+        ("upstream_failed", "connect_failed", "free"),
+        ("upstream_failed", "reset", "unknown"),
+        ("timed_out", "first_byte", "unknown"),
+    ],
+)
+def test_a_call_that_may_have_cost_something_is_unknown_and_never_zero(
+    ledger: TestLedger, outcome: str, error_class: str, state: str
+) -> None:
+    ledger.append(done(completeness="none", outcome=outcome, error_class=error_class, status=502))
+    (row,) = LedgerReader(ledger.home).calls(Filter())
+    assert row.cost_state == state
+    assert row.cost_pico == (0 if state == "free" else None)
+
+
+def test_a_call_without_a_price_is_unpriced_and_never_zero(ledger: TestLedger) -> None:
+    ledger.append(done(model="unheard-of"), done())
+    totals = LedgerReader(ledger.home).totals(Filter())
+    assert (totals.calls, totals.unpriced_calls, totals.cost_pico) == (2, 1, 37_500_000)
+
+
+def test_an_amount_over_64_bits_is_refused_and_not_wrapped(home: Home) -> None:
+    class DearBook(OnePriceBook):
+        def rate(self, part: Part, **facts: object) -> RatedPart:
+            return RatedPart(cost_state="priced", cost_pico=1 << 63, charge_pico=1, list_cost_pico=1)
+
+    home.prepare()
+    connection = open_writer(home)
+    Applier(connection, DearBook()).apply(WRITER, [batch(done())])
+    (row,) = LedgerReader(home).calls(Filter())
+    assert (row.cost_state, row.cost_pico, row.flags) == ("unpriced", None, ["amount_too_large"])
+    connection.close()
+
+
+def test_an_absurd_count_stays_in_the_row_and_out_of_the_sums(ledger: TestLedger) -> None:
+    ledger.append(done(model="unheard-of", input_tokens=(1 << 63) - 1), done())
+    reader = LedgerReader(ledger.home)
+    assert reader.totals(Filter()).input_tokens == 10
+    row = reader.calls(Filter())[1]
+    assert row.flags == ["quantity_too_large"]
+    assert row.quantities["input_uncached"] == (1 << 63) - 1
+
+
+def test_sums_of_money_beyond_64_bits_of_pico_dollars_are_exact(home: Home) -> None:
+    dear = (1 << 63) - 1
+
+    class DearBook(OnePriceBook):
+        def rate(self, part: Part, **facts: object) -> RatedPart:
+            return RatedPart(cost_state="priced", cost_pico=dear, charge_pico=dear, list_cost_pico=dear)
+
+    home.prepare()
+    connection = open_writer(home)
+    applier = Applier(connection, DearBook())
+    for number in range(5):
+        applier.apply(WRITER, [batch(done(NOON + number), done(NOON + MINUTE * number))])
+    reader = LedgerReader(home)
+    assert reader.totals(Filter()).cost_pico == 10 * dear
+    assert reader.totals(Filter(since_ns=NOON, until_ns=NOON + 2)).cost_pico == 4 * dear - dear
+    connection.close()
+
+
+def test_negative_amounts_sum_exactly(home: Home) -> None:
+    amounts = [-7, 5_000_001, -1_000_003, 2]
+
+    class Book(OnePriceBook):
+        def rate(self, part: Part, **facts: object) -> RatedPart:
+            amount = amounts[int(part.quantities["output_text"])]
+            return RatedPart(cost_state="priced", cost_pico=amount, charge_pico=-amount, list_cost_pico=0)
+
+    home.prepare()
+    connection = open_writer(home)
+    Applier(connection, Book()).apply(WRITER, [batch(*[done(output_tokens=index) for index in range(4)])])
+    for which in (Filter(), Filter(since_ns=NOON, until_ns=NOON + 1)):
+        totals = LedgerReader(home).totals(which)
+        assert (totals.cost_pico, totals.charge_pico) == (sum(amounts), -sum(amounts))
+    assert verify(home).ok
+    connection.close()
+
+
+def test_a_record_nobody_can_read_is_marked_and_the_rest_goes_on(ledger: TestLedger) -> None:
+    rubbish = Batch([(1, 3, b"\xc1rubbish"), *batch(done()).entries], [], Position(1, 900, 3), False)
+    ledger.applier.apply(WRITER, [rubbish])
+    reader = LedgerReader(ledger.home)
+    assert reader.last_seq() == 1
+    assert reader.health().undecodable == 1 and not reader.health().complete
+
+
+def test_what_a_writer_lost_is_shown_in_health(ledger: TestLedger) -> None:
+    lost = Mark(at_ns=NOON, kind="lost", detail={"records": 7, "exchanges": 3, "bytes": 999})
+    ledger.applier.apply(WRITER, [batch(lost, lost)])
+    health = LedgerReader(ledger.home).health()
+    assert (health.lost_records, health.lost_exchanges, health.complete) == (14, 6, False)
+
+
+def test_an_exchange_of_several_parts_is_the_sum_of_them(ledger: TestLedger) -> None:
+    exchange = done()
+    part = Part(provider="openai", request_model="unheard-of", kind="advisor", quantities={"cache_read": 3})
+    extraction = Extraction(
+        parts=(*exchange.extraction.parts, part), completeness="final", request_model="gpt-4o"
+    )
+    exchange.extraction = extraction
+    ledger.append(exchange)
+    (row,) = LedgerReader(ledger.home).calls(Filter())
+    assert (row.cost_state, row.cost_pico) == ("unpriced", 37_500_000), "a lower bound that says so"
+    assert (row.input_tokens, row.cache_read_input_tokens) == (13, 3)
+    assert row.quantities == {"input_uncached": 10, "output_text": 5, "cache_read": 3}
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE call SET cost_pico = 0", "DELETE FROM call", "DELETE FROM checkpoint"]
+)
+def test_rows_cannot_be_edited(ledger: TestLedger, statement: str) -> None:
+    ledger.append(done())
+    ledger.connection.execute("INSERT INTO checkpoint VALUES (1, x'00', 0, x'00', 0)")
+    with pytest.raises(apsw.ConstraintError, match="never"):
+        ledger.connection.execute(statement)
+
+
+def test_a_ledger_of_a_newer_farebox_is_refused(ledger: TestLedger) -> None:
+    from farebox.errors import LedgerSchemaError
+
+    ledger.connection.execute(f"PRAGMA user_version = {len(migrations()) + 1}")
+    with pytest.raises(LedgerSchemaError, match="use the Farebox that wrote it"):
+        open_writer(ledger.home)
+    with pytest.raises(LedgerSchemaError):
+        LedgerReader(ledger.home).totals(Filter())
+
+
+def test_a_migration_cut_off_halfway_leaves_the_old_schema(tmp_path: Path) -> None:
+    home = Home(tmp_path / "h")
+    home.prepare()
+    (number, script), *_ = migrations()
+    statements = script.split(";\n")
+    for upto in range(1, len(statements), 3):
+        connection = apsw.Connection(str(home.ledger))
+        with pytest.raises(apsw.SQLError), connection:
+            connection.execute(";\n".join(statements[:upto]) + ";\nSELECT no_such_function()")
+        assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+        connection.close()
+    home.ledger.chmod(0o600)
+    open_writer(home).close()
+    assert number == 1
+
+
+def test_the_writer_is_set_up_to_survive_a_power_cut(ledger: TestLedger) -> None:
+    pragma = {
+        name: ledger.connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "mmap_size", "trusted_schema")
+    }
+    assert pragma == {"journal_mode": "wal", "synchronous": 2, "mmap_size": 0, "trusted_schema": 0}
+    assert ledger.home.ledger.stat().st_mode & 0o777 == 0o600
