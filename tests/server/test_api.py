@@ -97,6 +97,12 @@ def test_every_amount_is_text_and_no_number_is_a_float(site: Site) -> None:
     assert seen >= 14
 
 
+def test_a_call_of_this_very_moment_is_in_what_is_asked_for(home: Home, web: Path) -> None:
+    site = Site(home, FakeLedger([call(1, NOW)]), Assets(web))
+    assert site.get("/api/v1/summary").json()["sums"]["calls"] == 1
+    assert len(site.get("/api/v1/calls").json()["calls"]) == 1
+
+
 def test_an_amount_beyond_two_to_the_53_keeps_its_last_digit(home: Home, web: Path) -> None:
     row = call(1, NOW - MINUTE)
     row.cost_pico = 2**53 + 1

@@ -3,9 +3,10 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { ApiError } from "@/shared/api/client";
-import { router } from "./router";
+import { makeRouter } from "./router";
 import "./styles.css";
 
+const router = makeRouter();
 const client = new QueryClient({
   defaultOptions: {
     queries: {

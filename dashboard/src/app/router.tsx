@@ -1,4 +1,4 @@
-import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, type RouterHistory } from "@tanstack/react-router";
 import { readSearch } from "@/shared/search/search";
 import { OverviewPage } from "./OverviewPage";
 
@@ -10,20 +10,25 @@ const overview = createRoute({
   validateSearch: (raw: Record<string, unknown>) => readSearch(raw),
 });
 
+const routeTree = root.addChildren([overview]);
+
 /** Plain `name=value` addresses, the same as the command line's flags and the API's parameters. */
-export const router = createRouter({
-  routeTree: root.addChildren([overview]),
-  parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
-  stringifySearch: (search) => {
-    const given = Object.entries(search).filter(([, value]) => value !== undefined);
-    const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
-    return text ? `?${text}` : "";
-  },
-  scrollRestoration: false,
-});
+export function makeRouter(history?: RouterHistory) {
+  return createRouter({
+    routeTree,
+    ...(history ? { history } : {}),
+    parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+    stringifySearch: (search) => {
+      const given = Object.entries(search).filter(([, value]) => value !== undefined);
+      const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+      return text ? `?${text}` : "";
+    },
+    scrollRestoration: false,
+  });
+}
 
 declare module "@tanstack/react-router" {
   interface Register {
-    router: typeof router;
+    router: ReturnType<typeof makeRouter>;
   }
 }

@@ -7,6 +7,11 @@ export function formatCount(count: number): string {
   return COUNT.format(count);
 }
 
+/** `1 call`, `2 calls`. */
+export function formatCalls(count: number): string {
+  return `${COUNT.format(count)} ${count === 1 ? "call" : "calls"}`;
+}
+
 /** 12.4K above ten thousand, every digit below. */
 export function formatCompact(count: number): string {
   return count < 10_000 ? COUNT.format(count) : COMPACT.format(count);

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from starlette.requests import Request
@@ -220,7 +220,8 @@ class Server:
 
     def _select(self, request: Request, *also: str) -> tuple[Selection, int]:
         now = self._clock()
-        moment = datetime.fromtimestamp(now // 10**9, UTC)
+        # Up and including now: a call of this very microsecond belongs to what is asked for.
+        moment = datetime.fromtimestamp(now // 10**9, UTC) + timedelta(microseconds=now % 10**9 // 1000 + 1)
         return read_selection(request.query_params, now=moment, also=also), now
 
 

@@ -90,8 +90,9 @@ def hints(proxy_url: str | None) -> list[views.Hint]:
         return [views.Hint(title="Start the proxy", command="farebox up"), run]
     call = (
         f"curl {proxy_url}/openai/v1/chat/completions \\\n"
-        '  -H "Authorization: Bearer $OPENAI_API_KEY" -H "Content-Type: application/json" \\\n'
-        '  -d \'{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say hi"}]}\''
+        '  -H "Authorization: Bearer $OPENAI_API_KEY" \\\n'
+        '  -H "Content-Type: application/json" \\\n'
+        '  -d \'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hi"}]}\''
     )
     return [
         run,

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { breakdownQuery } from "@/shared/api/queries";
 import type { Sums } from "@/shared/api/types";
-import { formatCount } from "@/shared/format";
+import { formatCalls, formatCount } from "@/shared/format";
 import { permille } from "@/shared/money";
 import { DIMENSION_LABELS, type Dimension, type Search } from "@/shared/search/search";
 import { Card } from "@/shared/ui/Card";
@@ -97,11 +97,15 @@ function Row({ label, mono = false, sums, color, length, share }: RowProps): Rea
           {sums.unpriced_calls > 0 ? (
             <span className="text-warn">{formatCount(sums.unpriced_calls)} unpriced</span>
           ) : (
-            `${formatCount(sums.calls)} calls`
+            formatCalls(sums.calls)
           )}
         </span>
         <span className="w-20 text-right text-[13.5px] font-medium">
-          <Money pico={sums.cost_pico} atLeast={sums.unpriced_calls > 0} />
+          {sums.unpriced_calls === sums.calls ? (
+            <Money pico={null} />
+          ) : (
+            <Money pico={sums.cost_pico} atLeast={sums.unpriced_calls > 0} />
+          )}
         </span>
         <span className="w-9 text-right text-[12px] text-faint">{shareText(share, sums.cost_pico)}</span>
       </span>

@@ -71,50 +71,52 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
   if (query.isPending) return <TableSkeleton />;
   if (query.isError) return <ErrorNotice error={query.error} retry={() => void query.refetch()} />;
   return (
-    <div ref={measure} className="min-w-0" role="table" aria-label="Calls" aria-rowcount={calls.length + 1}>
-      <div
-        role="row"
-        tabIndex={-1}
-        className="grid items-center gap-x-4 border-b border-line px-5 pb-2 text-[12px] font-medium text-soft"
-        style={{ gridTemplateColumns: tracks }}
-      >
-        {columns.map((column) => (
-          <span
-            key={column.id}
-            role="columnheader"
-            tabIndex={-1}
-            title={column.hint}
-            className={column.right ? "text-right" : ""}
-          >
-            {column.title}
-          </span>
-        ))}
+    <div ref={measure} className="min-w-0 overflow-x-auto">
+      <div role="table" aria-label="Calls" aria-rowcount={calls.length + 1} className="min-w-[520px]">
+        <div
+          role="row"
+          tabIndex={-1}
+          className="grid items-center gap-x-4 border-b border-line px-5 pb-2 text-[12px] font-medium text-soft"
+          style={{ gridTemplateColumns: tracks }}
+        >
+          {columns.map((column) => (
+            <span
+              key={column.id}
+              role="columnheader"
+              tabIndex={-1}
+              title={column.hint}
+              className={column.right ? "text-right" : ""}
+            >
+              {column.title}
+            </span>
+          ))}
+        </div>
+        <div ref={body} className="relative" style={{ height: rows.getTotalSize() }}>
+          {shown.map((item) => {
+            const call = calls[item.index];
+            if (call === undefined) return null;
+            return (
+              <Row
+                key={call.seq}
+                call={call}
+                columns={columns}
+                tracks={tracks}
+                tz={tz}
+                top={item.start - margin}
+                index={item.index}
+                isNew={firstSeen.current !== null && call.seq > firstSeen.current}
+                isAt={call.seq === cursor}
+                isOpen={call.event_id === opened}
+                open={() => {
+                  setCursor(call.seq);
+                  open(call.event_id === opened ? undefined : call.event_id);
+                }}
+              />
+            );
+          })}
+        </div>
       </div>
       {calls.length === 0 ? empty : null}
-      <div ref={body} className="relative" style={{ height: rows.getTotalSize() }}>
-        {shown.map((item) => {
-          const call = calls[item.index];
-          if (call === undefined) return null;
-          return (
-            <Row
-              key={call.seq}
-              call={call}
-              columns={columns}
-              tracks={tracks}
-              tz={tz}
-              top={item.start - margin}
-              index={item.index}
-              isNew={firstSeen.current !== null && call.seq > firstSeen.current}
-              isAt={call.seq === cursor}
-              isOpen={call.event_id === opened}
-              open={() => {
-                setCursor(call.seq);
-                open(call.event_id === opened ? undefined : call.event_id);
-              }}
-            />
-          );
-        })}
-      </div>
       {isFetchingNextPage ? (
         <p className="py-3 text-center text-[13px] text-soft">Loading older calls…</p>
       ) : null}

@@ -4,6 +4,12 @@ import { words } from "@/shared/format";
 import { Money } from "@/shared/ui/Money";
 import { StateBadge } from "./badges";
 
+const SOURCE_LABEL: Record<string, string> = {
+  user: "your farebox.yaml",
+  contract: "your contract",
+  provider: "the provider",
+};
+
 const TOKEN_UNIT =
   /^(input_|output_text|output_reasoning|output_audio$|output_image$|output_video$|cache_|tool_use_)/;
 
@@ -31,8 +37,8 @@ export function ReceiptLines({ part, only }: { part: ReceiptPart; only: boolean 
                 <span className="block truncate font-mono text-[11.5px]" title={line.price_id}>
                   {line.price_id}
                 </span>
-                {line.effective_from ? `valid from ${line.effective_from}` : "valid since ever"}
-                {line.price_source ? ` · ${line.price_source}` : ""}
+                {line.effective_from ? `valid from ${line.effective_from}` : "valid from the beginning"}
+                {line.price_source ? ` · ${SOURCE_LABEL[line.price_source] ?? line.price_source}` : ""}
               </p>
             ) : (
               <p className="mt-0.5 text-[12px] text-warn">No price row is known for this.</p>

@@ -21,7 +21,7 @@ export function FilterBar({ search, change, clear }: SearchActions): ReactElemen
   const active = DIMENSIONS.filter((name) => search[name] !== undefined);
   return (
     <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
-      <fieldset className="flex max-w-full items-center overflow-x-auto rounded-[10px] border border-line bg-card p-[3px]">
+      <fieldset className="flex min-w-0 max-w-full items-center overflow-x-auto rounded-[10px] border border-line bg-card p-[3px]">
         <legend className="sr-only">Span of time</legend>
         {PRESETS.map((preset) => (
           <button

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, type ReactElement, useEffect, useId, useRef, useState } from "react";
 import { breakdownQuery } from "@/shared/api/queries";
-import { formatCount } from "@/shared/format";
+import { formatCalls } from "@/shared/format";
 import { DIMENSION_LABELS, DIMENSIONS, type Dimension, type Search } from "@/shared/search/search";
 
 interface FilterPickerProps {
@@ -68,7 +68,7 @@ export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps)
       return {
         key: value ?? "",
         label: value ?? "none",
-        note: `${formatCount(group.sums.calls)} calls`,
+        note: formatCalls(group.sums.calls),
         act: () => choose(value ?? ""),
       };
     });

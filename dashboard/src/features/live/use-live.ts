@@ -14,7 +14,8 @@ export type LiveState = "connecting" | "live" | "lost";
 
 const MINUTES_KEPT = 61;
 const ROWS_KEPT = 2_000;
-const REFRESH_MS = 2_000;
+const REFRESH_SOON_MS = 250;
+const REFRESH_EVERY_MS = 2_000;
 
 export interface Live {
   state: LiveState;
@@ -51,6 +52,7 @@ export function useLive(search: Search, held: boolean): Live {
   useEffect(() => {
     const events = new EventSource(source);
     let refresh: ReturnType<typeof setTimeout> | undefined;
+    let refreshedAt = 0;
     const on = <T>(name: string, act: (data: T) => void): void => {
       events.addEventListener(name, (event) => act(JSON.parse((event as MessageEvent<string>).data) as T));
     };
@@ -78,10 +80,12 @@ export function useLive(search: Search, held: boolean): Live {
       } else {
         addCalls(client, latest.current, news.calls);
       }
+      const wait = Math.max(REFRESH_SOON_MS, refreshedAt + REFRESH_EVERY_MS - Date.now());
       refresh ??= setTimeout(() => {
         refresh = undefined;
+        refreshedAt = Date.now();
         void client.invalidateQueries({ queryKey: [SPEND] });
-      }, REFRESH_MS);
+      }, wait);
     });
     return () => {
       clearTimeout(refresh);

@@ -1,5 +1,5 @@
 import { type ReactElement, useId, useState } from "react";
-import { formatCount } from "@/shared/format";
+import { formatCalls } from "@/shared/format";
 import { formatMoney, largest, permille, scaleTicks } from "@/shared/money";
 import { useWidth } from "@/shared/ui/use-width";
 import { type Bucket, bucketName, xLabels } from "./axis";
@@ -140,7 +140,7 @@ export function BarChart(props: BarChartProps): ReactElement {
                 ))
             : null}
           <p className="mt-0.5 text-soft">
-            {formatCount(calls[hovered] ?? 0)} calls
+            {formatCalls(calls[hovered] ?? 0)}
             {(unpriced[hovered] ?? 0) > 0 ? (
               <span className="text-warn"> · {unpriced[hovered]} unpriced</span>
             ) : null}

@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import type { Sums } from "@/shared/api/types";
-import { formatCount } from "@/shared/format";
+import { formatCalls } from "@/shared/format";
 
 interface CoverageChipProps {
   sums: Sums;
@@ -17,7 +17,6 @@ export function CoverageChip({ sums, onClick }: CoverageChipProps): ReactElement
       </span>
     );
   }
-  const noun = sums.unpriced_calls === 1 ? "call" : "calls";
   return (
     <button
       type="button"
@@ -25,7 +24,7 @@ export function CoverageChip({ sums, onClick }: CoverageChipProps): ReactElement
       title="Show the calls that have no price yet"
       className="rounded-full bg-warn-soft px-2.5 py-1 text-[12.5px] font-medium text-warn hover:underline hover:underline-offset-4"
     >
-      {sums.priced_percent} % priced · {formatCount(sums.unpriced_calls)} {noun} unpriced
+      {sums.priced_percent} % priced · {formatCalls(sums.unpriced_calls)} unpriced
     </button>
   );
 }

@@ -1,8 +1,8 @@
-import { useQuery } from "@tanstack/react-query";
+import { skipToken, useQuery } from "@tanstack/react-query";
 import type { ReactElement, ReactNode } from "react";
 import { nowKey, summaryQuery } from "@/shared/api/queries";
 import type { Now, Sums } from "@/shared/api/types";
-import { formatCompact, formatCount } from "@/shared/format";
+import { formatCalls, formatCompact, formatCount } from "@/shared/format";
 import { DEFAULT_SINCE, presetOf, type Search } from "@/shared/search/search";
 import { Delta } from "@/shared/ui/Delta";
 import { ErrorNotice } from "@/shared/ui/ErrorNotice";
@@ -23,7 +23,7 @@ const AGAINST: Record<string, string> = {
 /** Money first, with its certainty: the span being looked at, and what is being spent right now. */
 export function Figures({ search, showUnpriced }: FiguresProps): ReactElement {
   const summary = useQuery(summaryQuery(search));
-  const pushed = useQuery<Now>({ queryKey: nowKey(search), enabled: false });
+  const pushed = useQuery<Now>({ queryKey: nowKey(search), queryFn: skipToken });
   if (summary.isPending) return <FiguresSkeleton />;
   if (summary.isError) return <ErrorNotice error={summary.error} retry={() => void summary.refetch()} />;
   const now = freshest(pushed.data, summary.data.now);
@@ -34,12 +34,15 @@ export function Figures({ search, showUnpriced }: FiguresProps): ReactElement {
   return (
     <section
       aria-label="Spend"
-      className="grid grid-cols-2 gap-x-8 gap-y-6 md:grid-cols-[minmax(0,2fr)_1fr_1fr_1fr]"
+      className="grid grid-cols-2 gap-x-6 md:gap-x-8 gap-y-6 md:grid-cols-[minmax(0,2fr)_1fr_1fr_1fr]"
     >
       <div className="col-span-2 min-w-0 md:col-span-1">
         <p className="label">{spanTitle(search)}</p>
         <p className="mt-1 flex flex-wrap items-center gap-x-4 gap-y-2">
-          <span data-testid="spend" className="text-[44px] leading-none font-semibold tracking-[-0.035em]">
+          <span
+            data-testid="spend"
+            className="text-[40px] sm:text-[44px] leading-none font-semibold tracking-[-0.035em]"
+          >
             <Money pico={sums.cost_pico} atLeast={sums.unpriced_calls > 0} />
           </span>
           <CoverageChip sums={sums} onClick={showUnpriced} />
@@ -55,17 +58,17 @@ export function Figures({ search, showUnpriced }: FiguresProps): ReactElement {
           note={<Delta percent={now.today_change_percent} against="yesterday by now" />}
         />
       )}
-      <Figure label="Last hour" sums={now.last_hour} note={`${formatCount(now.last_hour.calls)} calls`} />
+      <Figure label="Last hour" sums={now.last_hour} note={formatCalls(now.last_hour.calls)} />
       <Figure
         label="Last minute"
         sums={now.last_minute}
-        note={`${formatCount(now.last_minute.calls)} calls`}
+        note={formatCalls(now.last_minute.calls)}
         suffix="/min"
       />
       {isToday ? (
         <div>
           <p className="label">Calls</p>
-          <p className="mt-1 text-[26px] leading-[44px] font-semibold tracking-[-0.02em]">
+          <p className="mt-1 text-[22px] leading-[44px] sm:text-[26px] font-semibold tracking-[-0.02em]">
             {formatCompact(sums.calls)}
           </p>
           <p className="mt-2.5 text-[13px] text-soft">
@@ -89,7 +92,7 @@ function Figure({ label, sums, note, suffix }: FigureProps): ReactElement {
   return (
     <div className="min-w-0">
       <p className="label">{label}</p>
-      <p className="mt-1 text-[26px] leading-[44px] font-semibold tracking-[-0.02em]">
+      <p className="mt-1 text-[22px] leading-[44px] sm:text-[26px] font-semibold tracking-[-0.02em]">
         <Money pico={sums.cost_pico} atLeast={sums.unpriced_calls > 0} />
         {suffix ? (
           <span className="ml-0.5 align-baseline text-[15px] leading-none font-normal text-soft">

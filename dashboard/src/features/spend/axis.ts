@@ -38,7 +38,7 @@ function isRound(moment: Date, bucket: Bucket, step: number, tz: string, index: 
 }
 
 function labelOf(moment: Date, bucket: Bucket, step: number, tz: string): string {
-  if (bucket === "day" || step >= 24) return formatDay(moment, tz);
+  if (bucket === "day" || (bucket === "hour" && step >= 24)) return formatDay(moment, tz);
   return clock(moment, tz);
 }
 

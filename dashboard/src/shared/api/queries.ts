@@ -4,7 +4,7 @@ import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/
 import type { Dimension, Search } from "@/shared/search/search";
 import { parametersOf, whereOf, zoneOf } from "@/shared/search/search";
 import { get } from "./client";
-import type { Breakdown, Calls, LiveMinutes, Now, Receipt, Series, Status, Summary } from "./types";
+import type { Breakdown, Calls, LiveMinutes, Receipt, Series, Status, Summary } from "./types";
 
 export const PAGE_SIZE = 100;
 
@@ -88,5 +88,3 @@ export function minutesQuery(search: Search) {
 export function nowKey(search: Search): readonly unknown[] {
   return ["now", whereOf(search), zoneOf(search)];
 }
-
-export type { Now };

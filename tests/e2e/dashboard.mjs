@@ -1,0 +1,166 @@
+// Drive the dashboard in a headless Chromium and report what was seen, as JSON on standard output.
+// Started by test_dashboard.py with one argument: {"link", "proxy", "shots", "chromium"}.
+
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const require = createRequire(new URL("../../dashboard/package.json", import.meta.url));
+const { chromium } = require("playwright-core");
+
+const { link, proxy, shots, chromium: executablePath } = JSON.parse(process.argv[2]);
+const report = { complaints: [], shots: [] };
+
+const browser = await chromium.launch({
+  executablePath,
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+});
+const page = await browser.newPage({ viewport: { width: 1440, height: 1000 }, colorScheme: "light" });
+page.setDefaultTimeout(20_000);
+page.on("console", (message) => {
+  if (message.type() === "error" || message.type() === "warning") report.complaints.push(message.text());
+});
+page.on("pageerror", (error) => report.complaints.push(String(error)));
+page.on("dialog", (dialog) => {
+  report.complaints.push(`a dialog: ${dialog.message()}`);
+  void dialog.dismiss();
+});
+page.on("request", (request) => {
+  if (!request.url().startsWith(new URL(link).origin)) report.complaints.push(`asked ${request.url()}`);
+});
+
+async function shot(name) {
+  const path = join(shots, `${name}.png`);
+  await page.screenshot({ path });
+  report.shots.push(path);
+}
+
+async function call(path, body, headers = {}) {
+  const answer = await fetch(proxy + path, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: "Bearer sk-canary-in-a-header", ...headers },
+    body: JSON.stringify(body),
+  });
+  await answer.text();
+  return answer.status;
+}
+
+const chat = (more = {}, headers = {}) =>
+  call(
+    "/openai/v1/chat/completions",
+    { model: "gpt-4o", messages: [{ role: "user", content: "canary-prompt" }], ...more },
+    headers,
+  );
+const rows = page.locator("[data-call]");
+const rowsAre = (count) =>
+  page.waitForFunction((wanted) => document.querySelectorAll("[data-call]").length === wanted, count);
+
+try {
+  // A browser without a session, then the one-time link.
+  const before = await browser.newContext().then((context) => context.newPage());
+  const refused = await before.goto(new URL("/", link).href);
+  report.stranger = { status: refused.status(), text: await before.locator("main").innerText() };
+  await before.close();
+  await page.goto(link);
+  await page.getByText("No calls yet").waitFor();
+  report.address = page.url();
+  report.empty = await page.locator("main").innerText();
+  await shot("empty-light");
+
+  // The first call appears by itself: the marker is gone if the page was loaded again.
+  await page.evaluate(() => {
+    window.marker = "still here";
+  });
+  await chat({}, { "x-farebox-app": "checkout", "x-farebox-user": "anna" });
+  await page.getByTestId("spend").getByText("$0.002151").waitFor();
+  await rows.first().waitFor();
+  report.first = { row: await rows.first().innerText(), exact: await page.getByTestId("spend").locator("[title]").first().getAttribute("title") };
+
+  await chat({ stream: true });
+  await call("/anthropic/v1/messages", { model: "claude-sonnet-4-5", max_tokens: 9, messages: [] });
+  await chat({ model: "never-heard-of" }, { "x-farebox-user": "<img src=x onerror=alert(1)>" });
+  await call("/openai/v1/nowhere", {});
+  await rowsAre(5);
+  await page.getByText("1 call unpriced").waitFor();
+  report.rows = await rows.allInnerTexts();
+  report.bars = await page.getByLabel("Spend per minute, last hour").first().locator("rect[rx]").count();
+  report.marker = await page.evaluate(() => window.marker);
+  await shot("spend-light");
+
+  // The receipt, by keyboard.
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  const receipt = page.getByRole("complementary", { name: "Receipt" });
+  await receipt.getByTestId("receipt-cost").waitFor();
+  report.receipt = await receipt.innerText();
+  report.receiptAddress = page.url();
+  await receipt.scrollIntoViewIfNeeded();
+  await shot("receipt-light");
+  await page.keyboard.press("Escape");
+  await receipt.waitFor({ state: "detached" });
+
+  // Held still, let go.
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await page.keyboard.press("Space");
+  await page.getByText("Paused", { exact: true }).waitFor();
+  await chat();
+  await page.getByText("1 new call").waitFor();
+  report.held = await rows.count();
+  await page.keyboard.press("Space");
+  await rowsAre(6);
+
+  // A filter is an address, and Back undoes it.
+  await page.getByRole("button", { name: /claude-sonnet-4-5/ }).click();
+  await rowsAre(1);
+  report.filtered = new URL(page.url()).search;
+  await page.goBack();
+  await rowsAre(6);
+  await page.getByRole("button", { name: /1 call unpriced/ }).click();
+  await rowsAre(1);
+  report.unpriced = await rows.first().innerText();
+  await page.goBack();
+  await page.keyboard.press("/");
+  await page.keyboard.type("user");
+  await page.keyboard.press("Enter");
+  await page.getByRole("option", { name: /anna/ }).click();
+  await rowsAre(1);
+  report.picked = new URL(page.url()).search;
+  await page.getByRole("button", { name: "Remove filter User: anna" }).click();
+  await rowsAre(6);
+
+  // Every chart as text; both themes; narrow.
+  await page.getByRole("button", { name: "Table" }).first().click();
+  report.asText = await page.getByRole("table", { name: "Spend per minute, last hour" }).innerText();
+  await page.getByRole("button", { name: "Chart" }).first().click();
+  const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  report.light = await paper();
+  await page.emulateMedia({ colorScheme: "dark" });
+  report.dark = await paper();
+  await shot("spend-dark");
+  await page.getByRole("button", { name: /^Theme: system/ }).click();
+  report.chosenLight = await paper();
+  await page.reload();
+  await rows.first().waitFor();
+  report.keptLight = await paper();
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.waitForTimeout(300);
+  report.overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  await shot("narrow-light");
+
+  const again = await browser.newContext().then((context) => context.newPage());
+  report.linkAgain = (await again.goto(link)).status();
+} catch (error) {
+  report.failed = String(error);
+  await shot("failed").catch(() => {});
+}
+await browser.close();
+process.stdout.write(JSON.stringify(report));
