@@ -191,6 +191,23 @@ def test_bytes_pass_unchanged_both_ways_however_they_are_cut(framing: str, seed:
     assert (done.request_bytes, done.response_bytes) == (len(sent), len(returned))
 
 
+def test_heads_may_come_in_any_two_pieces() -> None:
+    raw = mock.render(mock.json_reply(b""), b"{}")
+    cut_at = [0]
+
+    def respond(request: Request) -> Reply:
+        return mock.raw_reply(raw[: cut_at[0]], mock.Wait(0.002), raw[cut_at[0] :])
+
+    with serving(respond) as (_, proxy), proxy.connect() as client:
+        request = client.head("POST", CHAT, JSON, "Content-Length: 2") + b"{}"
+        for position in range(1, max(len(request), len(raw))):
+            cut_at[0] = min(position, len(raw))
+            client.send(request[:position])
+            time.sleep(0.001)
+            client.send(request[position:])
+            assert client.answer().body == b"{}"
+
+
 def test_a_chunked_answer_keeps_its_own_chunks() -> None:
     raw = (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from farebox.proxy import answers
 from farebox.proxy.exchange import Exchange, begin
 from farebox.proxy.heads import read_request
-from farebox.wire.http_policy import Refusal, head_limit, malformed, starts_like_a_head
+from farebox.wire.http_policy import LINE_BYTES_MAX, Refusal, head_limit, malformed, starts_like_a_head
 
 if TYPE_CHECKING:
     from farebox.proxy.service import Proxy
@@ -172,7 +172,7 @@ class ClientConnection(asyncio.Protocol):
             self._await_rest(data)
             return
         proxy = self.proxy
-        refusal = head_limit(data[:end], complete=True) if end > 8192 else None
+        refusal = head_limit(data[:end]) if end > LINE_BYTES_MAX else None
         request = refusal or read_request(data[:end], proxy.hosts)
         if isinstance(request, Refusal):
             self._refuse(request)
@@ -190,7 +190,7 @@ class ClientConnection(asyncio.Protocol):
         if self.state != _HEAD:
             self.state = _HEAD
             self.since = self.proxy.tick
-        refusal = head_limit(data, complete=False)
+        refusal = head_limit(data)
         if refusal is None and not starts_like_a_head(data):
             refusal = malformed("a control character or a bare line break in its head")
         if refusal is not None:

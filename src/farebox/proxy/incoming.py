@@ -140,7 +140,7 @@ class Incoming:
         while True:
             end = data.find(b"\r\n\r\n") + 4
             if end == 3:
-                if head_limit(data, complete=False) or not starts_like_a_head(data):
+                if head_limit(data) or not starts_like_a_head(data):
                     raise BrokenAnswer("malformed", "the upstream's answer is not valid HTTP/1.1.")
                 self._start = data
                 return interim, b""

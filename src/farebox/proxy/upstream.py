@@ -42,12 +42,22 @@ class Waiting(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """One connection to an origin."""
 
-    __slots__ = ("exchange", "idle_since", "origin", "reading_paused", "reused", "transport", "write")
+    __slots__ = (
+        "exchange",
+        "idle_since",
+        "origin",
+        "reading_paused",
+        "reused",
+        "session_kept",
+        "transport",
+        "write",
+    )
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self.exchange: Waiting | None = None
         self.reused = False
+        self.session_kept = False
         self.idle_since = 0.0
         self.reading_paused = False
         self.transport: Any = None
@@ -97,6 +107,9 @@ class UpstreamConnection(asyncio.Protocol):
     def leave(self, *, reusable: bool) -> None:
         """End the exchange's use of this connection."""
         self.exchange = None
+        if self.origin.secure and not self.session_kept:
+            self.session_kept = True
+            _keep_session(self)
         if reusable and not self.transport.is_closing():
             self.resume_reading()
             self.origin.keep(self)
@@ -277,8 +290,8 @@ def client_tls() -> ssl.SSLContext:
     return context
 
 
-def remember_session(connection: UpstreamConnection) -> None:
-    """Keep a finished connection's TLS session for the next one to the same host."""
+def _keep_session(connection: UpstreamConnection) -> None:
+    """Keep a connection's TLS session for the next one to the same host."""
     tls_object = connection.transport.get_extra_info("ssl_object")
     if tls_object is not None and isinstance(tls_object.context, _ReusingContext):
         session = tls_object.session

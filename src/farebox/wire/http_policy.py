@@ -69,7 +69,7 @@ _NEVER_HOP = frozenset(
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_BARE_BREAK = re.compile(rb"(?<!\r)\n|\r(?!\n)")
+_BARE_BREAK = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _DOT_SEGMENT = re.compile(rb"/(?:\.|%2[eE]){1,2}(?:/|$)")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
 _LONG_LINE = re.compile(rb"[^\n]{%d}" % LINE_BYTES_MAX)
@@ -169,12 +169,10 @@ def malformed(detail: str) -> Refusal:
     return Refusal(400, "malformed", f"The request is not valid HTTP/1.1: {detail}.")
 
 
-def head_limit(head: bytes | bytearray, *, complete: bool) -> Refusal | None:
-    """Judge a head's size, also while it is still arriving."""
-    if not complete:
-        line_end = head.find(b"\n")
-        if line_end < 0 and len(head) > LINE_BYTES_MAX:
-            return Refusal(414, "line_too_long", f"The request line is over {LINE_BYTES_MAX} bytes.")
+def head_limit(head: bytes) -> Refusal | None:
+    """Judge the size of a head, complete or still arriving."""
+    if len(head) > LINE_BYTES_MAX and not 0 <= head.find(b"\n") <= LINE_BYTES_MAX:
+        return Refusal(414, "line_too_long", f"The request line is over {LINE_BYTES_MAX} bytes.")
     if len(head) > HEAD_BYTES_MAX:
         return Refusal(431, "headers_too_large", f"The headers are over {HEAD_BYTES_MAX} bytes.")
     return None
@@ -185,7 +183,7 @@ def starts_like_a_head(data: bytes | bytearray) -> bool:
 
     A head with line feeds alone would otherwise wait for its `CRLF CRLF` until the time limit.
     """
-    return _BARE_BREAK.search(data, 0, len(data) - 1) is None and _CONTROL.search(data) is None
+    return _BARE_BREAK.search(data) is None and _CONTROL.search(data) is None
 
 
 def judge_request(
@@ -209,10 +207,8 @@ def judge_request(
         return Refusal(405, "method", "This method is not forwarded.")
     if method != parsed_method:
         return malformed("its method can be read in two ways")
-    if len(head) > LINE_BYTES_MAX:
-        too_long = _long_line(head, lines[0])
-        if too_long is not None:
-            return too_long
+    if len(head) > LINE_BYTES_MAX and _LONG_LINE.search(head):
+        return Refusal(431, "line_too_long", f"A header line is over {LINE_BYTES_MAX} bytes.")
     if len(headers) > HEADERS_MAX:
         return Refusal(431, "too_many_headers", f"More than {HEADERS_MAX} headers.")
     request = RequestHead(method, lines, headers)
@@ -366,7 +362,7 @@ def judge_response(
         return _bad_answer("upgrade", "it switches protocols unasked")
     if len(headers) > HEADERS_MAX or len(head) > HEAD_BYTES_MAX:
         return _bad_answer("headers_too_large", "its headers are over the limit")
-    if len(head) > LINE_BYTES_MAX and _long_line(head, lines[0]) is not None:
+    if len(head) > LINE_BYTES_MAX and _LONG_LINE.search(head):
         return _bad_answer("line_too_long", "a header line is over the limit")
     response = ResponseHead(status, lines, headers)
     old = start[1] == b"0"
@@ -445,14 +441,6 @@ def _length(value: bytes) -> int | None:
     """Return a Content-Length, None unless it is at most 18 plain digits."""
     value = value.rstrip(b" \t")
     return int(value) if value.isdigit() and len(value) <= 18 else None
-
-
-def _long_line(head: bytes, start_line: bytes) -> Refusal | None:
-    if len(start_line) > LINE_BYTES_MAX:
-        return Refusal(414, "line_too_long", f"The request line is over {LINE_BYTES_MAX} bytes.")
-    if _LONG_LINE.search(head):
-        return Refusal(431, "line_too_long", f"A header line is over {LINE_BYTES_MAX} bytes.")
-    return None
 
 
 def allowed_hosts(port: int, configured: Iterable[str] = ()) -> frozenset[bytes]:
