@@ -150,6 +150,8 @@ class _Connection(asyncio.Protocol):
         self.parser = httptools.HttpRequestParser(self)
         self.request: Request | None = None
         self.replying: asyncio.Task[None] | None = None
+        self.answered_early = False
+        self.queue: list[Request] = []
         self.resumed: asyncio.Event | None = None
         self.raw = bytearray()
         self.transport: Any = None
@@ -204,6 +206,7 @@ class _Connection(asyncio.Protocol):
         if self.upstream.respond_early is not None:
             reply = self.upstream.respond_early(self.request)
             if reply is not None:
+                self.answered_early = True
                 self.reply(reply)
 
     def on_body(self, data: bytes) -> None:
@@ -232,7 +235,11 @@ class _Connection(asyncio.Protocol):
         self.upstream.count += 1
         if self.upstream.keep_requests:
             self.upstream.requests.append(request)
-        if self.replying is None:
+        if self.answered_early:
+            self.answered_early = False
+        elif self.replying is not None:
+            self.queue.append(request)
+        else:
             self.reply(self.upstream.respond(request))
 
     # answering
@@ -274,6 +281,8 @@ class _Connection(asyncio.Protocol):
         self.replying = None
         if framing == "close":
             self.transport.close()
+        elif self.queue:
+            self.reply(self.upstream.respond(self.queue.pop(0)))
 
     def end(self, *, reset: bool) -> None:
         self.replying = None
