@@ -29,7 +29,7 @@ if ! command -v apt-get >/dev/null; then
   echo "$program is needed here and missing, and there is no apt-get. Install it with your system's packages." >&2
   exit 69
 fi
-echo "Installing $package"
+echo "Installing $package" >&2
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
 install() {

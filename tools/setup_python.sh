@@ -28,7 +28,7 @@ venv_works() { .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 
 
 if ! venv_works; then
   python="$(find_python)"
-  echo "Setting up .venv with $("$python" --version)"
+  echo "Setting up .venv with $("$python" --version)" >&2
   rm -rf .venv
   if command -v uv >/dev/null; then
     uv venv --quiet --python "$python" .venv

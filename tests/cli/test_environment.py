@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from farebox.catalog import Catalog, load
-from farebox.cli.environment import custom_headers, labels_of, plan
-from farebox.config import ProviderConfig
+from farebox.cli.environment import custom_headers, labels_of, plan, redirections
+from farebox.config import Config, ProviderConfig
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +72,12 @@ def test_custom_headers_come_after_the_users_own_which_win(catalog: Catalog) -> 
         "x-farebox-customer: acme?",
     ]
     assert "x-farebox-app: app" in custom_headers(catalog, {}, labels)["ANTHROPIC_CUSTOM_HEADERS"]
+
+
+def test_a_file_that_sends_a_known_providers_keys_elsewhere_is_told() -> None:
+    def told(upstream: str, name: str = "openai") -> list[str]:
+        return redirections(Config(file="farebox.yaml", providers={name: ProviderConfig(upstream=upstream)}))
+
+    assert "keys included, to https://llm.example.com" in told("https://llm.example.com")[0]
+    assert told("http://127.0.0.1:9001") == []
+    assert told("https://llm.example.com", name="my-llm") == []

@@ -72,10 +72,10 @@ def gone(pid: int) -> bool:
 
 
 class Daemon:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, child: str = CHILD) -> None:
         self.run = folder / "run"
         self.run.mkdir()
-        (folder / "stand_in.py").write_text(CHILD)
+        (folder / "stand_in.py").write_text(child)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
         fd = self.listener.fileno()
@@ -102,9 +102,9 @@ class Daemon:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
-        for name in NAMES:
+        for pid in filter(None, map(self.pid, NAMES)):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid(name), signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         self.listener.close()
         os.close(self.lock)
 
@@ -120,6 +120,7 @@ def test_a_child_that_crashes_is_started_again_and_no_connection_fails(daemon: D
     first = daemon.ready()["proxy"]
     assert daemon.ask() == first
     os.kill(first, signal.SIGKILL)
+    until(lambda: gone(first))  # what it had accepted dies with it
     second = daemon.ask()  # waits in the socket that the supervisor holds
     assert second != first
     assert daemon.process.poll() is None
@@ -154,6 +155,12 @@ def test_a_fresh_proxy_that_does_not_start_leaves_the_old_one_at_work(daemon: Da
     while b"goes on" not in told:
         told = daemon.process.stderr.readline()
     assert daemon.ask() == before["proxy"]
+
+
+def test_a_child_that_refuses_its_configuration_at_the_start_ends_everything(tmp_path: Path) -> None:
+    refused = Daemon(tmp_path, child="raise SystemExit(78)")
+    assert refused.process.wait(timeout=30) == 78
+    refused.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the children on Linux only")

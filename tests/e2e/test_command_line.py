@@ -180,6 +180,24 @@ def test_only_the_child_sees_the_variables_and_the_users_headers_stay(shell: She
     assert "x-farebox-customer: acme" in done.stdout
 
 
+def test_tail_follows_calls_as_they_come(shell: Shell) -> None:
+    run_calls(shell, "gpt-4o")
+    following = subprocess.Popen(
+        [FAREBOX, "tail", "-f", "--json"],
+        cwd=shell.folder,
+        env=shell.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert following.stdout is not None
+    assert json.loads(following.stdout.readline())["seq"] == 1
+    run_calls(shell, "gpt-4o")
+    assert json.loads(following.stdout.readline())["seq"] == 2
+    following.send_signal(signal.SIGINT)
+    following.communicate(timeout=60)
+    assert following.returncode == 130
+
+
 def test_a_receipt_multiplies_out(shell: Shell) -> None:
     run_calls(shell, "gpt-4o")
     (row,) = shell.rows()

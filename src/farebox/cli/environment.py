@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from farebox.config import ProviderConfig, upstream_problem
+from farebox.config import Config, ProviderConfig, is_loopback, upstream_problem
 
 if TYPE_CHECKING:
     from farebox.catalog import Catalog, Provider
@@ -49,6 +49,22 @@ def plan(catalog: Catalog, environment: Mapping[str, str], own_address: str | No
             else:
                 _reroute(made, catalog, provider, name, suffix, value)
     return made
+
+
+def redirections(config: Config) -> list[str]:
+    """Return what a user should know before keys travel: upstreams the file changes to other machines.
+
+    `farebox.yaml` may lie in a folder that came from somebody else.
+    """
+    from farebox.catalog import load
+
+    known = load().providers
+    notes: list[str] = []
+    for name, provider in config.providers.items():
+        host = urlsplit(provider.upstream or "").hostname
+        if name in known and host and not is_loopback(host):
+            notes.append(f"{config.file} sends {name}'s calls, keys included, to {provider.upstream}")
+    return notes
 
 
 def netloc(url: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 
 from farebox.errors import (
     CallNotFoundError,
@@ -80,6 +81,9 @@ def status_of(error: FareboxError) -> int:
 
 def guarded(command: Callable[[], int]) -> int:
     """Run `command`; turn what it raises into one line on standard error and a status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks "≥" shows "?" and no traceback
     try:
         status = command()
         sys.stdout.flush()

@@ -10,6 +10,7 @@ import csv
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
+from io import TextIOWrapper
 from typing import Annotated, Any, Literal, TextIO
 
 import msgspec
@@ -39,12 +40,20 @@ def export(
     """Write every call to standard output, oldest first."""
     chosen = (period or PeriodFlags()).period()
     _, ledger = open_ledger(place or Place())
+    _speak_utf8()
     rows = ledger.export(ledger_filter(chosen, filters))
     if format == "csv":
         write_csv(rows, sys.stdout)
     else:
         write_jsonl(rows, sys.stdout)
     return OK
+
+
+def _speak_utf8() -> None:
+    """Write the schema's encoding and line ends, whatever the terminal's are."""
+    out: object = sys.stdout
+    if isinstance(out, TextIOWrapper):
+        out.reconfigure(encoding="utf-8", newline="")
 
 
 def write_jsonl(rows: Iterator[CallRow], out: TextIO) -> None:

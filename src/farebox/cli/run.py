@@ -17,7 +17,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from farebox import clock
-from farebox.cli.environment import custom_headers, labels_of, plan
+from farebox.cli.environment import custom_headers, labels_of, plan, redirections
 from farebox.cli.exits import say
 from farebox.cli.options import Place
 from farebox.cli.private_proxy import PrivateProxy
@@ -47,7 +47,7 @@ def run(
     known = catalog.load(config.providers)
     daemon = running(home, "proxy")
     plans = plan(known, os.environ, str(daemon.address) if daemon is not None else None)
-    for note in plans.notes:
+    for note in (*redirections(config), *plans.notes):
         say(note)
     program = app or os.environ.get("FAREBOX_APP") or app_name(list(command))
     session = session or os.environ.get("FAREBOX_SESSION") or f"run-{clock.uuid7().hex()[:16]}"

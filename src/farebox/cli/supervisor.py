@@ -20,6 +20,7 @@ READY_SECONDS = 15
 DRAIN_SECONDS = 35
 """Longer than a proxy's own drain, so that only one that hangs is killed."""
 STEADY_SECONDS = 10
+CONFIG = 78
 BACKOFF_MAX = 10.0
 
 
@@ -45,6 +46,8 @@ class Supervisor:
         self.draining: dict[int, float] = {}
         """Replaced proxies that finish what they have: pid to when they are killed."""
         self.stopping = False
+        self.status = 0
+        self._ready = False
         self._closed = closed_in_children
         self._wake, self._woken = os.pipe()
         os.set_blocking(self._wake, False)
@@ -60,11 +63,12 @@ class Supervisor:
             self._guard_pipe = guard(self.run)
         for child in self.children:
             self._start(child)
-        if banner is not None and self._wait_until_ready():
+        if self._wait_until_ready() and banner is not None:
             self._spawn(banner, ())
         while not self.stopping:
             self._listen(self._pause())
-        return self._stop()
+        self._stop()
+        return self.status
 
     def _pause(self) -> float | None:
         due = [child.restart_at for child in self.children if child.restart_at is not None]
@@ -112,6 +116,9 @@ class Supervisor:
         child.pid = 0
         if self.stopping:
             return
+        if status == CONFIG and not self._ready:
+            self.stopping, self.status = True, status  # it has said what is wrong; trying again is no use
+            return
         now = time.monotonic()
         child.failures = 0 if now - child.started > STEADY_SECONDS else child.failures + 1
         pause = min(0.1 * 2**child.failures, BACKOFF_MAX)
@@ -148,11 +155,16 @@ class Supervisor:
     def _wait_until_ready(self) -> bool:
         """Wait until every child has written that it listens; False when stopped meanwhile."""
         deadline = time.monotonic() + READY_SECONDS
+        waiting: list[str] = []
         while time.monotonic() < deadline and not self.stopping:
-            if all(child.pid and written_pid(self.run, child.name) == child.pid for child in self.children):
+            waiting = [c.name for c in self.children if not c.pid or written_pid(self.run, c.name) != c.pid]
+            if not waiting:
+                self._ready = True
                 return True
             self._listen(0.02)
-        return not self.stopping
+        if not self.stopping:
+            tell(f"not ready after {READY_SECONDS} s: {', '.join(waiting)}; still trying")
+        return False
 
     def _hand_over(self, child: Child) -> None:
         """Start a fresh process beside the old one, then let the old one finish."""
@@ -173,7 +185,7 @@ class Supervisor:
         self.draining[old] = time.monotonic() + DRAIN_SECONDS
         kill(old, signal.SIGTERM)
 
-    def _stop(self) -> int:
+    def _stop(self) -> None:
         """Stop the proxy first, so that what it recorded last is still applied."""
         for child in self.children:
             child.restart_at = None
@@ -184,7 +196,6 @@ class Supervisor:
             for pid in pids:
                 kill(pid, signal.SIGTERM)
             self._await(set(pids))
-        return 0
 
     def _await(self, pids: set[int]) -> None:
         deadline = time.monotonic() + DRAIN_SECONDS

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from farebox.cli.environment import redirections
 from farebox.cli.exits import OK, UNAVAILABLE, AlreadyRunningError, say
 from farebox.cli.options import Place
 from farebox.cli.ports import bind, holder
@@ -34,6 +35,8 @@ def up(
     lock = take_lock(home)
     config = chosen.configuration(home)
     check_catalog(config)
+    for note in redirections(config):
+        say(note)
     listener = bind(config.listen)
     port: int = listener.getsockname()[1]
     _report_if_moved("proxy", config.listen, port)
