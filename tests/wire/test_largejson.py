@@ -6,16 +6,18 @@ import json
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from farebox.wire.framing import largejson
 from farebox.wire.framing.largejson import KEPT_STRING_MAX, JsonPruner, prune
 
 KEYS = frozenset(("usage", "model", "output"))
 
+_TEXT = st.text(max_size=60) | st.text(st.sampled_from('"\\[]{},:ab'), max_size=30)
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
     max_leaves=20,
 )
 _BODY = st.dictionaries(
@@ -23,7 +25,13 @@ _BODY = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.fixture(autouse=True, params=[1, 256], ids=["strides of any length", "long strides"])
+def stride(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small documents take the way of large ones as well."""
+    monkeypatch.setattr(largejson, "_STRIDE_MIN", request.param)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_BODY, st.sampled_from((None, 0, 2)), st.booleans(), st.integers(0, 2**32))
 def test_what_is_kept_is_what_an_ordinary_reader_sees(
     body: dict[str, object], indent: int | None, ascii_only: bool, seed: int
@@ -33,14 +41,14 @@ def test_what_is_kept_is_what_an_ordinary_reader_sees(
     rng = random.Random(seed)
     position = 0
     while position < len(text):
-        size = rng.choice((1, 2, 5, 50))
+        size = rng.choice((1, 2, 5, 50, 5000))
         pruner.feed(text[position : position + size])
         position += size
     assert pruner.closed
     assert json.loads(pruner.result()) == {key: value for key, value in body.items() if key in KEYS}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_BODY, max_size=4))
 def test_a_list_of_objects_is_cut_down_entry_by_entry(bodies: list[dict[str, object]]) -> None:
     text = json.dumps(bodies).encode()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.catalog.fixtures import FILES, NAMES, Fixture, meter, read
 
 from farebox.wire.facts import Extraction
-from tests.catalog.fixtures import FILES, NAMES, Fixture, meter, read
 
 SPLITS = {True: 1000, False: 50}
 """How often a stream and any other body is cut."""

@@ -43,7 +43,9 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     def path_values(self, path: str) -> dict[str, str]:
         """Return `model`, `region` … where the path carries them."""
-        return routes.path_values(self.pattern, path) if self.pattern is not None else {}
+        if self.pattern is None or not self.pattern.groupindex:
+            return {}
+        return routes.path_values(self.pattern, path)
 
 
 class Provider:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -257,21 +257,22 @@ def extraction(
     request_model = _bare(context.request_model, context.model_prefixes)
     response_model = _bare(gathering.response_model, context.model_prefixes)
     served = response_model or request_model
-    facts = dict(_facts(plan, view))
-    facts.update(form.constants)
+    facts = _facts(plan, view) if plan.facts else {}
+    if form.constants:
+        facts |= form.constants
     usage = gathering.usage
     leaves: dict[str, Quantity] = {}
     if form.headers and context.headers:
         usage = {**(usage or {}), "@header": context.headers}
     if usage is not None:
         leaves = plan.measure.read(usage, oddities)
-    counted = _counts(plan, gathering, view, served, oddities)
+    counted = _counts(plan, gathering, view, served, oddities) if plan.counts else None
     provider_cost = plan.cost.read(view, oddities) if plan.cost is not None else None
     parts = _parts(gathering, view, context.provider, request_model, response_model, leaves, facts, oddities)
     if counted or provider_cost is not None:
         first = parts[0]
         parts[0] = msgspec.structs.replace(
-            first, quantities={**first.quantities, **counted}, provider_cost_usd=provider_cost
+            first, quantities={**first.quantities, **(counted or {})}, provider_cost_usd=provider_cost
         )
     if completeness != "none" and not any(part.quantities for part in parts) and provider_cost is None:
         completeness, reason = "none", reason or "no_usage_in_response"
@@ -303,12 +304,9 @@ def extraction(
 
 def _view(gathering: Gathering, context: Context) -> dict[str, Any]:
     """Return the fields as formats address them: `usage` is the merged usage object."""
-    view = dict(gathering.fields)
+    view = gathering.fields
     if gathering.usage is not None:
         view["usage"] = gathering.usage
-        for place in gathering.plan.format.usage:
-            if "." not in place and place:
-                view[place] = gathering.usage
     view["@path"] = context.path
     view["@header"] = context.headers
     view["@request"] = context.request
@@ -323,8 +321,8 @@ def _bare(model: str | None, prefixes: tuple[str, ...]) -> str | None:
     return model
 
 
-def _facts(plan: Plan, view: dict[str, Any]) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+def _facts(plan: Plan, view: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
     for name, options in plan.facts:
         for read in options:
             value = read(view)
@@ -332,7 +330,7 @@ def _facts(plan: Plan, view: dict[str, Any]) -> list[tuple[str, str]]:
                 continue
             text = ("true" if value else "false") if isinstance(value, bool) else str(value)
             if text:
-                found.append((name, text[:_TEXT_MAX]))
+                found[name] = text[:_TEXT_MAX]
                 break
     return found
 
@@ -397,7 +395,7 @@ def _parts(
                     if partner is not None and partner in kinds:
                         oddities.add(f"left_out:{kind}")
                         continue
-                    usage: Any = getter(split.usage)(entry) if split.usage else entry
+                    usage = cast("Any", getter(split.usage)(entry) if split.usage else entry)
                     if not isinstance(usage, dict):
                         continue
                     parts.append(

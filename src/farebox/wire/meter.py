@@ -6,7 +6,7 @@ cannot read ends as `completeness: none` or `partial` with the reason, and traff
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from farebox.wire.framing.largejson import JsonPruner, prune
 from farebox.wire.reading import Document
 from farebox.wire.request import RequestFacts, RequestReader, facts
 
-SMALL_BYTES = 128 * 1024
+SMALL_BYTES = 64 * 1024
 _SNIFF_BYTES = 512
 _HEADER_MAX = 256
 _LINE_TYPES = (b"ndjson", b"jsonl", b"stream+json", b"json-seq", b"json-lines")
@@ -40,6 +40,7 @@ class Meter:
         form = endpoint.format
         self._request: RequestReader | None = RequestReader(request_headers, form.request if form else ())
         self._request_body: dict[str, Any] = {}
+        self._path_values: dict[str, str] = {}
         self._facts = RequestFacts()
         self._status = 0
         self._response_headers: Headers = ()
@@ -47,6 +48,7 @@ class Meter:
         self._decoder: Decoder | None = None
         self._gathering: Gathering | None = None
         self._body: _Body | None = None
+        self._feed: Callable[[bytes], Any] | None = None
         self._problem: str | None = None
         self._started = False
 
@@ -65,7 +67,7 @@ class Meter:
         reader, self._request = self._request, None
         try:
             self._request_body = reader.body() if reader is not None else {}
-            values = self._endpoint.path_values(self._path)
+            values = self._path_values = self._endpoint.path_values(self._path)
             self._facts = facts(self._request_body, self._headers, self._query, values, self._path)
         except Exception:
             self._facts = RequestFacts()
@@ -92,6 +94,14 @@ class Meter:
 
     def response_body(self, data: bytes) -> None:
         """Take in a piece of the response's body as it passes, still encoded."""
+        feed = self._feed
+        if feed is not None:
+            try:
+                feed(data)
+            except Exception as error:
+                self._feed = None
+                self._problem = f"meter_failed:{type(error).__name__}"
+            return
         if self._problem is not None or not data:
             return
         try:
@@ -130,6 +140,9 @@ class Meter:
         chosen = body.feed(data)
         if chosen is not None:
             self._body = chosen
+            if self._decoder is None:
+                # From here on pieces go straight to where they are gathered.
+                self._feed = chosen.direct
 
     def _form(self) -> Any:
         """Return the format for this exchange: some providers differ by model family."""
@@ -211,7 +224,7 @@ class Meter:
         return "final", None
 
     def _context(self, form: Any) -> Context:
-        values = self._endpoint.path_values(self._path)
+        values = self._path_values
         prices = self._endpoint.prices_id
         if "{" in prices:
             prices = prices.format_map(values)
@@ -267,6 +280,11 @@ class _Body:
 
     streamed = False
     problem: str | None = None
+
+    @property
+    def direct(self) -> Callable[[bytes], Any]:
+        """What takes in the pieces from now on."""
+        return self.feed
 
     def feed(self, data: bytes) -> _Body | None:
         raise NotImplementedError
@@ -425,6 +443,10 @@ class _Events(_Body):
             decode=self._decode,
             identified=lambda: gathering.identified,
         )
+
+    @property
+    def direct(self) -> Callable[[bytes], Any]:
+        return self._scanner.feed
 
     def feed(self, data: bytes) -> _Body | None:
         self._scanner.feed(data)

@@ -76,14 +76,33 @@ def _decimal_text(value: str, field: str, oddities: Oddities) -> Quantity | None
         return None
 
 
+_Place = tuple[str, str | None]
+_Step = tuple[str, str | None, str, tuple[tuple[str, str, str | None], ...]]
+_UNUSUAL: _Place = ("", "")
+_SHAPES_MAX = 64
+
+
 class _Taking:
-    __slots__ = ("at", "field", "fraction", "less")
+    __slots__ = ("at", "field", "fraction", "less", "paths")
 
     def __init__(self, take: Take, leaf: str) -> None:
         self.at: tuple[Getter, ...] = tuple(getter(path) for path in take.at)
         self.less: tuple[Getter, ...] = tuple(getter(path) for path in take.less)
+        self.paths = take.at
         self.field = take.at[0]
         self.fraction = leaf in _SPLITTABLE
+
+    def place(self, usage: dict[str, Any]) -> _Place | None:
+        """Return the one or two keys under which this count lies, `_UNUSUAL` if it is not so simple."""
+        for path, read in zip(self.paths, self.at, strict=True):
+            value = read(usage)
+            if value is None:
+                continue
+            keys = path.split(".")
+            if len(keys) > 2 or self.less or self.fraction or "[" in path or "+" in path:
+                return _UNUSUAL
+            return keys[0], keys[1] if len(keys) == 2 else None
+        return None
 
     def read(self, usage: Any, oddities: Oddities) -> Quantity | None:
         for read in self.at:
@@ -116,9 +135,73 @@ class Measure:
         self._remainder = form.remainder
         self._need = form.need
         self._known = _known_fields(form)
+        self._sum_field = form.sum[0] if form.sum else None
+        self._shapes: dict[Any, tuple[_Step, ...]] = {}
+        if any("." in path or "[" in path or "+" in path for path in form.sum) or len(form.sum) > 1:
+            self._shapes = _NoShapes()
 
     def read(self, usage: dict[str, Any], oddities: Oddities) -> dict[str, Quantity]:
         """Return the leaves of one usage object."""
+        inner = [tuple(cast("dict[str, Any]", value)) for value in usage.values() if type(value) is dict]
+        shape = tuple(usage), *inner
+        steps = self._shapes.get(shape)
+        if steps is None:
+            if len(self._shapes) < _SHAPES_MAX:
+                self._shapes[shape] = self._resolve(usage)
+        elif steps:
+            leaves = self._follow(steps, usage)
+            if leaves is not None:
+                return leaves
+        return self._read(usage, oddities)
+
+    def _resolve(self, usage: dict[str, Any]) -> tuple[_Step, ...]:
+        """Return where the counts of usage objects of this shape are; nothing for an unusual shape.
+
+        A provider sends the same fields over and over: which of a count's spellings applies is
+        worked out once, and numbers are then read from where they are known to be.
+        """
+        oddities = Oddities()
+        self._flag_unknown(usage, oddities, every=True)
+        if oddities.flags or self._need or self._remainder is not None:
+            return ()
+        steps: list[_Step] = []
+        for total, rest, inside in self._groups:
+            place = total.place(usage)
+            places = [(leaf, take.place(usage)) for leaf, take in inside]
+            present = tuple((leaf, *found) for leaf, found in places if found is not None)
+            if place == _UNUSUAL or any(found == _UNUSUAL for _, found in places):
+                return ()
+            if place is None:
+                if present:
+                    return ()
+                continue
+            steps.append((*place, rest, present))
+        return tuple(steps)
+
+    def _follow(self, steps: tuple[_Step, ...], usage: dict[str, Any]) -> dict[str, Quantity] | None:
+        """Return the leaves of an ordinary usage object, None where anything is odd about it."""
+        leaves: dict[str, Quantity] = {}
+        everything = 0
+        for outer, inner, rest, inside in steps:
+            left: Any = usage[outer] if inner is None else usage[outer][inner]
+            if type(left) is not int or not 0 <= left <= INT64_MAX or rest in leaves:
+                return None
+            everything += left
+            for leaf, first, second in inside:
+                part: Any = usage[first] if second is None else usage[first][second]
+                if type(part) is not int or part < 0 or leaf in leaves:
+                    return None
+                leaves[leaf] = part
+                left -= part
+            if left < 0:
+                return None
+            leaves[rest] = left
+        if self._sum_field is not None and usage.get(self._sum_field, everything) != everything:
+            return None
+        return leaves
+
+    def _read(self, usage: dict[str, Any], oddities: Oddities) -> dict[str, Quantity]:
+        """Return the leaves of any usage object, with flags for what is odd."""
         leaves: dict[str, Quantity] = {}
         for total, rest, inside in self._groups:
             stated = total.read(usage, oddities)
@@ -154,17 +237,30 @@ class Measure:
                 oddities.add("sum_mismatch")
             return
 
-    def _flag_unknown(self, usage: dict[str, Any], oddities: Oddities) -> None:
+    def _flag_unknown(self, usage: dict[str, Any], oddities: Oddities, *, every: bool = False) -> None:
+        """Flag numbers in fields nobody described; with `every`, noughts and nulls as well."""
+        strange = _may_be_number if every else _is_number
         known = self._known
         for key, value in usage.items():
             if key in known:
                 inner = known[key]
                 if inner is not None and isinstance(value, dict):
                     for name, number in value.items():  # pyright: ignore[reportUnknownVariableType]
-                        if name not in inner and _is_number(number):
+                        if name not in inner and strange(number):
                             oddities.add(f"unknown_field:{key}.{name}")
-            elif _is_number(value) or _holds_number(value):
+            elif strange(value) or _holds_number(value):
                 oddities.add(f"unknown_field:{key}")
+
+
+class _NoShapes(dict[Any, Any]):
+    """Remembers nothing: a format whose grand total takes some working out."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+
+def _may_be_number(value: Any) -> bool:
+    return value is None or isinstance(value, int | Decimal)
 
 
 def _is_number(value: Any) -> bool:

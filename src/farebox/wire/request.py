@@ -14,9 +14,8 @@ from urllib.parse import parse_qs
 import msgspec
 
 from farebox.wire.framing.largejson import JsonPruner
-from farebox.wire.reading import decode_any
 
-SMALL_BYTES = 128 * 1024
+SMALL_BYTES = 64 * 1024
 _FIELD_MAX = 256
 _FORM_CARRY = 4096
 _FORM_FIELDS = rb"model|stream|user|response_format|language|n|size|quality|duration|seconds"
@@ -40,11 +39,12 @@ class RequestFacts(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class RequestReader:
-    """Feed it the body in any pieces; ask for `facts` at the end."""
+    """Feed it the body in any pieces; ask for `body` at the end."""
+
+    __slots__ = ("_form", "_ignored", "_pieces", "_pruner", "_size", "_wanted")
 
     def __init__(self, headers: Headers, keys: tuple[str, ...] = ()) -> None:
-        self._keys = frozenset((*_BASE_KEYS, *keys))
-        self._headers = headers
+        self._wanted = _wanted(keys)
         self._pieces: list[bytes] = []
         self._size = 0
         self._pruner: JsonPruner | None = None
@@ -52,7 +52,8 @@ class RequestReader:
         self._ignored = False
         for name, value in headers:
             if name == b"content-type":
-                self._form = _form_reader(value)
+                if value[:1] in b"mM":
+                    self._form = _form_reader(value)
             elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
                 self._ignored = True
 
@@ -68,7 +69,7 @@ class RequestReader:
         self._pieces.append(data)
         self._size += len(data)
         if self._size > SMALL_BYTES:
-            self._pruner = JsonPruner(self._keys)
+            self._pruner = JsonPruner(self._wanted.keys)
             for piece in self._pieces:
                 self._pruner.feed(piece)
             self._pieces.clear()
@@ -80,35 +81,41 @@ class RequestReader:
         if self._pruner is not None:
             text = self._pruner.result() if self._pruner.problem is None else b""
         else:
-            text = b"".join(self._pieces)
+            text = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces.clear()
-        if not text or text.lstrip()[:1] != b"{":
+        if not text:
             return {}
         try:
-            decoded = _decoder(self._keys).decode(text)
+            return self._wanted.read(text)
         except (msgspec.MsgspecError, RecursionError, ValueError):
             return {}
-        return {
-            name: value
-            for name, value in ((key, getattr(decoded, attribute)) for attribute, key in _names(self._keys))
-            if value is not None
-        }
 
 
-_decoders: dict[frozenset[str], Any] = {}
+class _Wanted:
+    """The keys of a request body that matter, compiled."""
 
+    __slots__ = ("_decode", "_names", "keys")
 
-def _names(keys: frozenset[str]) -> list[tuple[str, str]]:
-    return [(f"f{index}", key) for index, key in enumerate(sorted(keys))]
-
-
-def _decoder(keys: frozenset[str]) -> Any:
-    decoder = _decoders.get(keys)
-    if decoder is None:
-        names = dict(_names(keys))
+    def __init__(self, keys: frozenset[str]) -> None:
+        self.keys = keys
+        names = {f"f{index}": key for index, key in enumerate(sorted(keys))}
         struct = msgspec.defstruct("Request", [(name, Any, None) for name in names], rename=names, gc=False)
-        decoder = _decoders[keys] = msgspec.json.Decoder(struct)
-    return decoder
+        self._decode = msgspec.json.Decoder(struct).decode
+        self._names = tuple(names.values())
+
+    def read(self, text: bytes) -> dict[str, Any]:
+        values = msgspec.structs.astuple(self._decode(text))
+        return {key: value for key, value in zip(self._names, values, strict=True) if value is not None}
+
+
+_all_wanted: dict[tuple[str, ...], _Wanted] = {}
+
+
+def _wanted(keys: tuple[str, ...]) -> _Wanted:
+    wanted = _all_wanted.get(keys)
+    if wanted is None:
+        wanted = _all_wanted[keys] = _Wanted(frozenset((*_BASE_KEYS, *keys)))
+    return wanted
 
 
 def facts(
@@ -142,7 +149,7 @@ def _attribution(body: Mapping[str, Any], headers: Headers) -> tuple[dict[str, s
             origins[key] = origin
 
     for raw_name, raw_value in headers:
-        if raw_name.startswith(b"x-farebox-"):
+        if raw_name[:10] == b"x-farebox-":
             name = raw_name.decode("latin-1")
             value = raw_value.decode("utf-8", "replace").strip()
             if name.startswith(_TAG):
@@ -193,11 +200,3 @@ class _FormReader:
             name = match.group(1).decode("ascii").lower()
             self.fields.setdefault(name, match.group(2).decode("utf-8", "replace"))
         self._carry = text[-_FORM_CARRY:]
-
-
-def small_json(text: bytes) -> Any:
-    """Return decoded JSON, None when it is not JSON."""
-    try:
-        return decode_any(text)
-    except (msgspec.MsgspecError, RecursionError, ValueError):
-        return None

@@ -16,7 +16,10 @@ DEPTH_MAX = 128
 _STRUCTURE = re.compile(rb'["\[\]{}]')
 _TOP = re.compile(rb'["\[\]{},:]')
 _STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-_SKIP = re.compile(rb'[^"\[\]{}]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"\[\]{}]*+)*+', re.DOTALL)
+_WHOLE_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_LONG_STRING = re.compile(rb'"[^"]{1024}')
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_STRIDE_MIN = 256
 
 _KEY, _COLON, _VALUE = 0, 1, 2
 
@@ -122,18 +125,15 @@ class JsonPruner:
 
     def _inside(self, data: bytes, position: int) -> int:
         """Pass through a value below the top level, copying it only if it is wanted."""
-        if not self._keep:
-            skipped = _SKIP.match(data, position)
-            start = skipped.end() if skipped else position
-            if start >= len(data):
-                return start
-        else:
-            match = _STRUCTURE.search(data, position)
-            if match is None:
-                self._out += data[position:]
-                return len(data)
-            start = match.start()
+        ahead = self._stride(data, position)
+        if ahead > position or self.problem is not None:
+            return ahead
+        match = _STRUCTURE.search(data, position)
+        start = match.start() if match else len(data)
+        if self._keep:
             self._out += data[position:start]
+        if match is None:
+            return start
         token = data[start]
         if token == 0x22:
             self._open_string()
@@ -142,6 +142,33 @@ class JsonPruner:
         else:
             self._close(token)
         return start + 1
+
+    def _stride(self, data: bytes, position: int) -> int:
+        """Pass over as much as lies wholly inside the value, without looking at each bracket.
+
+        Strings are taken out, everything but brackets is deleted, matching pairs cancel: what is
+        left says how the depth changes. Returns `position` where the value ends too soon for that.
+        """
+        size = len(data) - position
+        while size >= _STRIDE_MIN:
+            piece, outside = _outside_strings(data[position : position + size])
+            stop = position + len(piece)
+            if piece:
+                brackets = _unmatched(outside)
+                closing = len(brackets) - len(brackets.lstrip(b"]}"))
+                if closing < self._depth - self._base:
+                    self._depth += len(brackets) - 2 * closing
+                    if brackets[closing:].strip(b"[{"):
+                        self.problem = "body_not_json"
+                    elif self._depth > DEPTH_MAX:
+                        self.problem = "nested_too_deep"
+                    elif self._keep and _LONG_STRING.search(piece):
+                        self._out += _WHOLE_STRING.sub(_shortened, piece)
+                    elif self._keep:
+                        self._out += piece
+                    return stop
+            size //= 4
+        return position
 
     def _open_string(self) -> None:
         self._in_string = True
@@ -155,14 +182,18 @@ class JsonPruner:
             self._escaped = False
             position += 1
         quote = data.find(b'"', position)
-        if quote < 0 or data[quote - 1] == 0x5C:
+        if quote >= 0 and data[quote - 1] == 0x5C:
             match = _STRING.match(data, position)
             quote = match.end() if match else position
-        if quote >= len(data) or data[quote] == 0x5C:
+            if quote >= len(data) or data[quote] == 0x5C:
+                quote = -1
+        if quote < 0:
             # The string goes on in the next piece, perhaps in the middle of an escape.
-            self._escaped = quote < len(data)
-            self._collect(data, start, len(data))
-            return len(data)
+            end = len(data)
+            slashes = end - max(len(data.rstrip(b"\\")), position)
+            self._escaped = slashes % 2 == 1
+            self._collect(data, start, end)
+            return end
         self._collect(data, start, quote)
         self._close_string()
         return quote + 1
@@ -188,6 +219,44 @@ class JsonPruner:
                 self._out += b'"' + self._string + b'":'
         elif self._keep:
             self._out += b'"' + self._string + b'"'
+
+
+def _outside_strings(piece: bytes) -> tuple[bytes, bytes]:
+    """Return the longest start of `piece` that ends outside strings, and it without its strings."""
+    plain = piece
+    if b"\\" in piece:
+        plain = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
+    parts = plain.split(b'"')
+    if len(parts) % 2 == 0:
+        parts.pop()
+        quote = piece.rfind(b'"')
+        while _escaped(piece, quote):
+            quote = piece.rfind(b'"', 0, quote)
+        piece = piece[:quote]
+    return piece, b"".join(parts[::2])
+
+
+def _escaped(text: bytes, position: int) -> bool:
+    """Return whether an odd number of backslashes stands before `position`."""
+    first = position
+    while first > 0 and text[first - 1] == 0x5C:
+        first -= 1
+    return (position - first) % 2 == 1
+
+
+def _unmatched(outside: bytes) -> bytes:
+    """Return the brackets of a piece that have no partner in it: closing ones, then opening ones."""
+    brackets = outside.translate(None, _NOT_BRACKETS)
+    before = -1
+    while before != len(brackets):
+        before = len(brackets)
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return brackets
+
+
+def _shortened(match: re.Match[bytes]) -> bytes:
+    text = match.group()
+    return text if len(text) <= KEPT_STRING_MAX + 2 else b'""'
 
 
 def prune(text: bytes, keys: frozenset[str]) -> bytes:
