@@ -21,8 +21,14 @@ settings.load_profile("farebox")
 def book_of(tmp_path: Path) -> Callable[..., PriceBook]:
     """A function that makes a book from texts of prices.yaml, overlay.yaml and `pricing:`."""
 
-    def make(prices: dict[str, str] | None = None, *, overlay: str = "", user: str = "") -> PriceBook:
-        compiled = compiled_from(tmp_path / "catalog", prices or {}, overlay)
+    def make(
+        prices: dict[str, str] | None = None,
+        *,
+        overlay: str = "",
+        user: str = "",
+        litellm: dict[str, str] | None = None,
+    ) -> PriceBook:
+        compiled = compiled_from(tmp_path / "catalog", prices or {}, overlay, litellm)
         return PriceBook(compiled, user_pricing(compiled, user) if user else None)
 
     return make

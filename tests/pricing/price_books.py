@@ -23,15 +23,18 @@ def ns(text: str) -> int:
     return int(moment.timestamp()) * 10**9 + moment.microsecond * 1000
 
 
-def compiled_from(folder: Path, prices: dict[str, str], overlay: str = "") -> CompiledPrices:
-    """Return a compiled book of the real units and the given prices.yaml texts."""
+def compiled_from(
+    folder: Path, prices: dict[str, str], overlay: str = "", litellm: dict[str, str] | None = None
+) -> CompiledPrices:
+    """Return a compiled book of the real units and the given prices.yaml and litellm.yaml texts."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(CATALOG / "units.yaml", folder / "units.yaml")
     if overlay:
         (folder / "overlay.yaml").write_text(overlay)
-    for provider, text in prices.items():
-        (folder / provider).mkdir(exist_ok=True)
-        (folder / provider / "prices.yaml").write_text(text)
+    for name, texts in (("prices.yaml", prices), ("litellm.yaml", litellm or {})):
+        for provider, text in texts.items():
+            (folder / provider).mkdir(exist_ok=True)
+            (folder / provider / name).write_text(text)
     return msgspec.msgpack.decode(compile_prices(folder), type=CompiledPrices)
 
 

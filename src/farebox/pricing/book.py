@@ -66,14 +66,14 @@ class _Listed(NamedTuple):
 
 
 class PriceBook:
-    """All prices, by precedence: the user's, our corrections, the imported list."""
+    """All prices, by precedence: the user's, our corrections, the imported list, the second list."""
 
     def __init__(self, compiled: CompiledPrices, user: UserPricing | None = None) -> None:
         self._compiled = compiled
         self._user = user or UserPricing()
         self._decoder = msgspec.msgpack.Decoder(ProviderPrices)
         self._providers: dict[str, ProviderPrices | None] = {}
-        self._indexes: dict[tuple[str, bool], ModelIndex] = {}
+        self._indexes: dict[tuple[str, str], ModelIndex] = {}
         self._plans: dict[tuple[object, ...], list[Plan]] = {}
         joined = f"{compiled.digest}\n{self._user.digest}".encode()
         self.digest = hashlib.sha256(joined).hexdigest()[:16]
@@ -141,7 +141,7 @@ class PriceBook:
         facts = self._facts(part.facts)
         entries = self._user.meaning(part.provider, names)
         user_layers = layers(entries)
-        listed = self._listed(part.provider, names)
+        listed = self._listed(part.provider, names, facts.get("region"))
         markup, edges = markup_at(entries, at_ns)
         adjustments: list[Adjustment] = []
         minimums: dict[str, Quantity] = {}
@@ -196,7 +196,7 @@ class PriceBook:
                 facts = {**facts, **rule.then}
         return facts
 
-    def _listed(self, provider: str, names: list[str]) -> _Listed:
+    def _listed(self, provider: str, names: list[str], region: str | None = None) -> _Listed:
         """Return corrections and list prices for the first name anybody knows."""
         own = self.provider(provider)
         if own is None:
@@ -212,6 +212,11 @@ class PriceBook:
                 found.append(Layer("overlay", correction.id, correction.rows))
         if listed is not None:
             found.append(Layer("genai-prices", listed.id, listed.rows, with_variants))
+        if listed is None or not listed.rows:
+            regional = [f"{region}/{name}" for name in names] if region else []
+            other = self._other(chain, [*regional, *names])
+            if other is not None:
+                found.append(Layer("litellm", other.id, other.rows))
         model = found[0].model if found else None
         if model is not None:
             # What a provider charges everybody: only for models we know to be its own.
@@ -237,13 +242,26 @@ class PriceBook:
         return None, None, False
 
     def _correction(self, prices: ProviderPrices, names: list[str]) -> PricedModel | None:
-        index = self._index(prices, corrections=True)
+        index = self._index(prices, "overlay")
         return next((found for name in names if (found := index.find(name)) is not None), None)
 
-    def _index(self, prices: ProviderPrices, *, corrections: bool = False) -> ModelIndex:
-        key = (prices.id, corrections)
+    def _other(self, chain: list[ProviderPrices], names: list[str]) -> PricedModel | None:
+        """Return the model of the second list, asked only for what nobody else has a price for."""
+        for name in names:
+            for prices in chain:
+                if prices.others and (found := self._index(prices, "others").find(name)) is not None:
+                    return found
+        return None
+
+    def _index(self, prices: ProviderPrices, kind: str = "models") -> ModelIndex:
+        key = (prices.id, kind)
         if key not in self._indexes:
-            self._indexes[key] = ModelIndex(prices.overlay.models if corrections else prices.models)
+            lists = {
+                "models": prices.models,
+                "overlay": prices.overlay.models,
+                "others": prices.others,
+            }
+            self._indexes[key] = ModelIndex(lists[kind])
         return self._indexes[key]
 
 

@@ -23,10 +23,13 @@ from farebox.pricing.matching import normal, spelled_out
 from farebox.pricing.rows import CompiledPrices, ProviderOverlay, ProviderPrices, Units
 
 CATALOG = Path(__file__).resolve().parent.parent / "catalog"
+LITELLM = "litellm.yaml"
+"""Name of a provider's file of the second list."""
+
 PACKAGED = Path(__file__).resolve().parent / "prices.msgpack"
 """Where the wheel carries the compiled book."""
 
-FORMAT = "farebox-prices/1"
+FORMAT = "farebox-prices/2"
 """Raised with every change of `farebox.pricing.rows`, so that an older compiled file is refused."""
 
 
@@ -60,7 +63,8 @@ def source_digest(catalog: Path = CATALOG) -> str:
 def price_files(catalog: Path = CATALOG) -> list[Path]:
     """Return every file the book is compiled from, sorted."""
     shared = [catalog / "units.yaml", catalog / "overlay.yaml"]
-    return [path for path in shared if path.is_file()] + sorted(catalog.glob("*/prices.yaml"))
+    listed = sorted([*catalog.glob("*/prices.yaml"), *catalog.glob(f"*/{LITELLM}")])
+    return [path for path in shared if path.is_file()] + listed
 
 
 def compile_prices(catalog: Path = CATALOG) -> bytes:
@@ -71,7 +75,7 @@ def compile_prices(catalog: Path = CATALOG) -> bytes:
     """
     # YAML is needed only here: opening a compiled book never imports it.
     from farebox import yamltext
-    from farebox.pricing.price_files import read_overlay, read_prices, read_units
+    from farebox.pricing.price_files import read_litellm, read_overlay, read_prices, read_units
 
     findings: list[Finding] = []
 
@@ -93,6 +97,12 @@ def compile_prices(catalog: Path = CATALOG) -> bytes:
         if prices.id != path.parent.name:
             findings.append(Finding(str(path), 1, "provider", repr(prices.id), repr(path.parent.name)))
         providers[prices.id] = prices
+    for path in sorted(catalog.glob(f"*/{LITELLM}")):
+        others, problems = read_litellm(root(path), units.prices)
+        findings.extend(problems)
+        name = path.parent.name
+        listed = providers.get(name, ProviderPrices(name))
+        providers[name] = msgspec.structs.replace(listed, others=others)
     if findings:
         raise PriceFileError(findings)
     for provider, overlay in overlays.items():
@@ -107,7 +117,7 @@ def _encoded(digest: str, units: Units, providers: dict[str, ProviderPrices]) ->
     known = {
         name
         for prices in providers.values()
-        for model in (*prices.models, *prices.overlay.models)
+        for model in (*prices.models, *prices.overlay.models, *prices.others)
         for name in (normal(model.id), *spelled_out(model.match))
     }
     return encode(CompiledPrices(digest, units, tuple(sorted(known)), raw))

@@ -255,6 +255,46 @@ def read_prices(root: Node, price_names: Iterable[str]) -> tuple[ProviderPrices,
     return prices, file.findings
 
 
+_LITELLM_KEYS = ("model", "seen", "since", "when", "tiers")
+
+
+def read_litellm(root: Node, price_names: Iterable[str]) -> tuple[tuple[PricedModel, ...], list[Finding]]:
+    """Return the models of one `litellm.yaml`, one row a line, and what is wrong with it."""
+    file = PriceFile(price_names)
+    file.only(root, ("provider", "prices"))
+    provider = file.text(root.get("provider")) or ""
+    models: dict[str, list[PriceRow]] = {}
+    for node in file.children(root.get("prices")):
+        file.only(node, _LITELLM_KEYS, prefix=_PER)
+        name, seen = file.text(node.get("model")), file.text(node.get("seen"))
+        if not name or not seen:
+            file.refuse(node, "a row with its model and the day it was seen")
+            continue
+        moment, since = file.instant(node.get("since"))
+        when = file.pairs(node.get("when"))
+        condition = ",".join(f"{key}={value}" for key, value in when.items())
+        models.setdefault(name.lower(), []).append(
+            PriceRow(
+                id=f"{provider}/{name}/{since or 'ever'}{f'@{condition}' if condition else ''}~litellm",
+                from_ns=moment,
+                effective_from=since,
+                quotes=file.quotes(node),
+                tiers=file.tiers(node.get("tiers")),
+                when=when,
+                source="litellm model map",
+                checked=seen,
+                observed=since is not None,
+            )
+        )
+    found = tuple(PricedModel(name, _by_name(name), in_order(rows)) for name, rows in models.items())
+    return found, file.findings
+
+
+def _by_name(name: str) -> dict[str, Any]:
+    """Return the clause of a whole name, or of everything that begins with it: `ft:gpt-4.1-*`."""
+    return {"starts_with": name[:-1]} if name.endswith("*") else {"equals": name}
+
+
 def read_overlay(root: Node, price_names: Iterable[str]) -> tuple[dict[str, ProviderOverlay], list[Finding]]:
     """Return the corrections of `overlay.yaml` by provider, and what is wrong with it."""
     file = PriceFile(price_names)

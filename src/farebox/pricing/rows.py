@@ -127,6 +127,8 @@ class ProviderPrices(msgspec.Struct, frozen=True, array_like=True):
     fallbacks: tuple[str, ...] = ()
     """Providers whose standard prices apply to models this one only resells."""
     overlay: ProviderOverlay = ProviderOverlay()
+    others: tuple[PricedModel, ...] = ()
+    """Models only the second list knows, found by their whole name."""
 
 
 class Leaf(msgspec.Struct, frozen=True, array_like=True):
