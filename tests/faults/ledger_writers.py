@@ -1,0 +1,114 @@
+"""Processes to be killed: one that journals exchanges, and one that is the ledger.
+
+`python ledger_writers.py write HOME COUNT STREAMS` appends intents and ends, and prints the id
+of each exchange once its end is in the journal: the ones a client has seen ended.
+`python ledger_writers.py power HOME [no-fsync]` does the same with `durability: power`: an id is
+printed when the sync thread says that its end is durable.
+`python ledger_writers.py ledger HOME` is the ledger process with a price book of one price.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "ledger"))
+
+
+def spawn(*arguments: str) -> subprocess.Popen[str]:
+    """Start this file as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).resolve()), *arguments], stdout=subprocess.PIPE, text=True
+    )
+
+
+def kill(process: subprocess.Popen[str]) -> str:
+    """`kill -9` a process and return what it had printed."""
+    process.send_signal(signal.SIGKILL)
+    return process.communicate()[0]
+
+
+def write(home_path: str, count: int, streams: int, *, ack_early: bool) -> None:
+    from calls import NOON, done, intent_of
+
+    from farebox.clock import uuid7
+    from farebox.home import Home
+    from farebox.journal import records
+    from farebox.journal.writer import JournalWriter
+
+    home = Home(Path(home_path))
+    writer = JournalWriter(home.journal, segment_bytes=2 << 20)
+    open_streams = []
+    for number in range(count):
+        exchange = done(
+            NOON + number * 1_000_000, event_id=uuid7(), source=writer.source, input_tokens=number
+        )
+        writer.append(records.INTENT, records.encode(intent_of(exchange)))
+        open_streams.append(exchange)
+        if len(open_streams) >= streams:
+            ended = open_streams.pop(0)
+            line = f"{ended.event_id.hex()} {ended.extraction.parts[0].input_tokens}\n".encode()
+            if ack_early:
+                os.write(1, line)
+            writer.append(records.DONE, records.encode(ended))
+            if not ack_early:
+                os.write(1, line)
+    os.write(1, b"end\n")
+    signal.pause()
+
+
+def write_durably(home_path: str, *, no_fsync: bool) -> None:
+    import time
+
+    from calls import NOON, done, intent_of
+
+    from farebox.clock import uuid7
+    from farebox.home import Home
+    from farebox.journal import records
+    from farebox.journal.files import DiskFiles, MappedFile
+    from farebox.journal.writer import JournalWriter
+
+    class UnsyncedFiles(DiskFiles):
+        def create(self, path: Path, size: int) -> MappedFile:
+            file = super().create(path, size)
+            file.sync = lambda: None  # type: ignore[method-assign]
+            return file  # type: ignore[return-value]
+
+    files = UnsyncedFiles() if no_fsync else DiskFiles()
+    writer = JournalWriter(Home(Path(home_path)).journal, segment_bytes=2 << 20, files=files)
+    number = 0
+    while True:
+        for _ in range(8):
+            number += 1
+            exchange = done(
+                NOON + number * 1_000_000, event_id=uuid7(), source=writer.source, input_tokens=number
+            )
+            writer.append(records.INTENT, records.encode(intent_of(exchange)))
+            position = writer.append(records.DONE, records.encode(exchange))
+            line = f"{exchange.event_id.hex()} {number}\n".encode()
+            writer.when_durable(position, lambda line=line: os.write(1, line))
+        time.sleep(0.002)
+
+
+def ledger(home_path: str) -> None:
+    from calls import OnePriceBook
+
+    from farebox.config import Config
+    from farebox.home import Home
+    from farebox.ledger import process
+
+    process.load_book = lambda *_: OnePriceBook()  # type: ignore[assignment]
+    sys.exit(process.main(Home(Path(home_path)), Config()))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "write":
+        write(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), ack_early="ack-early" in sys.argv)
+    elif sys.argv[1] == "power":
+        write_durably(sys.argv[2], no_fsync="no-fsync" in sys.argv)
+    else:
+        ledger(sys.argv[2])

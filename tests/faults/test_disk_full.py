@@ -1,0 +1,73 @@
+"""A disk that fills up and is freed again (F-07): a real one, of a few MiB. Needs root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "journal"))
+
+from following import read_all, until
+
+from farebox.journal import records
+from farebox.journal.files import DiskFiles
+from farebox.journal.writer import JournalWriter
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("a disk of 8 MiB needs root, to mount a tmpfs")
+    mount_point = tmp_path / "small"
+    mount_point.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(mount_point)]
+    mounted = subprocess.run(command, capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield mount_point
+    finally:
+        subprocess.run(["umount", "-l", str(mount_point)], check=True)
+
+
+@pytest.mark.parametrize("mapped", [True, False], ids=["shared memory", "pwrite"])
+def test_a_full_disk_loses_only_what_is_counted_and_recovers_by_itself(
+    small_disk: Path, mapped: bool
+) -> None:
+    hog = small_disk / "hog"
+    writer = JournalWriter(
+        small_disk / "journal", files=DiskFiles(mapped=mapped), segment_bytes=MIB, memory_bytes_max=MIB
+    )
+    with hog.open("wb") as file:
+        try:
+            while True:
+                file.write(bytes(64 << 10))
+                file.flush()
+        except OSError:
+            pass
+    payload = b"x" * 1_000
+    total = 4_000
+    for _ in range(total):
+        writer.append(records.DONE, payload)
+    full = writer.health
+    assert full.state == "lost" and full.reason
+    assert full.records + full.lost_records == total
+    hog.unlink()
+    until(lambda: writer.health.state == "ok", "recovery")
+    position = writer.append(records.DONE, b"after")
+    until(lambda: writer.health.durable >= position, "durability")
+    health = writer.health
+    writer.close()
+    entries, gaps, _ = read_all(writer.folder)
+    assert not gaps
+    kept = [data for _, kind, data in entries if kind == records.DONE]
+    marks = [records.decode_mark(data) for _, kind, data in entries if kind == records.MARK]
+    assert len(kept) - 1 + health.lost_exchanges == total
+    assert sum(int(mark.detail["records"]) for mark in marks) == health.lost_records
