@@ -190,7 +190,7 @@ class _FormReader:
             + re.escape(boundary)
             + rb"\r\n(?:[^\r\n]{0,512}\r\n){0,4}?content-disposition:[^\r\n]{0,256}?;\s*name=\"?("
             + _FORM_FIELDS
-            + rb")\"?[^\r\n]{0,256}\r\n(?:[^\r\n]{1,512}\r\n){0,4}?\r\n([^\r\n]{0,256})\r\n--",
+            + rb")\"?[^\r\n]{0,256}\r\n(?:[^\r\n]{1,512}\r\n){0,4}?\r\n([^\r\n]{0,256})(?=\r\n--)",
             re.IGNORECASE,
         )
 

@@ -14,7 +14,6 @@ from farebox.wire.reading import key_pattern
 
 BATCH_BYTES = 16 * 1024
 EVENT_BYTES_MAX = 4 * 1024 * 1024
-LINE_BYTES_MAX = 1024 * 1024
 _FIRST_EVENTS_MAX = 16
 _TAIL_BYTES = 4096
 
@@ -102,7 +101,7 @@ class EventScanner:
         self._pieces = [rest] if rest else []
         self._size = len(rest)
         # A large event is searched for its end when it has doubled, not at every piece of it.
-        self._due = max(BATCH_BYTES, 2 * len(rest))
+        self._due = min(max(BATCH_BYTES, 2 * len(rest)), EVENT_BYTES_MAX + BATCH_BYTES)
         if region:
             self._events(region)
 
@@ -148,9 +147,6 @@ class EventScanner:
         """Hand an event's payload on; return whether it had any."""
         payload = self._payload(event) if self._sse else event.strip()
         if not payload or payload == b"[DONE]":
-            return False
-        if len(payload) > LINE_BYTES_MAX and b"\n" not in payload:
-            self.too_large = "line_too_large"
             return False
         self._decode(payload)
         return True
