@@ -1,6 +1,6 @@
 """Processes to be killed: one that journals exchanges, and one that is the ledger.
 
-`python ledger_writers.py write HOME COUNT STREAMS` appends intents and ends, and prints the id
+`python ledger_writers.py write HOME STREAMS [ack-early]` appends intents and ends, and prints the id
 of each exchange once its end is in the journal: the ones a client has seen ended.
 `python ledger_writers.py power HOME [no-fsync]` does the same with `durability: power`: an id is
 printed when the sync thread says that its end is durable.
@@ -9,30 +9,65 @@ printed when the sync thread says that its end is durable.
 
 from __future__ import annotations
 
+import itertools
 import os
-import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "ledger"))
 
 
-def spawn(*arguments: str) -> subprocess.Popen[str]:
-    """Start this file as a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, str(Path(__file__).resolve()), *arguments], stdout=subprocess.PIPE, text=True
-    )
+class Spawned:
+    """This file as a process of its own, its output read as it comes."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).resolve()), *arguments], stdout=subprocess.PIPE, text=True
+        )
+        self._printed: list[str] = []
+        self._reading = threading.Thread(target=self._read)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        self._printed.extend(self._process.stdout)
+
+    @property
+    def printed(self) -> str:
+        """What it has printed so far."""
+        return "".join(self._printed)
+
+    def wait_for_output(self) -> None:
+        """Wait for the first line: a start can take any time."""
+        while not self._printed:
+            assert self._process.poll() is None, "it ended without a word"
+            time.sleep(0.001)
+
+    def kill(self) -> str:
+        """`kill -9` it and return all that it had printed."""
+        self._process.kill()
+        self.wait()
+        return self.printed
+
+    def terminate(self) -> int:
+        """Ask it to end and return its exit status."""
+        self._process.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Return its exit status when it has ended."""
+        status = self._process.wait(timeout=120)
+        self._reading.join()
+        if self._process.stdout:
+            self._process.stdout.close()
+        return status
 
 
-def kill(process: subprocess.Popen[str]) -> str:
-    """`kill -9` a process and return what it had printed."""
-    process.send_signal(signal.SIGKILL)
-    return process.communicate()[0]
-
-
-def write(home_path: str, count: int, streams: int, *, ack_early: bool) -> None:
+def write(home_path: str, streams: int, *, ack_early: bool) -> None:
     from calls import NOON, done, intent_of
 
     from farebox.clock import uuid7
@@ -43,7 +78,7 @@ def write(home_path: str, count: int, streams: int, *, ack_early: bool) -> None:
     home = Home(Path(home_path))
     writer = JournalWriter(home.journal, segment_bytes=2 << 20)
     open_streams = []
-    for number in range(count):
+    for number in itertools.count():
         exchange = done(
             NOON + number * 1_000_000, event_id=uuid7(), source=writer.source, input_tokens=number
         )
@@ -57,13 +92,9 @@ def write(home_path: str, count: int, streams: int, *, ack_early: bool) -> None:
             writer.append(records.DONE, records.encode(ended))
             if not ack_early:
                 os.write(1, line)
-    os.write(1, b"end\n")
-    signal.pause()
 
 
 def write_durably(home_path: str, *, no_fsync: bool) -> None:
-    import time
-
     from calls import NOON, done, intent_of
 
     from farebox.clock import uuid7
@@ -107,7 +138,7 @@ def ledger(home_path: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "write":
-        write(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), ack_early="ack-early" in sys.argv)
+        write(sys.argv[2], int(sys.argv[3]), ack_early="ack-early" in sys.argv)
     elif sys.argv[1] == "power":
         write_durably(sys.argv[2], no_fsync="no-fsync" in sys.argv)
     else:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ledger_writers import kill, spawn
+from ledger_writers import Spawned
 
 from farebox.home import Home
 from farebox.ledger import verify
@@ -27,22 +28,32 @@ def home(tmp_path: Path) -> Home:
 
 def acknowledged(printed: str) -> dict[str, int]:
     """Return id and input tokens of every exchange whose line is whole."""
-    lines = [line.split() for line in printed.split("\n")[:-1] if line and line != "end"]
+    lines = [line.split() for line in printed.split("\n")[:-1] if line]
     return {event_id: int(tokens) for event_id, tokens in lines}
+
+
+def start_ledger(home: Home) -> Spawned:
+    """Start a ledger process and wait until it works."""
+    process = Spawned("ledger", str(home.path))
+    wait_until(lambda: (home.run / "ledger.json").exists() and LedgerReader(home).health().running)
+    return process
 
 
 def settle(home: Home) -> None:
     """Let a ledger process run until nothing is pending, then stop it in peace."""
-    process = spawn("ledger", str(home.path))
-    reader = LedgerReader(home)
+    (home.run / "ledger.json").unlink(missing_ok=True)
+    process = start_ledger(home)
+    wait_until(lambda: not any(home.journal.iterdir()))
+    assert process.terminate() == 0
+    assert LedgerReader(home).health().in_flight == 0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
     for _ in range(6_000):
-        if not any(home.journal.iterdir()):
-            break
+        if condition():
+            return
         time.sleep(0.01)
-    process.terminate()
-    process.communicate()
-    assert process.returncode == 0
-    assert reader.health().in_flight == 0
+    raise AssertionError("it never happened")
 
 
 def compare(home: Home, seen: dict[str, int]) -> None:
@@ -65,11 +76,12 @@ def test_killing_the_ledger_under_load_neither_loses_nor_repeats_a_row(home: Hom
     rng = random.Random(11)
     seen: dict[str, int] = {}
     for _ in range(ROUNDS):
-        writer = spawn("write", str(home.path), "3000", str(STREAMS))
-        ledger = spawn("ledger", str(home.path))
-        time.sleep(0.2 + rng.random() * 0.8)
-        kill(ledger)
-        seen |= acknowledged(kill(writer))
+        ledger = Spawned("ledger", str(home.path))
+        writer = Spawned("write", str(home.path), str(STREAMS))
+        writer.wait_for_output()
+        time.sleep(rng.random() * 0.5)
+        ledger.kill()
+        seen |= acknowledged(writer.kill())
     settle(home)
     assert seen
     compare(home, seen)
@@ -79,9 +91,10 @@ def test_killing_a_writer_leaves_a_row_for_everything_it_had_begun(home: Home) -
     rng = random.Random(12)
     seen: dict[str, int] = {}
     for _ in range(ROUNDS):
-        writer = spawn("write", str(home.path), "1000000", str(STREAMS))
-        time.sleep(0.5 + rng.random() * 0.5)
-        seen |= acknowledged(kill(writer))
+        writer = Spawned("write", str(home.path), str(STREAMS))
+        writer.wait_for_output()
+        time.sleep(rng.random() * 0.2)
+        seen |= acknowledged(writer.kill())
     settle(home)
     compare(home, seen)
     unknown = LedgerReader(home).totals(Filter(where={"outcome": "unknown"})).calls
@@ -92,9 +105,10 @@ def test_acknowledging_before_the_record_is_caught(home: Home) -> None:
     """The negative control: with `ack-early` some acknowledged exchange must be missing its end."""
     rng = random.Random(13)
     for _ in range(200):
-        writer = spawn("write", str(home.path), "1000000", "1", "ack-early")
-        time.sleep(0.3 + rng.random() * 0.2)
-        seen = acknowledged(kill(writer))
+        writer = Spawned("write", str(home.path), "1", "ack-early")
+        writer.wait_for_output()
+        time.sleep(rng.random() * 0.05)
+        seen = acknowledged(writer.kill())
         settle(home)
         try:
             compare(home, seen)
@@ -104,23 +118,12 @@ def test_acknowledging_before_the_record_is_caught(home: Home) -> None:
 
 
 def test_a_second_ledger_exits_with_75_at_once_and_a_stale_lock_is_no_lock(home: Home) -> None:
-    first = spawn("ledger", str(home.path))
-    for _ in range(6_000):
-        if (home.run / "ledger.json").exists():
-            break
-        time.sleep(0.01)
-    assert LedgerReader(home).health().running
-    second = spawn("ledger", str(home.path))
-    second.communicate(timeout=60)
-    assert second.returncode == 75
-    kill(first)
+    first = start_ledger(home)
+    second = Spawned("ledger", str(home.path))
+    assert second.wait() == 75
+    first.kill()
     assert not LedgerReader(home).health().running
-    third = spawn("ledger", str(home.path))
-    for _ in range(6_000):
-        if LedgerReader(home).health().running:
-            break
-        time.sleep(0.01)
-    third.terminate()
-    third.communicate()
-    assert third.returncode == 0
+    (home.run / "ledger.json").unlink()
+    third = start_ledger(home)
+    assert third.terminate() == 0
     assert not (home.run / "ledger.json").exists()

@@ -12,13 +12,12 @@ import random
 import shutil
 import struct
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ledger_writers import spawn
+from ledger_writers import Spawned
 from test_ledger_kill import acknowledged, compare, settle
 
 from farebox.home import Home
@@ -82,27 +81,17 @@ def disk(tmp_path: Path) -> Iterator[LoopDisk]:
 
 def power_round(disk: LoopDisk, home: Home, seconds: float, *options: str) -> dict[str, int]:
     """Write under power mode, cut the power, bring the disk back; return what was acknowledged."""
-    writer = spawn("power", str(home.path), *options)
-    ledger = spawn("ledger", str(home.path))
-    printed: list[str] = []
-    reading = threading.Thread(target=lambda: printed.extend(writer.stdout or ()))
-    reading.start()
-    while not printed:  # a start can take any time; the round begins with the first acknowledgement
-        assert writer.poll() is None
-        time.sleep(0.001)
+    ledger = Spawned("ledger", str(home.path))
+    writer = Spawned("power", str(home.path), *options)
+    writer.wait_for_output()
     time.sleep(seconds)
     # Only what was acknowledged before the cut counts. A machine without power acknowledges
     # nothing, whereas here an fsync that runs into the shutdown can still return success: its
     # transaction is aborted and gone by the time it looks (`jbd2_complete_transaction`).
-    before_the_cut = "".join(printed)
+    before_the_cut = writer.printed
     disk.cut()
-    for process in (writer, ledger):
-        process.kill()
-        process.wait()
-    reading.join()
-    for process in (writer, ledger):
-        if process.stdout:
-            process.stdout.close()
+    writer.kill()
+    ledger.kill()
     disk.unmount()
     disk.mount()
     return acknowledged(before_the_cut)
