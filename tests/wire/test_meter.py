@@ -166,6 +166,19 @@ def test_a_stream_that_breaks_off_keeps_what_it_told(outcome: str) -> None:
     assert said(answer(CHUNK + USAGE + b"data: [DONE]\n\n", SSE, outcome=outcome)) == ("final", None)
 
 
+@pytest.mark.parametrize("lines", [10, 3000])
+def test_lines_without_a_content_type_are_read_as_lines(lines: int) -> None:
+    started = meter("ollama", "/api/chat")
+    started.response_head(200, ())
+    line = b'{"model":"llama","message":{"content":"hello there"},"done":false}\n'
+    body = line * lines + b'{"model":"llama","done":true,"prompt_eval_count":4,"eval_count":9}\n'
+    for start in range(0, len(body), 5000):
+        started.response_body(body[start : start + 5000])
+    extraction = started.finish("completed")
+    assert extraction.parts[0].quantities == {"input_uncached": 4, "output_text": 9}
+    assert (extraction.completeness, extraction.streamed) == ("final", True)
+
+
 def test_a_snapshot_knows_what_has_arrived_and_disturbs_nothing() -> None:
     started = meter("anthropic", "/v1/messages")
     started.response_head(200, SSE)

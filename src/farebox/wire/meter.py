@@ -282,9 +282,9 @@ class _Body:
     problem: str | None = None
 
     @property
-    def direct(self) -> Callable[[bytes], Any]:
-        """What takes in the pieces from now on."""
-        return self.feed
+    def direct(self) -> Callable[[bytes], Any] | None:
+        """What takes in the pieces from now on, if this way of reading is settled."""
+        return None
 
     def feed(self, data: bytes) -> _Body | None:
         raise NotImplementedError
@@ -364,12 +364,28 @@ class _Json(_Body):
             return None
         self._pieces.append(data)
         self._size += len(data)
-        if self._size > SMALL_BYTES:
-            pruner = self._pruner = JsonPruner(frozenset(self._gathering.plan.reader.keys))
-            for piece in self._pieces:
-                pruner.feed(piece)
-            self._pieces.clear()
+        if self._size <= SMALL_BYTES:
+            return None
+        text = b"".join(self._pieces)
+        self._pieces.clear()
+        if self._is_lines(text):
+            lines = _Events(self._gathering, b"\n")
+            lines.feed(text)
+            return lines
+        self._pruner = JsonPruner(frozenset(self._gathering.plan.reader.keys))
+        self._pruner.feed(text)
         return None
+
+    def _is_lines(self, text: bytes) -> bool:
+        """Return whether this is one document a line, though the content type does not say so."""
+        first, ended, more = text.partition(b"\n")
+        if not ended or not more.strip():
+            return False
+        try:
+            self._gathering.plan.reader.read(first)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return False
+        return True
 
     def finish(self) -> None:
         if self._done:
@@ -445,7 +461,7 @@ class _Events(_Body):
         )
 
     @property
-    def direct(self) -> Callable[[bytes], Any]:
+    def direct(self) -> Callable[[bytes], Any] | None:
         return self._scanner.feed
 
     def feed(self, data: bytes) -> _Body | None:
