@@ -66,7 +66,13 @@ class Site:
         return await ask_raw(self.app, target, given, method)
 
 
-async def ask_raw(app: Any, target: str, headers: list[tuple[bytes, bytes]], method: str = "GET") -> Answer:
+async def ask_raw(
+    app: Any,
+    target: str,
+    headers: list[tuple[bytes, bytes]],
+    method: str = "GET",
+    gone: asyncio.Event | None = None,
+) -> Answer:
     path, _, query = target.partition("?")
     scope: dict[str, Any] = {
         "type": "http",
@@ -85,13 +91,20 @@ async def ask_raw(app: Any, target: str, headers: list[tuple[bytes, bytes]], met
     }
     sent: list[dict[str, Any]] = []
 
+    asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        for message in asked:
+            return message
+        await (gone or asyncio.Event()).wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
         sent.append(dict(message))
 
     await app(scope, receive, send)
+    if not sent:
+        return Answer(0, {}, b"")
     start = sent[0]
     return Answer(
         start["status"],

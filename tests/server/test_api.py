@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_ledger import FakeLedger, call
-from served import MINUTE, NOW, Site
+from served import HOST, MINUTE, NOW, Site, ask_raw
 
 from farebox.errors import LedgerSchemaError
 from farebox.home import Home
@@ -227,6 +229,48 @@ def test_a_bug_of_ours_is_a_500_that_tells_nothing(home: Home, web: Path) -> Non
     answer = site.get("/api/v1/summary")
     assert (answer.status, answer.json()["code"]) == (500, "internal_error")
     assert b"secret detail" not in answer.body
+
+
+class Slow(FakeLedger):
+    """Answers totals when told to, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__([call(1, NOW)])
+        self.go = threading.Event()
+        self.started = threading.Event()
+        self.asked = 0
+
+    def totals(self, filter: Filter) -> Measures:
+        self.asked += 1
+        self.started.set()
+        assert self.go.wait(30)
+        return super().totals(filter)
+
+
+def test_what_nobody_waits_for_is_not_asked_and_a_receipt_never_waits_for_a_report(
+    home: Home, web: Path
+) -> None:
+    rows = Slow()
+    site = Site(home, rows, Assets(web))
+    headers = [(b"host", HOST.encode()), (b"authorization", f"Bearer {site.token}".encode())]
+
+    async def click_through_filters() -> None:
+        gone = asyncio.Event()
+        running = asyncio.ensure_future(ask_raw(site.app, "/api/v1/breakdown", headers))
+        assert await asyncio.to_thread(rows.started.wait, 30)
+        left = [
+            asyncio.ensure_future(ask_raw(site.app, "/api/v1/breakdown", headers, gone=gone)) for _ in "abc"
+        ]
+        await asyncio.sleep(0.01)
+        gone.set()
+        assert [answer.status for answer in await asyncio.gather(*left)] == [0, 0, 0]
+        assert (await ask_raw(site.app, "/api/v1/calls/019aa000", headers)).status == 200
+        rows.go.set()
+        assert (await running).status == 200
+
+    asyncio.run(click_through_filters())
+    site.ledger.close()
+    assert rows.asked == 1
 
 
 def test_an_empty_ledger_answers_zeros_everywhere(home: Home, web: Path) -> None:

@@ -6,10 +6,12 @@ tests walk the table with every role.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -36,7 +38,7 @@ CALL_PREFIX = "/api/v1/calls/"
 
 _log = logging.getLogger("farebox.server")
 
-Answer = Callable[[Request], Awaitable[Response]]
+Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Server:
@@ -91,7 +93,7 @@ class Server:
         found = self._find(scope["path"])
         assert found is not None, "the guard lets only known paths through"  # noqa: S101 - states an invariant
         try:
-            response = await found[2](Request(scope, receive))
+            response = await _unless_gone(found[2](Request(scope, receive)), receive)
         except ApiError as error:
             response = error_response(error)
         except FareboxError as error:
@@ -101,7 +103,8 @@ class Server:
             response = error_response(
                 ApiError(500, "internal_error", "Something went wrong here. The server's log says what.")
             )
-        await response(scope, receive, send)
+        if response is not None:
+            await response(scope, receive, send)
 
     # Pages
 
@@ -147,7 +150,7 @@ class Server:
     # API
 
     async def status(self, request: Request) -> Response:
-        return json_response(await self._ledger.ask(lambda reader: status(reader, self._home)))
+        return json_response(await self._ledger.ask_soon(lambda reader: status(reader, self._home)))
 
     async def summary(self, request: Request) -> Response:
         selection, now = self._select(request)
@@ -184,7 +187,7 @@ class Server:
             raise invalid_parameter("after", str(after), ["either before or after"])
         window = selection.window
         asked = calls_filter(window.since_ns, window.until_ns, selection.where)
-        rows, last_seq = await self._ledger.ask(
+        rows, last_seq = await self._ledger.ask_soon(
             lambda reader: (
                 reader.calls(asked, limit + 1, before_seq=before, after_seq=after),
                 reader.last_seq(),
@@ -206,7 +209,7 @@ class Server:
         call_id = request.url.path[len(CALL_PREFIX) :]
         if not call_id or len(call_id) > 64:
             raise from_farebox(CallNotFoundError("a call's id is 36 characters, or a unique start"))
-        return json_response(views.receipt(await self._ledger.ask(lambda reader: reader.call(call_id))))
+        return json_response(views.receipt(await self._ledger.ask_soon(lambda reader: reader.call(call_id))))
 
     async def live(self, request: Request) -> Response:
         selection, _ = self._select(request)
@@ -276,6 +279,26 @@ def error_response(error: ApiError) -> Response:
     return Response(
         msgspec.json.encode(error.body), error.status, media_type="application/json", headers=headers
     )
+
+
+async def _unless_gone(answering: Coroutine[Any, Any, Response], receive: Receive) -> Response | None:
+    """Return the answer, or None as soon as nobody waits for it: a question not asked yet is dropped.
+
+    Somebody who clicks through filters leaves a trail of reports that nobody will read.
+    """
+    answer = asyncio.ensure_future(answering)
+    leaving = asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
+        return answer.result() if answer.done() else None
+    finally:
+        for task in (answer, leaving):
+            task.cancel()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _is_prefetch(request: Request) -> bool:

@@ -96,7 +96,7 @@ class Pulse:
     async def _poll(self) -> None:
         while True:
             try:
-                seq = await self._ledger.ask(lambda reader: reader.last_seq())
+                seq = await self._ledger.ask_soon(lambda reader: reader.last_seq())
             except FareboxError:
                 seq = self.last_seq  # being migrated or repaired; the status route says so
             if seq != self.last_seq:
@@ -116,7 +116,7 @@ async def stream(
     """Yield server-sent events until the browser leaves or the server stops."""
     async with pulse:
         try:
-            seen = await ledger.ask(lambda reader: reader.last_seq())
+            seen = await ledger.ask_soon(lambda reader: reader.last_seq())
             yield _event("hello", Hello(last_seq=seen, at_ms=clock() // 10**6), None)
             if resume_after is not None and resume_after < seen:
                 seen = resume_after
@@ -125,7 +125,7 @@ async def stream(
             while not pulse.closing:
                 due = figures_at + (FIGURES_S if moving else IDLE_FIGURES_S)
                 if time.monotonic() >= due:
-                    figures = await ledger.ask(
+                    figures = await ledger.ask_soon(
                         lambda reader: reports.figures_now(reader, where, zone, clock())
                     )
                     yield _event("figures", figures, None)
@@ -133,7 +133,7 @@ async def stream(
                     continue
                 if not await pulse.beyond(seen, max(due - time.monotonic(), 0.01)):
                     continue
-                calls, minutes = await ledger.ask(partial(_news, where=where, seen=seen, now=clock()))
+                calls, minutes = await ledger.ask_soon(partial(_news, where=where, seen=seen, now=clock()))
                 if calls.calls:
                     yield _event("calls", calls, calls.last_seq)
                     yield _event("minutes", minutes, calls.last_seq)

@@ -1,7 +1,7 @@
 """Ask the ledger without holding up the event loop.
 
-One worker thread owns the reader: SQLite connections stay in the thread that made them, and a
-slow query delays other queries but never the live stream's heartbeat.
+Two threads: reports wait for each other, so that a burst of them cannot take the whole machine;
+what is live, a receipt or a page of calls never waits for a report.
 """
 
 from __future__ import annotations
@@ -38,16 +38,21 @@ class Reader(Protocol):
 
 
 class Ledger:
-    """The ledger as this server sees it: coroutines around a reader in its own thread."""
+    """The ledger as this server sees it: coroutines around a reader in threads of its own."""
 
     def __init__(self, open_reader: Callable[[], Reader]) -> None:
         self._open_reader = open_reader
         self._reader: Reader | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._reports = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reports")
+        self._live = ThreadPoolExecutor(max_workers=1, thread_name_prefix="live")
 
     async def ask(self, question: Callable[[Reader], T]) -> T:
-        """Return what `question` returns, run in the reader's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, question)
+        """Return what `question` returns. Cancelled before its turn, it is never asked."""
+        return await asyncio.get_running_loop().run_in_executor(self._reports, self._ask, question)
+
+    async def ask_soon(self, question: Callable[[Reader], T]) -> T:
+        """Return the answer to a quick question, whatever long ones are waiting or running."""
+        return await asyncio.get_running_loop().run_in_executor(self._live, self._ask, question)
 
     def _ask(self, question: Callable[[Reader], T]) -> T:
         if self._reader is None:
@@ -55,7 +60,8 @@ class Ledger:
         return question(self._reader)
 
     def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._reports, self._live):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def calls_filter(since_ns: int | None, until_ns: int | None, where: dict[str, str]) -> Filter:

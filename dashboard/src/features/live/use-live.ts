@@ -84,7 +84,8 @@ export function useLive(search: Search, held: boolean): Live {
       refresh ??= setTimeout(() => {
         refresh = undefined;
         refreshedAt = Date.now();
-        void client.invalidateQueries({ queryKey: [SPEND] });
+        // A report that is still being made is awaited, not asked for twice.
+        void client.invalidateQueries({ queryKey: [SPEND] }, { cancelRefetch: false });
       }, wait);
     });
     return () => {
