@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -181,3 +182,27 @@ def test_pending_bytes_shrink_to_nothing_as_the_journal_is_read(tmp_path: Path) 
     batch = reader.read(10_000)
     assert pending_bytes(writer.folder, batch.position) < 4096
     writer.close()
+
+
+def test_a_quiet_writer_is_asked_cheaply_and_heard_when_it_speaks_or_turns(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, segment_bytes=4 << 10)
+    writer.append(3, payload(1))
+    reader = JournalReader(writer.folder)
+    assert len(reader.read(10).entries) == 1
+    old = writer.folder.stat().st_mtime - 10
+    os.utime(writer.folder, (old, old))
+    assert reader.read(10).entries == [] and reader._quiet_since_ns > 0
+    assert reader.read(10).entries == []
+    writer.append(3, payload(2))
+    assert [data for _, _, data in reader.read(10).entries] == [payload(2)]
+    expected = list(range(3, 200))
+    for number in expected:
+        writer.append(3, payload(number))
+    writer.close()
+    found: list[bytes] = []
+    reader = JournalReader(writer.folder, reader.position)
+    while batch := reader.read(10):
+        found += [data for _, _, data in batch.entries]
+        if batch.finished:
+            break
+    assert found == [payload(number) for number in expected]

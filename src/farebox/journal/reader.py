@@ -32,6 +32,9 @@ from farebox.journal.segments import is_alive
 _CHUNK_BYTES = 256 << 10
 _PATIENCE_S = 1.0
 _PATIENCE_LAST_S = 60.0
+_ALIVE_FOR_S = 1.0
+SETTLED_NS = 1_000_000_000
+"""How old a folder's time stamp has to be to tell of any later change."""
 _HEAD = struct.Struct("<IIQB3s")
 _BLANK_HEAD = bytes(RECORD_HEAD_BYTES)
 _BLANK_HEADER = bytes(HEADER_BYTES)
@@ -88,19 +91,23 @@ class JournalReader:
         self._open_number = 0
         self._look_again_at = 0.0
         self._patience_s = _PATIENCE_S
+        self._alive_until = 0.0
+        self._quiet_since_ns = -1
 
     def close(self) -> None:
         """Close the segment that is open."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        self._descriptor, self._open_number = -1, 0
+        self._descriptor, self._open_number, self._quiet_since_ns = -1, 0, -1
 
     def read(self, records_max: int) -> Batch:
         """Return the next records, at most `records_max`. Call again for more."""
-        alive = is_alive(self.folder)  # first: what a dead writer stored is there by now
         entries: list[Entry] = []
         gaps: list[Gap] = []
         finished = False
+        alive = self._is_alive()  # first: what a dead writer stored is there by now
+        if alive and self._nothing_new():
+            return Batch(entries, gaps, self.position, False)
         while len(entries) < records_max:
             if self._open():
                 if self._read_chunk(entries, gaps, records_max):
@@ -116,6 +123,25 @@ class JournalReader:
     def pending_bytes(self) -> int:
         """Return roughly how much has been stored beyond the position."""
         return pending_bytes(self.folder, self.position)
+
+    def _is_alive(self) -> bool:
+        """Ask for the lock once a second: who lived then is dead a second later at the worst."""
+        now = self._monotonic()
+        if not self._alive_until or now >= self._alive_until:
+            self._alive_until = now + _ALIVE_FOR_S if is_alive(self.folder) else 0.0
+        return self._alive_until > 0
+
+    def _nothing_new(self) -> bool:
+        """Tell cheaply that a quiet writer is still quiet: this is asked many times a second."""
+        if self._quiet_since_ns < 0 or self._descriptor < 0:
+            return False
+        quiet = (
+            self._read_at(self.position.offset, RECORD_HEAD_BYTES) == _BLANK_HEAD
+            and self.folder.stat().st_mtime_ns == self._quiet_since_ns
+        )
+        if not quiet:
+            self._quiet_since_ns = -1
+        return quiet
 
     def _open(self) -> bool:
         """Have the position's segment open; False where it does not exist or has not begun."""
@@ -191,6 +217,7 @@ class JournalReader:
         blank = self._read_at(offset, RECORD_HEAD_BYTES).strip(b"\0") == b""
         following = self._following()
         if alive and following is None and (blank or not self._patience_is_over()):
+            self._note_quiet(blank)
             return False
         if following is not None and blank and following[1] == expected:
             self._turn_to(following[0], expected, [])
@@ -215,6 +242,15 @@ class JournalReader:
             gaps.append(Gap("torn_tail", number, offset, end, 0))
             self.position = Position(number, end + 7 & -8, expected)
         return False
+
+    def _note_quiet(self, blank: bool) -> None:
+        # A segment that has been made but not begun says nothing of its beginning in the folder.
+        # A folder changed a moment ago may change again within one tick of its time stamp.
+        with contextlib.suppress(OSError):
+            changed_ns = self.folder.stat().st_mtime_ns
+            settled = time.time_ns() - changed_ns > SETTLED_NS
+            if blank and settled and segment_numbers(self.folder)[-1:] == [self.position.segment]:
+                self._quiet_since_ns = changed_ns
 
     def _patience_is_over(self) -> bool:
         """A record being stored is whole within microseconds; look for damage only after."""

@@ -118,7 +118,8 @@ def _make_locked(journal: Path, writer: str) -> int:
     unborn = journal / f".{writer}"
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        journal.mkdir(mode=0o700, parents=True, exist_ok=True)
+        journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        journal.mkdir(mode=0o700, exist_ok=True)
         unborn.mkdir(mode=0o700)
         descriptor = os.open(unborn / LOCK_NAME, flags, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

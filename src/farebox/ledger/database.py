@@ -18,7 +18,7 @@ _SQLITE_OLDEST = (3, 51, 3)
 """Before it, a WAL could be corrupted by a race: https://sqlite.org/wal.html#walresetbug"""
 
 _BUSY_MS = 5_000
-_WRITER_CACHE_KIB = 6_144
+_WRITER_CACHE_KIB = 4_096
 _READER_CACHE_KIB = 8_192
 _CHECKPOINT_PAGES = 4_000
 

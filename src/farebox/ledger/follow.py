@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import apsw
 
 from farebox.home import Home
-from farebox.journal.reader import Batch, JournalReader, Position, copy_gap, remove_passed, remove_writer
+from farebox.journal.reader import (
+    SETTLED_NS,
+    Batch,
+    JournalReader,
+    Position,
+    copy_gap,
+    remove_passed,
+    remove_writer,
+)
 from farebox.ledger.apply import Applied, Applier
 
-BATCH_RECORDS = 2_000
+BATCH_RECORDS = 1_000
 """What is decoded at a time: it bounds memory."""
 
-TRANSACTION_RECORDS = 40_000
+TRANSACTION_RECORDS = 10_000
 """What is committed at a time when there is a backlog: it shares syncs and sums."""
 
 
@@ -101,7 +110,7 @@ class Follower:
             changed_ns = self._journal.stat().st_mtime_ns
         except OSError:
             return
-        if changed_ns == self._looked_at_ns:
+        if changed_ns == self._looked_at_ns and time.time_ns() - changed_ns > SETTLED_NS:
             return
         self._looked_at_ns = changed_ns
         with os.scandir(self._journal) as entries:

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from calls import NOON, OnePriceBook, TestLedger, done, intent_of
+
+from farebox.config import Config
+from farebox.home import Home
+from farebox.journal import records
+from farebox.journal.reader import segment_numbers
+from farebox.journal.writer import JournalWriter
+from farebox.ledger import catch_up, process, verify
+from farebox.ledger.apply import Applier
+from farebox.ledger.follow import Follower
+from farebox.ledger.reader import Filter, LedgerReader
+
+
+@pytest.fixture(autouse=True)
+def one_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "load_book", lambda *_: OnePriceBook())
+
+
+def write(writer: JournalWriter, count: int, start: int = 0) -> None:
+    for number in range(start, start + count):
+        exchange = done(NOON + number, source=writer.source)
+        writer.append(records.INTENT, records.encode(intent_of(exchange)))
+        writer.append(records.DONE, records.encode(exchange))
+
+
+def follow(follower: Follower) -> None:
+    while follower.step():
+        pass
+
+
+def test_a_command_applies_what_is_pending_when_no_ledger_runs(home: Home) -> None:
+    writer = JournalWriter(home.journal)
+    write(writer, 30)
+    assert catch_up(home, Config()) == 60
+    assert LedgerReader(home).totals(Filter()).calls == 30
+    write(writer, 5, 30)
+    writer.close()
+    assert catch_up(home, Config()) == 10
+    assert catch_up(home, Config()) == 0
+    assert LedgerReader(home).totals(Filter()).calls == 35
+    assert not any(home.journal.iterdir()), "a dead writer's folder goes when its rows are durable"
+
+
+def test_catching_up_leaves_it_to_a_ledger_that_runs(home: Home) -> None:
+    home.prepare()
+    writer = JournalWriter(home.journal)
+    write(writer, 3)
+    with process.locked(home):
+        assert catch_up(home, Config()) == 0
+    writer.close()
+
+
+def test_passed_segments_go_and_the_one_in_use_stays(ledger: TestLedger) -> None:
+    writer = JournalWriter(ledger.home.journal, segment_bytes=16 << 10)
+    write(writer, 200)
+    follower = Follower(ledger.home, ledger.applier)
+    follow(follower)
+    assert segment_numbers(writer.folder)[0] == ledger.applier.position(writer.writer_id)[0].segment
+    assert LedgerReader(ledger.home).health().journal_bytes_pending < 8192
+    writer.close()
+    follower.close()
+
+
+def test_several_writers_are_followed_and_new_ones_found(ledger: TestLedger) -> None:
+    follower = Follower(ledger.home, ledger.applier)
+    follow(follower)
+    writers = [JournalWriter(ledger.home.journal) for _ in range(3)]
+    for writer in writers:
+        write(writer, 10)
+    follow(follower)
+    assert LedgerReader(ledger.home).totals(Filter()).calls == 30
+    late = JournalWriter(ledger.home.journal)
+    write(late, 10)
+    follow(follower)
+    assert LedgerReader(ledger.home).totals(Filter()).calls == 40
+    for writer in (*writers, late):
+        writer.close()
+    follower.close()
+
+
+def test_a_ledger_that_forgot_to_remove_a_finished_journal_does_not_read_it_again(ledger: TestLedger) -> None:
+    writer = JournalWriter(ledger.home.journal)
+    write(writer, 10)
+    kept = {path.name: path.read_bytes() for path in writer.folder.iterdir()}
+    writer.close()
+    follow(Follower(ledger.home, ledger.applier))
+    assert not writer.folder.exists()
+    writer.folder.mkdir(mode=0o700)  # as a crash between the commit and the removal leaves it
+    for name, content in kept.items():
+        (writer.folder / name).write_bytes(content)
+    again = Follower(ledger.home, Applier(ledger.connection, OnePriceBook()))
+    follow(again)
+    assert LedgerReader(ledger.home).totals(Filter()).calls == 10
+    assert not writer.folder.exists()
+
+
+def test_an_event_that_two_journals_hold_is_one_row_and_the_rest_of_both_is_kept(ledger: TestLedger) -> None:
+    shared = done(NOON, source="sdk:1")
+    for _ in range(2):
+        writer = JournalWriter(ledger.home.journal)
+        write(writer, 5)
+        writer.append(records.DONE, records.encode(shared))
+        write(writer, 5, 100)
+        writer.close()
+    follow(Follower(ledger.home, ledger.applier))
+    assert LedgerReader(ledger.home).totals(Filter()).calls == 21
+    assert verify(ledger.home).ok
+
+
+def test_damage_is_marked_with_its_range_and_its_bytes_are_kept(ledger: TestLedger) -> None:
+    writer = JournalWriter(ledger.home.journal)
+    write(writer, 20)
+    writer.close()
+    path = writer.folder / "00000001.seg"
+    content = bytearray(path.read_bytes())
+    content[2_000] ^= 0xFF
+    path.write_bytes(content)
+    follow(Follower(ledger.home, ledger.applier))
+    health = LedgerReader(ledger.home).health()
+    assert (health.gaps, health.gap_records) == (1, 1)
+    (kept,) = (ledger.home.path / "quarantine").iterdir()
+    _, _, start, end = kept.stem.rsplit("-", 3)
+    assert int(start) <= 2_000 < int(end)
+    rows = list(LedgerReader(ledger.home).export(Filter()))
+    assert len(rows) == 20, "an exchange whose end was in the gap is a row that says so"
+    assert sum(row.outcome == "unknown" for row in rows) <= 1
+
+
+def test_a_ledger_that_cannot_be_written_for_a_while_loses_nothing(ledger: TestLedger) -> None:
+    import apsw
+
+    writer = JournalWriter(ledger.home.journal)
+    write(writer, 10)
+    follower = Follower(ledger.home, ledger.applier)
+    ledger.connection.execute("PRAGMA busy_timeout = 0")
+    other = apsw.Connection(str(ledger.home.ledger))
+    other.execute("BEGIN IMMEDIATE")
+    for _ in range(3):
+        with pytest.raises(apsw.BusyError):
+            follower.step()
+    other.execute("ROLLBACK")
+    other.close()
+    write(writer, 10, 10)
+    follow(follower)
+    assert LedgerReader(ledger.home).totals(Filter()).calls == 20
+    assert verify(ledger.home).ok
+    writer.close()
+
+
+def test_a_home_on_a_path_with_spaces_works(tmp_path: Path) -> None:
+    home = Home(tmp_path / "a home")
+    writer = JournalWriter(home.journal)
+    write(writer, 2)
+    writer.close()
+    assert catch_up(home, Config()) == 4
