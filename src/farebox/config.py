@@ -56,6 +56,8 @@ class Config(msgspec.Struct, kw_only=True):
     providers: dict[str, ProviderConfig] = {}
     pricing: Node | None = None
     """The `pricing:` section as written; `farebox.pricing` reads and checks it."""
+    contracts: Node | None = None
+    """The `contracts:` section as written, likewise."""
 
 
 def find_file(home: Home, path: Path | None = None) -> Path | None:
@@ -93,8 +95,8 @@ def load_config(home: Home, path: Path | None = None, *, prices: bool = True) ->
     config = Config(file=str(file))
     if root is not None:
         _read(root, config, findings)
-        if prices and config.pricing is not None:
-            findings.extend(_check_prices(config.pricing, home))
+        if prices and (config.pricing is not None or config.contracts is not None):
+            findings.extend(_check_prices(config, home))
     if findings:
         raise ConfigError(sorted(findings, key=lambda finding: finding.line))
     return config
@@ -115,6 +117,7 @@ def _read(root: Node, config: Config, findings: list[Finding]) -> None:
         "durability": _read_durability,
         "providers": _read_providers,
         "pricing": _read_pricing,
+        "contracts": _read_contracts,
     }
     if root.kind != "mapping":
         findings.append(root.finding("a mapping with " + ", ".join(readers)))
@@ -198,10 +201,15 @@ def _read_pricing(node: Node, config: Config, findings: list[Finding]) -> None:
     config.pricing = node
 
 
-def _check_prices(node: Node, home: Home) -> list[Finding]:
+def _read_contracts(node: Node, config: Config, findings: list[Finding]) -> None:
+    config.contracts = node
+
+
+def _check_prices(config: Config, home: Home) -> list[Finding]:
     from farebox.pricing import check_pricing
 
-    return check_pricing(node, home.cache if home.cache.is_dir() else None)
+    cache = home.cache if home.cache.is_dir() else None
+    return check_pricing(config.pricing, cache, contracts=config.contracts)
 
 
 def _provider(entry: Node, findings: list[Finding]) -> ProviderConfig | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from price_books import compiled_from, user_pricing
+from price_books import agreements, compiled_from, user_pricing
 
 from farebox.pricing import load_book
 from farebox.pricing.book import PriceBook
@@ -27,9 +27,11 @@ def book_of(tmp_path: Path) -> Callable[..., PriceBook]:
         overlay: str = "",
         user: str = "",
         litellm: dict[str, str] | None = None,
+        contracts: str = "",
     ) -> PriceBook:
         compiled = compiled_from(tmp_path / "catalog", prices or {}, overlay, litellm)
-        return PriceBook(compiled, user_pricing(compiled, user) if user else None)
+        agreed = agreements(compiled, contracts) if contracts else None
+        return PriceBook(compiled, user_pricing(compiled, user) if user else None, agreed)
 
     return make
 

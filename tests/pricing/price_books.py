@@ -10,6 +10,7 @@ import msgspec
 
 from farebox import yamltext
 from farebox.pricing.compiled import CATALOG, compile_prices
+from farebox.pricing.contracts import Contracts, read_contracts
 from farebox.pricing.rows import CompiledPrices
 from farebox.pricing.user_prices import UserPricing, read_pricing
 
@@ -44,3 +45,11 @@ def user_pricing(compiled: CompiledPrices, text: str) -> UserPricing:
     pricing, findings = read_pricing(node, compiled.units.prices, frozenset(compiled.known))
     assert not findings, [str(finding) for finding in findings]
     return pricing
+
+
+def agreements(compiled: CompiledPrices, text: str) -> Contracts:
+    node, problems = yamltext.parse(text, "farebox.yaml")
+    assert not problems
+    contracts, findings = read_contracts(node, compiled.units.prices)
+    assert not findings, [str(finding) for finding in findings]
+    return contracts

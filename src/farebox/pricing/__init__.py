@@ -20,31 +20,39 @@ if TYPE_CHECKING:
 __all__ = ["check_pricing", "load_book"]
 
 
-def load_book(pricing: Node | None = None, cache_dir: Path | None = None) -> PriceBook:
-    """Return the book of the catalog with the user's `pricing:` on top.
+def load_book(
+    pricing: Node | None = None, cache_dir: Path | None = None, *, contracts: Node | None = None
+) -> PriceBook:
+    """Return the book of the catalog with the user's `pricing:` and `contracts:` on top.
 
     Raises:
-        PriceFileError: With everything that is wrong with `pricing`.
+        PriceFileError: With everything that is wrong with them.
     """
     from farebox.errors import PriceFileError
     from farebox.pricing.book import PriceBook
     from farebox.pricing.compiled import open_prices
 
     compiled = open_prices(cache_dir)
-    if pricing is None:
+    if pricing is None and contracts is None:
         return PriceBook(compiled)
+    from farebox.pricing.contracts import read_contracts
     from farebox.pricing.user_prices import read_pricing
 
     user, findings = read_pricing(pricing, compiled.units.prices, frozenset(compiled.known))
-    if findings:
-        raise PriceFileError(findings)
-    return PriceBook(compiled, user)
+    agreed, problems = read_contracts(contracts, compiled.units.prices)
+    if findings or problems:
+        raise PriceFileError([*findings, *problems])
+    return PriceBook(compiled, user, agreed)
 
 
-def check_pricing(pricing: Node | None, cache_dir: Path | None = None) -> list[Finding]:
-    """Return everything that is wrong with a user's `pricing:` section."""
+def check_pricing(
+    pricing: Node | None, cache_dir: Path | None = None, *, contracts: Node | None = None
+) -> list[Finding]:
+    """Return everything that is wrong with a user's `pricing:` and `contracts:` sections."""
     from farebox.pricing.compiled import open_prices
+    from farebox.pricing.contracts import read_contracts
     from farebox.pricing.user_prices import read_pricing
 
     compiled = open_prices(cache_dir)
-    return read_pricing(pricing, compiled.units.prices, frozenset(compiled.known))[1]
+    findings = read_pricing(pricing, compiled.units.prices, frozenset(compiled.known))[1]
+    return [*findings, *read_contracts(contracts, compiled.units.prices)[1]]

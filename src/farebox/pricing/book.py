@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from farebox.pricing.contracts import Contracts
 from farebox.pricing.exact import shown
 from farebox.pricing.facts import PriceSource, RatedPart
 from farebox.pricing.matching import ModelIndex, matches
 from farebox.pricing.plan import Layer, Plan, rows_in_force
+from farebox.pricing.quotation import month_of
 from farebox.pricing.rating import not_billable, rate_part
 from farebox.pricing.rows import (
     EVER,
@@ -27,7 +29,8 @@ from farebox.pricing.rows import (
     ProviderPrices,
     Quote,
 )
-from farebox.pricing.user_prices import UserPricing, layers, markup_at
+from farebox.pricing.tiers import MonthToDate
+from farebox.pricing.user_prices import UserModel, UserPricing, layers, markup_at
 from farebox.wire.facts import Part, Quantity
 
 _PLANS_MAX = 4096
@@ -68,20 +71,42 @@ class _Listed(NamedTuple):
 class PriceBook:
     """All prices, by precedence: the user's, our corrections, the imported list, the second list."""
 
-    def __init__(self, compiled: CompiledPrices, user: UserPricing | None = None) -> None:
+    def __init__(
+        self,
+        compiled: CompiledPrices,
+        user: UserPricing | None = None,
+        contracts: Contracts | None = None,
+    ) -> None:
         self._compiled = compiled
         self._user = user or UserPricing()
+        self._contracts = contracts if contracts is not None and contracts.all else None
         self._decoder = msgspec.msgpack.Decoder(ProviderPrices)
         self._providers: dict[str, ProviderPrices | None] = {}
         self._indexes: dict[tuple[str, str], ModelIndex] = {}
         self._plans: dict[tuple[object, ...], list[Plan]] = {}
-        joined = f"{compiled.digest}\n{self._user.digest}".encode()
+        stack = [compiled.digest, self._user.digest]
+        if self._contracts is not None:
+            stack.append(self._contracts.digest)
+        joined = "\n".join(stack).encode()
         self.digest = hashlib.sha256(joined).hexdigest()[:16]
         """Names this book: equal digests rate equally."""
         self._not_billable = not_billable(self.digest)
 
-    def rate(self, part: Part, *, occurred_at_ns: int, completeness: str, billable: bool) -> RatedPart:
-        """Return `part` in money by the prices in force at `occurred_at_ns`."""
+    def rate(
+        self,
+        part: Part,
+        *,
+        occurred_at_ns: int,
+        completeness: str,
+        billable: bool,
+        attribution: Mapping[str, str] | None = None,
+        so_far: Mapping[str, MonthToDate] | None = None,
+    ) -> RatedPart:
+        """Return `part` in money by the prices in force at `occurred_at_ns`.
+
+        `attribution` (customer, key, project …) decides which contracts cover the call; `so_far` is
+        what the call's month has seen under terms with tiers, by the term's id.
+        """
         if not billable:
             return self._not_billable
         facts = part.facts
@@ -91,18 +116,82 @@ class PriceBook:
             part.request_model,
             tuple(facts.items()) if facts else None,
         )
+        if self._contracts is not None:
+            asking = attribution or {}
+            key = (*key, *(asking.get(name) for name in self._contracts.attributes))
+            plan = self._agreed_plan(self._contracts, part, key, occurred_at_ns, asking)
+            return self._rate_agreed(part, plan, occurred_at_ns, completeness, so_far or {})
         plans = self._plans.get(key)
         if plans is not None:
             for plan in plans:
                 if plan.start_ns <= occurred_at_ns < plan.end_ns:
                     return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
         plan = self._plan(part, occurred_at_ns)
+        self._remember(key, plan)
+        return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
+
+    def _agreed_plan(
+        self,
+        contracts: Contracts,
+        part: Part,
+        key: tuple[object, ...],
+        at_ns: int,
+        attribution: Mapping[str, str],
+    ) -> Plan:
+        """Return the plan of a call where there are contracts: who asks is part of the kind of call."""
+        for plan in self._plans.get(key, ()):
+            if plan.start_ns <= at_ns < plan.end_ns:
+                return plan
+        plan = self._plan(part, at_ns)
+        self._agree(contracts, plan, part, at_ns, attribution)
+        self._remember(key, plan)
+        return plan
+
+    def _rate_agreed(
+        self, part: Part, plan: Plan, at_ns: int, completeness: str, so_far: Mapping[str, MonthToDate]
+    ) -> RatedPart:
+        from farebox.pricing.agreements import Agreement, rate_agreed
+
+        if not isinstance(plan.agreement, Agreement):
+            return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
+        return rate_agreed(
+            part,
+            plan,
+            plan.agreement,
+            completeness=completeness,
+            snapshot=self.digest,
+            month=month_of(at_ns),
+            so_far=so_far,
+        )
+
+    def _remember(self, key: tuple[object, ...], plan: Plan) -> None:
+        plans = self._plans.get(key)
         if plans is None or len(plans) >= _PERIODS_MAX:
             if len(self._plans) >= _PLANS_MAX:
                 self._plans.clear()
             plans = self._plans[key] = []
         plans.insert(0, plan)
-        return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
+
+    def _agree(
+        self, contracts: Contracts, plan: Plan, part: Part, at_ns: int, attribution: Mapping[str, str]
+    ) -> None:
+        """Find the contracts that cover a call and the plans at their prices."""
+        from farebox.pricing.agreements import Agreement
+
+        names = self._names(part, self.provider(part.provider))
+        find = contracts.term
+        bought = find("provider", part.provider, names, attribution, at_ns)
+        sold = find("customer", part.provider, names, attribution, at_ns)
+        contracted = charged = None
+        if bought is not None:
+            contracted = self._plan(part, at_ns, bought.row, listed=plan, factor=bought.factor, of=bought.id)
+        if sold is not None and sold.row is not None:
+            charged = self._plan(part, at_ns, sold.row)
+        if bought is not None or sold is not None:
+            plan.agreement = Agreement(bought, contracted, sold, charged)
+        edges = contracts.edges()
+        plan.start_ns = max([plan.start_ns, *(edge for edge in edges if edge <= at_ns)])
+        plan.end_ns = min([plan.end_ns, *(edge for edge in edges if edge > at_ns)])
 
     def providers(self) -> list[str]:
         """Return the ids of all providers with prices or corrections."""
@@ -135,18 +224,32 @@ class PriceBook:
                 found.extend(_price_lines("", model, layer, at_ns))
         return found
 
-    def _plan(self, part: Part, at_ns: int) -> Plan:
+    def _plan(
+        self,
+        part: Part,
+        at_ns: int,
+        agreed: PriceRow | None = None,
+        *,
+        listed: Plan | None = None,
+        factor: Decimal | None = None,
+        of: str = "",
+    ) -> Plan:
+        """Resolve what a kind of call costs at a moment.
+
+        With the flat prices `agreed` in a contract these come first; `listed` is then the plan without
+        it, and `factor` what the term `of` a contract leaves of a list price.
+        """
         known = self.provider(part.provider)
         names = self._names(part, known)
         facts = self._facts(part.facts)
         entries = self._user.meaning(part.provider, names)
         user_layers = layers(entries)
-        listed = self._listed(part.provider, names, facts.get("region"))
+        sold = self._priced_as(entries) or self._listed(part.provider, names, facts.get("region"))
         markup, edges = markup_at(entries, at_ns)
         adjustments: list[Adjustment] = []
         minimums: dict[str, Quantity] = {}
         no_charge = None
-        for prices in listed.providers:
+        for prices in sold.providers:
             overlay = prices.overlay
             adjustments += [each for each in overlay.adjustments if _any(each.match, names)]
             for minimum in overlay.minimums:
@@ -156,8 +259,9 @@ class PriceBook:
                 selected = _any(rule.match, names) and not (rule.unless and _any(rule.unless, names))
                 if selected and all(facts.get(key) == value for key, value in rule.when.items()):
                     no_charge = no_charge or rule
+        contract = [Layer("contract", agreed.id, (agreed,))] if agreed is not None else []
         plan = Plan(
-            [*user_layers, *listed.layers],
+            [*contract, *user_layers, *sold.layers],
             self._compiled.units.leaves,
             facts,
             at_ns,
@@ -165,11 +269,21 @@ class PriceBook:
             minimums=minimums,
             no_charge=no_charge,
             markup=markup,
-            model=listed.model or (user_layers[0].model if user_layers else None),
+            model=sold.model or (user_layers[0].model if user_layers else None),
+            listed=listed,
+            factor=None if factor is None else (factor, of),
         )
         plan.start_ns = max([plan.start_ns, *(edge for edge in edges if edge <= at_ns)])
         plan.end_ns = min([plan.end_ns, *(edge for edge in edges if edge > at_ns)])
         return plan
+
+    def _priced_as(self, entries: list[UserModel]) -> _Listed | None:
+        """Return the list prices of the model that the user says a name stands for."""
+        alias = next((entry.priced_as for entry in entries if entry.priced_as), None)
+        if alias is None:
+            return None
+        provider, _, model = alias.partition("/")
+        return self._listed(provider, [model])
 
     def _names(self, part: Part, known: ProviderPrices | None) -> list[str]:
         """Return the names a call's model goes by, the one that decides the price first."""

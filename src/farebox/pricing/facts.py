@@ -37,6 +37,18 @@ class CostLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     price_source: PriceSource | None = None
     effective_from: str | None = None
     """ISO date or instant from which the price row is valid; None for since ever."""
+    contracted_unit_price_usd: Decimal | None = None
+    """What your contract with the provider makes of it; the amount is by this one where it is there."""
+
+
+class MonthShare(msgspec.Struct, frozen=True, array_like=True):
+    """What one part adds to the month-to-date of a contract's term with tiers."""
+
+    term: str
+    month: str
+    """The calendar month of the call in UTC: `2026-11`."""
+    units: int
+    base_pico: PicoUsd
 
 
 class RatedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,11 +60,19 @@ class RatedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why it is unpriced, unknown, free or included."""
     list_cost_pico: PicoUsd | None = None
     cost_pico: PicoUsd | None = None
-    """The provider's stated money where it states any, else `list_cost_pico`; None when
-    nothing could be priced. A part with some unpriced lines is `unpriced` and keeps the sum
-    of its priced ones here: a lower bound."""
+    """The provider's stated money where it states any, else the contracted cost, else
+    `list_cost_pico`; None when nothing could be priced. A part with some unpriced lines is
+    `unpriced` and keeps the sum of its priced ones here: a lower bound."""
     charge_pico: PicoUsd | None = None
-    """The customer's price: cost times the markup, rounded once; equals cost without one."""
+    """The customer's price: by its contract, else cost times the markup, else the cost."""
+    contracted_cost_pico: PicoUsd | None = None
+    """By your contract with the provider; None where no contract covers the call."""
+    contract: str | None = None
+    """The term of a provider's contract that made it: `openai-2026#1`."""
+    charge_contract: str | None = None
+    """The term of a customer's contract that made the charge."""
+    month: MonthShare | None = None
+    """What this part adds to the month of a term with tiers."""
     markup: Decimal | None = None
     priced_model: str | None = None
     """The catalog's model id the price was found under."""

@@ -56,6 +56,8 @@ class LinePrice(msgspec.Struct, frozen=True):
     price_id: str
     source: PriceSource
     effective_from: str | None
+    contracted: Decimal | None = None
+    """The same price under a provider's contract; `shown` is the list's then."""
 
 
 class Plan:
@@ -63,8 +65,11 @@ class Plan:
 
     __slots__ = (
         "_adjustments",
+        "_factor",
         "_layers",
         "_leaves",
+        "_listed",
+        "agreement",
         "bands",
         "charges_requests",
         "end_ns",
@@ -89,8 +94,15 @@ class Plan:
         no_charge: NoCharge | None = None,
         markup: Markup | None = None,
         model: str | None = None,
+        listed: Plan | None = None,
+        factor: tuple[Decimal, str] | None = None,
     ) -> None:
+        """`listed` is the plan without the contract; `factor` what that leaves of a price, and its name."""
         self._leaves = leaves
+        self._listed = listed
+        self._factor = factor
+        self.agreement: object | None = None
+        """What `farebox.pricing.agreements` has to say about calls of this plan; None for most."""
         self.model = model
         self.minimums = minimums or {}
         self.no_charge = no_charge
@@ -136,9 +148,30 @@ class Plan:
             for layer, rows in self._layers:
                 for row in rows:
                     if name in row.quotes:
-                        adjust = self._adjustments if known.is_tokens and layer.source != "user" else ()
-                        return _line(layer.source, row, name, above, adjust)
+                        agreed = layer.source in ("user", "contract")
+                        adjust = self._adjustments if known.is_tokens and not agreed else ()
+                        line = _line(layer.source, row, name, above, adjust)
+                        return line if self._listed is None else self._contracted(line, leaf, band)
         return None
+
+    def _contracted(self, line: LinePrice, leaf: str, band: int) -> LinePrice:
+        """Return a line's price under the contract, beside the list's."""
+        price = UnitPrice(line.numerator, line.denominator)
+        agreed, identity, source = line.shown, line.price_id, line.source
+        if self._factor is not None and source != "contract":
+            factor, contract = self._factor
+            price, agreed = price.times(*ratio(factor)), agreed * factor
+            identity, source = f"{identity}*{factor.normalize():f}({contract})", "contract"
+        listed = self._listed.line(leaf, band) if self._listed is not None else None
+        return LinePrice(
+            price.numerator,
+            price.denominator,
+            agreed if listed is None else listed.shown,
+            identity,
+            source,
+            line.effective_from,
+            agreed if source == "contract" else None,
+        )
 
 
 def _line(

@@ -65,6 +65,12 @@ def instant_ns(text: str) -> int | None:
     return ((passed.days * 86_400 + passed.seconds) * 10**6 + passed.microseconds) * 1000
 
 
+def month_of(at_ns: int) -> str:
+    """Return the UTC calendar month of a moment: `2026-11`."""
+    day = date.fromordinal(_EPOCH.toordinal() + at_ns // (86_400 * 10**9))
+    return f"{day:%Y-%m}"
+
+
 def window_of(hours: str | None, days: str | None) -> Window | None:
     """Return the window of `01:00-04:00` and `mon-fri` or `sat,sun`, None for a wrong text."""
     start, end = 0, 86_400

@@ -117,9 +117,21 @@ def _lines(part: Part, plan: Plan) -> tuple[tuple[CostLine, ...], PicoUsd, list[
                 price_id=price.price_id,
                 price_source=price.source,
                 effective_from=price.effective_from,
+                contracted_unit_price_usd=price.contracted,
             )
         )
     return tuple(lines), total, missing
+
+
+def lines_of(part: Part, plan: Plan) -> tuple[CostLine, ...]:
+    """Return the cost lines of a part by the prices of a plan."""
+    return _lines(part, plan)[0]
+
+
+def line_total(lines: tuple[CostLine, ...]) -> PicoUsd | None:
+    """Return the sum of the lines that have an amount; None where there are only lines without."""
+    amounts = [line.amount_pico for line in lines if line.amount_pico is not None]
+    return sum(amounts) if amounts or not lines else None
 
 
 def _amount(quantity: Quantity, numerator: int, denominator: int) -> int:

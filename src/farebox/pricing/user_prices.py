@@ -26,7 +26,7 @@ from farebox.pricing.rows import EVER, PriceRow, Quote
 if TYPE_CHECKING:  # reading YAML is heavy, and a book without user prices needs none
     from farebox.yamltext import Node
 
-_SETTINGS = ("effective_from", "when", "per", "markup", "markup_percent", "margin_percent")
+_SETTINGS = ("effective_from", "when", "per", "priced_as", "markup", "markup_percent", "margin_percent")
 _MARKUPS = _SETTINGS[-3:]
 _MARKUP_MAX = Decimal(1000)
 _ALIASES = {
@@ -54,6 +54,8 @@ class UserModel(msgspec.Struct, frozen=True):
     is_family: bool
     rows: tuple[PriceRow, ...]
     markups: tuple[tuple[int, Markup], ...]
+    priced_as: str | None = None
+    """The model whose list price this one has: a deployment's name says nothing about it."""
 
     def closeness(self, provider: str, model: str) -> int:
         """Return how closely this key means a model of a provider; 0 where it does not."""
@@ -126,9 +128,10 @@ def _model(
     entries = list(node.value) if node.kind == "list" else [node]
     rows: list[PriceRow] = []
     markups: list[tuple[int, Markup]] = []
+    priced_as: str | None = None
     starts: set[tuple[int, str]] = set()
     for entry in entries:
-        reader = _Entry(key, entry, price_names, findings)
+        reader = EntryReader(key, entry, price_names, findings)
         if entry.kind != "mapping":
             findings.append(entry.finding("prices such as `input_per_1m: 2.50`, or a list of dated ones"))
             continue
@@ -140,6 +143,7 @@ def _model(
             rows.append(row)
         if markup is not None:
             markups.append((row.from_ns, markup))
+        priced_as = reader.alias() or priced_as
     provider, slash, name = key.partition("/")
     return UserModel(
         key=key,
@@ -148,15 +152,23 @@ def _model(
         is_family=not {normal(key), normal(name)} & set(known) if slash else normal(key) not in known,
         rows=tuple(sorted(rows, key=lambda row: row.from_ns)),
         markups=tuple(sorted(markups, key=lambda pair: pair[0])),
+        priced_as=priced_as,
     )
 
 
-class _Entry:
+class EntryReader:
     """One mapping of rates, as it is read."""
 
     def __init__(
-        self, key: str, node: Node, price_names: Mapping[str, bool], findings: list[Finding]
+        self,
+        key: str,
+        node: Node,
+        price_names: Mapping[str, bool],
+        findings: list[Finding],
+        *,
+        owner: str = "user",
     ) -> None:
+        self.owner = owner
         self.key = key
         self.node = node
         self.price_names = price_names
@@ -171,7 +183,7 @@ class _Entry:
                 self._rate(key, child)
         named = "".join(f"@{name}={value}" for name, value in when.items())
         row = PriceRow(
-            id=f"user/{self.key}/{since or 'ever'}{named}",
+            id=f"{self.owner}/{self.key}/{since or 'ever'}{named}",
             from_ns=moment,
             effective_from=since,
             quotes=self.quotes,
@@ -179,6 +191,16 @@ class _Entry:
             source=f"{self.node.file}:{self.node.line}",
         )
         return row, self._markup()
+
+    def alias(self) -> str | None:
+        """Return the model that `priced_as` names."""
+        node = self.node.get("priced_as")
+        if node is None:
+            return None
+        if node.kind != "text" or self.node.get("effective_from") is not None:
+            self._refuse(node, "a model such as azure/eu/gpt-4o, without a date", None)
+            return None
+        return str(node.value).strip().lower()
 
     def _refuse(self, node: Node, expected: str, found: str | None = None) -> None:
         self.findings.append(node.finding(expected, found))
@@ -294,16 +316,21 @@ class _Entry:
         if not stated:
             return None
         key, node = stated[0]
-        value = decimal_from_text(str(node.value)) if node.kind == "text" else None
-        if value is None or value < 0 or value > _MARKUP_MAX:
-            self._refuse(node, f"a number from 0 to {_MARKUP_MAX}, such as 1.2")
+        return read_markup(key, node, self.findings)
+
+
+def read_markup(key: str, node: Node, findings: list[Finding]) -> Markup | None:
+    """Return `markup: 1.2`, `markup_percent: 20` or `margin_percent: 20` as one fraction."""
+    value = decimal_from_text(str(node.value)) if node.kind == "text" else None
+    if value is None or value < 0 or value > _MARKUP_MAX:
+        findings.append(node.finding(f"a number from 0 to {_MARKUP_MAX}, such as 1.2"))
+        return None
+    count, scale = ratio(value)
+    if key == "markup_percent":
+        count, scale = 100 * scale + count, 100 * scale
+    elif key == "margin_percent":
+        if value >= 100:
+            findings.append(node.finding("a margin below 100: at 100 the price would be infinite"))
             return None
-        count, scale = ratio(value)
-        if key == "markup_percent":
-            count, scale = 100 * scale + count, 100 * scale
-        elif key == "margin_percent":
-            if value >= 100:
-                self._refuse(node, "a margin below 100: at 100 the price would be infinite")
-                return None
-            count, scale = 100 * scale, 100 * scale - count
-        return Markup(count, scale, value if key == "markup" else quotient(count, scale))
+        count, scale = 100 * scale, 100 * scale - count
+    return Markup(count, scale, value if key == "markup" else quotient(count, scale))
