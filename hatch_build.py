@@ -22,6 +22,7 @@ class BuildHook(BuildHookInterface[Any]):
         if not (root / "src/farebox/server/web/build.json").is_file():
             raise FileNotFoundError("the dashboard is not built; type: make build")
         sys.path.insert(0, str(root / "src"))
+        from farebox.catalog.loading import compile_catalog
         from farebox.pricing.compiled import compile_prices
 
         compiled = Path(self.directory) / "prices.msgpack"
@@ -29,8 +30,13 @@ class BuildHook(BuildHookInterface[Any]):
         compiled.write_bytes(compile_prices(root / "src/farebox/catalog"))
         build_data["force_include"][str(compiled)] = "farebox/pricing/prices.msgpack"
         self._compiled = compiled
+        catalog = compiled.with_name("catalog.msgpack")
+        catalog.write_bytes(compile_catalog(root / "src/farebox/catalog"))
+        build_data["force_include"][str(catalog)] = "farebox/catalog/catalog.msgpack"
+        self._catalog = catalog
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        compiled: Path | None = getattr(self, "_compiled", None)
-        if compiled is not None:
-            compiled.unlink(missing_ok=True)
+        for name in ("_compiled", "_catalog"):
+            written: Path | None = getattr(self, name, None)
+            if written is not None:
+                written.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farebox import catalog
@@ -17,7 +17,7 @@ from farebox.wire.reading import decode_any
 def _measure(provider: str, form: str) -> Measure:
     found = catalog.load().provider(provider)
     assert found is not None
-    return Measure(found.data.formats[f"{provider}/{form}"])
+    return Measure(found.formats[f"{provider}/{form}"])
 
 
 CHAT = _measure("openai", "chat")
@@ -106,6 +106,57 @@ def test_the_part_of_a_cache_write_without_a_lifetime_is_a_five_minute_one() -> 
     assert leaves == {"cache_write_1h": 20, "cache_write_5m": 180}
     assert _read(f"{{{split}}}", messages)[0] == {"cache_write_1h": 20, "cache_write_5m": 100}
     assert _read('{"cache_creation_input_tokens":7}', messages)[0] == {"cache_write_5m": 7}
+
+
+_NUMBER = st.sampled_from((0, 1, 5, 9, 40, None, -1, 7))
+_DETAILS = st.dictionaries(
+    st.sampled_from(("cached_tokens", "audio_tokens", "reasoning_tokens", "odd", "text_tokens")), _NUMBER
+)
+_MODALITIES = st.lists(
+    st.fixed_dictionaries({"modality": st.sampled_from(("TEXT", "IMAGE", "AUDIO")), "tokenCount": _NUMBER}),
+    max_size=2,
+)
+_OPENAI = st.fixed_dictionaries(
+    {},
+    optional={
+        "prompt_tokens": _NUMBER,
+        "completion_tokens": _NUMBER,
+        "total_tokens": _NUMBER,
+        "cached_tokens": _NUMBER,
+        "num_cached_tokens": _NUMBER,
+        "prompt_tokens_details": _DETAILS | st.none() | _NUMBER,
+        "completion_tokens_details": _DETAILS | st.none(),
+    },
+)
+_GEMINI = st.fixed_dictionaries(
+    {},
+    optional={
+        "promptTokenCount": _NUMBER,
+        "candidatesTokenCount": _NUMBER,
+        "thoughtsTokenCount": _NUMBER,
+        "cachedContentTokenCount": _NUMBER,
+        "promptTokensDetails": _MODALITIES,
+        "candidatesTokensDetails": _MODALITIES,
+        "totalTokenCount": _NUMBER,
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("provider", "form", "usages"),
+    [("openai", "chat", _OPENAI), ("mistral", "chat", _OPENAI), ("google", "generate", _GEMINI)],
+)
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_what_was_read_before_changes_nothing(
+    provider: str, form: str, usages: st.SearchStrategy[dict[str, Any]], data: st.DataObject
+) -> None:
+    remembering = _measure(provider, form)
+    for usage in data.draw(st.lists(usages, min_size=2, max_size=12)):
+        forgetful = _measure(provider, form)
+        ours, theirs = Oddities(), Oddities()
+        assert remembering.read(usage, ours) == forgetful.read(usage, theirs)
+        assert (ours.flags, ours.invalid) == (theirs.flags, theirs.invalid)
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**9))

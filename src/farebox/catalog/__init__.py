@@ -51,8 +51,9 @@ class Endpoint(msgspec.Struct, frozen=True):
 class Provider:
     """One provider of the catalog as the configuration left it."""
 
-    def __init__(self, data: ProviderData) -> None:
+    def __init__(self, data: ProviderData, formats: Mapping[str, UsageFormat]) -> None:
         self.data = data
+        self.formats = formats
         self.id = data.id
         self.name = data.name
         self.upstream = data.upstream
@@ -95,9 +96,9 @@ class Provider:
             provider_id=self.id,
             prices_id=entry.prices or data.prices or self.id,
             surface=entry.surface,
-            format=data.formats[entry.format] if entry.format else None,
+            format=self.formats[entry.format] if entry.format else None,
             by_model=tuple(
-                (re.compile(fnmatch.translate(glob), re.IGNORECASE), data.formats[reference])
+                (re.compile(fnmatch.translate(glob), re.IGNORECASE), self.formats[reference])
                 for glob, reference in entry.by_model.items()
             ),
             pattern=pattern,
@@ -142,7 +143,8 @@ class Catalog:
 
 def load(providers: Mapping[str, ProviderConfig] | None = None) -> Catalog:
     """Return the catalog with the configuration's upstreams and own providers in it."""
-    data = dict(load_data().providers)
+    loaded = load_data()
+    data = dict(loaded.providers)
     for name, configured in (providers or {}).items():
         base = data.get(name)
         if configured.speaks is not None and (base is None or configured.speaks != name):
@@ -154,7 +156,7 @@ def load(providers: Mapping[str, ProviderConfig] | None = None) -> Catalog:
         if configured.upstream is not None:
             base = msgspec.structs.replace(base, upstream=configured.upstream)
         data[name] = base
-    return Catalog({name: Provider(entry) for name, entry in data.items()})
+    return Catalog({name: Provider(entry, loaded.formats) for name, entry in data.items()})
 
 
 def _derive(name: str, spoken: ProviderData, speaks: str) -> ProviderData:

@@ -19,6 +19,8 @@ from farebox.catalog.shape import CatalogData, ProviderData, UsageFormat
 from farebox.errors import CatalogError, Finding, StateDirectoryError
 
 FOLDER = Path(__file__).resolve().parent
+COMPILED = FOLDER / "catalog.msgpack"
+"""Where the wheel has the catalog compiled; a clone compiles it into the state directory."""
 _LISTS = (
     "usage",
     "watch",
@@ -38,7 +40,9 @@ _LISTS = (
 
 
 def load_data() -> CatalogData:
-    """Return the compiled catalog, from the cache when the files have not changed."""
+    """Return the compiled catalog: the wheel's, or the cache's while no file has changed."""
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        return msgspec.msgpack.decode(COMPILED.read_bytes(), type=CatalogData)
     files = sorted(FOLDER.glob("*/provider.yaml"))
     place = home.locate()
     cached = place.cache / f"catalog-{_digest(files)}.msgpack"
@@ -51,6 +55,11 @@ def load_data() -> CatalogData:
             stale.unlink(missing_ok=True)
         home.replace_private(cached, msgspec.msgpack.encode(data))
     return data
+
+
+def compile_catalog(folder: Path) -> bytes:
+    """Return the catalog of a source tree as the wheel carries it."""
+    return msgspec.msgpack.encode(read_catalog(sorted(folder.glob("*/provider.yaml"))))
 
 
 def _digest(files: list[Path]) -> str:
@@ -81,20 +90,24 @@ def read_catalog(files: list[Path]) -> CatalogData:
         plain[name] = raw
         sources[name] = str(file)
     providers: dict[str, ProviderData] = {}
+    formats: dict[str, UsageFormat] = {}
     for name, raw in plain.items():
         try:
             resolved = _resolve(name, raw, plain)
+            for reference in _references(resolved["endpoints"]):
+                if reference not in formats:
+                    spelled = _format(reference, plain)
+                    formats[reference] = msgspec.convert(spelled, UsageFormat, strict=False)
             providers[name] = msgspec.convert(resolved, ProviderData, strict=False)
         except (msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
             findings.append(Finding(sources[name], 1, name, str(error), "a valid provider"))
     if findings:
         raise CatalogError(findings)
-    return CatalogData(providers)
+    return CatalogData(providers, formats)
 
 
 def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -> dict[str, Any]:
     result = {key: value for key, value in raw.items() if key not in ("speaks", "formats", "endpoints")}
-    formats: dict[str, dict[str, Any]] = {}
     endpoints: list[dict[str, Any]] = []
     endpoints += [_own_endpoint(name, entry, raw) for entry in raw.get("endpoints") or ()]
     speaks = raw.get("speaks")
@@ -106,10 +119,6 @@ def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -
             for entry in base.get("endpoints") or ()
         ]
     for entry in endpoints:
-        for reference in [entry.get("format"), *_mapping(entry.get("by_model")).values()]:
-            if reference and reference not in formats:
-                formats[reference] = _format(reference, every)
-    for entry in endpoints:
         entry["surface"] = f"{name}.{entry['surface']}"
         if isinstance(entry.get("method"), list):
             raise ValueError("method: one word per endpoint")
@@ -117,8 +126,17 @@ def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -
         if key in result:
             result[key] = _many(result[key])
     result["endpoints"] = endpoints
-    result["formats"] = formats
     return result
+
+
+def _references(endpoints: list[dict[str, Any]]) -> list[str]:
+    """Return the formats that endpoints name."""
+    named = [
+        reference
+        for entry in endpoints
+        for reference in (entry.get("format"), *_mapping(entry.get("by_model")).values())
+    ]
+    return [reference for reference in named if reference]
 
 
 def _own_endpoint(

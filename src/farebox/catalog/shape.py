@@ -180,10 +180,11 @@ class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
     """Prefixes that a model id carries on the wire only (`models/`)."""
     accepts_include_usage: bool = True
     endpoints: tuple[EndpointData, ...] = ()
-    formats: dict[str, UsageFormat] = {}
 
 
 class CatalogData(msgspec.Struct, frozen=True):
     """The whole compiled catalog as it lies in the cache."""
 
     providers: dict[str, ProviderData]
+    formats: dict[str, UsageFormat]
+    """By absolute name (`openai/chat`): providers share them."""

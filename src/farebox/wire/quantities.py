@@ -95,13 +95,13 @@ class _Taking:
     def place(self, usage: dict[str, Any]) -> _Place | None:
         """Return the one or two keys under which this count lies, `_UNUSUAL` if it is not so simple."""
         for path, read in zip(self.paths, self.at, strict=True):
-            value = read(usage)
-            if value is None:
-                continue
             keys = path.split(".")
-            if len(keys) > 2 or self.less or self.fraction or "[" in path or "+" in path:
-                return _UNUSUAL
-            return keys[0], keys[1] if len(keys) == 2 else None
+            if len(keys) > 2 or "[" in path or "+" in path:
+                # What lies that deep is not part of the shape: it must be looked up every time.
+                if "+" in path or usage.get(keys[0].partition("[")[0]) is not None:
+                    return _UNUSUAL
+            elif read(usage) is not None:
+                return _UNUSUAL if self.less or self.fraction else (keys[0], keys[1] if keys[1:] else None)
         return None
 
     def read(self, usage: Any, oddities: Oddities) -> Quantity | None:
@@ -149,7 +149,10 @@ class Measure:
             if len(self._shapes) < _SHAPES_MAX:
                 self._shapes[shape] = self._resolve(usage)
         elif steps:
-            leaves = self._follow(steps, usage)
+            try:
+                leaves = self._follow(steps, usage)
+            except (TypeError, KeyError):
+                leaves = None  # the same keys in another arrangement
             if leaves is not None:
                 return leaves
         return self._read(usage, oddities)
@@ -162,7 +165,7 @@ class Measure:
         """
         oddities = Oddities()
         self._flag_unknown(usage, oddities, every=True)
-        if oddities.flags or self._need or self._remainder is not None:
+        if oddities.flags or self._need or self._remainder is not None or _holds_null(usage):
             return ()
         steps: list[_Step] = []
         for total, rest, inside in self._groups:
@@ -269,6 +272,14 @@ def _is_number(value: Any) -> bool:
 
 def _holds_number(value: Any) -> bool:
     return isinstance(value, dict) and any(map(_is_number, cast("dict[str, Any]", value).values()))
+
+
+def _holds_null(usage: dict[str, Any]) -> bool:
+    """Return whether a null stands where the next object of this shape may have a number."""
+    return any(
+        value is None or (isinstance(value, dict) and None in cast("dict[str, Any]", value).values())
+        for value in usage.values()
+    )
 
 
 def _settle_overlap(
