@@ -312,20 +312,23 @@ def test_the_query_is_forwarded_and_never_recorded() -> None:
 
 
 def test_one_key_has_one_fingerprint_wherever_it_is_carried_and_one_per_provider() -> None:
-    from farebox.proxy.attribution import find_key, fingerprint
+    from farebox.proxy.attribution import Fingerprints, find_key
 
-    names = frozenset((b"authorization", b"x-goog-api-key"))
+    names = (b"authorization", b"x-goog-api-key")
     query = frozenset((b"key",))
     carried = [
-        find_key([(b"authorization", b"Bearer k%2F1")], None, names, query),
-        find_key([(b"x-goog-api-key", b"k%2F1")], None, names, query),
-        find_key([], b"a=b&key=k%252F1", names, query),
+        find_key({b"authorization": b"Bearer k%2F1"}, None, names, query),
+        find_key({b"x-goog-api-key": b"k%2F1"}, None, names, query),
+        find_key({}, b"a=b&key=k%252F1", names, query),
     ]
     assert carried == [b"k%2F1"] * 3
-    assert find_key([(b"x-other", b"k")], b"other=k", names, query) is None
-    first = fingerprint(b"secret", b"openai", b"k")
-    assert first != fingerprint(b"secret", b"google", b"k")
-    assert first != fingerprint(b"other secret", b"openai", b"k")
+    assert find_key({b"x-other": b"k"}, b"other=k", names, query) is None
+    prints = Fingerprints(b"secret")
+    first = prints.of(b"openai", b"k")
+    assert first == prints.of(b"openai", b"k") == Fingerprints(b"secret").of(b"openai", b"k")
+    assert first != prints.of(b"google", b"k")
+    assert first != prints.of(b"openai", b"K")
+    assert first != Fingerprints(b"other secret").of(b"openai", b"k")
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ ours. `Outgoing` and `Incoming` know the bytes, `recording` the journal; this pa
 from __future__ import annotations
 
 from time import monotonic_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from farebox.clock import now_ns, uuid7
 from farebox.proxy import answers, recording
-from farebox.proxy.attribution import find_key, fingerprint
+from farebox.proxy.attribution import find_key
 from farebox.proxy.bodies import FramingError
 from farebox.proxy.incoming import BrokenAnswer, Incoming
 from farebox.proxy.outgoing import Outgoing
@@ -59,6 +59,7 @@ class Exchange:
         "key_fingerprint",
         "meter",
         "occurred_at_ns",
+        "origin_fields",
         "outgoing",
         "own_ns",
         "partial_at",
@@ -99,6 +100,7 @@ class Exchange:
         self.touched = proxy.tick
         """When a byte last moved, in the service's seconds."""
         self.partial_at = 0.0
+        self.origin_fields: dict[str, Any] | None = None
         self.gate: list[bytes] | None = None
         """What waits until its record survives a power cut."""
         self.gate_position = 0
@@ -113,8 +115,8 @@ class Exchange:
         query = request.query
         asked = query.decode("latin-1") if query else ""
         self.meter = Tap(proxy.meter, target.endpoint, target.path, asked, request.headers)
-        key = find_key(request.headers, query, route.key_headers, route.key_query)
-        self.key_fingerprint = fingerprint(proxy.secret, route.name, key) if key else None
+        key = find_key(request.fields, query, route.key_headers, route.key_query)
+        self.key_fingerprint = proxy.fingerprints.of(route.name, key) if key else None
         self.outgoing = Outgoing(request, target, self.meter, proxy.limits)
         if request.expects_continue and not self.outgoing.complete:
             self.client.write(_CONTINUE)

@@ -25,6 +25,7 @@ _AS_IT_CAME, _CHUNKED, _PLAIN = range(3)
 """How the body is written: raw, framed anew, or bare until the connection closes."""
 _TAIL = 128
 """Bytes of the content before, in case a terminal event comes in two pieces."""
+_SEARCHED = 4096
 
 
 class BrokenAnswer(Exception):
@@ -189,7 +190,8 @@ class Incoming:
         return write_response(response, add=add, unframed=self._writing != _AS_IT_CAME)
 
     def _look_for_end(self, terminal: re.Pattern[bytes], content: bytes) -> None:
-        window = self._tail + content
+        # An end is near the end: searching all of a large read would cost more than sending it.
+        window = self._tail + content if len(content) < _SEARCHED else content[-_SEARCHED:]
         self._tail = window[-_TAIL:]
         if terminal.search(window) is not None:
             self._ended = self.milestone = True

@@ -6,12 +6,13 @@ added; everything else streams through.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from farebox.proxy.bodies import ChunkedBody, LengthBody, chunk
 from farebox.proxy.heads import write_request
 from farebox.wire import include_usage
-from farebox.wire.http_policy import Headers, RequestHead
+from farebox.wire.http_policy import RequestHead
 from farebox.wire.request import RequestFacts, facts
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Outgoing:
         self._injectable = (
             target.endpoint.inject_include_usage
             and (length is None or length <= limits.injected_body)
-            and _is_plain_json(request.headers)
+            and _is_plain_json(request.fields)
         )
         self.held = self._injectable or (length is not None and length <= limits.held_body)
         """Nothing goes upstream before the body is whole."""
@@ -138,15 +139,11 @@ class Outgoing:
     def replayable(self) -> bool:
         """Whether a second copy does no harm (RFC 9110 §9.2.2): a POST could be billed twice."""
         request = self._request
-        return request.method in _REPLAYABLE or any(name == b"idempotency-key" for name, _ in request.headers)
+        return request.method in _REPLAYABLE or b"idempotency-key" in request.fields
 
 
-def _is_plain_json(headers: Headers) -> bool:
-    plain = True
-    json = False
-    for name, value in headers:
-        if name == b"content-type":
-            json = value[:16].lower() == b"application/json"
-        elif name == b"content-encoding":
-            plain = value.lower() == b"identity"
-    return json and plain
+def _is_plain_json(fields: Mapping[bytes, bytes]) -> bool:
+    return (
+        fields.get(b"content-type", b"")[:16].lower() == b"application/json"
+        and fields.get(b"content-encoding", b"identity").lower() == b"identity"
+    )

@@ -49,16 +49,19 @@ def write_done(exchange: Exchange, outcome: Outcome, error_class: str | None) ->
 
 
 def _origin(exchange: Exchange) -> dict[str, Any]:
-    """Return who sent what where, once per exchange unless the body adds to it later."""
-    route, target, request = exchange.route, exchange.target, exchange.request
-    said = exchange.outgoing.known_facts()
+    """Return who sent what where; the body may add to it until it is whole."""
+    known = exchange.origin_fields
+    if known is not None:
+        return known
+    route, target, outgoing = exchange.route, exchange.target, exchange.outgoing
+    said = outgoing.known_facts()
     attribution, sources = said.attribution, said.attribution_from
     labels = exchange.proxy.labels
     if labels:
         missing = {name: value for name, value in labels.items() if name not in attribution}
         attribution = {**attribution, **missing}
         sources = {**sources, **{name: f"env:FAREBOX_{name.upper()}" for name in missing}}
-    return {
+    found: dict[str, Any] = {
         "event_id": exchange.event_id,
         "source": exchange.proxy.journal.source,
         "occurred_at_ns": exchange.occurred_at_ns,
@@ -70,5 +73,8 @@ def _origin(exchange: Exchange) -> dict[str, Any]:
         "key_fingerprint": exchange.key_fingerprint,
         "attribution": attribution,
         "attribution_from": sources,
-        "attempt": retry_count(request.headers),
+        "attempt": retry_count(exchange.request.fields),
     }
+    if outgoing.complete:
+        exchange.origin_fields = found
+    return found

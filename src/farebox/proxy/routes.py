@@ -50,7 +50,7 @@ class Route:
         self.name = provider.id.encode()
         self.host = origin.authority
         self.host_line = b"Host: " + origin.authority.encode("ascii")
-        self.key_headers = frozenset(name.lower().encode() for name in provider.key_headers)
+        self.key_headers = tuple(name.lower().encode() for name in provider.key_headers)
         self.key_query = frozenset(name.encode() for name in provider.key_query)
         self._targets: dict[tuple[bytes, bytes], Target] = {}
 

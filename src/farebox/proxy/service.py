@@ -20,6 +20,7 @@ from farebox.config import Address, Config
 from farebox.journal import records
 from farebox.journal.health import JournalHealth
 from farebox.proxy import answers
+from farebox.proxy.attribution import Fingerprints
 from farebox.proxy.client import ClientConnection
 from farebox.proxy.limits import Limits
 from farebox.proxy.routes import Routes
@@ -82,7 +83,7 @@ class Proxy:
         self.limits = Limits() if limits is None else limits
         self.journal = journal
         self.append = journal.append
-        self.secret = secret
+        self.fingerprints = Fingerprints(secret)
         self.labels = dict(labels or {})
         """Attribution of every call, where a call does not say otherwise."""
         self.meter = meter

@@ -99,6 +99,7 @@ class RequestHead:
         "content_length",
         "drop",
         "expects_continue",
+        "fields",
         "headers",
         "host_line",
         "length_line",
@@ -115,6 +116,8 @@ class RequestHead:
         self.lines = lines
         """The raw lines: request line, headers, two empty ones."""
         self.headers = headers
+        self.fields = dict(headers)
+        """Name to value, the last one's where a name is repeated."""
         self.path = b""
         self.query: bytes | None = None
         self.version_1_0 = False
