@@ -49,7 +49,7 @@ def settle(home: Home) -> None:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(6_000):
+    for _ in range(30_000):
         if condition():
             return
         time.sleep(0.01)

@@ -37,6 +37,7 @@ SYNC_AFTER_BYTES = 256 << 10
 MEMORY_BYTES_MAX = 64 << 20
 RETRY_FIRST_S, RETRY_LAST_S = 0.1, 5.0
 _DRAIN_RECORDS = 128
+_EARLY_SHARE, _URGENT_SHARE = 0.125, 0.5
 _KEEP_MAPPED_BYTES = 512 << 10
 _CLOCK_JUMP_NS = 2_000_000_000
 
@@ -283,8 +284,9 @@ class JournalWriter:
             self._await_work()
             self._watch_clock()
             self._store_waiting()
+            self._prepare_ahead(_URGENT_SHARE)
             self._sync()
-            self._prepare_ahead()
+            self._prepare_ahead(_EARLY_SHARE)
             self._report_losses()
 
     def _settled(self) -> bool:
@@ -382,11 +384,15 @@ class JournalWriter:
         self._callbacks = [entry for entry in self._callbacks if entry[0] > upto]
         return due
 
-    def _prepare_ahead(self) -> None:
-        """Have the next segment ready before the current one is full."""
+    def _prepare_ahead(self, share: float) -> None:
+        """Have the next segment ready once a share of the current one is used.
+
+        Early, because until there is one, what comes after a full segment waits in memory and
+        would not survive the process; after a sync, because somebody may wait for that.
+        """
         current = self._current
-        half_full = current is None or current.offset * 2 >= current.capacity
-        if self._prepared is None and half_full and not self._closing:
+        used = current is None or current.offset >= current.capacity * share
+        if self._prepared is None and used and not self._closing:
             self._prepare()
 
     def _prepare(self) -> bool:
