@@ -20,6 +20,10 @@ _GATEWAY_ESTIMATE = "gateway estimate"
 _GENAI_CALLS = {"calls_web_search": "web_searches", "calls_file_search": "storage_searches"}
 
 
+_OVERRULED_SINCE = {"deepseek": "2025-09"}
+"""Providers whose genai-prices rows are known to be out of date from a month on."""
+
+
 def measured(parts: Sequence[Part]) -> dict[str, Decimal | int]:
     """Return a row's parts in the words of `canonical_usage`."""
 
@@ -84,6 +88,9 @@ def _overruled(expected: dict[str, Any]) -> bool:
     which somebody noticed it instead of the one since which it holds.
     """
     genai = expected["genai_prices"]
+    since = _OVERRULED_SINCE.get(str(genai.get("provider_id")))
+    if since is not None and str(expected.get("recorded_at")) >= since:
+        return True
     usage = genai.get("usage") or {}
     canonical = expected.get("canonical_usage") or {}
     if usage.get("input_tokens", 0) != canonical.get("input_total", 0):
