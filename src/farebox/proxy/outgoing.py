@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from farebox.proxy.bodies import ChunkedBody, LengthBody, chunk
+from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, LengthBody, chunk
 from farebox.proxy.heads import write_request
 from farebox.wire import include_usage
 from farebox.wire.http_policy import RequestHead
@@ -33,6 +33,7 @@ class Outgoing:
         "_limits",
         "_meter",
         "_pending",
+        "_rechunked",
         "_request",
         "_target",
         "body_bytes",
@@ -49,6 +50,7 @@ class Outgoing:
         self._meter = meter
         self._limits = limits
         self._pending: list[bytes] = []
+        self._rechunked = False
         self.pending_bytes = 0
         self.body_bytes = 0
         self.injected = False
@@ -84,6 +86,8 @@ class Outgoing:
         self._meter.request_body(content)
         if self.held and type(body) is ChunkedBody:
             raw = content  # a held body gets a length when it is whole
+        elif self._rechunked:
+            raw = chunk(content) + LAST_CHUNK if body.complete else chunk(content)
         self._pending.append(raw)
         self.pending_bytes += len(raw)
         if body.complete:
@@ -106,6 +110,8 @@ class Outgoing:
         """Too large to be changed: from here on it streams like any other."""
         self.held = self._injectable = False
         if type(self._body) is ChunkedBody:
+            # Its own chunks are gone, and the last read may have ended inside one.
+            self._rechunked = True
             self._pending = [chunk(b"".join(self._pending))]
 
     def begin(self, host_line: bytes) -> None:

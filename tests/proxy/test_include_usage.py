@@ -1,0 +1,111 @@
+"""`stream_options.include_usage`: asked for on the client's behalf, and taken out of its answer again."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+from proxy_harness import Reply, Request, mock, serving
+
+CHAT = "/openai/v1/chat/completions"
+JSON = "Content-Type: application/json"
+
+
+def respond(request: Request) -> Reply:
+    """Answer as OpenAI does: usage only for those who ask."""
+    asked = bool((request.json().get("stream_options") or {}).get("include_usage"))
+    return mock.sse_reply(mock.chat_events(3, include_usage=asked), pace_s=0.002)
+
+
+def test_a_stream_that_did_not_ask_is_metered_and_looks_as_if_nobody_had() -> None:
+    body = b'{"model":"gpt-4o", "stream":true,"messages":[ ]}'
+    with serving(respond) as (upstream, proxy), proxy.connect() as client:
+        answer = client.post(CHAT, body, JSON)
+        (done,) = proxy.settled(1)
+    assert upstream.requests[0].body == body[:-1] + b',"stream_options":{"include_usage":true}}'
+    assert done.request_bytes == len(body)
+    assert done.extraction.completeness == "final"
+    assert done.extraction.parts[0].output_tokens == 187
+    events = [json.loads(event[6:]) for event in answer.body.split(b"\n\n")[:-2]]
+    assert all(event["choices"] for event in events)
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+    assert answer.body.count(b"data: ") == len(mock.chat_events(3, include_usage=False))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"gpt-4o","stream":true,"stream_options":{"include_usage":true}}',
+        b'{"model":"gpt-4o","stream":false}',
+        b'{"model":"gpt-4o"}',
+    ],
+)
+def test_other_requests_and_their_answers_pass_as_they_are(body: bytes) -> None:
+    events = mock.chat_events(3)
+    with serving(lambda _: mock.sse_reply(events)) as (upstream, proxy), proxy.connect() as client:
+        answer = client.post(CHAT, body, JSON)
+        proxy.settled(1)
+    assert upstream.requests[0].body == body
+    assert answer.raw == b"".join(mock.chunk(event) for event in events) + b"0\r\n\r\n"
+
+
+def test_chunked_requests_are_changed_too_and_get_a_length() -> None:
+    body = b'{"model":"gpt-4o","stream":true}'
+    with serving(respond) as (upstream, proxy), proxy.connect() as client:
+        client.send(client.head("POST", CHAT, JSON, "Transfer-Encoding: chunked"))
+        client.send(mock.chunk(body[:7]) + mock.chunk(body[7:]) + b"0\r\n\r\n")
+        assert client.answer().body.endswith(b"[DONE]\n\n")
+        (done,) = proxy.settled(1)
+    (request,) = upstream.requests
+    assert request.json()["stream_options"] == {"include_usage": True}
+    assert request.header("content-length") == str(len(request.body))
+    assert request.header("transfer-encoding") is None
+    assert done.extraction.parts[0].output_tokens == 187
+
+
+def test_a_compressed_answer_keeps_its_chunk_because_it_cannot_be_taken_out() -> None:
+    packed = gzip.compress(b"".join(mock.chat_events(2)))
+    headers = ((b"content-type", b"text/event-stream"), (b"content-encoding", b"gzip"))
+    reply = mock.Reply(200, headers, packed, "chunked")
+    with serving(lambda _: reply) as (_, proxy), proxy.connect() as client:
+        answer = client.post(CHAT, b'{"model":"gpt-4o","stream":true}', JSON)
+        (done,) = proxy.settled(1)
+    assert answer.body == packed
+    assert done.extraction.parts[0].output_tokens == 187
+
+
+def test_an_error_in_place_of_the_stream_passes_as_it_is() -> None:
+    with serving(lambda _: mock.json_reply({"error": {"message": "no"}}, 400)) as (_, proxy):
+        with proxy.connect() as client:
+            answer = client.post(CHAT, b'{"model":"gpt-4o","stream":true}', JSON)
+        (done,) = proxy.settled(1)
+    assert (answer.status, answer.body) == (400, b'{"error": {"message": "no"}}')
+    assert answer.header("content-length") is not None
+    assert done.error_class == "invalid_request"
+
+
+def test_events_still_pass_one_by_one() -> None:
+    events = mock.chat_events(3)
+    steps = [events[0], mock.Wait(0.3), *events[1:]]
+    reply = mock.Reply(200, ((b"content-type", b"text/event-stream"),), steps, "chunked")
+    with serving(lambda _: reply) as (_, proxy), proxy.connect() as client:
+        body = b'{"model":"gpt-4o","stream":true}'
+        client.send(client.head("POST", CHAT, JSON, f"Content-Length: {len(body)}") + body)
+        assert b"word0" not in client.until(events[0])
+        client.until(b"0\r\n\r\n")
+        proxy.settled(1)
+
+
+def test_an_http_1_0_client_gets_the_stream_without_the_chunk() -> None:
+    with serving(respond) as (_, proxy), proxy.connect() as client:
+        body = b'{"model":"gpt-4o","stream":true}'
+        client.send(
+            f"POST {CHAT} HTTP/1.0\r\nHost: 127.0.0.1:{proxy.port}\r\n{JSON}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        answer = client.until_closed().partition(b"\r\n\r\n")[2]
+        proxy.settled(1)
+    assert answer.startswith(b"data: ") and answer.endswith(b"data: [DONE]\n\n")
+    assert b"prompt_tokens" not in answer
