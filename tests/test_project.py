@@ -52,3 +52,19 @@ def test_ci_calls_make_test() -> None:
     assert text.startswith("#!/usr/bin/env bash\n")
     assert "set -euo pipefail" in text
     assert "make test" in text
+
+
+PAGES = sorted(
+    page.relative_to(ROOT).as_posix()
+    for pattern in ("*.md", "docs/**/*.md", "src/**/*.md", "dashboard/*.md")
+    for page in ROOT.glob(pattern)
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_between_pages_leads_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text)]
+    for link in links:
+        if link and "://" not in link:
+            assert (ROOT / page).parent.joinpath(link).exists(), f"{page} links to {link}"

@@ -188,6 +188,8 @@ def test_tail_follows_calls_as_they_come(shell: Shell) -> None:
         env=shell.environment,
         stdout=subprocess.PIPE,
         text=True,
+        # As at a terminal: a background job's children would ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert following.stdout is not None
     assert json.loads(following.stdout.readline())["seq"] == 1
