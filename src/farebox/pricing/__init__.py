@@ -15,15 +15,24 @@ if TYPE_CHECKING:
 
     from farebox.errors import Finding
     from farebox.pricing.book import PriceBook
+    from farebox.pricing.contracts import Contracts
+    from farebox.pricing.rows import CompiledPrices
+    from farebox.pricing.user_prices import UserPricing
     from farebox.yamltext import Node
 
 __all__ = ["check_pricing", "load_book"]
 
 
 def load_book(
-    pricing: Node | None = None, cache_dir: Path | None = None, *, contracts: Node | None = None
+    pricing: Node | None = None,
+    cache_dir: Path | None = None,
+    *,
+    contracts: Node | None = None,
+    state: Path | None = None,
 ) -> PriceBook:
     """Return the book of the catalog with the user's `pricing:` and `contracts:` on top.
+
+    `state` is the state directory: its price files and fetched lists count, too.
 
     Raises:
         PriceFileError: With everything that is wrong with them.
@@ -33,26 +42,55 @@ def load_book(
     from farebox.pricing.compiled import open_prices
 
     compiled = open_prices(cache_dir)
-    if pricing is None and contracts is None:
-        return PriceBook(compiled)
-    from farebox.pricing.contracts import read_contracts
-    from farebox.pricing.user_prices import read_pricing
+    updates = None
+    if state is not None and state.joinpath("prices").is_dir():
+        from farebox.pricing.updates import newest
 
-    user, findings = read_pricing(pricing, compiled.units.prices, frozenset(compiled.known))
-    agreed, problems = read_contracts(contracts, compiled.units.prices)
-    if findings or problems:
-        raise PriceFileError([*findings, *problems])
-    return PriceBook(compiled, user, agreed)
+        updates = newest(state)
+    if pricing is None and contracts is None and not _has_files(state):
+        return PriceBook(compiled, updates=updates)
+    user, agreed, findings = _read(compiled, pricing, contracts, state)
+    if findings:
+        raise PriceFileError(findings)
+    return PriceBook(compiled, user, agreed, updates)
 
 
 def check_pricing(
-    pricing: Node | None, cache_dir: Path | None = None, *, contracts: Node | None = None
+    pricing: Node | None,
+    cache_dir: Path | None = None,
+    *,
+    contracts: Node | None = None,
+    state: Path | None = None,
 ) -> list[Finding]:
-    """Return everything that is wrong with a user's `pricing:` and `contracts:` sections."""
+    """Return everything that is wrong with `pricing:`, `contracts:` and the price files of `state`."""
     from farebox.pricing.compiled import open_prices
+
+    return _read(open_prices(cache_dir), pricing, contracts, state)[2]
+
+
+def _read(
+    compiled: CompiledPrices, pricing: Node | None, contracts: Node | None, state: Path | None
+) -> tuple[UserPricing, Contracts, list[Finding]]:
     from farebox.pricing.contracts import read_contracts
     from farebox.pricing.user_prices import read_pricing
 
-    compiled = open_prices(cache_dir)
-    findings = read_pricing(pricing, compiled.units.prices, frozenset(compiled.known))[1]
-    return [*findings, *read_contracts(contracts, compiled.units.prices)[1]]
+    sections: dict[str, list[Node]] = {
+        "pricing": [] if pricing is None else [pricing],
+        "contracts": [] if contracts is None else [contracts],
+    }
+    findings: list[Finding] = []
+    if state is not None and _has_files(state):
+        from farebox.pricing.price_folder import read_folder
+
+        more, findings = read_folder(state)
+        for name, nodes in more.items():
+            sections[name] += nodes
+    names = compiled.units.prices
+    user, problems = read_pricing(sections["pricing"], names, frozenset(compiled.known))
+    findings += problems
+    agreed, problems = read_contracts(sections["contracts"], names)
+    return user, agreed, findings + problems
+
+
+def _has_files(state: Path | None) -> bool:
+    return state is not None and state.joinpath("prices.d").is_dir()

@@ -30,6 +30,7 @@ from farebox.pricing.rows import (
     Quote,
 )
 from farebox.pricing.tiers import MonthToDate
+from farebox.pricing.updates import PriceUpdates
 from farebox.pricing.user_prices import UserModel, UserPricing, layers, markup_at
 from farebox.wire.facts import Part, Quantity
 
@@ -76,8 +77,10 @@ class PriceBook:
         compiled: CompiledPrices,
         user: UserPricing | None = None,
         contracts: Contracts | None = None,
+        updates: PriceUpdates | None = None,
     ) -> None:
         self._compiled = compiled
+        self._updates = updates
         self._user = user or UserPricing()
         self._contracts = contracts if contracts is not None and contracts.all else None
         self._decoder = msgspec.msgpack.Decoder(ProviderPrices)
@@ -87,6 +90,8 @@ class PriceBook:
         stack = [compiled.digest, self._user.digest]
         if self._contracts is not None:
             stack.append(self._contracts.digest)
+        if updates is not None and updates.providers:
+            stack.append(updates.digest)
         joined = "\n".join(stack).encode()
         self.digest = hashlib.sha256(joined).hexdigest()[:16]
         """Names this book: equal digests rate equally."""
@@ -195,15 +200,19 @@ class PriceBook:
 
     def providers(self) -> list[str]:
         """Return the ids of all providers with prices or corrections."""
-        return sorted(self._compiled.providers)
+        appended = self._updates.providers if self._updates is not None else {}
+        return sorted({*self._compiled.providers, *appended})
 
     def provider(self, name: str) -> ProviderPrices | None:
-        """Return what the catalog knows about a provider, decoded on first use."""
+        """Return what is known about a provider, decoded on first use."""
         if name not in self._providers:
             raw = self._compiled.providers.get(name)
-            if raw is None:
+            known = self._decoder.decode(raw) if raw is not None else None
+            if self._updates is not None and name in self._updates.providers:
+                known = self._updates.applied(known or ProviderPrices(name))
+            if known is None:
                 return None
-            self._providers[name] = self._decoder.decode(raw)
+            self._providers[name] = known
         return self._providers[name]
 
     def find(self, provider: str | None, model: str, at_ns: int | None = None) -> list[PriceLine]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -130,17 +130,25 @@ def _means(pattern: str, provider: str, name: str) -> bool:
     return bool(rank(pattern, name, is_family=False))
 
 
-def read_contracts(node: Node | None, price_names: Mapping[str, bool]) -> tuple[Contracts, list[Finding]]:
-    """Return what a `contracts:` section says, and everything that is wrong with it."""
-    if node is None or node.kind == "nothing":
-        return Contracts(), []
-    if node.kind != "mapping":
-        return Contracts(), [node.finding("a mapping of names to contracts")]
+def read_contracts(
+    nodes: Node | Sequence[Node] | None, price_names: Mapping[str, bool]
+) -> tuple[Contracts, list[Finding]]:
+    """Return what one or several `contracts:` sections say, and everything that is wrong with them."""
+    sections = nodes if isinstance(nodes, Sequence) else [nodes] if nodes is not None else []
+    sections = [node for node in sections if node.kind != "nothing"]
     reader = _Reader(price_names)
-    found = tuple(reader.contract(name, child) for name, child in node.items())
-    attributes = {key for contract in found for key, _ in contract.parties} - {"provider"}
-    digest = hashlib.sha256(json.dumps(node.plain(), sort_keys=True).encode()).hexdigest()
-    return Contracts(found, digest, tuple(sorted(attributes))), reader.findings
+    found: dict[str, Contract] = {}
+    for node in sections:
+        if node.kind != "mapping":
+            reader.findings.append(node.finding("a mapping of names to contracts"))
+        for name, child in node.items():
+            if name in found:
+                reader.findings.append(child.finding("a name that no other contract has", name))
+            found[name] = reader.contract(name, child)
+    attributes = {key for contract in found.values() for key, _ in contract.parties} - {"provider"}
+    written = json.dumps([node.plain() for node in sections], sort_keys=True)
+    digest = hashlib.sha256(written.encode()).hexdigest()
+    return Contracts(tuple(found.values()), digest, tuple(sorted(attributes))), reader.findings
 
 
 class _Reader:

@@ -373,7 +373,7 @@ def _minimum(file: PriceFile, node: Node) -> Minimum:
 def read_units(root: Node) -> tuple[Units, list[Finding]]:
     """Return `units.yaml` compiled, and what is wrong with it."""
     file = PriceFile(())
-    file.only(root, ("prices", "leaves", "facts"))
+    file.only(root, ("prices", "leaves", "facts", "providers"))
     prices, leaves = root.get("prices") or root, root.get("leaves") or root
     tokens = {name: node.get("tokens") is not None for name, node in prices.items()}
     compiled: dict[str, Leaf] = {}

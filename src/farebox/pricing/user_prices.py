@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -101,31 +101,37 @@ def markup_at(entries: list[UserModel], at_ns: int) -> tuple[Markup | None, list
 
 
 def read_pricing(
-    node: Node | None, price_names: Mapping[str, bool], known: Collection[str]
+    nodes: Node | Sequence[Node] | None, price_names: Mapping[str, bool], known: Collection[str]
 ) -> tuple[UserPricing, list[Finding]]:
-    """Return what a `pricing:` section says, and what is wrong with it.
+    """Return what one or several `pricing:` sections say together, and what is wrong with them.
 
     `price_names` are the prices of units.yaml (True for tokens); `known` the normalised model
     names of the catalog, which decide whether a key is a model or a family.
     """
     findings: list[Finding] = []
-    if node is None or node.kind == "nothing":
+    sections = nodes if isinstance(nodes, Sequence) else [nodes] if nodes is not None else []
+    sections = [node for node in sections if node.kind != "nothing"]
+    entries: dict[str, list[Node]] = {}
+    for node in sections:
+        if node.kind != "mapping":
+            findings.append(node.finding("a mapping of models to prices"))
+        for key, child in node.items():
+            entries.setdefault(key, []).extend(child.value if child.kind == "list" else [child])
+    if not sections:
         return UserPricing(), findings
-    if node.kind != "mapping":
-        return UserPricing(), [node.finding("a mapping of models to prices")]
-    models = tuple(_model(key, child, price_names, known, findings) for key, child in node.items())
-    digest = hashlib.sha256(json.dumps(node.plain(), sort_keys=True).encode()).hexdigest()
-    return UserPricing(models, digest), findings
+    models = tuple(_model(key, each, price_names, known, findings) for key, each in entries.items())
+    plain = [node.plain() for node in sections]
+    written = json.dumps(plain[0] if len(plain) == 1 else plain, sort_keys=True)
+    return UserPricing(models, hashlib.sha256(written.encode()).hexdigest()), findings
 
 
 def _model(
     key: str,
-    node: Node,
+    entries: list[Node],
     price_names: Mapping[str, bool],
     known: Collection[str],
     findings: list[Finding],
 ) -> UserModel:
-    entries = list(node.value) if node.kind == "list" else [node]
     rows: list[PriceRow] = []
     markups: list[tuple[int, Markup]] = []
     priced_as: str | None = None
