@@ -1,0 +1,69 @@
+"""Print how fast and how large Farebox is, beside nginx in the same run.
+
+python -m tools.bench            a table
+python -m tools.bench --json     one JSON object
+python -m tools.bench --quick    shorter runs, fewer rows: for a look, not for a claim
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import Any
+
+from tools.bench import proxy
+
+TARGETS = (
+    ("requests/s, 32 connections", "rps", "of nginx ≥ 0.5"),
+    ("processor time a request", "cpu_us", "≤ 45 µs"),
+    ("added latency, one connection", "added_us", "p50 ≤ 80 µs, p99 ≤ 300 µs"),
+    ("streams of 300 events a second", "sse", "of nginx ≥ 1, first byte ≤ 1 ms"),
+    ("small calls beside 10 MB bodies", "beside_big_ms", "added p99 ≤ 5 ms"),
+    ("memory", "pss_mb", "proxy ≤ 40 MB, all ≤ 120 MB"),
+    ("idling", "idle_cpu_pct", "≤ 0.3 %"),
+    ("ledger rows a second", "ledger_rows_s", "≥ 30,000"),
+    ("queries", "query_ms", "each ≤ 200 ms"),
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--quick", action="store_true", help="shorter runs")
+    parser.add_argument("--only", choices=("proxy", "ledger"), help="one half of it")
+    options = parser.parse_args()
+
+    def tell(what: str) -> None:
+        print(f"… {what}", file=sys.stderr, flush=True)
+
+    found: dict[str, Any] = {}
+    if options.only != "ledger":
+        found.update(
+            proxy.measure(2 if options.quick else 8, 50_000 if options.quick else 200_000, tell=tell)
+        )
+    if options.only != "proxy":
+        from tools.bench import ledger
+
+        rows = int(os.environ.get("FAREBOX_BENCH_ROWS", "200000" if options.quick else "5000000"))
+        tell(f"ledger with {rows} rows")
+        measured = ledger.measure(rows)
+        found.update({key: measured[key] for key in ("ledger_rows_s", "query_ms") if key in measured})
+    if options.json:
+        print(json.dumps(found))
+        return 0
+    for title, key, target in TARGETS:
+        if key in found:
+            print(f"{title:34} {_text(found[key]):60} {target}")
+    return 0
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return " · ".join(f"{name} {_text(inner)}" for name, inner in value.items())
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
