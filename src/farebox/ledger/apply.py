@@ -256,28 +256,32 @@ class Applier:
     def _append(self, rows: Sequence[_Row], rollup: RollUp) -> None:
         if not rows:
             return
+        # One step for all rows, then the next: each step's code and data stay in the cache.
+        rows = [self._bill_once(row) if row.done.extraction.response_id else row for row in rows]
+        rated = [self._rate(row) for row in rows]
         recorded_at = self._clock()
-        stored: list[Values] = []
-        seq, previous = self._seq, self._hash
-        for row in rows:
-            done = row.done
-            if row.billable and done.extraction.response_id:
-                row = self._bill_once(row)
-            seq += 1
-            values = entry_values(
+        numbered = enumerate(zip(rows, rated, strict=True), self._seq + 1)
+        entries = [
+            entry_values(
                 seq,
                 recorded_at,
-                done,
-                self._rate(row),
+                row.done,
+                money,
                 billable=row.billable,
                 not_billable_because=row.not_billable_because,
                 flags=row.flags,
             )
+            for seq, (row, money) in numbered
+        ]
+        previous = self._hash
+        stored: list[Values] = []
+        for values in entries:
             previous = link(previous, values)
             stored.append((*values, previous))
+        for values in entries:
             rollup.add(values)
         self._connection.executemany(_INSERT, stored)
-        self._seq, self._hash = seq, previous
+        self._seq, self._hash = self._seq + len(rows), previous
 
     def _rate(self, row: _Row) -> list[RatedPart]:
         done = row.done
@@ -301,7 +305,7 @@ class Applier:
         different answers. Fetching one (GET) is the call that made it, seen again.
         """
         done, extraction = row.done, row.done.extraction
-        if extraction.completeness == "none" or extraction.response_id is None:
+        if not row.billable or extraction.completeness == "none" or extraction.response_id is None:
             return row
         key = (done.provider, extraction.response_id)
         retrieves = done.method != "POST"

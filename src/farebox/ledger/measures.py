@@ -56,6 +56,7 @@ RAW_SUMS = ", ".join(
 
 _LANES = struct.Struct(f"<{len(MEASURES)}q")
 _LANE_BITS = 64
+_SIGNS = sum(1 << (_LANE_BITS * lane + _LANE_BITS - 1) for lane in range(len(MEASURES)))
 _pack = _LANES.pack
 _from_bytes = int.from_bytes
 
@@ -90,7 +91,7 @@ def lanes(
 def unpack(total: int) -> Sequence[int]:
     """Return the sums in `total`, in the order of `MEASURES`."""
     values = _LANES.unpack(total.to_bytes(_LANES.size, "little", signed=True))
-    if min(values) >= 0:
+    if total >= 0 and not total & _SIGNS:
         return values
     whole = list(values)
     for lane in range(len(whole) - 1):

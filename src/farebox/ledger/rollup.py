@@ -66,6 +66,8 @@ _KEYS = {
 Sums = dict[Any, int]
 _Entry = list[int]
 """Sums, first and last sequence number."""
+_Merged = dict[tuple[int, str], _Entry]
+"""By dimension and value."""
 
 
 def upsert_sql(table: str) -> str:
@@ -109,7 +111,9 @@ class AdmittedValues:
 
     def name(self, known: set[str], value: str | int | None) -> str:
         """Return what `value` is counted under, given the values its day has so far."""
-        text = "" if value is None else value if isinstance(value, str) else str(value)
+        if value in known:
+            return value
+        text = "" if value is None else str(value)
         if text in known:
             return text
         if len(known) >= self._limit:
@@ -176,10 +180,8 @@ class RollUp:
 
     def add_months(self, other: RollUp) -> None:
         """Add what another batch has for its months."""
-        for table, rows in other.summed():
-            if table == "month_customer_model":
-                for key, sums in rows.items():
-                    _count(self._months, key, sums)
+        for key, sums in other.summed()["month_customer_model"].items():
+            _count(self._months, key, sums)
 
     def write(self, connection: Connection) -> None:
         """Add the sums to the tables. The caller holds the transaction."""
@@ -188,61 +190,75 @@ class RollUp:
 
     def tables(self) -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
         """Yield each table's name and its rows: key, sums, and what else it has."""
-        yield "hour_value", self._hour_rows()
-        for table, sums in self.summed():
+        merged = {number: self._merged(number, hour) for number, hour in self._hours.items()}
+        yield "hour_value", _hour_rows(merged)
+        yield "day_value", _rows(_days(merged))
+        for table, sums in self.summed().items():
             yield table, _rows(sums)
 
-    def summed(self) -> Iterator[tuple[str, Sums]]:
-        """Yield the name and the sums of each table that has nothing else."""
-        days: Sums = {}
+    def summed(self) -> dict[str, Sums]:
+        """Return the sums of each combination's table."""
         minutes: Sums = {}
         projects: Sums = {}
         months = dict(self._months)
         for number, hour in self._hours.items():
             day = number // 24
+            month = month_of(day)
             admitted = self._admitted.of(day)
             providers, models = admitted[_PROVIDER_INDEX], admitted[_MODEL_INDEX]
+            of_projects, of_customers = admitted[_PROJECT_INDEX], admitted[_CUSTOMER_INDEX]
             name = self._admitted.name
-            for dimension, value, entry in self._values(number, hour):
-                _count(days, (dimension, day, value), entry[0])
             for (minute, provider, model), sums in hour.minute_model.items():
                 _count(minutes, (minute, name(providers, provider), name(models, model)), sums)
             for (project, provider, model), sums in hour.project_model.items():
-                project = name(admitted[_PROJECT_INDEX], project)
-                _count(projects, (day, project, name(providers, provider), name(models, model)), sums)
-            month = month_of(day)
+                key = (day, name(of_projects, project), name(providers, provider), name(models, model))
+                _count(projects, key, sums)
             for (customer, provider, model), sums in hour.customer_model.items():
-                customer = name(admitted[_CUSTOMER_INDEX], customer)
-                _count(months, (month, customer, name(providers, provider), name(models, model)), sums)
-        yield "day_value", days
-        yield "minute_model", minutes
-        yield "day_project_model", projects
-        yield "month_customer_model", months
+                key = (month, name(of_customers, customer), name(providers, provider), name(models, model))
+                _count(months, key, sums)
+        return {"minute_model": minutes, "day_project_model": projects, "month_customer_model": months}
 
-    def _hour_rows(self) -> Iterator[tuple[Any, ...]]:
-        for number, hour in self._hours.items():
-            merged: dict[tuple[int, str], _Entry] = {}
-            for dimension, value, (sums, first, last) in self._values(number, hour):
-                known = merged.get((dimension, value))
-                if known is None:
-                    merged[dimension, value] = [sums, first, last]
-                else:  # several values counted as `(other)`, or shapes with this value in common
-                    merged[dimension, value] = [known[0] + sums, min(known[1], first), max(known[2], last)]
-            for (dimension, value), (sums, first, last) in merged.items():
-                yield (dimension, number, value, *unpack(sums), first, last)
-
-    def _values(self, number: int, hour: _Hour) -> Iterator[tuple[int, str, _Entry]]:
-        """Yield every dimension's values with their sums; a value may come more than once."""
+    def _merged(self, number: int, hour: _Hour) -> _Merged:
+        """Return an hour's sums by the values they are counted under."""
+        merged: _Merged = {}
         admitted = self._admitted.of(number // 24)
         name = self._admitted.name
         for shape, entry in hour.shapes.items():
-            yield ALL, "", entry
+            _merge(merged, (ALL, ""), entry)
             for dimension, at in _SHAPE_DIMENSIONS:
-                yield dimension, name(admitted[dimension - 1], shape[at]), entry
+                _merge(merged, (dimension, name(admitted[dimension - 1], shape[at])), entry)
         for dimension, (_, table) in zip(_OPEN_DIMENSIONS, hour.open, strict=True):
             known = admitted[dimension - 1]
             for value, entry in table.items():
-                yield dimension, name(known, value), entry
+                _merge(merged, (dimension, name(known, value)), entry)
+        return merged
+
+
+def _hour_rows(merged: dict[int, _Merged]) -> Iterator[tuple[Any, ...]]:
+    for hour, values in merged.items():
+        for (dimension, value), (sums, first, last) in values.items():
+            yield (dimension, hour, value, *unpack(sums), first, last)
+
+
+def _days(merged: dict[int, _Merged]) -> Sums:
+    days: Sums = {}
+    for hour, values in merged.items():
+        day = hour // 24
+        for (dimension, value), entry in values.items():
+            _count(days, (dimension, day, value), entry[0])
+    return days
+
+
+def _merge(into: _Merged, key: tuple[int, str], entry: _Entry) -> None:
+    known = into.get(key)
+    if known is None:
+        into[key] = entry[:]
+    else:
+        known[0] += entry[0]
+        if entry[1] < known[1]:
+            known[1] = entry[1]
+        if entry[2] > known[2]:
+            known[2] = entry[2]
 
 
 def _enter(table: dict[Values, _Entry], key: Values, sums: int, seq: int) -> None:
