@@ -1,0 +1,84 @@
+"""Bodies follow their framing however they are cut, and change nothing."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, ClosingBody, FramingError, LengthBody, chunk
+
+
+def feed(body: LengthBody | ChunkedBody, pieces: list[bytes]) -> tuple[bytes, bytes]:
+    raw = content = b""
+    for piece in pieces:
+        got, carried = body.take(piece)
+        raw += got
+        content += carried
+    return raw, content
+
+
+def cut(data: bytes, seed: int) -> list[bytes]:
+    random_ = random.Random(seed)
+    places = sorted(random_.sample(range(1, len(data)), min(len(data) - 1, random_.randint(1, 20))))
+    return [data[start:end] for start, end in zip([0, *places], [*places, len(data)], strict=True)]
+
+
+def test_chunks_carry_the_same_bytes_however_they_are_cut() -> None:
+    content = random.Random(1).randbytes(3000)
+    raw = b"".join(chunk(content[start : start + 97]) for start in range(0, 3000, 97)) + LAST_CHUNK
+    for seed in range(300):
+        body = ChunkedBody()
+        assert feed(body, cut(raw, seed)) == (raw, content)
+        assert body.complete
+
+
+def test_chunks_may_come_byte_by_byte() -> None:
+    raw = b"00005\r\nhello\r\nA\r\n0123456789\r\n000\r\n\r\n"
+    body = ChunkedBody()
+    assert feed(body, [raw[n : n + 1] for n in range(len(raw))]) == (raw, b"hello0123456789")
+    assert body.complete
+
+
+def test_an_empty_chunked_body_is_complete_at_its_last_chunk() -> None:
+    body = ChunkedBody()
+    assert body.take(LAST_CHUNK) == (LAST_CHUNK, b"")
+    assert body.complete
+
+
+@pytest.mark.parametrize(
+    ("raw", "rule"),
+    [
+        (b"5\r\nhello\r\n0\r\n\r\n\r\n", "after_the_end"),
+        (b"5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "after_the_end"),
+        (b"5\r\nhello\r\n0\r\nA: b\r\n\r\n", "trailers"),
+        (b"0\r\nA: b\r\n\r\n", "trailers"),
+        (b"x\r\n", "chunk_malformed"),
+        (b"5\nhello\r\n0\r\n\r\n", "chunk_malformed"),
+    ],
+)
+def test_what_is_not_strictly_chunked_is_named_wherever_it_is_cut(raw: bytes, rule: str) -> None:
+    for place in range(1, len(raw)):
+        with pytest.raises(FramingError) as caught:
+            feed(ChunkedBody(), [raw[:place], raw[place:]])
+        assert caught.value.rule == rule
+
+
+def test_a_body_of_known_length_takes_no_byte_more() -> None:
+    body = LengthBody(5)
+    assert body.take(b"hel") == (b"hel", b"hel")
+    assert not body.complete
+    assert body.take(b"lo!!") == (b"lo", b"lo")
+    assert body.complete
+    assert body.rest == b"!!"
+
+
+def test_a_closing_body_never_says_that_it_is_complete() -> None:
+    body = ClosingBody()
+    assert body.take(b"x") == (b"x", b"x")
+    assert not body.complete
+
+
+def test_nothing_is_no_chunk_because_that_would_end_the_body() -> None:
+    assert chunk(b"") == b""
+    assert chunk(b"x" * 16) == b"10\r\n" + b"x" * 16 + b"\r\n"
