@@ -100,6 +100,11 @@ def unpack(total: int) -> Sequence[int]:
     return whole
 
 
+def cost_pico(values: Sequence[int]) -> int:
+    """Return the cost in `values`, in the order of `MEASURES`."""
+    return values[4] * PICO_PER_MICRO + values[5]
+
+
 def as_measures(values: Sequence[int]) -> Measures:
     """Return the sums in `values`, in the order of `MEASURES`, as people ask for them."""
     return Measures(
@@ -107,7 +112,7 @@ def as_measures(values: Sequence[int]) -> Measures:
         errors=values[1],
         unpriced_calls=values[2],
         estimated_calls=values[3],
-        cost_pico=values[4] * PICO_PER_MICRO + values[5],
+        cost_pico=cost_pico(values),
         charge_pico=values[6] * PICO_PER_MICRO + values[7],
         input_tokens=values[8],
         cache_read_input_tokens=values[9],

@@ -14,7 +14,7 @@ from farebox.ledger.database import Connection, open_reader
 from farebox.ledger.entries import SELECT, call_row
 from farebox.ledger.filter import DIMENSIONS, OTHER, Filter
 from farebox.ledger.health import LedgerHealth
-from farebox.ledger.measures import as_measures
+from farebox.ledger.measures import as_measures, cost_pico
 from farebox.ledger.rollup import HOUR_NS, NUMBER
 from farebox.ledger.rows import CallRow, Group, Measures, Point
 from farebox.ledger.sums import seq_span, sums
@@ -57,11 +57,11 @@ class LedgerReader:
         """
         _check(by)
         found = self._ask(lambda connection: sums(connection, which, by), {})
-        groups = [
-            Group(keys=_keys(by, values), measures=as_measures(total)) for (_, values), total in found.items()
+        dearest = sorted(found.items(), key=lambda item: (-cost_pico(item[1]), -item[1][0], item[0]))
+        return [
+            Group(keys=_keys(by, values), measures=as_measures(total))
+            for (_, values), total in dearest[:limit]
         ]
-        groups.sort(key=lambda group: (-group.measures.cost_pico, -group.measures.calls, str(group.keys)))
-        return groups[:limit]
 
     def series(self, which: Filter, bucket_s: int, by: str | None = None) -> list[Point]:
         """Return the sums for each bucket of `bucket_s` seconds that has calls, oldest first.
