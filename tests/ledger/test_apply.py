@@ -156,6 +156,7 @@ def test_two_answers_of_a_server_that_reuses_ids_are_two_calls(ledger: TestLedge
         ("upstream_failed", "connect_failed", "free"),
         ("upstream_failed", "reset", "unknown"),
         ("timed_out", "first_byte", "unknown"),
+        ("timed_out", "connect_timeout", "free"),
     ],
 )
 def test_a_call_that_may_have_cost_something_is_unknown_and_never_zero(

@@ -121,7 +121,7 @@ class JournalReader:
         return Batch(entries, gaps, self.position, finished)
 
     def pending_bytes(self) -> int:
-        """Return roughly how much has been stored beyond the position."""
+        """Return how much has been stored beyond the position, as `pending_bytes` does."""
         return pending_bytes(self.folder, self.position)
 
     def _is_alive(self) -> bool:
@@ -324,7 +324,7 @@ def segment_numbers(folder: Path) -> list[int]:
 
 
 def pending_bytes(folder: Path, position: Position) -> int:
-    """Return roughly how much a writer has stored beyond `position`: whole pages of 4 KiB."""
+    """Return how much a writer has stored beyond `position`: 0, or up to a page of 4 KiB too much."""
     total = 0
     for number in segment_numbers(folder):
         if number < position.segment:
@@ -332,6 +332,8 @@ def pending_bytes(folder: Path, position: Position) -> int:
         start = position.offset if number == position.segment else 0
         with contextlib.suppress(OSError, ValueError), (folder / segment_name(number)).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
+            if not os.pread(file.fileno(), RECORD_HEAD_BYTES, start).strip(b"\0"):
+                continue
             total += max(_used(file.fileno(), start, size) - start, 0)
     return total
 

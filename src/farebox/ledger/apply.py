@@ -26,7 +26,7 @@ from farebox.wire.facts import Extraction, Part
 CHECKPOINT_ROWS = 10_000
 CHECKPOINT_NS = 60_000_000_000
 
-NEVER_REACHED = frozenset({"connect_failed", "dns_failed", "tls_failed"})
+NEVER_REACHED = frozenset({"connect_failed", "connect_timeout", "dns_failed", "tls_failed"})
 """Error classes of exchanges no upstream has seen, so that they certainly cost nothing."""
 
 _INSERT = f"INSERT INTO call ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"  # noqa: S608
@@ -241,7 +241,7 @@ class Applier:
         extraction = done.extraction
         if done.outcome == "refused":
             return _Row(done, False, extraction.not_billable_because or "refused_by_farebox", ())
-        if done.outcome == "upstream_failed" and done.error_class in NEVER_REACHED:
+        if done.outcome in ("upstream_failed", "timed_out") and done.error_class in NEVER_REACHED:
             return _Row(done, False, extraction.not_billable_because or "upstream_not_reached", ())
         return _Row(done, extraction.billable, extraction.not_billable_because, ())
 

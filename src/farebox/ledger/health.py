@@ -21,7 +21,7 @@ class LedgerHealth(msgspec.Struct, kw_only=True):
     last_seq: int = 0
     last_recorded_at_ns: int | None = None
     journal_bytes_pending: int = 0
-    """Stored by writers and not applied yet, in whole pages of 4 KiB."""
+    """Stored by writers and not applied yet; 0 exactly when there is nothing."""
     writers: int = 0
     in_flight: int = 0
     """Exchanges that have begun and not ended."""
