@@ -15,7 +15,7 @@ from farebox.cli import answers
 from farebox.cli.app import app
 from farebox.cli.exits import MEANINGS
 from farebox.cli.export import NESTED, csv_columns
-from farebox.cli.prices import PricesAnswer
+from farebox.cli.prices.show import PricesAnswer
 from farebox.ledger.rows import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.pricing.facts import CostLine
 from farebox.wire.facts import LEAVES

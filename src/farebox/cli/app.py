@@ -43,7 +43,7 @@ _HELP = {
     "explain": "Print a call's receipt: quantity × unit price = amount, line by line.",
     "export": "Write every call as JSON lines or CSV.",
     "verify": "Check that the ledger is complete and unedited.",
-    "prices": "Look at prices.",
+    "prices": "Look at prices, check them, set, import and update them.",
     "completion": "Print or install completion for bash, zsh or fish.",
 }
 

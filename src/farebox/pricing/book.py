@@ -215,6 +215,33 @@ class PriceBook:
             self._providers[name] = known
         return self._providers[name]
 
+    @property
+    def price_names(self) -> dict[str, bool]:
+        """Every name a price may be written under; True where it is for tokens."""
+        return self._compiled.units.prices
+
+    @property
+    def updates(self) -> PriceUpdates | None:
+        """What was appended since this release."""
+        return self._updates
+
+    def models(self, provider: str) -> list[str]:
+        """Return the ids of all models that a provider's lists and our corrections name."""
+        known = self.provider(provider)
+        if known is None:
+            return []
+        listed = (*known.models, *known.overlay.models, *known.others)
+        return sorted({model.id.lower() for model in listed})
+
+    def user_lines(self, at_ns: int | None = None) -> list[PriceLine]:
+        """Return the user's own prices, under the keys they wrote."""
+        return [
+            line
+            for entry in self._user.models
+            for layer in layers([entry])
+            for line in _price_lines("", entry.key, layer, at_ns)
+        ]
+
     def find(self, provider: str | None, model: str, at_ns: int | None = None) -> list[PriceLine]:
         """Return the prices of a model, of one provider or of all that have it.
 

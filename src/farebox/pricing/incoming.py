@@ -181,9 +181,7 @@ class _Genai:
                     self.refuse(f"{key}.{theirs}", theirs, "a price that units.yaml knows")
                 continue
             ours, per = known
-            tiered = (
-                cast("dict[str, Any]", value) if isinstance(value, dict) else {"base": value, "tiers": []}
-            )
+            tiered = _tiered(value)
             self.quote(quotes, ours, per, tiered.get("base"), f"{key}.{theirs}")
             for step in self.items(tiered.get("tiers"), f"{key}.{theirs}.tiers"):
                 above = str(step.get("start"))
@@ -235,6 +233,11 @@ class _Genai:
 
 def _clock(second: int) -> str:
     return f"{second // 3600:02d}:{second % 3600 // 60:02d}"
+
+
+def _tiered(value: Any) -> dict[str, Any]:
+    """Return a price with its tiers, none for a plain number."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {"base": value, "tiers": []}
 
 
 def _plain(text: str) -> str:

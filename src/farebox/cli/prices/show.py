@@ -1,24 +1,24 @@
-"""`farebox prices show MODEL`: which prices are known for a model, since when and from where."""
+"""`farebox prices show` and `list`: which prices are known, since when and from where."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import Annotated
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from farebox.cli import answers
-from farebox.cli.exits import OK
+from farebox.cli.exits import ANSWER_IS_NO, OK
 from farebox.cli.options import AsJson, PeriodFlags, Place
+from farebox.cli.prices.opening import open_book
 from farebox.cli.screen import BOLD, Column, clean, paint, table
 from farebox.errors import PriceNotFoundError
-from farebox.pricing import load_book
 from farebox.pricing.book import PriceBook, PriceLine
 
 MILLION = 1_000_000
-
-app = App(name="prices", help="Look at prices.")
 
 
 class PricesAnswer(msgspec.Struct, kw_only=True):
@@ -29,7 +29,6 @@ class PricesAnswer(msgspec.Struct, kw_only=True):
     prices: list[PriceLine]
 
 
-@app.command
 def show(
     model: Annotated[str, Parameter(help="The model's id, as gpt-4o; or provider/model.")],
     /,
@@ -41,9 +40,7 @@ def show(
     as_json: AsJson = False,
 ) -> int:
     """Show the prices in force for a model, each with its id, date and source."""
-    chosen = place or Place()
-    home = chosen.state()
-    book = load_book(chosen.configuration(home).pricing, home.cache)
+    _, book = open_book(place or Place())
     at_ns = None if history else PeriodFlags(since=at).period("now").since_ns
     lines = find(book, provider, model, at_ns)
     if as_json:
@@ -51,6 +48,57 @@ def show(
     else:
         print(render(lines))
     return OK
+
+
+def list_prices(
+    pattern: Annotated[str, Parameter(help="Models or provider/model, as gpt-5* or openai/*.")] = "*",
+    /,
+    *,
+    place: Place | None = None,
+    provider: Annotated[str | None, Parameter(help="Only this provider's prices.")] = None,
+    source: Annotated[str | None, Parameter(help="Only of this source, as user or litellm.")] = None,
+    unit: Annotated[str | None, Parameter(help="Only this unit, as input.")] = None,
+    at: Annotated[str | None, Parameter(help="In force at this moment; now by default.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the prices in force, one line for each unit of each model."""
+    _, book = open_book(place or Place())
+    at_ns = PeriodFlags(since=at).period("now").since_ns
+    lines = [
+        line
+        for line in every_price(book, provider, pattern.lower(), at_ns)
+        if source in (None, line.price_source) and unit in (None, line.unit)
+    ]
+    if as_json:
+        answers.print_json(PricesAnswer(model=pattern, prices=lines))
+    else:
+        columns = [
+            Column("model", width_max=70),
+            Column("unit"),
+            Column("US dollars", right=True),
+            Column("when", drop=2),
+            Column("valid from", drop=3),
+            Column("source", drop=1),
+        ]
+        cells = [
+            [f"{line.provider}/{line.model}".lstrip("/"), *_cells(line)[:4], line.price_source]
+            for line in lines
+        ]
+        print(table(columns, cells))
+    return OK if lines else ANSWER_IS_NO
+
+
+def every_price(
+    book: PriceBook, provider: str | None, pattern: str, at_ns: int | None
+) -> Iterator[PriceLine]:
+    """Yield the prices of every model whose name or `provider/name` fits a pattern."""
+    for name in [provider] if provider is not None else book.providers():
+        for model in book.models(name):
+            if fnmatchcase(model, pattern) or fnmatchcase(f"{name}/{model}", pattern):
+                yield from (line for line in book.find(name, model, at_ns) if line.model == model)
+    for line in book.user_lines(at_ns):
+        if fnmatchcase(line.model.lower(), pattern):
+            yield line
 
 
 def find(book: PriceBook, provider: str | None, model: str, at_ns: int | None) -> list[PriceLine]:
@@ -67,7 +115,7 @@ def find(book: PriceBook, provider: str | None, model: str, at_ns: int | None) -
     if not lines:
         raise PriceNotFoundError(
             f"no price for {clean(model)!r}; calls with it are recorded as unpriced. "
-            f"Set one in farebox.yaml:  pricing: {{{clean(model)}: {{input: 2.50, output: 10, per: 1M}}}}"
+            f"Set one:  farebox prices set {clean(model)} input=2.50 output=10"
         )
     return lines
 
