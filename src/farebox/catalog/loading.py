@@ -178,10 +178,22 @@ def _format(reference: str, every: dict[str, dict[str, Any]], depth: int = 0) ->
     base_name = own.pop("extends", None)
     merged: dict[str, Any] = {}
     if base_name:
-        absolute = base_name if "/" in base_name else f"{provider}/{base_name}"
-        merged = dict(_format(absolute, every, depth + 1))
+        merged = dict(_format(_absolute(base_name, provider), every, depth + 1))
     merged.update(_normal(own))
+    if "turns" in own:
+        merged["turns"] = [
+            {
+                **turn,
+                "model": _many(turn.get("model")),
+                "format": _format(_absolute(turn["format"], provider), every, depth + 1),
+            }
+            for turn in own["turns"] or ()
+        ]
     return {key: value for key, value in merged.items() if value is not None}
+
+
+def _absolute(reference: str, provider: str) -> str:
+    return reference if "/" in reference else f"{provider}/{reference}"
 
 
 def _many(value: Any) -> list[Any]:

@@ -7,6 +7,8 @@ compiles them on first use.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -89,6 +91,23 @@ class NotBillable(msgspec.Struct, frozen=True):
     because: str
 
 
+class ProtoField(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One field of a protobuf message, under the name that paths use."""
+
+    name: str
+    kind: Literal["number", "text", "enum", "enums", "message"] = "number"
+    """`enums` is a repeated enumeration: a list of `{value: name}`, unknown numbers as `other`."""
+    fields: dict[int, ProtoField] = {}
+    values: dict[int, str] = {}
+
+
+class Protobuf(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The few fields of a gRPC call's messages that matter, by number."""
+
+    request: dict[int, ProtoField] = {}
+    response: dict[int, ProtoField] = {}
+
+
 class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     """How one surface answers: where usage, model, id, money and items are."""
 
@@ -140,8 +159,30 @@ class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     """Request body keys readable as `@request.<name>`."""
     unmetered: bool = False
     """The answer never carries usage (audio bytes, AI Studio embeddings)."""
+    each: str | None = None
+    """Every document with usage is an answer charged by itself (a line of a batch's results, one
+    model invocation of an agent): this is the kind of its part."""
+    results: bool = False
+    """What is found here is charged although the endpoint is otherwise free: a batch's results."""
+    turns: tuple[Turn, ...] = ()
+    """The messages of a socket that are charged, the first that matches."""
+    empty: str | None = None
+    """What it means when usage is there and empty (`session_seconds_unknown`)."""
+    protobuf: Protobuf | None = None
+    """The messages of a gRPC call, where they are not JSON."""
     cumulative: bool = False
     """Every event repeats running usage, so an early end leaves a lower bound."""
+
+
+class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One kind of message that is charged, and how it is read."""
+
+    when: str
+    """`key=value`, as in `watch_values`."""
+    format: UsageFormat
+    kind: str = "turn"
+    model: tuple[str, ...] = ()
+    """Paths into the session's settings to the model that is charged; the session's own when empty."""
 
 
 class EndpointData(msgspec.Struct, frozen=True, omit_defaults=True):

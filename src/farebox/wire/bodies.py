@@ -1,0 +1,181 @@
+"""Read bodies in binary framings: AWS event streams, gRPC.
+
+The same duty as the text bodies of `farebox.wire.meter`: feed the documents that matter to a
+`Gathering`, tell how the body ended, hold a bounded amount.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from farebox.catalog.shape import ProtoField
+from farebox.wire.extract import Gathering, Plan
+from farebox.wire.framing.eventstream import EventStream
+from farebox.wire.framing.grpc import GrpcMessages
+from farebox.wire.framing.largejson import prune
+from farebox.wire.framing.protobuf import ProtobufError, read_message
+from farebox.wire.paths import getter
+from farebox.wire.reading import Document
+
+_SMALL_BYTES = 64 * 1024
+_FIRST_EVENTS_MAX = 16
+_ENVELOPE = "chunk"
+"""The event whose payload is JSON around base64 of what a model itself sent."""
+_INNER = re.compile(rb'"bytes"\s*:\s*"([A-Za-z0-9+/=\\]*)"')
+
+
+class EventStreamBody:
+    """An AWS event stream whose events are JSON documents."""
+
+    streamed = True
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+        self._stream = EventStream(self._message)
+        self._first_events = 0
+        self._terminal = False
+        self.problem: str | None = None
+
+    @property
+    def direct(self) -> Callable[[bytes], Any]:
+        return self._stream.feed
+
+    def feed(self, data: bytes) -> None:
+        self._stream.feed(data)
+
+    def flush(self) -> None:
+        """Every whole message has been read as it came."""
+
+    def finish(self) -> None:
+        self.problem = self._stream.problem
+        if self.problem is None and not self._stream.between_messages:
+            self.problem = "stream_ended_early"
+
+    def ended(self, plan: Plan) -> bool:
+        if plan.terminal is None:
+            return self._stream.between_messages
+        return self._terminal
+
+    def _message(self, kind: str, name: str, payload: bytes) -> None:
+        gathering = self._gathering
+        if kind != "event":
+            # An exception in the middle of a stream that began well.
+            if gathering.error_code is None:
+                gathering.error_code = name[:128]
+            return
+        if name == _ENVELOPE:
+            payload = _inner(payload)
+        plan = gathering.plan
+        if plan.terminal is not None and not self._terminal:
+            self._terminal = bool(
+                plan.terminal.search(b'"@event":"%b"' % name.encode()) or plan.terminal.search(payload)
+            )
+        if not self._matters(plan, payload):
+            return
+        if len(payload) > _SMALL_BYTES:
+            payload = prune(payload, frozenset(plan.reader.keys))
+        try:
+            document = plan.reader.read(payload)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return  # text of an agent, or a shape nobody knows
+        gathering.add(document)
+
+    def _matters(self, plan: Plan, payload: bytes) -> bool:
+        """Return whether an event is worth decoding."""
+        if self._first_events < _FIRST_EVENTS_MAX and not self._gathering.identified:
+            self._first_events += 1
+            return True
+        if plan.watch is not None and plan.watch.search(payload):
+            return True
+        return plan.watch_values is not None and plan.watch_values.search(payload) is not None
+
+
+def _inner(payload: bytes) -> bytes:
+    """Return what an envelope holds, nothing where it is none."""
+    match = _INNER.search(payload)
+    if match is None:
+        return b""
+    try:
+        return base64.b64decode(match.group(1).replace(b"\\/", b"/"), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+class GrpcBody:
+    """The messages of a gRPC answer, read by the format's protobuf fields."""
+
+    def __init__(self, gathering: Gathering, encoding: str) -> None:
+        self._gathering = gathering
+        self._messages = GrpcMessages(self._message, encoding)
+        self.streamed = False
+        self.problem: str | None = None
+        self._unreadable = False
+
+    @property
+    def direct(self) -> Callable[[bytes], Any]:
+        return self._messages.feed
+
+    def feed(self, data: bytes) -> None:
+        self._messages.feed(data)
+
+    def flush(self) -> None:
+        """Every whole message has been read as it came."""
+
+    def finish(self) -> None:
+        self.problem = self._messages.problem
+        if self.problem is None and self._unreadable:
+            self.problem = "body_not_protobuf"
+        if self.problem is None and not self._messages.between_messages:
+            self.problem = "stream_ended_early"
+
+    def ended(self, plan: Plan) -> bool:
+        return self._messages.between_messages
+
+    def _message(self, message: bytes) -> None:
+        gathering = self._gathering
+        protobuf = gathering.plan.format.protobuf
+        if protobuf is None:
+            return
+        self.streamed = gathering.documents > 0
+        try:
+            fields = read_message(message, protobuf.response)
+        except ProtobufError:
+            self._unreadable = True
+            return
+        gathering.add(_document(fields, gathering.plan.format.usage))
+
+
+def _document(fields: dict[str, Any], places: tuple[str, ...]) -> Document:
+    for path in places:
+        usage = getter(path)(fields)
+        if isinstance(usage, dict) and usage:
+            return Document(fields, usage, None)
+    return Document(fields, None, None)
+
+
+class GrpcRequest:
+    """Stands in for `RequestReader` where the request is protobuf."""
+
+    def __init__(self, schema: dict[int, ProtoField]) -> None:
+        self._schema = schema
+        self._fields: dict[str, Any] = {}
+        self._messages = GrpcMessages(self._message)
+
+    def feed(self, data: bytes) -> None:
+        self._messages.feed(data)
+
+    def body(self) -> dict[str, Any]:
+        """Return the fields of the last message that could be read."""
+        return self._fields
+
+    def _message(self, message: bytes) -> None:
+        try:
+            self._fields = read_message(message, self._schema)
+        except ProtobufError:
+            self._fields = {}
