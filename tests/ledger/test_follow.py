@@ -18,7 +18,7 @@ from farebox.ledger.reader import Filter, LedgerReader
 
 @pytest.fixture(autouse=True)
 def one_price(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "load_book", lambda *_: OnePriceBook())
+    monkeypatch.setattr(process, "load_book", lambda *_, **__: OnePriceBook())
 
 
 def write(writer: JournalWriter, count: int, start: int = 0) -> None:

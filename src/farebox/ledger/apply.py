@@ -7,7 +7,7 @@ appended as `unknown`, with what its last `Partial` said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -17,10 +17,13 @@ from farebox.journal import records
 from farebox.journal.reader import Batch, Entry, Gap, Position
 from farebox.journal.records import Done
 from farebox.ledger.chain import GENESIS, Checkpoint, link
+from farebox.ledger.contract_months import ContractMonths
 from farebox.ledger.database import Connection
 from farebox.ledger.entries import COLUMN, COLUMNS, Values, entry_values
 from farebox.ledger.rollup import AdmittedValues, RollUp
 from farebox.pricing.facts import RatedPart
+from farebox.pricing.quotation import month_of
+from farebox.pricing.tiers import MonthToDate
 from farebox.wire.facts import Extraction, Part
 
 CHECKPOINT_ROWS = 10_000
@@ -37,7 +40,16 @@ _SOURCE = COLUMN["source"]
 class Book(Protocol):
     """What is asked of a price book."""
 
-    def rate(self, part: Part, *, occurred_at_ns: int, completeness: str, billable: bool) -> RatedPart:
+    def rate(
+        self,
+        part: Part,
+        *,
+        occurred_at_ns: int,
+        completeness: str,
+        billable: bool,
+        attribution: Mapping[str, str] | None = None,
+        so_far: Mapping[str, MonthToDate] | None = None,
+    ) -> RatedPart:
         """Return `part` in money."""
         ...
 
@@ -119,6 +131,7 @@ class Applier:
         self._pending: dict[bytes, _Pending] = {}
         self._fresh: set[bytes] = set()
         """Pending exchanges that the file does not have as they are now."""
+        self._months = ContractMonths(connection)
         self._responses: dict[tuple[str, str], tuple[bytes, bool]] = {}
         """Responses billed in this transaction: the event, and whether it fetched them."""
         self._has_retrievals = False
@@ -161,6 +174,7 @@ class Applier:
                     self._append(rows, rollup)
                 if done:
                     rollup.write(self._connection)
+                    self._months.write()
                     self._write_pending()
                     self._write_position(writer, done)
                 if self._seq - self._checkpoint.seq >= CHECKPOINT_ROWS:
@@ -283,9 +297,15 @@ class Applier:
         self._connection.executemany(_INSERT, stored)
         self._seq, self._hash = self._seq + len(rows), previous
 
+    def use(self, book: Book) -> None:
+        """Rate by another book from now on."""
+        self._book = book
+
     def _rate(self, row: _Row) -> list[RatedPart]:
         done = row.done
         extraction = done.extraction
+        if getattr(self._book, "has_contracts", False):
+            return self._rate_agreed(row)
         return [
             self._book.rate(
                 part,
@@ -295,6 +315,28 @@ class Applier:
             )
             for part in extraction.parts
         ]
+
+    def _rate_agreed(self, row: _Row) -> list[RatedPart]:
+        """Rate where contracts decide: who asked, and what their month has seen."""
+        done = row.done
+        asking = done.attribution
+        if done.key_fingerprint:
+            asking = {**asking, "key": done.key_fingerprint}
+        month = month_of(done.occurred_at_ns)
+        rated: list[RatedPart] = []
+        for part in done.extraction.parts:
+            money = self._book.rate(
+                part,
+                occurred_at_ns=done.occurred_at_ns,
+                completeness=done.extraction.completeness,
+                billable=row.billable,
+                attribution=asking,
+                so_far=self._months.so_far(month),
+            )
+            if money.month is not None:
+                self._months.add(money.month)
+            rated.append(money)
+        return rated
 
     # -- the same result fetched twice --
 
@@ -396,6 +438,7 @@ class Applier:
         self._responses.clear()
         self._has_retrievals = execute("SELECT 1 FROM retrieval LIMIT 1").fetchone() is not None
         self._admitted.forget()
+        self._months.forget()
 
 
 def _as_unknown(begun: _Pending) -> Done:

@@ -88,6 +88,7 @@ class LineDetail(msgspec.Struct, frozen=True, array_like=True):
     price_id: str | None
     price_source: str | None
     effective_from: str | None
+    contracted_unit_price_usd: Decimal | None = None
 
 
 class PartDetail(msgspec.Struct, frozen=True, array_like=True):
@@ -109,6 +110,9 @@ class PartDetail(msgspec.Struct, frozen=True, array_like=True):
     priced_model: str | None
     snapshot: str
     lines: tuple[LineDetail, ...]
+    contracted_cost_pico: int | None = None
+    contract: str | None = None
+    charge_contract: str | None = None
 
 
 class Detail(msgspec.Struct, frozen=True, array_like=True):
@@ -374,10 +378,14 @@ def _part_detail(part: Part, rated: RatedPart) -> PartDetail:
                     line.price_id,
                     line.price_source,
                     line.effective_from,
+                    line.contracted_unit_price_usd,
                 )
                 for line in rated.lines
             ]
         ),
+        rated.contracted_cost_pico,
+        rated.contract,
+        rated.charge_contract,
     )
 
 
@@ -399,6 +407,9 @@ def _part_row(part: PartDetail) -> PartRow:
         priced_model=part.priced_model,
         snapshot=part.snapshot,
         lines=[_line(line) for line in part.lines],
+        contracted_cost_pico=part.contracted_cost_pico,
+        contract=part.contract,
+        charge_contract=part.charge_contract,
     )
 
 

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Generator
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from farebox.ledger.apply import Applier
 from farebox.ledger.database import open_writer
 from farebox.ledger.follow import Follower
 from farebox.pricing import load_book
+from farebox.pricing.watching import PriceWatch
 
 if TYPE_CHECKING:
     from farebox.config import Config
@@ -79,7 +81,8 @@ def catch_up(home: Home, config: Config) -> int:
         with locked(home):
             connection = open_writer(home)
             try:
-                follower = Follower(home, Applier(connection, load_book(config.pricing, home.cache)))
+                book = load_book(config.pricing, home.cache, contracts=config.contracts, state=home.path)
+                follower = Follower(home, Applier(connection, book))
                 done = 0
                 while count := follower.step():
                     done += count
@@ -123,23 +126,25 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
     connection = open_writer(home)
     run_file = home.run / "ledger.json"
     try:
-        applier = Applier(connection, load_book(config.pricing, home.cache))
+        watch = PriceWatch(home.path, Path(config.file) if config.file else None, home.cache)
+        applier = Applier(connection, watch.current())
         follower = Follower(home, applier)
         about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}
         replace_private(run_file, msgspec.json.encode(about))
         settle_memory()
-        _follow(follower, applier, stop)
+        _follow(follower, applier, stop, watch)
         follower.close()
     finally:
         run_file.unlink(missing_ok=True)
         connection.close()
 
 
-def _follow(follower: Follower, applier: Applier, stop: threading.Event) -> None:
+def _follow(follower: Follower, applier: Applier, stop: threading.Event, watch: PriceWatch) -> None:
     pause = _POLL_FIRST_S
     while True:
         stopping = stop.is_set()
         try:
+            applier.use(watch.current())
             busy = follower.step() > 0
             applier.checkpoint_if_due()
         except (apsw.Error, OSError) as error:

@@ -46,6 +46,12 @@ class PartRow(msgspec.Struct, kw_only=True):
     snapshot: str
     """Digest of the price book that rated this part."""
     lines: list[CostLine]
+    contracted_cost_pico: int | None = None
+    """By your contract with the provider, where one covers the call."""
+    contract: str | None = None
+    """The term of that contract."""
+    charge_contract: str | None = None
+    """The term of the customer's contract that made the charge."""
 
 
 class CallRow(msgspec.Struct, kw_only=True):

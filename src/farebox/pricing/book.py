@@ -216,6 +216,11 @@ class PriceBook:
         return self._providers[name]
 
     @property
+    def has_contracts(self) -> bool:
+        """True where who asks can change what a call costs or is charged."""
+        return self._contracts is not None
+
+    @property
     def price_names(self) -> dict[str, bool]:
         """Every name a price may be written under; True where it is for tokens."""
         return self._compiled.units.prices
