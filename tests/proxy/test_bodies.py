@@ -1,4 +1,4 @@
-"""Bodies follow their framing however they are cut, and change nothing."""
+"""Chunked framing is followed however it is cut, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, ClosingBody, FramingError, LengthBody, chunk
+from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, FramingError, chunk
 
 
-def feed(body: LengthBody | ChunkedBody, pieces: list[bytes]) -> tuple[bytes, bytes]:
+def feed(body: ChunkedBody, pieces: list[bytes]) -> tuple[bytes, bytes]:
     raw = content = b""
     for piece in pieces:
         got, carried = body.take(piece)
@@ -62,21 +62,6 @@ def test_what_is_not_strictly_chunked_is_named_wherever_it_is_cut(raw: bytes, ru
         with pytest.raises(FramingError) as caught:
             feed(ChunkedBody(), [raw[:place], raw[place:]])
         assert caught.value.rule == rule
-
-
-def test_a_body_of_known_length_takes_no_byte_more() -> None:
-    body = LengthBody(5)
-    assert body.take(b"hel") == (b"hel", b"hel")
-    assert not body.complete
-    assert body.take(b"lo!!") == (b"lo", b"lo")
-    assert body.complete
-    assert body.rest == b"!!"
-
-
-def test_a_closing_body_never_says_that_it_is_complete() -> None:
-    body = ClosingBody()
-    assert body.take(b"x") == (b"x", b"x")
-    assert not body.complete
 
 
 def test_nothing_is_no_chunk_because_that_would_end_the_body() -> None:

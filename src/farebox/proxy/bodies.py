@@ -1,8 +1,4 @@
-"""Follow a body's framing without changing a byte of it.
-
-Each body takes raw bytes and says which of them are its own (`raw`), what they carry (`body`,
-for the meter) and whether it is complete. Bytes after the end stay in `rest`.
-"""
+"""Follow chunked framing without changing a byte of it."""
 
 from __future__ import annotations
 
@@ -22,38 +18,13 @@ class FramingError(Exception):
         self.rule = rule
 
 
-class LengthBody:
-    """A body of a stated length."""
-
-    __slots__ = ("complete", "left", "rest")
-
-    def __init__(self, length: int) -> None:
-        self.left = length
-        self.complete = length == 0
-        self.rest = b""
-
-    def take(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the bytes of `data` that belong to the body, twice: they are what they carry."""
-        left = self.left - len(data)
-        if left > 0:
-            self.left = left
-            return data, data
-        if left < 0:
-            self.rest = data[left:]
-            data = data[:left]
-        self.left = 0
-        self.complete = True
-        return data, data
-
-
 class ChunkedBody:
     """A chunked body, followed by llhttp. Trailers and bytes after the end are refused."""
 
-    __slots__ = ("_parser", "_pieces", "_tail", "_trailers", "complete", "on_body", "rest")
+    __slots__ = ("_parser", "_pieces", "_tail", "_trailers", "complete", "on_body")
 
     def __init__(self) -> None:
         self.complete = False
-        self.rest = b""
         self._pieces: list[bytes] = []
         self._trailers = False
         # llhttp calls list.append itself: no Python frame per chunk.
@@ -94,19 +65,6 @@ class ChunkedBody:
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         return data, body
-
-
-class ClosingBody:
-    """A body that ends when its connection does."""
-
-    __slots__ = ("complete", "rest")
-
-    def __init__(self) -> None:
-        self.complete = False
-        self.rest = b""
-
-    def take(self, data: bytes) -> tuple[bytes, bytes]:
-        return data, data
 
 
 def chunk(data: bytes) -> bytes:

@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 from farebox.proxy import answers
 from farebox.proxy.exchange import Exchange, begin
 from farebox.proxy.heads import read_request
-from farebox.wire.http_policy import LINE_BYTES_MAX, Refusal, head_limit, malformed, starts_like_a_head
+from farebox.wire.http_policy import (
+    LINE_BYTES_MAX,
+    Refusal,
+    RequestHead,
+    head_limit,
+    malformed,
+    starts_like_a_head,
+)
 
 if TYPE_CHECKING:
+    from farebox.proxy.prepared import Prepared
     from farebox.proxy.service import Proxy
 
 _IDLE, _HEAD, _BUSY, _LINGER = range(4)
@@ -23,8 +31,11 @@ class ClientConnection(asyncio.Protocol):
     """One accepted connection."""
 
     __slots__ = (
+        "after_length",
+        "before_length",
         "buffer",
         "exchange",
+        "prepared",
         "proxy",
         "reading_paused",
         "since",
@@ -38,6 +49,10 @@ class ClientConnection(asyncio.Protocol):
         self.transport: Any = None
         self.exchange: Exchange | None = None
         self.buffer = b""
+        self.prepared: Prepared | None = None
+        """What followed from the head before this one, and that head around its length."""
+        self.before_length = b""
+        self.after_length = b""
         self.state = _HEAD
         self.since = proxy.tick
         """When the state was entered, in the service's seconds."""
@@ -171,20 +186,67 @@ class ClientConnection(asyncio.Protocol):
         if end == 3:
             self._await_rest(data)
             return
-        proxy = self.proxy
-        refusal = head_limit(data[:end]) if end > LINE_BYTES_MAX else None
-        request = refusal or read_request(data[:end], proxy.hosts)
-        if isinstance(request, Refusal):
-            self._refuse(request)
-            return
         self.buffer = b""
-        self.state = _BUSY
-        exchange = begin(proxy, self, request)
+        length = None
+        prepared = self.prepared
+        if prepared is not None:
+            length = self._length_of_same_head(data, end)
+        if length is None:
+            request = self._judge(data[:end])
+            if request is None:
+                return
+            self.state = _BUSY
+            prepared = begin(self.proxy, self, request)
+            if prepared is not None:
+                length = request.content_length
+                self._remember(data[:end], prepared)
         rest = data[end:]
-        if rest and exchange is not None and not exchange.request_complete:
-            rest = exchange.request_data(rest)
+        if prepared is not None:
+            self.state = _BUSY
+            exchange = Exchange(self.proxy, self, prepared, length)
+            if rest and not exchange.outgoing.complete:
+                rest = exchange.request_data(rest)
         if rest and self.state != _LINGER:
             self._hold_back(rest)
+
+    def _judge(self, head: bytes) -> RequestHead | None:
+        """Return an accepted head; refuse others."""
+        request = head_limit(head) if len(head) > LINE_BYTES_MAX else None
+        if request is None:
+            request = read_request(head, self.proxy.hosts)
+        if isinstance(request, RequestHead):
+            return request
+        self._refuse(request)
+        return None
+
+    def _remember(self, head: bytes, prepared: Prepared) -> None:
+        """Keep what follows from a head with a length, for heads that differ in nothing else."""
+        request = prepared.request
+        if not request.length_line or len(head) > LINE_BYTES_MAX:
+            self.prepared = None
+            return
+        digits = b"%d" % (request.content_length or 0)
+        line = request.lines[request.length_line]
+        name, _, value = line.partition(b":")
+        if value.strip(b" \t") != digits:
+            self.prepared = None  # `007`: a number, but not one to compare with
+            return
+        start = sum(len(before) + 2 for before in request.lines[: request.length_line])
+        start += len(name) + 1 + len(value) - len(value.lstrip(b" \t"))
+        self.prepared = prepared
+        self.before_length = head[:start]
+        self.after_length = head[start + len(digits) :]
+
+    def _length_of_same_head(self, data: bytes, end: int) -> int | None:
+        """Return the length in a head that is otherwise, byte for byte, the one before it."""
+        before = self.before_length
+        if not data.startswith(before):
+            return None
+        stop = end - len(self.after_length)
+        digits = data[len(before) : stop]
+        if len(digits) > 18 or not digits.isdigit() or data[stop:end] != self.after_length:
+            return None
+        return int(digits)
 
     def _await_rest(self, data: bytes) -> None:
         if self.state != _HEAD:

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from farebox.clock import now_ns, uuid7
 from farebox.proxy import answers, recording
-from farebox.proxy.attribution import find_key
 from farebox.proxy.bodies import FramingError
+from farebox.proxy.deaf import DeafMeter
 from farebox.proxy.incoming import BrokenAnswer, Incoming
 from farebox.proxy.outgoing import Outgoing
-from farebox.proxy.tap import Tap
+from farebox.proxy.prepared import Prepared
 
 if TYPE_CHECKING:
     import asyncio
 
     from farebox.journal.records import Outcome
     from farebox.proxy.client import ClientConnection
-    from farebox.proxy.routes import Route
+    from farebox.proxy.deaf import ExchangeMeter
     from farebox.proxy.service import Proxy
     from farebox.proxy.upstream import ConnectError, UpstreamConnection
     from farebox.wire.http_policy import RequestHead
@@ -31,96 +31,63 @@ if TYPE_CHECKING:
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def begin(proxy: Proxy, client: ClientConnection, request: RequestHead) -> Exchange | None:
-    """Start an accepted request's exchange; None where we have answered it ourselves."""
+def begin(proxy: Proxy, client: ClientConnection, request: RequestHead) -> Prepared | None:
+    """Route an accepted request; None where we have answered it ourselves."""
     found = proxy.routes.find(request.path)
     if found is None:
         keep = not (request.close or request.has_body or proxy.draining)
         client.finish(proxy.own_answer(request, close=not keep), keep=keep, unread=request.has_body)
         return None
-    return Exchange(proxy, client, request, *found)
+    return Prepared(request, *found, proxy.fingerprints, proxy.journal.source)
 
 
 class Exchange:
     """One HTTP attempt, from its accepted head to its DONE record."""
 
-    __slots__ = (
-        "answered",
-        "began_ns",
-        "client",
-        "connecting",
-        "ended",
-        "event_id",
-        "first_byte_ns",
-        "forwarded",
-        "gate",
-        "gate_position",
-        "incoming",
-        "key_fingerprint",
-        "meter",
-        "occurred_at_ns",
-        "origin_fields",
-        "outgoing",
-        "own_ns",
-        "partial_at",
-        "proxy",
-        "replay",
-        "request",
-        "route",
-        "status",
-        "target",
-        "touched",
-        "upstream",
-    )
+    # What most exchanges never change.
+    incoming: Incoming | None = None
+    upstream: UpstreamConnection | None = None
+    connecting: asyncio.Task[None] | None = None
+    replay: bytes | None = None
+    """The request as sent, while a second try would be safe."""
+    answered = False
+    """The client has been sent the answer's head."""
+    ended = False
+    status = 0
+    first_byte_ns = 0
+    own_ns = 0
+    """Time that we ourselves took, as far as it is known."""
+    partial_at = 0.0
+    gate: list[bytes] | None = None
+    """What waits until its record survives a power cut."""
+    gate_position = 0
+    origin: dict[str, Any] | None = None
+    """What records say of who sent what where, once it is all known."""
 
     def __init__(
-        self, proxy: Proxy, client: ClientConnection, request: RequestHead, route: Route, path: bytes
+        self, proxy: Proxy, client: ClientConnection, prepared: Prepared, length: int | None
     ) -> None:
         self.began_ns = monotonic_ns()
-        self.occurred_at_ns = now_ns()
-        self.event_id = uuid7(self.occurred_at_ns)
+        self.occurred_at_ns = occurred = now_ns()
+        self.event_id = uuid7(occurred)
         self.proxy = proxy
         self.client = client
-        self.request = request
-        self.route = route
-        self.target = route.target(request.method, path)
-        self.incoming: Incoming | None = None
-        self.upstream: UpstreamConnection | None = None
-        self.connecting: asyncio.Task[None] | None = None
-        self.replay: bytes | None = None
-        """The request as sent, while a second try would be safe."""
-        self.forwarded = False
-        self.answered = False
-        """The client has been sent the answer's head."""
-        self.ended = False
-        self.status = 0
-        self.first_byte_ns = 0
-        self.own_ns = 0
-        """Time that we ourselves took, as far as it is known."""
+        self.prepared = prepared
         self.touched = proxy.tick
         """When a byte last moved, in the service's seconds."""
-        self.partial_at = 0.0
-        self.origin_fields: dict[str, Any] | None = None
-        self.gate: list[bytes] | None = None
-        """What waits until its record survives a power cut."""
-        self.gate_position = 0
+        self.forwarded = False
         proxy.in_flight += 1
         client.exchange = self
-        self.admit()
-
-    # Admit: who asks, with which key.
-
-    def admit(self) -> None:
-        request, route, target, proxy = self.request, self.route, self.target, self.proxy
-        query = request.query
-        asked = query.decode("latin-1") if query else ""
-        self.meter = Tap(proxy.meter, target.endpoint, target.path, asked, request.headers)
-        key = find_key(request.fields, query, route.key_headers, route.key_query)
-        self.key_fingerprint = proxy.fingerprints.of(route.name, key) if key else None
-        self.outgoing = Outgoing(request, target, self.meter, proxy.limits)
-        if request.expects_continue and not self.outgoing.complete:
-            self.client.write(_CONTINUE)
-        if not self.outgoing.held:
+        target = prepared.target
+        meter: ExchangeMeter
+        try:
+            meter = proxy.meter(target.endpoint, target.path, prepared.query, prepared.meter_headers)
+        except Exception as error:
+            meter = DeafMeter(error)
+        self.outgoing = outgoing = Outgoing(prepared, length, meter, proxy.limits)
+        if prepared.request.expects_continue and not outgoing.complete:
+            client.write(_CONTINUE)
+        if not outgoing.held:
             self.forward()
 
     @property
@@ -151,10 +118,11 @@ class Exchange:
     def forward(self) -> None:
         self.forwarded = True
         recording.write_intent(self)
-        self.outgoing.begin(self.route.host_line)
-        connection = self.route.origin.take()
+        self.outgoing.begin()
+        origin = self.prepared.route.origin
+        connection = origin.take()
         if connection is None:
-            self.connecting = self.route.origin.connect(self)
+            self.connecting = origin.connect(self)
         else:
             self.connected(connection)
 
@@ -167,23 +135,21 @@ class Exchange:
         connection.exchange = self
         self.touched = self.proxy.tick
         outgoing = self.outgoing
+        prepared = self.prepared
         if self.replay is not None:
             data, self.replay = self.replay, None
         else:
             data = outgoing.pop()
-            if connection.reused and outgoing.complete and outgoing.replayable:
-                self.replay = data if len(data) <= self.proxy.limits.replay_body else None
-            self.own_ns = monotonic_ns() - self.began_ns if outgoing.complete and connection.reused else 0
-        target = self.target
+            if connection.reused and outgoing.complete:
+                self.own_ns = monotonic_ns() - self.began_ns
+                if prepared.replayable and len(data) <= self.proxy.limits.replay_body:
+                    self.replay = data
         self.incoming = Incoming(
-            self.request,
-            self.meter,
-            injected=outgoing.injected,
-            terminal=target.terminal,
-            usage=target.usage,
+            prepared.request, prepared.target, outgoing.meter, injected=outgoing.injected
         )
         connection.write(data)
-        self.client.resume_reading()
+        if self.client.reading_paused:
+            self.client.resume_reading()
 
     def connect_failed(self, error: ConnectError) -> None:
         self.connecting = None
@@ -253,7 +219,7 @@ class Exchange:
         self.client.finish(data, keep=keep, unread=not complete)
 
     def may_keep_client(self) -> bool:
-        return self.outgoing.complete and not (self.request.close or self.proxy.draining)
+        return self.outgoing.complete and not (self.prepared.request.close or self.proxy.draining)
 
     # Durability `power`: the terminal frame waits until its record is on the disk.
 
@@ -290,7 +256,7 @@ class Exchange:
             self.complete(incoming, last)
         elif self.replay is not None:
             # A pooled connection that was closed while unused: nothing of an answer came.
-            self.connecting = self.route.origin.connect(self)
+            self.connecting = self.prepared.route.origin.connect(self)
         else:
             slug = "upstream_closed_early" if self.first_byte_ns else "upstream_closed"
             self.fail(502, slug, "the upstream closed the connection before its answer's end.")
@@ -343,8 +309,8 @@ class Exchange:
 
     def say(self, status: int, slug: str, message: str) -> None:
         keep = self.may_keep_client()
-        shape = self.route.provider.error_shape
-        to_head = self.request.method == b"HEAD"
+        shape = self.prepared.error_shape
+        to_head = self.prepared.request.method == b"HEAD"
         self.client.finish(
             answers.error(shape, status, slug, message, close=not keep, to_head=to_head),
             keep=keep,

@@ -1,4 +1,4 @@
-"""Split heads with llhttp, have them judged by the policy, and write the heads we send.
+"""Split heads with llhttp, have them judged by the policy, and write the heads clients get.
 
 Heads keep their raw lines: what is not removed or replaced goes on byte for byte.
 """
@@ -55,31 +55,6 @@ def read_response(head: bytes, *, to_head: bool) -> ResponseHead | Refusal:
     except httptools.HttpParserError as error:
         return Refusal(502, "malformed", f"The upstream's answer is not valid HTTP/1.1: {str(error)[:120]}.")
     return judge_response(head, lines.headers, parsed_status=parser.get_status_code(), to_head=to_head)
-
-
-def write_request(
-    request: RequestHead, target: bytes, host_line: bytes, body_bytes: int | None = None
-) -> bytes:
-    """Return the head to send upstream; `body_bytes` replaces the body's framing.
-
-    The request's raw lines are used up.
-    """
-    lines = request.lines
-    lines[0] = b"%s %s HTTP/1.1" % (request.method, target)
-    lines[request.host_line] = host_line
-    drop = request.drop
-    if body_bytes is not None:
-        length = b"content-length: %d" % body_bytes
-        if request.length_line:
-            lines[request.length_line] = length
-        else:
-            lines[request.coding_line] = length
-    if len(drop) == 1:
-        del lines[drop[0]]
-    elif drop:
-        for index in sorted(set(drop), reverse=True):
-            del lines[index]
-    return b"\r\n".join(lines)
 
 
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))

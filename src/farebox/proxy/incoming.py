@@ -6,11 +6,11 @@ HTTP/1.0, the answer has no framing of its own, or the extra usage event is take
 
 from __future__ import annotations
 
-import re
+from typing import TYPE_CHECKING
 
-from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, ClosingBody, FramingError, LengthBody, chunk
+from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, FramingError, chunk
+from farebox.proxy.deaf import DeafMeter, ExchangeMeter
 from farebox.proxy.heads import read_response, write_response
-from farebox.proxy.tap import Tap
 from farebox.wire.http_policy import (
     Headers,
     Refusal,
@@ -21,8 +21,12 @@ from farebox.wire.http_policy import (
 )
 from farebox.wire.include_usage import UsageChunkFilter
 
+if TYPE_CHECKING:
+    from farebox.proxy.routes import Target
+
 _AS_IT_CAME, _CHUNKED, _PLAIN = range(3)
 """How the body is written: raw, framed anew, or bare until the connection closes."""
+_UNTIL_CLOSED = -1
 _TAIL = 128
 """Bytes of the content before, in case a terminal event comes in two pieces."""
 _SEARCHED = 4096
@@ -40,54 +44,50 @@ class Incoming:
     """One answer. Feed it what the upstream sends; it returns what goes to the client."""
 
     __slots__ = (
-        "_body",
+        "_chunks",
         "_ended",
         "_filter",
         "_injected",
-        "_meter",
+        "_left",
         "_request",
         "_start",
         "_tail",
-        "_terminal",
-        "_usage",
+        "_target",
         "_writing",
         "body_bytes",
         "complete",
         "head",
         "keep_client",
+        "meter",
         "milestone",
         "status",
+        "surplus",
     )
 
-    def __init__(
-        self,
-        request: RequestHead,
-        meter: Tap,
-        *,
-        injected: bool = False,
-        terminal: re.Pattern[bytes] | None = None,
-        usage: re.Pattern[bytes] | None = None,
-    ) -> None:
-        self._terminal = terminal
-        self._usage = usage
-        self._ended = False
-        self._tail = b""
+    def __init__(self, request: RequestHead, target: Target, meter: ExchangeMeter, *, injected: bool) -> None:
+        self.meter = meter
         self._request = request
-        self._meter = meter
+        self._target = target
         self._injected = injected
         self._start = b""
-        self._body: LengthBody | ChunkedBody | ClosingBody | None = None
+        self._chunks: ChunkedBody | None = None
+        self._left = 0
+        """Bytes of the body to come; of chunked ones the framing knows."""
         self._writing = _AS_IT_CAME
         self._filter: UsageChunkFilter | None = None
+        self._ended = False
+        self._tail = b""
         self.head: ResponseHead | None = None
         self.status = 0
         self.body_bytes = 0
         self.complete = False
+        self.surplus = False
+        """More came than the answer announced: its connection is not used again."""
+        self.keep_client = False
+        """Whether the client's connection can serve another request after this answer."""
         self.milestone = False
         """What was fed last says that the stream is over, or what it cost: worth a record before
         it is passed on, because clients stop reading there and not at the framing's end."""
-        self.keep_client = False
-        """Whether the client's connection can serve another request after this answer."""
 
     def feed(self, data: bytes, *, keep: bool) -> bytes:
         """Take in bytes of the answer; `keep` is whether the client's connection may stay.
@@ -98,45 +98,67 @@ class Incoming:
         start = b""
         self.milestone = False
         if self.head is None:
-            if self._start:
-                data = self._start + data
             start, data = self._read_head(data, keep)
             if self.head is None:
                 return start
-        body = self._body
-        if data and body is not None:
+        if self._chunks is not None:
+            if not data:
+                return start
             try:
-                data, content = body.take(data)
+                data, content = self._chunks.take(data)
             except FramingError as error:
                 raise BrokenAnswer(error.rule, "the upstream's answer breaks its framing.") from None
-            if content:
-                self.body_bytes += len(content)
-                self._meter.response_body(content)
-                if self._terminal is not None and not body.complete:
-                    self._look_for_end(self._terminal, content)
-            if self._writing != _AS_IT_CAME:
-                data = self._rewrite(content)
-        if body is not None and body.complete:
-            self.complete = True
-            if self._writing == _CHUNKED:
+            self.complete = self._chunks.complete
+        else:
+            left = self._left
+            if left >= 0:
+                left -= len(data)
+                if left < 0:
+                    data = data[:left]
+                    left = 0
+                    self.surplus = True
+                self._left = left
+                self.complete = not left
+            content = data
+        if content:
+            self.body_bytes += len(content)
+            try:
+                self.meter.response_body(content)
+            except Exception as error:
+                self.meter = DeafMeter(error)
+            if not self.complete and self._left <= 0:
+                self._look_for_end(content)
+        if self._writing != _AS_IT_CAME:
+            if self._filter is not None:
+                content = self._filter.feed(content)
+            data = chunk(content) if self._writing == _CHUNKED else content
+            if self.complete:
                 data += self._last()
         return start + data if start else data
 
     def end(self) -> bytes | None:
         """The upstream closed: return the last bytes of a body that ends so, None for others."""
-        if type(self._body) is not ClosingBody:
+        if self._left != _UNTIL_CLOSED:
             return None
         self.complete = True
-        return self._last() if self._writing == _CHUNKED else b""
+        return self._last()
 
     @property
     def connection_reusable(self) -> bool:
         """Whether the upstream's connection is ready for another request."""
-        head, body = self.head, self._body
-        return self.complete and head is not None and head.keep_alive and body is not None and not body.rest
+        head = self.head
+        return (
+            self.complete
+            and not self.surplus
+            and head is not None
+            and head.keep_alive
+            and self._left != _UNTIL_CLOSED
+        )
 
     def _read_head(self, data: bytes, keep: bool) -> tuple[bytes, bytes]:
         """Return what goes to the client before the body, and the body's first bytes."""
+        if self._start:
+            data = self._start + data
         interim = b""
         while True:
             end = data.find(b"\r\n\r\n") + 4
@@ -160,22 +182,24 @@ class Incoming:
 
     def _begin(self, response: ResponseHead, head: bytes, keep: bool) -> bytes:
         """Decide how the body is written and return the head for the client."""
-        request = self._request
+        old = self._request.version_1_0
         self.head = response
         self.status = response.status
-        self._meter.response_head(response.status, response.headers)
-        length = response.content_length
-        if response.chunked:
-            self._body = ChunkedBody()
-        elif length is not None:
-            self._body = LengthBody(length)
-            self._terminal = None  # a body of a known length says its end by its length
-        else:
-            self._body = ClosingBody()
+        try:
+            self.meter.response_head(response.status, response.headers)
+        except Exception as error:
+            self.meter = DeafMeter(error)
         if self._injected and response.status == 200 and _is_plain_stream(response.headers):
             self._filter = UsageChunkFilter()
-        old = request.version_1_0
-        if self._filter is not None or (length is None and (old or not response.chunked)):
+            self._writing = _PLAIN if old else _CHUNKED
+        if response.chunked:
+            self._chunks = ChunkedBody()
+            if old:
+                self._writing = _PLAIN
+        elif response.content_length is not None:
+            self._left = response.content_length
+        else:
+            self._left = _UNTIL_CLOSED
             self._writing = _PLAIN if old else _CHUNKED
         self.keep_client = keep and self._writing != _PLAIN
         add: tuple[bytes, ...] = ()
@@ -189,24 +213,23 @@ class Incoming:
             return head
         return write_response(response, add=add, unframed=self._writing != _AS_IT_CAME)
 
-    def _look_for_end(self, terminal: re.Pattern[bytes], content: bytes) -> None:
+    def _look_for_end(self, content: bytes) -> None:
+        """See whether a stream whose framing goes on has said that it is over."""
+        target = self._target
+        if target.terminal is None:
+            return
         # An end is near the end: searching all of a large read would cost more than sending it.
         window = self._tail + content if len(content) < _SEARCHED else content[-_SEARCHED:]
         self._tail = window[-_TAIL:]
-        if terminal.search(window) is not None:
+        if target.terminal.search(window) is not None:
             self._ended = self.milestone = True
-        elif self._ended and self._usage is not None and self._usage.search(window) is not None:
+        elif self._ended and target.usage is not None and target.usage.search(window) is not None:
             self.milestone = True  # some streams state their usage after their end
 
-    def _rewrite(self, content: bytes) -> bytes:
-        if self._filter is not None:
-            content = self._filter.feed(content)
-        return chunk(content) if self._writing == _CHUNKED else content
-
     def _last(self) -> bytes:
-        if self._filter is not None:
-            return chunk(self._filter.end()) + LAST_CHUNK
-        return LAST_CHUNK
+        """Return what is written after the last content."""
+        rest = self._filter.end() if self._filter is not None else b""
+        return chunk(rest) + LAST_CHUNK if self._writing == _CHUNKED else rest
 
 
 def _is_plain_stream(headers: Headers) -> bool:

@@ -6,71 +6,62 @@ added; everything else streams through.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, LengthBody, chunk
-from farebox.proxy.heads import write_request
+from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, chunk
+from farebox.proxy.deaf import DeafMeter, ExchangeMeter
 from farebox.wire import include_usage
-from farebox.wire.http_policy import RequestHead
 from farebox.wire.request import RequestFacts, facts
 
 if TYPE_CHECKING:
     from farebox.proxy.limits import Limits
-    from farebox.proxy.routes import Target
-    from farebox.proxy.tap import Tap
-
-
-_REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+    from farebox.proxy.prepared import Prepared
 
 
 class Outgoing:
     """One request. Feed it what the client sends; `pop` what may go upstream."""
 
     __slots__ = (
-        "_body",
+        "_chunks",
         "_injectable",
+        "_left",
         "_limits",
-        "_meter",
         "_pending",
+        "_prepared",
         "_rechunked",
-        "_request",
-        "_target",
         "body_bytes",
         "complete",
         "facts",
         "held",
         "injected",
+        "meter",
         "pending_bytes",
     )
 
-    def __init__(self, request: RequestHead, target: Target, meter: Tap, limits: Limits) -> None:
-        self._request = request
-        self._target = target
-        self._meter = meter
+    def __init__(self, prepared: Prepared, length: int | None, meter: ExchangeMeter, limits: Limits) -> None:
+        """`length`: the body's, None where it is chunked or there is none."""
+        self.meter = meter
+        self._prepared = prepared
         self._limits = limits
         self._pending: list[bytes] = []
         self._rechunked = False
+        self._chunks: ChunkedBody | None = None
         self.pending_bytes = 0
         self.body_bytes = 0
         self.injected = False
         self.facts: RequestFacts | None = None
-        if not request.has_body:
-            self._body = None
-            self._injectable = self.held = False
-            self.complete = True
-            self.facts = meter.request_end()
-            return
         self.complete = False
-        length = request.content_length
-        self._body = ChunkedBody() if length is None else LengthBody(length)
-        self._injectable = (
-            target.endpoint.inject_include_usage
-            and (length is None or length <= limits.injected_body)
-            and _is_plain_json(request.fields)
-        )
-        self.held = self._injectable or (length is not None and length <= limits.held_body)
-        """Nothing goes upstream before the body is whole."""
+        if length:
+            self._left = length
+            self._injectable = prepared.injectable and length <= limits.injected_body
+            self.held = self._injectable or length <= limits.held_body
+            """Nothing goes upstream before the body is whole."""
+        elif prepared.request.chunked:
+            self._chunks = ChunkedBody()
+            self._injectable = self.held = prepared.injectable
+        else:
+            self._injectable = self.held = False
+            self._end()
 
     def feed(self, data: bytes) -> bytes:
         """Take in bytes of the body and return those after its end.
@@ -78,52 +69,68 @@ class Outgoing:
         Raises:
             FramingError: The client breaks its own framing.
         """
-        body = self._body
-        if body is None:
-            return data
-        raw, content = body.take(data)
+        rest = b""
+        if self._chunks is None:
+            left = self._left - len(data)
+            if left < 0:
+                data, rest = data[:left], data[left:]
+                left = 0
+            self._left = left
+            ended = not left
+            content = data
+        else:
+            data, content = self._chunks.take(data)
+            ended = self._chunks.complete
+            if self.held:
+                data = content  # a held body gets a length when it is whole
+            elif self._rechunked:
+                data = chunk(content) + LAST_CHUNK if ended else chunk(content)
         self.body_bytes += len(content)
-        self._meter.request_body(content)
-        if self.held and type(body) is ChunkedBody:
-            raw = content  # a held body gets a length when it is whole
-        elif self._rechunked:
-            raw = chunk(content) + LAST_CHUNK if body.complete else chunk(content)
-        self._pending.append(raw)
-        self.pending_bytes += len(raw)
-        if body.complete:
-            self.complete = True
-            self.facts = said = self._meter.request_end()
-            if self._injectable and said.stream and not said.wants_usage:
-                self._inject()
+        try:
+            self.meter.request_body(content)
+        except Exception as error:
+            self.meter = DeafMeter(error)
+        self._pending.append(data)
+        self.pending_bytes += len(data)
+        if ended:
+            self._end()
         elif self.held and self.pending_bytes > self._limits.injected_body:
             self._stop_holding()
-        return body.rest
+        return rest
 
-    def _inject(self) -> None:
-        body = b"".join(self._pending)
-        changed = include_usage.inject(body)
-        self.injected = changed != body
-        self._pending = [changed]
-        self.pending_bytes = len(changed)
+    def _end(self) -> None:
+        self.complete = True
+        try:
+            said = self.meter.request_end()
+        except Exception as error:
+            self.meter = DeafMeter(error)
+            said = RequestFacts()
+        self.facts = said
+        if self._injectable and said.stream and not said.wants_usage:
+            body = b"".join(self._pending)
+            changed = include_usage.inject(body)
+            self.injected = changed != body
+            self._pending = [changed]
+            self.pending_bytes = len(changed)
 
     def _stop_holding(self) -> None:
         """Too large to be changed: from here on it streams like any other."""
         self.held = self._injectable = False
-        if type(self._body) is ChunkedBody:
+        if self._chunks is not None:
             # Its own chunks are gone, and the last read may have ended inside one.
             self._rechunked = True
             self._pending = [chunk(b"".join(self._pending))]
 
-    def begin(self, host_line: bytes) -> None:
+    def begin(self) -> None:
         """Put the head for the upstream before what is pending."""
-        request, path = self._request, self._target.upstream_path
-        reframed = self.held and (self.injected or request.chunked)
-        head = write_request(
-            request,
-            path if request.query is None else path + b"?" + request.query,
-            host_line,
-            self.pending_bytes if reframed else None,
-        )
+        request = self._prepared.request
+        if self.complete and (self.injected or (self.held and request.chunked)):
+            head = self._prepared.upstream_head(self.pending_bytes, reframed=True)
+        elif request.length_line:
+            length = self.pending_bytes if self.complete else self.body_bytes + self._left
+            head = self._prepared.upstream_head(length, reframed=False)
+        else:
+            head = self._prepared.upstream_head(None, reframed=False)
         self._pending.insert(0, head)
         self.pending_bytes += len(head)
 
@@ -139,17 +146,4 @@ class Outgoing:
         """Return what the request said so far: its headers, and its body once that is whole."""
         if self.facts is not None:
             return self.facts
-        return facts({}, self._request.headers, "", {}, "")
-
-    @property
-    def replayable(self) -> bool:
-        """Whether a second copy does no harm (RFC 9110 §9.2.2): a POST could be billed twice."""
-        request = self._request
-        return request.method in _REPLAYABLE or b"idempotency-key" in request.fields
-
-
-def _is_plain_json(fields: Mapping[bytes, bytes]) -> bool:
-    return (
-        fields.get(b"content-type", b"")[:16].lower() == b"application/json"
-        and fields.get(b"content-encoding", b"identity").lower() == b"identity"
-    )
+        return facts({}, self._prepared.meter_headers, "", {}, "")

@@ -22,9 +22,9 @@ from farebox.journal.health import JournalHealth
 from farebox.proxy import answers
 from farebox.proxy.attribution import Fingerprints
 from farebox.proxy.client import ClientConnection
+from farebox.proxy.deaf import MakeMeter
 from farebox.proxy.limits import Limits
 from farebox.proxy.routes import Routes
-from farebox.proxy.tap import MakeMeter
 from farebox.proxy.upstream import client_tls
 from farebox.wire.http_policy import RequestHead, allowed_hosts
 from farebox.wire.meter import Meter

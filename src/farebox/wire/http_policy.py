@@ -355,10 +355,10 @@ def judge_response(
     lines = head.split(b"\r\n")
     if len(lines) != len(headers) + 3:
         return _bad_answer("malformed", "its lines do not match its headers")
-    start = _STATUS_LINE.fullmatch(lines[0])
-    if start is None:
+    found = _status_lines.get(lines[0]) or _read_status_line(lines[0])
+    if found is None:
         return _bad_answer("malformed", "its status line is not HTTP/1.1")
-    status = int(start[2])
+    status, old = found
     if status != parsed_status:
         return _bad_answer("malformed", "its status can be read in two ways")
     if status == 101:
@@ -368,7 +368,6 @@ def judge_response(
     if len(head) > LINE_BYTES_MAX and _LONG_LINE.search(head):
         return _bad_answer("line_too_long", "a header line is over the limit")
     response = ResponseHead(status, lines, headers)
-    old = start[1] == b"0"
     if old:
         response.old = True
         response.keep_alive = False
@@ -417,6 +416,21 @@ def judge_response(
         response.chunked = False
         response.content_length = 0
     return response
+
+
+def _read_status_line(line: bytes) -> tuple[int, bool] | None:
+    """Return status and whether it is HTTP/1.0's; the few usual lines are read once."""
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        return None
+    found = int(match[2]), match[1] == b"0"
+    if len(_status_lines) < _STATUS_LINES_MAX and len(line) < 64:
+        _status_lines[line] = found
+    return found
+
+
+_status_lines: dict[bytes, tuple[int, bool]] = {}
+_STATUS_LINES_MAX = 256
 
 
 def _apply_response_connection(response: ResponseHead, value: bytes) -> Refusal | None:

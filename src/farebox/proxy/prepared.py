@@ -1,0 +1,112 @@
+"""What follows from a request's head alone: where it goes, who asks, what the upstream is sent.
+
+A client sends nearly the same head with every call of a connection; only its length differs. So
+this is worked out once and kept with the connection, where the next head is compared with it byte
+for byte.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from farebox.proxy.attribution import Fingerprints, find_key, retry_count
+from farebox.proxy.routes import Route
+from farebox.wire.http_policy import Headers, RequestHead
+
+_REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+
+_OF_NO_INTEREST = frozenset(
+    (
+        b"host",
+        b"accept",
+        b"accept-encoding",
+        b"accept-language",
+        b"authorization",
+        b"connection",
+        b"content-length",
+        b"user-agent",
+        b"x-api-key",
+    )
+)
+
+
+class Prepared:
+    """One accepted head, routed."""
+
+    __slots__ = (
+        "_head",
+        "error_shape",
+        "injectable",
+        "meter_headers",
+        "origin",
+        "query",
+        "replayable",
+        "request",
+        "route",
+        "target",
+    )
+
+    def __init__(
+        self, request: RequestHead, route: Route, path: bytes, fingerprints: Fingerprints, source: str
+    ) -> None:
+        self.request = request
+        self.route = route
+        self.target = target = route.target(request.method, path)
+        fields = request.fields
+        self.query = request.query.decode("latin-1") if request.query else ""
+        self.meter_headers: Headers = [
+            pair
+            for pair in request.headers
+            if pair[0] not in _OF_NO_INTEREST and not pair[0].startswith(b"x-stainless-")
+        ]
+        """Headers that can say what the body is, or whose call it is."""
+        self.injectable = (
+            target.endpoint.inject_include_usage
+            and fields.get(b"content-type", b"")[:16].lower() == b"application/json"
+            and fields.get(b"content-encoding", b"identity").lower() == b"identity"
+        )
+        self.replayable = request.method in _REPLAYABLE or b"idempotency-key" in fields
+        """Whether a second copy does no harm (RFC 9110 §9.2.2): a POST could be billed twice."""
+        self.error_shape = route.provider.error_shape
+        key = find_key(fields, request.query, route.key_headers, route.key_query)
+        self.origin: dict[str, Any] = {
+            "source": source,
+            "provider": route.provider.id,
+            "surface": target.endpoint.surface,
+            "method": target.method,
+            "path": target.shown_path,
+            "host": route.host,
+            "key_fingerprint": fingerprints.of(route.name, key) if key else None,
+            "attempt": retry_count(fields),
+        }
+        """What records say of every call with this head."""
+        self._head: tuple[bytes, bytes] | None = None
+
+    def upstream_head(self, length: int | None, *, reframed: bool) -> bytes:
+        """Return the head to send: the client's own lines, without what is not for the upstream.
+
+        `reframed`: the body is sent with `length`, however the client framed it.
+        """
+        request = self.request
+        if length is None or not (reframed or request.length_line):
+            return self._lines(None)
+        known = self._head
+        if known is None:
+            mark = b"\0"  # no line of an accepted head has one
+            before, _, after = self._lines(mark).partition(mark)
+            known = self._head = before, after
+        return b"%s%d%s" % (known[0], length, known[1])
+
+    def _lines(self, length: bytes | None) -> bytes:
+        request, path = self.request, self.target.upstream_path
+        target = path if request.query is None else path + b"?" + request.query
+        lines = list(request.lines)
+        lines[0] = b"%s %s HTTP/1.1" % (request.method, target)
+        lines[request.host_line] = self.route.host_line
+        if length is not None:
+            at = request.length_line or request.coding_line
+            name = lines[at].partition(b":")[0] if request.length_line else b"Content-Length"
+            lines[at] = name + b": " + length
+        for index in sorted(set(request.drop), reverse=True):
+            del lines[index]
+        return b"\r\n".join(lines)
