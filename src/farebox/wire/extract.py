@@ -35,6 +35,7 @@ class Plan:
         self.measure = Measure(form)
         self.watch = key_pattern(self.reader.watched) if self.reader.watched else None
         self.watch_values = value_pattern(form.watch_values)
+        self.watching = tuple(pattern for pattern in (self.watch, self.watch_values) if pattern is not None)
         self.terminal = value_pattern(form.terminal)
         self.id = tuple(getter(path) for path in form.id)
         self.model = tuple(getter(path) for path in form.model)

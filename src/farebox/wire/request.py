@@ -91,31 +91,75 @@ class RequestReader:
             return {}
 
 
-class _Wanted:
+class Wanted:
     """The keys of a request body that matter, compiled."""
 
-    __slots__ = ("_decode", "_names", "keys")
+    __slots__ = ("_names", "decode", "keys")
 
-    def __init__(self, keys: frozenset[str]) -> None:
-        self.keys = keys
-        names = {f"f{index}": key for index, key in enumerate(sorted(keys))}
-        struct = msgspec.defstruct("Request", [(name, Any, None) for name in names], rename=names, gc=False)
-        self._decode = msgspec.json.Decoder(struct).decode
-        self._names = tuple(names.values())
+    def __init__(self, extra: tuple[str, ...]) -> None:
+        self.keys = frozenset((*_BASE_KEYS, *extra))
+        self._names = (*_BASE_KEYS, *sorted(self.keys.difference(_BASE_KEYS)))
+        spelled = {f"f{index}": key for index, key in enumerate(self._names[len(_BASE_KEYS) :])}
+        struct = msgspec.defstruct(
+            "Request", [(name, Any, None) for name in spelled], bases=(_Base,), rename=spelled
+        )
+        self.decode = msgspec.json.Decoder(struct).decode
 
     def read(self, text: bytes) -> dict[str, Any]:
-        values = msgspec.structs.astuple(self._decode(text))
+        """Return the keys that are there; raise as `msgspec` does on bad JSON."""
+        values = msgspec.structs.astuple(self.decode(text))
         return {key: value for key, value in zip(self._names, values, strict=True) if value is not None}
 
 
-_all_wanted: dict[tuple[str, ...], _Wanted] = {}
+class _Base(msgspec.Struct, gc=False):
+    """What every request is asked for, in the order of `_BASE_KEYS`."""
+
+    model: Any = None
+    stream: Any = None
+    stream_options: Any = None
+    user: Any = None
+    metadata: Any = None
+    safety_identifier: Any = None
 
 
-def _wanted(keys: tuple[str, ...]) -> _Wanted:
+_decode_base = msgspec.json.Decoder(_Base).decode
+_all_wanted: dict[tuple[str, ...], Wanted] = {}
+
+
+def _wanted(keys: tuple[str, ...]) -> Wanted:
     wanted = _all_wanted.get(keys)
     if wanted is None:
-        wanted = _all_wanted[keys] = _Wanted(frozenset((*_BASE_KEYS, *keys)))
+        wanted = _all_wanted[keys] = Wanted(keys)
     return wanted
+
+
+def plain_facts(text: bytes, headers: Headers, path: str) -> RequestFacts | None:
+    """Return what an ordinary small JSON request says, None for one that needs a closer look.
+
+    Most requests name a model and nobody who is asking: for them nothing else has to be built.
+    """
+    if text[:1] != b"{" or len(text) > SMALL_BYTES:
+        return None
+    names = b" ".join([name for name, _ in headers])
+    if b"x-farebox-" in names or b"content-encoding" in names:
+        return None
+    try:
+        body = _decode_base(text)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
+    model = body.model
+    if type(model) is not str or not model:
+        return None
+    if body.user is not None or body.metadata is not None or body.safety_identifier is not None:
+        return None
+    stream, options = body.stream, body.stream_options
+    if stream is not True and options is None and stream != "true" and ":stream" not in path:
+        return RequestFacts(request_model=model[:_FIELD_MAX])
+    return RequestFacts(
+        request_model=model[:_FIELD_MAX],
+        stream=stream is True or stream == "true" or ":stream" in path,
+        wants_usage=isinstance(options, dict) and options.get("include_usage") is True,  # pyright: ignore[reportUnknownMemberType]
+    )
 
 
 def facts(

@@ -27,15 +27,13 @@ class EventScanner:
         self,
         *,
         separator: bytes,
-        watch: re.Pattern[bytes] | None,
-        watch_values: re.Pattern[bytes] | None,
+        watch: tuple[re.Pattern[bytes], ...],
         decode: Callable[[bytes], None],
         identified: Callable[[], bool],
     ) -> None:
         self._separator = separator
         self._sse = separator == b"\n\n"
         self._watch = watch
-        self._watch_values = watch_values
         self._decode = decode
         self._identified = identified
         self._pieces: list[bytes] = []
@@ -112,10 +110,9 @@ class EventScanner:
         if self._looking:
             position = self._first(region)
         hits: list[int] = []
-        for pattern in (self._watch, self._watch_values):
-            if pattern is not None:
-                hits += [match.start() for match in pattern.finditer(region, position)]
-        if self._watch is not None and self._watch_values is not None:
+        for pattern in self._watch:
+            hits += [match.start() for match in pattern.finditer(region, position)]
+        if len(self._watch) > 1:
             hits.sort()
         for hit in hits:
             if hit < position:

@@ -1,0 +1,260 @@
+"""Ways of reading an answer's body of text: a JSON document, a stream of events, neither.
+
+The meter hands on what has arrived in batches of `due` bytes; a body looks at a batch at C speed
+and tells the answer's `Gathering` what matters in it. Each holds a bounded amount.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Protocol
+
+import msgspec
+
+from farebox.wire.extract import Gathering, Plan
+from farebox.wire.framing.events import BATCH_BYTES, EventScanner
+from farebox.wire.framing.largejson import JsonPruner, prune
+from farebox.wire.reading import Document
+
+SMALL_BYTES = 64 * 1024
+_SNIFF_BYTES = 512
+_LINE_TYPES = (b"ndjson", b"jsonl", b"stream+json", b"json-seq", b"json-lines")
+_EVENT_STARTS = (b"data:", b"event:", b":", b"id:", b"retry:")
+
+
+class Body(Protocol):
+    """One way of reading a body. `feed` returns the body to go on with when that changes."""
+
+    streamed: bool
+    problem: str | None
+    due: int
+    """How many bytes to gather before they are worth looking at."""
+
+    def feed(self, data: bytes) -> Body | None:
+        """Take in a batch."""
+
+    def flush(self) -> None:
+        """Look at what has arrived, there may be more."""
+
+    def finish(self) -> None:
+        """Look at what has arrived, there is no more."""
+
+    def ended(self, plan: Plan) -> bool:
+        """Return whether the answer said itself that it is complete."""
+        ...
+
+
+class Ignored:
+    """Nothing in it is of interest: audio, an endpoint without a format."""
+
+    streamed = False
+    problem: str | None = None
+    due = 0
+
+    def feed(self, data: bytes) -> Body | None:
+        return None
+
+    def flush(self) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+    def ended(self, plan: Plan) -> bool:
+        return True
+
+
+class Unknown:
+    """The first bytes, until they tell what the body is."""
+
+    streamed = False
+    problem: str | None = None
+    due = 0
+
+    def __init__(self, gathering: Gathering, content_type: bytes) -> None:
+        self._gathering = gathering
+        self._content_type = content_type
+        self._start = b""
+
+    def feed(self, data: bytes) -> Body | None:
+        start = self._start + data if self._start else data
+        text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if not text[:8].strip() or (len(text) < 6 and text[:1] not in (b"{", b"[")):
+            if len(start) > _SNIFF_BYTES:
+                return Ignored()
+            self._start = start
+            return None
+        body = self._choose(text)
+        return body.feed(start) or body
+
+    def _choose(self, text: bytes) -> Body:
+        lines, events = _kind(self._content_type)
+        if text[:1] in (b"{", b"["):
+            return Events(self._gathering, b"\n") if lines else Json(self._gathering)
+        if events or text.startswith(_EVENT_STARTS):
+            return Events(self._gathering, b"\n\n")
+        return Ignored()
+
+    def flush(self) -> None:
+        pass
+
+    def finish(self) -> None:
+        if self._start.strip():
+            self.problem = "body_not_json"
+
+    def ended(self, plan: Plan) -> bool:
+        return False
+
+
+@lru_cache(maxsize=256)
+def _kind(content_type: bytes) -> tuple[bool, bool]:
+    """Return whether a content type means lines of JSON, and whether it means events."""
+    kind = content_type.lower()
+    return any(name in kind for name in _LINE_TYPES), b"event-stream" in kind
+
+
+class Json:
+    """A JSON document: kept whole while small, cut down while it passes when large."""
+
+    streamed = False
+    problem: str | None = None
+    due = SMALL_BYTES + 1
+    _text = b""
+    _pruner: JsonPruner | None = None
+    _done = False
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+
+    def feed(self, data: bytes) -> Body | None:
+        pruner = self._pruner
+        if pruner is not None:
+            pruner.feed(data)
+            return None
+        text = self._text = self._text + data if self._text else data
+        if len(text) <= SMALL_BYTES:
+            return None
+        self._text = b""
+        if self._is_lines(text):
+            lines = Events(self._gathering, b"\n")
+            lines.feed(text)
+            return lines
+        self._pruner = JsonPruner(frozenset(self._gathering.plan.reader.keys))
+        self._pruner.feed(text)
+        return None
+
+    def _is_lines(self, text: bytes) -> bool:
+        """Return whether this is one document a line, though the content type does not say so."""
+        first, ended, more = text.partition(b"\n")
+        if not ended or not more.strip():
+            return False
+        try:
+            self._gathering.plan.reader.read(first)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return False
+        return True
+
+    def flush(self) -> None:
+        """A document says nothing before its end."""
+
+    def finish(self) -> None:
+        if self._done:
+            return
+        self._done = True
+        pruner = self._pruner
+        if pruner is not None:
+            self.problem = pruner.problem
+            text = pruner.result()
+            if pruner.problem is None and not pruner.closed:
+                self.problem = "body_incomplete"
+        else:
+            text, self._text = self._text, b""
+        if self.problem is None or (text.startswith(b"[") and self.problem == "body_incomplete"):
+            self._read(text)
+
+    def _read(self, text: bytes) -> None:
+        reader = self._gathering.plan.reader
+        try:
+            if text[:1] != b"{" and text.lstrip()[:1] == b"[":
+                self.streamed = True
+                for body in reader.decode_list(_closed_list(text)):
+                    self._gathering.add(reader.document(body))
+            else:
+                self._gathering.add(reader.read(text))
+        except RecursionError:
+            self.problem = "nested_too_deep"
+        except (msgspec.MsgspecError, ValueError):
+            self._read_lines(text)
+
+    def _read_lines(self, text: bytes) -> None:
+        """Read one document a line, for line streams whose content type does not say so."""
+        reader = self._gathering.plan.reader
+        documents: list[Document] = []
+        try:
+            documents += [reader.read(line) for line in text.strip().split(b"\n") if line.strip()]
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            self.problem = "body_not_json"
+        if len(documents) > 1:
+            self.streamed = True
+            for document in documents:
+                self._gathering.add(document)
+
+    def ended(self, plan: Plan) -> bool:
+        return self._done and self.problem is None
+
+
+def _closed_list(text: bytes) -> bytes:
+    """Return a JSON list that broke off with its complete entries only."""
+    stripped = text.rstrip()
+    if stripped.endswith(b"]"):
+        return text
+    cut = max(stripped.rfind(b"}\n,"), stripped.rfind(b"},"), stripped.rfind(b"}\r\n,"))
+    return stripped[: cut + 1] + b"]" if cut > 0 else text
+
+
+class Events:
+    """A stream of events: server-sent, or one JSON document a line."""
+
+    streamed = True
+    problem: str | None = None
+    due = BATCH_BYTES
+    _terminal = False
+
+    def __init__(self, gathering: Gathering, separator: bytes) -> None:
+        self._gathering = gathering
+        self._scanner = EventScanner(
+            separator=separator,
+            watch=gathering.plan.watching,
+            decode=self._decode,
+            identified=lambda: gathering.identified,
+        )
+
+    def feed(self, data: bytes) -> Body | None:
+        self._scanner.feed(data)
+        return None
+
+    def flush(self) -> None:
+        self._scanner.flush()
+
+    def finish(self) -> None:
+        scanner = self._scanner
+        scanner.finish()
+        if self._gathering.error_code is None:
+            scanner.errors()
+        self.problem = scanner.too_large
+
+    def _decode(self, payload: bytes) -> None:
+        reader = self._gathering.plan.reader
+        if len(payload) > SMALL_BYTES:
+            payload = prune(payload, frozenset(reader.keys))
+        try:
+            self._gathering.add(reader.read(payload))
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return  # an event that is not JSON tells nothing; the terminal check still counts
+        terminal = self._gathering.plan.terminal
+        if terminal is not None and not self._terminal and terminal.search(payload):
+            self._terminal = True
+
+    def ended(self, plan: Plan) -> bool:
+        terminal = plan.terminal
+        return terminal is None or self._terminal or terminal.search(self._scanner.tail) is not None
