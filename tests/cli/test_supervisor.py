@@ -18,24 +18,30 @@ import pytest
 from farebox.cli.supervisor import written_pid
 
 CHILD = """
-import json, os, signal, socket, sys, time
+import json, os, select, signal, socket, sys, time
 run, name, fd = sys.argv[1], sys.argv[2], int(sys.argv[3])
-def leave(*_):
-    with open(f"{run}/order", "a") as file:
-        file.write(name + "\\n")
-    sys.exit(0)
-signal.signal(signal.SIGTERM, leave)
+wake, woken = os.pipe()
+os.set_blocking(woken, False)
+signal.signal(signal.SIGTERM, lambda *_: None)
+signal.set_wakeup_fd(woken)
 with open(f"{run}/.{name}.{os.getpid()}", "w") as file:
     json.dump({"pid": os.getpid(), "host": "127.0.0.1", "port": 1}, file)
 os.replace(f"{run}/.{name}.{os.getpid()}", f"{run}/{name}.json")
-if fd < 0:
-    while True:
-        time.sleep(60)
-listener = socket.socket(fileno=fd)
-while True:
-    connection, _ = listener.accept()
+listener = None if fd < 0 else socket.socket(fileno=fd)
+if listener is not None:
+    listener.setblocking(False)
+while True:  # what was accepted is answered before TERM is looked at
+    ready, _, _ = select.select([wake, listener] if listener else [wake], [], [])
+    if wake in ready:
+        break
+    try:
+        connection, _ = listener.accept()
+    except BlockingIOError:  # the other one was faster
+        continue
     connection.sendall(str(os.getpid()).encode())
     connection.close()
+with open(f"{run}/order", "a") as file:
+    file.write(name + "\\n")
 """
 SUPERVISE = """
 import sys

@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -92,17 +93,17 @@ def _run_to_end(command: list[str], environment: dict[str, str], proxy: PrivateP
         return NOT_EXECUTABLE if exists else NOT_FOUND
     sys.stdout.flush()
     previous = {number: signal.getsignal(number) for number in (*_FORWARDED, signal.SIGINT, signal.SIGQUIT)}
-    # The terminal sends these to the whole group: the command decides what they mean, we stay
-    # to count. Set before the fork: a handler is reset in the child by exec, "ignore" would not be.
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        if previous[number] != signal.SIG_IGN:
-            signal.signal(number, lambda _number, _frame: None)
+    forwarder = _Forwarder()
+    # Set before the command starts, so that no signal falls between; a handler is reset in the
+    # command by exec. The terminal sends INT and QUIT to the whole group: the command decides
+    # what they mean, we stay to count. What the user had us ignore stays ignored.
+    for number, handler in previous.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, forwarder.take if number in _FORWARDED else _stay)
     try:
         # Python ignores SIGPIPE; the command is started as a shell would start it.
         child = os.posix_spawn(program, command, environment, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
-        for number in _FORWARDED:
-            if previous[number] != signal.SIG_IGN:
-                signal.signal(number, lambda received, _frame: _forward(child, received))
+        forwarder.deliver_to(child)
         return _wait(child, proxy)
     except OSError as error:
         say(f"{command[0]}: {error.strerror}")
@@ -110,6 +111,29 @@ def _run_to_end(command: list[str], environment: dict[str, str], proxy: PrivateP
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+class _Forwarder:
+    """Pass signals on to the command, those that came before it was there, too."""
+
+    def __init__(self) -> None:
+        self._child = 0
+        self._early: list[int] = []
+
+    def take(self, number: int, _frame: FrameType | None) -> None:
+        if self._child:
+            _forward(self._child, number)
+        else:
+            self._early.append(number)
+
+    def deliver_to(self, child: int) -> None:
+        self._child = child
+        for number in self._early:
+            _forward(child, number)
+
+
+def _stay(_number: int, _frame: FrameType | None) -> None:
+    return
 
 
 def _forward(child: int, number: int) -> None:
