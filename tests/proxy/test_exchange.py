@@ -208,6 +208,35 @@ def test_heads_may_come_in_any_two_pieces() -> None:
             assert client.answer().body == b"{}"
 
 
+@pytest.mark.parametrize(
+    "length",
+    ["+2", "-2", "2, 2", "0x2", " ", "2\r\nContent-Length: 2", "2\r\nTransfer-Encoding: chunked",
+     "2\r\nX_Y: 1", "2\r\n A: b", "\u00b2", "1" * 30],
+)  # fmt: skip
+def test_a_head_like_the_one_before_is_judged_again_unless_its_length_alone_differs(length: str) -> None:
+    with serving(answer_chat) as (upstream, proxy), proxy.connect() as client:
+        for body in (b"{}", b'{"a": 1}', b"{}"):
+            assert client.post(CHAT, body, JSON, "X-A: b").status == 200
+        client.send(client.head("POST", CHAT, JSON, "X-A: b", f"Content-Length: {length}") + b"{}")
+        assert client.until_closed().startswith(b"HTTP/1.1 4")
+    assert [request.body for request in upstream.requests] == [b"{}", b'{"a": 1}', b"{}"]
+    assert [request.header("content-length") for request in upstream.requests] == ["2", "8", "2"]
+
+
+def test_calls_of_one_connection_keep_their_own_attribution_and_path() -> None:
+    def respond(request: Request) -> Reply:
+        return mock.json_reply({"path": request.path, "x": request.header("x-a")})
+
+    with serving(respond) as (_, proxy), proxy.connect() as client:
+        for number in (1, 1, 2, 3, 1):
+            answer = client.post(f"/openai/v1/{number}", b"{}", f"x-a: {number}", f"x-farebox-user: {number}")
+            assert json.loads(answer.body) == {"path": f"/v1/{number}", "x": str(number)}
+        dones = proxy.settled(5)
+    assert [done.attribution["user"] for done in dones] == ["1", "1", "2", "3", "1"]
+    assert [done.path for done in dones] == ["/v1/1", "/v1/1", "/v1/2", "/v1/3", "/v1/1"]
+    assert len({done.event_id for done in dones}) == 5
+
+
 def test_a_chunked_answer_keeps_its_own_chunks() -> None:
     raw = (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"

@@ -216,14 +216,16 @@ class Incoming:
     def _look_for_end(self, content: bytes) -> None:
         """See whether a stream whose framing goes on has said that it is over."""
         target = self._target
-        if target.terminal is None:
+        if not target.terminal:
             return
         # An end is near the end: searching all of a large read would cost more than sending it.
         window = self._tail + content if len(content) < _SEARCHED else content[-_SEARCHED:]
         self._tail = window[-_TAIL:]
-        if target.terminal.search(window) is not None:
-            self._ended = self.milestone = True
-        elif self._ended and target.usage is not None and target.usage.search(window) is not None:
+        for pattern in target.terminal:
+            if pattern.search(window) is not None:
+                self._ended = self.milestone = True
+                return
+        if self._ended and target.usage is not None and target.usage.search(window) is not None:
             self.milestone = True  # some streams state their usage after their end
 
     def _last(self) -> bytes:
