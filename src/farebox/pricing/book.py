@@ -367,6 +367,8 @@ class PriceBook:
                 found.append(Layer("overlay", correction.id, correction.rows))
         if listed is not None:
             found.append(Layer("genai-prices", listed.id, listed.rows, with_variants))
+        if own.overlay.resells:
+            found += self._made(own, names)
         if listed is None or not listed.rows:
             regional = [f"{region}/{name}" for name in names] if region else []
             other = self._other(chain, [*regional, *names])
@@ -399,6 +401,22 @@ class PriceBook:
     def _correction(self, prices: ProviderPrices, names: list[str]) -> PricedModel | None:
         index = self._index(prices, "overlay")
         return next((found for name in names if (found := index.find(name)) is not None), None)
+
+    def _made(self, reseller: ProviderPrices, names: list[str]) -> list[Layer]:
+        """Return the makers' standard prices of a model that is resold as `maker/model`."""
+        found: list[Layer] = []
+        for name in names:
+            maker, slash, model = name.partition("/")
+            prices = self.provider(reseller.overlay.resells.get(maker, "")) if slash else None
+            if prices is None:
+                continue
+            correction = self._correction(prices, [model])
+            listed = self._index(prices).find(model)
+            if correction is not None:
+                found.append(Layer("overlay", correction.id, correction.rows, with_variants=False))
+            if listed is not None:
+                found.append(Layer("genai-prices", listed.id, listed.rows, with_variants=False))
+        return found
 
     def _other(self, chain: list[ProviderPrices], names: list[str]) -> PricedModel | None:
         """Return the model of the second list, asked only for what nobody else has a price for."""

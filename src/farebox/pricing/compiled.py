@@ -29,7 +29,7 @@ LITELLM = "litellm.yaml"
 PACKAGED = Path(__file__).resolve().parent / "prices.msgpack"
 """Where the wheel carries the compiled book."""
 
-FORMAT = "farebox-prices/2"
+FORMAT = "farebox-prices/3"
 """Raised with every change of `farebox.pricing.rows`, so that an older compiled file is refused."""
 
 

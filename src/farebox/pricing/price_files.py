@@ -308,6 +308,7 @@ _OVERLAY_KEYS = (
     "prices_of",
     "strip_prefixes",
     "request_model_first",
+    "resells",
     "models",
     "defaults",
     "adjustments",
@@ -327,6 +328,7 @@ def _overlay(file: PriceFile, node: Node) -> ProviderOverlay:
         minimums=tuple(_minimum(file, child) for child in file.children(node.get("minimums"))),
         strip_prefixes=file.texts(node.get("strip_prefixes")),
         request_model_first=node.get("request_model_first") is not None,
+        resells=file.pairs(node.get("resells")),
     )
 
 

@@ -116,6 +116,8 @@ class ProviderOverlay(msgspec.Struct, frozen=True, array_like=True):
     strip_prefixes: tuple[str, ...] = ()
     request_model_first: bool = False
     """The requested name says more about the price than the answered one (regions in it)."""
+    resells: dict[str, str] = {}
+    """Makers by the first segment of a model's name, whose list pays for what this list leaves out."""
 
 
 class ProviderPrices(msgspec.Struct, frozen=True, array_like=True):
