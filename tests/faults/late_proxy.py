@@ -1,6 +1,6 @@
 """A proxy with a fault on purpose, for negative controls: it acknowledges before it has written.
 
-Records reach the journal up to 100 ms after `append` has returned; a kill takes those on the way.
+Records reach the journal 0.3 s after `append` has returned; a kill takes those on the way.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ class LateWriter(JournalWriter):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._late: deque[tuple[int, bytes]] = deque()
+        self._late: deque[tuple[float, int, bytes]] = deque()
         threading.Thread(target=self._write_late, daemon=True).start()
 
     def append(self, record_type: int, payload: bytes) -> int:
-        self._late.append((record_type, payload))
+        self._late.append((time.monotonic(), record_type, payload))
         return 0
 
     def _write_late(self) -> None:
         while True:
-            time.sleep(0.1)
-            for _ in range(len(self._late)):
-                super().append(*self._late.popleft())
+            time.sleep(0.02)
+            while self._late and time.monotonic() - self._late[0][0] > 0.3:
+                _, record_type, payload = self._late.popleft()
+                super().append(record_type, payload)
 
 
 if __name__ == "__main__":
