@@ -11,8 +11,10 @@ from typing import Protocol
 
 import msgspec
 
+from farebox.wire.binary import EventStreamBody
 from farebox.wire.extract import Gathering, Plan
 from farebox.wire.framing.events import BATCH_BYTES, EventScanner
+from farebox.wire.framing.eventstream import is_event_stream
 from farebox.wire.framing.largejson import JsonPruner, prune
 from farebox.wire.reading import Document
 
@@ -20,6 +22,8 @@ SMALL_BYTES = 64 * 1024
 _SNIFF_BYTES = 512
 _LINE_TYPES = (b"ndjson", b"jsonl", b"stream+json", b"json-seq", b"json-lines")
 _EVENT_STARTS = (b"data:", b"event:", b":", b"id:", b"retry:")
+_BINARY_START = b"\0"
+_BINARY_BYTES = 12  # what tells an event stream of AWS
 
 
 class Body(Protocol):
@@ -79,7 +83,8 @@ class Unknown:
     def feed(self, data: bytes) -> Body | None:
         start = self._start + data if self._start else data
         text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if not text[:8].strip() or (len(text) < 6 and text[:1] not in (b"{", b"[")):
+        needed = _BINARY_BYTES if text[:1] == _BINARY_START else 6
+        if not text[:8].strip() or (len(text) < needed and text[:1] not in (b"{", b"[")):
             if len(start) > _SNIFF_BYTES:
                 return Ignored()
             self._start = start
@@ -90,7 +95,10 @@ class Unknown:
     def _choose(self, text: bytes) -> Body:
         lines, events = _kind(self._content_type)
         if text[:1] in (b"{", b"["):
+            lines = lines or self._gathering.plan.format.each is not None
             return Events(self._gathering, b"\n") if lines else Json(self._gathering)
+        if is_event_stream(text):
+            return EventStreamBody(self._gathering)
         if events or text.startswith(_EVENT_STARTS):
             return Events(self._gathering, b"\n\n")
         return Ignored()
@@ -226,7 +234,7 @@ class Events:
             separator=separator,
             watch=gathering.plan.watching,
             decode=self._decode,
-            identified=lambda: gathering.identified,
+            identified=gathering.is_identified,
         )
 
     def feed(self, data: bytes) -> Body | None:

@@ -37,6 +37,8 @@ class Plan:
         self.watch_values = value_pattern(form.watch_values)
         self.watching = tuple(pattern for pattern in (self.watch, self.watch_values) if pattern is not None)
         self.terminal = value_pattern(form.terminal)
+        self.usage_with_content = form.mixed or self.reader.usage_in_body
+        """The usage object holds what must not be stored."""
         self.id = tuple(getter(path) for path in form.id)
         self.model = tuple(getter(path) for path in form.model)
         self.error_code = tuple(getter(path) for path in form.error_code)
@@ -196,7 +198,7 @@ class Gathering:
         else:
             # An empty list that follows a full one would undo what was counted.
             for key, value in fields.items():
-                if value != [] or key not in self.fields:
+                if value is not None and (value != [] or self.fields.get(key) is None):
                     self.fields[key] = value
 
     def _error(self, fields: dict[str, Any]) -> str:
@@ -208,9 +210,8 @@ class Gathering:
                 return str(value)
         return "error"
 
-    @property
-    def identified(self) -> bool:
-        """Whether id and model are known: the first events have told what they had to tell."""
+    def is_identified(self) -> bool:
+        """Return whether id and model are known: the first events have told what they had to tell."""
         return self.response_id is not None and self.response_model is not None
 
 
@@ -261,12 +262,15 @@ def extraction(
     facts = _facts(plan, view) if plan.facts else {}
     if form.constants:
         facts |= form.constants
-    usage = gathering.usage
+    usage, text = gathering.usage, gathering.usage_text
+    if text is None and usage is not None and not plan.usage_with_content:
+        # Several were merged: the result is what gets stored, so its text is needed anyhow.
+        text = gathering.usage_text = encode_any(usage)
     leaves: dict[str, Quantity] = {}
     if form.headers and context.headers:
-        usage = {**(usage or {}), "@header": context.headers}
+        usage, text = {**(usage or {}), "@header": context.headers}, None
     if usage is not None:
-        leaves = plan.measure.read(usage, oddities)
+        leaves = plan.measure.read(usage, oddities, text)
     counted = _counts(plan, gathering, view, served, oddities) if plan.counts else None
     provider_cost = plan.cost.read(view, oddities) if plan.cost is not None else None
     parts = _parts(gathering, view, context.provider, request_model, response_model, leaves, facts, oddities)
@@ -434,7 +438,7 @@ def _entry_kind(entry: Any, path: str | None) -> str:
 def _storable(gathering: Gathering) -> dict[str, Any]:
     """Return the usage object without content, which must never be stored."""
     usage = gathering.usage or {}
-    if gathering.plan.format.mixed or gathering.plan.reader.usage_in_body:
+    if gathering.plan.usage_with_content:
         return {key: value for key, value in usage.items() if isinstance(value, int | Decimal)}
     return usage
 

@@ -6,14 +6,15 @@ numbers. An absent count stays absent, an explicit nought stays nought.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, cast
 
 from farebox.catalog.shape import Take, UsageFormat
 from farebox.wire.facts import CACHE_READ_LEAVES, INPUT_LEAVES, LEAVES, OUTPUT_LEAVES, Quantity
 from farebox.wire.paths import Getter, getter
+from farebox.wire.recipe import DIGITS, INT64_MAX, Place, Recipe, Step, outlined
 
-INT64_MAX = 2**63 - 1
 _TOKEN_LEAVES = frozenset(INPUT_LEAVES + OUTPUT_LEAVES)
 _SPLITTABLE = frozenset(leaf for leaf in LEAVES if leaf.endswith("_seconds"))
 _CACHES = frozenset(CACHE_READ_LEAVES)
@@ -76,10 +77,8 @@ def _decimal_text(value: str, field: str, oddities: Oddities) -> Quantity | None
         return None
 
 
-_Place = tuple[str, str | None]
-_Step = tuple[str, str | None, str, tuple[tuple[str, str, str | None], ...]]
-_UNUSUAL: _Place = ("", "")
-_SHAPES_MAX = 64
+_REMEMBERED_MAX = 64
+_REMEMBERED_BYTES_MAX = 4096
 
 
 class _Taking:
@@ -92,17 +91,21 @@ class _Taking:
         self.field = take.at[0]
         self.fraction = leaf in _SPLITTABLE
 
-    def place(self, usage: dict[str, Any]) -> _Place | None:
-        """Return the one or two keys under which this count lies, `_UNUSUAL` if it is not so simple."""
+    def place(self, usage: dict[str, Any]) -> Place | None:
+        """Return where this count is; raise `ValueError` if that is no plain number."""
         for path, read in zip(self.paths, self.at, strict=True):
-            keys = path.split(".")
-            if len(keys) > 2 or "[" in path or "+" in path:
-                # What lies that deep is not part of the shape: it must be looked up every time.
-                if "+" in path or usage.get(keys[0].partition("[")[0]) is not None:
-                    return _UNUSUAL
-            elif read(usage) is not None:
-                return _UNUSUAL if self.less or self.fraction else (keys[0], keys[1] if keys[1:] else None)
+            value = read(usage)
+            if value is not None:
+                if type(value) is not int or self.fraction:
+                    raise ValueError(path)
+                keys = path.split(".")
+                if len(keys) > 2 or "[" in path or "+" in path:
+                    return "", "", read
+                return keys[0], keys[1] if keys[1:] else None, None
         return None
+
+    def overlaps(self, usage: dict[str, Any]) -> tuple[Getter, ...]:
+        return tuple(read for read in self.less if type(read(usage)) is int)
 
     def read(self, usage: Any, oddities: Oddities) -> Quantity | None:
         for read in self.at:
@@ -135,73 +138,54 @@ class Measure:
         self._remainder = form.remainder
         self._need = form.need
         self._known = _known_fields(form)
-        self._sum_field = form.sum[0] if form.sum else None
-        self._shapes: dict[Any, tuple[_Step, ...]] = {}
-        if any("." in path or "[" in path or "+" in path for path in form.sum) or len(form.sum) > 1:
-            self._shapes = _NoShapes()
+        self._recipes: dict[bytes, Recipe | None] = {}
 
-    def read(self, usage: dict[str, Any], oddities: Oddities) -> dict[str, Quantity]:
-        """Return the leaves of one usage object."""
-        inner = [tuple(cast("dict[str, Any]", value)) for value in usage.values() if type(value) is dict]
-        shape = tuple(usage), *inner
-        steps = self._shapes.get(shape)
-        if steps is None:
-            if len(self._shapes) < _SHAPES_MAX:
-                self._shapes[shape] = self._resolve(usage)
-        elif steps:
+    def read(
+        self, usage: dict[str, Any], oddities: Oddities, text: bytes | None = None
+    ) -> dict[str, Quantity]:
+        """Return the leaves of one usage object; `text` is its JSON, where that is at hand."""
+        if text is None or len(text) > _REMEMBERED_BYTES_MAX:
+            return self._read(usage, oddities)
+        outline = text.translate(None, DIGITS)
+        recipe = self._recipes.get(outline)
+        if recipe is not None:
             try:
-                leaves = self._follow(steps, usage)
+                leaves = recipe.follow(usage)
             except (TypeError, KeyError):
-                leaves = None  # the same keys in another arrangement
-            if leaves is not None:
-                return leaves
-        return self._read(usage, oddities)
+                leaves = None  # the same outline, but other keys
+            return leaves if leaves is not None else self._read(usage, oddities)
+        if outline in self._recipes or len(self._recipes) >= _REMEMBERED_MAX:
+            return self._read(usage, oddities)
+        before = len(oddities.flags), oddities.invalid
+        leaves = self._read(usage, oddities)
+        if before == (len(oddities.flags), oddities.invalid):
+            self._recipes[outline] = self._recipe(usage, text, leaves)
+        return leaves
 
-    def _resolve(self, usage: dict[str, Any]) -> tuple[_Step, ...]:
-        """Return where the counts of usage objects of this shape are; nothing for an unusual shape.
-
-        A provider sends the same fields over and over: which of a count's spellings applies is
-        worked out once, and numbers are then read from where they are known to be.
-        """
+    def _recipe(self, usage: dict[str, Any], text: bytes, leaves: dict[str, Quantity]) -> Recipe | None:
+        """Return how usage objects with this one's outline are read; None where it is not so simple."""
         oddities = Oddities()
         self._flag_unknown(usage, oddities, every=True)
-        if oddities.flags or self._need or self._remainder is not None or _holds_null(usage):
-            return ()
-        steps: list[_Step] = []
-        for total, rest, inside in self._groups:
-            place = total.place(usage)
-            places = [(leaf, take.place(usage)) for leaf, take in inside]
-            present = tuple((leaf, *found) for leaf, found in places if found is not None)
-            if place == _UNUSUAL or any(found == _UNUSUAL for _, found in places):
-                return ()
-            if place is None:
-                if present:
-                    return ()
-                continue
-            steps.append((*place, rest, present))
-        return tuple(steps)
-
-    def _follow(self, steps: tuple[_Step, ...], usage: dict[str, Any]) -> dict[str, Quantity] | None:
-        """Return the leaves of an ordinary usage object, None where anything is odd about it."""
-        leaves: dict[str, Quantity] = {}
-        everything = 0
-        for outer, inner, rest, inside in steps:
-            left: Any = usage[outer] if inner is None else usage[outer][inner]
-            if type(left) is not int or not 0 <= left <= INT64_MAX or rest in leaves:
-                return None
-            everything += left
-            for leaf, first, second in inside:
-                part: Any = usage[first] if second is None else usage[first][second]
-                if type(part) is not int or part < 0 or leaf in leaves:
-                    return None
-                leaves[leaf] = part
-                left -= part
-            if left < 0:
-                return None
-            leaves[rest] = left
-        if self._sum_field is not None and usage.get(self._sum_field, everything) != everything:
+        if oddities.flags or not outlined(text, usage):
             return None
-        return leaves
+        steps: list[Step] = []
+        names: list[str] = []
+        try:
+            for total, rest, inside in self._groups:
+                found = [(leaf, take.place(usage), take.overlaps(usage)) for leaf, take in inside]
+                present = tuple((leaf, place, less) for leaf, place, less in found if place is not None)
+                stated = total.place(usage)
+                names += (leaf for leaf, _, _ in present)
+                if stated is not None:
+                    names.append(rest)
+                steps.append((stated, rest, present))
+        except ValueError:
+            return None
+        if len(set(names)) < len(names) or not _TOKEN_LEAVES.issuperset(names):
+            return None
+        everything = next((read for read in self._sum if type(read(usage)) is int), None)
+        recipe = Recipe(tuple(steps), everything, self._remainder, usage)
+        return recipe if recipe.follow(usage) == leaves else None
 
     def _read(self, usage: dict[str, Any], oddities: Oddities) -> dict[str, Quantity]:
         """Return the leaves of any usage object, with flags for what is odd."""
@@ -241,7 +225,7 @@ class Measure:
             return
 
     def _flag_unknown(self, usage: dict[str, Any], oddities: Oddities, *, every: bool = False) -> None:
-        """Flag numbers in fields nobody described; with `every`, noughts and nulls as well."""
+        """Flag numbers in fields nobody described; with `every`, noughts as well."""
         strange = _may_be_number if every else _is_number
         known = self._known
         for key, value in usage.items():
@@ -251,35 +235,20 @@ class Measure:
                     for name, number in value.items():  # pyright: ignore[reportUnknownVariableType]
                         if name not in inner and strange(number):
                             oddities.add(f"unknown_field:{key}.{name}")
-            elif strange(value) or _holds_number(value):
+            elif strange(value) or _holds_number(value, strange):
                 oddities.add(f"unknown_field:{key}")
 
 
-class _NoShapes(dict[Any, Any]):
-    """Remembers nothing: a format whose grand total takes some working out."""
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
-
-
 def _may_be_number(value: Any) -> bool:
-    return value is None or isinstance(value, int | Decimal)
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | Decimal) and not isinstance(value, bool) and value != 0
 
 
-def _holds_number(value: Any) -> bool:
-    return isinstance(value, dict) and any(map(_is_number, cast("dict[str, Any]", value).values()))
-
-
-def _holds_null(usage: dict[str, Any]) -> bool:
-    """Return whether a null stands where the next object of this shape may have a number."""
-    return any(
-        value is None or (isinstance(value, dict) and None in cast("dict[str, Any]", value).values())
-        for value in usage.values()
-    )
+def _holds_number(value: Any, strange: Callable[[Any], bool]) -> bool:
+    return isinstance(value, dict) and any(map(strange, cast("dict[str, Any]", value).values()))
 
 
 def _settle_overlap(
