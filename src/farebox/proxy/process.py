@@ -143,10 +143,14 @@ def _prepare_process() -> int:
 
 
 def _settle_memory() -> None:
-    """What is there now stays: the collector need not look at it again."""
+    """What is there now stays: the collector need not look at it again.
+
+    It looks at the rest often, which is cheap because there is little: a cycle left by an
+    exchange can hold on to a whole read of it.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(1_000, 50, 1_000)
 
 
 def _announce(home: Home, address: Address, source: str) -> None:
