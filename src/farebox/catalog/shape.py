@@ -183,6 +183,8 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: str = "turn"
     model: tuple[str, ...] = ()
     """Paths into the session's settings to the model that is charged; the session's own when empty."""
+    expects_usage: bool = True
+    """Whether such a message without usage means that something is charged and not known."""
 
 
 class EndpointData(msgspec.Struct, frozen=True, omit_defaults=True):

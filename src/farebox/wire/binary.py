@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -34,6 +33,7 @@ class EventStreamBody:
     """An AWS event stream whose events are JSON documents."""
 
     streamed = True
+    due = 0
 
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
@@ -41,10 +41,6 @@ class EventStreamBody:
         self._first_events = 0
         self._terminal = False
         self.problem: str | None = None
-
-    @property
-    def direct(self) -> Callable[[bytes], Any]:
-        return self._stream.feed
 
     def feed(self, data: bytes) -> None:
         self._stream.feed(data)
@@ -88,9 +84,12 @@ class EventStreamBody:
 
     def _matters(self, plan: Plan, payload: bytes) -> bool:
         """Return whether an event is worth decoding."""
-        if self._first_events < _FIRST_EVENTS_MAX and not self._gathering.identified:
+        gathering = self._gathering
+        if self._first_events < _FIRST_EVENTS_MAX and plan.format.each is None:
+            # The first events know id and model.
             self._first_events += 1
-            return True
+            if gathering.response_id is None or gathering.response_model is None:
+                return True
         if plan.watch is not None and plan.watch.search(payload):
             return True
         return plan.watch_values is not None and plan.watch_values.search(payload) is not None
@@ -110,16 +109,14 @@ def _inner(payload: bytes) -> bytes:
 class GrpcBody:
     """The messages of a gRPC answer, read by the format's protobuf fields."""
 
-    def __init__(self, gathering: Gathering, encoding: str) -> None:
+    due = 0
+
+    def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
-        self._messages = GrpcMessages(self._message, encoding)
+        self._messages = GrpcMessages(self._message)
         self.streamed = False
         self.problem: str | None = None
         self._unreadable = False
-
-    @property
-    def direct(self) -> Callable[[bytes], Any]:
-        return self._messages.feed
 
     def feed(self, data: bytes) -> None:
         self._messages.feed(data)

@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from farebox.catalog import Endpoint
+from farebox.catalog.shape import UsageFormat
+from farebox.wire.answers import Answers, gathering_for
+from farebox.wire.binary import GrpcBody, GrpcRequest
 from farebox.wire.bodies import Body, Ignored, Json, Unknown
 from farebox.wire.decoding import DecodeError, Decoder, supported
-from farebox.wire.extract import Context, Gathering, extraction, plan_for
+from farebox.wire.extract import Context, Gathering, Plan, extraction, plan_for
 from farebox.wire.facts import Completeness, Extraction, Part
 from farebox.wire.request import RequestFacts, RequestReader, facts, plain_facts
 
@@ -28,7 +33,7 @@ class Meter:
     # What most exchanges never need has its first value here: starting costs four assignments.
     _first: bytes | None = None
     """The request's body while it is a single piece."""
-    _reader: RequestReader | None = None
+    _reader: RequestReader | GrpcRequest | None = None
     _asked = False
     _request_body: Mapping[str, Any] = {}
     _path_values: Mapping[str, str] = {}
@@ -67,8 +72,10 @@ class Meter:
             except Exception:
                 self._asked = True
 
-    def _request_reader(self) -> RequestReader:
+    def _request_reader(self) -> RequestReader | GrpcRequest:
         form = self._endpoint.format
+        if form is not None and form.protobuf is not None:
+            return GrpcRequest(form.protobuf.request)
         return RequestReader(self._headers, form.request if form is not None else ())
 
     def request_end(self) -> RequestFacts:
@@ -172,9 +179,17 @@ class Meter:
         form = self._form()
         if form is None or form.unmetered:
             return Ignored()
+        if form.each is not None or form.protobuf is not None:
+            return self._begin_unusual(plan_for(form))
         gathering = self._gathering = Gathering(plan_for(form))
         if data[:1] == b"{" and self._content_type == b"application/json":
             return Json(gathering)
+        return Unknown(gathering, self._content_type)
+
+    def _begin_unusual(self, plan: Plan) -> Body:
+        gathering = self._gathering = gathering_for(plan, self._context(plan.format))
+        if plan.format.protobuf is not None:
+            return GrpcBody(gathering)
         return Unknown(gathering, self._content_type)
 
     def _look_safely(self) -> None:
@@ -236,20 +251,27 @@ class Meter:
                 if body.streamed:
                     self._look()
                 body.flush()
-        if endpoint.free is not None:
-            return self._empty(endpoint.free, billable=False)
         if outcome == "refused":
             return self._empty("refused", billable=False)
         if self._status >= 400:
             return self._empty("error_response", billable=False)
         form = self._form()
+        if endpoint.free is not None and (form is None or self._gathering is None):
+            return self._empty(endpoint.free, billable=False)
         if form is None:
             return self._empty("endpoint_not_metered")
+        measured = self._measured(outcome, form, body)
+        return measured if endpoint.free is None else _free(measured, endpoint.free, form)
+
+    def _measured(self, outcome: str, form: UsageFormat, body: Body | None) -> Extraction:
         gathering = self._gathering
         if gathering is None:
             gathering = self._gathering = Gathering(plan_for(form))
         gathering = self._reconsidered(gathering)
         completeness, reason = self._completeness(outcome, gathering, form)
+        if type(gathering) is Answers:
+            streamed = body is not None and body.streamed
+            return gathering.concluded(completeness, reason, streamed=streamed)
         return extraction(
             gathering,
             self._context(form),
@@ -343,3 +365,11 @@ class Meter:
             streamed=self._body is not None and self._body.streamed,
             error_code=gathering.error_code if gathering is not None else None,
         )
+
+
+def _free(measured: Extraction, because: str, form: UsageFormat) -> Extraction:
+    """Return what an endpoint that costs nothing told: the results of a batch are charged here."""
+    if form.results and any(part.quantities for part in measured.parts):
+        return measured
+    reason = because if measured.completeness == "none" else measured.reason
+    return msgspec.structs.replace(measured, billable=False, not_billable_because=because, reason=reason)

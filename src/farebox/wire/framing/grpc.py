@@ -17,9 +17,8 @@ _TRAILERS = 0x80  # gRPC-Web sends its trailers as a message
 class GrpcMessages:
     """Feed it bytes in any pieces; it hands every whole message to `take`."""
 
-    def __init__(self, take: Callable[[bytes], None], encoding: str = "") -> None:
+    def __init__(self, take: Callable[[bytes], None]) -> None:
         self._take = take
-        self._encoding = encoding
         self._buffer = bytearray()
         self._due = _PREFIX_BYTES
         self._skip = 0
@@ -66,7 +65,7 @@ class GrpcMessages:
 
     def _message(self, flags: int, message: bytes) -> None:
         if flags & 1:
-            unpacked = _unpacked(message, self._encoding)
+            unpacked = _unpacked(message)
             if unpacked is None:
                 self.problem = "content_encoding_broken"
                 return
@@ -74,11 +73,9 @@ class GrpcMessages:
         self._take(message)
 
 
-def _unpacked(message: bytes, encoding: str) -> bytes | None:
+def _unpacked(message: bytes) -> bytes | None:
     """Return a compressed message's bytes; None when they cannot be had within the limit."""
-    if encoding not in ("gzip", "deflate"):
-        return None
-    engine = zlib.decompressobj(16 + zlib.MAX_WBITS if encoding == "gzip" else zlib.MAX_WBITS)
+    engine = zlib.decompressobj(32 + zlib.MAX_WBITS)  # gzip or deflate: their first bytes tell which
     try:
         text = engine.decompress(message, MESSAGE_BYTES_MAX)
     except zlib.error:
