@@ -43,51 +43,32 @@ class BrokenAnswer(Exception):
 class Incoming:
     """One answer. Feed it what the upstream sends; it returns what goes to the client."""
 
-    __slots__ = (
-        "_chunks",
-        "_ended",
-        "_filter",
-        "_injected",
-        "_left",
-        "_request",
-        "_start",
-        "_tail",
-        "_target",
-        "_writing",
-        "body_bytes",
-        "complete",
-        "head",
-        "keep_client",
-        "meter",
-        "milestone",
-        "status",
-        "surplus",
-    )
+    # What is the same until the answer says otherwise.
+    head: ResponseHead | None = None
+    status = 0
+    body_bytes = 0
+    complete = False
+    surplus = False
+    """More came than the answer announced: its connection is not used again."""
+    keep_client = False
+    """Whether the client's connection can serve another request after this answer."""
+    milestone = False
+    """What was fed last says that the stream is over, or what it cost: worth a record before it is
+    passed on, because clients stop reading there and not at the framing's end."""
+    _start = b""
+    _chunks: ChunkedBody | None = None
+    _left = 0
+    """Bytes of the body to come; of chunked ones the framing knows."""
+    _writing = _AS_IT_CAME
+    _filter: UsageChunkFilter | None = None
+    _ended = False
+    _tail = b""
 
     def __init__(self, request: RequestHead, target: Target, meter: ExchangeMeter, *, injected: bool) -> None:
         self.meter = meter
         self._request = request
         self._target = target
         self._injected = injected
-        self._start = b""
-        self._chunks: ChunkedBody | None = None
-        self._left = 0
-        """Bytes of the body to come; of chunked ones the framing knows."""
-        self._writing = _AS_IT_CAME
-        self._filter: UsageChunkFilter | None = None
-        self._ended = False
-        self._tail = b""
-        self.head: ResponseHead | None = None
-        self.status = 0
-        self.body_bytes = 0
-        self.complete = False
-        self.surplus = False
-        """More came than the answer announced: its connection is not used again."""
-        self.keep_client = False
-        """Whether the client's connection can serve another request after this answer."""
-        self.milestone = False
-        """What was fed last says that the stream is over, or what it cost: worth a record before
-        it is passed on, because clients stop reading there and not at the framing's end."""
 
     def feed(self, data: bytes, *, keep: bool) -> bytes:
         """Take in bytes of the answer; `keep` is whether the client's connection may stay.
@@ -96,7 +77,8 @@ class Incoming:
             BrokenAnswer: It breaks the policy or its framing. Nothing of `data` is passed on.
         """
         start = b""
-        self.milestone = False
+        if self.milestone:
+            self.milestone = False
         if self.head is None:
             start, data = self._read_head(data, keep)
             if self.head is None:

@@ -142,30 +142,21 @@ class RequestHead:
 class ResponseHead:
     """An upstream's head that was accepted, and how its body is framed."""
 
-    __slots__ = (
-        "chunked",
-        "content_length",
-        "drop",
-        "headers",
-        "keep_alive",
-        "keep_alive_line",
-        "lines",
-        "old",
-        "status",
-    )
+    # What most answers leave as it is.
+    keep_alive = True
+    keep_alive_line = 0
+    """`Connection: keep-alive`, which says of our connection what is true of it anyway."""
+    old = False
+    """It came as HTTP/1.0; `lines` say HTTP/1.1, because we pass it on."""
+    content_length: int | None = None
+    chunked = False
+    drop: tuple[int, ...] = ()
+    """Indexes into `lines` that must not go to the client."""
 
     def __init__(self, status: int, lines: list[bytes], headers: Headers) -> None:
         self.status = status
         self.lines = lines
         self.headers = headers
-        self.keep_alive = True
-        self.keep_alive_line = 0
-        """`Connection: keep-alive`, which says of our connection what is true of it anyway."""
-        self.old = False
-        """It came as HTTP/1.0; `lines` say HTTP/1.1, because we pass it on."""
-        self.content_length: int | None = None
-        self.chunked = False
-        self.drop: list[int] = []
 
 
 def malformed(detail: str) -> Refusal:
@@ -398,9 +389,9 @@ def judge_response(
             refusal = _apply_response_connection(response, value.lower())
             if refusal is not None:
                 return refusal
-            response.drop.append(index)
+            response.drop += (index,)
         else:
-            response.drop.append(index)
+            response.drop += (index,)
     if response.chunked and response.content_length is not None:
         return _bad_answer("length_and_coding", "it has Content-Length and Transfer-Encoding")
     if b"_" in head:
@@ -446,7 +437,7 @@ def _apply_response_connection(response: ResponseHead, value: bytes) -> Refusal 
         else:
             named.add(option)
     if named:
-        response.drop.extend(index for index, (name, _) in enumerate(response.headers, 1) if name in named)
+        response.drop += tuple(index for index, (name, _) in enumerate(response.headers, 1) if name in named)
     return None
 
 
@@ -456,7 +447,8 @@ def _bad_answer(rule: str, detail: str) -> Refusal:
 
 def _length(value: bytes) -> int | None:
     """Return a Content-Length, None unless it is at most 18 plain digits."""
-    value = value.rstrip(b" \t")
+    if not value.isdigit():
+        value = value.rstrip(b" \t")
     return int(value) if value.isdigit() and len(value) <= 18 else None
 
 
