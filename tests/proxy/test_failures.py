@@ -487,3 +487,12 @@ def test_more_clients_than_fit_are_turned_away_and_the_others_served() -> None:
         for client in kept:
             assert client.post(CHAT, b"{}", JSON).status == 200
             client.socket.close()
+
+
+def test_every_error_shape_of_the_catalog_is_known() -> None:
+    from proxy_harness import load_catalog
+
+    from farebox.proxy.answers import SHAPES
+
+    used = {provider.error_shape for provider in load_catalog({}).providers.values()}
+    assert used <= set(SHAPES)

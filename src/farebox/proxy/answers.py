@@ -90,6 +90,7 @@ SHAPES: dict[str, Callable[[int, str, str], Any]] = {
     "google": _google,
     "message": _message,
     "cohere": _message,
+    "aws": _message,
     "error_text": _text,
     "ollama": _text,
     "farebox": _ours,
