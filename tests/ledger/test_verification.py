@@ -90,8 +90,8 @@ def test_any_change_is_found(grown: Home, tmp_path: Path, seed: int) -> None:
         connection = apsw.Connection(str(home.ledger))
         old = connection.execute(f"SELECT {column} FROM call WHERE seq = ?", (seq,)).fetchone()[0]
         connection.close()
-        if isinstance(old, int):
-            new: Any = old + rng.choice([-1, 1, 1000])
+        if isinstance(old, int) or column == "response_key":
+            new: Any = (old or 0) + rng.choice([-1, 1, 1000])
         elif isinstance(old, bytes):
             at = rng.randrange(len(old))
             new = old[:at] + bytes([old[at] ^ rng.randrange(1, 256)]) + old[at + 1 :]
@@ -117,12 +117,14 @@ def test_any_change_is_found(grown: Home, tmp_path: Path, seed: int) -> None:
         )
     elif kind == "sums":
         table = rng.choice(
-            ["hour_value", "day_value", "minute_model", "day_project_model", "month_customer_model"]
+            ["hour_value", "day_value", "minute_model", "day_project_model", "day_customer_model", "day_pair"]
         )
         column = rng.choice(
             ["calls", "errors", "cost_micro", "cost_pico", "charge_micro", "input_tokens", "reasoning"]
         )
-        first = "dimension" if table in ("hour_value", "day_value") else table.partition("_")[0]
+        first = {"hour_value": "dimension", "day_value": "dimension", "day_pair": "pair"}.get(
+            table, table.partition("_")[0]
+        )
         where = f"{first} = (SELECT {first} FROM {table} ORDER BY random() LIMIT 1)"
         change = rng.choice(
             [

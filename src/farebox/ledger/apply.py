@@ -19,7 +19,7 @@ from farebox.journal.records import Done
 from farebox.ledger.chain import GENESIS, Checkpoint, link
 from farebox.ledger.contract_months import ContractMonths
 from farebox.ledger.database import Connection
-from farebox.ledger.entries import COLUMN, COLUMNS, Values, entry_values
+from farebox.ledger.entries import COLUMNS, RESPONSE_RUN_BITS, Values, entry_values, response_key
 from farebox.ledger.rollup import AdmittedValues, RollUp
 from farebox.pricing.facts import RatedPart
 from farebox.pricing.quotation import month_of
@@ -33,8 +33,6 @@ NEVER_REACHED = frozenset({"connect_failed", "connect_timeout", "dns_failed", "t
 """Error classes of exchanges no upstream has seen, so that they certainly cost nothing."""
 
 _INSERT = f"INSERT INTO call ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"  # noqa: S608
-_EVENT, _RESPONSE = COLUMN["event_id"], COLUMN["response_id"]
-_SOURCE = COLUMN["source"]
 
 
 class Book(Protocol):
@@ -73,9 +71,10 @@ class _Row(NamedTuple):
     """An exchange on its way to becoming a row."""
 
     done: Done
+    payload: bytes
+    """The journal's record, as it is stored."""
     billable: bool
     not_billable_because: str | None
-    flags: tuple[str, ...]
 
 
 class Applied(NamedTuple):
@@ -210,7 +209,7 @@ class Applier:
                     if done.event_id in seen and self._dedupe:
                         continue
                     seen.add(done.event_id)
-                    rows.append(self._judge(done))
+                    rows.append(self._judge(done, payload))
                 elif record_type == records.INTENT:
                     begun_here[_event_id(payload)] = payload
                 elif record_type == records.PARTIAL:
@@ -245,19 +244,22 @@ class Applier:
         for event_id, begun in [item for item in self._pending.items() if item[1].writer == writer]:
             self._settle(event_id)
             try:
-                rows.append(self._judge(_as_unknown(begun)))
+                done = _as_unknown(begun)
+                rows.append(self._judge(done, records.encode(done)))
             except msgspec.MsgspecError as error:
                 self._write_mark(writer, "undecodable", {"event_id": uuid_text(event_id), "why": str(error)})
         return rows
 
-    def _judge(self, done: Done) -> _Row:
+    def _judge(self, done: Done, payload: bytes) -> _Row:
         """Decide whether an exchange is to be paid for at all."""
         extraction = done.extraction
-        if done.outcome == "refused":
-            return _Row(done, False, extraction.not_billable_because or "refused_by_farebox", ())
-        if done.outcome in ("upstream_failed", "timed_out") and done.error_class in NEVER_REACHED:
-            return _Row(done, False, extraction.not_billable_because or "upstream_not_reached", ())
-        return _Row(done, extraction.billable, extraction.not_billable_because, ())
+        because = extraction.not_billable_because
+        if done.outcome != "completed":
+            if done.outcome == "refused":
+                return _Row(done, payload, False, because or "refused_by_farebox")
+            if done.outcome in ("upstream_failed", "timed_out") and done.error_class in NEVER_REACHED:
+                return _Row(done, payload, False, because or "upstream_not_reached")
+        return _Row(done, payload, extraction.billable, because)
 
     def _is_new(self, done: Done) -> bool:
         if not self._dedupe:
@@ -274,26 +276,26 @@ class Applier:
         rows = [self._bill_once(row) if row.done.extraction.response_id else row for row in rows]
         rated = [self._rate(row) for row in rows]
         recorded_at = self._clock()
-        numbered = enumerate(zip(rows, rated, strict=True), self._seq + 1)
         entries = [
             entry_values(
                 seq,
                 recorded_at,
-                row.done,
+                done,
+                payload,
                 money,
-                billable=row.billable,
-                not_billable_because=row.not_billable_because,
-                flags=row.flags,
+                billable=billable,
+                not_billable_because=because,
             )
-            for seq, (row, money) in numbered
+            for seq, ((done, payload, billable, because), money) in enumerate(
+                zip(rows, rated, strict=True), self._seq + 1
+            )
         ]
         previous = self._hash
         stored: list[Values] = []
         for values in entries:
             previous = link(previous, values)
             stored.append((*values, previous))
-        for values in entries:
-            rollup.add(values)
+        rollup.add(entries)
         self._connection.executemany(_INSERT, stored)
         self._seq, self._hash = self._seq + len(rows), previous
 
@@ -366,17 +368,27 @@ class Applier:
         recent = self._responses.get(key)
         if recent and (recent[1] or not retrieved_only):
             return recent[0]
-        if retrieved_only:
-            if not self._has_retrievals:
-                return None
-            statement = "SELECT event_id FROM retrieval WHERE provider = ? AND response_id = ?"
-        else:
-            statement = (
-                "SELECT event_id FROM call WHERE provider = ? AND response_id = ? AND billable = 1 "
-                "AND completeness <> 'none' ORDER BY seq LIMIT 1"
-            )
+        if not retrieved_only:
+            return self._billed_call(*key)
+        if not self._has_retrievals:
+            return None
+        statement = "SELECT event_id FROM retrieval WHERE provider = ? AND response_id = ?"
         found = self._connection.execute(statement, key).fetchone()
         return found[0] if found else None
+
+    def _billed_call(self, provider: str, response_id: str) -> bytes | None:
+        """Return the first event that was billed for a response."""
+        wanted = response_key(provider, response_id, 0)
+        found = self._connection.execute(
+            "WITH RECURSIVE run(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM run WHERE n < ?) "
+            "SELECT event_id, done FROM run CROSS JOIN call ON response_key = (n << 32 | ?) "
+            "WHERE provider = ? AND billable = 1 AND completeness <> 'none' ORDER BY seq",
+            (self._seq >> RESPONSE_RUN_BITS, wanted, provider),
+        )
+        for event_id, payload in found:
+            if records.decode_done(payload).extraction.response_id == response_id:
+                return event_id
+        return None
 
     # -- what is written beside the rows --
 

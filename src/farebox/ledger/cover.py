@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date
 from typing import NamedTuple
 
 import msgspec
 
-from farebox.ledger.rollup import DAY_NS, HOUR_NS, MINUTE_NS, NUMBER, month_of
+from farebox.ledger.rollup import ALL, DAY_NS, HOUR_NS, MINUTE_NS, NUMBER, PAIRS
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -18,19 +17,18 @@ class Level(msgspec.Struct, frozen=True):
     bucket: str
     """The column with the bucket's number."""
     bucket_ns: int
-    """A bucket's length; 0 for months, which have none."""
     columns: dict[str, str]
-    """Dimension to column."""
-    dimension: int | None = None
-    """The dimension's number, for the tables that hold one dimension at a time."""
+    """Dimension to column, in the order of the table's key behind the bucket."""
+    kind: tuple[str, int] | None = None
+    """Column and number of the dimension or pair, for the tables that hold several."""
 
     def index(self, moment_ns: int) -> int:
         """Return the bucket that `moment_ns` lies in."""
-        return moment_ns // self.bucket_ns if self.bucket_ns else month_of(moment_ns // DAY_NS)
+        return moment_ns // self.bucket_ns
 
     def start(self, index: int) -> int:
         """Return the first nanosecond of a bucket."""
-        return index * self.bucket_ns if self.bucket_ns else _month_start(index)
+        return index * self.bucket_ns
 
 
 class Piece(NamedTuple):
@@ -49,18 +47,24 @@ def levels_for(dimensions: Sequence[str], bucket_ns: int | None = None) -> list[
     wanted = set(dimensions)
     levels: list[Level] = []
     if len(wanted) <= 1:
-        number = NUMBER[dimensions[0]] if wanted else 0
-        columns = {dimensions[0]: "value"} if wanted else {}
-        levels.append(Level("day_value", "day", DAY_NS, columns, number))
-        levels.append(Level("hour_value", "hour", HOUR_NS, columns, number))
+        columns = {dimensions[0]: "value"} if wanted else {"": "value"}
+        kind = ("dimension", NUMBER[dimensions[0]] if wanted else ALL)
+        levels.append(Level("day_value", "day", DAY_NS, columns, kind))
+        levels.append(Level("hour_value", "hour", HOUR_NS, columns, kind))
+    elif pair := next((pair for pair in PAIRS if wanted == set(pair)), None):
+        columns = dict(zip(pair, ("a", "b"), strict=True))
+        kind = ("pair", PAIRS[pair])
+        levels.append(Level("day_pair", "day", DAY_NS, columns, kind))
+        levels.append(Level("hour_pair", "hour", HOUR_NS, columns, kind))
     elif wanted <= {"project", "provider", "model"}:
         levels.append(Level("day_project_model", "day", DAY_NS, _itself("project", "provider", "model")))
-    elif wanted <= {"customer", "provider", "model"}:
-        levels.append(Level("month_customer_model", "month", 0, _itself("customer", "provider", "model")))
+    elif wanted <= {"customer", "provider", "surface", "model"}:
+        columns = _itself("customer", "provider", "surface", "model")
+        levels.append(Level("day_customer_model", "day", DAY_NS, columns))
     if wanted <= {"provider", "model"}:
         levels.append(Level("minute_model", "minute", MINUTE_NS, _itself("provider", "model")))
     if bucket_ns is not None:
-        levels = [level for level in levels if level.bucket_ns and bucket_ns % level.bucket_ns == 0]
+        levels = [level for level in levels if bucket_ns % level.bucket_ns == 0]
     return levels
 
 
@@ -100,8 +104,3 @@ def widen(
 
 def _itself(*names: str) -> dict[str, str]:
     return {name: name for name in names}
-
-
-def _month_start(index: int) -> int:
-    year, month = divmod(index, 12)
-    return (date(year, month + 1, 1) - date(1970, 1, 1)).days * DAY_NS

@@ -1,14 +1,18 @@
-"""A call as it is stored: hot columns to filter and sum by, one MessagePack blob for the rest."""
+"""A call as it is stored: columns to filter and sum by, and two blobs read when one call is looked at.
+
+`done` is the journal's record as it came, `rating` what was made of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
 from farebox.clock import iso, uuid_text
+from farebox.journal import records
 from farebox.journal.records import Done
 from farebox.ledger.rows import CallRow, PartRow
 from farebox.money import INT64_MAX, usd_text
@@ -32,7 +36,7 @@ COLUMNS = (
     "surface",
     "model",
     "request_model",
-    "response_id",
+    "response_key",
     "key_fingerprint",
     "app",
     "user",
@@ -52,7 +56,8 @@ COLUMNS = (
     "cache_creation_input_tokens",
     "output_tokens",
     "reasoning_output_tokens",
-    "detail",
+    "done",
+    "rating",
 )
 """The columns of `call` but its hash, in the order the hash is made over."""
 
@@ -78,123 +83,68 @@ _STATES = ("unknown", "unpriced", "estimated", "priced", "provider_reported", "i
 """The state of a call is the first of these that one of its parts has."""
 
 
-class LineDetail(msgspec.Struct, frozen=True, array_like=True):
-    """A `CostLine`, without its field names."""
+class Rating(msgspec.Struct, frozen=True, array_like=True):
+    """What was decided about an exchange when it became a row. New fields go to the end, with a default.
 
-    unit: str
-    quantity: Quantity
-    list_unit_price_usd: Decimal | None
-    amount_pico: int | None
-    price_id: str | None
-    price_source: str | None
-    effective_from: str | None
-    contracted_unit_price_usd: Decimal | None = None
+    Parts and lines are a `RatedPart` and its `CostLine`s without their field names, so these too
+    grow at the end only.
+    """
 
-
-class PartDetail(msgspec.Struct, frozen=True, array_like=True):
-    """A `Part` and its `RatedPart`, without their field names."""
-
-    kind: str
-    provider: str
-    request_model: str | None
-    response_model: str | None
-    quantities: dict[str, Quantity]
-    facts: dict[str, str]
-    provider_cost_usd: Decimal | None
-    cost_state: str
-    cost_reason: str | None
-    list_cost_pico: int | None
-    cost_pico: int | None
-    charge_pico: int | None
-    markup: Decimal | None
-    priced_model: str | None
-    snapshot: str
-    lines: tuple[LineDetail, ...]
-    contracted_cost_pico: int | None = None
-    contract: str | None = None
-    charge_contract: str | None = None
-
-
-class Detail(msgspec.Struct, frozen=True, array_like=True):
-    """What is read only when one call is looked at. New fields go to the end, with a default."""
-
-    witness: str
-    method: str
-    path: str
-    host: str
-    response_model: str | None
-    error_class: str | None
-    error_code: str | None
-    streamed: bool
     not_billable_because: str | None
-    completeness_reason: str | None
     list_cost_pico: int | None
-    attribution: dict[str, str]
-    attribution_from: dict[str, str]
-    attempt: int
-    ended_at_ns: int
-    first_byte_us: int
-    total_us: int
-    added_us: int
-    request_bytes: int
-    response_bytes: int
     flags: tuple[str, ...]
-    parts: tuple[PartDetail, ...]
-    raw_usage: str | None
+    parts: tuple[tuple[Any, ...], ...]
 
 
-encode_detail = msgspec.msgpack.Encoder(decimal_format="string").encode
-decode_detail = msgspec.msgpack.Decoder(Detail).decode
+_PART_NAMES = RatedPart.__struct_fields__[1:]
+_LINE_NAMES = CostLine.__struct_fields__
+
+_values_of = msgspec.structs.astuple
+_encode = msgspec.msgpack.Encoder(decimal_format="string").encode
+_decode_rating = msgspec.msgpack.Decoder(Rating).decode
+
+RESPONSE_RUN_BITS = 18
+"""Calls share one range of `response_key` for this many bits of their number, so that adding to
+the index touches few pages however random a provider's ids are."""
+
+
+def response_key(provider: str, response_id: str, run: int) -> int:
+    """Return what finds a response among the calls of one run; others can have the same."""
+    return run << 32 | crc32(response_id.encode(), crc32(provider.encode()))
 
 
 def entry_values(
     seq: int,
     recorded_at_ns: int,
     done: Done,
+    payload: bytes,
     rated: Sequence[RatedPart],
     *,
     billable: bool,
     not_billable_because: str | None,
-    flags: tuple[str, ...] = (),
 ) -> Values:
-    """Return the values of `COLUMNS` for an exchange and its rated parts."""
+    """Return the values of `COLUMNS` for an exchange, as it is in the journal, and its rated parts."""
     extraction = done.extraction
-    parts = extraction.parts
-    attribution = done.attribution
-    state = _state(rated, billable=billable)
-    cost, charge, list_cost = _money(rated, state)
+    response_id = extraction.response_id
+    if len(rated) == 1:
+        part = rated[0]
+        state, cost, charge, list_cost = (
+            part.cost_state,
+            part.cost_pico,
+            part.charge_pico,
+            part.list_cost_pico,
+        )
+    else:
+        state = _state(rated, billable=billable)
+        cost, charge, list_cost = _money(rated, state)
+    flags: tuple[str, ...] = ()
     if cost is not None and not (_storable(cost) and _storable(charge) and _storable(list_cost)):
         state, cost, charge, list_cost = "unpriced", None, None, None
-        flags = (*flags, "amount_too_large")
-    tokens, tokens_flagged = _tokens(parts)
+        flags = ("amount_too_large",)
+    tokens, tokens_flagged = _tokens(extraction.parts)
     if tokens_flagged:
         flags = (*flags, "quantity_too_large")
-    detail = Detail(
-        done.witness,
-        done.method,
-        done.path,
-        done.host,
-        extraction.response_model,
-        done.error_class,
-        extraction.error_code,
-        extraction.streamed,
-        not_billable_because,
-        extraction.reason,
-        list_cost,
-        attribution,
-        done.attribution_from,
-        done.attempt,
-        done.ended_at_ns,
-        done.first_byte_us,
-        done.total_us,
-        done.added_us,
-        done.request_bytes,
-        done.response_bytes,
-        (*extraction.flags, *flags),
-        tuple([_part_detail(part, money) for part, money in zip(parts, rated, strict=True)]),
-        extraction.raw_usage,
-    )
-    named = attribution.get
+    named = done.attribution.get
     return (
         seq,
         done.event_id,
@@ -205,7 +155,7 @@ def entry_values(
         done.surface,
         extraction.response_model or extraction.request_model,
         extraction.request_model,
-        extraction.response_id,
+        None if response_id is None else response_key(done.provider, response_id, seq >> RESPONSE_RUN_BITS),
         done.key_fingerprint,
         named("app"),
         named("user"),
@@ -221,40 +171,50 @@ def entry_values(
         cost,
         charge,
         *tokens,
-        encode_detail(detail),
+        payload,
+        _encode(
+            (
+                not_billable_because,
+                list_cost,
+                flags,
+                [([_values_of(line) for line in part.lines], *_values_of(part)[1:]) for part in rated],
+            )
+        ),
     )
 
 
 def call_row(values: Values) -> CallRow:
     """Return stored `values` as they are shown and exported."""
     v = dict(zip(COLUMNS, values, strict=True))
-    detail = decode_detail(v["detail"])
-    parts = [_part_row(part) for part in detail.parts]
+    done = records.decode_done(v["done"])
+    extraction = done.extraction
+    rating = _decode_rating(v["rating"])
+    parts = [_part_row(part, stored) for part, stored in zip(extraction.parts, rating.parts, strict=True)]
     lines = [line for part in parts for line in part.lines]
     return CallRow(
         seq=v["seq"],
         event_id=uuid_text(v["event_id"]),
         source=v["source"],
-        witness=detail.witness,
+        witness=done.witness,
         occurred_at=iso(v["occurred_at"]),
         recorded_at=iso(v["recorded_at"]),
         provider=v["provider"],
         surface=v["surface"],
-        method=detail.method,
-        path=detail.path,
-        host=detail.host,
+        method=done.method,
+        path=done.path,
+        host=done.host,
         request_model=v["request_model"],
-        response_model=detail.response_model,
-        response_id=v["response_id"],
+        response_model=extraction.response_model,
+        response_id=extraction.response_id,
         status=v["status"],
         outcome=v["outcome"],
-        error_class=detail.error_class,
-        error_code=detail.error_code,
-        streamed=detail.streamed,
+        error_class=done.error_class,
+        error_code=extraction.error_code,
+        streamed=extraction.streamed,
         billable=bool(v["billable"]),
-        not_billable_because=detail.not_billable_because,
+        not_billable_because=rating.not_billable_because,
         completeness=v["completeness"],
-        completeness_reason=detail.completeness_reason,
+        completeness_reason=extraction.reason,
         input_tokens=v["input_tokens"],
         cache_read_input_tokens=v["cache_read_input_tokens"],
         cache_creation_input_tokens=v["cache_creation_input_tokens"],
@@ -262,7 +222,7 @@ def call_row(values: Values) -> CallRow:
         reasoning_output_tokens=v["reasoning_output_tokens"],
         quantities=_added_up(parts),
         cost_state=v["cost_state"],
-        list_cost_pico=detail.list_cost_pico,
+        list_cost_pico=rating.list_cost_pico,
         cost_pico=v["cost_pico"],
         cost_usd=_usd(v["cost_pico"]),
         charge_pico=v["charge_pico"],
@@ -270,17 +230,17 @@ def call_row(values: Values) -> CallRow:
         price_ids=list(dict.fromkeys(line.price_id for line in lines if line.price_id)),
         price_sources=list(dict.fromkeys(line.price_source for line in lines if line.price_source)),
         key_fingerprint=v["key_fingerprint"],
-        attribution=detail.attribution,
-        attribution_from=detail.attribution_from,
-        attempt=detail.attempt,
-        first_byte_us=detail.first_byte_us,
-        total_us=detail.total_us,
-        added_us=detail.added_us,
-        request_bytes=detail.request_bytes,
-        response_bytes=detail.response_bytes,
-        flags=list(detail.flags),
+        attribution=done.attribution,
+        attribution_from=done.attribution_from,
+        attempt=done.attempt,
+        first_byte_us=done.first_byte_us,
+        total_us=done.total_us,
+        added_us=done.added_us,
+        request_bytes=done.request_bytes,
+        response_bytes=done.response_bytes,
+        flags=[*extraction.flags, *rating.flags],
         parts=parts,
-        raw_usage=detail.raw_usage,
+        raw_usage=extraction.raw_usage,
     )
 
 
@@ -336,7 +296,8 @@ def _part_tokens(part: Part) -> tuple[int, ...]:
         kind = _KIND.get(leaf)
         if kind is None:
             continue
-        count = int(count)
+        if type(count) is not int:
+            count = int(count)
         if kind is _OUTPUT:
             output += count
         elif kind is _REASONING:
@@ -351,70 +312,11 @@ def _part_tokens(part: Part) -> tuple[int, ...]:
     return total, reads, writes, output, reasoning
 
 
-def _part_detail(part: Part, rated: RatedPart) -> PartDetail:
-    return PartDetail(
-        part.kind,
-        part.provider,
-        part.request_model,
-        part.response_model,
-        part.quantities,
-        part.facts,
-        part.provider_cost_usd,
-        rated.cost_state,
-        rated.reason,
-        rated.list_cost_pico,
-        rated.cost_pico,
-        rated.charge_pico,
-        rated.markup,
-        rated.priced_model,
-        rated.snapshot,
-        tuple(
-            [
-                LineDetail(
-                    line.unit,
-                    line.quantity,
-                    line.list_unit_price_usd,
-                    line.amount_pico,
-                    line.price_id,
-                    line.price_source,
-                    line.effective_from,
-                    line.contracted_unit_price_usd,
-                )
-                for line in rated.lines
-            ]
-        ),
-        rated.contracted_cost_pico,
-        rated.contract,
-        rated.charge_contract,
-    )
-
-
-def _part_row(part: PartDetail) -> PartRow:
-    return PartRow(
-        kind=part.kind,
-        provider=part.provider,
-        request_model=part.request_model,
-        response_model=part.response_model,
-        quantities=part.quantities,
-        facts=part.facts,
-        cost_state=part.cost_state,
-        cost_reason=part.cost_reason,
-        list_cost_pico=part.list_cost_pico,
-        cost_pico=part.cost_pico,
-        charge_pico=part.charge_pico,
-        markup=part.markup,
-        provider_cost_usd=part.provider_cost_usd,
-        priced_model=part.priced_model,
-        snapshot=part.snapshot,
-        lines=[_line(line) for line in part.lines],
-        contracted_cost_pico=part.contracted_cost_pico,
-        contract=part.contract,
-        charge_contract=part.charge_contract,
-    )
-
-
-def _line(line: LineDetail) -> CostLine:
-    return msgspec.convert(msgspec.structs.asdict(line), CostLine)
+def _part_row(part: Part, stored: tuple[Any, ...]) -> PartRow:
+    rated = dict(zip(_PART_NAMES, stored[1:], strict=False))
+    rated["cost_reason"] = rated.pop("reason")
+    lines = [dict(zip(_LINE_NAMES, line, strict=False)) for line in stored[0]]
+    return msgspec.convert({**msgspec.structs.asdict(part), **rated, "lines": lines}, PartRow)
 
 
 def _added_up(parts: Sequence[PartRow]) -> dict[str, Quantity]:

@@ -62,30 +62,37 @@ _from_bytes = int.from_bytes
 
 
 def lanes(
-    status: int, cost_state: str, cost_pico: int | None, charge_pico: int | None, tokens: Sequence[int]
+    status: int,
+    cost_state: str,
+    cost_pico: int | None,
+    charge_pico: int | None,
+    input_tokens: int,
+    cache_read: int,
+    cache_creation: int,
+    output_tokens: int,
+    reasoning: int,
 ) -> int:
-    """Return one call's sums. `tokens` are the five totals in column order."""
+    """Return one call's sums."""
     cost, charge = cost_pico or 0, charge_pico or 0
-    error = 1 if status >= 400 or status == 0 else 0
-    unpriced = 1 if cost_state in UNPRICED_STATES else 0
-    estimated = 1 if cost_state == "estimated" else 0
-    if cost >= 0 and charge >= 0 and min(tokens) >= 0:
-        return _from_bytes(
-            _pack(
-                1,
-                error,
-                unpriced,
-                estimated,
-                cost // PICO_PER_MICRO,
-                cost % PICO_PER_MICRO,
-                charge // PICO_PER_MICRO,
-                charge % PICO_PER_MICRO,
-                *tokens,
-            ),
-            "little",
-        )
-    values = (1, error, unpriced, estimated, *_split(cost), *_split(charge), *tokens)
-    return sum(value << (_LANE_BITS * lane) for lane, value in enumerate(values))
+    values = (
+        1,
+        1 if status >= 400 or status == 0 else 0,
+        1 if cost_state in UNPRICED_STATES else 0,
+        1 if cost_state == "estimated" else 0,
+        cost // PICO_PER_MICRO,
+        cost % PICO_PER_MICRO,
+        charge // PICO_PER_MICRO,
+        charge % PICO_PER_MICRO,
+        input_tokens,
+        cache_read,
+        cache_creation,
+        output_tokens,
+        reasoning,
+    )
+    if min(values) >= 0:
+        return _from_bytes(_pack(*values), "little")
+    signed = (*values[:4], *_split(cost), *_split(charge), *values[8:])
+    return sum(value << (_LANE_BITS * lane) for lane, value in enumerate(signed))
 
 
 def unpack(total: int) -> Sequence[int]:

@@ -15,7 +15,7 @@ from farebox.ledger.entries import SELECT, call_row
 from farebox.ledger.filter import DIMENSIONS, OTHER, Filter
 from farebox.ledger.health import LedgerHealth
 from farebox.ledger.measures import as_measures, cost_pico
-from farebox.ledger.rollup import HOUR_NS, NUMBER
+from farebox.ledger.rollup import ALL, HOUR_NS, NUMBER
 from farebox.ledger.rows import CallRow, Group, Measures, Point
 from farebox.ledger.sums import seq_span, sums
 
@@ -187,7 +187,13 @@ def _seq_ranges(
     best_rows = 0
     for dimension, values in wanted.items():
         where = Conditions()
-        where.add("dimension = ? AND hour >= ? AND hour <= ?", NUMBER[dimension], *hours)
+        where.add(
+            "dimension = ? AND hour IN (SELECT hour FROM hour_value "
+            "WHERE dimension = ? AND value = '' AND hour >= ? AND hour <= ?)",
+            NUMBER[dimension],
+            ALL,
+            *hours,
+        )
         where.add_values({dimension: "value"}, {dimension: [*values, OTHER]})
         statement = f"SELECT first_seq, last_seq FROM hour_value WHERE {where} ORDER BY 1"  # noqa: S608
         ranges = _merged(connection.execute(statement, where.parameters).fetchall())

@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from farebox.ledger.conditions import CALL_VALUE, Conditions
-from farebox.ledger.cover import Piece, cover, levels_for, widen
+from farebox.ledger.cover import Level, Piece, cover, levels_for, widen
 from farebox.ledger.database import Connection
 from farebox.ledger.filter import Filter
 from farebox.ledger.measures import RAW_SUMS, SUMS
-from farebox.ledger.rollup import ALL, HOUR_NS
+from farebox.ledger.rollup import ALL, DAY_NS, HOUR_NS, NUMBER
 
 Key = tuple[int, tuple[str, ...]]
 """A bucket's first nanosecond (0 without buckets) and a value for each dimension asked for."""
+
+_LOOKED_UP_MAX = 200
+"""With more values in the column before, reading over them is no slower than looking each up."""
 
 
 class Extent(NamedTuple):
@@ -84,12 +87,58 @@ def _statement(
     else:
         table, columns, select, unit = level.table, level.columns, SUMS, level.bucket_ns
         moment = level.bucket
-        if level.dimension is not None:
-            where.add("dimension = ?", level.dimension)
-        where.add(f"{moment} >= ? AND {moment} < ?", piece.start, piece.end)
+        if level.kind is not None:
+            where.add(f"{level.kind[0]} = ?", level.kind[1])
+        _add_buckets(connection, where, level, piece, wanted)
     where.add_values(columns, wanted)
     bucket = f"{moment} * {unit:d} / {bucket_ns:d} * {bucket_ns:d}" if bucket_ns else "0"
     names = [columns[dimension] for dimension in by]
     groups = ", ".join(str(number) for number in range(1, 2 + len(by))) if by or bucket_ns else ""
     statement = f"SELECT {', '.join([bucket, *names])}, {select} FROM {table} WHERE {where}"  # noqa: S608
     return statement + (f" GROUP BY {groups}" if groups else ""), where.parameters
+
+
+def _add_buckets(
+    connection: Connection,
+    where: Conditions,
+    level: Level,
+    piece: Piece,
+    wanted: Mapping[str, Sequence[str]],
+) -> None:
+    """Require the piece's buckets, so that the wanted values are looked up in each instead of read over."""
+    keyed = [dimension for dimension in level.columns if dimension]
+    beyond = keyed[1:] and keyed[0] not in wanted and keyed[1] in wanted
+    if not wanted or (beyond and not _add_values_of(connection, where, level, piece, keyed[0])):
+        where.add(f"{level.bucket} >= ? AND {level.bucket} < ?", piece.start, piece.end)
+        return
+    table, bucket = ("day_value", "day") if level.bucket == "day" else ("hour_value", "hour")
+    unit = level.bucket_ns
+    per = (HOUR_NS if bucket == "hour" else DAY_NS) // unit
+    if per != 1:
+        where.add(f"{level.bucket} >= ? AND {level.bucket} < ?", piece.start, piece.end)
+        return
+    where.add(
+        f"{level.bucket} IN (SELECT {bucket} FROM {table} WHERE dimension = ? AND value = '' "  # noqa: S608
+        f"AND {bucket} >= ? AND {bucket} < ?)",
+        ALL,
+        piece.start,
+        piece.end,
+    )
+
+
+def _add_values_of(
+    connection: Connection, where: Conditions, level: Level, piece: Piece, dimension: str
+) -> bool:
+    """Name every value that a dimension has in a piece, where these are few."""
+    first, last = level.start(piece.start) // DAY_NS, level.start(piece.end - 1) // DAY_NS
+    values = [
+        value
+        for (value,) in connection.execute(
+            "SELECT DISTINCT value FROM day_value WHERE dimension = ? AND day BETWEEN ? AND ? LIMIT ?",
+            (NUMBER[dimension], first, last, _LOOKED_UP_MAX + 1),
+        )
+    ]
+    if len(values) > _LOOKED_UP_MAX:
+        return False
+    where.add_values(level.columns, {dimension: values})
+    return True

@@ -7,6 +7,7 @@ and the positions in the journals.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -19,9 +20,10 @@ from farebox.journal.reader import Position
 from farebox.ledger.chain import GENESIS, Checkpoint, link
 from farebox.ledger.database import Connection, migrations, open_reader
 from farebox.ledger.entries import COLUMNS, SELECT
-from farebox.ledger.rollup import DAY_NS, AdmittedValues, RollUp, month_of
+from farebox.ledger.rollup import BUCKETS, DAY_NS, AdmittedValues, RollUp
 
 _PROBLEMS_MAX = 100
+_ROWS_AT_A_TIME = 1_000
 _UNREADABLE = (apsw.Error, UnicodeDecodeError, TypeError)
 """What changed bytes of a database file raise when they are read."""
 
@@ -183,53 +185,32 @@ class _Verification:
         # The values a day's sums name are taken as they are, everything else is `(other)`: a
         # name that was changed then has sums no calls account for.
         admitted = AdmittedValues(self._connection, 0)
-        month, months = -1, RollUp(admitted)
         for day in self._days():
-            if month_of(day) != month:
-                self._check_month(month, months)
-                month, months = month_of(day), RollUp(admitted)
             rollup = RollUp(admitted)
-            for row in self._calls_of(day):
-                rollup.add(row)
-            months.add_months(rollup)
-            for table, expected in rollup.tables():
-                self._compare(table, day, expected)
-        self._check_month(month, months)
-        known = {month_of(day) for day in self._days()}
-        for (extra,) in self._connection.execute("SELECT DISTINCT month FROM month_customer_model"):
-            if extra not in known:
-                self._problem("sums", f"month_customer_model: no call occurred in month {extra}")
+            calls = self._calls_of(day)
+            while batch := list(itertools.islice(calls, _ROWS_AT_A_TIME)):
+                rollup.add(batch)
+            expected: dict[str, set[tuple[Any, ...]]] = {table: set() for table in BUCKETS}
+            for table, rows in rollup.tables():
+                expected[table].update(rows)
+            for table, rows in expected.items():
+                self._compare(table, day, rows)
 
     def _days(self) -> list[int]:
-        statement = (
-            f"SELECT occurred_at / {DAY_NS} FROM call UNION SELECT day FROM day_value "  # noqa: S608
-            "UNION SELECT day FROM day_project_model UNION SELECT hour / 24 FROM hour_value "
-            "UNION SELECT minute / 1440 FROM minute_model ORDER BY 1"
-        )
+        sums = [f"SELECT {bucket} / {per} FROM {table}" for table, (bucket, per) in BUCKETS.items()]  # noqa: S608
+        statement = " UNION ".join([f"SELECT occurred_at / {DAY_NS} FROM call", *sums]) + " ORDER BY 1"  # noqa: S608
         return [day for (day,) in self._connection.execute(statement)]
 
     def _calls_of(self, day: int) -> Iterator[tuple[Any, ...]]:
-        names = ", ".join("NULL" if name == "detail" else name for name in COLUMNS)
+        names = ", ".join("NULL" if name in ("done", "rating") else name for name in COLUMNS)
         statement = f"SELECT {names} FROM call WHERE occurred_at >= ? AND occurred_at < ? ORDER BY seq"  # noqa: S608
         yield from self._connection.execute(statement, (day * DAY_NS, (day + 1) * DAY_NS))
 
     def _compare(self, table: str, day: int, expected: Iterable[tuple[Any, ...]]) -> None:
-        ranges = {
-            "hour_value": ("hour", day * 24, day * 24 + 24),
-            "day_value": ("day", day, day + 1),
-            "minute_model": ("minute", day * 1440, day * 1440 + 1440),
-            "day_project_model": ("day", day, day + 1),
-        }
-        if table not in ranges:
-            return
-        column, start, end = ranges[table]
+        column, per = BUCKETS[table]
         statement = f"SELECT * FROM {table} WHERE {column} >= ? AND {column} < ?"  # noqa: S608
-        self._report_difference(table, set(expected), set(self._connection.execute(statement, (start, end))))
-
-    def _check_month(self, month: int, rollup: RollUp) -> None:
-        expected = {row for table, rows in rollup.tables() if table == "month_customer_model" for row in rows}
-        found = set(self._connection.execute("SELECT * FROM month_customer_model WHERE month = ?", (month,)))
-        self._report_difference("month_customer_model", expected, found)
+        found = set(self._connection.execute(statement, (day * per, (day + 1) * per)))
+        self._report_difference(table, set(expected), found)
 
     def _report_difference(self, table: str, expected: set[Any], found: set[Any]) -> None:
         for row in sorted(expected ^ found, key=str)[:3]:

@@ -11,7 +11,7 @@ CREATE TABLE call (
   surface TEXT NOT NULL,
   model TEXT,                            -- the response model, else the requested one
   request_model TEXT,
-  response_id TEXT,
+  response_key INTEGER,                  -- finds a response: its run of calls and a checksum of its id
   key_fingerprint TEXT,
   app TEXT,
   user TEXT,
@@ -31,12 +31,13 @@ CREATE TABLE call (
   cache_creation_input_tokens INTEGER NOT NULL,
   output_tokens INTEGER NOT NULL,
   reasoning_output_tokens INTEGER NOT NULL,
-  detail BLOB NOT NULL,                  -- MessagePack: parts, price lines and the rest
+  done BLOB NOT NULL,                    -- MessagePack: the journal's record as it came
+  rating BLOB NOT NULL,                  -- MessagePack: price lines and what was decided
   hash BLOB NOT NULL                     -- SHA-256 of a version byte, the row before's hash, this row
 ) STRICT;
 CREATE UNIQUE INDEX call_event ON call (event_id, source);
-CREATE INDEX call_occurred ON call (occurred_at);
-CREATE INDEX call_response ON call (response_id, provider) WHERE response_id IS NOT NULL;
+CREATE INDEX call_occurred ON call (occurred_at, customer);
+CREATE INDEX call_response ON call (response_key) WHERE response_key IS NOT NULL;
 
 -- Gaps, torn tails, lost records, clock jumps: what a reader of the calls has to know.
 CREATE TABLE mark (
@@ -118,14 +119,15 @@ CREATE TABLE day_project_model (
   PRIMARY KEY (day, project, provider, model)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE month_customer_model (
-  month INTEGER NOT NULL, customer TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
+CREATE TABLE day_customer_model (
+  day INTEGER NOT NULL, customer TEXT NOT NULL,
+  provider TEXT NOT NULL, surface TEXT NOT NULL, model TEXT NOT NULL,
   calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
   cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
   charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
   input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
   output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
-  PRIMARY KEY (month, customer, provider, model)
+  PRIMARY KEY (day, customer, provider, surface, model)
 ) STRICT, WITHOUT ROWID;
 
 -- One dimension at a time; dimension 0 is all calls together, the others as in filter.py.
@@ -139,7 +141,6 @@ CREATE TABLE hour_value (
   first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,
   PRIMARY KEY (dimension, hour, value)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX hour_value_by_value ON hour_value (dimension, value, hour);
 
 CREATE TABLE day_value (
   dimension INTEGER NOT NULL, day INTEGER NOT NULL, value TEXT NOT NULL,
@@ -150,4 +151,24 @@ CREATE TABLE day_value (
   output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
   PRIMARY KEY (dimension, day, value)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX day_value_by_value ON day_value (dimension, value, day);
+
+-- Two dimensions together; which pair has which number is in rollup.py.
+CREATE TABLE hour_pair (
+  pair INTEGER NOT NULL, hour INTEGER NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
+  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
+  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
+  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  PRIMARY KEY (pair, hour, a, b)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE day_pair (
+  pair INTEGER NOT NULL, day INTEGER NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
+  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
+  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
+  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  PRIMARY KEY (pair, day, a, b)
+) STRICT, WITHOUT ROWID;
