@@ -18,7 +18,7 @@ from farebox.catalog.shape import Count, StatedCost, UsageFormat
 from farebox.wire.facts import Completeness, Extraction, Part, Quantity
 from farebox.wire.paths import Getter, getter, selector
 from farebox.wire.quantities import Measure, Oddities, count
-from farebox.wire.reading import Document, Reader, encode_any, key_pattern, value_pattern
+from farebox.wire.reading import Document, Reader, encode_any, ends, key_pattern, value_pattern
 
 RAW_USAGE_MAX = 64 * 1024
 _PARTS_MAX = 256
@@ -36,7 +36,7 @@ class Plan:
         self.watch = key_pattern(self.reader.watched) if self.reader.watched else None
         self.watch_values = value_pattern(form.watch_values)
         self.watching = tuple(pattern for pattern in (self.watch, self.watch_values) if pattern is not None)
-        self.terminal = value_pattern(form.terminal)
+        self.terminal = ends(form.terminal)
         self.usage_with_content = form.mixed or self.reader.usage_in_body
         """The usage object holds what must not be stored."""
         self.id = tuple(getter(path) for path in form.id)

@@ -164,10 +164,18 @@ def _token_keys(form: UsageFormat) -> frozenset[str]:
 
 def key_pattern(keys: tuple[str, ...], opening: bytes = rb"\{") -> re.Pattern[bytes]:
     """Return a pattern that finds `"key": {` in an event, also where `data:` lines break it."""
-    names = sorted({re.escape(key.encode()) for key in keys})
-    # A pattern that starts with letters is searched for much faster than one that starts with a quote.
-    options = (name + b'"(?<="' + name + rb'")(?:\s|data:)*+:(?:\s|data:)*+' + opening for name in names)
-    return re.compile(b"|".join(options))
+    never = rb"[^\sd" + opening.strip(b"[]") + b"]"
+    return re.compile(b"|".join(_key(key, never) + opening for key in sorted(set(keys))))
+
+
+def _key(key: str, never: bytes) -> bytes:
+    """Return the pattern of a key and its colon, for keys whose value does not start with `never`.
+
+    It starts with the letters and looks back at the quote: that is searched for twice as fast. A
+    key may stand in every event with a null, which is told before anything else is tried.
+    """
+    name = re.escape(key.encode())
+    return name + b'"(?!:' + never + b')(?<="' + name + rb'")(?:\s|data:)*+:(?:\s|data:)*+'
 
 
 def value_pattern(conditions: tuple[str, ...]) -> re.Pattern[bytes] | None:
@@ -178,15 +186,39 @@ def value_pattern(conditions: tuple[str, ...]) -> re.Pattern[bytes] | None:
             options.append(re.escape(condition.encode()))
             continue
         key, _, value = condition.partition("=")
-        head = b'"' + re.escape(key.encode()) + rb'"(?:\s|data:)*+:(?:\s|data:)*+'
         if value == "*":
-            options.append(head + b"(?!null)[^\\s]")
+            options.append(_key(key, b"null") + b"(?!null)[^\\s]")
         elif value in ("true", "false"):
-            options.append(head + value.encode())
+            options.append(_key(key, rb"[^\sdtf]") + value.encode())
         else:
             names = b"|".join(re.escape(name.encode()) for name in value.split("|"))
-            options.append(head + b'"(?:' + names + b')"')
+            options.append(_key(key, rb'[^\sd"]') + b'"(?:' + names + b')"')
     return re.compile(b"|".join(options)) if options else None
+
+
+class Ends:
+    """What a complete stream ends with, any of several texts.
+
+    Each is searched for by itself: a pattern of alternatives is tried at every byte, one that starts
+    with letters is found ten times as fast.
+    """
+
+    __slots__ = ("_patterns",)
+
+    def __init__(self, conditions: tuple[str, ...]) -> None:
+        patterns = (value_pattern((condition,)) for condition in conditions)
+        self._patterns = tuple(pattern for pattern in patterns if pattern is not None)
+
+    def search(self, text: bytes) -> re.Match[bytes] | None:
+        for pattern in self._patterns:
+            match = pattern.search(text)
+            if match is not None:
+                return match
+        return None
+
+
+def ends(conditions: tuple[str, ...]) -> Ends | None:
+    return Ends(conditions) if conditions else None
 
 
 def empty_document() -> Document:

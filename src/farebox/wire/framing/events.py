@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from farebox.wire.reading import key_pattern
 
-BATCH_BYTES = 16 * 1024
+BATCH_BYTES = 32 * 1024
 EVENT_BYTES_MAX = 4 * 1024 * 1024
 _FIRST_EVENTS_MAX = 16
 _TAIL_BYTES = 4096
@@ -43,9 +43,18 @@ class EventScanner:
         self._looking = True
         self._first_events = 0
         self._dropping = False
-        self.tail = b""
-        """The last complete events, some 4 KB: where a stream says how it ended."""
+        self._last = b""
         self.too_large: str | None = None
+
+    @property
+    def tail(self) -> bytes:
+        """The last complete events, 4 KB or one larger: where a stream says how it ended."""
+        last = self._last
+        if len(last) > _TAIL_BYTES:
+            start = last.rfind(self._separator, 0, len(last) - _TAIL_BYTES)
+            if start >= 0:
+                return last[start + len(self._separator) :]
+        return last
 
     def feed(self, data: bytes) -> None:
         """Take in more of the stream."""
@@ -122,10 +131,7 @@ class EventScanner:
             end = region.find(separator, hit)
             self._event(region[start:end])
             position = end + width
-        if len(region) >= _TAIL_BYTES:
-            self.tail = region
-        else:
-            self.tail = (self.tail + region)[-max(_TAIL_BYTES, len(region)) :]
+        self._last = region if len(region) >= _TAIL_BYTES else self.tail + region
 
     def _first(self, region: bytes) -> int:
         """Decode the first events until id and model are known; return where that ended."""
@@ -158,7 +164,8 @@ class EventScanner:
 
     def errors(self) -> None:
         """Decode events of the tail that report an error: a 200 can end in one."""
-        for match in _ERROR.finditer(self.tail):
-            start = self.tail.rfind(self._separator, 0, match.start())
-            end = self.tail.find(self._separator, match.end())
-            self._event(self.tail[start + len(self._separator) if start >= 0 else 0 : end])
+        tail = self.tail
+        for match in _ERROR.finditer(tail):
+            start = tail.rfind(self._separator, 0, match.start())
+            end = tail.find(self._separator, match.end())
+            self._event(tail[start + len(self._separator) if start >= 0 else 0 : end])
