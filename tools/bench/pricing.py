@@ -1,14 +1,16 @@
-"""Measure rating: microseconds a call, beside genai-prices on the same calls, and loading the book.
+"""Measure rating beside genai-prices and litellm on the same calls, and loading the price book.
 
-    .venv/bin/python tools/bench/pricing.py [--calls 50000]
+    .venv/bin/python tools/bench/pricing.py [--calls 5000]
 
-Prints one JSON object. Times are the best of five runs.
+Prints one JSON object. Times are the best of five runs. litellm is no dependency: name a Python that can
+import it in FAREBOX_BENCH_LITELLM, as of a virtual environment made for this, or it is left out and said so.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -34,12 +36,47 @@ CALLS: list[tuple[str, str, dict[str, Quantity]]] = [
 ]
 
 LOAD = """
-import time
-start = time.perf_counter()
+import json, time
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+before = resident()
+start, used = time.perf_counter(), time.process_time()
 from farebox.pricing import load_book
 load_book()
-print((time.perf_counter() - start) * 1000)
+spent = (time.perf_counter() - start, time.process_time() - used)
+print(json.dumps([spent[0] * 1000, spent[1] * 1000, (resident() - before) / 2**20]))
 """
+"""Loads the book in a fresh interpreter, msgspec and all."""
+
+LITELLM = """
+import json, os, sys, time
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+import litellm
+calls, rounds = json.load(sys.stdin)
+answers = [
+    litellm.ModelResponse(
+        model=model,
+        usage=litellm.Usage(
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            total_tokens=prompt + completion,
+            prompt_tokens_details={"cached_tokens": cached},
+        ),
+    )
+    for _, model, prompt, cached, completion in calls
+]
+providers = [{"google": "gemini"}.get(call[0], call[0]) for call in calls]
+best = 1e9
+for _ in range(5):
+    start = time.perf_counter()
+    for _ in range(rounds):
+        for answer, provider in zip(answers, providers):
+            litellm.completion_cost(answer, custom_llm_provider=provider)
+    best = min(best, time.perf_counter() - start)
+print(best / rounds / len(answers) * 1e6)
+"""
+"""Runs in the interpreter of FAREBOX_BENCH_LITELLM."""
 
 
 def best_us(run: Callable[[], object], calls: int) -> float:
@@ -51,6 +88,26 @@ def best_us(run: Callable[[], object], calls: int) -> float:
             run()
         best = min(best, time.perf_counter() - start)
     return best / calls / len(CALLS) * 1e6
+
+
+def litellm_best_us(parts: list[Part], rounds: int) -> float | None:
+    """Return litellm's microseconds a call, None where nobody named an interpreter that has it."""
+    python = os.environ.get("FAREBOX_BENCH_LITELLM")
+    if not python:
+        return None
+    calls = [
+        (
+            part.provider,
+            part.response_model,
+            part.input_tokens,
+            part.cache_read_input_tokens,
+            part.output_tokens,
+        )
+        for part in parts
+    ]
+    given = json.dumps([calls, rounds])
+    done = subprocess.run([python, "-c", LITELLM], input=given, capture_output=True, check=True, text=True)
+    return float(done.stdout.split()[-1])
 
 
 def main() -> int:
@@ -90,16 +147,25 @@ def main() -> int:
         rated = book.rate(part, occurred_at_ns=at_ns, completeness="final", billable=True)
         assert rated.cost_pico == total.scaleb(12), (part, rated.cost_pico, total)
     loads = [
-        float(subprocess.run([sys.executable, "-c", LOAD], capture_output=True, check=True, text=True).stdout)
+        json.loads(
+            subprocess.run([sys.executable, "-c", LOAD], capture_output=True, check=True, text=True).stdout
+        )
         for _ in range(5)
     ]
     rate_us, genai_us = best_us(ours, calls), best_us(theirs, max(calls // 10, 1))
+    litellm_us = litellm_best_us(parts, max(calls // 50, 1))
     result = {
         "rate_us": round(rate_us, 2),
         "genai_prices_us": round(genai_us, 2),
-        "ratio": round(genai_us / rate_us, 1),
-        "load_ms": round(min(loads), 1),
+        "times_genai_prices": round(genai_us / rate_us, 1),
+        "litellm_us": None if litellm_us is None else round(litellm_us, 2),
+        "times_litellm": None if litellm_us is None else round(litellm_us / rate_us, 1),
+        "load_ms": round(min(wall for wall, _, _ in loads), 1),
+        "load_cpu_ms": round(min(cpu for _, cpu, _ in loads), 1),
+        "load_mib": round(min(grown for _, _, grown in loads), 1),
     }
+    if litellm_us is None:
+        result["litellm"] = "not measured: name a Python that has it in FAREBOX_BENCH_LITELLM"
     print(json.dumps(result))
     return 0
 

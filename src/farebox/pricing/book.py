@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from farebox.pricing.contracts import Contracts
 from farebox.pricing.exact import shown
 from farebox.pricing.facts import PriceSource, RatedPart
 from farebox.pricing.matching import ModelIndex, matches
@@ -29,10 +28,13 @@ from farebox.pricing.rows import (
     ProviderPrices,
     Quote,
 )
-from farebox.pricing.tiers import MonthToDate
-from farebox.pricing.updates import PriceUpdates
 from farebox.pricing.user_prices import UserModel, UserPricing, layers, markup_at
 from farebox.wire.facts import Part, Quantity
+
+if TYPE_CHECKING:  # most books have none of these, and starting is fast
+    from farebox.pricing.contracts import Contracts
+    from farebox.pricing.tiers import MonthToDate
+    from farebox.pricing.updates import PriceUpdates
 
 _PLANS_MAX = 4096
 """Kinds of calls remembered. Model names come from the network, so there must be an end."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -133,6 +132,8 @@ def _open(path: Path, digest: str) -> CompiledPrices | None:
 
 def _write(path: Path, content: bytes) -> bool:
     """Put the file in place in one step; False where this place cannot be written."""
+    import secrets
+
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,9 +7,6 @@ mapping or a list of dated ones. All problems are reported at once.
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -108,6 +105,9 @@ def read_pricing(
     `price_names` are the prices of units.yaml (True for tokens); `known` the normalised model
     names of the catalog, which decide whether a key is a model or a family.
     """
+    import hashlib
+    import json
+
     findings: list[Finding] = []
     sections = nodes if isinstance(nodes, Sequence) else [nodes] if nodes is not None else []
     sections = [node for node in sections if node.kind != "nothing"]
@@ -304,6 +304,8 @@ class EntryReader:
             self.quotes[name] = Quote(text, per)
 
     def _unknown(self, key: str, child: Node) -> None:
+        import difflib
+
         names = [name.removeprefix("calls_") for name in self.price_names]
         candidates = [
             *_SETTINGS,
