@@ -45,13 +45,17 @@ def main() -> int:
         for recording in load(options.fixtures)
         if not options.surface or recording.surface.startswith(options.surface)
     ]
-    sendable = [recording for recording in recordings if recording.plain_http]
-    others = Counter(recording.transport for recording in recordings if not recording.plain_http)
-    report = _direct(sendable, options.seed) if options.direct else _live(sendable, options.seed)
+    if options.direct:
+        report = _direct(recordings, options.seed)
+    else:
+        report = _live([recording for recording in recordings if recording.plain_http], options.seed)
+        # What the proxy does not carry yet: its messages go to the extractor as they are.
+        others = [recording for recording in recordings if not recording.plain_http]
+        report.verdicts += _direct(others, options.seed).verdicts
     if options.json:
         print(json.dumps(report.summary()))
     else:
-        _print(report, others, "the meter" if options.direct else "the proxy")
+        _print(report)
     return 0
 
 
@@ -64,6 +68,7 @@ def _live(recordings: Sequence[Recording], seed: int) -> Report:
         if found:
             row = found[0]
             parts = [_part(entry) for entry in row["parts"]]
+            verdict.because = row.get("not_billable_because")
             _judge(verdict, parts, row["completeness"], row["billable"], row)
         elif recording.billable and recording.canonical:
             verdict.usage = {"row": (1, 0)}
@@ -75,7 +80,7 @@ def _direct(recordings: Sequence[Recording], seed: int) -> Report:
     report = Report()
     for recording in recordings:
         extraction = direct.extract(_catalog, recording, seed)
-        verdict = Verdict(recording, rows=1, via="meter")
+        verdict = Verdict(recording, rows=1, via="meter", because=extraction.not_billable_because)
         _judge(verdict, extraction.parts, extraction.completeness, extraction.billable, None)
         verdict.reason = extraction.reason or ""
         report.verdicts.append(verdict)
@@ -102,7 +107,12 @@ def _judge(
     if _catalog.by_host(recording.host) is not None:
         # What a host outside the catalog charges, its user says in the configuration.
         cost_verdict(verdict, rated, row)
+    verdict.charged = (
+        None if any(part.cost_pico is None for part in rated) else sum(part.cost_pico or 0 for part in rated)
+    )
+    verdict.billed = billable
     if row is not None:
+        verdict.charged = row.get("cost_pico")
         verdict.reason = row.get("completeness_reason") or ""
 
 
@@ -119,7 +129,7 @@ def _part(entry: dict[str, Any]) -> Part:
     return msgspec.convert({**known, "quantities": quantities}, Part)
 
 
-def _print(report: Report, others: Counter[str], carrier: str) -> None:
+def _print(report: Report) -> None:
     summary = report.summary()
     costs: dict[str, list[int]] = {}
     for verdict in report.verdicts:
@@ -133,12 +143,16 @@ def _print(report: Report, others: Counter[str], carrier: str) -> None:
         cost = "/".join(map(str, costs.get(name, ()))) or "–"
         print(f"{name:44} {usage:>11} {cost:>11}{'' if entry['usage'] == entry['of'] else '  ←'}")
     rows, usage, cost = summary["rows"], summary["usage"], summary["cost"]
-    print(f"\nthrough {carrier}: {rows['expected']} exchanges")
+    carried = Counter(verdict.via for verdict in report.verdicts)
+    print(f"\n{', '.join(f'{count} through the {name}' for name, count in sorted(carried.items()))}")
     print(f"rows: {rows['missing']} missing, {rows['duplicate']} duplicate")
     print(f"usage: {usage['exact']} of {usage['of']} exact")
     print(f"cost: {cost['exact']} of {cost['of']} exact, {cost['unpriced']} unpriced")
-    if others:
-        print("not sent: " + ", ".join(f"{count} {name}" for name, count in sorted(others.items())))
+    free = summary["not_billable"]
+    print(f"not billable: {free['free']} of {free['of']} cost nothing and say why")
+    print("  " + ", ".join(f"{count} {because}" for because, count in free["because"].items()))
+    for line in free["wrong"]:
+        print(f"billed {line}")
     for verdict in report.verdicts:
         if verdict.usage:
             fields = ", ".join(

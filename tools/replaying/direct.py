@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 
 from farebox.catalog import Catalog, Provider
 from farebox.wire.facts import Extraction
 from farebox.wire.meter import Meter
+from farebox.wire.session import SessionMeter
 from replaying.recordings import Recording
 
 SPEAKERS = ("openai", "anthropic", "google", "cohere", "ollama", "huggingface")
@@ -46,6 +48,9 @@ def extract(catalog: Catalog, recording: Recording, seed: int) -> Extraction:
     provider = provider_of(catalog, recording)
     assert provider is not None
     path, _, query = recording.path.partition("?")
+    if recording.transport == "websocket":
+        endpoint = provider.endpoint("GET", path)
+        return _session(SessionMeter(endpoint, path, query, _raw(recording.request_headers)), recording)
     meter = Meter(provider.endpoint(recording.method, path), path, query, _raw(recording.request_headers))
     rng = random.Random(f"{seed}:{recording.id}")
     for piece in pieces(recording.request_body, rng):
@@ -54,6 +59,17 @@ def extract(catalog: Catalog, recording: Recording, seed: int) -> Extraction:
     meter.response_head(recording.status, _raw(recording.response_headers))
     for piece in pieces(recording.response_body, rng):
         meter.response_body(piece)
+    return meter.finish("completed")
+
+
+def _session(meter: SessionMeter, recording: Recording) -> Extraction:
+    """Return what a session meter makes of a recorded socket: one message a line, both directions."""
+    for line in recording.response_body.splitlines():
+        entry = json.loads(line)
+        if entry.get("kind") == "message":
+            data = entry["data"]
+            text = data if isinstance(data, str) else json.dumps(data)
+            meter.message(text.encode(), sent=entry["dir"] == "out")
     return meter.finish("completed")
 
 

@@ -6,6 +6,7 @@ money itself, or where genai-prices priced the same usage and nobody with better
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -144,6 +145,11 @@ class Verdict:
     cost_source: str = ""
     unpriced: bool = False
     via: str = "proxy"
+    """What carried it: the proxy, or the meter fed directly."""
+    billed: bool = True
+    because: str | None = None
+    """Why it is not billed."""
+    charged: int | None = None
     reason: str = ""
 
 
@@ -179,8 +185,31 @@ class Report:
                 "unpriced": sum(verdict.unpriced for verdict in cost),
                 "wrong": sorted(verdict.recording.id for verdict in cost if not _exact(verdict)),
             },
+            "not_billable": self._not_billable(),
+            "via": dict(sorted(Counter(verdict.via for verdict in self.verdicts).items())),
             "surfaces": dict(sorted(surfaces.items())),
         }
+
+    def _not_billable(self) -> dict[str, Any]:
+        """Return how many exchanges that cost nothing are recorded so, and why."""
+        judged = [verdict for verdict in self.verdicts if verdict.recording.not_billable]
+        judged = [verdict for verdict in judged if not _is_result(verdict)]
+        free = [
+            verdict for verdict in judged if not verdict.billed and not verdict.charged and verdict.because
+        ]
+        reasons = Counter(str(verdict.because).partition(":")[0] for verdict in free)
+        wrong = [verdict for verdict in judged if verdict not in free]
+        return {
+            "of": len(judged),
+            "free": len(free),
+            "because": dict(sorted(reasons.items())),
+            "wrong": sorted(f"{verdict.recording.id} {verdict.recording.surface}" for verdict in wrong),
+        }
+
+
+def _is_result(verdict: Verdict) -> bool:
+    """Return whether these are the results of a batch, which are charged line by line."""
+    return verdict.billed and verdict.because is None and verdict.recording.batch
 
 
 def _exact(verdict: Verdict) -> bool:

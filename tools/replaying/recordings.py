@@ -48,6 +48,15 @@ class Recording:
         return self.expected.get("billable") == "yes"
 
     @property
+    def not_billable(self) -> bool:
+        """Whether it is held to cost nothing: an error, a poll, a count of tokens."""
+        return not self.billable and not str(self.expected.get("billable")).startswith("batch-result")
+
+    @property
+    def batch(self) -> bool:
+        return "batch" in str(self.expected.get("billable"))
+
+    @property
     def canonical(self) -> dict[str, int]:
         return self.expected.get("canonical_usage") or {}
 

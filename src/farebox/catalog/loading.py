@@ -36,6 +36,7 @@ _LISTS = (
     "ignore",
     "headers",
     "request",
+    "largest",
 )
 
 

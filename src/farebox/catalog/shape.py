@@ -170,6 +170,8 @@ class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     """What it means when usage is there and empty (`session_seconds_unknown`)."""
     protobuf: Protobuf | None = None
     """The messages of a gRPC call, where they are not JSON."""
+    largest: tuple[str, ...] = ()
+    """Usage fields of which a stream's largest value counts: later events say nought."""
     cumulative: bool = False
     """Every event repeats running usage, so an early end leaves a lower bound."""
 
