@@ -62,7 +62,7 @@ def set_price(
     _write(chosen, path, entries, "Prices set by `farebox prices set`.")
     shown = ", ".join(f"{clean(name)} {clean(usd)}" for name, usd in entry.items() if isinstance(usd, str))
     print(f"{clean(model)}: {shown}, in {path}")
-    print("Calls before keep their price; `farebox rerate` prices those that had none.")
+    print("It holds for calls from now on; rows in the ledger stay as they were appended.")
     return OK
 
 
