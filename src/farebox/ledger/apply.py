@@ -19,7 +19,7 @@ from farebox.journal.records import Done
 from farebox.ledger.chain import GENESIS, Checkpoint, link
 from farebox.ledger.contract_months import ContractMonths
 from farebox.ledger.database import Connection
-from farebox.ledger.entries import COLUMNS, RESPONSE_RUN_BITS, Values, entry_values, response_key
+from farebox.ledger.entries import COLUMNS, RESPONSE_RUN_BITS, Judged, Values, entry_values, response_key
 from farebox.ledger.rollup import AdmittedValues, RollUp
 from farebox.pricing.facts import RatedPart
 from farebox.pricing.quotation import month_of
@@ -65,16 +65,6 @@ class _Pending:
         self.writer = writer
         self.intent = intent
         self.partial = partial
-
-
-class _Row(NamedTuple):
-    """An exchange on its way to becoming a row."""
-
-    done: Done
-    payload: bytes
-    """The journal's record, as it is stored."""
-    billable: bool
-    not_billable_because: str | None
 
 
 class Applied(NamedTuple):
@@ -195,8 +185,8 @@ class Applier:
 
     # -- one transaction --
 
-    def _read(self, writer: str, entries: Iterable[Entry]) -> list[_Row]:
-        rows: list[_Row] = []
+    def _read(self, writer: str, entries: Iterable[Entry]) -> list[Judged]:
+        rows: list[Judged] = []
         seen: set[bytes] = set()
         begun_here: dict[bytes, bytes] = {}
         decode_done = records.decode_done
@@ -238,9 +228,9 @@ class Applier:
             self._fresh.discard(event_id)
             self._connection.execute("DELETE FROM pending WHERE event_id = ?", (event_id,))
 
-    def _bury(self, writer: str) -> list[_Row]:
+    def _bury(self, writer: str) -> list[Judged]:
         """Return a row for everything a dead writer had begun."""
-        rows: list[_Row] = []
+        rows: list[Judged] = []
         for event_id, begun in [item for item in self._pending.items() if item[1].writer == writer]:
             self._settle(event_id)
             try:
@@ -250,16 +240,16 @@ class Applier:
                 self._write_mark(writer, "undecodable", {"event_id": uuid_text(event_id), "why": str(error)})
         return rows
 
-    def _judge(self, done: Done, payload: bytes) -> _Row:
+    def _judge(self, done: Done, payload: bytes) -> Judged:
         """Decide whether an exchange is to be paid for at all."""
         extraction = done.extraction
         because = extraction.not_billable_because
         if done.outcome != "completed":
             if done.outcome == "refused":
-                return _Row(done, payload, False, because or "refused_by_farebox")
+                return Judged(done, payload, False, because or "refused_by_farebox")
             if done.outcome in ("upstream_failed", "timed_out") and done.error_class in NEVER_REACHED:
-                return _Row(done, payload, False, because or "upstream_not_reached")
-        return _Row(done, payload, extraction.billable, because)
+                return Judged(done, payload, False, because or "upstream_not_reached")
+        return Judged(done, payload, extraction.billable, because)
 
     def _is_new(self, done: Done) -> bool:
         if not self._dedupe:
@@ -269,33 +259,21 @@ class Applier:
         ).fetchone()
         return found is None
 
-    def _append(self, rows: Sequence[_Row], rollup: RollUp) -> None:
+    def _append(self, rows: Sequence[Judged], rollup: RollUp) -> None:
         if not rows:
             return
         # One step for all rows, then the next: each step's code and data stay in the cache.
-        rows = [self._bill_once(row) if row.done.extraction.response_id else row for row in rows]
-        rated = [self._rate(row) for row in rows]
+        if self._has_retrievals or any(row.done.method != "POST" for row in rows):
+            rows = [self._bill_once(row) if row.done.extraction.response_id else row for row in rows]
+        rated = self._rate_all(rows)
         recorded_at = self._clock()
-        entries = [
-            entry_values(
-                seq,
-                recorded_at,
-                done,
-                payload,
-                money,
-                billable=billable,
-                not_billable_because=because,
-            )
-            for seq, ((done, payload, billable, because), money) in enumerate(
-                zip(rows, rated, strict=True), self._seq + 1
-            )
-        ]
         previous = self._hash
         stored: list[Values] = []
-        for values in entries:
+        for seq, (row, money) in enumerate(zip(rows, rated, strict=True), self._seq + 1):
+            values = entry_values(seq, recorded_at, row, money)
             previous = link(previous, values)
             stored.append((*values, previous))
-        rollup.add(entries)
+        rollup.add(stored)
         self._connection.executemany(_INSERT, stored)
         self._seq, self._hash = self._seq + len(rows), previous
 
@@ -303,22 +281,24 @@ class Applier:
         """Rate by another book from now on."""
         self._book = book
 
-    def _rate(self, row: _Row) -> list[RatedPart]:
-        done = row.done
-        extraction = done.extraction
+    def _rate_all(self, rows: Sequence[Judged]) -> list[list[RatedPart]]:
         if getattr(self._book, "has_contracts", False):
-            return self._rate_agreed(row)
+            return [self._rate_agreed(row) for row in rows]
+        rate = self._book.rate
         return [
-            self._book.rate(
-                part,
-                occurred_at_ns=done.occurred_at_ns,
-                completeness=extraction.completeness,
-                billable=row.billable,
-            )
-            for part in extraction.parts
+            [
+                rate(
+                    part,
+                    occurred_at_ns=done.occurred_at_ns,
+                    completeness=done.extraction.completeness,
+                    billable=billable,
+                )
+                for part in done.extraction.parts
+            ]
+            for done, _, billable, _ in rows
         ]
 
-    def _rate_agreed(self, row: _Row) -> list[RatedPart]:
+    def _rate_agreed(self, row: Judged) -> list[RatedPart]:
         """Rate where contracts decide: who asked, and what their month has seen."""
         done = row.done
         asking = done.attribution
@@ -342,7 +322,7 @@ class Applier:
 
     # -- the same result fetched twice --
 
-    def _bill_once(self, row: _Row) -> _Row:
+    def _bill_once(self, row: Judged) -> Judged:
         """Bill a provider's response once, however often it is fetched again.
 
         Making a result (POST) is always a call of its own: small servers give the same id to
@@ -378,7 +358,7 @@ class Applier:
 
     def _billed_call(self, provider: str, response_id: str) -> bytes | None:
         """Return the first event that was billed for a response."""
-        wanted = response_key(provider, response_id, 0)
+        wanted = response_key(response_id, 0)
         found = self._connection.execute(
             "WITH RECURSIVE run(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM run WHERE n < ?) "
             "SELECT event_id, done FROM run CROSS JOIN call ON response_key = (n << 32 | ?) "

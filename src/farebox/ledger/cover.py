@@ -52,7 +52,7 @@ def levels_for(dimensions: Sequence[str], bucket_ns: int | None = None) -> list[
         levels.append(Level("day_value", "day", DAY_NS, columns, kind))
         levels.append(Level("hour_value", "hour", HOUR_NS, columns, kind))
     elif pair := next((pair for pair in PAIRS if wanted == set(pair)), None):
-        columns = dict(zip(pair, ("a", "b"), strict=True))
+        columns = {pair[0]: "a", pair[1]: "b"}
         kind = ("pair", PAIRS[pair])
         levels.append(Level("day_pair", "day", DAY_NS, columns, kind))
         levels.append(Level("hour_pair", "hour", HOUR_NS, columns, kind))

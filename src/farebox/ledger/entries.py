@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -83,6 +83,16 @@ _STATES = ("unknown", "unpriced", "estimated", "priced", "provider_reported", "i
 """The state of a call is the first of these that one of its parts has."""
 
 
+class Judged(NamedTuple):
+    """An exchange on its way to becoming a row."""
+
+    done: Done
+    payload: bytes
+    """The journal's record, as it is stored."""
+    billable: bool
+    not_billable_because: str | None
+
+
 class Rating(msgspec.Struct, frozen=True, array_like=True):
     """What was decided about an exchange when it became a row. New fields go to the end, with a default.
 
@@ -108,22 +118,14 @@ RESPONSE_RUN_BITS = 18
 the index touches few pages however random a provider's ids are."""
 
 
-def response_key(provider: str, response_id: str, run: int) -> int:
+def response_key(response_id: str, seq: int) -> int:
     """Return what finds a response among the calls of one run; others can have the same."""
-    return run << 32 | crc32(response_id.encode(), crc32(provider.encode()))
+    return seq >> RESPONSE_RUN_BITS << 32 | crc32(response_id.encode())
 
 
-def entry_values(
-    seq: int,
-    recorded_at_ns: int,
-    done: Done,
-    payload: bytes,
-    rated: Sequence[RatedPart],
-    *,
-    billable: bool,
-    not_billable_because: str | None,
-) -> Values:
-    """Return the values of `COLUMNS` for an exchange, as it is in the journal, and its rated parts."""
+def entry_values(seq: int, recorded_at_ns: int, judged: Judged, rated: Sequence[RatedPart]) -> Values:
+    """Return the values of `COLUMNS` for an exchange and its rated parts."""
+    done, payload, billable, not_billable_because = judged
     extraction = done.extraction
     response_id = extraction.response_id
     if len(rated) == 1:
@@ -155,7 +157,7 @@ def entry_values(
         done.surface,
         extraction.response_model or extraction.request_model,
         extraction.request_model,
-        None if response_id is None else response_key(done.provider, response_id, seq >> RESPONSE_RUN_BITS),
+        None if response_id is None else response_key(response_id, seq),
         done.key_fingerprint,
         named("app"),
         named("user"),
@@ -278,38 +280,30 @@ def _storable(amount: int | None) -> bool:
 
 
 def _tokens(parts: Sequence[Part]) -> tuple[tuple[int, ...], bool]:
-    if len(parts) == 1:
-        totals = _part_tokens(parts[0])
-    elif parts:
-        totals = tuple(map(sum, zip(*map(_part_tokens, parts), strict=True)))
-    else:
-        return (0, 0, 0, 0, 0), False
+    """Return the totals parts derive from their leaves, in one walk, and whether one was left out."""
+    total = reads = writes = output = reasoning = 0
+    for part in parts:
+        for leaf, count in part.quantities.items():
+            if leaf not in _KIND:
+                continue
+            kind = _KIND[leaf]
+            if type(count) is not int:
+                count = int(count)
+            if kind is _OUTPUT:
+                output += count
+            elif kind is _REASONING:
+                output += count
+                reasoning += count
+            else:
+                total += count
+                if kind is _READ:
+                    reads += count
+                elif kind is _WRITE:
+                    writes += count
+    totals = (total, reads, writes, output, reasoning)
     if max(totals) <= TOKENS_MAX and min(totals) >= -TOKENS_MAX:
         return totals, False
-    return tuple(total if abs(total) <= TOKENS_MAX else 0 for total in totals), True
-
-
-def _part_tokens(part: Part) -> tuple[int, ...]:
-    """Return the totals `Part` derives from its leaves, in one walk over them."""
-    total = reads = writes = output = reasoning = 0
-    for leaf, count in part.quantities.items():
-        kind = _KIND.get(leaf)
-        if kind is None:
-            continue
-        if type(count) is not int:
-            count = int(count)
-        if kind is _OUTPUT:
-            output += count
-        elif kind is _REASONING:
-            output += count
-            reasoning += count
-        else:
-            total += count
-            if kind is _READ:
-                reads += count
-            elif kind is _WRITE:
-                writes += count
-    return total, reads, writes, output, reasoning
+    return tuple([count if abs(count) <= TOKENS_MAX else 0 for count in totals]), True
 
 
 def _part_row(part: Part, stored: tuple[Any, ...]) -> PartRow:

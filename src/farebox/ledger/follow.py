@@ -24,7 +24,7 @@ from farebox.ledger.apply import Applied, Applier
 BATCH_RECORDS = 1_000
 """What is decoded at a time: it bounds memory."""
 
-TRANSACTION_RECORDS = 20_000
+TRANSACTION_RECORDS = 40_000
 """What is committed at a time when there is a backlog: it shares syncs and sums."""
 
 

@@ -7,6 +7,7 @@ calls themselves.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -50,6 +51,8 @@ _LANES_OF = [
 _CELL = ("surface", "provider", "status", "cost_state", "app", "model", "key", "request_model", "outcome")
 """Dimensions that are counted together and told apart when they are written: together they still
 have few values."""
+
+_MODEL_OF_CELL = [_CELL.index(name) for name in ("provider", "surface", "model")]
 
 _OPEN = tuple(name for name in DIMENSIONS if name not in _CELL)
 """Dimensions that can have any number of values."""
@@ -98,6 +101,8 @@ BUCKETS = {
 Sums = dict[Any, int]
 _Entry = list[int]
 """Sums, first and last sequence number."""
+_ByModel = tuple[Sums, Sums, Sums]
+"""A model's sums by minute, by project and by customer."""
 _Merged = dict[tuple[int, str], _Entry]
 """By dimension and value."""
 
@@ -169,51 +174,85 @@ class Names(dict["str | int | None", str]):
 class _Tracked:
     """Sums by a value, and the first and last row that has it."""
 
-    __slots__ = ("first", "last", "sums")
+    __slots__ = ("_place", "entries")
 
     def __init__(self) -> None:
-        self.sums: Sums = {}
-        self.first: dict[Any, int] = {}
-        self.last: dict[Any, int] = {}
+        self._place: dict[Any, int] = {}
+        self.entries: list[_Entry] = []
 
-    def add(self, values: Sequence[Any], lanes_of: Sequence[int], seqs: Sequence[int]) -> None:
-        """Add a batch, column by column: most of it never leaves the interpreter's own C."""
-        sums, first = self.sums, self.first
-        for value, amount, seq in zip(values, lanes_of, seqs, strict=True):
-            if value in sums:
-                sums[value] += amount
+    def add(self, values: Sequence[Any], amounts: Sequence[int], seqs: Sequence[int]) -> None:
+        """Add a batch."""
+        if values.count(values[0]) == len(values):
+            (place,) = self.places(values[:1], (sum(amounts),), seqs)
+            self.entries[place][2] = seqs[-1]
+        else:
+            self.places(values, amounts, seqs)
+
+    def places(self, values: Iterable[Any], amounts: Iterable[int], seqs: Iterable[int]) -> list[int]:
+        """Add a batch; return each value's place among the entries."""
+        place, entries = self._place, self.entries
+        find = place.get
+        places: list[int] = []
+        for value, amount, seq in zip(values, amounts, seqs, strict=False):
+            at = find(value)
+            if at is None:
+                at = place[value] = len(entries)
+                entries.append([amount, seq, seq])
             else:
-                sums[value] = amount
-                first[value] = seq
-        self.last.update(zip(values, seqs, strict=True))
+                entry = entries[at]
+                entry[0] += amount
+                entry[2] = seq
+            places.append(at)
+        return places
+
+    def values(self) -> Iterable[Any]:
+        """Return every value, in the order of their places."""
+        return self._place
+
+    def items(self) -> Iterable[tuple[Any, _Entry]]:
+        """Return every value and its entry."""
+        return zip(self._place, self.entries, strict=True)
 
 
 class _Hour:
     """One hour's sums by the calls' own values; `(other)` is decided when they are written."""
 
-    __slots__ = ("cells", "customer_model", "minute_model", "open", "project_model")
+    __slots__ = ("_of_cell", "by_model", "cells", "open")
 
     def __init__(self) -> None:
         self.cells = _Tracked()
         self.open = {name: _Tracked() for name in _OPEN}
-        self.minute_model: Sums = {}
-        self.project_model: Sums = {}
-        self.customer_model: Sums = {}
+        self.by_model: dict[Values, _ByModel] = {}
+        self._of_cell: list[_ByModel] = []
+        """For each cell, the sums of its model."""
 
     def add(self, columns: Sequence[Sequence[Any]]) -> None:
         """Add calls of this hour, given as columns."""
         seqs = columns[_SEQ]
         amounts = list(map(lanes, *[columns[at] for at in _LANES_OF]))
-        self.cells.add(list(zip(*[columns[_AT[name]] for name in _CELL], strict=True)), amounts, seqs)
         for name, table in self.open.items():
             table.add(columns[_AT[name]], amounts, seqs)
-        provider, surface, model = [columns[_AT[name]] for name in ("provider", "surface", "model")]
+        cells = zip(*[columns[_AT[name]] for name in _CELL], strict=True)
+        places = self.cells.places(cells, amounts, seqs)
+        of_cell = self._tables_of_cells()
         minutes = [moment // MINUTE_NS for moment in columns[_OCCURRED]]
-        _count_all(self.minute_model, zip(minutes, provider, model, strict=True), amounts)
-        projects = columns[_AT["project"]]
-        _count_all(self.project_model, zip(projects, provider, model, strict=True), amounts)
-        customers = columns[_AT["customer"]]
-        _count_all(self.customer_model, zip(customers, provider, surface, model, strict=True), amounts)
+        by_project_and_customer = columns[_AT["project"]], columns[_AT["customer"]]
+        for place, minute, project, customer, amount in zip(
+            places, minutes, *by_project_and_customer, amounts, strict=True
+        ):
+            of_minutes, of_projects, of_customers = of_cell[place]
+            of_minutes[minute] = of_minutes.get(minute, 0) + amount
+            of_projects[project] = of_projects.get(project, 0) + amount
+            of_customers[customer] = of_customers.get(customer, 0) + amount
+
+    def _tables_of_cells(self) -> list[_ByModel]:
+        known = self._of_cell
+        for cell in itertools.islice(self.cells.values(), len(known), None):
+            model = tuple([cell[at] for at in _MODEL_OF_CELL])
+            if model not in self.by_model:
+                self.by_model[model] = ({}, {}, {})
+            known.append(self.by_model[model])
+        return known
 
 
 class RollUp:
@@ -225,14 +264,22 @@ class RollUp:
 
     def add(self, rows: Sequence[Values]) -> None:
         """Add calls, given as the values of `COLUMNS` and maybe more."""
+        columns = list(zip(*rows, strict=True))
+        numbers = [moment // HOUR_NS for moment in columns[_OCCURRED]]
+        if numbers.count(numbers[0]) == len(numbers):
+            self._hour(numbers[0]).add(columns)
+            return
         hours: dict[int, list[Values]] = {}
-        for row in rows:
-            hours.setdefault(row[_OCCURRED] // HOUR_NS, []).append(row)
+        for number, row in zip(numbers, rows, strict=True):
+            hours.setdefault(number, []).append(row)
         for number, calls in hours.items():
-            hour = self._hours.get(number)
-            if hour is None:
-                hour = self._hours[number] = _Hour()
-            hour.add(list(zip(*calls, strict=True)))
+            self._hour(number).add(list(zip(*calls, strict=True)))
+
+    def _hour(self, number: int) -> _Hour:
+        hour = self._hours.get(number)
+        if hour is None:
+            hour = self._hours[number] = _Hour()
+        return hour
 
     def write(self, connection: Connection) -> None:
         """Add the sums to the tables. The caller holds the transaction."""
@@ -272,17 +319,15 @@ def _folded(hour: _Hour, names: dict[str, Names]) -> tuple[_Merged, Sums]:
     merged: _Merged = {}
     pairs: Sums = {}
     rest: dict[tuple[str, ...], _Entry] = {}
-    cells = hour.cells
     of_cell = [names[name] for name in _CELL]
     of_key = names["key"]
     key_number = NUMBER["key"]
-    for cell, sums in cells.sums.items():
+    for cell, entry in hour.cells.items():
         key = of_key[cell[_KEY_AT]]
         named = (*[known[value] for known, value in zip(of_cell, cell, strict=True)],)
-        entry = [sums, cells.first[cell], cells.last[cell]]
         _merge(merged, (key_number, key), entry)
         for pair, at in _PAIRS_OF_KEY:
-            _count(pairs, (pair, named[at], key), sums)
+            _count(pairs, (pair, named[at], key), entry[0])
         _merge(rest, (*named[:_KEY_AT], "", *named[_KEY_AT + 1 :]), entry)
     for shape, entry in rest.items():
         _merge(merged, (ALL, ""), entry)
@@ -293,24 +338,24 @@ def _folded(hour: _Hour, names: dict[str, Names]) -> tuple[_Merged, Sums]:
             _count(pairs, (pair, shape[a], shape[b]), entry[0])
     for name, table in hour.open.items():
         known, dimension = names[name], NUMBER[name]
-        for value, sums in table.sums.items():
-            _merge(merged, (dimension, known[value]), [sums, table.first[value], table.last[value]])
+        for value, entry in table.items():
+            _merge(merged, (dimension, known[value]), entry)
     return merged, pairs
 
 
 def _combine(hour: _Hour, day: int, names: dict[str, Names], into: dict[str, Sums]) -> None:
     """Add an hour's combinations to those of other hours."""
-    providers, models, surfaces = names["provider"], names["model"], names["surface"]
-    minutes = into["minute_model"]
-    for (minute, provider, model), sums in hour.minute_model.items():
-        _count(minutes, (minute, providers[provider], models[model]), sums)
-    projects, known = into["day_project_model"], names["project"]
-    for (project, provider, model), sums in hour.project_model.items():
-        _count(projects, (day, known[project], providers[provider], models[model]), sums)
-    customers, known = into["day_customer_model"], names["customer"]
-    for (customer, provider, surface, model), sums in hour.customer_model.items():
-        key = (day, known[customer], providers[provider], surfaces[surface], models[model])
-        _count(customers, key, sums)
+    minutes, projects, customers = into.values()
+    of_projects, of_customers = names["project"], names["customer"]
+    for (provider, surface, model), (by_minute, by_project, by_customer) in hour.by_model.items():
+        provider, surface = names["provider"][provider], names["surface"][surface]
+        model = names["model"][model]
+        for minute, sums in by_minute.items():
+            _count(minutes, (minute, provider, model), sums)
+        for project, sums in by_project.items():
+            _count(projects, (day, of_projects[project], provider, model), sums)
+        for customer, sums in by_customer.items():
+            _count(customers, (day, of_customers[customer], provider, surface, model), sums)
 
 
 def _merge(into: dict[Any, _Entry], key: Any, entry: _Entry) -> None:
@@ -327,12 +372,6 @@ def _merge(into: dict[Any, _Entry], key: Any, entry: _Entry) -> None:
 
 def _count(into: Sums, key: Any, sums: int) -> None:
     into[key] = into.get(key, 0) + sums
-
-
-def _count_all(into: Sums, keys: Iterable[Any], amounts: Sequence[int]) -> None:
-    get = into.get
-    for key, amount in zip(keys, amounts, strict=True):
-        into[key] = get(key, 0) + amount
 
 
 def _rows(table: Sums) -> Iterator[tuple[Any, ...]]:
