@@ -152,7 +152,7 @@ def render(models: list[Unpriced]) -> str:
         named = clean(f"{first.provider}/{first.model}")
         lines.append(f"Set one:  farebox prices set {named} {rates} --from {first.first_at[:10]}")
     if any(each.priceable_calls for each in models):
-        lines.append("Rows keep the state they were appended with; what a price would make of them is shown above.")
+        lines.append("Rows stay as they were appended; what prices would make of them is shown above.")
     return "\n".join(lines)
 
 
