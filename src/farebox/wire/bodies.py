@@ -151,6 +151,11 @@ class Json:
         self._pruner.feed(text)
         return None
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has been handed to it yet: all there is is with the meter."""
+        return not self._text and self._pruner is None and not self._done
+
     def _is_lines(self, text: bytes) -> bool:
         """Return whether this is one document a line, though the content type does not say so."""
         first, ended, more = text.partition(b"\n")

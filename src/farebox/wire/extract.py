@@ -169,6 +169,8 @@ class Gathering:
             if self.usage is None:
                 self.usage, self.usage_text = usage, document.usage_text
             else:
+                if plan.format.largest:
+                    _keep_largest(self.usage, usage, plan.format.largest)
                 _merge(self.usage, usage, 0)
                 self.usage_text = None
         for place, counting in enumerate(plan.counts):
@@ -226,6 +228,14 @@ def _merge(into: dict[str, Any], new: dict[str, Any], depth: int) -> None:
             into[key] = value
 
 
+def _keep_largest(before: dict[str, Any], new: dict[str, Any], fields: tuple[str, ...]) -> None:
+    """Let a later event not undo what an earlier one counted."""
+    for field in fields:
+        old, value = before.get(field), new.get(field)
+        if isinstance(old, int | Decimal) and isinstance(value, int | Decimal) and old > value:
+            new[field] = old
+
+
 def _text(value: Any) -> str | None:
     return value[:_TEXT_MAX] if isinstance(value, str) and value else None
 
@@ -256,8 +266,8 @@ def extraction(
     form = plan.format
     oddities = Oddities()
     view = _view(gathering, context)
-    request_model = _bare(context.request_model, context.model_prefixes)
-    response_model = _bare(gathering.response_model, context.model_prefixes)
+    request_model = without_prefix(context.request_model, context.model_prefixes)
+    response_model = without_prefix(gathering.response_model, context.model_prefixes)
     served = response_model or request_model
     facts = _facts(plan, view) if plan.facts else {}
     if form.constants:
@@ -318,7 +328,8 @@ def _view(gathering: Gathering, context: Context) -> dict[str, Any]:
     return view
 
 
-def _bare(model: str | None, prefixes: tuple[str, ...]) -> str | None:
+def without_prefix(model: str | None, prefixes: tuple[str, ...]) -> str | None:
+    """Return a model id without what only the wire puts before it."""
     if model is not None:
         for prefix in prefixes:
             if model.startswith(prefix) and len(model) > len(prefix):

@@ -19,6 +19,7 @@ from farebox.wire.bodies import Body, Ignored, Json, Unknown
 from farebox.wire.decoding import DecodeError, Decoder, supported
 from farebox.wire.extract import Context, Gathering, Plan, extraction, plan_for
 from farebox.wire.facts import Completeness, Extraction, Part
+from farebox.wire.glance import glance_for
 from farebox.wire.request import RequestFacts, RequestReader, facts, plain_facts
 
 _HEADER_MAX = 256
@@ -238,10 +239,39 @@ class Meter:
         except Exception as error:
             return self._empty(f"meter_failed:{type(error).__name__}")
 
+    def _glance(self, body: Json) -> Extraction | None:
+        """Return the result of an everyday answer, None for one that has to be read properly."""
+        endpoint, gathering, pieces = self._endpoint, self._gathering, self._pieces
+        if (
+            self._status >= 400
+            or endpoint.free is not None
+            or endpoint.by_model
+            or self._problem is not None
+            or gathering is None
+            or not pieces
+            or not body.untouched
+        ):
+            return None
+        glance = glance_for(gathering.plan)
+        if glance is None:
+            return None
+        if len(pieces) > 1:
+            pieces = self._pieces = [b"".join(pieces)]
+        prices = endpoint.prices_id
+        if "{" in prices:
+            prices = prices.format_map(self._path_values)
+        return glance.read(
+            pieces[0], prices, self._facts.request_model, endpoint.model_prefixes, self._path_values
+        )
+
     def _conclude(self, outcome: str) -> Extraction:
         endpoint = self._endpoint
         final = outcome != "snapshot"
         body = self._body
+        if outcome == "completed" and type(body) is Json:
+            everyday = self._glance(body)
+            if everyday is not None:
+                return everyday
         if body is not None:
             if final:
                 self._look()

@@ -162,6 +162,10 @@ class Measure:
             self._recipes[outline] = self._recipe(usage, text, leaves)
         return leaves
 
+    def recipe(self, outline: bytes) -> Recipe | None:
+        """Return how usage of an outline seen before is read, if it is ordinary."""
+        return self._recipes.get(outline)
+
     def _recipe(self, usage: dict[str, Any], text: bytes, leaves: dict[str, Quantity]) -> Recipe | None:
         """Return how usage objects with this one's outline are read; None where it is not so simple."""
         oddities = Oddities()
