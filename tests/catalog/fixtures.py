@@ -10,10 +10,12 @@ from typing import Any
 
 import msgspec
 import yaml
+from tests.wire import frames
 
 from farebox import catalog
 from farebox.wire.facts import Extraction
 from farebox.wire.meter import Meter
+from farebox.wire.session import SessionMeter
 
 FOLDER = Path(catalog.__file__).parent
 FILES = sorted(FOLDER.glob("*/fixtures/*.yaml"))
@@ -34,11 +36,13 @@ class Fixture:
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
     expect: dict[str, Any]
+    messages: tuple[tuple[bool, bytes], ...] = ()
+    """A session's messages instead of a body: whether the client sent it, and its text."""
 
 
 def read(file: Path) -> Fixture:
     raw = yaml.safe_load(file.read_text(encoding="utf-8"))
-    body = raw["body"].encode()
+    body = _body(raw)
     if raw.get("line_ends") == "crlf":
         body = body.replace(b"\n", b"\r\n")
     request = (raw.get("request") or "").encode()
@@ -51,11 +55,27 @@ def read(file: Path) -> Fixture:
         path=raw["path"],
         request=request,
         request_type=request_type,
-        status=raw["status"],
-        headers=tuple((name.encode(), value.encode()) for name, value in raw["headers"].items()),
+        status=raw.get("status", 101),
+        headers=tuple((name.encode(), value.encode()) for name, value in raw.get("headers", {}).items()),
         body=body,
         expect=raw["expect"],
+        messages=tuple(
+            ("sent" in entry, (entry.get("sent") or entry["received"]).encode())
+            for entry in raw.get("messages", ())
+        ),
     )
+
+
+def _body(raw: dict[str, Any]) -> bytes:
+    """Return a body as it is written, or made of the events or messages that are listed."""
+    if "events" in raw:
+        return b"".join(
+            frames.event(entry["name"], entry["payload"].encode(), kind=entry.get("kind", "event"))
+            for entry in raw["events"]
+        )
+    if "protobuf" in raw:
+        return b"".join(frames.grpc(frames.protobuf(message)) for message in raw["protobuf"])
+    return raw.get("body", "").encode()
 
 
 def meter(fixture: Fixture, pieces: Iterable[bytes], outcome: str = "completed") -> Extraction:
@@ -64,6 +84,11 @@ def meter(fixture: Fixture, pieces: Iterable[bytes], outcome: str = "completed")
     assert provider is not None
     path, _, query = fixture.path.partition("?")
     endpoint = provider.endpoint(fixture.method, path)
+    if fixture.messages:
+        session = SessionMeter(endpoint, path, query, [])
+        for sent, text in fixture.messages:
+            session.message(text, sent=sent)
+        return session.finish(outcome)
     metered = Meter(endpoint, path, query, [(b"content-type", fixture.request_type.encode())])
     metered.request_body(fixture.request)
     metered.request_end()

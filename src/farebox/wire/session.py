@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from farebox.catalog import Endpoint
-from farebox.catalog.shape import Turn, UsageFormat
+from farebox.catalog.shape import Turn
 from farebox.wire.answers import Parts
 from farebox.wire.extract import Context, Gathering, Plan, extraction, plan_for
 from farebox.wire.facts import Completeness, Extraction, Part
@@ -102,7 +102,9 @@ class SessionMeter:
             return True
         context = Context(
             provider=self._provider(),
-            request_model=self._model_of(turn) or self._facts.request_model,
+            request_model=_bare(
+                self._model_of(turn) or self._facts.request_model, self._endpoint.model_prefixes
+            ),
             path=self._path,
             model_prefixes=self._endpoint.model_prefixes,
         )
@@ -238,12 +240,12 @@ def _settle(settings: dict[str, Any], fields: dict[str, Any], depth: int = 0) ->
 
 
 def _bare(model: str | None, prefixes: tuple[str, ...]) -> str | None:
-    for prefix in prefixes if model is not None else ():
-        if model is not None and model.startswith(prefix) and len(model) > len(prefix):
+    """Return a model id without its prefix; `*/models/` stands for a whole path before it."""
+    if model is None:
+        return None
+    for prefix in prefixes:
+        if prefix.startswith("*"):
+            model = model.rpartition(prefix[1:])[2] or model
+        elif model.startswith(prefix) and len(model) > len(prefix):
             return model[len(prefix) :]
     return model
-
-
-def form_is_session(form: UsageFormat | None) -> bool:
-    """Return whether an endpoint's answers are a session of messages."""
-    return form is not None and bool(form.turns)
