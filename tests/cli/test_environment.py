@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from farebox.catalog import Catalog, load
-from farebox.cli.environment import custom_headers, labels_of, plan, redirections
+from farebox.cli.environment import custom_headers, direct, labels_of, plan, proxied_by, redirections
 from farebox.config import Config, ProviderConfig
 
 
@@ -81,3 +81,27 @@ def test_a_file_that_sends_a_known_providers_keys_elsewhere_is_told() -> None:
     assert "keys included, to https://llm.example.com" in told("https://llm.example.com")[0]
     assert told("http://127.0.0.1:9001") == []
     assert told("https://llm.example.com", name="my-llm") == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ({}, ["127.0.0.1,localhost", "127.0.0.1,localhost"]),
+        ({"NO_PROXY": "corp.example, 10.0.0.0/8"}, ["corp.example,10.0.0.0/8,127.0.0.1,localhost"] * 2),
+        (
+            {"NO_PROXY": "a", "no_proxy": "localhost,b"},
+            ["a,127.0.0.1,localhost", "localhost,b,127.0.0.1"],
+        ),
+        ({"no_proxy": "*"}, ["*", "*"]),
+    ],
+)
+def test_calls_to_this_machine_pass_no_http_proxy(theirs: dict[str, str], ours: list[str]) -> None:
+    assert direct(theirs) == {"NO_PROXY": ours[0], "no_proxy": ours[1]}
+
+
+def test_an_http_proxy_that_would_see_keys_is_named() -> None:
+    assert proxied_by({}) is None
+    assert proxied_by({"HTTPS_PROXY": "http://corp:3128"}) is None  # not for the plain HTTP of loopback
+    assert proxied_by({"http_proxy": "http://corp:3128"}) == "http_proxy"
+    assert proxied_by({"ALL_PROXY": "http://corp:3128", "NO_PROXY": "corp"}) == "ALL_PROXY"
+    assert proxied_by({"HTTP_PROXY": "http://corp:3128", **direct({})}) is None

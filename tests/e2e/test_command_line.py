@@ -180,6 +180,18 @@ def test_only_the_child_sees_the_variables_and_the_users_headers_stay(shell: She
     assert "x-farebox-customer: acme" in done.stdout
 
 
+def test_no_key_of_the_child_reaches_an_http_proxy(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as corporate:
+        address = f"http://127.0.0.1:{corporate.getsockname()[1]}"
+        corporate.setblocking(False)
+        proxied = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), address)
+        # The private proxy itself keeps off it, too: its upstream here is on this machine.
+        done = run_calls(shell, "gpt-4o", **proxied, NO_PROXY="corp.example", no_proxy="corp.example")
+        assert "1 call" in done.stderr
+        with pytest.raises(BlockingIOError):
+            corporate.accept()
+
+
 def test_tail_follows_calls_as_they_come(shell: Shell) -> None:
     run_calls(shell, "gpt-4o")
     following = subprocess.Popen(

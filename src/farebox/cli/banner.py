@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from farebox.cli.paste import lines
+from farebox.cli.environment import proxied_by
+from farebox.cli.paste import direct_line, lines
 from farebox.cli.running import running
 from farebox.cli.screen import BOLD, DIM, paint
 from farebox.errors import FareboxError
@@ -29,6 +31,10 @@ def text(home: Home) -> str:
         shown.append(f"           {_link(home)}")
     if proxy is not None and proxy.address is not None:
         shown += ["", "Point a program at it:", *(f"  {line}" for line in lines(str(proxy.address)))]
+        through = proxied_by(os.environ)
+        if through is not None:
+            shown.append(f"  {direct_line()}")
+            shown.append(f"{through} is set: without the last line, keys travel in clear through that proxy.")
         shown += ["", "or let Farebox do it:", "  farebox run -- python app.py"]
     shown.append(paint("Ctrl-C or `farebox stop` ends it; `farebox status` looks after it.", DIM))
     return "\n".join(shown)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 LABELS = ("customer", "user", "agent", "task", "project")
 """`FAREBOX_CUSTOMER` in the environment becomes the header `x-farebox-customer`, and so on."""
 
+_DIRECT = ("127.0.0.1", "localhost")
+_PROXY_VARIABLES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_NO_PROXY = ("NO_PROXY", "no_proxy")
+
 
 @dataclass
 class Plan:
@@ -130,6 +134,29 @@ def base_urls(address: str, catalog: Catalog | None = None) -> dict[str, str]:
 
         catalog = load()
     return {name: f"http://{address}{path}" for name, path in plan(catalog, {}).variables.items()}
+
+
+def direct(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the `NO_PROXY` variables with this machine added to the user's own entries.
+
+    A base URL on loopback is plain HTTP: through an HTTP proxy the API key would travel in clear.
+    `::1` is not added: no base URL names it, and clients that take it for a host and a port fail.
+    """
+    values: dict[str, str] = {}
+    for name, other in (_NO_PROXY, _NO_PROXY[::-1]):
+        theirs = environment.get(name, "").strip() or environment.get(other, "").strip()
+        entries = [entry.strip() for entry in theirs.split(",") if entry.strip()]
+        added = [] if "*" in entries else [host for host in _DIRECT if host not in entries]
+        values[name] = ",".join([*entries, *added])
+    return values
+
+
+def proxied_by(environment: Mapping[str, str]) -> str | None:
+    """Return the variable that sends calls to this machine through an HTTP proxy, None for none."""
+    excepted = {entry.strip() for name in _NO_PROXY for entry in environment.get(name, "").split(",")}
+    if excepted & {"*", "127.0.0.1"}:
+        return None
+    return next((name for name in _PROXY_VARIABLES if environment.get(name, "").strip()), None)
 
 
 def labels_of(environment: Mapping[str, str], *, session: str, app: str) -> dict[str, str]:

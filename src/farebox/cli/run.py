@@ -18,7 +18,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from farebox import clock
-from farebox.cli.environment import custom_headers, labels_of, plan, redirections
+from farebox.cli.environment import custom_headers, direct, labels_of, plan, redirections
 from farebox.cli.exits import say
 from farebox.cli.options import Place
 from farebox.cli.private_proxy import PrivateProxy
@@ -53,7 +53,7 @@ def run(
     program = app or os.environ.get("FAREBOX_APP") or app_name(list(command))
     session = session or os.environ.get("FAREBOX_SESSION") or f"run-{clock.uuid7().hex()[:16]}"
     labels = labels_of(os.environ, session=session, app=program)
-    environment = {**os.environ, **custom_headers(known, os.environ, labels)}
+    environment = {**os.environ, **custom_headers(known, os.environ, labels), **direct(os.environ)}
     started_ns = clock.now_ns()
     proxy = PrivateProxy(home, config, plans.upstreams)
     environment |= {name: f"http://{proxy.address}{path}" for name, path in plans.variables.items()}

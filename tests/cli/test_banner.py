@@ -1,0 +1,25 @@
+"""What `farebox up` prints once everything listens."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+import pytest
+
+from farebox.cli.banner import text
+from farebox.home import locate
+
+
+def test_an_http_proxy_is_mentioned_only_where_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = locate()
+    home.prepare()
+    announced = {"pid": os.getpid(), "host": "127.0.0.1", "port": 3273}
+    (home.run / "proxy.json").write_bytes(msgspec.json.encode(announced))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert "NO_PROXY" not in text(home)
+    monkeypatch.setenv("http_proxy", "http://corp.example:3128")
+    shown = text(home)
+    assert "export NO_PROXY=" in shown
+    assert "http_proxy is set" in shown
