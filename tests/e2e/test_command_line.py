@@ -153,6 +153,12 @@ def test_the_exit_status_and_signals_of_the_command_are_passed_through(shell: Sh
     assert "not executable" in shell.farebox("run", "--", "./plain", status=126).stderr
 
 
+def test_a_command_that_never_started_gets_no_receipt(shell: Shell) -> None:
+    done = shell.farebox("run", "--", "no-such-program", status=127)
+    assert done.stderr == "farebox: no-such-program: command not found\n"
+    assert "no calls seen" in shell.farebox("run", "--", "sh", "-c", "exit 127", status=127).stderr
+
+
 def test_a_signal_reaches_the_command(shell: Shell) -> None:
     script = "trap 'echo caught; exit 3' TERM; echo ready; while :; do sleep 0.05; done"
     process = subprocess.Popen(

@@ -60,6 +60,9 @@ def run(
     proxy.start({**os.environ, **{f"FAREBOX_{label.upper()}": value for label, value in labels.items()}})
     try:
         status = _run_to_end(list(command), environment, proxy)
+    except _NeverStartedError as error:
+        say(str(error))
+        return error.status
     finally:
         proxy.stop()
     if not quiet:
@@ -85,12 +88,17 @@ def app_name(command: list[str]) -> str:
 
 
 def _run_to_end(command: list[str], environment: dict[str, str], proxy: PrivateProxy) -> int:
-    """Run the command in our own terminal and group; return its status, 128 + n for a signal."""
+    """Run the command in our own terminal and group; return its status, 128 + n for a signal.
+
+    Raises:
+        _NeverStartedError: There is nothing to run.
+    """
     program = shutil.which(command[0], path=environment.get("PATH"))
     if program is None:
         exists = Path(command[0]).exists()
-        say(f"{command[0]}: {'not executable' if exists else 'command not found'}")
-        return NOT_EXECUTABLE if exists else NOT_FOUND
+        if exists:
+            raise _NeverStartedError(f"{command[0]}: not executable", NOT_EXECUTABLE)
+        raise _NeverStartedError(f"{command[0]}: command not found", NOT_FOUND)
     sys.stdout.flush()
     previous = {number: signal.getsignal(number) for number in (*_FORWARDED, signal.SIGINT, signal.SIGQUIT)}
     forwarder = _Forwarder()
@@ -106,11 +114,18 @@ def _run_to_end(command: list[str], environment: dict[str, str], proxy: PrivateP
         forwarder.deliver_to(child)
         return _wait(child, proxy)
     except OSError as error:
-        say(f"{command[0]}: {error.strerror}")
-        return NOT_EXECUTABLE
+        raise _NeverStartedError(f"{command[0]}: {error.strerror}", NOT_EXECUTABLE) from None
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+class _NeverStartedError(Exception):
+    """There is no such program, or it cannot be run: it made no calls, so there is no receipt."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class _Forwarder:
