@@ -144,6 +144,29 @@ def test_a_background_response_is_billed_when_its_usage_first_appears(ledger: Te
     assert LedgerReader(ledger.home).totals(Filter()).cost_pico == 37_500_000
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_poll_is_billed_once_when_it_shows_what_began_in_the_background(
+    ledger: TestLedger, together: bool
+) -> None:
+    begun = done(response_id="resp_1", completeness="none", billable=False, because="background_response")
+    polls = [
+        done(NOON + minute * MINUTE, response_id="resp_1", method="GET", billable=False, because="poll")
+        for minute in (1, 2)
+    ]
+    other = done(NOON + 3 * MINUTE, response_id="resp_2", method="GET", billable=False, because="poll")
+    for calls in ([begun, *polls, other],) if together else ([begun], [polls[0]], [polls[1]], [other]):
+        ledger.append(*calls)
+    rows = LedgerReader(ledger.home).calls(Filter())
+    totals = LedgerReader(ledger.home).totals(Filter())
+    assert [row.not_billable_because for row in rows] == [
+        "poll",
+        f"duplicate_of:{uuid_text(polls[0].event_id)}",
+        None,
+        "background_response",
+    ]
+    assert (totals.cost_pico, totals.input_tokens) == (37_500_000, 10)
+
+
 def test_two_answers_of_a_server_that_reuses_ids_are_two_calls(ledger: TestLedger) -> None:
     ledger.append(done(response_id="chatcmpl-123"), done(NOON + MINUTE, response_id="chatcmpl-123"))
     assert LedgerReader(ledger.home).totals(Filter()).cost_pico == 2 * 37_500_000

@@ -7,7 +7,7 @@ appended as `unknown`, with what its last `Partial` said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -29,6 +29,8 @@ from farebox.wire.facts import Extraction, Part
 CHECKPOINT_ROWS = 10_000
 CHECKPOINT_NS = 60_000_000_000
 
+BEGUN, POLL = "background_response", "poll"
+"""What the extractor calls a response that has only begun, and one that is looked at again."""
 NEVER_REACHED = frozenset({"connect_failed", "connect_timeout", "dns_failed", "tls_failed"})
 """Error classes of exchanges no upstream has seen, so that they certainly cost nothing."""
 
@@ -122,6 +124,7 @@ class Applier:
         """Pending exchanges that the file does not have as they are now."""
         self._months = ContractMonths(connection)
         self._responses: dict[tuple[str, str], tuple[bytes, bool]] = {}
+        self._begun: dict[tuple[str, str], None] = {}
         """Responses billed in this transaction: the event, and whether it fetched them."""
         self._has_retrievals = False
         self._load()
@@ -151,6 +154,7 @@ class Applier:
             with self._connection:
                 rollup = RollUp(self._admitted)
                 self._responses.clear()
+                self._begun.clear()
                 for batch in batches:
                     done = batch
                     count += len(batch.entries) + len(batch.gaps)
@@ -329,9 +333,18 @@ class Applier:
         different answers. Fetching one (GET) is the call that made it, seen again.
         """
         done, extraction = row.done, row.done.extraction
-        if not row.billable or extraction.completeness == "none" or extraction.response_id is None:
+        if extraction.response_id is None:
             return row
         key = (done.provider, extraction.response_id)
+        if row.not_billable_because == BEGUN:
+            self._begun[key] = None
+        if extraction.completeness == "none":
+            return row
+        if row.not_billable_because == POLL and self._has_begun(key):
+            # Nobody has paid yet for what was begun in the background: here is its usage.
+            row = row._replace(billable=True, not_billable_because=None)
+        if not row.billable:
+            return row
         retrieves = done.method != "POST"
         earlier = self._billed_before(key, retrieved_only=not retrieves)
         if earlier is not None:
@@ -356,19 +369,33 @@ class Applier:
         found = self._connection.execute(statement, key).fetchone()
         return found[0] if found else None
 
+    def _has_begun(self, key: tuple[str, str]) -> bool:
+        """Return whether a response was seen to begin in the background, where nothing is billed."""
+        if key in self._begun:
+            return True
+        provider, response_id = key
+        return any(
+            done.extraction.response_id == response_id and done.extraction.not_billable_because == BEGUN
+            for _, done in self._calls_of(provider, response_id, billed=False)
+        )
+
     def _billed_call(self, provider: str, response_id: str) -> bytes | None:
         """Return the first event that was billed for a response."""
-        wanted = response_key(response_id, 0)
+        for event_id, done in self._calls_of(provider, response_id, billed=True):
+            if done.extraction.response_id == response_id and done.extraction.completeness != "none":
+                return event_id
+        return None
+
+    def _calls_of(self, provider: str, response_id: str, *, billed: bool) -> Iterator[tuple[bytes, Done]]:
+        """Yield the calls that may be of a response, oldest first."""
         found = self._connection.execute(
             "WITH RECURSIVE run(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM run WHERE n < ?) "
             "SELECT event_id, done FROM run CROSS JOIN call ON response_key = (n << 32 | ?) "
-            "WHERE provider = ? AND billable = 1 AND completeness <> 'none' ORDER BY seq",
-            (self._seq >> RESPONSE_RUN_BITS, wanted, provider),
+            "WHERE provider = ? AND billable = ? ORDER BY seq",
+            (self._seq >> RESPONSE_RUN_BITS, response_key(response_id, 0), provider, int(billed)),
         )
         for event_id, payload in found:
-            if records.decode_done(payload).extraction.response_id == response_id:
-                return event_id
-        return None
+            yield event_id, records.decode_done(payload)
 
     # -- what is written beside the rows --
 
@@ -428,6 +455,7 @@ class Applier:
         }
         self._fresh.clear()
         self._responses.clear()
+        self._begun.clear()
         self._has_retrievals = execute("SELECT 1 FROM retrieval LIMIT 1").fetchone() is not None
         self._admitted.forget()
         self._months.forget()

@@ -113,6 +113,8 @@ _values_of = msgspec.structs.astuple
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 _decode_rating = msgspec.msgpack.Decoder(Rating).decode
 
+_NO_TOKENS = (0, 0, 0, 0, 0)
+
 RESPONSE_RUN_BITS = 18
 """Calls share one range of `response_key` for this many bits of their number, so that adding to
 the index touches few pages however random a provider's ids are."""
@@ -143,7 +145,8 @@ def entry_values(seq: int, recorded_at_ns: int, judged: Judged, rated: Sequence[
     if cost is not None and not (_storable(cost) and _storable(charge) and _storable(list_cost)):
         state, cost, charge, list_cost = "unpriced", None, None, None
         flags = ("amount_too_large",)
-    tokens, tokens_flagged = _tokens(extraction.parts)
+    # What is not billed was counted where it is, or never happened: its tokens stay out of the sums.
+    tokens, tokens_flagged = _tokens(extraction.parts) if billable else (_NO_TOKENS, False)
     if tokens_flagged:
         flags = (*flags, "quantity_too_large")
     named = done.attribution.get
