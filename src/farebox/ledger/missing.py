@@ -1,0 +1,68 @@
+"""What is known to be missing from a period: records lost, damaged or unreadable.
+
+What is missing has no dimensions: it counts whatever a question is narrowed to.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from farebox.home import Home
+from farebox.ledger.database import Connection, open_reader
+
+_END_OF_TIME_NS = (1 << 63) - 1
+
+# A writer says from when to when it lost records. Damage is found later than it was done, so it
+# can concern every period that began before it was found.
+_MARKS = """
+SELECT kind, count(*), sum(coalesce(json_extract(detail, '$.records'), 0)),
+       sum(coalesce(json_extract(detail, '$.exchanges'), 0))
+FROM mark
+WHERE CASE kind
+  WHEN 'lost' THEN coalesce(json_extract(detail, '$.until_ns'), json_extract(detail, '$.at_ns')) >= :since
+    AND coalesce(json_extract(detail, '$.from_ns'), 0) < :until
+  ELSE recorded_at >= :since END
+GROUP BY kind
+"""
+
+
+class Missing(msgspec.Struct, kw_only=True):
+    """Exact counts of what a period lacks; all zero where nothing is known to be missing."""
+
+    lost_records: int = 0
+    """Records a writer could not keep."""
+    lost_exchanges: int = 0
+    """How many of them were the end of a call."""
+    gaps: int = 0
+    """Damaged or missing places in journals."""
+    gap_records: int = 0
+    undecodable: int = 0
+    """Records that could be read but not understood."""
+
+    def __bool__(self) -> bool:
+        return bool(self.lost_records or self.gaps or self.undecodable)
+
+
+def missing(home: Home, since_ns: int | None = None, until_ns: int | None = None) -> Missing:
+    """Return what the ledger knows to be missing from `[since_ns, until_ns)`."""
+    connection = open_reader(home)
+    if connection is None:
+        return Missing()
+    try:
+        return _read(connection, since_ns or 0, _END_OF_TIME_NS if until_ns is None else until_ns)
+    finally:
+        connection.close()
+
+
+def _read(connection: Connection, since_ns: int, until_ns: int) -> Missing:
+    found = Missing()
+    marks = connection.execute(_MARKS, {"since": since_ns, "until": until_ns})
+    for kind, count, records, exchanges in marks:
+        if kind == "lost":
+            found.lost_records, found.lost_exchanges = records, exchanges
+        elif kind in ("gap", "missing"):
+            found.gaps += count
+            found.gap_records += records
+        elif kind == "undecodable":
+            found.undecodable = count
+    return found
