@@ -31,6 +31,8 @@ class Plan:
 
     def __init__(self, form: UsageFormat) -> None:
         self.format = form
+        self.unusual = form.unmetered or form.each is not None or form.protobuf is not None
+        """Its answers are not one text with usage, as nearly all are."""
         self.reader = Reader(form)
         self.measure = Measure(form)
         self.watch = key_pattern(self.reader.watched) if self.reader.watched else None
@@ -146,18 +148,19 @@ def _money(value: Any, oddities: Oddities) -> Decimal | None:
 class Gathering:
     """What has been learnt so far from the documents of one answer."""
 
+    usage: dict[str, Any] | None = None
+    usage_text: bytes | None = None
+    """The usage object verbatim, while a single one has been seen."""
+    response_id: str | None = None
+    response_model: str | None = None
+    error_code: str | None = None
+    documents = 0
+
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.fields: dict[str, Any] = {}
-        self.usage: dict[str, Any] | None = None
-        self.usage_text: bytes | None = None
-        """The usage object verbatim, while a single one has been seen."""
         self.uniques: dict[int, dict[str, None]] = {}
         """Different values seen so far, by the place of their rule among the format's counts."""
-        self.response_id: str | None = None
-        self.response_model: str | None = None
-        self.error_code: str | None = None
-        self.documents = 0
 
     def add(self, document: Document) -> None:
         """Merge one document in."""

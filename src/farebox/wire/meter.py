@@ -128,12 +128,39 @@ class Meter:
         """Take in a piece of the response's body as it passes, still encoded."""
         pieces = self._pieces
         if pieces is None or self._decoder is not None:
-            self._take_encoded(data)
+            if not self._begin_json(data):
+                self._take_encoded(data)
             return
         pieces.append(data)
         self._size = size = self._size + len(data)
         if size >= self._due or len(pieces) > _PIECES_MAX:
             self._look_safely()
+
+    def _begin_json(self, data: bytes) -> bool:
+        """Begin what most bodies are, a small JSON document, without asking what else it could be."""
+        form = self._endpoint.format
+        if (
+            data[:1] != b"{"
+            or self._content_type != b"application/json"
+            or self._body is not None
+            or self._decoder is not None
+            or self._problem is not None
+            or form is None
+            or self._endpoint.by_model
+            or len(data) >= Json.due
+        ):
+            return False
+        try:
+            plan = plan_for(form)
+            if plan.unusual:
+                return False
+            gathering = self._gathering = Gathering(plan)
+        except Exception as error:
+            self._fail(error)
+            return True
+        self._body = Json(gathering)
+        self._pieces, self._size, self._due = [data], len(data), Json.due
+        return True
 
     def _take_encoded(self, data: bytes) -> None:
         if self._problem is not None or not data:
@@ -164,12 +191,6 @@ class Meter:
         body = self._body
         if body is None:
             body = self._body = self._begin(data)
-            if type(body) is Json:
-                # It has been looked at already: a small document is what is usual.
-                self._pieces, self._size, self._due = [data], len(data), body.due
-                if self._size >= self._due:
-                    self._look()
-                return
         chosen = body.feed(data)
         if chosen is not None:
             self._body = body = chosen
@@ -183,8 +204,6 @@ class Meter:
         if form.each is not None or form.protobuf is not None:
             return self._begin_unusual(plan_for(form))
         gathering = self._gathering = Gathering(plan_for(form))
-        if data[:1] == b"{" and self._content_type == b"application/json":
-            return Json(gathering)
         return Unknown(gathering, self._content_type)
 
     def _begin_unusual(self, plan: Plan) -> Body:
@@ -221,6 +240,14 @@ class Meter:
 
     def finish(self, outcome: str) -> Extraction:
         """Return the result of the exchange; `outcome` as in `journal.records.Outcome`."""
+        body = self._body
+        if outcome == "completed" and type(body) is Json:
+            try:
+                everyday = self._glance(body)
+                if everyday is not None:
+                    return everyday
+            except Exception as error:
+                return self._empty(f"meter_failed:{type(error).__name__}")
         return self._result(outcome)
 
     def _form(self) -> Any:
@@ -268,10 +295,6 @@ class Meter:
         endpoint = self._endpoint
         final = outcome != "snapshot"
         body = self._body
-        if outcome == "completed" and type(body) is Json:
-            everyday = self._glance(body)
-            if everyday is not None:
-                return everyday
         if body is not None:
             if final:
                 self._look()

@@ -8,6 +8,8 @@ from then on numbers are taken from there and only their sums are checked.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any, cast
 
 from farebox.wire.facts import Quantity
@@ -28,57 +30,77 @@ _TEXT_WITH_DIGIT = re.compile(rb':\s*"[^"]*\d')
 class Recipe:
     """Where the counts of usage objects with one outline are."""
 
-    __slots__ = ("_remainder", "_stated", "_steps", "_unread")
+    __slots__ = ("_deep", "_inner", "_remainder", "_stated", "_steps", "_top")
 
     def __init__(
         self, steps: tuple[Step, ...], stated: Getter | None, remainder: str | None, usage: dict[str, Any]
     ) -> None:
-        self._steps = steps
+        # Every key is fetched, also those nobody reads: a key that is missing is noticed that way.
+        outer_keys = _two_or_more(usage)
+        places: list[tuple[str, str | None]] = [(key, None) for key in outer_keys]
+        self._top: Callable[[Any], tuple[Any, ...]] = itemgetter(*outer_keys)
+        inner: list[tuple[str, Callable[[Any], tuple[Any, ...]]]] = []
+        for key, value in usage.items():
+            if isinstance(value, dict) and value:
+                names = _two_or_more(cast("dict[str, Any]", value))
+                inner.append((key, itemgetter(*names)))
+                places += ((key, name) for name in names)
+        self._inner = tuple(inner)
+        deep: list[Getter] = []
+
+        def index(outer: str, name: str | None, read: Getter | None) -> int:
+            if read is None:
+                return places.index((outer, name))
+            deep.append(read)
+            return len(places) + len(deep) - 1
+
+        self._steps = tuple(
+            (
+                index(*total) if total is not None else -1,
+                rest,
+                tuple(
+                    (leaf, index(*at), tuple(index("", None, read) for read in less))
+                    for leaf, at, less in inside
+                ),
+            )
+            for total, rest, inside in steps
+            if total is not None or inside
+        )
+        self._deep = tuple(deep)
         self._stated = stated
         self._remainder = remainder
-        read = {
-            place[:2]
-            for total, _, inside in steps
-            for place in (total, *(at for _, at, _ in inside))
-            if place
-        }
-        self._unread = tuple(place for place in _places(usage) if place not in read)
 
     def follow(self, usage: dict[str, Any]) -> dict[str, Quantity] | None:
         """Return the leaves of an ordinary usage object, None where anything is odd about it.
 
         Raises:
             KeyError: A key differs in a digit, which the outline does not show.
+            TypeError: What should be a number is none.
         """
+        values = self._top(usage)
+        for key, fetch in self._inner:
+            values += fetch(usage[key])
+        for read in self._deep:
+            values += (read(usage),)
         leaves: dict[str, Quantity] = {}
         everything = 0
         for total, rest, inside in self._steps:
             claimed = 0
-            for leaf, (outer, inner, read), less in inside:
-                if read is not None:
-                    part: Any = read(usage)
-                else:
-                    part = usage[outer] if inner is None else usage[outer][inner]
-                if less:
-                    for overlap in less:
-                        part -= overlap(usage)
-                    part = max(part, 0)
+            for leaf, place, less in inside:
+                part = values[place]
+                for overlap in less:
+                    part -= values[overlap]
+                    if part < 0:
+                        part = 0
                 leaves[leaf] = part
                 claimed += part
-            if total is not None:
-                outer, inner, read = total
-                if read is not None:
-                    stated: Any = read(usage)
-                else:
-                    stated = usage[outer] if inner is None else usage[outer][inner]
+            if total >= 0:
+                stated = values[total]
                 if stated < claimed:
                     return None
                 leaves[rest] = stated - claimed
                 claimed = stated
             everything += claimed
-        for outer, inner in self._unread:
-            if inner not in usage[outer] if inner is not None else outer not in usage:
-                return None
         if type(everything) is not int or everything > INT64_MAX:
             return None
         if self._stated is not None:
@@ -91,12 +113,10 @@ class Recipe:
         return leaves
 
 
-def _places(usage: dict[str, Any]) -> list[tuple[str, str | None]]:
-    found: list[tuple[str, str | None]] = []
-    for key, value in usage.items():
-        inner = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-        found += [(key, name) for name in inner] or [(key, None)]
-    return found
+def _two_or_more(names: Iterable[str]) -> list[str]:
+    """Return the keys to fetch: a single one twice, or `itemgetter` would return no tuple."""
+    keys = list(names)
+    return keys if len(keys) > 1 else keys * 2
 
 
 def outlined(text: bytes, usage: dict[str, Any]) -> bool:
