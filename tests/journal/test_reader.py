@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,14 @@ from following import payloads, read_all
 
 from farebox.journal.format import HEADER_BYTES, segment_name
 from farebox.journal.reader import (
+    UNREAD,
     Gap,
     JournalReader,
     Position,
     copy_gap,
     pending_bytes,
     remove_passed,
+    remove_writer,
     segment_numbers,
 )
 from farebox.journal.writer import JournalWriter
@@ -206,3 +210,113 @@ def test_a_quiet_writer_is_asked_cheaply_and_heard_when_it_speaks_or_turns(tmp_p
         if batch.finished:
             break
     assert found == [payload(number) for number in expected]
+
+
+class Unopenable:
+    """Makes opening files of some names fail, as a full table of descriptors or a bad disk does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.names: tuple[str, ...] = ()
+        self.errno = errno.EMFILE
+        really = os.open
+
+        def open_or_fail(path: str | Path, *rest: int, **options: int) -> int:
+            if self.names and str(path).endswith(self.names) and not rest[0] & os.O_CREAT:
+                raise OSError(self.errno, os.strerror(self.errno), str(path))
+            return really(path, *rest, **options)
+
+        monkeypatch.setattr(os, "open", open_or_fail)
+
+
+@pytest.mark.parametrize("names", [("lock",), (".seg",), ("lock", ".seg")])
+def test_a_dead_writer_that_cannot_be_opened_for_a_moment_is_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    folder = journal(tmp_path, 100, segment_bytes=2 << 10)
+    unopenable = Unopenable(monkeypatch)
+    unopenable.names = names
+    reader = JournalReader(folder)
+    batch = reader.read(1_000)
+    assert not batch.finished and not batch.gaps
+    assert reader.trouble is not None
+    unopenable.names = ()
+    entries, gaps, finished = read_all(folder)
+    assert (len(entries), gaps, finished) == (100, [], True)
+    while not batch.finished:
+        batch = reader.read(1_000)
+    assert reader.position.seq == 101
+
+
+@pytest.mark.parametrize("names", [("lock",), (".seg",), ("lock", ".seg")])
+def test_a_living_writer_that_cannot_be_opened_is_not_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    writer = JournalWriter(tmp_path)
+    writer.append(3, payload(1))
+    unopenable = Unopenable(monkeypatch)
+    unopenable.names = names
+    reader = JournalReader(writer.folder)
+    assert not reader.read(10).finished and reader.trouble is not None
+    assert not remove_writer(writer.folder, reader.position)
+    unopenable.names = ()
+    assert not remove_writer(writer.folder, reader.position)
+    writer.append(3, payload(2))
+    now = time.monotonic() + 2
+    again = JournalReader(writer.folder, reader.position, monotonic=lambda: now)
+    found = [data for _, _, data in again.read(10).entries]
+    assert [payload(1), payload(2)][-len(found) :] == found and again.position.seq == 3
+    writer.close()
+
+
+def test_a_middle_segment_that_does_not_open_is_not_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = journal(tmp_path, 100, segment_bytes=2 << 10)
+    unopenable = Unopenable(monkeypatch)
+    unopenable.names = (segment_name(2),)
+    reader = JournalReader(folder)
+    before = reader.read(1_000)
+    assert before.entries and not before.gaps and not before.finished
+    unopenable.names = ()
+    after = reader.read(1_000)
+    assert [data for _, _, data in before.entries + after.entries] == [payload(n) for n in range(1, 101)]
+    assert after.finished and not after.gaps
+
+
+def test_a_segment_that_never_opens_is_a_gap_and_its_file_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = journal(tmp_path, 100, segment_bytes=2 << 10)
+    whole = (folder / segment_name(2)).read_bytes()
+    unopenable = Unopenable(monkeypatch)
+    unopenable.names, unopenable.errno = (segment_name(2),), errno.EIO
+    now = [0.0]
+    reader = JournalReader(folder, monotonic=lambda: now[0])
+    entries = reader.read(1_000).entries
+    assert reader.read(1_000).entries == [] and reader.trouble is not None
+    now[0] += 61
+    batch = reader.read(1_000)
+    (gap,) = batch.gaps
+    assert (gap.kind, gap.segment, gap.end) == ("gap", 2, len(whole))
+    assert len(entries) + gap.records + len(batch.entries) == 100
+    assert batch.finished
+    assert not remove_writer(folder, reader.position)
+    assert (folder / (segment_name(2) + UNREAD)).read_bytes() == whole
+
+
+@pytest.mark.parametrize("which", [0, 1, -1])
+def test_a_segment_set_aside_is_a_gap_for_whoever_reads_again(tmp_path: Path, which: int) -> None:
+    folder = journal(tmp_path, 100, segment_bytes=2 << 10)
+    number = segment_numbers(folder)[which]
+    (folder / segment_name(number)).rename(folder / (segment_name(number) + UNREAD))
+    entries, gaps, finished = read_all(folder)
+    assert finished and 0 < len(entries) < 100
+    assert [(gap.kind, gap.segment) for gap in gaps] == [("gap", number)]
+
+
+def test_a_folder_whose_segment_has_begun_behind_the_position_is_kept(tmp_path: Path) -> None:
+    folder = journal(tmp_path, 100, segment_bytes=2 << 10)
+    assert not remove_writer(folder, Position(1, 64, 2))
+    assert len(payloads(folder)) == 100
+    assert remove_writer(folder, Position(segment_numbers(folder)[-1], 64, 101))
+    assert not folder.exists()

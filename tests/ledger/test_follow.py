@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -158,3 +160,35 @@ def test_a_home_on_a_path_with_spaces_works(tmp_path: Path) -> None:
     write(writer, 2)
     writer.close()
     assert catch_up(home, Config()) == 4
+
+
+@pytest.mark.parametrize("names", [("lock",), (".seg",), ("lock", ".seg")])
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_journal_that_does_not_open_for_a_moment_is_kept_and_read_later(
+    ledger: TestLedger, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], alive: bool
+) -> None:
+    writer = JournalWriter(ledger.home.journal, segment_bytes=16 << 10)
+    write(writer, 100)
+    if not alive:
+        writer.close()
+    follower = Follower(ledger.home, ledger.applier)
+    really = os.open
+
+    def open_or_fail(path: str | Path, *rest: int, **options: int) -> int:
+        if str(path).endswith(names) and not rest[0] & os.O_CREAT:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+        return really(path, *rest, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", open_or_fail)
+        follow(follower)
+        assert writer.folder.exists()
+        assert LedgerReader(ledger.home).health().unreadable_writers == 1
+    if alive:
+        write(writer, 10, 100)
+        writer.close()
+    follower.close()
+    follow(Follower(ledger.home, ledger.applier))
+    assert LedgerReader(ledger.home).totals(Filter()).calls == (110 if alive else 100)
+    assert LedgerReader(ledger.home).health().gaps == 0
+    assert not writer.folder.exists()

@@ -7,6 +7,7 @@ record carries a sequence number, with the exact number of records in it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import struct
@@ -27,12 +28,21 @@ from farebox.journal.format import (
     segment_name,
     segment_seed,
 )
-from farebox.journal.segments import is_alive
+from farebox.journal.segments import LOCK_NAME, is_alive
 
 _CHUNK_BYTES = 256 << 10
 _PATIENCE_S = 1.0
 _PATIENCE_LAST_S = 60.0
 _ALIVE_FOR_S = 1.0
+_UNOPENED_FOR_S = 60.0
+"""How long a segment may refuse to open before it is set aside and passed."""
+
+_NOT_THE_FILES_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors of opening that say nothing of the file: these are waited out however long they last."""
+
+UNREAD = ".unread"
+"""Added to the name of a segment that was set aside: nothing removes it."""
+
 SETTLED_NS = 1_000_000_000
 """How old a folder's time stamp has to be to tell of any later change."""
 _HEAD = struct.Struct("<IIQB3s")
@@ -93,6 +103,10 @@ class JournalReader:
         self._patience_s = _PATIENCE_S
         self._alive_until = 0.0
         self._quiet_since_ns = -1
+        self._unopened = (0, 0.0)
+        """A segment that does not open, and since when."""
+        self.trouble: OSError | None = None
+        """Why the last `read` did not get as far as it could have."""
 
     def close(self) -> None:
         """Close the segment that is open."""
@@ -104,21 +118,32 @@ class JournalReader:
         """Return the next records, at most `records_max`. Call again for more."""
         entries: list[Entry] = []
         gaps: list[Gap] = []
-        finished = False
+        finished, self.trouble = False, None
+        try:
+            finished = self._read(entries, gaps, records_max)
+        except OSError as error:  # nothing is known of what lies here: the next call tries again
+            self.trouble = error
+        return Batch(entries, gaps, self.position, finished)
+
+    def _read(self, entries: list[Entry], gaps: list[Gap], records_max: int) -> bool:
+        """Take what there is; tell whether the writer is dead and this is all of it.
+
+        Raises:
+            OSError: Something that is there cannot be looked at. What was taken is good.
+        """
         alive = self._is_alive()  # first: what a dead writer stored is there by now
         if alive and self._nothing_new():
-            return Batch(entries, gaps, self.position, False)
+            return False
         while len(entries) < records_max:
-            if self._open():
+            if self._open(alive):
                 if self._read_chunk(entries, gaps, records_max):
                     continue
                 if self._pass_obstacle(alive, gaps):
                     continue
-            elif self._go_to_next_segment(gaps):
+            elif self._pass_unread(alive, gaps) or self._go_to_next_segment(alive, gaps):
                 continue
-            finished = not alive
-            break
-        return Batch(entries, gaps, self.position, finished)
+            return not alive
+        return False
 
     def pending_bytes(self) -> int:
         """Return how much has been stored beyond the position, as `pending_bytes` does."""
@@ -128,7 +153,11 @@ class JournalReader:
         """Ask for the lock once a second: who lived then is dead a second later at the worst."""
         now = self._monotonic()
         if not self._alive_until or now >= self._alive_until:
-            self._alive_until = now + _ALIVE_FOR_S if is_alive(self.folder) else 0.0
+            try:
+                self._alive_until = now + _ALIVE_FOR_S if is_alive(self.folder) else 0.0
+            except OSError as error:
+                self.trouble = error
+                return True
         return self._alive_until > 0
 
     def _nothing_new(self) -> bool:
@@ -143,17 +172,55 @@ class JournalReader:
             self._quiet_since_ns = -1
         return quiet
 
-    def _open(self) -> bool:
-        """Have the position's segment open; False where it does not exist or has not begun."""
+    def _open(self, alive: bool) -> bool:
+        """Have the position's segment open; False where it does not exist or has not begun.
+
+        Raises:
+            OSError: It exists and does not open.
+        """
         number = self.position.segment
         if self._open_number != number:
             self.close()
             try:
-                self._descriptor = os.open(self.folder / segment_name(number), os.O_RDONLY)
-            except OSError:
+                self._descriptor = _open_segment(self.folder, number)
+            except FileNotFoundError:
+                return False
+            except OSError as error:
+                if not self._set_aside(number, error, alive):
+                    raise
                 return False
             self._open_number = number
         return self.position.offset > 0 or self._read_at(0, HEADER_BYTES).strip(b"\0") != b""
+
+    def _set_aside(self, number: int, error: OSError, alive: bool) -> bool:
+        """Rename a segment that has refused to open for long, so that what follows it is read."""
+        now = self._monotonic()
+        if self._unopened[0] != number:
+            self._unopened = (number, now)
+        waited_s = now - self._unopened[1]
+        if error.errno in _NOT_THE_FILES_FAULT or waited_s < _UNOPENED_FOR_S:
+            return False
+        if alive and self._following(alive) is None:  # it is being filled
+            return False
+        path = self.folder / segment_name(number)
+        path.rename(path.with_name(path.name + UNREAD))
+        return True
+
+    def _is_set_aside(self, number: int) -> bool:
+        return (self.folder / (segment_name(number) + UNREAD)).exists()
+
+    def _pass_unread(self, alive: bool, gaps: list[Gap]) -> bool:
+        """Report a segment that was set aside as a gap, and go on behind it."""
+        number, _, expected = self.position
+        try:
+            size = (self.folder / (segment_name(number) + UNREAD)).lstat().st_size
+        except FileNotFoundError:
+            return False
+        following = self._following(alive)
+        number_next, first = following or (number + 1, None)
+        gaps.append(Gap("gap", number, self.position.offset, size, max((first or 0) - expected, 0)))
+        self._turn_to(number_next, max(expected, first or 0))
+        return True
 
     def _read_at(self, offset: int, size: int) -> bytes:
         try:
@@ -215,12 +282,12 @@ class JournalReader:
         """Deal with a place where no whole record is; tell whether reading can go on."""
         number, offset, expected = self.position
         blank = self._read_at(offset, RECORD_HEAD_BYTES).strip(b"\0") == b""
-        following = self._following()
+        following = self._following(alive)
         if alive and following is None and (blank or not self._patience_is_over()):
             self._note_quiet(blank)
             return False
         if following is not None and blank and following[1] == expected:
-            self._turn_to(following[0], expected, [])
+            self._turn_to(following[0], expected)
             return True
         # The writer may have stored more between our look here and our look at what follows.
         found = self._find_record(offset)
@@ -236,7 +303,7 @@ class JournalReader:
             missing = max(first - expected, 0) if first is not None else 0
             if end > offset or missing:
                 gaps.append(Gap("gap" if end > offset else "missing", number, offset, end, missing))
-            self._turn_to(following[0], max(expected, first or 0), gaps)
+            self._turn_to(following[0], max(expected, first or 0))
             return True
         if not alive and (end := self._end_of_bytes(offset)) > offset:
             gaps.append(Gap("torn_tail", number, offset, end, 0))
@@ -263,33 +330,48 @@ class JournalReader:
         self._look_again_at = now + self._patience_s
         return True
 
-    def _following(self) -> tuple[int, int | None] | None:
-        """Return the next segment that has begun and its first sequence number, if legible."""
-        for number in segment_numbers(self.folder):
+    def _following(self, alive: bool) -> tuple[int, int | None] | None:
+        """Return the next segment that has begun and its first sequence number, if legible.
+
+        Raises:
+            OSError: It cannot be told whether there is one.
+        """
+        unopened: tuple[int, OSError] | None = None
+        for number in segment_numbers(self.folder, set_aside=True):
             if number > self.position.segment:
                 try:
-                    with (self.folder / segment_name(number)).open("rb") as file:
-                        data = file.read(HEADER_BYTES)
-                except OSError:
+                    data = _first_bytes(self.folder, number, HEADER_BYTES)
+                except FileNotFoundError:
+                    if self._is_set_aside(number):
+                        return (unopened[0] if unopened else number), None
+                    continue
+                except OSError as error:
+                    unopened = unopened or (number, error)
                     continue
                 if data != _BLANK_HEADER[: len(data)]:
+                    if unopened:  # segments begin in order, so this one had begun
+                        return unopened[0], None
                     header = decode_header(data)
                     return number, header.first_seq if header else None
-        return None
+        if unopened is None:
+            return None
+        if alive:
+            raise unopened[1]
+        return unopened[0], None
 
-    def _go_to_next_segment(self, gaps: list[Gap]) -> bool:
+    def _go_to_next_segment(self, alive: bool, gaps: list[Gap]) -> bool:
         """Leave a segment that is not there or has not begun for one that has."""
-        following = self._following()
+        following = self._following(alive)
         if following is None:
             return False
         number, first = following
         expected = self.position.seq
         if first is not None and first > expected:
             gaps.append(Gap("missing", self.position.segment, 0, 0, first - expected))
-        self._turn_to(number, max(expected, first or 0), gaps)
+        self._turn_to(number, max(expected, first or 0))
         return True
 
-    def _turn_to(self, number: int, expected: int, gaps: list[Gap]) -> None:
+    def _turn_to(self, number: int, expected: int) -> None:
         self.position = Position(number, 0, expected)
         self._look_again_at, self._patience_s = 0.0, _PATIENCE_S
 
@@ -314,27 +396,54 @@ class JournalReader:
         return end
 
 
-def segment_numbers(folder: Path) -> list[int]:
-    """Return the numbers of a folder's segments in order."""
+def segment_numbers(folder: Path, *, set_aside: bool = False) -> list[int]:
+    """Return the numbers of a folder's segments in order, also of those set aside if wanted.
+
+    Raises:
+        OSError: The folder is there and cannot be looked into.
+    """
     try:
         names = [entry.name for entry in folder.iterdir()]
-    except OSError:
+    except FileNotFoundError:
         return []
+    if set_aside:
+        names = list({name.removesuffix(UNREAD) for name in names})
     return sorted(int(name[:-4]) for name in names if name.endswith(".seg") and name[:-4].isdigit())
 
 
+def _open_segment(folder: Path, number: int) -> int:
+    return os.open(folder / segment_name(number), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+
+
+def _first_bytes(folder: Path, number: int, size: int) -> bytes:
+    descriptor = _open_segment(folder, number)
+    try:
+        return os.pread(descriptor, size, 0)
+    finally:
+        os.close(descriptor)
+
+
 def pending_bytes(folder: Path, position: Position) -> int:
-    """Return how much a writer has stored beyond `position`: 0, or up to a page of 4 KiB too much."""
+    """Return how much a writer has stored beyond `position`: 0, or up to a page of 4 KiB too much.
+
+    Raises:
+        OSError: A segment is there and cannot be read.
+    """
     total = 0
     for number in segment_numbers(folder):
         if number < position.segment:
             continue
         start = position.offset if number == position.segment else 0
-        with contextlib.suppress(OSError, ValueError), (folder / segment_name(number)).open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if not os.pread(file.fileno(), RECORD_HEAD_BYTES, start).strip(b"\0"):
-                continue
-            total += max(_used(file.fileno(), start, size) - start, 0)
+        try:
+            descriptor = _open_segment(folder, number)
+        except FileNotFoundError:
+            continue
+        try:
+            size = os.fstat(descriptor).st_size
+            if os.pread(descriptor, RECORD_HEAD_BYTES, start).strip(b"\0"):
+                total += max(_used(descriptor, start, size) - start, 0)
+        finally:
+            os.close(descriptor)
     return total
 
 
@@ -353,18 +462,35 @@ def copy_gap(folder: Path, gap: Gap, to: Path) -> None:
 
 def remove_passed(folder: Path, position: Position) -> None:
     """Remove the segments before `position`; their records are durable elsewhere."""
-    for number in segment_numbers(folder):
-        if number < position.segment:
-            with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        for number in segment_numbers(folder):
+            if number < position.segment:
                 (folder / segment_name(number)).unlink()
 
 
-def remove_writer(folder: Path) -> None:
-    """Remove a dead writer's folder; its records are durable elsewhere."""
-    with contextlib.suppress(OSError):
-        for entry in folder.iterdir():
-            entry.unlink()
+def remove_writer(folder: Path, position: Position) -> bool:
+    """Remove a dead writer's folder, whose records up to `position` are durable elsewhere.
+
+    Nothing is removed unless the writer's lock can be had and no segment has begun behind the
+    position. Files that are no segments, and those that were set aside, are kept, and so is then
+    the folder. Tell whether it is gone.
+    """
+    try:
+        if is_alive(folder):
+            return False
+        numbers = segment_numbers(folder)
+        for number in numbers:
+            if number > position.segment and _first_bytes(folder, number, HEADER_BYTES).strip(b"\0"):
+                return False
+        for number in numbers:
+            (folder / segment_name(number)).unlink()
+        if any(entry.name != LOCK_NAME for entry in folder.iterdir()):
+            return False
+        (folder / LOCK_NAME).unlink(missing_ok=True)  # last: without it nobody could tell dead from alive
         folder.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _used(descriptor: int, start: int, size: int) -> int:

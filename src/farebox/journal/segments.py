@@ -99,14 +99,18 @@ class SegmentFolder:
 
 
 def is_alive(folder: Path) -> bool:
-    """Tell whether the writer of `folder` still holds its lock."""
+    """Tell whether the writer of `folder` still holds its lock.
+
+    Raises:
+        OSError: It cannot be told now. Who takes that for "dead" deletes what is still written.
+    """
     try:
         descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
-    except OSError:
+    except FileNotFoundError:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return True
     finally:
         os.close(descriptor)

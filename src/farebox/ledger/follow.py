@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -21,11 +22,13 @@ from farebox.journal.reader import (
 )
 from farebox.ledger.apply import Applied, Applier
 
-BATCH_RECORDS = 1_000
+BATCH_RECORDS = 500
 """What is decoded at a time: it bounds memory."""
 
-TRANSACTION_RECORDS = 40_000
+TRANSACTION_RECORDS = 20_000
 """What is committed at a time when there is a backlog: it shares syncs and sums."""
+
+log = logging.getLogger("farebox.ledger")
 
 
 class Follower:
@@ -44,6 +47,7 @@ class Follower:
         self._make_reader = reader
         self._readers: dict[str, JournalReader] = {}
         self._looked_at_ns = -1
+        self._troubles: dict[str, str] = {}
 
     def step(self) -> int:
         """Apply what each writer has stored, one batch a writer; return how many records.
@@ -63,6 +67,7 @@ class Follower:
     def _follow(self, name: str, reader: JournalReader) -> int:
         before = reader.position
         first = reader.read(BATCH_RECORDS)
+        self._tell_of_trouble(name, reader)
         if not (first.entries or first.gaps or first.finished) and first.position == before:
             return 0
         try:
@@ -76,7 +81,8 @@ class Follower:
         if applied.last.finished:
             reader.close()
             del self._readers[name]
-            remove_writer(reader.folder)
+            self._troubles.pop(name, None)
+            remove_writer(reader.folder, applied.last.position)
         elif reader.position.segment != before.segment:
             remove_passed(reader.folder, reader.position)
         return applied.records
@@ -101,6 +107,16 @@ class Follower:
                 return
             batch = reader.read(BATCH_RECORDS)
 
+    def _tell_of_trouble(self, name: str, reader: JournalReader) -> None:
+        """Log why a writer cannot be read, once for every reason."""
+        trouble = str(reader.trouble) if reader.trouble else ""
+        if trouble and trouble != self._troubles.get(name):
+            log.warning("the journal %s cannot be read now and is kept: %s", name, trouble)
+        if trouble:
+            self._troubles[name] = trouble
+        else:
+            self._troubles.pop(name, None)
+
     def _rewind(self, reader: JournalReader, position: Position) -> None:
         reader.close()
         reader.position = position
@@ -112,13 +128,13 @@ class Follower:
             return
         if changed_ns == self._looked_at_ns and time.time_ns() - changed_ns > SETTLED_NS:
             return
-        self._looked_at_ns = changed_ns
         with os.scandir(self._journal) as entries:
             names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         for name in names:
             if name not in self._readers and not name.startswith("."):
                 position, finished = self._applier.position(name)
                 if finished:  # a crash came between the last commit and this removal
-                    remove_writer(self._journal / name)
+                    remove_writer(self._journal / name, position)
                     continue
                 self._readers[name] = self._make_reader(self._journal / name, position)
+        self._looked_at_ns = changed_ns

@@ -10,6 +10,7 @@ import msgspec
 
 from farebox.home import Home
 from farebox.journal.reader import Position, pending_bytes
+from farebox.journal.segments import is_alive
 from farebox.ledger.database import Connection
 
 
@@ -23,6 +24,8 @@ class LedgerHealth(msgspec.Struct, kw_only=True):
     journal_bytes_pending: int = 0
     """Stored by writers and not applied yet; 0 exactly when there is nothing."""
     writers: int = 0
+    unreadable_writers: int = 0
+    """Writers whose journal cannot be read now: it is kept, and what it holds is not in the sums yet."""
     in_flight: int = 0
     """Exchanges that have begun and not ended."""
     gaps: int = 0
@@ -91,7 +94,11 @@ def look(home: Home, known: Known | None) -> LedgerHealth:
         position, finished = applied.get(folder.name, (Position(), False))
         if not finished:
             health.writers += 1
-            health.journal_bytes_pending += pending_bytes(folder, position)
+            try:
+                is_alive(folder)
+                health.journal_bytes_pending += pending_bytes(folder, position)
+            except OSError:
+                health.unreadable_writers += 1
     return health
 
 
