@@ -18,6 +18,7 @@ from farebox.cli.export import NESTED, csv_columns
 from farebox.cli.prices.show import PricesAnswer
 from farebox.ledger.rows import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.pricing.facts import CostLine
+from farebox.server.recording import Recording
 from farebox.wire.facts import LEAVES
 
 MADE = "<!-- Made by tools/generate.py (`make docs`); edit the code instead. -->\n"
@@ -87,6 +88,7 @@ def json_page() -> str:
         answers.Totals,
         answers.GroupAnswer,
         answers.ProcessAnswer,
+        Recording,
     ]
     parts = [f"## {_title(shape)}\n\n{_sentence(shape)}\n\n{_fields(shape)}" for shape in shapes]
     return (

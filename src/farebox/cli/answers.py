@@ -14,6 +14,7 @@ from farebox.cli.periods import Period
 from farebox.clock import iso
 from farebox.ledger.rows import Group, Measures
 from farebox.money import usd_text
+from farebox.server.recording import Recording
 
 
 class PeriodAnswer(msgspec.Struct, kw_only=True):
@@ -80,6 +81,7 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     last_call_at: str | None
     health: dict[str, int | float | str | bool | None]
     """The ledger's own words: how far behind, how many bytes wait, gaps, lost records."""
+    recording: Recording
 
 
 def period_answer(period: Period) -> PeriodAnswer:

@@ -13,11 +13,12 @@ from farebox.cli.access import open_ledger
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, Place
 from farebox.cli.running import NAMES, running
-from farebox.cli.screen import BOLD, GREEN, YELLOW, count, money, paint
+from farebox.cli.screen import BOLD, GREEN, RED, YELLOW, count, money, paint
 from farebox.config import find_file
 from farebox.home import Home
 from farebox.ledger.filter import Filter
 from farebox.ledger.rows import Measures
+from farebox.server.recording import recording
 
 
 def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
@@ -26,6 +27,7 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
     home, ledger = open_ledger(chosen)
     totals = ledger.totals(Filter())
     latest = ledger.calls(Filter(), limit=1)
+    proxy = recording(home)
     health: dict[str, int | float | str | bool | None] = msgspec.to_builtins(ledger.health())
     file = find_file(home, chosen.config)
     answer = answers.StatusAnswer(
@@ -36,6 +38,7 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
         calls=totals.calls,
         last_call_at=latest[0].occurred_at if latest else None,
         health=health,
+        recording=proxy,
     )
     if as_json:
         answers.print_json(answer)
@@ -79,7 +82,8 @@ def render(answer: answers.StatusAnswer, totals: Measures) -> str:
 
 def amiss(answer: answers.StatusAnswer) -> list[str]:
     """Return what the user should know, nothing where all is well."""
-    words: list[str] = []
+    told = answer.recording.words
+    words: list[str] = [] if told is None else [paint(told, RED)]
     names = {process.name for process in answer.processes if process.running}
     if "supervisor" in names:
         words += [f"the {name} is down; the supervisor restarts it" for name in NAMES if name not in names]

@@ -19,9 +19,9 @@ SELECT kind, count(*), sum(coalesce(json_extract(detail, '$.records'), 0)),
        sum(coalesce(json_extract(detail, '$.exchanges'), 0))
 FROM mark
 WHERE CASE kind
-  WHEN 'lost' THEN coalesce(json_extract(detail, '$.until_ns'), json_extract(detail, '$.at_ns')) >= :since
-    AND coalesce(json_extract(detail, '$.from_ns'), 0) < :until
-  ELSE recorded_at >= :since END
+  WHEN 'lost' THEN coalesce(json_extract(detail, '$.until_ns'), json_extract(detail, '$.at_ns')) >= ?
+    AND coalesce(json_extract(detail, '$.from_ns'), 0) < ?
+  ELSE recorded_at >= ? END
 GROUP BY kind
 """
 
@@ -56,7 +56,7 @@ def missing(home: Home, since_ns: int | None = None, until_ns: int | None = None
 
 def _read(connection: Connection, since_ns: int, until_ns: int) -> Missing:
     found = Missing()
-    marks = connection.execute(_MARKS, {"since": since_ns, "until": until_ns})
+    marks = connection.execute(_MARKS, (since_ns, until_ns, since_ns))
     for kind, count, records, exchanges in marks:
         if kind == "lost":
             found.lost_records, found.lost_exchanges = records, exchanges

@@ -15,6 +15,7 @@ from farebox.ledger.health import LedgerHealth
 from farebox.server import views
 from farebox.server.filters import local_zone_name
 from farebox.server.queries import Reader
+from farebox.server.recording import Recording, recording
 
 API_VERSION = "1"
 
@@ -38,7 +39,7 @@ def status(reader: Reader, home: Home) -> views.Status:
         home=_short(home.path),
         processes=processes,
         proxy_url=proxy_url,
-        ledger=ledger_status(reader),
+        ledger=ledger_status(reader, recording(home)),
         hints=hints(proxy_url),
     )
 
@@ -54,15 +55,19 @@ def process(home: Home, name: str) -> views.Process:
     return views.Process(name=name, state="up", address=address, started_at=run.started_at)
 
 
-def ledger_status(reader: Reader) -> views.LedgerStatus:
-    """Return how the ledger is, in a word, a sentence and figures."""
+def ledger_status(reader: Reader, proxy: Recording) -> views.LedgerStatus:
+    """Return how recording is, from the proxy to the ledger: a word, a sentence, figures."""
     try:
         last_seq = reader.last_seq()
         health = reader.health()
     except FareboxError as error:
         return views.LedgerStatus(state="unavailable", message=str(error), last_seq=0, facts={})
     state, message = "ok", "Every recorded call is in the ledger."
-    if health.lost_records:
+    if proxy.words is not None:
+        words = proxy.words[:1].upper() + proxy.words[1:]
+        state = "degraded"
+        message = f"{words}. {'' if proxy.complete else 'Totals are too low. '}Look at farebox status."
+    elif health.lost_records:
         lost = (
             f"{health.lost_exchanges} calls could not be recorded"
             if health.lost_exchanges

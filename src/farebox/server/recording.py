@@ -1,0 +1,102 @@
+"""Ask the running proxy whether it records: the one thing its announcement cannot say."""
+
+from __future__ import annotations
+
+import msgspec
+
+from farebox.home import Home
+
+ANSWER_SECONDS = 0.5
+_BODY_MAX = 64 << 10
+
+
+class Announced(msgspec.Struct):
+    """What of `run/proxy.json` tells where to ask."""
+
+    pid: int
+    host: str
+    port: int
+
+
+class Journal(msgspec.Struct):
+    """What of the proxy's `/health` says how its journal is."""
+
+    state: str = "ok"
+    reason: str | None = None
+    waiting_records: int = 0
+    lost_exchanges: int = 0
+
+
+class _Health(msgspec.Struct):
+    pid: int
+    journal: Journal
+
+
+class Recording(msgspec.Struct, kw_only=True):
+    """Whether the proxy records what passes it."""
+
+    state: str
+    """`ok`, `degraded` (records wait in memory), `lost` (some are gone), `silent` (the proxy does not
+    answer) or `off` (no proxy runs)."""
+    reason: str | None = None
+    waiting_records: int = 0
+    lost_exchanges: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is missing because of the proxy that runs now."""
+        return self.state not in ("degraded", "lost")
+
+    @property
+    def words(self) -> str | None:
+        """What a user must know, None where all is well."""
+        why = f": {self.reason}" if self.reason else ""
+        if self.state == "lost":
+            lost = _count(self.lost_exchanges, "call")
+            return f"the proxy does not record{why} ({lost} lost since it started)"
+        if self.state == "degraded":
+            waiting = _count(self.waiting_records, "record")
+            return f"the proxy cannot write its journal{why} ({waiting} in memory only)"
+        if self.state == "silent":
+            return "the proxy does not answer; nobody knows whether it records"
+        return None
+
+
+def recording(home: Home) -> Recording:
+    """Return how the announced proxy's journal is, after half a second at most."""
+    try:
+        announced = msgspec.json.decode((home.run / "proxy.json").read_bytes(), type=Announced)
+    except (OSError, msgspec.DecodeError):
+        return Recording(state="off")
+    import http.client  # only where there is somebody to ask: every command imports this module
+
+    try:
+        health = _ask(announced)
+    except ConnectionRefusedError:
+        return Recording(state="off")
+    except (OSError, http.client.HTTPException, msgspec.DecodeError):
+        return Recording(state="silent")
+    if health.pid != announced.pid:  # another process has the port by now
+        return Recording(state="off")
+    journal = health.journal
+    return Recording(
+        state=journal.state,
+        reason=journal.reason,
+        waiting_records=journal.waiting_records,
+        lost_exchanges=journal.lost_exchanges,
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _ask(announced: Announced) -> _Health:
+    import http.client
+
+    connection = http.client.HTTPConnection(announced.host, announced.port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/health")
+        return msgspec.json.decode(connection.getresponse().read(_BODY_MAX), type=_Health)
+    finally:
+        connection.close()
