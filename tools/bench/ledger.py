@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from farebox.home import Home
@@ -53,6 +54,18 @@ _MODELS = [
     ("anthropic", "anthropic.messages", model)
     for model in ("claude-sonnet-4-5", "claude-opus-4-1", "claude-haiku-4-5", "claude-3-5-haiku-latest")
 ]
+
+_FILTERS = {
+    "model": "gpt-4o",
+    "provider": "openai",
+    "surface": "openai.chat",
+    "key": f"{0:016x}",
+    "app": "api",
+    "customer": "customer-0",
+    "status": "2xx",
+    "cost_state": "priced",
+}
+"""The most frequent value of each dimension the dashboard filters by: the slowest to ask for."""
 
 
 class Zipf:
@@ -231,11 +244,30 @@ def _query(home: Home, rows: int) -> dict[str, float]:
         "calls_failed": lambda: reader.calls(Filter(where={"status": "4xx"}), 50),
         "call": lambda: reader.call(some_id),
         "health": reader.health,
-        "beyond_budget_key_by_model_24h": lambda: reader.breakdown(
-            Filter(since_ns=day.since_ns, where={"key": f"{3:016x}"}), ["model"]
+        "summary_of_a_key_30d": lambda: reader.totals(
+            Filter(since_ns=month.since_ns, where={"key": f"{3:016x}"})
+        ),
+        "series_hour_model_30d": lambda: reader.series(month, 3_600, "model"),
+        "series_hour_model_of_a_key_30d": lambda: reader.series(
+            Filter(since_ns=month.since_ns, where={"key": f"{3:016x}"}), 3_600, "model"
+        ),
+        "series_hour_key_of_a_model_30d": lambda: reader.series(
+            Filter(since_ns=month.since_ns, where={"model": "gpt-4o"}), 3_600, "key"
+        ),
+        "series_minute_of_a_key_1h": lambda: reader.series(
+            Filter(since_ns=last_hour.since_ns, where={"key": f"{3:016x}"}), 60
         ),
     }
-    return {name: _milliseconds(question) for name, question in questions.items()}
+    figures = {name: _milliseconds(question) for name, question in questions.items()}
+    for dimension, value in _FILTERS.items():
+        for days in (1, 7, 30):
+            which = Filter(since_ns=end - days * DAY_NS - 17 * 10**9, where={dimension: value})
+            for by in ("model", "surface", "key"):
+                if by != dimension:
+                    figures[f"{by}_of_a_{dimension}_{days}d"] = _milliseconds(
+                        partial(reader.breakdown, which, [by])
+                    )
+    return figures
 
 
 def _milliseconds(question: Callable[[], object]) -> float:

@@ -58,5 +58,10 @@ class Conditions:
         return " AND ".join(self._terms) or "1"
 
 
+def is_one_value(dimension: str, values: Sequence[str]) -> bool:
+    """Tell whether only one value of a dimension is wanted."""
+    return len(values) == 1 and not _is_class(dimension, values[0])
+
+
 def _is_class(dimension: str, value: str) -> bool:
     return dimension == "status" and _STATUS_CLASS.fullmatch(value) is not None

@@ -61,6 +61,8 @@ def levels_for(dimensions: Sequence[str], bucket_ns: int | None = None) -> list[
     elif wanted <= {"customer", "provider", "surface", "model"}:
         columns = _itself("customer", "provider", "surface", "model")
         levels.append(Level("day_customer_model", "day", DAY_NS, columns))
+    elif wanted <= {"customer", "key"}:
+        levels.append(Level("day_customer_key", "day", DAY_NS, _itself("customer", "key")))
     if wanted <= {"provider", "model"}:
         levels.append(Level("minute_model", "minute", MINUTE_NS, _itself("provider", "model")))
     if bucket_ns is not None:

@@ -17,7 +17,7 @@ from farebox.ledger.health import LedgerHealth
 from farebox.ledger.measures import as_measures, cost_pico
 from farebox.ledger.rollup import ALL, HOUR_NS, NUMBER
 from farebox.ledger.rows import CallRow, Group, Measures, Point
-from farebox.ledger.sums import seq_span, sums
+from farebox.ledger.sums import dearest, seq_span, sums
 
 __all__ = ["DIMENSIONS", "OTHER", "Filter", "LedgerHealth", "LedgerReader"]
 
@@ -56,11 +56,11 @@ class LedgerReader:
             UsageError: There is no such dimension.
         """
         _check(by)
-        found = self._ask(lambda connection: sums(connection, which, by), {})
-        dearest = sorted(found.items(), key=lambda item: (-cost_pico(item[1]), -item[1][0], item[0]))
+        found = self._ask(lambda connection: dearest(connection, which, by, limit), {})
+        ranked = sorted(found.items(), key=lambda item: (-cost_pico(item[1]), -item[1][0], item[0]))
         return [
             Group(keys=_keys(by, values), measures=as_measures(total))
-            for (_, values), total in dearest[:limit]
+            for (_, values), total in ranked[:limit]
         ]
 
     def series(self, which: Filter, bucket_s: int, by: str | None = None) -> list[Point]:

@@ -54,7 +54,7 @@ have few values."""
 
 _MODEL_OF_CELL = [_CELL.index(name) for name in ("provider", "surface", "model")]
 
-_OPEN = tuple(name for name in DIMENSIONS if name not in _CELL)
+OPEN = tuple(name for name in DIMENSIONS if name not in _CELL)
 """Dimensions that can have any number of values."""
 
 _PAIRABLE = ("surface", "provider", "status", "cost_state", "app", "model", "key")
@@ -85,6 +85,7 @@ _KEYS = {
     "minute_model": ("minute", "provider", "model"),
     "day_project_model": ("day", "project", "provider", "model"),
     "day_customer_model": ("day", "customer", "provider", "surface", "model"),
+    "day_customer_key": ("day", "customer", "key"),
     "hour_pair": ("pair", "hour", "a", "b"),
     "day_pair": ("pair", "day", "a", "b"),
     "day_value": ("dimension", "day", "value"),
@@ -217,12 +218,13 @@ class _Tracked:
 class _Hour:
     """One hour's sums by the calls' own values; `(other)` is decided when they are written."""
 
-    __slots__ = ("_of_cell", "by_model", "cells", "open")
+    __slots__ = ("_of_cell", "by_customer_and_key", "by_model", "cells", "open")
 
     def __init__(self) -> None:
         self.cells = _Tracked()
-        self.open = {name: _Tracked() for name in _OPEN}
+        self.open = {name: _Tracked() for name in OPEN}
         self.by_model: dict[Values, _ByModel] = {}
+        self.by_customer_and_key: Sums = {}
         self._of_cell: list[_ByModel] = []
         """For each cell, the sums of its model."""
 
@@ -236,9 +238,12 @@ class _Hour:
         places = self.cells.places(cells, amounts, seqs)
         of_cell = self._tables_of_cells()
         minutes = [moment // MINUTE_NS for moment in columns[_OCCURRED]]
-        by_project_and_customer = columns[_AT["project"]], columns[_AT["customer"]]
+        projects, customers, keys = columns[_AT["project"]], columns[_AT["customer"]], columns[_AT["key"]]
+        of_both = self.by_customer_and_key
+        for both, amount in zip(zip(customers, keys, strict=True), amounts, strict=True):
+            of_both[both] = of_both.get(both, 0) + amount
         for place, minute, project, customer, amount in zip(
-            places, minutes, *by_project_and_customer, amounts, strict=True
+            places, minutes, projects, customers, amounts, strict=True
         ):
             of_minutes, of_projects, of_customers = of_cell[place]
             of_minutes[minute] = of_minutes.get(minute, 0) + amount
@@ -290,18 +295,17 @@ class RollUp:
         """Yield each table's name and its rows: key, sums, and what else it has."""
         days: Sums = {}
         day_pairs: Sums = {}
-        combined: dict[str, Sums] = {"minute_model": {}, "day_project_model": {}, "day_customer_model": {}}
+        combined: dict[str, Sums] = {
+            "minute_model": {},
+            "day_project_model": {},
+            "day_customer_model": {},
+            "day_customer_key": {},
+        }
         for number, hour in self._hours.items():
             names = self._admitted.of(number // 24)
             merged, pairs = _folded(hour, names)
-            yield (
-                "hour_value",
-                [
-                    (dimension, number, value, *unpack(sums), first, last)
-                    for (dimension, value), (sums, first, last) in merged.items()
-                ],
-            )
-            yield "hour_pair", [(pair, number, a, b, *unpack(sums)) for (pair, a, b), sums in pairs.items()]
+            yield "hour_value", _hour_rows(number, merged)
+            yield "hour_pair", _hour_pair_rows(number, pairs)
             day = number // 24
             for (dimension, value), entry in merged.items():
                 _count(days, (dimension, day, value), entry[0])
@@ -345,7 +349,7 @@ def _folded(hour: _Hour, names: dict[str, Names]) -> tuple[_Merged, Sums]:
 
 def _combine(hour: _Hour, day: int, names: dict[str, Names], into: dict[str, Sums]) -> None:
     """Add an hour's combinations to those of other hours."""
-    minutes, projects, customers = into.values()
+    minutes, projects, customers, customer_keys = into.values()
     of_projects, of_customers = names["project"], names["customer"]
     for (provider, surface, model), (by_minute, by_project, by_customer) in hour.by_model.items():
         provider, surface = names["provider"][provider], names["surface"][surface]
@@ -356,6 +360,19 @@ def _combine(hour: _Hour, day: int, names: dict[str, Names], into: dict[str, Sum
             _count(projects, (day, of_projects[project], provider, model), sums)
         for customer, sums in by_customer.items():
             _count(customers, (day, of_customers[customer], provider, surface, model), sums)
+    of_keys = names["key"]
+    for (customer, key), sums in hour.by_customer_and_key.items():
+        _count(customer_keys, (day, of_customers[customer], of_keys[key]), sums)
+
+
+def _hour_rows(hour: int, merged: _Merged) -> Iterator[tuple[Any, ...]]:
+    for (dimension, value), (sums, first, last) in merged.items():
+        yield (dimension, hour, value, *unpack(sums), first, last)
+
+
+def _hour_pair_rows(hour: int, pairs: Sums) -> Iterator[tuple[Any, ...]]:
+    for (pair, a, b), sums in pairs.items():
+        yield (pair, hour, a, b, *unpack(sums))
 
 
 def _merge(into: dict[Any, _Entry], key: Any, entry: _Entry) -> None:

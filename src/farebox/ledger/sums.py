@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from farebox.ledger.conditions import CALL_VALUE, Conditions
+from farebox.ledger.conditions import CALL_VALUE, Conditions, is_one_value
 from farebox.ledger.cover import Level, Piece, cover, levels_for, widen
 from farebox.ledger.database import Connection
 from farebox.ledger.filter import Filter
-from farebox.ledger.measures import RAW_SUMS, SUMS
-from farebox.ledger.rollup import ALL, DAY_NS, HOUR_NS, NUMBER
+from farebox.ledger.measures import MEASURES, RAW_SUMS, SUMS
+from farebox.ledger.rollup import ALL, DAY_NS, HOUR_NS, NUMBER, OPEN
+from farebox.money import PICO_PER_MICRO
 
 Key = tuple[int, tuple[str, ...]]
 """A bucket's first nanosecond (0 without buckets) and a value for each dimension asked for."""
 
 _LOOKED_UP_MAX = 200
 """With more values in the column before, reading over them is no slower than looking each up."""
+
+_RANKED = {*OPEN, "key"}
+_RANK = "cost_micro, cost_pico, calls"
+_RAW_RANK = f"coalesce(cost_pico / {PICO_PER_MICRO}, 0), coalesce(cost_pico % {PICO_PER_MICRO}, 0), 1"
 
 
 class Extent(NamedTuple):
@@ -36,25 +41,96 @@ def extent(connection: Connection) -> Extent | None:
 
 def sums(
     connection: Connection, which: Filter, by: Sequence[str] = (), bucket_ns: int | None = None
-) -> dict[Key, list[int]]:
+) -> dict[Key, Sequence[int]]:
     """Return the sums, in the order of `MEASURES`, of every group that has calls."""
+    return _sums(connection, which, which.values(), by, bucket_ns)
+
+
+def dearest(connection: Connection, which: Filter, by: Sequence[str], limit: int) -> dict[Key, Sequence[int]]:
+    """Return the sums of groups, at least of the `limit` dearest ones.
+
+    A dimension that can have any number of values is ranked first: adding up everything of
+    values nobody will see takes longer than all the rest.
+    """
     wanted = which.values()
+    if len(by) == 1 and by[0] in _RANKED and by[0] not in wanted and limit <= _LOOKED_UP_MAX:
+        top = _top(connection, which, wanted, by[0], limit)
+        if len(top) == limit:
+            wanted = {**wanted, by[0]: top}
+    return _sums(connection, which, wanted, by, None)
+
+
+def _sums(
+    connection: Connection,
+    which: Filter,
+    wanted: Mapping[str, Sequence[str]],
+    by: Sequence[str],
+    bucket_ns: int | None,
+) -> dict[Key, Sequence[int]]:
+    total: dict[Key, Sequence[int]] = {}
+    width = 1 + len(by)
+    for piece in _pieces(connection, which, wanted, by, bucket_ns):
+        asked = _asked(connection, piece, wanted, by, bucket_ns)
+        groups = ", ".join(str(number) for number in range(1, width + 1)) if by or bucket_ns else ""
+        select = RAW_SUMS if piece.level is None else SUMS
+        if _is_single(piece.level, wanted, by, bucket_ns):
+            groups, select = "", ", ".join(MEASURES)
+        statement = f"SELECT {asked.keys}, {select} FROM {asked.source}"  # noqa: S608 - names from constants
+        if groups:
+            statement += f" GROUP BY {groups}"
+        for row in connection.execute(statement, asked.parameters):
+            key = (row[0] or 0, row[1:width])
+            values = row[width:]
+            if values[0]:
+                known = total.get(key)
+                total[key] = values if known is None else [a + b for a, b in zip(known, values, strict=True)]
+    return total
+
+
+def _top(
+    connection: Connection, which: Filter, wanted: Mapping[str, Sequence[str]], dimension: str, limit: int
+) -> list[str]:
+    """Return the values with the most cost, by the same order in which groups are shown."""
+    sources: list[str] = []
+    parameters: list[int | str] = []
+    for piece in _pieces(connection, which, wanted, [dimension], None):
+        asked = _asked(connection, piece, wanted, [dimension], None)
+        rank = _RAW_RANK if piece.level is None else _RANK
+        sources.append(f"SELECT {asked.keys}, {rank} FROM {asked.source}")  # noqa: S608 - names from constants
+        parameters += asked.parameters
+    if not sources:
+        return []
+    found = "WITH found(bucket, value, micro, pico, calls) AS (" + " UNION ALL ".join(sources) + ")"
+    statement = (
+        f"{found} SELECT value FROM found GROUP BY value "  # noqa: S608 - names from constants
+        f"ORDER BY sum(micro) + sum(pico) / {PICO_PER_MICRO} DESC, sum(pico) % {PICO_PER_MICRO} DESC, "
+        "sum(calls) DESC, value LIMIT ?"
+    )
+    return [value for (value,) in connection.execute(statement, [*parameters, limit])]
+
+
+def _pieces(
+    connection: Connection,
+    which: Filter,
+    wanted: Mapping[str, Sequence[str]],
+    by: Sequence[str],
+    bucket_ns: int | None,
+) -> Iterator[Piece]:
     reach = extent(connection)
     if reach is None:
-        return {}
+        return
     levels = levels_for([*dict.fromkeys([*wanted, *by])], bucket_ns)
     since_ns, until_ns = widen(which.since_ns, which.until_ns, *reach, levels)
-    total: dict[Key, list[int]] = {}
-    for piece in cover(since_ns, until_ns, levels):
-        statement, parameters = _statement(connection, piece, wanted, by, bucket_ns)
-        for row in connection.execute(statement, parameters):
-            key = (row[0] or 0, tuple(row[1 : 1 + len(by)]))
-            values = row[1 + len(by) :]
-            if not values[0]:
-                continue
-            known = total.get(key)
-            total[key] = [a + b for a, b in zip(known, values, strict=True)] if known else list(values)
-    return total
+    yield from cover(since_ns, until_ns, levels)
+
+
+def _is_single(
+    level: Level | None, wanted: Mapping[str, Sequence[str]], by: Sequence[str], bucket_ns: int | None
+) -> bool:
+    """Tell whether every row of a table is a group of its own, so that there is nothing to add up."""
+    if level is None or level.kind is None or level.bucket_ns != bucket_ns:
+        return False
+    return all(not name or name in by or is_one_value(name, wanted.get(name, ())) for name in level.columns)
 
 
 def seq_span(connection: Connection, since_ns: int, until_ns: int) -> tuple[int, int, int]:
@@ -67,17 +143,25 @@ def seq_span(connection: Connection, since_ns: int, until_ns: int) -> tuple[int,
     return row[0], row[1], row[2]
 
 
-def _statement(
+class _Asked(NamedTuple):
+    """Parts of a statement: the select list of the group's key, and where the rows are."""
+
+    keys: str
+    source: str
+    parameters: list[int | str]
+
+
+def _asked(
     connection: Connection,
     piece: Piece,
     wanted: Mapping[str, Sequence[str]],
     by: Sequence[str],
     bucket_ns: int | None,
-) -> tuple[str, list[int | str]]:
+) -> _Asked:
     level = piece.level
     where = Conditions()
     if level is None:
-        table, columns, select, moment = "call", CALL_VALUE, RAW_SUMS, "occurred_at"
+        table, columns, moment = "call", CALL_VALUE, "occurred_at"
         first, last, calls = seq_span(connection, piece.start, piece.end)
         if last - first < calls * 4:  # rows lie close together, so walking them beats the index
             moment = "+occurred_at"
@@ -85,17 +169,15 @@ def _statement(
         where.add(f"{moment} >= ? AND {moment} < ?", piece.start, piece.end)
         unit = 1
     else:
-        table, columns, select, unit = level.table, level.columns, SUMS, level.bucket_ns
+        table, columns, unit = level.table, level.columns, level.bucket_ns
         moment = level.bucket
         if level.kind is not None:
             where.add(f"{level.kind[0]} = ?", level.kind[1])
         _add_buckets(connection, where, level, piece, wanted)
     where.add_values(columns, wanted)
     bucket = f"{moment} * {unit:d} / {bucket_ns:d} * {bucket_ns:d}" if bucket_ns else "0"
-    names = [columns[dimension] for dimension in by]
-    groups = ", ".join(str(number) for number in range(1, 2 + len(by))) if by or bucket_ns else ""
-    statement = f"SELECT {', '.join([bucket, *names])}, {select} FROM {table} WHERE {where}"  # noqa: S608
-    return statement + (f" GROUP BY {groups}" if groups else ""), where.parameters
+    keys = ", ".join([bucket, *(columns[dimension] for dimension in by)])
+    return _Asked(keys, f"{table} WHERE {where}", where.parameters)
 
 
 def _add_buckets(

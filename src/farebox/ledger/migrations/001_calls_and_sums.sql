@@ -130,6 +130,16 @@ CREATE TABLE day_customer_model (
   PRIMARY KEY (day, customer, provider, surface, model)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE day_customer_key (
+  day INTEGER NOT NULL, customer TEXT NOT NULL, key TEXT NOT NULL,
+  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
+  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
+  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  PRIMARY KEY (day, customer, key)
+) STRICT, WITHOUT ROWID;
+
 -- One dimension at a time; dimension 0 is all calls together, the others as in filter.py.
 CREATE TABLE hour_value (
   dimension INTEGER NOT NULL, hour INTEGER NOT NULL, value TEXT NOT NULL,
