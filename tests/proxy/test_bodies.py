@@ -49,12 +49,13 @@ def test_an_empty_chunked_body_is_complete_at_its_last_chunk() -> None:
 @pytest.mark.parametrize(
     ("raw", "rule"),
     [
-        (b"5\r\nhello\r\n0\r\n\r\n\r\n", "after_the_end"),
-        (b"5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "after_the_end"),
         (b"5\r\nhello\r\n0\r\nA: b\r\n\r\n", "trailers"),
         (b"0\r\nA: b\r\n\r\n", "trailers"),
         (b"x\r\n", "chunk_malformed"),
         (b"5\nhello\r\n0\r\n\r\n", "chunk_malformed"),
+        (b"5;a\nb\r\nhello\r\n0\r\n\r\n", "chunk_malformed"),
+        (b"5;a\rb\r\nhello\r\n0\r\n\r\n", "chunk_malformed"),
+        (b"5 \r\nhello\r\n0\r\n\r\n", "chunk_malformed"),
     ],
 )
 def test_what_is_not_strictly_chunked_is_named_wherever_it_is_cut(raw: bytes, rule: str) -> None:
@@ -62,6 +63,29 @@ def test_what_is_not_strictly_chunked_is_named_wherever_it_is_cut(raw: bytes, ru
         with pytest.raises(FramingError) as caught:
             feed(ChunkedBody(), [raw[:place], raw[place:]])
         assert caught.value.rule == rule
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"5\r\nhello\r\n0\r\n\r\n",
+        b"5;a=b\r\nhello\r\n0;x=y\r\n\r\n",
+        b"5\r\nhello\r\n0;x=" + b"y" * 200 + b"\r\n\r\n",
+        b"9\r\n\r\n\r\n0\r\n\r\n\r\n000\r\n\r\n",
+        b"0\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("after", [b"", b"\r\n", b"GET / HTTP/1.1\r\n\r\n", b"5\r\nhello\r\n0\r\n\r\n"])
+def test_what_comes_behind_a_body_is_told_from_it_wherever_it_is_cut(raw: bytes, after: bytes) -> None:
+    whole = raw + after
+    for place in range(len(raw)):
+        body = ChunkedBody()
+        first, _ = body.take(whole[:place])
+        assert not body.complete
+        second, _ = body.take(whole[place:])
+        assert (first + second, body.complete, body.rest) == (raw, True, after)
+    with pytest.raises(FramingError, match="after_the_end"):
+        body.take(b"x")
 
 
 def test_nothing_is_no_chunk_because_that_would_end_the_body() -> None:

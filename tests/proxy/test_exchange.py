@@ -331,6 +331,23 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     assert positions == sorted(positions)
 
 
+@pytest.mark.parametrize("content_type", [JSON, "Content-Type: application/octet-stream"])
+def test_a_request_right_behind_a_chunked_one_is_the_next(content_type: str) -> None:
+    def respond(request: Request) -> Reply:
+        return mock.json_reply({"path": request.path, "bytes": request.body_bytes})
+
+    with serving(respond) as (_, proxy), proxy.connect() as client:
+        chunked = client.head("POST", "/openai/v1/one", content_type, "Transfer-Encoding: chunked")
+        client.send(chunked + b"2;a=b\r\n{}\r\n0;x=y\r\n\r\n" + client.head("GET", "/openai/v1/two"))
+        data = b""
+        while data.count(b"{") < 2:
+            data += client.socket.recv(65536)
+        proxy.settled(2)
+    assert data.count(b"HTTP/1.1 200") == 2
+    assert b'"/v1/one", "bytes": 2' in data
+    assert b'"/v1/two", "bytes": 0' in data
+
+
 def test_the_query_is_forwarded_and_never_recorded() -> None:
     with serving(answer_chat, provider="google") as (upstream, proxy), proxy.connect() as client:
         client.post("/google/v1beta/models/gemini-2.5-pro:generateContent?key=AIza-secret&x=1", b"{}", JSON)

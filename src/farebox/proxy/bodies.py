@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import httptools
 
-_LAST_CHUNK = re.compile(rb"\r\n0+\r\n\r\n\Z")
-_TAIL = 64
+_EMPTY_LINE = b"\r\n\r\n"
 
 
 class FramingError(Exception):
@@ -19,12 +16,20 @@ class FramingError(Exception):
 
 
 class ChunkedBody:
-    """A chunked body, followed by llhttp. Trailers and bytes after the end are refused."""
+    """A chunked body, followed by llhttp. Trailers are refused.
 
-    __slots__ = ("_parser", "_pieces", "_tail", "_trailers", "complete", "on_body")
+    llhttp does not say where a body ended and would take what follows for the next message, so it
+    is given no byte beyond an empty line at a time: a body without trailers ends with one.
+    """
+
+    __slots__ = ("_before", "_parser", "_pieces", "_trailers", "complete", "on_body", "rest")
 
     def __init__(self) -> None:
         self.complete = False
+        self.rest = b""
+        """What came after the body's end."""
+        self._before = b""
+        """The last bytes so far: an empty line may come in two pieces."""
         self._pieces: list[bytes] = []
         self._trailers = False
         # llhttp calls list.append itself: no Python frame per chunk.
@@ -32,7 +37,6 @@ class ChunkedBody:
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._parser.feed_data(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n")
         self._trailers = False
-        self._tail = b"\r\n"
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._trailers = True
@@ -41,26 +45,39 @@ class ChunkedBody:
         self.complete = True
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return `data` itself and the bytes its chunks carry.
+        """Return the body's own bytes of `data`, all up to its end, and those its chunks carry.
 
         Raises:
-            FramingError: It is not strictly chunked, has trailers, or goes on after its end.
+            FramingError: It is not strictly chunked or has trailers, or it had ended before.
         """
         parser = self._parser
         if parser is None:
             raise FramingError("after_the_end")
+        size = len(data)
+        before = self._before
+        seam = (before + data[:3]).find(_EMPTY_LINE)
+        end = seam + 4 - len(before) if seam >= 0 else data.find(_EMPTY_LINE) + 4
+        start = 0
         try:
-            parser.feed_data(data)
+            while 3 < end < size or (seam >= 0 and end < size):
+                seam = -1
+                parser.feed_data(data[start:end])
+                if self.complete:
+                    self.rest = data[end:]
+                    data = data[:end]
+                    break
+                start = end
+                end = data.find(_EMPTY_LINE, start) + 4
+            else:
+                parser.feed_data(data[start:] if start else data)
         except httptools.HttpParserError:
-            raise FramingError("chunk_malformed" if not self.complete else "after_the_end") from None
-        self._tail = tail = (self._tail + data)[-_TAIL:] if len(data) < _TAIL else data[-_TAIL:]
+            raise FramingError("chunk_malformed") from None
         if self._trailers:
             raise FramingError("trailers")
         if self.complete:
-            if _LAST_CHUNK.search(tail) is None:
-                # llhttp skips line breaks between messages; we neither skip nor pass them on.
-                raise FramingError("after_the_end")
             self._parser = None  # it refers to us: without this only the collector frees both
+        else:
+            self._before = data[-3:] if size > 2 else (before + data)[-3:]
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, chunk
+from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, FramingError, chunk
 from farebox.proxy.deaf import DeafMeter, ExchangeMeter
 from farebox.wire import include_usage
 from farebox.wire.request import RequestFacts, facts
@@ -81,6 +81,9 @@ class Outgoing:
         else:
             data, content = self._chunks.take(data)
             ended = self._chunks.complete
+            rest = self._chunks.rest
+            if rest[:1] in (b"\r", b"\n"):
+                raise FramingError("after_the_end")  # some skip a line break there, some do not
             if self.held:
                 data = content  # a held body gets a length when it is whole
             elif self._rechunked:
