@@ -227,6 +227,23 @@ def test_a_restart_fails_no_request(home: Home, way: str) -> None:
     assert set(results) == {"ok"}
 
 
+def test_a_proxy_without_a_journal_says_so(home: Home, upstream: MockUpstream) -> None:
+    program = (
+        "import sys; from farebox.errors import JournalError; from farebox.proxy import process, __main__\n"
+        "def fails(folder): raise JournalError('read-only')\n"
+        "process.JournalWriter = fails; sys.exit(__main__.run())"
+    )
+    proxy = ProxyProcess(home, configured(upstream.url), program=("-c", program)).ready()
+    said = json.loads((home.run / "proxy.json").read_bytes())
+    with Client(proxy.port) as client:
+        assert client.post(CHAT, BODY, JSON).status == 200
+        answer = client.get("/health")
+    proxy.stop()
+    assert said["recording"] is False
+    assert answer.status == 503
+    assert json.loads(answer.body)["recording"] is False
+
+
 def test_a_private_proxy_announces_nothing_and_labels_every_call(home: Home, upstream: MockUpstream) -> None:
     from farebox.config import Config
     from farebox.ledger import catch_up

@@ -43,6 +43,8 @@ class Announcement(msgspec.Struct):
     started_at: str
     version: str
     source: str
+    recording: bool
+    """False where no journal could be made: traffic passes and nothing of it is written down."""
 
 
 def run(home: Home, config: Config, *, listen_fd: int | None, reuse_port: bool, private: bool) -> int:
@@ -89,7 +91,7 @@ async def _serve(proxy: Proxy, listener: socket.socket, home: Home | None, *, ke
     address = await proxy.listen(listener, keep_pending=keep_pending)
     _settle_memory()
     if home is not None:
-        _announce(home, address, proxy.journal.source)
+        _announce(home, address, proxy)
     try:
         await stop.wait()
         hurry = asyncio.Event()
@@ -153,14 +155,15 @@ def _settle_memory() -> None:
     gc.set_threshold(1_000, 50, 1_000)
 
 
-def _announce(home: Home, address: Address, source: str) -> None:
+def _announce(home: Home, address: Address, proxy: Proxy) -> None:
     announcement = Announcement(
         pid=os.getpid(),
         host=address.host,
         port=address.port,
         started_at=iso(now_ns()),
         version=farebox.__version__,
-        source=source,
+        source=proxy.journal.source,
+        recording=proxy.recording,
     )
     replace_private(home.run / "proxy.json", msgspec.json.encode(announcement))
 

@@ -114,6 +114,11 @@ class Proxy:
             self._tls = client_tls()  # reads some hundred certificates: only when they are needed
         return self._tls
 
+    @property
+    def recording(self) -> bool:
+        """Whether there is a journal at all; how it does is its health."""
+        return not isinstance(self.journal, NoJournal)
+
     async def listen(self, listener: socket.socket, *, keep_pending: bool = False) -> Address:
         """Serve on a bound socket; `keep_pending` when nobody else shares it after us."""
         self.loop = asyncio.get_running_loop()
@@ -197,6 +202,7 @@ class Proxy:
         healthy = journal.state == "ok"
         return 200 if healthy else 503, {
             "state": "ok" if healthy else "degraded",
+            "recording": self.recording,
             "journal": msgspec.to_builtins(journal),
             "in_flight": self.in_flight,
             "connections": len(self.clients),
