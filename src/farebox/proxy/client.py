@@ -6,6 +6,10 @@ One exchange at a time; a pipelined request waits unread behind it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
+import sys
+import termios
 from typing import TYPE_CHECKING, Any
 
 from farebox.proxy import answers
@@ -42,6 +46,7 @@ class ClientConnection(asyncio.Protocol):
         "stalled_since",
         "state",
         "transport",
+        "unsent",
     )
 
     def __init__(self, proxy: Proxy) -> None:
@@ -59,6 +64,8 @@ class ClientConnection(asyncio.Protocol):
         self.stalled_since = 0.0
         """When the client stopped taking what waits for it, 0 while it does."""
         self.reading_paused = False
+        self.unsent = 0
+        """What a last answer had still to send when we last looked."""
 
     # What asyncio calls.
 
@@ -92,6 +99,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.proxy.clients.discard(self)
+        self.buffer = b""  # nobody is there for what was pipelined
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_lost()
@@ -100,11 +108,17 @@ class ClientConnection(asyncio.Protocol):
         self.stalled_since = self.proxy.tick
         if self.exchange is not None:
             self.exchange.client_full()
+        elif self.state == _IDLE:
+            self.pause_reading()  # no further request before the answers so far are taken
 
     def resume_writing(self) -> None:
         self.stalled_since = 0.0
         if self.exchange is not None:
             self.exchange.client_drained()
+        elif self.state == _IDLE:
+            self.resume_reading()
+            if self.buffer:
+                self._next()
 
     # What exchanges call.
 
@@ -123,12 +137,16 @@ class ClientConnection(asyncio.Protocol):
             self.transport.write(data)
         if keep and not self.proxy.draining:
             self.state = _IDLE
-            self.resume_reading()
-            if self.buffer:
-                asyncio.get_running_loop().call_soon(self._next)
-        elif unread and not self.transport.is_closing():
-            self.state = _LINGER
-            self.buffer = b""
+            if self.stalled_since:
+                self.pause_reading()
+            else:
+                self.resume_reading()
+                if self.buffer:
+                    self.proxy.loop.call_soon(self._next)
+            return
+        self.state = _LINGER
+        self.buffer = b""
+        if unread and not self.transport.is_closing():
             self.resume_reading()
             if self.transport.can_write_eof():
                 self.transport.write_eof()
@@ -138,6 +156,7 @@ class ClientConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Break the connection off, so that nobody takes what was sent for a whole answer."""
         self.exchange = None
+        self.buffer = b""
         self.transport.abort()
 
     def cut_off(self) -> None:
@@ -153,7 +172,7 @@ class ClientConnection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self.reading_paused:
+        if self.reading_paused and len(self.buffer) <= self.proxy.limits.pipelined:
             self.reading_paused = False
             if not self.transport.is_closing():
                 self.transport.resume_reading()
@@ -174,12 +193,25 @@ class ClientConnection(asyncio.Protocol):
             if now - self.since > limits.client_head_s:
                 self._head_timed_out()
         elif self.state == _LINGER:
-            if now - self.since > limits.linger_s:
+            # The clock of a last answer starts when it is out: until then it only must not stand still.
+            unsent = self._unsent()
+            if unsent != self.unsent:
+                self.unsent = unsent
+                self.since = now
+            elif now - self.since > (limits.write_stall_s if unsent else limits.linger_s):
                 self.transport.abort()
         elif now - self.since > (limits.drain_idle_s if self.proxy.draining else limits.client_idle_s):
             self.transport.close()
 
     # Details.
+
+    def _unsent(self) -> int:
+        """Return how many bytes the client has not taken, those in the kernel included."""
+        waiting: int = self.transport.get_write_buffer_size()
+        descriptor: int = self.transport.get_extra_info("socket").fileno()
+        with contextlib.suppress(OSError, ValueError):
+            waiting += int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        return waiting
 
     def _read_head(self, data: bytes) -> None:
         end = data.find(b"\r\n\r\n") + 4
@@ -278,11 +310,12 @@ class ClientConnection(asyncio.Protocol):
         """Keep the beginning of a pipelined request until the answer before it has gone out."""
         self.buffer = self.buffer + data if self.buffer else data
         if self.exchange is None:
-            asyncio.get_running_loop().call_soon(self._next)
-        elif len(self.buffer) > self.proxy.limits.pipelined:
+            self.proxy.loop.call_soon(self._next)
+        if len(self.buffer) > self.proxy.limits.pipelined:
             self.pause_reading()
 
     def _next(self) -> None:
-        if self.exchange is None and self.state == _IDLE and self.buffer:
+        if self.exchange is None and self.state == _IDLE and self.buffer and not self.stalled_since:
             data, self.buffer = self.buffer, b""
+            self.resume_reading()
             self._read_head(data)

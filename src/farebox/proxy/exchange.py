@@ -58,6 +58,8 @@ class Exchange:
     own_ns = 0
     """Time that we ourselves took, as far as it is known."""
     partial_at = 0.0
+    unsent = 0
+    """What waited for the upstream when we last looked."""
     gate: list[bytes] | None = None
     """What waits until its record survives a power cut."""
     gate_position = 0
@@ -147,9 +149,12 @@ class Exchange:
         self.incoming = Incoming(
             prepared.request, prepared.target, outgoing.meter, injected=outgoing.injected
         )
+        client = self.client
+        if client.reading_paused:
+            client.resume_reading()  # before the write: that may be too much and pause it again
+        if client.stalled_since:
+            connection.pause_reading()  # it has not taken the answers before this one yet
         connection.write(data)
-        if self.client.reading_paused:
-            self.client.resume_reading()
 
     def connect_failed(self, error: ConnectError) -> None:
         self.connecting = None
@@ -353,12 +358,22 @@ class Exchange:
             return
         limits = self.proxy.limits
         quiet_s = now - self.touched
-        if not self.outgoing.complete:
-            if quiet_s > limits.client_body_s and not self.client.reading_paused:
+        if self.client.stalled_since:
+            self.touched = now  # the client's own limit, looked after by its connection
+        elif not self.outgoing.complete:
+            upstream = self.upstream
+            if self.client.reading_paused:
+                # It is the upstream that we wait for, and reading slowly is not standing still.
+                unsent = upstream.transport.get_write_buffer_size() if upstream is not None else 0
+                if unsent != self.unsent or self.connecting is not None:
+                    self.unsent = unsent
+                    self.touched = now
+                elif quiet_s > limits.write_stall_s:
+                    self.fail(504, "upstream_stalled", "the upstream stopped reading.", "timed_out")
+                    return
+            elif quiet_s > limits.client_body_s:
                 self.refuse(408, "body_timeout", "the request's body stopped coming.", "timed_out")
                 return
-        elif self.client.stalled_since:
-            self.touched = now
         elif not self.first_byte_ns:
             if quiet_s > limits.first_byte_s and self.connecting is None:
                 self.fail(504, "first_byte_timeout", "the upstream did not answer in time.", "timed_out")

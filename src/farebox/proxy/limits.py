@@ -19,7 +19,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     client_body_s: float = 60.0
     """Without a byte of a request body that is not complete."""
     write_stall_s: float = 60.0
-    """A client that takes nothing of what waits for it."""
+    """A client or an upstream that takes nothing of what waits for it."""
     connect_s: float = 10.0
     """TCP and TLS handshake with an upstream, name look-up included."""
     first_byte_s: float = 600.0

@@ -65,8 +65,9 @@ class Prepared:
             and fields.get(b"content-type", b"")[:16].lower() == b"application/json"
             and fields.get(b"content-encoding", b"identity").lower() == b"identity"
         )
-        self.replayable = request.method in _REPLAYABLE or b"idempotency-key" in fields
-        """Whether a second copy does no harm (RFC 9110 §9.2.2): a POST could be billed twice."""
+        self.replayable = request.method in _REPLAYABLE
+        """Whether a second copy does no harm (RFC 9110 §9.2.2). A POST could be billed twice, whatever
+        its `Idempotency-Key` says: only the provider knows whether it honours one."""
         self.error_shape = route.provider.error_shape
         key = find_key(fields, request.query, route.key_headers, route.key_query)
         self.origin: dict[str, Any] = {
