@@ -202,7 +202,7 @@ def memory(upstream: int, requests: int) -> dict[str, Any]:
         }
         idle_s = 8.0
         time.sleep(idle_s)
-        used = sum(Server(name, processes[name], 0).cpu_s() - start for name, start in before.items())
+        used = {name: Server(name, processes[name], 0).cpu_s() - start for name, start in before.items()}
     return {
         "pss_mb": {
             "proxy": round(sizes["proxy"], 1),
