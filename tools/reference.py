@@ -13,10 +13,13 @@ import msgspec
 
 from farebox.cli import answers
 from farebox.cli.app import app
+from farebox.cli.coverage import Coverage
 from farebox.cli.exits import MEANINGS
 from farebox.cli.export import NESTED, csv_columns
 from farebox.cli.prices.show import PricesAnswer
+from farebox.ledger.missing import Missing
 from farebox.ledger.rows import EXPORT_SCHEMA, CallRow, PartRow
+from farebox.ledger.verification import Problem
 from farebox.pricing.facts import CostLine
 from farebox.server.recording import Recording
 from farebox.wire.facts import LEAVES
@@ -83,12 +86,16 @@ def json_page() -> str:
         answers.SummaryAnswer,
         answers.BreakdownAnswer,
         answers.StatusAnswer,
+        answers.VerifyAnswer,
         PricesAnswer,
         answers.PeriodAnswer,
         answers.Totals,
         answers.GroupAnswer,
         answers.ProcessAnswer,
+        Coverage,
+        Missing,
         Recording,
+        Problem,
     ]
     parts = [f"## {_title(shape)}\n\n{_sentence(shape)}\n\n{_fields(shape)}" for shape in shapes]
     return (

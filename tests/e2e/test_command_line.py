@@ -141,7 +141,7 @@ def test_a_call_without_a_price_is_shown_as_unpriced_everywhere(shell: Shell) ->
     assert "1 call unpriced" in done.stderr
     shown = shell.farebox("today").stdout
     assert "≥ $0.00139 · 1 call unpriced" in shown
-    assert shell.farebox("today", "--fail-over", "5", status=1).stderr.count("without a price") == 1
+    assert shell.farebox("today", "--fail-over", "5", status=3).stderr.count("without a price") == 1
     assert home in shell.farebox("status").stdout
 
 

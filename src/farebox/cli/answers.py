@@ -10,9 +10,11 @@ import sys
 
 import msgspec
 
+from farebox.cli.coverage import Coverage
 from farebox.cli.periods import Period
 from farebox.clock import iso
 from farebox.ledger.rows import Group, Measures
+from farebox.ledger.verification import Problem
 from farebox.money import usd_text
 from farebox.server.recording import Recording
 
@@ -31,7 +33,7 @@ class Totals(Measures, kw_only=True):
     cost_usd: str
     charge_usd: str
     complete: bool
-    """Whether every call has a price."""
+    """Whether every call has a price and none is known to be missing."""
 
 
 class GroupAnswer(msgspec.Struct, kw_only=True):
@@ -48,6 +50,7 @@ class SummaryAnswer(msgspec.Struct, kw_only=True):
     period: PeriodAnswer
     totals: Totals
     by_model: list[GroupAnswer]
+    coverage: Coverage
 
 
 class BreakdownAnswer(msgspec.Struct, kw_only=True):
@@ -58,6 +61,20 @@ class BreakdownAnswer(msgspec.Struct, kw_only=True):
     by: list[str]
     totals: Totals
     groups: list[GroupAnswer]
+    coverage: Coverage
+
+
+class VerifyAnswer(msgspec.Struct, kw_only=True):
+    """`farebox verify --json`."""
+
+    schema: str = "farebox.verify/1"
+    rows: int
+    marks: int
+    checkpoint: str | None
+    """The chain's head, to keep somewhere else and give to a later `verify`."""
+    problems: list[Problem]
+    """At most 100; none where every row, sum and position is as it was appended."""
+    coverage: Coverage
 
 
 class ProcessAnswer(msgspec.Struct, kw_only=True):
@@ -92,17 +109,17 @@ def period_answer(period: Period) -> PeriodAnswer:
     )
 
 
-def totals(measures: Measures) -> Totals:
+def totals(measures: Measures, found: Coverage) -> Totals:
     return Totals(
         **msgspec.structs.asdict(measures),
         cost_usd=usd_text(measures.cost_pico),
         charge_usd=usd_text(measures.charge_pico),
-        complete=measures.unpriced_calls == 0,
+        complete=measures.unpriced_calls == 0 and found.complete,
     )
 
 
-def group_answer(group: Group) -> GroupAnswer:
-    return GroupAnswer(keys=group.keys, totals=totals(group.measures))
+def group_answer(group: Group, found: Coverage) -> GroupAnswer:
+    return GroupAnswer(keys=group.keys, totals=totals(group.measures, found))
 
 
 def print_json(answer: msgspec.Struct) -> None:

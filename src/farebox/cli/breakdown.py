@@ -8,10 +8,11 @@ from cyclopts import Parameter
 
 from farebox.cli import answers
 from farebox.cli.access import open_ledger
+from farebox.cli.coverage import coverage
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
 from farebox.cli.screen import BOLD, count, money, paint
-from farebox.cli.summary import groups_table
+from farebox.cli.summary import groups_table, warning_lines
 from farebox.config import did_you_mean
 from farebox.errors import UsageError
 from farebox.ledger.filter import DIMENSIONS
@@ -30,23 +31,28 @@ def by(
     """Break the spend down, dearest first; without `--since`, since the first of the month."""
     names = checked_dimensions(dimensions)
     chosen = (period or PeriodFlags()).period("month")
-    _, ledger = open_ledger(place or Place())
+    home, ledger = open_ledger(place or Place())
     narrowed = ledger_filter(chosen, filters)
     totals = ledger.totals(narrowed)
     groups = ledger.breakdown(narrowed, by=names, limit=limit)
+    found = coverage(home, ledger, chosen.since_ns, chosen.until_ns)
     if as_json:
         answers.print_json(
             answers.BreakdownAnswer(
                 period=answers.period_answer(chosen),
                 by=names,
-                totals=answers.totals(totals),
-                groups=[answers.group_answer(group) for group in groups],
+                totals=answers.totals(totals, found),
+                groups=[answers.group_answer(group, found) for group in groups],
+                coverage=found,
             )
         )
         return OK
     print(
-        f"{chosen.label} ({chosen.zone_name})  {paint(money(totals), BOLD)} · {count(totals.calls, 'call')}"
+        f"{chosen.label} ({chosen.zone_name})  {paint(money(totals, covered=found.complete), BOLD)}"
+        f" · {count(totals.calls, 'call')}"
     )
+    for line in warning_lines(found):
+        print(line)
     if groups:
         print(f"\n{groups_table(names, groups)}")
     if len(groups) == limit:

@@ -25,6 +25,8 @@ from farebox.errors import (
 OK = 0
 ANSWER_IS_NO = 1
 """The command worked and its answer is no: spend over `--fail-over`, no such call."""
+CANNOT_TELL = 3
+"""Neither yes nor no: calls without a price, or records that are known to be missing."""
 USAGE = 64
 DATA = 65
 UNAVAILABLE = 69
@@ -37,6 +39,8 @@ INTERRUPTED = 130
 MEANINGS = {
     OK: "done",
     ANSWER_IS_NO: "the answer is no: more was spent than `--fail-over`, no such call, no such price",
+    CANNOT_TELL: "nobody can tell: calls without a price (`--fail-over`) or records known to be missing "
+    "(`--fail-over`, `verify`)",
     USAGE: "the command line is wrong",
     DATA: "data is damaged: `verify` found something, a price or catalog file is wrong",
     UNAVAILABLE: "something needed is not there: no server, no free port, an unreadable ledger",

@@ -84,12 +84,16 @@ def terminal_width() -> int:
     return shutil.get_terminal_size().columns
 
 
-def money(measures: Measures) -> str:
-    """Return a total with its coverage: `≥ $12.40 · 3 calls unpriced`."""
+def money(measures: Measures, *, covered: bool = True) -> str:
+    """Return a total with its coverage: `≥ $12.40 · 3 calls unpriced`.
+
+    Where it is not `covered`, calls are known to be missing and it is a lower bound in any case.
+    """
     amount = display_usd(measures.cost_pico)
     notes: list[str] = []
-    if measures.unpriced_calls:
+    if measures.unpriced_calls or not covered:
         amount = f"≥ {amount}"
+    if measures.unpriced_calls:
         notes.append(f"{count(measures.unpriced_calls, 'call')} unpriced")
     if measures.estimated_calls:
         notes.append(f"{measures.estimated_calls} estimated")

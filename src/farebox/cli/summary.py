@@ -9,11 +9,12 @@ from cyclopts import Parameter
 
 from farebox.cli import answers
 from farebox.cli.access import open_ledger
-from farebox.cli.exits import ANSWER_IS_NO, OK, say
+from farebox.cli.coverage import Coverage, coverage, warnings
+from farebox.cli.exits import ANSWER_IS_NO, CANNOT_TELL, OK, say
 from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
 from farebox.cli.periods import Period
 from farebox.cli.running import running
-from farebox.cli.screen import BOLD, DIM, Column, count, money, paint, table
+from farebox.cli.screen import BOLD, DIM, YELLOW, Column, count, money, paint, table
 from farebox.errors import UsageError
 from farebox.home import Home
 from farebox.ledger.rows import Group, Measures
@@ -23,7 +24,7 @@ MODELS_MAX = 12
 
 FailOver = Annotated[
     str | None,
-    Parameter(help="Exit with 1 when more than this many US dollars were spent, or when it cannot be told."),
+    Parameter(help="Exit with 1 when more US dollars than this were spent, with 3 when nobody can tell."),
 ]
 
 
@@ -71,8 +72,11 @@ def overview(place: Place, flags: PeriodFlags) -> int:
     ever = totals if totals.calls else ledger.totals(ledger_filter(PeriodFlags().period()))
     if not ever.calls:
         print(empty_state(home))
+        for line in warning_lines(coverage(home, ledger)):
+            print(line)
         return OK
-    print(render(chosen, totals, ledger.breakdown(ledger_filter(chosen), by=["model"], limit=MODELS_MAX)))
+    models = ledger.breakdown(ledger_filter(chosen), by=["model"], limit=MODELS_MAX)
+    print(render(chosen, totals, models, coverage(home, ledger, chosen.since_ns, chosen.until_ns)))
     print()
     print(paint("farebox by app,model · farebox tail -f · farebox explain ID · farebox --help", DIM))
     return OK
@@ -93,16 +97,22 @@ def empty_state(home: Home) -> str:
     return f"No calls yet. The proxy is up on {proxy.address}. Point a program at it:\n\n{pasted}"
 
 
-def render(chosen: Period, totals: Measures, models: list[Group]) -> str:
+def warning_lines(found: Coverage) -> list[str]:
+    """Return what a sum lacks, as the terminal shows it."""
+    return [f"{paint('!', YELLOW)} {line}: the sum is too low" for line in warnings(found)]
+
+
+def render(chosen: Period, totals: Measures, models: list[Group], found: Coverage) -> str:
     """Return the summary as the terminal shows it."""
     errors = f" · {count(totals.errors, 'error')}" if totals.errors else ""
     head = (
-        f"{chosen.label} ({chosen.zone_name})  {paint(money(totals), BOLD)}\n"
+        f"{chosen.label} ({chosen.zone_name})  {paint(money(totals, covered=found.complete), BOLD)}\n"
         f"{count(totals.calls, 'call')}{errors} · {totals.input_tokens:,} tokens in "
         f"({totals.cache_read_input_tokens:,} cached) · {totals.output_tokens:,} out"
     )
     if totals.charge_pico != totals.cost_pico:
         head += f"\ncustomers' price {display_usd(totals.charge_pico)}"
+    head = "\n".join([head, *warning_lines(found)])
     if not models:
         return head
     return f"{head}\n\n{groups_table(['model'], models)}"
@@ -144,21 +154,23 @@ def _summary(
 ) -> int:
     limit = _limit(fail_over)
     chosen = (flags or PeriodFlags()).period(default)
-    _, ledger = open_ledger(place or Place())
+    home, ledger = open_ledger(place or Place())
     narrowed = ledger_filter(chosen, filters)
     totals = ledger.totals(narrowed)
     models = ledger.breakdown(narrowed, by=["model"], limit=MODELS_MAX)
+    found = coverage(home, ledger, chosen.since_ns, chosen.until_ns)
     if as_json:
         answers.print_json(
             answers.SummaryAnswer(
                 period=answers.period_answer(chosen),
-                totals=answers.totals(totals),
-                by_model=[answers.group_answer(group) for group in models],
+                totals=answers.totals(totals, found),
+                by_model=[answers.group_answer(group, found) for group in models],
+                coverage=found,
             )
         )
     else:
-        print(render(chosen, totals, models))
-    return _verdict(totals, limit)
+        print(render(chosen, totals, models, found))
+    return verdict(totals, found, limit)
 
 
 def _limit(fail_over: str | None) -> int | None:
@@ -173,7 +185,8 @@ def _limit(fail_over: str | None) -> int | None:
     return pico_from_usd(amount)
 
 
-def _verdict(totals: Measures, limit: int | None) -> int:
+def verdict(totals: Measures, found: Coverage, limit: int | None) -> int:
+    """Say on standard error whether the limit holds, and return the exit status for it."""
     if limit is None:
         return OK
     if totals.cost_pico > limit:
@@ -184,5 +197,6 @@ def _verdict(totals: Measures, limit: int | None) -> int:
             f"{count(totals.unpriced_calls, 'call')} without a price: "
             f"nobody can say that {display_usd(limit)} holds"
         )
-        return ANSWER_IS_NO
-    return OK
+    for line in warnings(found):
+        say(f"{line}: nobody can say that {display_usd(limit)} holds")
+    return OK if totals.unpriced_calls == 0 and found.complete else CANNOT_TELL

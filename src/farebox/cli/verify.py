@@ -8,7 +8,8 @@ from cyclopts import Parameter
 
 from farebox.cli import answers
 from farebox.cli.access import open_ledger
-from farebox.cli.exits import DATA, OK
+from farebox.cli.coverage import Coverage, coverage, warnings
+from farebox.cli.exits import CANNOT_TELL, DATA, OK
 from farebox.cli.options import AsJson, Place
 from farebox.cli.screen import GREEN, RED, clean, count, paint
 from farebox.ledger.verification import Report
@@ -25,17 +26,29 @@ def verify(
     """Recompute every row's hash, every sum and every position."""
     from farebox import ledger
 
-    home, _ = open_ledger(place or Place())
+    home, reader = open_ledger(place or Place())
     report = ledger.verify(home, checkpoint)
+    found = coverage(home, reader)
     if as_json:
-        answers.print_json(report)
+        answers.print_json(
+            answers.VerifyAnswer(
+                rows=report.rows,
+                marks=report.marks,
+                checkpoint=report.checkpoint,
+                problems=report.problems,
+                coverage=found,
+            )
+        )
     else:
-        print(render(report))
-    return OK if report.ok else DATA
+        print(render(report, found))
+    if not report.ok:
+        return DATA
+    return OK if found.complete else CANNOT_TELL
 
 
-def render(report: Report) -> str:
+def render(report: Report, found: Coverage) -> str:
     """Return what was found, and the checkpoint to keep."""
+    missing = [f"{paint('✘', RED)} {line}" for line in warnings(found)]
     if not report.ok:
         lines = [
             f"{paint('✘', RED)} {problem.what}"
@@ -43,9 +56,11 @@ def render(report: Report) -> str:
             + f": {clean(problem.detail)}"
             for problem in report.problems
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, *missing])
     lines = [
-        f"{paint('✔', GREEN)} {count(report.rows, 'call')}: every row, sum and position is as it was appended"
+        *missing,
+        f"{paint('✔', GREEN)} {count(report.rows, 'call')}: "
+        "every row, sum and position is as it was appended",
     ]
     if report.checkpoint:
         lines.append(f"checkpoint {report.checkpoint}")

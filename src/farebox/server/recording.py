@@ -16,6 +16,7 @@ class Announced(msgspec.Struct):
     pid: int
     host: str
     port: int
+    started_at: str | None = None
 
 
 class Journal(msgspec.Struct):
@@ -39,6 +40,8 @@ class Recording(msgspec.Struct, kw_only=True):
     """`ok`, `degraded` (records wait in memory), `lost` (some are gone), `silent` (the proxy does not
     answer) or `off` (no proxy runs)."""
     reason: str | None = None
+    since: str | None = None
+    """When that proxy started."""
     waiting_records: int = 0
     lost_exchanges: int = 0
 
@@ -82,6 +85,7 @@ def recording(home: Home) -> Recording:
     return Recording(
         state=journal.state,
         reason=journal.reason,
+        since=announced.started_at,
         waiting_records=journal.waiting_records,
         lost_exchanges=journal.lost_exchanges,
     )
