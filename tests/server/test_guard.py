@@ -144,6 +144,17 @@ def test_a_wrong_token_or_a_forged_cookie_is_nobody(site: Site, headers: dict[st
     assert site.ask("/api/v1/status", headers).status == 401
 
 
+@pytest.mark.parametrize("others", ['prefs={"a":1}; x[y]=1; {}', "a@b=1;{};=;", "\xff=,; {}", 'q="open; {}'])
+def test_other_local_apps_cookies_do_not_hide_ours(site: Site, others: str) -> None:
+    cookie = others.replace("{}", cookie_of(site))
+    assert site.ask("/api/v1/status", {"cookie": cookie}).status == 200
+
+
+def test_a_cookie_of_our_name_that_another_app_set_does_not_hide_ours(site: Site) -> None:
+    cookie = f"farebox_{PORT}=theirs; {cookie_of(site)}"
+    assert site.ask("/api/v1/status", {"cookie": cookie}).status == 200
+
+
 def test_a_session_ends_and_cannot_be_prolonged_or_moved_to_another_installation() -> None:
     ours, theirs = Sessions("a" * 43), Sessions("b" * 43)
     cookie = ours.issue(1000)

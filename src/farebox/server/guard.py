@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from enum import IntEnum
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from farebox.server.errors import ApiError
@@ -148,11 +147,15 @@ class Guard:
         return Role.NOBODY
 
     def _has_session(self, header: bytes) -> bool:
-        try:
-            cookie = SimpleCookie(header.decode("latin-1")).get(self._cookie_name)
-        except CookieError:
-            return False
-        return cookie is not None and self._sessions.cookie_is_valid(cookie.value, int(self._clock()))
+        # Every local app's cookies come along, whatever their port, and some are in no RFC's form:
+        # one of them must not hide ours, nor one of our name that another app set.
+        for pair in header.decode("latin-1").split(";"):
+            name, _, value = pair.partition("=")
+            if name.strip(" \t") == self._cookie_name and self._sessions.cookie_is_valid(
+                value.strip(" \t"), int(self._clock())
+            ):
+                return True
+        return False
 
 
 _ORIGIN_HEADERS = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"})
