@@ -13,6 +13,9 @@ from pathlib import Path
 from farebox.errors import StateDirectoryError
 
 
+SECRET_BYTES = 32
+
+
 class Home:
     """Paths inside the state directory. Creating one touches nothing; `prepare` does."""
 
@@ -35,22 +38,36 @@ class Home:
             check_private(directory)
 
     def secret(self) -> bytes:
-        """Return this installation's 32 secret bytes, made on first use."""
+        """Return this installation's 32 secret bytes, made on first use.
+
+        Raises:
+            StateDirectoryError: The file is not ours alone, or holds something else.
+        """
         try:
-            check_private(self.secret_file)
-            return self.secret_file.read_bytes()
+            return self._stored_secret()
         except FileNotFoundError:
             pass
-        fresh = secrets.token_bytes(32)
+        fresh = secrets.token_bytes(SECRET_BYTES)
         temporary = self.secret_file.with_name(f".install.key.{os.getpid()}")
-        write_private(temporary, fresh)
+        write_private(temporary, fresh, durable=True)
         try:
             os.link(temporary, self.secret_file)  # the first of two starters wins, whole
         except FileExistsError:
-            return self.secret_file.read_bytes()
+            return self._stored_secret()
         finally:
             temporary.unlink()
+        _sync_directory(self.path)  # else a power cut takes the key, and every key's fingerprint changes
         return fresh
+
+    def _stored_secret(self) -> bytes:
+        check_private(self.secret_file)
+        stored = self.secret_file.read_bytes()
+        if len(stored) != SECRET_BYTES:
+            raise StateDirectoryError(
+                f"{self.secret_file} has {len(stored)} bytes instead of {SECRET_BYTES}; restore it from a "
+                "backup, or remove it: a new one is made, and API keys get new fingerprints from then on"
+            )
+        return stored
 
 
 def locate() -> Home:
@@ -75,12 +92,26 @@ def check_private(path: Path) -> None:
         raise StateDirectoryError(f"{path} can be read by others; type: chmod {wanted} {path}")
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Create `path` with mode 0600; an existing file or link there is an error."""
+def write_private(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Create `path` with mode 0600; an existing file or link there is an error.
+
+    A `durable` one is on disk on return; its name is only once its directory is synced.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+        if durable:
+            file.flush()
+            os.fsync(descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def replace_private(path: Path, content: bytes) -> None:
