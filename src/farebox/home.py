@@ -12,7 +12,6 @@ from pathlib import Path
 
 from farebox.errors import StateDirectoryError
 
-
 SECRET_BYTES = 32
 
 

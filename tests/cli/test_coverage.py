@@ -91,7 +91,11 @@ def test_a_proxy_that_records_nothing_makes_its_time_incomplete(
     from farebox.server.recording import Recording
 
     told = Recording(state="lost", reason="no space left", since="2026-01-02T00:00:00.000000Z")
-    monkeypatch.setattr(coverage, "recording", lambda *_: told)
+
+    def ask(_home: Home) -> Recording:
+        return told
+
+    monkeypatch.setattr(coverage, "recording", ask)
     assert today(fail_over="5") == CANNOT_TELL
     assert "does not record: no space left" in capsys.readouterr().err
     before = PeriodFlags(since="2025-12-01", until="2026-01-01")
