@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 
@@ -18,10 +19,25 @@ def now_ns() -> int:
 def uuid7(now: int | None = None) -> bytes:
     """Return the 16 bytes of a UUIDv7 (RFC 9562) for the moment `now` in nanoseconds."""
     millis = (time.time_ns() if now is None else now) // 1_000_000
-    tail = bytearray(os.urandom(10))
-    tail[0] = 0x70 | (tail[0] & 0x0F)
-    tail[2] = 0x80 | (tail[2] & 0x3F)
-    return millis.to_bytes(6, "big") + bytes(tail)
+    while True:
+        try:
+            return millis.to_bytes(6, "big") + _tails.pop()
+        except IndexError:
+            _tails.extend(_random_tails())
+
+
+_TAILS = 256
+_tails: list[bytes] = []
+"""Random ends of identifiers not used yet: asking the system for each would take longer than the rest."""
+os.register_at_fork(after_in_child=_tails.clear)  # parent and child must not use the same
+
+
+def _random_tails() -> Iterator[bytes]:
+    random = bytearray(os.urandom(10 * _TAILS))
+    for start in range(0, len(random), 10):
+        random[start] = 0x70 | (random[start] & 0x0F)
+        random[start + 2] = 0x80 | (random[start + 2] & 0x3F)
+        yield bytes(random[start : start + 10])
 
 
 def uuid_text(raw: bytes) -> str:

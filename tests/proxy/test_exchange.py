@@ -348,6 +348,23 @@ def test_a_request_right_behind_a_chunked_one_is_the_next(content_type: str) -> 
     assert b'"/v1/two", "bytes": 0' in data
 
 
+def test_an_answers_head_is_judged_again_unless_it_is_the_one_before() -> None:
+    """The second answer's head differs in one letter, the third repeats it, the fourth is refused."""
+    heads = [b"X-A: a", b"X-A: b", b"X-A: b", b"Content-Length: 3"]
+    left = list(heads)
+
+    def respond(request: Request) -> Reply:
+        return mock.raw_reply(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + left.pop(0) + b"\r\n\r\n{}")
+
+    with serving(respond) as (_, proxy), proxy.connect() as client:
+        for head in heads[:3]:
+            answer = client.post(CHAT, b"{}", JSON)
+            assert (answer.status, answer.body) == (200, b"{}")
+            assert answer.head.endswith(head)
+        assert client.post(CHAT, b"{}", JSON).status == 502
+        proxy.settled(4)
+
+
 def test_the_query_is_forwarded_and_never_recorded() -> None:
     with serving(answer_chat, provider="google") as (upstream, proxy), proxy.connect() as client:
         client.post("/google/v1beta/models/gemini-2.5-pro:generateContent?key=AIza-secret&x=1", b"{}", JSON)

@@ -146,9 +146,7 @@ class Exchange:
                 self.own_ns = monotonic_ns() - self.began_ns
                 if prepared.replayable and len(data) <= self.proxy.limits.replay_body:
                     self.replay = data
-        self.incoming = Incoming(
-            prepared.request, prepared.target, outgoing.meter, injected=outgoing.injected
-        )
+        self.incoming = Incoming(prepared, outgoing.meter, injected=outgoing.injected)
         client = self.client
         if client.reading_paused:
             client.resume_reading()  # before the write: that may be too much and pause it again

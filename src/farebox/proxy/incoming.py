@@ -14,7 +14,6 @@ from farebox.proxy.heads import read_response, write_response
 from farebox.wire.http_policy import (
     Headers,
     Refusal,
-    RequestHead,
     ResponseHead,
     head_limit,
     starts_like_a_head,
@@ -22,7 +21,7 @@ from farebox.wire.http_policy import (
 from farebox.wire.include_usage import UsageChunkFilter
 
 if TYPE_CHECKING:
-    from farebox.proxy.routes import Target
+    from farebox.proxy.prepared import Prepared
 
 _AS_IT_CAME, _CHUNKED, _PLAIN = range(3)
 """How the body is written: raw, framed anew, or bare until the connection closes."""
@@ -64,10 +63,11 @@ class Incoming:
     _ended = False
     _tail = b""
 
-    def __init__(self, request: RequestHead, target: Target, meter: ExchangeMeter, *, injected: bool) -> None:
+    def __init__(self, prepared: Prepared, meter: ExchangeMeter, *, injected: bool) -> None:
         self.meter = meter
-        self._request = request
-        self._target = target
+        self._prepared = prepared
+        self._request = prepared.request
+        self._target = prepared.target
         self._injected = injected
 
     def feed(self, data: bytes, *, keep: bool) -> bytes:
@@ -153,10 +153,15 @@ class Incoming:
                 return interim, b""
             head = data[:end]
             data = data[end:]
+            prepared = self._prepared
+            response = prepared.answer
+            if response is not None and head == prepared.answer_head:
+                break
             response = read_response(head, to_head=self._request.method == b"HEAD")
             if isinstance(response, Refusal):
                 raise BrokenAnswer(response.rule, response.message)
             if response.status >= 200:
+                prepared.answer_head, prepared.answer = head, response
                 break
             # 100 answers an Expect we did not pass on; others (103) are the client's.
             if response.status != 100 and not self._request.version_1_0:

@@ -11,7 +11,7 @@ from typing import Any
 
 from farebox.proxy.attribution import Fingerprints, find_key, retry_count
 from farebox.proxy.routes import Route
-from farebox.wire.http_policy import Headers, RequestHead
+from farebox.wire.http_policy import Headers, RequestHead, ResponseHead
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
@@ -35,6 +35,8 @@ class Prepared:
 
     __slots__ = (
         "_head",
+        "answer",
+        "answer_head",
         "error_shape",
         "injectable",
         "meter_headers",
@@ -82,6 +84,9 @@ class Prepared:
         }
         """What records say of every call with this head."""
         self._head: tuple[bytes, bytes] | None = None
+        self.answer_head = b""
+        """The head of the answer before, as it came: servers of one's own often repeat it."""
+        self.answer: ResponseHead | None = None
 
     def upstream_head(self, length: int | None, *, reframed: bool) -> bytes:
         """Return the head to send: the client's own lines, without what is not for the upstream.
