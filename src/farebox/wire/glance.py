@@ -68,6 +68,7 @@ class Glance:
             (name, tuple(option for option in map(self._option, paths) if option is not None))
             for name, paths in form.facts.items()
         )
+        self._facts = tuple((name, options) for name, options in self._facts if options)
         self._by_path = any(index == -1 for _, options in self._facts for index, _ in options)
         self._constants = form.constants
         self._counts: list[tuple[str, Getter]] = []
@@ -220,6 +221,14 @@ class Glance:
     def _read_facts(self, values: tuple[Any, ...], usage: Mapping[str, Any]) -> dict[str, str]:
         found: dict[str, str] = {}
         for name, options in self._facts:
+            index, read = options[0]
+            if read is None and index is not None:
+                value = values[index]
+                if value is None and len(options) == 1:
+                    continue
+                if type(value) is str and value:
+                    found[name] = value[:_TEXT_MAX]
+                    continue
             for index, read in options:
                 value = usage if index is None else values[index]
                 if read is not None:
@@ -241,6 +250,7 @@ def _in_usage(path: str) -> bool:
 
 
 def _first(values: tuple[Any, ...], places: tuple[int, ...]) -> str | None:
+    """Return the first text that is not empty."""
     for index in places:
         value = values[index]
         if type(value) is str and value:
