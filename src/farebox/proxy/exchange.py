@@ -8,7 +8,7 @@ ours. `Outgoing` and `Incoming` know the bytes, `recording` the journal; this pa
 from __future__ import annotations
 
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from farebox.clock import now_ns, uuid7
 from farebox.proxy import answers, recording
@@ -63,8 +63,8 @@ class Exchange:
     gate: list[bytes] | None = None
     """What waits until its record survives a power cut."""
     gate_position = 0
-    origin: dict[str, Any] | None = None
-    """What records say of who sent what where, once it is all known."""
+    attribution: recording.Attribution | None = None
+    """What records say of whose call it is, once it is all known."""
 
     def __init__(
         self, proxy: Proxy, client: ClientConnection, prepared: Prepared, length: int | None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from farebox.journal.records import Done, Intent
 from farebox.proxy.attribution import Fingerprints, find_key, retry_count
 from farebox.proxy.routes import Route
 from farebox.wire.http_policy import Headers, RequestHead, ResponseHead
@@ -37,10 +38,11 @@ class Prepared:
         "_head",
         "answer",
         "answer_head",
+        "done",
         "error_shape",
         "injectable",
+        "intent",
         "meter_headers",
-        "origin",
         "query",
         "replayable",
         "request",
@@ -72,7 +74,9 @@ class Prepared:
         its `Idempotency-Key` says: only the provider knows whether it honours one."""
         self.error_shape = route.provider.error_shape
         key = find_key(fields, request.query, route.key_headers, route.key_query)
-        self.origin: dict[str, Any] = {
+        origin: dict[str, Any] = {
+            "event_id": b"",
+            "occurred_at_ns": 0,
             "source": source,
             "provider": route.provider.id,
             "surface": target.endpoint.surface,
@@ -82,7 +86,9 @@ class Prepared:
             "key_fingerprint": fingerprints.of(route.name, key) if key else None,
             "attempt": retry_count(fields),
         }
-        """What records say of every call with this head."""
+        self.intent = Intent(**origin)
+        self.done = Done(**origin, ended_at_ns=0, outcome="unknown")
+        """Records that hold what is the same for every call with this head; the rest is filled in."""
         self._head: tuple[bytes, bytes] | None = None
         self.answer_head = b""
         """The head of the answer before, as it came: servers of one's own often repeat it."""
