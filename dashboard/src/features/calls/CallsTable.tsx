@@ -7,7 +7,7 @@ import { type Search, zoneOf } from "@/shared/search/search";
 import { ErrorNotice } from "@/shared/ui/ErrorNotice";
 import { useKeys } from "@/shared/ui/use-keys";
 import { useWidth } from "@/shared/ui/use-width";
-import { COLUMNS, type Column } from "./columns";
+import { type Column, columnsFor } from "./columns";
 
 interface CallsTableProps {
   search: Search;
@@ -19,7 +19,6 @@ interface CallsTableProps {
 }
 
 const ROW = 38;
-const WIDTH_FOR = [0, 610, 880, 1140] as const;
 
 /** The calls, newest first. Arrow through them with j and k; Enter opens the receipt beside. */
 export function CallsTable({ search, opened, open, empty }: CallsTableProps): ReactElement {
@@ -31,7 +30,7 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
   const [cursor, setCursor] = useState<number | null>(null);
   const firstSeen = useRef<number | null>(null);
   const tz = zoneOf(search);
-  const columns = COLUMNS.filter((column) => width >= WIDTH_FOR[column.drop]);
+  const columns = columnsFor(width);
   const tracks = columns.map((column) => column.track).join(" ");
 
   useLayoutEffect(() => {

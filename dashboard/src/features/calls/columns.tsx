@@ -46,7 +46,7 @@ export const COLUMNS: readonly Column[] = [
   tokens(
     "in",
     "In",
-    "Input tokens that were not read from a cache",
+    "Input tokens that were not read from a cache; those written to one included",
     2,
     (call) => call.input_tokens - call.cache_read_input_tokens,
   ),
@@ -101,6 +101,31 @@ export const COLUMNS: readonly Column[] = [
     cell: (call) => <StatusBadge call={call} />,
   },
 ];
+
+/** The width from which a column of each `drop` is shown. */
+const WIDTH_FOR = [0, 610, 880, 1140] as const;
+
+/** What stands in where the column of a part is hidden: the whole, so that no token goes unseen. */
+const WHOLE: Readonly<Record<string, { without: string; column: Column }>> = {
+  in: {
+    without: "cached",
+    column: tokens("in", "In", "All input tokens, cached ones included", 2, (call) => call.input_tokens),
+  },
+  out: {
+    without: "reasoning",
+    column: tokens("out", "Out", "All output tokens, reasoning included", 2, (call) => call.output_tokens),
+  },
+};
+
+/** The columns there is room for. */
+export function columnsFor(width: number): readonly Column[] {
+  const shown = COLUMNS.filter((column) => width >= WIDTH_FOR[column.drop]);
+  const ids = new Set(shown.map((column) => column.id));
+  return shown.map((column) => {
+    const whole = WHOLE[column.id];
+    return whole === undefined || ids.has(whole.without) ? column : whole.column;
+  });
+}
 
 function tokens(
   id: string,
