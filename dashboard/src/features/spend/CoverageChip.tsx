@@ -1,4 +1,6 @@
+import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
+import { statusQuery } from "@/shared/api/queries";
 import type { Sums } from "@/shared/api/types";
 import { formatCalls } from "@/shared/format";
 
@@ -9,6 +11,17 @@ interface CoverageChipProps {
 
 /** How much of a total is known. A total without it would pretend. */
 export function CoverageChip({ sums, onClick }: CoverageChipProps): ReactElement | null {
+  const status = useQuery(statusQuery);
+  if (status.data?.ledger.state === "degraded") {
+    return (
+      <span
+        title={status.data.ledger.message}
+        className="rounded-full bg-warn-soft px-2.5 py-1 text-[12.5px] font-medium text-warn"
+      >
+        Records missing · {sums.priced_percent} % of {formatCalls(sums.calls)} priced
+      </span>
+    );
+  }
   if (sums.calls === 0) return null;
   if (sums.unpriced_calls === 0) {
     return (
