@@ -298,3 +298,9 @@ def test_list_can_be_narrowed_to_a_source_and_a_unit(cli: CLI) -> None:
         ("litellm", "video_seconds")
     }
     assert cli("list", "no-such-model")[0] == 1
+
+
+def test_a_price_names_its_source_once(cli: CLI) -> None:
+    shown = cli("show", "gpt-4o-mini")[1]
+    assert "genai-prices" in shown
+    assert "genai-prices: genai-prices" not in shown

@@ -147,9 +147,18 @@ def _cells(line: PriceLine) -> list[str]:
         quoted(line.unit_price_usd),
         ", ".join(conditions) or "always",
         line.effective_from or "since ever",
-        f"{line.price_source}: {line.source}",
+        _origin(line),
         line.price_id,
     ]
+
+
+def _origin(line: PriceLine) -> str:
+    """Return where a price is from, once: sources mostly begin with the name of their kind."""
+    if line.source == line.price_source or line.source.startswith(
+        (f"{line.price_source} ", f"{line.price_source}:")
+    ):
+        return line.source
+    return f"{line.price_source}: {line.source}" if line.source else line.price_source
 
 
 def quoted(unit_price: Decimal) -> str:
