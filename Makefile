@@ -11,11 +11,12 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 ARGS ?=
 FIXTURES ?= ../shared/fixtures
+FUZZ_SECONDS ?= 60
 PYTHON_FILES := src tests tools
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help up install build format lint typecheck imports test check bench replay clean \
+.PHONY: help up install build format lint typecheck imports test check bench replay fuzz clean \
 	catalog docs dashboard dashboard-check lock stale pytest
 
 help: ## Show this list
@@ -66,6 +67,9 @@ bench: .make/dev .make/nginx .make/wrk ## Measure speed and size beside nginx (J
 replay: .make/dev ## Replay recordings through Farebox and compare (FIXTURES=DIR, JSON=1)
 	@$(BIN)/python tools/replay.py $(if $(JSON),--json) $(FIXTURES) $(ARGS)
 
+fuzz: .make/fuzzer ## Fuzz the framings and the extractor (FUZZ_SECONDS=60 per target)
+	@$(RUN) tools.fuzz --seconds $(FUZZ_SECONDS) $(ARGS)
+
 catalog: .make/dev ## Check the catalog and compile it into the package
 	@$(BIN)/python tools/generate.py catalog
 
@@ -76,6 +80,7 @@ lock: ## Renew the locked dependencies (needs uv)
 	$(LOCK) --upgrade pyproject.toml -o requirements.lock
 	$(LOCK) --upgrade --group build -c requirements.lock -o requirements-build.lock
 	$(LOCK) --upgrade pyproject.toml --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
+	$(LOCK) --upgrade --group fuzz -o requirements-fuzz.lock
 
 clean: ## Remove everything that was built or cached in the clone, the virtual environment too
 	@rm -rf .venv .make dist build .ruff_cache .pytest_cache .hypothesis dashboard/node_modules \
@@ -89,6 +94,9 @@ clean: ## Remove everything that was built or cached in the clone, the virtual e
 
 .make/dev: .make/runtime requirements-dev.lock
 	@tools/setup_python.sh dev && touch $@
+
+.make/fuzzer: .make/dev requirements-fuzz.lock
+	@tools/setup_python.sh fuzz && touch $@
 
 DASHBOARD_SOURCES := $(shell find dashboard tools/build_dashboard* -type f \
 	-not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)

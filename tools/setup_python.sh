@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make .venv and install the locked dependencies into it: `setup_python.sh runtime|dev`.
+# Make .venv and install the locked dependencies into it: `setup_python.sh runtime|dev|fuzz`.
 # Needs Python 3.11 or newer with venv, or uv; installs nothing outside the clone but caches.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,7 +8,8 @@ cache="${FAREBOX_BUILD_CACHE:-$HOME/.cache/farebox-build}"
 case "${1:-}" in
   runtime) locks=(-r requirements.lock -r requirements-build.lock) ;;
   dev) locks=(-r requirements-dev.lock) ;;
-  *) echo "usage: $0 runtime|dev" >&2; exit 64 ;;
+  fuzz) locks=(-r requirements-dev.lock -r requirements-fuzz.lock) ;;
+  *) echo "usage: $0 runtime|dev|fuzz" >&2; exit 64 ;;
 esac
 
 find_python() {

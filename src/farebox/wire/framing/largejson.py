@@ -20,6 +20,8 @@ _WHOLE_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _LONG_STRING = re.compile(rb'"[^"]{1024}')
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _STRIDE_MIN = 256
+_TO_CLOSING = 2  # from a bracket to the one that closes it, in ASCII
+_CLOSING = bytes.maketrans(b"[{", b"]}")
 
 _KEY, _COLON, _VALUE = 0, 1, 2
 
@@ -31,6 +33,7 @@ class JsonPruner:
         self._keys = frozenset(key.encode() for key in keys)
         self._out = bytearray()
         self._depth = 0
+        self._open_brackets = bytearray()
         self._base = 1
         self._expect = _KEY
         self._keep = False
@@ -90,6 +93,7 @@ class JsonPruner:
 
     def _open(self, token: int) -> None:
         self._depth += 1
+        self._open_brackets.append(token)
         if self._depth > DEPTH_MAX:
             self.problem = "nested_too_deep"
         elif self._depth == 1:
@@ -110,7 +114,7 @@ class JsonPruner:
 
     def _close(self, token: int) -> None:
         self._depth -= 1
-        if self._depth < 0:
+        if self._depth < 0 or self._open_brackets.pop() != token - _TO_CLOSING:
             self.problem = "body_not_json"
         elif self._depth == 0:
             self._out.append(token)
@@ -158,17 +162,25 @@ class JsonPruner:
                 closing = len(brackets) - len(brackets.lstrip(b"]}"))
                 if closing < self._depth - self._base:
                     self._depth += len(brackets) - 2 * closing
-                    if brackets[closing:].strip(b"[{"):
+                    if brackets[closing:].strip(b"[{") or not self._closes(brackets[:closing]):
                         self.problem = "body_not_json"
                     elif self._depth > DEPTH_MAX:
                         self.problem = "nested_too_deep"
-                    elif self._keep and _LONG_STRING.search(piece):
-                        self._out += _WHOLE_STRING.sub(_shortened, piece)
-                    elif self._keep:
-                        self._out += piece
+                    self._open_brackets += brackets[closing:]
+                    if self._keep and self.problem is None:
+                        long = _LONG_STRING.search(piece)
+                        self._out += _WHOLE_STRING.sub(_shortened, piece) if long else piece
                     return stop
             size //= 4
         return position
+
+    def _closes(self, closing: bytes) -> bool:
+        """Take off the brackets that `closing` closes; return whether they are of the same kind."""
+        if not closing:
+            return True
+        opened = bytes(self._open_brackets[: -len(closing) - 1 : -1])
+        del self._open_brackets[-len(closing) :]
+        return opened.translate(_CLOSING) == closing
 
     def _open_string(self) -> None:
         self._in_string = True
