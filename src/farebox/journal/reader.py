@@ -13,7 +13,7 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -452,12 +452,22 @@ def copy_gap(folder: Path, gap: Gap, to: Path) -> None:
     if gap.end <= gap.start:
         return
     with contextlib.suppress(OSError):
-        to.mkdir(mode=0o700, parents=True, exist_ok=True)
         data = (folder / segment_name(gap.segment)).read_bytes()[gap.start : gap.end]
-        name = f"{folder.name}-{gap.segment:08d}-{gap.start}-{gap.end}.bin"
-        descriptor = os.open(to / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        _keep(to, f"{folder.name}-{gap.segment:08d}-{gap.start}-{gap.end}.bin", data)
+
+
+def copy_records(folder: Path, entries: Iterable[Entry], to: Path) -> None:
+    """Keep the payloads of records that were left out, each in a file of its own."""
+    with contextlib.suppress(OSError):
+        for seq, record_type, payload in entries:
+            _keep(to, f"{folder.name}-record-{seq}-type-{record_type}.bin", payload)
+
+
+def _keep(to: Path, name: str, data: bytes) -> None:
+    to.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(to / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
 
 
 def remove_passed(folder: Path, position: Position) -> None:

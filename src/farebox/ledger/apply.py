@@ -8,6 +8,7 @@ appended as `unknown`, with what its last `Partial` said.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -78,6 +79,9 @@ class Applied(NamedTuple):
     """The batch whose end is the new position."""
 
 
+EVENT_ID_BYTES = 16
+DIGITS_MAX = 60
+
 _decode_event = msgspec.msgpack.Decoder(_EventOnly).decode
 _EVENT_KEY = b"\xa8event_id\xc4\x10"
 """How a map's `event_id` of 16 bytes is spelt in MessagePack; writers put it first."""
@@ -141,8 +145,17 @@ class Applier:
         ).fetchone()
         return (Position(*row[:3]), bool(row[3])) if row else (Position(), False)
 
-    def apply(self, writer: str, batches: Iterable[Batch], *, look_for_duplicates: bool = False) -> Applied:
+    def apply(
+        self,
+        writer: str,
+        batches: Iterable[Batch],
+        *,
+        look_for_duplicates: bool = False,
+        leave_out_because: str | None = None,
+    ) -> Applied:
         """Append what `batches` of one writer hold, all of it or nothing.
+
+        With `leave_out_because` records are marked as undecodable for this reason and not read.
 
         Raises:
             apsw.ConstraintError: An event was delivered before. Rare, so ids are looked up one
@@ -159,9 +172,18 @@ class Applier:
                     done = batch
                     count += len(batch.entries) + len(batch.gaps)
                     self._mark_gaps(writer, batch.gaps)
-                    rows = self._read(writer, batch.entries)
+                    if leave_out_because is None:
+                        rows = self._read(writer, batch.entries)
+                    else:
+                        rows = []
+                        for seq, record_type, _ in batch.entries:
+                            self._mark_undecodable(writer, leave_out_because, seq=seq, type=record_type)
                     if batch.finished:
-                        rows += self._bury(writer)
+                        buried = self._bury(writer, rows)
+                        if look_for_duplicates:
+                            rate = leave_out_because is not None
+                            buried = [row for row in buried if self._can_be_stored(writer, row, rate=rate)]
+                        rows += buried
                     if look_for_duplicates and self._dedupe:
                         rows = [row for row in rows if self._is_new(row.done)]
                     self._append(rows, rollup)
@@ -198,14 +220,20 @@ class Applier:
             try:
                 if record_type == records.DONE:
                     done = decode_done(payload)
+                    if len(done.event_id) != EVENT_ID_BYTES:
+                        raise msgspec.ValidationError("an event id has 16 bytes")
+                    if b"E+" in payload and _has_endless_count(done):
+                        raise msgspec.ValidationError("a count of too many digits")
                     if begun_here.pop(done.event_id, None) is None:
                         self._settle(done.event_id)
-                    if done.event_id in seen and self._dedupe:
+                    if done.event_id in seen and self._dedupe and _is_among(rows, done):
                         continue
                     seen.add(done.event_id)
                     rows.append(self._judge(done, payload))
                 elif record_type == records.INTENT:
-                    begun_here[_event_id(payload)] = payload
+                    event_id = _event_id(payload)
+                    if event_id not in seen:
+                        begun_here[event_id] = payload
                 elif record_type == records.PARTIAL:
                     event_id = _event_id(payload)
                     if event_id in begun_here:
@@ -218,13 +246,14 @@ class Applier:
                     self._write_mark(writer, mark.kind, {"at_ns": mark.at_ns, **mark.detail})
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 # One record nobody can read must not stop those behind it.
-                self._write_mark(writer, "undecodable", {"seq": seq, "type": record_type, "why": str(error)})
+                self._mark_undecodable(writer, str(error), seq=seq, type=record_type)
         for event_id, intent in begun_here.items():
             self._begin(writer, event_id, intent)
         return rows
 
     def _begin(self, writer: str, event_id: bytes, intent: bytes) -> None:
-        self._pending[event_id] = _Pending(writer, intent, None)
+        known = self._pending.get(event_id)
+        self._pending[event_id] = _Pending(writer, intent, known.partial if known else None)
         self._fresh.add(event_id)
 
     def _settle(self, event_id: bytes) -> None:
@@ -232,17 +261,38 @@ class Applier:
             self._fresh.discard(event_id)
             self._connection.execute("DELETE FROM pending WHERE event_id = ?", (event_id,))
 
-    def _bury(self, writer: str) -> list[Judged]:
-        """Return a row for everything a dead writer had begun."""
+    def _bury(self, writer: str, ended: Sequence[Judged]) -> list[Judged]:
+        """Return a row for everything a dead writer had begun and nobody saw the end of.
+
+        An intent may come behind its own end, where records were stored a second time.
+        """
         rows: list[Judged] = []
         for event_id, begun in [item for item in self._pending.items() if item[1].writer == writer]:
             self._settle(event_id)
             try:
                 done = _as_unknown(begun)
+                if self._dedupe and (_is_among(ended, done) or not self._is_new(done)):
+                    continue
                 rows.append(self._judge(done, records.encode(done)))
             except msgspec.MsgspecError as error:
-                self._write_mark(writer, "undecodable", {"event_id": uuid_text(event_id), "why": str(error)})
+                self._mark_undecodable(writer, str(error), event_id=event_id.hex())
         return rows
+
+    def _can_be_stored(self, writer: str, row: Judged, *, rate: bool) -> bool:
+        """Tell whether a call makes a row, and mark it where it does not."""
+        rated: list[RatedPart] = []
+        try:
+            if rate:
+                (rated,) = self._rate_all([row])
+            values = entry_values(0, 0, row, rated)
+            self._connection.execute(f"SELECT {', '.join('?' * len(values))}", values)
+        except (ValueError, ArithmeticError, TypeError) as error:
+            self._mark_undecodable(writer, type(error).__name__, event_id=row.done.event_id.hex())
+            return False
+        finally:
+            if rate:
+                self._months.forget()  # rated for the sake of trying: the month has not seen it
+        return True
 
     def _judge(self, done: Done, payload: bytes) -> Judged:
         """Decide whether an exchange is to be paid for at all."""
@@ -419,6 +469,9 @@ class Applier:
             detail = {"segment": gap.segment, "start": gap.start, "end": gap.end, "records": gap.records}
             self._write_mark(writer, gap.kind, detail)
 
+    def _mark_undecodable(self, writer: str, why: str, **where: int | str) -> None:
+        self._write_mark(writer, "undecodable", {**where, "why": why})
+
     def _write_mark(self, writer: str, kind: str, detail: dict[str, Any]) -> None:
         text = msgspec.json.encode(detail).decode()
         values = (self._mark_id + 1, self._clock(), writer, kind, text)
@@ -459,6 +512,20 @@ class Applier:
         self._has_retrievals = execute("SELECT 1 FROM retrieval LIMIT 1").fetchone() is not None
         self._admitted.forget()
         self._months.forget()
+
+
+def _has_endless_count(done: Done) -> bool:
+    """Tell whether a count has so many digits that computing with it would take minutes."""
+    return any(
+        isinstance(count, Decimal) and count.is_finite() and abs(count.adjusted()) > DIGITS_MAX
+        for part in done.extraction.parts
+        for count in part.quantities.values()
+    )
+
+
+def _is_among(rows: Iterable[Judged], done: Done) -> bool:
+    identity = done.event_id, done.source
+    return any((row.done.event_id, row.done.source) == identity for row in rows)
 
 
 def _as_unknown(begun: _Pending) -> Done:

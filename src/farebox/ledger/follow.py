@@ -17,6 +17,7 @@ from farebox.journal.reader import (
     JournalReader,
     Position,
     copy_gap,
+    copy_records,
     remove_passed,
     remove_writer,
 )
@@ -25,8 +26,11 @@ from farebox.ledger.apply import Applied, Applier
 BATCH_RECORDS = 500
 """What is decoded at a time: it bounds memory."""
 
-TRANSACTION_RECORDS = 20_000
+TRANSACTION_RECORDS = 8_000
 """What is committed at a time when there is a backlog: it shares syncs and sums."""
+
+_DATA_ERRORS = (apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError)
+"""What SQLite says of values and not of the disk."""
 
 log = logging.getLogger("farebox.ledger")
 
@@ -71,7 +75,7 @@ class Follower:
         if not (first.entries or first.gaps or first.finished) and first.position == before:
             return 0
         try:
-            applied = self._apply(name, reader, first)
+            applied = self._apply(name, reader, before, first)
         except BaseException:
             self._rewind(reader, before)
             raise
@@ -87,13 +91,37 @@ class Follower:
             remove_passed(reader.folder, reader.position)
         return applied.records
 
-    def _apply(self, name: str, reader: JournalReader, first: Batch) -> Applied:
-        before = reader.position
+    def _apply(self, name: str, reader: JournalReader, before: Position, first: Batch) -> Applied:
+        behind_first = reader.position
         try:
-            return self._applier.apply(name, self._batches(reader, first))
-        except apsw.ConstraintError:
+            try:
+                return self._applier.apply(name, self._batches(reader, first))
+            except apsw.ConstraintError:
+                self._rewind(reader, behind_first)
+                return self._applier.apply(name, self._batches(reader, first), look_for_duplicates=True)
+        except Exception as error:
+            if not _is_the_datas_fault(error):
+                raise
+        return self._apply_around(name, reader, before)
+
+    def _apply_around(self, name: str, reader: JournalReader, before: Position) -> Applied:
+        """Apply what lies at `before` in ever smaller steps, and mark the record nothing can be made of."""
+        size = BATCH_RECORDS
+        while True:
             self._rewind(reader, before)
-            return self._applier.apply(name, self._batches(reader, first), look_for_duplicates=True)
+            batch = reader.read(size)
+            try:
+                return self._applier.apply(name, [batch], look_for_duplicates=True)
+            except Exception as error:
+                if not _is_the_datas_fault(error):
+                    raise
+                if len(batch.entries) > 1:
+                    size = len(batch.entries) // 2
+                    continue
+                log.warning("a record of %s at %s is left out: %s", name, before, type(error).__name__)
+                copy_records(reader.folder, batch.entries, self._quarantine)
+                because = type(error).__name__
+                return self._applier.apply(name, [batch], look_for_duplicates=True, leave_out_because=because)
 
     def _batches(self, reader: JournalReader, batch: Batch) -> Iterator[Batch]:
         """Yield what one transaction takes: everything there is, up to a limit."""
@@ -138,3 +166,8 @@ class Follower:
                     continue
                 self._readers[name] = self._make_reader(self._journal / name, position)
         self._looked_at_ns = changed_ns
+
+
+def _is_the_datas_fault(error: Exception) -> bool:
+    """Tell an error that a record makes every time from one of the disk, which passes."""
+    return isinstance(error, _DATA_ERRORS) or not isinstance(error, apsw.Error | OSError | MemoryError)
