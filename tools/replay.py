@@ -69,6 +69,7 @@ def _live(recordings: Sequence[Recording], seed: int) -> Report:
             row = found[0]
             parts = [_part(entry) for entry in row["parts"]]
             verdict.because = row.get("not_billable_because")
+            verdict.response_id = row.get("response_id")
             _judge(verdict, parts, row["completeness"], row["billable"], row)
         elif recording.billable and recording.canonical:
             verdict.usage = {"row": (1, 0)}

@@ -150,6 +150,7 @@ class Verdict:
     because: str | None = None
     """Why it is not billed."""
     charged: int | None = None
+    response_id: str | None = None
     reason: str = ""
 
 
@@ -194,6 +195,9 @@ class Report:
         """Return how many exchanges that cost nothing are recorded so, and why."""
         judged = [verdict for verdict in self.verdicts if verdict.recording.not_billable]
         judged = [verdict for verdict in judged if not _is_result(verdict)]
+        begun = {verdict.response_id for verdict in self.verdicts if verdict.because == "background_response"}
+        # A poll that shows what began in the background is where that is billed.
+        judged = [verdict for verdict in judged if not verdict.billed or verdict.response_id not in begun]
         free = [
             verdict for verdict in judged if not verdict.billed and not verdict.charged and verdict.because
         ]

@@ -109,6 +109,9 @@ def _recording(entry: dict[str, Any], expected: dict[str, Any]) -> Recording:
 def _request_body(entry: dict[str, Any], headers: dict[str, str]) -> bytes:
     """Return the request's bytes; a request that was not recorded is made of model and streaming."""
     text = entry.get("request_body")
+    if entry.get("transport") == "grpc":
+        headers["content-type"] = "application/grpc"
+        return _grpc_request(str((entry.get("request_decoded") or {}).get("model") or ""))
     if entry["method"] not in ("POST", "PUT", "PATCH"):
         return b""
     if text is None:
@@ -123,6 +126,13 @@ def _request_body(entry: dict[str, Any], headers: dict[str, str]) -> bytes:
         return _multipart(json.loads(text)["_multipart_fields"])
     headers.setdefault("content-type", "application/json")
     return text.encode("utf-8")
+
+
+def _grpc_request(model: str) -> bytes:
+    """Return a request that names its model as xAI's does: the recorded one is kept decoded only."""
+    name = model.encode()
+    message = b"\x12" + bytes([len(name)]) + name
+    return b"\0" + len(message).to_bytes(4, "big") + message
 
 
 def _multipart(fields: dict[str, Any]) -> bytes:
