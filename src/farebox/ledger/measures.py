@@ -101,9 +101,10 @@ def unpack(total: int) -> Sequence[int]:
     if total >= 0 and not total & _SIGNS:
         return values
     whole = list(values)
-    for lane in range(len(whole) - 1):
-        if whole[lane] < 0:
-            whole[lane + 1] += 1
+    borrowed = 0
+    for lane, stored in enumerate(values):
+        whole[lane] = stored + borrowed
+        borrowed = 1 if stored < 0 else 0  # as stored: a zero that was borrowed from borrows in turn
     return whole
 
 
