@@ -271,3 +271,15 @@ def test_threads_share_a_reader_while_the_writer_writes(ledger: TestLedger) -> N
         thread.join()
     assert not failures
     assert reader.totals(Filter()).calls == 80
+
+
+@pytest.mark.parametrize(
+    "wanted", [["Doe, John"], "Doe\\, John", ["Doe, John", "nobody"], "nobody,Doe\\, John"]
+)
+def test_a_value_with_a_comma_can_be_asked_for(ledger: TestLedger, wanted: str | list[str]) -> None:
+    ledger.append(*(done(attribution={"user": user}) for user in ("Doe, John", "Doe", " John")))
+    reader = LedgerReader(ledger.home)
+    (row,) = reader.calls(Filter(where={"user": wanted}))
+    assert row.attribution == {"user": "Doe, John"}
+    assert reader.totals(Filter(where={"user": wanted})).calls == 1
+    assert reader.totals(Filter(where={"user": "Doe, John"})).calls == 2

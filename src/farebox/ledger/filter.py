@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from farebox.errors import UsageError
@@ -33,9 +36,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
     since_ns: int | None = None
     until_ns: int | None = None
-    where: dict[str, str] = {}
-    """Dimension to value, or to several separated by commas; the empty text is "none". A
-    status may be a class: `4xx`."""
+    where: Mapping[str, str | Sequence[str]] = {}
+    """Dimension to values: a list of them, or a text with commas between them, where a comma of
+    a value's own is `\\,`. The empty text is "none". A status may be a class: `4xx`."""
 
     def values(self) -> dict[str, list[str]]:
         """Return the wanted values of each dimension.
@@ -46,4 +49,13 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         for dimension in self.where:
             if dimension not in DIMENSIONS:
                 raise UsageError(f"no dimension {dimension!r}; there are: {', '.join(DIMENSIONS)}")
-        return {dimension: text.split(",") for dimension, text in self.where.items()}
+        return {
+            dimension: _split(wanted) if isinstance(wanted, str) else list(wanted)
+            for dimension, wanted in self.where.items()
+        }
+
+
+def _split(text: str) -> list[str]:
+    if "\\," not in text:
+        return text.split(",")
+    return [value.replace("\\,", ",") for value in re.split(r"(?<!\\),", text)]
