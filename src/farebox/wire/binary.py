@@ -24,6 +24,7 @@ from farebox.wire.reading import Document
 
 _SMALL_BYTES = 64 * 1024
 _FIRST_EVENTS_MAX = 16
+_BY_NAME = "@event="
 _ENVELOPE = "chunk"
 """The event whose payload is JSON around base64 of what a model itself sent."""
 _INNER = re.compile(rb'"bytes"\s*:\s*"([A-Za-z0-9+/=\\]*)"')
@@ -38,8 +39,18 @@ class EventStreamBody:
     def __init__(self, gathering: Gathering) -> None:
         self._gathering = gathering
         self._stream = EventStream(self._message)
-        self._first_events = 0
         self._terminal = False
+        terminal = gathering.plan.format.terminal
+        self._last_events = frozenset(
+            name
+            for text in terminal
+            if text.startswith(_BY_NAME)
+            for name in text[len(_BY_NAME) :].split("|")
+        )
+        self._says_terminal = not all(text.startswith(_BY_NAME) for text in terminal)
+        plan = gathering.plan
+        tells = plan.format.each is None and bool(plan.format.id or plan.format.model)
+        self._first_events = 0 if tells else _FIRST_EVENTS_MAX
         self.problem: str | None = None
 
     def feed(self, data: bytes) -> None:
@@ -68,9 +79,9 @@ class EventStreamBody:
         if name == _ENVELOPE:
             payload = _inner(payload)
         plan = gathering.plan
-        if plan.terminal is not None and not self._terminal:
-            self._terminal = bool(
-                plan.terminal.search(b'"@event":"%b"' % name.encode()) or plan.terminal.search(payload)
+        if not self._terminal:
+            self._terminal = name in self._last_events or (
+                self._says_terminal and plan.terminal is not None and bool(plan.terminal.search(payload))
             )
         if not self._matters(plan, payload):
             return
@@ -85,7 +96,7 @@ class EventStreamBody:
     def _matters(self, plan: Plan, payload: bytes) -> bool:
         """Return whether an event is worth decoding."""
         gathering = self._gathering
-        if self._first_events < _FIRST_EVENTS_MAX and plan.format.each is None:
+        if self._first_events < _FIRST_EVENTS_MAX:
             # The first events know id and model.
             self._first_events += 1
             if gathering.response_id is None or gathering.response_model is None:
