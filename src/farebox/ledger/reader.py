@@ -76,7 +76,11 @@ class LedgerReader:
             lambda connection: sums(connection, which, dimensions, bucket_s * 1_000_000_000), {}
         )
         return [
-            Point(start_ns=start, keys=_keys(dimensions, values), measures=as_measures(total))
+            Point(
+                start_ns=start,
+                keys={} if by is None else {by: values[0] or None},
+                measures=as_measures(total),
+            )
             for (start, values), total in sorted(found.items())
         ]
 

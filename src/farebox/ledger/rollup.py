@@ -135,7 +135,7 @@ class AdmittedValues:
         """Return what the values of each dimension are counted under on a day."""
         known = self._days.get(day)
         if known is None:
-            if len(self._days) >= 3:  # late calls are few; two days are all that is usual
+            if len(self._days) >= 2:  # late calls are few; two days are all that is usual
                 self._days.pop(next(iter(self._days)))
             known = self._days[day] = {
                 name: Names(self._load(number, day), self._limit) for name, number in NUMBER.items()
@@ -146,29 +146,26 @@ class AdmittedValues:
         """Drop everything, after a transaction was rolled back."""
         self._days.clear()
 
-    def _load(self, dimension: int, day: int) -> set[str]:
+    def _load(self, dimension: int, day: int) -> list[str]:
         statement = "SELECT value FROM day_value WHERE dimension = ? AND day = ? AND value <> ?"
-        return {value for (value,) in self._connection.execute(statement, (dimension, day, OTHER))}
+        return [value for (value,) in self._connection.execute(statement, (dimension, day, OTHER))]
 
 
 class Names(dict["str | int | None", str]):
     """What each value of one dimension is counted under on one day."""
 
-    def __init__(self, known: set[str], limit: int) -> None:
-        super().__init__()
-        self._known = known
-        self._limit = limit
+    def __init__(self, known: Iterable[str], limit: int) -> None:
+        super().__init__((value, value) for value in known)
+        self._room = limit - len(self)
 
     def __missing__(self, value: str | int | None) -> str:
         text = "" if value is None else str(value)
-        if text not in self._known:
-            if len(self._known) >= self._limit:
+        if text not in self:
+            if self._room <= 0:
                 return OTHER
-            self._known.add(text)
-        if type(value) is not str:
-            self[value] = text
-        else:
-            self[value] = value
+            self._room -= 1
+            self[text] = text
+        self[value] = self[text]
         return text
 
 
@@ -292,7 +289,10 @@ class RollUp:
             connection.executemany(upsert_sql(table), rows)
 
     def tables(self) -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
-        """Yield each table's name and its rows: key, sums, and what else it has."""
+        """Yield each table's name and its rows: key, sums, and what else it has.
+
+        Can be asked for once: what has been handed out is dropped, so that memory stays small.
+        """
         days: Sums = {}
         day_pairs: Sums = {}
         combined: dict[str, Sums] = {
@@ -301,7 +301,8 @@ class RollUp:
             "day_customer_model": {},
             "day_customer_key": {},
         }
-        for number, hour in self._hours.items():
+        while self._hours:
+            number, hour = self._hours.popitem()
             names = self._admitted.of(number // 24)
             merged, pairs = _folded(hour, names)
             yield "hour_value", _hour_rows(number, merged)
@@ -314,7 +315,8 @@ class RollUp:
             _combine(hour, day, names, combined)
         yield "day_value", _rows(days)
         yield "day_pair", _rows(day_pairs)
-        for table, sums in combined.items():
+        while combined:
+            table, sums = combined.popitem()
             yield table, _rows(sums)
 
 
