@@ -26,7 +26,7 @@ from farebox.ledger.apply import Applied, Applier
 BATCH_RECORDS = 500
 """What is decoded at a time: it bounds memory."""
 
-TRANSACTION_RECORDS = 8_000
+TRANSACTION_RECORDS = 12_000
 """What is committed at a time when there is a backlog: it shares syncs and sums."""
 
 _DATA_ERRORS = (apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError)
