@@ -25,6 +25,8 @@ _LISTS = (
     "usage",
     "watch",
     "watch_values",
+    "quiet",
+    "begins",
     "unwrap",
     "id",
     "id_headers",

@@ -166,6 +166,10 @@ class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is found here is charged although the endpoint is otherwise free: a batch's results."""
     turns: tuple[Turn, ...] = ()
     """The messages of a socket that are charged, the first that matches."""
+    quiet: tuple[str, ...] = ()
+    """What a client sends on a socket that begins nothing charged: `type=session.update`."""
+    begins: tuple[str, ...] = ()
+    """What a provider sends on a socket once it makes an answer; anything it sends when empty."""
     empty: str | None = None
     """What it means when usage is there and empty (`session_seconds_unknown`)."""
     protobuf: Protobuf | None = None
@@ -187,6 +191,8 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
     """Paths into the session's settings to the model that is charged; the session's own when empty."""
     expects_usage: bool = True
     """Whether such a message without usage means that something is charged and not known."""
+    ends: bool = True
+    """Whether the turn is over with it; what a transcription used belongs to the turn under way."""
 
 
 class EndpointData(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,8 +1,9 @@
 """Meter a session of messages: a WebSocket's, in both directions, whoever carries them.
 
 No socket here: what was sent and received comes in as whole messages. Every message that states
-usage is a part (a turn, a transcription); the session's settings name the models. Never raises into
-its caller and holds a bounded amount, like `farebox.wire.meter`.
+usage is a part (a turn, a transcription); the session's settings name the models. Whoever records
+each turn by itself takes its parts out with `take_turn`; `finish` returns what is left. Never raises
+into its caller and holds a bounded amount, like `farebox.wire.meter`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ Headers = Sequence[tuple[bytes, bytes]]
 class SessionMeter:
     """One session. Call `message` for every message, `finish` once."""
 
+    turn_ended = False
+    """The last message ended a turn: `take_turn` returns it."""
+    charged = False
+    """The last message said what something cost."""
+
     def __init__(self, endpoint: Endpoint, path: str, query: str, request_headers: Headers) -> None:
         self._endpoint = endpoint
         self._parts = Parts()
@@ -46,6 +52,9 @@ class SessionMeter:
         self._without_usage = 0
         self._problem: str | None = None
         self._plan: Plan | None = None
+        self._quiet: re.Pattern[bytes] | None = None
+        self._begins: re.Pattern[bytes] | None = None
+        self._turn_id: str | None = None
         self._turns: tuple[_TurnPlan, ...] = ()
         self._path: dict[str, str] = {}
         self._facts = RequestFacts()
@@ -57,6 +66,8 @@ class SessionMeter:
             if form is not None:
                 self._plan = plan_for(form)
                 self._turns = tuple(_turn_plan(turn) for turn in form.turns)
+                self._quiet = value_pattern(form.quiet)
+                self._begins = value_pattern(form.begins)
         except Exception as error:
             self._problem = f"meter_failed:{type(error).__name__}"
 
@@ -66,6 +77,7 @@ class SessionMeter:
 
     def message(self, data: bytes, *, sent: bool) -> None:
         """Take in one whole message, text or binary; `sent` by the client or received by it."""
+        self.turn_ended = self.charged = False
         if self._plan is None or len(data) > MESSAGE_BYTES_MAX:
             return
         try:
@@ -74,6 +86,51 @@ class SessionMeter:
             return  # audio, or a message that is no JSON
         except Exception as error:
             self._problem = f"meter_failed:{type(error).__name__}"
+
+    def opens(self, data: bytes) -> bool:
+        """Return whether a message of the client's can lead to something that is charged."""
+        return self._quiet is None or len(data) > _SMALL_BYTES or self._quiet.search(data) is None
+
+    def begins(self, data: bytes) -> bool:
+        """Return whether a message of the provider's says that an answer is being made."""
+        return self._begins is None or self._begins.search(data) is not None
+
+    def take_turn(self, unfinished: str | None = None) -> Extraction:
+        """Return what has been charged since the turn before; `unfinished` is why it did not end."""
+        parts, self._parts = self._parts, Parts()
+        without_usage, self._without_usage = self._without_usage, 0
+        identity, self._turn_id = self._turn_id, None
+        prefixes = self._endpoint.model_prefixes
+        reason = unfinished or ("turn_without_usage" if without_usage else None)
+        turn = parts.result(
+            completeness="final" if reason is None else "partial",
+            reason=reason,
+            streamed=True,
+            request_model=_bare(self._facts.request_model or self._model, prefixes),
+            response_model=_bare(self._model, prefixes),
+            response_id=identity,
+            error_code=self._error,
+        )
+        if turn.parts:
+            return turn
+        unknown = Part(
+            provider=self._provider(), request_model=turn.request_model, response_model=turn.response_model
+        )
+        return msgspec.structs.replace(turn, parts=(unknown,))
+
+    @property
+    def charged_by_time(self) -> bool:
+        """Whether the provider states no usage for what it has done, and charges the time."""
+        return self._empty is not None
+
+    def finish_session(self, outcome: str, open_seconds: Decimal | None = None) -> Extraction:
+        """Return what the session itself costs, once its turns have been taken out."""
+        if self._plan is None or self._problem is not None or self.charged_by_time:
+            if self.charged_by_time:
+                self._without_usage = max(self._without_usage, 1)
+            return self.finish(outcome, open_seconds)
+        free = self._result("none", "session", None)
+        return msgspec.structs.replace(free, billable=False, not_billable_because="session")
 
     def _message(self, plan: Plan, data: bytes, sent: bool) -> None:
         if not sent:
@@ -99,7 +156,13 @@ class SessionMeter:
                 self._without_usage += 1
             if plan.format.empty is not None:
                 self._empty = plan.format.empty
+            else:
+                self.turn_ended = turn.ends
+                self._turn_id = one.response_id
             return True
+        self.charged = True
+        self.turn_ended = turn.ends
+        self._turn_id = one.response_id if turn.ends else self._turn_id or one.response_id
         context = Context(
             provider=self._provider(),
             request_model=_bare(
@@ -204,6 +267,7 @@ class _TurnPlan:
         self.keys = frozenset(self.plan.reader.keys)
         self.kind = turn.kind
         self.expects_usage = turn.expects_usage
+        self.ends = turn.ends
         self.models = tuple(getter(path) for path in turn.model)
         self._key, _, values = turn.when.partition("=")
         self._values = None if values == "*" else frozenset(values.split("|"))
