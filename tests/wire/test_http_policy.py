@@ -111,7 +111,7 @@ def test_a_parser_that_saw_other_headers_than_there_are_lines_is_not_believed() 
         (b"Host: localhost:3273", (400, "host_repeated")),
         (b"X_Y: 1", (400, "underscore")),
         (b"Upgrade: h2c", (400, "upgrade")),
-        (b"Upgrade: websocket\r\nConnection: upgrade", (501, "upgrade")),
+        (b"Upgrade: tls/1.3\r\nConnection: upgrade", (501, "upgrade")),
         (b"Expect: magic", (417, "expect")),
         (b"Origin: null", (403, "browser")),
         (b"Sec-Fetch-Site: none", (403, "browser")),

@@ -26,6 +26,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """From the request's end to the first byte of the answer."""
     upstream_idle_s: float = 300.0
     """Between two bytes of an answer."""
+    socket_idle_s: float = 1800.0
+    """Without a byte either way on a WebSocket: sessions pause longer than answers do."""
     pool_idle_s: float = 55.0
     """An unused upstream connection is closed: just under the minute after which many close it."""
     pool_peek_s: float = 1.0

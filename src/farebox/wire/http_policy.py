@@ -109,6 +109,7 @@ class RequestHead:
         "path",
         "query",
         "version_1_0",
+        "websocket",
     )
 
     def __init__(self, method: bytes, lines: list[bytes], headers: Headers) -> None:
@@ -126,6 +127,8 @@ class RequestHead:
         self.content_length: int | None = None
         self.chunked = False
         self.expects_continue = False
+        self.websocket = False
+        """It asks for a WebSocket; `farebox.wire.upgrade` judges the rest of that."""
         self.own: Headers = []
         """`x-farebox-*` headers."""
         self.drop: list[int] = []
@@ -181,12 +184,13 @@ def starts_like_a_head(data: bytes | bytearray) -> bool:
 
 
 def judge_request(
-    head: bytes, headers: Headers, hosts: frozenset[bytes], *, parsed_method: bytes
+    head: bytes, headers: Headers, hosts: frozenset[bytes], *, parsed_method: bytes, pages: bool = False
 ) -> RequestHead | Refusal:
     """Return the accepted head, or why it is refused.
 
     `headers` is what the strict parser saw in `head`; `hosts` are the exact Host values that
-    mean us. The parser's view and the raw lines must agree.
+    mean us. The parser's view and the raw lines must agree. `pages`: web pages may ask, because the
+    client has chosen us as its proxy and the provider sees the page's origin as it would without us.
     """
     lines = head.split(b"\r\n")
     if len(lines) != len(headers) + 3:
@@ -256,7 +260,7 @@ def judge_request(
         elif kind == _UPGRADE:
             upgrade = value.lower()
             request.drop.append(index)
-        else:
+        elif not pages:
             return Refusal(
                 403, "browser", "Requests from web pages are refused: a page could spend your money."
             )
@@ -273,8 +277,10 @@ def judge_request(
     if upgrade is not None:
         if connection is None or b"upgrade" not in connection:
             return Refusal(400, "upgrade", "Upgrade without `Connection: upgrade`.")
-        if upgrade != b"h2c":
-            return Refusal(501, "upgrade", "Upgrades (WebSocket) are not forwarded yet.")
+        if upgrade == b"websocket":
+            request.websocket = True
+        elif upgrade != b"h2c":
+            return Refusal(501, "upgrade", "Only upgrades to WebSocket are forwarded.")
     if b"_" in head:
         for name, _ in headers:
             if b"_" in name:

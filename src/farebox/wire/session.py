@@ -87,6 +87,15 @@ class SessionMeter:
         except Exception as error:
             self._problem = f"meter_failed:{type(error).__name__}"
 
+    @property
+    def metered(self) -> bool:
+        """Whether anything of this session is understood."""
+        return self._plan is not None and self._problem is None
+
+    def give_up(self, reason: str) -> None:
+        """Say that the rest of the session cannot be read."""
+        self._problem = self._problem or reason
+
     def opens(self, data: bytes) -> bool:
         """Return whether a message of the client's can lead to something that is charged."""
         return self._quiet is None or len(data) > _SMALL_BYTES or self._quiet.search(data) is None
@@ -100,6 +109,7 @@ class SessionMeter:
         parts, self._parts = self._parts, Parts()
         without_usage, self._without_usage = self._without_usage, 0
         identity, self._turn_id = self._turn_id, None
+        error, self._error = self._error, None
         prefixes = self._endpoint.model_prefixes
         reason = unfinished or ("turn_without_usage" if without_usage else None)
         turn = parts.result(
@@ -109,14 +119,20 @@ class SessionMeter:
             request_model=_bare(self._facts.request_model or self._model, prefixes),
             response_model=_bare(self._model, prefixes),
             response_id=identity,
-            error_code=self._error,
+            error_code=error,
         )
-        if turn.parts:
-            return turn
-        unknown = Part(
-            provider=self._provider(), request_model=turn.request_model, response_model=turn.response_model
+        return self._unknown(turn)
+
+    def _unknown(self, result: Extraction) -> Extraction:
+        """Return a result that names the model even where nothing else is known."""
+        if result.parts or not (result.request_model or result.response_model):
+            return result
+        part = Part(
+            provider=self._provider(),
+            request_model=result.request_model,
+            response_model=result.response_model,
         )
-        return msgspec.structs.replace(turn, parts=(unknown,))
+        return msgspec.structs.replace(result, parts=(part,))
 
     @property
     def charged_by_time(self) -> bool:
@@ -128,7 +144,7 @@ class SessionMeter:
         if self._plan is None or self._problem is not None or self.charged_by_time:
             if self.charged_by_time:
                 self._without_usage = max(self._without_usage, 1)
-            return self.finish(outcome, open_seconds)
+            return self._unknown(self.finish(outcome, open_seconds))
         free = self._result("none", "session", None)
         return msgspec.structs.replace(free, billable=False, not_billable_because="session")
 
