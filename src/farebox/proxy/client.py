@@ -27,6 +27,7 @@ from farebox.wire.http_policy import (
 if TYPE_CHECKING:
     from farebox.proxy.prepared import Prepared
     from farebox.proxy.service import Proxy
+    from farebox.proxy.websocket import Socket
 
 _IDLE, _HEAD, _BUSY, _LINGER = range(4)
 
@@ -52,7 +53,7 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, proxy: Proxy) -> None:
         self.proxy = proxy
         self.transport: Any = None
-        self.exchange: Exchange | None = None
+        self.exchange: Exchange | Socket | None = None
         self.buffer = b""
         self.prepared: Prepared | None = None
         """What followed from the head before this one, and that head around its length."""
@@ -229,6 +230,11 @@ class ClientConnection(asyncio.Protocol):
                 return
             self.state = _BUSY
             prepared = begin(self.proxy, self, request)
+            if prepared is not None and request.websocket:
+                from farebox.proxy.websocket import open_socket
+
+                open_socket(self.proxy, self, prepared, data[end:])
+                return
             if prepared is not None:
                 length = request.content_length
                 self._remember(data[:end], prepared)
