@@ -24,6 +24,7 @@ Durability = Literal["process", "power"]
 
 FILE_NAME = "farebox.yaml"
 PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+HOST_PATTERN = re.compile(r"(?=.{1,253}\Z)[a-z0-9*_-]{1,63}(?:\.[a-z0-9*_-]{1,63})+")
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -44,6 +45,22 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Base URL, `http://` or `https://`, without a query."""
     speaks: str | None = None
     """The catalog provider whose formats this one speaks (`openai`)."""
+    hosts: tuple[str, ...] = ()
+    """More hosts that are this provider's, for interception; `*` stands for any part."""
+
+
+class InterceptionConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the forward proxy does beyond the catalog's hosts on port 443."""
+
+    addresses: dict[str, str] = {}
+    """Host to `host:port` where it really is: private endpoints, tests. Its certificate is checked
+    against the host all the same."""
+    ca_file: str | None = None
+    """Roots (PEM) that upstreams may be signed by, besides the system's."""
+    never: tuple[str, ...] = ()
+    """Hosts that are tunnelled although the catalog knows them."""
+    ports: tuple[int, ...] = ()
+    """Ports besides 443 that a tunnel may go to."""
 
 
 class Config(msgspec.Struct, kw_only=True):
@@ -54,6 +71,7 @@ class Config(msgspec.Struct, kw_only=True):
     dashboard: Address = Address("127.0.0.1", 3274)
     durability: Durability = "process"
     providers: dict[str, ProviderConfig] = {}
+    interception: InterceptionConfig = InterceptionConfig()
     pricing: Node | None = None
     """The `pricing:` section as written; `farebox.pricing` reads and checks it."""
     contracts: Node | None = None
@@ -116,6 +134,7 @@ def _read(root: Node, config: Config, findings: list[Finding]) -> None:
         "dashboard": _read_dashboard,
         "durability": _read_durability,
         "providers": _read_providers,
+        "interception": _read_interception,
         "pricing": _read_pricing,
         "contracts": _read_contracts,
     }
@@ -192,9 +211,72 @@ def _check_names(node: Node, providers: dict[str, ProviderConfig]) -> list[Findi
             findings.append(
                 entry.finding(f"`speaks: openai` beside it, or a provider of the catalog{hint}", "a new name")
             )
-        elif provider.upstream is None and name not in known:
-            findings.append(entry.finding("an `upstream` to send its calls to", "none"))
+        elif provider.upstream is None and name not in known and not provider.hosts:
+            findings.append(
+                entry.finding("an `upstream` to send its calls to, or `hosts` to intercept", "neither")
+            )
     return findings
+
+
+def _read_interception(node: Node, config: Config, findings: list[Finding]) -> None:
+    if node.kind != "mapping":
+        findings.append(node.finding("a mapping, as in `{never: [api.example.com]}`"))
+        return
+    known = ["addresses", "ca_file", "never", "ports"]
+    addresses: dict[str, str] = {}
+    never: tuple[str, ...] = ()
+    ports: list[int] = []
+    ca_file: str | None = None
+    for key, entry in node.items():
+        if key == "addresses" and entry.kind == "mapping":
+            for host, where in entry.items():
+                if where.kind == "text" and parse_address(where.value) is not None:
+                    addresses[host.lower()] = where.value
+                else:
+                    findings.append(where.finding("host:port, as in `10.0.0.7:443`"))
+        elif key == "ca_file" and entry.kind == "text":
+            file = Path(config.file or ".").parent / Path(entry.value).expanduser()
+            ca_file = str(file)
+            if not file.is_file():
+                findings.append(entry.finding("a PEM file that is there"))
+        elif key == "never":
+            never = _hosts(entry, findings)
+        elif key == "ports" and entry.kind == "list":
+            for item in entry.value:
+                text = str(item.value)
+                if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+                    ports.append(int(text))
+                else:
+                    findings.append(item.finding("a port, 1 to 65535"))
+        elif key in known:
+            findings.append(
+                entry.finding(
+                    "a mapping" if key == "addresses" else "a file" if key == "ca_file" else "a list"
+                )
+            )
+        else:
+            findings.append(
+                entry.finding(f"one of {', '.join(known)}{did_you_mean(key, known)}", "an unknown key")
+            )
+    config.interception = InterceptionConfig(
+        addresses=addresses, ca_file=ca_file, never=never, ports=tuple(ports)
+    )
+
+
+def _hosts(node: Node, findings: list[Finding]) -> tuple[str, ...]:
+    """Return a list of host patterns."""
+    if node.kind != "list":
+        findings.append(node.finding("a list of hosts, as in `[llm.example.com]`"))
+        return ()
+    found: list[str] = []
+    for item in node.value:
+        if item.kind == "text" and HOST_PATTERN.fullmatch(item.value.lower()):
+            found.append(item.value.lower())
+        else:
+            findings.append(
+                item.finding("a host without scheme or port, as in `llm.example.com` or `*.example.com`")
+            )
+    return tuple(found)
 
 
 def _read_pricing(node: Node, config: Config, findings: list[Finding]) -> None:
@@ -216,14 +298,17 @@ def _provider(entry: Node, findings: list[Finding]) -> ProviderConfig | None:
     if entry.kind != "mapping":
         findings.append(entry.finding('a mapping, as in `{upstream: "http://127.0.0.1:9001"}`'))
         return None
-    known = ["upstream", "speaks"]
+    known = ["upstream", "speaks", "hosts"]
     values: dict[str, str] = {}
+    hosts: tuple[str, ...] = ()
     before = len(findings)
     for key, node in entry.items():
         if key not in known:
             findings.append(
                 node.finding(f"one of {', '.join(known)}{did_you_mean(key, known)}", "an unknown key")
             )
+        elif key == "hosts":
+            hosts = _hosts(node, findings)
         elif node.kind != "text":
             findings.append(node.finding("text"))
         else:
@@ -232,11 +317,13 @@ def _provider(entry: Node, findings: list[Finding]) -> ProviderConfig | None:
                 findings.extend(check_upstream(node))
     if len(findings) > before:
         return None
-    if not values:
+    if not values and not hosts:
         findings.append(entry.finding("`upstream`, `speaks` or both", "neither"))
         return None
     upstream = values.get("upstream")
-    return ProviderConfig(upstream=upstream.rstrip("/") if upstream else None, speaks=values.get("speaks"))
+    return ProviderConfig(
+        upstream=upstream.rstrip("/") if upstream else None, speaks=values.get("speaks"), hosts=hosts
+    )
 
 
 def check_upstream(node: Node) -> list[Finding]:

@@ -15,6 +15,7 @@ The slug (`code`) is the same in Python, the API's JSON, the dashboard and the d
     ├── PortInUseError                 port_in_use
     ├── CallNotFoundError              call_not_found
     ├── ServerNotRunningError          server_not_running
+    ├── CertificateError               certificate_failed
     └── UsageError                     usage_error
 """
 
@@ -98,6 +99,10 @@ class CallNotFoundError(FareboxError):
 
 class ServerNotRunningError(FareboxError):
     code = "server_not_running"
+
+
+class CertificateError(FareboxError):
+    code = "certificate_failed"
 
 
 class UsageError(FareboxError):

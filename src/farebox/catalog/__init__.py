@@ -155,6 +155,8 @@ def load(providers: Mapping[str, ProviderConfig] | None = None) -> Catalog:
             continue  # farebox.config has already reported it: neither known nor `speaks`
         if configured.upstream is not None:
             base = msgspec.structs.replace(base, upstream=configured.upstream)
+        if configured.hosts:
+            base = msgspec.structs.replace(base, hosts=(*configured.hosts, *base.hosts))
         data[name] = base
     return Catalog({name: Provider(entry, loaded.formats) for name, entry in data.items()})
 

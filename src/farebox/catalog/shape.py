@@ -220,6 +220,11 @@ class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     upstream: str = ""
     hosts: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    """What a `*` inside a host can be: a certificate is constrained to names, not to patterns."""
+    keeps_host: bool = False
+    """Its calls only work under the host they are made for, because they are signed for it or it
+    says the region: `farebox run` leaves its base URL alone and intercepts."""
     key_headers: tuple[str, ...] = ("authorization",)
     key_query: tuple[str, ...] = ()
     error_shape: str = "openai"

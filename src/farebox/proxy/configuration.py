@@ -12,7 +12,15 @@ from pathlib import Path
 
 import msgspec
 
-from farebox.config import Address, Config, Durability, ProviderConfig, find_file, load_config
+from farebox.config import (
+    Address,
+    Config,
+    Durability,
+    InterceptionConfig,
+    ProviderConfig,
+    find_file,
+    load_config,
+)
 from farebox.errors import FareboxError
 from farebox.home import Home
 
@@ -29,6 +37,7 @@ class _Known(msgspec.Struct):
     dashboard: Address
     durability: Durability
     providers: dict[str, ProviderConfig]
+    interception: InterceptionConfig
 
 
 class _Reply(msgspec.Struct):
@@ -73,6 +82,7 @@ def read_config(home: Home, path: Path | None = None) -> Config:
         dashboard=known.dashboard,
         durability=known.durability,
         providers=known.providers,
+        interception=known.interception,
     )
 
 
@@ -82,5 +92,12 @@ def _read(home: Home, path: Path | None) -> _Reply:
     except FareboxError as error:
         return _Reply(problem=str(error))
     return _Reply(
-        known=_Known(config.file, config.listen, config.dashboard, config.durability, config.providers)
+        known=_Known(
+            config.file,
+            config.listen,
+            config.dashboard,
+            config.durability,
+            config.providers,
+            config.interception,
+        )
     )
