@@ -24,7 +24,17 @@ from farebox.wire.facts import LEAVES
 
 Format = Literal["jsonl", "csv"]
 
-NESTED = ("quantities", "attribution", "attribution_from", "price_ids", "price_sources", "flags", "parts")
+NESTED = (
+    "quantities",
+    "attribution",
+    "attribution_from",
+    "price_ids",
+    "price_sources",
+    "flags",
+    "parts",
+    "estimate",
+    "corrections",
+)
 """Fields that are not one value: in CSV, quantities get a column a leaf, the others hold JSON."""
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

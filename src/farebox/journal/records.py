@@ -1,7 +1,8 @@
 """What writers put into a journal: MessagePack maps, one struct a record type.
 
 An exchange is an `Intent` (before the first upstream byte), any number of `Partial`s and one
-`Done`. `Done` repeats what identifies the exchange, so a row can be made of it alone.
+`Done`. `Done` repeats what identifies the exchange, so a row can be made of it alone. What is
+asked of the ledger or found out later comes the same way: `Rerate` from the command line.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import msgspec
 
 from farebox.wire.facts import Extraction
 
-INTENT, PARTIAL, DONE, MARK = 1, 2, 3, 4
+INTENT, PARTIAL, DONE, MARK, RERATE, ESTIMATE = 1, 2, 3, 4, 5, 6
 """Record types as stored in a record's header."""
 
 Outcome = Literal[
@@ -91,8 +92,21 @@ class Mark(msgspec.Struct, kw_only=True, omit_defaults=True):
     detail: dict[str, str | int] = {}
 
 
+class Rerate(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A request to rate calls of the ledger anew, by the prices in force when it is applied."""
+
+    at_ns: int
+    seqs: list[int]
+    """The calls, by their number in the ledger: those whose difference was shown."""
+    snapshot: str
+    """The digest of the prices the difference was shown with; by others nothing is done."""
+    priced_too: bool = False
+    """Also calls that have a price already; else only those that are unpriced when it is applied."""
+
+
 encode = msgspec.msgpack.Encoder().encode
 decode_intent = msgspec.msgpack.Decoder(Intent).decode
 decode_partial = msgspec.msgpack.Decoder(Partial).decode
 decode_done = msgspec.msgpack.Decoder(Done).decode
 decode_mark = msgspec.msgpack.Decoder(Mark).decode
+decode_rerate = msgspec.msgpack.Decoder(Rerate).decode

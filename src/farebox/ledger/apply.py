@@ -19,6 +19,7 @@ from farebox.journal.reader import Batch, Entry, Gap, Position
 from farebox.journal.records import Done
 from farebox.ledger.chain import GENESIS, Checkpoint, link
 from farebox.ledger.contract_months import ContractMonths
+from farebox.ledger.correcting import CORRECTING, Correcting
 from farebox.ledger.database import Connection
 from farebox.ledger.entries import COLUMNS, RESPONSE_RUN_BITS, Judged, Values, entry_values, response_key
 from farebox.ledger.rollup import AdmittedValues, RollUp
@@ -131,6 +132,7 @@ class Applier:
         self._begun: dict[tuple[str, str], None] = {}
         """Responses billed in this transaction: the event, and whether it fetched them."""
         self._has_retrievals = False
+        self._correcting = Correcting(connection, self._admitted, self._months, clock)
         self._load()
 
     @property
@@ -187,6 +189,10 @@ class Applier:
                     if look_for_duplicates and self._dedupe:
                         rows = [row for row in rows if self._is_new(row.done)]
                     self._append(rows, rollup)
+                    if self._correcting.is_asked:
+                        self._hash = self._correcting.apply(
+                            self._book, self._seq, self._hash, self._write_mark
+                        )
                 if done:
                     rollup.write(self._connection)
                     self._months.write()
@@ -241,6 +247,8 @@ class Applier:
                     if event_id in self._pending:
                         self._pending[event_id].partial = payload
                         self._fresh.add(event_id)
+                elif record_type in CORRECTING:
+                    self._correcting.ask(writer, record_type, payload)
                 elif record_type == records.MARK:
                     mark = records.decode_mark(payload)
                     self._write_mark(writer, mark.kind, {"at_ns": mark.at_ns, **mark.detail})
@@ -493,6 +501,7 @@ class Applier:
         execute = self._connection.execute
         last = execute("SELECT seq, hash FROM call ORDER BY seq DESC LIMIT 1").fetchone()
         self._seq, self._hash = last or (0, GENESIS)
+        self._hash = self._correcting.load(self._seq) or self._hash
         mark = execute("SELECT id, hash FROM mark ORDER BY id DESC LIMIT 1").fetchone()
         self._mark_id, self._mark_hash = mark or (0, GENESIS)
         checkpoint = execute(

@@ -22,6 +22,7 @@ from farebox.wire.facts import (
     CACHE_WRITE_LEAVES,
     INPUT_LEAVES,
     OUTPUT_LEAVES,
+    Extraction,
     Part,
     Quantity,
 )
@@ -111,9 +112,11 @@ _LINE_NAMES = CostLine.__struct_fields__
 
 _values_of = msgspec.structs.astuple
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
-_decode_rating = msgspec.msgpack.Decoder(Rating).decode
+_decode_extraction = msgspec.msgpack.Decoder(Extraction).decode
+decode_rating = msgspec.msgpack.Decoder(Rating).decode
 
 _NO_TOKENS = (0, 0, 0, 0, 0)
+_TOO_LARGE = "amount_too_large"
 
 RESPONSE_RUN_BITS = 18
 """Calls share one range of `response_key` for this many bits of their number, so that adding to
@@ -188,12 +191,41 @@ def entry_values(seq: int, recorded_at_ns: int, judged: Judged, rated: Sequence[
     )
 
 
-def call_row(values: Values) -> CallRow:
-    """Return stored `values` as they are shown and exported."""
+class Money(NamedTuple):
+    """What a call comes to once it is rated: the columns of money, and the blob with the lines."""
+
+    cost_state: str
+    cost_pico: int | None
+    charge_pico: int | None
+    list_cost_pico: int | None
+    rating: bytes
+
+
+def money_of(
+    rated: Sequence[RatedPart], *, billable: bool, because: str | None, flags: tuple[str, ...] = ()
+) -> Money:
+    """Return what rated parts come to together; a correction stores it beside the call."""
+    state = _state(rated, billable=billable)
+    cost, charge, list_cost = _money(rated, state)
+    flags = tuple(flag for flag in flags if flag != _TOO_LARGE)
+    if cost is not None and not (_storable(cost) and _storable(charge) and _storable(list_cost)):
+        state, cost, charge, list_cost = "unpriced", None, None, None
+        flags = (*flags, _TOO_LARGE)
+    lines = [([_values_of(line) for line in part.lines], *_values_of(part)[1:]) for part in rated]
+    return Money(state, cost, charge, list_cost, _encode((because, list_cost, flags, lines)))
+
+
+def token_totals(parts: Sequence[Part]) -> tuple[int, ...]:
+    """Return the five token totals as they are stored."""
+    return _tokens(parts)[0]
+
+
+def call_row(values: Values, usage: bytes | None = None) -> CallRow:
+    """Return stored `values` as they are shown and exported; `usage` is in the place of the call's own."""
     v = dict(zip(COLUMNS, values, strict=True))
     done = records.decode_done(v["done"])
-    extraction = done.extraction
-    rating = _decode_rating(v["rating"])
+    extraction = done.extraction if usage is None else _decode_extraction(usage)
+    rating = decode_rating(v["rating"])
     parts = [_part_row(part, stored) for part, stored in zip(extraction.parts, rating.parts, strict=True)]
     lines = [line for part in parts for line in part.lines]
     return CallRow(

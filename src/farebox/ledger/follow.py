@@ -22,6 +22,7 @@ from farebox.journal.reader import (
     remove_writer,
 )
 from farebox.ledger.apply import Applied, Applier
+from farebox.ledger.correcting import weight
 
 BATCH_RECORDS = 500
 """What is decoded at a time: it bounds memory."""
@@ -130,7 +131,7 @@ class Follower:
             for gap in batch.gaps:
                 copy_gap(reader.folder, gap, self._quarantine)
             yield batch
-            count += len(batch.entries)
+            count += weight(batch)
             if len(batch.entries) < BATCH_RECORDS or count >= TRANSACTION_RECORDS:
                 return
             batch = reader.read(BATCH_RECORDS)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from farebox.errors import CallNotFoundError, UsageError
 from farebox.home import Home
-from farebox.ledger import health
+from farebox.ledger import corrections, health
 from farebox.ledger.conditions import CALL_VALUE, Conditions
 from farebox.ledger.database import Connection, open_reader
 from farebox.ledger.entries import SELECT, call_row
@@ -88,8 +88,9 @@ class LedgerReader:
         self, which: Filter, limit: int = 100, before_seq: int | None = None, after_seq: int | None = None
     ) -> list[CallRow]:
         """Return calls newest first, or, given `after_seq`, oldest first from the next one on."""
-        rows = self._ask(lambda connection: _calls(connection, which, limit, before_seq, after_seq), [])
-        return [call_row(row) for row in rows]
+        return self._ask(
+            lambda connection: _shown(connection, _calls(connection, which, limit, before_seq, after_seq)), []
+        )
 
     def call(self, event_id: str) -> CallRow:
         """Return the call with this id, or with a beginning of one that no other call has.
@@ -104,15 +105,15 @@ class LedgerReader:
             low = high = b""
         if not digits or len(low) != 16:
             raise CallNotFoundError(f"{event_id!r} is no call id, nor the beginning of one")
-        statement = f"SELECT {SELECT} FROM call WHERE event_id BETWEEN ? AND ? LIMIT 2"  # noqa: S608
-        rows: list[Any] = self._ask(
-            lambda connection: connection.execute(statement, (low, high)).fetchall(), []
+        statement = f"SELECT {SELECT} FROM call_now WHERE event_id BETWEEN ? AND ? LIMIT 2"  # noqa: S608
+        rows: list[CallRow] = self._ask(
+            lambda connection: _shown(connection, connection.execute(statement, (low, high)).fetchall()), []
         )
         if not rows:
             raise CallNotFoundError(f"no call {event_id}")
         if len(rows) > 1:
             raise CallNotFoundError(f"more than one call begins with {event_id}; give more digits")
-        return call_row(rows[0])
+        return rows[0]
 
     def export(self, which: Filter) -> Iterator[CallRow]:
         """Yield every call of `which` that there is now, oldest first."""
@@ -144,6 +145,23 @@ class LedgerReader:
             return question(connection)
 
 
+def _shown(connection: Connection, rows: Sequence[Any]) -> list[CallRow]:
+    """Return calls as they are shown, each with what was corrected."""
+    trails = (
+        corrections.trail(connection, [row[0] for row in rows]) if corrections.any_there(connection) else {}
+    )
+    shown: list[CallRow] = []
+    for row in rows:
+        trail = trails.get(row[0])
+        if trail is None:
+            shown.append(call_row(row))
+            continue
+        call = call_row(row, trail[-1][corrections.USAGE])
+        call.corrections, call.estimate = corrections.rows_of(trail)
+        shown.append(call)
+    return shown
+
+
 def _calls(
     connection: Connection, which: Filter, limit: int, before_seq: int | None, after_seq: int | None
 ) -> list[Any]:
@@ -157,7 +175,8 @@ def _calls(
         where.add("+occurred_at >= ? AND +occurred_at < ?", since_ns, until_ns)
     where.add_values(CALL_VALUE, wanted)
     order = "ASC" if ascending else "DESC"
-    statement = f"SELECT {SELECT} FROM call WHERE {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608
+    source = corrections.source_of(connection)
+    statement = f"SELECT {SELECT} FROM {source} WHERE {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608
     found: list[Any] = []
     for first, last in _seq_ranges(connection, wanted, since_ns, until_ns, descending=not ascending):
         low = first if after_seq is None else max(first, after_seq + 1)

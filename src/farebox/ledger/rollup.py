@@ -93,6 +93,9 @@ _KEYS = {
 }
 """Every table of sums and its key."""
 
+KEY_WIDTH = {table: len(key) for table, key in _KEYS.items()}
+"""How many columns the key of every table of sums has; the sums follow."""
+
 _PER_DAY = {"minute": 1440, "hour": 24, "day": 1}
 BUCKETS = {
     table: next((name, _PER_DAY[name]) for name in key if name in _PER_DAY) for table, key in _KEYS.items()
@@ -115,7 +118,10 @@ def upsert_sql(table: str) -> str:
     adding = [f"{name} = {name} + excluded.{name}" for name in MEASURES]
     if table == "hour_value":
         columns += ["first_seq", "last_seq"]
-        adding += ["first_seq = min(first_seq, excluded.first_seq)", "last_seq = excluded.last_seq"]
+        adding += [
+            "first_seq = min(first_seq, excluded.first_seq)",
+            "last_seq = max(last_seq, excluded.last_seq)",
+        ]
     marks = ", ".join("?" * len(columns))
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) "  # noqa: S608 - names from constants

@@ -54,8 +54,41 @@ class PartRow(msgspec.Struct, kw_only=True):
     """The term of the customer's contract that made the charge."""
 
 
+class CorrectionRow(msgspec.Struct, kw_only=True):
+    """One thing found out about a call after it was appended."""
+
+    recorded_at: str
+    kind: str
+    """`rerate`: by other prices; `estimate`: usage nobody stated; `measured`: the real count came later."""
+    because: str
+    request: str | None
+    """The journal of whoever asked for it."""
+    was_completeness: str
+    was_cost_state: str
+    was_cost_pico: int | None
+    """What counted until then."""
+    was_charge_pico: int | None
+    cost_state: str
+    cost_pico: int | None
+    """What counted from then on."""
+    charge_pico: int | None
+
+
+class EstimateRow(msgspec.Struct, kw_only=True):
+    """Between what an estimated call can lie."""
+
+    method: str
+    """`tokenizer:<vocabulary>`, `calibrated:<calls>` or `default:<family>`."""
+    input_tokens_low: int
+    input_tokens_high: int
+    output_tokens_low: int
+    output_tokens_high: int
+    cost_low_pico: int | None
+    cost_high_pico: int | None
+
+
 class CallRow(msgspec.Struct, kw_only=True):
-    """One exchange as appended to the ledger."""
+    """One exchange as it counts now: as appended, with its newest correction in place."""
 
     schema: str = EXPORT_SCHEMA
     seq: int
@@ -143,6 +176,10 @@ class CallRow(msgspec.Struct, kw_only=True):
     parts: list[PartRow]
     raw_usage: str | None
     """The provider's usage object(s) verbatim, JSON text."""
+    estimate: EstimateRow | None = None
+    """The bounds, where usage is estimated."""
+    corrections: list[CorrectionRow] = []
+    """What was corrected after the row was appended, oldest first."""
 
 
 class Measures(msgspec.Struct, kw_only=True):

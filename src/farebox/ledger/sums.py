@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from farebox.ledger.conditions import CALL_VALUE, Conditions, is_one_value
+from farebox.ledger.corrections import source_of
 from farebox.ledger.cover import Level, Piece, cover, levels_for, widen
 from farebox.ledger.database import Connection
 from farebox.ledger.filter import Filter
@@ -161,7 +162,7 @@ def _asked(
     level = piece.level
     where = Conditions()
     if level is None:
-        table, columns, moment = "call", CALL_VALUE, "occurred_at"
+        table, columns, moment = source_of(connection), CALL_VALUE, "occurred_at"
         first, last, calls = seq_span(connection, piece.start, piece.end)
         if last - first < calls * 4:  # rows lie close together, so walking them beats the index
             moment = "+occurred_at"

@@ -1,6 +1,6 @@
 """Prove that the ledger is what was appended: recompute everything and compare.
 
-Checked are the file itself, its schema and triggers, the chain over every call and mark, the
+Checked are the file itself, its schema and triggers, the chain over every call, correction and mark, the
 checkpoints (those inside and one that the user kept), every table of sums against the calls,
 and the positions in the journals.
 """
@@ -18,10 +18,15 @@ from farebox.home import Home
 from farebox.journal.format import HEADER_BYTES, decode_record, segment_name, segment_seed
 from farebox.journal.reader import Position
 from farebox.ledger.chain import GENESIS, Checkpoint, link
+from farebox.ledger.corrections import STORED, links, source_of
 from farebox.ledger.database import Connection, migrations, open_reader
 from farebox.ledger.entries import COLUMNS, SELECT
-from farebox.ledger.rollup import BUCKETS, DAY_NS, AdmittedValues, RollUp
+from farebox.ledger.measures import MEASURES
+from farebox.ledger.rerating import shares_of
+from farebox.ledger.rollup import BUCKETS, DAY_NS, KEY_WIDTH, NUMBER, AdmittedValues, RollUp
+from farebox.pricing.quotation import month_of
 
+_CORRECTIONS = f"SELECT {', '.join(STORED)}, hash FROM correction ORDER BY id"  # noqa: S608
 _PROBLEMS_MAX = 100
 _ROWS_AT_A_TIME = 1_000
 _UNREADABLE = (apsw.Error, UnicodeDecodeError, TypeError)
@@ -32,7 +37,7 @@ class Problem(msgspec.Struct, kw_only=True):
     """One thing that is not as it was appended."""
 
     what: str
-    """`chain`, `checkpoint`, `sums`, `position`, `mark`, `schema` or `file`."""
+    """`chain`, `checkpoint`, `sums`, `month`, `position`, `mark`, `schema` or `file`."""
     seq: int | None = None
     """The call concerned, where it is one."""
     detail: str
@@ -43,6 +48,7 @@ class Report(msgspec.Struct, kw_only=True):
 
     rows: int = 0
     marks: int = 0
+    corrections: int = 0
     checkpoint: str | None = None
     """The chain's head, to keep somewhere else and give to a later `verify`."""
     problems: list[Problem] = []
@@ -82,6 +88,18 @@ def verify(home: Home, checkpoint: str | None = None) -> Report:
         connection.close()
 
 
+class _Peekable:
+    """Rows of a statement, the next one in sight."""
+
+    def __init__(self, rows: Iterable[Any]) -> None:
+        self._rows = iter(rows)
+        self.next: Any = None
+        self.step()
+
+    def step(self) -> None:
+        self.next = next(self._rows, None)
+
+
 class _Verification:
     def __init__(self, connection: Connection, home: Home, kept: Checkpoint | None) -> None:
         self._connection = connection
@@ -97,6 +115,7 @@ class _Verification:
             ("mark", lambda: self._check_marks(mark_hashes)),
             ("chain", lambda: self._check_calls(mark_hashes)),
             ("sums", self._check_sums),
+            ("month", self._check_months),
             ("position", self._check_positions),
         ]
         for what, check in checks:
@@ -145,6 +164,7 @@ class _Verification:
     def _check_calls(self, mark_hashes: dict[int, bytes]) -> None:
         promised = self._promised(mark_hashes)
         previous, expected = GENESIS, 1
+        corrections = _Peekable(self._connection.execute(_CORRECTIONS))
         statement = f"SELECT {SELECT}, hash FROM call ORDER BY seq"  # noqa: S608
         for row in self._connection.execute(statement):
             seq, stored = row[0], row[-1]
@@ -153,16 +173,37 @@ class _Verification:
             computed = link(previous, row[:-1])
             if computed != stored:
                 self._problem("chain", f"call {seq} is not as it was appended", seq)
+            heads = {computed}
+            previous = self._check_corrections(corrections, seq, stored, heads)
             for what, wanted in promised.pop(seq, ()):
-                if wanted != computed:
+                if wanted not in heads:
                     self._problem("checkpoint", f"call {seq} does not agree with {what}", seq)
-            previous, expected = stored, seq + 1
+            expected = seq + 1
             self._report.rows += 1
+        if corrections.next is not None:
+            self._problem("chain", f"correction {corrections.next[0]} is behind a call that is not there")
         for seq, promises in promised.items():
             for what, wanted in promises:
                 if seq or wanted != GENESIS:
                     self._problem("checkpoint", f"call {seq} is missing, says {what}", min(seq, expected))
         self._report.checkpoint = str(Checkpoint(expected - 1, previous))
+
+    def _check_corrections(
+        self, corrections: _Peekable, seq: int, previous: bytes, heads: set[bytes]
+    ) -> bytes:
+        """Follow the chain through the corrections behind one call; return its head there."""
+        while (row := corrections.next) is not None and row[1] <= seq:
+            *values, stored = row
+            computed = link(previous, links(values))
+            number, after, call_seq = values[:3]
+            in_order = number == self._report.corrections + 1 and after == seq and 0 < call_seq <= seq
+            if computed != stored or not in_order:
+                self._problem("chain", f"correction {number} is not as it was appended", call_seq)
+            heads.add(computed)
+            previous = stored
+            self._report.corrections += 1
+            corrections.step()
+        return previous
 
     def _promised(self, mark_hashes: dict[int, bytes]) -> dict[int, list[tuple[str, bytes]]]:
         """Return which hash each checkpoint promises for which call."""
@@ -203,19 +244,50 @@ class _Verification:
 
     def _calls_of(self, day: int) -> Iterator[tuple[Any, ...]]:
         names = ", ".join("NULL" if name in ("done", "rating") else name for name in COLUMNS)
-        statement = f"SELECT {names} FROM call WHERE occurred_at >= ? AND occurred_at < ? ORDER BY seq"  # noqa: S608
+        source = source_of(self._connection)
+        statement = f"SELECT {names} FROM {source} WHERE occurred_at >= ? AND occurred_at < ? ORDER BY seq"  # noqa: S608
         yield from self._connection.execute(statement, (day * DAY_NS, (day + 1) * DAY_NS))
 
     def _compare(self, table: str, day: int, expected: Iterable[tuple[Any, ...]]) -> None:
         column, per = BUCKETS[table]
         statement = f"SELECT * FROM {table} WHERE {column} >= ? AND {column} < ?"  # noqa: S608
         found = set(self._connection.execute(statement, (day * per, (day + 1) * per)))
+        if self._report.corrections:
+            # A state that every call has left stays, with sums of nought and the calls it once had.
+            expected, found = _comparable(table, expected), _comparable(table, found)
         self._report_difference(table, set(expected), found)
 
     def _report_difference(self, table: str, expected: set[Any], found: set[Any]) -> None:
         for row in sorted(expected ^ found, key=str)[:3]:
             origin = "the calls" if row in expected else "the ledger"
             self._problem("sums", f"{table}: calls and sums differ, {origin} say {row}")
+
+    # -- months of contracts --
+
+    def _check_months(self) -> None:
+        """Add up what each call's rating adds to its month under a contract with tiers."""
+        expected: dict[tuple[str, str], tuple[int, int]] = {}
+        marks: dict[int, bytes] = {}
+        statement = f"SELECT occurred_at, rating FROM {source_of(self._connection)}"  # noqa: S608
+        for occurred_at, rating in self._connection.execute(statement):
+            day = occurred_at // DAY_NS
+            mark = marks.get(day)
+            if mark is None:
+                mark = marks[day] = month_of(occurred_at).encode()
+            if mark not in rating:  # most ratings have no share in a month: they are not decoded
+                continue
+            for share in shares_of(rating):
+                units, base = expected.get((share.term, share.month), (0, 0))
+                expected[share.term, share.month] = units + share.units, base + share.base_pico
+        found = {
+            (term, month): (int(units), int(base))
+            for term, month, units, base in self._connection.execute(
+                "SELECT term, month, units, base_pico FROM contract_month"
+            )
+        }
+        for key in sorted(expected.keys() | found.keys()):
+            if expected.get(key, (0, 0)) != found.get(key, (0, 0)):
+                self._problem("month", f"{key[0]} in {key[1]}: the calls and the month's sums differ")
 
     # -- positions --
 
@@ -224,8 +296,15 @@ class _Verification:
             "SELECT writer, segment, offset, seq, finished, last_call, hash FROM applied"
         ):
             writer, segment, offset, seq, finished, last_call = values
-            row = self._connection.execute("SELECT hash FROM call WHERE seq = ?", (last_call,)).fetchone()
-            if link(row[0] if row else GENESIS, tuple(values)) != stored:
+            heads = [
+                head
+                for (head,) in self._connection.execute(
+                    "SELECT hash FROM call WHERE seq = ? UNION ALL "
+                    "SELECT hash FROM correction WHERE after_seq = ?",
+                    (last_call, last_call),
+                )
+            ]
+            if all(link(head, tuple(values)) != stored for head in heads or [GENESIS]):
                 self._problem("position", f"the position in {writer} is not as it was written")
             elif not finished and not self._is_border(writer, Position(segment, offset, seq)):
                 self._problem("position", f"the position in {writer} is in the middle of a record")
@@ -240,3 +319,14 @@ class _Verification:
             data = file.read(64 << 10)
         record = decode_record(segment_seed(writer, position.segment), data, 0)
         return record is None or record.seq <= position.seq
+
+
+def _comparable(table: str, rows: Iterable[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
+    """Return the sums that are not nought, those by state without the span of their calls."""
+    width = KEY_WIDTH[table]
+    end = width + len(MEASURES)
+    return {
+        row[:end] if table == "hour_value" and row[0] == NUMBER["cost_state"] else row
+        for row in rows
+        if any(row[width:end])
+    }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from farebox.pricing.exact import shown
-from farebox.pricing.facts import PriceSource, RatedPart
+from farebox.pricing.facts import MonthShare, PriceSource, RatedPart
 from farebox.pricing.matching import ModelIndex, matches
 from farebox.pricing.plan import Layer, Plan, rows_in_force
 from farebox.pricing.quotation import month_of
@@ -136,6 +136,15 @@ class PriceBook:
         plan = self._plan(part, occurred_at_ns)
         self._remember(key, plan)
         return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
+
+    def charge_of(self, share: MonthShare, so_far: Mapping[str, MonthToDate]) -> int:
+        """Return what a call's share makes in its month under a term with tiers, 0 for no such term."""
+        from farebox.pricing.tiers import MonthToDate
+
+        term = self._contracts.by_id(share.term) if self._contracts is not None else None
+        if term is None or term.tiers is None:
+            return 0
+        return term.tiers.charge(so_far.get(share.term, MonthToDate()), share.units, share.base_pico)
 
     def _agreed_plan(
         self,

@@ -114,6 +114,10 @@ class Contracts(msgspec.Struct, frozen=True):
                     return term
         return None
 
+    def by_id(self, name: str) -> Term | None:
+        """Return the term that is called `name`, as `acme#1`."""
+        return next((term for contract in self.all for term in contract.terms if term.id == name), None)
+
     def edges(self) -> list[int]:
         """Return every moment at which a term begins or ends."""
         terms = [term for contract in self.all for term in contract.terms]

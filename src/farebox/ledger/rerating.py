@@ -1,0 +1,210 @@
+"""Rate calls of the ledger anew, by other prices than those of the day they were appended.
+
+The same function shows the difference and makes the corrections, so that what is applied is what was
+shown. Only calls without a price are looked at unless all are asked for; what lies on a finalised
+invoice stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from farebox.ledger.contract_months import ContractMonths
+from farebox.ledger.corrections import RERATE, Change
+from farebox.ledger.entries import COLUMN, COLUMNS, Money, Values, decode_rating, money_of
+from farebox.ledger.sealing import Seals
+from farebox.pricing.facts import CostLine, MonthShare, RatedPart
+from farebox.pricing.quotation import month_of
+from farebox.pricing.tiers import MonthToDate
+from farebox.wire.facts import Part
+
+UNPRICED = "unpriced"
+
+_AT = {name: COLUMN[name] for name in COLUMNS}
+_DONE, _RATING, _USAGE = _AT["done"], _AT["rating"], len(COLUMNS)
+_STATE, _COST, _CHARGE = _AT["cost_state"], _AT["cost_pico"], _AT["charge_pico"]
+_BILLABLE, _OCCURRED, _CUSTOMER = _AT["billable"], _AT["occurred_at"], _AT["customer"]
+_COMPLETENESS, _KEY = _AT["completeness"], _AT["key_fingerprint"]
+_MEASURED = slice(_AT["input_tokens"], _AT["reasoning_output_tokens"] + 1)
+_MONTH = RatedPart.__struct_fields__.index("month")
+_CHARGED = RatedPart.__struct_fields__.index("charge_pico")
+_LINE_ID = CostLine.__struct_fields__.index("price_id")
+"""Where a stored part, or a line of it, has these."""
+
+
+class Book(Protocol):
+    """What is asked of a price book."""
+
+    digest: str
+
+    @property
+    def has_contracts(self) -> bool: ...
+    def rate(
+        self,
+        part: Part,
+        *,
+        occurred_at_ns: int,
+        completeness: str,
+        billable: bool,
+        attribution: Mapping[str, str] | None = None,
+        so_far: Mapping[str, MonthToDate] | None = None,
+    ) -> RatedPart: ...
+    def charge_of(self, share: MonthShare, so_far: Mapping[str, MonthToDate]) -> int: ...
+
+
+class _Measured(msgspec.Struct, frozen=True):
+    parts: tuple[Part, ...] = ()
+
+
+class _Done(msgspec.Struct):
+    """What rating needs of a call's record."""
+
+    attribution: dict[str, str] = {}
+    extraction: _Measured = _Measured()
+
+
+_decode_done = msgspec.msgpack.Decoder(_Done).decode
+_decode_usage = msgspec.msgpack.Decoder(_Measured).decode
+
+
+class Rerated(NamedTuple):
+    """A call that other prices make something else of."""
+
+    now: Values
+    parts: tuple[Part, ...]
+    rated: list[RatedPart]
+    money: Money
+    why: str
+
+
+class Tally(NamedTuple):
+    """What became of the calls that were looked at."""
+
+    changed: list[Rerated]
+    sealed: int
+    """Left alone: they lie on a finalised invoice."""
+
+
+def parts_of(call: Values) -> tuple[Part, ...]:
+    """Return the parts of a call as they count now; `call` has `COLUMNS` and the usage."""
+    usage = call[_USAGE]
+    return _decode_usage(usage).parts if usage is not None else _decode_done(call[_DONE]).extraction.parts
+
+
+class Rerating:
+    """Rates calls by one book; months of contracts with tiers are kept up beside it."""
+
+    def __init__(self, book: Book, months: ContractMonths, seals: Seals) -> None:
+        self._book = book
+        self._months = months
+        self._seals = seals
+
+    def rate(self, calls: Iterable[Values], *, priced_too: bool) -> Tally:
+        """Return the calls whose money changes, with the money they are to have."""
+        changed: list[Rerated] = []
+        sealed = 0
+        for call in calls:
+            if not call[_BILLABLE] or (call[_STATE] != UNPRICED and not priced_too):
+                continue
+            if self._seals and self._seals.invoice_of(call[_CUSTOMER], call[_OCCURRED]) is not None:
+                sealed += 1
+                continue
+            found = self._rerated(call)
+            if found is not None:
+                changed.append(found)
+        return Tally(changed, sealed)
+
+    def _rerated(self, call: Values) -> Rerated | None:
+        usage = call[_USAGE]
+        done = _decode_done(call[_DONE])
+        parts = done.extraction.parts if usage is None else _decode_usage(usage).parts
+        if self._book.has_contracts:
+            rated = self._agreed(call, done.attribution, parts)
+        else:
+            rate, at_ns, completeness = self._book.rate, call[_OCCURRED], call[_COMPLETENESS]
+            rated = [
+                rate(part, occurred_at_ns=at_ns, completeness=completeness, billable=True) for part in parts
+            ]
+        before = decode_rating(call[_RATING])
+        money = money_of(rated, billable=True, because=before.not_billable_because, flags=before.flags)
+        same = (
+            money.cost_state == call[_STATE]
+            and money.cost_pico == call[_COST]
+            and money.charge_pico == call[_CHARGE]
+            and money.list_cost_pico == before.list_cost_pico
+        )
+        return None if same else Rerated(call, parts, rated, money, _why(call, rated, before.parts))
+
+    def _agreed(self, call: Values, attribution: Mapping[str, str], parts: Sequence[Part]) -> list[RatedPart]:
+        """Rate under contracts: a call under tiers is charged what its change makes to the month."""
+        asking = {**attribution, "key": call[_KEY]} if call[_KEY] else attribution
+        at_ns, months = call[_OCCURRED], self._months
+        month = month_of(at_ns)
+        before = decode_rating(call[_RATING]).parts
+        rated: list[RatedPart] = []
+        for number, part in enumerate(parts):
+            share, charge = _share_of(before[number]) if number < len(before) else (None, None)
+            if share is not None:
+                months.add(_negative(share))
+                charge = (charge or 0) - self._book.charge_of(share, months.so_far(share.month))
+            money = self._book.rate(
+                part,
+                occurred_at_ns=at_ns,
+                completeness=call[_COMPLETENESS],
+                billable=True,
+                attribution=asking,
+                so_far=months.so_far(month),
+            )
+            if money.month is not None:
+                months.add(money.month)
+                if share is not None and share.term == money.month.term and money.charge_pico is not None:
+                    money = msgspec.structs.replace(money, charge_pico=money.charge_pico + (charge or 0))
+            rated.append(money)
+        return rated
+
+
+def change_of(found: Rerated, request: str | None) -> Change:
+    """Return the correction that makes a call what it was rated to be."""
+    money, call = found.money, found.now
+    replaced = (
+        call[_COMPLETENESS],
+        money.cost_state,
+        money.cost_pico,
+        money.charge_pico,
+        *call[_MEASURED],
+    )
+    return Change(call, replaced, call[_USAGE], money.rating, RERATE, found.why, request)
+
+
+def moved(found: Rerated) -> tuple[int, int]:
+    """Return the cost before and after, nothing known as nought."""
+    return found.now[_COST] or 0, found.money.cost_pico or 0
+
+
+def _why(call: Values, rated: Sequence[RatedPart], before: Sequence[tuple[Any, ...]]) -> str:
+    """Say what made the difference: the prices, by their ids."""
+    ids = [line.price_id for part in rated for line in part.lines if line.price_id]
+    old = {line[_LINE_ID] for part in before for line in part[0] if len(line) > _LINE_ID and line[_LINE_ID]}
+    fresh = [each for each in dict.fromkeys(ids) if each not in old] or list(dict.fromkeys(ids))
+    named = ", ".join(fresh[:3]) + (" …" if len(fresh) > 3 else "")
+    return f"{call[_STATE]}: priced by {named}" if named else f"{call[_STATE]}: no price now"
+
+
+def _share_of(stored: Sequence[Any]) -> tuple[MonthShare | None, int | None]:
+    """Return what a stored part added to its month, and what was charged for it."""
+    if len(stored) <= _MONTH or stored[_MONTH] is None:
+        return None, None
+    return msgspec.convert(stored[_MONTH], MonthShare), stored[_CHARGED]
+
+
+def _negative(share: MonthShare) -> MonthShare:
+    return MonthShare(share.term, share.month, -share.units, -share.base_pico)
+
+
+def shares_of(rating: bytes) -> list[MonthShare]:
+    """Return what a call adds to months of contracts with tiers, by its stored rating."""
+    found = [_share_of(part)[0] for part in decode_rating(rating).parts]
+    return [share for share in found if share is not None]

@@ -1,0 +1,102 @@
+"""The tables of sums: their keys, their dimensions, and the statements that fill them.
+
+Written with the calls are the hour's sums by cell (all dimensions that have few values, together)
+and by each dimension that can have any number, and the combinations no hour has. The rest is
+made of these once an hour or a day is quiet: see settling.py.
+"""
+
+from __future__ import annotations
+
+from farebox.ledger.filter import DIMENSIONS
+from farebox.ledger.measures import MEASURES
+
+MINUTE_NS = 60_000_000_000
+HOUR_NS = 60 * MINUTE_NS
+DAY_NS = 24 * HOUR_NS
+
+ALL = 0
+"""The number of the dimension with one value, all calls."""
+
+NUMBER = {name: number for number, name in enumerate(DIMENSIONS, 1)}
+"""The number that stands for a dimension in the tables."""
+
+CELL = ("surface", "provider", "status", "cost_state", "app", "model", "key", "request_model", "outcome")
+"""Dimensions that are counted together: together they still have few values."""
+
+OPEN = tuple(name for name in DIMENSIONS if name not in CELL)
+"""Dimensions that can have any number of values."""
+
+_PAIRABLE = ("surface", "provider", "status", "cost_state", "app", "model", "key")
+_GROUPED = ("surface", "model", "key")
+PAIRS = {
+    (first, second): number
+    for number, (first, second) in enumerate(
+        (
+            (first, second)
+            for index, first in enumerate(_PAIRABLE)
+            for second in _PAIRABLE[index + 1 :]
+            if first in _GROUPED or second in _GROUPED
+        ),
+        1,
+    )
+}
+"""Two dimensions that are counted together, the one with fewer values first, and their number."""
+
+DAILY_PAIR = ("model", "key")
+"""Has about as many combinations in an hour as there are cells, so only days of it are kept."""
+
+HOURLY_PAIRS = {pair: number for pair, number in PAIRS.items() if pair != DAILY_PAIR}
+
+_KEYS = {
+    "minute_model": ("minute", "provider", "model"),
+    "day_project_model": ("day", "project", "provider", "model"),
+    "day_customer_model": ("day", "customer", "provider", "surface", "model"),
+    "day_customer_key": ("day", "customer", "key"),
+    "hour_cell": ("hour", "cell"),
+    "day_cell": ("day", "cell"),
+    "hour_pair": ("pair", "hour", "a", "b"),
+    "day_pair": ("pair", "day", "a", "b"),
+    "day_value": ("dimension", "day", "value"),
+    "hour_value": ("dimension", "hour", "value"),
+}
+"""Every table of sums and its key."""
+
+SPANNED = frozenset({"hour_value", "hour_cell"})
+"""Tables that also know the first and the last call of a sum."""
+
+KEY_WIDTH = {table: len(key) for table, key in _KEYS.items()}
+"""How many columns the key of every table of sums has; the sums follow."""
+
+_PER_DAY = {"minute": 1440, "hour": 24, "day": 1}
+BUCKETS = {
+    table: next((name, _PER_DAY[name]) for name in key if name in _PER_DAY) for table, key in _KEYS.items()
+}
+"""Every table of sums, the column with its bucket, and how many of these a day has."""
+
+
+def columns_of(table: str) -> tuple[str, ...]:
+    """Return the columns of a table of sums, in order."""
+    return (*_KEYS[table], *MEASURES, *(("first_seq", "last_seq") if table in SPANNED else ()))
+
+
+def upsert_sql(table: str) -> str:
+    """Return the statement that adds sums to one row of `table`."""
+    keys, columns = _KEYS[table], columns_of(table)
+    adding = [f"{name} = {name} + excluded.{name}" for name in MEASURES]
+    if table in SPANNED:
+        adding += [
+            "first_seq = min(first_seq, excluded.first_seq)",
+            "last_seq = max(last_seq, excluded.last_seq)",
+        ]
+    marks = ", ".join("?" * len(columns))
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) "  # noqa: S608 - names from constants
+        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {', '.join(adding)}"
+    )
+
+
+def replace_sql(table: str) -> str:
+    """Return the statement that puts the sums of one row of `table` in the place of earlier ones."""
+    columns = columns_of(table)
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608

@@ -1,0 +1,224 @@
+"""Re-rating: new rows beside the old ones, sums and chain in step, and what is left alone."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from calls import DAY, NOON, TestLedger, batch, done
+
+from farebox import yamltext
+from farebox.home import Home
+from farebox.journal import records
+from farebox.journal.reader import Batch, Position
+from farebox.journal.records import Done, Mark, Rerate
+from farebox.ledger import verify
+from farebox.ledger.apply import Applier
+from farebox.ledger.correcting import REFUSED
+from farebox.ledger.reader import Filter, LedgerReader
+from farebox.ledger.sealing import FINALISED
+from farebox.pricing import load_book
+from farebox.pricing.book import PriceBook
+
+MICRO = 1_000_000
+
+
+def book(pricing: str = "", contracts: str | None = None) -> PriceBook:
+    priced, found = yamltext.parse(pricing or "{}", "farebox.yaml")
+    assert not found
+    agreed = yamltext.parse(contracts, "farebox.yaml")[0] if contracts else None
+    return load_book(priced, contracts=agreed)
+
+
+def new_model(at: int = NOON, **more: object) -> Done:
+    return done(at, model="brand-new", provider="openai", **more)  # type: ignore[arg-type]
+
+
+def request(prices: PriceBook, *seqs: int, priced_too: bool = False) -> Batch:
+    asked = Rerate(at_ns=NOON, seqs=list(seqs), snapshot=prices.digest, priced_too=priced_too)
+    entry = (1, records.RERATE, records.encode(asked))
+    return Batch([entry], [], Position(1, 2000, 2), False)
+
+
+def rerate(ledger: TestLedger, prices: PriceBook, *seqs: int, priced_too: bool = False) -> None:
+    ledger.applier.use(prices)
+    ledger.applier.apply("rerate-1", [request(prices, *seqs, priced_too=priced_too)])
+
+
+@pytest.fixture
+def unpriced(ledger: TestLedger) -> TestLedger:
+    ledger.applier.use(book())
+    ledger.append(new_model(), done(NOON + 1, model="gpt-4o"), new_model(NOON + DAY, key="k2"))
+    return ledger
+
+
+PRICE = "brand-new: {input_per_1m: 10, output_per_1m: 20}"
+
+
+def test_adding_a_price_re_rates_only_rows_marked_unpriced_with_audit(
+    unpriced: TestLedger, home: Home
+) -> None:
+    """AT-C3."""
+    reader = LedgerReader(home)
+    priced_before = reader.totals(Filter(where={"model": "gpt-4o"}))
+    assert reader.totals(Filter()).unpriced_calls == 2
+    rerate(unpriced, book(PRICE + "\ngpt-4o: {input_per_1m: 9999, output_per_1m: 9999}"), 1, 2, 3)
+
+    first, other, last = reader.calls(Filter(), after_seq=0)
+    assert (first.cost_state, first.cost_pico) == ("priced", 10 * 10 * MICRO + 5 * 20 * MICRO)
+    assert other.corrections == []
+    assert reader.totals(Filter(where={"model": "gpt-4o"})) == priced_before
+    assert [(each.was_cost_state, each.was_cost_pico, each.cost_pico) for each in last.corrections] == [
+        ("unpriced", None, first.cost_pico)
+    ]
+    assert last.corrections[0].kind == "rerate"
+    assert "priced by" in last.corrections[0].because
+    assert last.corrections[0].request == "rerate-1"
+    assert last.price_sources == ["user"]
+
+
+def test_totals_breakdowns_and_filters_show_the_corrected_figure_once(
+    unpriced: TestLedger, home: Home
+) -> None:
+    reader = LedgerReader(home)
+    old = reader.totals(Filter())
+    rerate(unpriced, book(PRICE), 1, 3)
+    added = 2 * (10 * 10 * MICRO + 5 * 20 * MICRO)
+    now = reader.totals(Filter())
+    assert (now.calls, now.unpriced_calls) == (3, 0)
+    assert now.cost_pico == old.cost_pico + added
+    for dimension in ("model", "key", "cost_state", "provider", "surface", "customer"):
+        groups = reader.breakdown(Filter(), [dimension])
+        assert sum(group.measures.cost_pico for group in groups) == now.cost_pico
+        assert sum(group.measures.calls for group in groups) == 3
+    assert reader.calls(Filter(where={"cost_state": "unpriced"})) == []
+    assert len(reader.calls(Filter(where={"cost_state": "priced"}))) == 3
+    edge = reader.totals(Filter(since_ns=NOON, until_ns=NOON + 1))
+    assert (edge.calls, edge.cost_pico) == (1, added // 2), "an edge is counted from the calls themselves"
+    assert [row.cost_pico for row in reader.export(Filter(where={"model": "brand-new"}))] == [added // 2] * 2
+    shown = reader.calls(Filter(), 1)[0]
+    assert reader.call(shown.event_id).corrections == shown.corrections
+
+
+def test_the_chain_and_the_sums_hold_after_every_kind_of_batch(unpriced: TestLedger, home: Home) -> None:
+    kept = verify(home).checkpoint
+    prices = book(PRICE)
+    rerate(unpriced, prices, 1)
+    between = verify(home)
+    assert between.ok, between.problems
+    assert between.corrections == 1
+    unpriced.append(new_model(NOON + 5), new_model(NOON + 6))
+    unpriced.applier.apply("p", [batch(new_model(NOON + 7)), request(prices, 3)])
+    rerate(unpriced, book("brand-new: {input_per_1m: 1, output_per_1m: 1}"), 1, 3, 4, priced_too=True)
+    restarted = Applier(unpriced.connection, prices)
+    restarted.apply("proxy-test", [batch(new_model(NOON + 8))])
+    for checkpoint in (kept, between.checkpoint, None):
+        report = verify(home, checkpoint)
+        assert report.ok, report.problems
+    assert verify(home).corrections == 5
+    assert [len(row.corrections) for row in LedgerReader(home).calls(Filter(), after_seq=0)] == [
+        2, 0, 2, 1, 0, 0, 0,
+    ]  # fmt: skip
+
+
+def test_an_edited_or_removed_correction_is_found(unpriced: TestLedger, home: Home) -> None:
+    rerate(unpriced, book(PRICE), 1, 3)
+    kept = verify(home).checkpoint
+    execute = unpriced.connection.execute
+    trigger = execute("SELECT sql FROM sqlite_schema WHERE name = 'correction_never_updated'").fetchone()[0]
+    execute("DROP TRIGGER correction_never_updated")
+    execute("UPDATE correction SET cost_pico = 1 WHERE call_seq = 3")
+    execute(trigger)
+    report = verify(home)
+    assert report.first_bad_seq == 3
+    assert {problem.what for problem in report.problems} >= {"chain", "sums"}
+    trigger = execute("SELECT sql FROM sqlite_schema WHERE name = 'correction_never_deleted'").fetchone()[0]
+    execute("DROP TRIGGER correction_never_deleted")
+    execute("DELETE FROM correction")
+    execute(trigger)
+    assert not verify(home, kept).ok
+
+
+def test_a_correction_is_never_edited_or_deleted(unpriced: TestLedger) -> None:
+    rerate(unpriced, book(PRICE), 1)
+    for statement in ("UPDATE correction SET cost_pico = 1", "DELETE FROM correction"):
+        with pytest.raises(Exception, match="corrections are never"):
+            unpriced.connection.execute(statement)
+
+
+def test_a_request_that_comes_twice_corrects_once(unpriced: TestLedger, home: Home) -> None:
+    rerate(unpriced, book(PRICE), 1, 1, 3)
+    rerate(unpriced, book(PRICE), 1, 3)
+    rerate(unpriced, book(PRICE), 1, 3, priced_too=True)
+    assert [len(row.corrections) for row in LedgerReader(home).calls(Filter(), after_seq=0)] == [1, 0, 1]
+
+
+def test_other_prices_than_those_shown_change_nothing_and_leave_a_mark(
+    unpriced: TestLedger, home: Home
+) -> None:
+    unpriced.applier.use(book(PRICE))
+    unpriced.applier.apply("rerate-1", [request(book("brand-new: {input_per_1m: 7}"), 1, 3)])
+    assert LedgerReader(home).totals(Filter()).unpriced_calls == 2
+    ((kind, detail),) = unpriced.connection.execute("SELECT kind, detail FROM mark").fetchall()
+    assert (kind, msgspec.json.decode(detail)["calls"]) == (REFUSED, 2)
+
+
+def test_a_finalised_invoice_is_never_touched(ledger: TestLedger, home: Home) -> None:
+    ledger.applier.use(book())
+    sealed = {"invoice": "INV-1", "customer": "acme", "since_ns": NOON, "until_ns": NOON + DAY}
+    ledger.append(
+        new_model(attribution={"customer": "acme"}),
+        new_model(NOON + DAY, attribution={"customer": "acme"}),
+        new_model(attribution={"customer": "other"}),
+    )
+    ledger.applier.apply("billing-1", [batch(Mark(at_ns=NOON, kind=FINALISED, detail=sealed))])
+    rerate(ledger, book(PRICE), 1, 2, 3)
+    states = [row.cost_state for row in LedgerReader(home).calls(Filter(), after_seq=0)]
+    assert states == ["unpriced", "priced", "priced"]
+    assert verify(home).ok
+
+
+def test_what_failed_halfway_left_nothing_and_succeeds_the_next_time(
+    unpriced: TestLedger, home: Home
+) -> None:
+    prices = book(PRICE)
+    unpriced.applier.use(prices)
+    unpriced.connection.execute(
+        "CREATE TEMP TRIGGER fail BEFORE INSERT ON main.correction WHEN NEW.call_seq = 3 "
+        "BEGIN SELECT RAISE(ABORT, 'disk'); END"
+    )
+    with pytest.raises(Exception, match="disk"):
+        unpriced.applier.apply("rerate-1", [request(prices, 1, 3)])
+    unpriced.connection.execute("DROP TRIGGER temp.fail")
+    assert LedgerReader(home).totals(Filter()).unpriced_calls == 2
+    unpriced.applier.apply("rerate-1", [request(prices, 1, 3)])
+    assert LedgerReader(home).totals(Filter()).unpriced_calls == 0
+    assert verify(home).ok
+
+
+TIERS = """
+acme:
+  with: customer
+  for: {customer: acme}
+  terms:
+    - tiers: {mode: graduated, measure: tokens, steps: [{up_to: 20, per_1m: 3}, {per_1m: 1}]}
+"""
+
+
+def test_months_of_contracts_with_tiers_follow_a_re_rating(ledger: TestLedger, home: Home) -> None:
+    acme = {"customer": "acme"}
+    ledger.applier.use(book(contracts=TIERS))
+    ledger.append(*(new_model(NOON + number, attribution=acme) for number in range(3)))
+    rerate(ledger, book(PRICE, TIERS), 1, 2, 3)
+    rows = LedgerReader(home).calls(Filter(), after_seq=0)
+    # 45 tokens in the month: 20 at 3, the rest at 1 micro-dollar.
+    assert sum(row.charge_pico or 0 for row in rows) == (20 * 3 + 25 * 1) * MICRO
+    rerate(ledger, book("brand-new: {input_per_1m: 1, output_per_1m: 1}", TIERS), 1, 2, 3, priced_too=True)
+    rows = LedgerReader(home).calls(Filter(), after_seq=0)
+    assert sum(row.charge_pico or 0 for row in rows) == (20 * 3 + 25 * 1) * MICRO
+    stored = ledger.connection.execute("SELECT units, base_pico FROM contract_month").fetchall()
+    assert stored == [("45", str(sum(row.list_cost_pico or 0 for row in rows)))]
+    assert verify(home).ok
+    ledger.connection.execute("UPDATE contract_month SET units = '44'")
+    assert [problem.what for problem in verify(home).problems] == ["month"]
+    ledger.connection.execute("DELETE FROM contract_month")
+    assert [problem.what for problem in verify(home).problems] == ["month"]
