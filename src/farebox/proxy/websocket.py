@@ -201,11 +201,10 @@ class Socket:
         """Pass on what the client sends."""
         self.touched = self.proxy.tick
         self.session.request_bytes += len(data)
-        turn = self.turn
-        if turn is not None:
-            turn.request_bytes += len(data)
         if self.from_client is not None:
             self.listen(self.from_client, data)
+        if self.turn is not None:
+            self.turn.request_bytes += len(data)
         if self.upstream is not None:
             self.upstream.write(data)
         return b""
