@@ -30,7 +30,7 @@ class _Lines:
         self.headers.append((name.lower(), value))
 
 
-def read_request(head: bytes, hosts: frozenset[bytes]) -> RequestHead | Refusal:
+def read_request(head: bytes, hosts: frozenset[bytes], *, pages: bool = False) -> RequestHead | Refusal:
     """Return the accepted request head of `head`, which ends with an empty line."""
     lines = _Lines()
     parser = httptools.HttpRequestParser(lines)
@@ -41,7 +41,7 @@ def read_request(head: bytes, hosts: frozenset[bytes]) -> RequestHead | Refusal:
     except httptools.HttpParserError as error:
         # llhttp's sentences are fixed: they never quote the request.
         return malformed(str(error)[:120])
-    return judge_request(head, lines.headers, hosts, parsed_method=parser.get_method())
+    return judge_request(head, lines.headers, hosts, parsed_method=parser.get_method(), pages=pages)
 
 
 def read_response(head: bytes, *, to_head: bool) -> ResponseHead | Refusal:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from farebox.catalog import Catalog, Endpoint, Provider
 from farebox.config import Config
 from farebox.proxy.limits import Limits
+from farebox.proxy.placed import make_origin
 from farebox.proxy.upstream import Origin
 from farebox.wire.extract import plan_for
 from farebox.wire.reading import value_pattern
@@ -88,8 +89,9 @@ class Routes:
             if not provider.upstream:
                 continue
             configured = config.providers.get(name)
-            origin = Origin(
+            origin = make_origin(
                 provider.upstream,
+                config.interception.addresses,
                 limits=limits,
                 private_allowed=configured is not None and configured.upstream is not None,
                 own_ports=own_ports,

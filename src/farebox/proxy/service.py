@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -23,6 +25,8 @@ from farebox.proxy import answers
 from farebox.proxy.attribution import Fingerprints
 from farebox.proxy.client import ClientConnection
 from farebox.proxy.deaf import MakeMeter
+from farebox.proxy.forward import Forward
+from farebox.proxy.interception import Interception
 from farebox.proxy.limits import Limits
 from farebox.proxy.routes import Routes
 from farebox.proxy.upstream import client_tls
@@ -40,6 +44,15 @@ class Journal(Protocol):
     def append(self, record_type: int, payload: bytes) -> int: ...
     def when_durable(self, position: int, callback: Callable[[], None]) -> None: ...
     def close(self) -> None: ...
+
+
+class Served(Protocol):
+    """A client's connection, whatever is spoken on it."""
+
+    since: float
+
+    def sweep(self, now: float) -> None: ...
+    def cut_off(self) -> None: ...
 
 
 class NoJournal:
@@ -79,6 +92,9 @@ class Proxy:
         labels: Mapping[str, str] | None = None,
         meter: MakeMeter = Meter,
         clients_max: int = 4096,
+        authority: Path | None = None,
+        pins: Path | None = None,
+        password: str = "",
     ) -> None:
         self.limits = Limits() if limits is None else limits
         self.journal = journal
@@ -89,7 +105,7 @@ class Proxy:
         self.meter = meter
         self.clients_max = clients_max
         self.waits_for_disk = config.durability == "power"
-        self.clients: set[ClientConnection] = set()
+        self.clients: set[Served] = set()
         self.in_flight = 0
         self.refused = 0
         """Requests refused before they were routed to a provider."""
@@ -99,19 +115,24 @@ class Proxy:
         self.tick = 0.0
         """The loop's clock, read once a sweep: limits in time need no more."""
         self._config = config
-        self._own_ports: frozenset[int] = frozenset()
-        self._tls: Any = None
+        self.own_ports: frozenset[int] = frozenset()
+        self._tls: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
         self._pending: socket.socket | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._started = time.time()
         self.routes = Routes(
-            catalog, config, limits=self.limits, own_ports=lambda: self._own_ports, tls=self._client_tls
+            catalog, config, limits=self.limits, own_ports=lambda: self.own_ports, tls=self.client_tls
         )
+        interception = Interception(self, catalog, config, authority=authority, pins=pins)
+        self.forward = Forward(self, interception, password=password, ports=config.interception.ports)
 
-    def _client_tls(self) -> Any:
+    def client_tls(self) -> ssl.SSLContext:
+        """Return the one context for upstreams: it always verifies."""
         if self._tls is None:
             self._tls = client_tls()  # reads some hundred certificates: only when they are needed
+            if self._config.interception.ca_file is not None:
+                self._tls.load_verify_locations(self._config.interception.ca_file)
         return self._tls
 
     @property
@@ -124,7 +145,7 @@ class Proxy:
         self.loop = asyncio.get_running_loop()
         host, port = listener.getsockname()[:2]
         self.hosts = allowed_hosts(port, (host, self._config.listen.host))
-        self._own_ports = frozenset((port, self._config.listen.port, self._config.dashboard.port)) - {0}
+        self.own_ports = frozenset((port, self._config.listen.port, self._config.dashboard.port)) - {0}
         self.tick = self.loop.time()
         if keep_pending:
             self._pending = listener.dup()
@@ -164,6 +185,7 @@ class Proxy:
             self._sweeper.cancel()
         for origin in self.routes.origins:
             origin.close()
+        self.forward.interception.close()
         await asyncio.sleep(0)
 
     def cut_off(self) -> None:

@@ -1,0 +1,192 @@
+"""End a client's TLS for a provider's host and serve what is inside like any other request.
+
+The one difference is the route: the name in `CONNECT` has chosen it, and the `Host` of every
+request has to say the same. Metering, limits and policy are `ClientConnection`'s.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from farebox.certificates.names import HOST, matches
+from farebox.proxy.client import ClientConnection
+from farebox.proxy.leaves import Leaves
+from farebox.proxy.pins import Pins
+from farebox.proxy.placed import make_origin
+from farebox.proxy.routes import Route
+
+if TYPE_CHECKING:
+    from farebox.catalog import Catalog, Provider
+    from farebox.config import Config
+    from farebox.proxy.service import Proxy
+    from farebox.proxy.tunnel import ClientSide
+
+_ROUTES_MAX = 512
+_PORTS = {True: 443, False: 80}
+_PROTOCOLS = ("http/1.1",)
+
+REJECTIONS = frozenset(
+    (
+        "TLSV1_ALERT_UNKNOWN_CA",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_REVOKED",
+        "TLSV1_ALERT_ACCESS_DENIED",
+    )
+)
+"""How TLS libraries say that they do not accept our certificate."""
+
+
+class InterceptedConnection(ClientConnection):
+    """A client's connection whose requests all go to one provider's host."""
+
+    __slots__ = ("agent", "forwards", "hosts", "interception", "pages", "spoken", "via")
+
+    def __init__(self, proxy: Proxy, via: Route, hosts: frozenset[bytes], *, forwards: bool) -> None:
+        super().__init__(proxy)
+        self.via = via
+        self.hosts = hosts
+        self.forwards = forwards
+        self.pages = not forwards
+        """What is inside TLS may come from a web page: the client trusts us with what it trusts the
+        provider with."""
+        self.interception: Interception | None = None
+        self.agent = ""
+        self.spoken = forwards
+
+    def find(self, path: bytes) -> tuple[Route, bytes] | None:
+        return self.via, path
+
+    def data_received(self, data: bytes) -> None:
+        if not self.spoken:
+            self.spoken = True
+            if self.interception is not None:
+                self.interception.pins.trusted(self.via.origin.host, self.agent)
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.spoken and self.interception is not None and not self.proxy.draining:
+            self.interception.pins.closed(self.via.origin.host, self.agent)
+        super().connection_lost(exc)
+
+
+class Interception:
+    """Which hosts one proxy answers for, and how."""
+
+    def __init__(
+        self, proxy: Proxy, catalog: Catalog, config: Config, *, authority: Path | None, pins: Path | None
+    ) -> None:
+        self.proxy = proxy
+        self.leaves = Leaves(authority, _PROTOCOLS) if authority is not None else None
+        self.pins = Pins(pins)
+        self._catalog = catalog
+        self._addresses = config.interception.addresses
+        self._never = config.interception.never
+        self._routes: dict[tuple[str, int, bool, bool], Route] = {}
+        self._own: dict[tuple[str, int, bool], Provider] = {}
+        """Upstreams of the configuration, which may be on any port."""
+        for name in config.providers:
+            provider = catalog.provider(name)
+            parts = urlsplit(provider.upstream) if provider is not None else None
+            if provider is not None and parts is not None and parts.hostname:
+                secure = parts.scheme == "https"
+                self._own.setdefault((parts.hostname, parts.port or _PORTS[secure], secure), provider)
+
+    def wants(self, host: str, port: int, agent: str) -> bool:
+        """Return whether the TLS of this client to `host` is to be ended here."""
+        if self.leaves is None or self._provider(host, port, secure=True) is None:
+            return False
+        authority = self.leaves.authority()
+        return (
+            authority is not None and authority.covers(host) and not self.pins.active(host, self.named(agent))
+        )
+
+    def named(self, agent: str) -> str:
+        """Return what a client is called: by itself, else by the run it belongs to."""
+        return agent or self.proxy.labels.get("app", "")
+
+    def route(self, host: str, port: int, *, secure: bool, trusted: bool = False) -> Route | None:
+        """Return the way to a host that is metered, None for all others.
+
+        `trusted`: the client could reach private addresses without us, so it may through us.
+        """
+        key = (host, port, secure, trusted)
+        found = self._routes.get(key)
+        if found is not None:
+            return found
+        provider = self._provider(host, port, secure=secure)
+        if provider is None or (len(self._routes) >= _ROUTES_MAX and not self._make_room()):
+            return None
+        shown = host if port == _PORTS[secure] else f"{host}:{port}"
+        proxy = self.proxy
+        origin = make_origin(
+            f"{'https' if secure else 'http'}://{shown}",
+            self._addresses,
+            limits=proxy.limits,
+            private_allowed=trusted or (host, port, secure) in self._own,
+            own_ports=lambda: proxy.own_ports,
+            tls=proxy.client_tls,
+        )
+        proxy.routes.origins.append(origin)
+        route = self._routes[key] = Route(provider, origin)
+        return route
+
+    async def terminate(self, side: ClientSide, route: Route, agent: str, context: ssl.SSLContext) -> None:
+        """End the TLS of a client that has been told that it is connected."""
+        proxy = self.proxy
+        origin = route.origin
+        client = self.named(agent)
+        shown = origin.authority.encode("ascii")
+        hosts = frozenset((shown, origin.host.encode("ascii") + b":443") if b":" not in shown else (shown,))
+        connection = InterceptedConnection(proxy, route, hosts, forwards=False)
+        connection.interception, connection.agent = self, client
+        try:
+            transport = await proxy.loop.start_tls(
+                side.transport,
+                connection,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=proxy.limits.client_head_s,
+            )
+        except ssl.SSLError as error:
+            reason = error.reason or ""
+            if reason in REJECTIONS:
+                self.pins.rejected(origin.host, client, reason.partition("ALERT_")[2].lower())
+            else:
+                self.pins.closed(origin.host, client)
+            transport = None
+        except (OSError, EOFError, TimeoutError):
+            self.pins.closed(origin.host, client)
+            transport = None
+        finally:
+            proxy.clients.discard(side)
+            side.opening = None
+        if transport is None:
+            side.transport.abort()
+            return
+        connection.connection_made(transport)
+
+    def close(self) -> None:
+        if self.leaves is not None:
+            self.leaves.close()
+
+    def _provider(self, host: str, port: int, *, secure: bool) -> Provider | None:
+        if self._never and matches(host, self._never):
+            return None
+        found = self._own.get((host, port, secure))
+        if found is None and port == _PORTS[secure] and HOST.fullmatch(host):
+            found = self._catalog.by_host(host)
+        return found
+
+    def _make_room(self) -> bool:
+        """Forget a host that nobody uses; return whether there was one."""
+        for key, route in self._routes.items():
+            if not route.origin.live:
+                del self._routes[key]
+                self.proxy.routes.origins.remove(route.origin)
+                return True
+        return False
