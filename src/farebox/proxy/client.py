@@ -26,6 +26,7 @@ from farebox.wire.http_policy import (
 
 if TYPE_CHECKING:
     from farebox.proxy.prepared import Prepared
+    from farebox.proxy.routes import Route
     from farebox.proxy.service import Proxy
     from farebox.proxy.websocket import Socket
 
@@ -120,6 +121,21 @@ class ClientConnection(asyncio.Protocol):
             self.resume_reading()
             if self.buffer:
                 self._next()
+
+    # What an intercepted connection has otherwise.
+
+    forwards = True
+    """Whether requests for other hosts are looked after, too."""
+    pages = False
+
+    @property
+    def hosts(self) -> frozenset[bytes]:
+        """The exact `Host` values that may be asked for."""
+        return self.proxy.hosts
+
+    def find(self, path: bytes) -> tuple[Route, bytes] | None:
+        """Return the route of a path and the path below it."""
+        return self.proxy.routes.find(path)
 
     # What exchanges call.
 
@@ -220,6 +236,8 @@ class ClientConnection(asyncio.Protocol):
             self._await_rest(data)
             return
         self.buffer = b""
+        if self.forwards and self.proxy.forward.takes(self, data, end):
+            return
         length = None
         prepared = self.prepared
         if prepared is not None:
@@ -251,7 +269,7 @@ class ClientConnection(asyncio.Protocol):
         """Return an accepted head; refuse others."""
         request = head_limit(head) if len(head) > LINE_BYTES_MAX else None
         if request is None:
-            request = read_request(head, self.proxy.hosts)
+            request = read_request(head, self.hosts, pages=self.pages)
         if isinstance(request, RequestHead):
             return request
         self._refuse(request)

@@ -33,7 +33,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 def begin(proxy: Proxy, client: ClientConnection, request: RequestHead) -> Prepared | None:
     """Route an accepted request; None where we have answered it ourselves."""
-    found = proxy.routes.find(request.path)
+    found = client.find(request.path)
     if found is None:
         keep = not (request.close or request.has_body or proxy.draining)
         client.finish(proxy.own_answer(request, close=not keep), keep=keep, unread=request.has_body)
