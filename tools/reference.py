@@ -17,6 +17,7 @@ from farebox.cli.coverage import Coverage
 from farebox.cli.exits import MEANINGS
 from farebox.cli.export import NESTED, csv_columns
 from farebox.cli.prices.show import PricesAnswer
+from farebox.cli.rerate import Difference, RerateAnswer
 from farebox.ledger.missing import Missing
 from farebox.ledger.rows import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.ledger.verification import Problem
@@ -88,6 +89,8 @@ def json_page() -> str:
         answers.StatusAnswer,
         answers.VerifyAnswer,
         PricesAnswer,
+        RerateAnswer,
+        Difference,
         answers.PeriodAnswer,
         answers.Totals,
         answers.GroupAnswer,

@@ -70,6 +70,7 @@ class VerifyAnswer(msgspec.Struct, kw_only=True):
     schema: str = "farebox.verify/1"
     rows: int
     marks: int
+    corrections: int
     checkpoint: str | None
     """The chain's head, to keep somewhere else and give to a later `verify`."""
     problems: list[Problem]

@@ -25,6 +25,7 @@ _COMMANDS = {
     "export": "farebox.cli.export:export",
     "verify": "farebox.cli.verify:verify",
     "prices": "farebox.cli.prices:app",
+    "rerate": "farebox.cli.rerate:rerate",
     "completion": "farebox.cli.completion:completion",
 }
 
@@ -43,6 +44,7 @@ _HELP = {
     "explain": "Print a call's receipt: quantity × unit price = amount, line by line.",
     "export": "Write every call as JSON lines or CSV.",
     "verify": "Check that the ledger is complete and unedited.",
+    "rerate": "Show what the prices in force make of unpriced calls; correct them with --apply.",
     "prices": "Look at prices, check them, set, import and update them.",
     "completion": "Print or install completion for bash, zsh or fish.",
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from farebox.cli.screen import BOLD, DIM, Column, call_money, clean, count, money, paint, table
 from farebox.config import Config
 from farebox.home import Home
-from farebox.ledger.rows import CallRow, PartRow
+from farebox.ledger.rows import CallRow, CorrectionRow, EstimateRow, PartRow
 from farebox.money import display_usd, usd_text
 from farebox.pricing.facts import CostLine
 
@@ -106,9 +106,28 @@ def call_receipt(call: CallRow) -> str:
     lines += ["", _sum_line(call)]
     if call.charge_pico is not None and call.charge_pico != call.cost_pico:
         lines.append(f"customer's price {_exact(call.charge_pico)}{_markup(call)}")
+    if call.estimate is not None:
+        lines.append(_bounds(call.estimate))
+    lines += [_correction(each) for each in call.corrections]
     if call.flags:
         lines.append(f"flags: {', '.join(clean(flag) for flag in call.flags)}")
     return "\n".join(lines)
+
+
+def _bounds(found: EstimateRow) -> str:
+    low, high = found.cost_low_pico, found.cost_high_pico
+    money = f"{_exact(low)} to {_exact(high)}, " if low is not None and high is not None else ""
+    return (
+        f"estimated ({clean(found.method)}): {money}"
+        f"{found.input_tokens_low:,} to {found.input_tokens_high:,} tokens in, "
+        f"{found.output_tokens_low:,} to {found.output_tokens_high:,} out"
+    )
+
+
+def _correction(found: CorrectionRow) -> str:
+    before = call_money(found.was_cost_pico, found.was_cost_state)
+    after = call_money(found.cost_pico, found.cost_state)
+    return f"corrected {found.recorded_at} ({found.kind}): {before} → {after} · {clean(found.because)}"
 
 
 def _part_lines(part: PartRow, *, several: bool) -> list[str]:

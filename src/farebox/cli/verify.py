@@ -34,6 +34,7 @@ def verify(
             answers.VerifyAnswer(
                 rows=report.rows,
                 marks=report.marks,
+                corrections=report.corrections,
                 checkpoint=report.checkpoint,
                 problems=report.problems,
                 coverage=found,
@@ -59,8 +60,9 @@ def render(report: Report, found: Coverage) -> str:
         return "\n".join([*lines, *missing])
     lines = [
         *missing,
-        f"{paint('✔', GREEN)} {count(report.rows, 'call')}: "
-        "every row, sum and position is as it was appended",
+        f"{paint('✔', GREEN)} {count(report.rows, 'call')}"
+        + (f" and {count(report.corrections, 'correction')}" if report.corrections else "")
+        + ": every row, sum and position is as it was appended",
     ]
     if report.checkpoint:
         lines.append(f"checkpoint {report.checkpoint}")

@@ -184,6 +184,12 @@ def moved(found: Rerated) -> tuple[int, int]:
     return found.now[_COST] or 0, found.money.cost_pico or 0
 
 
+def named(found: Rerated) -> tuple[str, str | None, bool]:
+    """Return provider and model of a call, and whether it had no price."""
+    call = found.now
+    return call[_AT["provider"]], call[_AT["model"]], call[_STATE] == UNPRICED
+
+
 def _why(call: Values, rated: Sequence[RatedPart], before: Sequence[tuple[Any, ...]]) -> str:
     """Say what made the difference: the prices, by their ids."""
     ids = [line.price_id for part in rated for line in part.lines if line.price_id]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -16,6 +16,10 @@ from farebox.clock import iso, now_ns
 from farebox.errors import PriceFileError, UsageError
 from farebox.pricing.batches import Batch, normalised, read_batch, suspicion
 from farebox.pricing.price_folder import entries_of, folder_of, write_prices
+
+if TYPE_CHECKING:
+    from farebox.home import Home
+    from farebox.pricing.book import PriceBook
 
 EVER = "ever"
 
@@ -59,10 +63,10 @@ def set_price(
         if (old.get("effective_from"), old.get("when")) != (entry.get("effective_from"), entry.get("when"))
     ]
     entries[model] = [*same, entry]
-    _write(chosen, path, entries, "Prices set by `farebox prices set`.")
+    book = _write(chosen, path, entries, "Prices set by `farebox prices set`.")
     shown = ", ".join(f"{clean(name)} {clean(usd)}" for name, usd in entry.items() if isinstance(usd, str))
     print(f"{clean(model)}: {shown}, in {path}")
-    print("It holds for calls from now on; rows in the ledger stay as they were appended.")
+    _tell(home, book)
     return OK
 
 
@@ -103,13 +107,24 @@ def import_file(
         starts = [(entry.get("effective_from"), entry.get("when")) for entry in fresh]
         old[:] = [entry for entry in old if (entry.get("effective_from"), entry.get("when")) not in starts]
         old.extend(fresh)
-    _write(chosen, path, known, f"Imported by `farebox prices import {file.name}`.")
+    book = _write(chosen, path, known, f"Imported by `farebox prices import {file.name}`.")
     print(f"{count(len(entries), 'model')} imported into {path}")
+    _tell(home, book)
     return OK
 
 
-def _write(place: Place, path: Path, entries: dict[str, list[dict[str, Any]]], comment: str) -> None:
-    """Write a price file and take it back if with it the prices would not be sound.
+def _tell(home: Home, book: PriceBook) -> None:
+    """Say what the new prices are for: calls to come, and on request those without a price."""
+    from farebox.cli.rerate import would_rerate
+
+    print("It holds for calls from now on; calls that have a price keep it.")
+    more = would_rerate(home, book)
+    if more is not None:
+        print(more)
+
+
+def _write(place: Place, path: Path, entries: dict[str, list[dict[str, Any]]], comment: str) -> PriceBook:
+    """Write a price file and take it back if with it the prices would not be sound; return the prices.
 
     Raises:
         FindingsError: With everything that is wrong; the file is as it was.
@@ -117,7 +132,7 @@ def _write(place: Place, path: Path, entries: dict[str, list[dict[str, Any]]], c
     before = path.read_bytes() if path.is_file() else None
     write_prices(path, entries, comment)
     try:
-        open_book(place)
+        return open_book(place)[1]
     except BaseException:
         if before is None:
             path.unlink()

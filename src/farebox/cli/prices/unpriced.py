@@ -152,7 +152,7 @@ def render(models: list[Unpriced]) -> str:
         named = clean(f"{first.provider}/{first.model}")
         lines.append(f"Set one:  farebox prices set {named} {rates} --from {first.first_at[:10]}")
     if any(each.priceable_calls for each in models):
-        lines.append("Rows stay as they were appended; what prices would make of them is shown above.")
+        lines.append("Show them:  farebox rerate     Correct them:  farebox rerate --apply")
     return "\n".join(lines)
 
 
