@@ -14,7 +14,7 @@ import msgspec
 
 from farebox.catalog import routes
 from farebox.catalog.loading import load_data
-from farebox.catalog.shape import EndpointData, ProviderData, UsageFormat
+from farebox.catalog.shape import EndpointData, ProviderData, UsageFormat, Vendor
 from farebox.config import ProviderConfig
 
 __all__ = ["Catalog", "Endpoint", "Provider", "load"]
@@ -112,8 +112,10 @@ class Provider:
 class Catalog:
     """Every provider, by the path's first segment and by host."""
 
-    def __init__(self, providers: Mapping[str, Provider]) -> None:
+    def __init__(self, providers: Mapping[str, Provider], vendors: tuple[Vendor, ...] = ()) -> None:
         self.providers = dict(providers)
+        self.vendors = vendors
+        """Whose names for customer, user, session … are understood."""
         self._exact: dict[str, Provider] = {}
         self._globs: list[tuple[re.Pattern[str], Provider]] = []
         for provider in self.providers.values():
@@ -158,7 +160,7 @@ def load(providers: Mapping[str, ProviderConfig] | None = None) -> Catalog:
         if configured.hosts:
             base = msgspec.structs.replace(base, hosts=(*configured.hosts, *base.hosts))
         data[name] = base
-    return Catalog({name: Provider(entry, loaded.formats) for name, entry in data.items()})
+    return Catalog({name: Provider(entry, loaded.formats) for name, entry in data.items()}, loaded.vendors)
 
 
 def _derive(name: str, spoken: ProviderData, speaks: str) -> ProviderData:

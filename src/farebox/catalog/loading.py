@@ -15,12 +15,13 @@ from typing import Any, cast
 import msgspec
 
 from farebox import home
-from farebox.catalog.shape import CatalogData, ProviderData, UsageFormat
+from farebox.catalog.shape import CatalogData, ProviderData, UsageFormat, Vendor
 from farebox.errors import CatalogError, Finding, StateDirectoryError
 
 FOLDER = Path(__file__).resolve().parent
 COMPILED = FOLDER / "catalog.msgpack"
 """Where the wheel has the catalog compiled; a clone compiles it into the state directory."""
+_ATTRIBUTION = "attribution.yaml"
 _LISTS = (
     "usage",
     "watch",
@@ -46,7 +47,7 @@ def load_data() -> CatalogData:
     """Return the compiled catalog: the wheel's, or the cache's while no file has changed."""
     with contextlib.suppress(OSError, msgspec.MsgspecError):
         return msgspec.msgpack.decode(COMPILED.read_bytes(), type=CatalogData)
-    files = sorted(FOLDER.glob("*/provider.yaml"))
+    files = sources(FOLDER)
     place = home.locate()
     cached = place.cache / f"catalog-{_digest(files)}.msgpack"
     with contextlib.suppress(OSError, msgspec.MsgspecError):
@@ -62,14 +63,18 @@ def load_data() -> CatalogData:
 
 def compile_catalog(folder: Path) -> bytes:
     """Return the catalog of a source tree as the wheel carries it."""
-    return msgspec.msgpack.encode(read_catalog(sorted(folder.glob("*/provider.yaml"))))
+    return msgspec.msgpack.encode(read_catalog(sources(folder)))
+
+
+def sources(folder: Path) -> list[Path]:
+    """Return the files that the catalog is made of."""
+    return [*sorted(folder.glob("*/provider.yaml")), folder / _ATTRIBUTION]
 
 
 def _digest(files: list[Path]) -> str:
     """Return a digest of what the sources are, from their metadata alone: starting is fast."""
     state = hashlib.sha256()
-    sources = (*files, Path(__file__), FOLDER / "shape.py")
-    for file in sources:
+    for file in (*files, Path(__file__), FOLDER / "shape.py"):
         status = os.stat(file)  # noqa: PTH116
         state.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
     return state.hexdigest()[:24]
@@ -81,7 +86,8 @@ def read_catalog(files: list[Path]) -> CatalogData:
 
     findings: list[Finding] = []
     plain: dict[str, dict[str, Any]] = {}
-    sources: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    vendors: tuple[Vendor, ...] = ()
     for file in files:
         node, problems = yamltext.read(file)
         findings += problems
@@ -89,9 +95,15 @@ def read_catalog(files: list[Path]) -> CatalogData:
             findings.append(Finding(str(file), 1, "", "nothing", "a provider"))
             continue
         raw = node.plain()
+        if file.name == _ATTRIBUTION:
+            try:
+                vendors = read_vendors(raw)
+            except (msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
+                findings.append(Finding(str(file), 1, "vendors", str(error), "vendors and their names"))
+            continue
         name = str(raw.get("id") or file.parent.name)
         plain[name] = raw
-        sources[name] = str(file)
+        origins[name] = str(file)
     providers: dict[str, ProviderData] = {}
     formats: dict[str, UsageFormat] = {}
     for name, raw in plain.items():
@@ -103,10 +115,28 @@ def read_catalog(files: list[Path]) -> CatalogData:
                     formats[reference] = msgspec.convert(spelled, UsageFormat, strict=False)
             providers[name] = msgspec.convert(resolved, ProviderData, strict=False)
         except (msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
-            findings.append(Finding(sources[name], 1, name, str(error), "a valid provider"))
+            findings.append(Finding(origins[name], 1, name, str(error), "a valid provider"))
     if findings:
         raise CatalogError(findings)
-    return CatalogData(providers, formats)
+    return CatalogData(providers, formats, vendors)
+
+
+def read_vendors(raw: dict[str, Any]) -> tuple[Vendor, ...]:
+    """Return `attribution.yaml` with its shorthands spelled out."""
+
+    def said(value: Any) -> dict[str, Any]:
+        if isinstance(value, str):
+            return {"attribution": value}
+        spelled = _mapping(value)
+        return {("kind" if key == "as" else key): entry for key, entry in spelled.items()}
+
+    entries: list[dict[str, Any]] = []
+    for vendor in raw["vendors"]:
+        entry = dict(vendor)
+        for place in ("headers", "body"):
+            entry[place] = {str(name): said(value) for name, value in _mapping(entry.get(place)).items()}
+        entries.append(entry)
+    return msgspec.convert(entries, tuple[Vendor, ...])
 
 
 def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -238,9 +238,32 @@ class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
     endpoints: tuple[EndpointData, ...] = ()
 
 
+class Said(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one header or field of another product says."""
+
+    attribution: str = ""
+    """`user`, `tag.*` …; nothing for the kinds that carry their own names."""
+    kind: Literal["text", "tags", "json", "traceparent", "baggage", "hashed"] = "text"
+    fields: dict[str, str] = {}
+    """For `json`: key to attribution."""
+
+
+class Vendor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The names one product uses, and which of its headers go no further."""
+
+    vendor: str
+    headers: dict[str, Said] = {}
+    body: dict[str, Said] = {}
+    baggage: dict[str, str] = {}
+    remove: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+
 class CatalogData(msgspec.Struct, frozen=True):
     """The whole compiled catalog as it lies in the cache."""
 
     providers: dict[str, ProviderData]
     formats: dict[str, UsageFormat]
     """By absolute name (`openai/chat`): providers share them."""
+    vendors: tuple[Vendor, ...] = ()
+    """Whose names for attribution are understood."""
