@@ -36,6 +36,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     inject_include_usage: bool = False
     """Whether the host accepts `stream_options.include_usage` here and streams no usage without."""
     model_prefixes: tuple[str, ...] = ()
+    vendors: tuple[Vendor, ...] = ()
+    """Whose names for customer, user, session … a request may use."""
 
     @property
     def metered(self) -> bool:
@@ -51,8 +53,11 @@ class Endpoint(msgspec.Struct, frozen=True):
 class Provider:
     """One provider of the catalog as the configuration left it."""
 
-    def __init__(self, data: ProviderData, formats: Mapping[str, UsageFormat]) -> None:
+    def __init__(
+        self, data: ProviderData, formats: Mapping[str, UsageFormat], vendors: tuple[Vendor, ...] = ()
+    ) -> None:
         self.data = data
+        self.vendors = vendors
         self.formats = formats
         self.id = data.id
         self.name = data.name
@@ -87,7 +92,9 @@ class Provider:
             if wanted in (method, "*") and pattern.match(path):
                 return endpoint
         free = "management" if method in _READS else None
-        return Endpoint(self.id, self.data.prices or self.id, f"{self.id}.other", free=free)
+        return Endpoint(
+            self.id, self.data.prices or self.id, f"{self.id}.other", free=free, vendors=self.vendors
+        )
 
     def _route(self, entry: EndpointData) -> tuple[str, re.Pattern[str], Endpoint]:
         data = self.data
@@ -105,6 +112,7 @@ class Provider:
             free=entry.free,
             inject_include_usage=entry.include_usage and data.accepts_include_usage,
             model_prefixes=data.model_prefixes,
+            vendors=self.vendors,
         )
         return entry.method, pattern, endpoint
 
@@ -160,7 +168,10 @@ def load(providers: Mapping[str, ProviderConfig] | None = None) -> Catalog:
         if configured.hosts:
             base = msgspec.structs.replace(base, hosts=(*configured.hosts, *base.hosts))
         data[name] = base
-    return Catalog({name: Provider(entry, loaded.formats) for name, entry in data.items()}, loaded.vendors)
+    return Catalog(
+        {name: Provider(entry, loaded.formats, loaded.vendors) for name, entry in data.items()},
+        loaded.vendors,
+    )
 
 
 def _derive(name: str, spoken: ProviderData, speaks: str) -> ProviderData:
