@@ -13,15 +13,25 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from farebox.catalog.shape import Vendor
+from farebox.wire.attribution import Found, names_of
 from farebox.wire.framing.largejson import JsonPruner
 
 SMALL_BYTES = 64 * 1024
 _FIELD_MAX = 256
 _FORM_CARRY = 4096
 _FORM_FIELDS = rb"model|stream|user|response_format|language|n|size|quality|duration|seconds"
-_TAG = "x-farebox-tag-"
-_OWN = "x-farebox-"
-_BASE_KEYS = ("model", "stream", "stream_options", "user", "metadata", "safety_identifier")
+_BASE_KEYS = (
+    "model",
+    "stream",
+    "stream_options",
+    "user",
+    "metadata",
+    "safety_identifier",
+    "litellm_metadata",
+    "litellm_session_id",
+    "requestMetadata",
+)
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -120,6 +130,9 @@ class _Base(msgspec.Struct, gc=False):
     user: Any = None
     metadata: Any = None
     safety_identifier: Any = None
+    litellm_metadata: Any = None
+    litellm_session_id: Any = None
+    requestMetadata: Any = None
 
 
 _decode_base = msgspec.json.Decoder(_Base).decode
@@ -152,6 +165,10 @@ def plain_facts(text: bytes, headers: Headers, path: str) -> RequestFacts | None
         return None
     if body.user is not None or body.metadata is not None or body.safety_identifier is not None:
         return None
+    if body.litellm_metadata is not None or body.litellm_session_id is not None:
+        return None
+    if body.requestMetadata is not None:
+        return None
     stream, options = body.stream, body.stream_options
     if stream is not True and options is None and stream != "true" and ":stream" not in path:
         return RequestFacts(request_model=model[:_FIELD_MAX])
@@ -163,9 +180,17 @@ def plain_facts(text: bytes, headers: Headers, path: str) -> RequestFacts | None
 
 
 def facts(
-    body: Mapping[str, Any], headers: Headers, query: str, path_values: Mapping[str, str], path: str
+    body: Mapping[str, Any],
+    headers: Headers,
+    query: str,
+    path_values: Mapping[str, str],
+    path: str,
+    vendors: Sequence[Vendor] = (),
 ) -> RequestFacts:
-    """Return what the request said. The body's model wins over the path's and the query's."""
+    """Return what the request said. The body's model wins over the path's and the query's.
+
+    `vendors` are those whose names for customer, user, session … are understood.
+    """
     model = body.get("model")
     if not isinstance(model, str) or not model:
         model = path_values.get("model")
@@ -173,44 +198,20 @@ def facts(
         model = parse_qs(query).get("model", [""])[0]
     stream = body.get("stream")
     options = body.get("stream_options")
-    attribution, origins = _attribution(body, headers)
+    names, found = names_of(vendors), Found()
+    names.of_headers(headers, found, _unhashed)
+    names.of_body(body, found)
     return RequestFacts(
         request_model=model[:_FIELD_MAX] if model else None,
         stream=stream is True or stream == "true" or ":stream" in path,
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,  # pyright: ignore[reportUnknownMemberType]
-        attribution=attribution,
-        attribution_from=origins,
+        attribution=found.attribution,
+        attribution_from=found.sources,
     )
 
 
-def _attribution(body: Mapping[str, Any], headers: Headers) -> tuple[dict[str, str], dict[str, str]]:
-    found: dict[str, str] = {}
-    origins: dict[str, str] = {}
-
-    def note(key: str, value: Any, origin: str) -> None:
-        if key not in found and isinstance(value, str) and value:
-            found[key] = value[:_FIELD_MAX]
-            origins[key] = origin
-
-    for raw_name, raw_value in headers:
-        if raw_name[:10] == b"x-farebox-":
-            name = raw_name.decode("latin-1")
-            value = raw_value.decode("utf-8", "replace").strip()
-            if name.startswith(_TAG):
-                note(f"tag.{name[len(_TAG) :][:64]}", value, f"header:{name}")
-            elif name == "x-farebox-tags":
-                for pair in value.split(","):
-                    key, separator, text = pair.partition("=")
-                    if separator and key.strip():
-                        note(f"tag.{key.strip()[:64]}", text.strip(), f"header:{name}")
-            else:
-                note(name[len(_OWN) :][:64], value, f"header:{name}")
-    note("user", body.get("user"), "body:user")
-    metadata = body.get("metadata")
-    if isinstance(metadata, dict):
-        note("user", metadata.get("user_id"), "body:metadata.user_id")  # pyright: ignore[reportUnknownMemberType]
-    note("user", body.get("safety_identifier"), "body:safety_identifier")
-    return found, origins
+def _unhashed(_name: str, _secret: bytes) -> str:
+    return ""  # without a key to hash it with, a secret says nothing
 
 
 def _form_reader(content_type: bytes) -> _FormReader | None:
