@@ -61,7 +61,7 @@ class SessionMeter:
         try:
             bare = path.partition("?")[0]
             self._path = endpoint.path_values(bare)
-            self._facts = facts({}, request_headers, query, self._path, bare)
+            self._facts = facts({}, request_headers, query, self._path, bare, endpoint.vendors)
             form = endpoint.format
             if form is not None:
                 self._plan = plan_for(form)
