@@ -100,9 +100,7 @@ class Meter:
                 reader = self._request_reader()
                 reader.feed(first or b"")
             body = self._request_body = {} if broken else reader.body()
-            self._facts = facts(
-                body, self._headers, self._query, self._path_values, path, endpoint.vendors
-            )
+            self._facts = facts(body, self._headers, self._query, self._path_values, path, endpoint.vendors)
         except Exception:
             self._facts = RequestFacts()
         return self._facts
