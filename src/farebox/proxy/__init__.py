@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from farebox.config import Config
     from farebox.home import Home
 
@@ -22,8 +24,9 @@ def main(
     listen_fd: int | None = None,
     reuse_port: bool = False,
     private: bool = False,
+    authority: Path | None = None,
 ) -> int:
     """Run the proxy until it is told to stop; return the exit status."""
     from farebox.proxy.process import run
 
-    return run(home, config, listen_fd=listen_fd, reuse_port=reuse_port, private=private)
+    return run(home, config, listen_fd=listen_fd, reuse_port=reuse_port, private=private, authority=authority)

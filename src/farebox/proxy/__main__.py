@@ -22,6 +22,7 @@ def run() -> int:
     parser.add_argument("--listen-fd", type=int, metavar="N", help="inherited listening socket")
     parser.add_argument("--reuse-port", action="store_true", help="share the port while taking over")
     parser.add_argument("--private", action="store_true", help="serve one program, unannounced")
+    parser.add_argument("--authority", type=Path, metavar="DIR", help="the authority that signs for hosts")
     options = parser.parse_args()
     home = Home(options.home.expanduser().absolute()) if options.home else locate()
     try:
@@ -48,6 +49,7 @@ def run() -> int:
         listen_fd=options.listen_fd,
         reuse_port=options.reuse_port,
         private=options.private,
+        authority=options.authority,
     )
 
 

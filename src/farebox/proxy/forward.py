@@ -104,8 +104,14 @@ class Forward:
         self, side: ClientSide, host: str, port: int, trusted: bool, greeting: bytes, first: bytes = b"",
         tls: Any = None,
     ) -> None:  # fmt: skip
+        place = self.interception.place(host)
         try:
-            other = await reach(self.proxy, host, port, private_allowed=trusted, tls=tls)
+            if place is None:
+                other = await reach(self.proxy, host, port, private_allowed=trusted, tls=tls)
+            else:
+                other = await reach(
+                    self.proxy, place.host, place.port, private_allowed=True, tls=tls, name=host
+                )
         except TunnelError as error:
             side.opening = None
             side.transport.write(answers.error("farebox", error.status, error.slug, str(error), close=True))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from farebox.certificates.names import HOST, matches
+from farebox.config import Address, parse_address
 from farebox.proxy.client import ClientConnection
 from farebox.proxy.leaves import Leaves
 from farebox.proxy.pins import Pins
@@ -105,6 +106,10 @@ class Interception:
             authority is not None and authority.covers(host) and not self.pins.active(host, self.named(agent))
         )
 
+    def place(self, host: str) -> Address | None:
+        """Return where the configuration says that a host is."""
+        return parse_address(self._addresses.get(host, ""))
+
     def named(self, agent: str) -> str:
         """Return what a client is called: by itself, else by the run it belongs to."""
         return agent or self.proxy.labels.get("app", "")
@@ -170,9 +175,9 @@ class Interception:
             return
         connection.connection_made(transport)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self.leaves is not None:
-            self.leaves.close()
+            await self.leaves.close()
 
     def _provider(self, host: str, port: int, *, secure: bool) -> Provider | None:
         if self._never and matches(host, self._never):

@@ -71,8 +71,15 @@ class Leaves:
         # The first who asks may leave; the others still want it.
         return await asyncio.shield(asked)
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """End the issuer and wait until it has gone."""
+        for asked in list(self._asked.values()):
+            asked.cancel()
+        issuer = self._issuer
         self._end_issuer()
+        if issuer is not None and issuer.stdout is not None:
+            await issuer.wait()
+            await issuer.stdout.read()
 
     async def _make(self, host: str) -> ssl.SSLContext | None:
         async with self._turn:
@@ -121,6 +128,8 @@ class Leaves:
 
     def _end_issuer(self) -> None:
         issuer, self._issuer = self._issuer, None
+        if issuer is not None and issuer.stdin is not None:
+            issuer.stdin.close()
         if issuer is not None and issuer.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 issuer.kill()

@@ -12,12 +12,14 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 import farebox
 from farebox import catalog
+from farebox.certificates.authority import INSTALLED
 from farebox.clock import iso, now_ns
 from farebox.config import Address, Config
 from farebox.errors import FareboxError, JournalError, PortInUseError
@@ -28,6 +30,9 @@ from farebox.proxy.service import Journal, NoJournal, Proxy
 
 EX_UNAVAILABLE = 69
 EX_CONFIG = 78
+
+PASSWORD_VARIABLE = "FAREBOX_PROXY_PASSWORD"  # noqa: S105  # its name, not one
+"""Where `farebox run` puts what its command says to be let through to any host."""
 
 _DESCRIPTORS_KEPT = 64
 """Descriptors for everything that is not a connection: journal, pipes, listeners."""
@@ -47,7 +52,15 @@ class Announcement(msgspec.Struct):
     """False where no journal could be made: traffic passes and nothing of it is written down."""
 
 
-def run(home: Home, config: Config, *, listen_fd: int | None, reuse_port: bool, private: bool) -> int:
+def run(
+    home: Home,
+    config: Config,
+    *,
+    listen_fd: int | None,
+    reuse_port: bool,
+    private: bool,
+    authority: Path | None = None,
+) -> int:
     """Serve until SIGTERM or SIGINT and drain; return the exit status."""
     os.umask(0o077)
     try:
@@ -75,6 +88,9 @@ def run(home: Home, config: Config, *, listen_fd: int | None, reuse_port: bool, 
         secret=secret,
         labels=labels_of(os.environ) if private else None,
         clients_max=clients_max,
+        authority=authority or home.path / "ca" / INSTALLED,
+        pins=home.run / "pinned",
+        password=os.environ.pop(PASSWORD_VARIABLE, "") if private else "",
     )
     try:
         _run_loop(_serve(proxy, listener, None if private else home, keep_pending=reuse_port))

@@ -185,7 +185,7 @@ class Proxy:
             self._sweeper.cancel()
         for origin in self.routes.origins:
             origin.close()
-        self.forward.interception.close()
+        await self.forward.interception.close()
         await asyncio.sleep(0)
 
     def cut_off(self) -> None:

@@ -130,9 +130,15 @@ class ClientSide(Side):
 
 
 async def reach(
-    proxy: Proxy, host: str, port: int, *, private_allowed: bool, tls: ssl.SSLContext | None = None
+    proxy: Proxy,
+    host: str,
+    port: int,
+    *,
+    private_allowed: bool,
+    tls: ssl.SSLContext | None = None,
+    name: str | None = None,
 ) -> Side:
-    """Return a connection to `host`.
+    """Return a connection to `host`, whose certificate says `name` where it is not the host's own.
 
     Raises:
         TunnelError: There is none, or it may not be made.
@@ -159,7 +165,7 @@ async def reach(
                         port,
                         family=family,
                         ssl=tls,
-                        server_hostname=host if tls is not None else None,
+                        server_hostname=(name or host) if tls is not None else None,
                     )
                 except ssl.SSLError:
                     error = TunnelError(502, "tls_failed", f"The TLS handshake with {host} failed.")
