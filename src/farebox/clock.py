@@ -27,6 +27,8 @@ def uuid7(now: int | None = None) -> bytes:
 
 
 _TAILS = 256
+_VERSION_7 = bytes(0x70 | (byte & 0x0F) for byte in range(256))
+_VARIANT = bytes(0x80 | (byte & 0x3F) for byte in range(256))
 _tails: list[bytes] = []
 """Random ends of identifiers not used yet: asking the system for each would take longer than the rest."""
 os.register_at_fork(after_in_child=_tails.clear)  # parent and child must not use the same
@@ -34,10 +36,11 @@ os.register_at_fork(after_in_child=_tails.clear)  # parent and child must not us
 
 def _random_tails() -> Iterator[bytes]:
     random = bytearray(os.urandom(10 * _TAILS))
-    for start in range(0, len(random), 10):
-        random[start] = 0x70 | (random[start] & 0x0F)
-        random[start + 2] = 0x80 | (random[start + 2] & 0x3F)
-        yield bytes(random[start : start + 10])
+    random[::10] = random[::10].translate(_VERSION_7)
+    random[2::10] = random[2::10].translate(_VARIANT)
+    tails = bytes(random)
+    for start in range(0, len(tails), 10):
+        yield tails[start : start + 10]
 
 
 def uuid_text(raw: bytes) -> str:

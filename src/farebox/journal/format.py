@@ -93,8 +93,8 @@ def decode_header(data: Bytes) -> Header | None:
 def encode_record(seed: int, seq: int, record_type: int, payload: bytes) -> bytes:
     """Return a record ready to be stored. The padding is not part of it: segments are zeros."""
     size = RECORD_HEAD_BYTES + len(payload)
-    body = _pack_body(seq, record_type, MAGIC)
-    return _pack_front(size, _crc32(payload, _crc32(body, seed ^ size))) + body + payload
+    covered = _pack_body(seq, record_type, MAGIC) + payload
+    return _pack_front(size, _crc32(covered, seed ^ size)) + covered
 
 
 def reseal(seed: int, record: bytes) -> bytes:

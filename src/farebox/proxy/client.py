@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from farebox.proxy.service import Proxy
     from farebox.proxy.websocket import Socket
 
+_DIGITS_MAX = 18
 _IDLE, _HEAD, _BUSY, _LINGER = range(4)
 
 
@@ -231,6 +232,17 @@ class ClientConnection(asyncio.Protocol):
         return waiting
 
     def _read_head(self, data: bytes) -> None:
+        prepared = self.prepared
+        if prepared is not None:
+            before, after = self.before_length, self.after_length
+            start = len(before)
+            stop = data.find(after, start, start + _DIGITS_MAX + len(after))
+            if stop > 0 and data.startswith(before):
+                digits = data[start:stop]
+                if digits.isdigit():
+                    # Byte for byte the head before it, but for the length.
+                    self._exchange(prepared, int(digits), data[stop + len(after) :])
+                    return
         end = data.find(b"\r\n\r\n") + 4
         if end == 3:
             self._await_rest(data)
@@ -238,32 +250,32 @@ class ClientConnection(asyncio.Protocol):
         self.buffer = b""
         if self.forwards and self.proxy.forward.takes(self, data, end):
             return
-        length = None
-        prepared = self.prepared
-        if prepared is not None:
-            length = self._length_of_same_head(data, end)
-        if length is None:
-            request = self._judge(data[:end])
-            if request is None:
-                return
-            self.state = _BUSY
-            prepared = begin(self.proxy, self, request)
-            if prepared is not None and request.websocket:
-                from farebox.proxy.websocket import open_socket
+        request = self._judge(data[:end])
+        if request is None:
+            return
+        self.state = _BUSY
+        prepared = begin(self.proxy, self, request)
+        if prepared is not None and request.websocket:
+            from farebox.proxy.websocket import open_socket
 
-                open_socket(self.proxy, self, prepared, data[end:])
-                return
-            if prepared is not None:
-                length = request.content_length
-                self._remember(data[:end], prepared)
+            open_socket(self.proxy, self, prepared, data[end:])
+            return
         rest = data[end:]
         if prepared is not None:
-            self.state = _BUSY
-            exchange = Exchange(self.proxy, self, prepared, length)
-            if rest and not exchange.outgoing.complete:
-                rest = exchange.request_data(rest)
-        if rest and self.state != _LINGER:
+            self._remember(data[:end], prepared)
+            self._exchange(prepared, request.content_length, rest)
+        elif rest and self.state != _LINGER:
             self._hold_back(rest)
+
+    def _exchange(self, prepared: Prepared, length: int | None, rest: bytes) -> None:
+        """Begin the exchange of an accepted head; `rest` is what came after it."""
+        self.buffer = b""
+        self.state = _BUSY
+        exchange = Exchange(self.proxy, self, prepared, length, rest)
+        if rest and len(rest) != length:
+            rest = exchange.request_data(rest)
+            if rest and self.state != _LINGER:
+                self._hold_back(rest)
 
     def _judge(self, head: bytes) -> RequestHead | None:
         """Return an accepted head; refuse others."""
@@ -292,17 +304,6 @@ class ClientConnection(asyncio.Protocol):
         self.prepared = prepared
         self.before_length = head[:start]
         self.after_length = head[start + len(digits) :]
-
-    def _length_of_same_head(self, data: bytes, end: int) -> int | None:
-        """Return the length in a head that is otherwise, byte for byte, the one before it."""
-        before = self.before_length
-        if not data.startswith(before):
-            return None
-        stop = end - len(self.after_length)
-        digits = data[len(before) : stop]
-        if len(digits) > 18 or not digits.isdigit() or data[stop:end] != self.after_length:
-            return None
-        return int(digits)
 
     def _await_rest(self, data: bytes) -> None:
         if self.state != _HEAD:

@@ -7,16 +7,17 @@ ours. `Outgoing` and `Incoming` know the bytes, `recording` the journal; this pa
 
 from __future__ import annotations
 
-from time import monotonic_ns
+from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING
 
-from farebox.clock import now_ns, uuid7
+from farebox.clock import uuid7
 from farebox.proxy import answers, recording
 from farebox.proxy.bodies import FramingError
 from farebox.proxy.deaf import DeafMeter
 from farebox.proxy.incoming import BrokenAnswer, Incoming
 from farebox.proxy.outgoing import Outgoing
 from farebox.proxy.prepared import Prepared
+from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from farebox.proxy.deaf import ExchangeMeter
     from farebox.proxy.service import Proxy
     from farebox.proxy.upstream import ConnectError, UpstreamConnection
-    from farebox.wire.http_policy import RequestHead
+    from farebox.wire.http_policy import RequestHead, ResponseHead
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -45,7 +46,19 @@ class Exchange:
     """One HTTP attempt, from its accepted head to its DONE record."""
 
     # What most exchanges never change.
+    outgoing: Outgoing | None = None
+    """The request's body, where it comes in pieces or is changed; a whole one went as it came."""
     incoming: Incoming | None = None
+    """The answer, where it comes in pieces or is new in any way."""
+    request_complete = False
+    request_bytes = 0
+    response_bytes = 0
+    facts = RequestFacts()
+    """What the request says, once it is complete."""
+    waiting = b""
+    """A whole request that waits for a connection."""
+    keep_client = False
+    """Whether the client's connection can serve another request after the answer."""
     upstream: UpstreamConnection | None = None
     connecting: asyncio.Task[None] | None = None
     replay: bytes | None = None
@@ -67,10 +80,11 @@ class Exchange:
     """What records say of whose call it is, once it is all known."""
 
     def __init__(
-        self, proxy: Proxy, client: ClientConnection, prepared: Prepared, length: int | None
+        self, proxy: Proxy, client: ClientConnection, prepared: Prepared, length: int | None, body: bytes
     ) -> None:
+        """`length` is that of the request's body, `body` what has come of it and after it."""
         self.began_ns = monotonic_ns()
-        self.occurred_at_ns = occurred = now_ns()
+        self.occurred_at_ns = occurred = time_ns()
         self.event_id = uuid7(occurred)
         self.proxy = proxy
         self.client = client
@@ -86,29 +100,51 @@ class Exchange:
             meter = proxy.meter(target.endpoint, target.path, prepared.query, prepared.meter_headers)
         except Exception as error:
             meter = DeafMeter(error)
+        self.meter = meter
+        if length and length == len(body):
+            try:
+                meter.request_body(body)
+                said = meter.request_end()
+            except Exception as error:
+                self.meter = meter = DeafMeter(error)
+                said = self.facts
+            self.facts = said
+            self.request_complete = True
+            self.request_bytes = length
+            if not (said.stream and prepared.injectable) or said.wants_usage:
+                self.forward_whole(body)
+                return
+            self.outgoing = Outgoing.of_whole(prepared, body, meter, proxy.limits, said)
+            self.forward(self.outgoing)
+            return
         self.outgoing = outgoing = Outgoing(prepared, length, meter, proxy.limits)
+        if outgoing.complete:
+            self.request_complete = True
+            self.facts = outgoing.facts
         if prepared.request.expects_continue and not outgoing.complete:
             client.write(_CONTINUE)
         if not outgoing.held:
-            self.forward()
-
-    @property
-    def request_complete(self) -> bool:
-        return self.outgoing.complete
+            self.forward(outgoing)
 
     def request_data(self, data: bytes) -> bytes:
         """Take in bytes of the request's body; return those after its end."""
         self.touched = self.proxy.tick
         outgoing = self.outgoing
+        if outgoing is None or outgoing.complete:
+            return data
         try:
             rest = outgoing.feed(data)
         except FramingError as error:
             message = "the request's body breaks its framing."
             self.refuse(400, f"policy:{error.rule}", message, "client_disconnected")
             return b""
+        self.request_bytes = outgoing.body_bytes
+        if outgoing.complete:
+            self.request_complete = True
+            self.facts = outgoing.facts
         if not self.forwarded:
             if outgoing.complete or not outgoing.held:
-                self.forward()
+                self.forward(outgoing)
         elif self.upstream is not None:
             self.upstream.write(outgoing.pop())
         elif outgoing.pending_bytes > self.proxy.limits.stream_buffer:
@@ -117,10 +153,20 @@ class Exchange:
 
     # Intent, then forward.
 
-    def forward(self) -> None:
+    def forward(self, outgoing: Outgoing) -> None:
         self.forwarded = True
         recording.write_intent(self)
-        self.outgoing.begin()
+        outgoing.begin()
+        self.find_upstream()
+
+    def forward_whole(self, body: bytes) -> None:
+        """Forward a request that came whole and goes as it came."""
+        self.forwarded = True
+        recording.write_intent(self)
+        self.waiting = self.prepared.upstream_head(len(body), reframed=False) + body
+        self.find_upstream()
+
+    def find_upstream(self) -> None:
         origin = self.prepared.route.origin
         connection = origin.take()
         if connection is None:
@@ -135,18 +181,19 @@ class Exchange:
             return
         self.upstream = connection
         connection.exchange = self
-        self.touched = self.proxy.tick
-        outgoing = self.outgoing
-        prepared = self.prepared
         if self.replay is not None:
             data, self.replay = self.replay, None
         else:
-            data = outgoing.pop()
-            if connection.reused and outgoing.complete:
+            outgoing = self.outgoing
+            if outgoing is None:
+                data, self.waiting = self.waiting, b""
+            else:
+                data = outgoing.pop()
+            if connection.reused and self.request_complete:
                 self.own_ns = monotonic_ns() - self.began_ns
-                if prepared.replayable and len(data) <= self.proxy.limits.replay_body:
+                if self.prepared.replayable and len(data) <= self.proxy.limits.replay_body:
                     self.replay = data
-        self.incoming = Incoming(prepared, outgoing.meter, injected=outgoing.injected)
+        self.touched = self.proxy.tick
         client = self.client
         if client.reading_paused:
             client.resume_reading()  # before the write: that may be too much and pause it again
@@ -165,11 +212,15 @@ class Exchange:
         self.touched = self.proxy.tick
         incoming = self.incoming
         if incoming is None:
-            return
-        if not self.first_byte_ns:
             self.first_byte_ns = monotonic_ns()
+            if self.request_complete:
+                answer = self.prepared.whole_answer(data)
+                if answer is not None and self.outgoing is None and not self.proxy.draining:
+                    self.take_whole(answer, data)
+                    return
             self.partial_at = self.touched
             self.replay = None
+            incoming = self.incoming = self.begin_answer()
         try:
             data = incoming.feed(data, keep=self.may_keep_client())
         except BrokenAnswer as error:
@@ -179,6 +230,35 @@ class Exchange:
             self.complete(incoming, data)
         elif data:
             self.pass_on(incoming, data)
+
+    def begin_answer(self) -> Incoming:
+        outgoing = self.outgoing
+        if outgoing is None:
+            return Incoming(self.prepared, self.meter, injected=False)
+        return Incoming(self.prepared, outgoing.meter, injected=outgoing.injected)
+
+    def take_whole(self, answer: ResponseHead, data: bytes) -> None:
+        """Take in an answer that came whole, under a head that is known and goes as it came."""
+        meter = self.meter
+        content = data[-answer.content_length :] if answer.content_length else b""
+        try:
+            meter.response_head(answer.status, answer.headers)
+            meter.response_body(content)
+        except Exception as error:
+            self.meter = DeafMeter(error)
+        self.response_bytes = len(content)
+        self.status = status = answer.status
+        self.keep_client = True
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.leave(reusable=True)
+        if self.own_ns:
+            self.own_ns += monotonic_ns() - self.first_byte_ns
+        position = self.record("completed", None if status < 400 else answers.error_class_of(status))
+        if self.proxy.waits_for_disk:
+            self.close_gate(position).append(data)
+        else:
+            self.client.finish(data, keep=True)
 
     def pass_on(self, incoming: Incoming, data: bytes) -> None:
         """Release bytes that are not the answer's last."""
@@ -199,9 +279,10 @@ class Exchange:
     def complete(self, incoming: Incoming, data: bytes) -> None:
         started_ns = monotonic_ns()
         self.status = incoming.status
+        self.keep_client = incoming.keep_client
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
-            upstream.leave(reusable=incoming.connection_reusable and self.outgoing.complete)
+            upstream.leave(reusable=incoming.connection_reusable and self.request_complete)
         if self.own_ns:
             self.own_ns += monotonic_ns() - started_ns
         position = self.record("completed", answers.error_class_of(self.status))
@@ -216,13 +297,11 @@ class Exchange:
         return recording.write_done(self, outcome, error_class)
 
     def leave_client(self, data: bytes) -> None:
-        incoming = self.incoming
-        complete = self.outgoing.complete
-        keep = complete and incoming is not None and incoming.keep_client
-        self.client.finish(data, keep=keep, unread=not complete)
+        complete = self.request_complete
+        self.client.finish(data, keep=complete and self.keep_client, unread=not complete)
 
     def may_keep_client(self) -> bool:
-        return self.outgoing.complete and not (self.prepared.request.close or self.proxy.draining)
+        return self.request_complete and not (self.prepared.request.close or self.proxy.draining)
 
     # Durability `power`: the terminal frame waits until its record is on the disk.
 
@@ -317,7 +396,7 @@ class Exchange:
         self.client.finish(
             answers.error(shape, status, slug, message, close=not keep, to_head=to_head),
             keep=keep,
-            unread=not self.outgoing.complete,
+            unread=not self.request_complete,
         )
 
     def end_unseen(self) -> None:
@@ -358,7 +437,7 @@ class Exchange:
         quiet_s = now - self.touched
         if self.client.stalled_since:
             self.touched = now  # the client's own limit, looked after by its connection
-        elif not self.outgoing.complete:
+        elif not self.request_complete:
             upstream = self.upstream
             if self.client.reading_paused:
                 # It is the upstream that we wait for, and reading slowly is not standing still.

@@ -161,7 +161,7 @@ class Incoming:
             if isinstance(response, Refusal):
                 raise BrokenAnswer(response.rule, response.message)
             if response.status >= 200:
-                prepared.answer_head, prepared.answer = head, response
+                prepared.remember(head, response)
                 break
             # 100 answers an Expect we did not pass on; others (103) are the client's.
             if response.status != 100 and not self._request.version_1_0:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, FramingError, chunk
 from farebox.proxy.deaf import DeafMeter, ExchangeMeter
 from farebox.wire import include_usage
-from farebox.wire.request import RequestFacts, facts
+from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:
     from farebox.proxy.limits import Limits
@@ -49,8 +49,9 @@ class Outgoing:
         self.pending_bytes = 0
         self.body_bytes = 0
         self.injected = False
-        self.facts: RequestFacts | None = None
+        self.facts = RequestFacts()
         self.complete = False
+        self._left = 0
         if length:
             self._left = length
             self._injectable = prepared.injectable and length <= limits.injected_body
@@ -62,6 +63,19 @@ class Outgoing:
         else:
             self._injectable = self.held = False
             self._end()
+
+    @classmethod
+    def of_whole(
+        cls, prepared: Prepared, body: bytes, meter: ExchangeMeter, limits: Limits, said: RequestFacts
+    ) -> Outgoing:
+        """Return a request that came whole, and says `said`, changed as it has to be."""
+        self = cls(prepared, len(body), meter, limits)
+        self._left = 0
+        self.body_bytes = len(body)
+        self._pending.append(body)
+        self.pending_bytes = len(body)
+        self._complete(said)
+        return self
 
     def feed(self, data: bytes) -> bytes:
         """Take in bytes of the body and return those after its end.
@@ -102,12 +116,15 @@ class Outgoing:
         return rest
 
     def _end(self) -> None:
-        self.complete = True
         try:
             said = self.meter.request_end()
         except Exception as error:
             self.meter = DeafMeter(error)
             said = RequestFacts()
+        self._complete(said)
+
+    def _complete(self, said: RequestFacts) -> None:
+        self.complete = True
         self.facts = said
         if self._injectable and said.stream and not said.wants_usage:
             body = b"".join(self._pending)
@@ -144,9 +161,3 @@ class Outgoing:
         pending.clear()
         self.pending_bytes = 0
         return data
-
-    def known_facts(self) -> RequestFacts:
-        """Return what the request said so far: its headers, and its body once that is whole."""
-        if self.facts is not None:
-            return self.facts
-        return facts({}, self._prepared.meter_headers, "", {}, "")

@@ -13,6 +13,7 @@ from farebox.journal.records import Done, Intent
 from farebox.proxy.attribution import Fingerprints, find_key, retry_count
 from farebox.proxy.routes import Route
 from farebox.wire.http_policy import Headers, RequestHead, ResponseHead
+from farebox.wire.request import RequestFacts, facts
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
@@ -36,6 +37,7 @@ class Prepared:
 
     __slots__ = (
         "_head",
+        "_whole",
         "answer",
         "answer_head",
         "done",
@@ -93,6 +95,25 @@ class Prepared:
         self.answer_head = b""
         """The head of the answer before, as it came: servers of one's own often repeat it."""
         self.answer: ResponseHead | None = None
+        self._whole = 0
+        """The size of an answer under this head that can go as it came, 0 where it cannot."""
+
+    def facts(self) -> RequestFacts:
+        """Return what the headers alone say, while the body is not complete."""
+        return facts({}, self.meter_headers, "", {}, "")
+
+    def remember(self, head: bytes, answer: ResponseHead) -> None:
+        """Keep an answer's head, in case the next one comes under the same."""
+        self.answer_head = head
+        self.answer = answer
+        length = answer.content_length
+        plain = answer.keep_alive and not (answer.drop or answer.old or answer.chunked)
+        kept = not (self.request.close or self.request.version_1_0)
+        self._whole = len(head) + length if plain and kept and length is not None else 0
+
+    def whole_answer(self, data: bytes) -> ResponseHead | None:
+        """Return the head of `data` where it is a whole answer under the same head as the last."""
+        return self.answer if len(data) == self._whole and data.startswith(self.answer_head) else None
 
     def upstream_head(self, length: int | None, *, reframed: bool) -> bytes:
         """Return the head to send: the client's own lines, without what is not for the upstream.

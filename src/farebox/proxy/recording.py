@@ -42,14 +42,16 @@ def write_done(exchange: Exchange, outcome: Outcome, error_class: str | None) ->
     began_ns = exchange.began_ns
     first_ns = exchange.first_byte_ns
     incoming = exchange.incoming
+    if incoming is not None:
+        exchange.response_bytes = incoming.body_bytes
     done = exchange.prepared.done
     _fill(done, exchange)
     done.ended_at_ns = exchange.occurred_at_ns + (ended_ns - began_ns)
     done.outcome = outcome
     done.status = exchange.status
     done.error_class = error_class
-    done.request_bytes = exchange.outgoing.body_bytes
-    done.response_bytes = incoming.body_bytes if incoming is not None else 0
+    done.request_bytes = exchange.request_bytes
+    done.response_bytes = exchange.response_bytes
     done.first_byte_us = (first_ns - began_ns) // 1000 if first_ns else 0
     done.total_us = (ended_ns - began_ns) // 1000
     done.added_us = exchange.own_ns // 1000
@@ -58,8 +60,9 @@ def write_done(exchange: Exchange, outcome: Outcome, error_class: str | None) ->
 
 
 def _meter(exchange: Exchange) -> ExchangeMeter:
-    incoming = exchange.incoming
-    return exchange.outgoing.meter if incoming is None else incoming.meter
+    if exchange.incoming is not None:
+        return exchange.incoming.meter
+    return exchange.meter if exchange.outgoing is None else exchange.outgoing.meter
 
 
 def _finish(exchange: Exchange, outcome: str) -> Extraction:
@@ -85,14 +88,13 @@ def _fill(record: Intent | Done, exchange: Exchange) -> None:
 
 def _attribution(exchange: Exchange) -> Attribution:
     """Return whose call it is and what says so; the body may add to it until it is whole."""
-    outgoing = exchange.outgoing
-    said = outgoing.known_facts()
+    said = exchange.facts if exchange.request_complete else exchange.prepared.facts()
     attribution, sources = said.attribution, said.attribution_from
     labels = exchange.proxy.labels
     if labels:
         missing = {name: value for name, value in labels.items() if name not in attribution}
         attribution = {**attribution, **missing}
         sources = {**sources, **{name: f"env:FAREBOX_{name.upper()}" for name in missing}}
-    if outgoing.complete:
+    if exchange.request_complete:
         exchange.attribution = attribution, sources
     return attribution, sources

@@ -38,9 +38,12 @@ class _Unfit(Exception):
 class _Known:
     """What usage objects of one outline hold."""
 
-    __slots__ = ("costs", "counts", "recipe")
+    __slots__ = ("costs", "counts", "facts", "recipe")
 
-    def __init__(self, recipe: Recipe, counts: tuple[tuple[str, Getter], ...], *, costs: bool) -> None:
+    def __init__(
+        self, recipe: Recipe, counts: tuple[tuple[str, Getter], ...], *, costs: bool, facts: bool
+    ) -> None:
+        self.facts = facts
         self.recipe = recipe
         self.counts = counts
         self.costs = costs
@@ -170,11 +173,9 @@ class Glance:
             if known is None:
                 return None
         else:
-            usage = decode_any(usage_text)
-        try:
-            leaves = known.recipe.follow(usage)
-        except (TypeError, KeyError):
-            return None
+            if known.facts or known.costs or known.counts:
+                usage = decode_any(usage_text)
+        leaves = known.recipe.follow(usage_text)
         response_id = _first(values, self._ids)
         if not leaves or response_id is None:
             return None
@@ -213,7 +214,13 @@ class Glance:
         if len({leaf for leaf, _ in counts}) < len(counts):
             return None
         costs = any(read({"usage": usage}) is not None for read in self._costs)
-        known = _Known(recipe, tuple(counts), costs=costs)
+        facts = any(
+            read is not None and read(usage) is not None
+            for _, options in self._facts
+            for index, read in options
+            if index is None
+        )
+        known = _Known(recipe, tuple(counts), costs=costs, facts=facts)
         if len(self._known) < _KNOWN_MAX:
             self._known[outline] = known
         return known

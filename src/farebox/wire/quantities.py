@@ -13,7 +13,7 @@ from typing import Any, cast
 from farebox.catalog.shape import Take, UsageFormat
 from farebox.wire.facts import CACHE_READ_LEAVES, INPUT_LEAVES, LEAVES, OUTPUT_LEAVES, Quantity
 from farebox.wire.paths import Getter, getter
-from farebox.wire.recipe import DIGITS, INT64_MAX, Place, Recipe, Step, outlined
+from farebox.wire.recipe import DIGITS, INT64_MAX, Recipe, Step, Unfit, outlined
 
 _TOKEN_LEAVES = frozenset(INPUT_LEAVES + OUTPUT_LEAVES)
 _SPLITTABLE = frozenset(leaf for leaf in LEAVES if leaf.endswith("_seconds"))
@@ -87,21 +87,17 @@ class _Taking:
     def __init__(self, take: Take, leaf: str) -> None:
         self.at: tuple[Getter, ...] = tuple(getter(path) for path in take.at)
         self.less: tuple[Getter, ...] = tuple(getter(path) for path in take.less)
-        self.paths = take.at
         self.field = take.at[0]
         self.fraction = leaf in _SPLITTABLE
 
-    def place(self, usage: dict[str, Any]) -> Place | None:
-        """Return where this count is; raise `ValueError` if that is no plain number."""
-        for path, read in zip(self.paths, self.at, strict=True):
+    def place(self, usage: dict[str, Any]) -> Getter | None:
+        """Return where this count is; raise `Unfit` if that is no plain number."""
+        for read in self.at:
             value = read(usage)
             if value is not None:
                 if type(value) is not int or self.fraction:
-                    raise ValueError(path)
-                keys = path.split(".")
-                if len(keys) > 2 or "[" in path or "+" in path:
-                    return "", "", read
-                return keys[0], keys[1] if keys[1:] else None, None
+                    raise Unfit(self.field)
+                return read
         return None
 
     def overlaps(self, usage: dict[str, Any]) -> tuple[Getter, ...]:
@@ -149,10 +145,7 @@ class Measure:
         outline = text.translate(None, DIGITS)
         recipe = self._recipes.get(outline)
         if recipe is not None:
-            try:
-                leaves = recipe.follow(usage)
-            except (TypeError, KeyError):
-                leaves = None  # the same outline, but other keys
+            leaves = recipe.follow(text)
             return leaves if leaves is not None else self._read(usage, oddities)
         if outline in self._recipes or len(self._recipes) >= _REMEMBERED_MAX:
             return self._read(usage, oddities)
@@ -183,13 +176,16 @@ class Measure:
                 if stated is not None:
                     names.append(rest)
                 steps.append((stated, rest, present))
-        except ValueError:
+        except Unfit:
             return None
         if len(set(names)) < len(names) or not _TOKEN_LEAVES.issuperset(names):
             return None
         everything = next((read for read in self._sum if type(read(usage)) is int), None)
-        recipe = Recipe(tuple(steps), everything, self._remainder, usage)
-        return recipe if recipe.follow(usage) == leaves else None
+        try:
+            recipe = Recipe(tuple(steps), everything, self._remainder, usage, text)
+        except Unfit:
+            return None
+        return recipe if recipe.follow(text) == leaves else None
 
     def _read(self, usage: dict[str, Any], oddities: Oddities) -> dict[str, Quantity]:
         """Return the leaves of any usage object, with flags for what is odd."""

@@ -1,8 +1,8 @@
 """Remember how usage objects that look alike are read.
 
 A provider sends the same text over and over with other numbers in it. Its outline, the text without
-digits, fixes every key, every type and every sign: where each count stands is worked out once, and
-from then on numbers are taken from there and only their sums are checked.
+digits, fixes every key, every type and every sign, so the numbers of such a text, in the order in
+which they stand, are all there is to know: which of them makes which leaf is worked out once.
 """
 
 from __future__ import annotations
@@ -17,94 +17,90 @@ from farebox.wire.paths import Getter
 
 INT64_MAX = 2**63 - 1
 DIGITS = b"0123456789"
+_NUMBERS_ONLY = bytes(byte if byte in DIGITS else 0x20 for byte in range(256))
 
-Place = tuple[str, str | None, Getter | None]
-"""The one or two keys under which a number lies, or a getter where it lies deeper."""
-Step = tuple[Place | None, str, tuple[tuple[str, Place, tuple[Getter, ...]], ...]]
+Step = tuple[Getter | None, str, tuple[tuple[str, Getter, tuple[Getter, ...]], ...]]
 """A total, the leaf of what is left of it, and the leaves inside it with what overlaps them."""
 
+_KEY_OR_NUMBER = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*:|(\d+)')
 _KEY = re.compile(rb'"(?:[^"\\]|\\.)*"\s*:')
 _TEXT_WITH_DIGIT = re.compile(rb':\s*"[^"]*\d')
+_WIDTH = 64
+
+
+class Unfit(ValueError):
+    """These usage objects are not so simple."""
 
 
 class Recipe:
-    """Where the counts of usage objects with one outline are."""
+    """How the numbers of usage objects with one outline make leaves."""
 
-    __slots__ = ("_deep", "_inner", "_remainder", "_stated", "_steps", "_top")
+    __slots__ = ("_computed", "_constant", "_first", "_names", "_remainder", "_stated")
 
     def __init__(
-        self, steps: tuple[Step, ...], stated: Getter | None, remainder: str | None, usage: dict[str, Any]
+        self,
+        steps: tuple[Step, ...],
+        stated: Getter | None,
+        remainder: str | None,
+        usage: dict[str, Any],
+        text: bytes,
     ) -> None:
-        # Every key is fetched, also those nobody reads: a key that is missing is noticed that way.
-        outer_keys = _two_or_more(usage)
-        places: list[tuple[str, str | None]] = [(key, None) for key in outer_keys]
-        self._top: Callable[[Any], tuple[Any, ...]] = itemgetter(*outer_keys)
-        inner: list[tuple[str, Callable[[Any], tuple[Any, ...]]]] = []
-        for key, value in usage.items():
-            if isinstance(value, dict) and value:
-                names = _two_or_more(cast("dict[str, Any]", value))
-                inner.append((key, itemgetter(*names)))
-                places += ((key, name) for name in names)
-        self._inner = tuple(inner)
-        deep: list[Getter] = []
-
-        def index(outer: str, name: str | None, read: Getter | None) -> int:
-            if read is None:
-                return places.index((outer, name))
-            deep.append(read)
-            return len(places) + len(deep) - 1
-
-        self._steps = tuple(
-            (
-                index(*total) if total is not None else -1,
-                rest,
-                tuple(
-                    (leaf, index(*at), tuple(index("", None, read) for read in less))
-                    for leaf, at, less in inside
-                ),
-            )
-            for total, rest, inside in steps
-            if total is not None or inside
-        )
-        self._deep = tuple(deep)
-        self._stated = stated
-        self._remainder = remainder
-
-    def follow(self, usage: dict[str, Any]) -> dict[str, Quantity] | None:
-        """Return the leaves of an ordinary usage object, None where anything is odd about it.
+        """Work it out from one of them.
 
         Raises:
-            KeyError: A key differs in a digit, which the outline does not show.
-            TypeError: What should be a number is none.
+            Unfit: A count is not simply one of its numbers.
         """
-        values = self._top(usage)
-        for key, fetch in self._inner:
-            values += fetch(usage[key])
-        for read in self._deep:
-            values += (read(usage),)
-        leaves: dict[str, Quantity] = {}
-        everything = 0
-        for total, rest, inside in self._steps:
-            claimed = 0
-            for leaf, place, less in inside:
-                part = values[place]
-                for overlap in less:
-                    part -= values[overlap]
-                    if part < 0:
-                        part = 0
-                leaves[leaf] = part
-                claimed += part
-            if total >= 0:
-                stated = values[total]
-                if stated < claimed:
-                    return None
-                leaves[rest] = stated - claimed
-                claimed = stated
-            everything += claimed
-        if type(everything) is not int or everything > INT64_MAX:
+        where = _places(text)
+        # Every number is replaced by a power of its place: what a path finds then tells which
+        # numbers it would have added up.
+        powers = iter([1 << (_WIDTH * place) for place in where.numbers])
+        marked = _marked(usage, powers)
+        if next(powers, None) is not None:
+            raise Unfit("numbers that are not counts")
+        first: dict[str, int] = {}
+        computed: list[tuple[str, tuple[int, ...], tuple[str, ...]]] = []
+        for total, rest, inside in steps:
+            for leaf, at, less in inside:
+                first[leaf] = _place(at, marked)
+                if less:
+                    computed.append((leaf, tuple(_place(read, marked) for read in less), ()))
+            if total is not None:
+                first[rest] = _place(total, marked)
+                if inside:
+                    computed.append((rest, (), tuple(leaf for leaf, _, _ in inside)))
+        if not first:
+            raise Unfit("no counts")
+        places = tuple(first.values())
+        self._names = tuple(first)
+        self._first: Callable[[list[int]], Iterable[int]] = (
+            itemgetter(*places) if places[1:] else itemgetter(slice(places[0], places[0] + 1))
+        )
+        self._computed = tuple(computed)
+        self._constant = where.constants
+        self._stated = -1 if stated is None else _place(stated, marked)
+        self._remainder = remainder
+
+    def follow(self, text: bytes) -> dict[str, Quantity] | None:
+        """Return the leaves of an ordinary usage object, None where anything is odd about it."""
+        numbers = list(map(int, text.translate(_NUMBERS_ONLY).split()))
+        for place, digits in self._constant:
+            if numbers[place] != digits:
+                return None  # a digit in a key, which the outline does not show
+        leaves: dict[str, Any] = dict(zip(self._names, self._first(numbers), strict=True))
+        for leaf, less, inside in self._computed:
+            number = leaves[leaf]
+            for overlap in less:
+                number -= numbers[overlap]
+            for name in inside:
+                number -= leaves[name]
+            if number < 0:
+                return None
+            leaves[leaf] = number
+        everything = sum(leaves.values())
+        if everything > INT64_MAX:
             return None
-        if self._stated is not None:
-            stated = self._stated(usage)
+        if self._stated >= 0:
+            stated = numbers[self._stated]
             if stated != everything:
                 hidden = self._remainder
                 if hidden is None or not 0 < everything < stated <= INT64_MAX:
@@ -113,10 +109,53 @@ class Recipe:
         return leaves
 
 
-def _two_or_more(names: Iterable[str]) -> list[str]:
-    """Return the keys to fetch: a single one twice, or `itemgetter` would return no tuple."""
-    keys = list(names)
-    return keys if len(keys) > 1 else keys * 2
+class _Places:
+    """Where the runs of digits in a text are counts, and what the others, in its keys, say."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.constants: tuple[tuple[int, int], ...] = ()
+
+
+def _places(text: bytes) -> _Places:
+    found = _Places()
+    constants: list[tuple[int, int]] = []
+    place = 0
+    for match in _KEY_OR_NUMBER.finditer(text):
+        key, number = match.groups()
+        if number is not None:
+            found.numbers.append(place)
+            place += 1
+            continue
+        for digits in re.findall(rb"\d+", key):
+            constants.append((place, int(digits)))
+            place += 1
+    found.constants = tuple(constants)
+    return found
+
+
+def _marked(value: Any, powers: Any) -> Any:
+    """Return decoded JSON with the next power in the place of every integer."""
+    if isinstance(value, dict):
+        return {key: _marked(inner, powers) for key, inner in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_marked(inner, powers) for inner in cast("list[Any]", value)]
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    if type(value) is not int:
+        raise Unfit("a fraction")
+    power = next(powers, None)
+    if power is None:
+        raise Unfit("more counts than numbers")
+    return power
+
+
+def _place(read: Getter, marked: Any) -> int:
+    """Return which number a path finds."""
+    power = read(marked)
+    if type(power) is not int or power <= 0 or power & (power - 1) or (power.bit_length() - 1) % _WIDTH:
+        raise Unfit("a sum")
+    return (power.bit_length() - 1) // _WIDTH
 
 
 def outlined(text: bytes, usage: dict[str, Any]) -> bool:

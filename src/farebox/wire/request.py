@@ -36,7 +36,7 @@ _BASE_KEYS = (
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-class RequestFacts(msgspec.Struct, kw_only=True, omit_defaults=True):
+class RequestFacts(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """What the request said, for routing the answer, attribution and injection."""
 
     request_model: str | None = None
@@ -146,6 +146,11 @@ def _wanted(keys: tuple[str, ...]) -> Wanted:
     return wanted
 
 
+_PLAIN_MAX = 256
+_plain: dict[str, RequestFacts] = {}
+"""What requests say that name a model and nothing else, by that model."""
+
+
 def plain_facts(text: bytes, headers: Headers, path: str) -> RequestFacts | None:
     """Return what an ordinary small JSON request says, None for one that needs a closer look.
 
@@ -153,9 +158,9 @@ def plain_facts(text: bytes, headers: Headers, path: str) -> RequestFacts | None
     """
     if text[:1] != b"{" or len(text) > SMALL_BYTES:
         return None
-    names = b" ".join([name for name, _ in headers])
-    if b"x-farebox-" in names or b"content-encoding" in names:
-        return None
+    for name, _ in headers:
+        if name != b"content-type" and (name[:10] == b"x-farebox-" or name == b"content-encoding"):
+            return None
     try:
         body = _decode_base(text)
     except (msgspec.MsgspecError, RecursionError, ValueError):
@@ -171,7 +176,12 @@ def plain_facts(text: bytes, headers: Headers, path: str) -> RequestFacts | None
         return None
     stream, options = body.stream, body.stream_options
     if stream is not True and options is None and stream != "true" and ":stream" not in path:
-        return RequestFacts(request_model=model[:_FIELD_MAX])
+        plain = _plain.get(model)
+        if plain is None:
+            plain = RequestFacts(request_model=model[:_FIELD_MAX])
+            if len(_plain) < _PLAIN_MAX and len(model) <= _FIELD_MAX:
+                _plain[model] = plain
+        return plain
     return RequestFacts(
         request_model=model[:_FIELD_MAX],
         stream=stream is True or stream == "true" or ":stream" in path,
