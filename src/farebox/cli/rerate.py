@@ -82,7 +82,7 @@ class _Found:
         return self
 
     def _count(self, found: Rerated) -> None:
-        from farebox.ledger.rerating import moved, named
+        from farebox.ledger.rerating import moved, named, why
 
         provider, model, was_unpriced = named(found)
         entry = self.models.setdefault((provider, model), Difference(provider=provider, model=model))
@@ -92,8 +92,8 @@ class _Found:
         entry.unpriced_after += found.money.cost_state == "unpriced"
         entry.cost_before_pico += before
         entry.cost_after_pico += after
-        if found.why not in entry.why and len(entry.why) < _REASONS_MAX:
-            entry.why.append(found.why)
+        if len(entry.why) < _REASONS_MAX and (reason := why(found)) not in entry.why:
+            entry.why.append(reason)
         self.seqs.append(found.now[0])
 
 

@@ -192,27 +192,32 @@ def entry_values(seq: int, recorded_at_ns: int, judged: Judged, rated: Sequence[
 
 
 class Money(NamedTuple):
-    """What a call comes to once it is rated: the columns of money, and the blob with the lines."""
+    """What a call comes to once it is rated."""
 
     cost_state: str
     cost_pico: int | None
     charge_pico: int | None
     list_cost_pico: int | None
-    rating: bytes
+    too_large: bool = False
+    """There was an amount that cannot be stored, so that none is there."""
 
 
-def money_of(
-    rated: Sequence[RatedPart], *, billable: bool, because: str | None, flags: tuple[str, ...] = ()
-) -> Money:
-    """Return what rated parts come to together; a correction stores it beside the call."""
+def money_of(rated: Sequence[RatedPart], *, billable: bool) -> Money:
+    """Return what rated parts come to together."""
     state = _state(rated, billable=billable)
     cost, charge, list_cost = _money(rated, state)
-    flags = tuple(flag for flag in flags if flag != _TOO_LARGE)
     if cost is not None and not (_storable(cost) and _storable(charge) and _storable(list_cost)):
-        state, cost, charge, list_cost = "unpriced", None, None, None
-        flags = (*flags, _TOO_LARGE)
+        return Money("unpriced", None, None, None, True)
+    return Money(state, cost, charge, list_cost)
+
+
+def rating_of(rated: Sequence[RatedPart], money: Money, because: str | None, flags: Sequence[str]) -> bytes:
+    """Return what is stored of a rating: the lines, and what was decided."""
+    kept = [flag for flag in flags if flag != _TOO_LARGE]
+    if money.too_large:
+        kept.append(_TOO_LARGE)
     lines = [([_values_of(line) for line in part.lines], *_values_of(part)[1:]) for part in rated]
-    return Money(state, cost, charge, list_cost, _encode((because, list_cost, flags, lines)))
+    return _encode((because, money.list_cost_pico, kept, lines))
 
 
 def token_totals(parts: Sequence[Part]) -> tuple[int, ...]:

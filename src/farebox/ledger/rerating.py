@@ -7,6 +7,7 @@ invoice stays as it is.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -14,9 +15,9 @@ import msgspec
 
 from farebox.ledger.contract_months import ContractMonths
 from farebox.ledger.corrections import RERATE, Change
-from farebox.ledger.entries import COLUMN, COLUMNS, Money, Values, decode_rating, money_of
+from farebox.ledger.entries import COLUMN, COLUMNS, Money, Values, decode_rating, money_of, rating_of
 from farebox.ledger.sealing import Seals
-from farebox.pricing.facts import CostLine, MonthShare, RatedPart
+from farebox.pricing.facts import MonthShare, RatedPart
 from farebox.pricing.quotation import month_of
 from farebox.pricing.tiers import MonthToDate
 from farebox.wire.facts import Part
@@ -31,8 +32,9 @@ _COMPLETENESS, _KEY = _AT["completeness"], _AT["key_fingerprint"]
 _MEASURED = slice(_AT["input_tokens"], _AT["reasoning_output_tokens"] + 1)
 _MONTH = RatedPart.__struct_fields__.index("month")
 _CHARGED = RatedPart.__struct_fields__.index("charge_pico")
-_LINE_ID = CostLine.__struct_fields__.index("price_id")
-"""Where a stored part, or a line of it, has these."""
+"""Where a stored part has these."""
+
+_NAMED_MAX = 3
 
 
 class Book(Protocol):
@@ -77,7 +79,6 @@ class Rerated(NamedTuple):
     parts: tuple[Part, ...]
     rated: list[RatedPart]
     money: Money
-    why: str
 
 
 class Tally(NamedTuple):
@@ -128,15 +129,14 @@ class Rerating:
             rated = [
                 rate(part, occurred_at_ns=at_ns, completeness=completeness, billable=True) for part in parts
             ]
-        before = decode_rating(call[_RATING])
-        money = money_of(rated, billable=True, because=before.not_billable_because, flags=before.flags)
+        money = money_of(rated, billable=True)
         same = (
             money.cost_state == call[_STATE]
             and money.cost_pico == call[_COST]
             and money.charge_pico == call[_CHARGE]
-            and money.list_cost_pico == before.list_cost_pico
+            and money.list_cost_pico == decode_rating(call[_RATING]).list_cost_pico
         )
-        return None if same else Rerated(call, parts, rated, money, _why(call, rated, before.parts))
+        return None if same else Rerated(call, parts, rated, money)
 
     def _agreed(self, call: Values, attribution: Mapping[str, str], parts: Sequence[Part]) -> list[RatedPart]:
         """Rate under contracts: a call under tiers is charged what its change makes to the month."""
@@ -169,6 +169,8 @@ class Rerating:
 def change_of(found: Rerated, request: str | None) -> Change:
     """Return the correction that makes a call what it was rated to be."""
     money, call = found.money, found.now
+    before = decode_rating(call[_RATING])
+    rating = rating_of(found.rated, money, before.not_billable_because, before.flags)
     replaced = (
         call[_COMPLETENESS],
         money.cost_state,
@@ -176,7 +178,7 @@ def change_of(found: Rerated, request: str | None) -> Change:
         money.charge_pico,
         *call[_MEASURED],
     )
-    return Change(call, replaced, call[_USAGE], money.rating, RERATE, found.why, request)
+    return Change(call, replaced, call[_USAGE], rating, RERATE, why(found), request)
 
 
 def moved(found: Rerated) -> tuple[int, int]:
@@ -190,13 +192,18 @@ def named(found: Rerated) -> tuple[str, str | None, bool]:
     return call[_AT["provider"]], call[_AT["model"]], call[_STATE] == UNPRICED
 
 
-def _why(call: Values, rated: Sequence[RatedPart], before: Sequence[tuple[Any, ...]]) -> str:
-    """Say what made the difference: the prices, by their ids."""
-    ids = [line.price_id for part in rated for line in part.lines if line.price_id]
-    old = {line[_LINE_ID] for part in before for line in part[0] if len(line) > _LINE_ID and line[_LINE_ID]}
-    fresh = [each for each in dict.fromkeys(ids) if each not in old] or list(dict.fromkeys(ids))
-    named = ", ".join(fresh[:3]) + (" …" if len(fresh) > 3 else "")
-    return f"{call[_STATE]}: priced by {named}" if named else f"{call[_STATE]}: no price now"
+def why(found: Rerated) -> str:
+    """Say what makes the difference: the state it had, and the prices by their ids."""
+    ids = tuple([line.price_id for part in found.rated for line in part.lines if line.price_id])
+    return _in_words(found.now[_STATE], ids)
+
+
+@functools.lru_cache(maxsize=4096)
+def _in_words(state: str, ids: tuple[str, ...]) -> str:
+    named = list(dict.fromkeys(ids))
+    if not named:
+        return f"{state}: no price now"
+    return f"{state}: priced by {', '.join(named[:_NAMED_MAX])}" + (" …" if len(named) > _NAMED_MAX else "")
 
 
 def _share_of(stored: Sequence[Any]) -> tuple[MonthShare | None, int | None]:
