@@ -10,8 +10,10 @@ from calls import DAY, HOUR, MINUTE, NOON, SECOND, TestLedger, done
 from farebox.errors import CallNotFoundError, UsageError
 from farebox.home import Home
 from farebox.journal.records import Done
+from farebox.ledger import verify
 from farebox.ledger.reader import DIMENSIONS, OTHER, Filter, LedgerReader
 from farebox.ledger.rows import Measures
+from farebox.ledger.tables import CELL
 
 
 def traffic(seed: int, count: int) -> list[Done]:
@@ -74,11 +76,15 @@ def counted(calls: Sequence[Done]) -> Measures:
     return sums
 
 
-@pytest.fixture
-def calls(ledger: TestLedger) -> list[Done]:
+@pytest.fixture(params=["stale", "settled"])
+def calls(ledger: TestLedger, request: pytest.FixtureRequest) -> list[Done]:
     made = traffic(1, 800)
     for start in range(0, len(made), 90):
         ledger.append(*made[start : start + 90])
+        if start == 540:  # what comes after makes some of it stale again
+            ledger.settle()
+    if request.param == "settled":
+        ledger.settle()
     return made
 
 
@@ -103,6 +109,8 @@ def test_any_question_has_the_same_answer_as_counting_the_calls_one_by_one(
             dimensions = rng.sample(
                 ["provider", "model", rng.choice(["project", "customer"])], rng.randrange(4)
             )
+        elif rng.random() < 0.4:
+            dimensions = rng.sample(CELL, rng.randrange(2, 5))
         where: dict[str, str] = {}
         for dimension in dimensions:
             if rng.random() < 0.5:
@@ -238,8 +246,33 @@ def test_values_beyond_the_limit_of_a_day_are_counted_together(home: Home) -> No
     groups = {group.keys["user"]: group.measures.calls for group in reader.breakdown(Filter(), ["user"])}
     assert groups == {"u0": 2, "u1": 2, "u2": 2, OTHER: 6, "u5": 1}
     assert reader.totals(Filter()).calls == 13
+    for user, calls in (("u1", 2), ("u4", 2), ("u5", 3), ("nobody", 0)):
+        assert reader.totals(Filter(where={"user": user})).calls == calls, "a value without sums is counted"
+        by_model = reader.breakdown(Filter(where={"user": user}), ["user"])
+        assert [group.measures.calls for group in by_model] == [calls] * bool(calls)
+    assert sum(point.measures.calls for point in reader.series(Filter(where={"user": "u5"}), 86_400)) == 3
     rows = reader.calls(Filter(where={"user": "u4"}))
     assert [row.attribution["user"] for row in rows] == ["u4", "u4"], "the rows keep the truth"
+    ledger.connection.close()
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_model_beyond_the_limit_of_a_day_is_counted_when_asked_for(home: Home, settled: bool) -> None:
+    ledger = TestLedger(home, values_per_day_max=3)
+    ledger.append(*[done(NOON + number, model=f"m{number % 6}") for number in range(12)])
+    if settled:
+        ledger.settle()
+    reader = LedgerReader(home)
+    for model, calls in (("m0", 2), ("m5", 2), ("m0,m5", 4), ("m9", 0)):
+        assert reader.totals(Filter(where={"model": model})).calls == calls
+        assert reader.totals(Filter(where={"model": model, "key": "k1"})).calls == calls
+        assert (
+            sum(point.measures.calls for point in reader.series(Filter(where={"model": model}), 3_600))
+            == calls
+        )
+    assert verify(home).ok
+    ledger.connection.execute("DELETE FROM overflow")
+    assert [problem.what for problem in verify(home).problems] == ["sums"] * 2
     ledger.connection.close()
 
 

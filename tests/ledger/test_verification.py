@@ -32,6 +32,7 @@ def grown(tmp_path: Path) -> Home:
         now[0] += 2 * 60_000_000_000
         if number == 12:
             ledger.applier.checkpoint_if_due()
+    ledger.settle(NOON + 2 * DAY)
     ledger.connection.close()
     return ledger.home
 
@@ -117,15 +118,24 @@ def test_any_change_is_found(grown: Home, tmp_path: Path, seed: int) -> None:
         )
     elif kind == "sums":
         table = rng.choice(
-            ["hour_value", "day_value", "minute_model", "day_project_model", "day_customer_model", "day_pair"]
+            [
+                "hour_value",
+                "hour_cell",
+                "hour_pair",
+                "day_value",
+                "day_cell",
+                "day_pair",
+                "minute_model",
+                "day_project_model",
+                "day_customer_model",
+            ]
         )
         column = rng.choice(
             ["calls", "errors", "cost_micro", "cost_pico", "charge_micro", "input_tokens", "reasoning"]
         )
-        first = {"hour_value": "dimension", "day_value": "dimension", "day_pair": "pair"}.get(
-            table, table.partition("_")[0]
-        )
-        where = f"{first} = (SELECT {first} FROM {table} ORDER BY random() LIMIT 1)"
+        first = {"value": "dimension", "pair": "pair"}.get(table.partition("_")[2], table.partition("_")[0])
+        settled = {"hour_value": "hour NOT IN (SELECT hour FROM stale_hour)"}.get(table, "1")
+        where = f"{first} = (SELECT {first} FROM {table} ORDER BY random() LIMIT 1) AND {settled}"
         change = rng.choice(
             [
                 f"UPDATE {table} SET {column} = {column} + 1 WHERE {where}",

@@ -22,7 +22,9 @@ from farebox.ledger.contract_months import ContractMonths
 from farebox.ledger.correcting import CORRECTING, Correcting
 from farebox.ledger.database import Connection
 from farebox.ledger.entries import COLUMNS, RESPONSE_RUN_BITS, Judged, Values, entry_values, response_key
-from farebox.ledger.rollup import AdmittedValues, RollUp
+from farebox.ledger.names import AdmittedValues, Cells
+from farebox.ledger.rollup import RollUp
+from farebox.ledger.settling import QUIET_NS, settle
 from farebox.pricing.facts import RatedPart
 from farebox.pricing.quotation import month_of
 from farebox.pricing.tiers import MonthToDate
@@ -118,6 +120,7 @@ class Applier:
             if values_per_day_max
             else AdmittedValues(connection)
         )
+        self._cells = Cells(connection)
         self._seq = 0
         self._hash = GENESIS
         self._mark_id = 0
@@ -194,7 +197,7 @@ class Applier:
                             self._book, self._seq, self._hash, self._write_mark
                         )
                 if done:
-                    rollup.write(self._connection)
+                    rollup.write(self._connection, self._cells)
                     self._months.write()
                     self._write_pending()
                     self._write_position(writer, done)
@@ -214,6 +217,10 @@ class Applier:
             except BaseException:
                 self._load()
                 raise
+
+    def settle(self, quiet_ns: int = QUIET_NS) -> bool:
+        """Make the sums of a few hours or a day that are over and quiet; tell whether there were any."""
+        return settle(self._connection, self._clock(), quiet_ns)
 
     # -- one transaction --
 
@@ -520,6 +527,7 @@ class Applier:
         self._begun.clear()
         self._has_retrievals = execute("SELECT 1 FROM retrieval LIMIT 1").fetchone() is not None
         self._admitted.forget()
+        self._cells.forget()
         self._months.forget()
 
 

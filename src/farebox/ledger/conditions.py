@@ -43,13 +43,13 @@ class Conditions:
         """Require one of the wanted values of each dimension, found in `columns`."""
         for dimension, values in wanted.items():
             column = columns[dimension]
-            exact = [value for value in values if not _is_class(dimension, value)]
+            exact = [value for value in values if not is_class(dimension, value)]
             terms: list[str] = []
             if exact:
                 terms.append(f"{column} IN ({', '.join('?' * len(exact))})")
                 self.parameters += exact
             for value in values:
-                if _is_class(dimension, value):
+                if is_class(dimension, value):
                     terms.append(f"{column} BETWEEN ? AND ?")
                     self.parameters += (f"{value[0]}00", f"{value[0]}99")
             self._terms.append(f"({' OR '.join(terms)})")
@@ -60,8 +60,9 @@ class Conditions:
 
 def is_one_value(dimension: str, values: Sequence[str]) -> bool:
     """Tell whether only one value of a dimension is wanted."""
-    return len(values) == 1 and not _is_class(dimension, values[0])
+    return len(values) == 1 and not is_class(dimension, values[0])
 
 
-def _is_class(dimension: str, value: str) -> bool:
+def is_class(dimension: str, value: str) -> bool:
+    """Tell whether a value stands for a hundred statuses."""
     return dimension == "status" and _STATUS_CLASS.fullmatch(value) is not None

@@ -15,8 +15,8 @@ from farebox.journal.records import Rerate
 from farebox.ledger.contract_months import ContractMonths
 from farebox.ledger.corrections import Change, Corrections, current, last_hash
 from farebox.ledger.database import Connection
+from farebox.ledger.names import AdmittedValues
 from farebox.ledger.rerating import Rerating, change_of
-from farebox.ledger.rollup import AdmittedValues
 from farebox.ledger.sealing import Seals
 
 CORRECTING = frozenset({records.RERATE})

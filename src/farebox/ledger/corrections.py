@@ -15,8 +15,8 @@ from farebox.clock import iso
 from farebox.ledger.chain import link
 from farebox.ledger.database import Connection
 from farebox.ledger.entries import COLUMN, COLUMNS, Values
-from farebox.ledger.measures import MEASURES
-from farebox.ledger.rollup import KEY_WIDTH, AdmittedValues, RollUp, upsert_sql
+from farebox.ledger.names import AdmittedValues
+from farebox.ledger.rollup import RollUp
 from farebox.ledger.rows import CorrectionRow, EstimateRow
 
 RERATE, ESTIMATE, MEASURED = "rerate", "estimate", "measured"
@@ -53,7 +53,6 @@ SELECT_NOW = ", ".join((*COLUMNS, "usage"))
 
 _INSERT = f"INSERT INTO correction VALUES ({', '.join('?' * (len(STORED) + 1))})"  # noqa: S608 - names from constants
 _AT = tuple(COLUMN[name] for name in REPLACED)
-_MEASURES = len(MEASURES)
 _CALL_SEQ, USAGE = STORED.index("call_seq"), STORED.index("usage")
 
 
@@ -240,24 +239,7 @@ def write_difference(
     connection: Connection, admitted: AdmittedValues, before: Sequence[Values], after: Sequence[Values]
 ) -> None:
     """Change the sums by what lies between two states of the same calls."""
-    old, new = RollUp(admitted), RollUp(admitted)
-    old.add(before)
-    new.add(after)
-    differences: dict[str, dict[tuple[Any, ...], list[Any]]] = {}
-    for rollup, sign in ((new, 1), (old, -1)):
-        for table, rows in rollup.tables():
-            width = KEY_WIDTH[table]
-            found = differences.setdefault(table, {})
-            for row in rows:
-                key, sums = row[:width], row[width:]
-                known = found.get(key)
-                if known is None:
-                    found[key] = [*(sign * amount for amount in sums[:_MEASURES]), *sums[_MEASURES:]]
-                else:
-                    known[:_MEASURES] = [
-                        total + sign * amount for total, amount in zip(known, sums[:_MEASURES], strict=False)
-                    ]
-    for table, found in differences.items():
-        rows = [(*key, *sums) for key, sums in found.items() if any(sums[:_MEASURES])]
-        if rows:
-            connection.executemany(upsert_sql(table), rows)
+    rollup = RollUp(admitted)
+    rollup.add(after)
+    rollup.add(before, sign=-1)
+    rollup.write(connection)

@@ -13,9 +13,13 @@ import apsw
 from farebox.errors import LedgerError, LedgerSchemaError
 from farebox.home import Home, check_private
 from farebox.journal.filesystem import is_network
+from farebox.ledger.measures import MEASURES
 
 _SQLITE_OLDEST = (3, 51, 3)
 """Before it, a WAL could be corrupted by a race: https://sqlite.org/wal.html#walresetbug"""
+
+_SUM_COLUMNS = ", ".join(f"{name} INTEGER NOT NULL" for name in MEASURES)
+"""What `$SUMS` in a migration stands for."""
 
 _BUSY_MS = 5_000
 _WRITER_CACHE_KIB = 4_096
@@ -99,13 +103,20 @@ def migrate(connection: Connection) -> None:
         with connection:
             connection.execute(script)
             connection.execute(f"PRAGMA user_version = {number:d}")
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'hour_cell'").fetchone() is None:
+        raise LedgerSchemaError(
+            "the ledger was written by a Farebox before the first release; move ledger.db away to begin anew"
+        )
 
 
 def migrations() -> list[tuple[int, str]]:
     """Return every migration as number and SQL, in order."""
     folder = resources.files("farebox.ledger") / "migrations"
     files = sorted((entry.name, entry) for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return [(int(name[:3]), entry.read_text(encoding="utf-8")) for name, entry in files]
+    return [
+        (int(name[:3]), entry.read_text(encoding="utf-8").replace("$SUMS", _SUM_COLUMNS))
+        for name, entry in files
+    ]
 
 
 def _refuse_newer(version: int) -> None:

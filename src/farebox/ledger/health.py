@@ -60,7 +60,7 @@ def read(connection: Connection) -> Known | None:
         health.last_seq, health.last_recorded_at_ns = last
     health.in_flight = connection.execute("SELECT count(*) FROM pending").fetchone()[0]
     health.unpriced_calls = connection.execute(
-        "SELECT coalesce(sum(unpriced), 0) FROM day_value WHERE dimension = 0"
+        "SELECT coalesce(sum(unpriced), 0) FROM hour_value WHERE dimension = 0"
     ).fetchone()[0]
     for kind, count, records, exchanges in connection.execute(
         "SELECT kind, count(*), sum(coalesce(json_extract(detail, '$.records'), 0)), "

@@ -19,7 +19,7 @@ _CELLS_OF_DAY = (
     f"SELECT {', '.join(CELL)} FROM cell WHERE id IN "  # noqa: S608 - names from constants
     "(SELECT DISTINCT cell FROM hour_cell WHERE hour BETWEEN ? AND ?)"
 )
-_FIND_CELL = "SELECT id FROM cell WHERE " + " AND ".join(f"{name} = ?" for name in CELL)
+_FIND_CELL = f"SELECT id FROM cell WHERE {' AND '.join(f'{name} = ?' for name in CELL)}"  # noqa: S608
 _ADD_CELL = f"INSERT INTO cell ({', '.join(CELL)}) VALUES ({', '.join('?' * len(CELL))}) RETURNING id"  # noqa: S608
 
 

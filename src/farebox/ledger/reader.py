@@ -15,9 +15,10 @@ from farebox.ledger.entries import SELECT, call_row
 from farebox.ledger.filter import DIMENSIONS, OTHER, Filter
 from farebox.ledger.health import LedgerHealth
 from farebox.ledger.measures import as_measures, cost_pico
-from farebox.ledger.rollup import ALL, HOUR_NS, NUMBER
 from farebox.ledger.rows import CallRow, Group, Measures, Point
+from farebox.ledger.settling import stale_hours
 from farebox.ledger.sums import dearest, seq_span, sums
+from farebox.ledger.tables import ALL, CELL, HOUR_NS, NUMBER
 
 __all__ = ["DIMENSIONS", "OTHER", "Filter", "LedgerHealth", "LedgerReader"]
 
@@ -229,12 +230,27 @@ def _seq_ranges(
         )
         where.add_values({dimension: "value"}, {dimension: [*values, OTHER]})
         statement = f"SELECT first_seq, last_seq FROM hour_value WHERE {where} ORDER BY 1"  # noqa: S608
-        ranges = _merged(connection.execute(statement, where.parameters).fetchall())
+        found = connection.execute(statement, where.parameters).fetchall()
+        if dimension in CELL:
+            found = sorted({*found, *_spans_of_stale_hours(connection, *hours)})
+        ranges = _merged(found)
         rows = sum(last - first + 1 for first, last in ranges)
         if best is None or rows < best_rows:
             best, best_rows = ranges, rows
     ranges = best or []
     return ranges[::-1] if descending else ranges
+
+
+def _spans_of_stale_hours(connection: Connection, first_hour: int, last_hour: int) -> list[tuple[int, int]]:
+    """Return the ranges of rows of hours whose sums by value are not made."""
+    return [
+        span
+        for hour in stale_hours(connection)
+        if first_hour <= hour <= last_hour
+        for span in connection.execute(
+            "SELECT first_seq, last_seq FROM hour_value WHERE dimension = ? AND hour = ?", (ALL, hour)
+        )
+    ]
 
 
 def _merged(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,7 +12,9 @@ from farebox.ledger.cover import Level, Piece, cover, levels_for, widen
 from farebox.ledger.database import Connection
 from farebox.ledger.filter import Filter
 from farebox.ledger.measures import MEASURES, RAW_SUMS, SUMS
-from farebox.ledger.rollup import ALL, DAY_NS, HOUR_NS, NUMBER, OPEN
+from farebox.ledger.overflow import uncounted_days
+from farebox.ledger.settling import stale_days, stale_hours
+from farebox.ledger.tables import ALL, CELL, DAY_NS, HOUR_NS, NUMBER, OPEN
 from farebox.money import PICO_PER_MICRO
 
 Key = tuple[int, tuple[str, ...]]
@@ -19,6 +22,9 @@ Key = tuple[int, tuple[str, ...]]
 
 _LOOKED_UP_MAX = 200
 """With more values in the column before, reading over them is no slower than looking each up."""
+
+_SEEK_COST = 7
+"""How many rows can be read in order while one is looked up."""
 
 _RANKED = {*OPEN, "key"}
 _RANK = "cost_micro, cost_pico, calls"
@@ -122,7 +128,13 @@ def _pieces(
         return
     levels = levels_for([*dict.fromkeys([*wanted, *by])], bucket_ns)
     since_ns, until_ns = widen(which.since_ns, which.until_ns, *reach, levels)
-    yield from cover(since_ns, until_ns, levels)
+    stale = {"hour": stale_hours(connection), "day": stale_days(connection)}
+    for day in uncounted_days(connection, wanted, since_ns, until_ns) if levels else ():
+        start, end = max(day * DAY_NS, since_ns), min((day + 1) * DAY_NS, until_ns)
+        yield from cover(since_ns, start, levels, stale)
+        yield Piece(None, start, end)
+        since_ns = end
+    yield from cover(since_ns, until_ns, levels, stale)
 
 
 def _is_single(
@@ -169,6 +181,8 @@ def _asked(
             where.add("seq BETWEEN ? AND ?", first, last)
         where.add(f"{moment} >= ? AND {moment} < ?", piece.start, piece.end)
         unit = 1
+    elif level.of_cells:
+        return _asked_of_cells(connection, level, piece, wanted, by, bucket_ns)
     else:
         table, columns, unit = level.table, level.columns, level.bucket_ns
         moment = level.bucket
@@ -176,9 +190,42 @@ def _asked(
             where.add(f"{level.kind[0]} = ?", level.kind[1])
         _add_buckets(connection, where, level, piece, wanted)
     where.add_values(columns, wanted)
-    bucket = f"{moment} * {unit:d} / {bucket_ns:d} * {bucket_ns:d}" if bucket_ns else "0"
-    keys = ", ".join([bucket, *(columns[dimension] for dimension in by)])
+    keys = ", ".join([_bucket(moment, unit, bucket_ns), *(columns[dimension] for dimension in by)])
     return _Asked(keys, f"{table} WHERE {where}", where.parameters)
+
+
+def _bucket(moment: str, unit_ns: int, bucket_ns: int | None) -> str:
+    return f"{moment} * {unit_ns:d} / {bucket_ns:d} * {bucket_ns:d}" if bucket_ns else "0"
+
+
+def _asked_of_cells(
+    connection: Connection,
+    level: Level,
+    piece: Piece,
+    wanted: Mapping[str, Sequence[str]],
+    by: Sequence[str],
+    bucket_ns: int | None,
+) -> _Asked:
+    """Narrow to the cells that have the wanted values, looked up one by one where they are few."""
+    table, bucket = level.table, f"{level.table}.{level.bucket}"
+    where, cells = Conditions(), Conditions()
+    cells.add_values(level.columns, wanted)
+    found = usual = 0
+    if wanted:
+        counted = f"SELECT count(*) FROM cell WHERE {cells}"  # noqa: S608 - names from constants
+        found = connection.execute(counted, cells.parameters).fetchone()[0]
+        counted = f"SELECT count(*) FROM {table} WHERE {bucket} = ?"  # noqa: S608
+        usual = connection.execute(counted, ((piece.start + piece.end) // 2,)).fetchone()[0]
+    if wanted and found * _SEEK_COST < usual:
+        numbers = json.dumps(list(range(piece.start, piece.end)))
+        where.add(f"{bucket} IN (SELECT value FROM json_each(?))", numbers)  # noqa: S608
+    else:
+        where.add(f"{bucket} >= ? AND {bucket} < ?", piece.start, piece.end)
+    if wanted:
+        where.add(f"{table}.cell IN (SELECT id FROM cell WHERE {cells})", *cells.parameters)  # noqa: S608
+    keys = ", ".join([_bucket(bucket, level.bucket_ns, bucket_ns), *(level.columns[name] for name in by)])
+    source = f"{table} CROSS JOIN cell ON cell.id = {table}.cell" if by else table
+    return _Asked(keys, f"{source} WHERE {where}", where.parameters)
 
 
 def _add_buckets(
@@ -194,18 +241,18 @@ def _add_buckets(
     if not wanted or (beyond and not _add_values_of(connection, where, level, piece, keyed[0])):
         where.add(f"{level.bucket} >= ? AND {level.bucket} < ?", piece.start, piece.end)
         return
-    table, bucket = ("day_value", "day") if level.bucket == "day" else ("hour_value", "hour")
     unit = level.bucket_ns
-    per = (HOUR_NS if bucket == "hour" else DAY_NS) // unit
-    if per != 1:
+    if unit not in (HOUR_NS, DAY_NS):
         where.add(f"{level.bucket} >= ? AND {level.bucket} < ?", piece.start, piece.end)
         return
+    per = unit // HOUR_NS
     where.add(
-        f"{level.bucket} IN (SELECT {bucket} FROM {table} WHERE dimension = ? AND value = '' "  # noqa: S608
-        f"AND {bucket} >= ? AND {bucket} < ?)",
+        f"{level.bucket} IN (SELECT DISTINCT (hour - (hour % {per:d} + {per:d}) % {per:d}) / {per:d} "  # noqa: S608
+        "FROM hour_value "
+        "WHERE dimension = ? AND value = '' AND hour >= ? AND hour < ?)",
         ALL,
-        piece.start,
-        piece.end,
+        piece.start * per,
+        piece.end * per,
     )
 
 
@@ -213,14 +260,16 @@ def _add_values_of(
     connection: Connection, where: Conditions, level: Level, piece: Piece, dimension: str
 ) -> bool:
     """Name every value that a dimension has in a piece, where these are few."""
-    first, last = level.start(piece.start) // DAY_NS, level.start(piece.end - 1) // DAY_NS
-    values = [
-        value
-        for (value,) in connection.execute(
-            "SELECT DISTINCT value FROM day_value WHERE dimension = ? AND day BETWEEN ? AND ? LIMIT ?",
-            (NUMBER[dimension], first, last, _LOOKED_UP_MAX + 1),
+    if dimension in CELL:
+        statement = f"SELECT DISTINCT {dimension} FROM cell LIMIT ?"  # noqa: S608 - names from constants
+        found = connection.execute(statement, (_LOOKED_UP_MAX + 1,))
+    else:
+        hours = level.start(piece.start) // HOUR_NS, level.start(piece.end - 1) // HOUR_NS
+        found = connection.execute(
+            "SELECT DISTINCT value FROM hour_value WHERE dimension = ? AND hour BETWEEN ? AND ? LIMIT ?",
+            (NUMBER[dimension], *hours, _LOOKED_UP_MAX + 1),
         )
-    ]
+    values = [value for (value,) in found]
     if len(values) > _LOOKED_UP_MAX:
         return False
     where.add_values(level.columns, {dimension: values})

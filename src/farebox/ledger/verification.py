@@ -7,8 +7,7 @@ and the positions in the journals.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import apsw
@@ -20,10 +19,10 @@ from farebox.journal.reader import Position
 from farebox.ledger.chain import GENESIS, Checkpoint, link
 from farebox.ledger.corrections import STORED, links, source_of
 from farebox.ledger.database import Connection, migrations, open_reader
-from farebox.ledger.entries import COLUMNS, SELECT
-from farebox.ledger.measures import MEASURES
+from farebox.ledger.entries import SELECT
+from farebox.ledger.recount import Recount
 from farebox.ledger.rerating import shares_of
-from farebox.ledger.rollup import BUCKETS, DAY_NS, KEY_WIDTH, NUMBER, AdmittedValues, RollUp
+from farebox.ledger.tables import DAY_NS
 from farebox.pricing.quotation import month_of
 
 _CORRECTIONS = f"SELECT {', '.join(STORED)}, hash FROM correction ORDER BY id"  # noqa: S608
@@ -220,47 +219,9 @@ class _Verification:
             promised.setdefault(self._kept.seq, []).append(("the checkpoint you kept", self._kept.hash))
         return promised
 
-    # -- sums --
-
     def _check_sums(self) -> None:
-        # The values a day's sums name are taken as they are, everything else is `(other)`: a
-        # name that was changed then has sums no calls account for.
-        admitted = AdmittedValues(self._connection, 0)
-        for day in self._days():
-            rollup = RollUp(admitted)
-            calls = self._calls_of(day)
-            while batch := list(itertools.islice(calls, _ROWS_AT_A_TIME)):
-                rollup.add(batch)
-            expected: dict[str, set[tuple[Any, ...]]] = {table: set() for table in BUCKETS}
-            for table, rows in rollup.tables():
-                expected[table].update(rows)
-            for table, rows in expected.items():
-                self._compare(table, day, rows)
-
-    def _days(self) -> list[int]:
-        sums = [f"SELECT {bucket} / {per} FROM {table}" for table, (bucket, per) in BUCKETS.items()]  # noqa: S608
-        statement = " UNION ".join([f"SELECT occurred_at / {DAY_NS} FROM call", *sums]) + " ORDER BY 1"  # noqa: S608
-        return [day for (day,) in self._connection.execute(statement)]
-
-    def _calls_of(self, day: int) -> Iterator[tuple[Any, ...]]:
-        names = ", ".join("NULL" if name in ("done", "rating") else name for name in COLUMNS)
-        source = source_of(self._connection)
-        statement = f"SELECT {names} FROM {source} WHERE occurred_at >= ? AND occurred_at < ? ORDER BY seq"  # noqa: S608
-        yield from self._connection.execute(statement, (day * DAY_NS, (day + 1) * DAY_NS))
-
-    def _compare(self, table: str, day: int, expected: Iterable[tuple[Any, ...]]) -> None:
-        column, per = BUCKETS[table]
-        statement = f"SELECT * FROM {table} WHERE {column} >= ? AND {column} < ?"  # noqa: S608
-        found = set(self._connection.execute(statement, (day * per, (day + 1) * per)))
-        if self._report.corrections:
-            # A state that every call has left stays, with sums of nought and the calls it once had.
-            expected, found = _comparable(table, expected), _comparable(table, found)
-        self._report_difference(table, set(expected), found)
-
-    def _report_difference(self, table: str, expected: set[Any], found: set[Any]) -> None:
-        for row in sorted(expected ^ found, key=str)[:3]:
-            origin = "the calls" if row in expected else "the ledger"
-            self._problem("sums", f"{table}: calls and sums differ, {origin} say {row}")
+        recount = Recount(self._connection, corrected=self._report.corrections > 0)
+        recount.differences(lambda detail: self._problem("sums", detail))
 
     # -- months of contracts --
 
@@ -319,14 +280,3 @@ class _Verification:
             data = file.read(64 << 10)
         record = decode_record(segment_seed(writer, position.segment), data, 0)
         return record is None or record.seq <= position.seq
-
-
-def _comparable(table: str, rows: Iterable[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
-    """Return the sums that are not nought, those by state without the span of their calls."""
-    width = KEY_WIDTH[table]
-    end = width + len(MEASURES)
-    return {
-        row[:end] if table == "hour_value" and row[0] == NUMBER["cost_state"] else row
-        for row in rows
-        if any(row[width:end])
-    }

@@ -99,86 +99,90 @@ CREATE TABLE retrieval (
 
 -- Sums. Money is two columns, whole micro-dollars and the pico-dollars beyond them: a sum of
 -- pico-dollars alone would leave 64 bits at nine million dollars. The empty text is "none".
+-- $SUMS stands for the columns that every table of sums has (measures.py).
+
+-- Every combination of the dimensions that have few values.
+CREATE TABLE cell (
+  id INTEGER PRIMARY KEY,
+  surface TEXT NOT NULL, provider TEXT NOT NULL, status TEXT NOT NULL, cost_state TEXT NOT NULL,
+  app TEXT NOT NULL, model TEXT NOT NULL, key TEXT NOT NULL, request_model TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  UNIQUE (model, key, app, status, cost_state, request_model, surface, provider, outcome)
+) STRICT;
+
+-- Written with the calls.
+CREATE TABLE hour_cell (
+  hour INTEGER NOT NULL, cell INTEGER NOT NULL,
+  $SUMS,
+  first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,
+  PRIMARY KEY (hour, cell)
+) STRICT, WITHOUT ROWID;
+
+-- One dimension at a time; dimension 0 is all calls together, the others as in filter.py. Those of
+-- `cell` are made once the hour is quiet.
+CREATE TABLE hour_value (
+  dimension INTEGER NOT NULL, hour INTEGER NOT NULL, value TEXT NOT NULL,
+  $SUMS,
+  first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,
+  PRIMARY KEY (dimension, hour, value)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE minute_model (
   minute INTEGER NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
-  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
-  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
-  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
-  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
-  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  $SUMS,
   PRIMARY KEY (minute, provider, model)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE day_project_model (
   day INTEGER NOT NULL, project TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
-  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
-  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
-  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
-  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
-  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  $SUMS,
   PRIMARY KEY (day, project, provider, model)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE day_customer_model (
   day INTEGER NOT NULL, customer TEXT NOT NULL,
   provider TEXT NOT NULL, surface TEXT NOT NULL, model TEXT NOT NULL,
-  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
-  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
-  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
-  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
-  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  $SUMS,
   PRIMARY KEY (day, customer, provider, surface, model)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE day_customer_key (
   day INTEGER NOT NULL, customer TEXT NOT NULL, key TEXT NOT NULL,
-  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
-  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
-  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
-  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
-  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  $SUMS,
   PRIMARY KEY (day, customer, key)
 ) STRICT, WITHOUT ROWID;
 
--- One dimension at a time; dimension 0 is all calls together, the others as in filter.py.
-CREATE TABLE hour_value (
-  dimension INTEGER NOT NULL, hour INTEGER NOT NULL, value TEXT NOT NULL,
-  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
-  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
-  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
-  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
-  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
-  first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,
-  PRIMARY KEY (dimension, hour, value)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE day_value (
-  dimension INTEGER NOT NULL, day INTEGER NOT NULL, value TEXT NOT NULL,
-  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
-  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
-  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
-  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
-  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
-  PRIMARY KEY (dimension, day, value)
-) STRICT, WITHOUT ROWID;
-
--- Two dimensions together; which pair has which number is in rollup.py.
+-- Made of those above once an hour or a day is quiet; which pair has which number is in tables.py.
 CREATE TABLE hour_pair (
   pair INTEGER NOT NULL, hour INTEGER NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
-  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
-  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
-  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
-  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
-  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  $SUMS,
   PRIMARY KEY (pair, hour, a, b)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE day_pair (
   pair INTEGER NOT NULL, day INTEGER NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
-  calls INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
-  cost_micro INTEGER NOT NULL, cost_pico INTEGER NOT NULL,
-  charge_micro INTEGER NOT NULL, charge_pico INTEGER NOT NULL,
-  input_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_creation INTEGER NOT NULL,
-  output_tokens INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+  $SUMS,
   PRIMARY KEY (pair, day, a, b)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE day_value (
+  dimension INTEGER NOT NULL, day INTEGER NOT NULL, value TEXT NOT NULL,
+  $SUMS,
+  PRIMARY KEY (dimension, day, value)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE day_cell (
+  day INTEGER NOT NULL, cell INTEGER NOT NULL,
+  $SUMS,
+  PRIMARY KEY (day, cell)
+) STRICT, WITHOUT ROWID;
+
+-- Hours and days whose made sums are not there, or not the newest: others answer for them.
+CREATE TABLE stale_hour (hour INTEGER PRIMARY KEY, touched_at INTEGER NOT NULL) STRICT;
+CREATE TABLE stale_day (day INTEGER PRIMARY KEY) STRICT;
+
+-- Days on which a dimension had more values than are counted each: the rest of them is `(other)`.
+CREATE TABLE overflow (
+  day INTEGER NOT NULL, dimension INTEGER NOT NULL,
+  PRIMARY KEY (day, dimension)
 ) STRICT, WITHOUT ROWID;
