@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Durability = Literal["process", "power"]
 
 FILE_NAME = "farebox.yaml"
+FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 HOST_PATTERN = re.compile(r"(?=.{1,253}\Z)[a-z0-9*_-]{1,63}(?:\.[a-z0-9*_-]{1,63})+")
 
@@ -63,6 +64,22 @@ class InterceptionConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Ports besides 443 that a tunnel may go to."""
 
 
+class KeyConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the user says of one API key, known by its fingerprint."""
+
+    label: str | None = None
+    customer: str | None = None
+    user: str | None = None
+    agent: str | None = None
+    project: str | None = None
+
+    def attribution(self) -> dict[str, str]:
+        """Return what calls with this key are attributed to."""
+        said = {"key_label": self.label, "customer": self.customer, "user": self.user}
+        said |= {"agent": self.agent, "project": self.project}
+        return {name: value for name, value in said.items() if value}
+
+
 class Config(msgspec.Struct, kw_only=True):
     """A checked configuration. The defaults are a laptop's."""
 
@@ -72,6 +89,8 @@ class Config(msgspec.Struct, kw_only=True):
     durability: Durability = "process"
     providers: dict[str, ProviderConfig] = {}
     interception: InterceptionConfig = InterceptionConfig()
+    keys: dict[str, KeyConfig] = {}
+    """By fingerprint: whose a key is."""
     pricing: Node | None = None
     """The `pricing:` section as written; `farebox.pricing` reads and checks it."""
     contracts: Node | None = None
@@ -134,6 +153,7 @@ def _read(root: Node, config: Config, findings: list[Finding]) -> None:
         "dashboard": _read_dashboard,
         "durability": _read_durability,
         "providers": _read_providers,
+        "keys": _read_keys,
         "interception": _read_interception,
         "pricing": _read_pricing,
         "contracts": _read_contracts,
@@ -190,6 +210,35 @@ def _read_providers(node: Node, config: Config, findings: list[Finding]) -> None
             providers[name] = provider
     findings.extend(_check_names(node, providers))
     config.providers = providers
+
+
+def _read_keys(node: Node, config: Config, findings: list[Finding]) -> None:
+    example = "`0123456789abcdef: {label: backend, customer: acme}`"
+    if node.kind != "mapping":
+        findings.append(node.finding(f"a mapping of fingerprints, as in {example}"))
+        return
+    known = [field.name for field in msgspec.structs.fields(KeyConfig)]
+    keys: dict[str, KeyConfig] = {}
+    for name, entry in node.items():
+        if not FINGERPRINT.fullmatch(name):
+            # The name itself is not repeated: somebody may have put the key there.
+            wanted = "a fingerprint of 16 hex digits, in quotes where it is all digits (`farebox keys`)"
+            findings.append(entry.finding(wanted, "something else"))
+            continue
+        if entry.kind != "mapping":
+            findings.append(entry.finding(f"what is known of the key, as in {example}"))
+            continue
+        values: dict[str, str] = {}
+        for key, value in entry.items():
+            if key not in known:
+                hint = f"one of {', '.join(known)}{did_you_mean(key, known)}"
+                findings.append(value.finding(hint, "an unknown key"))
+            elif value.kind != "text":
+                findings.append(value.finding("text"))
+            else:
+                values[key] = value.value
+        keys[name] = KeyConfig(**values)
+    config.keys = keys
 
 
 def _check_names(node: Node, providers: dict[str, ProviderConfig]) -> list[Finding]:

@@ -15,8 +15,8 @@ from farebox.journal.records import DONE, INTENT, PARTIAL, Outcome, Partial, enc
 
 if TYPE_CHECKING:
     from farebox.proxy.prepared import Prepared
-    from farebox.proxy.recording import Attribution
     from farebox.proxy.service import Proxy
+    from farebox.proxy.whose import Attribution
     from farebox.wire.facts import Extraction
 
 

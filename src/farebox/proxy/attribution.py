@@ -1,5 +1,5 @@
-"""Who a call belongs to, where the request's body does not say it: labels of the process, the
-SDK's retry count, and a fingerprint of the API key.
+"""Who a call belongs to, where the request's body does not say it: labels of the environment, the
+SDK's retry count, headers of ours and of others, and a fingerprint of the API key.
 
 The key itself lives only in the bytes that pass; nothing here keeps or returns more than its hash.
 """
@@ -8,9 +8,19 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
+
+from farebox.wire.attribution import Found, names_of
+
+if TYPE_CHECKING:
+    from farebox.catalog import Provider
+    from farebox.catalog.shape import Vendor
+    from farebox.config import KeyConfig
+    from farebox.proxy.whose import Attribution
+    from farebox.wire.http_policy import Headers, RequestHead
 
 LABELS = ("app", "session", "customer", "user", "agent", "task", "project")
 """`FAREBOX_APP`, `FAREBOX_SESSION` … name the program that a private proxy serves."""
@@ -79,3 +89,40 @@ class Fingerprints:
                 self._known.clear()
             self._known[cheap] = found
         return found
+
+
+class Callers(Fingerprints):
+    """Tells from a request's head whose call it is: by its key, and by what its headers say."""
+
+    def __init__(
+        self, secret: bytes, vendors: Sequence[Vendor] = (), keys: Mapping[str, KeyConfig] | None = None
+    ) -> None:
+        super().__init__(secret)
+        self._names = names_of(vendors)
+        self.keys = dict(keys or {})
+        """What the user says of keys, by fingerprint."""
+
+    def read(self, request: RequestHead, fingerprint: str | None) -> Attribution:
+        """Return what the head says, the user's word on its key above all."""
+        found = Found()
+        bound = self.keys.get(fingerprint) if fingerprint is not None else None
+        if bound is not None:
+            for name, value in bound.attribution().items():
+                found.note(name, value, f"key:{fingerprint}")
+        self._names.of_headers(request.headers, found, self._hashed)
+        return found.attribution, found.sources
+
+    def strip(self, request: RequestHead, provider: Provider, host: str) -> None:
+        """Take out of a request what is some vendor's own, where it goes to a model provider.
+
+        A name that only the configuration knows may be such a vendor's gateway: it gets everything.
+        """
+        if provider.hosts:
+            request.drop.extend(index + 1 for index in self._names.removed(request.headers, host))
+
+    def others(self, headers: Headers) -> Headers:
+        """Return the headers that `read` has nothing to do with."""
+        return [pair for pair in headers if not self._names.knows(pair[0])]
+
+    def _hashed(self, name: str, secret: bytes) -> str:
+        return self.of(name.encode("latin-1"), secret)

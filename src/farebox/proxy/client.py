@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from farebox.proxy.routes import Route
     from farebox.proxy.service import Proxy
     from farebox.proxy.websocket import Socket
+    from farebox.proxy.whose import Attribution
 
 _DIGITS_MAX = 18
 _IDLE, _HEAD, _BUSY, _LINGER = range(4)
@@ -40,6 +41,7 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "after_length",
         "before_length",
+        "below",
         "buffer",
         "exchange",
         "prepared",
@@ -54,6 +56,8 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, proxy: Proxy) -> None:
         self.proxy = proxy
+        self.below = proxy.below
+        """Whose calls these are, as far as the connection says."""
         self.transport: Any = None
         self.exchange: Exchange | Socket | None = None
         self.buffer = b""
@@ -77,12 +81,18 @@ class ClientConnection(asyncio.Protocol):
         proxy = self.proxy
         self.transport.set_write_buffer_limits(proxy.limits.stream_buffer)
         proxy.clients.add(self)
+        if proxy.processes is not None:
+            proxy.processes.look_up(transport, self.opened_by)
         if len(proxy.clients) > proxy.clients_max:
             self.finish(
                 answers.error("farebox", 503, "too_many_connections", "too many connections.", close=True),
                 keep=False,
                 unread=True,
             )
+
+    def opened_by(self, whose: Attribution) -> None:
+        """Take in what has been found out about the process at the other end."""
+        self.below = whose
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange

@@ -17,6 +17,7 @@ from farebox.config import (
     Config,
     Durability,
     InterceptionConfig,
+    KeyConfig,
     ProviderConfig,
     find_file,
     load_config,
@@ -38,6 +39,7 @@ class _Known(msgspec.Struct):
     durability: Durability
     providers: dict[str, ProviderConfig]
     interception: InterceptionConfig
+    keys: dict[str, KeyConfig]
 
 
 class _Reply(msgspec.Struct):
@@ -83,6 +85,7 @@ def read_config(home: Home, path: Path | None = None) -> Config:
         durability=known.durability,
         providers=known.providers,
         interception=known.interception,
+        keys=known.keys,
     )
 
 
@@ -99,5 +102,6 @@ def _read(home: Home, path: Path | None) -> _Reply:
             config.durability,
             config.providers,
             config.interception,
+            config.keys,
         )
     )

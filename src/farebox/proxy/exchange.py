@@ -76,8 +76,6 @@ class Exchange:
     gate: list[bytes] | None = None
     """What waits until its record survives a power cut."""
     gate_position = 0
-    attribution: recording.Attribution | None = None
-    """What records say of whose call it is, once it is all known."""
 
     def __init__(
         self, proxy: Proxy, client: ClientConnection, prepared: Prepared, length: int | None, body: bytes

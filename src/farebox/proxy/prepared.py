@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from farebox.journal.records import Done, Intent
-from farebox.proxy.attribution import Fingerprints, find_key, retry_count
+from farebox.proxy.attribution import Callers, find_key, retry_count
 from farebox.proxy.routes import Route
+from farebox.proxy.whose import NOBODY, Attribution
 from farebox.wire.http_policy import Headers, RequestHead, ResponseHead
-from farebox.wire.request import RequestFacts, facts
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
@@ -40,6 +40,7 @@ class Prepared:
         "_whole",
         "answer",
         "answer_head",
+        "below",
         "done",
         "error_shape",
         "injectable",
@@ -49,11 +50,13 @@ class Prepared:
         "replayable",
         "request",
         "route",
+        "said",
         "target",
+        "whole",
     )
 
     def __init__(
-        self, request: RequestHead, route: Route, path: bytes, fingerprints: Fingerprints, source: str
+        self, request: RequestHead, route: Route, path: bytes, callers: Callers, source: str
     ) -> None:
         self.request = request
         self.route = route
@@ -62,10 +65,10 @@ class Prepared:
         self.query = request.query.decode("latin-1") if request.query else ""
         self.meter_headers: Headers = [
             pair
-            for pair in request.headers
+            for pair in callers.others(request.headers)
             if pair[0] not in _OF_NO_INTEREST and not pair[0].startswith(b"x-stainless-")
         ]
-        """Headers that can say what the body is, or whose call it is."""
+        """Headers that can say what the body is."""
         self.injectable = (
             target.endpoint.inject_include_usage
             and fields.get(b"content-type", b"")[:16].lower() == b"application/json"
@@ -85,22 +88,24 @@ class Prepared:
             "method": target.method,
             "path": target.shown_path,
             "host": route.host,
-            "key_fingerprint": fingerprints.of(route.name, key) if key else None,
+            "key_fingerprint": callers.of(route.name, key) if key else None,
             "attempt": retry_count(fields),
         }
         self.intent = Intent(**origin)
         self.done = Done(**origin, ended_at_ns=0, outcome="unknown")
         """Records that hold what is the same for every call with this head; the rest is filled in."""
+        self.said = callers.read(request, self.intent.key_fingerprint)
+        """Whose call it is, as the head says."""
+        self.below: Attribution = NOBODY
+        self.whole: Attribution | None = None
+        """What `whose_call` made of it last, and for which connection's facts."""
+        callers.strip(request, route.provider, route.origin.host)
         self._head: tuple[bytes, bytes] | None = None
         self.answer_head = b""
         """The head of the answer before, as it came: servers of one's own often repeat it."""
         self.answer: ResponseHead | None = None
         self._whole = 0
         """The size of an answer under this head that can go as it came, 0 where it cannot."""
-
-    def facts(self) -> RequestFacts:
-        """Return what the headers alone say, while the body is not complete."""
-        return facts({}, self.meter_headers, "", {}, "")
 
     def remember(self, head: bytes, answer: ResponseHead) -> None:
         """Keep an answer's head, in case the next one comes under the same."""

@@ -87,6 +87,7 @@ def run(
         journal=journal,
         secret=secret,
         labels=labels_of(os.environ) if private else None,
+        finds_processes=True,
         clients_max=clients_max,
         authority=authority or home.path / "ca" / INSTALLED,
         pins=home.run / "pinned",

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from farebox.clock import now_ns
 from farebox.journal.records import DONE, INTENT, PARTIAL, Done, Intent, Outcome, Partial, encode
 from farebox.proxy.deaf import DeafMeter
+from farebox.proxy.whose import whose_call
+from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:
     from farebox.proxy.deaf import ExchangeMeter
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from farebox.wire.facts import Extraction
 
 
-Attribution = tuple[dict[str, str], dict[str, str]]
-"""Whose call it is, and for each key which source said so."""
+_NOTHING_SAID = RequestFacts()
+"""What a body has said that is not whole yet."""
 
 
 def write_intent(exchange: Exchange) -> None:
@@ -83,18 +85,6 @@ def _fill(record: Intent | Done, exchange: Exchange) -> None:
     """Say in a record what of its origin no other call with this head shares."""
     record.event_id = exchange.event_id
     record.occurred_at_ns = exchange.occurred_at_ns
-    record.attribution, record.attribution_from = exchange.attribution or _attribution(exchange)
-
-
-def _attribution(exchange: Exchange) -> Attribution:
-    """Return whose call it is and what says so; the body may add to it until it is whole."""
-    said = exchange.facts if exchange.request_complete else exchange.prepared.facts()
-    attribution, sources = said.attribution, said.attribution_from
-    labels = exchange.proxy.labels
-    if labels:
-        missing = {name: value for name, value in labels.items() if name not in attribution}
-        attribution = {**attribution, **missing}
-        sources = {**sources, **{name: f"env:FAREBOX_{name.upper()}" for name in missing}}
-    if exchange.request_complete:
-        exchange.attribution = attribution, sources
-    return attribution, sources
+    said = exchange.facts if exchange.request_complete else _NOTHING_SAID
+    whose = whose_call(exchange.client.below, exchange.prepared, said)
+    record.attribution, record.attribution_from = whose

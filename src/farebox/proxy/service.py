@@ -22,14 +22,16 @@ from farebox.config import Address, Config
 from farebox.journal import records
 from farebox.journal.health import JournalHealth
 from farebox.proxy import answers
-from farebox.proxy.attribution import Fingerprints
+from farebox.proxy.attribution import Callers
 from farebox.proxy.client import ClientConnection
 from farebox.proxy.deaf import MakeMeter
 from farebox.proxy.forward import Forward
 from farebox.proxy.interception import Interception
 from farebox.proxy.limits import Limits
+from farebox.proxy.processes import Processes
 from farebox.proxy.routes import Routes
 from farebox.proxy.upstream import client_tls
+from farebox.proxy.whose import Attribution
 from farebox.wire.http_policy import RequestHead, allowed_hosts
 from farebox.wire.meter import Meter
 
@@ -95,13 +97,17 @@ class Proxy:
         authority: Path | None = None,
         pins: Path | None = None,
         password: str = "",
+        finds_processes: bool = False,
     ) -> None:
         self.limits = Limits() if limits is None else limits
         self.journal = journal
         self.append = journal.append
-        self.fingerprints = Fingerprints(secret)
-        self.labels = dict(labels or {})
+        self.fingerprints = Callers(secret, catalog.vendors, config.keys)
+        given = dict(labels or {})
+        self.below: Attribution = (given, {name: f"env:FAREBOX_{name.upper()}" for name in given})
         """Attribution of every call, where a call does not say otherwise."""
+        self.finds_processes = finds_processes
+        self.processes: Processes | None = None
         self.meter = meter
         self.clients_max = clients_max
         self.waits_for_disk = config.durability == "power"
@@ -147,6 +153,8 @@ class Proxy:
         self.hosts = allowed_hosts(port, (host, self._config.listen.host))
         self.own_ports = frozenset((port, self._config.listen.port, self._config.dashboard.port)) - {0}
         self.tick = self.loop.time()
+        if self.finds_processes:
+            self.processes = Processes(self.loop, self.below)
         if keep_pending:
             self._pending = listener.dup()
         self._server = await self.loop.create_server(
@@ -186,6 +194,8 @@ class Proxy:
         for origin in self.routes.origins:
             origin.close()
         await self.forward.interception.close()
+        if self.processes is not None:
+            self.processes.close()
         await asyncio.sleep(0)
 
     def cut_off(self) -> None:

@@ -97,7 +97,7 @@ class Socket:
         return not self.switched_ns  # before that, what comes is kept by the connection
 
     def whose(self) -> Attribution:
-        return whose_call(self.proxy, self.client, self.prepared, self.meter.request_facts())
+        return whose_call(self.client.below, self.prepared, self.meter.request_facts())
 
     # The handshake.
 

@@ -1,25 +1,45 @@
-"""Whose call it is, from everything that can say so, and which source won."""
+"""Whose call it is, from everything that can say so, and which source won.
+
+Most certain first: a key that the configuration binds to somebody, our own headers, other products'
+headers, the request's body, labels in the environment, the process behind the connection.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from farebox.proxy.client import ClientConnection
     from farebox.proxy.prepared import Prepared
-    from farebox.proxy.service import Proxy
     from farebox.wire.request import RequestFacts
 
 Attribution = tuple[dict[str, str], dict[str, str]]
 """Whose call it is, and for each key which source said so."""
 
+NOBODY: Attribution = ({}, {})
 
-def whose_call(proxy: Proxy, client: ClientConnection, prepared: Prepared, said: RequestFacts) -> Attribution:
-    """Return the attribution of a call whose request said `said`."""
-    attribution, sources = said.attribution, said.attribution_from
-    labels = proxy.labels
-    if labels:
-        missing = {name: value for name, value in labels.items() if name not in attribution}
-        attribution = {**attribution, **missing}
-        sources = {**sources, **{name: f"env:FAREBOX_{name.upper()}" for name in missing}}
+
+def whose_call(below: Attribution, prepared: Prepared, said: RequestFacts) -> Attribution:
+    """Return whose call it is.
+
+    `below` is what is known of the connection without its requests, `said` what the body said. Most
+    calls of a connection say the same, so the answer to that is kept.
+    """
+    if not said.attribution:
+        known = prepared.whole
+        if known is not None and prepared.below is below:
+            return known
+        whole = _merged(below, prepared.said)
+        prepared.below, prepared.whole = below, whole
+        return whole
+    return _merged(below, (said.attribution, said.attribution_from), prepared.said)
+
+
+def _merged(*layers: Attribution) -> Attribution:
+    """Return the layers laid over each other, the last one on top."""
+    attribution: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    for names, origins in layers:
+        if names:
+            attribution.update(names)
+            sources.update(origins)
     return attribution, sources

@@ -99,6 +99,11 @@ class Names:
         for name, value, said in others:
             self._note(name, value, said, found, hashed)
 
+    def knows(self, name: bytes) -> bool:
+        """Return whether a header can say whose call it is, or is a vendor's own."""
+        header = self._of_header.get(name, _UNSEEN)
+        return (self._remember(name) if header is _UNSEEN else header) is not None
+
     def removed(self, headers: Headers, host: str) -> list[int]:
         """Return the indexes of headers that are some vendor's own and not for `host`."""
         known = self._of_header

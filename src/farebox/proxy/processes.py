@@ -1,0 +1,117 @@
+"""Find out which program opened each connection, beside the traffic and never in its way.
+
+One thread asks the system, for all connections that came in the meantime at once, and takes pauses:
+a storm of connections must not become a storm of questions. What it finds out is on the records of
+the connection's exchanges from then on.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from farebox.proxy import origins
+from farebox.proxy.peers import Ends, processes_of
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from farebox.proxy.whose import Attribution
+
+_REMEMBERED = 512
+_FRESH_S = 10.0
+"""How long a process's description is used: branches change, programs do not."""
+_PAUSE = 3.0
+"""Pause this many times as long as the last look took: at most a quarter of one core."""
+_PAUSE_MAX_S = 1.0
+
+Tell = Callable[["Attribution"], None]
+Find = Callable[[Sequence[Ends], Sequence[int]], Mapping[Ends, int]]
+
+
+class Processes:
+    """One proxy's thread for such questions."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, given: Attribution, find: Find = processes_of
+    ) -> None:
+        """`given`: what is known of every connection anyway; it comes before what a process says."""
+        self._loop = loop
+        self._given = given
+        self._find = find
+        self._asked: queue.SimpleQueue[tuple[Ends, Tell] | None] = queue.SimpleQueue()
+        self._known: OrderedDict[int, tuple[float, str, Attribution]] = OrderedDict()
+        self._thread = threading.Thread(target=self._run, name="processes", daemon=True)
+        self._thread.start()
+
+    def look_up(self, transport: asyncio.BaseTransport, tell: Tell) -> None:
+        """Find out who opened a connection; `tell` is called on the loop, if there is anything to say."""
+        theirs, ours = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        if theirs and ours:
+            self._asked.put(((tuple(theirs[:2]), tuple(ours[:2])), tell))
+
+    def close(self) -> None:
+        self._asked.put(None)
+        self._thread.join(2)
+
+    def _run(self) -> None:
+        while True:
+            first = self._asked.get()
+            if first is None:
+                return
+            batch = [first]
+            while not self._asked.empty():
+                entry = self._asked.get()
+                if entry is None:
+                    return
+                batch.append(entry)
+            started = time.monotonic()
+            self._answer(batch)
+            time.sleep(min((time.monotonic() - started) * _PAUSE, _PAUSE_MAX_S))
+
+    def _answer(self, batch: list[tuple[Ends, Tell]]) -> None:
+        try:
+            likely = list(reversed(self._known))[:8]
+            found = self._find([ends for ends, _ in batch], likely)
+            told = [(tell, self._of(found[ends])) for ends, tell in batch if ends in found]
+        except Exception:
+            return  # nobody's traffic hangs on it; the rows say less
+        try:
+            self._loop.call_soon_threadsafe(_tell, told)
+        except RuntimeError:
+            return  # the proxy has stopped meanwhile
+
+    def _of(self, pid: int) -> Attribution:
+        """Return what connections of a process are attributed to, below what requests say."""
+        now, birth = time.monotonic(), origins.started(pid)
+        known = self._known.get(pid)
+        if known is not None and known[1] == birth and now - known[0] < _FRESH_S:
+            self._known.move_to_end(pid)
+            return known[2]
+        facts = origins.describe(pid)
+        attribution: dict[str, str] = dict(facts)
+        sources: dict[str, str] = {}
+        command, repository = facts.get("process.command"), facts.get("git.repository")
+        if command:
+            attribution["app"], sources["app"] = origins.app_of(command), "process:command"
+        if repository:
+            attribution["project"] = repository.rpartition("/")[2]
+            sources["project"] = "git:repository"
+        for name, value in origins.labels(pid).items():
+            attribution[name], sources[name] = value, f"env:FAREBOX_{name.upper()}"
+        attribution.update(self._given[0])
+        sources.update(self._given[1])
+        if len(self._known) >= _REMEMBERED:
+            self._known.popitem(last=False)
+        self._known[pid] = now, birth, (attribution, sources)
+        self._known.move_to_end(pid)
+        return attribution, sources
+
+
+def _tell(told: list[tuple[Tell, Attribution]]) -> None:
+    for tell, attribution in told:
+        tell(attribution)
