@@ -112,7 +112,7 @@ class Interception:
 
     def named(self, agent: str) -> str:
         """Return what a client is called: by itself, else by the run it belongs to."""
-        return agent or self.proxy.labels.get("app", "")
+        return agent or self.proxy.below[0].get("app", "")
 
     def route(self, host: str, port: int, *, secure: bool, trusted: bool = False) -> Route | None:
         """Return the way to a host that is metered, None for all others.
