@@ -95,4 +95,5 @@ def configuration_text(config: Config, upstreams: dict[str, ProviderConfig]) -> 
         for name, provider in {**config.providers, **upstreams}.items()
     }
     chosen = {"listen": "127.0.0.1:0", "durability": config.durability, "providers": providers}
-    return msgspec.json.encode({key: value for key, value in chosen.items() if value})
+    keys = {name: msgspec.to_builtins(key) for name, key in config.keys.items()}
+    return msgspec.json.encode({key: value for key, value in {**chosen, "keys": keys}.items() if value})
