@@ -6,12 +6,12 @@ Made from the same prepared head as an exchange's, but for itself: these come an
 from __future__ import annotations
 
 from time import monotonic_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from farebox.clock import now_ns, uuid7
-from farebox.journal.records import DONE, INTENT, PARTIAL, Outcome, Partial, encode
+from farebox.journal.records import DONE, INTENT, PARTIAL, Done, Intent, Outcome, Partial, encode
 
 if TYPE_CHECKING:
     from farebox.proxy.prepared import Prepared
@@ -46,14 +46,12 @@ class Attempt:
 
     def intend(self, whose: Attribution) -> None:
         """Write down that the upstream is about to be sent something that can cost."""
-        intent = msgspec.structs.replace(
-            self.prepared.intent,
-            event_id=self.event_id,
-            occurred_at_ns=self.occurred_at_ns,
-            attribution=whose[0],
-            attribution_from=whose[1],
-        )
-        self.proxy.append(INTENT, encode(intent))
+        self.proxy.append(INTENT, encode(Intent(**self._origin(whose))))
+
+    def _origin(self, whose: Attribution) -> dict[str, Any]:
+        fields = msgspec.structs.asdict(self.prepared.intent)
+        fields |= {"event_id": self.event_id, "occurred_at_ns": self.occurred_at_ns}
+        return {**fields, "attribution": whose[0], "attribution_from": whose[1]}
 
     def snapshot(self, extraction: Extraction) -> int:
         """Write down what it has cost so far; return the record's position."""
@@ -72,12 +70,8 @@ class Attempt:
         """Write down how it ended; return the record's position."""
         total_ns = monotonic_ns() - self.began_ns
         first_ns = self.first_byte_ns
-        done = msgspec.structs.replace(
-            self.prepared.done,
-            event_id=self.event_id,
-            occurred_at_ns=self.occurred_at_ns,
-            attribution=whose[0],
-            attribution_from=whose[1],
+        done = Done(
+            **self._origin(whose),
             ended_at_ns=self.occurred_at_ns + total_ns,
             outcome=outcome,
             status=status,
@@ -86,7 +80,6 @@ class Attempt:
             response_bytes=self.response_bytes,
             first_byte_us=(first_ns - self.began_ns) // 1000 if first_ns else 0,
             total_us=total_ns // 1000,
-            added_us=0,
             extraction=extraction,
         )
         return self.proxy.append(DONE, encode(done))
