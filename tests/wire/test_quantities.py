@@ -57,7 +57,7 @@ def test_a_count_that_cannot_be_one_is_flagged_and_left_out(number: str, flag: s
 
 @pytest.mark.parametrize("number", ["28.0", "28", '"28"', "2.8e1", "9223372036854775807"])
 def test_a_whole_number_is_one_however_it_is_written(number: str) -> None:
-    leaves, oddities = _read(f'{{"prompt_tokens":{number}}}')
+    leaves, oddities = _read(f'{{"prompt_tokens":{number},"completion_tokens":1}}')
     assert leaves["input_uncached"] in (28, 2**63 - 1)
     assert type(leaves["input_uncached"]) is int
     assert oddities.invalid is None
@@ -69,7 +69,7 @@ def test_the_last_of_a_repeated_key_counts() -> None:
 
 def test_an_unknown_number_is_flagged_wherever_it_is() -> None:
     _, oddities = _read(
-        '{"prompt_tokens":5,"new_tokens":7,"nought_tokens":0,'
+        '{"prompt_tokens":5,"completion_tokens":0,"new_tokens":7,"nought_tokens":0,'
         '"prompt_tokens_details":{"odd_tokens":2},"extra":{"x":1},"note":"text"}'
     )
     assert set(oddities.flags) == {
@@ -87,16 +87,31 @@ def test_a_total_that_does_not_add_up_raises_an_alarm_only() -> None:
 
 def test_cached_audio_is_not_subtracted_twice() -> None:
     leaves, oddities = _read(
-        '{"prompt_tokens":100,"prompt_tokens_details":{"cached_tokens":90,"audio_tokens":30}}'
+        '{"prompt_tokens":100,"prompt_tokens_details":{"cached_tokens":90,"audio_tokens":30},'
+        '"total_tokens":100}'
     )
     assert leaves == {"input_uncached": 0, "cache_read": 90, "input_audio": 10}
     assert not oddities.flags
 
 
 def test_more_cached_than_there_is_contradicts_the_total() -> None:
-    leaves, oddities = _read('{"prompt_tokens":5,"prompt_tokens_details":{"cached_tokens":9}}')
-    assert leaves == {"cache_read": 9, "input_uncached": 0}
+    leaves, oddities = _read(
+        '{"prompt_tokens":5,"completion_tokens":0,"prompt_tokens_details":{"cached_tokens":9}}'
+    )
+    assert leaves == {"cache_read": 9, "input_uncached": 0, "output_text": 0}
     assert list(oddities.flags) == ["inside_exceeds_total"]
+
+
+def test_input_without_an_output_is_not_the_whole_unless_the_total_says_so() -> None:
+    leaves, oddities = _read('{"prompt_tokens":5}')
+    assert leaves == {"input_uncached": 5}
+    assert oddities.invalid == "completion_tokens"
+    assert _read('{"prompt_tokens":5,"total_tokens":9}')[1].invalid == "completion_tokens"
+    assert _read('{"prompt_tokens":5,"total_tokens":5}')[1].invalid is None
+    assert _read('{"prompt_tokens":5,"completion_tokens":0}')[1].invalid is None
+    assert _read('{"input_tokens":5}', _measure("anthropic", "messages"))[1].invalid == "output_tokens"
+    assert _read('{"prompt_tokens":5}', _measure("openai", "embeddings"))[1].invalid is None
+    assert _read('{"promptTokenCount":5}', _measure("google", "generate"))[1].invalid is None
 
 
 def test_the_part_of_a_cache_write_without_a_lifetime_is_a_five_minute_one() -> None:

@@ -151,6 +151,9 @@ class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     not_billable: tuple[NotBillable, ...] = ()
     need: tuple[str, ...] = ()
     """Usage fields whose absence means unknown, not nought (Ollama's warm prompt)."""
+    output_optional: bool = False
+    """Usage without an output count is whole: there is none (embeddings), or noughts are left out.
+    Otherwise it is partial, unless the provider's total says that nothing is missing."""
     ignore: tuple[str, ...] = ()
     """Usage fields known to carry no money; others that are numbers are flagged."""
     headers: tuple[str, ...] = ()

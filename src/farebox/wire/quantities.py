@@ -18,6 +18,7 @@ from farebox.wire.recipe import DIGITS, INT64_MAX, Recipe, Step, Unfit, outlined
 _TOKEN_LEAVES = frozenset(INPUT_LEAVES + OUTPUT_LEAVES)
 _SPLITTABLE = frozenset(leaf for leaf in LEAVES if leaf.endswith("_seconds"))
 _CACHES = frozenset(CACHE_READ_LEAVES)
+_INPUTS, _OUTPUTS = frozenset(INPUT_LEAVES), frozenset(OUTPUT_LEAVES)
 _FLAGS_MAX = 16
 
 
@@ -133,6 +134,12 @@ class Measure:
         self._sum = tuple(getter(path) for path in form.sum)
         self._remainder = form.remainder
         self._need = form.need
+        outputs = [group for group in form.tokens if group.rest in _OUTPUTS and not form.output_optional]
+        self._outputs = outputs[0].total[0] if outputs else ""
+        """The field that states the output, of a surface that has output."""
+        self._outputs_leaves = frozenset(
+            leaf for group in outputs for leaf in (group.rest, *group.inside) if leaf in _OUTPUTS
+        )
         self._known = _known_fields(form)
         self._recipes: dict[bytes, Recipe | None] = {}
 
@@ -209,8 +216,20 @@ class Measure:
                 oddities.reject("missing_field", field)
         if self._sum:
             self._check_sum(usage, leaves, oddities)
+        if leaves and self._outputs and self._outputs_leaves.isdisjoint(leaves):
+            self._check_output(usage, leaves, oddities)
         self._flag_unknown(usage, oddities)
         return leaves
+
+    def _check_output(
+        self, usage: dict[str, Any], leaves: dict[str, Quantity], oddities: Oddities
+    ) -> None:
+        """Note that the output is not stated, unless the provider's total says there was none."""
+        if _INPUTS.isdisjoint(leaves):
+            return
+        stated = next((total for total in (read(usage) for read in self._sum) if type(total) is int), None)
+        if stated != sum(int(value) for leaf, value in leaves.items() if leaf in _TOKEN_LEAVES):
+            oddities.reject("missing_field", self._outputs)
 
     def _check_sum(self, usage: dict[str, Any], leaves: dict[str, Quantity], oddities: Oddities) -> None:
         for read in self._sum:
