@@ -37,16 +37,28 @@ class Plan:
     notes: list[str] = field(default_factory=list[str])
 
 
-def plan(catalog: Catalog, environment: Mapping[str, str], own_address: str | None = None) -> Plan:
+def plan(
+    catalog: Catalog,
+    environment: Mapping[str, str],
+    own_address: str | None = None,
+    *,
+    interception: bool = False,
+) -> Plan:
     """Return what a child's environment needs for its calls to pass the proxy.
 
     `own_address` is the running proxy's `host:port`: a value that names it keeps its path.
+    `interception`: calls that go to no base URL of ours are seen as well.
     """
     made = Plan()
     for provider in catalog.providers.values():
         for name, suffix in provider.base_url_env.items():
             value = environment.get(name, "").strip()
-            if not value:
+            if provider.data.keeps_host:
+                if value and interception:
+                    _intercept(made, catalog, provider, name, value)
+            elif not value:
+                if not provider.upstream:
+                    continue  # the customer's own host, which only the customer knows
                 made.variables.setdefault(name, f"/{provider.id}{suffix}")
             elif own_address is not None and netloc(value) == own_address:
                 made.variables[name] = urlsplit(value).path
@@ -105,6 +117,15 @@ def _reroute(made: Plan, catalog: Catalog, provider: Provider, name: str, suffix
     made.upstreams[segment] = ProviderConfig(upstream=upstream, speaks=provider.id)
     made.variables[name] = f"/{segment}{path}"
     made.notes.append(f"{name} names {parts.netloc}: its calls are forwarded there, metered as {segment}")
+
+
+def _intercept(made: Plan, catalog: Catalog, provider: Provider, name: str, value: str) -> None:
+    """Leave a base URL whose host must stay as it is, and see to it that the host is known."""
+    host = urlsplit(value).hostname if upstream_problem(value) is None else None
+    if host is None or catalog.by_host(host) is not None:
+        return
+    made.upstreams[_segment(host)] = ProviderConfig(upstream=value.rstrip("/"), speaks=provider.id)
+    made.notes.append(f"{name} names {host}: its calls are metered as {_segment(host)}")
 
 
 def _path_below(provider: Provider, value: str) -> str | None:

@@ -29,19 +29,27 @@ DRAIN_SECONDS = 35
 class PrivateProxy:
     """Start, revive and stop it."""
 
-    def __init__(self, home: Home, config: Config, upstreams: dict[str, ProviderConfig]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        config: Config,
+        upstreams: dict[str, ProviderConfig],
+        authority: Path | None = None,
+    ) -> None:
         self.pid = 0
         self._listener = bind(Address("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self._folder = Path(tempfile.mkdtemp(prefix="run-", dir=home.cache))
+        self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=home.cache))
         self._revivals = 0
         self._environment: dict[str, str] = {}
-        file = self._folder / "farebox.yaml"
+        file = self.folder / "farebox.yaml"
         file.write_bytes(configuration_text(config, upstreams))
         self._arguments = [
             *(sys.executable, "-P", "-m", "farebox.proxy", "--home", str(home.path)),
             *("--config", str(file), "--listen-fd", str(self._listener.fileno()), "--private"),
         ]
+        if authority is not None:
+            self._arguments += ["--authority", str(authority)]
 
     def start(self, environment: dict[str, str]) -> None:
         """Start the proxy with `FAREBOX_*` labels in its environment."""
@@ -85,7 +93,7 @@ class PrivateProxy:
                     os.waitpid(self.pid, 0)
                     break
                 time.sleep(0.005)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def configuration_text(config: Config, upstreams: dict[str, ProviderConfig]) -> bytes:
@@ -94,6 +102,12 @@ def configuration_text(config: Config, upstreams: dict[str, ProviderConfig]) -> 
         name: {key: value for key, value in msgspec.structs.asdict(provider).items() if value}
         for name, provider in {**config.providers, **upstreams}.items()
     }
-    chosen = {"listen": "127.0.0.1:0", "durability": config.durability, "providers": providers}
+    interception = msgspec.to_builtins(config.interception)
+    chosen = {
+        "listen": "127.0.0.1:0",
+        "durability": config.durability,
+        "providers": providers,
+        "interception": {key: value for key, value in interception.items() if value},
+    }
     keys = {name: msgspec.to_builtins(key) for name, key in config.keys.items()}
     return msgspec.json.encode({key: value for key, value in {**chosen, "keys": keys}.items() if value})

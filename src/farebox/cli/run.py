@@ -20,11 +20,14 @@ from cyclopts import Parameter
 from farebox import clock
 from farebox.cli.environment import custom_headers, direct, labels_of, plan, redirections
 from farebox.cli.exits import say
+from farebox.cli.interception import PASSWORD_VARIABLE, Interception, proxy_of_the_users
 from farebox.cli.options import Place
 from farebox.cli.private_proxy import PrivateProxy
 from farebox.cli.receipt import print_run_receipt
 from farebox.cli.running import running
-from farebox.errors import UsageError
+from farebox.config import ProviderConfig
+from farebox.errors import CertificateError, UsageError
+from farebox.home import Home
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -36,6 +39,7 @@ def run(
     app: Annotated[str | None, Parameter(help="Name to show it under; the program's own by default.")] = None,
     session: Annotated[str | None, Parameter(help="Session to count it under; a new one by default.")] = None,
     quiet: Annotated[bool, Parameter(help="Say nothing at the end.", negative="")] = False,
+    intercept: Annotated[bool, Parameter(help="Also see calls that go to no base URL.")] = True,
 ) -> int:
     """Run one command metered and print what it spent; its exit status is passed on."""
     if not command:
@@ -47,17 +51,27 @@ def run(
     config = chosen.configuration(home)
     known = catalog.load(config.providers)
     daemon = running(home, "proxy")
-    plans = plan(known, os.environ, str(daemon.address) if daemon is not None else None)
+    theirs = proxy_of_the_users(os.environ) if intercept else None
+    intercept = intercept and theirs is None
+    address = str(daemon.address) if daemon is not None else None
+    plans = plan(known, os.environ, address, interception=intercept)
     for note in (*redirections(config), *plans.notes):
         say(note)
+    if theirs is not None:
+        say(f"{theirs} is yours and stays: only calls to a base URL are metered")
     program = app or os.environ.get("FAREBOX_APP") or app_name(list(command))
     session = session or os.environ.get("FAREBOX_SESSION") or f"run-{clock.uuid7().hex()[:16]}"
     labels = labels_of(os.environ, session=session, app=program)
     environment = {**os.environ, **custom_headers(known, os.environ, labels), **direct(os.environ)}
     started_ns = clock.now_ns()
-    proxy = PrivateProxy(home, config, plans.upstreams)
+    own = _interception(home, {**config.providers, **plans.upstreams}) if intercept else None
+    proxy = PrivateProxy(home, config, plans.upstreams, own.authority.folder if own is not None else None)
     environment |= {name: f"http://{proxy.address}{path}" for name, path in plans.variables.items()}
-    proxy.start({**os.environ, **{f"FAREBOX_{label.upper()}": value for label, value in labels.items()}})
+    told = {f"FAREBOX_{label.upper()}": value for label, value in labels.items()}
+    if own is not None:
+        environment |= own.variables(proxy.address, proxy.folder)
+        told[PASSWORD_VARIABLE] = own.password
+    proxy.start({**os.environ, **told})
     try:
         status = _run_to_end(list(command), environment, proxy)
     except _NeverStartedError as error:
@@ -68,6 +82,17 @@ def run(
     if not quiet:
         print_run_receipt(home, config, session, started_ns)
     return status
+
+
+def _interception(home: Home, providers: dict[str, ProviderConfig]) -> Interception | None:
+    """Return what a run intercepts with, None where that cannot be: base URLs still work."""
+    from farebox import catalog
+
+    try:
+        return Interception(home, catalog.load(providers), os.environ)
+    except CertificateError as error:
+        say(f"{error}; only calls to a base URL are metered")
+        return None
 
 
 def app_name(command: list[str]) -> str:

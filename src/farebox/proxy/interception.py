@@ -45,12 +45,12 @@ REJECTIONS = frozenset(
 class InterceptedConnection(ClientConnection):
     """A client's connection whose requests all go to one provider's host."""
 
-    __slots__ = ("agent", "forwards", "hosts", "interception", "pages", "spoken", "via")
+    __slots__ = ("agent", "forwards", "interception", "own_hosts", "pages", "spoken", "via")
 
     def __init__(self, proxy: Proxy, via: Route, hosts: frozenset[bytes], *, forwards: bool) -> None:
         super().__init__(proxy)
         self.via = via
-        self.hosts = hosts
+        self.own_hosts = hosts
         self.forwards = forwards
         self.pages = not forwards
         """What is inside TLS may come from a web page: the client trusts us with what it trusts the
@@ -58,6 +58,10 @@ class InterceptedConnection(ClientConnection):
         self.interception: Interception | None = None
         self.agent = ""
         self.spoken = forwards
+
+    @property
+    def hosts(self) -> frozenset[bytes]:
+        return self.own_hosts
 
     def find(self, path: bytes) -> tuple[Route, bytes] | None:
         return self.via, path

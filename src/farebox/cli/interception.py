@@ -1,0 +1,119 @@
+"""What `farebox run` adds so that no call passes unseen: proxy variables, roots, two preloads.
+
+All of it is in the child's environment and in a folder that is removed with the run. Base URLs come
+first and this catches the rest: hosts of the catalog have their TLS ended, others are tunnelled.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from farebox.certificates import authority, bundle
+from farebox.certificates.names import constraints
+
+if TYPE_CHECKING:
+    from farebox.catalog import Catalog
+    from farebox.certificates.authority import Authority
+    from farebox.home import Home
+
+PRELOAD = Path(__file__).resolve().parent / "preload"
+OURS = "FAREBOX_PROXY"
+"""The proxy of a run, where its preloads and a run inside it find it."""
+PASSWORD_VARIABLE = "FAREBOX_PROXY_PASSWORD"  # noqa: S105  # its name; `farebox.proxy.process` reads it
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION", "GOOGLE_CLOUD_LOCATION", "GOOGLE_CLOUD_REGION")
+_CHOSEN = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+_PROXIES = (*_CHOSEN, "HTTP_PROXY", "http_proxy")
+_JAVA_DIRECT = "localhost|127.*|[::1]|10.*|192.168.*|169.254.*|*.local"
+
+
+def permitted_names(catalog: Catalog, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names that certificates are made for: the catalog's hosts and the user's upstreams."""
+    own_regions = [
+        environment[name].strip().lower() for name in _REGIONS if environment.get(name, "").strip()
+    ]
+    patterns: dict[str, tuple[str, ...]] = {}
+    for provider in catalog.providers.values():
+        for host in provider.hosts:
+            patterns[host] = (*provider.data.regions, *own_regions)
+        parts = urlsplit(provider.upstream)
+        if parts.scheme == "https" and parts.hostname:
+            patterns.setdefault(parts.hostname, ())
+    return constraints(patterns)
+
+
+def proxy_of_the_users(environment: Mapping[str, str]) -> str | None:
+    """Return the variable that names a proxy of the user's own, None where there is none of theirs."""
+    ours = environment.get(OURS)
+    return next((name for name in _CHOSEN if environment.get(name, "").strip() not in ("", ours)), None)
+
+
+class Interception:
+    """One run's authority, password and files."""
+
+    def __init__(self, home: Home, catalog: Catalog, environment: Mapping[str, str]) -> None:
+        """Make what is needed.
+
+        Raises:
+            CertificateError: There is no authority and none can be made.
+        """
+        self._catalog = catalog
+        self._environment = environment
+        self.authority: Authority = authority.for_runs(home, permitted_names(catalog, environment))
+        self.password = secrets.token_urlsafe(18)
+
+    def variables(self, address: str, folder: Path) -> dict[str, str]:
+        """Return what the child's environment gets; files it needs are written into `folder`."""
+        url = f"http://farebox:{self.password}@{address}"
+        found: dict[str, str] = dict.fromkeys((*_PROXIES, OURS), url)
+        found["FAREBOX_HOSTS"] = ",".join(sorted(self._hosts()))
+        found |= bundle.write_bundles(folder, self.authority, self._environment)
+        found["AIOHTTP_TRUST_ENV"] = "True"  # litellm's
+        found["NODE_USE_ENV_PROXY"] = "1"
+        found["NODE_OPTIONS"] = self._joined("NODE_OPTIONS", f'--require "{PRELOAD / "node.cjs"}"')
+        found["PYTHONPATH"] = self._first("PYTHONPATH", str(PRELOAD / "python"))
+        java = self._java(address, Path(found["SSL_CERT_FILE"]))
+        if java:
+            found["JAVA_TOOL_OPTIONS"] = self._joined("JAVA_TOOL_OPTIONS", java)
+        return found
+
+    def _hosts(self) -> set[str]:
+        hosts = {host for provider in self._catalog.providers.values() for host in provider.hosts}
+        return hosts | set(self.authority.facts.permitted)
+
+    def _joined(self, name: str, ours: str) -> str:
+        theirs = self._environment.get(name, "").strip()
+        return f"{theirs} {ours}" if theirs else ours
+
+    def _first(self, name: str, ours: str) -> str:
+        """Return a search path with `ours` before the user's own entries."""
+        theirs = self._environment.get(name, "")
+        return f"{ours}{os.pathsep}{theirs}" if theirs else ours
+
+    def _java(self, address: str, roots: Path) -> str:
+        """Return Java's options, nothing where there is no Java."""
+        if shutil.which("java", path=self._environment.get("PATH")) is None and not self._environment.get(
+            "JAVA_HOME"
+        ):
+            return ""
+        host, _, port = address.rpartition(":")
+        options = [
+            f"-Dhttps.proxyHost={host}",
+            f"-Dhttps.proxyPort={port}",
+            f"-Dhttp.proxyHost={host}",
+            f"-Dhttp.proxyPort={port}",
+            f"-Dhttp.nonProxyHosts={_JAVA_DIRECT}",
+        ]
+        if "javax.net.ssl.trustStore" not in self._environment.get("JAVA_TOOL_OPTIONS", ""):
+            store = bundle.java_trust_store(self.authority, roots.read_bytes())
+            options += [
+                f"-Djavax.net.ssl.trustStore={store}",
+                "-Djavax.net.ssl.trustStoreType=PKCS12",
+                "-Djavax.net.ssl.trustStorePassword=changeit",
+            ]
+        return " ".join(options)
