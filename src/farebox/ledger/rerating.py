@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from farebox.journal import records
 from farebox.ledger.contract_months import ContractMonths
 from farebox.ledger.corrections import RERATE, Change
 from farebox.ledger.entries import COLUMN, COLUMNS, Money, Values, decode_rating, money_of, rating_of
@@ -20,7 +21,7 @@ from farebox.ledger.sealing import Seals
 from farebox.pricing.facts import MonthShare, RatedPart
 from farebox.pricing.quotation import month_of
 from farebox.pricing.tiers import MonthToDate
-from farebox.wire.facts import Part
+from farebox.wire.facts import Extraction, Part
 
 UNPRICED = "unpriced"
 
@@ -57,19 +58,8 @@ class Book(Protocol):
     def charge_of(self, share: MonthShare, so_far: Mapping[str, MonthToDate]) -> int: ...
 
 
-class _Measured(msgspec.Struct, frozen=True):
-    parts: tuple[Part, ...] = ()
-
-
-class _Done(msgspec.Struct):
-    """What rating needs of a call's record."""
-
-    attribution: dict[str, str] = {}
-    extraction: _Measured = _Measured()
-
-
-_decode_done = msgspec.msgpack.Decoder(_Done).decode
-_decode_usage = msgspec.msgpack.Decoder(_Measured).decode
+_decode_done = records.decode_done
+_decode_usage = msgspec.msgpack.Decoder(Extraction).decode
 
 
 class Rerated(NamedTuple):
