@@ -123,11 +123,16 @@ def _part(entry: dict[str, Any]) -> Part:
         leaf: value if isinstance(value, int) else Decimal(value)
         for leaf, value in entry["quantities"].items()
     }
-    known = {
-        name: entry.get(name) for name in ("provider", "request_model", "response_model", "kind", "facts")
-    }
-    known["provider_cost_usd"] = entry.get("provider_cost_usd")
-    return msgspec.convert({**known, "quantities": quantities}, Part)
+    stated = entry.get("provider_cost_usd")
+    return Part(
+        provider=entry["provider"],
+        request_model=entry.get("request_model"),
+        response_model=entry.get("response_model"),
+        kind=entry["kind"],
+        quantities=quantities,
+        facts=entry["facts"],
+        provider_cost_usd=None if stated is None else Decimal(stated),
+    )
 
 
 def _print(report: Report) -> None:

@@ -116,7 +116,7 @@ def told(extraction: Extraction, expect: dict[str, Any]) -> dict[str, Any]:
                 for part, shape in zip(extraction.parts, wanted, strict=False)
             ]
             if len(extraction.parts) != len(wanted):
-                found[name] = [msgspec.to_builtins(part) for part in extraction.parts]
+                found[name] = [msgspec.structs.asdict(part) for part in extraction.parts]
         else:
             found[name] = _plain(getattr(extraction, name))
     return found

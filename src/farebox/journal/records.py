@@ -1,4 +1,7 @@
-"""What writers put into a journal: MessagePack maps, one struct a record type.
+"""What writers put into a journal: MessagePack arrays, one struct a record type.
+
+Fields are told by their place: a new one goes to the end of `Intent`, `Done` …, never into `Origin`,
+and has a default.
 
 An exchange is an `Intent` (before the first upstream byte), any number of `Partial`s and one
 `Done`. `Done` repeats what identifies the exchange, so a row can be made of it alone. What is
@@ -7,7 +10,7 @@ asked of the ledger or found out later comes the same way: `Rerate` from the com
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -26,7 +29,7 @@ Outcome = Literal[
 ]
 
 
-class Origin(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Origin(msgspec.Struct, kw_only=True, array_like=True):
     """Who sent what where: known before the upstream is contacted."""
 
     event_id: bytes
@@ -52,11 +55,11 @@ class Origin(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The SDK's own retry count, 0 for a first try."""
 
 
-class Intent(Origin, kw_only=True, omit_defaults=True):
+class Intent(Origin, kw_only=True, array_like=True):
     """Written before the first upstream byte."""
 
 
-class Partial(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Partial(msgspec.Struct, kw_only=True, array_like=True):
     """What is known so far of a long stream, at most every 5 s."""
 
     event_id: bytes
@@ -64,7 +67,7 @@ class Partial(msgspec.Struct, kw_only=True, omit_defaults=True):
     extraction: Extraction
 
 
-class Done(Origin, kw_only=True, omit_defaults=True):
+class Done(Origin, kw_only=True, array_like=True):
     """Written before the last byte is released to the client."""
 
     ended_at_ns: int
@@ -83,7 +86,7 @@ class Done(Origin, kw_only=True, omit_defaults=True):
     extraction: Extraction = Extraction()
 
 
-class Mark(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Mark(msgspec.Struct, kw_only=True, array_like=True):
     """Something the writer wants on record: a clock jump, a gap, lost records."""
 
     at_ns: int
@@ -105,6 +108,44 @@ class Rerate(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 encode = msgspec.msgpack.Encoder().encode
+_MARK_ID = bytes(range(0xF0, 0x100))
+_MARK_NS = (1 << 64) - 2
+
+
+def spelled(intent: Intent) -> tuple[bytes, bytes]:
+    """Return what stands between an origin's `event_id` and `occurred_at_ns`, and what after them.
+
+    All but these two is the same for many exchanges, so it is worth encoding once.
+    """
+    marked = msgspec.structs.replace(intent, event_id=_MARK_ID, occurred_at_ns=_MARK_NS)
+    _, _, rest = encode(marked).partition(_MARK_ID)
+    before, _, after = rest.partition(_MARK_NS.to_bytes(8, "big"))
+    return before, after
+
+
+def _head(record: Intent | Done) -> bytes:
+    """Return what stands before a record's `event_id`."""
+    return encode(msgspec.structs.replace(record, event_id=_MARK_ID)).partition(_MARK_ID)[0]
+
+
+_nobody: dict[str, Any] = {"event_id": b"", "source": "", "occurred_at_ns": 0, "provider": "", "surface": ""}
+_INTENT_HEAD = _head(Intent(**_nobody))
+_DONE_HEAD = _head(Done(**_nobody, ended_at_ns=0, outcome="unknown"))
+
+
+def intent_record(origin: bytes) -> bytes:
+    """Return an encoded `Intent` of encoded origin fields."""
+    return _INTENT_HEAD + origin
+
+
+def done_record(origin: bytes, rest: tuple[Any, ...]) -> bytes:
+    """Return an encoded `Done` of encoded origin fields and the values of `DONE_FIELDS`."""
+    return b"".join((_DONE_HEAD, origin, encode(rest)[1:]))
+
+
+DONE_FIELDS = Done.__struct_fields__[len(Origin.__struct_fields__) :]
+"""What a `Done` has beyond its origin; under 16 fields, or an array's head would be longer."""
+
 decode_intent = msgspec.msgpack.Decoder(Intent).decode
 decode_partial = msgspec.msgpack.Decoder(Partial).decode
 decode_done = msgspec.msgpack.Decoder(Done).decode

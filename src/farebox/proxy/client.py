@@ -282,7 +282,7 @@ class ClientConnection(asyncio.Protocol):
         self.buffer = b""
         self.state = _BUSY
         exchange = Exchange(self.proxy, self, prepared, length, rest)
-        if rest and len(rest) != length:
+        if rest and not (exchange.request_complete and len(rest) == length):
             rest = exchange.request_data(rest)
             if rest and self.state != _LINGER:
                 self._hold_back(rest)

@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from farebox.proxy.deaf import ExchangeMeter
     from farebox.proxy.service import Proxy
     from farebox.proxy.upstream import ConnectError, UpstreamConnection
-    from farebox.wire.http_policy import RequestHead, ResponseHead
+    from farebox.proxy.whose import Attribution
+    from farebox.wire.facts import Extraction
+    from farebox.wire.http_policy import RequestHead
 
+_KEPT = 16 * 1024
+"""Bytes of a request that may be kept until its answer comes."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -55,6 +59,15 @@ class Exchange:
     response_bytes = 0
     facts = RequestFacts()
     """What the request says, once it is complete."""
+    meter: ExchangeMeter | None = None
+    """Made when something is not everyday."""
+    body = b""
+    """A whole request that no meter has heard yet."""
+    extraction: Extraction | None = None
+    """What an everyday answer said."""
+    whose: Attribution | None = None
+    origin = b""
+    """What the records say of where the exchange came from, when it is `whose` call."""
     waiting = b""
     """A whole request that waits for a connection."""
     keep_client = False
@@ -92,30 +105,17 @@ class Exchange:
         self.forwarded = False
         proxy.in_flight += 1
         client.exchange = self
-        target = prepared.target
-        meter: ExchangeMeter
-        try:
-            meter = proxy.meter(target.endpoint, target.path, prepared.query, prepared.meter_headers)
-        except Exception as error:
-            meter = DeafMeter(error)
-        self.meter = meter
-        if length and length == len(body):
-            try:
-                meter.request_body(body)
-                said = meter.request_end()
-            except Exception as error:
-                self.meter = meter = DeafMeter(error)
-                said = self.facts
-            self.facts = said
-            self.request_complete = True
-            self.request_bytes = length
-            if not (said.stream and prepared.injectable) or said.wants_usage:
+        if length and length == len(body) and length <= _KEPT and proxy.everyday:
+            everyday = prepared.everyday
+            said = everyday.request(body) if everyday is not None else None
+            if said is not None and (not (said.stream and prepared.injectable) or said.wants_usage):
+                self.facts = said
+                self.request_complete = True
+                self.request_bytes = length
+                self.body = body
                 self.forward_whole(body)
                 return
-            self.outgoing = Outgoing.of_whole(prepared, body, meter, proxy.limits, said)
-            self.forward(self.outgoing)
-            return
-        self.outgoing = outgoing = Outgoing(prepared, length, meter, proxy.limits)
+        self.outgoing = outgoing = Outgoing(prepared, length, self.listen(), proxy.limits)
         if outgoing.complete:
             self.request_complete = True
             self.facts = outgoing.facts
@@ -123,6 +123,22 @@ class Exchange:
             client.write(_CONTINUE)
         if not outgoing.held:
             self.forward(outgoing)
+
+    def listen(self) -> ExchangeMeter:
+        """Return the exchange's meter; one made late hears at once what it has missed."""
+        meter = self.meter
+        if meter is None:
+            prepared, target = self.prepared, self.prepared.target
+            try:
+                meter = self.proxy.meter(target.endpoint, target.path, prepared.query, prepared.meter_headers)
+                if self.request_complete:
+                    meter.request_body(self.body)
+                    meter.request_end()
+            except Exception as error:
+                meter = DeafMeter(error)
+            self.meter = meter
+            self.body = b""
+        return meter
 
     def request_data(self, data: bytes) -> bytes:
         """Take in bytes of the request's body; return those after its end."""
@@ -211,11 +227,8 @@ class Exchange:
         incoming = self.incoming
         if incoming is None:
             self.first_byte_ns = monotonic_ns()
-            if self.request_complete:
-                answer = self.prepared.whole_answer(data)
-                if answer is not None and self.outgoing is None and not self.proxy.draining:
-                    self.take_whole(answer, data)
-                    return
+            if self.meter is None and self.take_whole(data):
+                return
             self.partial_at = self.touched
             self.replay = None
             incoming = self.incoming = self.begin_answer()
@@ -232,31 +245,40 @@ class Exchange:
     def begin_answer(self) -> Incoming:
         outgoing = self.outgoing
         if outgoing is None:
-            return Incoming(self.prepared, self.meter, injected=False)
+            return Incoming(self.prepared, self.listen(), injected=False)
         return Incoming(self.prepared, outgoing.meter, injected=outgoing.injected)
 
-    def take_whole(self, answer: ResponseHead, data: bytes) -> None:
-        """Take in an answer that came whole, under a head that is known and goes as it came."""
-        meter = self.meter
-        content = data[-answer.content_length :] if answer.content_length else b""
+    def take_whole(self, data: bytes) -> bool:
+        """Take in an everyday answer that came whole, under a head that is known and goes as it came.
+
+        Returns whether it was one.
+        """
+        prepared = self.prepared
+        head = prepared.answer_head
+        if len(data) != prepared.whole_size or not data.startswith(head) or self.proxy.draining:
+            return False
+        everyday = prepared.everyday
         try:
-            meter.response_head(answer.status, answer.headers)
-            meter.response_body(content)
-        except Exception as error:
-            self.meter = DeafMeter(error)
-        self.response_bytes = len(content)
-        self.status = status = answer.status
+            extraction = everyday.answer(data[len(head) :], self.facts) if everyday is not None else None
+        except Exception:
+            extraction = None  # the meter says what is the matter with it
+        if extraction is None:
+            return False
+        self.extraction = extraction
+        self.response_bytes = len(data) - len(head)
+        self.status = 200
         self.keep_client = True
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.leave(reusable=True)
         if self.own_ns:
             self.own_ns += monotonic_ns() - self.first_byte_ns
-        position = self.record("completed", None if status < 400 else answers.error_class_of(status))
+        position = self.record("completed", None)
         if self.proxy.waits_for_disk:
             self.close_gate(position).append(data)
         else:
             self.client.finish(data, keep=True)
+        return True
 
     def pass_on(self, incoming: Incoming, data: bytes) -> None:
         """Release bytes that are not the answer's last."""

@@ -64,19 +64,6 @@ class Outgoing:
             self._injectable = self.held = False
             self._end()
 
-    @classmethod
-    def of_whole(
-        cls, prepared: Prepared, body: bytes, meter: ExchangeMeter, limits: Limits, said: RequestFacts
-    ) -> Outgoing:
-        """Return a request that came whole, and says `said`, changed as it has to be."""
-        self = cls(prepared, len(body), meter, limits)
-        self._left = 0
-        self.body_bytes = len(body)
-        self._pending.append(body)
-        self.pending_bytes = len(body)
-        self._complete(said)
-        return self
-
     def feed(self, data: bytes) -> bytes:
         """Take in bytes of the body and return those after its end.
 
@@ -121,9 +108,6 @@ class Outgoing:
         except Exception as error:
             self.meter = DeafMeter(error)
             said = RequestFacts()
-        self._complete(said)
-
-    def _complete(self, said: RequestFacts) -> None:
         self.complete = True
         self.facts = said
         if self._injectable and said.stream and not said.wants_usage:

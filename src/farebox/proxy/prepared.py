@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from farebox.journal.records import Done, Intent
+from farebox.journal.records import Intent, spelled
 from farebox.proxy.attribution import Callers, find_key, retry_count
 from farebox.proxy.routes import Route
 from farebox.proxy.whose import NOBODY, Attribution
+from farebox.wire.glance import everyday_for
 from farebox.wire.http_policy import Headers, RequestHead, ResponseHead
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
@@ -37,12 +38,13 @@ class Prepared:
 
     __slots__ = (
         "_head",
-        "_whole",
+        "_spelled",
+        "_spelled_for",
         "answer",
         "answer_head",
         "below",
-        "done",
         "error_shape",
+        "everyday",
         "injectable",
         "intent",
         "meter_headers",
@@ -53,6 +55,7 @@ class Prepared:
         "said",
         "target",
         "whole",
+        "whole_size",
     )
 
     def __init__(
@@ -92,8 +95,7 @@ class Prepared:
             "attempt": retry_count(fields),
         }
         self.intent = Intent(**origin)
-        self.done = Done(**origin, ended_at_ns=0, outcome="unknown")
-        """Records that hold what is the same for every call with this head; the rest is filled in."""
+        """A record that holds what is the same for every call with this head."""
         self.said = callers.read(request, self.intent.key_fingerprint)
         """Whose call it is, as the head says."""
         self.below: Attribution = NOBODY
@@ -104,21 +106,32 @@ class Prepared:
         self.answer_head = b""
         """The head of the answer before, as it came: servers of one's own often repeat it."""
         self.answer: ResponseHead | None = None
-        self._whole = 0
-        """The size of an answer under this head that can go as it came, 0 where it cannot."""
+        self.whole_size = 0
+        """The size of a whole answer under that head which can go as it came, 0 where none can."""
+        self.everyday = everyday_for(target.endpoint, target.path, self.query, self.meter_headers)
+        self._spelled: tuple[bytes, bytes] = b"", b""
+        self._spelled_for: Attribution | None = None
 
     def remember(self, head: bytes, answer: ResponseHead) -> None:
         """Keep an answer's head, in case the next one comes under the same."""
         self.answer_head = head
         self.answer = answer
-        length = answer.content_length
-        plain = answer.keep_alive and not (answer.drop or answer.old or answer.chunked)
-        kept = not (self.request.close or self.request.version_1_0)
-        self._whole = len(head) + length if plain and kept and length is not None else 0
+        self.whole_size = 0
+        fields = dict(answer.headers)
+        if answer.status == 200 and answer.content_length and answer.keep_alive:
+            as_it_came = not (answer.drop or answer.old or self.request.close or self.request.version_1_0)
+            plain = fields.get(b"content-type", b"")[:16] == b"application/json"
+            if as_it_came and plain and b"content-encoding" not in fields:
+                self.whole_size = len(head) + answer.content_length
 
-    def whole_answer(self, data: bytes) -> ResponseHead | None:
-        """Return the head of `data` where it is a whole answer under the same head as the last."""
-        return self.answer if len(data) == self._whole and data.startswith(self.answer_head) else None
+    def origin(self, event_id: bytes, occurred_at_ns: int, whose: Attribution) -> bytes:
+        """Return the fields that every record of an exchange begins with, as a journal has them."""
+        if whose is not self._spelled_for:
+            self.intent.attribution, self.intent.attribution_from = whose
+            self._spelled = spelled(self.intent)
+            self._spelled_for = whose
+        before, after = self._spelled
+        return b"".join((event_id, before, occurred_at_ns.to_bytes(8, "big"), after))
 
     def upstream_head(self, length: int | None, *, reframed: bool) -> bytes:
         """Return the head to send: the client's own lines, without what is not for the upstream.

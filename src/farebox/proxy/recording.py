@@ -1,7 +1,7 @@
 """What of an exchange goes into the journal: INTENT, PARTIAL, DONE.
 
-DONE repeats what INTENT said, so that a row can be made of it alone. Both are filled in anew for
-each call and encoded at once; making them each time would take longer than all else here.
+DONE repeats what INTENT said, so that a row can be made of it alone: what both begin with is
+encoded once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,17 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from farebox.clock import now_ns
-from farebox.journal.records import DONE, INTENT, PARTIAL, Done, Intent, Outcome, Partial, encode
+from farebox.journal.records import (
+    DONE,
+    DONE_FIELDS,
+    INTENT,
+    PARTIAL,
+    Outcome,
+    Partial,
+    done_record,
+    encode,
+    intent_record,
+)
 from farebox.proxy.deaf import DeafMeter
 from farebox.proxy.whose import whose_call
 from farebox.wire.request import RequestFacts
@@ -27,9 +37,7 @@ _NOTHING_SAID = RequestFacts()
 
 def write_intent(exchange: Exchange) -> None:
     """Write down that the upstream is about to be contacted."""
-    intent = exchange.prepared.intent
-    _fill(intent, exchange)
-    exchange.proxy.append(INTENT, encode(intent))
+    exchange.proxy.append(INTENT, intent_record(_origin(exchange)))
 
 
 def write_partial(exchange: Exchange) -> int:
@@ -46,25 +54,41 @@ def write_done(exchange: Exchange, outcome: Outcome, error_class: str | None) ->
     incoming = exchange.incoming
     if incoming is not None:
         exchange.response_bytes = incoming.body_bytes
-    done = exchange.prepared.done
-    _fill(done, exchange)
-    done.ended_at_ns = exchange.occurred_at_ns + (ended_ns - began_ns)
-    done.outcome = outcome
-    done.status = exchange.status
-    done.error_class = error_class
-    done.request_bytes = exchange.request_bytes
-    done.response_bytes = exchange.response_bytes
-    done.first_byte_us = (first_ns - began_ns) // 1000 if first_ns else 0
-    done.total_us = (ended_ns - began_ns) // 1000
-    done.added_us = exchange.own_ns // 1000
-    done.extraction = _finish(exchange, outcome)
-    return exchange.proxy.append(DONE, encode(done))
+    rest = (
+        exchange.occurred_at_ns + (ended_ns - began_ns),
+        outcome,
+        exchange.status,
+        error_class,
+        exchange.request_bytes,
+        exchange.response_bytes,
+        (first_ns - began_ns) // 1000 if first_ns else 0,
+        (ended_ns - began_ns) // 1000,
+        exchange.own_ns // 1000,
+        exchange.extraction or _finish(exchange, outcome),
+    )
+    return exchange.proxy.append(DONE, done_record(_origin(exchange), rest))
+
+
+_IN_ORDER = (
+    "ended_at_ns",
+    "outcome",
+    "status",
+    "error_class",
+    "request_bytes",
+    "response_bytes",
+    "first_byte_us",
+    "total_us",
+    "added_us",
+    "extraction",
+)
+if _IN_ORDER != DONE_FIELDS:
+    raise AssertionError(f"write_done writes {_IN_ORDER}, a record has {DONE_FIELDS}")
 
 
 def _meter(exchange: Exchange) -> ExchangeMeter:
     if exchange.incoming is not None:
         return exchange.incoming.meter
-    return exchange.meter if exchange.outgoing is None else exchange.outgoing.meter
+    return exchange.listen() if exchange.outgoing is None else exchange.outgoing.meter
 
 
 def _finish(exchange: Exchange, outcome: str) -> Extraction:
@@ -81,10 +105,12 @@ def _snapshot(exchange: Exchange) -> Extraction:
         return DeafMeter(error).snapshot()
 
 
-def _fill(record: Intent | Done, exchange: Exchange) -> None:
-    """Say in a record what of its origin no other call with this head shares."""
-    record.event_id = exchange.event_id
-    record.occurred_at_ns = exchange.occurred_at_ns
+def _origin(exchange: Exchange) -> bytes:
+    """Return where the exchange came from, as its records say it."""
     said = exchange.facts if exchange.request_complete else _NOTHING_SAID
-    whose = whose_call(exchange.client.below, exchange.prepared, said)
-    record.attribution, record.attribution_from = whose
+    prepared = exchange.prepared
+    whose = whose_call(exchange.client.below, prepared, said)
+    if whose is not exchange.whose:
+        exchange.whose = whose
+        exchange.origin = prepared.origin(exchange.event_id, exchange.occurred_at_ns, whose)
+    return exchange.origin

@@ -109,6 +109,8 @@ class Proxy:
         self.finds_processes = finds_processes
         self.processes: Processes | None = None
         self.meter = meter
+        self.everyday = meter is Meter
+        """Whether everyday exchanges may do without a meter of their own."""
         self.clients_max = clients_max
         self.waits_for_disk = config.durability == "power"
         self.clients: set[Served] = set()

@@ -74,7 +74,7 @@ OTHER_LEAVES = (
 LEAVES = INPUT_LEAVES + OUTPUT_LEAVES + OTHER_LEAVES
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One priced piece of an exchange."""
 
     provider: str
@@ -116,7 +116,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return int(self.quantities.get("output_reasoning", 0))
 
 
-class Extraction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Extraction(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """Everything the meter learnt from the bytes of one exchange."""
 
     parts: tuple[Part, ...] = ()

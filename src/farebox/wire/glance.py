@@ -15,12 +15,15 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
-from farebox.wire.extract import Plan, without_prefix
+from farebox.catalog import Endpoint
+from farebox.wire.bodies import Json
+from farebox.wire.extract import Plan, plan_for, without_prefix
 from farebox.wire.facts import Extraction, Part, Quantity
 from farebox.wire.paths import Getter, first_key, getter
 from farebox.wire.quantities import INT64_MAX, Oddities
 from farebox.wire.reading import decode_any
 from farebox.wire.recipe import DIGITS, Recipe
+from farebox.wire.request import Headers, RequestFacts, plain_facts
 
 _TEXT_MAX = 256
 _KNOWN_MAX = 64
@@ -275,6 +278,51 @@ def _count(
             return False
         leaves[leaf] = number
     return True
+
+
+class Everyday:
+    """The everyday requests and answers of one path, each in one step: no meter has to be made.
+
+    Comes to the same as `farebox.wire.meter.Meter`, or to nothing where it could not.
+    """
+
+    __slots__ = ("_glance", "_headers", "_path", "_path_values", "_prefixes", "_provider")
+
+    def __init__(
+        self, glance: Glance, endpoint: Endpoint, path: str, path_values: Mapping[str, str], headers: Headers
+    ) -> None:
+        self._glance = glance
+        self._path = path
+        self._path_values = path_values
+        self._headers = headers
+        self._prefixes = endpoint.model_prefixes
+        prices = endpoint.prices_id
+        self._provider = prices.format_map(path_values) if "{" in prices else prices
+
+    def request(self, body: bytes) -> RequestFacts | None:
+        """Return what a whole request says, None where it has to be read properly."""
+        return plain_facts(body, self._headers, self._path, self._path_values.get("model"))
+
+    def answer(self, text: bytes, said: RequestFacts) -> Extraction | None:
+        """Return what a whole answer of JSON with a status of success says, or None."""
+        if text[:1] != b"{" or len(text) >= Json.due:
+            return None
+        return self._glance.read(text, self._provider, said.request_model, self._prefixes, self._path_values)
+
+
+def everyday_for(endpoint: Endpoint, path: str, query: str, headers: Headers) -> Everyday | None:
+    """Return how what is everyday at a path is read, None where nothing is."""
+    form = endpoint.format
+    if form is None or form.request or endpoint.free is not None or endpoint.by_model or "model=" in query:
+        return None
+    plan = plan_for(form)
+    glance = None if plan.unusual else glance_for(plan)
+    if glance is None:
+        return None
+    path = path.partition("?")[0]
+    pattern = endpoint.pattern
+    values = endpoint.path_values(path) if pattern is not None and pattern.groups else {}
+    return Everyday(glance, endpoint, path, values, headers)
 
 
 @functools.lru_cache(maxsize=512)

@@ -151,7 +151,9 @@ _plain: dict[str, RequestFacts] = {}
 """What requests say that name a model and nothing else, by that model."""
 
 
-def plain_facts(text: bytes, headers: Headers, path: str) -> RequestFacts | None:
+def plain_facts(
+    text: bytes, headers: Headers, path: str, path_model: str | None = None
+) -> RequestFacts | None:
     """Return what an ordinary small JSON request says, None for one that needs a closer look.
 
     Most requests name a model and nobody who is asking: for them nothing else has to be built.
@@ -167,7 +169,9 @@ def plain_facts(text: bytes, headers: Headers, path: str) -> RequestFacts | None
         return None
     model = body.model
     if type(model) is not str or not model:
-        return None
+        model = path_model
+        if not model:
+            return None
     if body.user is not None or body.metadata is not None or body.safety_identifier is not None:
         return None
     if body.litellm_metadata is not None or body.litellm_session_id is not None:
