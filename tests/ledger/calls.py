@@ -31,6 +31,8 @@ PICO_PER_TOKEN = 2_500_000
 class OnePriceBook:
     """Rates every token at `PICO_PER_TOKEN`; knows no price for the model `unheard-of`."""
 
+    has_contracts = False
+
     def rate(self, part: Part, *, occurred_at_ns: int, completeness: str, billable: bool) -> RatedPart:
         if not billable:
             return RatedPart(cost_state="free", reason="not_billable", cost_pico=0, charge_pico=0)

@@ -327,3 +327,31 @@ def test_the_writer_is_set_up_to_survive_a_power_cut(ledger: TestLedger) -> None
     }
     assert pragma == {"journal_mode": "wal", "synchronous": 2, "mmap_size": 0, "trusted_schema": 0}
     assert ledger.home.ledger.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_call_that_saw_a_part_is_corrected_by_the_one_that_fetched_the_whole(
+    ledger: TestLedger, together: bool
+) -> None:
+    cut_off = done(response_id="resp_1", completeness="partial", input_tokens=3, output_tokens=0)
+    whole = done(NOON + MINUTE, response_id="resp_1", method="GET")
+    again = done(NOON + 2 * MINUTE, response_id="resp_1", method="GET")
+    for calls in ([cut_off, whole, again],) if together else ([cut_off], [whole], [again]):
+        ledger.append(*calls)
+    reader = LedgerReader(ledger.home)
+    *fetched, first = reader.calls(Filter())
+    assert {row.not_billable_because for row in fetched} == {f"duplicate_of:{uuid_text(cut_off.event_id)}"}
+    assert (first.completeness, first.input_tokens, first.cost_pico) == ("final", 10, 37_500_000)
+    assert [correction.kind for correction in first.corrections] == ["measured"]
+    assert first.corrections[0].because == f"seen whole by {uuid_text(whole.event_id)}"
+    totals = reader.totals(Filter())
+    assert (totals.cost_pico, totals.input_tokens, totals.calls) == (37_500_000, 10, 3)
+    assert verify(ledger.home).ok
+
+
+def test_a_fetch_that_was_cut_off_is_corrected_by_the_next_one(ledger: TestLedger) -> None:
+    ledger.append(done(response_id="batch_1", completeness="partial", input_tokens=3, method="GET"))
+    ledger.append(done(NOON + MINUTE, response_id="batch_1", method="GET"))
+    totals = LedgerReader(ledger.home).totals(Filter())
+    assert (totals.cost_pico, totals.input_tokens, totals.calls) == (37_500_000, 10, 2)
+    assert verify(ledger.home).ok

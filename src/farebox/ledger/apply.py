@@ -7,21 +7,22 @@ appended as `unknown`, with what its last `Partial` said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from farebox.clock import now_ns, uuid_text
+from farebox.clock import now_ns
 from farebox.journal import records
 from farebox.journal.reader import Batch, Entry, Gap, Position
 from farebox.journal.records import Done
+from farebox.ledger.bill_once import BillOnce
 from farebox.ledger.chain import GENESIS, Checkpoint, link
 from farebox.ledger.contract_months import ContractMonths
 from farebox.ledger.correcting import CORRECTING, Correcting
 from farebox.ledger.database import Connection
-from farebox.ledger.entries import COLUMNS, RESPONSE_RUN_BITS, Judged, Values, entry_values, response_key
+from farebox.ledger.entries import COLUMNS, Judged, Values, entry_values
 from farebox.ledger.names import AdmittedValues, Cells
 from farebox.ledger.rollup import RollUp
 from farebox.ledger.settling import QUIET_NS, settle
@@ -33,8 +34,6 @@ from farebox.wire.facts import Extraction, Part
 CHECKPOINT_ROWS = 10_000
 CHECKPOINT_NS = 60_000_000_000
 
-BEGUN, POLL = "background_response", "poll"
-"""What the extractor calls a response that has only begun, and one that is looked at again."""
 NEVER_REACHED = frozenset({"connect_failed", "connect_timeout", "dns_failed", "tls_failed"})
 """Error classes of exchanges no upstream has seen, so that they certainly cost nothing."""
 
@@ -127,10 +126,7 @@ class Applier:
         self._fresh: set[bytes] = set()
         """Pending exchanges that the file does not have as they are now."""
         self._months = ContractMonths(connection)
-        self._responses: dict[tuple[str, str], tuple[bytes, bool]] = {}
-        self._begun: dict[tuple[str, str], None] = {}
-        """Responses billed in this transaction: the event, and whether it fetched them."""
-        self._has_retrievals = False
+        self._billing = BillOnce(connection)
         self._correcting = Correcting(connection, self._admitted, self._months, clock)
         self._load()
 
@@ -167,8 +163,7 @@ class Applier:
         try:
             with self._connection:
                 rollup = RollUp(self._admitted)
-                self._responses.clear()
-                self._begun.clear()
+                self._billing.begin()
                 for batch in batches:
                     done = batch
                     count += len(batch.entries) + len(batch.gaps)
@@ -188,6 +183,7 @@ class Applier:
                     if look_for_duplicates and self._dedupe:
                         rows = [row for row in rows if self._is_new(row.done)]
                     self._append(rows, rollup)
+                    self._correcting.complete(self._billing.completed)
                     if self._correcting.is_asked:
                         self._hash = self._correcting.apply(
                             self._book, self._seq, self._hash, self._write_mark
@@ -328,8 +324,7 @@ class Applier:
         if not rows:
             return
         # One step for all rows, then the next: each step's code and data stay in the cache.
-        if self._has_retrievals or any(row.done.method != "POST" for row in rows):
-            rows = [self._bill_once(row) if row.done.extraction.response_id else row for row in rows]
+        rows = self._billing.judged(rows, self._seq)
         rated = self._rate_all(rows)
         recorded_at = self._clock()
         previous = self._hash
@@ -384,79 +379,6 @@ class Applier:
                 self._months.add(money.month)
             rated.append(money)
         return rated
-
-    # -- the same result fetched twice --
-
-    def _bill_once(self, row: Judged) -> Judged:
-        """Bill a provider's response once, however often it is fetched again.
-
-        Making a result (POST) is always a call of its own: small servers give the same id to
-        different answers. Fetching one (GET) is the call that made it, seen again.
-        """
-        done, extraction = row.done, row.done.extraction
-        if extraction.response_id is None:
-            return row
-        key = (done.provider, extraction.response_id)
-        if row.not_billable_because == BEGUN:
-            self._begun[key] = None
-        if extraction.completeness == "none":
-            return row
-        if row.not_billable_because == POLL and self._has_begun(key):
-            # Nobody has paid yet for what was begun in the background: here is its usage.
-            row = row._replace(billable=True, not_billable_because=None)
-        if not row.billable:
-            return row
-        retrieves = done.method != "POST"
-        earlier = self._billed_before(key, retrieved_only=not retrieves)
-        if earlier is not None:
-            return row._replace(billable=False, not_billable_because=f"duplicate_of:{uuid_text(earlier)}")
-        self._responses[key] = (done.event_id, retrieves)
-        if retrieves:
-            self._has_retrievals = True
-            self._connection.execute(
-                "INSERT OR IGNORE INTO retrieval VALUES (?, ?, ?)", (*key, done.event_id)
-            )
-        return row
-
-    def _billed_before(self, key: tuple[str, str], *, retrieved_only: bool) -> bytes | None:
-        recent = self._responses.get(key)
-        if recent and (recent[1] or not retrieved_only):
-            return recent[0]
-        if not retrieved_only:
-            return self._billed_call(*key)
-        if not self._has_retrievals:
-            return None
-        statement = "SELECT event_id FROM retrieval WHERE provider = ? AND response_id = ?"
-        found = self._connection.execute(statement, key).fetchone()
-        return found[0] if found else None
-
-    def _has_begun(self, key: tuple[str, str]) -> bool:
-        """Return whether a response was seen to begin in the background, where nothing is billed."""
-        if key in self._begun:
-            return True
-        provider, response_id = key
-        return any(
-            done.extraction.response_id == response_id and done.extraction.not_billable_because == BEGUN
-            for _, done in self._calls_of(provider, response_id, billed=False)
-        )
-
-    def _billed_call(self, provider: str, response_id: str) -> bytes | None:
-        """Return the first event that was billed for a response."""
-        for event_id, done in self._calls_of(provider, response_id, billed=True):
-            if done.extraction.response_id == response_id and done.extraction.completeness != "none":
-                return event_id
-        return None
-
-    def _calls_of(self, provider: str, response_id: str, *, billed: bool) -> Iterator[tuple[bytes, Done]]:
-        """Yield the calls that may be of a response, oldest first."""
-        found = self._connection.execute(
-            "WITH RECURSIVE run(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM run WHERE n < ?) "
-            "SELECT event_id, done FROM run CROSS JOIN call ON response_key = (n << 32 | ?) "
-            "WHERE provider = ? AND billable = ? ORDER BY seq",
-            (self._seq >> RESPONSE_RUN_BITS, response_key(response_id, 0), provider, int(billed)),
-        )
-        for event_id, payload in found:
-            yield event_id, records.decode_done(payload)
 
     # -- what is written beside the rows --
 
@@ -519,9 +441,7 @@ class Applier:
             )
         }
         self._fresh.clear()
-        self._responses.clear()
-        self._begun.clear()
-        self._has_retrievals = execute("SELECT 1 FROM retrieval LIMIT 1").fetchone() is not None
+        self._billing.load()
         self._admitted.forget()
         self._cells.forget()
         self._months.forget()

@@ -108,6 +108,22 @@ class Rerating:
                 changed.append(found)
         return Tally(changed, sealed)
 
+    def is_sealed(self, call: Values) -> bool:
+        """Tell whether a call lies on a finalised invoice."""
+        return bool(self._seals) and self._seals.invoice_of(call[_CUSTOMER], call[_OCCURRED]) is not None
+
+    def rate_parts(self, call: Values, parts: Sequence[Part], completeness: str) -> list[RatedPart]:
+        """Return other parts of a call in money: those that were really measured."""
+        as_measured = list(call)
+        as_measured[_COMPLETENESS] = completeness
+        if self._book.has_contracts:
+            return self._agreed(tuple(as_measured), _decode_done(call[_DONE]).attribution, parts)
+        rate = self._book.rate
+        return [
+            rate(part, occurred_at_ns=call[_OCCURRED], completeness=completeness, billable=True)
+            for part in parts
+        ]
+
     def _rerated(self, call: Values) -> Rerated | None:
         usage = call[_USAGE]
         done = _decode_done(call[_DONE])

@@ -1,0 +1,147 @@
+"""Bill a provider's response once, however often it is fetched again.
+
+Making a result (POST) is always a call of its own: small servers give the same id to different
+answers. Fetching one (GET) is the call that made it, seen again. Where that call saw only a part
+of its usage and the one that fetches it sees all, the first is corrected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from farebox.clock import uuid_text
+from farebox.journal import records
+from farebox.journal.records import Done
+from farebox.ledger.database import Connection
+from farebox.ledger.entries import RESPONSE_RUN_BITS, Judged, response_key
+
+BEGUN, POLL = "background_response", "poll"
+"""What the extractor calls a response that has only begun, and one that is looked at again."""
+
+_CALLS_OF = (
+    "WITH RECURSIVE run(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM run WHERE n < ?) "
+    "SELECT event_id, done FROM run CROSS JOIN call ON response_key = (n << 32 | ?) "
+    "WHERE provider = ? AND billable = ? ORDER BY seq"
+)
+
+_Key = tuple[str, str]
+"""A response: provider and id."""
+
+
+class Billed(NamedTuple):
+    """The call that a response was billed with."""
+
+    event_id: bytes
+    completeness: str
+
+
+class Completed(NamedTuple):
+    """A call that saw a part of its usage, and the end that saw all of it."""
+
+    event_id: bytes
+    done: Done
+
+
+class BillOnce:
+    """Remembers what this transaction billed, and looks the rest up."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._recent: dict[_Key, tuple[Billed, bool]] = {}
+        """Responses billed in this transaction, and whether by the exchange that fetched them."""
+        self._begun: dict[_Key, None] = {}
+        self._has_retrievals = False
+        self.completed: list[Completed] = []
+        """Calls to be corrected once this transaction's calls are there."""
+
+    def load(self) -> None:
+        """Begin anew from the file."""
+        self.begin()
+        found = self._connection.execute("SELECT 1 FROM retrieval LIMIT 1").fetchone()
+        self._has_retrievals = found is not None
+
+    def begin(self) -> None:
+        """Forget what the last transaction billed."""
+        self._recent.clear()
+        self._begun.clear()
+        self.completed.clear()
+
+    def judged(self, rows: Sequence[Judged], last_seq: int) -> Sequence[Judged]:
+        """Return calls with what fetches billed results not billable; `last_seq` is the last call there."""
+        if self._has_retrievals or any(row.done.method != "POST" for row in rows):
+            return [self._judged(row, last_seq) if row.done.extraction.response_id else row for row in rows]
+        return rows
+
+    def _judged(self, row: Judged, last_seq: int) -> Judged:
+        done, extraction = row.done, row.done.extraction
+        if extraction.response_id is None:
+            return row
+        key = (done.provider, extraction.response_id)
+        if row.not_billable_because == BEGUN:
+            self._begun[key] = None
+        if extraction.completeness == "none":
+            return row
+        if row.not_billable_because == POLL and self._has_begun(key, last_seq):
+            # Nobody has paid yet for what was begun in the background: here is its usage.
+            row = row._replace(billable=True, not_billable_because=None)
+        if not row.billable:
+            return row
+        retrieves = done.method != "POST"
+        earlier = self._billed_before(key, last_seq, retrieved_only=not retrieves)
+        if earlier is not None:
+            if earlier.completeness != "final" and extraction.completeness == "final":
+                self.completed.append(Completed(earlier.event_id, done))
+            because = f"duplicate_of:{uuid_text(earlier.event_id)}"
+            return row._replace(billable=False, not_billable_because=because)
+        self._recent[key] = (Billed(done.event_id, extraction.completeness), retrieves)
+        if retrieves:
+            self._has_retrievals = True
+            self._connection.execute(
+                "INSERT OR IGNORE INTO retrieval VALUES (?, ?, ?)", (*key, done.event_id)
+            )
+        return row
+
+    def _billed_before(self, key: _Key, last_seq: int, *, retrieved_only: bool) -> Billed | None:
+        recent = self._recent.get(key)
+        if recent and (recent[1] or not retrieved_only):
+            return recent[0]
+        if not retrieved_only:
+            return self._billed_call(*key, last_seq)
+        if not self._has_retrievals:
+            return None
+        found = self._connection.execute(
+            "SELECT call.event_id, completeness FROM retrieval JOIN call USING (event_id) "
+            "WHERE retrieval.provider = ? AND response_id = ?",
+            key,
+        ).fetchone()
+        return Billed(*found) if found else None
+
+    def _billed_call(self, provider: str, response_id: str, last_seq: int) -> Billed | None:
+        """Return the first event that was billed for a response."""
+        for event_id, done in self._calls_of(provider, response_id, last_seq, billed=True):
+            extraction = done.extraction
+            if extraction.response_id == response_id and extraction.completeness != "none":
+                return Billed(event_id, extraction.completeness)
+        return None
+
+    def _has_begun(self, key: _Key, last_seq: int) -> bool:
+        """Return whether a response was seen to begin in the background, where nothing is billed."""
+        if key in self._begun:
+            return True
+        provider, response_id = key
+        return any(
+            done.extraction.response_id == response_id and done.extraction.not_billable_because == BEGUN
+            for _, done in self._calls_of(provider, response_id, last_seq, billed=False)
+        )
+
+    def _calls_of(
+        self, provider: str, response_id: str, last_seq: int, *, billed: bool
+    ) -> Iterator[tuple[bytes, Done]]:
+        """Yield the calls that may be of a response, oldest first."""
+        key = response_key(response_id, 0)
+        found = self._connection.execute(
+            _CALLS_OF, (last_seq >> RESPONSE_RUN_BITS, key, provider, int(billed))
+        )
+        for event_id, payload in found:
+            yield event_id, records.decode_done(payload)
