@@ -91,3 +91,36 @@ def test_what_comes_behind_a_body_is_told_from_it_wherever_it_is_cut(raw: bytes,
 def test_nothing_is_no_chunk_because_that_would_end_the_body() -> None:
     assert chunk(b"") == b""
     assert chunk(b"x" * 16) == b"10\r\n" + b"x" * 16 + b"\r\n"
+
+
+def test_the_last_body_of_a_connection_is_the_same_however_it_is_cut() -> None:
+    content = random.Random(2).randbytes(3000)
+    raw = b"".join(chunk(content[start : start + 97]) for start in range(0, 3000, 97)) + b"00;last\r\n\r\n"
+    for seed in range(300):
+        body = ChunkedBody()
+        taken = [body.take_last(piece) for piece in cut(raw, seed)]
+        assert b"".join(got for got, _ in taken) == raw
+        assert b"".join(carried for _, carried in taken) == content
+        assert body.complete
+
+
+@pytest.mark.parametrize(
+    ("raw", "rule"),
+    [
+        (b"5\r\nhello\r\n0\r\nA: b\r\n\r\n", "trailers"),
+        (b"x\r\n", "chunk_malformed"),
+        (b"5\nhello\r\n0\r\n\r\n", "chunk_malformed"),
+        (b"5\r\nhello\r\n0\r\n\r\n\r\n", "after_the_end"),
+        (b"5\r\nhello\r\n0\r\n\r\nx", "after_the_end"),
+        (b"5\r\nhello\r\n0\r\n\r\nGET / HTT", "after_the_end"),
+        (b"0\r\n\r\n0\r\n\r\n", "after_the_end"),
+        (b"0\r\n\r\n\r\n0\r\n\r\n", "after_the_end"),
+        (b"0\r\n\r\nPOST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "after_the_end"),
+        (b"0\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "after_the_end"),
+        (b"0\r\n\r\nGET / HTTP/1.1\r\nx: 0\r\n\r\n", "after_the_end"),
+    ],
+)
+def test_nothing_may_come_after_the_last_body(raw: bytes, rule: str) -> None:
+    with pytest.raises(FramingError) as caught:
+        ChunkedBody().take_last(raw)
+    assert caught.value.rule in (rule, "trailers")

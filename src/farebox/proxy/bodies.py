@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import httptools
 
 _EMPTY_LINE = b"\r\n\r\n"
+_LAST = re.compile(rb"(?:\A|\n)0+(?:;[^\r\n]*)?\r\n\r\n\Z")
+_TAIL = 256
 
 
 class FramingError(Exception):
@@ -22,7 +26,7 @@ class ChunkedBody:
     is given no byte beyond an empty line at a time: a body without trailers ends with one.
     """
 
-    __slots__ = ("_before", "_parser", "_pieces", "_trailers", "complete", "on_body", "rest")
+    __slots__ = ("_before", "_messages", "_parser", "_pieces", "_trailers", "complete", "on_body", "rest")
 
     def __init__(self) -> None:
         self.complete = False
@@ -32,17 +36,52 @@ class ChunkedBody:
         """The last bytes so far: an empty line may come in two pieces."""
         self._pieces: list[bytes] = []
         self._trailers = False
+        self._messages = 0
         # llhttp calls list.append itself: no Python frame per chunk.
         self.on_body = self._pieces.append
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._parser.feed_data(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n")
         self._trailers = False
 
+    def on_message_begin(self) -> None:
+        self._messages += 1
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self._trailers = True
 
     def on_message_complete(self) -> None:
         self.complete = True
+
+    def take_last(self, data: bytes) -> tuple[bytes, bytes]:
+        """Like `take`, for a body after which nothing may come.
+
+        Looking for empty lines would cost more than all else here. Without that, llhttp takes what
+        follows the end for a next message: the body must then not end as a body does, or a message
+        begins, or there is no such message.
+
+        Raises:
+            FramingError: It is not strictly chunked, has trailers, or something comes after it.
+        """
+        parser = self._parser
+        if parser is None:
+            raise FramingError("after_the_end")
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserError:
+            raise FramingError("after_the_end" if self.complete else "chunk_malformed") from None
+        if self._trailers:
+            raise FramingError("trailers")
+        tail = data[-_TAIL:] if len(data) >= _TAIL else (self._before + data)[-_TAIL:]
+        if self.complete:
+            self._parser = None
+            if self._messages > 1 or _LAST.search(tail) is None:
+                raise FramingError("after_the_end")
+        else:
+            self._before = tail
+        pieces = self._pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        return data, body
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
         """Return the body's own bytes of `data`, all up to its end, and those its chunks carry.

@@ -87,11 +87,9 @@ class Incoming:
             if not data:
                 return start
             try:
-                data, content = self._chunks.take(data)
+                data, content = self._chunks.take_last(data)
             except FramingError as error:
                 raise BrokenAnswer(error.rule, "the upstream's answer breaks its framing.") from None
-            if self._chunks.rest:
-                raise BrokenAnswer("after_the_end", "the upstream's answer goes on after its end.")
             self.complete = self._chunks.complete
         else:
             left = self._left
