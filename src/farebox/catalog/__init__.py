@@ -64,6 +64,7 @@ class Provider:
         self.upstream = data.upstream
         self.hosts = data.hosts
         self.key_headers = data.key_headers
+        self.grpc_packages = data.grpc_packages
         self.key_query = data.key_query
         self.error_shape = data.error_shape
         self.base_url_env = data.base_url_env
@@ -185,5 +186,12 @@ def _derive(name: str, spoken: ProviderData, speaks: str) -> ProviderData:
         msgspec.structs.replace(entry, surface=own(entry.surface)) for entry in spoken.endpoints
     )
     return msgspec.structs.replace(
-        spoken, id=name, name=name, hosts=(), prices="", base_url_env={}, endpoints=endpoints
+        spoken,
+        id=name,
+        name=name,
+        hosts=(),
+        prices="",
+        base_url_env={},
+        grpc_packages=(),
+        endpoints=endpoints,
     )

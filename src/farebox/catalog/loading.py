@@ -155,7 +155,15 @@ def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -
         entry["surface"] = f"{name}.{entry['surface']}"
         if isinstance(entry.get("method"), list):
             raise ValueError("method: one word per endpoint")
-    for key in ("hosts", "regions", "key_headers", "key_query", "headers_env", "model_prefixes"):
+    for key in (
+        "hosts",
+        "regions",
+        "key_headers",
+        "key_query",
+        "grpc_packages",
+        "headers_env",
+        "model_prefixes",
+    ):
         if key in result:
             result[key] = _many(result[key])
     result["endpoints"] = endpoints

@@ -231,6 +231,8 @@ class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
     key_headers: tuple[str, ...] = ("authorization",)
     key_query: tuple[str, ...] = ()
     error_shape: str = "openai"
+    grpc_packages: tuple[str, ...] = ()
+    """Packages of the gRPC services that only this provider has: their clients cannot name a route."""
     base_url_env: dict[str, str] = {}
     headers_env: tuple[str, ...] = ()
     prices: str = ""

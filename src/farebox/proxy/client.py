@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from farebox.proxy.whose import Attribution
 
 _DIGITS_MAX = 18
+_HTTP2 = b"PRI * HTTP/2.0\r\n\r\n"
+"""What HTTP/2 begins with, so that it looks like a head."""
 _IDLE, _HEAD, _BUSY, _LINGER = range(4)
 
 
@@ -258,6 +260,11 @@ class ClientConnection(asyncio.Protocol):
             self._await_rest(data)
             return
         self.buffer = b""
+        if data.startswith(_HTTP2):
+            from farebox.proxy.http2 import take_over
+
+            take_over(self, data)
+            return
         if self.forwards and self.proxy.forward.takes(self, data, end):
             return
         request = self._judge(data[:end])

@@ -89,6 +89,8 @@ class Exchange:
     gate: list[bytes] | None = None
     """What waits until its record survives a power cut."""
     gate_position = 0
+    call: str | None = None
+    """For a retry, the logical call that it belongs to."""
 
     def __init__(
         self, proxy: Proxy, client: ClientConnection, prepared: Prepared, length: int | None, body: bytes

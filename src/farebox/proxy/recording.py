@@ -21,6 +21,7 @@ from farebox.journal.records import (
     encode,
     intent_record,
 )
+from farebox.proxy import retries
 from farebox.proxy.deaf import DeafMeter
 from farebox.proxy.whose import whose_call
 from farebox.wire.request import RequestFacts
@@ -37,6 +38,8 @@ _NOTHING_SAID = RequestFacts()
 
 def write_intent(exchange: Exchange) -> None:
     """Write down that the upstream is about to be contacted."""
+    if exchange.prepared.intent.attempt:
+        exchange.call = exchange.proxy.retries.call_of(exchange)
     exchange.proxy.append(INTENT, intent_record(_origin(exchange)))
 
 
@@ -66,6 +69,8 @@ def write_done(exchange: Exchange, outcome: Outcome, error_class: str | None) ->
         exchange.own_ns // 1000,
         exchange.extraction or _finish(exchange, outcome),
     )
+    if outcome != "completed" or exchange.status >= 400:
+        exchange.proxy.retries.failed(exchange)
     return exchange.proxy.append(DONE, done_record(_origin(exchange), rest))
 
 
@@ -110,6 +115,8 @@ def _origin(exchange: Exchange) -> bytes:
     said = exchange.facts if exchange.request_complete else _NOTHING_SAID
     prepared = exchange.prepared
     whose = whose_call(exchange.client.below, prepared, said)
+    if exchange.call is not None:
+        whose = {"call": exchange.call, **whose[0]}, {"call": retries.SOURCE, **whose[1]}
     if whose is not exchange.whose:
         exchange.whose = whose
         exchange.origin = prepared.origin(exchange.event_id, exchange.occurred_at_ns, whose)

@@ -85,6 +85,7 @@ class Routes:
     ) -> None:
         self.origins: list[Origin] = []
         self._routes: dict[bytes, Route] = {}
+        self._services: dict[bytes, Route] = {}
         for name, provider in catalog.providers.items():
             if not provider.upstream:
                 continue
@@ -98,7 +99,9 @@ class Routes:
                 tls=tls,
             )
             self.origins.append(origin)
-            self._routes[name.encode()] = Route(provider, origin)
+            route = self._routes[name.encode()] = Route(provider, origin)
+            for package in provider.grpc_packages:
+                self._services.setdefault(package.encode(), route)
 
     @property
     def names(self) -> list[str]:
@@ -111,3 +114,9 @@ class Routes:
         if route is None:
             return None
         return route, b"/" + rest if slash else b"/"
+
+    def find_service(self, path: bytes) -> tuple[Route, bytes] | None:
+        """Return the route of a gRPC call, `/package.Service/Method`, by its package."""
+        service = path[1:].partition(b"/")[0]
+        route = self._services.get(service.rpartition(b".")[0])
+        return None if route is None else (route, path)

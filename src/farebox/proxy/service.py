@@ -29,6 +29,7 @@ from farebox.proxy.forward import Forward
 from farebox.proxy.interception import Interception
 from farebox.proxy.limits import Limits
 from farebox.proxy.processes import Processes
+from farebox.proxy.retries import Retries
 from farebox.proxy.routes import Routes
 from farebox.proxy.upstream import client_tls
 from farebox.proxy.whose import Attribution
@@ -106,6 +107,7 @@ class Proxy:
         given = dict(labels or {})
         self.below: Attribution = (given, {name: f"env:FAREBOX_{name.upper()}" for name in given})
         """Attribution of every call, where a call does not say otherwise."""
+        self.retries = Retries()
         self.finds_processes = finds_processes
         self.processes: Processes | None = None
         self.meter = meter
@@ -125,6 +127,7 @@ class Proxy:
         self._config = config
         self.own_ports: frozenset[int] = frozenset()
         self._tls: ssl.SSLContext | None = None
+        self._http2_tls: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
         self._pending: socket.socket | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -138,10 +141,21 @@ class Proxy:
     def client_tls(self) -> ssl.SSLContext:
         """Return the one context for upstreams: it always verifies."""
         if self._tls is None:
-            self._tls = client_tls()  # reads some hundred certificates: only when they are needed
-            if self._config.interception.ca_file is not None:
-                self._tls.load_verify_locations(self._config.interception.ca_file)
+            self._tls = self._make_tls()
         return self._tls
+
+    def http2_tls(self) -> ssl.SSLContext:
+        """Return the context for upstreams that speak HTTP/2; it verifies just the same."""
+        if self._http2_tls is None:
+            self._http2_tls = self._make_tls()
+            self._http2_tls.set_alpn_protocols(["h2"])
+        return self._http2_tls
+
+    def _make_tls(self) -> ssl.SSLContext:
+        context = client_tls()  # reads some hundred certificates: only when they are needed
+        if self._config.interception.ca_file is not None:
+            context.load_verify_locations(self._config.interception.ca_file)
+        return context
 
     @property
     def recording(self) -> bool:

@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from farebox.proxy import addresses
@@ -26,6 +26,9 @@ class ConnectError(Exception):
     def __init__(self, error_class: str, message: str) -> None:
         super().__init__(message)
         self.error_class = error_class
+
+
+_Opened = TypeVar("_Opened", bound=asyncio.BaseProtocol)
 
 
 class Waiting(Protocol):
@@ -216,6 +219,10 @@ class Origin:
             exchange.connected(connection)
 
     async def _open(self) -> UpstreamConnection:
+        return await self.open(lambda: UpstreamConnection(self), self.tls() if self.secure else None)
+
+    async def open(self, make: Callable[[], _Opened], tls: ssl.SSLContext | None) -> _Opened:
+        """Connect what `make` returns to this origin; raise `ConnectError` where that cannot be."""
         loop = asyncio.get_running_loop()
         last = ConnectError("dns_failed", "The upstream's name has no address.")
         for family, address in await self._addresses():
@@ -227,11 +234,11 @@ class Origin:
                 continue
             try:
                 _, connection = await loop.create_connection(
-                    lambda: UpstreamConnection(self),
+                    make,
                     address,
                     self.port,
                     family=family,
-                    ssl=self.tls() if self.secure else None,
+                    ssl=tls,
                     server_hostname=self.host if self.secure else None,
                     ssl_handshake_timeout=self.limits.connect_s if self.secure else None,
                 )

@@ -1,0 +1,217 @@
+"""The client's side of an HTTP/2 connection: over TLS that was ended here, or with prior knowledge.
+
+It takes a connection over from `ClientConnection` when the client's first bytes are HTTP/2's. Where
+that connection's requests go, and which authorities mean us, stays what it was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from h2.errors import ErrorCodes
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    Event,
+    PingReceived,
+    RemoteSettingsChanged,
+    RequestReceived,
+    StreamEnded,
+    StreamReset,
+    TrailersReceived,
+    WindowUpdated,
+)
+
+from farebox.proxy.http2 import heads
+from farebox.proxy.http2.peer import Headers, Peer
+from farebox.proxy.http2.stream import Stream
+from farebox.proxy.http2.upstream import UpstreamSession
+from farebox.proxy.prepared import Prepared
+from farebox.wire.http_policy import Refusal
+
+if TYPE_CHECKING:
+    from farebox.proxy.client import ClientConnection
+    from farebox.proxy.routes import Route
+    from farebox.proxy.upstream import Origin
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+def take_over(client: ClientConnection, data: bytes) -> None:
+    """Serve a connection as HTTP/2 from its first bytes on."""
+    proxy = client.proxy
+    connection = ServerConnection(client)
+    proxy.clients.discard(client)
+    proxy.clients.add(connection)
+    transport = client.transport
+    transport.set_protocol(connection)
+    connection.start(transport)
+    connection.data_received(data)
+
+
+class ServerConnection(Peer):
+    """One client's connection."""
+
+    def __init__(self, client: ClientConnection) -> None:
+        super().__init__(client.proxy, client_side=False)
+        self.client = client
+        """What it was before; it knows whose connection this is and where its requests may go."""
+        self.since = client.proxy.tick
+        self.streams: dict[int, Stream] = {}
+        self.sessions: dict[int, UpstreamSession] = {}
+        """The connection to each origin, by the origin's identity."""
+        self._leaving: list[UpstreamSession] = []
+
+    # What asyncio calls.
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.proxy.clients.discard(self)
+        self.transport = None
+        for stream in list(self.streams.values()):
+            stream.client_reset(ErrorCodes.CANCEL)
+        for session in (*self.sessions.values(), *self._leaving):
+            session.close()
+
+    def eof_received(self) -> bool:
+        return False
+
+    # What h2 says.
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, DataReceived):
+            stream_id, data = event.stream_id or 0, event.data or b""
+            stream = self.streams.get(stream_id)
+            counted = event.flow_controlled_length or 0
+            if not data and event.stream_ended is None and self.count_frame():
+                self.calm_down()
+            elif stream is None:
+                self.acknowledge(stream_id, counted)
+            else:
+                stream.client_data(data, counted)
+        elif isinstance(event, RequestReceived):
+            self.begin(event.stream_id or 0, list(event.headers or ()))  # pyright: ignore[reportArgumentType]
+        elif isinstance(event, StreamEnded):
+            stream = self.streams.get(event.stream_id or 0)
+            if stream is not None:
+                stream.client_ended()
+        elif isinstance(event, StreamReset):
+            stream = self.streams.get(event.stream_id or 0)
+            if stream is not None:
+                stream.client_reset(int(event.error_code or 0))
+            if self.count_frame(reset=True):
+                self.calm_down()
+        elif isinstance(event, TrailersReceived):
+            stream = self.streams.get(event.stream_id or 0)
+            if stream is not None:
+                stream.fail(400, "policy:trailers", "a request cannot have trailers.", "client_disconnected")
+        elif isinstance(event, WindowUpdated):
+            self.pump_all()
+        elif isinstance(event, RemoteSettingsChanged | PingReceived):
+            if isinstance(event, RemoteSettingsChanged):
+                self.pump_all()
+            if self.count_frame():
+                self.calm_down()
+        elif isinstance(event, ConnectionTerminated):
+            self.going_away = True
+            self.close_if_done()
+
+    def begin(self, stream_id: int, headers: Headers) -> None:
+        """Judge and route a request; what is refused is answered here."""
+        self.since = self.proxy.tick
+        if self.going_away or self.proxy.draining:
+            self.reset(stream_id, ErrorCodes.REFUSED_STREAM)
+            return
+        judged = heads.judge(headers, self.client.hosts)
+        if isinstance(judged, Refusal):
+            self.proxy.refused += 1
+            rule = f"policy:{judged.rule}"
+            self.answer(stream_id, heads.is_grpc(headers), "farebox", judged.status, rule, judged.message)
+            return
+        found = self.find(judged.request.path, grpc=judged.grpc)
+        if found is None:
+            message = "the path names no provider and no service that is known here."
+            self.answer(stream_id, judged.grpc, "farebox", 404, "route_not_found", message)
+            return
+        route, path = found
+        proxy = self.proxy
+        prepared = Prepared(judged.request, route, path, proxy.fingerprints, proxy.journal.source)
+        self.streams[stream_id] = Stream(self, stream_id, judged, prepared)
+
+    def find(self, path: bytes, *, grpc: bool) -> tuple[Route, bytes] | None:
+        """Return where a request goes; a gRPC client cannot put a route's name before its service."""
+        found = self.client.find(path)
+        if found is None and grpc:
+            return self.proxy.routes.find_service(path)
+        return found
+
+    def session(self, origin: Origin) -> UpstreamSession:
+        """Return this client's own connection to an origin."""
+        known = self.sessions.get(id(origin))
+        if known is not None and known.usable:
+            return known
+        if known is not None:
+            self._leaving = [session for session in (*self._leaving, known) if session.streams]
+        session = self.sessions[id(origin)] = UpstreamSession(self.proxy, origin)
+        return session
+
+    # What streams ask for.
+
+    def answer(self, stream_id: int, grpc: bool, shape: str, status: int, slug: str, message: str) -> None:
+        """Answer ourselves, in the shape the client's library reads."""
+        headers, body = heads.refusal(grpc, shape, status, slug, message)
+        if self.send_headers(stream_id, headers, end=not body) and body:
+            self.send_data(stream_id, body, end=True)
+        self.reset(stream_id, ErrorCodes.NO_ERROR)  # what the client is still sending is not read
+
+    def forget(self, stream: Stream) -> None:
+        self.streams.pop(stream.stream_id, None)
+        self.since = self.proxy.tick
+        self.close_if_done()
+
+    def close_if_done(self) -> None:
+        if self.going_away and not self.streams and self.transport is not None:
+            self.flush()
+            self.transport.close()
+
+    def pump_all(self) -> None:
+        for stream in list(self.streams.values()):
+            stream.pump()
+
+    # Limits.
+
+    def calm_down(self) -> None:
+        """End the connection of a client that keeps us busy with nothing."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.go_away(ErrorCodes.ENHANCE_YOUR_CALM)
+            self.transport.close()
+
+    def broken(self, error: Exception) -> None:
+        self.proxy.refused += 1
+        self.going_away = True
+        if self.transport is not None:
+            self.transport.close()
+
+    def sweep(self, now: float) -> None:
+        """Once a second: limits in time, PARTIAL records, a graceful end."""
+        limits = self.proxy.limits
+        if self.stalled_since and now - self.stalled_since > limits.write_stall_s:
+            self.transport.abort()
+            return
+        for stream in list(self.streams.values()):
+            stream.sweep(now)
+        self.flush()
+        if self.transport is None or self.streams:
+            if self.proxy.draining and not self.going_away and self.transport is not None:
+                self.go_away()
+            return
+        if now - self.since > (limits.drain_idle_s if self.proxy.draining else limits.client_idle_s):
+            self.go_away()
+            self.transport.close()
+
+    def cut_off(self) -> None:
+        """The time for a graceful stop is over."""
+        for stream in list(self.streams.values()):
+            stream.fail(503, "proxy_stopped", "the proxy was stopped.", "timed_out")
+        if self.transport is not None:
+            self.go_away()
+            self.transport.close()

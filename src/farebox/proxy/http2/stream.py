@@ -1,0 +1,311 @@
+"""One stream as an exchange: route → intent → forward → extract → record, as `proxy.exchange` tells it.
+
+Bytes, trailers and resets pass as they came. The record is written before the stream's end is.
+"""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+from typing import TYPE_CHECKING
+
+import msgspec
+from h2.errors import ErrorCodes
+
+from farebox.proxy import answers
+from farebox.proxy.attempt import Attempt
+from farebox.proxy.deaf import DeafMeter
+from farebox.proxy.http2 import heads
+from farebox.proxy.http2.peer import Headers
+from farebox.proxy.http2.pipe import Pipe
+from farebox.proxy.whose import Attribution, whose_call
+from farebox.wire.request import RequestFacts
+
+if TYPE_CHECKING:
+    from farebox.journal.records import Outcome
+    from farebox.proxy.deaf import ExchangeMeter
+    from farebox.proxy.http2.heads import Judged
+    from farebox.proxy.http2.server import ServerConnection
+    from farebox.proxy.http2.upstream import UpstreamSession
+    from farebox.proxy.prepared import Prepared
+    from farebox.proxy.upstream import ConnectError
+    from farebox.wire.facts import Extraction
+
+
+class Stream:
+    """A routed request and its answer."""
+
+    upstream: UpstreamSession | None = None
+    upstream_id = 0
+    trailers: Headers | None = None
+    facts = RequestFacts()
+    status = 0
+    grpc_status: int | None = None
+    ended = False
+    first_byte_due = False
+
+    def __init__(self, server: ServerConnection, stream_id: int, judged: Judged, prepared: Prepared) -> None:
+        self.server = server
+        self.stream_id = stream_id
+        self.judged = judged
+        self.prepared = prepared
+        proxy = server.proxy
+        target = prepared.target
+        self.meter: ExchangeMeter
+        try:
+            self.meter = proxy.meter(target.endpoint, target.path, prepared.query, prepared.meter_headers)
+        except Exception as error:
+            self.meter = DeafMeter(error)
+        self.attempt = Attempt(proxy, prepared)
+        self.up = Pipe(server, stream_id)
+        self.down: Pipe | None = None
+        self.touched = self.partial_at = proxy.tick
+        proxy.in_flight += 1
+        self.attempt.intend(self.whose())
+        self.upstream = server.session(prepared.route.origin)
+        self.upstream.add(self)
+
+    def whose(self) -> Attribution:
+        return whose_call(self.server.client.below, self.prepared, self.facts)
+
+    # The request on its way.
+
+    def connected(self, stream_id: int) -> None:
+        """There is a stream to the provider: send the head, then what has come of the body."""
+        upstream = self.upstream
+        if upstream is None:
+            return
+        self.upstream_id = stream_id
+        self.touched = self.server.proxy.tick
+        prepared = self.prepared
+        target = prepared.target.upstream_path
+        if prepared.request.query is not None:
+            target += b"?" + prepared.request.query
+        origin = prepared.route.origin
+        headers = heads.upstream_headers(self.judged, origin.authority, target, secure=origin.secure)
+        if not upstream.send_headers(stream_id, headers, end=False):
+            self.fail(502, "upstream_closed", "the request could not be sent.")
+            return
+        self.up.to(upstream, stream_id)
+        self.down = Pipe(upstream, stream_id)
+        self.down.to(self.server, self.stream_id)
+        self.pump()
+
+    def client_data(self, data: bytes, counted: int) -> None:
+        self.touched = self.server.proxy.tick
+        self.attempt.request_bytes += len(data)
+        try:
+            self.meter.request_body(data)
+        except Exception as error:
+            self.meter = DeafMeter(error)
+        self.up.add(data, counted)
+        self.pump()
+
+    def client_ended(self) -> None:
+        try:
+            self.facts = self.meter.request_end()
+        except Exception as error:
+            self.meter = DeafMeter(error)
+        self.up.end()
+        self.pump()
+
+    def connect_failed(self, error: ConnectError) -> None:
+        status = 504 if error.error_class == "connect_timeout" else 502
+        self.fail(status, error.error_class, str(error))
+
+    # The answer.
+
+    def answered(self, headers: Headers) -> None:
+        """Pass on the answer's head; one that is also its end waits for the record."""
+        self.touched = self.server.proxy.tick
+        self.attempt.first_byte_ns = monotonic_ns()
+        self.status = heads.status_of(headers)
+        self.grpc_status = heads.grpc_status(headers)
+        try:
+            self.meter.response_head(self.status, heads.plain(headers))
+        except Exception as error:
+            self.meter = DeafMeter(error)
+        if self.grpc_status is not None:
+            self.trailers = headers  # gRPC's "Trailers-Only": the whole answer
+        elif not self.server.send_headers(self.stream_id, headers, end=False):
+            self.client_reset(ErrorCodes.CANCEL)
+
+    def upstream_data(self, data: bytes, counted: int) -> None:
+        self.touched = self.server.proxy.tick
+        self.attempt.response_bytes += len(data)
+        try:
+            self.meter.response_body(data)
+        except Exception as error:
+            self.meter = DeafMeter(error)
+        if self.down is not None:
+            self.down.add(data, counted)
+        self.pump()
+
+    def upstream_ended(self) -> None:
+        """Record, then release the end."""
+        trailers, down = self.trailers, self.down
+        if trailers is not None and self.grpc_status is None:
+            self.grpc_status = heads.grpc_status(trailers)
+        position = self.record("completed", self.error_class())
+        if down is None:
+            return
+        down.end(trailers)
+        if self.server.proxy.waits_for_disk:
+            self.wait(position, down)
+        self.settle()
+
+    def wait(self, position: int, down: Pipe) -> None:
+        down.hold_end(True)
+        wake = self.server.proxy.loop.call_soon_threadsafe
+
+        def release() -> None:
+            down.hold_end(False)
+            self.settle()
+            self.server.flush()
+
+        def durable() -> None:
+            wake(release)
+
+        self.server.proxy.journal.when_durable(position, durable)
+
+    def error_class(self) -> str | None:
+        if self.grpc_status:
+            return f"grpc_status_{self.grpc_status}"
+        return answers.error_class_of(self.status)
+
+    def record(self, outcome: Outcome, error_class: str | None) -> int:
+        """Write down how it ended and let go of the provider's stream."""
+        self.ended = True
+        self.server.proxy.in_flight -= 1
+        position = self.attempt.done(
+            self.whose(), outcome, self.measured(outcome), status=self.status, error_class=error_class
+        )
+        self.up.drop()
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.forget(self)
+        return position
+
+    def measured(self, outcome: str) -> Extraction:
+        try:
+            extraction = self.meter.finish(outcome)
+        except Exception as error:
+            return DeafMeter(error).finish(outcome)
+        if self.grpc_status and not any(part.quantities for part in extraction.parts):
+            # An error that HTTP knows nothing of: nothing was bought.
+            return msgspec.structs.replace(
+                extraction,
+                completeness="none",
+                reason="error_response",
+                billable=False,
+                not_billable_because="error_response",
+                error_code=extraction.error_code or f"grpc_{self.grpc_status}",
+            )
+        return extraction
+
+    # Ends before the end.
+
+    def client_reset(self, code: int) -> None:
+        """The client has cancelled: so do we, with its own reason."""
+        self.drop_upstream(code)
+        if not self.ended:
+            self.record("client_disconnected", "client_disconnected")
+        self.leave()
+
+    def upstream_reset(self, code: int) -> None:
+        if self.ended:
+            return
+        error_class = "upstream_refused" if code == ErrorCodes.REFUSED_STREAM else "upstream_reset"
+        self.record("upstream_failed", error_class)
+        if self.down is not None:
+            self.down.pump()
+            self.down.drop()
+        self.server.reset(self.stream_id, code)
+        self.leave()
+        self.server.flush()
+
+    def upstream_lost(self) -> None:
+        if not self.ended:
+            self.upstream = None
+            self.fail(502, "upstream_closed", "the upstream closed the connection before its answer's end.")
+
+    def fail(self, status: int, error_class: str, message: str, outcome: Outcome = "upstream_failed") -> None:
+        """End it ourselves: with an answer while none has begun, else by breaking it off."""
+        if self.ended:
+            return
+        begun = bool(self.status)
+        self.drop_upstream(ErrorCodes.CANCEL)
+        self.status = self.status or status
+        self.record(outcome, error_class)
+        if begun:
+            self.server.reset(self.stream_id, ErrorCodes.INTERNAL_ERROR)
+        else:
+            shape = self.prepared.error_shape
+            self.server.answer(self.stream_id, self.judged.grpc, shape, status, error_class, message)
+        self.leave()
+        self.server.flush()
+
+    def drop_upstream(self, code: int) -> None:
+        upstream = self.upstream
+        if upstream is not None and self.upstream_id:
+            upstream.reset(self.upstream_id, code)
+            upstream.flush()
+
+    def leave(self) -> None:
+        """Nothing more happens on this stream."""
+        if self.down is not None:
+            self.down.drop()
+        self.server.forget(self)
+
+    def settle(self) -> None:
+        """Pass on what is left; leave when it is all gone."""
+        down = self.down
+        if down is not None:
+            down.pump()
+            if down.closed:
+                self.leave()
+
+    def pump(self) -> None:
+        """Pass on whatever fits, both ways."""
+        moved = self.up.pump()
+        if self.upstream is not None and moved:
+            self.upstream.flush()
+        if self.down is not None:
+            if self.down.pump():
+                self.touched = self.server.proxy.tick
+            self.server.flush()
+            if self.ended and self.down.closed:
+                self.leave()
+            elif self.upstream is not None:
+                self.upstream.flush()  # acknowledgements
+
+    # Once a second.
+
+    def sweep(self, now: float) -> None:
+        limits = self.server.proxy.limits
+        quiet_s = now - self.touched
+        waiting = self.down is not None and self.down.size > 0
+        if self.ended or waiting:
+            if quiet_s > limits.write_stall_s:
+                if not self.ended:
+                    self.fail(408, "client_stalled", "the client stopped reading.", "timed_out")
+                else:
+                    self.server.reset(self.stream_id, ErrorCodes.CANCEL)
+                    self.leave()
+            return
+        if not self.status:
+            if quiet_s > limits.first_byte_s:
+                self.fail(504, "first_byte_timeout", "the upstream did not answer in time.", "timed_out")
+            return
+        if quiet_s > limits.upstream_idle_s:
+            self.fail(504, "upstream_idle_timeout", "the upstream stopped answering.", "timed_out")
+        elif now - self.partial_at >= limits.partial_s and self.attempt.response_bytes:
+            self.partial_at = now
+            self.snapshot()
+
+    def snapshot(self) -> None:
+        try:
+            extraction = self.meter.snapshot()
+        except Exception as error:
+            self.meter = DeafMeter(error)
+            return
+        self.attempt.snapshot(extraction)
