@@ -15,7 +15,7 @@ from farebox.clock import iso
 from farebox.ledger.chain import link
 from farebox.ledger.database import Connection
 from farebox.ledger.entries import COLUMN, COLUMNS, Values
-from farebox.ledger.names import AdmittedValues
+from farebox.ledger.names import AdmittedValues, Cells
 from farebox.ledger.rollup import RollUp
 from farebox.ledger.rows import CorrectionRow, EstimateRow
 
@@ -181,15 +181,27 @@ class Corrections:
     def __init__(self, connection: Connection, admitted: AdmittedValues) -> None:
         self._connection = connection
         self._admitted = admitted
+        self._cells = Cells(connection)
         self._last_id = 0
 
     def load(self) -> None:
         """Take from the file how many there are."""
+        self._cells.forget()
         row = self._connection.execute("SELECT max(id) FROM correction").fetchone()
         self._last_id = (row[0] or 0) if row else 0
 
-    def append(self, changes: Sequence[Change], *, after_seq: int, head: bytes, recorded_at: int) -> bytes:
-        """Append `changes`, follow with the sums, and return the chain's new head."""
+    def begin(self) -> RollUp:
+        """Return what the sums of corrections are gathered in; `finish` writes them."""
+        return RollUp(self._admitted)
+
+    def finish(self, rollup: RollUp) -> None:
+        """Change the sums by what was gathered."""
+        rollup.write(self._connection, self._cells)
+
+    def append(
+        self, changes: Sequence[Change], rollup: RollUp, *, after_seq: int, head: bytes, recorded_at: int
+    ) -> bytes:
+        """Append `changes`, in the order of their calls, and return the chain's new head."""
         if not changes:
             return head
         stored: list[Values] = []
@@ -223,7 +235,8 @@ class Corrections:
             after.append(corrected(now, change.replaced))
         self._connection.executemany(_INSERT, stored)
         self._last_id += len(stored)
-        write_difference(self._connection, self._admitted, before, after)
+        rollup.add(after)
+        rollup.add(before, sign=-1)
         return head
 
 
@@ -233,13 +246,3 @@ def corrected(call: Values, replaced: Sequence[Any]) -> Values:
     for at, value in zip(_AT, replaced, strict=True):
         values[at] = value
     return tuple(values)
-
-
-def write_difference(
-    connection: Connection, admitted: AdmittedValues, before: Sequence[Values], after: Sequence[Values]
-) -> None:
-    """Change the sums by what lies between two states of the same calls."""
-    rollup = RollUp(admitted)
-    rollup.add(after)
-    rollup.add(before, sign=-1)
-    rollup.write(connection)
