@@ -92,6 +92,8 @@ class Glance:
         struct = msgspec.defstruct("Answer", fields, rename=names, gc=False)
         self._decode = msgspec.json.Decoder(struct, float_hook=Decimal).decode
         self._known: dict[bytes, _Known] = {}
+        self._recent: _Known | None = None
+        """The last that tells by itself whether it fits."""
 
     def _place(self, key: str) -> int:
         if key not in self._keys:
@@ -164,21 +166,19 @@ class Glance:
                 return None
         raw: msgspec.Raw = values[0]
         usage_text = bytes(raw)
-        outline = usage_text.translate(None, DIGITS)
-        known = self._known.get(outline)
-        usage: dict[str, Any] = {}
-        if known is None:
-            recipe = self._plan.measure.recipe(outline)
-            if recipe is None:
-                return None
-            usage = decode_any(usage_text)
-            known = self._learn(outline, recipe, usage)
+        known = self._recent
+        leaves = known.recipe.follow(usage_text) if known is not None else None
+        if known is None or leaves is None:
+            outline = usage_text.translate(None, DIGITS)
+            known = self._known.get(outline) or self._learn(outline, usage_text)
             if known is None:
                 return None
-        else:
-            if known.facts or known.costs or known.counts:
-                usage = decode_any(usage_text)
-        leaves = known.recipe.follow(usage_text)
+            leaves = known.recipe.follow(usage_text)
+            if known.recipe.typed:
+                self._recent = known
+        usage: dict[str, Any] = {}
+        if known.facts or known.costs or known.counts:
+            usage = decode_any(usage_text)
         response_id = _first(values, self._ids)
         if not leaves or response_id is None:
             return None
@@ -210,7 +210,11 @@ class Glance:
             raw_usage=usage_text.decode("utf-8", "replace"),
         )
 
-    def _learn(self, outline: bytes, recipe: Recipe, usage: dict[str, Any]) -> _Known | None:
+    def _learn(self, outline: bytes, text: bytes) -> _Known | None:
+        recipe = self._plan.measure.recipe(outline)
+        if recipe is None:
+            return None
+        usage = decode_any(text)
         if self._split is not None and self._split({"usage": usage}) is not None:
             return None
         counts = [(leaf, read) for leaf, read in self._counts if read(usage) is not None]

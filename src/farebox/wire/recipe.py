@@ -7,10 +7,13 @@ which they stand, are all there is to know: which of them makes which leaf is wo
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterable
-from operator import itemgetter
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from operator import attrgetter, itemgetter
+from typing import Annotated, Any, cast
+
+import msgspec
 
 from farebox.wire.facts import Quantity
 from farebox.wire.paths import Getter
@@ -26,6 +29,7 @@ _KEY_OR_NUMBER = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*:|(\d+)')
 _KEY = re.compile(rb'"(?:[^"\\]|\\.)*"\s*:')
 _TEXT_WITH_DIGIT = re.compile(rb':\s*"[^"]*\d')
 _WIDTH = 64
+_Count = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 
 
 class Unfit(ValueError):
@@ -35,7 +39,7 @@ class Unfit(ValueError):
 class Recipe:
     """How the numbers of usage objects with one outline make leaves."""
 
-    __slots__ = ("_computed", "_constant", "_first", "_names", "_remainder", "_stated")
+    __slots__ = ("_computed", "_count", "_names", "_remainder", "_stated", "_values", "typed")
 
     def __init__(
         self,
@@ -50,13 +54,10 @@ class Recipe:
         Raises:
             Unfit: A count is not simply one of its numbers.
         """
-        where = _places(text)
         # Every number is replaced by a power of its place: what a path finds then tells which
         # numbers it would have added up.
-        powers = iter([1 << (_WIDTH * place) for place in where.numbers])
+        powers = (1 << (_WIDTH * place) for place in itertools.count())
         marked = _marked(usage, powers)
-        if next(powers, None) is not None:
-            raise Unfit("numbers that are not counts")
         first: dict[str, int] = {}
         computed: list[tuple[str, tuple[int, ...], tuple[str, ...]]] = []
         for total, rest, inside in steps:
@@ -70,23 +71,29 @@ class Recipe:
                     computed.append((rest, (), tuple(leaf for leaf, _, _ in inside)))
         if not first:
             raise Unfit("no counts")
-        places = tuple(first.values())
         self._names = tuple(first)
-        self._first: Callable[[list[int]], Iterable[int]] = (
-            itemgetter(*places) if places[1:] else itemgetter(slice(places[0], places[0] + 1))
+        self._count = len(first)
+        needed = [*first.values(), *(place for _, less, _ in computed for place in less)]
+        if stated is not None:
+            needed.append(_place(stated, marked))
+        self._stated = stated is not None
+        self._computed = tuple(
+            (leaf, tuple(needed.index(place) for place in less), inside) for leaf, less, inside in computed
         )
-        self._computed = tuple(computed)
-        self._constant = where.constants
-        self._stated = -1 if stated is None else _place(stated, marked)
         self._remainder = remainder
+        if len(needed) == 1:
+            needed *= 2  # one alone would not come as a tuple
+        struct = _struct(usage)
+        self.typed = struct is not None
+        """Whether a text of another outline is told by itself, without comparing outlines."""
+        self._values = _counted(text, needed) if struct is None else _decoded(struct, usage, needed)
 
     def follow(self, text: bytes) -> dict[str, Quantity] | None:
         """Return the leaves of an ordinary usage object, None where anything is odd about it."""
-        numbers = list(map(int, text.translate(_NUMBERS_ONLY).split()))
-        for place, digits in self._constant:
-            if numbers[place] != digits:
-                return None  # a digit in a key, which the outline does not show
-        leaves: dict[str, Any] = dict(zip(self._names, self._first(numbers), strict=True))
+        numbers = self._values(text)
+        if numbers is None:
+            return None
+        leaves: dict[str, Any] = dict(zip(self._names, numbers, strict=False))
         for leaf, less, inside in self._computed:
             number = leaves[leaf]
             for overlap in less:
@@ -99,14 +106,75 @@ class Recipe:
         everything = sum(leaves.values())
         if everything > INT64_MAX:
             return None
-        if self._stated >= 0:
-            stated = numbers[self._stated]
+        if self._stated:
+            stated = numbers[-1]
             if stated != everything:
                 hidden = self._remainder
                 if hidden is None or not 0 < everything < stated <= INT64_MAX:
                     return None
                 leaves[hidden] = leaves.get(hidden, 0) + (stated - everything)
         return leaves
+
+
+_Values = Callable[[bytes], tuple[int, ...] | None]
+
+
+def _struct(value: dict[str, Any]) -> type[msgspec.Struct] | None:
+    """Return the type of usage objects with exactly these keys and kinds; None for one with lists."""
+    fields: list[tuple[str, Any]] = []
+    names: dict[str, str] = {}
+    for index, (key, entry) in enumerate(value.items()):
+        kind: Any = str if isinstance(entry, str) else bool if isinstance(entry, bool) else _Count
+        if entry is None:
+            kind = None
+        elif isinstance(entry, dict):
+            kind = _struct(cast("dict[str, Any]", entry))
+            if kind is None:
+                return None
+        elif isinstance(entry, list):
+            return None
+        fields.append((f"f{index}", kind))
+        names[f"f{index}"] = key
+    return msgspec.defstruct("Usage", fields, rename=names, forbid_unknown_fields=True, gc=False)
+
+
+def _decoded(struct: type[msgspec.Struct], usage: dict[str, Any], needed: list[int]) -> _Values:
+    """Return how the needed numbers are read by decoding; anything unlike it is noticed by that."""
+    paths = list(_paths(usage, ""))
+    wanted = [paths[place] for place in needed]
+    pick: Any = attrgetter(*wanted)
+    decode = msgspec.json.Decoder(struct).decode
+
+    def values(text: bytes) -> tuple[int, ...] | None:
+        try:
+            return pick(decode(text))
+        except msgspec.MsgspecError:
+            return None
+
+    return values
+
+
+def _paths(value: dict[str, Any], before: str) -> Iterator[str]:
+    for index, entry in enumerate(value.values()):
+        if isinstance(entry, dict):
+            yield from _paths(cast("dict[str, Any]", entry), f"{before}f{index}.")
+        elif isinstance(entry, int) and not isinstance(entry, bool):
+            yield f"{before}f{index}"
+
+
+def _counted(text: bytes, needed: list[int]) -> _Values:
+    """Return how the needed numbers are read from a text with the outline of `text`, without decoding."""
+    where = _places(text)
+    pick: Any = itemgetter(*(where.numbers[place] for place in needed))
+
+    def values(text: bytes) -> tuple[int, ...] | None:
+        numbers = list(map(int, text.translate(_NUMBERS_ONLY).split()))
+        for place, digits in where.constants:
+            if numbers[place] != digits:
+                return None  # a digit in a key, which the outline does not show
+        return pick(numbers)
+
+    return values
 
 
 class _Places:
@@ -134,7 +202,7 @@ def _places(text: bytes) -> _Places:
     return found
 
 
-def _marked(value: Any, powers: Any) -> Any:
+def _marked(value: Any, powers: Iterator[int]) -> Any:
     """Return decoded JSON with the next power in the place of every integer."""
     if isinstance(value, dict):
         return {key: _marked(inner, powers) for key, inner in cast("dict[str, Any]", value).items()}
@@ -144,10 +212,7 @@ def _marked(value: Any, powers: Any) -> Any:
         return value
     if type(value) is not int:
         raise Unfit("a fraction")
-    power = next(powers, None)
-    if power is None:
-        raise Unfit("more counts than numbers")
-    return power
+    return next(powers)
 
 
 def _place(read: Getter, marked: Any) -> int:
