@@ -151,6 +151,8 @@ class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     not_billable: tuple[NotBillable, ...] = ()
     need: tuple[str, ...] = ()
     """Usage fields whose absence means unknown, not nought (Ollama's warm prompt)."""
+    estimates: tuple[Literal["input", "output"], ...] = ()
+    """Sides that are charged by the token although nothing states them; those of `tokens` when empty."""
     output_optional: bool = False
     """Usage without an output count is whole: there is none (embeddings), or noughts are left out.
     Otherwise it is partial, unless the provider's total says that nothing is missing."""

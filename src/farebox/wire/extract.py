@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from farebox.catalog.shape import Count, StatedCost, UsageFormat
-from farebox.wire.facts import Completeness, Extraction, Part, Quantity
+from farebox.wire.facts import INPUT_LEAVES, OUTPUT_LEAVES, Completeness, Extraction, Part, Quantity
 from farebox.wire.paths import Getter, getter, selector
 from farebox.wire.quantities import Measure, Oddities, count
 from farebox.wire.reading import Document, Reader, encode_any, ends, key_pattern, value_pattern
@@ -24,6 +24,7 @@ RAW_USAGE_MAX = 64 * 1024
 _PARTS_MAX = 256
 _DEPTH_MAX = 128
 _TEXT_MAX = 256
+_INPUTS, _OUTPUTS = frozenset(INPUT_LEAVES), frozenset(OUTPUT_LEAVES)
 
 
 class Plan:
@@ -50,6 +51,8 @@ class Plan:
             (getter(rule.at), frozenset(rule.values), rule.because) for rule in form.not_billable
         )
         self.cost = Stating(form.cost) if form.cost is not None else None
+        self.estimates = _estimates(form)
+        """The sides whose tokens are worth an estimate where nobody states them."""
 
 
 _plans: dict[int, Plan] = {}
@@ -296,6 +299,7 @@ def extraction(
         completeness, reason = "none", reason or "no_usage_in_response"
     elif completeness == "final" and oddities.invalid is not None:
         completeness, reason = "partial", f"unusable_quantity:{oddities.invalid}"
+    lacks = _lacks(plan, parts, streamed=streamed) if completeness != "final" else ()
     billable, because = True, None
     # A stream that says "in progress" and breaks off has been served all the same.
     for read, values, why in () if streamed else plan.not_billable:
@@ -317,7 +321,32 @@ def extraction(
         raw_usage=_raw_usage(gathering),
         error_code=gathering.error_code,
         flags=tuple(oddities.flags),
+        lacks=lacks if billable else (),
     )
+
+
+def _lacks(plan: Plan, parts: list[Part], *, streamed: bool) -> tuple[str, ...]:
+    """Return the sides of an answer without its whole usage whose tokens nobody stated."""
+    stated: set[str] = set()
+    for part in parts:
+        stated.update(part.quantities)
+    lacks: list[str] = []
+    if "input" in plan.estimates and _INPUTS.isdisjoint(stated):
+        lacks.append("input")
+    if "output" in plan.estimates:
+        if not _OUTPUTS.isdisjoint(stated):
+            if streamed:
+                lacks.append("more_output")
+        elif streamed or not plan.format.output_optional:
+            lacks.append("output")
+    return tuple(lacks)
+
+
+def _estimates(form: UsageFormat) -> tuple[str, ...]:
+    """Return the sides whose tokens a format charges."""
+    rests = {group.rest for group in form.tokens}
+    charged = [name for name, leaves in (("input", _INPUTS), ("output", _OUTPUTS)) if rests & leaves]
+    return form.estimates or tuple(charged)
 
 
 def _view(gathering: Gathering, context: Context) -> dict[str, Any]:

@@ -137,3 +137,6 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """The provider's own error type or code. Never its message: messages echo prompts."""
     flags: tuple[str, ...] = ()
     """Oddities worth showing: `unknown_field:…`, `sum_mismatch`, `negative_quantity` …"""
+    lacks: tuple[str, ...] = ()
+    """Sides whose tokens are charged and not known: `input`, `output`; `more_output` where what
+    is known of the output is a lower bound."""

@@ -21,6 +21,7 @@ from farebox.wire.extract import Context, Gathering, Plan, extraction, plan_for
 from farebox.wire.facts import Completeness, Extraction, Part
 from farebox.wire.glance import glance_for
 from farebox.wire.request import RequestFacts, RequestReader, facts, plain_facts
+from farebox.wire.sample import Sample, Side, Unmeasured, beginning
 
 _HEADER_MAX = 256
 _PIECES_MAX = 4096
@@ -50,6 +51,9 @@ class Meter:
     _size = 0
     _due = 0
     _problem: str | None = None
+    _asked_with: bytes | None = None
+    """The request's first piece, for an estimate: see sample.py."""
+    _sample: Sample | None = None
 
     def __init__(self, endpoint: Endpoint, path: str, query: str, request_headers: Headers) -> None:
         self._endpoint = endpoint
@@ -82,7 +86,7 @@ class Meter:
     def request_end(self) -> RequestFacts:
         """Return what the request said; call it once, when its body is complete."""
         first, endpoint, broken = self._first, self._endpoint, self._asked
-        self._first, self._asked = b"", True
+        self._first, self._asked, self._asked_with = b"", True, beginning(first)
         path = self._path
         if "?" in path:
             path = path.partition("?")[0]
@@ -191,6 +195,7 @@ class Meter:
         body = self._body
         if body is None:
             body = self._body = self._begin(data)
+        self._keep(data)
         chosen = body.feed(data)
         if chosen is not None:
             self._body = body = chosen
@@ -225,10 +230,31 @@ class Meter:
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
             self._size = 0
+            self._keep(data)
             chosen = body.feed(data)
             if chosen is not None:
                 self._body = body = chosen
             self._due = body.due
+
+    def _keep(self, data: bytes) -> None:
+        """Keep the beginning of an answer, for an estimate."""
+        sample = self._sample
+        if sample is None:
+            sample = self._sample = Sample()
+        sample.add(data)
+
+    def unmeasured(
+        self, extraction: Extraction, event_id: bytes, source: str, request_bytes: int
+    ) -> Unmeasured:
+        """Return what an estimate of a finished exchange is made of."""
+        return Unmeasured(
+            event_id=event_id,
+            source=source,
+            model=extraction.response_model or extraction.request_model,
+            lacks=extraction.lacks,
+            request=Side(self._asked_with or b"", request_bytes),
+            response=self._sample.side() if self._sample is not None else Side(),
+        )
 
     def _fail(self, error: Exception) -> None:
         self._pieces = None
