@@ -16,7 +16,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, Event
 from h2.exceptions import H2Error
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
 if TYPE_CHECKING:
@@ -45,6 +45,18 @@ class _Connection(H2Connection):
         return [], [event]
 
 
+def _settings(*, client_side: bool) -> Settings:
+    """Return what we tell the other side first; changed later, it would have to be acknowledged."""
+    values = {
+        SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+        SettingCodes.MAX_HEADER_LIST_SIZE: HEADER_LIST_MAX,
+    }
+    values |= (
+        {SettingCodes.ENABLE_PUSH: 0} if client_side else {SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS_MAX}
+    )
+    return Settings(client=client_side, initial_values=values)
+
+
 class Peer(asyncio.Protocol):
     """What both sides have in common."""
 
@@ -52,6 +64,8 @@ class Peer(asyncio.Protocol):
         self.proxy = proxy
         self.transport: Any = None
         self.h2 = _Connection(H2Configuration(client_side=client_side, header_encoding=None))
+        self.h2.local_settings = _settings(client_side=client_side)
+        self.h2.decoder.max_header_list_size = HEADER_LIST_MAX
         self.writable = False
         self.stalled_since = 0.0
         self.going_away = False
@@ -65,15 +79,6 @@ class Peer(asyncio.Protocol):
         self.transport = transport
         self.transport.set_write_buffer_limits(self.proxy.limits.stream_buffer)
         self.writable = True
-        settings: dict[SettingCodes | int, int] = {
-            SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
-            SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS_MAX,
-            SettingCodes.MAX_HEADER_LIST_SIZE: HEADER_LIST_MAX,
-        }
-        if self.h2.config.client_side:
-            settings[SettingCodes.ENABLE_PUSH] = 0
-            del settings[SettingCodes.MAX_CONCURRENT_STREAMS]
-        self.h2.local_settings.update(settings)
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(STREAM_WINDOW * STREAMS_MAX)
         self.flush()

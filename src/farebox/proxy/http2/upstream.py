@@ -41,6 +41,7 @@ class UpstreamSession(Peer):
         self.origin = origin
         self.streams: dict[int, Stream] = {}
         self._waiting: deque[Stream] = deque()
+        self._speaks = False
         self._connecting: asyncio.Task[None] | None = proxy.loop.create_task(self._connect())
 
     @property
@@ -54,8 +55,7 @@ class UpstreamSession(Peer):
         try:
             async with asyncio.timeout(proxy.limits.connect_s):
                 await self.origin.open(lambda: self, proxy.http2_tls() if self.origin.secure else None)
-            tls = self.transport.get_extra_info("ssl_object")
-            if tls is not None and tls.selected_alpn_protocol() != "h2":
+            if not self._speaks:
                 raise ConnectError("http2_unsupported", "The upstream does not speak HTTP/2.")
         except ConnectError as error:
             self._failed(error)
@@ -63,7 +63,6 @@ class UpstreamSession(Peer):
             self._failed(ConnectError("connect_timeout", "The upstream did not accept in time."))
         else:
             self._connecting = None
-            self.start(self.transport)
             self.open_waiting()
 
     def _failed(self, error: ConnectError) -> None:
@@ -75,7 +74,12 @@ class UpstreamSession(Peer):
         self.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        tls = transport.get_extra_info("ssl_object")
+        self._speaks = tls is None or tls.selected_alpn_protocol() == "h2"
+        if self._speaks:
+            self.start(transport)  # our first bytes come before any answer to theirs
+        else:
+            self.transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.going_away = True
@@ -91,7 +95,8 @@ class UpstreamSession(Peer):
             self._connecting.cancel()
             self._connecting = None
         if self.transport is not None and not self.transport.is_closing():
-            self.go_away(last=0)
+            if self._speaks:
+                self.go_away(last=0)
             self.transport.close()
 
     def add(self, stream: Stream) -> None:
