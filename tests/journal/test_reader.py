@@ -9,18 +9,10 @@ from pathlib import Path
 import pytest
 from following import payloads, read_all
 
+from farebox.journal.folders import UNREAD, pending_bytes, remove_passed, remove_writer, segment_numbers
 from farebox.journal.format import HEADER_BYTES, segment_name
-from farebox.journal.reader import (
-    UNREAD,
-    Gap,
-    JournalReader,
-    Position,
-    copy_gap,
-    pending_bytes,
-    remove_passed,
-    remove_writer,
-    segment_numbers,
-)
+from farebox.journal.quarantine import copy_gap
+from farebox.journal.reader import Gap, JournalReader, Position
 from farebox.journal.writer import JournalWriter
 
 RECORD = 20 + 44

@@ -2,20 +2,25 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from calls import NOON, OnePriceBook, TestLedger, done, intent_of
 
 from farebox.config import Config
+from farebox.errors import LedgerError
 from farebox.home import Home
 from farebox.journal import records
-from farebox.journal.reader import segment_numbers
+from farebox.journal.folders import segment_numbers
 from farebox.journal.writer import JournalWriter
-from farebox.ledger import catch_up, process, verify
+from farebox.ledger import catch_up, process, quarantine, verify
 from farebox.ledger.apply import Applier
 from farebox.ledger.follow import Follower
+from farebox.ledger.missing import missing
 from farebox.ledger.reader import Filter, LedgerReader
+from farebox.pricing.facts import RatedPart
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +53,25 @@ def test_a_command_applies_what_is_pending_when_no_ledger_runs(home: Home) -> No
     assert not any(home.journal.iterdir()), "a dead writer's folder goes when its rows are durable"
 
 
+def test_catching_up_ends_though_more_and_more_comes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = JournalWriter(home.journal)
+    write(writer, 30)
+    step = Follower.step
+    steps = [0]
+
+    def step_while_more_comes(follower: Follower) -> int:
+        done = step(follower)
+        steps[0] += 1
+        write(writer, 200, 1_000 * steps[0])
+        return done
+
+    monkeypatch.setattr(Follower, "step", step_while_more_comes)
+    catch_up(home, Config())
+    assert LedgerReader(home).totals(Filter()).calls >= 30
+    assert steps[0] < 5
+    writer.close()
+
+
 def test_catching_up_leaves_it_to_a_ledger_that_runs(home: Home) -> None:
     home.prepare()
     writer = JournalWriter(home.journal)
@@ -60,6 +84,8 @@ def test_catching_up_leaves_it_to_a_ledger_that_runs(home: Home) -> None:
 def test_passed_segments_go_and_the_one_in_use_stays(ledger: TestLedger) -> None:
     writer = JournalWriter(ledger.home.journal, segment_bytes=16 << 10)
     write(writer, 200)
+    while writer.health.waiting_records:  # small segments are full before the next one is made
+        time.sleep(0.001)
     follower = Follower(ledger.home, ledger.applier)
     follow(follower)
     assert segment_numbers(writer.folder)[0] == ledger.applier.position(writer.writer_id)[0].segment
@@ -192,3 +218,68 @@ def test_a_journal_that_does_not_open_for_a_moment_is_kept_and_read_later(
     assert LedgerReader(ledger.home).totals(Filter()).calls == (110 if alive else 100)
     assert LedgerReader(ledger.home).health().gaps == 0
     assert not writer.folder.exists()
+
+
+class BrokenBook(OnePriceBook):
+    """Fails on whatever it is asked."""
+
+    def rate(self, *_: Any, **__: Any) -> RatedPart:
+        raise KeyError("a price file nobody can read")
+
+
+def test_a_price_book_that_fails_on_everything_stops_the_ledger_and_marks_nothing(
+    ledger: TestLedger,
+) -> None:
+    writer = JournalWriter(ledger.home.journal)
+    write(writer, 40)
+    ledger.applier.use(BrokenBook())
+    follower = Follower(ledger.home, ledger.applier)
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="not even for an ordinary call of openai/gpt-4o"):
+            follow(follower)
+    reader = LedgerReader(ledger.home)
+    assert reader.health().undecodable == 0
+    ledger.applier.use(OnePriceBook())
+    follow(follower)
+    assert reader.totals(Filter()).calls == 40 and reader.health().undecodable == 0
+    writer.close()
+    follower.close()
+
+
+class PickyBook(OnePriceBook):
+    """Fails on one kind of call."""
+
+    def rate(self, part: Any, **more: Any) -> RatedPart:
+        if part.quantities.get("input_uncached") == 13:
+            raise ZeroDivisionError
+        return super().rate(part, **more)
+
+
+def test_what_was_left_out_is_listed_and_can_be_tried_again(ledger: TestLedger) -> None:
+    writer = JournalWriter(ledger.home.journal)
+    write(writer, 3)
+    writer.append(records.DONE, b"\xc1 nothing")
+    odd = done(NOON + 50, source=writer.source, input_tokens=13)
+    writer.append(records.DONE, records.encode(odd))
+    write(writer, 3, 100)
+    writer.close()
+    ledger.applier.use(PickyBook())
+    follower = Follower(ledger.home, ledger.applier)
+    follow(follower)
+    reader = LedgerReader(ledger.home)
+    assert reader.totals(Filter()).calls == 6
+    assert (reader.health().undecodable, missing(ledger.home).undecodable) == (2, 2)
+    kept = quarantine.records_of(ledger.home)
+    assert sorted((item.writer, item.type, item.readable) for item in kept) == [
+        (writer.writer_id, records.DONE, False),
+        (writer.writer_id, records.DONE, True),
+    ]
+    ledger.applier.use(OnePriceBook())
+    assert quarantine.retry(ledger.home) == 1
+    follow(follower)
+    assert reader.totals(Filter()).calls == 7
+    assert (reader.health().undecodable, missing(ledger.home).undecodable) == (1, 1)
+    assert [item.readable for item in quarantine.records_of(ledger.home)] == [False]
+    assert quarantine.retry(ledger.home) == 0
+    assert verify(ledger.home).ok
+    follower.close()

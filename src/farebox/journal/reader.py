@@ -13,10 +13,11 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from farebox.journal.folders import UNREAD, first_bytes, open_segment, pending_bytes, segment_numbers
 from farebox.journal.format import (
     HEADER_BYTES,
     MAGIC,
@@ -28,7 +29,7 @@ from farebox.journal.format import (
     segment_name,
     segment_seed,
 )
-from farebox.journal.segments import LOCK_NAME, is_alive
+from farebox.journal.segments import is_alive
 
 _CHUNK_BYTES = 256 << 10
 _PATIENCE_S = 1.0
@@ -39,9 +40,6 @@ _UNOPENED_FOR_S = 60.0
 
 _NOT_THE_FILES_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Errors of opening that say nothing of the file: these are waited out however long they last."""
-
-UNREAD = ".unread"
-"""Added to the name of a segment that was set aside: nothing removes it."""
 
 SETTLED_NS = 1_000_000_000
 """How old a folder's time stamp has to be to tell of any later change."""
@@ -182,7 +180,7 @@ class JournalReader:
         if self._open_number != number:
             self.close()
             try:
-                self._descriptor = _open_segment(self.folder, number)
+                self._descriptor = open_segment(self.folder, number)
             except FileNotFoundError:
                 return False
             except OSError as error:
@@ -340,7 +338,7 @@ class JournalReader:
         for number in segment_numbers(self.folder, set_aside=True):
             if number > self.position.segment:
                 try:
-                    data = _first_bytes(self.folder, number, HEADER_BYTES)
+                    data = first_bytes(self.folder, number, HEADER_BYTES)
                 except FileNotFoundError:
                     if self._is_set_aside(number):
                         return (unopened[0] if unopened else number), None
@@ -394,122 +392,3 @@ class JournalReader:
             if piece:
                 end = start + len(piece)
         return end
-
-
-def segment_numbers(folder: Path, *, set_aside: bool = False) -> list[int]:
-    """Return the numbers of a folder's segments in order, also of those set aside if wanted.
-
-    Raises:
-        OSError: The folder is there and cannot be looked into.
-    """
-    try:
-        names = [entry.name for entry in folder.iterdir()]
-    except FileNotFoundError:
-        return []
-    if set_aside:
-        names = list({name.removesuffix(UNREAD) for name in names})
-    return sorted(int(name[:-4]) for name in names if name.endswith(".seg") and name[:-4].isdigit())
-
-
-def _open_segment(folder: Path, number: int) -> int:
-    return os.open(folder / segment_name(number), os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-
-
-def _first_bytes(folder: Path, number: int, size: int) -> bytes:
-    descriptor = _open_segment(folder, number)
-    try:
-        return os.pread(descriptor, size, 0)
-    finally:
-        os.close(descriptor)
-
-
-def pending_bytes(folder: Path, position: Position) -> int:
-    """Return how much a writer has stored beyond `position`: 0, or up to a page of 4 KiB too much.
-
-    Raises:
-        OSError: A segment is there and cannot be read.
-    """
-    total = 0
-    for number in segment_numbers(folder):
-        if number < position.segment:
-            continue
-        start = position.offset if number == position.segment else 0
-        try:
-            descriptor = _open_segment(folder, number)
-        except FileNotFoundError:
-            continue
-        try:
-            size = os.fstat(descriptor).st_size
-            if os.pread(descriptor, RECORD_HEAD_BYTES, start).strip(b"\0"):
-                total += max(_used(descriptor, start, size) - start, 0)
-        finally:
-            os.close(descriptor)
-    return total
-
-
-def copy_gap(folder: Path, gap: Gap, to: Path) -> None:
-    """Keep a copy of a gap's bytes for whoever wants to look into them."""
-    if gap.end <= gap.start:
-        return
-    with contextlib.suppress(OSError):
-        data = (folder / segment_name(gap.segment)).read_bytes()[gap.start : gap.end]
-        _keep(to, f"{folder.name}-{gap.segment:08d}-{gap.start}-{gap.end}.bin", data)
-
-
-def copy_records(folder: Path, entries: Iterable[Entry], to: Path) -> None:
-    """Keep the payloads of records that were left out, each in a file of its own."""
-    with contextlib.suppress(OSError):
-        for seq, record_type, payload in entries:
-            _keep(to, f"{folder.name}-record-{seq}-type-{record_type}.bin", payload)
-
-
-def _keep(to: Path, name: str, data: bytes) -> None:
-    to.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(to / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-
-
-def remove_passed(folder: Path, position: Position) -> None:
-    """Remove the segments before `position`; their records are durable elsewhere."""
-    with contextlib.suppress(OSError):
-        for number in segment_numbers(folder):
-            if number < position.segment:
-                (folder / segment_name(number)).unlink()
-
-
-def remove_writer(folder: Path, position: Position) -> bool:
-    """Remove a dead writer's folder, whose records up to `position` are durable elsewhere.
-
-    Nothing is removed unless the writer's lock can be had and no segment has begun behind the
-    position. Files that are no segments, and those that were set aside, are kept, and so is then
-    the folder. Tell whether it is gone.
-    """
-    try:
-        if is_alive(folder):
-            return False
-        numbers = segment_numbers(folder)
-        for number in numbers:
-            if number > position.segment and _first_bytes(folder, number, HEADER_BYTES).strip(b"\0"):
-                return False
-        for number in numbers:
-            (folder / segment_name(number)).unlink()
-        if any(entry.name != LOCK_NAME for entry in folder.iterdir()):
-            return False
-        (folder / LOCK_NAME).unlink(missing_ok=True)  # last: without it nobody could tell dead from alive
-        folder.rmdir()
-    except OSError:
-        return False
-    return True
-
-
-def _used(descriptor: int, start: int, size: int) -> int:
-    """Return the first blank page after `start`, by halving: segments fill from the front."""
-    low, high = start // 4096, (size + 4095) // 4096
-    while low < high:
-        middle = (low + high) // 2
-        if os.pread(descriptor, 4096, middle * 4096).strip(b"\0"):
-            low = middle + 1
-        else:
-            high = middle
-    return low * 4096

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from farebox.clock import now_ns
+from farebox.errors import LedgerError
 from farebox.journal import records
 from farebox.journal.reader import Batch, Entry, Gap, Position
 from farebox.journal.records import Done
@@ -75,6 +76,8 @@ class Applied(NamedTuple):
     records: int
     last: Batch | None
     """The batch whose end is the new position."""
+    left_out: list[Entry]
+    """Records nothing could be made of, each of them marked."""
 
 
 EVENT_ID_BYTES = 16
@@ -127,6 +130,7 @@ class Applier:
         """Pending exchanges that the file does not have as they are now."""
         self._months = ContractMonths(connection)
         self._billing = BillOnce(connection)
+        self._left_out: list[Entry] = []
         self._correcting = Correcting(connection, self._admitted, self._months, clock)
         self._load()
 
@@ -160,6 +164,7 @@ class Applier:
             apsw.Error: The file could not be written. Try again later.
         """
         before, done, count = self._seq, None, 0
+        self._left_out = []
         try:
             with self._connection:
                 rollup = RollUp(self._admitted)
@@ -172,8 +177,8 @@ class Applier:
                         rows = self._read(writer, batch.entries)
                     else:
                         rows = []
-                        for seq, record_type, _ in batch.entries:
-                            self._mark_undecodable(writer, leave_out_because, seq=seq, type=record_type)
+                        for entry in batch.entries:
+                            self._leave_out(writer, entry, leave_out_because)
                     if batch.finished:
                         buried = self._bury(writer, rows)
                         if look_for_duplicates:
@@ -198,7 +203,37 @@ class Applier:
         except BaseException:
             self._load()
             raise
-        return Applied(self._seq - before, count, done)
+        return Applied(self._seq - before, count, done, self._left_out)
+
+    def check_book(self, entries: Iterable[Entry]) -> None:
+        """Tell whose fault it is that no row can be made of these records.
+
+        Raises:
+            LedgerError: The price book cannot rate even an ordinary call of the same model.
+        """
+        for _, record_type, payload in entries:
+            if record_type != records.DONE:
+                continue
+            done = records.decode_done(payload)
+            model = done.extraction.request_model
+            part = Part(
+                provider=done.provider,
+                request_model=model,
+                response_model=model,
+                quantities={"input_uncached": 1, "output_text": 1},
+            )
+            extraction = Extraction(parts=(part,), completeness="final")
+            usual = msgspec.structs.replace(done, extraction=extraction)
+            try:
+                self._rate_all([Judged(usual, payload, True, None)])
+            except Exception as error:
+                raise LedgerError(
+                    f"prices cannot be computed, not even for an ordinary call of {done.provider}/{model} "
+                    f"({type(error).__name__}: {error}); nothing is appended until that is mended, the "
+                    "journal keeps everything"
+                ) from error
+            finally:
+                self._months.forget()
 
     def checkpoint_if_due(self) -> None:
         """Write a checkpoint when the last one is a minute old and there is something new."""
@@ -253,7 +288,7 @@ class Applier:
                     self._write_mark(writer, mark.kind, {"at_ns": mark.at_ns, **mark.detail})
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 # One record nobody can read must not stop those behind it.
-                self._mark_undecodable(writer, str(error), seq=seq, type=record_type)
+                self._leave_out(writer, (seq, record_type, payload), str(error))
         for event_id, intent in begun_here.items():
             self._begin(writer, event_id, intent)
         return rows
@@ -401,6 +436,11 @@ class Applier:
         for gap in gaps:
             detail = {"segment": gap.segment, "start": gap.start, "end": gap.end, "records": gap.records}
             self._write_mark(writer, gap.kind, detail)
+
+    def _leave_out(self, writer: str, entry: Entry, because: str) -> None:
+        """Mark a record nothing can be made of; who called `apply` keeps its bytes."""
+        self._mark_undecodable(writer, because, seq=entry[0], type=entry[1])
+        self._left_out.append(entry)
 
     def _mark_undecodable(self, writer: str, why: str, **where: int | str) -> None:
         self._write_mark(writer, "undecodable", {**where, "why": why})

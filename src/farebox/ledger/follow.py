@@ -5,22 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import apsw
 
 from farebox.home import Home
-from farebox.journal.reader import (
-    SETTLED_NS,
-    Batch,
-    JournalReader,
-    Position,
-    copy_gap,
-    copy_records,
-    remove_passed,
-    remove_writer,
-)
+from farebox.journal.folders import remove_passed, remove_writer
+from farebox.journal.quarantine import copy_gap, copy_records
+from farebox.journal.reader import SETTLED_NS, Batch, JournalReader, Position
 from farebox.ledger.apply import Applied, Applier
 from farebox.ledger.correcting import weight
 
@@ -63,6 +56,12 @@ class Follower:
         self._look_for_writers()
         return sum(self._follow(name, reader) for name, reader in list(self._readers.items()))
 
+    def is_behind(self, ends: Mapping[str, tuple[int, int]]) -> bool:
+        """Tell whether a writer that is followed has not been read up to its place in `ends`."""
+        return any(
+            name in self._readers and self._readers[name].position[:2] < end for name, end in ends.items()
+        )
+
     def close(self) -> None:
         """Close every segment that is open."""
         for reader in self._readers.values():
@@ -82,6 +81,7 @@ class Follower:
             raise
         if applied.last is None:
             return 0
+        copy_records(reader.folder, applied.left_out, self._quarantine)
         # The commit is durable: synchronous is FULL. Only now may a segment go.
         if applied.last.finished:
             reader.close()
@@ -119,8 +119,8 @@ class Follower:
                 if len(batch.entries) > 1:
                     size = len(batch.entries) // 2
                     continue
+                self._applier.check_book(batch.entries)
                 log.warning("a record of %s at %s is left out: %s", name, before, type(error).__name__)
-                copy_records(reader.folder, batch.entries, self._quarantine)
                 because = type(error).__name__
                 return self._applier.apply(name, [batch], look_for_duplicates=True, leave_out_because=because)
 

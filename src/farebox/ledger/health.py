@@ -9,7 +9,8 @@ from typing import NamedTuple
 import msgspec
 
 from farebox.home import Home
-from farebox.journal.reader import Position, pending_bytes
+from farebox.journal.folders import pending_bytes
+from farebox.journal.reader import Position
 from farebox.journal.segments import is_alive
 from farebox.ledger.database import Connection
 
@@ -74,7 +75,9 @@ def read(connection: Connection) -> Known | None:
         elif kind == "lost":
             health.lost_records, health.lost_exchanges = records, exchanges
         elif kind == "undecodable":
-            health.undecodable = count
+            health.undecodable += count
+        elif kind == "recovered":  # what is left out again is marked again
+            health.undecodable -= records
     applied: dict[str, tuple[Position, bool]] = {}
     for row in connection.execute("SELECT writer, segment, offset, seq, finished FROM applied"):
         applied[row[0]] = Position(*row[1:4]), bool(row[4])

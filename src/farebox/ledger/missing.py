@@ -64,5 +64,8 @@ def _read(connection: Connection, since_ns: int, until_ns: int) -> Missing:
             found.gaps += count
             found.gap_records += records
         elif kind == "undecodable":
-            found.undecodable = count
+            found.undecodable += count
+        elif kind == "recovered":
+            found.undecodable -= records
+    found.undecodable = max(found.undecodable, 0)
     return found

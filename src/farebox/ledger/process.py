@@ -19,8 +19,9 @@ import apsw
 import msgspec
 
 from farebox.clock import iso, now_ns
-from farebox.errors import FareboxError, LedgerLockedError
+from farebox.errors import FareboxError, LedgerError, LedgerLockedError
 from farebox.home import Home, replace_private
+from farebox.journal.folders import stored_ends
 from farebox.ledger.apply import Applier
 from farebox.ledger.database import open_writer
 from farebox.ledger.follow import Follower
@@ -37,6 +38,8 @@ _POLL_FIRST_S, _POLL_LAST_S = 0.005, 0.1
 """How long to sleep when there was nothing to do: twice as long each time. Stores into shared
 memory wake nobody, so this is the latency of a row after an idle while."""
 
+_SETTLED_PER_COMMAND = 10
+_SETTLE_EVERY_S = 1.0
 _RETRY_S = 0.5
 _LOCK_TRIES, _LOCK_PAUSE_S = 10, 0.02
 log = logging.getLogger("farebox.ledger")
@@ -75,18 +78,29 @@ def settle_memory() -> None:
 
 
 def catch_up(home: Home, config: Config) -> int:
-    """Apply what is pending and return the number of records; 0 where a ledger process runs."""
+    """Apply what is pending and return the number of records; 0 where a ledger process runs.
+
+    Raises:
+        LedgerError: Nothing can be rated.
+    """
     home.prepare()
     try:
         with locked(home):
             connection = open_writer(home)
             try:
                 book = load_book(config.pricing, home.cache, contracts=config.contracts, state=home.path)
-                follower = Follower(home, Applier(connection, book))
+                applier = Applier(connection, book)
+                follower = Follower(home, applier)
+                ends = stored_ends(home.journal)  # traffic may go on for ever, a command may not
                 done = 0
                 while count := follower.step():
                     done += count
+                    if not follower.is_behind(ends):
+                        break
                 follower.close()
+                for _ in range(_SETTLED_PER_COMMAND):
+                    if not applier.settle():
+                        break
                 return done
             finally:
                 connection.close()
@@ -140,15 +154,25 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
 
 
 def _follow(follower: Follower, applier: Applier, stop: threading.Event, watch: PriceWatch) -> None:
-    pause = _POLL_FIRST_S
+    pause, trouble = _POLL_FIRST_S, ""
+    settle_at = 0.0
     while True:
         stopping = stop.is_set()
         try:
             applier.use(watch.current())
             busy = follower.step() > 0
             applier.checkpoint_if_due()
+            if not stopping and time.monotonic() >= settle_at:
+                settle_at = 0.0 if applier.settle() else time.monotonic() + _SETTLE_EVERY_S
         except (apsw.Error, OSError) as error:
             log.warning("the ledger cannot be written, the journal keeps everything: %s", error)
+            if stopping or stop.wait(_RETRY_S):
+                return
+            continue
+        except LedgerError as error:
+            if str(error) != trouble:
+                log.error("%s", error)
+                trouble = str(error)
             if stopping or stop.wait(_RETRY_S):
                 return
             continue
