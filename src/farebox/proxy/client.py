@@ -170,7 +170,8 @@ class ClientConnection(asyncio.Protocol):
             if self.stalled_since:
                 self.pause_reading()
             else:
-                self.resume_reading()
+                if self.reading_paused:
+                    self.resume_reading()
                 if self.buffer:
                     self.proxy.loop.call_soon(self._next)
             return

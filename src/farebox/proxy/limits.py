@@ -30,8 +30,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Without a byte either way on a WebSocket: sessions pause longer than answers do."""
     pool_idle_s: float = 55.0
     """An unused upstream connection is closed: just under the minute after which many close it."""
-    pool_peek_s: float = 1.0
-    """A connection unused for longer is asked whether the upstream has closed it already."""
     pool_size: int = 256
     """Unused connections kept per upstream."""
     resolve_s: float = 30.0

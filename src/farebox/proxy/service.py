@@ -186,8 +186,7 @@ class Proxy:
             client.sweep(now)
         moment = time.monotonic()
         for origin in self.routes.origins:
-            if origin.idle:
-                origin.sweep(moment)
+            origin.sweep(moment)
         self._sweeper = self.loop.call_later(self.limits.sweep_s, self._sweep)
 
     async def drain(self) -> None:

@@ -110,12 +110,16 @@ class UpstreamConnection(asyncio.Protocol):
     def leave(self, *, reusable: bool) -> None:
         """End the exchange's use of this connection."""
         self.exchange = None
-        if self.origin.secure and not self.session_kept:
+        origin = self.origin
+        if origin.secure and not self.session_kept:
             self.session_kept = True
             _keep_session(self)
-        if reusable and not self.transport.is_closing():
-            self.resume_reading()
-            self.origin.keep(self)
+        if reusable and len(origin.idle) < origin.limits.pool_size:
+            if self.reading_paused:
+                self.resume_reading()
+            self.reused = True
+            self.idle_since = origin.tick
+            origin.idle.append(self)
         else:
             self.abort()
 
@@ -158,6 +162,8 @@ class Origin:
         self.own_ports = own_ports
         self.tls = tls
         self.idle: list[UpstreamConnection] = []
+        self.tick = 0.0
+        """When `sweep` was called last: precise enough to tell how long a connection is unused."""
         self.live: set[UpstreamConnection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
         self._resolved: list[tuple[int, str]] = []
@@ -170,25 +176,15 @@ class Origin:
             connection = idle.pop()
             if connection.transport.is_closing():
                 continue
-            unused_s = time.monotonic() - connection.idle_since
-            if unused_s > self.limits.pool_idle_s or (
-                unused_s > self.limits.pool_peek_s and connection.is_stale()
-            ):
-                connection.abort()
+            if connection.idle_since != self.tick and connection.is_stale():
+                connection.abort()  # unused for a while, and closed meanwhile
                 continue
-            connection.reused = True
             return connection
         return None
 
-    def keep(self, connection: UpstreamConnection) -> None:
-        if len(self.idle) >= self.limits.pool_size:
-            connection.abort()
-            return
-        connection.idle_since = time.monotonic()
-        self.idle.append(connection)
-
     def sweep(self, now: float) -> None:
-        """Close connections that have been unused for too long."""
+        """Close connections that have been unused for too long. Called once a second."""
+        self.tick = now
         idle = self.idle
         # The ones used longest ago are at the front.
         while idle and now - idle[0].idle_since > self.limits.pool_idle_s:

@@ -179,7 +179,9 @@ class Glance:
         usage: dict[str, Any] = {}
         if known.facts or known.costs or known.counts:
             usage = decode_any(usage_text)
-        response_id = _first(values, self._ids)
+        response_id = values[self._ids[0]] if self._ids else None
+        if type(response_id) is not str or not 0 < len(response_id) <= _TEXT_MAX:
+            response_id = _first(values, self._ids)
         if not leaves or response_id is None:
             return None
         cost = None
@@ -189,7 +191,9 @@ class Glance:
                 cost = self._plan.cost.read({"usage": usage}, oddities)
             if oddities.flags or not _count(known.counts, usage, leaves):
                 return None
-        response_model = _first(values, self._models)
+        response_model = values[self._models[0]] if self._models else None
+        if type(response_model) is not str or not 0 < len(response_model) <= _TEXT_MAX:
+            response_model = _first(values, self._models)
         if prefixes:
             request_model = without_prefix(request_model, prefixes)
             response_model = without_prefix(response_model, prefixes)
