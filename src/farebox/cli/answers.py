@@ -13,6 +13,7 @@ import msgspec
 from farebox.cli.coverage import Coverage
 from farebox.cli.periods import Period
 from farebox.clock import iso
+from farebox.ledger.quarantine import LeftOut
 from farebox.ledger.rows import Group, Measures
 from farebox.ledger.verification import Problem
 from farebox.money import usd_text
@@ -76,6 +77,8 @@ class VerifyAnswer(msgspec.Struct, kw_only=True):
     problems: list[Problem]
     """At most 100; none where every row, sum and position is as it was appended."""
     coverage: Coverage
+    left_out: list[LeftOut] = []
+    """Records nothing could be made of, with the files their bytes are kept in."""
 
 
 class ProcessAnswer(msgspec.Struct, kw_only=True):

@@ -21,12 +21,20 @@ def verify(
     checkpoint: Annotated[
         str | None, Parameter(help="A checkpoint you kept: everything up to it must be as it was.")
     ] = None,
+    retry: Annotated[
+        bool, Parameter(negative="", help="First deliver again what was left out and can be read now.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Recompute every row's hash, every sum and every position."""
+    """Recompute every row's hash, every sum and every position; list the records that were left out."""
     from farebox import ledger
+    from farebox.ledger import quarantine
 
-    home, reader = open_ledger(place or Place())
+    place = place or Place()
+    home, reader = open_ledger(place)
+    if retry and quarantine.retry(home):
+        home, reader = open_ledger(place)
+    left_out = quarantine.records_of(home)
     report = ledger.verify(home, checkpoint)
     found = coverage(home, reader)
     if as_json:
@@ -38,10 +46,14 @@ def verify(
                 checkpoint=report.checkpoint,
                 problems=report.problems,
                 coverage=found,
+                left_out=left_out,
             )
         )
     else:
         print(render(report, found))
+        for item in left_out:
+            hint = "farebox verify --retry tries it again" if item.readable else "it cannot be read"
+            print(f"left out: record {item.seq} of {item.writer}, kept in {clean(item.path)}; {hint}")
     if not report.ok:
         return DATA
     return OK if found.complete else CANNOT_TELL
