@@ -95,9 +95,7 @@ class UpstreamSession(Peer):
             self._connecting.cancel()
             self._connecting = None
         if self.transport is not None and not self.transport.is_closing():
-            if self._speaks:
-                self.go_away(last=0)
-            self.transport.close()
+            self.transport.abort()
 
     def add(self, stream: Stream) -> None:
         """Open a stream as soon as there is a connection and room on it."""
