@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _ROUTES_MAX = 512
 _PORTS = {True: 443, False: 80}
-_PROTOCOLS = ("http/1.1",)
+_PROTOCOLS = ("http/1.1", "h2")
+"""In order of preference: HTTP/2 only for a client that offers nothing else."""
 
 REJECTIONS = frozenset(
     (
