@@ -335,3 +335,32 @@ def test_a_stop_lets_calls_end_and_takes_no_new_ones() -> None:
         assert list(stream) == [usage(2, 2)]
         record = proxied.settled(1)[0]
     assert (record.outcome, record.extraction.completeness) == ("completed", "final")
+
+
+def test_a_client_behind_the_forward_proxy_reaches_its_provider_by_name(tmp_path: Path) -> None:
+    from interception_harness import intercepting
+    from proxy_harness import certificate, mock
+
+    certificates = tmp_path / "provider"
+    certificates.mkdir()
+    ca_file, cert_file, key_file = certificate(certificates, "api.x.ai")
+    service = Service(lambda _, __: iter((usage(11, 13),)))
+    server = grpc.server(futures.ThreadPoolExecutor(4), handlers=[service])
+    pair = (key_file.read_bytes(), cert_file.read_bytes())
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+    server.start()
+    try:
+        with intercepting(
+            lambda _: mock.json_reply({}), tmp_path, keeps=("api.x.ai",), trusts_mock=False,
+            trusts=str(ca_file), addresses={"api.x.ai": f"127.0.0.1:{port}"},
+        ) as setting:  # fmt: skip
+            trust = grpc.ssl_channel_credentials(setting.root.read_bytes())
+            options = [("grpc.http_proxy", f"http://127.0.0.1:{setting.proxy.port}")]
+            with grpc.secure_channel("api.x.ai:443", trust, options=options) as channel:
+                assert call(channel) == [usage(11, 13)]
+            record = setting.proxy.settled(1)[0]
+    finally:
+        server.stop(0).wait()
+    assert (record.provider, record.surface, record.host) == ("xai", "xai.grpc_chat", "api.x.ai")
+    (part,) = record.extraction.parts
+    assert (part.input_tokens, part.output_tokens) == (11, 13)
