@@ -2,9 +2,9 @@
 
     python tools/replay.py DIR [--json] [--seed N] [--direct] [--surface NAME]
 
-`DIR` holds `exchanges.jsonl.gz` and `expected.jsonl.gz`. Every exchange that an HTTP client can send
-goes through a real proxy to a mock upstream that answers with the recorded bytes; the exported rows
-are then compared. `--direct` feeds the meter instead, without processes.
+`DIR` holds `exchanges.jsonl.gz` and `expected.jsonl.gz`. Every exchange, HTTP, WebSocket or gRPC, goes
+through a real proxy to a mock upstream that answers with the recorded bytes; the exported rows are
+then compared. `--direct` feeds the meter instead, without processes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from farebox import catalog as catalogs
 from farebox.pricing import load_book
@@ -45,13 +43,8 @@ def main() -> int:
         for recording in load(options.fixtures)
         if not options.surface or recording.surface.startswith(options.surface)
     ]
-    if options.direct:
-        report = _direct(recordings, options.seed)
-    else:
-        report = _live([recording for recording in recordings if recording.plain_http], options.seed)
-        # What the proxy does not carry yet: its messages go to the extractor as they are.
-        others = [recording for recording in recordings if not recording.plain_http]
-        report.verdicts += _direct(others, options.seed).verdicts
+    carry = _direct if options.direct else _live
+    report = carry(recordings, options.seed)
     if options.json:
         print(json.dumps(report.summary()))
     else:
@@ -67,6 +60,9 @@ def _live(recordings: Sequence[Recording], seed: int) -> Report:
         verdict = Verdict(recording, rows=len(found))
         if found:
             row = found[0]
+            if recording.transport == "websocket":
+                row = _session(found)
+                verdict.rows = 1
             parts = [_part(entry) for entry in row["parts"]]
             verdict.because = row.get("not_billable_because")
             verdict.response_id = row.get("response_id")
@@ -75,6 +71,18 @@ def _live(recordings: Sequence[Recording], seed: int) -> Report:
             verdict.usage = {"row": (1, 0)}
         report.verdicts.append(verdict)
     return report
+
+
+def _session(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the rows of a socket, one a turn and one of the session, as one."""
+    charged = [row for row in rows if row["billable"]] or list(rows)
+    open_ones = [row for row in charged if row["completeness"] != "final"]
+    costs = [row.get("cost_pico") for row in charged]
+    return {
+        **(open_ones or charged)[0],
+        "parts": [part for row in charged for part in row["parts"]],
+        "cost_pico": None if None in costs else sum(costs),
+    }
 
 
 def _direct(recordings: Sequence[Recording], seed: int) -> Report:

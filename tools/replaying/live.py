@@ -1,8 +1,8 @@
 """Send recordings through real Farebox processes to a mock upstream and read the exported rows.
 
-The upstream answers with the recorded bytes, cut at random; the client is httpx2. Each request
-carries its sequence number twice: once for the upstream, to know what to answer, and once as
-attribution, to find its row again.
+The upstream answers with the recorded bytes, cut at random; the client is httpx2, grpcio for gRPC, and
+a socket that follows the recording for WebSockets. Each request carries its sequence number twice:
+once for the upstream, to know what to answer, and once as attribution, to find its rows again.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
 from farebox.catalog import Catalog
+from replaying import sockets
 from replaying.direct import pieces, speaker
 from replaying.recordings import Recording
 from upstream import MockUpstream, Reply, Request
@@ -41,21 +43,128 @@ _NOT_SENT = frozenset(
 def replay(catalog: Catalog, recordings: Sequence[Recording], seed: int) -> dict[int, list[dict[str, Any]]]:
     """Return the exported rows of each recording, by its place in `recordings`."""
     names = [_name(catalog, recording) for recording in recordings]
+    rows: dict[int, list[dict[str, Any]]] = {}
+    for transport, carrier in (("http", _Http), ("websocket", _Sockets), ("grpc", _Grpc)):
+        numbers = [number for number, entry in enumerate(recordings) if entry.transport == transport]
+        if numbers:
+            rows |= _carried(carrier(recordings, numbers, names, seed))
+    return rows
+
+
+def _carried(carrier: _Http | _Sockets | _Grpc) -> dict[int, list[dict[str, Any]]]:
+    """Send one transport's recordings through processes of their own."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="farebox-replay-")))
-        upstream = stack.enter_context(MockUpstream(_answers(recordings, seed), keep_requests=False))
+        url = stack.enter_context(carrier.upstream())
         home = folder / "home"
         home.mkdir(mode=0o700)
         config = folder / "farebox.yaml"
-        config.write_text(_config(names, upstream.url), encoding="utf-8")
+        used = [carrier.names[number] for number in carrier.numbers]
+        config.write_text(_config(used, url), encoding="utf-8")
         ledger = stack.enter_context(_process("farebox.ledger", home, config))
         proxy = stack.enter_context(_process("farebox.proxy", home, config, "--listen", "127.0.0.1:0"))
         address = _address(home / "run" / "proxy.json", proxy)
-        _send(address, recordings, names, seed)
+        carrier.send(address)
         _stop(proxy)
-        rows = _settled(home, config, len(recordings))
+        rows = _settled(home, config, len(carrier.numbers))
         _stop(ledger)
     return rows
+
+
+class _Http:
+    """Recordings of HTTP, sent by an ordinary client in several lanes."""
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        numbers: Sequence[int],
+        names: Sequence[tuple[str, str | None]],
+        seed: int,
+    ) -> None:
+        self.recordings = recordings
+        self.numbers = numbers
+        self.names = names
+        self.seed = seed
+
+    @contextmanager
+    def upstream(self) -> Iterator[str]:
+        with MockUpstream(_answers(self.recordings, self.seed), keep_requests=False) as serving:
+            yield serving.url
+
+    def send(self, address: str) -> None:
+        _send(address, self.recordings, self.numbers, self.names)
+
+
+class _Sockets(_Http):
+    """Recordings of WebSockets, replayed frame by frame."""
+
+    @contextmanager
+    def upstream(self) -> Iterator[str]:
+        self.sessions = {
+            number: sockets.session_of(self.recordings[number], random.Random(f"{self.seed}:{number}"))
+            for number in self.numbers
+        }
+        with sockets.SocketUpstream(self.sessions, _SEQUENCE) as serving:
+            yield serving.url
+
+    def send(self, address: str) -> None:
+        for number, session in self.sessions.items():
+            recording = self.recordings[number]
+            headers = {_SEQUENCE: str(number), "x-farebox-session": f"replay-{number}"}
+            sockets.converse(address, f"/{self.names[number][0]}{recording.path}", headers, session)
+            same = session.server_received == session.bytes_of(
+                client=True
+            ) and session.client_received == session.bytes_of(client=False)
+            if session.errors or not same:
+                print(f"{recording.id}: the socket's bytes differ {session.errors}", file=sys.stderr)
+
+
+class _Grpc(_Http):
+    """Recordings of gRPC, between the real library's client and server."""
+
+    @contextmanager
+    def upstream(self) -> Iterator[str]:
+        from concurrent import futures
+
+        import grpc
+
+        recordings = self.recordings
+
+        class Service(grpc.GenericRpcHandler):
+            def service(self, handler_call_details: Any) -> Any:
+                number = int(dict(handler_call_details.invocation_metadata)[_SEQUENCE])
+                answer = _messages(recordings[number].response_body)
+                return grpc.unary_stream_rpc_method_handler(lambda _request, _context: iter(answer))
+
+        server = grpc.server(futures.ThreadPoolExecutor(2), handlers=[Service()])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.stop(0).wait()
+
+    def send(self, address: str) -> None:
+        import grpc
+
+        with grpc.insecure_channel(urlsplit(address).netloc) as channel:
+            for number in self.numbers:
+                recording = self.recordings[number]
+                metadata = ((_SEQUENCE, str(number)), ("x-farebox-session", f"replay-{number}"))
+                stream = channel.unary_stream(recording.path)
+                received = list(stream(recording.request_body[5:], metadata=metadata, timeout=30))
+                if received != _messages(recording.response_body):
+                    print(f"{recording.id}: the client received other messages", file=sys.stderr)
+
+
+def _messages(body: bytes) -> list[bytes]:
+    """Return the messages of a recorded gRPC body, without their prefixes."""
+    found: list[bytes] = []
+    while body:
+        size = int.from_bytes(body[1:5], "big")
+        found.append(body[5 : 5 + size])
+        body = body[5 + size :]
+    return found
 
 
 def _name(catalog: Catalog, recording: Recording) -> tuple[str, str | None]:
@@ -137,7 +246,10 @@ def _address(file: Path, process: _process) -> str:
 
 
 def _send(
-    address: str, recordings: Sequence[Recording], names: Sequence[tuple[str, str | None]], seed: int
+    address: str,
+    recordings: Sequence[Recording],
+    numbers: Sequence[int],
+    names: Sequence[tuple[str, str | None]],
 ) -> None:
     """Send every recorded request; an answer is read to its end, whatever it says."""
 
@@ -164,7 +276,7 @@ def _send(
 
     def lane(start: int) -> None:
         with httpx2.Client(timeout=30, trust_env=False) as client:
-            for number in range(start, len(recordings), _CLIENTS):
+            for number in numbers[start::_CLIENTS]:
                 one(client, number)
 
     with ThreadPoolExecutor(_CLIENTS) as pool:

@@ -13,7 +13,7 @@ import json
 import random
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from urllib.parse import urlsplit
@@ -40,6 +40,8 @@ class Session:
     client_received: bytes = b""
     handshake: bytes = b""
     errors: list[str] = field(default_factory=list[str])
+    served: threading.Event = field(default_factory=threading.Event)
+    """The upstream has had its last byte."""
 
     def bytes_of(self, *, client: bool) -> bytes:
         return b"".join(data for sent, data in self.steps if sent is client)
@@ -91,7 +93,9 @@ def _frames(side: FrameProtocol, payload: str | bytes, rng: random.Random) -> by
 class SocketUpstream:
     """Accepts WebSockets; a header of the request says which session is played."""
 
-    def __init__(self, sessions: Sequence[Session], header: str = "x-replay-sequence") -> None:
+    def __init__(
+        self, sessions: Sequence[Session] | Mapping[int, Session], header: str = "x-replay-sequence"
+    ) -> None:
         self._sessions = sessions
         self._header = header.lower()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -139,7 +143,10 @@ class SocketUpstream:
             if session.compressed:
                 lines.append(f"Sec-WebSocket-Extensions: {_DEFLATE}")
             connection.sendall("\r\n".join((*lines, "", "")).encode())
-            session.server_received = _play(connection, session, rest, client=False)
+            try:
+                session.server_received = _play(connection, session, rest, client=False)
+            finally:
+                session.served.set()
 
 
 def converse(address: str, path: str, headers: dict[str, str], session: Session) -> None:
@@ -163,6 +170,7 @@ def converse(address: str, path: str, headers: dict[str, str], session: Session)
             session.errors.append(head.decode("latin-1"))
             return
         session.client_received = _play(connection, session, rest, client=True)
+        session.served.wait(_WAIT_S)
 
 
 def _play(connection: socket.socket, session: Session, received: bytes, *, client: bool) -> bytes:
