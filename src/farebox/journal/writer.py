@@ -30,6 +30,7 @@ from farebox.journal.format import (
 )
 from farebox.journal.health import JournalHealth, Losses
 from farebox.journal.segments import Segment, SegmentFolder
+from farebox.journal.wake import Waker
 
 SEGMENT_BYTES = 64 << 20
 SYNC_AFTER_S = 0.005
@@ -70,6 +71,7 @@ class JournalWriter:
         self._payload_bytes_max = min(PAYLOAD_BYTES_MAX, segment_bytes - HEADER_BYTES - RECORD_HEAD_BYTES - 8)
         self._memory_bytes_max = memory_bytes_max
 
+        self._waker = Waker(home_journal)
         self._lock = threading.Lock()
         self._signals: SimpleQueue[bool] = SimpleQueue()
         """True asks for a sync now, False for one within 5 ms."""
@@ -190,6 +192,8 @@ class JournalWriter:
                 if segment:
                     segment.close()
         self._folder.unlock()
+        self._waker.wake()
+        self._waker.close()
         for _, callback in callbacks:
             callback()
 
@@ -363,6 +367,7 @@ class JournalWriter:
         if current:
             with self._lock:
                 current.release(_KEEP_MAPPED_BYTES)
+        self._waker.wake()
         for callback in callbacks:
             callback()
 

@@ -22,9 +22,10 @@ from farebox.clock import iso, now_ns
 from farebox.errors import FareboxError, LedgerError, LedgerLockedError
 from farebox.home import Home, replace_private
 from farebox.journal.folders import stored_ends
+from farebox.journal.wake import Sleeper, Waker
 from farebox.ledger.apply import Applier
 from farebox.ledger.database import open_writer
-from farebox.ledger.follow import Follower
+from farebox.ledger.follow import BATCH_RECORDS, Follower
 from farebox.pricing import load_book
 from farebox.pricing.watching import PriceWatch
 
@@ -34,9 +35,12 @@ if TYPE_CHECKING:
 EXIT_LOCKED = 75
 EXIT_FAILED = 70
 
-_POLL_FIRST_S, _POLL_LAST_S = 0.005, 0.1
-"""How long to sleep when there was nothing to do: twice as long each time. Stores into shared
-memory wake nobody, so this is the latency of a row after an idle while."""
+_LOOK_EVERY_S = 0.5
+"""How long to sleep when nobody wakes us: whoever stores something does, but may be unable to."""
+_LOOK_EVERY_UNWOKEN_S = 0.1
+_GATHER_S = 0.02
+"""How long to let records come together once there are some: rows share transactions and sums."""
+_PRICES_EVERY_S = 0.25
 
 _SETTLED_PER_COMMAND = 10
 _SETTLE_EVERY_S = 1.0
@@ -49,9 +53,11 @@ def main(home: Home, config: Config) -> int:
     """Run until SIGTERM or SIGINT; return the exit status: 75 when another one runs."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     stop = threading.Event()
+    waker = Waker(home.journal)
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
+        waker.wake()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
@@ -65,6 +71,8 @@ def main(home: Home, config: Config) -> int:
     except FareboxError as error:
         log.error("%s: %s", error.code, error)
         return EXIT_FAILED
+    finally:
+        waker.close()
     return 0
 
 
@@ -139,6 +147,7 @@ def _try_lock(descriptor: int) -> bool:
 def _run(home: Home, config: Config, stop: threading.Event) -> None:
     connection = open_writer(home)
     run_file = home.run / "ledger.json"
+    sleeper = Sleeper(home.journal)
     try:
         watch = PriceWatch(home.path, Path(config.file) if config.file else None, home.cache)
         applier = Applier(connection, watch.current())
@@ -146,24 +155,30 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
         about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}
         replace_private(run_file, msgspec.json.encode(about))
         settle_memory()
-        _follow(follower, applier, stop, watch)
+        _follow(follower, applier, stop, watch, sleeper)
         follower.close()
     finally:
+        sleeper.close()
         run_file.unlink(missing_ok=True)
         connection.close()
 
 
-def _follow(follower: Follower, applier: Applier, stop: threading.Event, watch: PriceWatch) -> None:
-    pause, trouble = _POLL_FIRST_S, ""
-    settle_at = 0.0
+def _follow(
+    follower: Follower, applier: Applier, stop: threading.Event, watch: PriceWatch, sleeper: Sleeper
+) -> None:
+    look_every_s = _LOOK_EVERY_S if sleeper.is_listening else _LOOK_EVERY_UNWOKEN_S
+    settle_at = prices_at = 0.0
+    trouble = ""
     while True:
-        stopping = stop.is_set()
+        stopping, now = stop.is_set(), time.monotonic()
         try:
-            applier.use(watch.current())
-            busy = follower.step() > 0
+            if now >= prices_at:
+                applier.use(watch.current())
+                prices_at = now + _PRICES_EVERY_S
+            busy = follower.step()
             applier.checkpoint_if_due()
-            if not stopping and time.monotonic() >= settle_at:
-                settle_at = 0.0 if applier.settle() else time.monotonic() + _SETTLE_EVERY_S
+            if not stopping and now >= settle_at:
+                settle_at = 0.0 if applier.settle() else now + _SETTLE_EVERY_S
         except (apsw.Error, OSError) as error:
             log.warning("the ledger cannot be written, the journal keeps everything: %s", error)
             if stopping or stop.wait(_RETRY_S):
@@ -175,11 +190,13 @@ def _follow(follower: Follower, applier: Applier, stop: threading.Event, watch: 
                 trouble = str(error)
             if stopping or stop.wait(_RETRY_S):
                 return
+            prices_at = 0.0
             continue
-        if busy:
-            pause = _POLL_FIRST_S
+        if busy >= BATCH_RECORDS or (busy and stopping):
             continue
         if stopping:
             return
-        stop.wait(pause)
-        pause = min(pause * 2, _POLL_LAST_S)
+        if busy:
+            stop.wait(_GATHER_S)
+        else:
+            sleeper.sleep(look_every_s if settle_at else 0.0)
