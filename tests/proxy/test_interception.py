@@ -18,7 +18,7 @@ from proxy_harness import QUICK, Reply, Request, certificate, dechunk, mock, ser
 from farebox.certificates import authority
 from farebox.certificates.making import Signer
 from farebox.config import ProviderConfig
-from farebox.proxy.pins import read_pins
+from farebox.proxy.pins import Pins, forget_pins, read_pins
 
 CHAT = "/v1/chat/completions"
 ANSWER = {"id": "c1", "model": "gpt-4o", "usage": {"prompt_tokens": 1203, "completion_tokens": 187}}
@@ -262,14 +262,24 @@ def test_a_pin_of_one_proxy_counts_for_the_next(tmp_path: Path) -> None:
     with intercepting(answering, tmp_path) as setting:
         refusing(setting)
         setting.proxy.settle(lambda: bool(read_pins(tmp_path / "pinned")))
-        interception = setting.proxy.proxy.forward.interception
-        from farebox.proxy.pins import Pins
+        assert Pins(tmp_path / "pinned").find(HOST, "") is not None
+        assert forget_pins(tmp_path / "pinned") == 1
+        assert Pins(tmp_path / "pinned").find(HOST, "") is None
+        with setting.secured() as client:  # and it is tried again
+            assert client.post(CHAT, b"{}").status == 200
+        setting.proxy.settled(1)
 
-        assert Pins(tmp_path / "pinned").active(HOST, "")
-        assert not interception.wants(HOST, 443, "")
-        for file in (tmp_path / "pinned").iterdir():
-            file.unlink()
-        assert not Pins(tmp_path / "pinned").active(HOST, "")
+
+def test_a_program_without_a_name_is_told_from_others_by_its_process(tmp_path: Path) -> None:
+    pins = Pins(tmp_path / "pinned")
+    pins.rejected(HOST, "", "unknown_ca", "")
+    pins.rejected(HOST, "", "unknown_ca", "java App")
+    pins.rejected(HOST, "", "unknown_ca", "ruby x.rb")
+    (pin,) = read_pins(tmp_path / "pinned")
+    assert pin.commands == ("java App", "ruby x.rb")
+    with intercepting(answering, tmp_path, finds_processes=True) as setting, setting.secured() as client:
+        assert client.post(CHAT, b"{}").status == 200  # this test is neither of them
+        setting.proxy.settled(1)
 
 
 # The authority may come and go while the proxy runs.

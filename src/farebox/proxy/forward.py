@@ -76,7 +76,7 @@ class Forward:
         agent = _agent(fields)
         interception = self.interception
         route = None
-        if interception.wants(host, port, agent):
+        if interception.wants(host, port):
             route = interception.route(host, port, secure=True, trusted=trusted)
         if route is not None:
             if rest:
@@ -84,21 +84,27 @@ class Forward:
                 return
             side = _hand_over(client, ClientSide(self.proxy))
             side.transport.pause_reading()
-            side.opening = self.proxy.loop.create_task(self._intercept(side, route, host, agent, trusted))
+            side.opening = self.proxy.loop.create_task(self._intercept(side, route, agent, client, trusted))
         elif port not in self._ports and not trusted:
             self._refuse(client, Refusal(403, "port", "Tunnels go to port 443 only."))
         else:
             side = _hand_over(client, ClientSide(self.proxy, rest))
             side.opening = self.proxy.loop.create_task(self._tunnel(side, host, port, trusted, _ESTABLISHED))
 
-    async def _intercept(self, side: ClientSide, route: Route, host: str, agent: str, trusted: bool) -> None:
-        leaves = self.interception.leaves
-        context = await leaves.context(host) if leaves is not None else None
+    async def _intercept(
+        self, side: ClientSide, route: Route, agent: str, client: ClientConnection, trusted: bool
+    ) -> None:
+        interception = self.interception
+        leaves = interception.leaves
+        host = route.origin.host
+        context = None
+        if leaves is not None and not await interception.pinned(host, agent, client):
+            context = await leaves.context(host)
         if context is None:  # seen by nobody is better than broken
             await self._tunnel(side, host, route.origin.port, trusted, _ESTABLISHED)
             return
         side.transport.write(_ESTABLISHED)
-        await self.interception.terminate(side, route, agent, context)
+        await interception.terminate(side, route, agent, client, context)
 
     async def _tunnel(
         self, side: ClientSide, host: str, port: int, trusted: bool, greeting: bytes, first: bytes = b"",

@@ -6,6 +6,7 @@ request has to say the same. Metering, limits and policy are `ClientConnection`'
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from farebox.proxy.leaves import Leaves
 from farebox.proxy.pins import Pins
 from farebox.proxy.placed import make_origin
 from farebox.proxy.routes import Route
+from farebox.proxy.secured import Secured, settle_memory
 
 if TYPE_CHECKING:
     from farebox.catalog import Catalog, Provider
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from farebox.proxy.tunnel import ClientSide
 
 _ROUTES_MAX = 512
+COMMAND_SECONDS = 1.5
+"""How long it may take to find out which program has opened a connection."""
+SILENT_SECONDS = 1.0
+"""A client that looks at our certificate and does not like it is gone within this."""
 _PORTS = {True: 443, False: 80}
 _PROTOCOLS = ("http/1.1", "h2")
 """In order of preference: HTTP/2 only for a client that offers nothing else."""
@@ -46,7 +52,7 @@ REJECTIONS = frozenset(
 class InterceptedConnection(ClientConnection):
     """A client's connection whose requests all go to one provider's host."""
 
-    __slots__ = ("agent", "forwards", "interception", "own_hosts", "pages", "spoken", "via")
+    __slots__ = ("agent", "began", "forwards", "interception", "own_hosts", "pages", "spoken", "via")
 
     def __init__(self, proxy: Proxy, via: Route, hosts: frozenset[bytes], *, forwards: bool) -> None:
         super().__init__(proxy)
@@ -59,6 +65,7 @@ class InterceptedConnection(ClientConnection):
         self.interception: Interception | None = None
         self.agent = ""
         self.spoken = forwards
+        self.began = proxy.loop.time()
 
     @property
     def hosts(self) -> frozenset[bytes]:
@@ -75,8 +82,11 @@ class InterceptedConnection(ClientConnection):
         super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.spoken and self.interception is not None and not self.proxy.draining:
-            self.interception.pins.closed(self.via.origin.host, self.agent)
+        interception = self.interception
+        # Later it is a connection that was kept in store, or one that we closed ourselves.
+        silent = not self.spoken and self.proxy.loop.time() - self.began < SILENT_SECONDS
+        if silent and interception is not None:
+            interception.pins.closed(self.via.origin.host, self.agent)
         super().connection_lost(exc)
 
 
@@ -102,22 +112,29 @@ class Interception:
                 secure = parts.scheme == "https"
                 self._own.setdefault((parts.hostname, parts.port or _PORTS[secure], secure), provider)
 
-    def wants(self, host: str, port: int, agent: str) -> bool:
-        """Return whether the TLS of this client to `host` is to be ended here."""
+    def wants(self, host: str, port: int) -> bool:
+        """Return whether TLS to `host` is to be ended here."""
         if self.leaves is None or self._provider(host, port, secure=True) is None:
             return False
         authority = self.leaves.authority()
-        return (
-            authority is not None and authority.covers(host) and not self.pins.active(host, self.named(agent))
-        )
+        return authority is not None and authority.covers(host)
+
+    async def pinned(self, host: str, agent: str, opener: ClientConnection) -> bool:
+        """Return whether this client is known not to accept our certificate."""
+        pin = self.pins.find(host, agent)
+        if pin is None or agent:
+            return pin is not None
+        # Of those who say no name only some pin; which program this is may take a moment to find out.
+        waited = 0.0
+        while self.proxy.processes is not None and not _command(opener) and waited < COMMAND_SECONDS:
+            await asyncio.sleep(0.05)
+            waited += 0.05
+        command = _command(opener)
+        return not command or "" in pin.commands or command in pin.commands
 
     def place(self, host: str) -> Address | None:
         """Return where the configuration says that a host is."""
         return parse_address(self._addresses.get(host, ""))
-
-    def named(self, agent: str) -> str:
-        """Return what a client is called: by itself, else by the run it belongs to."""
-        return agent or self.proxy.below[0].get("app", "")
 
     def route(self, host: str, port: int, *, secure: bool, trusted: bool = False) -> Route | None:
         """Return the way to a host that is metered, None for all others.
@@ -145,19 +162,25 @@ class Interception:
         route = self._routes[key] = Route(provider, origin)
         return route
 
-    async def terminate(self, side: ClientSide, route: Route, agent: str, context: ssl.SSLContext) -> None:
-        """End the TLS of a client that has been told that it is connected."""
+    async def terminate(
+        self, side: ClientSide, route: Route, agent: str, opener: ClientConnection, context: ssl.SSLContext
+    ) -> None:
+        """End the TLS of a client that has been told that it is connected.
+
+        `opener` is what the connection was before: it knows which program is at the other end.
+        """
         proxy = self.proxy
         origin = route.origin
-        client = self.named(agent)
         shown = origin.authority.encode("ascii")
         hosts = frozenset((shown, origin.host.encode("ascii") + b":443") if b":" not in shown else (shown,))
         connection = InterceptedConnection(proxy, route, hosts, forwards=False)
-        connection.interception, connection.agent = self, client
+        connection.interception, connection.agent, connection.below = self, agent, opener.below
+        settle_memory()
+        transport = None
         try:
             transport = await proxy.loop.start_tls(
                 side.transport,
-                connection,
+                Secured(connection),
                 context,
                 server_side=True,
                 ssl_handshake_timeout=proxy.limits.client_head_s,
@@ -165,13 +188,11 @@ class Interception:
         except ssl.SSLError as error:
             reason = error.reason or ""
             if reason in REJECTIONS:
-                self.pins.rejected(origin.host, client, reason.partition("ALERT_")[2].lower())
+                self._rejected(origin.host, agent, reason.partition("ALERT_")[2].lower(), opener)
             else:
-                self.pins.closed(origin.host, client)
-            transport = None
+                self.pins.closed(origin.host, agent, _command(opener))
         except (OSError, EOFError, TimeoutError):
-            self.pins.closed(origin.host, client)
-            transport = None
+            self.pins.closed(origin.host, agent, _command(opener))
         finally:
             proxy.clients.discard(side)
             side.opening = None
@@ -179,6 +200,17 @@ class Interception:
             side.transport.abort()
             return
         connection.connection_made(transport)
+
+    def _rejected(self, host: str, agent: str, reason: str, opener: ClientConnection) -> None:
+        command = _command(opener)
+        self.pins.rejected(host, agent, reason, command)
+        if not command and not agent and self.proxy.processes is not None:
+
+            def known_by_now() -> None:
+                if _command(opener):
+                    self.pins.rejected(host, agent, reason, _command(opener))
+
+            self.proxy.loop.call_later(COMMAND_SECONDS, known_by_now)
 
     async def close(self) -> None:
         if self.leaves is not None:
@@ -200,3 +232,8 @@ class Interception:
                 self.proxy.routes.origins.remove(route.origin)
                 return True
         return False
+
+
+def _command(opener: ClientConnection) -> str:
+    """Return which program has opened a connection, empty while nobody knows."""
+    return opener.below[0].get("process.command", "")

@@ -30,10 +30,13 @@ class Pin(msgspec.Struct, frozen=True):
 
     host: str
     client: str
+    """What it calls itself in `User-Agent`, empty where it says nothing."""
     reason: str
     """The TLS alert it sent, `closed` where it sent none."""
     at: int
     until: int
+    commands: tuple[str, ...] = ()
+    """Which programs they are, of those that say nothing; an empty one is a program nobody knows."""
 
 
 class Pins:
@@ -45,17 +48,21 @@ class Pins:
         self._held: dict[tuple[str, str], Pin] = {}
         self._silent: dict[tuple[str, str], int] = {}
 
-    def active(self, host: str, client: str) -> bool:
-        """Return whether this client is to be tunnelled to `host`."""
-        pin = self._held.get((host, client))
-        if pin is None and self.folder is not None:
+    def find(self, host: str, client: str) -> Pin | None:
+        """Return the pin in force for a client and `host`."""
+        pin = self._held.get((host, client)) if self.folder is None else None
+        if self.folder is not None:
             pin = _read(self.folder / _file_name(host, client))
-        return pin is not None and pin.until > time.time()
+        return pin if pin is not None and pin.until > time.time() else None
 
-    def rejected(self, host: str, client: str, reason: str) -> None:
+    def rejected(self, host: str, client: str, reason: str, command: str = "") -> None:
         """Remember that this client has said no to our certificate."""
         now = int(time.time())
-        pin = Pin(host, client, reason, now, now + KEPT_SECONDS)
+        before = self.find(host, client)
+        commands = {*before.commands, command} if before is not None else {command}
+        if len(commands) > 1 and command:
+            commands.discard("")  # what was not known then is known now
+        pin = Pin(host, client, reason, now, now + KEPT_SECONDS, () if client else tuple(sorted(commands)))
         self._silent.pop((host, client), None)
         if len(self._held) < _WATCHED_MAX:
             self._held[host, client] = pin
@@ -67,11 +74,11 @@ class Pins:
             if sum(1 for _ in folder.iterdir()) < _FILES_MAX:
                 replace_private(folder / _file_name(host, client), msgspec.json.encode(pin))
 
-    def closed(self, host: str, client: str) -> None:
+    def closed(self, host: str, client: str, command: str = "") -> None:
         """Count a connection that ended after our certificate and before a request."""
         count = self._silent.get((host, client), 0) + 1
         if count >= SILENT_ENDS:
-            self.rejected(host, client, "closed")
+            self.rejected(host, client, "closed", command)
         elif len(self._silent) < _WATCHED_MAX or count > 1:
             self._silent[host, client] = count
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from farebox.proxy import addresses
 from farebox.proxy.limits import Limits
+from farebox.proxy.secured import Secured
 
 
 class ConnectError(Exception):
@@ -215,7 +216,10 @@ class Origin:
             exchange.connected(connection)
 
     async def _open(self) -> UpstreamConnection:
-        return await self.open(lambda: UpstreamConnection(self), self.tls() if self.secure else None)
+        if not self.secure:
+            return await self.open(lambda: UpstreamConnection(self), None)
+        secured = await self.open(lambda: Secured(UpstreamConnection(self)), self.tls())
+        return secured.protocol
 
     async def open(self, make: Callable[[], _Opened], tls: ssl.SSLContext | None) -> _Opened:
         """Connect what `make` returns to this origin; raise `ConnectError` where that cannot be."""
