@@ -130,6 +130,10 @@ def dimension(row: CallRow, name: str) -> str | None:
     return str(getattr(row, name))
 
 
+def _is_wanted(value: str | None, wanted: str | Sequence[str]) -> bool:
+    return value == wanted if isinstance(wanted, str) else (value or "") in wanted
+
+
 def measure(rows: Iterable[CallRow]) -> Measures:
     rows = list(rows)
     return Measures(
@@ -155,7 +159,7 @@ class FakeLedger:
             for row in self.rows
             if (asked.since_ns is None or instant_ns(row.occurred_at) >= asked.since_ns)
             and (asked.until_ns is None or instant_ns(row.occurred_at) < asked.until_ns)
-            and all(dimension(row, name) == value for name, value in asked.where.items())
+            and all(_is_wanted(dimension(row, name), value) for name, value in asked.where.items())
         ]
 
     def totals(self, filter: Any) -> Measures:

@@ -20,7 +20,7 @@ from served import HOST, MINUTE, NOW, Site, ask_raw
 from farebox.errors import LedgerSchemaError
 from farebox.home import Home
 from farebox.ledger.filter import Filter
-from farebox.ledger.rows import Measures
+from farebox.ledger.rows import Measures, Point
 from farebox.money import display_usd, usd_text
 from farebox.server.assets import Assets
 
@@ -129,6 +129,26 @@ def test_the_lines_of_a_series_add_up_to_its_total_and_to_the_summary(site: Site
         assert lines == int(series["total"]["cost_pico"][index])
     summed = sum(map(int, series["total"]["cost_pico"]))
     assert summed == int(site.get(f"/api/v1/summary?{span}").json()["sums"]["cost_pico"])
+
+
+@pytest.mark.parametrize("bucket", ["hour", "day"])
+@pytest.mark.parametrize("by", ["model", "key"])
+def test_a_series_by_a_dimension_asks_for_seven_keys_and_never_for_all(
+    home: Home, web: Path, bucket: str, by: str
+) -> None:
+    asked: list[tuple[str | None, int]] = []
+
+    class CountingLedger(FakeLedger):
+        def series(self, filter: Any, bucket_s: int, by: str | None) -> list[Point]:
+            points = super().series(filter, bucket_s, by)
+            asked.append((by, len(points)))
+            return points
+
+    rows = [call(seq, NOW - MINUTE, model=f"tuned-{seq}", key=f"k{seq}") for seq in range(1, 50)]
+    site = Site(home, CountingLedger(rows), Assets(web))
+    series = site.get(f"/api/v1/series?bucket={bucket}&by={by}&tz=UTC").json()
+    assert asked == [(by, 6), (None, 1)]
+    assert sum(sum(line["calls"]) for line in series["lines"]) == 49 == sum(series["total"]["calls"])
 
 
 def test_models_beyond_the_dearest_six_share_one_line(home: Home, web: Path) -> None:

@@ -7,7 +7,7 @@ what is live, a receipt or a page of calls never waits for a report.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
@@ -64,6 +64,8 @@ class Ledger:
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-def calls_filter(since_ns: int | None, until_ns: int | None, where: dict[str, str]) -> Filter:
+def calls_filter(
+    since_ns: int | None, until_ns: int | None, where: Mapping[str, str | Sequence[str]]
+) -> Filter:
     """Return the ledger's filter for a half-open span and dimension values."""
     return Filter(since_ns=since_ns, until_ns=until_ns, where=where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 from farebox.clock import iso
 from farebox.ledger.rows import Group, Measures, Point
@@ -17,6 +18,7 @@ SECOND = 10**9
 BUCKETS_MAX = 1500
 LINES_MAX = 6
 BUCKETS = ("minute", "hour", "day")
+_UTC_NAMES = frozenset({"UTC", "Etc/UTC", "Etc/GMT", "Zulu", "Etc/Zulu", "Etc/UCT", "UCT"})
 
 
 def span_of(selection: Selection) -> views.Span:
@@ -109,13 +111,14 @@ def series(reader: Reader, selection: Selection, bucket: str, by: str | None, no
     step_s = _step_s(bucket, selection.zone, window.until_ns)
     if window.since_ns is not None:
         _check_size(window.until_ns - window.since_ns, bucket)
-    points = reader.series(asked, step_s, by)
+    lined = None if by is None else _dearest_lines(reader, selection, step_s, by)
+    points = reader.series(asked, step_s, None)  # last: what comes meanwhile is in the rest
     first = window.since_ns
     if first is None:
         first = min((point.start_ns for point in points), default=window.until_ns)
         _check_size(window.until_ns - first, bucket)
     starts = bucket_starts(first, window.until_ns, bucket, selection.zone)
-    lines, total, unpriced = _fold(points, starts, by)
+    lines, total, unpriced = _fold(points, starts, by, lined)
     return views.Series(
         span=span_of(selection),
         bucket=bucket,
@@ -127,6 +130,27 @@ def series(reader: Reader, selection: Selection, bucket: str, by: str | None, no
         total=total,
         unpriced_calls=unpriced,
     )
+
+
+class _Lined(NamedTuple):
+    """The dearest keys in order, their points, and whether there are more keys."""
+
+    keys: list[str | None]
+    points: list[Point]
+    is_all: bool
+
+
+def _dearest_lines(reader: Reader, selection: Selection, step_s: int, by: str) -> _Lined:
+    """Ask only for the keys that get a line of their own: the points of all of them can be 100,000."""
+    window = selection.window
+    groups = reader.breakdown(
+        calls_filter(window.since_ns, window.until_ns, selection.where), [by], LINES_MAX + 1
+    )
+    keys = [group.keys[by] for group in groups[:LINES_MAX]]
+    where = {**selection.where, by: [key or "" for key in keys]}
+    asked = calls_filter(window.since_ns, window.until_ns, where)
+    points = reader.series(asked, step_s, by) if keys else []
+    return _Lined(keys, points, len(groups) <= LINES_MAX)
 
 
 def _check_size(length_ns: int, bucket: str) -> None:
@@ -145,6 +169,8 @@ def _step_s(bucket: str, zone: tzinfo, at_ns: int) -> int:
     """Return the width to ask the ledger for: buckets of the zone are made of whole steps."""
     if bucket == "minute":
         return 60
+    if bucket == "day" and (zone is UTC or str(zone) in _UTC_NAMES):
+        return 86_400
     offset = datetime.fromtimestamp(at_ns // SECOND, zone).utcoffset() or timedelta()
     return 3600 if offset.seconds % 3600 == 0 else 900
 
@@ -174,31 +200,32 @@ def next_start(start_ns: int, bucket: str, zone: tzinfo) -> int:
 
 
 def _fold(
-    points: Sequence[Point], starts: list[int], by: str | None
+    points: Sequence[Point], starts: list[int], by: str | None, lined: _Lined | None
 ) -> tuple[list[views.Line], views.Line, list[int]]:
     """Add points up bucket by bucket: a line for each of the dearest keys, one for the rest."""
     width = len(starts)
-    cost_of: dict[str | None, list[int]] = {}
-    calls_of: dict[str | None, list[int]] = {}
-    unpriced = [0] * width
-    for point in points:
+    cost, calls, unpriced = [0] * width, [0] * width, [0] * width
+    for point in points if width else ():
         index = max(bisect_right(starts, point.start_ns) - 1, 0)
-        if not width:
-            break
-        key = point.keys.get(by) if by else None
-        cost_of.setdefault(key, [0] * width)[index] += point.measures.cost_pico
-        calls_of.setdefault(key, [0] * width)[index] += point.measures.calls
+        cost[index] += point.measures.cost_pico
+        calls[index] += point.measures.calls
         unpriced[index] += point.measures.unpriced_calls
-    total = _line(None, [_columns(cost_of.values(), width), _columns(calls_of.values(), width)])
-    if by is None:
+    total = _line(None, [cost, calls])
+    if by is None or lined is None:
         return [], total, unpriced
-    ranked = sorted(cost_of, key=lambda key: (-sum(cost_of[key]), -sum(calls_of[key]), key or ""))
-    shown, folded = ranked[:LINES_MAX], ranked[LINES_MAX:]
-    lines = [_line(key, [cost_of[key], calls_of[key]]) for key in shown]
-    if folded:
+    cost_of = {key: [0] * width for key in lined.keys}
+    calls_of = {key: [0] * width for key in lined.keys}
+    for point in lined.points if width else ():
+        key = point.keys.get(by)
+        if key in cost_of:
+            index = max(bisect_right(starts, point.start_ns) - 1, 0)
+            cost_of[key][index] += point.measures.cost_pico
+            calls_of[key][index] += point.measures.calls
+    lines = [_line(key, [cost_of[key], calls_of[key]]) for key in lined.keys]
+    if not lined.is_all:
+        shown = [_columns(cost_of.values(), width), _columns(calls_of.values(), width)]
         rest = [
-            _columns([cost_of[key] for key in folded], width),
-            _columns([calls_of[key] for key in folded], width),
+            [a - b for a, b in zip(*pair, strict=True)] for pair in zip([cost, calls], shown, strict=True)
         ]
         lines.append(_line(None, rest, is_rest=True))
     return lines, total, unpriced
