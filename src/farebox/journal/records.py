@@ -107,6 +107,22 @@ class Rerate(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Also calls that have a price already; else only those that are unpriced when it is applied."""
 
 
+class Estimate(msgspec.Struct, kw_only=True, array_like=True):
+    """What an exchange without usage may have used: by the estimator, after its end.
+
+    Ranges are tokens at the least, at a guess, at the most; None for a side that was not estimated.
+    """
+
+    event_id: bytes
+    source: str
+    """The writer that saw the exchange."""
+    at_ns: int
+    method: str
+    """`tokenizer:<vocabulary>` or `text:<family>`."""
+    input: tuple[int, int, int] | None = None
+    output: tuple[int, int, int] | None = None
+
+
 encode = msgspec.msgpack.Encoder().encode
 _MARK_ID = bytes(range(0xF0, 0x100))
 _MARK_NS = (1 << 64) - 2
@@ -150,4 +166,5 @@ decode_intent = msgspec.msgpack.Decoder(Intent).decode
 decode_partial = msgspec.msgpack.Decoder(Partial).decode
 decode_done = msgspec.msgpack.Decoder(Done).decode
 decode_mark = msgspec.msgpack.Decoder(Mark).decode
+decode_estimate = msgspec.msgpack.Decoder(Estimate).decode
 decode_rerate = msgspec.msgpack.Decoder(Rerate).decode

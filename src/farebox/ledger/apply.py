@@ -371,6 +371,7 @@ class Applier:
         rollup.add(stored)
         self._connection.executemany(_INSERT, stored)
         self._seq, self._hash = self._seq + len(rows), previous
+        self._correcting.consider(rows, self._seq)
 
     def use(self, book: Book) -> None:
         """Rate by another book from now on."""

@@ -90,6 +90,7 @@ class Rerating:
 
     def __init__(self, book: Book, months: ContractMonths, seals: Seals) -> None:
         self._book = book
+        self._has_contracts = getattr(book, "has_contracts", False)
         self._months = months
         self._seals = seals
 
@@ -116,7 +117,7 @@ class Rerating:
         """Return other parts of a call in money: those that were really measured."""
         as_measured = list(call)
         as_measured[_COMPLETENESS] = completeness
-        if self._book.has_contracts:
+        if self._has_contracts:
             return self._agreed(tuple(as_measured), _decode_done(call[_DONE]).attribution, parts)
         rate = self._book.rate
         return [
@@ -124,11 +125,26 @@ class Rerating:
             for part in parts
         ]
 
+    def rate_bound(self, call: Values, parts: Sequence[Part]) -> list[RatedPart]:
+        """Return what a call would cost with other parts; no month sees them."""
+        asking = _decode_done(call[_DONE]).attribution
+        if call[_KEY]:
+            asking = {**asking, "key": call[_KEY]}
+        rate, at_ns = self._book.rate, call[_OCCURRED]
+        if not self._has_contracts:
+            return [
+                rate(part, occurred_at_ns=at_ns, completeness="estimated", billable=True) for part in parts
+            ]
+        return [
+            rate(part, occurred_at_ns=at_ns, completeness="estimated", billable=True, attribution=asking)
+            for part in parts
+        ]
+
     def _rerated(self, call: Values) -> Rerated | None:
         usage = call[_USAGE]
         done = _decode_done(call[_DONE])
         parts = done.extraction.parts if usage is None else _decode_usage(usage).parts
-        if self._book.has_contracts:
+        if self._has_contracts:
             rated = self._agreed(call, done.attribution, parts)
         else:
             rate, at_ns, completeness = self._book.rate, call[_OCCURRED], call[_COMPLETENESS]

@@ -26,6 +26,7 @@ from farebox.errors import FareboxError, JournalError, PortInUseError
 from farebox.home import Home, replace_private
 from farebox.journal.writer import JournalWriter
 from farebox.proxy.attribution import labels_of
+from farebox.proxy.estimates import Estimates
 from farebox.proxy.service import Journal, NoJournal, Proxy
 
 EX_UNAVAILABLE = 69
@@ -93,10 +94,12 @@ def run(
         pins=home.run / "pinned",
         password=os.environ.pop(PASSWORD_VARIABLE, "") if private else "",
     )
+    proxy.estimates = Estimates(home.journal)
     try:
         _run_loop(_serve(proxy, listener, None if private else home, keep_pending=reuse_port))
     finally:
         journal.close()
+        proxy.estimates.close()
     return 0
 
 

@@ -24,6 +24,7 @@ from farebox.journal.records import (
 from farebox.proxy import retries
 from farebox.proxy.deaf import DeafMeter
 from farebox.proxy.whose import whose_call
+from farebox.wire.meter import Meter
 from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:
@@ -98,9 +99,20 @@ def _meter(exchange: Exchange) -> ExchangeMeter:
 
 def _finish(exchange: Exchange, outcome: str) -> Extraction:
     try:
-        return _meter(exchange).finish(outcome)
+        found = _meter(exchange).finish(outcome)
+        if found.lacks:
+            _have_estimated(exchange, found)
+        return found
     except Exception as error:
         return DeafMeter(error).finish(outcome)
+
+
+def _have_estimated(exchange: Exchange, found: Extraction) -> None:
+    """Hand over an exchange whose usage nobody stated, where an answer had begun."""
+    estimates, meter = exchange.proxy.estimates, _meter(exchange)
+    if estimates is not None and 200 <= exchange.status < 300 and isinstance(meter, Meter):
+        source = exchange.proxy.journal.source
+        estimates.offer(meter.unmeasured(found, exchange.event_id, source, exchange.request_bytes))
 
 
 def _snapshot(exchange: Exchange) -> Extraction:

@@ -25,6 +25,7 @@ from farebox.proxy import answers
 from farebox.proxy.attribution import Callers
 from farebox.proxy.client import ClientConnection
 from farebox.proxy.deaf import MakeMeter
+from farebox.proxy.estimates import Estimates
 from farebox.proxy.forward import Forward
 from farebox.proxy.interception import Interception
 from farebox.proxy.limits import Limits
@@ -113,6 +114,8 @@ class Proxy:
         self.meter = meter
         self.everyday = meter is Meter
         """Whether everyday exchanges may do without a meter of their own."""
+        self.estimates: Estimates | None = None
+        """Who estimates what no provider stated; nobody where it is not set."""
         self.clients_max = clients_max
         self.waits_for_disk = config.durability == "power"
         self.clients: set[Served] = set()
