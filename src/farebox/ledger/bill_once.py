@@ -67,6 +67,13 @@ class BillOnce:
         self._begun.clear()
         self.completed.clear()
 
+    def concerns(self, responses: Sequence[_Key]) -> bool:
+        """Tell whether one of these responses was fetched before, so that it has to be judged."""
+        if not self._has_retrievals:
+            return False
+        statement = "SELECT 1 FROM retrieval WHERE provider = ? AND response_id = ?"
+        return any(self._connection.execute(statement, key).fetchone() for key in responses)
+
     def judged(self, rows: Sequence[Judged], last_seq: int) -> Sequence[Judged]:
         """Return calls with what fetches billed results not billable; `last_seq` is the last call there."""
         if self._has_retrievals or any(row.done.method != "POST" for row in rows):
@@ -85,6 +92,8 @@ class BillOnce:
         if row.not_billable_because == POLL and self._has_begun(key, last_seq):
             # Nobody has paid yet for what was begun in the background: here is its usage.
             row = row._replace(billable=True, not_billable_because=None)
+        elif row.not_billable_because == POLL and extraction.completeness == "final":
+            return self._completing(row, key, last_seq)
         if not row.billable:
             return row
         retrieves = done.method != "POST"
@@ -100,6 +109,16 @@ class BillOnce:
             self._connection.execute(
                 "INSERT OR IGNORE INTO retrieval VALUES (?, ?, ?)", (*key, done.event_id)
             )
+        return row
+
+    def _completing(self, row: Judged, key: _Key, last_seq: int) -> Judged:
+        """Note that a poll shows the whole usage of a call that saw none of it, or a part."""
+        provider, response_id = key
+        for event_id, done in self._calls_of(provider, response_id, last_seq, billed=True):
+            made = done.extraction
+            if made.response_id == response_id and made.completeness != "final":
+                self.completed.append(Completed(event_id, row.done))
+                return row._replace(not_billable_because=f"duplicate_of:{uuid_text(event_id)}")
         return row
 
     def _billed_before(self, key: _Key, last_seq: int, *, retrieved_only: bool) -> Billed | None:

@@ -18,7 +18,7 @@ from farebox.ledger.corrections import ESTIMATE, Bounds, Change
 from farebox.ledger.database import Connection
 from farebox.ledger.entries import COLUMN, COLUMNS, Values, money_of, rating_of, token_totals
 from farebox.ledger.rerating import Rerating
-from farebox.ledger.tables import NUMBER
+from farebox.ledger.tables import ALL
 from farebox.wire.facts import OUTPUT_LEAVES, Extraction, Part
 
 CALIBRATED_MIN, _CALIBRATED_MAX = 20, 200
@@ -33,7 +33,9 @@ _MEASURED_CALLS = (
     "AND completeness = 'final' AND billable = 1 ORDER BY seq DESC LIMIT ?"
 )
 _SPANS = (
-    "SELECT first_seq, last_seq FROM hour_value WHERE dimension = ? AND value = ? ORDER BY hour DESC LIMIT 48"
+    "SELECT first_seq, last_seq FROM hour_cell WHERE hour IN "
+    "(SELECT hour FROM hour_value WHERE dimension = ? AND value = '' ORDER BY hour DESC LIMIT 48) "
+    "AND cell IN (SELECT id FROM cell WHERE provider = ? AND model = ?) ORDER BY hour DESC"
 )
 _RANK = {"tokenizer": 4, "calibrated": 3, "text": 2, "default": 1}
 
@@ -81,15 +83,15 @@ class Estimating:
         model = extraction.response_model or extraction.request_model
         calibration = self._calibration(call[0], done, model) if model else None
         method = f"calibrated:{calibration.calls}" if calibration is not None else "default:bytes"
-        sides: dict[str, Range | None] = {"input": None, "output": None}
-        for side, count in (("input", done.request_bytes), ("output", done.response_bytes)):
-            if calibration is not None:
-                ratio = calibration.input if side == "input" else calibration.output
-                sides[side] = ratio.of(count) if ratio is not None else None
-            if sides[side] is None:
-                rule = rules().of_bytes(done.surface, side, streamed=extraction.streamed)
-                sides[side] = divided(count, rule.at) if rule is not None else None
-        found = Estimate(event_id=done.event_id, source=done.source, at_ns=0, method=method, **sides)
+        ratios = (calibration.input, calibration.output) if calibration is not None else (None, None)
+        found = Estimate(
+            event_id=done.event_id,
+            source=done.source,
+            at_ns=0,
+            method=method,
+            input=_side(done, "input", done.request_bytes, ratios[0]),
+            output=_side(done, "output", done.response_bytes, ratios[1]),
+        )
         return self.change(call, found, rerating)
 
     def change(self, call: Values, found: Estimate, rerating: Rerating) -> Change | None:
@@ -105,7 +107,7 @@ class Estimating:
         ranges = _ranges(extraction, found)
         if ranges is None:
             return None
-        guess, low, high = (_with(extraction, ranges, at) for at in (1, 0, 2))
+        low, guess, high = (_with(extraction, ranges, at) for at in range(3))
         rated = rerating.rate_parts(call, guess.parts, "estimated")
         money = money_of(rated, billable=True)
         ends = [
@@ -145,7 +147,7 @@ class Estimating:
         inputs: list[int] = []
         outputs: list[int] = []
         seen = 0
-        spans = self._connection.execute(_SPANS, (NUMBER["model"], model)).fetchall()
+        spans = self._connection.execute(_SPANS, (ALL, provider, model)).fetchall()
         for first, last in spans:
             parameters = (first, last, provider, model, surface, _CALIBRATED_MAX)
             for (payload,) in self._connection.execute(_MEASURED_CALLS, parameters):
@@ -165,6 +167,14 @@ class Estimating:
         if calls < CALIBRATED_MIN:
             return None
         return _Calibration(calls, _ratio(inputs), _ratio(outputs))
+
+
+def _side(done: Done, side: str, count: int, ratio: _Ratio | None) -> Range | None:
+    """Return the tokens of so many bytes: by the model's own calls, else by recorded traffic."""
+    if ratio is not None:
+        return ratio.of(count)
+    rule = rules().of_bytes(done.surface, side, streamed=done.extraction.streamed)
+    return divided(count, rule.at) if rule is not None else None
 
 
 def _ratio(found: list[int]) -> _Ratio | None:
