@@ -148,7 +148,7 @@ def test_a_background_response_is_billed_when_its_usage_first_appears(ledger: Te
 def test_a_poll_is_billed_once_when_it_shows_what_began_in_the_background(
     ledger: TestLedger, together: bool
 ) -> None:
-    begun = done(response_id="resp_1", completeness="none", billable=False, because="background_response")
+    begun = done(response_id="resp_1", completeness="partial", billable=False, because="background_response")
     polls = [
         done(NOON + minute * MINUTE, response_id="resp_1", method="GET", billable=False, because="poll")
         for minute in (1, 2)
@@ -164,7 +164,18 @@ def test_a_poll_is_billed_once_when_it_shows_what_began_in_the_background(
         None,
         "background_response",
     ]
-    assert (totals.cost_pico, totals.input_tokens) == (37_500_000, 10)
+    assert (totals.cost_pico, totals.input_tokens, totals.unpriced_calls) == (37_500_000, 10, 0)
+    assert [row.cost_state for row in rows] == ["free", "free", "priced", "free"]
+    assert verify(ledger.home).ok
+
+
+def test_what_began_in_the_background_is_unknown_until_it_is_fetched(ledger: TestLedger) -> None:
+    ledger.append(
+        done(response_id="resp_1", completeness="none", billable=False, because="background_response")
+    )
+    (row,) = LedgerReader(ledger.home).calls(Filter())
+    assert (row.cost_state, row.cost_pico) == ("unknown", None)
+    assert LedgerReader(ledger.home).totals(Filter()).unpriced_calls == 1
 
 
 def test_two_answers_of_a_server_that_reuses_ids_are_two_calls(ledger: TestLedger) -> None:

@@ -14,10 +14,10 @@ from farebox.clock import uuid_text
 from farebox.journal import records
 from farebox.journal.records import Done
 from farebox.ledger.database import Connection
-from farebox.ledger.entries import RESPONSE_RUN_BITS, Judged, response_key
+from farebox.ledger.entries import BEGUN, RESPONSE_RUN_BITS, Judged, response_key
 
-BEGUN, POLL = "background_response", "poll"
-"""What the extractor calls a response that has only begun, and one that is looked at again."""
+POLL = "poll"
+"""What the extractor calls a response that is looked at again."""
 
 _CALLS_OF = (
     "WITH RECURSIVE run(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM run WHERE n < ?) "
@@ -50,7 +50,7 @@ class BillOnce:
         self._connection = connection
         self._recent: dict[_Key, tuple[Billed, bool]] = {}
         """Responses billed in this transaction, and whether by the exchange that fetched them."""
-        self._begun: dict[_Key, None] = {}
+        self._begun: dict[_Key, bytes] = {}
         self._has_retrievals = False
         self.completed: list[Completed] = []
         """Calls to be corrected once this transaction's calls are there."""
@@ -86,12 +86,14 @@ class BillOnce:
             return row
         key = (done.provider, extraction.response_id)
         if row.not_billable_because == BEGUN:
-            self._begun[key] = None
+            self._begun.setdefault(key, done.event_id)
         if extraction.completeness == "none":
             return row
-        if row.not_billable_because == POLL and self._has_begun(key, last_seq):
+        begun = self._begun_by(key, last_seq) if row.not_billable_because == POLL else None
+        if begun is not None:
             # Nobody has paid yet for what was begun in the background: here is its usage.
             row = row._replace(billable=True, not_billable_because=None)
+            self.completed.append(Completed(begun, done))
         elif row.not_billable_because == POLL and extraction.completeness == "final":
             return self._completing(row, key, last_seq)
         if not row.billable:
@@ -144,15 +146,16 @@ class BillOnce:
                 return Billed(event_id, extraction.completeness)
         return None
 
-    def _has_begun(self, key: _Key, last_seq: int) -> bool:
-        """Return whether a response was seen to begin in the background, where nothing is billed."""
+    def _begun_by(self, key: _Key, last_seq: int) -> bytes | None:
+        """Return the call that a response was begun with in the background, where nothing was billed."""
         if key in self._begun:
-            return True
+            return self._begun[key]
         provider, response_id = key
-        return any(
-            done.extraction.response_id == response_id and done.extraction.not_billable_because == BEGUN
-            for _, done in self._calls_of(provider, response_id, last_seq, billed=False)
-        )
+        for event_id, done in self._calls_of(provider, response_id, last_seq, billed=False):
+            extraction = done.extraction
+            if extraction.response_id == response_id and extraction.not_billable_because == BEGUN:
+                return event_id
+        return None
 
     def _calls_of(
         self, provider: str, response_id: str, last_seq: int, *, billed: bool

@@ -115,6 +115,9 @@ _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 _decode_extraction = msgspec.msgpack.Decoder(Extraction).decode
 decode_rating = msgspec.msgpack.Decoder(Rating).decode
 
+BEGUN = "background_response"
+"""What the extractor calls a response that has only begun."""
+
 _NO_TOKENS = (0, 0, 0, 0, 0)
 _TOO_LARGE = "amount_too_large"
 
@@ -144,6 +147,9 @@ def entry_values(seq: int, recorded_at_ns: int, judged: Judged, rated: Sequence[
     else:
         state = _state(rated, billable=billable)
         cost, charge, list_cost = _money(rated, state)
+    if not_billable_because == BEGUN:
+        # Whether it costs anything, and what, shows when it is fetched.
+        state, cost, charge, list_cost = "unknown", None, None, None
     flags: tuple[str, ...] = ()
     if cost is not None and not (_storable(cost) and _storable(charge) and _storable(list_cost)):
         state, cost, charge, list_cost = "unpriced", None, None, None

@@ -8,10 +8,19 @@ from farebox.clock import uuid_text
 from farebox.journal.records import Done
 from farebox.ledger.corrections import MEASURED, Change, current
 from farebox.ledger.database import Connection
-from farebox.ledger.entries import COLUMN, money_of, rating_of, token_totals
+from farebox.ledger.entries import (
+    COLUMN,
+    COLUMNS,
+    Values,
+    money_of,
+    rating_of,
+    token_totals,
+)
 from farebox.ledger.rerating import Rerating
 
-_COMPLETENESS = COLUMN["completeness"]
+_COMPLETENESS, _STATE, _RATING = COLUMN["completeness"], COLUMN["cost_state"], COLUMN["rating"]
+_BILLABLE, _USAGE = COLUMN["billable"], len(COLUMNS)
+_MEASURED = slice(COLUMN["input_tokens"], COLUMN["reasoning_output_tokens"] + 1)
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -26,6 +35,9 @@ def measured(connection: Connection, rerating: Rerating, event_id: bytes, done: 
     if now[_COMPLETENESS] == "final" or rerating.is_sealed(now):
         return None
     extraction = done.extraction
+    because = f"seen whole by {uuid_text(done.event_id)}"
+    if not now[_BILLABLE]:
+        return _billed_elsewhere(now, f"billed with {uuid_text(done.event_id)}")
     rated = rerating.rate_parts(now, extraction.parts, extraction.completeness)
     money = money_of(rated, billable=True)
     replaced = (
@@ -35,6 +47,13 @@ def measured(connection: Connection, rerating: Rerating, event_id: bytes, done: 
         money.charge_pico,
         *token_totals(extraction.parts),
     )
-    because = f"seen whole by {uuid_text(done.event_id)}"
     rating = rating_of(rated, money, None, ())
     return Change(now, replaced, _encode(extraction), rating, MEASURED, because)
+
+
+def _billed_elsewhere(now: Values, because: str) -> Change | None:
+    """Return what makes of a call that began something unknown one that cost nothing itself."""
+    if now[_STATE] != "unknown":
+        return None
+    replaced = (now[_COMPLETENESS], "free", 0, 0, *now[_MEASURED])
+    return Change(now, replaced, now[_USAGE], now[_RATING], MEASURED, because)
