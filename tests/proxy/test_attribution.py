@@ -92,6 +92,10 @@ def test_a_header_says_whose_call_it_is(header: str, wanted: dict[str, str]) -> 
         ({"user": "ada"}, {"user": "ada"}),
         ({"safety_identifier": "hash"}, {"user": "hash"}),
         ({"metadata": {"user_id": "ada"}}, {"user": "ada"}),
+        (
+            {"metadata": {"user_id": '{"device_id":"d1","account_uuid":"","session_id":"s1"}'}},
+            {"user": "d1", "session": "s1"},
+        ),
         ({"metadata": {"team": "core", "deep": {"no": 1}}}, {"tag.team": "core"}),
         ({"metadata": {"tags": ["blue", "team=core"]}}, {"tag.blue": "true", "tag.team": "core"}),
         ({"litellm_metadata": {"tags": ["blue"]}}, {"tag.blue": "true"}),

@@ -133,6 +133,8 @@ class Names:
                     self._note_fields(path[:-1], cast("dict[str, Any]", value), said, found)
             elif said.kind == "tags":
                 _note_tags(value, f"body:{path}", found)
+            elif said.fields and isinstance(value, str) and value[:1] == "{":
+                _note_json(value.encode(), said, f"body:{path}", found)
             else:
                 found.note(said.attribution, value, f"body:{path}")
 
@@ -238,10 +240,15 @@ def _note_json(value: bytes, said: Said, source: str, found: Found) -> None:
         return
     if not isinstance(fields, dict):
         return
-    for key, entry in list(cast("dict[str, Any]", fields).items())[:TAGS_MAX]:
-        attribution = said.fields.get(key) or said.fields.get("*", "").replace("*", key)
-        if attribution:
-            found.note(attribution, entry, f"{source}.{key}")
+    said_here = cast("dict[str, Any]", fields)
+    for key, attribution in said.fields.items():
+        if key != "*":
+            found.note(attribution, said_here.get(key), f"{source}.{key}")
+    others = said.fields.get("*")
+    if others is not None:
+        for key, entry in list(said_here.items())[:TAGS_MAX]:
+            if key not in said.fields:
+                found.note(others.replace("*", key), entry, f"{source}.{key}")
 
 
 def _note_tags(value: Any, source: str, found: Found) -> None:
