@@ -17,8 +17,11 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from farebox.proxy import addresses
+from farebox.proxy.batch import running_batch
 from farebox.proxy.limits import Limits
 from farebox.proxy.secured import Secured
+
+_TICKETS_S = 0.1
 
 
 class ConnectError(Exception):
@@ -47,6 +50,7 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to an origin."""
 
     __slots__ = (
+        "batch",
         "exchange",
         "idle_since",
         "origin",
@@ -68,11 +72,20 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+        self.batch = running_batch()
         self.transport.set_write_buffer_limits(self.origin.limits.stream_buffer)
         self.write: Callable[[bytes], None] = self.transport.write
         self.origin.live.add(self)
 
     def data_received(self, data: bytes) -> None:
+        self.batch.add(self, data)
+
+    def eof_received(self) -> bool:
+        self.batch.run()
+        return False
+
+    def received(self, data: bytes) -> None:
+        """Take in what has come from the upstream."""
         exchange = self.exchange
         if exchange is not None:
             exchange.upstream_data(data)
@@ -218,8 +231,11 @@ class Origin:
     async def _open(self) -> UpstreamConnection:
         if not self.secure:
             return await self.open(lambda: UpstreamConnection(self), None)
-        secured = await self.open(lambda: Secured(UpstreamConnection(self)), self.tls())
-        return secured.protocol
+        connection = (await self.open(lambda: Secured(UpstreamConnection(self)), self.tls())).protocol
+        # A server sends its tickets after the handshake. A connection that resumes costs a third of the
+        # processor time and keeps no certificates in memory, so no stream's end is waited for.
+        asyncio.get_running_loop().call_later(_TICKETS_S, _keep_session, connection)
+        return connection
 
     async def open(self, make: Callable[[], _Opened], tls: ssl.SSLContext | None) -> _Opened:
         """Connect what `make` returns to this origin; raise `ConnectError` where that cannot be."""
