@@ -13,6 +13,7 @@ import termios
 from typing import TYPE_CHECKING, Any
 
 from farebox.proxy import answers
+from farebox.proxy.batch import running_batch
 from farebox.proxy.exchange import Exchange, begin
 from farebox.proxy.heads import read_request
 from farebox.wire.http_policy import (
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _DIGITS_MAX = 18
 _HTTP2 = b"PRI * HTTP/2.0\r\n\r\n"
 """What HTTP/2 begins with, so that it looks like a head."""
-_IDLE, _HEAD, _BUSY, _LINGER = range(4)
+_IDLE, _HEAD, _BUSY, _LINGER, _HANDED_OVER = range(5)
 
 
 class ClientConnection(asyncio.Protocol):
@@ -42,6 +43,7 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "after_length",
+        "batch",
         "before_length",
         "below",
         "buffer",
@@ -80,6 +82,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+        self.batch = running_batch()
         proxy = self.proxy
         self.transport.set_write_buffer_limits(proxy.limits.stream_buffer)
         proxy.clients.add(self)
@@ -97,9 +100,16 @@ class ClientConnection(asyncio.Protocol):
         self.below = whose
 
     def data_received(self, data: bytes) -> None:
+        self.batch.add(self, data)
+
+    def received(self, data: bytes) -> None:
+        """Take in what has come from the client."""
         exchange = self.exchange
         if exchange is None:
-            if self.state == _LINGER:
+            if self.state == _LINGER or self.transport.is_closing():
+                return
+            if self.state == _HANDED_OVER:
+                self.transport.get_protocol().data_received(data)
                 return
             self._read_head(self.buffer + data if self.buffer else data)
         elif exchange.request_complete:
@@ -110,6 +120,7 @@ class ClientConnection(asyncio.Protocol):
                 self._hold_back(rest)
 
     def eof_received(self) -> bool:
+        self.batch.run()
         return False  # half-closed is closed: nobody would see whether the client is still there
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -188,7 +199,12 @@ class ClientConnection(asyncio.Protocol):
         """Break the connection off, so that nobody takes what was sent for a whole answer."""
         self.exchange = None
         self.buffer = b""
+        self.state = _LINGER
         self.transport.abort()
+
+    def hand_over(self) -> None:
+        """Leave the transport to another protocol."""
+        self.state = _HANDED_OVER
 
     def cut_off(self) -> None:
         """End whatever is under way: the time for a graceful stop is over."""

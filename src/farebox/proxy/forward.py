@@ -202,6 +202,7 @@ _Successor = TypeVar("_Successor", ClientSide, InterceptedConnection)
 def _hand_over(client: ClientConnection, successor: _Successor) -> _Successor:
     """Let `successor` have the client's connection."""
     client.proxy.clients.discard(client)
+    client.hand_over()
     client.transport.set_protocol(successor)
     successor.connection_made(client.transport)
     return successor

@@ -44,6 +44,7 @@ def take_over(client: ClientConnection, data: bytes) -> None:
     proxy.clients.discard(client)
     proxy.clients.add(connection)
     transport = client.transport
+    client.hand_over()
     transport.set_protocol(connection)
     connection.start(transport)
     connection.data_received(data)

@@ -1,0 +1,92 @@
+"""What came in one turn of the loop is handed out in order, and nobody's failure is another's."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from farebox.proxy.batch import Batch, running_batch
+
+
+class Transport:
+    aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Connection:
+    def __init__(self, name: str, log: list[tuple[str, bytes]]) -> None:
+        self.name = name
+        self.log = log
+        self.transport: Any = Transport()
+
+    def received(self, data: bytes) -> None:
+        if data == b"broken":
+            raise RuntimeError("no")
+        self.log.append((self.name, data))
+
+
+def test_bytes_are_handed_out_in_the_order_they_came() -> None:
+    log: list[tuple[str, bytes]] = []
+
+    async def main() -> None:
+        batch = running_batch()
+        assert batch is running_batch()
+        one, two = Connection("one", log), Connection("two", log)
+        batch.add(one, b"1")
+        batch.add(two, b"2")
+        batch.add(one, b"3")
+        assert log == []
+        await asyncio.sleep(0)
+        assert log == [("one", b"1"), ("two", b"2"), ("one", b"3")]
+        batch.add(two, b"4")
+        await asyncio.sleep(0)
+        assert log[3:] == [("two", b"4")]
+
+    asyncio.run(main())
+
+
+def test_before_an_end_everything_is_handed_out_once() -> None:
+    log: list[tuple[str, bytes]] = []
+
+    async def main() -> None:
+        batch = Batch(asyncio.get_running_loop())
+        batch.add(Connection("one", log), b"last")
+        batch.run()
+        assert log == [("one", b"last")]
+        await asyncio.sleep(0)
+        assert log == [("one", b"last")]
+
+    asyncio.run(main())
+
+
+def test_much_at_once_is_handed_out_before_more_is_read() -> None:
+    log: list[tuple[str, bytes]] = []
+
+    async def main() -> None:
+        batch = Batch(asyncio.get_running_loop())
+        batch.add(Connection("one", log), b"small")
+        batch.add(Connection("two", log), b"x" * 100_000)
+        assert [name for name, _ in log] == ["one", "two"]
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_fails_is_lost_alone() -> None:
+    log: list[tuple[str, bytes]] = []
+    errors: list[Any] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: errors.append(context["exception"]))
+        batch = Batch(loop)
+        bad, good = Connection("bad", log), Connection("good", log)
+        batch.add(bad, b"broken")
+        batch.add(good, b"fine")
+        await asyncio.sleep(0)
+        assert log == [("good", b"fine")]
+        assert bad.transport.aborted and not good.transport.aborted
+        assert len(errors) == 1
+
+    asyncio.run(main())
