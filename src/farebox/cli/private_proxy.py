@@ -21,6 +21,7 @@ from farebox.cli.ports import bind
 from farebox.cli.supervisor import die_with
 from farebox.config import Address, Config, ProviderConfig
 from farebox.home import Home
+from farebox.server.recording import Announced, Recording, recording_of
 
 REVIVALS_MAX = 5
 DRAIN_SECONDS = 35
@@ -80,6 +81,13 @@ class PrivateProxy:
             return
         time.sleep(0.05 * self._revivals)
         self.start(self._environment)
+
+    def recording(self) -> Recording:
+        """Return whether what passed it was recorded; ask before it is stopped."""
+        if not self.pid:
+            return Recording(state="silent")
+        host, _, port = self.address.rpartition(":")
+        return recording_of(Announced(self.pid, host, int(port)))
 
     def stop(self) -> None:
         """Let requests in flight end, then end the proxy and remove what was made for it."""

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from farebox.cli.screen import BOLD, DIM, Column, call_money, clean, count, money, paint, table
 from farebox.config import Config
 from farebox.home import Home
+from farebox.ledger.missing import missing
 from farebox.ledger.rows import CallRow, CorrectionRow, EstimateRow, PartRow
 from farebox.money import display_usd, usd_text
 from farebox.pricing.facts import CostLine
+from farebox.server.recording import Recording
 
 if TYPE_CHECKING:
     from farebox.ledger.reader import LedgerReader
@@ -20,17 +22,23 @@ SETTLE_SECONDS = 1.5
 """A running ledger process is behind by milliseconds; others' traffic must not hold us up."""
 
 
-def print_run_receipt(home: Home, config: Config, session: str, started_ns: int) -> None:
+def print_run_receipt(home: Home, config: Config, session: str, started_ns: int, recorded: Recording) -> None:
     """Print on standard error what a session spent; never fail the command that ran."""
     try:
-        text = run_receipt(home, config, session, started_ns)
+        text = run_receipt(home, config, session, started_ns, recorded)
     except Exception as error:  # whatever it is, the command's own exit status is what counts
         text = f"farebox: the calls are recorded; the sum cannot be shown: {type(error).__name__}: {error}"
     print(text, file=sys.stderr)
 
 
-def run_receipt(home: Home, config: Config, session: str, started_ns: int) -> str:
-    """Return what a session spent since `started_ns`: a line a model, and the total."""
+def run_receipt(
+    home: Home, config: Config, session: str, started_ns: int, recorded: Recording | None = None
+) -> str:
+    """Return what a session spent since `started_ns`: a line a model, the total, and what it lacks.
+
+    `recorded` is how the journal of its own proxy was at the end.
+    """
+    from farebox.cli.coverage import Coverage, warnings
     from farebox.ledger import catch_up
     from farebox.ledger.filter import Filter
     from farebox.ledger.reader import LedgerReader
@@ -40,6 +48,12 @@ def run_receipt(home: Home, config: Config, session: str, started_ns: int) -> st
     wait_until_applied(ledger, SETTLE_SECONDS)  # where a ledger process runs, it does the work
     chosen = Filter(since_ns=started_ns, where={"session": session})
     totals = ledger.totals(chosen)
+    own = recorded or Recording(state="ok")
+    lacking = missing(home, started_ns)
+    found = Coverage(complete=own.complete and not lacking, missing=lacking, recording=own)
+    lacks = [f"farebox: {clean(line)}" for line in warnings(found)]
+    if not totals.calls and not found.complete:
+        return "\n".join(["farebox: no calls are recorded, and there may have been some.", *lacks])
     if not totals.calls:
         return (
             "farebox: no calls seen. The command may set its base URL in code: "
@@ -65,11 +79,12 @@ def run_receipt(home: Home, config: Config, session: str, started_ns: int) -> st
         for group in groups
     ]
     lines.append(table(columns, rows))
-    summed = f"{paint(money(totals), BOLD, sys.stderr)} in {count(totals.calls, 'call')}"
+    whole = money(totals, covered=found.complete)
+    summed = f"{paint(whole, BOLD, sys.stderr)} in {count(totals.calls, 'call')}"
     if totals.errors:
         summed += f", {count(totals.errors, 'error')}"
     lines.append(f"{summed} · {paint(f'farebox tail --session {session}', DIM, sys.stderr)}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *lacks])
 
 
 def wait_until_applied(ledger: LedgerReader, seconds: float) -> bool:

@@ -78,9 +78,10 @@ def run(
         say(str(error))
         return error.status
     finally:
+        recorded = proxy.recording()
         proxy.stop()
     if not quiet:
-        print_run_receipt(home, config, session, started_ns)
+        print_run_receipt(home, config, session, started_ns, recorded)
     return status
 
 

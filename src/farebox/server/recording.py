@@ -71,6 +71,11 @@ def recording(home: Home) -> Recording:
         announced = msgspec.json.decode((home.run / "proxy.json").read_bytes(), type=Announced)
     except (OSError, msgspec.DecodeError):
         return Recording(state="off")
+    return recording_of(announced)
+
+
+def recording_of(announced: Announced) -> Recording:
+    """Return how the journal of one proxy is."""
     import http.client  # only where there is somebody to ask: every command imports this module
 
     try:

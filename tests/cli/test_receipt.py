@@ -1,0 +1,49 @@
+"""What `farebox run` says at the end: never less than the truth about what is not in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from calls import TestLedger, batch, done
+
+from farebox.cli.receipt import run_receipt
+from farebox.clock import now_ns
+from farebox.config import Config
+from farebox.home import Home
+from farebox.journal.records import Mark
+from farebox.pricing import load_book
+from farebox.server.recording import Recording
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    return home
+
+
+def test_no_calls_is_only_said_where_they_would_have_been_seen(state: Home) -> None:
+    assert "no calls seen" in run_receipt(state, Config(), "s", now_ns(), Recording(state="ok"))
+    for how in ("lost", "degraded"):
+        said = run_receipt(state, Config(), "s", now_ns(), Recording(state=how, lost_exchanges=3))
+        assert "no calls seen" not in said
+        assert "there may have been some" in said
+    lost = run_receipt(state, Config(), "s", 1, Recording(state="lost", reason="no room", lost_exchanges=3))
+    assert "no room" in lost
+    assert "3 calls lost" in lost
+
+
+def test_a_sum_that_lacks_records_says_at_least_and_what_is_missing(state: Home) -> None:
+    ledger = TestLedger(state)
+    ledger.applier.use(load_book())
+    started = now_ns()
+    ledger.append(done(started, attribution={"session": "s"}))
+    lost = Mark(at_ns=started, kind="lost", detail={"records": 4, "exchanges": 2, "until_ns": started + 1})
+    ledger.applier.apply("p", [batch(lost)])
+    ledger.append(done(started, model="nobody-knows", attribution={"session": "s"}))
+    ledger.connection.close()
+    said = run_receipt(state, Config(), "s", started, Recording(state="ok"))
+    assert "≥ $" in said
+    assert "1 call unpriced in 2 calls" in said
+    assert "2 calls could not be recorded (4 records lost)" in said
