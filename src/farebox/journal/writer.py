@@ -1,10 +1,10 @@
 """Append records from one process without ever waiting for the disk.
 
 `append` seals a record and copies it into a preallocated segment. One background thread makes
-segments ahead of time, syncs what has been stored as a group (at most 5 ms after the first
-unsynced record, or at 256 KiB), and deals with disks that fail, stall or fill up: records then
-wait in memory, and what does not fit there is counted exactly. The thread sleeps without a
-time-out while there is nothing to do.
+segments ahead of time, syncs what has been stored as a group (at 256 KiB, at once when somebody
+waits for it, or 5 ms after the first unsynced record, 50 ms where nobody ever waits), and deals with
+disks that fail, stall or fill up: records then wait in memory, and what does not fit there is
+counted exactly. The thread sleeps without a time-out while there is nothing to do.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from farebox.journal.wake import Waker
 
 SEGMENT_BYTES = 64 << 20
 SYNC_AFTER_S = 0.005
+"""Where the end of an answer waits for the disk."""
+SYNC_AFTER_RELAXED_S = 0.05
+"""Where nobody waits: so much of the last moment a power cut may take."""
 SYNC_AFTER_BYTES = 256 << 10
 MEMORY_BYTES_MAX = 64 << 20
 RETRY_FIRST_S, RETRY_LAST_S = 0.1, 5.0
@@ -56,8 +59,11 @@ class JournalWriter:
         files: Files | None = None,
         segment_bytes: int = SEGMENT_BYTES,
         memory_bytes_max: int = MEMORY_BYTES_MAX,
+        sync_after_s: float = SYNC_AFTER_S,
     ) -> None:
         """Make the folder and its first segment.
+
+        Unsynced records wait `sync_after_s` seconds for others, unless somebody waits for them.
 
         Raises:
             JournalError: The folder cannot be made. A full disk is not an error once there is
@@ -70,11 +76,12 @@ class JournalWriter:
         self.folder = self._folder.path
         self._payload_bytes_max = min(PAYLOAD_BYTES_MAX, segment_bytes - HEADER_BYTES - RECORD_HEAD_BYTES - 8)
         self._memory_bytes_max = memory_bytes_max
+        self._sync_after_s = sync_after_s
 
         self._waker = Waker(home_journal)
         self._lock = threading.Lock()
         self._signals: SimpleQueue[bool] = SimpleQueue()
-        """True asks for a sync now, False for one within 5 ms."""
+        """True asks for a sync now, False for one soon."""
         self._signalled = False
         self._closing = False
         self._closed = False
@@ -217,7 +224,7 @@ class JournalWriter:
         return self._stored_seq
 
     def _note_unsynced(self, added: int) -> None:
-        """Ask for a sync: within 5 ms of the first unsynced record, at once at 256 KiB."""
+        """Ask for a sync: soon after the first unsynced record, at once at 256 KiB."""
         if not self._signalled:
             self._signalled = True
             self._signals.put(False)
@@ -303,7 +310,7 @@ class JournalWriter:
         timeout = max(min(due) - time.monotonic(), SYNC_AFTER_S) if due else None
         with contextlib.suppress(Empty):
             if not self._signals.get(timeout=timeout):
-                self._signals.get(timeout=SYNC_AFTER_S)
+                self._signals.get(timeout=self._sync_after_s)
         with contextlib.suppress(Empty):
             while True:
                 self._signals.get_nowait()
