@@ -66,8 +66,9 @@ def states(state: Home) -> list[str]:
     return [row.cost_state for row in LedgerReader(state).calls(Filter(), after_seq=0)]
 
 
-def test_nothing_changes_until_it_is_applied_and_then_as_shown(state: Home, cli: CLI, priced: str) -> None:
-    """AT-E2: updating prices changes no past row unless it is asked, and the difference is shown first."""
+def test_at_e2_no_past_row_changes_until_it_is_asked_for_and_the_difference_is_shown_first(
+    state: Home, cli: CLI, priced: str
+) -> None:
     assert "2 calls without a price would cost $0.0004" in priced
     assert "farebox rerate --apply" in priced
     status, shown, _ = cli("rerate", "--json")

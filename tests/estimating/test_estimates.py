@@ -86,7 +86,7 @@ def left_after(events: int, taken: Taken) -> Done:
 
 
 @pytest.mark.parametrize("events", [1, 4, 12, 30])
-def test_AT_B1_a_client_that_leaves_a_stream_has_a_row_with_an_estimate_and_its_bounds(
+def test_at_b1_a_client_that_leaves_a_stream_has_a_row_with_an_estimate_and_its_bounds(
     events: int, ledger: TestLedger, home: Home
 ) -> None:
     taken = Taken()
@@ -119,7 +119,7 @@ def test_AT_B1_a_client_that_leaves_a_stream_has_a_row_with_an_estimate_and_its_
     assert verify(home).ok
 
 
-def test_AT_B1_the_real_count_takes_the_place_of_the_estimate(ledger: TestLedger, home: Home) -> None:
+def test_at_b1_the_real_count_takes_the_place_of_the_estimate(ledger: TestLedger, home: Home) -> None:
     unknown = silent(response_id="resp_1", reason="client_disconnected", outcome="client_disconnected")
     ledger.append(unknown)
     assert LedgerReader(home).calls(Filter())[0].cost_state == "estimated"
@@ -136,7 +136,7 @@ def test_AT_B1_the_real_count_takes_the_place_of_the_estimate(ledger: TestLedger
     assert verify(home).ok
 
 
-def test_AT_B2_a_stream_without_usage_is_estimated_and_never_free(ledger: TestLedger, home: Home) -> None:
+def test_at_b2_a_stream_without_usage_is_estimated_and_never_free(ledger: TestLedger, home: Home) -> None:
     def respond(request: Request) -> Reply:
         return mock.sse_reply(mock.chat_events(WORDS, include_usage=False))
 
@@ -157,7 +157,7 @@ def test_AT_B2_a_stream_without_usage_is_estimated_and_never_free(ledger: TestLe
     assert any(flag.startswith("estimated:tokenizer") for flag in row.flags)
 
 
-def test_AT_B3_an_explicit_nought_stays_nought(ledger: TestLedger, home: Home) -> None:
+def test_at_b3_an_explicit_nought_stays_nought(ledger: TestLedger, home: Home) -> None:
     def respond(request: Request) -> Reply:
         usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
         return mock.json_reply({"id": "x", "model": "gpt-4o", "choices": [], "usage": usage})

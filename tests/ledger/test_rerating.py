@@ -7,6 +7,7 @@ import pytest
 from calls import DAY, NOON, TestLedger, batch, done
 
 from farebox import yamltext
+from farebox.cli.screen import money
 from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.reader import Batch, Position
@@ -54,10 +55,9 @@ def unpriced(ledger: TestLedger) -> TestLedger:
 PRICE = "brand-new: {input_per_1m: 10, output_per_1m: 20}"
 
 
-def test_adding_a_price_re_rates_only_rows_marked_unpriced_with_audit(
+def test_at_c3_adding_a_price_re_rates_only_rows_marked_unpriced_with_audit(
     unpriced: TestLedger, home: Home
 ) -> None:
-    """AT-C3."""
     reader = LedgerReader(home)
     priced_before = reader.totals(Filter(where={"model": "gpt-4o"}))
     assert reader.totals(Filter()).unpriced_calls == 2
@@ -74,6 +74,18 @@ def test_adding_a_price_re_rates_only_rows_marked_unpriced_with_audit(
     assert "priced by" in last.corrections[0].because
     assert last.corrections[0].request == "rerate-1"
     assert last.price_sources == ["user"]
+
+
+def test_at_c1_a_total_without_every_price_says_at_least_and_how_many_calls_lack_one(
+    unpriced: TestLedger, home: Home
+) -> None:
+    row = LedgerReader(home).calls(Filter(where={"model": "brand-new"}))[0]
+    assert (row.cost_state, row.cost_pico, row.cost_usd, row.charge_pico) == ("unpriced", None, None, None)
+    stored = unpriced.connection.execute("SELECT cost_pico FROM call WHERE seq = 1").fetchone()
+    assert stored == (None,)
+    shown = money(LedgerReader(home).totals(Filter()))
+    assert shown.startswith("≥ $")
+    assert shown.endswith("· 2 calls unpriced")
 
 
 def test_totals_breakdowns_and_filters_show_the_corrected_figure_once(

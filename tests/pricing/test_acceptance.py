@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from price_books import SOURCE, ns
 
+from farebox.pricing.batches import read_batch, suspicion
 from farebox.pricing.book import PriceBook
 from farebox.pricing.comparing import MEDIAN_MAX, median, moved
 from farebox.pricing.facts import RatedPart
@@ -240,3 +244,34 @@ def test_at_e3_half_of_a_batch_a_thousand_times_off_is_other_units() -> None:
     middle = median(ratio for ratio in ratios if ratio is not None)
     assert middle == Fraction(1000)
     assert middle > MEDIAN_MAX
+
+
+_PRICED = [("openai", "gpt-4o"), ("openai", "gpt-4o-mini"), ("anthropic", "claude-sonnet-4-5"),
+           ("google", "gemini-2.5-flash"), ("mistral", "mistral-small-latest")]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from(_PRICED), min_size=3, max_size=5, unique=True),
+    st.fractions(Fraction(1, 10**6), Fraction(10**6), max_denominator=10**6).filter(bool),
+)
+def test_at_e3_a_batch_is_put_aside_exactly_when_its_middle_moves_more_than_ten_times(
+    shipped: PriceBook, tmp_path: Path, models: list[tuple[str, str]], factor: Fraction
+) -> None:
+    rows = ["model,provider,effective_from,input_per_1m"]
+    for provider, model in models:
+        known = next(
+            line for line in shipped.find(provider, model, ns("2026-11-01T12:00:00")) if line.unit == "input"
+        )
+        price = Fraction(known.unit_price_usd) * M * factor
+        digits = Decimal(price.numerator) / Decimal(price.denominator)
+        rows.append(f"{model},{provider},2026-11-01,{digits:.12f}")
+    file = tmp_path / "rates.csv"
+    file.write_text("\n".join(rows))
+    batch = read_batch(file, shipped.price_names)
+    assert not batch.findings
+    doubt = suspicion(shipped, batch, ns("2026-11-02T12:00:00"))
+    if factor > Fraction(101, 10) or factor < Fraction(10, 101):
+        assert doubt is not None
+    elif Fraction(10, 99) < factor < Fraction(99, 10):
+        assert doubt is None
