@@ -364,3 +364,42 @@ def test_a_client_behind_the_forward_proxy_reaches_its_provider_by_name(tmp_path
     assert (record.provider, record.surface, record.host) == ("xai", "xai.grpc_chat", "api.x.ai")
     (part,) = record.extraction.parts
     assert (part.input_tokens, part.output_tokens) == (11, 13)
+
+
+@pytest.mark.parametrize(
+    ("provider", "path", "model", "numbers"),
+    [
+        ("google", "/google.ai.generativelanguage.v1beta.GenerativeService/GenerateContent", 1,
+         {"usage": 3, "cached": 4, "thoughts": 10, "details": 5, "model": 4}),
+        ("vertex", "/google.cloud.aiplatform.v1.PredictionService/StreamGenerateContent", 5,
+         {"usage": 4, "cached": 5, "thoughts": 14, "details": 9, "model": 11}),
+    ],
+)  # fmt: skip
+def test_geminis_messages_are_read_by_either_service(
+    provider: str, path: str, model: int, numbers: dict[str, int]
+) -> None:
+    audio = field(1, 4) + field(2, 300)
+    counts = field(1, 1000) + field(2, 60) + field(3, 1090) + field(numbers["cached"], 400)
+    counts += field(numbers["thoughts"], 30) + field(numbers["details"], field(1, 1) + field(2, 700))
+    counts += field(numbers["details"], audio)
+    message = field(numbers["usage"], counts) + field(numbers["model"], b"gemini-2.5-flash")
+    service = Service(lambda _, __: iter((message,)))
+    server = grpc.server(futures.ThreadPoolExecutor(2), handlers=[service])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        providers = {provider: ProviderConfig(upstream=f"http://127.0.0.1:{port}")}
+        with (
+            ProxyThread(providers) as proxied,
+            grpc.insecure_channel(f"127.0.0.1:{proxied.port}") as channel,
+        ):
+            assert call(channel, path, field(model, b"models/gemini-2.5-flash")) == [message]
+            record = proxied.settled(1)[0]
+    finally:
+        server.stop(0).wait()
+    (part,) = record.extraction.parts
+    assert part.quantities == {
+        "input_uncached": 300, "cache_read": 400, "input_audio": 300, "output_text": 60,
+        "output_reasoning": 30,
+    }  # fmt: skip
+    assert (record.surface, part.response_model) == (f"{provider}.grpc_generate", "gemini-2.5-flash")

@@ -95,8 +95,9 @@ class ProtoField(msgspec.Struct, frozen=True, omit_defaults=True):
     """One field of a protobuf message, under the name that paths use."""
 
     name: str
-    kind: Literal["number", "text", "enum", "enums", "message"] = "number"
-    """`enums` is a repeated enumeration: a list of `{value: name}`, unknown numbers as `other`."""
+    kind: Literal["number", "text", "texts", "enum", "enums", "message", "messages"] = "number"
+    """`enums` is a repeated enumeration: a list of `{value: name}`, unknown numbers as `other`.
+    `texts` and `messages` are lists, too."""
     fields: dict[int, ProtoField] = {}
     values: dict[int, str] = {}
 

@@ -64,6 +64,14 @@ def _note_bytes(found: dict[str, Any], known: ProtoField, value: memoryview, dep
         # A message that comes twice is one message, by protobuf's own rule.
         earlier = found.get(known.name)
         found[known.name] = {**earlier, **inner} if isinstance(earlier, dict) else inner
+    elif known.kind == "messages":
+        entries: list[Any] = found.setdefault(known.name, [])
+        if len(entries) < _VALUES_MAX:
+            entries.append(_message(value, known.fields, depth + 1))
+    elif known.kind == "texts":
+        texts: list[Any] = found.setdefault(known.name, [])
+        if len(texts) < _VALUES_MAX:
+            texts.append(bytes(value[:_TEXT_MAX]).decode("utf-8", "replace"))
     elif known.kind == "text":
         found[known.name] = bytes(value[:_TEXT_MAX]).decode("utf-8", "replace")
     else:
