@@ -110,3 +110,18 @@ def test_the_formats_of_most_calls_have_everyday_answers() -> None:
         provider = CATALOG.provider(name.partition("/")[0])
         assert provider is not None
         assert glance_for(plan_for(provider.formats[name])) is not None
+
+
+def test_a_key_that_is_no_text_is_left_to_the_general_reading() -> None:
+    for _ in range(3):
+        assert answer(ANSWER).completeness == "final"
+    provider = CATALOG.provider("openai")
+    assert provider is not None
+    broken = json.dumps(ANSWER).encode().replace(b'"prompt_tokens":', b'"prompt_\xfftokens":')
+    started = Meter(provider.endpoint("POST", "/v1/chat/completions"), "/v1/chat/completions", "", [])
+    started.request_body(b'{"model":"asked"}')
+    started.request_end()
+    started.response_head(200, ((b"content-type", b"application/json"),))
+    started.response_body(broken)
+    found = started.finish("completed")
+    assert (found.completeness, found.reason) == ("none", "body_not_json")

@@ -148,7 +148,7 @@ def _decoded(struct: type[msgspec.Struct], usage: dict[str, Any], needed: list[i
     def values(text: bytes) -> tuple[int, ...] | None:
         try:
             return pick(decode(text))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):  # the second for a key that is no text
             return None
 
     return values
