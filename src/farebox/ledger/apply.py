@@ -8,7 +8,6 @@ appended as `unknown`, with what its last `Partial` said.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -23,8 +22,9 @@ from farebox.ledger.chain import GENESIS, Checkpoint, link
 from farebox.ledger.contract_months import ContractMonths
 from farebox.ledger.correcting import CORRECTING, Correcting
 from farebox.ledger.database import Connection
-from farebox.ledger.entries import COLUMNS, Judged, Values, entry_values
+from farebox.ledger.entries import COLUMN, COLUMNS, RESPONSE_RUN_BITS, Judged, Values, entry_values
 from farebox.ledger.names import AdmittedValues, Cells
+from farebox.ledger.preparing import Prepared, done_of, event_id_of, judge
 from farebox.ledger.rollup import RollUp
 from farebox.ledger.settling import QUIET_NS, settle
 from farebox.pricing.facts import RatedPart
@@ -35,10 +35,12 @@ from farebox.wire.facts import Extraction, Part
 CHECKPOINT_ROWS = 10_000
 CHECKPOINT_NS = 60_000_000_000
 
-NEVER_REACHED = frozenset({"connect_failed", "connect_timeout", "dns_failed", "tls_failed"})
-"""Error classes of exchanges no upstream has seen, so that they certainly cost nothing."""
-
+_SEQ, _RECORDED, _RESPONSE_KEY = COLUMN["seq"], COLUMN["recorded_at"], COLUMN["response_key"]
 _INSERT = f"INSERT INTO call ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"  # noqa: S608
+
+
+class NotPlainError(Exception):
+    """What was prepared ahead needs a look into the ledger, or was rated by other prices."""
 
 
 class Book(Protocol):
@@ -74,26 +76,10 @@ class Applied(NamedTuple):
 
     rows: int
     records: int
-    last: Batch | None
+    last: Batch | Prepared | None
     """The batch whose end is the new position."""
     left_out: list[Entry]
     """Records nothing could be made of, each of them marked."""
-
-
-EVENT_ID_BYTES = 16
-DIGITS_MAX = 60
-
-_AN_ID = b"\xc4\x10"
-"""How MessagePack begins 16 bytes; writers put the event's id first."""
-
-
-def _event_id(payload: bytes) -> bytes:
-    """Return the id in an intent or a partial without decoding the rest of it."""
-    at = payload.find(_AN_ID, 0, 16)
-    event_id = payload[at + 2 : at + 18]
-    if at < 0 or len(event_id) != EVENT_ID_BYTES:
-        raise msgspec.ValidationError("an event id has 16 bytes")
-    return event_id
 
 
 class Applier:
@@ -149,7 +135,7 @@ class Applier:
     def apply(
         self,
         writer: str,
-        batches: Iterable[Batch],
+        batches: Iterable[Batch | Prepared],
         *,
         look_for_duplicates: bool = False,
         leave_out_because: str | None = None,
@@ -161,6 +147,7 @@ class Applier:
         Raises:
             apsw.ConstraintError: An event was delivered before. Rare, so ids are looked up one
                 by one only when asked to: apply the same batches again and ask.
+            NotPlainError: What was prepared does not fit. Apply the batches themselves.
             apsw.Error: The file could not be written. Try again later.
         """
         before, done, count = self._seq, None, 0
@@ -171,6 +158,10 @@ class Applier:
                 self._billing.begin()
                 for batch in batches:
                     done = batch
+                    if isinstance(batch, Prepared):
+                        count += batch.records
+                        self._append_prepared(writer, batch, rollup)
+                        continue
                     count += len(batch.entries) + len(batch.gaps)
                     self._mark_gaps(writer, batch.gaps)
                     if leave_out_because is None:
@@ -255,27 +246,22 @@ class Applier:
         rows: list[Judged] = []
         seen: set[bytes] = set()
         begun_here: dict[bytes, bytes] = {}
-        decode_done = records.decode_done
         for seq, record_type, payload in entries:
             try:
                 if record_type == records.DONE:
-                    done = decode_done(payload)
-                    if len(done.event_id) != EVENT_ID_BYTES:
-                        raise msgspec.ValidationError("an event id has 16 bytes")
-                    if b"E+" in payload and _has_endless_count(done):
-                        raise msgspec.ValidationError("a count of too many digits")
+                    done = done_of(payload)
                     if begun_here.pop(done.event_id, None) is None:
                         self._settle(done.event_id)
                     if done.event_id in seen and self._dedupe and _is_among(rows, done):
                         continue
                     seen.add(done.event_id)
-                    rows.append(self._judge(done, payload))
+                    rows.append(judge(done, payload))
                 elif record_type == records.INTENT:
-                    event_id = _event_id(payload)
+                    event_id = event_id_of(payload)
                     if event_id not in seen:
                         begun_here[event_id] = payload
                 elif record_type == records.PARTIAL:
-                    event_id = _event_id(payload)
+                    event_id = event_id_of(payload)
                     if event_id in begun_here:
                         self._begin(writer, event_id, begun_here.pop(event_id))
                     if event_id in self._pending:
@@ -315,7 +301,7 @@ class Applier:
                 done = _as_unknown(begun)
                 if self._dedupe and (_is_among(ended, done) or not self._is_new(done)):
                     continue
-                rows.append(self._judge(done, records.encode(done)))
+                rows.append(judge(done, records.encode(done)))
             except msgspec.MsgspecError as error:
                 self._mark_undecodable(writer, str(error), event_id=event_id.hex())
         return rows
@@ -335,17 +321,6 @@ class Applier:
             if rate:
                 self._months.forget()  # rated for the sake of trying: the month has not seen it
         return True
-
-    def _judge(self, done: Done, payload: bytes) -> Judged:
-        """Decide whether an exchange is to be paid for at all."""
-        extraction = done.extraction
-        because = extraction.not_billable_because
-        if done.outcome != "completed":
-            if done.outcome == "refused":
-                return Judged(done, payload, False, because or "refused_by_farebox")
-            if done.outcome in ("upstream_failed", "timed_out") and done.error_class in NEVER_REACHED:
-                return Judged(done, payload, False, because or "upstream_not_reached")
-        return Judged(done, payload, extraction.billable, because)
 
     def _is_new(self, done: Done) -> bool:
         if not self._dedupe:
@@ -372,6 +347,28 @@ class Applier:
         self._connection.executemany(_INSERT, stored)
         self._seq, self._hash = self._seq + len(rows), previous
         self._correcting.consider(rows, self._seq)
+
+    def _append_prepared(self, writer: str, batch: Prepared, rollup: RollUp) -> None:
+        """Append rows that were made elsewhere: give them numbers, the time and their place in the chain."""
+        if batch.snapshot != getattr(self._book, "digest", "") or self._billing.concerns(batch.responses):
+            raise NotPlainError
+        for event_id in batch.settled:
+            self._settle(event_id)
+        for event_id, intent in batch.begun:
+            self._begin(writer, event_id, intent)
+        stored: Sequence[Any] = batch.rows
+        if not stored:
+            return
+        recorded_at, previous = self._clock(), self._hash
+        for seq, row in enumerate(stored, self._seq + 1):
+            row[_SEQ], row[_RECORDED] = seq, recorded_at
+            if row[_RESPONSE_KEY] is not None:
+                row[_RESPONSE_KEY] |= seq >> RESPONSE_RUN_BITS << 32
+            previous = link(previous, row)
+            row.append(previous)
+        rollup.add(stored)
+        self._connection.executemany(_INSERT, stored)
+        self._seq, self._hash = self._seq + len(stored), previous
 
     def use(self, book: Book) -> None:
         """Rate by another book from now on."""
@@ -427,8 +424,9 @@ class Applier:
             )
             self._fresh.clear()
 
-    def _write_position(self, writer: str, batch: Batch) -> None:
-        values = (writer, *batch.position, int(batch.finished), self._seq)
+    def _write_position(self, writer: str, batch: Batch | Prepared) -> None:
+        finished = isinstance(batch, Batch) and batch.finished
+        values = (writer, *batch.position, int(finished), self._seq)
         self._connection.execute(
             "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, link(self._hash, values))
         )
@@ -486,15 +484,6 @@ class Applier:
         self._admitted.forget()
         self._cells.forget()
         self._months.forget()
-
-
-def _has_endless_count(done: Done) -> bool:
-    """Tell whether a count has so many digits that computing with it would take minutes."""
-    return any(
-        isinstance(count, Decimal) and count.is_finite() and abs(count.adjusted()) > DIGITS_MAX
-        for part in done.extraction.parts
-        for count in part.quantities.values()
-    )
 
 
 def _is_among(rows: Iterable[Judged], done: Done) -> bool:

@@ -7,6 +7,7 @@ can compute a whole new chain, but not one that contains the old checkpoint.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ _canonical = msgspec.msgpack.Encoder().encode
 _sha256 = hashlib.sha256
 
 
-def link(previous: bytes, values: tuple[Any, ...]) -> bytes:
+def link(previous: bytes, values: Sequence[Any]) -> bytes:
     """Return the hash of a row: over a version, the hash before it and its values in order."""
     return _sha256(_VERSION + previous + _canonical(values)).digest()
 

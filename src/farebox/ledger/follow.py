@@ -11,17 +11,19 @@ from pathlib import Path
 import apsw
 
 from farebox.home import Home
-from farebox.journal.folders import remove_passed, remove_writer
+from farebox.journal.folders import pending_bytes, remove_passed, remove_writer
 from farebox.journal.quarantine import copy_gap, copy_records
 from farebox.journal.reader import SETTLED_NS, Batch, JournalReader, Position
-from farebox.ledger.apply import Applied, Applier
+from farebox.ledger.ahead import BATCH_RECORDS, Ahead
+from farebox.ledger.apply import Applied, Applier, NotPlainError
 from farebox.ledger.correcting import weight
-
-BATCH_RECORDS = 500
-"""What is decoded at a time: it bounds memory."""
+from farebox.ledger.preparing import Prepared
 
 TRANSACTION_RECORDS = 12_000
 """What is committed at a time when there is a backlog: it shares syncs and sums."""
+
+AHEAD_BYTES = 16 << 20
+"""How much has to be waiting in a journal for a second process to be worth its start."""
 
 _DATA_ERRORS = (apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError)
 """What SQLite says of values and not of the disk."""
@@ -38,11 +40,15 @@ class Follower:
         applier: Applier,
         *,
         reader: Callable[[Path, Position], JournalReader] = JournalReader,
+        ahead: Callable[[str, Position], Ahead] | None = None,
     ) -> None:
+        """`ahead` starts a process that prepares a writer's backlog."""
         self._journal = home.journal
         self._quarantine = home.path / "quarantine"
         self._applier = applier
         self._make_reader = reader
+        self._start_ahead = ahead
+        self._ahead: Ahead | None = None
         self._readers: dict[str, JournalReader] = {}
         self._looked_at_ns = -1
         self._troubles: dict[str, str] = {}
@@ -64,45 +70,85 @@ class Follower:
 
     def close(self) -> None:
         """Close every segment that is open."""
+        self._drop_ahead()
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
 
     def _follow(self, name: str, reader: JournalReader) -> int:
         before = reader.position
-        first = reader.read(BATCH_RECORDS)
-        self._tell_of_trouble(name, reader)
-        if not (first.entries or first.gaps or first.finished) and first.position == before:
-            return 0
+        first = self._next(name, reader)
+        if isinstance(first, Batch):
+            self._tell_of_trouble(name, reader)
+            if not (first.entries or first.gaps or first.finished) and first.position == before:
+                return 0
         try:
             applied = self._apply(name, reader, before, first)
         except BaseException:
+            self._drop_ahead()
             self._rewind(reader, before)
             raise
         if applied.last is None:
             return 0
         copy_records(reader.folder, applied.left_out, self._quarantine)
         # The commit is durable: synchronous is FULL. Only now may a segment go.
-        if applied.last.finished:
+        if isinstance(applied.last, Batch) and applied.last.finished:
             reader.close()
             del self._readers[name]
             self._troubles.pop(name, None)
             remove_writer(reader.folder, applied.last.position)
         elif reader.position.segment != before.segment:
             remove_passed(reader.folder, reader.position)
+        if applied.records >= TRANSACTION_RECORDS:
+            self._look_ahead(name, reader)
         return applied.records
 
-    def _apply(self, name: str, reader: JournalReader, before: Position, first: Batch) -> Applied:
-        behind_first = reader.position
+    def _next(self, name: str, reader: JournalReader) -> Batch | Prepared:
+        """Return what follows the reader's position, prepared where that was done ahead."""
+        if self._ahead is not None and self._ahead.writer == name:
+            prepared = self._ahead.take(reader.position)
+            if prepared is not None:
+                self._rewind(reader, Position(*prepared.position))
+                return prepared
+            self._drop_ahead()
+        return reader.read(BATCH_RECORDS)
+
+    def _look_ahead(self, name: str, reader: JournalReader) -> None:
+        """Have the rest of a long backlog prepared by another process."""
+        if self._start_ahead is None or self._ahead is not None or name not in self._readers:
+            return
         try:
+            if pending_bytes(reader.folder, reader.position) >= AHEAD_BYTES:
+                self._ahead = self._start_ahead(name, reader.position)
+        except OSError as error:
+            log.warning("the backlog is not prepared ahead: %s", error)
+
+    def _drop_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
+
+    def _apply(self, name: str, reader: JournalReader, before: Position, first: Batch | Prepared) -> Applied:
+        duplicates = False
+        for _ in range(3):
             try:
-                return self._applier.apply(name, self._batches(reader, first))
+                return self._applier.apply(
+                    name, self._batches(name, reader, first), look_for_duplicates=duplicates
+                )
+            except NotPlainError:
+                pass
             except apsw.ConstraintError:
-                self._rewind(reader, behind_first)
-                return self._applier.apply(name, self._batches(reader, first), look_for_duplicates=True)
-        except Exception as error:
-            if not _is_the_datas_fault(error):
-                raise
+                if duplicates:
+                    break
+                duplicates = True
+            except Exception as error:
+                if not _is_the_datas_fault(error):
+                    raise
+                break
+            self._drop_ahead()
+            self._rewind(reader, before)
+            first = reader.read(BATCH_RECORDS)
+        self._drop_ahead()
         return self._apply_around(name, reader, before)
 
     def _apply_around(self, name: str, reader: JournalReader, before: Position) -> Applied:
@@ -124,17 +170,23 @@ class Follower:
                 because = type(error).__name__
                 return self._applier.apply(name, [batch], look_for_duplicates=True, leave_out_because=because)
 
-    def _batches(self, reader: JournalReader, batch: Batch) -> Iterator[Batch]:
+    def _batches(
+        self, name: str, reader: JournalReader, batch: Batch | Prepared
+    ) -> Iterator[Batch | Prepared]:
         """Yield what one transaction takes: everything there is, up to a limit."""
         count = 0
         while True:
-            for gap in batch.gaps:
-                copy_gap(reader.folder, gap, self._quarantine)
-            yield batch
-            count += weight(batch)
-            if len(batch.entries) < BATCH_RECORDS or count >= TRANSACTION_RECORDS:
+            if isinstance(batch, Prepared):
+                yield batch
+                found, count = batch.records, count + batch.records
+            else:
+                for gap in batch.gaps:
+                    copy_gap(reader.folder, gap, self._quarantine)
+                yield batch
+                found, count = len(batch.entries), count + weight(batch)
+            if found < BATCH_RECORDS or count >= TRANSACTION_RECORDS:
                 return
-            batch = reader.read(BATCH_RECORDS)
+            batch = self._next(name, reader)
 
     def _tell_of_trouble(self, name: str, reader: JournalReader) -> None:
         """Log why a writer cannot be read, once for every reason."""

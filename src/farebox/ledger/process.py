@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -23,9 +24,10 @@ from farebox.errors import FareboxError, LedgerError, LedgerLockedError
 from farebox.home import Home, replace_private
 from farebox.journal.folders import stored_ends
 from farebox.journal.wake import Sleeper, Waker
+from farebox.ledger.ahead import BATCH_RECORDS, Ahead
 from farebox.ledger.apply import Applier
 from farebox.ledger.database import open_writer
-from farebox.ledger.follow import BATCH_RECORDS, Follower
+from farebox.ledger.follow import Follower
 from farebox.pricing import load_book
 from farebox.pricing.watching import PriceWatch
 
@@ -98,7 +100,7 @@ def catch_up(home: Home, config: Config) -> int:
             try:
                 book = load_book(config.pricing, home.cache, contracts=config.contracts, state=home.path)
                 applier = Applier(connection, book)
-                follower = Follower(home, applier)
+                follower = Follower(home, applier, ahead=partial(Ahead, home, str(config.file or "")))
                 ends = stored_ends(home.journal)  # traffic may go on for ever, a command may not
                 done = 0
                 while count := follower.step():
@@ -151,7 +153,7 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
     try:
         watch = PriceWatch(home.path, Path(config.file) if config.file else None, home.cache)
         applier = Applier(connection, watch.current())
-        follower = Follower(home, applier)
+        follower = Follower(home, applier, ahead=partial(Ahead, home, str(config.file or "")))
         about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}
         replace_private(run_file, msgspec.json.encode(about))
         settle_memory()

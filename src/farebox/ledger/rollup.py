@@ -146,14 +146,14 @@ class RollUp:
         self._admitted = admitted
         self._hours: dict[int, _Hour] = {}
 
-    def add(self, rows: Sequence[Values], sign: int = 1) -> None:
+    def add(self, rows: Sequence[Sequence[Any]], sign: int = 1) -> None:
         """Add calls, given as the values of `COLUMNS` and maybe more; take them away where `sign` is -1."""
         columns = list(zip(*rows, strict=True))
         numbers = [moment // HOUR_NS for moment in columns[_OCCURRED]]
         if numbers.count(numbers[0]) == len(numbers):
             self._hour(numbers[0]).add(columns, sign)
             return
-        hours: dict[int, list[Values]] = {}
+        hours: dict[int, list[Sequence[Any]]] = {}
         for number, row in zip(numbers, rows, strict=True):
             hours.setdefault(number, []).append(row)
         for number, calls in hours.items():
