@@ -90,3 +90,24 @@ def test_a_connection_that_fails_is_lost_alone() -> None:
         assert len(errors) == 1
 
     asyncio.run(main())
+
+
+def test_one_that_comes_alone_is_served_at_once_and_never_overtakes() -> None:
+    log: list[tuple[str, bytes]] = []
+
+    async def main() -> None:
+        batch = Batch(asyncio.get_running_loop())
+        one = Connection("one", log)
+        batch.add(one, b"0")
+        await asyncio.sleep(0)
+        served = 0
+        while len(log) == served + 1:
+            served += 1
+            batch.add(one, b"%d" % served)
+        assert served > 1  # now and then one waits, to see whether it is still alone
+        batch.add(one, b"next")
+        assert len(log) == served
+        await asyncio.sleep(0)
+        assert log == [("one", b"%d" % number) for number in range(served + 1)] + [("one", b"next")]
+
+    asyncio.run(main())

@@ -2,8 +2,8 @@
 
 Reading from a socket runs through the kernel's network code, which throws ours out of the
 processor's caches: handled between two reads, an exchange takes twice the time that it takes after
-another one. So connections only note what has come, and the loop works through it when everything
-that was ready has been read.
+another one. So while many are busy, connections only note what has come, and the loop works
+through it when everything that was ready has been read. A few are served at once.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import asyncio
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-
 _LARGE = 16 * 1024
+_FEW = 1
+_DIRECT = 10
 
 
 class Receiver(Protocol):
@@ -27,20 +28,30 @@ class Receiver(Protocol):
 class Batch:
     """One event loop's."""
 
-    __slots__ = ("_loop", "_waiting")
+    __slots__ = ("_direct", "_loop", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._waiting: list[tuple[Receiver, bytes]] = []
+        self._direct = 0
+        """How many may be served at once before we look again how many come together."""
 
     def add(self, receiver: Receiver, data: bytes) -> None:
         """Have `receiver.received(data)` called, in order, before the loop waits again."""
         waiting = self._waiting
         if not waiting:
-            self._loop.call_soon(self.run)
+            if self._direct:
+                self._direct -= 1
+                receiver.received(data)
+                return
+            self._loop.call_soon(self._turn)
         waiting.append((receiver, data))
         if len(data) > _LARGE:
             self.run()  # whoever cannot take more must say so before the next read
+
+    def _turn(self) -> None:
+        self._direct = _DIRECT if len(self._waiting) <= _FEW else 0
+        self.run()
 
     def run(self) -> None:
         """Hand out everything that has come; also called when order matters, as before an end."""
