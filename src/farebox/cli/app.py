@@ -26,6 +26,8 @@ _COMMANDS = {
     "verify": "farebox.cli.verify:verify",
     "prices": "farebox.cli.prices:app",
     "rerate": "farebox.cli.rerate:rerate",
+    "ca": "farebox.cli.ca:app",
+    "doctor": "farebox.cli.doctor:doctor",
     "completion": "farebox.cli.completion:completion",
 }
 
@@ -46,6 +48,8 @@ _HELP = {
     "verify": "Check that the ledger is complete and unedited.",
     "rerate": "Show what the prices in force make of unpriced calls; correct them with --apply.",
     "prices": "Look at prices, check them, set, import and update them.",
+    "ca": "Make, install and remove the certificates that interception needs.",
+    "doctor": "Try every client of this machine and look for what is amiss.",
     "completion": "Print or install completion for bash, zsh or fish.",
 }
 

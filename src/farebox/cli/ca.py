@@ -1,0 +1,196 @@
+"""`farebox ca`: the authority of the proxy that `farebox up` runs, and who trusts it.
+
+`farebox run` needs none of this: its command is given what it has to trust and nothing else is told.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from farebox.certificates import authority, bundle, stores
+from farebox.certificates.authority import Authority
+from farebox.certificates.stores import Store
+from farebox.cli.exits import ANSWER_IS_NO, OK, say
+from farebox.cli.options import AsJson, Place
+from farebox.clock import iso
+from farebox.errors import CertificateError
+from farebox.home import Home, write_private
+from farebox.proxy.pins import forget_pins
+
+app = App(name="ca", help="Make, install and remove the certificates that interception needs.")
+
+System = Annotated[bool, Parameter(help="The system's store, which most programs read.", negative="")]
+Nss = Annotated[bool, Parameter(help="The databases of Chromium and Firefox.", negative="")]
+
+
+class CaAnswer(msgspec.Struct):
+    """What `farebox ca show --json` prints."""
+
+    installed: bool
+    name: str | None = None
+    fingerprint: str | None = None
+    root: str | None = None
+    bundle: str | None = None
+    not_after: str | None = None
+    hosts: list[str] = []
+    stores: list[str] = []
+    missing_hosts: list[str] = []
+    """Hosts that the configuration knows and the authority may not speak for: they are tunnelled."""
+
+
+@app.command
+def show(*, place: Place | None = None, as_json: AsJson = False) -> int:
+    """Show the installed authority, who trusts it, and how to use it in a shell."""
+    chosen = place or Place()
+    home = chosen.state()
+    found = authority.installed(home)
+    if found is None:
+        answer = CaAnswer(installed=False)
+    else:
+        wanted = _names(chosen, home)
+        answer = CaAnswer(
+            installed=True,
+            name=found.facts.name,
+            fingerprint=found.facts.fingerprint,
+            root=str(found.root),
+            bundle=str(found.folder / "bundle.pem"),
+            not_after=iso(found.facts.not_after * 1_000_000_000),
+            hosts=list(found.facts.permitted),
+            stores=[store.name for store in _stores(True, True) if store.has(found.facts.fingerprint)],
+            missing_hosts=[name for name in wanted if not found.covers(name)],
+        )
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+    else:
+        print(_render(answer, home))
+    return OK if answer.installed else ANSWER_IS_NO
+
+
+@app.command
+def install(*, system: System = False, nss: Nss = False, place: Place | None = None) -> int:
+    """Make the authority, and put its root into the stores that are asked for."""
+    chosen = place or Place()
+    home = chosen.state()
+    found = authority.installed(home) or _make(chosen, home)
+    _add(found, _stores(system, nss))
+    print(_usage(found, home))
+    return OK
+
+
+@app.command
+def remove(*, place: Place | None = None) -> int:
+    """Take the roots out of every store and delete all authorities: nothing is left behind."""
+    home = (place or Place()).state()
+    folder = home.path / "ca"
+    failed = False
+    for found in authority.every(home):
+        failed |= not _take_out(found)
+    if failed:
+        say("the authority stays until its root is out of every store")
+        return ANSWER_IS_NO
+    shutil.rmtree(folder, ignore_errors=True)
+    forget_pins(home.run / "pinned")
+    shutil.rmtree(home.run / "pinned", ignore_errors=True)
+    print("No certificate of Farebox is left on this machine.")
+    return OK
+
+
+@app.command
+def rotate(*, place: Place | None = None) -> int:
+    """Make a new authority in place of the old one, in the same stores; a running proxy takes it at once."""
+    chosen = place or Place()
+    home = chosen.state()
+    old = authority.installed(home)
+    before = [store for store in _stores(True, True) if old is not None and store.has(old.facts.fingerprint)]
+    fresh = _make(chosen, home)
+    _add(fresh, before)
+    for store in before:
+        if old is not None:
+            store.remove(old.facts.fingerprint)
+    forget_pins(home.run / "pinned")
+    print(_usage(fresh, home))
+    return OK
+
+
+def _make(chosen: Place, home: Home) -> Authority:
+    made = authority.make(home.path / "ca" / authority.INSTALLED, _names(chosen, home))
+    write_private(made.folder / "bundle.pem", bundle.joined(bundle.system_roots(), made.root.read_bytes()))
+    return made
+
+
+def _names(chosen: Place, home: Home) -> tuple[str, ...]:
+    from farebox import catalog
+    from farebox.cli.interception import permitted_names
+
+    return permitted_names(catalog.load(chosen.configuration(home).providers), os.environ)
+
+
+def _stores(system: bool, nss: bool) -> list[Store]:
+    found: list[Store] = []
+    if system:
+        store = stores.system_store()
+        if store is None:
+            raise CertificateError("this system's store of certificates is not known")
+        found.append(store)
+    return found + (stores.nss_stores() if nss else [])
+
+
+def _add(found: Authority, wanted: list[Store]) -> None:
+    for store in wanted:
+        store.add(found.root, found.facts.fingerprint)
+        print(f"{found.facts.name} is in {store.name}")
+
+
+def _take_out(found: Authority) -> bool:
+    """Take a root out of every store it is in; return whether that worked."""
+    well = True
+    candidates = [stores.system_store(), *stores.nss_stores()]
+    for store in candidates:
+        try:
+            if store is not None and store.remove(found.facts.fingerprint):
+                print(f"{found.facts.name} is out of {store.name}")
+        except CertificateError as error:
+            say(str(error))
+            well = False
+    return well
+
+
+def _render(answer: CaAnswer, home: Home) -> str:
+    if not answer.installed:
+        return (
+            "No authority is installed: a proxy of `farebox up` tunnels what it cannot read.\n"
+            "`farebox run` needs none. To make one: farebox ca install [--system] [--nss]"
+        )
+    lines = [
+        f"{answer.name}",
+        f"fingerprint  {answer.fingerprint}",
+        f"root         {answer.root}",
+        f"good until   {answer.not_after}",
+        f"speaks for   {len(answer.hosts)} names of the catalog and the configuration, and no other",
+        f"trusted by   {', '.join(answer.stores) or 'no store'}",
+    ]
+    if answer.missing_hosts:
+        shown = ", ".join(answer.missing_hosts[:4])
+        lines.append(f"not covered  {shown}: tunnelled until you type: farebox ca rotate")
+    return "\n".join(lines)
+
+
+def _usage(found: Authority, home: Home) -> str:
+    from farebox.cli.running import running
+
+    proxy = running(home, "proxy")
+    address = str(proxy.address) if proxy is not None and proxy.address is not None else "127.0.0.1:3273"
+    path = Path(found.folder / "bundle.pem")
+    names = " ".join(f"{name}={path}" for name in bundle.REPLACING[:4])
+    return (
+        f"{found.facts.name}, good until {iso(found.facts.not_after * 1_000_000_000)[:10]}\n"
+        "A program is seen through `farebox up` when it is told where the proxy is and whom to trust:\n"
+        f"  export HTTPS_PROXY=http://{address} NODE_USE_ENV_PROXY=1 NODE_EXTRA_CA_CERTS={found.root}\n"
+        f"  export {names}"
+    )

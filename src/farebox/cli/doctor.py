@@ -1,0 +1,77 @@
+"""`farebox doctor`: try every client of this machine, look for what is amiss, say what to do.
+
+Every check is one line with ✔ or ✘ and, where it failed, the one thing to do. Nothing leaves the
+machine: clients are tried against a provider of our own behind a proxy of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from farebox.cli import answers
+from farebox.cli.exits import ANSWER_IS_NO, OK
+from farebox.cli.options import AsJson, Place
+from farebox.cli.screen import GREEN, RED, paint
+
+
+class Check(msgspec.Struct):
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+    fix: str | None = None
+
+
+class DoctorAnswer(msgspec.Struct):
+    """What `farebox doctor --json` prints."""
+
+    ok: bool
+    clients: list[Check]
+    installation: list[Check]
+    schema: str = "farebox.doctor/1"
+
+
+def doctor(
+    *,
+    clients: Annotated[bool, Parameter(help="Try the clients; it takes a few seconds each.")] = True,
+    place: Place | None = None,
+    as_json: AsJson = False,
+) -> int:
+    """Try every client of this machine and look for what is amiss; 0 only if all is well."""
+    from farebox.cli.doctor_checks import check_installation
+
+    chosen = place or Place()
+    installation = check_installation(chosen)
+    tried: list[Check] = []
+    if clients:
+        from farebox.cli.doctor_clients import try_clients
+
+        tried = try_clients()
+    answer = DoctorAnswer(
+        ok=all(check.ok for check in (*tried, *installation)), clients=tried, installation=installation
+    )
+    if as_json:
+        answers.print_json(answer)
+    else:
+        print(render(answer))
+    return OK if answer.ok else ANSWER_IS_NO
+
+
+def render(answer: DoctorAnswer) -> str:
+    """Return the answer as the terminal shows it."""
+    lines: list[str] = []
+    for title, checks in (("Clients", answer.clients), ("Installation", answer.installation)):
+        if not checks:
+            continue
+        lines.append(title)
+        for check in checks:
+            mark = paint("✔", GREEN) if check.ok else paint("✘", RED)
+            lines.append(f"  {mark} {check.name}{f': {check.detail}' if check.detail else ''}")
+            if check.fix is not None and not check.ok:
+                lines.append(f"      → {check.fix}")
+    lines.append("All is well." if answer.ok else "Something is amiss: see ✘ above.")
+    return "\n".join(lines)
