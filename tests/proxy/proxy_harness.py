@@ -157,7 +157,8 @@ class ProxyThread:
         await self.proxy.drain()
 
     def stop(self) -> None:
-        self.loop.call_soon_threadsafe(self._stop.set)
+        with contextlib.suppress(RuntimeError):  # it has stopped already
+            self.loop.call_soon_threadsafe(self._stop.set)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
