@@ -77,6 +77,7 @@ class Incoming:
             BrokenAnswer: It breaks the policy or its framing. Nothing of `data` is passed on.
         """
         start = b""
+        came = data
         if self.milestone:
             self.milestone = False
         if self.head is None:
@@ -116,7 +117,11 @@ class Incoming:
             data = chunk(content) if self._writing == _CHUNKED else content
             if self.complete:
                 data += self._last()
-        return start + data if start else data
+        if not start:
+            return data
+        if len(start) + len(data) == len(came) and came.startswith(start):
+            return came  # all as it came: no need for a copy
+        return start + data
 
     def end(self) -> bytes | None:
         """The upstream closed: return the last bytes of a body that ends so, None for others."""
