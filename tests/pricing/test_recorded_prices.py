@@ -25,6 +25,7 @@ OVERRULED = {
     "mistral-large-latest": "the alias moved to Mistral Large 3",
     "gpt-4o-audio-preview": "audio has its own rate",
     "grok-4.5": "cached reads cost more when the model was new; a response says so",
+    "grok-4-fast-reasoning": "the alias moved to grok-4.3; a response says what it costs",
     "gpt-5": "priority processing was there from the start",
 }
 """Models for which the second reader is known to be wrong, and why."""

@@ -47,8 +47,8 @@ def stated_by(provider: str, replaying: Any, folder: Path, book: PriceBook) -> I
     direct, judging, recordings = replaying
     catalog = catalogs.load()
     for recording in recordings.load(folder):
-        if not recording.surface.startswith(f"{provider}.") or not recording.plain_http:
-            continue
+        if not recording.surface.startswith(f"{provider}."):
+            continue  # gRPC is among them: the meter reads its messages as it reads JSON
         judged = judging.expected_cost_pico(recording)
         if judged is None or judged[1] != "provider":
             continue
