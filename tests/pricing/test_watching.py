@@ -30,6 +30,16 @@ def test_a_changed_file_is_in_force_at_the_next_look(tmp_path: Path) -> None:
     assert (cost(first), cost(watch.current())) == (10**12, 22 * 10**12)
 
 
+def test_a_file_that_is_made_later_is_in_force_at_the_next_look(tmp_path: Path) -> None:
+    watch = PriceWatch(tmp_path, None)
+    assert cost(watch.current()) is None
+    config = tmp_path / "farebox.yaml"
+    config.write_text("pricing: {my-model: {input_per_1m: 3}}\n")
+    assert cost(watch.current()) == 3 * 10**12
+    config.unlink()
+    assert cost(watch.current()) is None
+
+
 def test_a_bad_file_keeps_the_old_prices_and_says_everything_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,7 +13,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from farebox.config import find_file
 from farebox.errors import Finding, PriceFileError
+from farebox.home import Home
 from farebox.pricing import load_book
 from farebox.pricing.price_folder import folder_of
 from farebox.pricing.updates import folder_of as snapshots_of
@@ -29,12 +31,13 @@ class PriceWatch:
     """The price book in force, followed through changes of the files it is made from."""
 
     def __init__(self, state: Path, config_file: Path | None, cache_dir: Path | None = None) -> None:
-        """Open the book.
+        """Open the book. Without a `config_file` one is looked for each time: it may be made later.
 
         Raises:
             PriceFileError: A first book needs sound files; later ones keep the one before.
         """
         self._state = state
+        self._named = config_file
         self._config = config_file
         self._cache = cache_dir
         self._seen = self._signature()
@@ -62,7 +65,8 @@ class PriceWatch:
 
     def _signature(self) -> tuple[object, ...]:
         """Return what changes when a file does: which one it is, its size, its time."""
-        watched = [_stamp(self._config)] if self._config is not None else []
+        self._config = self._named or find_file(Home(self._state), None)
+        watched: list[object] = [self._config, _stamp(self._config)]
         for folder in (folder_of(self._state), snapshots_of(self._state)):
             stamp = _stamp(folder)
             watched.append(stamp)
