@@ -12,7 +12,7 @@ VALUES_PER_DAY_MAX = 10_000
 """What a dimension may have before the rest of its values that day are counted as `(other)`."""
 
 _DAYS_KEPT = 2
-_CELLS_KEPT = 20_000
+_CELLS_KEPT = 8_000
 
 _OPEN_VALUES = "SELECT DISTINCT value FROM hour_value WHERE dimension = ? AND hour BETWEEN ? AND ?"
 _CELLS_OF_DAY = (
