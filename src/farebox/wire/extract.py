@@ -15,6 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from farebox.catalog.shape import Count, StatedCost, UsageFormat
+from farebox.wire.codes import shown_code
 from farebox.wire.facts import INPUT_LEAVES, OUTPUT_LEAVES, Completeness, Extraction, Part, Quantity
 from farebox.wire.paths import Getter, getter, selector
 from farebox.wire.quantities import Measure, Oddities, count
@@ -213,7 +214,7 @@ class Gathering:
         for read in self.plan.error_code:
             value = read(fields)
             if isinstance(value, str) and value:
-                return value[:_TEXT_MAX]
+                return shown_code(value)
             if isinstance(value, int) and not isinstance(value, bool):
                 return str(value)
         return "error"

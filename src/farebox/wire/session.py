@@ -18,6 +18,7 @@ import msgspec
 from farebox.catalog import Endpoint
 from farebox.catalog.shape import Turn
 from farebox.wire.answers import Parts
+from farebox.wire.codes import shown_code
 from farebox.wire.extract import Context, Gathering, Plan, extraction, plan_for
 from farebox.wire.facts import Completeness, Extraction, Part
 from farebox.wire.framing.largejson import prune
@@ -210,7 +211,7 @@ class SessionMeter:
             for read in plan.error_code:
                 code = read(fields)
                 if isinstance(code, str) and code:
-                    self._error = code[:256]
+                    self._error = shown_code(code)
                     break
 
     def _model_of(self, turn: _TurnPlan) -> str | None:
