@@ -21,6 +21,7 @@ from farebox.config import (
     ProviderConfig,
     find_file,
     load_config,
+    saved_keys,
 )
 from farebox.errors import FareboxError
 from farebox.home import Home
@@ -54,7 +55,7 @@ def read_config(home: Home, path: Path | None = None) -> Config:
         ConfigRefused: With every problem of the file.
     """
     if find_file(home, path) is None:
-        return Config()
+        return Config(keys=saved_keys(home))
     read, write = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()

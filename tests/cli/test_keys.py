@@ -1,0 +1,49 @@
+"""Names for keys: kept privately, used by the proxy, never the key itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from farebox.cli.keys import forget, label, show
+from farebox.cli.options import Place
+from farebox.config import KeyConfig, load_config
+from farebox.errors import ConfigError, UsageError
+from farebox.proxy.configuration import read_config
+
+FINGERPRINT = "0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_label_is_kept_and_reaches_the_proxy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert label(FINGERPRINT, "backend", customer="acme") == 0
+    home = Place().state()
+    assert (home.path / "keys.json").stat().st_mode & 0o777 == 0o600
+    assert read_config(home).keys == {FINGERPRINT: KeyConfig(label="backend", customer="acme")}
+    capsys.readouterr()
+    show()
+    assert capsys.readouterr().out == f"{FINGERPRINT}  label backend  customer acme\n"
+    forget(FINGERPRINT)
+    assert read_config(home).keys == {}
+
+
+def test_the_file_wins_over_what_was_labelled(tmp_path: Path) -> None:
+    label(FINGERPRINT, "backend")
+    (tmp_path / "farebox.yaml").write_text(f'keys: {{"{FINGERPRINT}": {{label: ours, customer: acme}}}}\n')
+    assert load_config(Place().state()).keys == {FINGERPRINT: KeyConfig(label="ours", customer="acme")}
+
+
+@pytest.mark.parametrize("text", ["sk-proj-secret", "0123", "0123456789ABCDEF"])
+def test_what_is_no_fingerprint_is_refused_and_not_repeated(text: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        label(text, "backend")
+    (tmp_path / "farebox.yaml").write_text(f'keys: {{"{text}": {{label: x}}}}\n')
+    with pytest.raises(ConfigError) as found:
+        load_config(Place().state())
+    assert text not in str(refused.value)
+    assert "16 hex digits" in str(found.value)
