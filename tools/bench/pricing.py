@@ -1,6 +1,6 @@
 """Measure rating beside genai-prices and litellm on the same calls, and loading the price book.
 
-    .venv/bin/python tools/bench/pricing.py [--calls 5000]
+    python -m tools.bench.pricing [--calls 5000]
 
 Prints one JSON object. Times are the best of five runs. litellm is no dependency: name a Python that can
 import it in FAREBOX_BENCH_LITELLM, as of a virtual environment made for this, or it is left out and said so.
@@ -111,10 +111,8 @@ def litellm_best_us(parts: list[Part], rounds: int) -> float | None:
     return float(done.stdout.split()[-1])
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=5000)
-    calls = parser.parse_args().calls
+def measure(calls: int = 5000) -> dict[str, float | str | None]:
+    """Return rating and loading in figures, each other library beside ours."""
     book = load_book()
     parts = [
         Part(provider=provider, response_model=model, quantities=quantities)
@@ -155,7 +153,7 @@ def main() -> int:
     ]
     rate_us, genai_us = best_us(ours, calls), best_us(theirs, max(calls // 10, 1))
     litellm_us = litellm_best_us(parts, max(calls // 50, 1))
-    result = {
+    result: dict[str, float | str | None] = {
         "rate_us": round(rate_us, 2),
         "genai_prices_us": round(genai_us, 2),
         "times_genai_prices": round(genai_us / rate_us, 1),
@@ -167,7 +165,13 @@ def main() -> int:
     }
     if litellm_us is None:
         result["litellm"] = "not measured: name a Python that has it in FAREBOX_BENCH_LITELLM"
-    print(json.dumps(result))
+    return result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--calls", type=int, default=5000)
+    print(json.dumps(measure(parser.parse_args().calls)))
     return 0
 
 
