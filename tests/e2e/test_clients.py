@@ -150,6 +150,10 @@ def check(
     ]
     assert found == expected, done.stdout + done.stderr
     assert len(providers.mock.requests) == len(rows)
+    for request in providers.mock.requests:
+        assert request.path.startswith(("/v1/", "/v1beta/", "/model/")), (
+            request.path
+        )  # as the provider has it
     for row in rows:
         assert (row["outcome"], row["status"], row["completeness"]) == ("completed", 200, "final")
         attribution = row["attribution"]

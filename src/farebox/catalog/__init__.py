@@ -65,6 +65,7 @@ class Provider:
         self.hosts = data.hosts
         self.key_headers = data.key_headers
         self.grpc_packages = data.grpc_packages
+        self.path_aliases = data.path_aliases
         self.key_query = data.key_query
         self.error_shape = data.error_shape
         self.base_url_env = data.base_url_env
@@ -193,5 +194,6 @@ def _derive(name: str, spoken: ProviderData, speaks: str) -> ProviderData:
         prices="",
         base_url_env={},
         grpc_packages=(),
+        path_aliases={},
         endpoints=endpoints,
     )

@@ -237,6 +237,9 @@ class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
     grpc_packages: tuple[str, ...] = ()
     """Packages of the gRPC services that only this provider has: their clients cannot name a route."""
     base_url_env: dict[str, str] = {}
+    path_aliases: dict[str, str] = {}
+    """Paths of libraries that expect more in a base-URL variable than others do (`/v1`), and the
+    provider's own for them. Only behind a route of ours: a provider's own name is left alone."""
     headers_env: tuple[str, ...] = ()
     prices: str = ""
     """Whose price rows apply; the provider's own id when empty."""

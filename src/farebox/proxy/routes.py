@@ -46,7 +46,17 @@ class Target:
 class Route:
     """A provider, its origin, and what its requests are changed into."""
 
-    __slots__ = ("_targets", "host", "host_line", "key_headers", "key_query", "name", "origin", "provider")
+    __slots__ = (
+        "_targets",
+        "aliases",
+        "host",
+        "host_line",
+        "key_headers",
+        "key_query",
+        "name",
+        "origin",
+        "provider",
+    )
 
     def __init__(self, provider: Provider, origin: Origin) -> None:
         self.provider = provider
@@ -56,6 +66,8 @@ class Route:
         self.host_line = b"Host: " + origin.authority.encode("ascii")
         self.key_headers = tuple(name.lower().encode() for name in provider.key_headers)
         self.key_query = frozenset(name.encode() for name in provider.key_query)
+        aliases = {} if origin.base_path else provider.path_aliases  # a path of the user's own is theirs
+        self.aliases = {name.encode(): path.encode() for name, path in aliases.items()}
         self._targets: dict[tuple[bytes, bytes], Target] = {}
 
     def target(self, method: bytes, path: bytes) -> Target:
@@ -113,7 +125,8 @@ class Routes:
         route = self._routes.get(segment)
         if route is None:
             return None
-        return route, b"/" + rest if slash else b"/"
+        below = b"/" + rest if slash else b"/"
+        return route, route.aliases.get(below, below)
 
     def find_service(self, path: bytes) -> tuple[Route, bytes] | None:
         """Return the route of a gRPC call, `/package.Service/Method`, by its package."""
