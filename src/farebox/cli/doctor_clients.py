@@ -26,6 +26,7 @@ from farebox.cli.doctor import Check
 from farebox.cli.environment import direct, plan
 from farebox.cli.interception import PASSWORD_VARIABLE, Interception
 from farebox.cli.private_proxy import PrivateProxy
+from farebox.cli.screen import clean
 from farebox.config import Config, InterceptionConfig
 from farebox.home import Home, write_private
 
@@ -82,7 +83,9 @@ CLIENTS = (
     Client("claude", ("-p", "ping"), _AGENT, {},
            {"ANTHROPIC_API_KEY": _KEY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}, 30.0),
     Client("codex", ("exec", "--skip-git-repo-check", "ping"), _AGENT, {}, {"OPENAI_API_KEY": _KEY}, 30.0),
-    Client("gemini", ("-p", "ping"), _AGENT, {}, {"GEMINI_API_KEY": _KEY}, 30.0),
+    Client("gemini", ("-p", "ping"), _AGENT,
+           {".gemini/settings.json": '{"security": {"auth": {"selectedType": "gemini-api-key"}}}'},
+           {"GEMINI_API_KEY": _KEY, "GEMINI_CLI_TRUST_WORKSPACE": "true"}, 30.0),
     Client("aider", ("--message", "ping", "--no-git", "--yes-always", "--model", "gpt-4o"), _AGENT,
            {}, {"OPENAI_API_KEY": _KEY}, 60.0),
 )  # fmt: skip
@@ -102,7 +105,9 @@ def _try(client: Client, environment: Mapping[str, str], seen: list[bytes]) -> C
     before = len(seen)
     with tempfile.TemporaryDirectory(prefix="farebox-doctor-") as folder:
         for name, content in client.files.items():
-            (Path(folder) / name).write_text(content)
+            file = Path(folder) / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
         settings = {"HOME": folder, "CODEX_HOME": folder, "CLAUDE_CONFIG_DIR": folder}
         own = {**environment, **settings, **client.environment}
         process = subprocess.Popen(
@@ -127,7 +132,7 @@ def _try(client: Client, environment: Mapping[str, str], seen: list[bytes]) -> C
         reader.join(2)
     if len(seen) > before:
         return Check(client.program, True, "a call came through")
-    last = b"".join(said).decode("utf-8", "replace").strip().rpartition("\n")[2]
+    last = clean(b"".join(said).decode("utf-8", "replace").strip().rpartition("\n")[2])
     return Check(
         client.program, False, f"no call came through{f' ({last[:160]})' if last else ''}", client.fix
     )
