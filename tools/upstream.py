@@ -536,8 +536,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9001)
+    parser.add_argument("--tls", metavar="PEM", help="certificate, chain and key")
     options = parser.parse_args()
-    upstream = MockUpstream(BenchAnswers(), host=options.host, port=options.port, keep_requests=False)
+    tls = None
+    if options.tls:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(options.tls)
+    upstream = MockUpstream(
+        BenchAnswers(), host=options.host, port=options.port, keep_requests=False, tls=tls
+    )
     with contextlib.suppress(KeyboardInterrupt):
         _run(upstream.serve(lambda: print(f"mock upstream at {upstream.url}", flush=True)))
 

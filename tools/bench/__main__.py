@@ -25,6 +25,9 @@ TARGETS = (
     ("idling", "idle_cpu_pct", "≤ 0.3 %"),
     ("ledger rows a second", "ledger_rows_s", "≥ 30,000"),
     ("queries", "query_ms", "each ≤ 200 ms"),
+    ("rating a call, loading the prices", "rating", "≤ 5 µs, ≥ 10 × the libraries; ≤ 60 ms, ≤ 12 MiB"),
+    ("re-rating a million calls", "rerating", "≤ 30 s"),
+    ("interception beside mitmproxy", "interception", "≥ 25 × its rate, 0.1 × its latency, ≤ 120 MB"),
 )
 
 
@@ -32,24 +35,34 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--quick", action="store_true", help="shorter runs")
-    parser.add_argument("--only", choices=("proxy", "ledger"), help="one half of it")
+    parser.add_argument("--only", choices=("proxy", "interception", "ledger", "pricing"), help="one part")
     options = parser.parse_args()
 
     def tell(what: str) -> None:
         print(f"… {what}", file=sys.stderr, flush=True)
 
     found: dict[str, Any] = {}
-    if options.only != "ledger":
+    if options.only in (None, "proxy"):
         found.update(
             proxy.measure(2 if options.quick else 8, 50_000 if options.quick else 200_000, tell=tell)
         )
-    if options.only != "proxy":
+    if options.only in (None, "interception"):
+        from tools.bench import interception
+
+        found.update(interception.measure(1.5 if options.quick else 4, tell=tell))
+    if options.only in (None, "ledger"):
         from tools.bench import ledger
 
         rows = int(os.environ.get("FAREBOX_BENCH_ROWS", "200000" if options.quick else "5000000"))
         tell(f"ledger with {rows} rows")
         measured = ledger.measure(rows)
         found.update({key: measured[key] for key in ("ledger_rows_s", "query_ms") if key in measured})
+    if options.only in (None, "pricing"):
+        from tools.bench import pricing, rerating
+
+        tell("rating and re-rating")
+        found["rating"] = pricing.measure()
+        found["rerating"] = rerating.measure(100_000 if options.quick else 1_000_000)
     if options.json:
         print(json.dumps(found))
         return 0
