@@ -16,6 +16,7 @@ from farebox.ledger import verify
 from farebox.ledger.reader import Filter, LedgerReader
 
 ROUNDS = int(os.environ.get("FAREBOX_FAULT_ROUNDS", "4"))
+pytestmark = pytest.mark.timeout(300 + 10 * ROUNDS)
 STREAMS = 50
 
 

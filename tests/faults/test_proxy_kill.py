@@ -28,6 +28,7 @@ from farebox.ledger import catch_up, verify
 from farebox.ledger.reader import Filter, LedgerReader
 
 ROUNDS = int(os.environ.get("FAREBOX_FAULT_ROUNDS", "3"))
+pytestmark = pytest.mark.timeout(300 + 10 * ROUNDS)
 STREAMS = 50
 CHAT = "/openai/v1/chat/completions"
 JSON = "Content-Type: application/json"

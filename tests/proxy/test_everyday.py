@@ -23,11 +23,17 @@ def chat(**extra: object) -> bytes:
     return json.dumps({"model": "gpt-4o", "messages": [], **extra}).encode()
 
 
-def settled(meter: Any, body: bytes, answer: Any, status: int = 200) -> list[dict[str, Any]]:
+def settled(
+    meter: Any, body: bytes, answer: Any, status: int = 200, *, heads: str = "same"
+) -> list[dict[str, Any]]:
     """Make three calls on one connection; return what was recorded but for times and identifiers."""
+    serial = iter(range(100))
 
     def respond(request: Request) -> Reply:
-        return mock.json_reply(answer, status=status)
+        reply = mock.json_reply(answer, status=status)
+        if heads == "other":
+            reply.headers = (*reply.headers, (b"x-serial", b"%d" % next(serial)))
+        return reply
 
     with serving(respond, meter=meter) as (_, proxy), proxy.connect() as client:
         for _ in range(3):
@@ -62,6 +68,7 @@ def settled(meter: Any, body: bytes, answer: Any, status: int = 200) -> list[dic
 def test_the_short_way_records_what_the_meter_records(body: bytes, answer: Any, status: int) -> None:
     short = settled(Meter, body, answer, status)
     assert short == settled(Own, body, answer, status)
+    assert short == settled(Meter, body, answer, status, heads="other")
     assert short[0] == short[1] == short[2]
 
 

@@ -230,7 +230,7 @@ def test_a_restart_fails_no_request(home: Home, way: str) -> None:
 def test_a_proxy_without_a_journal_says_so(home: Home, upstream: MockUpstream) -> None:
     program = (
         "import sys; from farebox.errors import JournalError; from farebox.proxy import process, __main__\n"
-        "def fails(folder): raise JournalError('read-only')\n"
+        "def fails(folder, **_): raise JournalError('read-only')\n"
         "process.JournalWriter = fails; sys.exit(__main__.run())"
     )
     proxy = ProxyProcess(home, configured(upstream.url), program=("-c", program)).ready()

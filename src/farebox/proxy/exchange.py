@@ -251,13 +251,14 @@ class Exchange:
         return Incoming(self.prepared, outgoing.meter, injected=outgoing.injected)
 
     def take_whole(self, data: bytes) -> bool:
-        """Take in an everyday answer that came whole, under a head that is known and goes as it came.
-
-        Returns whether it was one.
-        """
+        """Take in an everyday answer that came whole and goes as it came; return whether it was one."""
         prepared = self.prepared
         head = prepared.answer_head
-        if len(data) != prepared.whole_size or not data.startswith(head) or self.proxy.draining:
+        if len(data) != prepared.whole_size or not data.startswith(head):
+            if not prepared.is_whole(data):
+                return False
+            head = prepared.answer_head
+        if self.proxy.draining:
             return False
         everyday = prepared.everyday
         try:

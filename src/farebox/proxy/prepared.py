@@ -11,10 +11,11 @@ from typing import Any
 
 from farebox.journal.records import Intent, spelled
 from farebox.proxy.attribution import Callers, find_key, retry_count
+from farebox.proxy.heads import read_response
 from farebox.proxy.routes import Route
 from farebox.proxy.whose import NOBODY, Attribution
 from farebox.wire.glance import everyday_for
-from farebox.wire.http_policy import Headers, RequestHead, ResponseHead
+from farebox.wire.http_policy import Headers, Refusal, RequestHead, ResponseHead
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
@@ -123,6 +124,18 @@ class Prepared:
             plain = fields.get(b"content-type", b"")[:16] == b"application/json"
             if as_it_came and plain and b"content-encoding" not in fields:
                 self.whole_size = len(head) + answer.content_length
+
+    def is_whole(self, data: bytes) -> bool:
+        """Return whether `data` is a whole answer that can go as it came, and remember its head."""
+        end = data.find(b"\r\n\r\n") + 4
+        if end == 3:
+            return False
+        head = data[:end]
+        answer = read_response(head, to_head=self.request.method == b"HEAD")
+        if isinstance(answer, Refusal) or answer.status < 200:
+            return False
+        self.remember(head, answer)
+        return len(data) == self.whole_size
 
     def origin(self, event_id: bytes, occurred_at_ns: int, whose: Attribution) -> bytes:
         """Return the fields that every record of an exchange begins with, as a journal has them."""
