@@ -380,3 +380,79 @@ def _text(message: Any) -> bytes:
     header = bytes([0x81, size]) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big")
     assert size < 65536
     return header + payload
+
+
+def test_a_socket_inside_intercepted_tls_is_metered(tmp_path: Any) -> None:
+    import ssl
+    import threading
+
+    from interception_harness import HOST, intercepting
+    from proxy_harness import certificate, server_tls
+
+    from farebox.wire.upgrade import accept_of
+
+    folder = tmp_path / "provider"
+    folder.mkdir()
+    ca_file, cert_file, key_file = certificate(folder, HOST)
+    context = server_tls(cert_file, key_file)
+    frames = _text(created(1)[1]) + _text(done(1)[1])
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with context.wrap_socket(connection, server_side=True) as wrapped:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += wrapped.recv(65536)
+            wrapped.sendall(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: " + accept_of(b"AAAAAAAAAAAAAAAAAAAAAA==") + b"\r\n\r\n" + frames
+            )
+            try:
+                while wrapped.recv(65536):
+                    pass
+            except (ssl.SSLError, OSError):
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        place = f"127.0.0.1:{listener.getsockname()[1]}"
+        with intercepting(
+            lambda _: json_reply({}),
+            tmp_path,
+            addresses={HOST: place},
+            trusts_mock=False,
+            trusts=str(ca_file),
+        ) as setting:
+            with setting.secured() as client:
+                client.send(client.head("GET", "/v1/realtime?model=gpt-realtime", *UPGRADE))
+                assert client.until(frames).endswith(frames)
+            turn, whole = setting.proxy.settled(2)
+    assert turn.host == HOST and turn.extraction.completeness == "final"
+    assert turn.extraction.parts[0].input_tokens == 10
+    assert whole.extraction.not_billable_because == "session" or whole.outcome == "client_disconnected"
+
+
+def test_a_key_is_on_no_record_whichever_way_a_socket_ends() -> None:
+    canary = "sk-canary-0123456789"
+    carriers = (
+        (f"Authorization: Bearer {canary}",), (f"api-key: {canary}",), (f"x-goog-api-key: {canary}",),
+        (f"Cookie: key={canary}",), (f"Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.{canary}",),
+    )  # fmt: skip
+    endings = (
+        lambda _: json_reply({"error": {"message": canary}}, 401),
+        lambda _: json_reply({"error": canary}, 500),
+        lambda _: json_reply({}, 200),
+    )
+    for respond in endings:
+        with serving(respond) as (_, proxied):
+            for number, headers in enumerate(carriers, 1):
+                with proxied.connect() as client:
+                    client.get(f"/openai/v1/realtime?model=x&key={canary}", *UPGRADE, *headers)
+                    proxied.settled(number)
+            assert canary not in repr(proxied.journal.entries)
+    with ProxyThread({"openai": ProviderConfig(upstream="http://127.0.0.1:9")}) as proxied:
+        with proxied.connect() as client:
+            answer = client.get(f"/openai/v1/realtime?key={canary}", *UPGRADE, *carriers[0])
+            assert canary.encode() not in answer.body
+        proxied.settled(1)
+        assert canary not in repr(proxied.journal.entries)
