@@ -102,6 +102,8 @@ def test_something_amiss_is_status_1_and_shown(home: Home, capsys: pytest.Captur
     out = capsys.readouterr().out
     assert "✘ pinned client: okhttp" in out
     assert "→ give it a base URL" in out
+    assert doctor(clients=False, retry=True, place=Place(home=home.path)) == 0
+    assert Pins(home.run / "pinned").find("api.openai.com", "okhttp") is None
 
 
 def test_the_answer_reads_like_a_list() -> None:

@@ -38,6 +38,9 @@ class DoctorAnswer(msgspec.Struct):
 def doctor(
     *,
     clients: Annotated[bool, Parameter(help="Try the clients; it takes a few seconds each.")] = True,
+    retry: Annotated[
+        bool, Parameter(help="Forget pinned clients, so that each is intercepted again.", negative="")
+    ] = False,
     place: Place | None = None,
     as_json: AsJson = False,
 ) -> int:
@@ -45,6 +48,10 @@ def doctor(
     from farebox.cli.doctor_checks import check_installation
 
     chosen = place or Place()
+    if retry:
+        from farebox.proxy.pins import forget_pins
+
+        forget_pins(chosen.state().run / "pinned")
     installation = check_installation(chosen)
     tried: list[Check] = []
     if clients:

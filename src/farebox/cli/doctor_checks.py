@@ -166,8 +166,8 @@ def check_pins(home: Home) -> list[Check]:
         )
         detail = f"{who} accepts only {pin.host}'s own certificate ({pin.reason}); its calls pass unseen"
         fix = (
-            "give it a base URL of the proxy instead, as farebox run does, or let it trust the bundle of "
-            "farebox ca show; then farebox ca rotate tries it again"
+            "give it a base URL of the proxy instead, or let it trust the bundle of farebox ca show; "
+            "farebox doctor --retry has it tried again"
         )
         checks.append(Check("pinned client", False, detail, fix))
     return checks
