@@ -27,7 +27,7 @@ from farebox.ledger.sealing import Seals
 CORRECTING = frozenset({records.RERATE, records.ESTIMATE})
 """Types of records that concern calls which are in the ledger already."""
 
-SEQS_PER_RECORD = 24
+SEQS_PER_RECORD = 100
 """How many calls one request names, so that a transaction's limit in records bounds its work."""
 
 REFUSED = "rerate_refused"

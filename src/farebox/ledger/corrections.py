@@ -235,8 +235,7 @@ class Corrections:
             after.append(corrected(now, change.replaced))
         self._connection.executemany(_INSERT, stored)
         self._last_id += len(stored)
-        rollup.add(after)
-        rollup.add(before, sign=-1)
+        rollup.change(before, after)
         return head
 
 

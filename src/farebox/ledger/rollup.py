@@ -104,17 +104,29 @@ class _Hour:
         self._of_cell: list[_ByModel] = []
         """For each cell, the sums of its model."""
 
-    def add(self, columns: Sequence[Sequence[Any]], sign: int) -> None:
+    def add(self, columns: Sequence[Sequence[Any]]) -> None:
         """Add calls of this hour, given as columns."""
         seqs = columns[_SEQ]
         amounts = list(map(lanes, *[columns[at] for at in _LANES_OF]))
-        if sign < 0:
-            amounts = [-amount for amount in amounts]
+        places = self.cells.places(_cells_of(columns), amounts, seqs)
+        self._add_beside_cells(columns, amounts, places)
+
+    def change(self, before: Sequence[Sequence[Any]], after: Sequence[Sequence[Any]]) -> None:
+        """Take in what calls have become: only their state and what is added up can be another."""
+        seqs = after[_SEQ]
+        old = list(map(lanes, *[before[at] for at in _LANES_OF]))
+        new = list(map(lanes, *[after[at] for at in _LANES_OF]))
+        self.cells.places(_cells_of(before), [-amount for amount in old], seqs)
+        places = self.cells.places(_cells_of(after), new, seqs)
+        self._add_beside_cells(after, [b - a for a, b in zip(old, new, strict=True)], places)
+
+    def _add_beside_cells(
+        self, columns: Sequence[Sequence[Any]], amounts: Sequence[int], places: Sequence[int]
+    ) -> None:
+        seqs = columns[_SEQ]
         self.all.add(("",) * len(seqs), amounts, seqs)
         for name, table in self.open.items():
             table.add(columns[_AT[name]], amounts, seqs)
-        cells = zip(*[columns[_AT[name]] for name in CELL], strict=True)
-        places = self.cells.places(cells, amounts, seqs)
         of_cell = self._tables_of_cells()
         minutes = [moment // MINUTE_NS for moment in columns[_OCCURRED]]
         projects, customers, keys = columns[_AT["project"]], columns[_AT["customer"]], columns[_AT["key"]]
@@ -139,6 +151,10 @@ class _Hour:
         return known
 
 
+def _cells_of(columns: Sequence[Sequence[Any]]) -> Iterable[tuple[Any, ...]]:
+    return zip(*[columns[_AT[name]] for name in CELL], strict=True)
+
+
 class RollUp:
     """The sums of one transaction."""
 
@@ -146,18 +162,27 @@ class RollUp:
         self._admitted = admitted
         self._hours: dict[int, _Hour] = {}
 
-    def add(self, rows: Sequence[Sequence[Any]], sign: int = 1) -> None:
-        """Add calls, given as the values of `COLUMNS` and maybe more; take them away where `sign` is -1."""
+    def add(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Add calls, given as the values of `COLUMNS` and maybe more."""
         columns = list(zip(*rows, strict=True))
         numbers = [moment // HOUR_NS for moment in columns[_OCCURRED]]
         if numbers.count(numbers[0]) == len(numbers):
-            self._hour(numbers[0]).add(columns, sign)
+            self._hour(numbers[0]).add(columns)
             return
         hours: dict[int, list[Sequence[Any]]] = {}
         for number, row in zip(numbers, rows, strict=True):
             hours.setdefault(number, []).append(row)
         for number, calls in hours.items():
-            self._hour(number).add(list(zip(*calls, strict=True)), sign)
+            self._hour(number).add(list(zip(*calls, strict=True)))
+
+    def change(self, before: Sequence[Sequence[Any]], after: Sequence[Sequence[Any]]) -> None:
+        """Take in what the calls of `before` have become in `after`, in the same order."""
+        hours: dict[int, list[int]] = {}
+        for place, row in enumerate(after):
+            hours.setdefault(row[_OCCURRED] // HOUR_NS, []).append(place)
+        for number, places in hours.items():
+            old, new = ([rows[place] for place in places] for rows in (before, after))
+            self._hour(number).change(list(zip(*old, strict=True)), list(zip(*new, strict=True)))
 
     def _hour(self, number: int) -> _Hour:
         hour = self._hours.get(number)
