@@ -140,7 +140,7 @@ REQUESTS: dict[str, str] = {
     "preflight": head("Access-Control-Request-Method: POST").replace("POST", "OPTIONS", 1),
     # Another protocol altogether
     "tls": "\x16\x03\x01\x02\x00\x01\x00\x01",
-    "http/2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "http/2 that is not": "PRI * HTTP/2.0\r\nHost: {host}\r\n\r\nSM\r\n\r\n",
 }
 
 
