@@ -152,8 +152,9 @@ class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     not_billable: tuple[NotBillable, ...] = ()
     need: tuple[str, ...] = ()
     """Usage fields whose absence means unknown, not nought (Ollama's warm prompt)."""
-    estimates: tuple[Literal["input", "output"], ...] = ()
-    """Sides that are charged by the token although nothing states them; those of `tokens` when empty."""
+    estimates: tuple[Literal["input", "output", "nothing"], ...] = ()
+    """Sides worth an estimate where nothing states them; those of `tokens` when empty. `nothing` for
+    pictures and sound: their bytes say nothing about tokens."""
     output_optional: bool = False
     """Usage without an output count is whole: there is none (embeddings), or noughts are left out.
     Otherwise it is partial, unless the provider's total says that nothing is missing."""

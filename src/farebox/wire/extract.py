@@ -300,7 +300,7 @@ def extraction(
         completeness, reason = "none", reason or "no_usage_in_response"
     elif completeness == "final" and oddities.invalid is not None:
         completeness, reason = "partial", f"unusable_quantity:{oddities.invalid}"
-    lacks = _lacks(plan, parts, streamed=streamed) if completeness != "final" else ()
+    lacks = _lacks(plan, parts, said=usage is not None, streamed=streamed) if completeness != "final" else ()
     billable, because = True, None
     # A stream that says "in progress" and breaks off has been served all the same.
     for read, values, why in () if streamed else plan.not_billable:
@@ -326,8 +326,13 @@ def extraction(
     )
 
 
-def _lacks(plan: Plan, parts: list[Part], *, streamed: bool) -> tuple[str, ...]:
-    """Return the sides of an answer without its whole usage whose tokens nobody stated."""
+def _lacks(plan: Plan, parts: list[Part], *, said: bool, streamed: bool) -> tuple[str, ...]:
+    """Return the sides of an answer without its whole usage whose tokens nobody stated.
+
+    Where noughts are left out, usage that was `said` and holds no count says nought.
+    """
+    if said and plan.format.output_optional and not streamed:
+        return ()
     stated: set[str] = set()
     for part in parts:
         stated.update(part.quantities)
