@@ -206,9 +206,11 @@ def test_headers_that_http2_forbids_end_the_stream_or_the_connection(bad: tuple[
 
 def test_a_reset_passes_with_its_reason_both_ways() -> None:
     reasons: list[int] = []
+    asked = threading.Event()
 
     def serve(server: End) -> None:
         first = server.until(RequestReceived).stream_id
+        asked.set()
         reasons.append(server.until(StreamReset, first).error_code)
         second = server.until(RequestReceived).stream_id
         server.h2.reset_stream(second, ErrorCodes.ENHANCE_YOUR_CALM)
@@ -218,7 +220,7 @@ def test_a_reset_passes_with_its_reason_both_ways() -> None:
 
     with proxied(serve) as (client, running):
         first = client.ask(authority(running))
-        running.settle(lambda: len(running.journal.intents) == 1)
+        assert asked.wait(20)
         client.h2.reset_stream(first, ErrorCodes.NO_ERROR)
         client.flush()
         assert running.settled(1)[0].outcome == "client_disconnected"
