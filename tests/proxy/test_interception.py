@@ -66,6 +66,21 @@ def test_the_certificate_is_for_this_host_and_short_lived(tmp_path: Path) -> Non
     assert kept == {"root.pem", "intermediate.pem", "intermediate.key", "authority.json"}
 
 
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [(["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"), (["h2"], "h2"), (["spdy/1"], None)],
+)
+def test_http2_is_for_clients_that_offer_nothing_else(
+    offered: list[str], chosen: str | None, tmp_path: Path
+) -> None:
+    with intercepting(answering, tmp_path) as setting:
+        context = ssl.create_default_context(cafile=str(setting.root))
+        context.set_alpn_protocols(offered)
+        with setting.secured(context=context) as client:
+            sock: Any = client.socket
+            assert sock.selected_alpn_protocol() == chosen
+
+
 def test_a_stream_passes_event_by_event(tmp_path: Path) -> None:
     release = threading.Event()
 
