@@ -55,8 +55,8 @@ class Processes:
             self._asked.put(((tuple(theirs[:2]), tuple(ours[:2])), tell))
 
     def close(self) -> None:
+        """Let the thread end by itself: it may be in the middle of a pause."""
         self._asked.put(None)
-        self._thread.join(2)
 
     def _run(self) -> None:
         while True:

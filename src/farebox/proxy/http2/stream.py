@@ -41,7 +41,6 @@ class Stream:
     status = 0
     grpc_status: int | None = None
     ended = False
-    first_byte_due = False
 
     def __init__(self, server: ServerConnection, stream_id: int, judged: Judged, prepared: Prepared) -> None:
         self.server = server
