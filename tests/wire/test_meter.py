@@ -219,9 +219,17 @@ def test_prompts_and_answers_are_not_in_the_result() -> None:
     deep = {"inputTextTokenCount": 4, "results": [{"tokenCount": 5, "outputText": canary}]}
     details = {"generated_tokens": 5, "tokens": [canary]}
     for provider, path, body in (
-        ("openai", "/v1/responses", {"output": [{"content": canary}], "usage": {"input_tokens": 3, "output_tokens": 2}}),
+        (
+            "openai",
+            "/v1/responses",
+            {"output": [{"content": canary}], "usage": {"input_tokens": 3, "output_tokens": 2}},
+        ),
         ("ollama", "/api/chat", {"message": {"content": canary}, "eval_count": 3, "prompt_eval_count": 1}),
-        ("watsonx", "/ml/v1/text/generation", {"results": [{"text": canary, "input_token_count": 3, "generated_token_count": 1}]}),
+        (
+            "watsonx",
+            "/ml/v1/text/generation",
+            {"results": [{"text": canary, "input_token_count": 3, "generated_token_count": 1}]},
+        ),
         ("bedrock", "/model/m/invoke", deep),
         ("huggingface", "/", [{"generated_text": canary, "details": details}]),
     ):

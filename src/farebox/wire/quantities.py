@@ -221,9 +221,7 @@ class Measure:
         self._flag_unknown(usage, oddities)
         return leaves
 
-    def _check_output(
-        self, usage: dict[str, Any], leaves: dict[str, Quantity], oddities: Oddities
-    ) -> None:
+    def _check_output(self, usage: dict[str, Any], leaves: dict[str, Quantity], oddities: Oddities) -> None:
         """Note that the output is not stated, unless the provider's total says there was none."""
         if _INPUTS.isdisjoint(leaves):
             return
