@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 from calls import MINUTE, NOON, SECOND, OnePriceBook, TestLedger, batch, done, intent_of
 
@@ -81,11 +82,22 @@ def test_a_call_begun_and_not_ended_is_no_row_until_its_writer_is_dead(ledger: T
 
 def test_what_a_dead_writer_had_seen_of_a_stream_is_kept_as_partial(ledger: TestLedger) -> None:
     exchange = done()
-    seen = Partial(event_id=exchange.event_id, at_ns=NOON + 9 * SECOND, extraction=exchange.extraction)
+    so_far = msgspec.structs.replace(exchange.extraction, completeness="partial", reason="in_progress")
+    seen = Partial(event_id=exchange.event_id, at_ns=NOON + 9 * SECOND, extraction=so_far)
     ledger.applier.apply(WRITER, [batch(intent_of(exchange), seen)])
     ledger.applier.apply(WRITER, [Batch([], [], Position(1, 2_000, 3), True)])
     (row,) = LedgerReader(ledger.home).calls(Filter())
     assert (row.outcome, row.completeness, row.completeness_reason) == ("unknown", "partial", "writer_died")
+    assert row.input_tokens == 10 and row.cost_pico == 37_500_000
+
+
+def test_a_stream_that_had_said_its_end_is_all_there_though_its_writer_died(ledger: TestLedger) -> None:
+    exchange = done()
+    seen = Partial(event_id=exchange.event_id, at_ns=NOON + 9 * SECOND, extraction=exchange.extraction)
+    ledger.applier.apply(WRITER, [batch(intent_of(exchange), seen)])
+    ledger.applier.apply(WRITER, [Batch([], [], Position(1, 2_000, 3), True)])
+    (row,) = LedgerReader(ledger.home).calls(Filter())
+    assert (row.outcome, row.completeness, row.completeness_reason) == ("unknown", "final", None)
     assert row.input_tokens == 10 and row.cost_pico == 37_500_000
 
 

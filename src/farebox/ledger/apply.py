@@ -500,7 +500,8 @@ def _as_unknown(begun: _Pending) -> Done:
         partial = records.decode_partial(begun.partial)
         ended_at_ns = partial.at_ns
         extraction = partial.extraction
-        if extraction.completeness != "none":
+        # A stream that had said its end is all there: only its record is missing.
+        if extraction.completeness not in ("none", "final"):
             extraction = msgspec.structs.replace(extraction, completeness="partial", reason="writer_died")
     return Done(
         **msgspec.structs.asdict(intent),
