@@ -27,6 +27,7 @@ TARGETS = (
     ("queries", "query_ms", "each ≤ 200 ms"),
     ("rating a call, loading the prices", "rating", "≤ 5 µs, ≥ 10 × the libraries; ≤ 60 ms, ≤ 12 MiB"),
     ("re-rating a million calls", "rerating", "≤ 30 s"),
+    ("slow streams open at once", "slow_streams", "none fails, p99 of others within 2 × of idle"),
     ("interception beside mitmproxy", "interception", "≥ 25 × its rate, 0.1 × its latency, ≤ 120 MB"),
 )
 
@@ -35,7 +36,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--quick", action="store_true", help="shorter runs")
-    parser.add_argument("--only", choices=("proxy", "interception", "ledger", "pricing"), help="one part")
+    parser.add_argument(
+        "--only", choices=("proxy", "streams", "interception", "ledger", "pricing"), help="one part"
+    )
     options = parser.parse_args()
 
     def tell(what: str) -> None:
@@ -46,6 +49,11 @@ def main() -> int:
         found.update(
             proxy.measure(2 if options.quick else 8, 50_000 if options.quick else 200_000, tell=tell)
         )
+    if options.only in (None, "streams"):
+        from tools.bench import streams
+
+        tell("thousands of slow streams")
+        found.update(streams.measure(2 if options.quick else 8))
     if options.only in (None, "interception"):
         from tools.bench import interception
 
