@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from farebox.clock import uuid7
 from farebox.proxy import answers, recording
+from farebox.proxy.between import Between
 from farebox.proxy.bodies import FramingError
 from farebox.proxy.deaf import DeafMeter
 from farebox.proxy.incoming import BrokenAnswer, Incoming
@@ -20,8 +21,6 @@ from farebox.proxy.prepared import Prepared
 from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:
-    import asyncio
-
     from farebox.journal.records import Outcome
     from farebox.proxy.client import ClientConnection
     from farebox.proxy.deaf import ExchangeMeter
@@ -46,7 +45,7 @@ def begin(proxy: Proxy, client: ClientConnection, request: RequestHead) -> Prepa
     return Prepared(request, *found, proxy.fingerprints, proxy.journal.source)
 
 
-class Exchange:
+class Exchange(Between):
     """One HTTP attempt, from its accepted head to its DONE record."""
 
     # What most exchanges never change.
@@ -72,8 +71,6 @@ class Exchange:
     """A whole request that waits for a connection."""
     keep_client = False
     """Whether the client's connection can serve another request after the answer."""
-    upstream: UpstreamConnection | None = None
-    connecting: asyncio.Task[None] | None = None
     replay: bytes | None = None
     """The request as sent, while a second try would be safe."""
     answered = False
@@ -426,30 +423,6 @@ class Exchange:
         """End without a record: no upstream was contacted, nobody was answered."""
         self.ended = True
         self.proxy.in_flight -= 1
-
-    def drop_upstream(self) -> None:
-        if self.connecting is not None:
-            self.connecting.cancel()
-            self.connecting = None
-        upstream, self.upstream = self.upstream, None
-        if upstream is not None:
-            upstream.abort()
-
-    # Backpressure: who cannot take more is not sent more.
-
-    def client_full(self) -> None:
-        if self.upstream is not None:
-            self.upstream.pause_reading()
-
-    def client_drained(self) -> None:
-        if self.upstream is not None:
-            self.upstream.resume_reading()
-
-    def upstream_full(self) -> None:
-        self.client.pause_reading()
-
-    def upstream_drained(self) -> None:
-        self.client.resume_reading()
 
     # Once a second: limits in time, PARTIAL records.
 

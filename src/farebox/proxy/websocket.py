@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from farebox.proxy import answers
 from farebox.proxy.attempt import Attempt
+from farebox.proxy.between import Between
 from farebox.proxy.deaf import DeafMeter
 from farebox.proxy.incoming import BrokenAnswer, Incoming
 from farebox.proxy.whose import Attribution, whose_call
@@ -23,8 +24,6 @@ from farebox.wire.session import SessionMeter
 from farebox.wire.upgrade import judge_switch, judge_upgrade
 
 if TYPE_CHECKING:
-    import asyncio
-
     from farebox.journal.records import Outcome
     from farebox.proxy.client import ClientConnection
     from farebox.proxy.deaf import ExchangeMeter
@@ -57,10 +56,9 @@ def open_socket(proxy: Proxy, client: ClientConnection, prepared: Prepared, earl
     Socket(proxy, client, prepared, early)
 
 
-class Socket:
+class Socket(Between):
     """One WebSocket, in an exchange's place."""
 
-    upstream: UpstreamConnection | None = None
     answer: Incoming | None = None
     """The upstream's answer where it did not switch protocols."""
     turn: Attempt | None = None
@@ -81,7 +79,6 @@ class Socket:
         """What the client sent before it knew whether it may."""
         self.head = b""
         self.touched = proxy.tick
-        self.connecting: asyncio.Task[None] | None
         target = prepared.target
         self.meter = SessionMeter(target.endpoint, target.path, prepared.query, prepared.meter_headers)
         self.from_client: Messages | None = None
@@ -298,12 +295,7 @@ class Socket:
         """Write the session's own entry and let go of the upstream."""
         self.ended = True
         self.proxy.in_flight -= 1
-        if self.connecting is not None:
-            self.connecting.cancel()
-            self.connecting = None
-        upstream, self.upstream = self.upstream, None
-        if upstream is not None:
-            upstream.abort()
+        self.drop_upstream()
         return self.session.done(self.whose(), outcome, extraction, status=status, error_class=error_class)
 
     def end_session(self, outcome: Outcome, error_class: str | None) -> int:
@@ -367,22 +359,6 @@ class Socket:
 
     def cut_off(self) -> None:
         self.break_off("timed_out", "proxy_stopped")
-
-    # Backpressure: who cannot take more is not sent more.
-
-    def client_full(self) -> None:
-        if self.upstream is not None:
-            self.upstream.pause_reading()
-
-    def client_drained(self) -> None:
-        if self.upstream is not None:
-            self.upstream.resume_reading()
-
-    def upstream_full(self) -> None:
-        self.client.pause_reading()
-
-    def upstream_drained(self) -> None:
-        self.client.resume_reading()
 
     def sweep(self, now: float) -> None:
         """Once a second: limits in time."""
