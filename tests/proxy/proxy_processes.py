@@ -98,5 +98,13 @@ def configured(upstream: str, *more: str, provider: str = "openai") -> str:
     return "\n".join(lines) + "\n"
 
 
+def pss_kb(pid: int) -> int:
+    """Return a process' proportional set size in KB."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    raise AssertionError("no PSS")
+
+
 def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from proxy_harness import Client, MockUpstream, Reply, Request, mock, serving
-from proxy_processes import ProxyProcess, configured
+from proxy_processes import ProxyProcess, configured, pss_kb
 
 from farebox.config import Config
 from farebox.home import Home
@@ -24,13 +24,6 @@ JSON = "Content-Type: application/json"
 BODY = b'{"model": "gpt-4o", "messages": []}'
 MB = 1 << 20
 BIG_MB = int(os.environ.get("FAREBOX_BIG_MB", "200"))
-
-
-def pss_kb(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    raise AssertionError("no PSS")
 
 
 @pytest.fixture

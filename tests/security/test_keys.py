@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator
+from hashlib import blake2b, sha256
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from proxy_processes import ProxyProcess, end_all, files_below
 
 from farebox.certificates import authority
 from farebox.home import Home
+from farebox.proxy.attribution import Fingerprints
 from farebox.wire.codes import shown_code
 
 KEY = "sk-planted-7f3a9c51e8d24b60"
@@ -110,3 +112,17 @@ def test_a_providers_code_is_kept(code: str) -> None:
 @pytest.mark.parametrize("code", [KEY, "bad key: AIzaSyB-1", "x" * 5 + "1a2b3c4d5e6f7a8b", "a\nb"])
 def test_a_code_that_could_be_a_key_is_not(code: str) -> None:
     assert shown_code(code) == "error"
+
+
+def test_a_stolen_ledger_does_not_tell_which_of_a_million_keys_was_used() -> None:
+    """S-59: a fingerprint can be tested against candidates by nobody who has not got the install's secret."""
+    candidates = [b"sk-%07d" % number for number in range(1_000_000)]
+    used = candidates[123_456]
+    secret = b"s" * 32
+    stolen = Fingerprints(secret).of(b"openai", used)
+    for named in (b"", b"openai\0"):
+        assert all(sha256(named + key).digest()[:8].hex() != stolen for key in candidates)
+        assert all(blake2b(named + key).digest()[:8].hex() != stolen for key in candidates)
+    guessed = Fingerprints(b"g" * 32)
+    assert all(guessed.of(b"openai", key) != stolen for key in candidates[123_000:124_000])
+    assert Fingerprints(secret).of(b"openai", used) == stolen, "with the secret it can be told"
