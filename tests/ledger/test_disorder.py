@@ -78,7 +78,7 @@ def test_an_intent_stored_again_keeps_what_was_seen_of_the_stream(ledger: TestLe
     ledger.applier.apply("w", [batch(intent_of(exchange), seen)])
     ledger.applier.apply("w", [batch(intent_of(exchange), finished=True)])
     (row,) = LedgerReader(ledger.home).calls(Filter())
-    assert (row.completeness, row.input_tokens) == ("partial", 10)
+    assert (row.completeness, row.input_tokens) == ("final", 10)
 
 
 def with_quantity(leaf: str, count: Any) -> Done:
