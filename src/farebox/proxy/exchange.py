@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _KEPT = 16 * 1024
 """Bytes of a request that may be kept until its answer comes."""
+_JOINED = 1024 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -194,17 +195,21 @@ class Exchange(Between):
             return
         self.upstream = connection
         connection.exchange = self
+        held: list[bytes] = []
         if self.replay is not None:
             data, self.replay = self.replay, None
         else:
             outgoing = self.outgoing
             if outgoing is None:
                 data, self.waiting = self.waiting, b""
+            elif outgoing.pending_bytes > _JOINED:
+                held = outgoing.pop_pieces()  # a large body: to join it would hold everybody up
+                data = held.pop()
             else:
                 data = outgoing.pop()
             if connection.reused and self.request_complete:
                 self.own_ns = monotonic_ns() - self.began_ns
-                if self.prepared.replayable and len(data) <= self.proxy.limits.replay_body:
+                if self.prepared.replayable and not held and len(data) <= self.proxy.limits.replay_body:
                     self.replay = data
         self.touched = self.proxy.tick
         client = self.client
@@ -212,6 +217,8 @@ class Exchange(Between):
             client.resume_reading()  # before the write: that may be too much and pause it again
         if client.stalled_since:
             connection.pause_reading()  # it has not taken the answers before this one yet
+        if held:
+            connection.transport.writelines(held)
         connection.write(data)
 
     def connect_failed(self, error: ConnectError) -> None:

@@ -138,6 +138,12 @@ class Outgoing:
         self._pending.insert(0, head)
         self.pending_bytes += len(head)
 
+    def pop_pieces(self) -> list[bytes]:
+        """Return what waits for the upstream, piece by piece, and forget it."""
+        pending, self._pending = self._pending, []
+        self.pending_bytes = 0
+        return pending
+
     def pop(self) -> bytes:
         """Return what waits for the upstream and forget it."""
         pending = self._pending

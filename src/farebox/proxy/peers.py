@@ -12,7 +12,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Ends = tuple[tuple[str, int], tuple[str, int]]
 """The client's address and port, and ours."""
@@ -90,7 +90,7 @@ def _holders(inodes: frozenset[int], likely: Iterable[int]) -> dict[int, int]:
     found: dict[int, int] = {}
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
     seen: set[int] = set()
-    for pid in (*likely, *_running()):
+    for pid in _candidates(likely):
         if not wanted:
             break
         if pid in seen:
@@ -104,6 +104,11 @@ def _holders(inodes: frozenset[int], likely: Iterable[int]) -> dict[int, int]:
                     if inode is not None:
                         found[inode] = pid
     return found
+
+
+def _candidates(likely: Iterable[int]) -> Iterator[int]:
+    yield from likely
+    yield from _running()  # asked for only when none of the likely ones has it
 
 
 def _running() -> list[int]:

@@ -174,6 +174,8 @@ def _settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(1_000, 50, 1_000)
+    # Helper threads (journal, look-up of processes) must not keep the loop waiting for long.
+    sys.setswitchinterval(0.0005)
 
 
 def _announce(home: Home, address: Address, proxy: Proxy) -> None:
