@@ -277,10 +277,11 @@ def test_what_a_request_says_wins_over_its_process(tmp_path: Path) -> None:
         serving(lambda _: json_reply(ANSWER), finds_processes=True) as (_, proxied),
         proxied.connect() as client,
     ):
+        client.post("/openai/v1/chat/completions", json.dumps(BODY).encode())
         proxied.settle(lambda: any(entry.below[0] for entry in list(proxied.proxy.clients)))
         body = json.dumps({**BODY, "user": "ada"}).encode()
         client.post("/openai/v1/chat/completions", body, "x-farebox-app: named")
-        record = proxied.settled(1)[0]
+        record = proxied.settled(2)[1]
     assert record.attribution["process.pid"] == str(os.getpid())
     assert (record.attribution["app"], record.attribution_from["app"]) == ("named", "header:x-farebox-app")
     assert (record.attribution["user"], record.attribution_from["user"]) == ("ada", "body:user")

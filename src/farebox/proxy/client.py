@@ -43,6 +43,7 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "after_length",
+        "asks_who",
         "batch",
         "before_length",
         "below",
@@ -86,8 +87,7 @@ class ClientConnection(asyncio.Protocol):
         proxy = self.proxy
         self.transport.set_write_buffer_limits(proxy.limits.stream_buffer)
         proxy.clients.add(self)
-        if proxy.processes is not None:
-            proxy.processes.look_up(transport, self.opened_by)
+        self.asks_who = proxy.processes is not None
         if len(proxy.clients) > proxy.clients_max:
             self.finish(
                 answers.error("farebox", 503, "too_many_connections", "too many connections.", close=True),
@@ -112,6 +112,11 @@ class ClientConnection(asyncio.Protocol):
                 self.transport.get_protocol().data_received(data)
                 return
             self._read_head(self.buffer + data if self.buffer else data)
+            if self.asks_who:
+                # Once the first request is on its way: there is nothing else to do now.
+                self.asks_who = False
+                if self.proxy.processes is not None:
+                    self.proxy.processes.look_up(self.transport, self.opened_by)
         elif exchange.request_complete:
             self._hold_back(data)
         else:
