@@ -9,6 +9,7 @@ import pytest
 from proxy_harness import Reply, Request, mock, serving
 
 from farebox.journal import records
+from farebox.wire.glance import Everyday
 from farebox.wire.meter import Meter
 
 CHAT = "/openai/v1/chat/completions"
@@ -87,3 +88,13 @@ def test_a_record_put_together_from_parts_is_the_record() -> None:
     rest = tuple(getattr(done, name) for name in records.DONE_FIELDS)
     assert records.intent_record(spelled) == records.encode(intent)
     assert records.done_record(spelled, rest) == records.encode(done)
+
+
+@pytest.mark.parametrize("step", ["request", "answer"])
+def test_a_failure_on_the_short_way_touches_no_traffic(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("no")
+
+    whole = settled(Meter, chat(), mock.chat_answer("hello"))
+    monkeypatch.setattr(Everyday, step, broken)
+    assert settled(Meter, chat(), mock.chat_answer("hello")) == whole

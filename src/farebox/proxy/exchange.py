@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _KEPT = 16 * 1024
 """Bytes of a request that may be kept until its answer comes."""
 _JOINED = 1024 * 1024
+"""Bytes of a held request that are still joined for one write."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -107,7 +108,10 @@ class Exchange(Between):
         client.exchange = self
         if length and length == len(body) and length <= _KEPT and proxy.everyday:
             everyday = prepared.everyday
-            said = everyday.request(body) if everyday is not None else None
+            try:
+                said = everyday.request(body) if everyday is not None else None
+            except Exception:
+                said = None  # the meter says what is the matter with it
             if said is not None and (not (said.stream and prepared.injectable) or said.wants_usage):
                 self.facts = said
                 self.request_complete = True
