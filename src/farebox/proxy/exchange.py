@@ -262,10 +262,12 @@ class Exchange(Between):
         """Take in an everyday answer that came whole and goes as it came; return whether it was one."""
         prepared = self.prepared
         head = prepared.answer_head
-        if len(data) != prepared.whole_size or not data.startswith(head):
+        if not data.startswith(head) or not head:
             if not prepared.is_whole(data):
                 return False
             head = prepared.answer_head
+        elif len(data) != prepared.whole_size:
+            return False
         if self.proxy.draining:
             return False
         everyday = prepared.everyday

@@ -238,6 +238,7 @@ class Events:
         self._scanner = EventScanner(
             separator=separator,
             watch=gathering.plan.watching,
+            mark=gathering.plan.mark,
             decode=self._decode,
             identified=gathering.is_identified,
         )

@@ -19,7 +19,7 @@ from farebox.wire.codes import shown_code
 from farebox.wire.facts import INPUT_LEAVES, OUTPUT_LEAVES, Completeness, Extraction, Part, Quantity
 from farebox.wire.paths import Getter, getter, selector
 from farebox.wire.quantities import Measure, Oddities, count
-from farebox.wire.reading import Document, Reader, encode_any, ends, key_pattern, value_pattern
+from farebox.wire.reading import Document, Reader, encode_any, ends, key_pattern, mark_of, value_pattern
 
 RAW_USAGE_MAX = 64 * 1024
 _PARTS_MAX = 256
@@ -40,6 +40,7 @@ class Plan:
         self.watch = key_pattern(self.reader.watched) if self.reader.watched else None
         self.watch_values = value_pattern(form.watch_values)
         self.watching = tuple(pattern for pattern in (self.watch, self.watch_values) if pattern is not None)
+        self.mark = mark_of(form)
         self.terminal = ends(form.terminal)
         self.usage_with_content = form.mixed or self.reader.usage_in_body
         """The usage object holds what must not be stored."""

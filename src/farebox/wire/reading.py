@@ -178,6 +178,28 @@ def _key(key: str, never: bytes) -> bytes:
     return name + b'"(?!:' + never + b')(?<="' + name + rb'")(?:\s|data:)*+:(?:\s|data:)*+'
 
 
+def mark_of(form: UsageFormat) -> bytes | None:
+    """Return a short text that stands in every usage object with a count, None where there is none.
+
+    CPython searches for at most five bytes by skipping ahead, which takes a quarter of the time of a
+    pattern: most events of a stream are passed over so. Of several texts one with rare letters is best.
+    """
+    paths = {
+        term
+        for group in form.tokens
+        for at in (group.total, *(take.at for take in group.inside.values()))
+        for path in at
+        for term in path.split(" + ")
+    }
+    if not paths or form.watch_values or any(path.lstrip()[:1] == "@" for path in paths):
+        return None
+    pieces = set[str].intersection(*({path[at : at + 5] for at in range(len(path) - 4)} for path in paths))
+    pieces = {piece for piece in pieces if piece.isidentifier()}
+    if not pieces:
+        return None
+    return min(pieces, key=lambda piece: (sum(piece.count(letter) for letter in "etaoinsr"), piece)).encode()
+
+
 def value_pattern(conditions: tuple[str, ...]) -> re.Pattern[bytes] | None:
     """Return a pattern for `key=value`, `key=a|b` and `key=*` (anything but null)."""
     options: list[bytes] = []

@@ -28,12 +28,15 @@ class EventScanner:
         *,
         separator: bytes,
         watch: tuple[re.Pattern[bytes], ...],
+        mark: bytes | None,
         decode: Callable[[bytes], None],
         identified: Callable[[], bool],
     ) -> None:
+        """`mark` stands in every event that `watch` finds and that says anything; None where nothing does."""
         self._separator = separator
         self._sse = separator == b"\n\n"
         self._watch = watch
+        self._mark = mark
         self._decode = decode
         self._identified = identified
         self._pieces: list[bytes] = []
@@ -118,6 +121,13 @@ class EventScanner:
         position = 0
         if self._looking:
             position = self._first(region)
+        mark = self._mark
+        if mark is not None:
+            at = region.find(mark, position)
+            if at < 0:
+                at = max(position, len(region) - _TAIL_BYTES)  # an odd one can still be the last
+            start = region.rfind(separator, position, at)
+            position = position if start < 0 else start + width
         hits: list[int] = []
         for pattern in self._watch:
             hits += [match.start() for match in pattern.finditer(region, position)]
