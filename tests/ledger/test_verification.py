@@ -121,10 +121,13 @@ def test_any_change_is_found(grown: Home, tmp_path: Path, seed: int) -> None:
             [
                 "hour_value",
                 "hour_cell",
-                "hour_pair",
+                "hour_shape",
+                "hour_key_shape",
                 "day_value",
                 "day_cell",
-                "day_pair",
+                "day_shape",
+                "day_key_shape",
+                "day_model_key",
                 "minute_model",
                 "day_project_model",
                 "day_customer_model",
@@ -133,7 +136,7 @@ def test_any_change_is_found(grown: Home, tmp_path: Path, seed: int) -> None:
         column = rng.choice(
             ["calls", "errors", "cost_micro", "cost_pico", "charge_micro", "input_tokens", "reasoning"]
         )
-        first = {"value": "dimension", "pair": "pair"}.get(table.partition("_")[2], table.partition("_")[0])
+        first = "dimension" if "value" in table else table.partition("_")[0]
         settled = {"hour_value": "hour NOT IN (SELECT hour FROM stale_hour)"}.get(table, "1")
         where = f"{first} = (SELECT {first} FROM {table} ORDER BY random() LIMIT 1) AND {settled}"
         change = rng.choice(

@@ -1,19 +1,33 @@
 """Answer for a period with the fewest rows: whole buckets of sums, single calls at the edges.
 
-A bucket whose sums are not made yet (settling.py) is answered from what they will be made of.
+A bucket whose sums are not made yet (settling.py) is answered from what they will be made of. Where most of
+a bucket is wanted, it is taken whole and what is not wanted of it is taken away again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from farebox.ledger.tables import ALL, CELL, DAY_NS, HOUR_NS, HOURLY_PAIRS, MINUTE_NS, NUMBER, PAIRS
+from farebox.ledger.tables import (
+    ALL,
+    CELL,
+    DAY_NS,
+    HOUR_NS,
+    LEFT_OPEN,
+    MINUTE_NS,
+    NUMBER,
+    SHAPE,
+)
 
 _OF_CELL = frozenset(CELL)
+_OF_SHAPE = frozenset(SHAPE)
+_OF_KEY = _OF_CELL - LEFT_OPEN
 _CELL_COLUMNS = {name: f"cell.{name}" for name in CELL}
+_SHAPE_COLUMNS = {name: f"shape.{name}" for name in SHAPE}
+_SHAPE_BESIDE_KEY = {name: column for name, column in _SHAPE_COLUMNS.items() if name not in LEFT_OPEN}
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -26,11 +40,11 @@ class Level(msgspec.Struct, frozen=True):
     columns: dict[str, str]
     """Dimension to column, in the order of the table's key behind the bucket."""
     kind: tuple[str, int] | None = None
-    """Column and number of the dimension or pair, for the tables that hold several."""
+    """Column and number of the dimension, for the tables that hold several."""
     is_made: bool = False
     """Its buckets can be stale."""
-    of_cells: bool = False
-    """Its rows are by cell, so that values are looked up beside it."""
+    names: str | None = None
+    """The table with the values of its rows' numbers, `cell` or `shape`."""
 
     def index(self, moment_ns: int) -> int:
         """Return the bucket that `moment_ns` lies in."""
@@ -47,6 +61,8 @@ class Piece(NamedTuple):
     level: Level | None
     start: int
     end: int
+    is_taken_away: bool = False
+    """It is not wanted, and was counted with the bucket it lies in."""
 
 
 def levels_for(dimensions: Sequence[str], bucket_ns: int | None = None) -> list[Level]:
@@ -62,23 +78,12 @@ def levels_for(dimensions: Sequence[str], bucket_ns: int | None = None) -> list[
         levels.append(Level("day_value", "day", DAY_NS, columns, kind, is_made=True))
         is_made = bool(wanted) and wanted <= _OF_CELL
         levels.append(Level("hour_value", "hour", HOUR_NS, columns, kind, is_made=is_made))
-    elif pair := next((pair for pair in PAIRS if wanted == set(pair)), None):
-        columns = {pair[0]: "a", pair[1]: "b"}
-        kind = ("pair", PAIRS[pair])
-        levels.append(Level("day_pair", "day", DAY_NS, columns, kind, is_made=True))
-        if pair in HOURLY_PAIRS:
-            levels.append(Level("hour_pair", "hour", HOUR_NS, columns, kind, is_made=True))
     elif wanted <= _OF_CELL:
-        levels.append(Level("day_cell", "day", DAY_NS, _CELL_COLUMNS, is_made=True, of_cells=True))
-    elif wanted <= {"project", "provider", "model"}:
-        levels.append(Level("day_project_model", "day", DAY_NS, _itself("project", "provider", "model")))
-    elif wanted <= {"customer", "provider", "surface", "model"}:
-        columns = _itself("customer", "provider", "surface", "model")
-        levels.append(Level("day_customer_model", "day", DAY_NS, columns))
-    elif wanted <= {"customer", "key"}:
-        levels.append(Level("day_customer_key", "day", DAY_NS, _itself("customer", "key")))
+        levels += _levels_of_cells(wanted)
+    else:
+        levels += _levels_of_values(wanted)
     if wanted and wanted <= _OF_CELL:
-        levels.append(Level("hour_cell", "hour", HOUR_NS, _CELL_COLUMNS, of_cells=True))
+        levels.append(Level("hour_cell", "hour", HOUR_NS, _CELL_COLUMNS, names="cell"))
     if wanted <= {"provider", "model"}:
         levels.append(Level("minute_model", "minute", MINUTE_NS, _itself("provider", "model")))
     if bucket_ns is not None:
@@ -86,10 +91,40 @@ def levels_for(dimensions: Sequence[str], bucket_ns: int | None = None) -> list[
     return levels
 
 
+def _levels_of_cells(wanted: set[str]) -> list[Level]:
+    """Return the tables for dimensions that have few values."""
+    if wanted <= _OF_SHAPE:
+        columns, tables = _SHAPE_COLUMNS, ("day_shape", "hour_shape")
+    elif wanted <= _OF_KEY:
+        columns, tables = {"key": "key", **_SHAPE_BESIDE_KEY}, ("day_key_shape", "hour_key_shape")
+    elif wanted == {"model", "key"}:
+        return [Level("day_model_key", "day", DAY_NS, _itself("model", "key"), is_made=True)]
+    else:
+        return [Level("day_cell", "day", DAY_NS, _CELL_COLUMNS, is_made=True, names="cell")]
+    day, hour = tables
+    return [
+        Level(day, "day", DAY_NS, columns, is_made=True, names="shape"),
+        Level(hour, "hour", HOUR_NS, columns, is_made=True, names="shape"),
+    ]
+
+
+def _levels_of_values(wanted: set[str]) -> list[Level]:
+    """Return the tables for a dimension that can have any number of values, and others."""
+    of_projects = ("project", "provider", "model")
+    of_customers = ("customer", "provider", "surface", "model")
+    if wanted <= {*of_projects}:
+        return [Level("day_project_model", "day", DAY_NS, _itself(*of_projects))]
+    if wanted <= {*of_customers}:
+        return [Level("day_customer_model", "day", DAY_NS, _itself(*of_customers))]
+    if wanted <= {"customer", "key"}:
+        return [Level("day_customer_key", "day", DAY_NS, _itself("customer", "key"))]
+    return []
+
+
 def cover(
     since_ns: int, until_ns: int, levels: Sequence[Level], stale: Mapping[str, Collection[int]]
 ) -> Iterator[Piece]:
-    """Yield disjoint pieces that together are `[since_ns, until_ns)`.
+    """Yield pieces that together are `[since_ns, until_ns)`.
 
     `stale` has the numbers of stale buckets, by the column a level has its buckets in.
     """
@@ -99,22 +134,42 @@ def cover(
         yield Piece(None, since_ns, until_ns)
         return
     level, finer = levels[0], levels[1:]
+    missing = frozenset(stale.get(level.bucket, ())) if level.is_made else frozenset[int]()
     first, last = level.index(since_ns), level.index(until_ns)
-    if level.start(first) < since_ns:
-        first += 1
-    if first >= last:
-        yield from cover(since_ns, until_ns, finer, stale)
+    if first == last:
+        start, end = level.start(first), level.start(first + 1)
+        if first not in missing and (until_ns - since_ns) * 2 > end - start:
+            yield Piece(level, first, first + 1)
+            yield from _taken_away(cover(start, since_ns, finer, stale))
+            yield from _taken_away(cover(until_ns, end, finer, stale))
+        else:
+            yield from cover(since_ns, until_ns, finer, stale)
         return
-    yield from cover(since_ns, level.start(first), finer, stale)
+    if since_ns > level.start(first):
+        if first not in missing and (since_ns - level.start(first)) * 2 < level.bucket_ns:
+            yield from _taken_away(cover(level.start(first), since_ns, finer, stale))
+        else:
+            first += 1
+            yield from cover(since_ns, level.start(first), finer, stale)
+    if until_ns > level.start(last):
+        if last not in missing and (level.start(last + 1) - until_ns) * 2 < level.bucket_ns:
+            last += 1
+            yield from _taken_away(cover(until_ns, level.start(last), finer, stale))
+        else:
+            yield from cover(level.start(last), until_ns, finer, stale)
     behind = first
-    for start, end in _runs(stale.get(level.bucket, ()) if level.is_made else (), first, last):
+    for start, end in _runs(missing, first, last):
         if start > behind:
             yield Piece(level, behind, start)
         yield from cover(level.start(start), level.start(end), finer, stale)
         behind = end
     if last > behind:
         yield Piece(level, behind, last)
-    yield from cover(level.start(last), until_ns, finer, stale)
+
+
+def _taken_away(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    for level, start, end, is_taken_away in pieces:
+        yield Piece(level, start, end, not is_taken_away)
 
 
 def widen(

@@ -13,15 +13,16 @@ from farebox.ledger.filter import OTHER
 from farebox.ledger.measures import MEASURES
 from farebox.ledger.names import AdmittedValues
 from farebox.ledger.rollup import RollUp
-from farebox.ledger.settling import folded, packed, pair_rows, stale_days, stale_hours, value_rows
-from farebox.ledger.tables import ALL, BUCKETS, CELL, DAILY_PAIR, DAY_NS, KEY_WIDTH, NUMBER, OPEN, PAIRS
+from farebox.ledger.settling import folded, packed, stale_days, stale_hours
+from farebox.ledger.tables import ALL, BUCKETS, CELL, DAY_NS, KEY_WIDTH, NUMBER, OPEN, SHAPE
 
 _ROWS_AT_A_TIME = 1_000
 _WIDTH = len(MEASURES)
 _WRITTEN = {ALL, *(NUMBER[name] for name in OPEN)}
 """Dimensions whose hours are written with the calls."""
 
-_MADE_BY_DAY = ("day_value", "day_pair", "day_cell")
+_OF_HOURS = ("hour_shape", "hour_key_shape")
+_MADE_BY_DAY = ("day_value", "day_cell", "day_shape", "day_key_shape", "day_model_key")
 
 Rows = set[tuple[Any, ...]]
 Report = Callable[[str], None]
@@ -37,6 +38,9 @@ class Recount:
         for number, *cell in connection.execute(f"SELECT id, {', '.join(CELL)} FROM cell"):  # noqa: S608
             self._names[number] = tuple(cell)
         self._numbers = {cell: number for number, cell in self._names.items()}
+        self._shapes: dict[tuple[str, ...], int] = {}
+        for number, *shape in connection.execute(f"SELECT id, {', '.join(SHAPE)} FROM shape"):  # noqa: S608
+            self._shapes[tuple(shape)] = number
         self._stale_hours = set(stale_hours(connection))
         self._stale_days = set(stale_days(connection))
 
@@ -64,33 +68,32 @@ class Recount:
         for row in expected["hour_cell"]:
             hours.setdefault(row[0], []).append(row)
         for hour, cells in hours.items():
-            values, pairs = folded(
-                (self._names.get(row[1], ("",) * len(CELL)), packed(row[2:])) for row in cells
-            )
-            expected["hour_value"].update(value_rows(hour, values))
-            expected["hour_pair"].update(pair_rows(hour, pairs))
+            made = folded((self._named(row[1]), packed(row[2:])) for row in cells)
+            for table, rows in made.tables(hour, lambda shape: self._shapes.get(shape, -1)):
+                expected[table].update(rows)
         if day not in self._stale_days:
             expected["day_value"] = _by_day(day, expected["hour_value"], 3)
-            expected["day_pair"] = _by_day(day, expected["hour_pair"], 4)
-            expected["day_cell"] = {
-                row[1:] for row in _by_day(day, ((0, *row) for row in expected["hour_cell"]), 3)
-            }
-            expected["day_pair"] |= self._daily_pairs(day, expected["day_cell"])
+            expected["day_cell"] = _of_hours(day, expected["hour_cell"], 2)
+            expected["day_shape"] = _of_hours(day, expected["hour_shape"], 2)
+            expected["day_key_shape"] = _of_hours(day, expected["hour_key_shape"], 3)
+            expected["day_model_key"] = self._models_and_keys(day, expected["day_cell"])
         expected["hour_value"] = self._settled("hour_value", expected["hour_value"])
-        expected["hour_pair"] = self._settled("hour_pair", expected["hour_pair"])
+        for table in _OF_HOURS:
+            expected[table] = self._settled(table, expected[table])
 
-    def _daily_pairs(self, day: int, cells: Rows) -> Rows:
-        a, b = (CELL.index(name) for name in DAILY_PAIR)
+    def _models_and_keys(self, day: int, cells: Rows) -> Rows:
+        model, key = CELL.index("model"), CELL.index("key")
         named = [(self._named(row[1]), row[2:]) for row in cells]
-        return _by_day(day, ((PAIRS[DAILY_PAIR], day, cell[a], cell[b], *sums) for cell, sums in named), 4)
+        return _added_up(((day, cell[model], cell[key], *sums) for cell, sums in named), 3)
 
     def _named(self, number: int) -> tuple[str, ...]:
         return self._names.get(number) or ("",) * len(CELL)
 
     def _settled(self, table: str, rows: Iterable[tuple[Any, ...]]) -> Rows:
         """Return the rows but those of stale hours that may be there or not."""
-        every = table == "hour_pair"
-        return {row for row in rows if row[1] not in self._stale_hours or (not every and row[0] in _WRITTEN)}
+        if table != "hour_value":
+            return {row for row in rows if row[0] not in self._stale_hours}
+        return {row for row in rows if row[1] not in self._stale_hours or row[0] in _WRITTEN}
 
     def _days(self) -> list[int]:
         sums = [f"SELECT {bucket} / {per} FROM {table}" for table, (bucket, per) in BUCKETS.items()]  # noqa: S608
@@ -109,7 +112,7 @@ class Recount:
         column, per = BUCKETS[table]
         statement = f"SELECT * FROM {table} WHERE {column} >= ? AND {column} < ?"  # noqa: S608
         found = set(self._connection.execute(statement, (day * per, (day + 1) * per)))
-        if table in ("hour_value", "hour_pair"):
+        if table == "hour_value" or table in _OF_HOURS:
             found = self._settled(table, found)
         if self._corrected:
             # A state that every call has left stays, with sums of nought and the calls it once had.
@@ -132,10 +135,19 @@ class Recount:
 
 def _by_day(day: int, rows: Iterable[tuple[Any, ...]], width: int) -> Rows:
     """Return the sums of rows that differ in nothing but their hour, the second column."""
+    return _added_up(((row[0], day, *row[2:]) for row in rows), width)
+
+
+def _of_hours(day: int, rows: Iterable[tuple[Any, ...]], width: int) -> Rows:
+    """Return the sums of rows that differ in nothing but their hour, the first column."""
+    return _added_up(((day, *row[1:]) for row in rows), width)
+
+
+def _added_up(rows: Iterable[tuple[Any, ...]], width: int) -> Rows:
+    """Return the sums of rows with the same first `width` columns."""
     found: dict[tuple[Any, ...], list[int]] = {}
     for row in rows:
-        key = (row[0], day, *row[2:width])
-        known = found.setdefault(key, [0] * _WIDTH)
+        known = found.setdefault(row[:width], [0] * _WIDTH)
         known[:] = [a + b for a, b in zip(known, row[width : width + _WIDTH], strict=True)]
     return {(*key, *sums) for key, sums in found.items()}
 

@@ -1,6 +1,6 @@
 """Make the sums of hours and days that are quiet out of those written with the calls.
 
-An hour's sums by dimension and by pair are made of its cells, a day's of its hours. Until then
+An hour's sums by dimension and by shape are made of its cells, a day's of its hours. Until then
 the hour and its day are stale: questions read the cells instead. So a call costs a few rows when
 it comes, however many ways there are to ask for it. Late calls make an hour stale again, and what
 is made again takes the place of what was made before.
@@ -9,35 +9,20 @@ is made again takes the place of what was made before.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from farebox.ledger.database import Connection
 from farebox.ledger.filter import DIMENSIONS
 from farebox.ledger.measures import MEASURES, unpack
-from farebox.ledger.rollup import Entry, Sums, merge
-from farebox.ledger.tables import (
-    CELL,
-    DAILY_PAIR,
-    DAY_NS,
-    HOUR_NS,
-    HOURLY_PAIRS,
-    NUMBER,
-    PAIRS,
-    columns_of,
-    replace_sql,
-)
+from farebox.ledger.shapes import Shapes, without_key, without_models
+from farebox.ledger.tables import CELL, DAY_NS, HOUR_NS, NUMBER, SHAPE, columns_of, replace_sql
+
+Entry = list[int]
+"""Sums, first and last sequence number."""
 
 _KEY_AT = CELL.index("key")
 _WIDTH = len(MEASURES)
-_PAIRS_OF_KEY = [
-    (number, CELL.index(first)) for (first, second), number in HOURLY_PAIRS.items() if second == "key"
-]
-_OTHER_PAIRS = [
-    (number, CELL.index(first), CELL.index(second))
-    for (first, second), number in HOURLY_PAIRS.items()
-    if second != "key"
-]
 _CELLS = (
     f"SELECT {', '.join(CELL)}, {', '.join(MEASURES)}, first_seq, last_seq "  # noqa: S608 - constants
     "FROM hour_cell JOIN cell ON id = cell WHERE hour = ?"
@@ -85,16 +70,17 @@ def stale_days(connection: Connection) -> list[int]:
 
 def settle_hour(connection: Connection, hour: int) -> None:
     """Make the sums of one hour. The caller holds the transaction."""
-    values, pairs = folded(
+    found = folded(
         (row[: len(CELL)], packed(row[len(CELL) :])) for row in connection.execute(_CELLS, (hour,))
     )
-    connection.executemany(replace_sql("hour_value"), value_rows(hour, values))
-    connection.executemany(replace_sql("hour_pair"), pair_rows(hour, pairs))
+    number_of = Shapes(connection).number
+    for table, rows in found.tables(hour, number_of):
+        connection.executemany(replace_sql(table), rows)
     connection.execute("DELETE FROM stale_hour WHERE hour = ?", (hour,))
 
 
 def settle_day(connection: Connection, day: int) -> None:
-    """Make the sums of one day out of its hours, none of which is stale. The caller holds the transaction."""
+    """Make the sums of one day, none of whose hours is stale. The caller holds the transaction."""
     for statement, parameters in _statements(day):
         connection.execute(statement, parameters)
     connection.execute("DELETE FROM stale_day WHERE day = ?", (day,))
@@ -107,20 +93,11 @@ def _statements(day: int) -> Iterator[tuple[str, tuple[int, ...]]]:
             _made("day_value", "dimension, ?, value", "hour_value WHERE dimension = ? AND hour", "3"),
             (day, number, *hours),
         )
-    for number in HOURLY_PAIRS.values():
-        yield (
-            _made("day_pair", "pair, ?, a, b", "hour_pair WHERE pair = ? AND hour", "3, 4"),
-            (day, number, *hours),
-        )
     yield _made("day_cell", "?, cell", "hour_cell WHERE hour", "2"), (day, *hours)
-    a, b = DAILY_PAIR
+    yield _made("day_shape", "?, shape", "hour_shape WHERE hour", "2"), (day, *hours)
+    yield _made("day_key_shape", "?, key, shape", "hour_key_shape WHERE hour", "2, 3"), (day, *hours)
     yield (
-        _made(
-            "day_pair",
-            f"{PAIRS[DAILY_PAIR]}, day, {a}, {b}",
-            "day_cell JOIN cell ON id = cell WHERE day",
-            "3, 4",
-        ),
+        _made("day_model_key", "day, model, key", "day_cell JOIN cell ON id = cell WHERE day", "2, 3"),
         (day, day),
     )
 
@@ -145,36 +122,62 @@ def packed(values: Sequence[int]) -> Entry:
 _PACK = struct.Struct(f"<{_WIDTH}Q").pack
 
 
-def folded(cells: Iterable[tuple[Sequence[str], Entry]]) -> tuple[dict[tuple[int, str], Entry], Sums]:
-    """Return an hour's sums by each dimension and by each pair."""
-    values: dict[tuple[int, str], Entry] = {}
-    pairs: Sums = {}
-    rest: dict[tuple[str, ...], Entry] = {}
+def merge(into: dict[Any, Entry], key: Any, entry: Sequence[int]) -> None:
+    """Add sums and the span of their calls to those under `key`."""
+    known = into.get(key)
+    if known is None:
+        into[key] = list(entry)
+    else:
+        known[0] += entry[0]
+        known[1] = min(known[1], entry[1])
+        known[2] = max(known[2], entry[2])
+
+
+class Folded:
+    """What is made of an hour's cells."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[int, str], Entry] = {}
+        self.shapes: dict[tuple[str, ...], Entry] = {}
+        self.keys: dict[tuple[str, tuple[str, ...]], int] = {}
+
+    def tables(
+        self, hour: int, number_of: Callable[[tuple[str, ...]], int]
+    ) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+        """Yield each table and its rows; `number_of` gives a shape's number."""
+        yield (
+            "hour_value",
+            [
+                (dimension, hour, value, *unpack(sums), first, last)
+                for (dimension, value), (sums, first, last) in sorted(self.values.items())
+            ],
+        )
+        yield (
+            "hour_shape",
+            sorted((hour, number_of(shape), *unpack(entry[0])) for shape, entry in self.shapes.items()),
+        )
+        yield (
+            "hour_key_shape",
+            sorted((hour, key, number_of(shape), *unpack(sums)) for (key, shape), sums in self.keys.items()),
+        )
+
+
+def folded(cells: Iterable[tuple[Sequence[str], Entry]]) -> Folded:
+    """Return an hour's sums by each dimension of a cell, by shape, and by key and shape."""
+    found = Folded()
+    values, shapes, keys = found.values, found.shapes, found.keys
     key_number = NUMBER["key"]
+    places: dict[Sequence[str], tuple[str, ...]] = {}
     for cell, entry in cells:
-        key, amount = cell[_KEY_AT], entry[0]
+        key, shape = cell[_KEY_AT], without_key(cell)
         merge(values, (key_number, key), entry)
-        for pair, at in _PAIRS_OF_KEY:
-            place = (pair, cell[at], key)
-            pairs[place] = pairs.get(place, 0) + amount
-        merge(rest, (*cell[:_KEY_AT], "", *cell[_KEY_AT + 1 :]), entry)
-    for shape, entry in rest.items():
-        for name, value in zip(CELL, shape, strict=True):
-            if name != "key":
-                merge(values, (NUMBER[name], value), entry)
-        for pair, a, b in _OTHER_PAIRS:
-            place = (pair, shape[a], shape[b])
-            pairs[place] = pairs.get(place, 0) + entry[0]
-    return values, pairs
-
-
-def value_rows(hour: int, values: dict[tuple[int, str], Entry]) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of `hour_value`."""
-    for (dimension, value), (sums, first, last) in sorted(values.items()):
-        yield (dimension, hour, value, *unpack(sums), first, last)
-
-
-def pair_rows(hour: int, pairs: Sums) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of `hour_pair`."""
-    for (pair, a, b), sums in sorted(pairs.items()):
-        yield (pair, hour, a, b, *unpack(sums))
+        merge(shapes, shape, entry)
+        open_shape = places.get(shape)
+        if open_shape is None:
+            open_shape = places[shape] = without_models(shape)
+        place = (key, open_shape)
+        keys[place] = keys.get(place, 0) + entry[0]
+    for shape, entry in shapes.items():
+        for name, value in zip(SHAPE, shape, strict=True):
+            merge(values, (NUMBER[name], value), entry)
+    return found

@@ -14,7 +14,7 @@ from farebox.ledger.filter import Filter
 from farebox.ledger.measures import MEASURES, RAW_SUMS, SUMS
 from farebox.ledger.overflow import uncounted_days
 from farebox.ledger.settling import stale_days, stale_hours
-from farebox.ledger.tables import ALL, CELL, DAY_NS, HOUR_NS, NUMBER, OPEN
+from farebox.ledger.tables import ALL, CELL, DAY_NS, HOUR_NS, KEY_WIDTH, NUMBER, OPEN
 from farebox.money import PICO_PER_MICRO
 
 Key = tuple[int, tuple[str, ...]]
@@ -27,8 +27,8 @@ _SEEK_COST = 7
 """How many rows can be read in order while one is looked up."""
 
 _RANKED = {*OPEN, "key"}
-_RANK = "cost_micro, cost_pico, calls"
-_RAW_RANK = f"coalesce(cost_pico / {PICO_PER_MICRO}, 0), coalesce(cost_pico % {PICO_PER_MICRO}, 0), 1"
+_RANK = ("cost_micro", "cost_pico", "calls")
+_RAW_RANK = (f"coalesce(cost_pico / {PICO_PER_MICRO}, 0)", f"coalesce(cost_pico % {PICO_PER_MICRO}, 0)", "1")
 
 
 class Extent(NamedTuple):
@@ -74,7 +74,7 @@ def _sums(
     by: Sequence[str],
     bucket_ns: int | None,
 ) -> dict[Key, Sequence[int]]:
-    total: dict[Key, Sequence[int]] = {}
+    total: dict[Key, list[int]] = {}
     width = 1 + len(by)
     for piece in _pieces(connection, which, wanted, by, bucket_ns):
         asked = _asked(connection, piece, wanted, by, bucket_ns)
@@ -88,10 +88,16 @@ def _sums(
         for row in connection.execute(statement, asked.parameters):
             key = (row[0] or 0, row[1:width])
             values = row[width:]
-            if values[0]:
-                known = total.get(key)
-                total[key] = values if known is None else [a + b for a, b in zip(known, values, strict=True)]
-    return total
+            if not values[0]:
+                continue
+            known = total.get(key)
+            if known is None:
+                total[key] = [-value for value in values] if piece.is_taken_away else values
+            elif piece.is_taken_away:
+                total[key] = [a - b for a, b in zip(known, values, strict=True)]
+            else:
+                total[key] = [a + b for a, b in zip(known, values, strict=True)]
+    return {key: values for key, values in total.items() if values[0]}
 
 
 def _top(
@@ -103,13 +109,15 @@ def _top(
     for piece in _pieces(connection, which, wanted, [dimension], None):
         asked = _asked(connection, piece, wanted, [dimension], None)
         rank = _RAW_RANK if piece.level is None else _RANK
-        sources.append(f"SELECT {asked.keys}, {rank} FROM {asked.source}")  # noqa: S608 - names from constants
+        if piece.is_taken_away:
+            rank = [f"-({term})" for term in rank]
+        sources.append(f"SELECT {asked.keys}, {', '.join(rank)} FROM {asked.source}")  # noqa: S608 - names from constants
         parameters += asked.parameters
     if not sources:
         return []
     found = "WITH found(bucket, value, micro, pico, calls) AS (" + " UNION ALL ".join(sources) + ")"
     statement = (
-        f"{found} SELECT value FROM found GROUP BY value "  # noqa: S608 - names from constants
+        f"{found} SELECT value FROM found GROUP BY value HAVING sum(calls) > 0 "  # noqa: S608 - names from constants
         f"ORDER BY sum(micro) + sum(pico) / {PICO_PER_MICRO} DESC, sum(pico) % {PICO_PER_MICRO} DESC, "
         "sum(calls) DESC, value LIMIT ?"
     )
@@ -141,7 +149,7 @@ def _is_single(
     level: Level | None, wanted: Mapping[str, Sequence[str]], by: Sequence[str], bucket_ns: int | None
 ) -> bool:
     """Tell whether every row of a table is a group of its own, so that there is nothing to add up."""
-    if level is None or level.kind is None or level.bucket_ns != bucket_ns:
+    if level is None or level.kind is None or level.names is not None or level.bucket_ns != bucket_ns:
         return False
     return all(not name or name in by or is_one_value(name, wanted.get(name, ())) for name in level.columns)
 
@@ -181,8 +189,8 @@ def _asked(
             where.add("seq BETWEEN ? AND ?", first, last)
         where.add(f"{moment} >= ? AND {moment} < ?", piece.start, piece.end)
         unit = 1
-    elif level.of_cells:
-        return _asked_of_cells(connection, level, piece, wanted, by, bucket_ns)
+    elif level.names is not None:
+        return _asked_of_named(connection, level, piece, wanted, by, bucket_ns)
     else:
         table, columns, unit = level.table, level.columns, level.bucket_ns
         moment = level.bucket
@@ -198,7 +206,7 @@ def _bucket(moment: str, unit_ns: int, bucket_ns: int | None) -> str:
     return f"{moment} * {unit_ns:d} / {bucket_ns:d} * {bucket_ns:d}" if bucket_ns else "0"
 
 
-def _asked_of_cells(
+def _asked_of_named(
     connection: Connection,
     level: Level,
     piece: Piece,
@@ -206,26 +214,48 @@ def _asked_of_cells(
     by: Sequence[str],
     bucket_ns: int | None,
 ) -> _Asked:
-    """Narrow to the cells that have the wanted values, looked up one by one where they are few."""
-    table, bucket = level.table, f"{level.table}.{level.bucket}"
-    where, cells = Conditions(), Conditions()
-    cells.add_values(level.columns, wanted)
-    found = usual = 0
-    if wanted:
-        counted = f"SELECT count(*) FROM cell WHERE {cells}"  # noqa: S608 - names from constants
-        found = connection.execute(counted, cells.parameters).fetchone()[0]
-        counted = f"SELECT count(*) FROM {table} WHERE {bucket} = ?"  # noqa: S608
-        usual = connection.execute(counted, ((piece.start + piece.end) // 2,)).fetchone()[0]
-    if wanted and found * _SEEK_COST < usual:
-        numbers = json.dumps(list(range(piece.start, piece.end)))
-        where.add(f"{bucket} IN (SELECT value FROM json_each(?))", numbers)  # noqa: S608
+    """Ask a table whose rows have the number of a cell or of a shape, and maybe values of their own."""
+    table, names = level.table, level.names
+    bucket, number = f"{table}.{level.bucket}", f"{table}.{names}"
+    columns = {
+        name: column if "." in column else f"{table}.{column}" for name, column in level.columns.items()
+    }
+    of_names = {name for name, column in level.columns.items() if "." in column}
+    where, numbers = Conditions(), Conditions()
+    if level.kind is not None:
+        where.add(f"{table}.{level.kind[0]} = ?", level.kind[1])
+    own = {name: values for name, values in wanted.items() if name not in of_names}
+    named = {name: values for name, values in wanted.items() if name in of_names}
+    numbers.add_values(columns, named)
+    is_few = bool(named) and not own and _are_few(connection, level, piece, numbers)
+    if own:
+        _add_buckets(connection, where, level, piece, own)
+        where.add_values(columns, own)
+    elif is_few:
+        listed = json.dumps(list(range(piece.start, piece.end)))
+        where.add(f"{bucket} IN (SELECT value FROM json_each(?))", listed)  # noqa: S608
     else:
         where.add(f"{bucket} >= ? AND {bucket} < ?", piece.start, piece.end)
-    if wanted:
-        where.add(f"{table}.cell IN (SELECT id FROM cell WHERE {cells})", *cells.parameters)  # noqa: S608
-    keys = ", ".join([_bucket(bucket, level.bucket_ns, bucket_ns), *(level.columns[name] for name in by)])
-    source = f"{table} CROSS JOIN cell ON cell.id = {table}.cell" if by else table
+    if named:
+        # The sign keeps numbers from being looked up one by one in every bucket.
+        looked_up = number if is_few else f"+{number}"
+        where.add(f"{looked_up} IN (SELECT id FROM {names} WHERE {numbers})", *numbers.parameters)  # noqa: S608
+    keys = ", ".join([_bucket(bucket, level.bucket_ns, bucket_ns), *(columns[name] for name in by)])
+    joined = any(name in of_names for name in by)
+    source = f"{table} CROSS JOIN {names} ON {names}.id = {number}" if joined else table
     return _Asked(keys, f"{source} WHERE {where}", where.parameters)
+
+
+def _are_few(connection: Connection, level: Level, piece: Piece, numbers: Conditions) -> bool:
+    """Tell whether looking up each of these numbers in each bucket is quicker than reading the buckets."""
+    table, names = level.table, level.names
+    if level.kind is not None or KEY_WIDTH[table] > 2:
+        return False
+    counted = f"SELECT count(*) FROM {names} WHERE {numbers}"  # noqa: S608 - names from constants
+    found = connection.execute(counted, numbers.parameters).fetchone()[0]
+    counted = f"SELECT count(*) FROM {table} WHERE {level.bucket} = ?"  # noqa: S608
+    usual = connection.execute(counted, ((piece.start + piece.end) // 2,)).fetchone()[0]
+    return found * _SEEK_COST < usual
 
 
 def _add_buckets(
@@ -236,7 +266,7 @@ def _add_buckets(
     wanted: Mapping[str, Sequence[str]],
 ) -> None:
     """Require the piece's buckets, so that the wanted values are looked up in each instead of read over."""
-    keyed = [dimension for dimension in level.columns if dimension]
+    keyed = [name for name, column in level.columns.items() if name and "." not in column]
     beyond = keyed[1:] and keyed[0] not in wanted and keyed[1] in wanted
     if not wanted or (beyond and not _add_values_of(connection, where, level, piece, keyed[0])):
         where.add(f"{level.bucket} >= ? AND {level.bucket} < ?", piece.start, piece.end)
@@ -272,5 +302,6 @@ def _add_values_of(
     values = [value for (value,) in found]
     if len(values) > _LOOKED_UP_MAX:
         return False
-    where.add_values(level.columns, {dimension: values})
+    column = level.columns[dimension]
+    where.add_values({dimension: f"{level.table}.{column}"}, {dimension: values})
     return True

@@ -26,26 +26,11 @@ CELL = ("surface", "provider", "status", "cost_state", "app", "model", "key", "r
 OPEN = tuple(name for name in DIMENSIONS if name not in CELL)
 """Dimensions that can have any number of values."""
 
-_PAIRABLE = ("surface", "provider", "status", "cost_state", "app", "model", "key")
-_GROUPED = ("surface", "model", "key")
-PAIRS = {
-    (first, second): number
-    for number, (first, second) in enumerate(
-        (
-            (first, second)
-            for index, first in enumerate(_PAIRABLE)
-            for second in _PAIRABLE[index + 1 :]
-            if first in _GROUPED or second in _GROUPED
-        ),
-        1,
-    )
-}
-"""Two dimensions that are counted together, the one with fewer values first, and their number."""
+SHAPE = tuple(name for name in CELL if name != "key")
+"""A cell without its key: some hundreds of combinations where there are thousands of cells."""
 
-DAILY_PAIR = ("model", "key")
-"""Has about as many combinations in an hour as there are cells, so only days of it are kept."""
-
-HOURLY_PAIRS = {pair: number for pair, number in PAIRS.items() if pair != DAILY_PAIR}
+LEFT_OPEN = frozenset({"model", "request_model"})
+"""What a shape beside a key does not tell apart: there would be as many combinations as cells."""
 
 _KEYS = {
     "minute_model": ("minute", "provider", "model"),
@@ -54,8 +39,11 @@ _KEYS = {
     "day_customer_key": ("day", "customer", "key"),
     "hour_cell": ("hour", "cell"),
     "day_cell": ("day", "cell"),
-    "hour_pair": ("pair", "hour", "a", "b"),
-    "day_pair": ("pair", "day", "a", "b"),
+    "hour_shape": ("hour", "shape"),
+    "day_shape": ("day", "shape"),
+    "hour_key_shape": ("hour", "key", "shape"),
+    "day_key_shape": ("day", "key", "shape"),
+    "day_model_key": ("day", "model", "key"),
     "day_value": ("dimension", "day", "value"),
     "hour_value": ("dimension", "hour", "value"),
 }
