@@ -10,9 +10,19 @@ from farebox.proxy.batch import Batch, running_batch
 
 class Transport:
     aborted = False
+    reads = True
 
     def abort(self) -> None:
         self.aborted = True
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
 
 
 class Connection:
@@ -20,6 +30,7 @@ class Connection:
         self.name = name
         self.log = log
         self.transport: Any = Transport()
+        self.reading_paused = False
 
     def received(self, data: bytes) -> None:
         if data == b"broken":
@@ -109,5 +120,25 @@ def test_one_that_comes_alone_is_served_at_once_and_never_overtakes() -> None:
         assert len(log) == served
         await asyncio.sleep(0)
         assert log == [("one", b"%d" % number) for number in range(served + 1)] + [("one", b"next")]
+
+    asyncio.run(main())
+
+
+def test_a_full_read_is_followed_by_everybody_elses_turn() -> None:
+    """libuv would go on reading from the same socket, and nobody else would be served."""
+    log: list[tuple[str, bytes]] = []
+
+    async def main() -> None:
+        batch = Batch(asyncio.get_running_loop())
+        large, stalled = Connection("large", log), Connection("stalled", log)
+        batch.add(large, bytes(256_000))
+        assert log == [("large", bytes(256_000))]
+        assert not large.transport.reads
+        await asyncio.sleep(0)
+        assert large.transport.reads
+        batch.add(stalled, bytes(256_000))
+        stalled.reading_paused = True  # its exchange said so meanwhile
+        await asyncio.sleep(0)
+        assert not stalled.transport.reads
 
     asyncio.run(main())

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from proxy_harness import Reply, Request, mock, serving
+
+from farebox.proxy.limits import Limits
+from farebox.proxy.outgoing import Outgoing
+from farebox.wire.request import RequestFacts
 
 CHAT = "/openai/v1/chat/completions"
 JSON = "Content-Type: application/json"
@@ -109,3 +115,49 @@ def test_an_http_1_0_client_gets_the_stream_without_the_chunk() -> None:
         proxy.settled(1)
     assert answer.startswith(b"data: ") and answer.endswith(b"data: [DONE]\n\n")
     assert b"prompt_tokens" not in answer
+
+
+def test_a_large_request_is_changed_at_its_end_and_sent_piece_by_piece() -> None:
+    """Whatever the pieces it comes in; an upstream that reads slowly gets all of it."""
+    body = b'{"model":"gpt-4o","stream":true,"messages":"' + b"x" * 3_000_000 + b'"}'
+    asked = body[:-1] + b',"stream_options":{"include_usage":true}}'
+    with serving(respond) as (upstream, proxy):
+        for pieces in (1, 2, 37):
+            with proxy.connect() as client:
+                client.send(client.head("POST", CHAT, JSON, f"Content-Length: {len(body)}"))
+                step = len(body) // pieces + 1
+                for start in range(0, len(body), step):
+                    client.send(body[start : start + step])
+                assert client.answer().body.endswith(b"[DONE]\n\n")
+        dones = proxy.settled(3)
+    assert all(request.body == asked for request in upstream.requests)
+    assert [done.request_bytes for done in dones] == [len(body)] * 3
+
+
+def test_a_large_request_keeps_the_options_it_has() -> None:
+    options = b'"stream_options":{"include_usage":false}'
+    body = b'{"model":"gpt-4o","stream":true,' + options + b',"messages":"' + b"x" * 1_000_000 + b'"}'
+    with serving(respond) as (upstream, proxy), proxy.connect() as client:
+        assert client.post(CHAT, body, JSON).body.endswith(b"[DONE]\n\n")
+        proxy.settled(1)
+    assert upstream.requests[0].body == body.replace(b"false", b"true")
+
+
+def test_options_are_seen_however_a_large_body_is_cut() -> None:
+    def outgoing() -> Outgoing:
+        prepared: Any = SimpleNamespace(injectable=True, request=SimpleNamespace(chunked=False))
+        meter: Any = SimpleNamespace(
+            request_body=lambda _: None, request_end=lambda: RequestFacts(stream=True)
+        )
+        return Outgoing(prepared, len(body), meter, Limits())
+
+    body = b'{"messages":"' + b"x" * 300_000 + b'","stream":true,"stream_options":{"a":1}}'
+    at = body.index(b"stream_options")
+    for cut in range(at - 3, at + 18):
+        for step in (1, 5, 100):
+            request = outgoing()
+            request.feed(body[:cut])
+            for start in range(cut, len(body), step):
+                request.feed(body[start : start + step])
+            assert request.pop() == body[:-2] + b',"include_usage":true}}', (cut, step)
+            assert request.injected

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _KEPT = 16 * 1024
 """Bytes of a request that may be kept until its answer comes."""
-_JOINED = 1024 * 1024
+_JOINED = 256 * 1024
 """Bytes of a held request that are still joined for one write."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -85,6 +85,8 @@ class Exchange(Between):
     partial_at = 0.0
     unsent = 0
     """What waited for the upstream when we last looked."""
+    large: list[bytes | memoryview] | None = None
+    """Pieces of a large request that have still to be sent, the next one last."""
     gate: list[bytes] | None = None
     """What waits until its record survives a power cut."""
     gate_position = 0
@@ -163,6 +165,8 @@ class Exchange(Between):
         if not self.forwarded:
             if outgoing.complete or not outgoing.held:
                 self.forward(outgoing)
+        elif self.large:
+            self.large[:0] = outgoing.pop_pieces()
         elif self.upstream is not None:
             self.upstream.write(outgoing.pop())
         elif outgoing.pending_bytes > self.proxy.limits.stream_buffer:
@@ -199,7 +203,7 @@ class Exchange(Between):
             return
         self.upstream = connection
         connection.exchange = self
-        held: list[bytes] = []
+        large = False
         if self.replay is not None:
             data, self.replay = self.replay, None
         else:
@@ -207,13 +211,14 @@ class Exchange(Between):
             if outgoing is None:
                 data, self.waiting = self.waiting, b""
             elif outgoing.pending_bytes > _JOINED:
-                held = outgoing.pop_pieces()  # a large body: to join it would hold everybody up
-                data = held.pop()
+                large = True
+                self.large = outgoing.pop_pieces()
+                data = b""
             else:
                 data = outgoing.pop()
             if connection.reused and self.request_complete:
                 self.own_ns = monotonic_ns() - self.began_ns
-                if self.prepared.replayable and not held and len(data) <= self.proxy.limits.replay_body:
+                if self.prepared.replayable and not large and len(data) <= self.proxy.limits.replay_body:
                     self.replay = data
         self.touched = self.proxy.tick
         client = self.client
@@ -221,9 +226,32 @@ class Exchange(Between):
             client.resume_reading()  # before the write: that may be too much and pause it again
         if client.stalled_since:
             connection.pause_reading()  # it has not taken the answers before this one yet
-        if held:
-            connection.transport.writelines(held)
-        connection.write(data)
+        if large:
+            self.send_large()
+        else:
+            connection.write(data)
+
+    def send_large(self) -> None:
+        """Send the next piece of a large held body, and the one after it in the loop's next turn.
+
+        Joined or written at once it would keep everybody waiting while the kernel copies it.
+        """
+        upstream, pieces = self.upstream, self.large
+        if upstream is None or not pieces:
+            return
+        upstream.write(pieces.pop())
+        self.touched = self.proxy.tick
+        if upstream.transport.get_write_buffer_size() <= self.proxy.limits.stream_buffer:
+            if pieces:
+                self.proxy.loop.call_soon(self.send_large)
+            else:
+                super().upstream_drained()
+
+    def upstream_drained(self) -> None:
+        if self.large:
+            self.send_large()
+        else:
+            super().upstream_drained()
 
     def connect_failed(self, error: ConnectError) -> None:
         self.connecting = None
@@ -315,7 +343,7 @@ class Exchange(Between):
         self.keep_client = incoming.keep_client
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
-            upstream.leave(reusable=incoming.connection_reusable and self.request_complete)
+            upstream.leave(reusable=incoming.connection_reusable and self.request_complete and not self.large)
         if self.own_ns:
             self.own_ns += monotonic_ns() - started_ns
         position = self.record("completed", answers.error_class_of(self.status))

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, FramingError, chunk
 from farebox.proxy.deaf import DeafMeter, ExchangeMeter
 from farebox.wire import include_usage
+from farebox.wire.include_usage import OPTIONS
 from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:
     from farebox.proxy.limits import Limits
     from farebox.proxy.prepared import Prepared
+
+_LARGE = 256 * 1024
+"""To read so large a body once more, or to join it, would hold up everybody else."""
 
 
 class Outgoing:
@@ -26,9 +30,11 @@ class Outgoing:
         "_injectable",
         "_left",
         "_limits",
+        "_looking",
         "_pending",
         "_prepared",
         "_rechunked",
+        "_seam",
         "body_bytes",
         "complete",
         "facts",
@@ -45,6 +51,8 @@ class Outgoing:
         self._limits = limits
         self._pending: list[bytes] = []
         self._rechunked = False
+        self._seam = b""
+        """The last bytes so far: what is looked for may come in two pieces."""
         self._chunks: ChunkedBody | None = None
         self.pending_bytes = 0
         self.body_bytes = 0
@@ -62,6 +70,9 @@ class Outgoing:
             self._injectable = self.held = prepared.injectable
         else:
             self._injectable = self.held = False
+        self._looking = self._injectable and (length is None or length > _LARGE)
+        """Nothing has been seen so far that could be options of the request's own."""
+        if not (length or prepared.request.chunked):
             self._end()
 
     def feed(self, data: bytes) -> bytes:
@@ -94,6 +105,8 @@ class Outgoing:
             self.meter.request_body(content)
         except Exception as error:
             self.meter = DeafMeter(error)
+        if self._looking:
+            self._look_for_options(data)
         self._pending.append(data)
         self.pending_bytes += len(data)
         if ended:
@@ -111,11 +124,29 @@ class Outgoing:
         self.complete = True
         self.facts = said
         if self._injectable and said.stream and not said.wants_usage:
-            body = b"".join(self._pending)
-            changed = include_usage.inject(body)
-            self.injected = changed != body
-            self._pending = [changed]
-            self.pending_bytes = len(changed)
+            self._inject()
+
+    def _look_for_options(self, data: bytes) -> None:
+        seam = self._seam + data[: len(OPTIONS)]
+        if OPTIONS in data or OPTIONS in seam:
+            self._looking = False
+        self._seam = data[1 - len(OPTIONS) :] if len(data) >= len(OPTIONS) else seam[1 - len(OPTIONS) :]
+
+    def _inject(self) -> None:
+        """Have the stream say its usage."""
+        pending = self._pending
+        if self.pending_bytes > _LARGE and self._looking:
+            last = include_usage.inject_at_end(pending[-1])
+            if last is not None:
+                self.injected = True
+                self.pending_bytes += len(last) - len(pending[-1])
+                pending[-1] = last
+                return
+        body = b"".join(pending)
+        changed = include_usage.inject(body)
+        self.injected = changed != body
+        self._pending = [changed]
+        self.pending_bytes = len(changed)
 
     def _stop_holding(self) -> None:
         """Too large to be changed: from here on it streams like any other."""
@@ -138,11 +169,19 @@ class Outgoing:
         self._pending.insert(0, head)
         self.pending_bytes += len(head)
 
-    def pop_pieces(self) -> list[bytes]:
-        """Return what waits for the upstream, piece by piece, and forget it."""
-        pending, self._pending = self._pending, []
+    def pop_pieces(self) -> list[bytes | memoryview]:
+        """Return what waits for the upstream in pieces of a bounded size, the first one last; forget it."""
+        pieces: list[bytes | memoryview] = []
+        for data in self._pending:
+            if len(data) > _LARGE:
+                view = memoryview(data)
+                pieces += [view[at : at + _LARGE] for at in range(0, len(view), _LARGE)]
+            else:
+                pieces.append(data)
+        self._pending = []
         self.pending_bytes = 0
-        return pending
+        pieces.reverse()
+        return pieces
 
     def pop(self) -> bytes:
         """Return what waits for the upstream and forget it."""

@@ -74,7 +74,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport = transport
         self.batch = running_batch()
         self.transport.set_write_buffer_limits(self.origin.limits.stream_buffer)
-        self.write: Callable[[bytes], None] = self.transport.write
+        self.write: Callable[[bytes | memoryview], None] = self.transport.write
         self.origin.live.add(self)
 
     def data_received(self, data: bytes) -> None:

@@ -16,6 +16,8 @@ _END_OF_EVENT = re.compile(rb"(?:\r\n|\n|\r(?=[^\n])){2}")
 _NO_CHOICES = re.compile(rb'"choices"(?:\s|data:)*+:(?:\s|data:)*+\[(?:\s|data:)*+\]')
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},:]', re.DOTALL)
 _OPTION = b'"stream_options":{"include_usage":true}'
+OPTIONS = b"stream_options"
+"""Without this nowhere in it, a request has no options yet."""
 
 
 class _Options(msgspec.Struct):
@@ -46,6 +48,17 @@ def inject(body: bytes) -> bytes:
         return body
     start, end = span
     return body[:start] + _with_usage(body[start:end]) + body[end:]
+
+
+def inject_at_end(last: bytes) -> bytes | None:
+    """Return the last piece of a JSON request that has no options yet and is not empty, asking for usage.
+
+    None where the piece does not hold the end of an object: the request has to be taken as a whole.
+    """
+    end = len(last.rstrip()) - 1
+    if last[end : end + 1] != b"}":
+        return None
+    return last[:end] + b"," + _OPTION + last[end:]
 
 
 def _with_usage(options: bytes) -> bytes:
