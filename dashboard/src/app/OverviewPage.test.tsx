@@ -142,6 +142,27 @@ it("grows by itself, holds still on Space, and counts what waits", async () => {
   await screen.findByText("after-that", { selector: "[role=cell] *" });
 });
 
+it("asks for the panels when the figures come that count the new calls, and not without", async () => {
+  show();
+  await screen.findByTestId("spend");
+  await waitFor(() => expect(asked.filter((url) => url.includes("/breakdown")).length).toBe(3));
+  const { now } = snapshot("summary") as { now: object };
+  const panels = (): number => asked.filter((url) => url.includes("/breakdown")).length;
+  const figures = (last_seq: number): void =>
+    act(() => FakeEvents.last?.push("figures", { ...now, last_seq }));
+  figures(100);
+  expect(panels()).toBe(3);
+  const [call] = (snapshot("calls") as { calls: object[] }).calls;
+  act(() => FakeEvents.last?.push("calls", { calls: [call], skipped: 0, last_seq: 101 }));
+  figures(100); // made before the call was there
+  expect(panels()).toBe(3);
+  figures(101);
+  await waitFor(() => expect(panels()).toBe(6));
+  figures(101);
+  figures(102); // of calls that the filter leaves out
+  expect(panels()).toBe(6);
+});
+
 it("moves with j and k, opens with Enter, closes with Escape", async () => {
   const router = show();
   await screen.findByText("my-finetune", { selector: "[role=cell] *" });

@@ -14,8 +14,6 @@ export type LiveState = "connecting" | "live" | "lost";
 
 const MINUTES_KEPT = 61;
 const ROWS_KEPT = 2_000;
-const REFRESH_SOON_MS = 250;
-const REFRESH_EVERY_MS = 2_000;
 
 export interface Live {
   state: LiveState;
@@ -51,8 +49,7 @@ export function useLive(search: Search, held: boolean): Live {
 
   useEffect(() => {
     const events = new EventSource(source);
-    let refresh: ReturnType<typeof setTimeout> | undefined;
-    let refreshedAt = 0;
+    let newest = 0; // the newest call that the reports have not been asked about
     const on = <T>(name: string, act: (data: T) => void): void => {
       events.addEventListener(name, (event) => act(JSON.parse((event as MessageEvent<string>).data) as T));
     };
@@ -63,7 +60,14 @@ export function useLive(search: Search, held: boolean): Live {
       const listed = client.getQueryData<InfiniteData<Calls, number | undefined>>(queryKey)?.pages[0];
       if (listed !== undefined && listed.last_seq < last_seq) void client.invalidateQueries({ queryKey });
     });
-    on<Now>("figures", (now) => client.setQueryData(nowKey(latest.current), now));
+    on<Now>("figures", (now) => {
+      client.setQueryData(nowKey(latest.current), now);
+      // Reports are asked for when figures come, so that the two agree: once a second while there are
+      // new calls, never without. While they are being answered, the next figures ask again.
+      if (newest === 0 || now.last_seq < newest || client.isFetching({ queryKey: [SPEND] }) > 0) return;
+      newest = 0;
+      void client.invalidateQueries({ queryKey: [SPEND] });
+    });
     on<LiveMinutes>("minutes", (minutes) => {
       client.setQueryData<LiveMinutes>(minutesQuery(latest.current).queryKey, (known) =>
         mergeMinutes(known, minutes),
@@ -80,16 +84,9 @@ export function useLive(search: Search, held: boolean): Live {
       } else {
         addCalls(client, latest.current, news.calls);
       }
-      const wait = Math.max(REFRESH_SOON_MS, refreshedAt + REFRESH_EVERY_MS - Date.now());
-      refresh ??= setTimeout(() => {
-        refresh = undefined;
-        refreshedAt = Date.now();
-        // A report that is still being made is awaited, not asked for twice.
-        void client.invalidateQueries({ queryKey: [SPEND] }, { cancelRefetch: false });
-      }, wait);
+      newest = Math.max(newest, news.last_seq);
     });
     return () => {
-      clearTimeout(refresh);
       events.close();
       queue.current = [];
       setWaiting(0);
