@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 _LARGE = 16 * 1024
-_FULL = 256_000
+FULL_READ = 256_000
 """As much as uvloop reads at a time. While so much is there, libuv reads on, 32 times."""
 _FEW = 1
 _DIRECT = 10
@@ -47,14 +47,14 @@ class Batch:
             if self._direct:
                 self._direct -= 1
                 receiver.received(data)
-                if len(data) >= _FULL:
+                if len(data) >= FULL_READ:
                     self._stop(receiver)
                 return
             self._loop.call_soon(self._turn)
         waiting.append((receiver, data))
         if len(data) > _LARGE:
             self.run()  # whoever cannot take more must say so before the next read
-            if len(data) >= _FULL:
+            if len(data) >= FULL_READ:
                 self._stop(receiver)
 
     def _stop(self, receiver: Receiver) -> None:

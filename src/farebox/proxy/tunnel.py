@@ -12,6 +12,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from farebox.proxy import addresses
+from farebox.proxy.batch import FULL_READ
 
 if TYPE_CHECKING:
     from farebox.proxy.service import Proxy
@@ -55,6 +56,14 @@ class Side(asyncio.Protocol):
         other = self.other
         if other is not None:
             other.transport.write(data)
+            if len(data) >= FULL_READ and not other.stalled_since:
+                # As in `batch`: a socket with megabytes must not keep the others waiting.
+                self.transport.pause_reading()
+                self.proxy.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self.other is not None and not self.other.stalled_since and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def eof_received(self) -> bool:
         other = self.other
@@ -100,7 +109,7 @@ class ClientSide(Side):
 
     def data_received(self, data: bytes) -> None:
         if self.other is not None:
-            self.other.transport.write(data)
+            super().data_received(data)
             return
         self.early += data
         if len(self.early) > _EARLY_MAX:
