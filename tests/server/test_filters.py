@@ -36,7 +36,7 @@ FRIDAY = datetime(2026, 11, 20, 15, 0, 30, tzinfo=UTC)
     ],
 )
 def test_a_moment_is_read_in_its_zone(text: str, moment: str) -> None:
-    assert read_moment("since", text, BERLIN, FRIDAY) == datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    assert iso(read_moment("since", text, BERLIN, FRIDAY))[:19] == moment
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def short_id(event_id: str) -> str:
 def _local(occurred_at: str, zone: str) -> str:
     from datetime import datetime
 
-    from farebox.cli.periods import zone_named
+    from farebox.moments import zone_named
 
     stamp = datetime.fromisoformat(occurred_at).astimezone(zone_named(zone))
     return f"{stamp:%m-%d %H:%M:%S}"

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from farebox import clock
-from farebox.cli.periods import Period, period, zone_named
+from farebox.cli.periods import Period, period
 from farebox.home import Home, locate
+from farebox.moments import zone_named
 
 if TYPE_CHECKING:
     from farebox.config import Config

@@ -6,37 +6,23 @@ means nothing, is refused with what is allowed; nothing is guessed.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
-from pathlib import Path
+from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from farebox.errors import UsageError
 from farebox.ledger.filter import DIMENSIONS
+from farebox.moments import FORMS, moment_ns, ns_of, system_zone_name
 from farebox.server.errors import ApiError, invalid_parameter
 
 WINDOW_PARAMETERS = ("since", "until", "tz")
 COST_STATES = ("priced", "free", "included", "unpriced", "estimated", "unknown", "provider_reported")
 OUTCOMES = ("completed", "client_disconnected", "upstream_failed", "timed_out", "refused", "unknown")
-MOMENT_FORMS = (
-    "now",
-    "today",
-    "yesterday",
-    "week",
-    "month",
-    "prev-month",
-    "15m, 1h, 7d … (ago)",
-    "2026-11-01",
-    "2026-11-01T09:30 (in tz)",
-    "2026-11-01T09:30:00Z",
-)
 
 _STATUSES = re.compile(r"(0|[1-5][0-9]{2}|[1-5]xx)(,(0|[1-5][0-9]{2}|[1-5]xx))*")
-_AGO = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +64,7 @@ def read_selection(
                 f"There is no parameter {name!r} here.",
                 {"parameter": name[:200], "allowed": list(known)},
             )
-    tz = query.get("tz") or local_zone_name()
+    tz = query.get("tz") or system_zone_name()
     zone = read_zone(tz)
     since_word = query.get("since") or default_since
     since = None if since_word == "all" else read_moment("since", since_word, zone, now)
@@ -91,8 +77,8 @@ def read_selection(
             {"parameter": "until", "allowed": ["since or later"]},
         )
     window = Window(
-        since_ns=None if since is None else _ns(since),
-        until_ns=_ns(until),
+        since_ns=since,
+        until_ns=until,
         since_word=since_word,
         open_ended=query.get("until", "now") in ("now", ""),
     )
@@ -141,29 +127,12 @@ def read_zone(name: str) -> ZoneInfo:
         raise invalid_parameter("tz", name, ["an IANA zone such as Europe/Berlin", "UTC"]) from error
 
 
-def read_moment(name: str, text: str, zone: tzinfo, now: datetime) -> datetime:
-    """Return the moment that a word, an age or a date means, in UTC."""
-    local = now.astimezone(zone)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    words = {
-        "now": local,
-        "today": midnight,
-        "yesterday": midnight - timedelta(days=1),
-        "week": midnight - timedelta(days=midnight.weekday()),
-        "month": midnight.replace(day=1),
-        "prev-month": (midnight.replace(day=1) - timedelta(days=1)).replace(day=1),
-    }
-    if text in words:
-        return words[text].astimezone(UTC)
+def read_moment(name: str, text: str, zone: tzinfo, now: datetime) -> int:
+    """Return the moment that a word, an age or a date means, in nanoseconds."""
     try:
-        if ago := _AGO.fullmatch(text):
-            return now.astimezone(UTC) - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
-        moment = datetime.fromisoformat(text)
-        if not datetime(1970, 1, 2) <= moment.replace(tzinfo=None) <= datetime(2200, 1, 1):
-            raise ValueError(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise invalid_parameter(name, text, list(MOMENT_FORMS)) from error
+        return moment_ns(text, now.astimezone(zone))
+    except UsageError as error:
+        raise invalid_parameter(name, text, list(FORMS)) from error
 
 
 def previous_window(selection: Selection) -> tuple[int, int] | None:
@@ -183,38 +152,16 @@ def previous_window(selection: Selection) -> tuple[int, int] | None:
     if window.since_word in ("month", "prev-month"):
         start = datetime.fromtimestamp(since // 10**9, selection.zone)
         before = (start - timedelta(days=1)).replace(day=1, hour=0, minute=0, second=0)
-        whole = until >= _ns((start + timedelta(days=32)).replace(day=1))
-        return _ns(before), since if whole else min(_ns(before) + until - since, since)
+        whole = until >= ns_of((start + timedelta(days=32)).replace(day=1))
+        return ns_of(before), since if whole else min(ns_of(before) + until - since, since)
     return since - (until - since), since
 
 
 def _shifted(moment_ns: int, days: timedelta, zone: tzinfo) -> int:
     seconds, rest = divmod(moment_ns, 10**9)
-    return _ns(datetime.fromtimestamp(seconds, zone) - days) + rest
-
-
-def local_zone_name() -> str:
-    """Return this machine's IANA zone, `UTC` where it cannot be told."""
-    named = os.environ.get("TZ", "").lstrip(":")
-    candidates = [named] if named else []
-    resolved = str(Path("/etc/localtime").resolve())
-    if "/zoneinfo/" in resolved:
-        candidates.append(resolved.partition("/zoneinfo/")[2])
-    for name in candidates:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            continue
-        return name
-    return "UTC"
+    return ns_of(datetime.fromtimestamp(seconds, zone) - days) + rest
 
 
 def instant_ns(text: str) -> int:
     """Return the nanoseconds of a ledger row's RFC 3339 instant."""
-    return _ns(datetime.fromisoformat(text))
-
-
-def _ns(moment: datetime) -> int:
-    """Return nanoseconds since 1970; whole numbers all the way."""
-    span = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return ((span.days * 86400 + span.seconds) * 10**6 + span.microseconds) * 1000
+    return ns_of(datetime.fromisoformat(text))

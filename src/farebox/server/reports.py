@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from farebox.clock import iso
 from farebox.ledger.rows import Group, Measures, Point
+from farebox.moments import ns_of
 from farebox.server import views
 from farebox.server.errors import ApiError
 from farebox.server.filters import Selection, previous_window
@@ -55,9 +56,9 @@ def figures_now(reader: Reader, where: dict[str, str], zone: tzinfo, now_ns: int
     local = datetime.fromtimestamp(now_ns // SECOND, zone)
     midnight = local.replace(hour=0, minute=0, second=0)
     end = now_ns + 1
-    today = reader.totals(calls_filter(_ns(midnight), end, where))
+    today = reader.totals(calls_filter(ns_of(midnight), end, where))
     yesterday = reader.totals(
-        calls_filter(_ns(midnight - timedelta(days=1)), _ns(local - timedelta(days=1)), where)
+        calls_filter(ns_of(midnight - timedelta(days=1)), ns_of(local - timedelta(days=1)), where)
     )
     return views.Now(
         today=views.sums(today),
@@ -183,7 +184,7 @@ def bucket_starts(since_ns: int, until_ns: int, bucket: str, zone: tzinfo) -> li
     if bucket == "day":
         local = local.replace(hour=0)
     starts: list[int] = []
-    start = _ns(local)
+    start = ns_of(local)
     while start < until_ns:
         starts.append(start)
         start = next_start(start, bucket, zone)
@@ -196,7 +197,7 @@ def next_start(start_ns: int, bucket: str, zone: tzinfo) -> int:
         return start_ns + 60 * SECOND
     if bucket == "hour":
         return start_ns + 3600 * SECOND
-    return _ns(datetime.fromtimestamp(start_ns // SECOND, zone) + timedelta(days=1))
+    return ns_of(datetime.fromtimestamp(start_ns // SECOND, zone) + timedelta(days=1))
 
 
 def _fold(
@@ -242,8 +243,3 @@ def _columns(rows: Iterable[list[int]], width: int) -> list[int]:
 def _line(key: str | None, values: list[list[int]], *, is_rest: bool = False) -> views.Line:
     cost, calls = values
     return views.Line(key=key, is_rest=is_rest, cost_pico=[str(amount) for amount in cost], calls=calls)
-
-
-def _ns(moment: datetime) -> int:
-    span = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (span.days * 86400 + span.seconds) * SECOND

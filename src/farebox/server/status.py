@@ -12,8 +12,8 @@ from farebox.clock import iso, now_ns
 from farebox.errors import FareboxError
 from farebox.home import Home
 from farebox.ledger.health import LedgerHealth
+from farebox.moments import system_zone_name
 from farebox.server import views
-from farebox.server.filters import local_zone_name
 from farebox.server.queries import Reader
 from farebox.server.recording import Recording, recording
 
@@ -35,7 +35,7 @@ def status(reader: Reader, home: Home) -> views.Status:
         version=__version__,
         api=API_VERSION,
         now=iso(now_ns()),
-        tz=local_zone_name(),
+        tz=system_zone_name(),
         home=_short(home.path),
         processes=processes,
         proxy_url=proxy_url,
