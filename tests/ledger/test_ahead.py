@@ -14,10 +14,9 @@ from calls import NOON, OnePriceBook, done, intent_of
 
 from farebox.home import Home
 from farebox.journal import records
-from farebox.journal.reader import Position
 from farebox.journal.writer import JournalWriter
 from farebox.ledger import follow, verify
-from farebox.ledger.ahead import Ahead
+from farebox.ledger.ahead import Ahead, Message
 from farebox.ledger.apply import Applier
 from farebox.ledger.database import open_writer
 from farebox.ledger.follow import Follower
@@ -63,9 +62,9 @@ class Watched(Ahead):
     taken = 0
     dies_after = 1 << 30
 
-    def take(self, start: Position) -> Prepared | None:
-        found = super().take(start)
-        Watched.taken += found is not None
+    def take(self) -> Message | None:
+        found = super().take()
+        Watched.taken += isinstance(found, Prepared)
         if Watched.taken == Watched.dies_after:
             self._process.kill()
         return found

@@ -2,9 +2,10 @@
 
     python -m farebox.ledger.ahead HOME CONFIG WRITER SEGMENT OFFSET SEQ
 
-It reads the journal from a position on and writes what it prepared to standard output, until it
-meets something it leaves to the ledger. Nothing depends on it: where it is slow, wrong or dead,
-the ledger reads the journal itself.
+It reads the journal from a position on and writes what it prepared to standard output: the calls of
+each batch, and behind many batches their sums, which is what the ledger commits at a time. A batch that
+needs a look into the ledger is left to it. Nothing depends on this process: where it is slow, wrong or
+dead, the ledger reads the journal itself.
 """
 
 from __future__ import annotations
@@ -23,18 +24,30 @@ from pathlib import Path
 
 from farebox.home import Home
 from farebox.journal.reader import JournalReader, Position
-from farebox.ledger.preparing import Prepared, prepare
+from farebox.ledger.blocks import Block
+from farebox.ledger.preparing import Finished, Left, PlainBook, Prepared, plain, prepare
+from farebox.ledger.rollup import Part, RollUp
 from farebox.pricing.watching import PriceWatch
 
 BATCH_RECORDS = 500
 """What is decoded at a time: it bounds memory."""
 
+TRANSACTION_CALLS = 24_000
+"""How many calls share their sums and a commit: a few hours of dense traffic, in memory here only."""
+
 _SIZE = struct.Struct("<I")
 _PIPE_BYTES = 1 << 20
 _QUEUE_BYTES = 12 << 20
-"""What is kept ready while the ledger is busy with a transaction: a whole one of the next."""
+"""What is kept ready while the ledger is busy: most of what is committed at a time."""
 _PATIENCE_S = 10.0
 _SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031)
+
+
+Message = Prepared | Part | Finished | Left
+_MESSAGES: dict[str, type[Part] | type[Finished] | type[Left]] = {
+    each.__name__: each for each in (Part, Finished, Left)
+}
+_BLOCKS = Prepared._fields.index("blocks")
 
 
 class Ahead:
@@ -61,8 +74,8 @@ class Ahead:
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._pipe, _SET_PIPE_SIZE, _PIPE_BYTES)
 
-    def take(self, start: Position) -> Prepared | None:
-        """Return what follows `start`; None where it has nothing that fits. Then it is of no use any more."""
+    def take(self) -> Message | None:
+        """Return what comes next; None where nothing does. Then it is of no use any more."""
         if not select.select([self._pipe], [], [], _PATIENCE_S)[0]:
             return None
         head = self._pipe.read(_SIZE.size)
@@ -72,8 +85,11 @@ class Ahead:
         data = self._pipe.read(size)
         if len(data) < size:
             return None
-        prepared = Prepared(*marshal.loads(data))  # noqa: S302 - from our own child
-        return prepared if prepared.start == tuple(start) else None
+        name, *values = marshal.loads(data)  # noqa: S302 - from our own child
+        if name == Prepared.__name__:
+            prepared = Prepared(*values)
+            return prepared._replace(blocks=[Block(*block) for block in prepared.blocks])
+        return _MESSAGES[name](*values)
 
     def close(self) -> None:
         """End it."""
@@ -82,8 +98,50 @@ class Ahead:
         self._process.wait()
 
 
+class _Output:
+    """What is to be written, in order, as far as the pipe takes it."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._waiting: deque[memoryview] = deque()
+        self._bytes = 0
+
+    def put(self, message: Message) -> None:
+        """Write a message, or keep it until there is room; wait where too much is kept."""
+        plain = [tuple(each) if isinstance(each, tuple) else each for each in message]
+        if isinstance(message, Prepared):
+            plain[_BLOCKS] = [tuple(block) for block in message.blocks]
+        data = marshal.dumps((type(message).__name__, *plain))
+        self._waiting.append(memoryview(_SIZE.pack(len(data)) + data))
+        self._bytes += len(data)
+        self._write()
+        while self._bytes >= _QUEUE_BYTES:
+            self._wait()
+
+    def finish(self) -> None:
+        """Write everything."""
+        while self._waiting:
+            self._wait()
+
+    def _wait(self) -> None:
+        select.select([], [self._descriptor], [])
+        self._write()
+
+    def _write(self) -> None:
+        while self._waiting:
+            try:
+                written = os.write(self._descriptor, self._waiting[0])
+            except BlockingIOError:
+                return
+            self._bytes -= written
+            rest = self._waiting.popleft()[written:]
+            if rest:
+                self._waiting.appendleft(rest)
+
+
 def main(arguments: list[str]) -> None:
-    """Prepare until there is something to leave to the ledger, or nobody reads any more."""
+    """Prepare until there is nothing more, or nobody reads any more."""
     home, config_file, writer, *position = arguments
     place = Home(Path(home))
     watch = PriceWatch(place.path, Path(config_file) if config_file else None, place.cache)
@@ -93,30 +151,39 @@ def main(arguments: list[str]) -> None:
     reader = JournalReader(place.journal / writer, Position(*map(int, position)))
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
-    output = sys.stdout.fileno()
-    os.set_blocking(output, False)
-    waiting: deque[memoryview] = deque()
-    waiting_bytes, more = 0, True
-    while more or waiting:
-        if more and waiting_bytes < _QUEUE_BYTES:
-            segment, offset, seq = reader.position
-            prepared = prepare(reader.read(BATCH_RECORDS), book, (segment, offset, seq))
-            more = prepared is not None
-            if prepared is not None:
-                data = marshal.dumps(tuple(prepared))
-                waiting.append(memoryview(_SIZE.pack(len(data)) + data))
-                waiting_bytes += len(data)
-        else:
-            select.select([], [output], [])
-        while waiting:
-            try:
-                written = os.write(output, waiting[0])
-            except BlockingIOError:
-                break
-            waiting_bytes -= written
-            rest = waiting.popleft()[written:]
-            if rest:
-                waiting.appendleft(rest)
+    output = _Output(sys.stdout.fileno())
+    while _prepare_some(reader, book, output):
+        pass
+    output.finish()
+
+
+def _prepare_some(reader: JournalReader, book: PlainBook, output: _Output) -> bool:
+    """Prepare what is committed at a time; tell whether there may be more."""
+    rollup, calls, made = RollUp(), 0, False
+    left: Left | None = None
+    is_over = False
+    while calls < TRANSACTION_CALLS:
+        start = reader.position
+        batch = reader.read(BATCH_RECORDS)
+        prepared = prepare(batch, book, plain(start), rollup.kinds)
+        if prepared is None:
+            left = Left(plain(start), plain(batch.position))
+            is_over = batch.finished or batch.position == start
+            break
+        for block in prepared.blocks:
+            rollup.add(block.columns, calls)
+            calls += block.calls
+        output.put(prepared)
+        made = True
+    if made:
+        hours = rollup.hours
+        for part in rollup.parts():
+            output.put(part)
+        output.put(Finished(hours))
+    if left is None:
+        return True
+    output.put(left)
+    return not is_over
 
 
 if __name__ == "__main__":

@@ -8,39 +8,40 @@ appended as `unknown`, with what its last `Partial` said.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from farebox.clock import now_ns
 from farebox.errors import LedgerError
 from farebox.journal import records
-from farebox.journal.reader import Batch, Entry, Gap, Position
+from farebox.journal.reader import Batch, Entry, Position
 from farebox.journal.records import Done
+from farebox.ledger.appending import Appending
 from farebox.ledger.bill_once import BillOnce
-from farebox.ledger.chain import GENESIS, Checkpoint, link
+from farebox.ledger.blocks import blocks_of
+from farebox.ledger.chain import link
 from farebox.ledger.contract_months import ContractMonths
 from farebox.ledger.correcting import CORRECTING, Correcting
 from farebox.ledger.database import Connection
-from farebox.ledger.entries import COLUMN, COLUMNS, RESPONSE_RUN_BITS, Judged, Values, entry_values
-from farebox.ledger.names import AdmittedValues, Cells
-from farebox.ledger.preparing import Prepared, done_of, event_id_of, judge
+from farebox.ledger.entries import Judged, Values, entry_of
+from farebox.ledger.kinds import Kinds
+from farebox.ledger.marks import Marks
+from farebox.ledger.names import AdmittedValues
+from farebox.ledger.pending import Pending, as_unknown
+from farebox.ledger.preparing import Finished, Prepared, done_of, event_id_of, judge
+from farebox.ledger.rollup import Part as SumsPart
 from farebox.ledger.rollup import RollUp
 from farebox.ledger.settling import QUIET_NS, settle
+from farebox.ledger.totals import Totals
 from farebox.pricing.facts import RatedPart
 from farebox.pricing.quotation import month_of
 from farebox.pricing.tiers import MonthToDate
 from farebox.wire.facts import Extraction, Part
 
-CHECKPOINT_ROWS = 10_000
-CHECKPOINT_NS = 60_000_000_000
-
-_SEQ, _RECORDED, _RESPONSE_KEY = COLUMN["seq"], COLUMN["recorded_at"], COLUMN["response_key"]
-_INSERT = f"INSERT INTO call ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"  # noqa: S608
-
 
 class NotPlainError(Exception):
-    """What was prepared ahead needs a look into the ledger, or was rated by other prices."""
+    """What was prepared ahead needs a look into the ledger, was rated by other prices, or breaks off."""
 
 
 class Book(Protocol):
@@ -60,15 +61,8 @@ class Book(Protocol):
         ...
 
 
-class _Pending:
-    """An exchange that has begun: its intent, still encoded, and its last partial."""
-
-    __slots__ = ("intent", "partial", "writer")
-
-    def __init__(self, writer: str, intent: bytes, partial: bytes | None) -> None:
-        self.writer = writer
-        self.intent = intent
-        self.partial = partial
+Item = Batch | Prepared | SumsPart | Finished
+"""What a transaction is made of: batches as they were read, or what another process made of them."""
 
 
 class Applied(NamedTuple):
@@ -104,16 +98,10 @@ class Applier:
             if values_per_day_max
             else AdmittedValues(connection)
         )
-        self._cells = Cells(connection)
-        self._seq = 0
-        self._hash = GENESIS
-        self._mark_id = 0
-        self._mark_hash = GENESIS
-        self._checkpoint = Checkpoint(0, GENESIS)
-        self._checkpoint_ns = 0
-        self._pending: dict[bytes, _Pending] = {}
-        self._fresh: set[bytes] = set()
-        """Pending exchanges that the file does not have as they are now."""
+        self._totals = Totals(connection, self._admitted)
+        self._rows = Appending(connection, clock)
+        self._marks = Marks(connection, clock)
+        self._pending = Pending(connection)
         self._months = ContractMonths(connection)
         self._billing = BillOnce(connection)
         self._left_out: list[Entry] = []
@@ -123,7 +111,7 @@ class Applier:
     @property
     def seq(self) -> int:
         """The newest row's number."""
-        return self._seq
+        return self._rows.seq
 
     def position(self, writer: str) -> tuple[Position, bool]:
         """Return how far `writer` has been applied, and whether that is all of it."""
@@ -135,7 +123,7 @@ class Applier:
     def apply(
         self,
         writer: str,
-        batches: Iterable[Batch | Prepared],
+        batches: Iterable[Item],
         *,
         look_for_duplicates: bool = False,
         leave_out_because: str | None = None,
@@ -150,51 +138,38 @@ class Applier:
             NotPlainError: What was prepared does not fit. Apply the batches themselves.
             apsw.Error: The file could not be written. Try again later.
         """
-        before, done, count = self._seq, None, 0
+        before, last, count = self.seq, None, 0
         self._left_out = []
         try:
             with self._connection:
-                rollup = RollUp(self._admitted)
+                rollup, prepared = RollUp(), Kinds()
                 self._billing.begin()
-                for batch in batches:
-                    done = batch
-                    if isinstance(batch, Prepared):
-                        count += batch.records
-                        self._append_prepared(writer, batch, rollup)
-                        continue
-                    count += len(batch.entries) + len(batch.gaps)
-                    self._mark_gaps(writer, batch.gaps)
-                    if leave_out_because is None:
-                        rows = self._read(writer, batch.entries)
+                self._totals.begin()
+                for item in batches:
+                    if isinstance(item, Prepared):
+                        last, count = item, count + item.records
+                        self._append_prepared(writer, item, prepared)
+                    elif isinstance(item, SumsPart):
+                        self._totals.add(item, prepared.listed, before + 1)
+                    elif isinstance(item, Finished):
+                        self._totals.finish(item.hours)
+                        prepared.clear()
                     else:
-                        rows = []
-                        for entry in batch.entries:
-                            self._leave_out(writer, entry, leave_out_because)
-                    if batch.finished:
-                        buried = self._bury(writer, rows)
-                        if look_for_duplicates:
-                            rate = leave_out_because is not None
-                            buried = [row for row in buried if self._can_be_stored(writer, row, rate=rate)]
-                        rows += buried
-                    if look_for_duplicates and self._dedupe:
-                        rows = [row for row in rows if self._is_new(row.done)]
-                    self._append(rows, rollup)
-                    self._correcting.complete(self._billing.completed)
-                    if self._correcting.is_asked:
-                        self._hash = self._correcting.apply(
-                            self._book, self._seq, self._hash, self._write_mark
-                        )
-                if done:
-                    rollup.write(self._connection, self._cells)
+                        last, count = item, count + len(item.entries) + len(item.gaps)
+                        self._take(writer, item, rollup, leave_out_because, look_for_duplicates)
+                if prepared:
+                    raise NotPlainError  # its sums have not come
+                if last:
+                    self._totals.write(rollup)
                     self._months.write()
-                    self._write_pending()
-                    self._write_position(writer, done)
-                if self._seq - self._checkpoint.seq >= CHECKPOINT_ROWS:
-                    self._write_checkpoint()
+                    self._pending.write()
+                    self._write_position(writer, last)
+                if self._marks.has_many_since_checkpoint(self.seq):
+                    self._marks.checkpoint(self.seq, self._rows.head)
         except BaseException:
             self._load()
             raise
-        return Applied(self._seq - before, count, done, self._left_out)
+        return Applied(self.seq - before, count, last, self._left_out)
 
     def check_book(self, entries: Iterable[Entry]) -> None:
         """Tell whose fault it is that no row can be made of these records.
@@ -228,10 +203,10 @@ class Applier:
 
     def checkpoint_if_due(self) -> None:
         """Write a checkpoint when the last one is a minute old and there is something new."""
-        if self._seq > self._checkpoint.seq and self._clock() - self._checkpoint_ns >= CHECKPOINT_NS:
+        if self._marks.is_checkpoint_old(self.seq):
             try:
                 with self._connection:
-                    self._write_checkpoint()
+                    self._marks.checkpoint(self.seq, self._rows.head)
             except BaseException:
                 self._load()
                 raise
@@ -240,7 +215,38 @@ class Applier:
         """Make the sums of a few hours or a day that are over and quiet; tell whether there were any."""
         return settle(self._connection, self._clock(), quiet_ns)
 
+    def use(self, book: Book) -> None:
+        """Rate by another book from now on."""
+        self._book = book
+
     # -- one transaction --
+
+    def _take(
+        self,
+        writer: str,
+        batch: Batch,
+        rollup: RollUp,
+        leave_out_because: str | None,
+        look_for_duplicates: bool,
+    ) -> None:
+        """Append what a batch holds, as it was read."""
+        self._marks.gaps(writer, batch.gaps)
+        if leave_out_because is None:
+            rows = self._read(writer, batch.entries)
+        else:
+            rows = []
+            for entry in batch.entries:
+                self._leave_out(writer, entry, leave_out_because)
+        if batch.finished:
+            buried = self._bury(writer, rows)
+            if look_for_duplicates:
+                rate = leave_out_because is not None
+                buried = [row for row in buried if self._can_be_stored(writer, row, rate=rate)]
+            rows += buried
+        if look_for_duplicates and self._dedupe:
+            rows = [row for row in rows if self._is_new(row.done)]
+        self._append(rows, rollup)
+        self._correct()
 
     def _read(self, writer: str, entries: Iterable[Entry]) -> list[Judged]:
         rows: list[Judged] = []
@@ -251,7 +257,7 @@ class Applier:
                 if record_type == records.DONE:
                     done = done_of(payload)
                     if begun_here.pop(done.event_id, None) is None:
-                        self._settle(done.event_id)
+                        self._pending.settle(done.event_id)
                     if done.event_id in seen and self._dedupe and _is_among(rows, done):
                         continue
                     seen.add(done.event_id)
@@ -263,31 +269,19 @@ class Applier:
                 elif record_type == records.PARTIAL:
                     event_id = event_id_of(payload)
                     if event_id in begun_here:
-                        self._begin(writer, event_id, begun_here.pop(event_id))
-                    if event_id in self._pending:
-                        self._pending[event_id].partial = payload
-                        self._fresh.add(event_id)
+                        self._pending.begin(writer, event_id, begun_here.pop(event_id))
+                    self._pending.go_on(event_id, payload)
                 elif record_type in CORRECTING:
                     self._correcting.ask(writer, record_type, payload)
                 elif record_type == records.MARK:
                     mark = records.decode_mark(payload)
-                    self._write_mark(writer, mark.kind, {"at_ns": mark.at_ns, **mark.detail})
+                    self._marks.write(writer, mark.kind, {"at_ns": mark.at_ns, **mark.detail})
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 # One record nobody can read must not stop those behind it.
                 self._leave_out(writer, (seq, record_type, payload), str(error))
         for event_id, intent in begun_here.items():
-            self._begin(writer, event_id, intent)
+            self._pending.begin(writer, event_id, intent)
         return rows
-
-    def _begin(self, writer: str, event_id: bytes, intent: bytes) -> None:
-        known = self._pending.get(event_id)
-        self._pending[event_id] = _Pending(writer, intent, known.partial if known else None)
-        self._fresh.add(event_id)
-
-    def _settle(self, event_id: bytes) -> None:
-        if self._pending.pop(event_id, None) is not None:
-            self._fresh.discard(event_id)
-            self._connection.execute("DELETE FROM pending WHERE event_id = ?", (event_id,))
 
     def _bury(self, writer: str, ended: Sequence[Judged]) -> list[Judged]:
         """Return a row for everything a dead writer had begun and nobody saw the end of.
@@ -295,15 +289,14 @@ class Applier:
         An intent may come behind its own end, where records were stored a second time.
         """
         rows: list[Judged] = []
-        for event_id, begun in [item for item in self._pending.items() if item[1].writer == writer]:
-            self._settle(event_id)
+        for event_id, begun in self._pending.take_all(writer):
             try:
-                done = _as_unknown(begun)
+                done = as_unknown(begun)
                 if self._dedupe and (_is_among(ended, done) or not self._is_new(done)):
                     continue
                 rows.append(judge(done, records.encode(done)))
             except msgspec.MsgspecError as error:
-                self._mark_undecodable(writer, str(error), event_id=event_id.hex())
+                self._marks.undecodable(writer, str(error), event_id=event_id.hex())
         return rows
 
     def _can_be_stored(self, writer: str, row: Judged, *, rate: bool) -> bool:
@@ -312,10 +305,12 @@ class Applier:
         try:
             if rate:
                 (rated,) = self._rate_all([row])
-            values = entry_values(0, 0, row, rated)
-            self._connection.execute(f"SELECT {', '.join('?' * len(values))}", values)
+            values, rating = entry_of(row, rated)
+            (block,) = blocks_of([values], [row.payload], [rating], Kinds())
+            plain = [column[0] for column in block.columns]
+            self._connection.execute(f"SELECT {', '.join('?' * len(plain))}", plain)
         except (ValueError, ArithmeticError, TypeError) as error:
-            self._mark_undecodable(writer, type(error).__name__, event_id=row.done.event_id.hex())
+            self._marks.undecodable(writer, type(error).__name__, event_id=row.done.event_id.hex())
             return False
         finally:
             if rate:
@@ -326,7 +321,8 @@ class Applier:
         if not self._dedupe:
             return True
         found = self._connection.execute(
-            "SELECT 1 FROM call WHERE event_id = ? AND source = ?", (done.event_id, done.source)
+            "SELECT 1 FROM call WHERE event_id = ? AND source = (SELECT id FROM source WHERE name = ?)",
+            (done.event_id, done.source),
         ).fetchone()
         return found is None
 
@@ -334,45 +330,45 @@ class Applier:
         if not rows:
             return
         # One step for all rows, then the next: each step's code and data stay in the cache.
-        rows = self._billing.judged(rows, self._seq)
-        rated = self._rate_all(rows)
-        recorded_at = self._clock()
-        previous = self._hash
-        stored: list[Values] = []
-        for seq, (row, money) in enumerate(zip(rows, rated, strict=True), self._seq + 1):
-            values = entry_values(seq, recorded_at, row, money)
-            previous = link(previous, values)
-            stored.append((*values, previous))
-        rollup.add(stored)
-        self._connection.executemany(_INSERT, stored)
-        self._seq, self._hash = self._seq + len(rows), previous
-        self._correcting.consider(rows, self._seq)
+        rows = self._billing.judged(rows, self.seq)
+        entries: list[Values] = []
+        ratings: list[Values] = []
+        for row, money in zip(rows, self._rate_all(rows), strict=True):
+            values, rating = entry_of(row, money)
+            entries.append(values)
+            ratings.append(rating)
+        listed = rollup.kinds.listed
+        for block in blocks_of(entries, [row.payload for row in rows], ratings, rollup.kinds):
+            rollup.add(block.columns, self.seq + 1)
+            self._rows.append(block, listed)
+        self._correcting.consider(rows, self.seq)
 
-    def _append_prepared(self, writer: str, batch: Prepared, rollup: RollUp) -> None:
-        """Append rows that were made elsewhere: give them numbers, the time and their place in the chain."""
+    def _append_prepared(self, writer: str, batch: Prepared, kinds: Kinds) -> None:
+        """Append calls that were prepared elsewhere; their sums come behind them."""
         if batch.snapshot != getattr(self._book, "digest", "") or self._billing.concerns(batch.responses):
             raise NotPlainError
         for event_id in batch.settled:
-            self._settle(event_id)
+            self._pending.settle(event_id)
         for event_id, intent in batch.begun:
-            self._begin(writer, event_id, intent)
-        stored: Sequence[Any] = batch.rows
-        if not stored:
-            return
-        recorded_at, previous = self._clock(), self._hash
-        for seq, row in enumerate(stored, self._seq + 1):
-            row[_SEQ], row[_RECORDED] = seq, recorded_at
-            if row[_RESPONSE_KEY] is not None:
-                row[_RESPONSE_KEY] |= seq >> RESPONSE_RUN_BITS << 32
-            previous = link(previous, row)
-            row.append(previous)
-        rollup.add(stored)
-        self._connection.executemany(_INSERT, stored)
-        self._seq, self._hash = self._seq + len(stored), previous
+            self._pending.begin(writer, event_id, intent)
+        for event_id, partial in batch.partials:
+            self._pending.go_on(event_id, partial)
+        for kind in batch.kinds:
+            kinds[kind]
+        first = self.seq + 1
+        for block in batch.blocks:
+            self._rows.append(block, kinds.listed)
+        if batch.lacking:
+            lacking = [(first + place, payload) for place, payload in batch.lacking]
+            for seq, payload in lacking:
+                self._correcting.consider([judge(done_of(payload), payload)], seq)
+            self._correct()
 
-    def use(self, book: Book) -> None:
-        """Rate by another book from now on."""
-        self._book = book
+    def _correct(self) -> None:
+        """Append the corrections that were asked for, or that the newest calls make necessary."""
+        self._correcting.complete(self._billing.completed)
+        if self._correcting.is_asked:
+            self._rows.head = self._correcting.apply(self._book, self.seq, self._rows.head, self._marks.write)
 
     def _rate_all(self, rows: Sequence[Judged]) -> list[list[RatedPart]]:
         if getattr(self._book, "has_contracts", False):
@@ -415,97 +411,31 @@ class Applier:
 
     # -- what is written beside the rows --
 
-    def _write_pending(self) -> None:
-        if self._fresh:
-            found = [(event_id, self._pending[event_id]) for event_id in self._fresh]
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?)",
-                [(event_id, begun.writer, begun.intent, begun.partial) for event_id, begun in found],
-            )
-            self._fresh.clear()
-
     def _write_position(self, writer: str, batch: Batch | Prepared) -> None:
         finished = isinstance(batch, Batch) and batch.finished
-        values = (writer, *batch.position, int(finished), self._seq)
+        values = (writer, *batch.position, int(finished), self.seq)
         self._connection.execute(
-            "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, link(self._hash, values))
+            "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*values, link(self._rows.head, values)),
         )
-
-    def _mark_gaps(self, writer: str, gaps: Iterable[Gap]) -> None:
-        for gap in gaps:
-            detail = {"segment": gap.segment, "start": gap.start, "end": gap.end, "records": gap.records}
-            self._write_mark(writer, gap.kind, detail)
 
     def _leave_out(self, writer: str, entry: Entry, because: str) -> None:
         """Mark a record nothing can be made of; who called `apply` keeps its bytes."""
-        self._mark_undecodable(writer, because, seq=entry[0], type=entry[1])
+        self._marks.undecodable(writer, because, seq=entry[0], type=entry[1])
         self._left_out.append(entry)
-
-    def _mark_undecodable(self, writer: str, why: str, **where: int | str) -> None:
-        self._write_mark(writer, "undecodable", {**where, "why": why})
-
-    def _write_mark(self, writer: str, kind: str, detail: dict[str, Any]) -> None:
-        text = msgspec.json.encode(detail).decode()
-        values = (self._mark_id + 1, self._clock(), writer, kind, text)
-        self._mark_hash = link(self._mark_hash, values)
-        self._mark_id += 1
-        self._connection.execute("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?)", (*values, self._mark_hash))
-
-    def _write_checkpoint(self) -> None:
-        now = self._clock()
-        self._connection.execute(
-            "INSERT INTO checkpoint VALUES (?, ?, ?, ?, ?)",
-            (self._seq, self._hash, self._mark_id, self._mark_hash, now),
-        )
-        self._checkpoint = Checkpoint(self._seq, self._hash)
-        self._checkpoint_ns = now
 
     def _load(self) -> None:
         """Take everything from the file: at the start, and after a transaction that failed."""
-        execute = self._connection.execute
-        last = execute("SELECT seq, hash FROM call ORDER BY seq DESC LIMIT 1").fetchone()
-        self._seq, self._hash = last or (0, GENESIS)
-        self._hash = self._correcting.load(self._seq) or self._hash
-        mark = execute("SELECT id, hash FROM mark ORDER BY id DESC LIMIT 1").fetchone()
-        self._mark_id, self._mark_hash = mark or (0, GENESIS)
-        checkpoint = execute(
-            "SELECT seq, hash, recorded_at FROM checkpoint ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
-        self._checkpoint = Checkpoint(*checkpoint[:2]) if checkpoint else Checkpoint(0, GENESIS)
-        self._checkpoint_ns = checkpoint[2] if checkpoint else self._clock()
-        self._pending = {
-            event_id: _Pending(writer, intent, partial)
-            for event_id, writer, intent, partial in execute(
-                "SELECT event_id, writer, intent, partial FROM pending"
-            )
-        }
-        self._fresh.clear()
+        self._rows.load()
+        self._rows.head = self._correcting.load(self.seq) or self._rows.head
+        self._marks.load()
+        self._pending.load()
         self._billing.load()
         self._admitted.forget()
-        self._cells.forget()
+        self._totals.forget()
         self._months.forget()
 
 
 def _is_among(rows: Iterable[Judged], done: Done) -> bool:
     identity = done.event_id, done.source
     return any((row.done.event_id, row.done.source) == identity for row in rows)
-
-
-def _as_unknown(begun: _Pending) -> Done:
-    """Return the end of an exchange whose writer died before it could say how it went."""
-    intent = records.decode_intent(begun.intent)
-    extraction = Extraction(reason="writer_died", request_model=None)
-    ended_at_ns = intent.occurred_at_ns
-    if begun.partial:
-        partial = records.decode_partial(begun.partial)
-        ended_at_ns = partial.at_ns
-        extraction = partial.extraction
-        # A stream that had said its end is all there: only its record is missing.
-        if extraction.completeness not in ("none", "final"):
-            extraction = msgspec.structs.replace(extraction, completeness="partial", reason="writer_died")
-    return Done(
-        **msgspec.structs.asdict(intent),
-        ended_at_ns=ended_at_ns,
-        outcome="unknown",
-        extraction=extraction,
-    )

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from farebox.clock import uuid_text
 from farebox.journal import records
 from farebox.journal.records import Done
+from farebox.ledger.blocks import Details
 from farebox.ledger.database import Connection
 from farebox.ledger.entries import BEGUN, RESPONSE_RUN_BITS, Judged, response_key
 
@@ -21,8 +22,8 @@ POLL = "poll"
 
 _CALLS_OF = (
     "WITH RECURSIVE run(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM run WHERE n < ?) "
-    "SELECT event_id, done FROM run CROSS JOIN call ON response_key = (n << 32 | ?) "
-    "WHERE provider = ? AND billable = ? ORDER BY seq"
+    "SELECT seq, event_id FROM run CROSS JOIN call ON response_key = (n << 32 | ?) "
+    "CROSS JOIN kind ON kind.id = call.kind WHERE provider = ? AND billable = ? ORDER BY seq"
 )
 
 _Key = tuple[str, str]
@@ -48,6 +49,7 @@ class BillOnce:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._details = Details(connection)
         self._recent: dict[_Key, tuple[Billed, bool]] = {}
         """Responses billed in this transaction, and whether by the exchange that fetched them."""
         self._begun: dict[_Key, bytes] = {}
@@ -58,6 +60,7 @@ class BillOnce:
     def load(self) -> None:
         """Begin anew from the file."""
         self.begin()
+        self._details = Details(self._connection)
         found = self._connection.execute("SELECT 1 FROM retrieval LIMIT 1").fetchone()
         self._has_retrievals = found is not None
 
@@ -132,8 +135,8 @@ class BillOnce:
         if not self._has_retrievals:
             return None
         found = self._connection.execute(
-            "SELECT call.event_id, completeness FROM retrieval JOIN call USING (event_id) "
-            "WHERE retrieval.provider = ? AND response_id = ?",
+            "SELECT call.event_id, completeness FROM retrieval CROSS JOIN call USING (event_id) "
+            "CROSS JOIN kind ON kind.id = call.kind WHERE retrieval.provider = ? AND response_id = ?",
             key,
         ).fetchone()
         return Billed(*found) if found else None
@@ -165,5 +168,5 @@ class BillOnce:
         found = self._connection.execute(
             _CALLS_OF, (last_seq >> RESPONSE_RUN_BITS, key, provider, int(billed))
         )
-        for event_id, payload in found:
-            yield event_id, records.decode_done(payload)
+        for seq, event_id in found.fetchall():
+            yield event_id, records.decode_done(self._details.of(seq)[0])

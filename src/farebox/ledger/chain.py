@@ -21,7 +21,7 @@ _sha256 = hashlib.sha256
 
 
 def link(previous: bytes, values: Sequence[Any]) -> bytes:
-    """Return the hash of a row: over a version, the hash before it and its values in order."""
+    """Return a link of the chain: a hash over a version, the link before it and values in order."""
     return _sha256(_VERSION + previous + _canonical(values)).digest()
 
 

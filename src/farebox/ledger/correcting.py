@@ -168,7 +168,8 @@ class Correcting:
 
     def _seq_of(self, estimate: Estimate) -> int | None:
         row = self._connection.execute(
-            "SELECT seq FROM call WHERE event_id = ? AND source = ?", (estimate.event_id, estimate.source)
+            "SELECT seq FROM call WHERE event_id = ? AND source = (SELECT id FROM source WHERE name = ?)",
+            (estimate.event_id, estimate.source),
         ).fetchone()
         return row[0] if row else None
 

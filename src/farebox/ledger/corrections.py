@@ -14,10 +14,12 @@ import msgspec
 from farebox.clock import iso
 from farebox.ledger.chain import link
 from farebox.ledger.database import Connection
-from farebox.ledger.entries import COLUMN, COLUMNS, Values
-from farebox.ledger.names import AdmittedValues, Cells
+from farebox.ledger.entries import COLUMN, Values
+from farebox.ledger.names import AdmittedValues
 from farebox.ledger.rollup import RollUp
 from farebox.ledger.rows import CorrectionRow, EstimateRow
+from farebox.ledger.stored import SELECT_NOW, with_details
+from farebox.ledger.totals import Totals
 
 RERATE, ESTIMATE, MEASURED = "rerate", "estimate", "measured"
 
@@ -47,9 +49,6 @@ STORED = (
     "detail",
 )
 """The columns of `correction` but its hash, in the order the hash is made over."""
-
-SELECT_NOW = ", ".join((*COLUMNS, "usage"))
-"""What is read of `call_now` to correct a call."""
 
 _INSERT = f"INSERT INTO correction VALUES ({', '.join('?' * (len(STORED) + 1))})"  # noqa: S608 - names from constants
 _AT = tuple(COLUMN[name] for name in REPLACED)
@@ -106,7 +105,7 @@ def current(connection: Connection, seqs: Sequence[int]) -> list[Values]:
         f"SELECT {SELECT_NOW} FROM call_now "  # noqa: S608 - names from constants
         "WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq"
     )
-    return connection.execute(statement, (listed,)).fetchall()
+    return with_details(connection, connection.execute(statement, (listed,)))
 
 
 def any_there(connection: Connection) -> bool:
@@ -128,8 +127,8 @@ def links(values: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def source_of(connection: Connection) -> str:
-    """Return what calls are read from: the table itself as long as nothing was corrected."""
-    return "call_now" if any_there(connection) else "call"
+    """Return what calls are read from: as they were appended as long as nothing was corrected."""
+    return "call_now" if any_there(connection) else "call_whole"
 
 
 def trail(connection: Connection, seqs: Sequence[int]) -> dict[int, list[Values]]:
@@ -180,23 +179,22 @@ class Corrections:
 
     def __init__(self, connection: Connection, admitted: AdmittedValues) -> None:
         self._connection = connection
-        self._admitted = admitted
-        self._cells = Cells(connection)
+        self._totals = Totals(connection, admitted)
         self._last_id = 0
 
     def load(self) -> None:
         """Take from the file how many there are."""
-        self._cells.forget()
+        self._totals.forget()
         row = self._connection.execute("SELECT max(id) FROM correction").fetchone()
         self._last_id = (row[0] or 0) if row else 0
 
     def begin(self) -> RollUp:
         """Return what the sums of corrections are gathered in; `finish` writes them."""
-        return RollUp(self._admitted)
+        return RollUp()
 
     def finish(self, rollup: RollUp) -> None:
         """Change the sums by what was gathered."""
-        rollup.write(self._connection, self._cells)
+        self._totals.write(rollup)
 
     def append(
         self, changes: Sequence[Change], rollup: RollUp, *, after_seq: int, head: bytes, recorded_at: int

@@ -1,6 +1,6 @@
-"""A call as it is stored: columns to filter and sum by, and two blobs read when one call is looked at.
+"""A call on its way into the ledger: what is decided about it, and the values that are stored.
 
-`done` is the journal's record as it came, `rating` what was made of it.
+Of a call as it is read, `done` is the journal's record as it came and `rating` what was made of it.
 """
 
 from __future__ import annotations
@@ -11,20 +11,15 @@ from zlib import crc32
 
 import msgspec
 
-from farebox.clock import iso, uuid_text
-from farebox.journal import records
 from farebox.journal.records import Done
-from farebox.ledger.rows import CallRow, PartRow
-from farebox.money import INT64_MAX, usd_text
-from farebox.pricing.facts import CostLine, RatedPart
+from farebox.money import INT64_MAX
+from farebox.pricing.facts import RatedPart
 from farebox.wire.facts import (
     CACHE_READ_LEAVES,
     CACHE_WRITE_LEAVES,
     INPUT_LEAVES,
     OUTPUT_LEAVES,
-    Extraction,
     Part,
-    Quantity,
 )
 
 COLUMNS = (
@@ -60,10 +55,9 @@ COLUMNS = (
     "done",
     "rating",
 )
-"""The columns of `call` but its hash, in the order the hash is made over."""
+"""Everything of a call, in the order in which it is read: the columns of `call_whole`, then its blobs."""
 
 COLUMN = {name: index for index, name in enumerate(COLUMNS)}
-SELECT = ", ".join(COLUMNS)
 
 Values = tuple[Any, ...]
 
@@ -107,12 +101,8 @@ class Rating(msgspec.Struct, frozen=True, array_like=True):
     parts: tuple[tuple[Any, ...], ...]
 
 
-_PART_NAMES = RatedPart.__struct_fields__[1:]
-_LINE_NAMES = CostLine.__struct_fields__
-
 _values_of = msgspec.structs.astuple
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
-_decode_extraction = msgspec.msgpack.Decoder(Extraction).decode
 decode_rating = msgspec.msgpack.Decoder(Rating).decode
 
 BEGUN = "background_response"
@@ -131,9 +121,9 @@ def response_key(response_id: str, seq: int) -> int:
     return seq >> RESPONSE_RUN_BITS << 32 | crc32(response_id.encode())
 
 
-def entry_values(seq: int, recorded_at_ns: int, judged: Judged, rated: Sequence[RatedPart]) -> Values:
-    """Return the values of `COLUMNS` for an exchange and its rated parts."""
-    done, payload, billable, not_billable_because = judged
+def entry_of(judged: Judged, rated: Sequence[RatedPart]) -> tuple[Values, Values]:
+    """Return an exchange and its rated parts as `CALL`, with the kind's values, and as `Rating`."""
+    done, _, billable, not_billable_because = judged
     extraction = done.extraction
     response_id = extraction.response_id
     if len(rated) == 1:
@@ -153,48 +143,45 @@ def entry_values(seq: int, recorded_at_ns: int, judged: Judged, rated: Sequence[
     flags: tuple[str, ...] = ()
     if cost is not None and not (_storable(cost) and _storable(charge) and _storable(list_cost)):
         state, cost, charge, list_cost = "unpriced", None, None, None
-        flags = ("amount_too_large",)
+        flags = (_TOO_LARGE,)
     # What is not billed was counted where it is, or never happened: its tokens stay out of the sums.
     tokens, tokens_flagged = _tokens(extraction.parts) if billable else (_NO_TOKENS, False)
     if tokens_flagged:
         flags = (*flags, "quantity_too_large")
     named = done.attribution.get
-    return (
-        seq,
-        done.event_id,
-        done.source,
-        done.occurred_at_ns,
-        recorded_at_ns,
+    kind = (
         done.provider,
         done.surface,
         extraction.response_model or extraction.request_model,
         extraction.request_model,
-        None if response_id is None else response_key(response_id, seq),
         done.key_fingerprint,
         named("app"),
-        named("user"),
-        named("customer"),
-        named("agent"),
-        named("session"),
-        named("project"),
         done.status,
         done.outcome,
         extraction.completeness,
         1 if billable else 0,
         state,
+    )
+    values = (
+        done.event_id,
+        done.source,
+        done.occurred_at_ns,
+        kind,
+        None if response_id is None else crc32(response_id.encode()),
+        named("user"),
+        named("customer"),
+        named("agent"),
+        named("session"),
+        named("project"),
         cost,
         charge,
         *tokens,
-        payload,
-        _encode(
-            (
-                not_billable_because,
-                list_cost,
-                flags,
-                [([_values_of(line) for line in part.lines], *_values_of(part)[1:]) for part in rated],
-            )
-        ),
     )
+    return values, (not_billable_because, list_cost, flags, [_part_values(part) for part in rated])
+
+
+def _part_values(part: RatedPart) -> Values:
+    return ([_values_of(line) for line in part.lines], *_values_of(part)[1:])
 
 
 class Money(NamedTuple):
@@ -222,74 +209,12 @@ def rating_of(rated: Sequence[RatedPart], money: Money, because: str | None, fla
     kept = [flag for flag in flags if flag != _TOO_LARGE]
     if money.too_large:
         kept.append(_TOO_LARGE)
-    lines = [([_values_of(line) for line in part.lines], *_values_of(part)[1:]) for part in rated]
-    return _encode((because, money.list_cost_pico, kept, lines))
+    return _encode((because, money.list_cost_pico, kept, [_part_values(part) for part in rated]))
 
 
 def token_totals(parts: Sequence[Part]) -> tuple[int, ...]:
     """Return the five token totals as they are stored."""
     return _tokens(parts)[0]
-
-
-def call_row(values: Values, usage: bytes | None = None) -> CallRow:
-    """Return stored `values` as they are shown and exported; `usage` is in the place of the call's own."""
-    v = dict(zip(COLUMNS, values, strict=True))
-    done = records.decode_done(v["done"])
-    extraction = done.extraction if usage is None else _decode_extraction(usage)
-    rating = decode_rating(v["rating"])
-    parts = [_part_row(part, stored) for part, stored in zip(extraction.parts, rating.parts, strict=True)]
-    lines = [line for part in parts for line in part.lines]
-    return CallRow(
-        seq=v["seq"],
-        event_id=uuid_text(v["event_id"]),
-        source=v["source"],
-        witness=done.witness,
-        occurred_at=iso(v["occurred_at"]),
-        recorded_at=iso(v["recorded_at"]),
-        provider=v["provider"],
-        surface=v["surface"],
-        method=done.method,
-        path=done.path,
-        host=done.host,
-        request_model=v["request_model"],
-        response_model=extraction.response_model,
-        response_id=extraction.response_id,
-        status=v["status"],
-        outcome=v["outcome"],
-        error_class=done.error_class,
-        error_code=extraction.error_code,
-        streamed=extraction.streamed,
-        billable=bool(v["billable"]),
-        not_billable_because=rating.not_billable_because,
-        completeness=v["completeness"],
-        completeness_reason=extraction.reason,
-        input_tokens=v["input_tokens"],
-        cache_read_input_tokens=v["cache_read_input_tokens"],
-        cache_creation_input_tokens=v["cache_creation_input_tokens"],
-        output_tokens=v["output_tokens"],
-        reasoning_output_tokens=v["reasoning_output_tokens"],
-        quantities=_added_up(parts),
-        cost_state=v["cost_state"],
-        list_cost_pico=rating.list_cost_pico,
-        cost_pico=v["cost_pico"],
-        cost_usd=_usd(v["cost_pico"]),
-        charge_pico=v["charge_pico"],
-        charge_usd=_usd(v["charge_pico"]),
-        price_ids=list(dict.fromkeys(line.price_id for line in lines if line.price_id)),
-        price_sources=list(dict.fromkeys(line.price_source for line in lines if line.price_source)),
-        key_fingerprint=v["key_fingerprint"],
-        attribution=done.attribution,
-        attribution_from=done.attribution_from,
-        attempt=done.attempt,
-        first_byte_us=done.first_byte_us,
-        total_us=done.total_us,
-        added_us=done.added_us,
-        request_bytes=done.request_bytes,
-        response_bytes=done.response_bytes,
-        flags=[*extraction.flags, *rating.flags],
-        parts=parts,
-        raw_usage=extraction.raw_usage,
-    )
 
 
 def _state(rated: Sequence[RatedPart], *, billable: bool) -> str:
@@ -350,24 +275,3 @@ def _tokens(parts: Sequence[Part]) -> tuple[tuple[int, ...], bool]:
     if max(totals) <= TOKENS_MAX and min(totals) >= -TOKENS_MAX:
         return totals, False
     return tuple([count if abs(count) <= TOKENS_MAX else 0 for count in totals]), True
-
-
-def _part_row(part: Part, stored: tuple[Any, ...]) -> PartRow:
-    rated = dict(zip(_PART_NAMES, stored[1:], strict=False))
-    rated["cost_reason"] = rated.pop("reason")
-    lines = [dict(zip(_LINE_NAMES, line, strict=False)) for line in stored[0]]
-    return msgspec.convert({**msgspec.structs.asdict(part), **rated, "lines": lines}, PartRow)
-
-
-def _added_up(parts: Sequence[PartRow]) -> dict[str, Quantity]:
-    if len(parts) == 1:
-        return parts[0].quantities
-    total: dict[str, Quantity] = {}
-    for part in parts:
-        for leaf, count in part.quantities.items():
-            total[leaf] = total.get(leaf, 0) + count
-    return total
-
-
-def _usd(pico: int | None) -> str | None:
-    return None if pico is None else usd_text(pico)

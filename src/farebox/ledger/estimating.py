@@ -14,6 +14,7 @@ import msgspec
 from farebox.estimating.rules import Range, divided, rules
 from farebox.journal import records
 from farebox.journal.records import Done, Estimate
+from farebox.ledger.blocks import Details
 from farebox.ledger.corrections import ESTIMATE, Bounds, Change
 from farebox.ledger.database import Connection
 from farebox.ledger.entries import COLUMN, COLUMNS, Values, money_of, rating_of, token_totals
@@ -29,7 +30,7 @@ _SCALE = 1_000_000
 
 _DONE, _USAGE, _COMPLETENESS = COLUMN["done"], len(COLUMNS), COLUMN["completeness"]
 _MEASURED_CALLS = (
-    "SELECT done FROM call WHERE seq BETWEEN ? AND ? AND provider = ? AND model = ? AND surface = ? "
+    "SELECT seq FROM call_whole WHERE seq BETWEEN ? AND ? AND provider = ? AND model = ? AND surface = ? "
     "AND completeness = 'final' AND billable = 1 ORDER BY seq DESC LIMIT ?"
 )
 _SPANS = (
@@ -146,12 +147,12 @@ class Estimating:
     def _calibrate(self, provider: str, model: str, surface: str, streamed: bool) -> _Calibration | None:
         inputs: list[int] = []
         outputs: list[int] = []
-        seen = 0
+        seen, details = 0, Details(self._connection)
         spans = self._connection.execute(_SPANS, (ALL, provider, model)).fetchall()
         for first, last in spans:
             parameters = (first, last, provider, model, surface, _CALIBRATED_MAX)
-            for (payload,) in self._connection.execute(_MEASURED_CALLS, parameters):
-                done = records.decode_done(payload)
+            for (seq,) in self._connection.execute(_MEASURED_CALLS, parameters).fetchall():
+                done = records.decode_done(details.of(seq)[0])
                 extraction = done.extraction
                 seen += 1
                 if extraction.streamed != streamed or len(extraction.parts) != 1:

@@ -14,10 +14,10 @@ from farebox.home import Home
 from farebox.journal.folders import pending_bytes, remove_passed, remove_writer
 from farebox.journal.quarantine import copy_gap, copy_records
 from farebox.journal.reader import SETTLED_NS, Batch, JournalReader, Position
-from farebox.ledger.ahead import BATCH_RECORDS, Ahead
-from farebox.ledger.apply import Applied, Applier, NotPlainError
+from farebox.ledger.ahead import BATCH_RECORDS, Ahead, Message
+from farebox.ledger.apply import Applied, Applier, Item, NotPlainError
 from farebox.ledger.correcting import weight
-from farebox.ledger.preparing import Prepared
+from farebox.ledger.preparing import Finished, Left, Prepared
 
 TRANSACTION_RECORDS = 12_000
 """What is committed at a time when there is a backlog: it shares syncs and sums."""
@@ -77,13 +77,14 @@ class Follower:
 
     def _follow(self, name: str, reader: JournalReader) -> int:
         before = reader.position
-        first = self._next(name, reader)
-        if isinstance(first, Batch):
-            self._tell_of_trouble(name, reader)
-            if not (first.entries or first.gaps or first.finished) and first.position == before:
-                return 0
         try:
-            applied = self._apply(name, reader, before, first)
+            applied = self._apply_prepared(name, reader, before)
+            if applied is None:
+                first = reader.read(BATCH_RECORDS)
+                self._tell_of_trouble(name, reader)
+                if not (first.entries or first.gaps or first.finished) and first.position == before:
+                    return 0
+                applied = self._apply(name, reader, before, first)
         except BaseException:
             self._drop_ahead()
             self._rewind(reader, before)
@@ -103,15 +104,40 @@ class Follower:
             self._look_ahead(name, reader)
         return applied.records
 
-    def _next(self, name: str, reader: JournalReader) -> Batch | Prepared:
-        """Return what follows the reader's position, prepared where that was done ahead."""
-        if self._ahead is not None and self._ahead.writer == name:
-            prepared = self._ahead.take(reader.position)
-            if prepared is not None:
-                self._rewind(reader, Position(*prepared.position))
-                return prepared
-            self._drop_ahead()
-        return reader.read(BATCH_RECORDS)
+    def _apply_prepared(self, name: str, reader: JournalReader, before: Position) -> Applied | None:
+        """Apply what was prepared ahead, as much as was made one transaction; None where nothing fits."""
+        if self._ahead is None or self._ahead.writer != name:
+            return None
+        first = self._ahead.take()
+        if isinstance(first, Left) and first.start == tuple(before):
+            # One batch, as it was read there: what follows it is prepared again.
+            batch = reader.read(BATCH_RECORDS)
+            if tuple(batch.position) == first.position and batch.position != before:
+                return self._apply(name, reader, before, batch, alone=True)
+            self._rewind(reader, before)
+        elif isinstance(first, Prepared) and first.start == tuple(before):
+            try:
+                return self._applier.apply(name, self._prepared(self._ahead, reader, first))
+            except Exception as error:  # who applies it without that help meets the same, and deals with it
+                if not _is_the_datas_fault(error):
+                    raise
+                self._rewind(reader, before)
+        self._drop_ahead()
+        return None
+
+    def _prepared(self, ahead: Ahead, reader: JournalReader, first: Prepared) -> Iterator[Item]:
+        """Yield what was prepared for one transaction."""
+        item: Message | None = first
+        while item is not None and not isinstance(item, Left):
+            if isinstance(item, Prepared):
+                if item.start != tuple(reader.position):
+                    break
+                self._rewind(reader, Position(*item.position))
+            yield item
+            if isinstance(item, Finished):
+                return
+            item = ahead.take()
+        raise NotPlainError
 
     def _look_ahead(self, name: str, reader: JournalReader) -> None:
         """Have the rest of a long backlog prepared by another process."""
@@ -128,15 +154,14 @@ class Follower:
             self._ahead.close()
             self._ahead = None
 
-    def _apply(self, name: str, reader: JournalReader, before: Position, first: Batch | Prepared) -> Applied:
+    def _apply(
+        self, name: str, reader: JournalReader, before: Position, first: Batch, *, alone: bool = False
+    ) -> Applied:
         duplicates = False
-        for _ in range(3):
+        for _ in range(2):
+            batches = self._batches(name, reader, first, alone=alone)
             try:
-                return self._applier.apply(
-                    name, self._batches(name, reader, first), look_for_duplicates=duplicates
-                )
-            except NotPlainError:
-                pass
+                return self._applier.apply(name, batches, look_for_duplicates=duplicates)
             except apsw.ConstraintError:
                 if duplicates:
                     break
@@ -147,7 +172,7 @@ class Follower:
                 break
             self._drop_ahead()
             self._rewind(reader, before)
-            first = reader.read(BATCH_RECORDS)
+            first, alone = reader.read(BATCH_RECORDS), False
         self._drop_ahead()
         return self._apply_around(name, reader, before)
 
@@ -170,23 +195,17 @@ class Follower:
                 because = type(error).__name__
                 return self._applier.apply(name, [batch], look_for_duplicates=True, leave_out_because=because)
 
-    def _batches(
-        self, name: str, reader: JournalReader, batch: Batch | Prepared
-    ) -> Iterator[Batch | Prepared]:
+    def _batches(self, name: str, reader: JournalReader, batch: Batch, *, alone: bool) -> Iterator[Batch]:
         """Yield what one transaction takes: everything there is, up to a limit."""
         count = 0
         while True:
-            if isinstance(batch, Prepared):
-                yield batch
-                found, count = batch.records, count + batch.records
-            else:
-                for gap in batch.gaps:
-                    copy_gap(reader.folder, gap, self._quarantine)
-                yield batch
-                found, count = len(batch.entries), count + weight(batch)
-            if found < BATCH_RECORDS or count >= TRANSACTION_RECORDS:
+            for gap in batch.gaps:
+                copy_gap(reader.folder, gap, self._quarantine)
+            yield batch
+            count += weight(batch)
+            if alone or len(batch.entries) < BATCH_RECORDS or count >= TRANSACTION_RECORDS:
                 return
-            batch = self._next(name, reader)
+            batch = reader.read(BATCH_RECORDS)
 
     def _tell_of_trouble(self, name: str, reader: JournalReader) -> None:
         """Log why a writer cannot be read, once for every reason."""

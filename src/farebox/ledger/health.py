@@ -56,7 +56,9 @@ class Known(NamedTuple):
 def read(connection: Connection) -> Known | None:
     """Return what the ledger's file says."""
     health = LedgerHealth()
-    last = connection.execute("SELECT seq, recorded_at FROM call ORDER BY seq DESC LIMIT 1").fetchone()
+    last = connection.execute(
+        "SELECT last_seq, recorded_at FROM block ORDER BY first_seq DESC LIMIT 1"
+    ).fetchone()
     if last:
         health.last_seq, health.last_recorded_at_ns = last
     health.in_flight = connection.execute("SELECT count(*) FROM pending").fetchone()[0]

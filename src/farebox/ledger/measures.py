@@ -7,8 +7,10 @@ call. A lane that goes negative borrows from the next one; unpacking gives it ba
 
 from __future__ import annotations
 
+import functools
+import operator
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from farebox.ledger.rows import Measures
 from farebox.money import PICO_PER_MICRO
@@ -59,39 +61,31 @@ _LANE_BITS = 64
 _SIGNS = sum(1 << (_LANE_BITS * lane + _LANE_BITS - 1) for lane in range(len(MEASURES)))
 _pack = _LANES.pack
 _from_bytes = int.from_bytes
+_either: Callable[[int, int], int] = operator.or_  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
-def lanes(
-    status: int,
-    cost_state: str,
-    cost_pico: int | None,
-    charge_pico: int | None,
-    input_tokens: int,
-    cache_read: int,
-    cache_creation: int,
-    output_tokens: int,
-    reasoning: int,
-) -> int:
-    """Return one call's sums."""
-    cost, charge = cost_pico or 0, charge_pico or 0
-    values = (
-        1,
+def traits(status: int, cost_state: str) -> tuple[int, int, int]:
+    """Return what a call counts of: errors, unpriced ones, estimated ones."""
+    return (
         1 if status >= 400 or status == 0 else 0,
         1 if cost_state in UNPRICED_STATES else 0,
         1 if cost_state == "estimated" else 0,
-        cost // PICO_PER_MICRO,
-        cost % PICO_PER_MICRO,
-        charge // PICO_PER_MICRO,
-        charge % PICO_PER_MICRO,
-        input_tokens,
-        cache_read,
-        cache_creation,
-        output_tokens,
-        reasoning,
     )
-    if min(values) >= 0:
-        return _from_bytes(_pack(*values), "little")
-    signed = (*values[:4], *_split(cost), *_split(charge), *values[8:])
+
+
+def lanes(
+    traits: tuple[int, int, int],
+    cost_pico: int | None,
+    charge_pico: int | None,
+    tokens: tuple[int, int, int, int, int],
+) -> int:
+    """Return one call's sums. `tokens`: input, cache read, cache creation, output, reasoning."""
+    cost, charge = cost_pico or 0, charge_pico or 0
+    micro, rest = divmod(cost, PICO_PER_MICRO)
+    charge_micro, charge_rest = (micro, rest) if charge == cost else divmod(charge, PICO_PER_MICRO)
+    if micro >= 0 and charge_micro >= 0 and min(tokens) >= 0:
+        return _from_bytes(_pack(1, *traits, micro, rest, charge_micro, charge_rest, *tokens), "little")
+    signed = (1, *traits, *_split(cost), *_split(charge), *tokens)
     return sum(value << (_LANE_BITS * lane) for lane, value in enumerate(signed))
 
 
@@ -106,6 +100,17 @@ def unpack(total: int) -> Sequence[int]:
         whole[lane] = stored + borrowed
         borrowed = 1 if stored < 0 else 0  # as stored: a zero that was borrowed from borrows in turn
     return whole
+
+
+def bytes_of(totals: Sequence[int]) -> bytes:
+    """Return sums as bytes: `rows_in` makes them numbers again."""
+    if totals and min(totals) >= 0 and not functools.reduce(_either, totals) & _SIGNS:
+        return b"".join([total.to_bytes(_LANES.size, "little") for total in totals])
+    return b"".join([_pack(*unpack(total)) for total in totals])
+
+
+rows_in = _LANES.iter_unpack
+"""Yield the sums in what `bytes_of` made, in the order of `MEASURES`."""
 
 
 def cost_pico(values: Sequence[int]) -> int:

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from farebox.journal import records
-from farebox.journal.reader import Batch
+from farebox.journal.reader import Batch, Position
 from farebox.journal.records import Done
-from farebox.ledger.entries import Judged, entry_values
+from farebox.ledger.blocks import Block, blocks_of
+from farebox.ledger.entries import Judged, entry_of
+from farebox.ledger.kinds import Kind, Kinds
 from farebox.pricing.facts import RatedPart
 from farebox.wire.facts import Part
 
@@ -38,7 +40,7 @@ class PlainBook(Protocol):
 
 
 class Prepared(NamedTuple):
-    """A batch of records as rows, but for what only the ledger knows: numbers, the time, the chain."""
+    """A batch of records as blocks of calls, without what only the ledger knows: numbers, time, chain."""
 
     start: tuple[int, int, int]
     """Where in the journal they begin, and where the next ones do."""
@@ -46,14 +48,39 @@ class Prepared(NamedTuple):
     records: int
     snapshot: str
     """The prices they were rated by."""
-    rows: list[list[Any]]
-    """`COLUMNS` of each call, its number and its time of recording still 0."""
+    blocks: list[Block]
     responses: list[tuple[str, str]]
     """Provider and id of each response."""
     settled: list[bytes]
     """Calls that ended here and did not begin here."""
     begun: list[tuple[bytes, bytes]]
     """Calls that began here and did not end here, with their beginnings."""
+    partials: list[tuple[bytes, bytes]]
+    """What is known so far of calls that did not end here."""
+    kinds: list[Kind]
+    """Kinds of calls that were not met before in the same transaction."""
+    lacking: list[tuple[int, bytes]]
+    """Calls whose usage nobody stated: their place among the rows, and their records."""
+
+
+class Left(NamedTuple):
+    """A batch that the ledger has to read itself."""
+
+    start: tuple[int, int, int]
+    position: tuple[int, int, int]
+
+
+class Finished(NamedTuple):
+    """The sums of everything that was prepared have come: what there is can be committed."""
+
+    hours: list[int]
+    """The hours that have calls."""
+
+
+def plain(position: Position) -> tuple[int, int, int]:
+    """Return a position as `marshal` takes it."""
+    segment, offset, seq = position
+    return segment, offset, seq
 
 
 def event_id_of(payload: bytes) -> bytes:
@@ -91,55 +118,78 @@ def judge(done: Done, payload: bytes) -> Judged:
     return Judged(done, payload, extraction.billable, because)
 
 
-def prepare(batch: Batch, book: PlainBook, start: tuple[int, int, int]) -> Prepared | None:
-    """Return the rows of a batch; None where it needs a look into the ledger, or fails in any way."""
+def prepare(batch: Batch, book: PlainBook, start: tuple[int, int, int], kinds: Kinds) -> Prepared | None:
+    """Return the calls of a batch; None where it needs a look into the ledger, or fails in any way."""
     if batch.gaps or batch.finished or not batch.entries:
         return None
     try:
-        return _prepare(batch, book, start)
+        return _prepare(batch, book, start, kinds)
     except Exception:  # who applies it without our help meets the same, and deals with it
         return None
 
 
-def _prepare(batch: Batch, book: PlainBook, start: tuple[int, int, int]) -> Prepared | None:
+def _prepare(batch: Batch, book: PlainBook, start: tuple[int, int, int], kinds: Kinds) -> Prepared | None:
     begun: dict[bytes, bytes] = {}
+    partials: dict[bytes, bytes] = {}
     ended: dict[bytes, Judged] = {}
     settled: list[bytes] = []
     responses: list[tuple[str, str]] = []
+    lacking: list[tuple[int, bytes]] = []
     for _, record_type, payload in batch.entries:
         if record_type == records.INTENT:
             event_id = event_id_of(payload)
             if event_id not in ended:
                 begun[event_id] = payload
             continue
+        if record_type == records.PARTIAL:
+            event_id = event_id_of(payload)
+            if event_id not in ended:
+                partials[event_id] = payload
+            continue
         if record_type != records.DONE:
             return None
         done = done_of(payload)
         event_id, extraction = done.event_id, done.extraction
-        if event_id in ended or done.method != "POST":
+        if event_id in ended:
             return None
-        if (extraction.billable and extraction.completeness != "final") or extraction.lacks:
-            return None
+        if extraction.response_id is not None:
+            if done.method != "POST":
+                return None
+            responses.append((done.provider, extraction.response_id))
+        if extraction.lacks:
+            lacking.append((len(ended), payload))
         if begun.pop(event_id, None) is None:
             settled.append(event_id)
-        if extraction.response_id is not None:
-            responses.append((done.provider, extraction.response_id))
+        partials.pop(event_id, None)
         ended[event_id] = judge(done, payload)
     rate = book.rate
-    rows: list[list[Any]] = []
-    for row in ended.values():
-        done, _, billable, _ = row
+    rows: list[tuple[Any, ...]] = []
+    ratings: list[tuple[Any, ...]] = []
+    for judged in ended.values():
+        done, _, billable, _ = judged
         extraction = done.extraction
         at_ns, completeness = done.occurred_at_ns, extraction.completeness
         rated = [
             rate(part, occurred_at_ns=at_ns, completeness=completeness, billable=billable)
             for part in extraction.parts
         ]
-        rows.append(list(entry_values(0, 0, row, rated)))
-    segment, offset, seq = batch.position
-    position = segment, offset, seq
+        row, rating = entry_of(judged, rated)
+        rows.append(row)
+        ratings.append(rating)
+    known = len(kinds.listed)
+    blocks = list(blocks_of(rows, [judged.payload for judged in ended.values()], ratings, kinds))
     return Prepared(
-        start, position, len(batch.entries), book.digest, rows, responses, settled, list(begun.items())
+        start,
+        plain(batch.position),
+        len(batch.entries),
+        book.digest,
+        blocks,
+        responses,
+        settled,
+        list(begun.items()),
+        list(partials.items()),
+        kinds.listed[known:],
+        lacking,
     )
 
 

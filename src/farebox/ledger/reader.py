@@ -11,12 +11,13 @@ from farebox.home import Home
 from farebox.ledger import corrections, health
 from farebox.ledger.conditions import CALL_VALUE, Conditions
 from farebox.ledger.database import Connection, open_reader
-from farebox.ledger.entries import SELECT, call_row
 from farebox.ledger.filter import DIMENSIONS, OTHER, Filter
 from farebox.ledger.health import LedgerHealth
 from farebox.ledger.measures import as_measures, cost_pico
 from farebox.ledger.rows import CallRow, Group, Measures, Point
 from farebox.ledger.settling import stale_hours
+from farebox.ledger.shown import call_row
+from farebox.ledger.stored import SELECT, SELECT_NOW, with_details
 from farebox.ledger.sums import dearest, seq_span, sums
 from farebox.ledger.tables import ALL, CELL, HOUR_NS, NUMBER
 
@@ -152,7 +153,7 @@ def _shown(connection: Connection, rows: Sequence[Any]) -> list[CallRow]:
         corrections.trail(connection, [row[0] for row in rows]) if corrections.any_there(connection) else {}
     )
     shown: list[CallRow] = []
-    for row in rows:
+    for row in with_details(connection, rows):
         trail = trails.get(row[0])
         if trail is None:
             shown.append(call_row(row))
@@ -165,7 +166,8 @@ def _shown(connection: Connection, rows: Sequence[Any]) -> list[CallRow]:
 
 def stored_calls(connection: Connection, which: Filter, limit: int, after_seq: int) -> list[Any]:
     """Return calls as they count now, `COLUMNS` and usage, oldest first from the one after `after_seq`."""
-    return _calls(connection, which, limit, None, after_seq, (corrections.SELECT_NOW, "call_now"))
+    found = _calls(connection, which, limit, None, after_seq, (SELECT_NOW, "call_now"))
+    return with_details(connection, found)
 
 
 def _calls(

@@ -15,6 +15,7 @@ from farebox.ledger.names import AdmittedValues
 from farebox.ledger.rollup import RollUp
 from farebox.ledger.settling import folded, packed, stale_days, stale_hours
 from farebox.ledger.tables import ALL, BUCKETS, CELL, DAY_NS, KEY_WIDTH, NUMBER, OPEN, SHAPE
+from farebox.ledger.totals import Naming
 
 _ROWS_AT_A_TIME = 1_000
 _WIDTH = len(MEASURES)
@@ -23,6 +24,8 @@ _WRITTEN = {ALL, *(NUMBER[name] for name in OPEN)}
 
 _OF_HOURS = ("hour_shape", "hour_key_shape")
 _MADE_BY_DAY = ("day_value", "day_cell", "day_shape", "day_key_shape", "day_model_key")
+
+_NOT_SUMMED = frozenset({"event_id", "source", "recorded_at", "response_key", "done", "rating"})
 
 Rows = set[tuple[Any, ...]]
 Report = Callable[[str], None]
@@ -50,13 +53,15 @@ class Recount:
         # name that was changed then has sums no calls account for.
         admitted = AdmittedValues(self._connection, 0)
         for day in self._days():
-            rollup = RollUp(admitted)
+            rollup = RollUp()
             calls = self._calls_of(day)
             while batch := list(itertools.islice(calls, _ROWS_AT_A_TIME)):
-                rollup.add(batch)
+                rollup.add_rows(batch)
             expected: dict[str, Rows] = {table: set() for table in BUCKETS}
-            for table, rows in rollup.tables(lambda cell: self._numbers.get(cell, -1)):
-                expected[table].update(rows)
+            naming = Naming(admitted, lambda cell: self._numbers.get(cell, -1))
+            for table, parts in itertools.groupby(rollup.parts(), lambda part: part.table):
+                rows = (row for part in parts for row in naming.rows(part, rollup.kinds.listed))
+                expected[table].update(_merged(table, rows))
             self._add_made(day, expected)
             for table, rows in expected.items():
                 self._compare(table, day, rows, report)
@@ -101,7 +106,7 @@ class Recount:
         return [day for (day,) in self._connection.execute(statement)]
 
     def _calls_of(self, day: int) -> Iterator[tuple[Any, ...]]:
-        names = ", ".join("NULL" if name in ("done", "rating") else name for name in COLUMNS)
+        names = ", ".join("NULL" if name in _NOT_SUMMED else name for name in COLUMNS)
         source = source_of(self._connection)
         statement = f"SELECT {names} FROM {source} WHERE occurred_at >= ? AND occurred_at < ? ORDER BY seq"  # noqa: S608
         yield from self._connection.execute(statement, (day * DAY_NS, (day + 1) * DAY_NS))
@@ -131,6 +136,21 @@ class Recount:
         known = {number for (number,) in self._connection.execute(statement, (day,))}
         for number in sorted(calls - known):
             report(f"overflow: dimension {number} has values that are counted together on day {day}")
+
+
+def _merged(table: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Yield rows with those of one key added up: values that are counted together."""
+    width = KEY_WIDTH[table]
+    end = width + _WIDTH
+    found: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for row in rows:
+        key, known = row[:width], found.get(row[:width])
+        if known is not None:
+            added = [a + b for a, b in zip(known[width:end], row[width:end], strict=True)]
+            span = (min(known[end], row[end]), max(known[-1], row[-1])) if len(row) > end else ()
+            row = (*key, *added, *span)
+        found[key] = row
+    yield from found.values()
 
 
 def _by_day(day: int, rows: Iterable[tuple[Any, ...]], width: int) -> Rows:

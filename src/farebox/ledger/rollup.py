@@ -1,274 +1,276 @@
-"""Sum a batch of calls in memory, then add the sums to the tables in the same transaction.
+"""Sum calls in memory, by hour and by every table that is written with them.
 
-Only what the other tables cannot be made of is written here, few rows a call: see tables.py.
+Nothing here looks into the ledger: who prepares a backlog does it in another process. Values are
+the calls' own; which of them are counted as `(other)` is decided when the sums are written (totals.py).
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from farebox.clock import now_ns
-from farebox.ledger.database import Connection
-from farebox.ledger.entries import COLUMN, Values
-from farebox.ledger.measures import lanes, unpack
-from farebox.ledger.names import AdmittedValues, Cells, Names
-from farebox.ledger.tables import ALL, CELL, HOUR_NS, MINUTE_NS, NUMBER, OPEN, upsert_sql
+from farebox.ledger import kinds
+from farebox.ledger.blocks import CALL_AT
+from farebox.ledger.entries import COLUMN
+from farebox.ledger.kinds import KIND, Kind, Kinds
+from farebox.ledger.measures import bytes_of, lanes, traits
+from farebox.ledger.tables import ALL, HOUR_NS, MINUTE_NS, NUMBER, OPEN
 
-_AT = {name: COLUMN["key_fingerprint" if name == "key" else name] for name in NUMBER}
-"""Each dimension's column."""
+_OCCURRED, _KIND = CALL_AT["occurred_at"], CALL_AT["kind"]
+_MONEY = CALL_AT["cost_pico"], CALL_AT["charge_pico"]
+_TOKENS = slice(CALL_AT["input_tokens"], CALL_AT["reasoning_output_tokens"] + 1)
+_NAMED = {name: CALL_AT[name] for name in OPEN}
+_STATUS, _STATE = kinds.AT["status"], kinds.AT["cost_state"]
+_PROVIDER, _SURFACE = kinds.AT["provider"], kinds.AT["surface"]
+_MODEL, _KEY = kinds.AT["model"], kinds.AT["key_fingerprint"]
 
-_SEQ, _OCCURRED = COLUMN["seq"], COLUMN["occurred_at"]
-_LANES_OF = [
-    COLUMN[name]
-    for name in (
-        "status",
-        "cost_state",
-        "cost_pico",
-        "charge_pico",
-        "input_tokens",
-        "cache_read_input_tokens",
-        "cache_creation_input_tokens",
-        "output_tokens",
-        "reasoning_output_tokens",
-    )
-]
-_MODEL_OF_CELL = [CELL.index(name) for name in ("provider", "surface", "model")]
+_KIND_OF_ROW = [COLUMN[name] for name in KIND]
+_PLAIN_OF_ROW = [COLUMN.get(name, -1) for name in CALL_AT]
+_SEQ_OF_ROW = COLUMN["seq"]
 
-_STALE_HOUR = "INSERT OR REPLACE INTO stale_hour VALUES (?, ?)"
-_STALE_DAY = "INSERT OR IGNORE INTO stale_day VALUES (?)"
-_OVERFLOW = "INSERT OR IGNORE INTO overflow VALUES (?, ?)"
+_ROWS_MAX = 4_000
+"""How many sums one part holds: it bounds memory while they are written."""
 
 Sums = dict[Any, int]
 Entry = list[int]
 """Sums, first and last sequence number."""
-_ByModel = tuple[Sums, Sums, Sums]
-"""A model's sums by minute, by project and by customer."""
 
 
-class _Tracked:
-    """Sums by a value, and the first and last row that has it."""
+class Part(NamedTuple):
+    """Sums of one table on one day; `marshal` can take it to another process."""
 
-    __slots__ = ("_place", "entries")
+    table: str
+    day: int
+    keys: list[list[Any]]
+    """The columns of the key: texts, and for `cell` the number of the calls' kind."""
+    sums: bytes
+    """As `measures.bytes_of`."""
+    spans: tuple[list[int], list[int]] | None
+    """First and last call of each sum, where the table has them."""
 
-    def __init__(self) -> None:
-        self._place: dict[Any, int] = {}
-        self.entries: list[Entry] = []
 
-    def add(self, values: Sequence[Any], amounts: Sequence[int], seqs: Sequence[int]) -> None:
-        """Add a batch."""
-        if values.count(values[0]) == len(values):
-            (place,) = self.places(values[:1], (sum(amounts),), seqs)
-            self.entries[place][2] = seqs[-1]
-        else:
-            self.places(values, amounts, seqs)
-
-    def places(self, values: Iterable[Any], amounts: Iterable[int], seqs: Iterable[int]) -> list[int]:
-        """Add a batch; return each value's place among the entries."""
-        place, entries = self._place, self.entries
-        find = place.get
-        places: list[int] = []
-        for value, amount, seq in zip(values, amounts, seqs, strict=False):
-            at = find(value)
-            if at is None:
-                at = place[value] = len(entries)
-                entries.append([amount, seq, seq])
-            else:
-                entry = entries[at]
-                entry[0] += amount
-                entry[2] = seq
-            places.append(at)
-        return places
-
-    def values(self) -> Iterable[Any]:
-        """Return every value, in the order of their places."""
-        return self._place
-
-    def items(self) -> Iterable[tuple[Any, Entry]]:
-        """Return every value and its entry."""
-        return zip(self._place, self.entries, strict=True)
+_OfKind = tuple[Entry, Sums, Sums, Sums, Sums]
+"""A kind's own sums; its model's by minute, project and customer; its key's by customer."""
 
 
 class _Hour:
-    """One hour's sums by the calls' own values; `(other)` is decided when they are written."""
+    """One hour's sums."""
 
-    __slots__ = ("_of_cell", "all", "by_customer_and_key", "by_model", "cells", "open")
+    __slots__ = ("all", "by_key", "by_model", "of_kind", "open")
 
-    def __init__(self) -> None:
-        self.all = _Tracked()
-        self.cells = _Tracked()
-        self.open = {name: _Tracked() for name in OPEN}
-        self.by_model: dict[Values, _ByModel] = {}
-        self.by_customer_and_key: Sums = {}
-        self._of_cell: list[_ByModel] = []
-        """For each cell, the sums of its model."""
+    def __init__(self, first: int) -> None:
+        self.all: Entry = [0, first, first]
+        self.of_kind: dict[int, _OfKind] = {}
+        self.open: dict[str, dict[Any, Entry]] = {name: {} for name in OPEN}
+        self.by_model: dict[tuple[Any, ...], tuple[Sums, Sums, Sums]] = {}
+        self.by_key: dict[Any, Sums] = {}
 
-    def add(self, columns: Sequence[Sequence[Any]]) -> None:
-        """Add calls of this hour, given as columns."""
-        seqs = columns[_SEQ]
-        amounts = list(map(lanes, *[columns[at] for at in _LANES_OF]))
-        places = self.cells.places(_cells_of(columns), amounts, seqs)
-        self._add_beside_cells(columns, amounts, places)
-
-    def change(self, before: Sequence[Sequence[Any]], after: Sequence[Sequence[Any]]) -> None:
-        """Take in what calls have become: only their state and what is added up can be another."""
-        seqs = after[_SEQ]
-        old = list(map(lanes, *[before[at] for at in _LANES_OF]))
-        new = list(map(lanes, *[after[at] for at in _LANES_OF]))
-        self.cells.places(_cells_of(before), [-amount for amount in old], seqs)
-        places = self.cells.places(_cells_of(after), new, seqs)
-        self._add_beside_cells(after, [b - a for a, b in zip(old, new, strict=True)], places)
-
-    def _add_beside_cells(
-        self, columns: Sequence[Sequence[Any]], amounts: Sequence[int], places: Sequence[int]
+    def add(
+        self,
+        columns: Sequence[Sequence[Any]],
+        seqs: Sequence[int],
+        amounts: Sequence[int],
+        listed: Sequence[Kind],
     ) -> None:
-        seqs = columns[_SEQ]
-        self.all.add(("",) * len(seqs), amounts, seqs)
-        for name, table in self.open.items():
-            table.add(columns[_AT[name]], amounts, seqs)
-        of_cell = self._tables_of_cells()
-        minutes = [moment // MINUTE_NS for moment in columns[_OCCURRED]]
-        projects, customers, keys = columns[_AT["project"]], columns[_AT["customer"]], columns[_AT["key"]]
-        of_both = self.by_customer_and_key
-        for both, amount in zip(zip(customers, keys, strict=True), amounts, strict=True):
-            of_both[both] = of_both.get(both, 0) + amount
-        for place, minute, project, customer, amount in zip(
-            places, minutes, projects, customers, amounts, strict=True
+        """Add calls of this hour, given as the columns of `CALL`."""
+        everything = self.all
+        everything[0] += sum(amounts)
+        everything[2] = seqs[-1]
+        for name, entries in self.open.items():
+            values = columns[_NAMED[name]]
+            if values[0] == values[-1] and values.count(values[0]) == len(values):
+                merge(entries, values[0], (sum(amounts), seqs[0], seqs[-1]))
+                continue
+            for value, amount, seq in zip(values, amounts, seqs, strict=True):
+                entry = entries.get(value)
+                if entry is None:
+                    entries[value] = [amount, seq, seq]
+                else:
+                    entry[0] += amount
+                    entry[2] = seq
+        of_kind = self.of_kind
+        projects, customers = columns[_NAMED["project"]], columns[_NAMED["customer"]]
+        for kind, moment, project, customer, amount, seq in zip(
+            columns[_KIND], columns[_OCCURRED], projects, customers, amounts, seqs, strict=True
         ):
-            of_minutes, of_projects, of_customers = of_cell[place]
-            of_minutes[minute] = of_minutes.get(minute, 0) + amount
+            found = of_kind.get(kind)
+            if found is None:
+                found = of_kind[kind] = self._begin(listed[int(kind)], seq)
+            entry, minutes, of_projects, of_customers, of_key = found
+            entry[0] += amount
+            entry[2] = seq
+            minute = moment // MINUTE_NS
+            minutes[minute] = minutes.get(minute, 0) + amount
             of_projects[project] = of_projects.get(project, 0) + amount
             of_customers[customer] = of_customers.get(customer, 0) + amount
+            of_key[customer] = of_key.get(customer, 0) + amount
 
-    def _tables_of_cells(self) -> list[_ByModel]:
-        known = self._of_cell
-        for cell in itertools.islice(self.cells.values(), len(known), None):
-            model = tuple([cell[at] for at in _MODEL_OF_CELL])
-            if model not in self.by_model:
-                self.by_model[model] = ({}, {}, {})
-            known.append(self.by_model[model])
-        return known
+    def move(self, kind: int, listed: Sequence[Kind], amount: int, seq: int) -> None:
+        """Add to a kind what another one of the same model and key lost."""
+        found = self.of_kind.get(kind)
+        if found is None:
+            found = self.of_kind[kind] = self._begin(listed[kind], seq)
+        found[0][0] += amount
+        found[0][2] = max(found[0][2], seq)
 
-
-def _cells_of(columns: Sequence[Sequence[Any]]) -> Iterable[tuple[Any, ...]]:
-    return zip(*[columns[_AT[name]] for name in CELL], strict=True)
+    def _begin(self, kind: Kind, seq: int) -> _OfKind:
+        model = kind[_PROVIDER], kind[_SURFACE], kind[_MODEL]
+        known = self.by_model.get(model)
+        if known is None:
+            known = self.by_model[model] = {}, {}, {}
+        of_key = self.by_key.setdefault(kind[_KEY], {})
+        return [0, seq, seq], *known, of_key
 
 
 class RollUp:
     """The sums of one transaction."""
 
-    def __init__(self, admitted: AdmittedValues) -> None:
-        self._admitted = admitted
+    def __init__(self) -> None:
+        self.kinds = Kinds()
         self._hours: dict[int, _Hour] = {}
+        self._traits: list[tuple[int, int, int]] = []
 
-    def add(self, rows: Sequence[Sequence[Any]]) -> None:
+    def add(self, columns: Sequence[Sequence[Any]], first: int) -> None:
+        """Add calls, given as the columns of `CALL` and the first one's number."""
+        amounts = self._amounts(columns)
+        seqs = range(first, first + len(amounts))
+        self._add(columns, seqs, amounts)
+
+    def add_rows(self, rows: Sequence[Sequence[Any]]) -> None:
         """Add calls, given as the values of `COLUMNS` and maybe more."""
-        columns = list(zip(*rows, strict=True))
-        numbers = [moment // HOUR_NS for moment in columns[_OCCURRED]]
-        if numbers.count(numbers[0]) == len(numbers):
-            self._hour(numbers[0]).add(columns)
-            return
-        hours: dict[int, list[Sequence[Any]]] = {}
-        for number, row in zip(numbers, rows, strict=True):
-            hours.setdefault(number, []).append(row)
-        for number, calls in hours.items():
-            self._hour(number).add(list(zip(*calls, strict=True)))
+        columns = self._columns(rows)
+        self._add(columns, [row[_SEQ_OF_ROW] for row in rows], self._amounts(columns))
 
     def change(self, before: Sequence[Sequence[Any]], after: Sequence[Sequence[Any]]) -> None:
-        """Take in what the calls of `before` have become in `after`, in the same order."""
-        hours: dict[int, list[int]] = {}
-        for place, row in enumerate(after):
-            hours.setdefault(row[_OCCURRED] // HOUR_NS, []).append(place)
-        for number, places in hours.items():
-            old, new = ([rows[place] for place in places] for rows in (before, after))
-            self._hour(number).change(list(zip(*old, strict=True)), list(zip(*new, strict=True)))
+        """Take in what calls have become, as `COLUMNS`: only state and what is added up can be another."""
+        old, new = self._columns(before), self._columns(after)
+        was, now = self._amounts(old), self._amounts(new)
+        seqs = [row[_SEQ_OF_ROW] for row in after]
+        self._add(new, seqs, [b - a for a, b in zip(was, now, strict=True)])
+        for moment, kind, other, amount, seq in zip(
+            new[_OCCURRED], old[_KIND], new[_KIND], was, seqs, strict=True
+        ):
+            if kind != other:  # the difference went to the new kind; the old one loses everything
+                hour = self._hours[moment // HOUR_NS]
+                hour.move(kind, self.kinds.listed, -amount, seq)
+                hour.move(other, self.kinds.listed, amount, seq)
 
-    def _hour(self, number: int) -> _Hour:
+    def _columns(self, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+        found = list(zip(*rows, strict=True))
+        columns: list[Sequence[Any]] = [found[at] if at >= 0 else () for at in _PLAIN_OF_ROW]
+        of_kind = zip(*[found[at] for at in _KIND_OF_ROW], strict=True)
+        columns[_KIND] = list(map(self.kinds.__getitem__, of_kind))
+        return columns
+
+    def _amounts(self, columns: Sequence[Sequence[Any]]) -> list[int]:
+        known = self._traits
+        for kind in self.kinds.listed[len(known) :]:
+            known.append(traits(kind[_STATUS], kind[_STATE]))
+        costs, charges = (columns[at] for at in _MONEY)
+        tokens = zip(*columns[_TOKENS], strict=True)
+        return list(map(lanes, map(known.__getitem__, columns[_KIND]), costs, charges, tokens))
+
+    def _add(self, columns: Sequence[Sequence[Any]], seqs: Sequence[int], amounts: Sequence[int]) -> None:
+        moments = columns[_OCCURRED]
+        number = moments[0] // HOUR_NS
+        if min(moments) // HOUR_NS == max(moments) // HOUR_NS:
+            self._hour(number, seqs[0]).add(columns, seqs, amounts, self.kinds.listed)
+            return
+        hours: dict[int, list[int]] = {}
+        for place, moment in enumerate(moments):
+            hours.setdefault(moment // HOUR_NS, []).append(place)
+        for number, places in hours.items():
+            some = [[column[place] for place in places] if column else () for column in columns]
+            numbers = [seqs[place] for place in places]
+            its_amounts = [amounts[place] for place in places]
+            self._hour(number, numbers[0]).add(some, numbers, its_amounts, self.kinds.listed)
+
+    def _hour(self, number: int, first: int) -> _Hour:
         hour = self._hours.get(number)
         if hour is None:
-            hour = self._hours[number] = _Hour()
+            hour = self._hours[number] = _Hour(first)
         return hour
 
-    def write(self, connection: Connection, cells: Cells | None = None) -> None:
-        """Add the sums to the tables. The caller holds the transaction."""
-        hours = list(self._hours)
-        days = {hour // 24 for hour in hours}
-        for table, rows in self.tables((cells or Cells(connection)).number):
-            connection.executemany(upsert_sql(table), rows)
-        now = now_ns()
-        connection.executemany(_STALE_HOUR, [(hour, now) for hour in hours])
-        connection.executemany(_STALE_DAY, [(day,) for day in days])
-        for day in days:
-            for name, names in self._admitted.of(day).items():
-                if names.overflowed:
-                    connection.execute(_OVERFLOW, (day, NUMBER[name]))
+    @property
+    def hours(self) -> list[int]:
+        """The hours that have calls here."""
+        return sorted(self._hours)
 
-    def tables(
-        self, number_of: Callable[[tuple[str, ...]], int]
-    ) -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
-        """Yield each table's name and its rows: key, sums, and what else it has.
+    def parts(self) -> Iterator[Part]:
+        """Yield the sums, day by day and table by table.
 
-        `number_of` gives a cell's number. Can be asked for once: what has been handed out is
-        dropped, so that memory stays small.
+        Can be asked for once: what has been handed out is dropped, so that memory stays small.
         """
-        combined: dict[str, Sums] = {
-            "minute_model": {},
-            "day_project_model": {},
-            "day_customer_model": {},
-            "day_customer_key": {},
-        }
-        while self._hours:
-            number, hour = self._hours.popitem()
-            names = self._admitted.of(number // 24)
-            yield "hour_value", _open_rows(number, hour, names)
-            yield "hour_cell", _cell_rows(number, hour, names, number_of)
-            _combine(hour, number // 24, names, combined)
-        while combined:
-            table, sums = combined.popitem()
-            yield table, _rows(sums)
+        days: dict[int, list[int]] = {}
+        for number in self.hours:
+            days.setdefault(number // 24, []).append(number)
+        for day, numbers in days.items():
+            hours = [(number, self._hours.pop(number)) for number in numbers]
+            yield from _spanned("hour_value", day, _values(hours))
+            cells = (
+                ((number, kind), found[0]) for number, hour in hours for kind, found in hour.of_kind.items()
+            )
+            yield from _spanned("hour_cell", day, cells)
+            for table, sums in _combined(day, hours).items():
+                yield from _plain(table, day, sums)
 
 
-def _open_rows(number: int, hour: _Hour, names: dict[str, Names]) -> Iterator[tuple[Any, ...]]:
-    for _, entry in hour.all.items():  # noqa: PERF102 - not a dict
-        yield (ALL, number, "", *unpack(entry[0]), entry[1], entry[2])
-    for name, table in hour.open.items():
-        known, dimension = names[name], NUMBER[name]
-        merged: dict[str, Entry] = {}
-        for value, entry in table.items():
-            merge(merged, known[value], entry)
-        for value, (sums, first, last) in sorted(merged.items()):
-            yield (dimension, number, value, *unpack(sums), first, last)
+def _values(hours: Sequence[tuple[int, _Hour]]) -> Iterator[tuple[tuple[int, int, str], Entry]]:
+    """Yield sums by dimension, hour and value."""
+    for number, hour in hours:
+        yield (ALL, number, ""), hour.all
+    for name in OPEN:
+        dimension = NUMBER[name]
+        for number, hour in hours:
+            entries = hour.open[name]
+            if None in entries and "" in entries:
+                merge(entries, "", entries.pop(None))
+            for value in sorted(entries, key=_text) if None in entries else sorted(entries):
+                yield (dimension, number, _text(value)), entries[value]
 
 
-def _cell_rows(
-    number: int, hour: _Hour, names: dict[str, Names], number_of: Callable[[tuple[str, ...]], int]
-) -> Iterator[tuple[Any, ...]]:
-    of_cell = [names[name] for name in CELL]
-    merged: dict[int, Entry] = {}
-    for cell, entry in hour.cells.items():
-        named = (*[known[value] for known, value in zip(of_cell, cell, strict=True)],)
-        merge(merged, number_of(named), entry)
-    for cell_number, (sums, first, last) in sorted(merged.items()):
-        yield (number, cell_number, *unpack(sums), first, last)
+def _combined(day: int, hours: Sequence[tuple[int, _Hour]]) -> dict[str, Sums]:
+    """Return the sums by combinations that no hour has."""
+    minutes: Sums = {}
+    projects: Sums = {}
+    customers: Sums = {}
+    customer_keys: Sums = {}
+    for _, hour in hours:
+        for (provider, surface, model), (by_minute, by_project, by_customer) in hour.by_model.items():
+            model = _text(model)
+            for minute, sums in by_minute.items():
+                _count(minutes, (minute, provider, model), sums)
+            for project, sums in by_project.items():
+                _count(projects, (day, _text(project), provider, model), sums)
+            for customer, sums in by_customer.items():
+                _count(customers, (day, _text(customer), provider, surface, model), sums)
+        for key, by_customer in hour.by_key.items():
+            key = _text(key)
+            for customer, sums in by_customer.items():
+                _count(customer_keys, (day, _text(customer), key), sums)
+    return {
+        "minute_model": minutes,
+        "day_project_model": projects,
+        "day_customer_model": customers,
+        "day_customer_key": customer_keys,
+    }
 
 
-def _combine(hour: _Hour, day: int, names: dict[str, Names], into: dict[str, Sums]) -> None:
-    """Add an hour's combinations to those of other hours."""
-    minutes, projects, customers, customer_keys = into.values()
-    of_projects, of_customers = names["project"], names["customer"]
-    for (provider, surface, model), (by_minute, by_project, by_customer) in hour.by_model.items():
-        provider, surface = names["provider"][provider], names["surface"][surface]
-        model = names["model"][model]
-        for minute, sums in by_minute.items():
-            _count(minutes, (minute, provider, model), sums)
-        for project, sums in by_project.items():
-            _count(projects, (day, of_projects[project], provider, model), sums)
-        for customer, sums in by_customer.items():
-            _count(customers, (day, of_customers[customer], provider, surface, model), sums)
-    of_keys = names["key"]
-    for (customer, key), sums in hour.by_customer_and_key.items():
-        _count(customer_keys, (day, of_customers[customer], of_keys[key]), sums)
+def _spanned(table: str, day: int, entries: Iterable[tuple[tuple[Any, ...], Entry]]) -> Iterator[Part]:
+    found = list(entries)
+    for start in range(0, len(found), _ROWS_MAX):
+        keys, sums = zip(*found[start : start + _ROWS_MAX], strict=True)
+        totals, first, last = zip(*sums, strict=True)
+        spans = list(first), list(last)
+        yield Part(table, day, list(map(list, zip(*keys, strict=True))), bytes_of(totals), spans)
+
+
+def _plain(table: str, day: int, sums: Sums) -> Iterator[Part]:
+    keys = sorted(sums)
+    for start in range(0, len(keys), _ROWS_MAX):
+        some = keys[start : start + _ROWS_MAX]
+        totals = [sums[key] for key in some]
+        yield Part(table, day, list(map(list, zip(*some, strict=True))), bytes_of(totals), None)
 
 
 def merge(into: dict[Any, Entry], key: Any, entry: Sequence[int]) -> None:
@@ -288,6 +290,5 @@ def _count(into: Sums, key: Any, sums: int) -> None:
     into[key] = into.get(key, 0) + sums
 
 
-def _rows(table: Sums) -> Iterator[tuple[Any, ...]]:
-    for key, sums in sorted(table.items()):
-        yield (*key, *unpack(sums))
+def _text(value: Any) -> str:
+    return "" if value is None else value

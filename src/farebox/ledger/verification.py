@@ -1,7 +1,7 @@
 """Prove that the ledger is what was appended: recompute everything and compare.
 
-Checked are the file itself, its schema and triggers, the chain over every call, correction and mark, the
-checkpoints (those inside and one that the user kept), every table of sums against the calls,
+Checked are the file itself, its schema and triggers, the chain over every block of calls, correction
+and mark, the checkpoints (those inside and one that the user kept), every table of sums against the calls,
 and the positions in the journals.
 """
 
@@ -13,22 +13,26 @@ from typing import Any
 import apsw
 import msgspec
 
+from farebox.errors import LedgerError
 from farebox.home import Home
 from farebox.journal.format import HEADER_BYTES, decode_record, segment_name, segment_seed
 from farebox.journal.reader import Position
+from farebox.ledger.blocks import Details
 from farebox.ledger.chain import GENESIS, Checkpoint, link
+from farebox.ledger.checking import check_block, suspect
 from farebox.ledger.corrections import STORED, links, source_of
 from farebox.ledger.database import Connection, migrations, open_reader
-from farebox.ledger.entries import SELECT
 from farebox.ledger.recount import Recount
 from farebox.ledger.rerating import shares_of
+from farebox.ledger.stored import SELECT
 from farebox.ledger.tables import DAY_NS
 from farebox.pricing.quotation import month_of
 
 _CORRECTIONS = f"SELECT {', '.join(STORED)}, hash FROM correction ORDER BY id"  # noqa: S608
+_BLOCKS = "SELECT first_seq, last_seq, recorded_at, detail, hash FROM block ORDER BY first_seq"
+_CALLS = f"SELECT {SELECT} FROM call_whole WHERE seq BETWEEN ? AND ? ORDER BY seq"  # noqa: S608
 _PROBLEMS_MAX = 100
-_ROWS_AT_A_TIME = 1_000
-_UNREADABLE = (apsw.Error, UnicodeDecodeError, TypeError)
+_UNREADABLE = (apsw.Error, UnicodeDecodeError, TypeError, LedgerError)
 """What changed bytes of a database file raise when they are read."""
 
 
@@ -164,21 +168,24 @@ class _Verification:
         promised = self._promised(mark_hashes)
         previous, expected = GENESIS, 1
         corrections = _Peekable(self._connection.execute(_CORRECTIONS))
-        statement = f"SELECT {SELECT}, hash FROM call ORDER BY seq"  # noqa: S608
-        for row in self._connection.execute(statement):
-            seq, stored = row[0], row[-1]
-            if seq != expected:
-                self._problem("chain", f"calls {expected} to {seq - 1} are missing", expected)
-            computed = link(previous, row[:-1])
-            if computed != stored:
-                self._problem("chain", f"call {seq} is not as it was appended", seq)
+        for first, last, recorded_at, detail, stored in self._connection.execute(_BLOCKS):
+            if first != expected:
+                self._problem("chain", f"calls {expected} to {first - 1} are missing", expected)
+            found = self._connection.execute(_CALLS, (first, last)).fetchall()
+            checked = check_block(first, last, found, detail)
+            computed = link(previous, (first, last, recorded_at, checked.digest))
+            if checked.problem is not None:
+                self._problem("chain", *checked.problem)
+            elif computed != stored:
+                self._problem("chain", *suspect(first, last, found, detail))
             heads = {computed}
-            previous = self._check_corrections(corrections, seq, stored, heads)
-            for what, wanted in promised.pop(seq, ()):
+            previous = self._check_corrections(corrections, last, stored, heads)
+            for what, wanted in promised.pop(last, ()):
                 if wanted not in heads:
-                    self._problem("checkpoint", f"call {seq} does not agree with {what}", seq)
-            expected = seq + 1
-            self._report.rows += 1
+                    self._problem("checkpoint", f"call {last} does not agree with {what}", last)
+            expected = last + 1
+            self._report.rows += len(found)
+        self._check_strays(expected)
         if corrections.next is not None:
             self._problem("chain", f"correction {corrections.next[0]} is behind a call that is not there")
         for seq, promises in promised.items():
@@ -186,6 +193,12 @@ class _Verification:
                 if seq or wanted != GENESIS:
                     self._problem("checkpoint", f"call {seq} is missing, says {what}", min(seq, expected))
         self._report.checkpoint = str(Checkpoint(expected - 1, previous))
+
+    def _check_strays(self, expected: int) -> None:
+        """Look for calls outside of every block: those between blocks were never appended, either."""
+        statement = "SELECT seq FROM call WHERE seq < 1 OR seq >= ? ORDER BY seq LIMIT 10"
+        for (seq,) in self._connection.execute(statement, (expected,)):
+            self._problem("chain", f"call {seq} was never appended", seq)
 
     def _check_corrections(
         self, corrections: _Peekable, seq: int, previous: bytes, heads: set[bytes]
@@ -229,8 +242,11 @@ class _Verification:
         """Add up what each call's rating adds to its month under a contract with tiers."""
         expected: dict[tuple[str, str], tuple[int, int]] = {}
         marks: dict[int, bytes] = {}
-        statement = f"SELECT occurred_at, rating FROM {source_of(self._connection)}"  # noqa: S608
-        for occurred_at, rating in self._connection.execute(statement):
+        details = Details(self._connection)
+        source = source_of(self._connection)
+        statement = f"SELECT seq, occurred_at, rating FROM {source} ORDER BY seq"  # noqa: S608
+        for seq, occurred_at, corrected in self._connection.execute(statement):
+            rating = details.of(seq)[1] if corrected is None else corrected
             day = occurred_at // DAY_NS
             mark = marks.get(day)
             if mark is None:
@@ -260,7 +276,7 @@ class _Verification:
             heads = [
                 head
                 for (head,) in self._connection.execute(
-                    "SELECT hash FROM call WHERE seq = ? UNION ALL "
+                    "SELECT hash FROM block WHERE last_seq = ? UNION ALL "
                     "SELECT hash FROM correction WHERE after_seq = ?",
                     (last_call, last_call),
                 )

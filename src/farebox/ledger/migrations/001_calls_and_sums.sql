@@ -1,43 +1,77 @@
 -- Calls, what was marked beside them, and the sums kept with them.
 -- Rows are appended and never edited; corrections are new rows.
 
-CREATE TABLE call (
-  seq INTEGER PRIMARY KEY,
-  event_id BLOB NOT NULL,
-  source TEXT NOT NULL,
-  occurred_at INTEGER NOT NULL,          -- nanoseconds since 1970, UTC
-  recorded_at INTEGER NOT NULL,
+-- Who recorded calls: the journals' writers.
+CREATE TABLE source (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- What many calls have in common.
+CREATE TABLE kind (
+  id INTEGER PRIMARY KEY,
+  digest BLOB NOT NULL UNIQUE,           -- of the values: finds them
   provider TEXT NOT NULL,
   surface TEXT NOT NULL,
   model TEXT,                            -- the response model, else the requested one
   request_model TEXT,
-  response_key INTEGER,                  -- finds a response: its run of calls and a checksum of its id
   key_fingerprint TEXT,
   app TEXT,
+  status INTEGER NOT NULL,
+  outcome TEXT NOT NULL,
+  completeness TEXT NOT NULL,
+  billable INTEGER NOT NULL,
+  cost_state TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE call (
+  seq INTEGER PRIMARY KEY,
+  event_id BLOB NOT NULL,
+  source INTEGER NOT NULL,
+  occurred_at INTEGER NOT NULL,          -- nanoseconds since 1970, UTC
+  kind INTEGER NOT NULL,
+  response_key INTEGER,                  -- finds a response: its run of calls and a checksum of its id
   user TEXT,
   customer TEXT,
   agent TEXT,
   session TEXT,
   project TEXT,
-  status INTEGER NOT NULL,
-  outcome TEXT NOT NULL,
-  completeness TEXT NOT NULL,
-  billable INTEGER NOT NULL,
-  cost_state TEXT NOT NULL,
   cost_pico INTEGER,                     -- NULL: not known, which is not zero
   charge_pico INTEGER,
   input_tokens INTEGER NOT NULL,
   cache_read_input_tokens INTEGER NOT NULL,
   cache_creation_input_tokens INTEGER NOT NULL,
   output_tokens INTEGER NOT NULL,
-  reasoning_output_tokens INTEGER NOT NULL,
-  done BLOB NOT NULL,                    -- MessagePack: the journal's record as it came
-  rating BLOB NOT NULL,                  -- MessagePack: price lines and what was decided
-  hash BLOB NOT NULL                     -- SHA-256 of a version byte, the row before's hash, this row
+  reasoning_output_tokens INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX call_event ON call (event_id, source);
 CREATE INDEX call_occurred ON call (occurred_at, customer);
 CREATE INDEX call_response ON call (response_key) WHERE response_key IS NOT NULL;
+
+-- Calls that were appended together: what is read only when one of them is looked at, and their link
+-- of the chain.
+CREATE TABLE block (
+  first_seq INTEGER PRIMARY KEY,
+  last_seq INTEGER NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  detail BLOB NOT NULL,                  -- the journal's records as they came, and what was decided (blocks.py)
+  hash BLOB NOT NULL                     -- SHA-256 of a version byte, the block before's hash, this block
+) STRICT;
+
+-- Calls with everything they have in columns.
+CREATE VIEW call_whole AS
+SELECT
+  c.seq AS seq, c.event_id AS event_id, s.name AS source, c.occurred_at AS occurred_at,
+  (SELECT recorded_at FROM block WHERE first_seq <= c.seq ORDER BY first_seq DESC LIMIT 1) AS recorded_at,
+  k.provider AS provider, k.surface AS surface, k.model AS model, k.request_model AS request_model,
+  c.response_key AS response_key, k.key_fingerprint AS key_fingerprint, k.app AS app, c.user AS user,
+  c.customer AS customer, c.agent AS agent, c.session AS session, c.project AS project,
+  k.status AS status, k.outcome AS outcome, k.completeness AS completeness, k.billable AS billable,
+  k.cost_state AS cost_state, c.cost_pico AS cost_pico, c.charge_pico AS charge_pico,
+  c.input_tokens AS input_tokens, c.cache_read_input_tokens AS cache_read_input_tokens,
+  c.cache_creation_input_tokens AS cache_creation_input_tokens, c.output_tokens AS output_tokens,
+  c.reasoning_output_tokens AS reasoning_output_tokens, NULL AS rating
+FROM call c CROSS JOIN kind k ON k.id = c.kind CROSS JOIN source s ON s.id = c.source;
 
 -- Gaps, torn tails, lost records, clock jumps: what a reader of the calls has to know.
 CREATE TABLE mark (
@@ -60,6 +94,18 @@ CREATE TABLE checkpoint (
 CREATE TRIGGER call_never_updated BEFORE UPDATE ON call
   BEGIN SELECT RAISE(ABORT, 'calls are never edited; append a correction'); END;
 CREATE TRIGGER call_never_deleted BEFORE DELETE ON call
+  BEGIN SELECT RAISE(ABORT, 'calls are never deleted'); END;
+CREATE TRIGGER source_never_updated BEFORE UPDATE ON source
+  BEGIN SELECT RAISE(ABORT, 'calls are never edited; append a correction'); END;
+CREATE TRIGGER source_never_deleted BEFORE DELETE ON source
+  BEGIN SELECT RAISE(ABORT, 'calls are never deleted'); END;
+CREATE TRIGGER kind_never_updated BEFORE UPDATE ON kind
+  BEGIN SELECT RAISE(ABORT, 'calls are never edited; append a correction'); END;
+CREATE TRIGGER kind_never_deleted BEFORE DELETE ON kind
+  BEGIN SELECT RAISE(ABORT, 'calls are never deleted'); END;
+CREATE TRIGGER block_never_updated BEFORE UPDATE ON block
+  BEGIN SELECT RAISE(ABORT, 'calls are never edited; append a correction'); END;
+CREATE TRIGGER block_never_deleted BEFORE DELETE ON block
   BEGIN SELECT RAISE(ABORT, 'calls are never deleted'); END;
 CREATE TRIGGER mark_never_updated BEFORE UPDATE ON mark
   BEGIN SELECT RAISE(ABORT, 'marks are never edited'); END;

@@ -38,19 +38,18 @@ SELECT
   c.request_model AS request_model, c.response_key AS response_key, c.key_fingerprint AS key_fingerprint,
   c.app AS app, c.user AS user, c.customer AS customer, c.agent AS agent, c.session AS session,
   c.project AS project, c.status AS status, c.outcome AS outcome,
-  coalesce(k.completeness, c.completeness) AS completeness,
+  coalesce(n.completeness, c.completeness) AS completeness,
   c.billable AS billable,
-  coalesce(k.cost_state, c.cost_state) AS cost_state,
-  CASE WHEN k.id IS NULL THEN c.cost_pico ELSE k.cost_pico END AS cost_pico,
-  CASE WHEN k.id IS NULL THEN c.charge_pico ELSE k.charge_pico END AS charge_pico,
-  coalesce(k.input_tokens, c.input_tokens) AS input_tokens,
-  coalesce(k.cache_read_input_tokens, c.cache_read_input_tokens) AS cache_read_input_tokens,
-  coalesce(k.cache_creation_input_tokens, c.cache_creation_input_tokens) AS cache_creation_input_tokens,
-  coalesce(k.output_tokens, c.output_tokens) AS output_tokens,
-  coalesce(k.reasoning_output_tokens, c.reasoning_output_tokens) AS reasoning_output_tokens,
-  c.done AS done,
-  coalesce(k.rating, c.rating) AS rating,
-  k.usage AS usage,
-  k.id AS correction
-FROM call c
-LEFT JOIN correction k ON k.id = (SELECT max(id) FROM correction WHERE call_seq = c.seq);
+  coalesce(n.cost_state, c.cost_state) AS cost_state,
+  CASE WHEN n.id IS NULL THEN c.cost_pico ELSE n.cost_pico END AS cost_pico,
+  CASE WHEN n.id IS NULL THEN c.charge_pico ELSE n.charge_pico END AS charge_pico,
+  coalesce(n.input_tokens, c.input_tokens) AS input_tokens,
+  coalesce(n.cache_read_input_tokens, c.cache_read_input_tokens) AS cache_read_input_tokens,
+  coalesce(n.cache_creation_input_tokens, c.cache_creation_input_tokens) AS cache_creation_input_tokens,
+  coalesce(n.output_tokens, c.output_tokens) AS output_tokens,
+  coalesce(n.reasoning_output_tokens, c.reasoning_output_tokens) AS reasoning_output_tokens,
+  n.rating AS rating,
+  n.usage AS usage,
+  n.id AS correction
+FROM call_whole c
+LEFT JOIN correction n ON n.id = (SELECT max(id) FROM correction WHERE call_seq = c.seq);
