@@ -103,7 +103,7 @@ def migrate(connection: Connection) -> None:
         with connection:
             connection.execute(script)
             connection.execute(f"PRAGMA user_version = {number:d}")
-    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'hour_cell'").fetchone() is None:
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'block'").fetchone() is None:
         raise LedgerSchemaError(
             "the ledger was written by a Farebox before the first release; move ledger.db away to begin anew"
         )
