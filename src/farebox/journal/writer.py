@@ -1,8 +1,8 @@
 """Append records from one process without ever waiting for the disk.
 
 `append` seals a record and copies it into a preallocated segment. One background thread makes
-segments ahead of time, syncs what has been stored as a group (at 256 KiB, at once when somebody
-waits for it, or 5 ms after the first unsynced record, 50 ms where nobody ever waits), and deals with
+segments ahead of time, syncs what has been stored as a group (5 ms after the first unsynced record, at
+256 KiB, or at once when somebody waits for it; 50 ms and 1 MiB where nobody ever waits), and deals with
 disks that fail, stall or fill up: records then wait in memory, and what does not fit there is
 counted exactly. The thread sleeps without a time-out while there is nothing to do.
 """
@@ -38,6 +38,7 @@ SYNC_AFTER_S = 0.005
 SYNC_AFTER_RELAXED_S = 0.05
 """Where nobody waits: so much of the last moment a power cut may take."""
 SYNC_AFTER_BYTES = 256 << 10
+SYNC_AFTER_RELAXED_BYTES = 1 << 20
 MEMORY_BYTES_MAX = 64 << 20
 RETRY_FIRST_S, RETRY_LAST_S = 0.1, 5.0
 _DRAIN_RECORDS = 128
@@ -60,10 +61,12 @@ class JournalWriter:
         segment_bytes: int = SEGMENT_BYTES,
         memory_bytes_max: int = MEMORY_BYTES_MAX,
         sync_after_s: float = SYNC_AFTER_S,
+        sync_after_bytes: int = SYNC_AFTER_BYTES,
     ) -> None:
         """Make the folder and its first segment.
 
-        Unsynced records wait `sync_after_s` seconds for others, unless somebody waits for them.
+        Unsynced records wait for others, `sync_after_s` seconds or until they are `sync_after_bytes`,
+        unless somebody waits for them.
 
         Raises:
             JournalError: The folder cannot be made. A full disk is not an error once there is
@@ -77,6 +80,7 @@ class JournalWriter:
         self._payload_bytes_max = min(PAYLOAD_BYTES_MAX, segment_bytes - HEADER_BYTES - RECORD_HEAD_BYTES - 8)
         self._memory_bytes_max = memory_bytes_max
         self._sync_after_s = sync_after_s
+        self._sync_after_bytes = sync_after_bytes
 
         self._waker = Waker(home_journal)
         self._lock = threading.Lock()
@@ -146,7 +150,7 @@ class JournalWriter:
             self._stored_seq = seq
             self._unsynced.append(record)
             self._unsynced_bytes += end - at
-            if not self._signalled or self._unsynced_bytes >= SYNC_AFTER_BYTES:
+            if not self._signalled or self._unsynced_bytes >= self._sync_after_bytes:
                 self._note_unsynced(end - at)
             return seq
 
@@ -224,11 +228,11 @@ class JournalWriter:
         return self._stored_seq
 
     def _note_unsynced(self, added: int) -> None:
-        """Ask for a sync: soon after the first unsynced record, at once at 256 KiB."""
+        """Ask for a sync: soon after the first unsynced record, at once when they are many."""
         if not self._signalled:
             self._signalled = True
             self._signals.put(False)
-        if self._unsynced_bytes - added < SYNC_AFTER_BYTES <= self._unsynced_bytes:
+        if self._unsynced_bytes - added < self._sync_after_bytes <= self._unsynced_bytes:
             self._signals.put(True)
         elif self._unsynced_bytes > self._memory_bytes_max:
             # A sync that hangs this long: the shared pages hold the records, we need our memory.

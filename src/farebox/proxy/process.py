@@ -24,7 +24,13 @@ from farebox.clock import iso, now_ns
 from farebox.config import Address, Config
 from farebox.errors import FareboxError, JournalError, PortInUseError
 from farebox.home import Home, replace_private
-from farebox.journal.writer import SYNC_AFTER_RELAXED_S, SYNC_AFTER_S, JournalWriter
+from farebox.journal.writer import (
+    SYNC_AFTER_BYTES,
+    SYNC_AFTER_RELAXED_BYTES,
+    SYNC_AFTER_RELAXED_S,
+    SYNC_AFTER_S,
+    JournalWriter,
+)
 from farebox.proxy.attribution import labels_of
 from farebox.proxy.estimates import Estimates
 from farebox.proxy.service import Journal, NoJournal, Proxy
@@ -79,7 +85,11 @@ def run(
     journal: Journal
     try:
         waits = config.durability == "power"
-        journal = JournalWriter(home.journal, sync_after_s=SYNC_AFTER_S if waits else SYNC_AFTER_RELAXED_S)
+        journal = JournalWriter(
+            home.journal,
+            sync_after_s=SYNC_AFTER_S if waits else SYNC_AFTER_RELAXED_S,
+            sync_after_bytes=SYNC_AFTER_BYTES if waits else SYNC_AFTER_RELAXED_BYTES,
+        )
     except JournalError as error:
         print(f"farebox proxy: nothing is recorded: {error}", file=sys.stderr)
         journal = NoJournal(str(error))
