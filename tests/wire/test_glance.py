@@ -12,10 +12,10 @@ from tests.catalog.fixtures import FILES, NAMES, meter, read
 
 from farebox import catalog
 from farebox.wire import meter as meters
-from farebox.wire.extract import plan_for
 from farebox.wire.facts import Extraction
 from farebox.wire.glance import glance_for
 from farebox.wire.meter import Meter
+from farebox.wire.plan import plan_for
 
 CATALOG = catalog.load()
 USAGE: dict[str, Any] = {

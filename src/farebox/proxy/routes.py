@@ -14,7 +14,7 @@ from farebox.config import Config
 from farebox.proxy.limits import Limits
 from farebox.proxy.placed import make_origin
 from farebox.proxy.upstream import Origin
-from farebox.wire.extract import plan_for
+from farebox.wire.plan import plan_for
 from farebox.wire.reading import value_pattern
 
 _REMEMBERED = 1024

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from farebox.wire.extract import RAW_USAGE_MAX, Context, Gathering, Plan, extraction
+from farebox.wire.extract import RAW_USAGE_MAX, Context, Gathering, extraction
 from farebox.wire.facts import Completeness, Extraction, Part, Quantity
+from farebox.wire.plan import Plan
 from farebox.wire.reading import Document
 
 PARTS_MAX = 2000

@@ -14,12 +14,13 @@ from typing import Any
 import msgspec
 
 from farebox.catalog.shape import ProtoField
-from farebox.wire.extract import Gathering, Plan
+from farebox.wire.extract import Gathering
 from farebox.wire.framing.eventstream import EventStream
 from farebox.wire.framing.grpc import GrpcMessages
 from farebox.wire.framing.largejson import prune
 from farebox.wire.framing.protobuf import ProtobufError, read_message
 from farebox.wire.paths import getter
+from farebox.wire.plan import Plan
 from farebox.wire.reading import Document
 
 _SMALL_BYTES = 64 * 1024

@@ -12,10 +12,11 @@ from typing import Protocol
 import msgspec
 
 from farebox.wire.binary import EventStreamBody
-from farebox.wire.extract import Gathering, Plan
+from farebox.wire.extract import Gathering
 from farebox.wire.framing.events import BATCH_BYTES, EventScanner
 from farebox.wire.framing.eventstream import is_event_stream
 from farebox.wire.framing.largejson import JsonPruner, prune
+from farebox.wire.plan import Plan
 from farebox.wire.reading import Document
 
 SMALL_BYTES = 64 * 1024

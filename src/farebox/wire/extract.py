@@ -7,147 +7,23 @@ and a delta that know different things (Anthropic), and a single last chunk (Ope
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, cast
 
 import msgspec
 
-from farebox.catalog.shape import Count, StatedCost, UsageFormat
 from farebox.wire.codes import shown_code
-from farebox.wire.facts import INPUT_LEAVES, OUTPUT_LEAVES, Completeness, Extraction, Part, Quantity
-from farebox.wire.paths import Getter, getter, selector
-from farebox.wire.quantities import Measure, Oddities, count
-from farebox.wire.reading import Document, Reader, encode_any, ends, key_pattern, mark_of, value_pattern
+from farebox.wire.facts import Completeness, Extraction, Part, Quantity
+from farebox.wire.paths import Getter, getter
+from farebox.wire.plan import INPUTS, OUTPUTS, Counting, Plan
+from farebox.wire.quantities import Oddities, count
+from farebox.wire.reading import Document, encode_any
 
 RAW_USAGE_MAX = 64 * 1024
 _PARTS_MAX = 256
 _DEPTH_MAX = 128
 _TEXT_MAX = 256
-_INPUTS, _OUTPUTS = frozenset(INPUT_LEAVES), frozenset(OUTPUT_LEAVES)
-
-
-class Plan:
-    """Everything about a format that can be worked out once."""
-
-    def __init__(self, form: UsageFormat) -> None:
-        self.format = form
-        self.unusual = form.unmetered or form.each is not None or form.protobuf is not None
-        """Its answers are not one text with usage, as nearly all are."""
-        self.reader = Reader(form)
-        self.measure = Measure(form)
-        self.watch = key_pattern(self.reader.watched) if self.reader.watched else None
-        self.watch_values = value_pattern(form.watch_values)
-        self.watching = tuple(pattern for pattern in (self.watch, self.watch_values) if pattern is not None)
-        self.mark = mark_of(form)
-        self.terminal = ends(form.terminal)
-        self.usage_with_content = form.mixed or self.reader.usage_in_body
-        """The usage object holds what must not be stored."""
-        self.id = tuple(getter(path) for path in form.id)
-        self.model = tuple(getter(path) for path in form.model)
-        self.error_code = tuple(getter(path) for path in form.error_code)
-        self.counts = tuple(Counting(rule) for rule in form.counts)
-        self.facts = tuple((name, tuple(getter(path) for path in at)) for name, at in form.facts.items())
-        self.not_billable = tuple(
-            (getter(rule.at), frozenset(rule.values), rule.because) for rule in form.not_billable
-        )
-        self.cost = Stating(form.cost) if form.cost is not None else None
-        self.estimates = _estimates(form)
-        """The sides whose tokens are worth an estimate where nobody states them."""
-
-
-_plans: dict[int, Plan] = {}
-
-
-def plan_for(form: UsageFormat) -> Plan:
-    """Return the compiled format; formats live as long as the catalog that holds them."""
-    plan = _plans.get(id(form))
-    if plan is None or plan.format is not form:
-        plan = Plan(form)
-        if len(_plans) > 512:
-            _plans.clear()
-        _plans[id(form)] = plan
-    return plan
-
-
-class Counting:
-    """One counted leaf, compiled."""
-
-    __slots__ = ("deep", "leaf", "rule", "selectors")
-
-    def __init__(self, rule: Count) -> None:
-        self.rule = rule
-        self.leaf = rule.leaf
-        by_items = rule.items or rule.unique or rule.once
-        self.deep = by_items
-        self.selectors = tuple(selector(path) if by_items else getter(path) for path in rule.at)
-
-    def items(self, fields: Any) -> list[Any] | None:
-        """Return what the paths select, None when nothing of the kind is there."""
-        found: list[Any] = []
-        for select in self.selectors:
-            found += select(fields)
-        return found or None
-
-    def applies(self, model: str | None) -> bool:
-        return _matches(model, self.rule.models, when_empty=True) and not _matches(
-            model, self.rule.unless, when_empty=False
-        )
-
-
-def _matches(model: str | None, globs: tuple[str, ...], *, when_empty: bool) -> bool:
-    if not globs:
-        return when_empty
-    if model is None:
-        return False
-    import fnmatch
-
-    return any(fnmatch.fnmatchcase(model, glob) for glob in globs)
-
-
-class Stating:
-    """Where the provider states money, compiled."""
-
-    def __init__(self, cost: StatedCost) -> None:
-        self.at = tuple(getter(path) for path in cost.at)
-        self.exponent = cost.exponent
-        self.add = tuple((getter(extra.at), getter(extra.when)) for extra in cost.add)
-
-    def read(self, fields: Any, oddities: Oddities) -> Decimal | None:
-        for read in self.at:
-            stated = _money(read(fields), oddities)
-            if stated is not None:
-                stated = stated.scaleb(self.exponent)
-                for extra, when in self.add:
-                    if when(fields) is True:
-                        more = _money(extra(fields), oddities)
-                        if more is not None:
-                            stated += more
-                # A plain decimal without trailing noughts reads as the provider wrote it.
-                return Decimal(format(stated.normalize(), "f"))
-        return None
-
-
-def _money(value: Any, oddities: Oddities) -> Decimal | None:
-    if value is None or isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        if not re.fullmatch(r"\d{1,18}(\.\d{1,18})?", value):
-            return None
-        value = Decimal(value)
-    if isinstance(value, int | Decimal):
-        amount = Decimal(value)
-        if (
-            not amount.is_finite()
-            or amount < 0
-            or amount.adjusted() > 18
-            or len(amount.as_tuple().digits) > 40
-        ):
-            oddities.add("provider_cost_unusable")
-            return None
-        return amount
-    return None
 
 
 class Gathering:
@@ -338,22 +214,15 @@ def _lacks(plan: Plan, parts: list[Part], *, said: bool, streamed: bool) -> tupl
     for part in parts:
         stated.update(part.quantities)
     lacks: list[str] = []
-    if "input" in plan.estimates and _INPUTS.isdisjoint(stated):
+    if "input" in plan.estimates and INPUTS.isdisjoint(stated):
         lacks.append("input")
     if "output" in plan.estimates:
-        if not _OUTPUTS.isdisjoint(stated):
+        if not OUTPUTS.isdisjoint(stated):
             if streamed:
                 lacks.append("more_output")
         elif streamed or not plan.format.output_optional:
             lacks.append("output")
     return tuple(lacks)
-
-
-def _estimates(form: UsageFormat) -> tuple[str, ...]:
-    """Return the sides whose tokens a format charges."""
-    rests = {group.rest for group in form.tokens}
-    charged = [name for name, leaves in (("input", _INPUTS), ("output", _OUTPUTS)) if rests & leaves]
-    return form.estimates or tuple(charged)
 
 
 def _view(gathering: Gathering, context: Context) -> dict[str, Any]:

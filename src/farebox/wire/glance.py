@@ -17,9 +17,10 @@ from msgspec.structs import astuple
 
 from farebox.catalog import Endpoint
 from farebox.wire.bodies import Json
-from farebox.wire.extract import Plan, plan_for, without_prefix
+from farebox.wire.extract import without_prefix
 from farebox.wire.facts import Extraction, Part, Quantity
 from farebox.wire.paths import Getter, first_key, getter
+from farebox.wire.plan import Plan, plan_for
 from farebox.wire.quantities import INT64_MAX, Oddities
 from farebox.wire.reading import decode_any
 from farebox.wire.recipe import DIGITS, Recipe

@@ -17,9 +17,10 @@ from farebox.wire.answers import Answers, gathering_for
 from farebox.wire.binary import GrpcBody, GrpcRequest
 from farebox.wire.bodies import Body, Ignored, Json, Unknown
 from farebox.wire.decoding import DecodeError, Decoder, supported
-from farebox.wire.extract import Context, Gathering, Plan, extraction, plan_for
+from farebox.wire.extract import Context, Gathering, extraction
 from farebox.wire.facts import Completeness, Extraction, Part
 from farebox.wire.glance import glance_for
+from farebox.wire.plan import Plan, plan_for
 from farebox.wire.request import RequestFacts, RequestReader, facts, plain_facts
 from farebox.wire.sample import Sample, Side, Unmeasured, beginning
 

@@ -19,10 +19,11 @@ from farebox.catalog import Endpoint
 from farebox.catalog.shape import Turn
 from farebox.wire.answers import Parts
 from farebox.wire.codes import shown_code
-from farebox.wire.extract import Context, Gathering, Plan, extraction, plan_for
+from farebox.wire.extract import Context, Gathering, extraction
 from farebox.wire.facts import Completeness, Extraction, Part
 from farebox.wire.framing.largejson import prune
 from farebox.wire.paths import getter
+from farebox.wire.plan import Plan, plan_for
 from farebox.wire.reading import value_pattern
 from farebox.wire.request import RequestFacts, facts
 
