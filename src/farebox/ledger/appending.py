@@ -8,10 +8,11 @@ from farebox.ledger.blocks import CALL, CALL_AT, Block
 from farebox.ledger.chain import GENESIS, link
 from farebox.ledger.database import Connection
 from farebox.ledger.entries import RESPONSE_RUN_BITS
+from farebox.ledger.inserting import Insert
 from farebox.ledger.kinds import Kind, Numbers
 
 _SOURCE, _KIND, _RESPONSE = CALL_AT["source"], CALL_AT["kind"], CALL_AT["response_key"]
-_INSERT = f"INSERT INTO call (seq, {', '.join(CALL)}) VALUES ({', '.join('?' * (len(CALL) + 1))})"  # noqa: S608
+_INSERT = Insert("call", len(CALL) + 1)
 _INSERT_BLOCK = "INSERT INTO block (first_seq, last_seq, recorded_at, detail, hash) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -49,7 +50,7 @@ class Appending:
         columns[_SOURCE] = self._numbers.of_sources(columns[_SOURCE])
         columns[_KIND] = list(map(known.__getitem__, columns[_KIND]))
         columns[_RESPONSE] = response_keys(columns[_RESPONSE], first, last)
-        self._connection.executemany(_INSERT, zip(range(first, last + 1), *columns, strict=True))
+        _INSERT.run(self._connection, zip(range(first, last + 1), *columns, strict=True))
         recorded_at = self._clock()
         self.head = link(self.head, (first, last, recorded_at, block.digest))
         self._connection.execute(_INSERT_BLOCK, (first, last, recorded_at, block.detail, self.head))

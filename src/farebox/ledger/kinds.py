@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from farebox.ledger.database import Connection
+from farebox.ledger.inserting import Insert
 
 KIND = (
     "provider",
@@ -35,9 +36,7 @@ _SOURCES_KEPT = 1_000
 _DIGEST_BYTES = 16
 
 _FIND = "SELECT id FROM kind WHERE digest = ?"
-_ADD = (
-    f"INSERT INTO kind (digest, {', '.join(KIND)}) VALUES ({', '.join('?' * (len(KIND) + 1))}) RETURNING id"  # noqa: S608
-)
+_ADD = Insert("kind", len(KIND) + 2)
 _canonical = msgspec.msgpack.Encoder().encode
 
 
@@ -86,9 +85,28 @@ class Numbers:
         self._known: dict[Kind, int] = {}
         self._sources = _Sources(connection)
 
-    def of_kinds(self, kinds: Iterable[Kind]) -> list[int]:
+    def of_kinds(self, kinds: Sequence[Kind]) -> list[int]:
         """Return the numbers of kinds, new ones where they have none."""
-        return [self._known.get(kind) or self._number(kind) for kind in kinds]
+        known, execute = self._known, self._connection.execute
+        if len(known) >= _KEPT:
+            known.clear()
+        added: list[tuple[Any, ...]] = []
+        last = 0
+        for kind in kinds:
+            if kind in known:
+                continue
+            digest = digest_of(kind)
+            row = execute(_FIND, (digest,)).fetchone()
+            if row is not None:
+                known[kind] = row[0]
+                continue
+            if not last:
+                last = execute("SELECT coalesce(max(id), 0) FROM kind").fetchone()[0]
+            last += 1
+            known[kind] = last
+            added.append((last, digest, *kind))
+        _ADD.run(self._connection, added)
+        return [known[kind] for kind in kinds]
 
     def of_sources(self, names: Iterable[str]) -> list[int]:
         """Return the numbers of sources, new ones where they have none."""
@@ -98,13 +116,3 @@ class Numbers:
         """Drop everything, after a transaction was rolled back."""
         self._known.clear()
         self._sources.clear()
-
-    def _number(self, kind: Kind) -> int:
-        if len(self._known) >= _KEPT:
-            self._known.clear()
-        digest = digest_of(kind)
-        row = self._connection.execute(_FIND, (digest,)).fetchone()
-        if row is None:
-            row = self._connection.execute(_ADD, (digest, *kind)).fetchone()
-        number = self._known[kind] = int(row[0])
-        return number

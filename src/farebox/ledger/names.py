@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from farebox.ledger.database import Connection
 from farebox.ledger.filter import OTHER
+from farebox.ledger.inserting import Insert
 from farebox.ledger.tables import CELL, NUMBER, OPEN
 
 VALUES_PER_DAY_MAX = 10_000
 """What a dimension may have before the rest of its values that day are counted as `(other)`."""
 
 _DAYS_KEPT = 2
-_CELLS_KEPT = 8_000
+_CELLS_KEPT = 10_000
 
 _OPEN_VALUES = "SELECT DISTINCT value FROM hour_value WHERE dimension = ? AND hour BETWEEN ? AND ?"
 _CELLS_OF_DAY = (
@@ -20,7 +22,7 @@ _CELLS_OF_DAY = (
     "(SELECT DISTINCT cell FROM hour_cell WHERE hour BETWEEN ? AND ?)"
 )
 _FIND_CELL = f"SELECT id FROM cell WHERE {' AND '.join(f'{name} = ?' for name in CELL)}"  # noqa: S608
-_ADD_CELL = f"INSERT INTO cell ({', '.join(CELL)}) VALUES ({', '.join('?' * len(CELL))}) RETURNING id"  # noqa: S608
+_ADD_CELLS = Insert(f"cell (id, {', '.join(CELL)})", len(CELL) + 1)
 
 
 class Names(dict["str | int | None", str]):
@@ -85,17 +87,27 @@ class Cells:
         self._connection = connection
         self._numbers: dict[Sequence[str], int] = {}
 
-    def number(self, cell: tuple[str, ...]) -> int:
-        """Return the number of a combination, a new one where it has none."""
-        known = self._numbers.get(cell)
-        if known is None:
-            if len(self._numbers) >= _CELLS_KEPT:
-                self._numbers.clear()
-            row = self._connection.execute(_FIND_CELL, cell).fetchone()
-            if row is None:
-                row = self._connection.execute(_ADD_CELL, cell).fetchone()
-            known = self._numbers[cell] = int(row[0])
-        return known
+    def numbers(self, cells: Sequence[tuple[str, ...]]) -> list[int]:
+        """Return the numbers of combinations, new ones where they have none."""
+        known, execute = self._numbers, self._connection.execute
+        if len(known) >= _CELLS_KEPT:
+            known.clear()
+        added: list[tuple[Any, ...]] = []
+        last = 0
+        for cell in cells:
+            if cell in known:
+                continue
+            row = execute(_FIND_CELL, cell).fetchone()
+            if row is not None:
+                known[cell] = row[0]
+                continue
+            if not last:
+                last = execute("SELECT coalesce(max(id), 0) FROM cell").fetchone()[0]
+            last += 1
+            known[cell] = last
+            added.append((last, *cell))
+        _ADD_CELLS.run(self._connection, added)
+        return [known[cell] for cell in cells]
 
     def forget(self) -> None:
         """Drop everything, after a transaction was rolled back."""

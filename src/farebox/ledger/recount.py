@@ -58,7 +58,7 @@ class Recount:
             while batch := list(itertools.islice(calls, _ROWS_AT_A_TIME)):
                 rollup.add_rows(batch)
             expected: dict[str, Rows] = {table: set() for table in BUCKETS}
-            naming = Naming(admitted, lambda cell: self._numbers.get(cell, -1))
+            naming = Naming(admitted, lambda cells: [self._numbers.get(cell, -1) for cell in cells])
             for table, parts in itertools.groupby(rollup.parts(), lambda part: part.table):
                 rows = (row for part in parts for row in naming.rows(part, rollup.kinds.listed))
                 expected[table].update(_merged(table, rows))

@@ -67,20 +67,15 @@ def columns_of(table: str) -> tuple[str, ...]:
     return (*_KEYS[table], *MEASURES, *(("first_seq", "last_seq") if table in SPANNED else ()))
 
 
-def upsert_sql(table: str) -> str:
-    """Return the statement that adds sums to one row of `table`."""
-    keys, columns = _KEYS[table], columns_of(table)
+def upsert_clause(table: str) -> str:
+    """Return what makes of an INSERT into `table` the addition to a row that is there."""
     adding = [f"{name} = {name} + excluded.{name}" for name in MEASURES]
     if table in SPANNED:
         adding += [
             "first_seq = min(first_seq, excluded.first_seq)",
             "last_seq = max(last_seq, excluded.last_seq)",
         ]
-    marks = ", ".join("?" * len(columns))
-    return (
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) "  # noqa: S608 - names from constants
-        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {', '.join(adding)}"
-    )
+    return f"ON CONFLICT ({', '.join(_KEYS[table])}) DO UPDATE SET {', '.join(adding)}"
 
 
 def replace_sql(table: str) -> str:

@@ -12,11 +12,12 @@ from typing import Any
 from farebox.clock import now_ns
 from farebox.ledger import kinds
 from farebox.ledger.database import Connection
+from farebox.ledger.inserting import Insert
 from farebox.ledger.kinds import Kind
 from farebox.ledger.measures import rows_in
 from farebox.ledger.names import AdmittedValues, Cells, Names
 from farebox.ledger.rollup import Part, RollUp
-from farebox.ledger.tables import ALL, CELL, NUMBER, upsert_sql
+from farebox.ledger.tables import ALL, CELL, NUMBER, SPANNED, columns_of, upsert_clause
 
 _STALE_HOUR = "INSERT OR REPLACE INTO stale_hour VALUES (?, ?)"
 _STALE_DAY = "INSERT OR IGNORE INTO stale_day VALUES (?)"
@@ -31,7 +32,11 @@ _NAMED = {
 }
 """The dimension whose values are in each column of a key."""
 
-NumberOf = Callable[[tuple[str, ...]], int]
+_UPSERT = {
+    table: Insert(table, len(columns_of(table)), upsert_clause(table)) for table in (*_NAMED, *SPANNED)
+}
+
+NumbersOf = Callable[[Sequence[tuple[str, ...]]], list[int]]
 
 
 class Totals:
@@ -41,7 +46,7 @@ class Totals:
         self._connection = connection
         self._admitted = admitted
         self._cells = Cells(connection)
-        self._naming = Naming(admitted, self._cells.number)
+        self._naming = Naming(admitted, self._cells.numbers)
         self._overflowed: set[tuple[int, int]] = set()
         """Days and dimensions with values that had no room."""
 
@@ -57,10 +62,7 @@ class Totals:
 
     def add(self, part: Part, listed: Sequence[Kind], base: int = 0) -> None:
         """Add a part to its table; its spans are counted from `base`."""
-        statement = upsert_sql(part.table)
-        if base and part.spans is not None:
-            statement = statement.replace(", ?, ?) ", f", ? + {base:d}, ? + {base:d}) ")
-        self._connection.executemany(statement, self._naming.rows(part, listed))
+        _UPSERT[part.table].run(self._connection, self._naming.rows(part, listed, base))
         for name, names in self._admitted.of(part.day).items():
             if names.overflowed:
                 self._overflowed.add((part.day, NUMBER[name]))
@@ -85,10 +87,10 @@ class Totals:
 class Naming:
     """Puts what values are counted under in their place: the name, or `(other)`."""
 
-    def __init__(self, admitted: AdmittedValues, number_of: NumberOf) -> None:
-        """`number_of` gives a cell's number."""
+    def __init__(self, admitted: AdmittedValues, numbers_of: NumbersOf) -> None:
+        """`numbers_of` gives cells their numbers."""
         self._admitted = admitted
-        self._number_of = number_of
+        self._numbers_of = numbers_of
         self._day: int | None = None
         self._cell_of: dict[int, int] = {}
 
@@ -96,8 +98,11 @@ class Naming:
         """Expect parts whose kinds are counted anew."""
         self._day = None
 
-    def rows(self, part: Part, listed: Sequence[Kind]) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a part: key, sums, span. Values counted together make rows of the same key."""
+    def rows(self, part: Part, listed: Sequence[Kind], base: int = 0) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a part: key, sums, span counted from `base`.
+
+        Values that are counted together make several rows of one key.
+        """
         names = self._admitted.of(part.day)
         if part.table == "hour_cell":
             hours, of_kinds = part.keys
@@ -114,7 +119,10 @@ class Naming:
                 for name, column in zip(_NAMED[part.table], part.keys, strict=True)
             ]
         rows = map(add, zip(*keys, strict=True), rows_in(part.sums))
-        return rows if part.spans is None else map(add, rows, zip(*part.spans, strict=True))
+        if part.spans is None:
+            return rows
+        first, last = (map(base.__add__, numbers) for numbers in part.spans)
+        return map(add, rows, zip(first, last, strict=True))
 
     def _numbers(
         self, day: int, of_kinds: Sequence[int], listed: Sequence[Kind], names: dict[str, Names]
@@ -123,9 +131,9 @@ class Naming:
             self._day = day
             self._cell_of = {}
         known = self._cell_of
-        for number in of_kinds:
-            if number not in known:
-                kind = listed[number]
-                named = zip(CELL, _CELL_AT, strict=True)
-                known[number] = self._number_of(tuple([names[name][kind[at]] for name, at in named]))
+        fresh = list({number: None for number in of_kinds if number not in known})
+        if fresh:
+            named = [(names[name], at) for name, at in zip(CELL, _CELL_AT, strict=True)]
+            cells = [tuple([values[listed[number][at]] for values, at in named]) for number in fresh]
+            known.update(zip(fresh, self._numbers_of(cells), strict=True))
         return [known[number] for number in of_kinds]

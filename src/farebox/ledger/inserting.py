@@ -1,0 +1,35 @@
+"""Insert many rows with few statements: what a statement costs besides its row is more than the row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
+from typing import Any
+
+from farebox.ledger.database import Connection
+
+_SIZES = (32, 8, 1)
+"""How many rows one statement has: few sizes, because each is compiled and kept."""
+
+
+class Insert:
+    """`INSERT INTO <into> VALUES <rows> <then>`, for any number of rows."""
+
+    def __init__(self, into: str, width: int, then: str = "") -> None:
+        row = f"({', '.join('?' * width)})"
+        self._sql = {size: f"INSERT INTO {into} VALUES {', '.join([row] * size)} {then}" for size in _SIZES}  # noqa: S608
+
+    def run(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
+        """Insert rows, in order."""
+        remaining = iter(rows)
+        largest = _SIZES[0]
+        while chunk := list(islice(remaining, largest)):
+            if len(chunk) == largest:
+                connection.execute(self._sql[largest], list(chain.from_iterable(chunk)))
+                continue
+            start = 0
+            for size in _SIZES:
+                while len(chunk) - start >= size:
+                    some = chunk[start : start + size]
+                    connection.execute(self._sql[size], list(chain.from_iterable(some)))
+                    start += size
