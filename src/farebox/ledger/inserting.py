@@ -15,9 +15,11 @@ _SIZES = (32, 8, 1)
 class Insert:
     """`INSERT INTO <into> VALUES <rows> <then>`, for any number of rows."""
 
-    def __init__(self, into: str, width: int, then: str = "") -> None:
+    def __init__(self, into: str, width: int, then: str = "", *, replaces: bool = False) -> None:
+        """With `replaces` a row takes the place of one with the same key."""
+        verb = "REPLACE" if replaces else "INSERT"
         row = f"({', '.join('?' * width)})"
-        self._sql = {size: f"INSERT INTO {into} VALUES {', '.join([row] * size)} {then}" for size in _SIZES}  # noqa: S608
+        self._sql = {size: f"{verb} INTO {into} VALUES {', '.join([row] * size)} {then}" for size in _SIZES}  # noqa: S608
 
     def run(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
         """Insert rows, in order."""

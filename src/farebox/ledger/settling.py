@@ -8,15 +8,17 @@ is made again takes the place of what was made before.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from farebox.ledger.database import Connection
 from farebox.ledger.filter import DIMENSIONS
+from farebox.ledger.inserting import Insert
 from farebox.ledger.measures import MEASURES, unpack
 from farebox.ledger.shapes import Shapes, without_key, without_models
-from farebox.ledger.tables import CELL, DAY_NS, HOUR_NS, NUMBER, SHAPE, columns_of, replace_sql
+from farebox.ledger.tables import CELL, DAY_NS, HOUR_NS, NUMBER, SHAPE, columns_of
 
 Entry = list[int]
 """Sums, first and last sequence number."""
@@ -68,6 +70,11 @@ def stale_days(connection: Connection) -> list[int]:
     return [day for (day,) in connection.execute("SELECT day FROM stale_day ORDER BY day")]
 
 
+@functools.cache
+def _replacing(table: str) -> Insert:
+    return Insert(table, len(columns_of(table)), replaces=True)
+
+
 def settle_hour(connection: Connection, hour: int) -> None:
     """Make the sums of one hour. The caller holds the transaction."""
     found = folded(
@@ -75,7 +82,7 @@ def settle_hour(connection: Connection, hour: int) -> None:
     )
     number_of = Shapes(connection).number
     for table, rows in found.tables(hour, number_of):
-        connection.executemany(replace_sql(table), rows)
+        _replacing(table).run(connection, rows)
     connection.execute("DELETE FROM stale_hour WHERE hour = ?", (hour,))
 
 

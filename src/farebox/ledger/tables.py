@@ -76,10 +76,3 @@ def upsert_clause(table: str) -> str:
             "last_seq = max(last_seq, excluded.last_seq)",
         ]
     return f"ON CONFLICT ({', '.join(_KEYS[table])}) DO UPDATE SET {', '.join(adding)}"
-
-
-def replace_sql(table: str) -> str:
-    """Return the statement that puts the sums of one row of `table` in the place of earlier ones."""
-    columns = columns_of(table)
-    marks = ", ".join("?" * len(columns))
-    return f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
