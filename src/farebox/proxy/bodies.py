@@ -8,6 +8,7 @@ import httptools
 
 _EMPTY_LINE = b"\r\n\r\n"
 _LAST = re.compile(rb"(?:\A|\n)0+(?:;[^\r\n]*)?\r\n\r\n\Z")
+_USUAL_END = b"\r\n0\r\n\r\n"
 _TAIL = 256
 
 
@@ -74,7 +75,7 @@ class ChunkedBody:
         tail = data[-_TAIL:] if len(data) >= _TAIL else (self._before + data)[-_TAIL:]
         if self.complete:
             self._parser = None
-            if self._messages > 1 or _LAST.search(tail) is None:
+            if self._messages > 1 or not (tail.endswith(_USUAL_END) or _LAST.search(tail)):
                 raise FramingError("after_the_end")
         else:
             self._before = tail
