@@ -14,6 +14,7 @@ import msgspec
 from farebox.ledger.tables import (
     ALL,
     CELL,
+    COMBINED,
     DAY_NS,
     HOUR_NS,
     LEFT_OPEN,
@@ -109,16 +110,19 @@ def _levels_of_cells(wanted: set[str]) -> list[Level]:
 
 
 def _levels_of_values(wanted: set[str]) -> list[Level]:
-    """Return the tables for a dimension that can have any number of values, and others."""
-    of_projects = ("project", "provider", "model")
-    of_customers = ("customer", "provider", "surface", "model")
-    if wanted <= {*of_projects}:
-        return [Level("day_project_model", "day", DAY_NS, _itself(*of_projects))]
-    if wanted <= {*of_customers}:
-        return [Level("day_customer_model", "day", DAY_NS, _itself(*of_customers))]
-    if wanted <= {"customer", "key"}:
-        return [Level("day_customer_key", "day", DAY_NS, _itself("customer", "key"))]
-    return []
+    """Return the tables for one dimension that can have any number of values, and others."""
+    name, *more = (name for name in wanted if name not in _OF_CELL)
+    if more or name not in COMBINED:
+        return []
+    beside = wanted - {name}
+    kind = ("dimension", NUMBER[name])
+    if beside <= _OF_SHAPE:
+        columns, table = {name: "value", **_SHAPE_COLUMNS}, "day_value_shape"
+    elif beside <= _OF_KEY:
+        columns, table = {name: "value", "key": "key", **_SHAPE_BESIDE_KEY}, "day_value_key"
+    else:
+        return []
+    return [Level(table, "day", DAY_NS, columns, kind, is_made=True, names="shape")]
 
 
 def cover(

@@ -61,14 +61,14 @@ COLUMN = {name: index for index, name in enumerate(COLUMNS)}
 
 Values = tuple[Any, ...]
 
-_INPUT, _READ, _WRITE, _OUTPUT, _REASONING = "input", "read", "write", "output", "reasoning"
-_KIND = {
+_INPUT, _READ, _WRITE, _OUTPUT, _REASONING = range(5)
+_kind_of = {
     **dict.fromkeys(INPUT_LEAVES, _INPUT),
     **dict.fromkeys(CACHE_READ_LEAVES, _READ),
     **dict.fromkeys(CACHE_WRITE_LEAVES, _WRITE),
     **dict.fromkeys(OUTPUT_LEAVES, _OUTPUT),
     "output_reasoning": _REASONING,
-}
+}.get
 """Which totals a token leaf counts in."""
 
 TOKENS_MAX = 1 << 40
@@ -252,26 +252,25 @@ def _storable(amount: int | None) -> bool:
 
 def _tokens(parts: Sequence[Part]) -> tuple[tuple[int, ...], bool]:
     """Return the totals parts derive from their leaves, in one walk, and whether one was left out."""
-    total = reads = writes = output = reasoning = 0
+    plain = reads = writes = output = reasoning = 0
     for part in parts:
         for leaf, count in part.quantities.items():
-            if leaf not in _KIND:
+            kind = _kind_of(leaf)
+            if kind is None:
                 continue
-            kind = _KIND[leaf]
             if type(count) is not int:
                 count = int(count)
-            if kind is _OUTPUT:
+            if kind == _INPUT:
+                plain += count
+            elif kind == _OUTPUT:
                 output += count
-            elif kind is _REASONING:
-                output += count
-                reasoning += count
+            elif kind == _READ:
+                reads += count
+            elif kind == _WRITE:
+                writes += count
             else:
-                total += count
-                if kind is _READ:
-                    reads += count
-                elif kind is _WRITE:
-                    writes += count
-    totals = (total, reads, writes, output, reasoning)
+                reasoning += count
+    totals = (plain + reads + writes, reads, writes, output + reasoning, reasoning)
     if max(totals) <= TOKENS_MAX and min(totals) >= -TOKENS_MAX:
         return totals, False
     return tuple([count if abs(count) <= TOKENS_MAX else 0 for count in totals]), True

@@ -50,6 +50,8 @@ class Follower:
         self._start_ahead = ahead
         self._ahead: Ahead | None = None
         self._readers: dict[str, JournalReader] = {}
+        self._maybe_behind: set[str] = set()
+        """Writers that are new to us, or that had more than one transaction took."""
         self._looked_at_ns = -1
         self._troubles: dict[str, str] = {}
 
@@ -77,6 +79,9 @@ class Follower:
 
     def _follow(self, name: str, reader: JournalReader) -> int:
         before = reader.position
+        if name in self._maybe_behind:
+            self._maybe_behind.discard(name)
+            self._look_ahead(name, reader)
         try:
             applied = self._apply_prepared(name, reader, before)
             if applied is None:
@@ -101,7 +106,7 @@ class Follower:
         elif reader.position.segment != before.segment:
             remove_passed(reader.folder, reader.position)
         if applied.records >= TRANSACTION_RECORDS:
-            self._look_ahead(name, reader)
+            self._maybe_behind.add(name)
         return applied.records
 
     def _apply_prepared(self, name: str, reader: JournalReader, before: Position) -> Applied | None:
@@ -141,7 +146,7 @@ class Follower:
 
     def _look_ahead(self, name: str, reader: JournalReader) -> None:
         """Have the rest of a long backlog prepared by another process."""
-        if self._start_ahead is None or self._ahead is not None or name not in self._readers:
+        if self._start_ahead is None or self._ahead is not None:
             return
         try:
             if pending_bytes(reader.folder, reader.position) >= AHEAD_BYTES:
@@ -237,6 +242,7 @@ class Follower:
                     remove_writer(self._journal / name, position)
                     continue
                 self._readers[name] = self._make_reader(self._journal / name, position)
+                self._maybe_behind.add(name)
         self._looked_at_ns = changed_ns
 
 

@@ -19,7 +19,7 @@ class Insert:
         """With `replaces` a row takes the place of one with the same key."""
         verb = "REPLACE" if replaces else "INSERT"
         row = f"({', '.join('?' * width)})"
-        self._sql = {size: f"{verb} INTO {into} VALUES {', '.join([row] * size)} {then}" for size in _SIZES}  # noqa: S608
+        self._sql = {size: f"{verb} INTO {into} VALUES {', '.join([row] * size)} {then}" for size in _SIZES}
 
     def run(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
         """Insert rows, in order."""

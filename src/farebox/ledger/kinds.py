@@ -46,8 +46,11 @@ class Kinds(dict[Kind, int]):
     def __init__(self) -> None:
         super().__init__()
         self.listed: list[Kind] = []
+        self._values: dict[Any, Any] = {}
 
     def __missing__(self, kind: Kind) -> int:
+        share = self._values.setdefault
+        kind = tuple([share(value, value) for value in kind])  # they differ in few values: it saves memory
         number = self[kind] = len(self.listed)
         self.listed.append(kind)
         return number
@@ -82,7 +85,8 @@ class Numbers:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._known: dict[Kind, int] = {}
+        self._known: dict[bytes, int] = {}
+        """By digest: kinds themselves take much more memory."""
         self._sources = _Sources(connection)
 
     def of_kinds(self, kinds: Sequence[Kind]) -> list[int]:
@@ -91,22 +95,23 @@ class Numbers:
         if len(known) >= _KEPT:
             known.clear()
         added: list[tuple[Any, ...]] = []
+        numbers: list[int] = []
         last = 0
         for kind in kinds:
-            if kind in known:
-                continue
             digest = digest_of(kind)
-            row = execute(_FIND, (digest,)).fetchone()
-            if row is not None:
-                known[kind] = row[0]
-                continue
-            if not last:
-                last = execute("SELECT coalesce(max(id), 0) FROM kind").fetchone()[0]
-            last += 1
-            known[kind] = last
-            added.append((last, digest, *kind))
+            number = known.get(digest)
+            if number is None:
+                row = execute(_FIND, (digest,)).fetchone()
+                if row is not None:
+                    number = int(row[0])
+                else:
+                    last = (last or execute("SELECT coalesce(max(id), 0) FROM kind").fetchone()[0]) + 1
+                    number = last
+                    added.append((number, digest, *kind))
+                known[digest] = number
+            numbers.append(number)
         _ADD.run(self._connection, added)
-        return [known[kind] for kind in kinds]
+        return numbers
 
     def of_sources(self, names: Iterable[str]) -> list[int]:
         """Return the numbers of sources, new ones where they have none."""

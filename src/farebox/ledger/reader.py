@@ -17,8 +17,9 @@ from farebox.ledger.measures import as_measures, cost_pico
 from farebox.ledger.rows import CallRow, Group, Measures, Point
 from farebox.ledger.settling import stale_hours
 from farebox.ledger.shown import call_row
+from farebox.ledger.spans import seq_span
 from farebox.ledger.stored import SELECT, SELECT_NOW, with_details
-from farebox.ledger.sums import dearest, seq_span, sums
+from farebox.ledger.sums import dearest, sums
 from farebox.ledger.tables import ALL, CELL, HOUR_NS, NUMBER
 
 __all__ = ["DIMENSIONS", "OTHER", "Filter", "LedgerHealth", "LedgerReader"]

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from farebox.ledger.combining import SELECTED, Combined
 from farebox.ledger.corrections import source_of
 from farebox.ledger.database import Connection
 from farebox.ledger.entries import COLUMNS
@@ -23,7 +24,8 @@ _WRITTEN = {ALL, *(NUMBER[name] for name in OPEN)}
 """Dimensions whose hours are written with the calls."""
 
 _OF_HOURS = ("hour_shape", "hour_key_shape")
-_MADE_BY_DAY = ("day_value", "day_cell", "day_shape", "day_key_shape", "day_model_key")
+_OF_CALLS = ("day_value_shape", "day_value_key")
+_MADE_BY_DAY = ("day_value", "day_cell", "day_shape", "day_key_shape", "day_model_key", *_OF_CALLS)
 
 _NOT_SUMMED = frozenset({"event_id", "source", "recorded_at", "response_key", "done", "rating"})
 
@@ -63,6 +65,7 @@ class Recount:
                 rows = (row for part in parts for row in naming.rows(part, rollup.kinds.listed))
                 expected[table].update(_merged(table, rows))
             self._add_made(day, expected)
+            self._add_combined(day, expected, admitted)
             for table, rows in expected.items():
                 self._compare(table, day, rows, report)
             self._compare_overflow(day, expected, report)
@@ -85,6 +88,19 @@ class Recount:
         expected["hour_value"] = self._settled("hour_value", expected["hour_value"])
         for table in _OF_HOURS:
             expected[table] = self._settled(table, expected[table])
+
+    def _add_combined(self, day: int, expected: dict[str, Rows], admitted: AdmittedValues) -> None:
+        """Add what is made of a day's calls."""
+        if day in self._stale_days:
+            return
+        combined = Combined(day, admitted.of(day), lambda shape: self._shapes.get(shape, -1))
+        source = source_of(self._connection)
+        statement = f"SELECT {SELECTED} FROM {source} WHERE occurred_at >= ? AND occurred_at < ?"  # noqa: S608
+        calls = iter(self._connection.execute(statement, (day * DAY_NS, (day + 1) * DAY_NS)))
+        while batch := list(itertools.islice(calls, _ROWS_AT_A_TIME)):
+            combined.add_whole(batch)
+        for table, rows in combined.tables():
+            expected[table].update(_added_up(rows, KEY_WIDTH[table]))
 
     def _models_and_keys(self, day: int, cells: Rows) -> Rows:
         model, key = CELL.index("model"), CELL.index("key")

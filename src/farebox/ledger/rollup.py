@@ -21,8 +21,7 @@ _MONEY = CALL_AT["cost_pico"], CALL_AT["charge_pico"]
 _TOKENS = slice(CALL_AT["input_tokens"], CALL_AT["reasoning_output_tokens"] + 1)
 _NAMED = {name: CALL_AT[name] for name in OPEN}
 _STATUS, _STATE = kinds.AT["status"], kinds.AT["cost_state"]
-_PROVIDER, _SURFACE = kinds.AT["provider"], kinds.AT["surface"]
-_MODEL, _KEY = kinds.AT["model"], kinds.AT["key_fingerprint"]
+_PROVIDER, _MODEL = kinds.AT["provider"], kinds.AT["model"]
 
 _KIND_OF_ROW = [COLUMN[name] for name in KIND]
 _PLAIN_OF_ROW = [COLUMN.get(name, -1) for name in CALL_AT]
@@ -49,21 +48,20 @@ class Part(NamedTuple):
     """First and last call of each sum, where the table has them."""
 
 
-_OfKind = tuple[Entry, Sums, Sums, Sums, Sums]
-"""A kind's own sums; its model's by minute, project and customer; its key's by customer."""
+_OfKind = tuple[Entry, Sums]
+"""A kind's own sums, and its model's by minute."""
 
 
 class _Hour:
     """One hour's sums."""
 
-    __slots__ = ("all", "by_key", "by_model", "of_kind", "open")
+    __slots__ = ("all", "by_model", "of_kind", "open")
 
     def __init__(self, first: int) -> None:
         self.all: Entry = [0, first, first]
         self.of_kind: dict[int, _OfKind] = {}
         self.open: dict[str, dict[Any, Entry]] = {name: {} for name in OPEN}
-        self.by_model: dict[tuple[Any, ...], tuple[Sums, Sums, Sums]] = {}
-        self.by_key: dict[Any, Sums] = {}
+        self.by_model: dict[tuple[Any, ...], Sums] = {}
 
     def add(
         self,
@@ -89,21 +87,15 @@ class _Hour:
                     entry[0] += amount
                     entry[2] = seq
         of_kind = self.of_kind
-        projects, customers = columns[_NAMED["project"]], columns[_NAMED["customer"]]
-        for kind, moment, project, customer, amount, seq in zip(
-            columns[_KIND], columns[_OCCURRED], projects, customers, amounts, seqs, strict=True
-        ):
+        for kind, moment, amount, seq in zip(columns[_KIND], columns[_OCCURRED], amounts, seqs, strict=True):
             found = of_kind.get(kind)
             if found is None:
                 found = of_kind[kind] = self._begin(listed[int(kind)], seq)
-            entry, minutes, of_projects, of_customers, of_key = found
+            entry, minutes = found
             entry[0] += amount
             entry[2] = seq
             minute = moment // MINUTE_NS
             minutes[minute] = minutes.get(minute, 0) + amount
-            of_projects[project] = of_projects.get(project, 0) + amount
-            of_customers[customer] = of_customers.get(customer, 0) + amount
-            of_key[customer] = of_key.get(customer, 0) + amount
 
     def move(self, kind: int, listed: Sequence[Kind], amount: int, seq: int) -> None:
         """Add to a kind what another one of the same model and key lost."""
@@ -114,12 +106,7 @@ class _Hour:
         found[0][2] = max(found[0][2], seq)
 
     def _begin(self, kind: Kind, seq: int) -> _OfKind:
-        model = kind[_PROVIDER], kind[_SURFACE], kind[_MODEL]
-        known = self.by_model.get(model)
-        if known is None:
-            known = self.by_model[model] = {}, {}, {}
-        of_key = self.by_key.setdefault(kind[_KEY], {})
-        return [0, seq, seq], *known, of_key
+        return [0, seq, seq], self.by_model.setdefault((kind[_PROVIDER], kind[_MODEL]), {})
 
 
 class RollUp:
@@ -211,8 +198,7 @@ class RollUp:
                 ((number, kind), found[0]) for number, hour in hours for kind, found in hour.of_kind.items()
             )
             yield from _spanned("hour_cell", day, cells)
-            for table, sums in _combined(day, hours).items():
-                yield from _plain(table, day, sums)
+            yield from _plain("minute_model", day, _minutes(hours))
 
 
 def _values(hours: Sequence[tuple[int, _Hour]]) -> Iterator[tuple[tuple[int, int, str], Entry]]:
@@ -229,31 +215,16 @@ def _values(hours: Sequence[tuple[int, _Hour]]) -> Iterator[tuple[tuple[int, int
                 yield (dimension, number, _text(value)), entries[value]
 
 
-def _combined(day: int, hours: Sequence[tuple[int, _Hour]]) -> dict[str, Sums]:
-    """Return the sums by combinations that no hour has."""
+def _minutes(hours: Sequence[tuple[int, _Hour]]) -> Sums:
+    """Return sums by minute, provider and model."""
     minutes: Sums = {}
-    projects: Sums = {}
-    customers: Sums = {}
-    customer_keys: Sums = {}
     for _, hour in hours:
-        for (provider, surface, model), (by_minute, by_project, by_customer) in hour.by_model.items():
+        for (provider, model), by_minute in hour.by_model.items():
             model = _text(model)
             for minute, sums in by_minute.items():
-                _count(minutes, (minute, provider, model), sums)
-            for project, sums in by_project.items():
-                _count(projects, (day, _text(project), provider, model), sums)
-            for customer, sums in by_customer.items():
-                _count(customers, (day, _text(customer), provider, surface, model), sums)
-        for key, by_customer in hour.by_key.items():
-            key = _text(key)
-            for customer, sums in by_customer.items():
-                _count(customer_keys, (day, _text(customer), key), sums)
-    return {
-        "minute_model": minutes,
-        "day_project_model": projects,
-        "day_customer_model": customers,
-        "day_customer_key": customer_keys,
-    }
+                key = minute, provider, model
+                minutes[key] = minutes.get(key, 0) + sums
+    return minutes
 
 
 def _spanned(table: str, day: int, entries: Iterable[tuple[tuple[Any, ...], Entry]]) -> Iterator[Part]:
@@ -284,10 +255,6 @@ def merge(into: dict[Any, Entry], key: Any, entry: Sequence[int]) -> None:
             known[1] = entry[1]
         if entry[2] > known[2]:
             known[2] = entry[2]
-
-
-def _count(into: Sums, key: Any, sums: int) -> None:
-    into[key] = into.get(key, 0) + sums
 
 
 def _text(value: Any) -> str:

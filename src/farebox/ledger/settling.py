@@ -1,9 +1,10 @@
 """Make the sums of hours and days that are quiet out of those written with the calls.
 
-An hour's sums by dimension and by shape are made of its cells, a day's of its hours. Until then
-the hour and its day are stale: questions read the cells instead. So a call costs a few rows when
-it comes, however many ways there are to ask for it. Late calls make an hour stale again, and what
-is made again takes the place of what was made before.
+An hour's sums by dimension and by shape are made of its cells, a day's of its hours; a day's
+combinations with dimensions that can have any number of values are made of its calls (combining.py).
+Until then the hour and its day are stale: questions read the cells, or the calls, instead. So a call
+costs a few rows when it comes, however many ways there are to ask for it. Late calls make an hour
+stale again, and what is made again takes the place of what was made before.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from farebox.ledger.combining import combine_day
 from farebox.ledger.database import Connection
 from farebox.ledger.filter import DIMENSIONS
 from farebox.ledger.inserting import Insert
@@ -90,6 +92,7 @@ def settle_day(connection: Connection, day: int) -> None:
     """Make the sums of one day, none of whose hours is stale. The caller holds the transaction."""
     for statement, parameters in _statements(day):
         connection.execute(statement, parameters)
+    combine_day(connection, day)
     connection.execute("DELETE FROM stale_day WHERE day = ?", (day,))
 
 

@@ -14,6 +14,7 @@ from farebox.ledger.filter import Filter
 from farebox.ledger.measures import MEASURES, RAW_SUMS, SUMS
 from farebox.ledger.overflow import uncounted_days
 from farebox.ledger.settling import stale_days, stale_hours
+from farebox.ledger.spans import add_span
 from farebox.ledger.tables import ALL, CELL, DAY_NS, HOUR_NS, KEY_WIDTH, NUMBER, OPEN
 from farebox.money import PICO_PER_MICRO
 
@@ -154,16 +155,6 @@ def _is_single(
     return all(not name or name in by or is_one_value(name, wanted.get(name, ())) for name in level.columns)
 
 
-def seq_span(connection: Connection, since_ns: int, until_ns: int) -> tuple[int, int, int]:
-    """Return the first and last row that can lie in a period, and how many do by the hour."""
-    row = connection.execute(
-        "SELECT coalesce(min(first_seq), 0), coalesce(max(last_seq), -1), coalesce(sum(calls), 0) "
-        "FROM hour_value WHERE dimension = ? AND hour >= ? AND hour <= ?",
-        (ALL, since_ns // HOUR_NS, (until_ns - 1) // HOUR_NS),
-    ).fetchone()
-    return row[0], row[1], row[2]
-
-
 class _Asked(NamedTuple):
     """Parts of a statement: the select list of the group's key, and where the rows are."""
 
@@ -183,11 +174,7 @@ def _asked(
     where = Conditions()
     if level is None:
         table, columns, moment = source_of(connection), CALL_VALUE, "occurred_at"
-        first, last, calls = seq_span(connection, piece.start, piece.end)
-        if last - first < calls * 4:  # rows lie close together, so walking them beats the index
-            moment = "+occurred_at"
-            where.add("seq BETWEEN ? AND ?", first, last)
-        where.add(f"{moment} >= ? AND {moment} < ?", piece.start, piece.end)
+        add_span(connection, where, moment, piece.start, piece.end)
         unit = 1
     elif level.names is not None:
         return _asked_of_named(connection, level, piece, wanted, by, bucket_ns)
@@ -294,7 +281,7 @@ def _add_values_of(
         statement = f"SELECT DISTINCT {dimension} FROM cell LIMIT ?"  # noqa: S608 - names from constants
         found = connection.execute(statement, (_LOOKED_UP_MAX + 1,))
     else:
-        hours = level.start(piece.start) // HOUR_NS, level.start(piece.end - 1) // HOUR_NS
+        hours = level.start(piece.start) // HOUR_NS, level.start(piece.end) // HOUR_NS - 1
         found = connection.execute(
             "SELECT DISTINCT value FROM hour_value WHERE dimension = ? AND hour BETWEEN ? AND ? LIMIT ?",
             (NUMBER[dimension], *hours, _LOOKED_UP_MAX + 1),

@@ -1,8 +1,8 @@
 """The tables of sums: their keys, their dimensions, and the statements that fill them.
 
 Written with the calls are the hour's sums by cell (all dimensions that have few values, together)
-and by each dimension that can have any number, and the combinations no hour has. The rest is
-made of these once an hour or a day is quiet: see settling.py.
+and by each dimension that can have any number, and the minutes of models. The rest is made of these,
+or of a day's calls, once an hour or a day is quiet: see settling.py and combining.py.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ OPEN = tuple(name for name in DIMENSIONS if name not in CELL)
 SHAPE = tuple(name for name in CELL if name != "key")
 """A cell without its key: some hundreds of combinations where there are thousands of cells."""
 
+COMBINED = tuple(name for name in OPEN if name != "session")
+"""Open dimensions that are counted together with those of a cell. Most sessions are a few calls in one
+hour: their combinations would be as many as the calls."""
+
 LEFT_OPEN = frozenset({"model", "request_model"})
 """What a shape beside a key does not tell apart: there would be as many combinations as cells."""
 
 _KEYS = {
     "minute_model": ("minute", "provider", "model"),
-    "day_project_model": ("day", "project", "provider", "model"),
-    "day_customer_model": ("day", "customer", "provider", "surface", "model"),
-    "day_customer_key": ("day", "customer", "key"),
     "hour_cell": ("hour", "cell"),
     "day_cell": ("day", "cell"),
     "hour_shape": ("hour", "shape"),
@@ -44,6 +45,8 @@ _KEYS = {
     "hour_key_shape": ("hour", "key", "shape"),
     "day_key_shape": ("day", "key", "shape"),
     "day_model_key": ("day", "model", "key"),
+    "day_value_shape": ("dimension", "day", "value", "shape"),
+    "day_value_key": ("dimension", "day", "value", "key", "shape"),
     "day_value": ("dimension", "day", "value"),
     "hour_value": ("dimension", "hour", "value"),
 }

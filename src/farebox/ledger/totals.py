@@ -26,9 +26,6 @@ _OVERFLOW = "INSERT OR IGNORE INTO overflow VALUES (?, ?)"
 _CELL_AT = [kinds.AT["key_fingerprint" if name == "key" else name] for name in CELL]
 _NAMED = {
     "minute_model": (None, "provider", "model"),
-    "day_project_model": (None, "project", "provider", "model"),
-    "day_customer_model": (None, "customer", "provider", "surface", "model"),
-    "day_customer_key": (None, "customer", "key"),
 }
 """The dimension whose values are in each column of a key."""
 

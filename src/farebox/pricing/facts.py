@@ -23,7 +23,7 @@ CostState = Literal[
 PriceSource = Literal["contract", "user", "overlay", "genai-prices", "litellm", "provider"]
 
 
-class CostLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CostLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """One quantity, its unit price, and the amount rounded once to a pico-dollar."""
 
     unit: str

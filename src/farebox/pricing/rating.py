@@ -110,14 +110,14 @@ def _lines(part: Part, plan: Plan) -> tuple[tuple[CostLine, ...], PicoUsd, list[
         total += amount
         lines.append(
             CostLine(
-                unit=leaf,
-                quantity=quantity,
-                list_unit_price_usd=price.shown,
-                amount_pico=amount,
-                price_id=price.price_id,
-                price_source=price.source,
-                effective_from=price.effective_from,
-                contracted_unit_price_usd=price.contracted,
+                leaf,
+                quantity,
+                price.shown,
+                amount,
+                price.price_id,
+                price.source,
+                price.effective_from,
+                price.contracted,
             )
         )
     return tuple(lines), total, missing
