@@ -148,9 +148,9 @@ def test_any_change_is_found(grown: Home, tmp_path: Path, seed: int) -> None:
                 "day_shape",
                 "day_key_shape",
                 "day_model_key",
+                "day_value_shape",
+                "day_value_key",
                 "minute_model",
-                "day_project_model",
-                "day_customer_model",
             ]
         )
         column = rng.choice(
