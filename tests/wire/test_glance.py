@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.catalog.fixtures import FILES, NAMES, meter, read
 
 from farebox import catalog
+from farebox.wire import bodies
 from farebox.wire import meter as meters
 from farebox.wire.facts import Extraction
 from farebox.wire.glance import glance_for
@@ -32,6 +33,9 @@ ANSWER: dict[str, Any] = {
     "usage": USAGE,
     "service_tier": "default",
 }
+
+
+_VALUES: tuple[Any, ...] = (0, 1, 5, 19, 229, 2**63 - 1, 2**63, 2**70, -1, 1.5, None, True, "7", [], {})
 
 
 def answer(body: dict[str, Any], path: str = "/v1/chat/completions") -> Extraction:
@@ -60,7 +64,79 @@ def test_both_readings_of_a_fixture_agree(file: Any, monkeypatch: pytest.MonkeyP
     fixture = read(file)
     first, again = meter(fixture, [fixture.body]), meter(fixture, [fixture.body])
     monkeypatch.setattr(meters, "glance_for", _never)
+    monkeypatch.setattr(bodies, "glance_for", _never)
     assert meter(fixture, [fixture.body]) == first == again
+
+
+def stream(events: list[dict[str, Any]], outcome: str = "completed", *, ended: bool = True) -> Extraction:
+    provider = CATALOG.provider("openai")
+    assert provider is not None
+    started = Meter(provider.endpoint("POST", "/v1/chat/completions"), "/v1/chat/completions", "", [])
+    started.request_body(b'{"model":"asked","stream":true}')
+    started.request_end()
+    started.response_head(200, ((b"content-type", b"text/event-stream"),))
+    for event in events:
+        started.response_body(b"data: " + json.dumps(event).encode() + b"\n\n")
+    started.response_body(b"data: [DONE]\n\n" if ended else b"data: {")
+    return started.finish(outcome)
+
+
+def stream_read_properly(
+    events: list[dict[str, Any]], outcome: str = "completed", *, ended: bool = True
+) -> Extraction:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bodies, "glance_for", _never)
+        return stream(events, outcome, ended=ended)
+
+
+EVENT: dict[str, Any] = {"id": "c1", "model": "m-1", "choices": [{"delta": {"content": "a"}}], "usage": None}
+"""Of a stream that was asked for usage."""
+
+
+def test_a_usual_stream_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [EVENT, EVENT, {**ANSWER, "choices": []}]
+    expected = stream_read_properly(events)
+    assert (expected.completeness, expected.streamed) == ("final", True)
+
+    def gathered(*arguments: object, **more: object) -> Extraction:
+        raise AssertionError("the general reading was asked")
+
+    monkeypatch.setattr(meters, "extraction", gathered)
+    assert stream(events) == expected
+
+
+_TIER = st.fixed_dictionaries(
+    {}, optional={"service_tier": st.sampled_from((None, "", "default", "flex", 3))}
+)
+_ODD = st.dictionaries(
+    st.sampled_from(("id", "model", "error", "usage", "x_groq", "output", "type")),
+    st.sampled_from((*_VALUES, {"prompt_tokens": 1}, {"code": "x"}, "m-2", "")),
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    st.lists(st.tuples(_ODD, _TIER), min_size=0, max_size=3),
+    st.tuples(_ODD, _TIER),
+    st.lists(_ODD, max_size=1),
+    st.sampled_from(("completed", "completed", "completed", "client_disconnected")),
+    st.sampled_from((True, True, True, False)),
+)
+def test_both_readings_agree_on_odd_streams(
+    before: list[tuple[dict[str, Any], dict[str, Any]]],
+    last: tuple[dict[str, Any], dict[str, Any]],
+    after: list[dict[str, Any]],
+    outcome: str,
+    ended: bool,
+) -> None:
+    events = [{**EVENT, **odd, **tier} for odd, tier in before]
+    events.append({**ANSWER, "service_tier": None, **last[0], **last[1]})
+    events += [{**EVENT, **odd} for odd in after]
+    expected = stream_read_properly(events, outcome, ended=ended)
+    assert stream(events, outcome, ended=ended) == expected
+    assert stream([EVENT, *events], outcome, ended=ended) == stream_read_properly(
+        [EVENT, *events], outcome, ended=ended
+    )
 
 
 def test_an_everyday_answer_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +151,6 @@ def test_an_everyday_answer_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> 
     assert answer({**ANSWER, "usage": other}).parts[0].quantities["input_uncached"] == 3995
 
 
-_VALUES: tuple[Any, ...] = (0, 1, 5, 19, 229, 2**63 - 1, 2**63, 2**70, -1, 1.5, None, True, "7", [], {})
 _NUMBERS = st.sampled_from(_VALUES)
 _KEYS = st.sampled_from((*USAGE, "prompt_tokens1", "total_token2s", "cost", "num_cached_tokens", "odd"))
 _DETAIL_KEYS = st.sampled_from(("cached_tokens", "cached_tokens2", "audio_tokens", "odd", "text_tokens"))

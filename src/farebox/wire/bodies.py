@@ -7,7 +7,7 @@ and tells the answer's `Gathering` what matters in it. Each holds a bounded amou
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -16,10 +16,10 @@ from farebox.wire.extract import Gathering
 from farebox.wire.framing.events import BATCH_BYTES, EventScanner
 from farebox.wire.framing.eventstream import is_event_stream
 from farebox.wire.framing.largejson import JsonPruner, prune
+from farebox.wire.glance import Glance, glance_for
 from farebox.wire.plan import Plan
-from farebox.wire.reading import Document
+from farebox.wire.reading import SMALL_BYTES, Document
 
-SMALL_BYTES = 64 * 1024
 _SNIFF_BYTES = 512
 _LINE_TYPES = (b"ndjson", b"jsonl", b"stream+json", b"json-seq", b"json-lines")
 _EVENT_STARTS = (b"data:", b"event:", b":", b"id:", b"retry:")
@@ -226,22 +226,37 @@ def _closed_list(text: bytes) -> bytes:
     return stripped[: cut + 1] + b"]" if cut > 0 else text
 
 
+class Usual(NamedTuple):
+    """The two events that say everything about a usual stream: its first one, and the one with usage."""
+
+    glance: Glance
+    first: tuple[Any, ...]
+    last: bytes
+
+
 class Events:
-    """A stream of events: server-sent, or one JSON document a line."""
+    """A stream of events: server-sent, or one JSON document a line.
+
+    Of a usual stream two events are ever decoded. They wait for its end, where both are read at a
+    glance; anything else, and they are read like all others.
+    """
 
     streamed = True
     problem: str | None = None
     due = BATCH_BYTES
     _terminal = False
+    _first: tuple[Any, ...] | None = None
 
     def __init__(self, gathering: Gathering, separator: bytes) -> None:
         self._gathering = gathering
+        self._glance = glance_for(gathering.plan) if separator == b"\n\n" else None
+        self._waiting: list[bytes] = []
         self._scanner = EventScanner(
             separator=separator,
             watch=gathering.plan.watching,
             mark=gathering.plan.mark,
             decode=self._decode,
-            identified=gathering.is_identified,
+            identified=self._is_identified,
         )
 
     def feed(self, data: bytes) -> Body | None:
@@ -250,15 +265,51 @@ class Events:
 
     def flush(self) -> None:
         self._scanner.flush()
+        self.read_all()
+
+    @property
+    def usual(self) -> Usual | None:
+        """The events of a finished stream that was nothing but usual."""
+        if self._glance is None or self._first is None or len(self._waiting) != 2:
+            return None
+        return Usual(self._glance, self._first, self._waiting[1])
+
+    def read_all(self) -> None:
+        """Read what has waited for the end; from here on nothing waits."""
+        waiting, self._waiting = self._waiting, []
+        self._glance = None
+        for payload in waiting:
+            self._read(payload)
 
     def finish(self) -> None:
         scanner = self._scanner
         scanner.finish()
-        if self._gathering.error_code is None:
-            scanner.errors()
+        errors = scanner.errors() if self._gathering.error_code is None else ()
+        if errors:
+            self.read_all()  # one of these may be among them
+        for event in errors if self._gathering.error_code is None else ():
+            scanner.event(event)
         self.problem = scanner.too_large
 
+    def _is_identified(self) -> bool:
+        return bool(self._waiting) or self._gathering.is_identified()
+
     def _decode(self, payload: bytes) -> None:
+        if self._glance is not None:
+            if self._may_wait(payload):
+                self._waiting.append(payload)
+                return
+            self.read_all()
+        self._read(payload)
+
+    def _may_wait(self, payload: bytes) -> bool:
+        if self._waiting:
+            return len(self._waiting) < 2
+        if self._glance is not None and len(payload) <= SMALL_BYTES:
+            self._first = self._glance.begins(payload)
+        return self._first is not None
+
+    def _read(self, payload: bytes) -> None:
         reader = self._gathering.plan.reader
         if len(payload) > SMALL_BYTES:
             payload = prune(payload, frozenset(reader.keys))

@@ -16,13 +16,12 @@ import msgspec
 from msgspec.structs import astuple
 
 from farebox.catalog import Endpoint
-from farebox.wire.bodies import Json
 from farebox.wire.extract import without_prefix
 from farebox.wire.facts import Extraction, Part, Quantity
 from farebox.wire.paths import Getter, first_key, getter
 from farebox.wire.plan import Plan, plan_for
 from farebox.wire.quantities import INT64_MAX, Oddities
-from farebox.wire.reading import decode_any
+from farebox.wire.reading import SMALL_BYTES, decode_any
 from farebox.wire.recipe import DIGITS, Recipe
 from farebox.wire.request import Headers, RequestFacts, plain_facts
 
@@ -146,6 +145,8 @@ class Glance:
         request_model: str | None,
         prefixes: tuple[str, ...],
         path_values: Mapping[str, str],
+        *,
+        streamed: bool = False,
     ) -> Extraction | None:
         """Return the result of a complete answer, None where it is not an everyday one."""
         try:
@@ -162,7 +163,7 @@ class Glance:
         for mark in self._marks:
             if mark in text:
                 return None
-        for index, idle in self._idle:
+        for index, idle in () if streamed else self._idle:
             if str(values[index]) in idle:
                 return None
         raw: msgspec.Raw = values[0]
@@ -212,8 +213,52 @@ class Glance:
             response_id=response_id,
             request_model=request_model,
             response_model=response_model,
+            streamed=streamed,
             raw_usage=usage_text.decode("utf-8", "replace"),
         )
+
+    def begins(self, event: bytes) -> tuple[Any, ...] | None:
+        """Return what a usual first event of a stream says, id and model among it; None for another."""
+        try:
+            values: tuple[Any, ...] = astuple(self._decode(event))
+        except (msgspec.MsgspecError, RecursionError, ValueError):
+            return None
+        raw = values[0]
+        if (raw is not None and bytes(raw) != b"null") or values[1]:
+            return None
+        if _first(values, self._ids) is None or _first(values, self._models) is None:
+            return None
+        for index in self._others:
+            if values[index] is not None:
+                return None
+        for mark in self._marks:
+            if mark in event:
+                return None
+        return values
+
+    def read_stream(
+        self,
+        first: tuple[Any, ...],
+        last: bytes,
+        provider: str,
+        request_model: str | None,
+        prefixes: tuple[str, ...],
+        path_values: Mapping[str, str],
+    ) -> Extraction | None:
+        """Return the result of a complete stream of which a single event had usage; None as in `read`.
+
+        `first` is what `begins` returned; the last event has to say all of it again.
+        """
+        found = self.read(last, provider, request_model, prefixes, path_values, streamed=True)
+        if found is None or found.response_model is None:
+            return None
+        if self._facts:
+            if self._by_path:
+                first += (path_values,)
+            facts = found.parts[0].facts
+            if any(facts.get(name) != value for name, value in self._read_facts(first, {}).items()):
+                return None
+        return found
 
     def _learn(self, outline: bytes, text: bytes) -> _Known | None:
         recipe = self._plan.measure.recipe(outline)
@@ -314,7 +359,7 @@ class Everyday:
 
     def answer(self, text: bytes, said: RequestFacts) -> Extraction | None:
         """Return what a whole answer of JSON with a status of success says, or None."""
-        if text[:1] != b"{" or len(text) >= Json.due:
+        if text[:1] != b"{" or len(text) > SMALL_BYTES:
             return None
         return self._glance.read(text, self._provider, said.request_model, self._prefixes, self._path_values)
 

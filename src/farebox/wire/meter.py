@@ -15,7 +15,7 @@ from farebox.catalog import Endpoint
 from farebox.catalog.shape import UsageFormat
 from farebox.wire.answers import Answers, gathering_for
 from farebox.wire.binary import GrpcBody, GrpcRequest
-from farebox.wire.bodies import Body, Ignored, Json, Unknown
+from farebox.wire.bodies import Body, Events, Ignored, Json, Unknown
 from farebox.wire.decoding import DecodeError, Decoder, supported
 from farebox.wire.extract import Context, Gathering, extraction
 from farebox.wire.facts import Completeness, Extraction, Part
@@ -311,12 +311,40 @@ class Meter:
             return None
         if len(pieces) > 1:
             pieces = self._pieces = [b"".join(pieces)]
-        prices = endpoint.prices_id
-        if "{" in prices:
-            prices = prices.format_map(self._path_values)
         return glance.read(
-            pieces[0], prices, self._facts.request_model, endpoint.model_prefixes, self._path_values
+            pieces[0],
+            self._prices_id(),
+            self._facts.request_model,
+            endpoint.model_prefixes,
+            self._path_values,
         )
+
+    def _usual(self, body: Events) -> Extraction | None:
+        """Return the result of a usual stream, None for one that has to be read properly."""
+        events, endpoint, gathering = body.usual, self._endpoint, self._gathering
+        if (
+            events is None
+            or self._status >= 400
+            or endpoint.free is not None
+            or endpoint.by_model
+            or self._problem is not None
+            or body.problem is not None
+            or gathering is None
+            or not body.ended(gathering.plan)
+        ):
+            return None
+        return events.glance.read_stream(
+            events.first,
+            events.last,
+            self._prices_id(),
+            self._facts.request_model,
+            endpoint.model_prefixes,
+            self._path_values,
+        )
+
+    def _prices_id(self) -> str:
+        prices = self._endpoint.prices_id
+        return prices.format_map(self._path_values) if "{" in prices else prices
 
     def _conclude(self, outcome: str) -> Extraction:
         endpoint = self._endpoint
@@ -327,6 +355,11 @@ class Meter:
                 self._look()
                 body = self._body or body
                 body.finish()
+                if type(body) is Events:
+                    usual = self._usual(body) if outcome == "completed" else None
+                    if usual is not None:
+                        return usual
+                    body.read_all()
             else:
                 if body.streamed:
                     self._look()
@@ -397,11 +430,8 @@ class Meter:
 
     def _context(self, form: Any) -> Context:
         values = self._path_values
-        prices = self._endpoint.prices_id
-        if "{" in prices:
-            prices = prices.format_map(values)
         return Context(
-            provider=prices,
+            provider=self._prices_id(),
             request_model=self._facts.request_model,
             path=values,
             headers=self._header_values(form.headers) if form.headers else {},

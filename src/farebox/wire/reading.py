@@ -16,7 +16,8 @@ from msgspec.structs import astuple
 from farebox.catalog.shape import UsageFormat
 from farebox.wire.paths import first_key, getter
 
-_OBJECT = ord("{")
+SMALL_BYTES = 64 * 1024
+"""A document up to this size is read at once, a larger one cut down first."""
 
 decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
 """Decode JSON text with exact numbers."""

@@ -139,7 +139,7 @@ class EventScanner:
             start = region.rfind(separator, position, hit)
             start = position if start < 0 else start + width
             end = region.find(separator, hit)
-            self._event(region[start:end])
+            self.event(region[start:end])
             position = end + width
         self._last = region if len(region) >= _TAIL_BYTES else self.tail + region
 
@@ -150,13 +150,13 @@ class EventScanner:
             end = region.find(self._separator, position)
             if end < 0:
                 return position
-            if self._event(region[position:end]):
+            if self.event(region[position:end]):
                 self._first_events += 1
             position = end + len(self._separator)
         self._looking = False
         return position
 
-    def _event(self, event: bytes) -> bool:
+    def event(self, event: bytes) -> bool:
         """Hand an event's payload on; return whether it had any."""
         payload = self._payload(event) if self._sse else event.strip()
         if not payload or payload == b"[DONE]":
@@ -172,10 +172,12 @@ class EventScanner:
         lines = [line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")]
         return b"\n".join(lines).strip()
 
-    def errors(self) -> None:
-        """Decode events of the tail that report an error: a 200 can end in one."""
+    def errors(self) -> list[bytes]:
+        """Return the events of the tail that report an error: a 200 can end in one."""
         tail = self.tail
+        found: list[bytes] = []
         for match in _ERROR.finditer(tail):
             start = tail.rfind(self._separator, 0, match.start())
             end = tail.find(self._separator, match.end())
-            self._event(tail[start + len(self._separator) if start >= 0 else 0 : end])
+            found.append(tail[start + len(self._separator) if start >= 0 else 0 : end])
+        return found
