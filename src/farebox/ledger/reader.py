@@ -17,10 +17,10 @@ from farebox.ledger.measures import as_measures, cost_pico
 from farebox.ledger.rows import CallRow, Group, Measures, Point
 from farebox.ledger.settling import stale_hours
 from farebox.ledger.shown import call_row
-from farebox.ledger.spans import seq_span
+from farebox.ledger.spans import merged, seq_span, spans_of
 from farebox.ledger.stored import SELECT, SELECT_NOW, with_details
 from farebox.ledger.sums import dearest, sums
-from farebox.ledger.tables import ALL, CELL, HOUR_NS, NUMBER
+from farebox.ledger.tables import ALL, CELL, HOUR_NS
 
 __all__ = ["DIMENSIONS", "OTHER", "Filter", "LedgerHealth", "LedgerReader"]
 
@@ -223,23 +223,12 @@ def _seq_ranges(
     best: list[tuple[int, int]] | None = None
     best_rows = 0
     for dimension, values in wanted.items():
-        where = Conditions()
-        where.add(
-            "dimension = ? AND hour IN (SELECT hour FROM hour_value "
-            "WHERE dimension = ? AND value = '' AND hour >= ? AND hour <= ?)",
-            NUMBER[dimension],
-            ALL,
-            *hours,
-        )
-        where.add_values({dimension: "value"}, {dimension: [*values, OTHER]})
-        statement = f"SELECT first_seq, last_seq FROM hour_value WHERE {where} ORDER BY 1"  # noqa: S608
-        found = connection.execute(statement, where.parameters).fetchall()
+        found = spans_of(connection, dimension, values, *hours)
         if dimension in CELL:
-            found = sorted({*found, *_spans_of_stale_hours(connection, *hours)})
-        ranges = _merged(found)
-        rows = sum(last - first + 1 for first, last in ranges)
+            found = merged(sorted({*found, *_spans_of_stale_hours(connection, *hours)}))
+        rows = sum(last - first + 1 for first, last in found)
         if best is None or rows < best_rows:
-            best, best_rows = ranges, rows
+            best, best_rows = found, rows
     ranges = best or []
     return ranges[::-1] if descending else ranges
 
@@ -254,16 +243,6 @@ def _spans_of_stale_hours(connection: Connection, first_hour: int, last_hour: in
             "SELECT first_seq, last_seq FROM hour_value WHERE dimension = ? AND hour = ?", (ALL, hour)
         )
     ]
-
-
-def _merged(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for first, last in ranges:
-        if merged and first <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-        else:
-            merged.append((first, last))
-    return merged
 
 
 def _keys(by: Sequence[str], values: Sequence[str]) -> dict[str, str | None]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from operator import add
 from typing import NamedTuple
 
 from farebox.ledger.conditions import CALL_VALUE, Conditions, is_one_value
-from farebox.ledger.corrections import source_of
+from farebox.ledger.corrections import any_there
 from farebox.ledger.cover import Level, Piece, cover, levels_for, widen
 from farebox.ledger.database import Connection
 from farebox.ledger.filter import Filter
 from farebox.ledger.measures import MEASURES, RAW_SUMS, SUMS
 from farebox.ledger.overflow import uncounted_days
 from farebox.ledger.settling import stale_days, stale_hours
-from farebox.ledger.spans import add_span
+from farebox.ledger.spans import add_span, seq_span, spans_of_values
 from farebox.ledger.tables import ALL, CELL, DAY_NS, HOUR_NS, KEY_WIDTH, NUMBER, OPEN
 from farebox.money import PICO_PER_MICRO
 
@@ -62,10 +63,30 @@ def dearest(connection: Connection, which: Filter, by: Sequence[str], limit: int
     """
     wanted = which.values()
     if len(by) == 1 and by[0] in _RANKED and by[0] not in wanted and limit <= _LOOKED_UP_MAX:
-        top = _top(connection, which, wanted, by[0], limit)
-        if len(top) == limit:
-            wanted = {**wanted, by[0]: top}
+        # Where all of it is counted from the calls, walking over them twice is worth it for many values only.
+        is_worth_it = by[0] in OPEN or levels_for([*wanted, *by])
+        if is_worth_it and _are_many(connection, by[0], limit):
+            top = _top(connection, which, wanted, by[0], limit)
+            if len(top) == limit:
+                wanted = {**wanted, by[0]: top}
     return _sums(connection, which, wanted, by, None)
+
+
+def _are_many(connection: Connection, dimension: str, limit: int) -> bool:
+    """Tell whether a dimension ever had more values than will be shown."""
+    if dimension in CELL:
+        statement = f"SELECT count(*) FROM (SELECT DISTINCT {dimension} FROM cell)"  # noqa: S608
+        return connection.execute(statement).fetchone()[0] > limit
+    statement = "SELECT count(*) FROM (SELECT DISTINCT value FROM day_value WHERE dimension = ? LIMIT ?)"
+    of_days = connection.execute(statement, (NUMBER[dimension], limit + 1)).fetchone()[0]
+    statement = (
+        "SELECT count(*) FROM (SELECT DISTINCT value FROM hour_value WHERE dimension = ? AND hour IN "
+        "(SELECT hour FROM stale_day JOIN hour_value ON hour BETWEEN day * 24 AND day * 24 + 23 "
+        "WHERE dimension = 0) LIMIT ?)"
+    )
+    return (
+        of_days > limit or connection.execute(statement, (NUMBER[dimension], limit + 1)).fetchone()[0] > limit
+    )
 
 
 def _sums(
@@ -78,27 +99,25 @@ def _sums(
     total: dict[Key, list[int]] = {}
     width = 1 + len(by)
     for piece in _pieces(connection, which, wanted, by, bucket_ns):
-        asked = _asked(connection, piece, wanted, by, bucket_ns)
         groups = ", ".join(str(number) for number in range(1, width + 1)) if by or bucket_ns else ""
         select = RAW_SUMS if piece.level is None else SUMS
         if _is_single(piece.level, wanted, by, bucket_ns):
             groups, select = "", ", ".join(MEASURES)
-        statement = f"SELECT {asked.keys}, {select} FROM {asked.source}"  # noqa: S608 - names from constants
-        if groups:
-            statement += f" GROUP BY {groups}"
-        for row in connection.execute(statement, asked.parameters):
-            key = (row[0] or 0, row[1:width])
-            values = row[width:]
-            if not values[0]:
-                continue
-            known = total.get(key)
-            if known is None:
-                total[key] = [-value for value in values] if piece.is_taken_away else values
-            elif piece.is_taken_away:
-                total[key] = [a - b for a, b in zip(known, values, strict=True)]
-            else:
-                total[key] = [a + b for a, b in zip(known, values, strict=True)]
+        for asked in _asked(connection, piece, wanted, by, bucket_ns):
+            statement = f"SELECT {asked.keys}, {select} FROM {asked.source}"  # noqa: S608 - names from constants
+            if groups:
+                statement += f" GROUP BY {groups}"
+            for row in connection.execute(statement, asked.parameters):
+                if row[width]:
+                    _count(total, (row[0] or 0, row[1:width]), row[width:], is_taken_away=piece.is_taken_away)
     return {key: values for key, values in total.items() if values[0]}
+
+
+def _count(total: dict[Key, list[int]], key: Key, values: Sequence[int], *, is_taken_away: bool) -> None:
+    known = total.get(key)
+    if is_taken_away:
+        values = [-value for value in values]
+    total[key] = list(values) if known is None else list(map(add, known, values))
 
 
 def _top(
@@ -108,12 +127,12 @@ def _top(
     sources: list[str] = []
     parameters: list[int | str] = []
     for piece in _pieces(connection, which, wanted, [dimension], None):
-        asked = _asked(connection, piece, wanted, [dimension], None)
         rank = _RAW_RANK if piece.level is None else _RANK
         if piece.is_taken_away:
             rank = [f"-({term})" for term in rank]
-        sources.append(f"SELECT {asked.keys}, {', '.join(rank)} FROM {asked.source}")  # noqa: S608 - names from constants
-        parameters += asked.parameters
+        for asked in _asked(connection, piece, wanted, [dimension], None):
+            sources.append(f"SELECT {asked.keys}, {', '.join(rank)} FROM {asked.source}")  # noqa: S608
+            parameters += asked.parameters
     if not sources:
         return []
     found = "WITH found(bucket, value, micro, pico, calls) AS (" + " UNION ALL ".join(sources) + ")"
@@ -169,24 +188,63 @@ def _asked(
     wanted: Mapping[str, Sequence[str]],
     by: Sequence[str],
     bucket_ns: int | None,
-) -> _Asked:
+) -> list[_Asked]:
     level = piece.level
-    where = Conditions()
     if level is None:
-        table, columns, moment = source_of(connection), CALL_VALUE, "occurred_at"
-        add_span(connection, where, moment, piece.start, piece.end)
-        unit = 1
-    elif level.names is not None:
-        return _asked_of_named(connection, level, piece, wanted, by, bucket_ns)
+        return _asked_of_calls(connection, piece, wanted, by, bucket_ns)
+    if level.names is not None:
+        return [_asked_of_named(connection, level, piece, wanted, by, bucket_ns)]
+    where = Conditions()
+    if level.kind is not None:
+        where.add(f"{level.kind[0]} = ?", level.kind[1])
+    _add_buckets(connection, where, level, piece, wanted)
+    where.add_values(level.columns, wanted)
+    bucket = _bucket(level.bucket, level.bucket_ns, bucket_ns)
+    keys = ", ".join([bucket, *(level.columns[dimension] for dimension in by)])
+    return [_Asked(keys, f"{level.table} WHERE {where}", where.parameters)]
+
+
+def _asked_of_calls(
+    connection: Connection,
+    piece: Piece,
+    wanted: Mapping[str, Sequence[str]],
+    by: Sequence[str],
+    bucket_ns: int | None,
+) -> list[_Asked]:
+    """Ask the calls themselves: those that stand as they were appended, and those that were corrected."""
+    keys = ", ".join([_bucket("occurred_at", 1, bucket_ns), *(CALL_VALUE[dimension] for dimension in by)])
+    corrected = any_there(connection)
+    where, kinds, of_corrected = Conditions(), Conditions(), Conditions()
+    spans = spans_of_values(connection, wanted, piece.start, piece.end)
+    source = "call CROSS JOIN kind ON kind.id = call.kind"
+    if spans is None:
+        add_span(connection, where, "occurred_at", piece.start, piece.end)
     else:
-        table, columns, unit = level.table, level.columns, level.bucket_ns
-        moment = level.bucket
-        if level.kind is not None:
-            where.add(f"{level.kind[0]} = ?", level.kind[1])
-        _add_buckets(connection, where, level, piece, wanted)
-    where.add_values(columns, wanted)
-    keys = ", ".join([_bucket(moment, unit, bucket_ns), *(columns[dimension] for dimension in by)])
-    return _Asked(keys, f"{table} WHERE {where}", where.parameters)
+        source = f"json_each(?) AS span CROSS JOIN {source}"
+        where.add("seq BETWEEN span.value ->> 0 AND span.value ->> 1", json.dumps(spans))
+        where.add("+occurred_at >= ? AND +occurred_at < ?", piece.start, piece.end)
+    where.add_values(CALL_VALUE, {name: values for name, values in wanted.items() if name in OPEN})
+    closed = {name: values for name, values in wanted.items() if name in CELL}
+    if closed:
+        kinds.add_values(CALL_VALUE, closed)
+        where.add(f"call.kind IN (SELECT id FROM kind WHERE {kinds})", *kinds.parameters)  # noqa: S608
+    if not corrected:
+        return [_Asked(keys, f"{source} WHERE {where}", where.parameters)]
+    where.add("NOT EXISTS (SELECT 1 FROM correction WHERE call_seq = seq)")
+    first, last, _ = seq_span(connection, piece.start, piece.end)
+    of_corrected.add(
+        "seq IN (SELECT call_seq FROM correction WHERE call_seq BETWEEN ? AND ?) "
+        "AND occurred_at >= ? AND occurred_at < ?",
+        first,
+        last,
+        piece.start,
+        piece.end,
+    )
+    of_corrected.add_values(CALL_VALUE, wanted)
+    return [
+        _Asked(keys, f"{source} WHERE {where}", where.parameters),
+        _Asked(keys, f"call_now WHERE {of_corrected}", of_corrected.parameters),
+    ]
 
 
 def _bucket(moment: str, unit_ns: int, bucket_ns: int | None) -> str:
