@@ -31,9 +31,9 @@ from farebox.ledger.apply import Applier
 from farebox.ledger.database import open_writer
 from farebox.ledger.follow import Follower
 from farebox.ledger.process import settle_memory
-from farebox.ledger.reader import Filter, LedgerReader
 from farebox.pricing import load_book
 from farebox.wire.facts import Extraction, Part
+from tools.bench.questions import query
 
 CHUNK_ROWS = 100_000
 _FOR_EVER_NS = 10**18
@@ -57,18 +57,6 @@ _MODELS = [
     ("anthropic", "anthropic.messages", model)
     for model in ("claude-sonnet-4-5", "claude-opus-4-1", "claude-haiku-4-5", "claude-3-5-haiku-latest")
 ]
-
-_FILTERS = {
-    "model": "gpt-4o",
-    "provider": "openai",
-    "surface": "openai.chat",
-    "key": f"{0:016x}",
-    "app": "api",
-    "customer": "customer-0",
-    "status": "2xx",
-    "cost_state": "priced",
-}
-"""The most frequent value of each dimension the dashboard filters by: the slowest to ask for."""
 
 
 class Zipf:
@@ -176,7 +164,7 @@ def measure(rows: int = 200_000, folder: Path | None = None) -> dict[str, object
             "ledger_rows_cpu_s": round(rows / cpu),
             "rows": rows,
             "db_mb": round(home.ledger.stat().st_size / 1e6),
-            "query_ms": _query(home, rows),
+            "query_ms": query(home, START_NS, START_NS + DAYS * DAY_NS),
         }
     finally:
         shutil.rmtree(root, ignore_errors=True)
@@ -215,80 +203,6 @@ def _cpu_s() -> float:
     """Return the processor time of this process and of those it has ended."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-
-def _query(home: Home, rows: int) -> dict[str, float]:
-    reader = LedgerReader(home)
-    end = START_NS + DAYS * DAY_NS
-    hour = 3_600 * 10**9
-    month = Filter(since_ns=START_NS + 1)
-    day = Filter(since_ns=end - DAY_NS - 17 * 10**9)
-    last_hour = Filter(since_ns=end - hour - 17 * 10**9)
-    some_id = reader.calls(Filter(), 1)[0].event_id
-    questions: dict[str, Callable[[], object]] = {
-        "totals_30d": lambda: reader.totals(month),
-        "totals_24h": lambda: reader.totals(day),
-        "totals_1h": lambda: reader.totals(last_hour),
-        "totals_uneven": lambda: reader.totals(
-            Filter(since_ns=START_NS + 7 * hour + 5, until_ns=end - 7 * hour)
-        ),
-        "by_model_30d": lambda: reader.breakdown(month, ["model"]),
-        "by_provider_model_30d": lambda: reader.breakdown(month, ["provider", "model"]),
-        "by_key_30d": lambda: reader.breakdown(month, ["key"]),
-        "by_surface_30d": lambda: reader.breakdown(month, ["surface"]),
-        "by_customer_30d": lambda: reader.breakdown(month, ["customer"], 20),
-        "by_session_30d": lambda: reader.breakdown(month, ["session"], 20),
-        "by_project_model_30d": lambda: reader.breakdown(month, ["project", "model"]),
-        "by_customer_24h": lambda: reader.breakdown(day, ["customer"], 20),
-        "by_status_24h": lambda: reader.breakdown(day, ["status"]),
-        "by_key_1h": lambda: reader.breakdown(last_hour, ["key"]),
-        "series_minute_model_1h": lambda: reader.series(last_hour, 60, "model"),
-        "series_minute_24h": lambda: reader.series(day, 60),
-        "series_hour_model_24h": lambda: reader.series(day, 3_600, "model"),
-        "series_day_model_30d": lambda: reader.series(month, 86_400, "model"),
-        "series_day_customer_filtered": lambda: reader.series(
-            Filter(since_ns=START_NS, where={"customer": "customer-7"}), 86_400
-        ),
-        "calls_newest": lambda: reader.calls(Filter(), 100),
-        "calls_of_a_rare_session": lambda: reader.calls(Filter(where={"session": "session-3"}), 100),
-        "calls_of_a_rare_customer": lambda: reader.calls(Filter(where={"customer": "customer-4999"}), 50),
-        "calls_failed": lambda: reader.calls(Filter(where={"status": "4xx"}), 50),
-        "call": lambda: reader.call(some_id),
-        "health": reader.health,
-        "summary_of_a_key_30d": lambda: reader.totals(
-            Filter(since_ns=month.since_ns, where={"key": f"{3:016x}"})
-        ),
-        "series_hour_model_30d": lambda: reader.series(month, 3_600, "model"),
-        "series_hour_model_of_a_key_30d": lambda: reader.series(
-            Filter(since_ns=month.since_ns, where={"key": f"{3:016x}"}), 3_600, "model"
-        ),
-        "series_hour_key_of_a_model_30d": lambda: reader.series(
-            Filter(since_ns=month.since_ns, where={"model": "gpt-4o"}), 3_600, "key"
-        ),
-        "series_minute_of_a_key_1h": lambda: reader.series(
-            Filter(since_ns=last_hour.since_ns, where={"key": f"{3:016x}"}), 60
-        ),
-    }
-    figures = {name: _milliseconds(question) for name, question in questions.items()}
-    for dimension, value in _FILTERS.items():
-        for days in (1, 7, 30):
-            which = Filter(since_ns=end - days * DAY_NS - 17 * 10**9, where={dimension: value})
-            for by in ("model", "surface", "key"):
-                if by != dimension:
-                    figures[f"{by}_of_a_{dimension}_{days}d"] = _milliseconds(
-                        partial(reader.breakdown, which, [by])
-                    )
-    return figures
-
-
-def _milliseconds(question: Callable[[], object]) -> float:
-    """Return the median of three, the first of them with whatever the page cache holds."""
-    times: list[float] = []
-    for _ in range(3):
-        began = time.perf_counter()
-        question()
-        times.append((time.perf_counter() - began) * 1_000)
-    return round(sorted(times)[1], 1)
 
 
 def main() -> None:
