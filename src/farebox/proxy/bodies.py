@@ -53,8 +53,8 @@ class ChunkedBody:
     def on_message_complete(self) -> None:
         self.complete = True
 
-    def take_last(self, data: bytes) -> tuple[bytes, bytes]:
-        """Like `take`, for a body after which nothing may come.
+    def take_last(self, data: bytes, start: int = 0) -> bytes:
+        """Return what the chunks in `data[start:]` carry, for a body after which nothing may come.
 
         Looking for empty lines would cost more than all else here. Without that, llhttp takes what
         follows the end for a next message: the body must then not end as a body does, or a message
@@ -67,12 +67,12 @@ class ChunkedBody:
         if parser is None:
             raise FramingError("after_the_end")
         try:
-            parser.feed_data(data)
+            parser.feed_data(memoryview(data)[start:] if start else data)
         except httptools.HttpParserError:
             raise FramingError("after_the_end" if self.complete else "chunk_malformed") from None
         if self._trailers:
             raise FramingError("trailers")
-        tail = data[-_TAIL:] if len(data) >= _TAIL else (self._before + data)[-_TAIL:]
+        tail = data[-_TAIL:] if len(data) - start >= _TAIL else (self._before + data[start:])[-_TAIL:]
         if self.complete:
             self._parser = None
             if self._messages > 1 or not (tail.endswith(_USUAL_END) or _LAST.search(tail)):
@@ -82,7 +82,7 @@ class ChunkedBody:
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        return data, body
+        return body
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
         """Return the body's own bytes of `data`, all up to its end, and those its chunks carry.

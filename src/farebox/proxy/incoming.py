@@ -77,32 +77,32 @@ class Incoming:
             BrokenAnswer: It breaks the policy or its framing. Nothing of `data` is passed on.
         """
         start = b""
-        came = data
+        at = 0
         if self.milestone:
             self.milestone = False
         if self.head is None:
-            start, data = self._read_head(data, keep)
+            start, data, at = self._read_head(data, keep)
             if self.head is None:
                 return start
         if self._chunks is not None:
-            if not data:
+            if at == len(data):
                 return start
             try:
-                data, content = self._chunks.take_last(data)
+                content = self._chunks.take_last(data, at)
             except FramingError as error:
                 raise BrokenAnswer(error.rule, "the upstream's answer breaks its framing.") from None
             self.complete = self._chunks.complete
         else:
+            content = data[at:] if at else data
             left = self._left
             if left >= 0:
-                left -= len(data)
+                left -= len(content)
                 if left < 0:
-                    data = data[:left]
-                    left = 0
+                    data = content = content[:left]
+                    at = left = 0
                     self.surplus = True
                 self._left = left
                 self.complete = not left
-            content = data
         if content:
             self.body_bytes += len(content)
             try:
@@ -115,13 +115,14 @@ class Incoming:
             if self._filter is not None:
                 content = self._filter.feed(content)
             data = chunk(content) if self._writing == _CHUNKED else content
+            at = 0
             if self.complete:
                 data += self._last()
         if not start:
             return data
-        if len(start) + len(data) == len(came) and came.startswith(start):
-            return came  # all as it came: no need for a copy
-        return start + data
+        if at == len(start) and data.startswith(start):
+            return data  # all as it came: no need for a copy
+        return start + data[at:]
 
     def end(self) -> bytes | None:
         """The upstream closed: return the last bytes of a body that ends so, None for others."""
@@ -142,20 +143,22 @@ class Incoming:
             and self._left != _UNTIL_CLOSED
         )
 
-    def _read_head(self, data: bytes, keep: bool) -> tuple[bytes, bytes]:
-        """Return what goes to the client before the body, and the body's first bytes."""
+    def _read_head(self, data: bytes, keep: bool) -> tuple[bytes, bytes, int]:
+        """Return what goes to the client before the body, what has come, and where the body begins in it."""
         if self._start:
             data = self._start + data
         interim = b""
+        begins = 0
         while True:
-            end = data.find(b"\r\n\r\n") + 4
+            end = data.find(b"\r\n\r\n", begins) + 4
             if end == 3:
-                if head_limit(data) or not starts_like_a_head(data):
+                rest = data[begins:]
+                if head_limit(rest) or not starts_like_a_head(rest):
                     raise BrokenAnswer("malformed", "the upstream's answer is not valid HTTP/1.1.")
-                self._start = data
-                return interim, b""
-            head = data[:end]
-            data = data[end:]
+                self._start = rest
+                return interim, b"", 0
+            head = data[begins:end]
+            begins = end
             prepared = self._prepared
             response = prepared.answer
             if response is not None and head == prepared.answer_head:
@@ -170,7 +173,7 @@ class Incoming:
             if response.status != 100 and not self._request.version_1_0:
                 interim += head
         self._start = b""
-        return interim + self._begin(response, head, keep), data
+        return interim + self._begin(response, head, keep), data, begins
 
     def _begin(self, response: ResponseHead, head: bytes, keep: bool) -> bytes:
         """Decide how the body is written and return the head for the client."""

@@ -219,6 +219,10 @@ def value_pattern(conditions: tuple[str, ...]) -> re.Pattern[bytes] | None:
     return re.compile(b"|".join(options)) if options else None
 
 
+_NEAR = 128
+"""Most ends are in the last bytes."""
+
+
 class Ends:
     """What a complete stream ends with, any of several texts.
 
@@ -233,8 +237,9 @@ class Ends:
         self._patterns = tuple(pattern for pattern in patterns if pattern is not None)
 
     def search(self, text: bytes) -> re.Match[bytes] | None:
+        near_the_end = len(text) - _NEAR
         for pattern in self._patterns:
-            match = pattern.search(text)
+            match = (near_the_end > 0 and pattern.search(text, near_the_end)) or pattern.search(text)
             if match is not None:
                 return match
         return None

@@ -17,6 +17,7 @@ EVENT_BYTES_MAX = 4 * 1024 * 1024
 _FIRST_EVENTS_MAX = 16
 _TAIL_BYTES = 4096
 
+_ERROR_KEY = b'error"'
 _ERROR = key_pattern(("error",), rb'[{"]')
 
 
@@ -176,6 +177,8 @@ class EventScanner:
         """Return the events of the tail that report an error: a 200 can end in one."""
         tail = self.tail
         found: list[bytes] = []
+        if _ERROR_KEY not in tail:
+            return found
         for match in _ERROR.finditer(tail):
             start = tail.rfind(self._separator, 0, match.start())
             end = tail.find(self._separator, match.end())
