@@ -207,6 +207,22 @@ def test_values_that_are_counted_together_are_in_every_total(home: Home) -> None
     ledger.connection.close()
 
 
+def test_a_filter_that_every_call_passes_changes_nothing_and_one_that_none_passes_leaves_none(
+    ledger: TestLedger,
+) -> None:
+    calls = [done(NOON + number * HOUR, key=f"k{number % 2}") for number in range(30)]
+    ledger.append(*calls)
+    for _ in range(2):
+        reader = LedgerReader(ledger.home)
+        for where in ({}, {"model": "gpt-4o"}, {"key": "k1"}, {"key": "k1", "model": "gpt-4o"}):
+            expected = reader.breakdown(Filter(where=where), ["key"])
+            assert expected
+            assert reader.breakdown(Filter(where={**where, "user": ""}), ["key"]) == expected
+            assert reader.breakdown(Filter(where={**where, "user": ",x"}), ["key"]) == expected
+            assert reader.breakdown(Filter(where={**where, "user": "x"}), ["key"]) == []
+        ledger.settle()
+
+
 def _moments(ledger: TestLedger) -> list[int]:
     return [at for (at,) in ledger.connection.execute("SELECT occurred_at FROM call ORDER BY seq")]
 

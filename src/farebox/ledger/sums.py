@@ -11,7 +11,7 @@ from farebox.ledger.conditions import CALL_VALUE, Conditions, is_one_value
 from farebox.ledger.corrections import any_there
 from farebox.ledger.cover import Level, Piece, cover, levels_for, widen
 from farebox.ledger.database import Connection
-from farebox.ledger.filter import Filter
+from farebox.ledger.filter import OTHER, Filter
 from farebox.ledger.measures import MEASURES, RAW_SUMS, SUMS
 from farebox.ledger.overflow import uncounted_days
 from farebox.ledger.settling import stale_days, stale_hours
@@ -52,7 +52,7 @@ def sums(
     connection: Connection, which: Filter, by: Sequence[str] = (), bucket_ns: int | None = None
 ) -> dict[Key, Sequence[int]]:
     """Return the sums, in the order of `MEASURES`, of every group that has calls."""
-    return _sums(connection, which, which.values(), by, bucket_ns)
+    return _sums(connection, which, _narrowing(connection, which), by, bucket_ns)
 
 
 def dearest(connection: Connection, which: Filter, by: Sequence[str], limit: int) -> dict[Key, Sequence[int]]:
@@ -61,7 +61,7 @@ def dearest(connection: Connection, which: Filter, by: Sequence[str], limit: int
     A dimension that can have any number of values is ranked first: adding up everything of
     values nobody will see takes longer than all the rest.
     """
-    wanted = which.values()
+    wanted = _narrowing(connection, which)
     if len(by) == 1 and by[0] in _RANKED and by[0] not in wanted and limit <= _LOOKED_UP_MAX:
         # Where all of it is counted from the calls, walking over them twice is worth it for many values only.
         is_worth_it = by[0] in OPEN or levels_for([*wanted, *by])
@@ -70,6 +70,21 @@ def dearest(connection: Connection, which: Filter, by: Sequence[str], limit: int
             if len(top) == limit:
                 wanted = {**wanted, by[0]: top}
     return _sums(connection, which, wanted, by, None)
+
+
+def _narrowing(connection: Connection, which: Filter) -> dict[str, list[str]]:
+    """Return the wanted values but those of dimensions that have no other value in the period."""
+    wanted = which.values()
+    hours = (
+        -(1 << 62) if which.since_ns is None else which.since_ns // HOUR_NS,
+        1 << 62 if which.until_ns is None else which.until_ns // HOUR_NS,
+    )
+    statement = "SELECT DISTINCT value FROM hour_value WHERE dimension = ? AND hour BETWEEN ? AND ? LIMIT 2"
+    for name in [name for name in wanted if name in OPEN]:
+        found = connection.execute(statement, (NUMBER[name], *hours)).fetchall()
+        if len(found) == 1 and found[0][0] in wanted[name] and found[0][0] != OTHER:
+            del wanted[name]
+    return wanted
 
 
 def _are_many(connection: Connection, dimension: str, limit: int) -> bool:
