@@ -68,25 +68,33 @@ def test_both_readings_of_a_fixture_agree(file: Any, monkeypatch: pytest.MonkeyP
     assert meter(fixture, [fixture.body]) == first == again
 
 
-def stream(events: list[dict[str, Any]], outcome: str = "completed", *, ended: bool = True) -> Extraction:
+def stream(
+    events: list[dict[str, Any]], outcome: str = "completed", *, ended: bool = True, looked_at: int = -1
+) -> list[Extraction]:
+    """Return what is known of a stream when event `looked_at` has come, when all have, and at last."""
     provider = CATALOG.provider("openai")
     assert provider is not None
     started = Meter(provider.endpoint("POST", "/v1/chat/completions"), "/v1/chat/completions", "", [])
     started.request_body(b'{"model":"asked","stream":true}')
     started.request_end()
     started.response_head(200, ((b"content-type", b"text/event-stream"),))
-    for event in events:
+    found: list[Extraction] = []
+    for number, event in enumerate(events):
         started.response_body(b"data: " + json.dumps(event).encode() + b"\n\n")
+        if number == looked_at:
+            found.append(started.snapshot())
     started.response_body(b"data: [DONE]\n\n" if ended else b"data: {")
-    return started.finish(outcome)
+    if looked_at >= 0:
+        found.append(started.snapshot())
+    return [*found, started.finish(outcome)]
 
 
 def stream_read_properly(
-    events: list[dict[str, Any]], outcome: str = "completed", *, ended: bool = True
-) -> Extraction:
+    events: list[dict[str, Any]], outcome: str = "completed", *, ended: bool = True, looked_at: int = -1
+) -> list[Extraction]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bodies, "glance_for", _never)
-        return stream(events, outcome, ended=ended)
+        return stream(events, outcome, ended=ended, looked_at=looked_at)
 
 
 EVENT: dict[str, Any] = {"id": "c1", "model": "m-1", "choices": [{"delta": {"content": "a"}}], "usage": None}
@@ -96,7 +104,7 @@ EVENT: dict[str, Any] = {"id": "c1", "model": "m-1", "choices": [{"delta": {"con
 def test_a_usual_stream_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
     events = [EVENT, EVENT, {**ANSWER, "choices": []}]
     expected = stream_read_properly(events)
-    assert (expected.completeness, expected.streamed) == ("final", True)
+    assert (expected[0].completeness, expected[0].streamed) == ("final", True)
 
     def gathered(*arguments: object, **more: object) -> Extraction:
         raise AssertionError("the general reading was asked")
@@ -121,6 +129,7 @@ _ODD = st.dictionaries(
     st.lists(_ODD, max_size=1),
     st.sampled_from(("completed", "completed", "completed", "client_disconnected")),
     st.sampled_from((True, True, True, False)),
+    st.sampled_from((-1, -1, 0, 1, 9)),
 )
 def test_both_readings_agree_on_odd_streams(
     before: list[tuple[dict[str, Any], dict[str, Any]]],
@@ -128,15 +137,14 @@ def test_both_readings_agree_on_odd_streams(
     after: list[dict[str, Any]],
     outcome: str,
     ended: bool,
+    looked_at: int,
 ) -> None:
     events = [{**EVENT, **odd, **tier} for odd, tier in before]
     events.append({**ANSWER, "service_tier": None, **last[0], **last[1]})
     events += [{**EVENT, **odd} for odd in after]
-    expected = stream_read_properly(events, outcome, ended=ended)
-    assert stream(events, outcome, ended=ended) == expected
-    assert stream([EVENT, *events], outcome, ended=ended) == stream_read_properly(
-        [EVENT, *events], outcome, ended=ended
-    )
+    for sent in (events, [EVENT, *events]):
+        expected = stream_read_properly(sent, outcome, ended=ended, looked_at=looked_at)
+        assert stream(sent, outcome, ended=ended, looked_at=looked_at) == expected
 
 
 def test_an_everyday_answer_is_not_gathered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -265,11 +265,10 @@ class Events:
 
     def flush(self) -> None:
         self._scanner.flush()
-        self.read_all()
 
     @property
     def usual(self) -> Usual | None:
-        """The events of a finished stream that was nothing but usual."""
+        """The events of a stream that was nothing but usual so far."""
         if self._glance is None or self._first is None or len(self._waiting) != 2:
             return None
         return Usual(self._glance, self._first, self._waiting[1])

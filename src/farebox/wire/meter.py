@@ -355,15 +355,15 @@ class Meter:
                 self._look()
                 body = self._body or body
                 body.finish()
-                if type(body) is Events:
-                    usual = self._usual(body) if outcome == "completed" else None
-                    if usual is not None:
-                        return usual
-                    body.read_all()
             else:
                 if body.streamed:
                     self._look()
                 body.flush()
+            if type(body) is Events:
+                usual = self._usual(body) if outcome in ("completed", "snapshot") else None
+                if usual is not None:
+                    return usual
+                body.read_all()
         if outcome == "refused":
             return self._empty("refused", billable=False)
         if self._status >= 400:
