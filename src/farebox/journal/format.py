@@ -25,6 +25,7 @@ PAYLOAD_BYTES_MAX = 1 << 20
 RECORD_BYTES_MAX = RECORD_HEAD_BYTES + PAYLOAD_BYTES_MAX
 MAGIC = b"\xfa\x5e\xb0"
 MAGIC_AT = 17
+_PIECE_BYTES = 1 << 16
 
 _SEGMENT_MAGIC = b"FAREJRNL"
 _VERSION = 1
@@ -133,10 +134,22 @@ def record_size(data: Bytes, at: int) -> int:
 
 def find_record(seed: int, data: bytes | mmap.mmap, at: int) -> int | None:
     """Return where the next undamaged record at or after `at` starts, None if there is none."""
-    magic_at = data.find(MAGIC, at + MAGIC_AT)
+    magic_at = _find_magic(data, at + MAGIC_AT)
     while magic_at >= 0:
         start = magic_at - MAGIC_AT
         if not start & 7 and decode_record(seed, data, start) is not None:
             return start
-        magic_at = data.find(MAGIC, magic_at + 1)
+        magic_at = _find_magic(data, magic_at + 1)
     return None
+
+
+def _find_magic(data: bytes | mmap.mmap, at: int) -> int:
+    """Return where the next magic is, -1 if there is none.
+
+    Piece by piece: Python 3.11's `mmap.find` reads beyond the end of the map, which ends the process.
+    """
+    for start in range(at, len(data), _PIECE_BYTES):
+        found = data[start : start + _PIECE_BYTES + len(MAGIC) - 1].find(MAGIC)
+        if found >= 0:
+            return start + found
+    return -1
