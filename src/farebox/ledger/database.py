@@ -22,7 +22,7 @@ _SUM_COLUMNS = ", ".join(f"{name} INTEGER NOT NULL" for name in MEASURES)
 """What `$SUMS` in a migration stands for."""
 
 _BUSY_MS = 5_000
-_WRITER_CACHE_KIB = 4_096
+_WRITER_CACHE_KIB = 2_048
 _READER_CACHE_KIB = 8_192
 _PAGE_BYTES = 8_192
 _CHECKPOINT_PAGES = 2_000

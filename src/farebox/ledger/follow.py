@@ -19,7 +19,7 @@ from farebox.ledger.apply import Applied, Applier, Item, NotPlainError
 from farebox.ledger.correcting import weight
 from farebox.ledger.preparing import Finished, Left, Prepared
 
-TRANSACTION_RECORDS = 12_000
+TRANSACTION_RECORDS = 8_000
 """What is committed at a time when there is a backlog: it shares syncs and sums."""
 
 AHEAD_BYTES = 16 << 20
