@@ -24,7 +24,7 @@ from farebox.ledger.spans import add_span
 from farebox.ledger.tables import COMBINED, DAY_NS, NUMBER, SHAPE, columns_of, upsert_clause
 
 _ROWS_AT_A_TIME = 2_000
-_SUMS_MAX = 20_000
+_SUMS_MAX = 5_000
 """How many sums of a dimension are held in memory before they are added to the tables."""
 
 _CLOSED = (*SHAPE, "key")
