@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import mmap
 import random
+from pathlib import Path
 
 from farebox.journal.format import (
     HEADER_BYTES,
@@ -62,3 +64,21 @@ def test_the_next_record_is_found_behind_rubbish_that_looks_like_one() -> None:
     rubbish[RECORD_HEAD_BYTES - 3 : RECORD_HEAD_BYTES] = b"\xfa\x5e\xb0"
     assert find_record(SEED, bytes(rubbish) + record, 0) == 800
     assert find_record(SEED, bytes(rubbish), 0) is None
+
+
+def test_looking_for_a_record_ends_at_the_end_of_a_map(tmp_path: Path) -> None:
+    """`mmap.find` of some Pythons reads on, and the process dies of it."""
+    file = tmp_path / "segment"
+    record = encode_record(7, 1, 1, b"payload")
+    size = 64 * mmap.PAGESIZE
+    with file.open("w+b") as opened:
+        opened.truncate(size)
+        with mmap.mmap(opened.fileno(), size) as data:
+            assert all(find_record(7, data, at) is None for at in range(0, size, 1_000))
+            last = size - (len(record) + 7 & -8)
+            for at in (64, 65_536 - 24, 65_536 - 16, 131_072, last):
+                data[:] = bytes(size)
+                data[at : at + len(record)] = record
+                assert find_record(7, data, 0) == at
+                assert find_record(7, data, at) == at
+                assert find_record(7, data, at + 1) is None
