@@ -16,7 +16,7 @@ import msgspec
 
 from farebox.errors import LedgerError
 from farebox.ledger.database import Connection
-from farebox.ledger.kinds import Kind, Kinds
+from farebox.ledger.kinds import Kinds
 
 CALL = (
     "event_id",
@@ -173,11 +173,6 @@ class Details:
         if at >= len(self._records) or at >= len(self._ratings):
             raise LedgerError(f"call {seq} is not in its block; run farebox verify")
         return self._records[at], bytes(self._ratings[at])
-
-
-def kind_of(values: Sequence[Any], at: Sequence[int]) -> Kind:
-    """Return the values of `KIND` that stand at these places."""
-    return tuple([values[place] for place in at])
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import functools
 import operator
 import struct
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from farebox.ledger.rows import Measures
 from farebox.money import PICO_PER_MICRO
@@ -140,3 +141,16 @@ def _split(pico: int) -> tuple[int, int]:
         return divmod(pico, PICO_PER_MICRO)
     micro, rest = divmod(-pico, PICO_PER_MICRO)
     return -micro, -rest
+
+
+def merge(into: dict[Any, list[int]], key: Any, entry: Sequence[int]) -> None:
+    """Add sums and the span of their calls to those under `key`."""
+    known = into.get(key)
+    if known is None:
+        into[key] = list(entry)
+    else:
+        known[0] += entry[0]
+        if entry[1] < known[1]:
+            known[1] = entry[1]
+        if entry[2] > known[2]:
+            known[2] = entry[2]

@@ -13,7 +13,7 @@ from farebox.ledger import kinds
 from farebox.ledger.blocks import CALL_AT
 from farebox.ledger.entries import COLUMN
 from farebox.ledger.kinds import KIND, Kind, Kinds
-from farebox.ledger.measures import bytes_of, lanes, traits
+from farebox.ledger.measures import bytes_of, lanes, merge, traits
 from farebox.ledger.tables import ALL, HOUR_NS, MINUTE_NS, NUMBER, OPEN
 
 _OCCURRED, _KIND = CALL_AT["occurred_at"], CALL_AT["kind"]
@@ -242,19 +242,6 @@ def _plain(table: str, day: int, sums: Sums) -> Iterator[Part]:
         some = keys[start : start + _ROWS_MAX]
         totals = [sums[key] for key in some]
         yield Part(table, day, list(map(list, zip(*some, strict=True))), bytes_of(totals), None)
-
-
-def merge(into: dict[Any, Entry], key: Any, entry: Sequence[int]) -> None:
-    """Add sums and the span of their calls to those under `key`."""
-    known = into.get(key)
-    if known is None:
-        into[key] = list(entry)
-    else:
-        known[0] += entry[0]
-        if entry[1] < known[1]:
-            known[1] = entry[1]
-        if entry[2] > known[2]:
-            known[2] = entry[2]
 
 
 def _text(value: Any) -> str:

@@ -18,7 +18,7 @@ from farebox.ledger.combining import combine_day
 from farebox.ledger.database import Connection
 from farebox.ledger.filter import DIMENSIONS
 from farebox.ledger.inserting import Insert
-from farebox.ledger.measures import MEASURES, unpack
+from farebox.ledger.measures import MEASURES, merge, unpack
 from farebox.ledger.shapes import Shapes, without_key, without_models
 from farebox.ledger.tables import CELL, DAY_NS, HOUR_NS, NUMBER, SHAPE, columns_of
 
@@ -130,17 +130,6 @@ def packed(values: Sequence[int]) -> Entry:
 
 
 _PACK = struct.Struct(f"<{_WIDTH}Q").pack
-
-
-def merge(into: dict[Any, Entry], key: Any, entry: Sequence[int]) -> None:
-    """Add sums and the span of their calls to those under `key`."""
-    known = into.get(key)
-    if known is None:
-        into[key] = list(entry)
-    else:
-        known[0] += entry[0]
-        known[1] = min(known[1], entry[1])
-        known[2] = max(known[2], entry[2])
 
 
 class Folded:

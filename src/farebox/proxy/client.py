@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import select
 import sys
 import termios
 from typing import TYPE_CHECKING, Any
 
-from farebox.proxy import answers
+from farebox.proxy import answers, kernel
 from farebox.proxy.batch import running_batch
 from farebox.proxy.exchange import Exchange, begin
 from farebox.proxy.heads import read_request
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 _DIGITS_MAX = 18
 _HTTP2 = b"PRI * HTTP/2.0\r\n\r\n"
 """What HTTP/2 begins with, so that it looks like a head."""
-_LEFT: int = getattr(select, "POLLRDHUP", select.POLLHUP)
-"""It sends no more: half-closed is closed. An error or a reset is told in any case."""
 _IDLE, _HEAD, _BUSY, _LINGER, _HANDED_OVER = range(5)
 
 
@@ -242,8 +239,8 @@ class ClientConnection(asyncio.Protocol):
                 self.exchange.client_stalled()
             else:
                 self.abort()
-        elif self.reading_paused and self._is_gone():
-            self.transport.close()
+        elif self.reading_paused and kernel.happened(self.transport, kernel.LEFT):
+            self.transport.close()  # while nothing is read, nobody else would notice
         elif self.exchange is not None:
             self.exchange.sweep(now)
         elif self.state == _HEAD:
@@ -261,15 +258,6 @@ class ClientConnection(asyncio.Protocol):
             self.transport.close()
 
     # Details.
-
-    def _is_gone(self) -> bool:
-        """Ask the kernel whether the client has left: while nothing is read, nobody else would notice."""
-        descriptor: int = self.transport.get_extra_info("socket").fileno()
-        if descriptor < 0:
-            return True
-        poll = select.poll()
-        poll.register(descriptor, _LEFT)
-        return bool(poll.poll(0))
 
     def _unsent(self) -> int:
         """Return how many bytes the client has not taken, those in the kernel included."""

@@ -203,7 +203,7 @@ class Exchange(Between):
             return
         self.upstream = connection
         connection.exchange = self
-        large = False
+        data = b""
         if self.replay is not None:
             data, self.replay = self.replay, None
         else:
@@ -211,14 +211,12 @@ class Exchange(Between):
             if outgoing is None:
                 data, self.waiting = self.waiting, b""
             elif outgoing.pending_bytes > _JOINED:
-                large = True
                 self.large = outgoing.pop_pieces()
-                data = b""
             else:
                 data = outgoing.pop()
             if connection.reused and self.request_complete:
                 self.own_ns = monotonic_ns() - self.began_ns
-                if self.prepared.replayable and not large and len(data) <= self.proxy.limits.replay_body:
+                if self.prepared.replayable and not self.large and len(data) <= self.proxy.limits.replay_body:
                     self.replay = data
         self.touched = self.proxy.tick
         client = self.client
@@ -226,7 +224,7 @@ class Exchange(Between):
             client.resume_reading()  # before the write: that may be too much and pause it again
         if client.stalled_since:
             connection.pause_reading()  # it has not taken the answers before this one yet
-        if large:
+        if self.large:
             self.send_large()
         else:
             connection.write(data)

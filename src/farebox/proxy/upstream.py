@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import socket
 import ssl
 import time
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from farebox.proxy import addresses
+from farebox.proxy import addresses, kernel
 from farebox.proxy.batch import running_batch
 from farebox.proxy.limits import Limits
 from farebox.proxy.secured import Secured
@@ -143,12 +142,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def is_stale(self) -> bool:
         """Ask the kernel whether the other side has closed it or spoken; costs one system call."""
-        descriptor = self.transport.get_extra_info("socket").fileno()
-        if descriptor < 0:
-            return True
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(0))
+        return kernel.happened(self.transport, kernel.SPOKEN)
 
 
 class Origin:
