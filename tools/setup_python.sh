@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Make .venv and install the locked dependencies into it: `setup_python.sh runtime|dev|fuzz`.
-# Needs Python 3.11 or newer with venv, or uv; installs nothing outside the clone but caches.
+# Needs Python 3.11 or newer with venv; installs nothing outside the clone but caches.
+# The locks are complete, so pip resolves nothing: every version and hash comes from them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,11 +17,9 @@ esac
 # optimisation), so every usable one is tried for a moment. The first found stays unless another
 # is clearly quicker; PYTHON=… decides it.
 probe='
-import os, sys
+import ensurepip, os, sys
 from time import process_time
 assert sys.version_info >= (3, 11) and sys.implementation.name == "cpython"
-if sys.argv[1] == "ensurepip":
-    import ensurepip
 def turn():
     began, seen, text = process_time(), {}, ""
     for number in range(20_000):
@@ -32,45 +31,34 @@ print(round(min(turn() for _ in range(7)) * 1e6), os.path.realpath(sys.executabl
 '
 
 find_python() {
-  local needs name candidate took path best="" best_took=0
-  for needs in ensurepip $(command -v uv >/dev/null && echo nothing); do
-    local -A seen=()
-    for name in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do
-      while IFS= read -r candidate; do
-        read -r took path < <("$candidate" -I -c "$probe" "$needs" 2>/dev/null) || continue
-        if [ -n "${seen[$path]:-}" ]; then continue; fi
-        seen[$path]=1
-        if [ -z "$best" ] || [ $((took * 100)) -lt $((best_took * 85)) ]; then
-          best="$candidate" best_took="$took"
-        fi
-      done < <(type -aP "$name")
-    done
-    if [ -n "$best" ]; then echo "$best"; return; fi
+  local name candidate took path best="" best_took=0
+  local -A seen=()
+  for name in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do
+    while IFS= read -r candidate; do
+      read -r took path < <("$candidate" -I -c "$probe" 2>/dev/null) || continue
+      if [ -n "${seen[$path]:-}" ]; then continue; fi
+      seen[$path]=1
+      if [ -z "$best" ] || [ $((took * 100)) -lt $((best_took * 85)) ]; then
+        best="$candidate" best_took="$took"
+      fi
+    done < <(type -aP "$name")
   done
+  if [ -n "$best" ]; then echo "$best"; return; fi
   echo "Farebox needs CPython 3.11 or newer with venv (on Debian and Ubuntu: apt-get install python3-venv)." \
     "None was found. Install one, or name it: make PYTHON=/path/to/python3 …" >&2
   exit 69
 }
 
-venv_works() { .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+# A virtual environment made without pip cannot be installed into: it is made again.
+venv_works() { .venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
 if ! venv_works; then
   python="$(find_python)"
   echo "Setting up .venv with $("$python" --version), $python" >&2
   rm -rf .venv
-  if command -v uv >/dev/null; then
-    uv venv --quiet --python "$python" .venv
-  else
-    "$python" -m venv .venv
-  fi
+  "$python" -m venv .venv
 fi
 
-if command -v uv >/dev/null; then
-  uv pip install --quiet --python .venv/bin/python --require-hashes "${locks[@]}"
-  uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
-else
-  .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
-  pip=(.venv/bin/python -m pip --cache-dir "$cache/pip" --disable-pip-version-check --quiet install)
-  "${pip[@]}" --require-hashes "${locks[@]}"
-  "${pip[@]}" --no-deps --no-build-isolation --editable .
-fi
+pip=(.venv/bin/python -m pip --cache-dir "$cache/pip" --disable-pip-version-check --quiet install --no-deps)
+"${pip[@]}" --require-hashes "${locks[@]}"
+"${pip[@]}" --no-build-isolation --editable .
