@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import subprocess
+import tomllib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
@@ -33,6 +38,65 @@ def test_the_run_time_lock_is_part_of_the_development_lock() -> None:
     assert pins("requirements.lock") | pins("requirements-build.lock") <= pins("requirements-dev.lock")
 
 
+def pinned_versions(*names: str) -> dict[str, str]:
+    text = "\n".join((ROOT / name).read_text() for name in names)
+    return dict(re.findall(r"^([a-z0-9_.-]+)==([^ ]+)", text, re.MULTILINE))
+
+
+def unmet(wanted: Iterable[str], pins: dict[str, str]) -> list[str]:
+    """Requirements, followed through every locked distribution and the extras asked of it, that no pin meets."""
+
+    def required_by(requirement: Requirement) -> Iterator[tuple[str, Requirement]]:
+        for extra in ("", *requirement.extras):
+            for text in importlib.metadata.requires(requirement.name) or ():
+                dependency = Requirement(text)
+                if dependency.marker is None or dependency.marker.evaluate({"extra": extra}):
+                    yield requirement.name, dependency
+
+    found: list[str] = []
+    waiting = [("pyproject.toml", Requirement(text)) for text in wanted]
+    seen: set[str] = set()
+    while waiting:
+        asker, requirement = waiting.pop()
+        if str(requirement) in seen or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(str(requirement))
+        version = pins.get(canonicalize_name(requirement.name))
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            found.append(f"{asker} needs {requirement}, the locks have {version}")
+        else:
+            waiting += required_by(Requirement(str(requirement).partition(";")[0]))
+    return found
+
+
+def wanted_by_the_project(*groups: str) -> list[str]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = list(settings["project"]["dependencies"])
+    for group in groups:
+        wanted += [entry for entry in settings["dependency-groups"][group] if isinstance(entry, str)]
+    return wanted
+
+
+def test_the_locks_meet_every_requirement_extras_included_so_nothing_is_resolved() -> None:
+    """pip installs with --no-deps exactly what the locks list, so a gap would show only at run time."""
+    assert unmet(wanted_by_the_project("build", "dev"), pinned_versions("requirements-dev.lock")) == []
+    runtime = pinned_versions("requirements.lock", "requirements-build.lock")
+    assert unmet(wanted_by_the_project("build"), runtime) == []
+
+
+def test_a_lock_without_what_an_extra_needs_is_found() -> None:
+    pins = pinned_versions("requirements-dev.lock")
+    del pins["requests"]  # google-genai needs google-auth[requests]
+    assert unmet(wanted_by_the_project("build", "dev"), pins) != []
+
+
+def test_there_is_one_way_to_install_for_everybody() -> None:
+    script = (ROOT / "tools" / "setup_python.sh").read_text()
+    assert "--no-deps" in script
+    assert "--require-hashes" in script
+    assert not re.search(r"\buv\b", script)
+
+
 def test_the_dashboards_lock_names_no_address() -> None:
     text = (ROOT / "dashboard" / "package-lock.json").read_text()
     assert '"resolved"' not in text
@@ -51,7 +115,14 @@ def test_ci_calls_make_test() -> None:
     text = script.read_text()
     assert text.startswith("#!/usr/bin/env bash\n")
     assert "set -euo pipefail" in text
-    assert "make test" in text
+    assert "make_clean test" in text
+
+
+def test_ci_has_an_empty_home_and_only_the_systems_path() -> None:
+    text = (ROOT / ".ci" / "run").read_text()
+    assert "path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n" in text
+    assert 'HOME="$fresh/home" PATH="$path"' in text
+    assert "git clone" in text
 
 
 PAGES = sorted(

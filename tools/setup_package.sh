@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make sure one program is there: `setup_package.sh chromium|nginx|wrk`, from the system's packages
+# Make sure one program is there: `setup_package.sh chromium|nginx|wrk|venv`, from the system's packages
 # when it is missing and this user may install them, else with a word on what to do.
 set -euo pipefail
 
@@ -9,6 +9,7 @@ case "$program" in
   chromium) package=chromium; names=(chromium chromium-browser google-chrome) ;;
   nginx) package=nginx-light; names=(nginx) ;;
   wrk) package=wrk; names=(wrk) ;;
+  venv) package=python3-venv; names=() ;; # asked for only where Python has no working venv
   *) echo "unknown program $program" >&2; exit 64 ;;
 esac
 

@@ -43,7 +43,10 @@ find_python() {
       fi
     done < <(type -aP "$name")
   done
-  if [ -n "$best" ]; then echo "$best"; return; fi
+  echo "$best"
+}
+
+no_python() {
   echo "Farebox needs CPython 3.11 or newer with venv (on Debian and Ubuntu: apt-get install python3-venv)." \
     "None was found. Install one, or name it: make PYTHON=/path/to/python3 …" >&2
   exit 69
@@ -54,6 +57,10 @@ venv_works() { .venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info <
 
 if ! venv_works; then
   python="$(find_python)"
+  if [ -z "$python" ] && [ -z "${PYTHON:-}" ] && command -v apt-get >/dev/null; then
+    tools/setup_package.sh venv && python="$(find_python)" # Debian's Python comes without venv
+  fi
+  [ -n "$python" ] || no_python
   echo "Setting up .venv with $("$python" --version), $python" >&2
   rm -rf .venv
   "$python" -m venv .venv
