@@ -299,8 +299,13 @@ def serving(
         yield server, proxied
 
 
-def certificate(folder: Path, *names: str, days: int = 1, issuer: Any = None) -> tuple[Path, Path, Path]:
-    """Make a CA and a certificate it signed; return the files of CA, certificate and key."""
+def certificate(
+    folder: Path, *names: str, days: int = 1, common_name: str = "farebox test"
+) -> tuple[Path, Path, Path]:
+    """Make a CA and a certificate it signed; return the files of CA, certificate and key.
+
+    Without `names` the certificate has no alternative names at all.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -329,7 +334,8 @@ def certificate(folder: Path, *names: str, days: int = 1, issuer: Any = None) ->
                     alternatives.append(x509.IPAddress(ipaddress.ip_address(name)))
                 except ValueError:
                     alternatives.append(x509.DNSName(name))
-            builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+            if alternatives:
+                builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         else:
             builder = builder.add_extension(
                 x509.KeyUsage(False, False, False, False, False, True, True, False, False), critical=True
@@ -339,7 +345,7 @@ def certificate(folder: Path, *names: str, days: int = 1, issuer: Any = None) ->
     ca_key = ec.generate_private_key(ec.SECP256R1())
     key = ec.generate_private_key(ec.SECP256R1())
     ca = build("farebox test ca", ca_key, ca_key, "farebox test ca", ca=True, expired=False)
-    leaf = build("farebox test", key, ca_key, "farebox test ca", ca=False, expired=days < 0)
+    leaf = build(common_name, key, ca_key, "farebox test ca", ca=False, expired=days < 0)
     pem = serialization.Encoding.PEM
     ca_file, cert_file, key_file = folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
     ca_file.write_bytes(ca.public_bytes(pem))

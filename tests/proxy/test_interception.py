@@ -178,14 +178,15 @@ def test_a_host_the_user_adds_is_metered_and_one_excepted_is_not(tmp_path: Path)
 # Upstreams are verified, whatever the client accepts.
 
 
-@pytest.mark.parametrize("flaw", ["unknown issuer", "another name", "expired"])
+@pytest.mark.parametrize("flaw", ["unknown issuer", "another name", "no alternative name", "expired"])
 def test_an_upstream_with_a_bad_certificate_gets_no_request(flaw: str, tmp_path: Path) -> None:
     upstream: dict[str, Any] = {}
     if flaw != "unknown issuer":
         folder = tmp_path / "bad"
         folder.mkdir()
-        names = ("other.example",) if flaw == "another name" else (HOST,)
-        ca_file, cert, key = certificate(folder, *names, days=-1 if flaw == "expired" else 1)
+        names = {"another name": ("other.example",), "no alternative name": ()}.get(flaw, (HOST,))
+        days = -1 if flaw == "expired" else 1
+        ca_file, cert, key = certificate(folder, *names, days=days, common_name=HOST)
         upstream = {"tls": server_tls(cert, key)}
         own = str(ca_file)
     else:

@@ -18,6 +18,7 @@ import pytest
 from proxy_harness import Client, MockUpstream, Reply, Request, mock
 from proxy_processes import ProxyProcess, configured, files_below
 
+from farebox.certificates import authority
 from farebox.home import Home
 
 CHAT = "/openai/v1/chat/completions"
@@ -225,6 +226,34 @@ def test_a_restart_fails_no_request(home: Home, way: str) -> None:
             listener.close()
     assert len(results) > IN_FLIGHT
     assert set(results) == {"ok"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_the_process_with_the_authoritys_key_has_no_socket_of_the_proxys(home: Home) -> None:
+    home.prepare()
+    authority.make(home.path / "ca" / authority.INSTALLED, ("api.openai.com",))
+    listener = socket.create_server(("127.0.0.1", 0))
+    proxy = ProxyProcess(home, "listen: 127.0.0.1:0\n", listener=listener).ready()
+    inode = f"socket:[{os.fstat(listener.fileno()).st_ino}]"
+    with Client(proxy.port) as client:
+        client.send(b"CONNECT api.openai.com:443 HTTP/1.1\r\nHost: api.openai.com:443\r\n\r\n")
+        assert client.until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        children = Path(f"/proc/{proxy.pid}/task/{proxy.pid}/children").read_text().split()
+        issuers = [
+            pid for pid in children if b"certificates.issuer" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        assert len(issuers) == 1
+        assert inode in open_files(proxy.pid)  # the control: it would be seen
+        sockets = {file for file in open_files(int(issuers[0])) if file.startswith("socket:")}
+        # Its pipes are socket pairs of libuv; nothing of the proxy's own is among them.
+        assert inode not in sockets
+        assert len(sockets) <= 2
+    proxy.stop()
+    listener.close()
+
+
+def open_files(pid: int) -> list[str]:
+    return [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
 
 
 def test_a_proxy_without_a_journal_says_so(home: Home, upstream: MockUpstream) -> None:

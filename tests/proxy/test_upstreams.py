@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 
 import pytest
 from proxy_harness import (
@@ -114,6 +115,22 @@ def test_a_certificate_for_another_name_is_refused(tls_files) -> None:  # type: 
             assert client.post(CHAT, b"{}", JSON, "Authorization: Bearer sk-secret").status == 502
             (done,) = proxy.settled(1)
         assert done.error_class == "tls_failed"
+        assert upstream.count == 0
+
+
+def test_a_certificate_without_alternative_names_is_refused(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    files = certificate(tmp_path, common_name="localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(files[0]))
+    tls = server_tls(*files[1:])
+    with MockUpstream(lambda _: USUAL, tls=tls) as upstream:
+        control = ssl.create_default_context(cafile=str(files[0]))
+        if control.hostname_checks_common_name:  # what Python does by itself: the common name counts
+            with socket.create_connection(("127.0.0.1", upstream.port)) as plain:
+                control.wrap_socket(plain, server_hostname="localhost").close()
+        url = f"https://localhost:{upstream.port}"
+        with ProxyThread({"openai": ProviderConfig(upstream=url)}) as proxy, proxy.connect() as client:
+            assert client.post(CHAT, b"{}", JSON, "Authorization: Bearer sk-secret").status == 502
+            assert proxy.settled(1)[0].error_class == "tls_failed"
         assert upstream.count == 0
 
 

@@ -143,7 +143,10 @@ async def _serve(proxy: Proxy, listener: socket.socket, home: Home | None, *, ke
 def _listener(address: Address, listen_fd: int | None, *, reuse_port: bool) -> socket.socket:
     """Return the listening socket: the inherited one, or a new one on `address`."""
     if listen_fd is not None:
-        return socket.socket(fileno=listen_fd)
+        listener = socket.socket(fileno=listen_fd)
+        # It was handed to us, not to the processes that we start: one of them holds the authority's key.
+        listener.set_inheritable(False)
+        return listener
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     family, kind, protocol, _, where = found[0]
     listener = socket.socket(family, kind, protocol)

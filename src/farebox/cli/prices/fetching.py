@@ -78,7 +78,9 @@ def _check(url: str) -> None:
 def _context() -> ssl.SSLContext:
     import certifi
 
-    return ssl.create_default_context(cafile=certifi.where())
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.hostname_checks_common_name = False  # as for upstreams, see proxy.upstream.client_tls
+    return context
 
 
 def _refused(url: str, key: str, found: str, expected: str) -> PriceFileError:
