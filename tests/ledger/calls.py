@@ -10,9 +10,8 @@ from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.reader import Batch, Entry, Position
 from farebox.journal.records import Done, Intent, Partial
-from farebox.ledger.apply import Applier
+from farebox.ledger.append.applier import Applier
 from farebox.ledger.database import Connection, open_writer
-from farebox.ledger.settling import settle
 from farebox.pricing.facts import CostLine, RatedPart
 from farebox.wire.facts import Extraction, Part
 
@@ -143,11 +142,6 @@ class TestLedger:
         self.home = home
         self.connection: Connection = open_writer(home)
         self.applier = Applier(self.connection, OnePriceBook(), **options)
-
-    def settle(self, now_ns: int = 1 << 62) -> None:
-        """Make the sums of all hours and days that are over at `now_ns`."""
-        while settle(self.connection, now_ns, -(1 << 60)):
-            pass
 
     def append(self, *exchanges: Done) -> int:
         """Append these exchanges in one batch."""

@@ -1,4 +1,4 @@
-"""Rate, append, roll up, query, verify. See README.md here."""
+"""The record: rate, append, correct, verify. See README.md here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from farebox.config import Config
     from farebox.home import Home
-    from farebox.ledger.verification import Report
+    from farebox.ledger.verify.verification import Report
 
 __all__ = ["catch_up", "verify"]
 
@@ -23,11 +23,11 @@ def catch_up(home: Home, config: Config) -> int:
 
 
 def verify(home: Home, checkpoint: str | None = None) -> Report:
-    """Recompute every row's hash, every sum and every position; say what is wrong first.
+    """Recompute every row's hash and every position; say what is wrong first.
 
     Raises:
         UsageError: `checkpoint` is not one.
     """
-    from farebox.ledger.verification import verify
+    from farebox.ledger.verify.verification import verify
 
     return verify(home, checkpoint)

@@ -1,4 +1,4 @@
-"""Open `ledger.db`: its one writer, its many readers, its migrations."""
+"""Open `ledger.db`: its one writer, its many readers, its schema."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import apsw
 from farebox.errors import LedgerError, LedgerSchemaError
 from farebox.home import Home, check_private
 from farebox.journal.filesystem import is_network
-from farebox.ledger.measures import MEASURES
 
 _SQLITE_OLDEST = (3, 51, 3)
 """Before it, a WAL could be corrupted by a race: https://sqlite.org/wal.html#walresetbug"""
 
-_SUM_COLUMNS = ", ".join(f"{name} INTEGER NOT NULL" for name in MEASURES)
-"""What `$SUMS` in a migration stands for."""
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x46415245  # FARE
 
 _BUSY_MS = 5_000
 _WRITER_CACHE_KIB = 2_048
@@ -47,10 +46,10 @@ class Connection(Protocol):
 
 
 def open_writer(home: Home) -> Connection:
-    """Open the ledger for its one writer, created and migrated as needed.
+    """Open the ledger for its one writer, created where there is none.
 
     Raises:
-        LedgerSchemaError: A newer Farebox has written it.
+        LedgerSchemaError: A newer Farebox, or one before the first release, has written it.
         LedgerError: SQLite is too old, or the home lies on a network file system.
     """
     _check_sqlite()
@@ -66,7 +65,7 @@ def open_writer(home: Home) -> Connection:
     connection.execute("PRAGMA synchronous = FULL")
     raw.wal_autocheckpoint(_CHECKPOINT_PAGES)
     connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
-    migrate(connection)
+    _create_schema(connection)
     return connection
 
 
@@ -85,45 +84,43 @@ def open_reader(home: Home) -> Connection | None:
     if version == 0:  # the writer is creating it at this moment
         connection.close()
         return None
-    _refuse_newer(version)
+    _refuse_other(connection, version)
     return connection
 
 
 def schema_version(connection: Connection) -> int:
-    """Return the number of the last migration that was run."""
+    """Return the number of the schema; 0 where there is none yet."""
     row = connection.execute("PRAGMA user_version").fetchone()
     return int(row[0]) if row else 0
 
 
-def migrate(connection: Connection) -> None:
-    """Run the migrations that are missing, each whole or not at all."""
+def schema() -> str:
+    """Return the SQL that makes a new ledger."""
+    return (resources.files("farebox.ledger") / "schema.sql").read_text(encoding="utf-8")
+
+
+def _create_schema(connection: Connection) -> None:
     version = schema_version(connection)
-    _refuse_newer(version)
-    for number, script in migrations()[version:]:
-        with connection:
-            connection.execute(script)
-            connection.execute(f"PRAGMA user_version = {number:d}")
-    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'block'").fetchone() is None:
+    if version:
+        _refuse_other(connection, version)
+        return
+    with connection:
+        connection.execute(schema())
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
+
+
+def _refuse_other(connection: Connection, version: int) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID:
         raise LedgerSchemaError(
-            "the ledger was written by a Farebox before the first release; move ledger.db away to begin anew"
+            "ledger.db was written by a Farebox before the first release, or is no ledger; "
+            "move it away to begin anew"
         )
-
-
-def migrations() -> list[tuple[int, str]]:
-    """Return every migration as number and SQL, in order."""
-    folder = resources.files("farebox.ledger") / "migrations"
-    files = sorted((entry.name, entry) for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return [
-        (int(name[:3]), entry.read_text(encoding="utf-8").replace("$SUMS", _SUM_COLUMNS))
-        for name, entry in files
-    ]
-
-
-def _refuse_newer(version: int) -> None:
-    known = len(migrations())
-    if version > known:
+    if version > SCHEMA_VERSION:
         raise LedgerSchemaError(
-            f"the ledger has schema {version}, this Farebox knows {known}; use the Farebox that wrote it"
+            f"the ledger has schema {version}, this Farebox knows {SCHEMA_VERSION}; "
+            "use the Farebox that wrote it"
         )
 
 

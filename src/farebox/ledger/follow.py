@@ -11,19 +11,17 @@ from pathlib import Path
 import apsw
 
 from farebox.home import Home
-from farebox.journal.folders import pending_bytes, remove_passed, remove_writer
+from farebox.journal.folders import remove_passed, remove_writer
 from farebox.journal.quarantine import copy_gap, copy_records
 from farebox.journal.reader import SETTLED_NS, Batch, JournalReader, Position
-from farebox.ledger.ahead import BATCH_RECORDS, Ahead, Message
-from farebox.ledger.apply import Applied, Applier, Item, NotPlainError
-from farebox.ledger.correcting import weight
-from farebox.ledger.preparing import Finished, Left, Prepared
+from farebox.ledger.append.applier import Applied, Applier
+from farebox.ledger.corrections.corrector import weight
+
+BATCH_RECORDS = 500
+"""What is decoded at a time: it bounds memory."""
 
 TRANSACTION_RECORDS = 8_000
-"""What is committed at a time when there is a backlog: it shares syncs and sums."""
-
-AHEAD_BYTES = 16 << 20
-"""How much has to be waiting in a journal for a second process to be worth its start."""
+"""What is committed at a time when there is a backlog: it shares syncs."""
 
 _DATA_ERRORS = (apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError)
 """What SQLite says of values and not of the disk."""
@@ -40,18 +38,12 @@ class Follower:
         applier: Applier,
         *,
         reader: Callable[[Path, Position], JournalReader] = JournalReader,
-        ahead: Callable[[str, Position], Ahead] | None = None,
     ) -> None:
-        """`ahead` starts a process that prepares a writer's backlog."""
         self._journal = home.journal
         self._quarantine = home.path / "quarantine"
         self._applier = applier
         self._make_reader = reader
-        self._start_ahead = ahead
-        self._ahead: Ahead | None = None
         self._readers: dict[str, JournalReader] = {}
-        self._maybe_behind: set[str] = set()
-        """Writers that are new to us, or that had more than one transaction took."""
         self._looked_at_ns = -1
         self._troubles: dict[str, str] = {}
 
@@ -72,99 +64,38 @@ class Follower:
 
     def close(self) -> None:
         """Close every segment that is open."""
-        self._drop_ahead()
         for reader in self._readers.values():
             reader.close()
         self._readers.clear()
 
     def _follow(self, name: str, reader: JournalReader) -> int:
         before = reader.position
-        if name in self._maybe_behind:
-            self._maybe_behind.discard(name)
-            self._look_ahead(name, reader)
         try:
-            applied = self._apply_prepared(name, reader, before)
-            if applied is None:
-                first = reader.read(BATCH_RECORDS)
-                self._tell_of_trouble(name, reader)
-                if not (first.entries or first.gaps or first.finished) and first.position == before:
-                    return 0
-                applied = self._apply(name, reader, before, first)
+            first = reader.read(BATCH_RECORDS)
+            self._tell_of_trouble(name, reader)
+            if not (first.entries or first.gaps or first.finished) and first.position == before:
+                return 0
+            applied = self._apply(name, reader, before, first)
         except BaseException:
-            self._drop_ahead()
             self._rewind(reader, before)
             raise
         if applied.last is None:
             return 0
         copy_records(reader.folder, applied.left_out, self._quarantine)
         # The commit is durable: synchronous is FULL. Only now may a segment go.
-        if isinstance(applied.last, Batch) and applied.last.finished:
+        if applied.last.finished:
             reader.close()
             del self._readers[name]
             self._troubles.pop(name, None)
             remove_writer(reader.folder, applied.last.position)
         elif reader.position.segment != before.segment:
             remove_passed(reader.folder, reader.position)
-        if applied.records >= TRANSACTION_RECORDS:
-            self._maybe_behind.add(name)
         return applied.records
 
-    def _apply_prepared(self, name: str, reader: JournalReader, before: Position) -> Applied | None:
-        """Apply what was prepared ahead, as much as was made one transaction; None where nothing fits."""
-        if self._ahead is None or self._ahead.writer != name:
-            return None
-        first = self._ahead.take()
-        if isinstance(first, Left) and first.start == tuple(before):
-            # One batch, as it was read there: what follows it is prepared again.
-            batch = reader.read(BATCH_RECORDS)
-            if tuple(batch.position) == first.position and batch.position != before:
-                return self._apply(name, reader, before, batch, alone=True)
-            self._rewind(reader, before)
-        elif isinstance(first, Prepared) and first.start == tuple(before):
-            try:
-                return self._applier.apply(name, self._prepared(self._ahead, reader, first))
-            except Exception as error:  # who applies it without that help meets the same, and deals with it
-                if not _is_the_datas_fault(error):
-                    raise
-                self._rewind(reader, before)
-        self._drop_ahead()
-        return None
-
-    def _prepared(self, ahead: Ahead, reader: JournalReader, first: Prepared) -> Iterator[Item]:
-        """Yield what was prepared for one transaction."""
-        item: Message | None = first
-        while item is not None and not isinstance(item, Left):
-            if isinstance(item, Prepared):
-                if item.start != tuple(reader.position):
-                    break
-                self._rewind(reader, Position(*item.position))
-            yield item
-            if isinstance(item, Finished):
-                return
-            item = ahead.take()
-        raise NotPlainError
-
-    def _look_ahead(self, name: str, reader: JournalReader) -> None:
-        """Have the rest of a long backlog prepared by another process."""
-        if self._start_ahead is None or self._ahead is not None:
-            return
-        try:
-            if pending_bytes(reader.folder, reader.position) >= AHEAD_BYTES:
-                self._ahead = self._start_ahead(name, reader.position)
-        except OSError as error:
-            log.warning("the backlog is not prepared ahead: %s", error)
-
-    def _drop_ahead(self) -> None:
-        if self._ahead is not None:
-            self._ahead.close()
-            self._ahead = None
-
-    def _apply(
-        self, name: str, reader: JournalReader, before: Position, first: Batch, *, alone: bool = False
-    ) -> Applied:
+    def _apply(self, name: str, reader: JournalReader, before: Position, first: Batch) -> Applied:
         duplicates = False
         for _ in range(2):
-            batches = self._batches(name, reader, first, alone=alone)
+            batches = self._batches(reader, first)
             try:
                 return self._applier.apply(name, batches, look_for_duplicates=duplicates)
             except apsw.ConstraintError:
@@ -175,10 +106,8 @@ class Follower:
                 if not _is_the_datas_fault(error):
                     raise
                 break
-            self._drop_ahead()
             self._rewind(reader, before)
-            first, alone = reader.read(BATCH_RECORDS), False
-        self._drop_ahead()
+            first = reader.read(BATCH_RECORDS)
         return self._apply_around(name, reader, before)
 
     def _apply_around(self, name: str, reader: JournalReader, before: Position) -> Applied:
@@ -200,7 +129,7 @@ class Follower:
                 because = type(error).__name__
                 return self._applier.apply(name, [batch], look_for_duplicates=True, leave_out_because=because)
 
-    def _batches(self, name: str, reader: JournalReader, batch: Batch, *, alone: bool) -> Iterator[Batch]:
+    def _batches(self, reader: JournalReader, batch: Batch) -> Iterator[Batch]:
         """Yield what one transaction takes: everything there is, up to a limit."""
         count = 0
         while True:
@@ -208,7 +137,7 @@ class Follower:
                 copy_gap(reader.folder, gap, self._quarantine)
             yield batch
             count += weight(batch)
-            if alone or len(batch.entries) < BATCH_RECORDS or count >= TRANSACTION_RECORDS:
+            if len(batch.entries) < BATCH_RECORDS or count >= TRANSACTION_RECORDS:
                 return
             batch = reader.read(BATCH_RECORDS)
 
@@ -242,7 +171,6 @@ class Follower:
                     remove_writer(self._journal / name, position)
                     continue
                 self._readers[name] = self._make_reader(self._journal / name, position)
-                self._maybe_behind.add(name)
         self._looked_at_ns = changed_ns
 
 

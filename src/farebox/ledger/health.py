@@ -38,7 +38,6 @@ class LedgerHealth(msgspec.Struct, kw_only=True):
     lost_exchanges: int = 0
     """Records a writer could not keep, and how many of them were the end of an exchange."""
     undecodable: int = 0
-    unpriced_calls: int = 0
 
     @property
     def complete(self) -> bool:
@@ -62,9 +61,6 @@ def read(connection: Connection) -> Known | None:
     if last:
         health.last_seq, health.last_recorded_at_ns = last
     health.in_flight = connection.execute("SELECT count(*) FROM pending").fetchone()[0]
-    health.unpriced_calls = connection.execute(
-        "SELECT coalesce(sum(unpriced), 0) FROM hour_value WHERE dimension = 0"
-    ).fetchone()[0]
     for kind, count, records, exchanges in connection.execute(
         "SELECT kind, count(*), sum(coalesce(json_extract(detail, '$.records'), 0)), "
         "sum(coalesce(json_extract(detail, '$.exchanges'), 0)) FROM mark GROUP BY kind"

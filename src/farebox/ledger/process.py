@@ -11,7 +11,6 @@ import signal
 import threading
 import time
 from collections.abc import Generator
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -24,10 +23,9 @@ from farebox.errors import FareboxError, LedgerError, LedgerLockedError
 from farebox.home import Home, replace_private
 from farebox.journal.folders import stored_ends
 from farebox.journal.wake import Sleeper, Waker
-from farebox.ledger.ahead import BATCH_RECORDS, Ahead
-from farebox.ledger.apply import Applier
+from farebox.ledger.append.applier import Applier
 from farebox.ledger.database import open_writer
-from farebox.ledger.follow import Follower
+from farebox.ledger.follow import BATCH_RECORDS, Follower
 from farebox.pricing import load_book
 from farebox.pricing.watching import PriceWatch
 
@@ -41,11 +39,9 @@ _LOOK_EVERY_S = 0.5
 """How long to sleep when nobody wakes us: whoever stores something does, but may be unable to."""
 _LOOK_EVERY_UNWOKEN_S = 0.1
 _GATHER_S = 0.02
-"""How long to let records come together once there are some: rows share transactions and sums."""
+"""How long to let records come together once there are some: rows share transactions."""
 _PRICES_EVERY_S = 0.25
 
-_SETTLED_PER_COMMAND = 10
-_SETTLE_EVERY_S = 1.0
 _RETRY_S = 0.5
 _LOCK_TRIES, _LOCK_PAUSE_S = 10, 0.02
 log = logging.getLogger("farebox.ledger")
@@ -100,7 +96,7 @@ def catch_up(home: Home, config: Config) -> int:
             try:
                 book = load_book(config.pricing, home.cache, contracts=config.contracts, state=home.path)
                 applier = Applier(connection, book)
-                follower = Follower(home, applier, ahead=partial(Ahead, home, str(config.file or "")))
+                follower = Follower(home, applier)
                 ends = stored_ends(home.journal)  # traffic may go on for ever, a command may not
                 done = 0
                 while count := follower.step():
@@ -108,9 +104,6 @@ def catch_up(home: Home, config: Config) -> int:
                     if not follower.is_behind(ends):
                         break
                 follower.close()
-                for _ in range(_SETTLED_PER_COMMAND):
-                    if not applier.settle():
-                        break
                 return done
             finally:
                 connection.close()
@@ -153,7 +146,7 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
     try:
         watch = PriceWatch(home.path, Path(config.file) if config.file else None, home.cache)
         applier = Applier(connection, watch.current())
-        follower = Follower(home, applier, ahead=partial(Ahead, home, str(config.file or "")))
+        follower = Follower(home, applier)
         about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}
         replace_private(run_file, msgspec.json.encode(about))
         settle_memory()
@@ -169,7 +162,7 @@ def _follow(
     follower: Follower, applier: Applier, stop: threading.Event, watch: PriceWatch, sleeper: Sleeper
 ) -> None:
     look_every_s = _LOOK_EVERY_S if sleeper.is_listening else _LOOK_EVERY_UNWOKEN_S
-    settle_at = prices_at = 0.0
+    prices_at = 0.0
     trouble = ""
     while True:
         stopping, now = stop.is_set(), time.monotonic()
@@ -179,8 +172,6 @@ def _follow(
                 prices_at = now + _PRICES_EVERY_S
             busy = follower.step()
             applier.checkpoint_if_due()
-            if not stopping and now >= settle_at:
-                settle_at = 0.0 if applier.settle() else now + _SETTLE_EVERY_S
         except (apsw.Error, OSError) as error:
             log.warning("the ledger cannot be written, the journal keeps everything: %s", error)
             if stopping or stop.wait(_RETRY_S):
@@ -201,4 +192,4 @@ def _follow(
         if busy:
             stop.wait(_GATHER_S)
         else:
-            sleeper.sleep(look_every_s if settle_at else 0.0)
+            sleeper.sleep(look_every_s)

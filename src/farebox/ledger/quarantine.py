@@ -17,7 +17,7 @@ from farebox.clock import now_ns
 from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.records import Mark
-from farebox.ledger.requests import submit
+from farebox.ledger.commands import submit
 
 RECOVERED = "recovered"
 """The mark that so many records which were left out have been delivered again."""

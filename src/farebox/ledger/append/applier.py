@@ -1,0 +1,375 @@
+"""Turn journal records into rows: rate, append and move on, in one transaction.
+
+A row exists exactly once because the position in the journal is committed with it, and because
+the event's own id is unique for ever. An exchange that was begun by a writer that died is
+appended as `unknown`, with what its last `Partial` said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from farebox.clock import now_ns
+from farebox.errors import LedgerError
+from farebox.journal import records
+from farebox.journal.reader import Batch, Entry, Position
+from farebox.journal.records import Done
+from farebox.ledger.append.bill_once import BillOnce
+from farebox.ledger.append.blocks import CALL_AT, Blocks
+from farebox.ledger.append.entry import entry_of
+from farebox.ledger.append.judgement import Judged, done_of, event_id_of, judge
+from farebox.ledger.append.pending import Pending, as_unknown
+from farebox.ledger.block_detail import encode_detail
+from farebox.ledger.call_store import has_content
+from farebox.ledger.chain import link
+from farebox.ledger.corrections.contract_months import ContractMonths
+from farebox.ledger.corrections.corrector import CORRECTING, Corrector
+from farebox.ledger.database import Connection
+from farebox.ledger.incidents import Incidents
+from farebox.pricing.facts import RatedPart
+from farebox.pricing.quotation import month_of
+from farebox.pricing.tiers import MonthToDate
+from farebox.wire.facts import Extraction, Part
+
+
+class Book(Protocol):
+    """What is asked of a price book."""
+
+    def rate(
+        self,
+        part: Part,
+        *,
+        occurred_at_ns: int,
+        completeness: str,
+        billable: bool,
+        attribution: Mapping[str, str] | None = None,
+        so_far: Mapping[str, MonthToDate] | None = None,
+    ) -> RatedPart:
+        """Return `part` in money."""
+        ...
+
+
+class Applied(NamedTuple):
+    """What one transaction did."""
+
+    rows: int
+    records: int
+    last: Batch | None
+    """The batch whose end is the new position."""
+    left_out: list[Entry]
+    """Records nothing could be made of, each of them marked."""
+
+
+class Applier:
+    """Holds the head of the chain and what is pending; the only one that writes rows."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        book: Book,
+        *,
+        clock: Callable[[], int] = now_ns,
+        dedupe: bool = True,
+    ) -> None:
+        """`dedupe=False` exists for the negative control of the tests and is reachable only here."""
+        self._connection = connection
+        self._book = book
+        self._clock = clock
+        self._dedupe = dedupe
+        self._blocks = Blocks(connection, clock)
+        self._marks = Incidents(connection, clock)
+        self._pending = Pending(connection)
+        self._months = ContractMonths(connection)
+        self._billing = BillOnce(connection)
+        self._left_out: list[Entry] = []
+        self._corrector = Corrector(connection, self._blocks, self._months)
+        self._load()
+
+    @property
+    def seq(self) -> int:
+        """The newest row's number."""
+        return self._blocks.seq
+
+    def position(self, writer: str) -> tuple[Position, bool]:
+        """Return how far `writer` has been applied, and whether that is all of it."""
+        row = self._connection.execute(
+            "SELECT segment, offset, seq, finished FROM applied WHERE writer = ?", (writer,)
+        ).fetchone()
+        return (Position(*row[:3]), bool(row[3])) if row else (Position(), False)
+
+    def apply(
+        self,
+        writer: str,
+        batches: Iterable[Batch],
+        *,
+        look_for_duplicates: bool = False,
+        leave_out_because: str | None = None,
+    ) -> Applied:
+        """Append what `batches` of one writer hold, all of it or nothing.
+
+        With `leave_out_because` records are marked as undecodable for this reason and not read.
+
+        Raises:
+            apsw.ConstraintError: An event was delivered before. Rare, so ids are looked up one
+                by one only when asked to: apply the same batches again and ask.
+            apsw.Error: The file could not be written. Try again later.
+        """
+        before, last, count = self.seq, None, 0
+        self._left_out = []
+        try:
+            with self._connection:
+                self._billing.begin()
+                for batch in batches:
+                    last, count = batch, count + len(batch.entries) + len(batch.gaps)
+                    self._take(writer, batch, leave_out_because, look_for_duplicates)
+                if last:
+                    self._months.write()
+                    self._pending.write()
+                    self._corrector.calibrations.write()
+                    self._write_position(writer, last)
+                if self._marks.has_many_since_checkpoint(self.seq):
+                    self._marks.checkpoint(self.seq, self._blocks.head)
+        except BaseException:
+            self._load()
+            raise
+        return Applied(self.seq - before, count, last, self._left_out)
+
+    def check_book(self, entries: Iterable[Entry]) -> None:
+        """Tell whose fault it is that no row can be made of these records.
+
+        Raises:
+            LedgerError: The price book cannot rate even an ordinary call of the same model.
+        """
+        for _, record_type, payload in entries:
+            if record_type != records.DONE:
+                continue
+            done = records.decode_done(payload)
+            model = done.extraction.request_model
+            part = Part(
+                provider=done.provider,
+                request_model=model,
+                response_model=model,
+                quantities={"input_uncached": 1, "output_text": 1},
+            )
+            extraction = Extraction(parts=(part,), completeness="final")
+            usual = msgspec.structs.replace(done, extraction=extraction)
+            try:
+                self._rate_all([Judged(usual, True, None)])
+            except Exception as error:
+                raise LedgerError(
+                    f"prices cannot be computed, not even for an ordinary call of {done.provider}/{model} "
+                    f"({type(error).__name__}: {error}); nothing is appended until that is mended, the "
+                    "journal keeps everything"
+                ) from error
+            finally:
+                self._months.forget()
+
+    def checkpoint_if_due(self) -> None:
+        """Write a checkpoint when the last one is a minute old and there is something new."""
+        if self._marks.is_checkpoint_old(self.seq):
+            try:
+                with self._connection:
+                    self._marks.checkpoint(self.seq, self._blocks.head)
+            except BaseException:
+                self._load()
+                raise
+
+    def use(self, book: Book) -> None:
+        """Rate by another book from now on."""
+        self._book = book
+
+    # -- one transaction --
+
+    def _take(
+        self,
+        writer: str,
+        batch: Batch,
+        leave_out_because: str | None,
+        look_for_duplicates: bool,
+    ) -> None:
+        """Append what a batch holds, as it was read."""
+        self._marks.gaps(writer, batch.gaps)
+        if leave_out_because is None:
+            rows = self._read(writer, batch.entries)
+        else:
+            rows = []
+            for entry in batch.entries:
+                self._leave_out(writer, entry, leave_out_because)
+        if batch.finished:
+            buried = self._bury(writer, rows)
+            if look_for_duplicates:
+                rate = leave_out_because is not None
+                buried = [row for row in buried if self._can_be_stored(writer, row, rate=rate)]
+            rows += buried
+        if look_for_duplicates and self._dedupe:
+            rows = [row for row in rows if self._is_new(row.done, writer)]
+        self._append(rows)
+        self._correct()
+
+    def _read(self, writer: str, entries: Iterable[Entry]) -> list[Judged]:
+        rows: list[Judged] = []
+        seen: set[bytes] = set()
+        begun_here: dict[bytes, bytes] = {}
+        for seq, record_type, payload in entries:
+            try:
+                if record_type == records.DONE:
+                    done = done_of(payload)
+                    if begun_here.pop(done.event_id, None) is None:
+                        self._pending.settle(done.event_id)
+                    if done.event_id in seen and self._dedupe and _is_among(rows, done):
+                        continue
+                    seen.add(done.event_id)
+                    rows.append(judge(done))
+                elif record_type == records.INTENT:
+                    event_id = event_id_of(payload)
+                    if event_id not in seen:
+                        begun_here[event_id] = payload
+                elif record_type == records.PARTIAL:
+                    event_id = event_id_of(payload)
+                    if event_id in begun_here:
+                        self._pending.begin(writer, event_id, begun_here.pop(event_id))
+                    self._pending.go_on(event_id, payload)
+                elif record_type in CORRECTING:
+                    self._corrector.ask(writer, record_type, payload)
+                elif record_type == records.MARK:
+                    mark = records.decode_mark(payload)
+                    self._marks.write(writer, mark.kind, {"at_ns": mark.at_ns, **mark.detail})
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                # One record nobody can read must not stop those behind it.
+                self._leave_out(writer, (seq, record_type, payload), str(error))
+        for event_id, intent in begun_here.items():
+            self._pending.begin(writer, event_id, intent)
+        return rows
+
+    def _bury(self, writer: str, ended: Sequence[Judged]) -> list[Judged]:
+        """Return a row for everything a dead writer had begun and nobody saw the end of.
+
+        An intent may come behind its own end, where records were stored a second time.
+        """
+        rows: list[Judged] = []
+        for event_id, begun in self._pending.take_all(writer):
+            try:
+                done = as_unknown(begun)
+                if self._dedupe and (_is_among(ended, done) or not self._is_new(done)):
+                    continue
+                rows.append(judge(done))
+            except msgspec.MsgspecError as error:
+                self._marks.undecodable(writer, str(error), event_id=event_id.hex())
+        return rows
+
+    def _can_be_stored(self, writer: str, row: Judged, *, rate: bool) -> bool:
+        """Tell whether a call makes a row, and mark it where it does not."""
+        rated: list[RatedPart] = []
+        try:
+            if rate:
+                (rated,) = self._rate_all([row])
+            trial = entry_of(row._replace(done=msgspec.structs.replace(row.done)), rated)
+            encode_detail([trial.record], [trial.rating])
+            plain = [each for each in trial.values if not isinstance(each, tuple)]
+            plain += trial.values[CALL_AT["call_class"]]
+            self._connection.execute(f"SELECT {', '.join('?' * len(plain))}", plain)
+        except (ValueError, ArithmeticError, TypeError) as error:
+            self._marks.undecodable(writer, type(error).__name__, event_id=row.done.event_id.hex())
+            return False
+        finally:
+            if rate:
+                self._months.forget()  # rated for the sake of trying: the month has not seen it
+        return True
+
+    def _is_new(self, done: Done, writer: str = "") -> bool:
+        """Tell whether a call is not in the record; mark it where it is there with another content."""
+        if not self._dedupe:
+            return True
+        found = self._connection.execute(
+            "SELECT seq FROM call WHERE event_id = ? AND revision = 0 "
+            "AND source = (SELECT id FROM source WHERE name = ?)",
+            (done.event_id, done.source),
+        ).fetchone()
+        if found is not None and writer and not has_content(self._connection, found[0], done):
+            self._marks.write(writer, "conflict", {"event_id": done.event_id.hex(), "call": found[0]})
+        return found is None
+
+    def _append(self, rows: Sequence[Judged]) -> None:
+        if not rows:
+            return
+        # One step for all rows, then the next: each step's code and data stay in the cache.
+        rows = self._billing.judged(rows, self.seq)
+        money = self._rate_all(rows)
+        self._blocks.append([entry_of(row, rated) for row, rated in zip(rows, money, strict=True)])
+        self._corrector.consider(rows, self.seq)
+
+    def _correct(self) -> None:
+        """Append the corrections that were asked for, or that the newest calls make necessary."""
+        self._corrector.complete(self._billing.completed)
+        if self._corrector.is_asked:
+            self._corrector.apply(self._book, self._marks.write)
+
+    def _rate_all(self, rows: Sequence[Judged]) -> list[list[RatedPart]]:
+        if getattr(self._book, "has_contracts", False):
+            return [self._rate_agreed(row) for row in rows]
+        rate = self._book.rate
+        return [
+            [
+                rate(
+                    part,
+                    occurred_at_ns=done.occurred_at_ns,
+                    completeness=done.extraction.completeness,
+                    billable=billable,
+                )
+                for part in done.extraction.parts
+            ]
+            for done, billable, _ in rows
+        ]
+
+    def _rate_agreed(self, row: Judged) -> list[RatedPart]:
+        """Rate where contracts decide: who asked, and what their month has seen."""
+        done = row.done
+        asking = done.attribution
+        if done.key_fingerprint:
+            asking = {**asking, "key": done.key_fingerprint}
+        month = month_of(done.occurred_at_ns)
+        rated: list[RatedPart] = []
+        for part in done.extraction.parts:
+            money = self._book.rate(
+                part,
+                occurred_at_ns=done.occurred_at_ns,
+                completeness=done.extraction.completeness,
+                billable=row.billable,
+                attribution=asking,
+                so_far=self._months.so_far(month),
+            )
+            if money.month is not None:
+                self._months.add(money.month)
+            rated.append(money)
+        return rated
+
+    # -- what is written beside the rows --
+
+    def _write_position(self, writer: str, batch: Batch) -> None:
+        values = (writer, *batch.position, int(batch.finished), self.seq)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO applied VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*values, link(self._blocks.head, values)),
+        )
+
+    def _leave_out(self, writer: str, entry: Entry, because: str) -> None:
+        """Mark a record nothing can be made of; who called `apply` keeps its bytes."""
+        self._marks.undecodable(writer, because, seq=entry[0], type=entry[1])
+        self._left_out.append(entry)
+
+    def _load(self) -> None:
+        """Take everything from the file: at the start, and after a transaction that failed."""
+        self._blocks.load()
+        self._marks.load()
+        self._pending.load()
+        self._billing.load()
+        self._months.forget()
+        self._corrector.load()
+
+
+def _is_among(rows: Iterable[Judged], done: Done) -> bool:
+    identity = done.event_id, done.source
+    return any((row.done.event_id, row.done.source) == identity for row in rows)

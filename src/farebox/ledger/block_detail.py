@@ -1,0 +1,105 @@
+"""What is read only of single rows, block by block: their records, and what was decided about them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from farebox.errors import LedgerError
+from farebox.ledger.database import Connection
+
+_PLAIN, _ZSTD = b"\0", b"\1"
+_COMPRESSED_BYTES_MIN = 4_000
+_COMPRESSION_LEVEL = -1
+"""Faster than writing what it saves; higher levels save a tenth more."""
+_UNPACKED_BYTES_MAX = 1 << 28
+
+_AROUND = "SELECT first_seq, last_seq, detail FROM block WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1"
+
+_encode = msgspec.msgpack.Encoder(decimal_format="string").encode
+
+
+class _Detail(msgspec.Struct, array_like=True):
+    records: list[bytes]
+    ratings: list[msgspec.Raw]
+
+
+_decode = msgspec.msgpack.Decoder(_Detail).decode
+
+
+def encode_detail(records: Sequence[bytes], ratings: Sequence[Any]) -> bytes:
+    """Return records and ratings as a block stores them: compressed where there is enough of them."""
+    data = _encode((records, ratings))
+    if len(data) < _COMPRESSED_BYTES_MIN:
+        return _PLAIN + data
+    return _ZSTD + _compressor().compress(data)
+
+
+def decode_detail(detail: bytes) -> tuple[list[bytes], list[msgspec.Raw]]:
+    """Return the records and the ratings in a block's detail.
+
+    Raises:
+        LedgerError: Nothing can be made of it.
+    """
+    try:
+        found = _decode(_unpacked(detail))
+    except msgspec.MsgspecError as error:
+        raise LedgerError(f"a block of calls is not as it was written: {error}") from error
+    return found.records, found.ratings
+
+
+class Details:
+    """Records and ratings of single rows; the block that was looked into last is kept."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._first, self._last = 1, 0
+        self._records: list[bytes] = []
+        self._ratings: list[msgspec.Raw] = []
+
+    def of(self, seq: int) -> tuple[bytes, bytes]:
+        """Return the record and the encoded rating of a row.
+
+        Raises:
+            LedgerError: It has none, or nothing can be made of its block.
+        """
+        if not self._first <= seq <= self._last:
+            row = self._connection.execute(_AROUND, (seq,)).fetchone()
+            if row is None or row[1] < seq:
+                raise LedgerError(f"row {seq} has no block; run farebox verify")
+            self._records, self._ratings = decode_detail(row[2])
+            self._first, self._last = row[:2]
+        at = seq - self._first
+        if at >= len(self._records) or at >= len(self._ratings):
+            raise LedgerError(f"row {seq} is not in its block; run farebox verify")
+        return self._records[at], bytes(self._ratings[at])
+
+
+def _unpacked(detail: bytes) -> bytes:
+    if detail[:1] == _PLAIN:
+        return detail[1:]
+    import zstandard
+
+    try:
+        if detail[:1] != _ZSTD or zstandard.frame_content_size(detail[1:]) > _UNPACKED_BYTES_MAX:
+            raise LedgerError("a block of calls is not as it was written")
+        return _decompressor().decompress(detail[1:])
+    except zstandard.ZstdError as error:
+        raise LedgerError(f"a block of calls is not as it was written: {error}") from error
+
+
+@functools.cache
+def _compressor() -> Any:
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
+
+
+@functools.cache
+def _decompressor() -> Any:
+    import zstandard
+
+    return zstandard.ZstdDecompressor()

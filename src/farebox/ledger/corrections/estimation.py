@@ -1,0 +1,142 @@
+"""Say what a call without usage may have used, between which bounds, and what that rests on.
+
+The best there is counts: tokens counted by the model's own vocabulary, then what the record's own measured
+calls of the same model used per byte, then characters, then bytes. An estimate is a correction, so that
+the real count can take its place. What a provider stated, a zero included, stands.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from farebox.estimating.rules import Range, divided, rules
+from farebox.journal.records import Done, Estimate
+from farebox.ledger.append.entry import money_of, rating_of, token_totals
+from farebox.ledger.call_store import StoredCall
+from farebox.ledger.corrections.calibration import Calibrations, Ratio
+from farebox.ledger.corrections.correction import ESTIMATE, Bounds, Change, Correction
+from farebox.ledger.corrections.rerating import Rerating
+from farebox.wire.facts import OUTPUT_LEAVES, Extraction, Part
+
+_RANK = {"tokenizer": 4, "calibrated": 3, "text": 2, "default": 1}
+
+
+def is_wanted(done: Done, *, billable: bool) -> bool:
+    """Tell whether a call's tokens are charged and not known, and an answer had begun."""
+    return billable and bool(done.extraction.lacks) and 200 <= done.status < 300
+
+
+class Estimation:
+    """Makes estimates for calls of one record, by how it is calibrated."""
+
+    def __init__(self, calibrations: Calibrations) -> None:
+        self._calibrations = calibrations
+
+    def by_bytes(self, call: StoredCall, rerating: Rerating) -> Change | None:
+        """Estimate a call from how many bytes passed."""
+        done = call.done
+        calibration = self._calibrations.of(done)
+        method = f"calibrated:{calibration.calls}" if calibration is not None else "default:bytes"
+        ratios = (calibration.input, calibration.output) if calibration is not None else (None, None)
+        found = Estimate(
+            event_id=done.event_id,
+            source=done.source,
+            at_ns=0,
+            method=method,
+            input=_side(done, "input", done.request_bytes, ratios[0]),
+            output=_side(done, "output", done.response_bytes, ratios[1]),
+        )
+        return self.change(call, found, rerating)
+
+    def change(self, call: StoredCall, found: Estimate, rerating: Rerating) -> Change | None:
+        """Return the correction that an estimate makes of a call, None where what stands is better."""
+        if not is_wanted(call.done, billable=bool(call.billable)) or call.completeness == "final":
+            return None
+        usage = None if call.correction is None else call.correction.usage
+        if usage is not None and _rank(found.method) <= _rank(_method(usage)):
+            return None
+        extraction = call.done.extraction
+        ranges = _ranges(extraction, found)
+        if ranges is None:
+            return None
+        low, guess, high = (_with(extraction, ranges, at) for at in range(3))
+        rated = rerating.rate_parts(call, guess.parts, "estimated")
+        money = money_of(rated, billable=True)
+        ends = [
+            money_of(rerating.rate_bound(call, each.parts), billable=True).cost_pico for each in (low, high)
+        ]
+        lows, highs = token_totals(low.parts), token_totals(high.parts)
+        bounds = Bounds(found.method, lows[0], highs[0], lows[3], highs[3], ends[0], ends[1])
+        estimated = msgspec.structs.replace(
+            guess, completeness="estimated", flags=(*extraction.flags, f"estimated:{found.method}")
+        )
+        because = f"{extraction.reason or 'no usage'}: {found.method}"
+        return Change(
+            call,
+            "estimated",
+            money.cost_state,
+            money.cost_pico,
+            money.charge_pico,
+            token_totals(guess.parts),
+            rating_of(rated, money, None, ()),
+            Correction(ESTIMATE, because, None, bounds, estimated),
+        )
+
+
+def _side(done: Done, side: str, count: int, ratio: Ratio | None) -> Range | None:
+    """Return the tokens of so many bytes: by the model's own calls, else by recorded traffic."""
+    if ratio is not None:
+        return ratio.of(count)
+    rule = rules().of_bytes(done.surface, side, streamed=done.extraction.streamed)
+    return divided(count, rule.at) if rule is not None else None
+
+
+def _rank(method: str) -> int:
+    return _RANK.get(method.partition(":")[0], 0)
+
+
+def _method(extraction: Extraction) -> str:
+    """Return how the usage that counts was estimated; a measured one is better than all."""
+    if extraction.completeness != "estimated":
+        return "tokenizer:"
+    named = [flag for flag in extraction.flags if flag.startswith("estimated:")]
+    return named[-1].partition(":")[2] if named else ""
+
+
+_NOTHING: Range = (0, 0, 0)
+
+
+def _ranges(extraction: Extraction, found: Estimate) -> tuple[Range, Range] | None:
+    """Return what is to be added on each side; None where nothing is known of one that lacks."""
+    asked = answered = _NOTHING
+    if "input" in extraction.lacks:
+        if found.input is None:
+            return None
+        asked = found.input
+    if "output" in extraction.lacks or "more_output" in extraction.lacks:
+        if found.output is None:
+            return None
+        answered = found.output
+        if "more_output" in extraction.lacks:
+            seen = sum(part.output_tokens for part in extraction.parts)
+            answered = (0, max(answered[1] - seen, 0), max(answered[2] - seen, 0))
+    if extraction.reason in _MAYBE_NOTHING:
+        asked, answered = (0, *asked[1:]), (0, *answered[1:])
+    return asked, answered
+
+
+_MAYBE_NOTHING = frozenset(("error_in_stream",))
+"""Ends for which a provider may charge nothing at all."""
+
+
+def _with(extraction: Extraction, ranges: tuple[Range, Range], at: int) -> Extraction:
+    """Return an extraction with one end of the ranges added to its first part."""
+    first: Part = extraction.parts[0]
+    quantities = dict(first.quantities)
+    if "input" in extraction.lacks:
+        quantities["input_uncached"] = quantities.get("input_uncached", 0) + ranges[0][at]
+    if len(extraction.lacks) > 1 or extraction.lacks != ("input",):
+        leaf = next((leaf for leaf in OUTPUT_LEAVES if leaf in quantities), "output_text")
+        quantities[leaf] = quantities.get(leaf, 0) + ranges[1][at]
+    part = msgspec.structs.replace(first, quantities=quantities)
+    return msgspec.structs.replace(extraction, parts=(part, *extraction.parts[1:]))

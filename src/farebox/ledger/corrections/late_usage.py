@@ -1,0 +1,45 @@
+"""Correct a call that saw a part of its usage by an exchange that fetched the whole of it later."""
+
+from __future__ import annotations
+
+from farebox.clock import uuid_text
+from farebox.journal.records import Done
+from farebox.ledger.append.entry import money_of, rating_of, token_totals
+from farebox.ledger.call_store import StoredCall, read_calls
+from farebox.ledger.corrections.correction import MEASURED, Change, Correction
+from farebox.ledger.corrections.rerating import Rerating
+from farebox.ledger.database import Connection
+
+
+def correct_late_usage(
+    connection: Connection, rerating: Rerating, event_id: bytes, done: Done
+) -> Change | None:
+    """Return what makes of the call `event_id` what `done` saw; None where it stands as it is."""
+    calls = read_calls(connection, "o.event_id = ? ORDER BY o.seq LIMIT 1", (event_id,))
+    if not calls or calls[0].completeness == "final":
+        return None
+    (now,) = calls
+    if not now.billable:
+        return _billed_elsewhere(now, f"billed with {uuid_text(done.event_id)}")
+    extraction = done.extraction
+    rated = rerating.rate_parts(now, extraction.parts, extraction.completeness)
+    money = money_of(rated, billable=True)
+    return Change(
+        now,
+        extraction.completeness,
+        money.cost_state,
+        money.cost_pico,
+        money.charge_pico,
+        token_totals(extraction.parts),
+        rating_of(rated, money, None, ()),
+        Correction(MEASURED, f"seen whole by {uuid_text(done.event_id)}", None, None, extraction),
+    )
+
+
+def _billed_elsewhere(now: StoredCall, because: str) -> Change | None:
+    """Return what makes of a call that began something unknown one that cost nothing itself."""
+    if now.cost_state != "unknown":
+        return None
+    usage = None if now.correction is None else now.correction.usage
+    correction = Correction(MEASURED, because, None, None, usage)
+    return Change(now, now.completeness, "free", 0, 0, now.tokens, now.rating, correction)
