@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from farebox.clock import uuid7
 from farebox.home import Home
@@ -11,7 +11,7 @@ from farebox.journal import records
 from farebox.journal.reader import Batch, Entry, Position
 from farebox.journal.records import Done, Intent, Partial
 from farebox.ledger.append.applier import Applier
-from farebox.ledger.database import Connection, open_writer
+from farebox.ledger.database import Connection, open_reader, open_writer
 from farebox.pricing.facts import CostLine, RatedPart
 from farebox.wire.facts import Extraction, Part
 
@@ -146,3 +146,26 @@ class TestLedger:
     def append(self, *exchanges: Done) -> int:
         """Append these exchanges in one batch."""
         return self.applier.apply("proxy-test", [batch(*exchanges)]).rows
+
+
+class Sums(NamedTuple):
+    """What the rows of a record come to: signed figures added up one by one."""
+
+    calls: int
+    unpriced_calls: int
+    cost_pico: int
+    charge_pico: int
+    input_tokens: int
+
+
+def sums_of(home: Home) -> Sums:
+    """Add up a record's rows."""
+    connection = open_reader(home)
+    if connection is None:
+        return Sums(0, 0, 0, 0, 0)
+    rows = connection.execute(
+        "SELECT sign, sign * (cost_state IN ('unpriced', 'unknown')), coalesce(cost_pico, 0), "
+        "coalesce(charge_pico, 0), input_tokens FROM call JOIN call_class k ON k.id = call_class"
+    ).fetchall()
+    connection.close()
+    return Sums(*map(sum, zip(*rows, strict=True))) if rows else Sums(0, 0, 0, 0, 0)

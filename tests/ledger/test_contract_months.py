@@ -7,8 +7,8 @@ from calls import NOON, TestLedger, batch, done
 
 from farebox import yamltext
 from farebox.home import Home
-from farebox.ledger.contract_months import ContractMonths
-from farebox.ledger.reader import Filter, LedgerReader
+from farebox.ledger.calls import LedgerReader
+from farebox.ledger.corrections.contract_months import ContractMonths
 from farebox.pricing import load_book
 from farebox.pricing.book import PriceBook
 from farebox.pricing.facts import MonthShare
@@ -51,7 +51,7 @@ def test_the_third_call_of_a_month_is_at_the_next_tier_across_batches_and_restar
     ledger.append(*calls[1:3])
     restarted = type(ledger.applier)(ledger.connection, book(TIERS))
     restarted.apply("proxy-test", [batch(calls[3], done(NOON + 9, attribution={"customer": "other"}))])
-    rows = list(LedgerReader(home).export(Filter()))
+    rows = list(LedgerReader(home).export())
     assert [row.charge_pico for row in rows[:4]] == [3 * USD, 3 * USD, 1 * USD, 1 * USD]
     assert rows[4].charge_pico == rows[4].cost_pico
     assert [row.parts[0].charge_contract for row in rows] == ["acme#1"] * 4 + [None]
@@ -64,7 +64,7 @@ def test_a_contract_for_a_key_makes_the_contracted_cost_of_its_calls(ledger: Tes
     ours = msgspec.structs.replace(done(NOON), key_fingerprint="ab12")
     theirs = msgspec.structs.replace(done(NOON + 1), key_fingerprint="zz99")
     ledger.append(ours, theirs)
-    first, second = LedgerReader(home).export(Filter())
+    first, second = LedgerReader(home).export()
     assert first.list_cost_pico is not None
     assert first.cost_pico == first.list_cost_pico * 8 // 10 == first.parts[0].contracted_cost_pico
     assert first.parts[0].contract == "deal#1"
@@ -77,6 +77,6 @@ def test_a_new_book_prices_later_calls_and_leaves_earlier_rows(ledger: TestLedge
     ledger.append(done(NOON))
     ledger.applier.use(book("", price="20"))
     ledger.append(done(NOON + 1))
-    first, second = LedgerReader(home).export(Filter())
+    first, second = LedgerReader(home).export()
     assert first.cost_pico is not None
     assert second.cost_pico == 2 * first.cost_pico

@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from calls import NOON, TestLedger, batch, done, intent_of
+from calls import NOON, TestLedger, batch, done, intent_of, sums_of
 
 from farebox.journal import records
 from farebox.journal.records import Done, Partial
 from farebox.journal.writer import JournalWriter
 from farebox.ledger import verify
+from farebox.ledger.calls import LedgerReader
 from farebox.ledger.follow import Follower
-from farebox.ledger.reader import Filter, LedgerReader
 from farebox.wire.facts import Extraction, Part
 
 
@@ -52,9 +52,9 @@ def test_an_exchange_counts_once_in_whatever_order_its_records_come(ledger: Test
     followers[0].close()
     follow(Follower(ledger.home, ledger.applier))
     reader = LedgerReader(ledger.home)
-    rows = list(reader.export(Filter()))
+    rows = list(reader.export())
     assert len({row.event_id for row in rows}) == len(rows) == 45
-    assert reader.totals(Filter()).calls == 45
+    assert sums_of(ledger.home).calls == 45
     assert reader.health().in_flight == 0 and reader.health().undecodable == 0
     assert verify(ledger.home).ok
     assert not any(ledger.home.journal.iterdir())
@@ -63,7 +63,7 @@ def test_an_exchange_counts_once_in_whatever_order_its_records_come(ledger: Test
 def test_an_intent_behind_its_end_is_no_second_call_when_the_writer_is_dead(ledger: TestLedger) -> None:
     exchange = done()
     ledger.applier.apply("w", [batch(exchange, intent_of(exchange), finished=True)])
-    (row,) = LedgerReader(ledger.home).calls(Filter())
+    (row,) = LedgerReader(ledger.home).newest(10_000)
     assert row.outcome == "completed"
 
 
@@ -77,7 +77,7 @@ def test_an_intent_stored_again_keeps_what_was_seen_of_the_stream(ledger: TestLe
     seen = Partial(event_id=exchange.event_id, at_ns=NOON, extraction=exchange.extraction)
     ledger.applier.apply("w", [batch(intent_of(exchange), seen)])
     ledger.applier.apply("w", [batch(intent_of(exchange), finished=True)])
-    (row,) = LedgerReader(ledger.home).calls(Filter())
+    (row,) = LedgerReader(ledger.home).newest(10_000)
     assert (row.completeness, row.input_tokens) == ("final", 10)
 
 
@@ -116,7 +116,7 @@ def test_one_odd_value_stops_nothing_behind_it(ledger: TestLedger, odd: str, fin
     follow(Follower(ledger.home, ledger.applier))
     reader = LedgerReader(ledger.home)
     marks = ledger.connection.execute("SELECT detail FROM mark WHERE kind = 'undecodable'").fetchall()
-    rows = list(reader.export(Filter()))
+    rows = list(reader.export())
     assert len(rows) + len(marks) == 1_401
     assert {row.event_id.replace("-", "") for row in rows} >= {e.event_id.hex() for e in (*before, *after)}
     if marks:
@@ -134,6 +134,6 @@ def test_an_odd_beginning_of_a_dead_writer_is_marked_and_the_others_become_rows(
     writer.close()
     follow(Follower(ledger.home, ledger.applier))
     reader = LedgerReader(ledger.home)
-    assert [row.outcome for row in reader.calls(Filter())] == ["unknown", "unknown"]
+    assert [row.outcome for row in reader.newest(10_000)] == ["unknown", "unknown"]
     assert reader.health().undecodable == 1
     assert not writer.folder.exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calls import NOON, OnePriceBook, TestLedger, done, intent_of
+from calls import NOON, OnePriceBook, TestLedger, done, intent_of, sums_of
 
 from farebox.config import Config
 from farebox.errors import LedgerError
@@ -16,10 +16,10 @@ from farebox.journal import records
 from farebox.journal.folders import segment_numbers
 from farebox.journal.writer import JournalWriter
 from farebox.ledger import catch_up, process, quarantine, verify
-from farebox.ledger.apply import Applier
+from farebox.ledger.append.applier import Applier
+from farebox.ledger.calls import LedgerReader
+from farebox.ledger.coverage import missing
 from farebox.ledger.follow import Follower
-from farebox.ledger.missing import missing
-from farebox.ledger.reader import Filter, LedgerReader
 from farebox.pricing.facts import RatedPart
 
 
@@ -44,12 +44,12 @@ def test_a_command_applies_what_is_pending_when_no_ledger_runs(home: Home) -> No
     writer = JournalWriter(home.journal)
     write(writer, 30)
     assert catch_up(home, Config()) == 60
-    assert LedgerReader(home).totals(Filter()).calls == 30
+    assert sums_of(home).calls == 30
     write(writer, 5, 30)
     writer.close()
     assert catch_up(home, Config()) == 10
     assert catch_up(home, Config()) == 0
-    assert LedgerReader(home).totals(Filter()).calls == 35
+    assert sums_of(home).calls == 35
     assert not any(home.journal.iterdir()), "a dead writer's folder goes when its rows are durable"
 
 
@@ -67,7 +67,7 @@ def test_catching_up_ends_though_more_and_more_comes(home: Home, monkeypatch: py
 
     monkeypatch.setattr(Follower, "step", step_while_more_comes)
     catch_up(home, Config())
-    assert LedgerReader(home).totals(Filter()).calls >= 30
+    assert sums_of(home).calls >= 30
     assert steps[0] < 5
     writer.close()
 
@@ -101,11 +101,11 @@ def test_several_writers_are_followed_and_new_ones_found(ledger: TestLedger) -> 
     for writer in writers:
         write(writer, 10)
     follow(follower)
-    assert LedgerReader(ledger.home).totals(Filter()).calls == 30
+    assert sums_of(ledger.home).calls == 30
     late = JournalWriter(ledger.home.journal)
     write(late, 10)
     follow(follower)
-    assert LedgerReader(ledger.home).totals(Filter()).calls == 40
+    assert sums_of(ledger.home).calls == 40
     for writer in (*writers, late):
         writer.close()
     follower.close()
@@ -123,7 +123,7 @@ def test_a_ledger_that_forgot_to_remove_a_finished_journal_does_not_read_it_agai
         (writer.folder / name).write_bytes(content)
     again = Follower(ledger.home, Applier(ledger.connection, OnePriceBook()))
     follow(again)
-    assert LedgerReader(ledger.home).totals(Filter()).calls == 10
+    assert sums_of(ledger.home).calls == 10
     assert not writer.folder.exists()
 
 
@@ -136,7 +136,7 @@ def test_an_event_that_two_journals_hold_is_one_row_and_the_rest_of_both_is_kept
         write(writer, 5, 100)
         writer.close()
     follow(Follower(ledger.home, ledger.applier))
-    assert LedgerReader(ledger.home).totals(Filter()).calls == 21
+    assert sums_of(ledger.home).calls == 21
     assert verify(ledger.home).ok
 
 
@@ -154,7 +154,7 @@ def test_damage_is_marked_with_its_range_and_its_bytes_are_kept(ledger: TestLedg
     (kept,) = (ledger.home.path / "quarantine").iterdir()
     _, _, start, end = kept.stem.rsplit("-", 3)
     assert int(start) <= 2_000 < int(end)
-    rows = list(LedgerReader(ledger.home).export(Filter()))
+    rows = list(LedgerReader(ledger.home).export())
     assert len(rows) == 20, "an exchange whose end was in the gap is a row that says so"
     assert sum(row.outcome == "unknown" for row in rows) <= 1
 
@@ -175,7 +175,7 @@ def test_a_ledger_that_cannot_be_written_for_a_while_loses_nothing(ledger: TestL
     other.close()
     write(writer, 10, 10)
     follow(follower)
-    assert LedgerReader(ledger.home).totals(Filter()).calls == 20
+    assert sums_of(ledger.home).calls == 20
     assert verify(ledger.home).ok
     writer.close()
 
@@ -215,7 +215,7 @@ def test_a_journal_that_does_not_open_for_a_moment_is_kept_and_read_later(
         writer.close()
     follower.close()
     follow(Follower(ledger.home, ledger.applier))
-    assert LedgerReader(ledger.home).totals(Filter()).calls == (110 if alive else 100)
+    assert sums_of(ledger.home).calls == (110 if alive else 100)
     assert LedgerReader(ledger.home).health().gaps == 0
     assert not writer.folder.exists()
 
@@ -241,7 +241,7 @@ def test_a_price_book_that_fails_on_everything_stops_the_ledger_and_marks_nothin
     assert reader.health().undecodable == 0
     ledger.applier.use(OnePriceBook())
     follow(follower)
-    assert reader.totals(Filter()).calls == 40 and reader.health().undecodable == 0
+    assert sums_of(ledger.home).calls == 40 and reader.health().undecodable == 0
     writer.close()
     follower.close()
 
@@ -267,7 +267,7 @@ def test_what_was_left_out_is_listed_and_can_be_tried_again(ledger: TestLedger) 
     follower = Follower(ledger.home, ledger.applier)
     follow(follower)
     reader = LedgerReader(ledger.home)
-    assert reader.totals(Filter()).calls == 6
+    assert sums_of(ledger.home).calls == 6
     assert (reader.health().undecodable, missing(ledger.home).undecodable) == (2, 2)
     kept = quarantine.records_of(ledger.home)
     assert sorted((item.writer, item.type, item.readable) for item in kept) == [
@@ -277,7 +277,7 @@ def test_what_was_left_out_is_listed_and_can_be_tried_again(ledger: TestLedger) 
     ledger.applier.use(OnePriceBook())
     assert quarantine.retry(ledger.home) == 1
     follow(follower)
-    assert reader.totals(Filter()).calls == 7
+    assert sums_of(ledger.home).calls == 7
     assert (reader.health().undecodable, missing(ledger.home).undecodable) == (1, 1)
     assert [item.readable for item in quarantine.records_of(ledger.home)] == [False]
     assert quarantine.retry(ledger.home) == 0

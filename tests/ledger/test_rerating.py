@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from calls import DAY, NOON, TestLedger, batch, done
+from calls import DAY, NOON, TestLedger, batch, done, sums_of
 
 from farebox import yamltext
-from farebox.cli.screen import money
 from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.reader import Batch, Position
-from farebox.journal.records import Done, Mark, Rerate
+from farebox.journal.records import Done, Rerate
 from farebox.ledger import verify
-from farebox.ledger.apply import Applier
-from farebox.ledger.correcting import REFUSED
-from farebox.ledger.reader import Filter, LedgerReader
-from farebox.ledger.sealing import FINALISED
+from farebox.ledger.append.applier import Applier
+from farebox.ledger.calls import LedgerReader
+from farebox.ledger.corrections.corrector import REFUSED
 from farebox.pricing import load_book
 from farebox.pricing.book import PriceBook
 
@@ -59,14 +57,14 @@ def test_at_c3_adding_a_price_re_rates_only_rows_marked_unpriced_with_audit(
     unpriced: TestLedger, home: Home
 ) -> None:
     reader = LedgerReader(home)
-    priced_before = reader.totals(Filter(where={"model": "gpt-4o"}))
-    assert reader.totals(Filter()).unpriced_calls == 2
+    priced_before = reader.after(1, 1)
+    assert sums_of(home).unpriced_calls == 2
     rerate(unpriced, book(PRICE + "\ngpt-4o: {input_per_1m: 9999, output_per_1m: 9999}"), 1, 2, 3)
 
-    first, other, last = reader.calls(Filter(), after_seq=0)
+    first, other, last = reader.after(0, 10_000)
     assert (first.cost_state, first.cost_pico) == ("priced", 10 * 10 * MICRO + 5 * 20 * MICRO)
     assert other.corrections == []
-    assert reader.totals(Filter(where={"model": "gpt-4o"})) == priced_before
+    assert [other] == priced_before
     assert [(each.was_cost_state, each.was_cost_pico, each.cost_pico) for each in last.corrections] == [
         ("unpriced", None, first.cost_pico)
     ]
@@ -79,39 +77,38 @@ def test_at_c3_adding_a_price_re_rates_only_rows_marked_unpriced_with_audit(
 def test_at_c1_a_total_without_every_price_says_at_least_and_how_many_calls_lack_one(
     unpriced: TestLedger, home: Home
 ) -> None:
-    row = LedgerReader(home).calls(Filter(where={"model": "brand-new"}))[0]
+    row = LedgerReader(home).newest(1)[0]
     assert (row.cost_state, row.cost_pico, row.cost_usd, row.charge_pico) == ("unpriced", None, None, None)
     stored = unpriced.connection.execute("SELECT cost_pico FROM call WHERE seq = 1").fetchone()
     assert stored == (None,)
-    shown = money(LedgerReader(home).totals(Filter()))
-    assert shown.startswith("≥ $")
-    assert shown.endswith("· 2 calls unpriced")
+    assert sums_of(home).unpriced_calls == 2
 
 
-def test_totals_breakdowns_and_filters_show_the_corrected_figure_once(
+def test_a_correction_takes_the_old_row_back_and_puts_a_new_one_in_its_place(
     unpriced: TestLedger, home: Home
 ) -> None:
-    reader = LedgerReader(home)
-    old = reader.totals(Filter())
+    old = sums_of(home)
     rerate(unpriced, book(PRICE), 1, 3)
     added = 2 * (10 * 10 * MICRO + 5 * 20 * MICRO)
-    now = reader.totals(Filter())
-    assert (now.calls, now.unpriced_calls) == (3, 0)
-    assert now.cost_pico == old.cost_pico + added
-    for dimension in ("model", "key", "cost_state", "provider", "surface", "customer"):
-        groups = reader.breakdown(Filter(), [dimension])
-        assert sum(group.measures.cost_pico for group in groups) == now.cost_pico
-        assert sum(group.measures.calls for group in groups) == 3
-    assert reader.calls(Filter(where={"cost_state": "unpriced"})) == []
-    assert len(reader.calls(Filter(where={"cost_state": "priced"}))) == 3
-    edge = reader.totals(Filter(since_ns=NOON, until_ns=NOON + 1))
-    assert (edge.calls, edge.cost_pico) == (1, added // 2), "an edge is counted from the calls themselves"
-    assert [row.cost_pico for row in reader.export(Filter(where={"model": "brand-new"}))] == [added // 2] * 2
-    shown = reader.calls(Filter(), 1)[0]
-    assert reader.call(shown.event_id).corrections == shown.corrections
+    now = sums_of(home)
+    assert (now.calls, now.unpriced_calls, now.cost_pico) == (3, 0, old.cost_pico + added)
+    assert now.input_tokens == old.input_tokens
+    rows = unpriced.connection.execute(
+        "SELECT seq, revision, sign, reverses, occurred_at, cost_pico FROM call "
+        "WHERE revision > 0 ORDER BY seq"
+    ).fetchall()
+    assert rows == [
+        (4, 1, -1, 1, NOON, None),
+        (5, 2, 1, None, NOON, added // 2),
+        (6, 1, -1, 3, NOON + DAY, None),
+        (7, 2, 1, None, NOON + DAY, added // 2),
+    ]
+    shown = LedgerReader(home).newest(1)[0]
+    assert (shown.seq, shown.revision, shown.cost_pico) == (3, 2, added // 2)
+    assert LedgerReader(home).call(shown.event_id) == shown
 
 
-def test_the_chain_and_the_sums_hold_after_every_kind_of_batch(unpriced: TestLedger, home: Home) -> None:
+def test_the_chain_holds_after_every_kind_of_batch(unpriced: TestLedger, home: Home) -> None:
     kept = verify(home).checkpoint
     prices = book(PRICE)
     rerate(unpriced, prices, 1)
@@ -127,7 +124,7 @@ def test_the_chain_and_the_sums_hold_after_every_kind_of_batch(unpriced: TestLed
         report = verify(home, checkpoint)
         assert report.ok, report.problems
     assert verify(home).corrections == 5
-    assert [len(row.corrections) for row in LedgerReader(home).calls(Filter(), after_seq=0)] == [
+    assert [len(row.corrections) for row in LedgerReader(home).after(0, 10_000)] == [
         2, 0, 2, 1, 0, 0, 0,
     ]  # fmt: skip
 
@@ -135,33 +132,24 @@ def test_the_chain_and_the_sums_hold_after_every_kind_of_batch(unpriced: TestLed
 def test_an_edited_or_removed_correction_is_found(unpriced: TestLedger, home: Home) -> None:
     rerate(unpriced, book(PRICE), 1, 3)
     kept = verify(home).checkpoint
-    execute = unpriced.connection.execute
-    trigger = execute("SELECT sql FROM sqlite_schema WHERE name = 'correction_never_updated'").fetchone()[0]
-    execute("DROP TRIGGER correction_never_updated")
-    execute("UPDATE correction SET cost_pico = 1 WHERE call_seq = 3")
-    execute(trigger)
-    report = verify(home)
-    assert report.first_bad_seq == 3
-    assert {problem.what for problem in report.problems} >= {"chain", "sums"}
-    trigger = execute("SELECT sql FROM sqlite_schema WHERE name = 'correction_never_deleted'").fetchone()[0]
-    execute("DROP TRIGGER correction_never_deleted")
-    execute("DELETE FROM correction")
-    execute(trigger)
-    assert not verify(home, kept).ok
-
-
-def test_a_correction_is_never_edited_or_deleted(unpriced: TestLedger) -> None:
-    rerate(unpriced, book(PRICE), 1)
-    for statement in ("UPDATE correction SET cost_pico = 1", "DELETE FROM correction"):
-        with pytest.raises(Exception, match="corrections are never"):
-            unpriced.connection.execute(statement)
+    for table, verb, change in (
+        ("call", "updated", "UPDATE call SET cost_pico = 1 WHERE seq = 7"),
+        ("call", "deleted", "DELETE FROM call WHERE seq > 3"),
+    ):
+        execute = unpriced.connection.execute
+        name = f"{table}_never_{verb}"
+        trigger = execute("SELECT sql FROM sqlite_schema WHERE name = ?", (name,)).fetchone()[0]
+        execute(f"DROP TRIGGER {name}")
+        execute(change)
+        execute(trigger)
+        assert verify(home, kept).first_bad_seq == (7 if verb == "updated" else 4)
 
 
 def test_a_request_that_comes_twice_corrects_once(unpriced: TestLedger, home: Home) -> None:
     rerate(unpriced, book(PRICE), 1, 1, 3)
     rerate(unpriced, book(PRICE), 1, 3)
     rerate(unpriced, book(PRICE), 1, 3, priced_too=True)
-    assert [len(row.corrections) for row in LedgerReader(home).calls(Filter(), after_seq=0)] == [1, 0, 1]
+    assert [len(row.corrections) for row in LedgerReader(home).after(0, 10_000)] == [1, 0, 1]
 
 
 def test_other_prices_than_those_shown_change_nothing_and_leave_a_mark(
@@ -169,24 +157,9 @@ def test_other_prices_than_those_shown_change_nothing_and_leave_a_mark(
 ) -> None:
     unpriced.applier.use(book(PRICE))
     unpriced.applier.apply("rerate-1", [request(book("brand-new: {input_per_1m: 7}"), 1, 3)])
-    assert LedgerReader(home).totals(Filter()).unpriced_calls == 2
+    assert sums_of(home).unpriced_calls == 2
     ((kind, detail),) = unpriced.connection.execute("SELECT kind, detail FROM mark").fetchall()
     assert (kind, msgspec.json.decode(detail)["calls"]) == (REFUSED, 2)
-
-
-def test_a_finalised_invoice_is_never_touched(ledger: TestLedger, home: Home) -> None:
-    ledger.applier.use(book())
-    sealed = {"invoice": "INV-1", "customer": "acme", "since_ns": NOON, "until_ns": NOON + DAY}
-    ledger.append(
-        new_model(attribution={"customer": "acme"}),
-        new_model(NOON + DAY, attribution={"customer": "acme"}),
-        new_model(attribution={"customer": "other"}),
-    )
-    ledger.applier.apply("billing-1", [batch(Mark(at_ns=NOON, kind=FINALISED, detail=sealed))])
-    rerate(ledger, book(PRICE), 1, 2, 3)
-    states = [row.cost_state for row in LedgerReader(home).calls(Filter(), after_seq=0)]
-    assert states == ["unpriced", "priced", "priced"]
-    assert verify(home).ok
 
 
 def test_what_failed_halfway_left_nothing_and_succeeds_the_next_time(
@@ -195,15 +168,15 @@ def test_what_failed_halfway_left_nothing_and_succeeds_the_next_time(
     prices = book(PRICE)
     unpriced.applier.use(prices)
     unpriced.connection.execute(
-        "CREATE TEMP TRIGGER fail BEFORE INSERT ON main.correction WHEN NEW.call_seq = 3 "
+        "CREATE TEMP TRIGGER fail BEFORE INSERT ON main.call WHEN NEW.reverses = 3 "
         "BEGIN SELECT RAISE(ABORT, 'disk'); END"
     )
     with pytest.raises(Exception, match="disk"):
         unpriced.applier.apply("rerate-1", [request(prices, 1, 3)])
     unpriced.connection.execute("DROP TRIGGER temp.fail")
-    assert LedgerReader(home).totals(Filter()).unpriced_calls == 2
+    assert sums_of(home).unpriced_calls == 2
     unpriced.applier.apply("rerate-1", [request(prices, 1, 3)])
-    assert LedgerReader(home).totals(Filter()).unpriced_calls == 0
+    assert sums_of(home).unpriced_calls == 0
     assert verify(home).ok
 
 
@@ -221,11 +194,11 @@ def test_months_of_contracts_with_tiers_follow_a_re_rating(ledger: TestLedger, h
     ledger.applier.use(book(contracts=TIERS))
     ledger.append(*(new_model(NOON + number, attribution=acme) for number in range(3)))
     rerate(ledger, book(PRICE, TIERS), 1, 2, 3)
-    rows = LedgerReader(home).calls(Filter(), after_seq=0)
+    rows = LedgerReader(home).after(0, 10_000)
     # 45 tokens in the month: 20 at 3, the rest at 1 micro-dollar.
     assert sum(row.charge_pico or 0 for row in rows) == (20 * 3 + 25 * 1) * MICRO
     rerate(ledger, book("brand-new: {input_per_1m: 1, output_per_1m: 1}", TIERS), 1, 2, 3, priced_too=True)
-    rows = LedgerReader(home).calls(Filter(), after_seq=0)
+    rows = LedgerReader(home).after(0, 10_000)
     assert sum(row.charge_pico or 0 for row in rows) == (20 * 3 + 25 * 1) * MICRO
     stored = ledger.connection.execute("SELECT units, base_pico FROM contract_month").fetchall()
     assert stored == [("45", str(sum(row.list_cost_pico or 0 for row in rows)))]

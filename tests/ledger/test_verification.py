@@ -14,11 +14,10 @@ from farebox.errors import UsageError
 from farebox.home import Home
 from farebox.journal.records import Mark
 from farebox.ledger import verify
-from farebox.ledger.blocks import CALL
-from farebox.ledger.chain import Checkpoint, link
-from farebox.ledger.checking import check_block
-from farebox.ledger.kinds import KIND
-from farebox.ledger.stored import SELECT
+from farebox.ledger.append.blocks import CALL, block_link
+from farebox.ledger.append.dictionaries import CALL_CLASS
+from farebox.ledger.chain import Checkpoint
+from farebox.ledger.verify.block_check import SELECT, check_block
 
 
 @pytest.fixture
@@ -35,7 +34,6 @@ def grown(tmp_path: Path) -> Home:
         now[0] += 2 * 60_000_000_000
         if number == 12:
             ledger.applier.checkpoint_if_due()
-    ledger.settle(NOON + 2 * DAY)
     ledger.connection.close()
     return ledger.home
 
@@ -78,12 +76,14 @@ def test_a_checkpoint_that_is_none_is_refused(grown: Home) -> None:
             verify(grown, text)
 
 
-KIND_COLUMNS = [f"kind.{name}" for name in KIND]
+CLASS_COLUMNS = [f"call_class.{name}" for name in ("digest", *CALL_CLASS)]
 BLOCK_COLUMNS = [f"block.{name}" for name in ("last_seq", "recorded_at", "detail", "hash")]
-COLUMNS = [f"call.{name}" for name in CALL] + KIND_COLUMNS + BLOCK_COLUMNS + ["source.name"]
+DICTIONARIES = ["source.name", "attribution.digest", "attribution.fields", "attribution.verified"]
+COLUMNS = [f"call.{name}" for name in CALL] + CLASS_COLUMNS + BLOCK_COLUMNS + DICTIONARIES
 ROW_OF = {
     "call": "seq = ?",
-    "kind": "id = (SELECT kind FROM call WHERE seq = ?)",
+    "call_class": "id = (SELECT call_class FROM call WHERE seq = ?)",
+    "attribution": "id = (SELECT attribution FROM call WHERE seq = ?)",
     "source": "id = (SELECT source FROM call WHERE seq = ?)",
     "block": "first_seq = (SELECT max(first_seq) FROM block WHERE first_seq <= ?)",
 }
@@ -97,14 +97,18 @@ def test_any_change_is_found(grown: Home, tmp_path: Path, seed: int) -> None:
     seq = rng.randrange(1, 61)
     exact = True
     kind = rng.choice(
-        ["edit", "edit", "edit", "delete", "insert", "swap", "sums", "mark", "checkpoint", "position"]
+        ["edit", "edit", "edit", "delete", "insert", "swap", "personal", "mark", "checkpoint", "position"]
     )
     if kind == "edit":
         table, _, column = rng.choice(COLUMNS).partition(".")
         connection = apsw.Connection(str(home.ledger))
         where = ROW_OF[table]
         old = connection.execute(f"SELECT {column} FROM {table} WHERE {where}", (seq,)).fetchone()[0]
-        if table in ("kind", "source"):  # the first call that has it is the first that is wrong
+        if table in (
+            "call_class",
+            "attribution",
+            "source",
+        ):  # the first call that has it is the first that is wrong
             (seq,) = connection.execute(
                 f"SELECT min(seq) FROM call WHERE {table} = (SELECT {table} FROM call WHERE seq = ?)", (seq,)
             ).fetchone()
@@ -114,6 +118,8 @@ def test_any_change_is_found(grown: Home, tmp_path: Path, seed: int) -> None:
         elif isinstance(old, bytes):
             at = rng.randrange(len(old))
             new = old[:at] + bytes([old[at] ^ rng.randrange(1, 256)]) + old[at + 1 :]
+        elif column == "fields":
+            new = old.replace("{", '{"x":["y",null],', 1)
         else:
             new = (old or "") + "x"
         edit(home, (f"UPDATE {table} SET {column} = ? WHERE {where}", (new, seq)))
@@ -136,33 +142,14 @@ def test_any_change_is_found(grown: Home, tmp_path: Path, seed: int) -> None:
             ("UPDATE call SET seq = ? WHERE seq = ?", (seq, other)),
             ("UPDATE call SET seq = ? WHERE seq = -1", (other,)),
         )
-    elif kind == "sums":
-        table = rng.choice(
-            [
-                "hour_value",
-                "hour_cell",
-                "hour_shape",
-                "hour_key_shape",
-                "day_value",
-                "day_cell",
-                "day_shape",
-                "day_key_shape",
-                "day_model_key",
-                "day_value_shape",
-                "day_value_key",
-                "minute_model",
-            ]
-        )
-        column = rng.choice(
-            ["calls", "errors", "cost_micro", "cost_pico", "charge_micro", "input_tokens", "reasoning"]
-        )
-        first = "dimension" if "value" in table else table.partition("_")[0]
-        settled = {"hour_value": "hour NOT IN (SELECT hour FROM stale_hour)"}.get(table, "1")
-        where = f"{first} = (SELECT {first} FROM {table} ORDER BY random() LIMIT 1) AND {settled}"
+    elif kind == "personal":
         change = rng.choice(
             [
-                f"UPDATE {table} SET {column} = {column} + 1 WHERE {where}",
-                f"DELETE FROM {table} WHERE {where}",
+                "UPDATE personal SET value = value || 'x' WHERE id = 2",
+                "UPDATE personal SET salt = randomblob(16) WHERE id = 2",
+                "UPDATE personal SET commitment = randomblob(32) WHERE id = 2",
+                "DELETE FROM personal WHERE id = 2",
+                "INSERT INTO personal SELECT 99, 'user', 'x', salt, commitment FROM personal WHERE id = 1",
             ]
         )
         edit(home, (change, ()))
@@ -199,9 +186,10 @@ def test_a_chain_computed_anew_is_caught_by_the_checkpoint_the_user_kept(grown: 
     kept = verify(grown).checkpoint
     connection = apsw.Connection(str(grown.ledger))
     blocks = connection.execute("SELECT first_seq, last_seq, recorded_at, detail FROM block").fetchall()
-    calls = f"SELECT {SELECT} FROM call_whole WHERE seq BETWEEN ? AND ? ORDER BY seq"
-    previous = bytes(32)
-    # Nothing sums by a value that stays in its hour.
+    calls = f"{SELECT} WHERE c.seq BETWEEN ? AND ? ORDER BY c.seq"
+    commitments = dict(connection.execute("SELECT id, commitment FROM personal"))
+    personal = dict(connection.execute("SELECT first_seq, last_personal FROM block"))
+    previous, before = bytes(32), 0
     updates: list[tuple[str, tuple[Any, ...]]] = [("DELETE FROM checkpoint", ())]
     updates += [("DELETE FROM applied", ()), ("UPDATE call SET event_id = ? WHERE seq = 30", (b"f" * 16,))]
     for first, last, recorded_at, detail in blocks:
@@ -209,7 +197,8 @@ def test_a_chain_computed_anew_is_caught_by_the_checkpoint_the_user_kept(grown: 
         for row in rows:
             row[1] = b"f" * 16 if row[0] == 30 else row[1]
         digest = check_block(first, last, [tuple(row) for row in rows], detail).digest
-        previous = link(previous, (first, last, recorded_at, digest))
+        named = b"".join(commitments[number] for number in range(before + 1, personal[first] + 1))
+        previous, before = block_link(previous, first, last, recorded_at, named, digest), personal[first]
         updates.append(("UPDATE block SET hash = ? WHERE first_seq = ?", (previous, first)))
     connection.close()
     edit(grown, *updates)
@@ -246,7 +235,7 @@ def test_bytes_changed_in_the_file_never_pass_as_a_good_ledger(grown: Home, tmp_
         if report.ok:  # the byte lay in free space: everything a reader can see is as before
             connection = apsw.Connection(str(home.ledger))
             original = apsw.Connection(str(grown.ledger))
-            everything = f"SELECT {SELECT} FROM call_whole ORDER BY seq"
+            everything = f"{SELECT} ORDER BY c.seq"
             assert connection.execute(everything).fetchall() == original.execute(everything).fetchall()
             connection.close()
             original.close()

@@ -22,33 +22,35 @@ _AROUND = "SELECT first_seq, last_seq, detail FROM block WHERE first_seq <= ? OR
 _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 
 
-class _Detail(msgspec.Struct, array_like=True):
+class Detail(msgspec.Struct, array_like=True):
+    """What a block has beside its rows: for each its record, its rating, and four bytes that find it."""
+
     records: list[bytes]
     ratings: list[msgspec.Raw]
+    checksums: bytes
 
 
-_decode = msgspec.msgpack.Decoder(_Detail).decode
+_decode = msgspec.msgpack.Decoder(Detail).decode
 
 
-def encode_detail(records: Sequence[bytes], ratings: Sequence[Any]) -> bytes:
-    """Return records and ratings as a block stores them: compressed where there is enough of them."""
-    data = _encode((records, ratings))
+def encode_detail(records: Sequence[bytes], ratings: Sequence[Any], checksums: bytes) -> bytes:
+    """Return what a block stores beside its rows, compressed where there is enough of it."""
+    data = _encode((records, ratings, checksums))
     if len(data) < _COMPRESSED_BYTES_MIN:
         return _PLAIN + data
     return _ZSTD + _compressor().compress(data)
 
 
-def decode_detail(detail: bytes) -> tuple[list[bytes], list[msgspec.Raw]]:
-    """Return the records and the ratings in a block's detail.
+def decode_detail(detail: bytes) -> Detail:
+    """Return what `encode_detail` was given.
 
     Raises:
         LedgerError: Nothing can be made of it.
     """
     try:
-        found = _decode(_unpacked(detail))
+        return _decode(_unpacked(detail))
     except msgspec.MsgspecError as error:
         raise LedgerError(f"a block of calls is not as it was written: {error}") from error
-    return found.records, found.ratings
 
 
 class Details:
@@ -70,7 +72,8 @@ class Details:
             row = self._connection.execute(_AROUND, (seq,)).fetchone()
             if row is None or row[1] < seq:
                 raise LedgerError(f"row {seq} has no block; run farebox verify")
-            self._records, self._ratings = decode_detail(row[2])
+            found = decode_detail(row[2])
+            self._records, self._ratings = found.records, found.ratings
             self._first, self._last = row[:2]
         at = seq - self._first
         if at >= len(self._records) or at >= len(self._ratings):

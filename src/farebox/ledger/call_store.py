@@ -101,7 +101,7 @@ _CLASS = slice(_FIELDS.index("provider"), _FIELDS.index("cost_state") + 1)
 
 _OF_ROW = ("attribution", "step", "parent_step", "response_key", "max_tokens", "first_byte_us", "total_us")
 _SELECT = (
-    "SELECT o.seq, n.seq, n.revision, o.event_id, s.name, o.occurred_at, "
+    "SELECT o.seq, n.seq, n.revision, o.event_id, s.name, o.occurred_at, "  # noqa: S608 - names from constants
     "(SELECT recorded_at FROM block WHERE first_seq <= o.seq ORDER BY first_seq DESC LIMIT 1), "
     + ", ".join(
         [f"n.{name}" for name in _OF_ROW]

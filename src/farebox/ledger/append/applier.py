@@ -267,7 +267,7 @@ class Applier:
             if rate:
                 (rated,) = self._rate_all([row])
             trial = entry_of(row._replace(done=msgspec.structs.replace(row.done)), rated)
-            encode_detail([trial.record], [trial.rating])
+            encode_detail([trial.record], [trial.rating], b"")
             plain = [each for each in trial.values if not isinstance(each, tuple)]
             plain += trial.values[CALL_AT["call_class"]]
             self._connection.execute(f"SELECT {', '.join('?' * len(plain))}", plain)

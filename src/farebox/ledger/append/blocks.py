@@ -7,7 +7,8 @@ records of one proxy are much alike.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -83,9 +84,19 @@ def response_key(response_id: str, seq: int) -> int:
     return seq >> RESPONSE_RUN_BITS << 32 | response_checksum(response_id)
 
 
-def digest_of(columns: Sequence[Sequence[Any]], detail: bytes) -> bytes:
-    """Return the digest of a block: over its rows, column by column as `CALL`, and its detail."""
-    return hashlib.sha256(_canonical(columns) + detail).digest()
+def encoded_rows(rows: Iterable[tuple[Any, ...]]) -> list[bytes]:
+    """Return rows as a block's digest is made over them: as `CALL`, each by itself."""
+    return list(map(_canonical, rows))
+
+
+def checksums_of(encoded: Iterable[bytes]) -> bytes:
+    """Return four bytes a row. They prove nothing; they say which row of a block is wrong."""
+    return array("I", map(crc32, encoded)).tobytes()
+
+
+def digest_of(encoded: Iterable[bytes], detail: bytes) -> bytes:
+    """Return the digest of a block: over its encoded rows and its detail."""
+    return hashlib.sha256(b"".join(encoded) + detail).digest()
 
 
 def block_link(
@@ -126,8 +137,10 @@ class Blocks:
         attributions = dictionaries.attributions(columns[_ATTRIBUTION])
         columns[_CLASS] = [numbered.digest for numbered in classes]
         columns[_ATTRIBUTION] = [numbered.digest for numbered in attributions]
-        detail = encode_detail([row.record for row in rows], [row.rating for row in rows])
-        digest = digest_of(columns, detail)
+        encoded = encoded_rows(zip(*columns, strict=True))
+        records, ratings = [row.record for row in rows], [row.rating for row in rows]
+        detail = encode_detail(records, ratings, checksums_of(encoded))
+        digest = digest_of(encoded, detail)
         first, last = self.seq + 1, self.seq + len(rows)
         columns[_SOURCE] = dictionaries.sources(sources)
         columns[_CLASS] = [numbered.number for numbered in classes]

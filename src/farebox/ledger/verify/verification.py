@@ -22,14 +22,13 @@ from farebox.ledger.block_detail import Details
 from farebox.ledger.chain import GENESIS, Checkpoint, link
 from farebox.ledger.corrections.rerating import shares_of
 from farebox.ledger.database import Connection, open_reader, schema
-from farebox.ledger.verify.block_check import SELECT, check_block, suspect
+from farebox.ledger.verify.block_check import SELECT, check_block
 from farebox.ledger.verify.dictionary_check import check_dictionaries
 from farebox.pricing.quotation import month_of
 
 _BLOCKS = "SELECT first_seq, last_seq, last_personal, recorded_at, detail, hash FROM block ORDER BY first_seq"
 _ROWS = SELECT + "WHERE c.seq BETWEEN ? AND ? ORDER BY c.seq"
-_ROW = SELECT + "WHERE c.seq = ?"
-_REVERSES = 1 + CALL_AT["reverses"]
+_REVISION = 1 + CALL_AT["revision"]
 _DAY_NS = 86_400 * 1_000_000_000
 _PROBLEMS_MAX = 100
 _UNREADABLE = (apsw.Error, UnicodeDecodeError, TypeError, LedgerError)
@@ -165,13 +164,13 @@ class _Verification:
             if checked.problem is not None:
                 self._problem("chain", *checked.problem)
             elif computed != stored:
-                self._problem("chain", *suspect(first, last, rows, detail, self._reversed_by(rows)))
+                self._problem("chain", *checked.suspect)
             for what, wanted in promised.pop(last, ()):
                 if wanted != computed:
                     self._problem("checkpoint", f"row {last} does not agree with {what}", last)
             previous, expected, last_personal = stored, last + 1, personal
             self._report.rows += len(rows)
-            self._report.corrections += sum(row[1 + CALL_AT["revision"]] > 0 for row in rows) // 2
+            self._report.corrections += sum(row[_REVISION] > 0 and row[_REVISION] % 2 == 0 for row in rows)
         self._check_strays(expected, last_personal)
         for seq, promises in promised.items():
             for what, wanted in promises:
@@ -182,12 +181,6 @@ class _Verification:
     def _commitments(self, after: int, last: int) -> bytes:
         statement = "SELECT commitment FROM personal WHERE id > ? AND id <= ? ORDER BY id"
         return b"".join(row[0] for row in self._connection.execute(statement, (after, last)))
-
-    def _reversed_by(self, rows: list[Any]) -> dict[int, Any]:
-        """Return the rows that these take back."""
-        seqs = [row[_REVERSES] for row in rows if row[_REVERSES] is not None]
-        found = [self._connection.execute(_ROW, (seq,)).fetchone() for seq in seqs]
-        return {row[0]: row for row in found if row is not None}
 
     def _check_strays(self, expected: int, last_personal: int) -> None:
         """Look for rows outside of every block: those between blocks were never appended, either."""
