@@ -117,7 +117,7 @@ def test_the_chain_holds_after_every_kind_of_batch(unpriced: TestLedger, home: H
     assert between.corrections == 1
     unpriced.append(new_model(NOON + 5), new_model(NOON + 6))
     unpriced.applier.apply("p", [batch(new_model(NOON + 7)), request(prices, 3)])
-    rerate(unpriced, book("brand-new: {input_per_1m: 1, output_per_1m: 1}"), 1, 3, 4, priced_too=True)
+    rerate(unpriced, book("brand-new: {input_per_1m: 1, output_per_1m: 1}"), 1, 3, 6, priced_too=True)
     restarted = Applier(unpriced.connection, prices)
     restarted.apply("proxy-test", [batch(new_model(NOON + 8))])
     for checkpoint in (kept, between.checkpoint, None):
