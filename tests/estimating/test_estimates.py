@@ -22,7 +22,7 @@ from farebox.journal import records
 from farebox.journal.reader import Batch, Position
 from farebox.journal.records import Done, Estimate
 from farebox.ledger import catch_up, verify
-from farebox.ledger.reader import Filter, LedgerReader
+from farebox.ledger.calls import LedgerReader
 from farebox.pricing import load_book
 from farebox.proxy.estimates import Estimates
 from farebox.wire import sample
@@ -94,7 +94,7 @@ def test_at_b1_a_client_that_leaves_a_stream_has_a_row_with_an_estimate_and_its_
     assert ended.outcome == "client_disconnected"
     assert ended.extraction.lacks == ("input", "output")
     ledger.append(ended)
-    row = LedgerReader(home).calls(Filter())[0]
+    row = LedgerReader(home).newest(10_000)[0]
     assert (row.outcome, row.completeness, row.cost_state) == (
         "client_disconnected", "estimated", "estimated",
     )  # fmt: skip
@@ -102,7 +102,7 @@ def test_at_b1_a_client_that_leaves_a_stream_has_a_row_with_an_estimate_and_its_
     assert row.estimate.method == "default:bytes"
 
     apply_estimates(ledger, *taken.estimates())
-    row = LedgerReader(home).calls(Filter())[0]
+    row = LedgerReader(home).newest(10_000)[0]
     assert row.estimate is not None
     assert row.estimate.method == "tokenizer:o200k_base"
     # 280 words and their stops; every event of this upstream is one word of its own.
@@ -115,24 +115,24 @@ def test_at_b1_a_client_that_leaves_a_stream_has_a_row_with_an_estimate_and_its_
     assert row.estimate.cost_high_pico is not None
     assert 0 < row.estimate.cost_low_pico <= row.cost_pico <= row.estimate.cost_high_pico
     assert [each.kind for each in row.corrections] == ["estimate", "estimate"]
-    assert LedgerReader(home).totals(Filter()).estimated_calls == 1
+    assert sum(row.cost_state == "estimated" for row in LedgerReader(home).export()) == 1
     assert verify(home).ok
 
 
 def test_at_b1_the_real_count_takes_the_place_of_the_estimate(ledger: TestLedger, home: Home) -> None:
     unknown = silent(response_id="resp_1", reason="client_disconnected", outcome="client_disconnected")
     ledger.append(unknown)
-    assert LedgerReader(home).calls(Filter())[0].cost_state == "estimated"
+    assert LedgerReader(home).newest(10_000)[0].cost_state == "estimated"
     fetched = done(
         now_ns(), response_id="resp_1", method="GET", billable=False, because="poll", input_tokens=7
     )
     ledger.append(fetched)
-    first, second = LedgerReader(home).calls(Filter(), after_seq=0)
+    first, second = LedgerReader(home).after(0, 10_000)
     assert (first.completeness, first.cost_state, first.input_tokens) == ("final", "priced", 7)
     assert [each.kind for each in first.corrections] == ["estimate", "measured"]
     assert first.estimate is None
     assert (second.billable, second.cost_pico) == (False, 0)
-    assert LedgerReader(home).totals(Filter()).estimated_calls == 0
+    assert sum(row.cost_state == "estimated" for row in LedgerReader(home).export()) == 0
     assert verify(home).ok
 
 
@@ -149,7 +149,7 @@ def test_at_b2_a_stream_without_usage_is_estimated_and_never_free(ledger: TestLe
     assert ended.outcome == "completed"
     ledger.append(ended)
     apply_estimates(ledger, *taken.estimates())
-    row = LedgerReader(home).calls(Filter())[0]
+    row = LedgerReader(home).newest(10_000)[0]
     assert row.cost_state == "estimated"
     assert row.cost_pico
     assert 280 <= row.input_tokens <= 320
@@ -170,7 +170,7 @@ def test_at_b3_an_explicit_nought_stays_nought(ledger: TestLedger, home: Home) -
         (ended,) = proxy.settled(1)
     ledger.append(ended)
     apply_estimates(ledger, *taken.estimates())
-    row = LedgerReader(home).calls(Filter())[0]
+    row = LedgerReader(home).newest(10_000)[0]
     assert taken.frames == []
     assert (row.completeness, row.input_tokens, row.output_tokens) == ("final", 0, 0)
     assert row.corrections == []
@@ -208,7 +208,7 @@ def test_a_model_with_enough_measured_calls_is_estimated_by_them(ledger: TestLed
     ]
     ledger.append(*measured)
     ledger.append(silent(), silent(model="gpt-4.1"))
-    other, ours = LedgerReader(home).calls(Filter(), 2)
+    other, ours = LedgerReader(home).newest(2)
     assert ours.estimate is not None
     assert ours.estimate.method == "calibrated:21"
     assert (ours.input_tokens, ours.output_tokens) == (1_009, 99)
@@ -225,7 +225,7 @@ def test_an_estimate_that_comes_before_its_call_waits_for_it(ledger: TestLedger,
     )  # fmt: skip
     apply_estimates(ledger, found)
     ledger.append(ended)
-    row = LedgerReader(home).calls(Filter())[0]
+    row = LedgerReader(home).newest(10_000)[0]
     assert (row.input_tokens, row.output_tokens) == (6, 2)
     assert len(row.corrections) == 1
     assert ledger.connection.execute("SELECT count(*) FROM waiting_estimate").fetchone() == (0,)
@@ -240,12 +240,12 @@ def test_a_worse_estimate_never_replaces_a_better_one(ledger: TestLedger, home: 
             output=(1, 2, 3),
         )  # fmt: skip
         apply_estimates(ledger, found)
-    assert len(LedgerReader(home).calls(Filter())[0].corrections) == 2
+    assert len(LedgerReader(home).newest(10_000)[0].corrections) == 2
 
 
 def test_where_no_answer_had_begun_nothing_is_assumed(ledger: TestLedger, home: Home) -> None:
     ledger.append(silent(status=0, outcome="timed_out"))
-    row = LedgerReader(home).calls(Filter())[0]
+    row = LedgerReader(home).newest(10_000)[0]
     assert (row.cost_state, row.cost_pico, row.corrections) == ("unknown", None, [])
 
 
@@ -259,7 +259,7 @@ def test_what_is_known_of_a_broken_stream_is_its_lower_bound(ledger: TestLedger,
     )
     values = {name: getattr(ended, name) for name in Done.__struct_fields__}
     ledger.append(Done(**{**values, "extraction": extraction}))
-    row = LedgerReader(home).calls(Filter())[0]
+    row = LedgerReader(home).newest(10_000)[0]
     assert row.estimate is not None
     assert (row.estimate.input_tokens_low, row.input_tokens, row.estimate.input_tokens_high) == (50, 50, 50)
     assert row.estimate.output_tokens_low == 30 <= row.output_tokens <= row.estimate.output_tokens_high

@@ -25,7 +25,7 @@ from proxy_processes import ProxyProcess, configured, end_all
 from farebox.config import Config
 from farebox.home import Home
 from farebox.ledger import catch_up, verify
-from farebox.ledger.reader import Filter, LedgerReader
+from farebox.ledger.calls import LedgerReader
 
 ROUNDS = int(os.environ.get("FAREBOX_FAULT_ROUNDS", "3"))
 pytestmark = pytest.mark.timeout(300 + 10 * ROUNDS)
@@ -133,7 +133,7 @@ def run_rounds(home: Home, rounds: int, *, program: tuple[str, ...] = ("-m", "fa
 def differences(home: Home, log: Log) -> list[str]:
     """Return everything in which the ledger differs from what happened."""
     catch_up(home, Config())
-    rows = LedgerReader(home).export(Filter())
+    rows = LedgerReader(home).export()
     wrong: list[str] = []
     seen: Counter[int] = Counter()
     for row in rows:

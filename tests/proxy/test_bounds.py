@@ -17,7 +17,7 @@ from proxy_processes import ProxyProcess, configured, pss_kb
 from farebox.config import Config
 from farebox.home import Home
 from farebox.ledger import catch_up
-from farebox.ledger.reader import Filter, LedgerReader
+from farebox.ledger.calls import LedgerReader
 
 CHAT = "/openai/v1/chat/completions"
 JSON = "Content-Type: application/json"
@@ -90,7 +90,7 @@ def test_an_endless_stream_is_metered_in_bounded_memory(home: Home) -> None:
             assert pss_kb(proxy.pid) - before < 24 * 1024
         proxy.stop()
     catch_up(home, Config())
-    (row,) = LedgerReader(home).calls(Filter(), 10)
+    (row,) = LedgerReader(home).newest(10)
     assert row.outcome == "client_disconnected"
     assert row.completeness == "estimated"  # from how much has passed
     assert row.response_bytes >= 100 * MB // 2

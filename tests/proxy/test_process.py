@@ -276,7 +276,7 @@ def test_a_proxy_without_a_journal_says_so(home: Home, upstream: MockUpstream) -
 def test_a_private_proxy_announces_nothing_and_labels_every_call(home: Home, upstream: MockUpstream) -> None:
     from farebox.config import Config
     from farebox.ledger import catch_up
-    from farebox.ledger.reader import Filter, LedgerReader
+    from farebox.ledger.calls import LedgerReader
 
     listener = socket.create_server(("127.0.0.1", 0))
     proxy = ProxyProcess(
@@ -292,7 +292,7 @@ def test_a_private_proxy_announces_nothing_and_labels_every_call(home: Home, ups
     listener.close()
     proxy.stop()
     catch_up(home, Config())
-    (row,) = LedgerReader(home).calls(Filter(), 10)
+    (row,) = LedgerReader(home).newest(10)
     assert (row.attribution["app"], row.attribution["session"]) == ("demo", "run-1")
 
 
@@ -364,7 +364,7 @@ def test_fingerprints_stay_the_same_over_restarts_of_one_installation(
 ) -> None:
     from farebox.config import Config
     from farebox.ledger import catch_up
-    from farebox.ledger.reader import Filter, LedgerReader
+    from farebox.ledger.calls import LedgerReader
 
     for _ in range(2):
         proxy = ProxyProcess(home, configured(upstream.url)).ready()
@@ -372,6 +372,6 @@ def test_fingerprints_stay_the_same_over_restarts_of_one_installation(
             client.post(CHAT, BODY, JSON, "Authorization: Bearer sk-same")
         proxy.stop()
     catch_up(home, Config())
-    rows = LedgerReader(home).calls(Filter(), 10)
+    rows = LedgerReader(home).newest(10)
     assert len(rows) == 2
     assert len({row.key_fingerprint for row in rows}) == 1

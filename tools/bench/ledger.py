@@ -1,7 +1,8 @@
-"""Measure the ledger: rows appended and rolled up a second, and how long queries take.
+"""Measure the ledger: rows a second from the journal to the committed row, decoding and rating included.
 
-Journals are prepared beforehand in chunks, so that neither writing them nor the disk they need
-counts. Thirty days, 40 models, 200 keys, 5,000 customers, drawn with a long tail.
+Journals are written beforehand in chunks, so that neither writing them nor the disk they need counts.
+Traffic is made up twice: of 25 programs, each with its own model, key, agent and customers, as real traffic
+is; and with every dimension drawn by itself (40 models, 200 keys, 5,000 customers, a long tail).
 
     python -m tools.bench.ledger --rows 200000
 """
@@ -12,31 +13,27 @@ import argparse
 import bisect
 import itertools
 import json
-import os
 import random
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.records import Done, Intent
 from farebox.journal.writer import JournalWriter
-from farebox.ledger.ahead import Ahead
-from farebox.ledger.apply import Applier
+from farebox.ledger.append.applier import Applier
 from farebox.ledger.database import open_writer
 from farebox.ledger.follow import Follower
 from farebox.ledger.process import settle_memory
 from farebox.pricing import load_book
 from farebox.wire.facts import Extraction, Part
-from tools.bench.questions import query
 
 CHUNK_ROWS = 100_000
-_FOR_EVER_NS = 10**18
+PROGRAMS = 25
 DENSE_ROWS = 5_000_000
 DAYS = 30
 DAY_NS = 86_400 * 10**9
@@ -73,12 +70,12 @@ class Zipf:
 
 
 class Traffic:
-    """Made-up exchanges, evenly over the days."""
+    """Made-up exchanges, evenly over the days; of `PROGRAMS` programs unless `independent`."""
 
-    def __init__(self, rows: int, seed: int = 1) -> None:
+    def __init__(self, rows: int, seed: int = 1, *, independent: bool = False) -> None:
+        self._independent = independent
         self._rng = random.Random(seed)
-        # As dense as five million calls in thirty days, however few there are: sparse calls
-        # share no sums and would measure something else.
+        # As dense as five million calls in thirty days, however few there are.
         self._step_ns = DAYS * DAY_NS // max(rows, DENSE_ROWS)
         self._number = 0
         self._models = Zipf(self._rng, 40, str)
@@ -92,17 +89,31 @@ class Traffic:
         rng = self._rng
         self._number += 1
         at = START_NS + self._number * self._step_ns
-        choice = int(self._models.draw())
+        program = None if self._independent else rng.randrange(PROGRAMS)
+        choice = int(self._models.draw()) if program is None else program % 40
         provider, surface, model = _MODELS[choice % len(_MODELS)]
         served = model if choice < len(_MODELS) else f"{model}-{choice}"
         event_id = (at // 10**6).to_bytes(6, "big") + b"\x70" + rng.randbytes(9)
-        attribution = {
-            "customer": self._customers.draw(),
-            "agent": self._agents.draw(),
-            "project": self._projects.draw(),
-            "session": f"session-{self._number // 40}",
-            "app": "api" if rng.random() < 0.8 else "batch",
-        }
+        if program is None:
+            key = self._keys.draw()
+            attribution = {
+                "customer": self._customers.draw(),
+                "agent": self._agents.draw(),
+                "project": self._projects.draw(),
+                "session": f"session-{self._number // 40}",
+                "app": "api" if rng.random() < 0.8 else "batch",
+            }
+        else:
+            key = f"{program:016x}"
+            session = self._number // (40 * PROGRAMS)
+            attribution = {
+                "customer": f"customer-{program}-{session % 200}",
+                "agent": f"agent-{program}",
+                "project": f"project-{program % 7}",
+                "session": f"session-{program}-{session}",
+                "app": f"app-{program}",
+                "tag.feature": f"feature-{program % 5}",
+            }
         prompt, cached, answer = rng.randrange(20, 4_000), rng.randrange(0, 2_000), rng.randrange(1, 900)
         origin = {
             "event_id": event_id,
@@ -112,7 +123,7 @@ class Traffic:
             "surface": surface,
             "path": "/v1/chat/completions",
             "host": "api.openai.com",
-            "key_fingerprint": self._keys.draw(),
+            "key_fingerprint": key,
             "attribution": attribution,
             "attribution_from": {name: f"header:x-farebox-{name}" for name in attribution},
         }
@@ -153,26 +164,28 @@ class Traffic:
 
 
 def measure(rows: int = 200_000, folder: Path | None = None) -> dict[str, object]:
-    """Return `ledger_rows_s` and `query_ms` of a ledger of `rows` made-up calls."""
-    root = Path(tempfile.mkdtemp(prefix="farebox-bench-", dir=folder))
-    try:
-        home = Home(root / "home")
-        home.prepare()
-        seconds, cpu = _fill(home, rows)
-        return {
-            "ledger_rows_s": round(rows / seconds),
-            "ledger_rows_cpu_s": round(rows / cpu),
-            "rows": rows,
-            "db_mb": round(home.ledger.stat().st_size / 1e6),
-            "query_ms": query(home, START_NS, START_NS + DAYS * DAY_NS),
-        }
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    """Return rows a second and microseconds of processor time a row, for both kinds of traffic."""
+    found: dict[str, object] = {"rows": rows}
+    for kind, independent in (("programs", False), ("independent", True)):
+        root = Path(tempfile.mkdtemp(prefix="farebox-bench-", dir=folder))
+        try:
+            home = Home(root / "home")
+            home.prepare()
+            seconds, cpu = fill(home, rows, independent=independent)
+            found[kind] = {
+                "ledger_rows_s": round(rows / seconds),
+                "cpu_us_per_row": round(cpu / rows * 1e6, 1),
+                "bytes_per_row": round(home.ledger.stat().st_size / rows),
+            }
+        finally:
+            shutil.rmtree(root, ignore_errors=True)
+    return found
 
 
-def _fill(home: Home, rows: int) -> tuple[float, float]:
+def fill(home: Home, rows: int, *, independent: bool = False) -> tuple[float, float]:
+    """Append made-up calls to a home's ledger; return seconds and processor seconds of appending."""
     settle_memory()
-    traffic = Traffic(rows)
+    traffic = Traffic(rows, independent=independent)
     connection = open_writer(home)
     applier = Applier(connection, load_book(None, home.cache))
     seconds = cpu = 0.0
@@ -185,24 +198,16 @@ def _fill(home: Home, rows: int) -> tuple[float, float]:
             writer.append(records.INTENT, intent)
             writer.append(records.DONE, end)
         writer.close()
-        follower = Follower(home, applier, ahead=partial(Ahead, home, ""))
-        began, began_cpu = time.perf_counter(), _cpu_s()
+        follower = Follower(home, applier)
+        began, began_cpu = time.perf_counter(), time.process_time()
         while follower.step():
-            applier.settle()
+            pass
         follower.close()
-        while done + count == rows and applier.settle(-_FOR_EVER_NS):
-            pass  # every hour and day that is over is part of the work
         seconds += time.perf_counter() - began
-        cpu += _cpu_s() - began_cpu
+        cpu += time.process_time() - began_cpu
         done += count
     connection.close()
     return seconds, cpu
-
-
-def _cpu_s() -> float:
-    """Return the processor time of this process and of those it has ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
 
 
 def main() -> None:
