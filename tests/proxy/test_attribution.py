@@ -337,24 +337,6 @@ def test_lsof_is_read_as_macs_write_it() -> None:
     assert table[("::1", 51002), ("::1", 3273)] == 777
 
 
-@pytest.mark.parametrize(
-    ("words", "shown"),
-    [
-        (["/usr/bin/python3.11", "/srv/app.py", "--key", "sk-1"], "python3.11 app.py"),
-        (["python", "-m", "pkg.tool", "sk-1"], "python -m pkg.tool"),
-        (["python", "-c", "key = 'sk-1'"], "python"),
-        (["node", "--enable-source-maps", "server.mjs", "sk-1"], "node server.mjs"),
-        (["node", "sk-1"], "node"),
-        (["claude", "-p", "a prompt"], "claude"),
-        (["/opt/bin/agent", "sk-1"], "agent"),
-        (["java", "-jar", "/srv/app.jar"], "java -jar app.jar"),
-        ([], ""),
-    ],
-)
-def test_a_command_is_shown_without_its_arguments(words: list[str], shown: str) -> None:
-    assert origins.command_of(words) == shown
-
-
 def test_a_worktree_and_packed_references_are_followed(tmp_path: Path) -> None:
     main = tmp_path / "main" / ".git"
     own = main / "worktrees" / "side"

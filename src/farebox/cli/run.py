@@ -98,19 +98,12 @@ def _interception(home: Home, providers: dict[str, ProviderConfig]) -> Intercept
 
 def app_name(command: list[str]) -> str:
     """Return what a command is called: the script for an interpreter, else the program."""
-    program = Path(command[0]).name
-    if program.startswith(("python", "node", "bun", "deno", "ruby", "php", "uv", "npx", "bash", "sh")):
-        arguments = command[1:]
-        for index, word in enumerate(arguments):
-            if word == "-m" and index + 1 < len(arguments):
-                return arguments[index + 1]
-            if word.startswith("-"):
-                if word == "-c":
-                    break
-                continue
-            if word not in ("run", "tool"):
-                return Path(word).stem or program
-    return program
+    from farebox.proxy.command_line import read_command_line
+
+    found = read_command_line(command)
+    if not found.script:
+        return found.program
+    return found.script if found.flag == "-m" else Path(found.script).stem
 
 
 def _run_to_end(command: list[str], environment: dict[str, str], proxy: PrivateProxy) -> int:
