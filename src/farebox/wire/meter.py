@@ -14,7 +14,7 @@ import msgspec
 from farebox.catalog import Endpoint
 from farebox.catalog.shape import UsageFormat
 from farebox.wire.answers import Answers, gathering_for
-from farebox.wire.binary import GrpcBody, GrpcRequest
+from farebox.wire.binary import EventStreamBody, GrpcBody, GrpcRequest
 from farebox.wire.bodies import Body, Events, Ignored, Json, Unknown
 from farebox.wire.decoding import DecodeError, Decoder, supported
 from farebox.wire.extract import Context, Gathering, extraction
@@ -264,6 +264,21 @@ class Meter:
     def snapshot(self) -> Extraction:
         """Return what is known so far, for a PARTIAL record."""
         return self._result("snapshot")
+
+    def said_all(self) -> bool:
+        """Return whether a stream has sent its last event: only its framing can be unfinished."""
+        try:
+            self._look()
+            body, gathering = self._body, self._gathering
+            if body is None or gathering is None or not body.streamed or self._status >= 400:
+                return False
+            body.flush()
+            if type(body) is Events:
+                return body.said_all(gathering.plan)
+            return type(body) is EventStreamBody and body.ended(gathering.plan)
+        except Exception as error:
+            self._fail(error)
+            return False
 
     def finish(self, outcome: str) -> Extraction:
         """Return the result of the exchange; `outcome` as in `journal.records.Outcome`."""

@@ -29,6 +29,11 @@ class Plan:
         self.watching = tuple(pattern for pattern in (self.watch, self.watch_values) if pattern is not None)
         self.mark = mark_of(form)
         self.terminal = ends(form.terminal)
+        lasts = tuple(text for text in form.terminal if not text.endswith("=*"))
+        self.last_event = ends(tuple(text for text in lasts if not text.startswith("[")))
+        """What the very last event says; a reason for the end (`finish_reason=*`) may come before it."""
+        self.last_payloads = frozenset(text.encode() for text in lasts if text.startswith("["))
+        """What the very last event is (`[DONE]`)."""
         self.usage_with_content = form.mixed or self.reader.usage_in_body
         """The usage object holds what must not be stored."""
         self.id = tuple(getter(path) for path in form.id)
