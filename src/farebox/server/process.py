@@ -20,6 +20,7 @@ from farebox.config import Address, Config, is_loopback
 from farebox.errors import PortInUseError
 from farebox.home import Home, replace_private
 from farebox.server.app import Server, build
+from farebox.server.connection import Connection
 from farebox.server.queries import Ledger, Reader
 from farebox.server.sessions import Sessions, load_token
 
@@ -56,10 +57,11 @@ def serve(home: Home, config: Config) -> int:
     runner = _Runner(
         uvicorn.Config(
             guarded,
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="on",
             log_config=None,
+            log_level="error",  # strangers could fill the log with warnings about what they send
             access_log=False,
             proxy_headers=False,  # nothing in front of us may say who asks
             server_header=False,
