@@ -74,9 +74,14 @@ def locate() -> Home:
     named = os.environ.get("FAREBOX_HOME")
     if named:
         return Home(Path(named).expanduser().absolute())
+    return Home(default_path())
+
+
+def default_path() -> Path:
+    """Return the platform's user data directory for Farebox: the home without `FAREBOX_HOME`."""
     import platformdirs
 
-    return Home(Path(platformdirs.user_data_dir("farebox", appauthor=False)))
+    return Path(platformdirs.user_data_dir("farebox", appauthor=False))
 
 
 def check_private(path: Path) -> None:

@@ -97,12 +97,15 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     version: str
     home: str
     config: str | None
+    """The configuration file that the running Farebox uses; without one, the file it would read."""
     processes: list[ProcessAnswer]
     calls: int
     last_call_at: str | None
     health: dict[str, int | float | str | bool | None]
     """The ledger's own words: how far behind, how many bytes wait, gaps, lost records."""
     recording: Recording
+    config_here: str | None = None
+    """The file that a Farebox started in this directory would read, where that is another one."""
 
 
 def period_answer(period: Period) -> PeriodAnswer:

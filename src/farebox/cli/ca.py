@@ -21,6 +21,7 @@ from farebox.cli.options import AsJson, Place
 from farebox.clock import iso
 from farebox.errors import CertificateError
 from farebox.home import Home, write_private
+from farebox.program import command
 from farebox.proxy.pins import forget_pins
 
 app = App(name="ca", help="Make, install and remove the certificates that interception needs.")
@@ -164,8 +165,9 @@ def _take_out(found: Authority) -> bool:
 def _render(answer: CaAnswer, home: Home) -> str:
     if not answer.installed:
         return (
-            "No authority is installed: a proxy of `farebox up` tunnels what it cannot read.\n"
-            "`farebox run` needs none. To make one: farebox ca install [--system] [--nss]"
+            "No certificate authority is installed. The proxy that `up` starts passes encrypted connections\n"
+            "through unread; `run` needs no installed authority.\n"
+            f"To make one: {command('ca install [--system] [--nss]', home)}"
         )
     lines = [
         f"{answer.name}",
@@ -177,7 +179,9 @@ def _render(answer: CaAnswer, home: Home) -> str:
     ]
     if answer.missing_hosts:
         shown = ", ".join(answer.missing_hosts[:4])
-        lines.append(f"not covered  {shown}: tunnelled until you type: farebox ca rotate")
+        lines.append(
+            f"not covered  {shown}: passed through unread until you type: {command('ca rotate', home)}"
+        )
     return "\n".join(lines)
 
 
@@ -190,7 +194,7 @@ def _usage(found: Authority, home: Home) -> str:
     names = " ".join(f"{name}={path}" for name in bundle.REPLACING[:4])
     return (
         f"{found.facts.name}, good until {iso(found.facts.not_after * 1_000_000_000)[:10]}\n"
-        "A program is seen through `farebox up` when it is told where the proxy is and whom to trust:\n"
+        "To be metered, a program has to know where the proxy is and which certificates to trust:\n"
         f"  export HTTPS_PROXY=http://{address} NODE_USE_ENV_PROXY=1 NODE_EXTRA_CA_CERTS={found.root}\n"
         f"  export {names}"
     )

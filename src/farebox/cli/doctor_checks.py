@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from farebox.cli.doctor import Check
 from farebox.errors import FareboxError, StateDirectoryError
 from farebox.home import check_private
+from farebox.program import command
 
 if TYPE_CHECKING:
     from farebox.cli.options import Place
@@ -86,8 +87,8 @@ def _check_free(name: str, wanted: Address) -> Check:
         try:
             probe.bind((wanted.host, wanted.port))
         except OSError:
-            fix = "end it, or choose another port in farebox.yaml; farebox up takes the next free one"
-            return Check(name, False, f"{wanted} is held by {holder(wanted.port)}", fix)
+            fix = f"end it, or choose another port in farebox.yaml; {command('up')} takes the next free one"
+            return Check(name, False, f"{wanted} is in use by {holder(wanted.port)}", fix)
     return Check(name, True, f"{wanted} is free")
 
 
@@ -98,12 +99,12 @@ def check_authority(place: Place, home: Home) -> Check:
     try:
         found = authority.installed(home)
     except StateDirectoryError as error:
-        return Check("certificates", False, str(error), "farebox ca rotate")
+        return Check("certificates", False, str(error), command("ca rotate"))
     if found is None:
-        return Check("certificates", True, "none installed; farebox run needs none")
+        return Check("certificates", True, "none installed; `run` needs none")
     days = found.seconds_left // 86_400
     if days < 30:
-        return Check("certificates", False, f"the authority ends in {days} days", "farebox ca rotate")
+        return Check("certificates", False, f"the authority expires in {days} days", command("ca rotate"))
     from farebox import catalog
     from farebox.cli.interception import permitted_names
 
@@ -111,7 +112,7 @@ def check_authority(place: Place, home: Home) -> Check:
     missing = [name for name in names if not found.covers(name)]
     if missing:
         detail = f"{len(missing)} hosts are not covered and pass unseen ({missing[0]})"
-        return Check("certificates", False, detail, "farebox ca rotate")
+        return Check("certificates", False, detail, command("ca rotate"))
     return Check("certificates", True, f"{found.facts.name}, good for {days} days")
 
 
@@ -123,14 +124,14 @@ def check_ledger(place: Place) -> list[Check]:
         _, ledger = open_ledger(place)
         health = ledger.health()
     except FareboxError as error:
-        return [Check("ledger", False, str(error), "farebox verify")]
+        return [Check("ledger", False, str(error), command("verify"))]
     pending = health.journal_bytes_pending
     lag = Check("journal lag", pending <= LAG_BYTES_MAX, f"{pending:,} bytes not applied")
-    lag.fix = "farebox restart; the ledger process is down or behind"
+    lag.fix = f"{command('restart')}: the ledger process is down or behind"
     lost = health.lost_records + health.gap_records + health.undecodable
-    losses = Check("lost events", lost == 0, f"{lost:,}", "farebox verify says which, and when")
+    losses = Check("lost events", lost == 0, f"{lost:,}", f"{command('verify')} says which, and when")
     unpriced = Check("unpriced models", health.unpriced_calls == 0, f"{health.unpriced_calls:,} calls")
-    unpriced.fix = "farebox prices unpriced lists them; farebox prices set gives them a price"
+    unpriced.fix = f"{command('prices unpriced')} lists them; {command('prices set')} gives them a price"
     now = time.time()
     last = (health.last_recorded_at_ns or 0) / 1e9
     clock = Check("clock", now > _EARLIEST and last <= now + CLOCK_AHEAD_S)
@@ -144,7 +145,7 @@ def check_recording(home: Home) -> Check:
     from farebox.server.recording import recording
 
     found = recording(home)
-    fix = "farebox restart, once the disk has room and the folder can be written"
+    fix = f"{command('restart')}, once the disk has room and the folder can be written"
     if found.words is not None:
         return Check("recording", False, found.words, fix)
     return Check("recording", True, "no proxy runs" if found.state == "off" else "every call")
@@ -166,8 +167,9 @@ def check_pins(home: Home) -> list[Check]:
         )
         detail = f"{who} accepts only {pin.host}'s own certificate ({pin.reason}); its calls pass unseen"
         fix = (
-            "give it a base URL of the proxy instead, or let it trust the bundle of farebox ca show; "
-            "farebox doctor --retry has it tried again"
+            "give it a base URL of the proxy instead, or let it trust the bundle of "
+            f"{command('ca show')}; "
+            f"{command('doctor --retry')} has it tried again"
         )
         checks.append(Check("pinned client", False, detail, fix))
     return checks

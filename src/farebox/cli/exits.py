@@ -114,7 +114,9 @@ def _unexpected(error: Exception) -> int:
         from cyclopts import CycloptsError
 
         if isinstance(error, CycloptsError):
-            say(f"{' '.join(str(error).split())} See: farebox --help")
+            from farebox.program import command
+
+            say(f"{' '.join(str(error).split())} See: {command('help')}")
             return USAGE
     if os.environ.get("FAREBOX_DEBUG"):
         import traceback

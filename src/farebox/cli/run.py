@@ -28,6 +28,7 @@ from farebox.cli.running import running
 from farebox.config import ProviderConfig
 from farebox.errors import CertificateError, UsageError
 from farebox.home import Home
+from farebox.program import command as command_line
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -43,7 +44,7 @@ def run(
 ) -> int:
     """Run one command metered and print what it spent; its exit status is passed on."""
     if not command:
-        raise UsageError("name the command: farebox run -- python app.py")
+        raise UsageError(f"name the command to run: {command_line('run -- python app.py')}")
     from farebox import catalog
 
     chosen = place or Place()

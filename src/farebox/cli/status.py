@@ -18,22 +18,24 @@ from farebox.config import find_file
 from farebox.home import Home
 from farebox.ledger.filter import Filter
 from farebox.ledger.rows import Measures
+from farebox.program import command
 from farebox.server.recording import recording
 
 
 def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
-    """Show what is running, where, and whether anything is amiss."""
+    """Show what is running, where, and what needs attention."""
     chosen = place or Place()
     home, ledger = open_ledger(chosen)
     totals = ledger.totals(Filter())
     latest = ledger.calls(Filter(), limit=1)
     proxy = recording(home)
     health: dict[str, int | float | str | bool | None] = msgspec.to_builtins(ledger.health())
-    file = find_file(home, chosen.config)
+    in_use, elsewhere = configuration(home, chosen)
     answer = answers.StatusAnswer(
         version=__version__,
         home=str(home.path),
-        config=str(file) if file else None,
+        config=in_use,
+        config_here=elsewhere,
         processes=processes(home),
         calls=totals.calls,
         last_call_at=latest[0].occurred_at if latest else None,
@@ -45,6 +47,19 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
     else:
         print(render(answer, totals))
     return OK
+
+
+def configuration(home: Home, place: Place) -> tuple[str | None, str | None]:
+    """Return the configuration file in use, and the one that `up` would read here where it is another.
+
+    A running Farebox keeps the file it was started with, whatever directory this is asked in.
+    """
+    here = find_file(home, place.config)
+    would_be = str(here) if here else None
+    proxy = running(home, "proxy")
+    if proxy is None or isinstance(proxy.config, msgspec.UnsetType):
+        return would_be, None
+    return proxy.config, None if proxy.config == would_be else would_be
 
 
 def processes(home: Home) -> list[answers.ProcessAnswer]:
@@ -67,7 +82,9 @@ def processes(home: Home) -> list[answers.ProcessAnswer]:
 def render(answer: answers.StatusAnswer, totals: Measures) -> str:
     """Return the status as the terminal shows it."""
     lines = [f"{paint('Farebox', BOLD)} {answer.version} · {answer.home}"]
-    lines.append(f"configuration {answer.config or 'none: defaults'}")
+    lines.append(f"configuration: {answer.config or 'none, the defaults apply'}")
+    if answer.config_here:
+        lines.append(f"  not in use: {answer.config_here}")
     for process in answer.processes:
         if process.running:
             where = f" on {process.address}" if process.address else ""
@@ -94,9 +111,11 @@ def amiss(answer: answers.StatusAnswer) -> list[str]:
     ):
         number = answer.health.get(name)
         if isinstance(number, int) and number:
-            words.append(f"{count(number, title)} in the journals: farebox verify")
+            words.append(f"{count(number, title)} in the journals: {command('verify')}")
     if not names:
-        words.append("nothing runs; farebox up starts it, farebox run -- CMD needs no daemon")
+        words.append(
+            f"nothing is running. {command('up')} starts it; {command('run -- CMD')} works without it"
+        )
     return words
 
 

@@ -18,6 +18,7 @@ from farebox.cli.ports import bind, holder
 from farebox.cli.running import Running, alive, running
 from farebox.config import Address, Config
 from farebox.home import Home
+from farebox.program import command
 
 STOP_SECONDS = 45
 
@@ -29,7 +30,7 @@ def up(
         bool, Parameter(help="Go to the background; `farebox stop` ends it.", negative="")
     ] = False,
 ) -> int:
-    """Start the proxy, the ledger and the dashboard, and keep them running until Ctrl-C."""
+    """Start the proxy, the ledger and the dashboard, and keep them running."""
     chosen = place or Place()
     home = chosen.state()
     lock = take_lock(home)
@@ -73,26 +74,26 @@ def stop(*, place: Place | None = None) -> int:
             print("Stopped.")
             return OK
         time.sleep(0.05)
-    say(f"pid {supervisor.pid} has not ended after {STOP_SECONDS} s")
+    say(f"pid {supervisor.pid} has not stopped after {STOP_SECONDS} s")
     return UNAVAILABLE
 
 
 def restart(*, place: Place | None = None) -> int:
-    """Hand over to a fresh proxy: the old one finishes what it has, no request fails."""
+    """Start a new proxy; the old one finishes its requests, and none fails."""
     home = (place or Place()).state()
     supervisor, before = running(home, "supervisor"), running(home, "proxy")
     if supervisor is None:
-        say("nothing is running; type: farebox up")
+        say(f"nothing is running; type: {command('up', home)}")
         return UNAVAILABLE
     os.kill(supervisor.pid, signal.SIGHUP)
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline:
         now = running(home, "proxy")
         if now is not None and (before is None or now.pid != before.pid):
-            print(f"A fresh proxy (pid {now.pid}) has taken over on {now.address}.")
+            print(f"A new proxy (pid {now.pid}) has taken over on {now.address}.")
             return OK
         time.sleep(0.05)
-    say("no fresh proxy has come up; the old one goes on")
+    say("the new proxy did not start; the old one keeps running")
     return UNAVAILABLE
 
 
@@ -122,13 +123,13 @@ def check_catalog(config: Config) -> None:
 def _running_words(home: Home) -> str:
     proxy, server = running(home, "proxy"), running(home, "server")
     where = f" (proxy {proxy.address})" if proxy else ""
-    look = "farebox open" if server else "farebox status"
-    return f"one is running already in {home.path}{where}; type: {look}, or farebox stop"
+    look = command("open" if server else "status", home)
+    return f"one is running already in {home.path}{where}; type: {look}, or {command('stop', home)}"
 
 
 def _report_if_moved(what: str, wanted: Address, port: int) -> None:
     if wanted.port not in (0, port):
-        say(f"port {wanted.port} is held by {holder(wanted.port)}; the {what} takes {port}")
+        say(f"port {wanted.port} is in use by {holder(wanted.port)}; the {what} listens on {port} instead")
 
 
 def _detached(home: Home, arguments: list[str]) -> int:
@@ -148,7 +149,7 @@ def _detached(home: Home, arguments: list[str]) -> int:
         return UNAVAILABLE
     from farebox.cli.banner import show
 
-    show(home)
+    show(home, detached=True)
     return OK
 
 

@@ -55,6 +55,8 @@ class Announcement(msgspec.Struct):
     started_at: str
     version: str
     source: str
+    config: str | None
+    """The configuration file in force, None where there is none."""
     recording: bool
     """False where no journal could be made: traffic passes and nothing of it is written down."""
 
@@ -107,14 +109,17 @@ def run(
     )
     proxy.estimates = Estimates(home.journal)
     try:
-        _run_loop(_serve(proxy, listener, None if private else home, keep_pending=reuse_port))
+        announced = None if private else home
+        _run_loop(_serve(proxy, listener, announced, keep_pending=reuse_port, config_file=config.file))
     finally:
         journal.close()
         proxy.estimates.close()
     return 0
 
 
-async def _serve(proxy: Proxy, listener: socket.socket, home: Home | None, *, keep_pending: bool) -> None:
+async def _serve(
+    proxy: Proxy, listener: socket.socket, home: Home | None, *, keep_pending: bool, config_file: str | None
+) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -122,7 +127,7 @@ async def _serve(proxy: Proxy, listener: socket.socket, home: Home | None, *, ke
     address = await proxy.listen(listener, keep_pending=keep_pending)
     _settle_memory()
     if home is not None:
-        _announce(home, address, proxy)
+        _announce(home, address, proxy, config_file)
     try:
         await stop.wait()
         hurry = asyncio.Event()
@@ -191,7 +196,7 @@ def _settle_memory() -> None:
     sys.setswitchinterval(0.0005)
 
 
-def _announce(home: Home, address: Address, proxy: Proxy) -> None:
+def _announce(home: Home, address: Address, proxy: Proxy, config_file: str | None) -> None:
     announcement = Announcement(
         pid=os.getpid(),
         host=address.host,
@@ -199,6 +204,7 @@ def _announce(home: Home, address: Address, proxy: Proxy) -> None:
         started_at=iso(now_ns()),
         version=farebox.__version__,
         source=proxy.journal.source,
+        config=config_file,
         recording=proxy.recording,
     )
     replace_private(home.run / "proxy.json", msgspec.json.encode(announcement))
