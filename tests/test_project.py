@@ -58,7 +58,9 @@ def unmet(wanted: Iterable[str], pins: dict[str, str]) -> list[str]:
     seen: set[str] = set()
     while waiting:
         asker, requirement = waiting.pop()
-        if str(requirement) in seen or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+        if str(requirement) in seen or (
+            requirement.marker and not requirement.marker.evaluate({"extra": ""})
+        ):
             continue
         seen.add(str(requirement))
         version = pins.get(canonicalize_name(requirement.name))
