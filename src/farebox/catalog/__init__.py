@@ -14,7 +14,7 @@ import msgspec
 
 from farebox.catalog import routes
 from farebox.catalog.loading import load_data
-from farebox.catalog.shape import EndpointData, ProviderData, UsageFormat, Vendor
+from farebox.catalog.shape import EndpointData, Login, ProviderData, UsageFormat, Vendor
 from farebox.config import ProviderConfig
 
 __all__ = ["Catalog", "Endpoint", "Provider", "load"]
@@ -43,6 +43,23 @@ class Endpoint(msgspec.Struct, frozen=True):
     def metered(self) -> bool:
         return self.format is not None
 
+    def of_login(self, login: Login) -> Endpoint:
+        """Return it for calls that are made with a login: their usage says so."""
+
+        def told(form: UsageFormat) -> UsageFormat:
+            return msgspec.structs.replace(
+                form,
+                constants={**form.constants, **login.constants},
+                headers=(*form.headers, *login.headers),
+                facts={**form.facts, **login.facts},
+            )
+
+        return msgspec.structs.replace(
+            self,
+            format=None if self.format is None else told(self.format),
+            by_model=tuple((pattern, told(form)) for pattern, form in self.by_model),
+        )
+
     def path_values(self, path: str) -> dict[str, str]:
         """Return `model`, `region` … where the path carries them."""
         if self.pattern is None or not self.pattern.groupindex:
@@ -67,6 +84,7 @@ class Provider:
         self.grpc_packages = data.grpc_packages
         self.path_aliases = data.path_aliases
         self.key_query = data.key_query
+        self.login = data.login
         self.error_shape = data.error_shape
         self.base_url_env = data.base_url_env
         self.headers_env = data.headers_env

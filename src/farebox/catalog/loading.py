@@ -166,6 +166,10 @@ def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -
     ):
         if key in result:
             result[key] = _many(result[key])
+    if result.get("login"):
+        login = _mapping(result["login"])
+        facts = {name: _many(value) for name, value in _mapping(login.get("facts")).items()}
+        result["login"] = {**login, "facts": facts}
     result["endpoints"] = endpoints
     return result
 

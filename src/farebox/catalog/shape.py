@@ -220,6 +220,17 @@ class EndpointData(msgspec.Struct, frozen=True, omit_defaults=True):
     """Streams carry usage only on `stream_options.include_usage`."""
 
 
+class Login(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How calls look that are made with a login instead of an API key: a subscription pays for them."""
+
+    keys: tuple[str, ...]
+    """What such a token begins with."""
+    constants: dict[str, str] = {}
+    headers: tuple[str, ...] = ()
+    facts: dict[str, tuple[str, ...]] = {}
+    """All three as in a `UsageFormat`, added to it for such calls."""
+
+
 class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
     """One folder of the catalog, with `speaks` and `extends` already resolved."""
 
@@ -234,6 +245,7 @@ class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
     says the region: `farebox run` leaves its base URL alone and intercepts."""
     key_headers: tuple[str, ...] = ("authorization",)
     key_query: tuple[str, ...] = ()
+    login: Login | None = None
     error_shape: str = "openai"
     grpc_packages: tuple[str, ...] = ()
     """Packages of the gRPC services that only this provider has: their clients cannot name a route."""

@@ -64,8 +64,9 @@ class Prepared:
     ) -> None:
         self.request = request
         self.route = route
-        self.target = target = route.target(request.method, path)
         fields = request.fields
+        key = find_key(fields, request.query, route.key_headers, route.key_query)
+        self.target = target = route.target(request.method, path, key)
         self.query = request.query.decode("latin-1") if request.query else ""
         self.meter_headers: Headers = [
             pair
@@ -82,7 +83,6 @@ class Prepared:
         """Whether a second copy does no harm (RFC 9110 §9.2.2). A POST could be billed twice, whatever
         its `Idempotency-Key` says: only the provider knows whether it honours one."""
         self.error_shape = route.provider.error_shape
-        key = find_key(fields, request.query, route.key_headers, route.key_query)
         origin: dict[str, Any] = {
             "event_id": b"",
             "occurred_at_ns": 0,
