@@ -114,7 +114,17 @@ def run(
     finally:
         journal.close()
         proxy.estimates.close()
+        _tell_losses(journal)
     return 0
+
+
+def _tell_losses(journal: Journal) -> None:
+    """Say what this process took in and could not keep, once it is certain."""
+    health = journal.health
+    if health.state == "lost":
+        calls = "1 call" if health.lost_exchanges == 1 else f"{health.lost_exchanges:,} calls"
+        why = f": {health.reason}" if health.reason else ""
+        print(f"farebox proxy: {calls} could not be kept{why}", file=sys.stderr)
 
 
 async def _serve(
