@@ -159,12 +159,8 @@ def check_pins(home: Home) -> list[Check]:
     if not pins:
         return [Check("pinned clients", True, "none")]
     checks: list[Check] = []
-    for pin in pins:
-        who = (
-            pin.client
-            or ", ".join(command for command in pin.commands if command)
-            or "a client without a name"
-        )
+    for pin in {(pin.host, pin.command or pin.client): pin for pin in pins}.values():
+        who = pin.command or pin.client or "a client without a name"
         detail = f"{who} accepts only {pin.host}'s own certificate ({pin.reason}); its calls pass unseen"
         fix = (
             "give it a base URL of the proxy instead, or let it trust the bundle of "

@@ -111,6 +111,11 @@ def read_command_line(
     return _run_by(_INTERPRETERS[family[1]], family[1], program, words[1:], there)
 
 
+def is_interpreter(name: str) -> bool:
+    """Return whether a program is one that runs others, which its name alone does not tell apart."""
+    return _FAMILY.fullmatch(name) is not None
+
+
 def _title_name(title: str, executable: str) -> str:
     """Return the first word of a title that a program has given itself (`gunicorn: worker [app]`)."""
     found = _TITLE_WORD.search(title)

@@ -6,14 +6,17 @@ Of its command line only program and script are kept. Blocking: for a thread, ne
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from farebox.proxy.attribution import labels_of
-from farebox.proxy.command_line import read_command_line
+from farebox.proxy.command_line import is_interpreter, read_command_line
+from farebox.proxy.peers import ClientProcess
 
 VALUE_MAX = 256
 _CONTAINER = re.compile(r"(?:docker|libpod|cri-containerd|crio|containerd|kubepods)[^\n]*?([0-9a-f]{64})")
@@ -37,6 +40,37 @@ def started(pid: int) -> str:
     """Return what tells this process from a later one with its number."""
     with contextlib.suppress(OSError, IndexError):
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
+    return ""
+
+
+def client_process(pid: int, facts: Mapping[str, str]) -> ClientProcess | None:
+    """Return who a process is, given its description; None for another user's."""
+    if _owner(pid) != os.geteuid():
+        return None
+    command, folder = facts.get("process.command", ""), facts.get("process.cwd", "")
+    executable = _executable(pid)
+    program = executable
+    if is_interpreter(Path(executable).name):
+        # Many programs have this one in common; a prompt or a line of code is none of them.
+        named = command and not is_interpreter(command)
+        program = "\0".join((executable, command, folder)) if named else ""
+    return ClientProcess(f"{pid} {started(pid)}", program, command)
+
+
+def _owner(pid: int) -> int:
+    if sys.platform == "darwin":
+        said = _ask("ps", "-o", "uid=", "-p", str(pid)).strip()
+        return int(said) if said.isdigit() else -1
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}").stat().st_uid
+    return -1
+
+
+def _executable(pid: int) -> str:
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        if sys.platform == "darwin":
+            return _ask("ps", "-o", "comm=", "-p", str(pid)).strip()
+        return str(Path(f"/proc/{pid}/exe").readlink()).removesuffix(" (deleted)")
     return ""
 
 

@@ -254,6 +254,7 @@ class Proxy:
             "state": "ok" if healthy else "degraded",
             "recording": self.recording,
             "journal": msgspec.to_builtins(journal),
+            "unmetered": msgspec.to_builtins(self.forward.interception.unmetered.listed()),
             "in_flight": self.in_flight,
             "connections": len(self.clients),
             "draining": self.draining,
