@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from farebox.home import Home
 
 PRELOAD = Path(__file__).resolve().parent / "preload"
+LOOPBACK = "127.0.0.1"
 OURS = "FAREBOX_PROXY"
 """The proxy of a run, where its preloads and a run inside it find it."""
 PASSWORD_VARIABLE = "FAREBOX_PROXY_PASSWORD"  # noqa: S105  # its name; `farebox.proxy.process` reads it
@@ -64,7 +65,9 @@ class Interception:
         """
         self._catalog = catalog
         self._environment = environment
-        self.authority: Authority = authority.for_runs(home, permitted_names(catalog, environment))
+        names = permitted_names(catalog, environment)
+        # Ours, too: realtime clients make `wss://` of a base URL, whatever it says.
+        self.authority: Authority = authority.for_runs(home, tuple(sorted({*names, LOOPBACK})))
         self.password = secrets.token_urlsafe(18)
 
     def variables(self, address: str, folder: Path) -> dict[str, str]:
@@ -84,7 +87,7 @@ class Interception:
 
     def _hosts(self) -> set[str]:
         hosts = {host for provider in self._catalog.providers.values() for host in provider.hosts}
-        return hosts | set(self.authority.facts.permitted)
+        return (hosts | set(self.authority.facts.permitted)) - {LOOPBACK}
 
     def _joined(self, name: str, ours: str) -> str:
         theirs = self._environment.get(name, "").strip()

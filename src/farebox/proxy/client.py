@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _DIGITS_MAX = 18
 _HTTP2 = b"PRI * HTTP/2.0\r\n\r\n"
 """What HTTP/2 begins with, so that it looks like a head."""
+_TLS = b"\x16"
+"""What a TLS handshake begins with."""
 _IDLE, _HEAD, _BUSY, _LINGER, _HANDED_OVER = range(5)
 
 
@@ -374,6 +376,11 @@ class ClientConnection(asyncio.Protocol):
             self.since = self.proxy.tick
         refusal = head_limit(data)
         if refusal is None and not starts_like_a_head(data):
+            if data[:1] == _TLS and type(self) is ClientConnection:
+                from farebox.proxy.loopback_tls import secure
+
+                if secure(self, data):
+                    return
             refusal = malformed("a control character or a bare line break in its head")
         if refusal is not None:
             self._refuse(refusal)
