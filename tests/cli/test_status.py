@@ -13,7 +13,7 @@ from farebox.cli.options import Place
 from farebox.cli.status import configuration, render
 from farebox.home import Home
 from farebox.ledger.rows import Measures
-from farebox.server.recording import Recording
+from farebox.server.recording import Recording, Unmetered
 
 
 def shown(recording: Recording) -> str:
@@ -60,3 +60,9 @@ def test_status_names_the_configuration_that_the_running_farebox_uses(home: Home
 def test_without_a_running_farebox_status_names_the_file_it_would_read(home: Home) -> None:
     assert configuration(home, Place()) == (str(Path.cwd() / "farebox.yaml"), None)
     assert configuration(home, Place(config=Path("/other.yaml"))) == ("/other.yaml", None)
+
+
+def test_what_is_tunnelled_and_not_metered_is_told() -> None:
+    found = Unmetered("api.openai.com", "curl", "", "no_authority", 1, 1)
+    told = shown(Recording(state="ok", unmetered=[found]))
+    assert "! not metered: 1 connection of curl to api.openai.com: there is no certificate authority" in told

@@ -92,6 +92,23 @@ def test_curl(shell: Shell) -> None:
     assert (row["input_tokens"], row["output_tokens"]) == (1203, 187)
 
 
+def test_a_program_that_accepts_only_the_providers_certificate_is_named_in_the_receipt(shell: Shell) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed here")
+    body = '{"model": "gpt-4o", "messages": []}'
+    call = (
+        f"curl -sS --cacert {shell.folder}/certificates/ca.pem -H 'Content-Type: application/json' "
+        f"-d '{body}' https://api.openai.com/v1/chat/completions"
+    )
+    # The first call fails, as it does for every client that pins; the second one is tunnelled.
+    done = shell.farebox("run", "--", "sh", "-c", f"{call}; {call}")
+    assert "1203" in done.stdout
+    assert shell.rows() == []
+    assert "not metered: 1 connection of curl to api.openai.com: it does not accept our" in done.stderr
+    assert "no calls seen" not in done.stderr
+    assert "pinned client: curl" in shell.farebox("doctor", "--no-clients", status=None).stdout
+
+
 def test_without_interception_nothing_of_it_is_set(shell: Shell) -> None:
     program = "import os; print(dict(os.environ))"
     done = shell.farebox("run", "--no-intercept", "--", sys.executable, "-c", program)

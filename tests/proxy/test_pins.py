@@ -1,4 +1,4 @@
-"""Clients that accept nobody's certificate but the provider's: who is left alone, for how long, who says so."""
+"""Clients that accept no certificate but the provider's: who is left alone, for how long, who says so."""
 
 from __future__ import annotations
 

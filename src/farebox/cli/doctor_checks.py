@@ -154,11 +154,17 @@ def check_recording(home: Home) -> Check:
 def check_pins(home: Home) -> list[Check]:
     """Name the clients that accept no certificate but the provider's, and what to do instead."""
     from farebox.proxy.pins import read_pins
+    from farebox.server.recording import recording
 
     pins = read_pins(home.run / "pinned")
-    if not pins:
+    # A proxy knows what it has tunnelled, for whatever reason; the pins say what it will.
+    tunnelled = [found for found in recording(home).unmetered if not found.reason.startswith("pinned:")]
+    if not pins and not tunnelled:
         return [Check("pinned clients", True, "none")]
-    checks: list[Check] = []
+    checks = [
+        Check("unmetered calls", found.reason == "excepted", found.words, _fix(found.reason))
+        for found in tunnelled
+    ]
     for pin in {(pin.host, pin.command or pin.client): pin for pin in pins}.values():
         who = pin.command or pin.client or "a client without a name"
         detail = f"{who} accepts only {pin.host}'s own certificate ({pin.reason}); its calls pass unseen"
@@ -169,3 +175,11 @@ def check_pins(home: Home) -> list[Check]:
         )
         checks.append(Check("pinned client", False, detail, fix))
     return checks
+
+
+def _fix(reason: str) -> str | None:
+    if reason == "no_authority":
+        return f"{command('ca install')}, or run the program with {command('run')}"
+    if reason == "excepted":
+        return None
+    return f"{command('ca rotate')}: the authority is from before this host was known, or damaged"

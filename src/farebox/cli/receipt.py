@@ -53,9 +53,12 @@ def run_receipt(
     own = recorded or Recording(state="ok")
     lacking = missing(home, started_ns)
     found = Coverage(complete=own.complete and not lacking, missing=lacking, recording=own)
-    lacks = [f"farebox: {clean(line)}" for line in warnings(found)]
+    unseen = [entry.words for entry in own.unmetered]
+    lacks = [f"farebox: {clean(line)}" for line in (*warnings(found), *unseen)]
     if not totals.calls and not found.complete:
         return "\n".join(["farebox: no calls are recorded, and there may have been some.", *lacks])
+    if not totals.calls and unseen:
+        return "\n".join(["farebox: no calls metered.", *lacks])
     if not totals.calls:
         return (
             "farebox: no calls seen. The command may set its base URL in code: "

@@ -13,7 +13,7 @@ from farebox.cli.access import open_ledger
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, Place
 from farebox.cli.running import NAMES, running
-from farebox.cli.screen import BOLD, GREEN, RED, YELLOW, count, money, paint
+from farebox.cli.screen import BOLD, GREEN, RED, YELLOW, clean, count, money, paint
 from farebox.config import find_file
 from farebox.home import Home
 from farebox.ledger.filter import Filter
@@ -101,6 +101,7 @@ def amiss(answer: answers.StatusAnswer) -> list[str]:
     """Return what the user should know, nothing where all is well."""
     told = answer.recording.words
     words: list[str] = [] if told is None else [paint(told, RED)]
+    words += [clean(found.words) for found in answer.recording.unmetered]
     names = {process.name for process in answer.processes if process.running}
     if "supervisor" in names:
         words += [f"the {name} is down; the supervisor restarts it" for name in NAMES if name not in names]

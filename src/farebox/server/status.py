@@ -15,7 +15,7 @@ from farebox.ledger.health import LedgerHealth
 from farebox.moments import system_zone_name
 from farebox.server import views
 from farebox.server.queries import Reader
-from farebox.server.recording import Recording, recording
+from farebox.server.recording import Recording, Unmetered, recording
 
 API_VERSION = "1"
 
@@ -31,6 +31,7 @@ def status(reader: Reader, home: Home) -> views.Status:
     processes = [process(home, name) for name in ("proxy", "ledger", "server")]
     proxy = processes[0]
     proxy_url = f"http://{proxy.address}" if proxy.state == "up" and proxy.address else None
+    recorded = recording(home)
     return views.Status(
         version=__version__,
         api=API_VERSION,
@@ -39,8 +40,21 @@ def status(reader: Reader, home: Home) -> views.Status:
         home=_short(home.path),
         processes=processes,
         proxy_url=proxy_url,
-        ledger=ledger_status(reader, recording(home)),
+        ledger=ledger_status(reader, recorded),
+        unmetered=[unmetered(entry) for entry in recorded.unmetered],
         hints=hints(proxy_url),
+    )
+
+
+def unmetered(found: Unmetered) -> views.Unmetered:
+    return views.Unmetered(
+        host=found.host,
+        program=found.command or found.client,
+        reason=found.reason,
+        message=f"{found.words[:1].upper()}{found.words[1:]}.",
+        connections=found.connections,
+        last_at=iso(found.last_at * 10**9),
+        retry_at=iso(found.retry_at * 10**9) if found.retry_at else None,
     )
 
 

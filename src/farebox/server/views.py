@@ -399,6 +399,20 @@ class Hint(msgspec.Struct, kw_only=True):
     command: str
 
 
+class Unmetered(msgspec.Struct, kw_only=True):
+    """A program whose connections to a provider's host were tunnelled: its calls are in no sum."""
+
+    host: str
+    program: str
+    """Program and script, or what it calls itself; empty where nobody knows."""
+    reason: str
+    message: str
+    connections: int
+    last_at: str
+    retry_at: str | None
+    """When interception is tried again by itself."""
+
+
 class Status(msgspec.Struct, kw_only=True):
     """`GET /api/v1/status`."""
 
@@ -410,4 +424,5 @@ class Status(msgspec.Struct, kw_only=True):
     processes: list[Process]
     proxy_url: str | None
     ledger: LedgerStatus
+    unmetered: list[Unmetered]
     hints: list[Hint]

@@ -222,6 +222,7 @@ export interface Status {
   processes: Process[];
   proxy_url: string | null;
   ledger: LedgerStatus;
+  unmetered: Unmetered[];
   hints: Hint[];
 }
 
@@ -251,4 +252,15 @@ export interface Sums {
   output_tokens: number;
   reasoning_output_tokens: number;
   priced_percent: string;
+}
+
+/** A program whose connections to a provider's host were tunnelled: its calls are in no sum. */
+export interface Unmetered {
+  host: string;
+  program: string;
+  reason: string;
+  message: string;
+  connections: number;
+  last_at: string;
+  retry_at: string | null;
 }
