@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from farebox.certificates import authority, bundle
 from farebox.certificates.names import constraints
+from farebox.home import write_private
 
 if TYPE_CHECKING:
     from farebox.catalog import Catalog
@@ -80,6 +81,7 @@ class Interception:
         found["NODE_USE_ENV_PROXY"] = "1"
         found["NODE_OPTIONS"] = self._joined("NODE_OPTIONS", f'--require "{PRELOAD / "node.cjs"}"')
         found["PYTHONPATH"] = self._first("PYTHONPATH", str(PRELOAD / "python"))
+        found["PHP_INI_SCAN_DIR"] = self._php(folder, Path(found["SSL_CERT_FILE"]))
         java = self._java(address, Path(found["SSL_CERT_FILE"]))
         if java:
             found["JAVA_TOOL_OPTIONS"] = self._joined("JAVA_TOOL_OPTIONS", java)
@@ -97,6 +99,28 @@ class Interception:
         """Return a search path with `ours` before the user's own entries."""
         theirs = self._environment.get(name, "")
         return f"{ours}{os.pathsep}{theirs}" if theirs else ours
+
+    def _php(self, folder: Path, roots: Path) -> str:
+        """Return where PHP looks for settings: where it looks anyway, then at ours.
+
+        It reads neither bundle variable. https://www.php.net/manual/en/configuration.file.php: an empty
+        entry is the place it was built with, the last setting counts.
+        """
+        place = folder / "php"
+        place.mkdir(mode=0o700)
+        lines: list[str] = []
+        theirs = bundle.roots_of_php(self._environment)
+        for setting, file in theirs.items():
+            chosen = roots
+            if file:
+                chosen = folder / f"roots-{setting}.pem"
+                write_private(
+                    chosen, bundle.joined(bundle.read_roots(file), self.authority.root.read_bytes())
+                )
+            lines.append(f'{setting}="{chosen}"\n')
+        write_private(place / "farebox.ini", "".join(lines).encode())
+        before = self._environment.get("PHP_INI_SCAN_DIR")
+        return str(place) if before == "" else f"{before or ''}{os.pathsep}{place}"
 
     def _java(self, address: str, roots: Path) -> str:
         """Return Java's options, nothing where there is no Java."""
