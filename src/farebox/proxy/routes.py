@@ -80,7 +80,7 @@ class Route:
         if target is None:
             text = path.decode("latin-1")
             verb = method.decode("ascii")
-            endpoint = self.provider.endpoint(verb, text)
+            endpoint = self.provider.endpoint(verb, text, self.origin.host)
             if login and self.provider.login is not None:
                 endpoint = endpoint.of_login(self.provider.login)
             target = Target(endpoint, verb, text, self.origin.base_path + path)

@@ -42,7 +42,8 @@ class Plan:
         self.counts = tuple(Counting(rule) for rule in form.counts)
         self.facts = tuple((name, tuple(getter(path) for path in at)) for name, at in form.facts.items())
         self.not_billable = tuple(
-            (getter(rule.at), frozenset(rule.values), rule.because) for rule in form.not_billable
+            (getter(rule.at), frozenset(rule.values), rule.because, rule.without_usage)
+            for rule in form.not_billable
         )
         self.cost = Stating(form.cost) if form.cost is not None else None
         self.estimates = _estimates(form)
