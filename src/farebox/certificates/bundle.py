@@ -17,7 +17,7 @@ from pathlib import Path
 
 from farebox.certificates.authority import Authority
 from farebox.errors import CertificateError
-from farebox.home import write_private
+from farebox.home import replace_private
 
 REPLACING = (
     "SSL_CERT_FILE",  # OpenSSL, Go, Rust, httpx
@@ -74,7 +74,7 @@ def write_bundles(folder: Path, authority: Authority, environment: Mapping[str, 
         known = files.get(content)
         if known is None:
             path = folder / f"roots-{hashlib.sha256(content).hexdigest()[:12]}.pem"
-            write_private(path, content)
+            replace_private(path, content)
             known = files[content] = str(path)
         return known
 
