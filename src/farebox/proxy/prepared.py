@@ -16,6 +16,7 @@ from farebox.proxy.routes import Route
 from farebox.proxy.whose import NOBODY, Attribution
 from farebox.wire.glance import everyday_for
 from farebox.wire.http_policy import Headers, Refusal, RequestHead, ResponseHead
+from farebox.wire.keys import KEY_LENGTH_MIN, without_keys
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
@@ -48,6 +49,7 @@ class Prepared:
         "everyday",
         "injectable",
         "intent",
+        "key",
         "meter_headers",
         "query",
         "replayable",
@@ -67,6 +69,9 @@ class Prepared:
         fields = request.fields
         key = find_key(fields, request.query, route.key_headers, route.key_query)
         self.target = target = route.target(request.method, path, key)
+        text = key.decode("latin-1") if key else ""
+        self.key = text if len(text) >= KEY_LENGTH_MIN else ""
+        """The request's API key, so that no record repeats it; empty for one too short to be told."""
         self.query = request.query.decode("latin-1") if request.query else ""
         self.meter_headers: Headers = [
             pair
@@ -90,7 +95,7 @@ class Prepared:
             "provider": route.provider.id,
             "surface": target.endpoint.surface,
             "method": target.method,
-            "path": target.shown_path,
+            "path": without_keys(target.shown_path, self.key),
             "host": route.host,
             "key_fingerprint": callers.of(route.name, key) if key else None,
             "attempt": retry_count(fields),

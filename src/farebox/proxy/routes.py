@@ -14,6 +14,7 @@ from farebox.config import Config
 from farebox.proxy.limits import Limits
 from farebox.proxy.placed import make_origin
 from farebox.proxy.upstream import Origin
+from farebox.wire.keys import path_without_keys
 from farebox.wire.plan import plan_for
 from farebox.wire.reading import value_pattern
 
@@ -32,7 +33,7 @@ class Target:
         self.path = path
         """The path below the route, as the catalog knows it."""
         self.upstream_path = upstream_path
-        self.shown_path = upstream_path.decode("latin-1")[:_PATH_SHOWN_MAX]
+        self.shown_path = path_without_keys(upstream_path.decode("latin-1"))[:_PATH_SHOWN_MAX]
         """What records say."""
         form = endpoint.format
         ends = (value_pattern((word,)) for word in form.terminal) if form is not None else ()
