@@ -43,8 +43,8 @@ def test_a_fresh_installation_is_well(home: Home, capsys: pytest.CaptureFixture[
     assert said["schema"] == "farebox.doctor/1"
     names = [check["name"] for check in said["installation"]]
     assert names == [
-        "permissions", "configuration", "proxy port", "dashboard port", "certificates", "journal lag",
-        "lost events", "unpriced models", "clock", "recording", "pinned clients",
+        "permissions", "state directory", "configuration", "proxy port", "dashboard port", "certificates",
+        "journal lag", "lost events", "unpriced models", "clock", "recording", "pinned clients",
     ]  # fmt: skip
 
 

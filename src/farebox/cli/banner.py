@@ -10,10 +10,12 @@ from pathlib import Path
 from farebox.cli.environment import proxied_by
 from farebox.cli.paste import direct_line, lines
 from farebox.cli.running import running
-from farebox.cli.screen import BOLD, DIM, paint
+from farebox.cli.screen import BOLD, DIM, YELLOW, paint
 from farebox.errors import FareboxError
 from farebox.home import Home
+from farebox.journal.progress import ledger_trouble
 from farebox.program import command
+from farebox.server.recording import recording
 
 
 def show(home: Home, *, detached: bool = False) -> None:
@@ -39,6 +41,9 @@ def text(home: Home, *, detached: bool = False) -> str:
                 f"{through} is set: without the last line, API keys pass unencrypted through that proxy."
             )
         shown += ["", "or let Farebox do it:", f"  {command('run -- python app.py', home)}"]
+    amiss = [word for word in (recording(home).words, ledger_trouble(home.journal)) if word is not None]
+    if amiss:
+        shown += ["", *(paint(f"! {word}: calls pass, totals are too low", YELLOW) for word in amiss)]
     shown += ["", *(paint(line, DIM) for line in _controls(home, detached=detached))]
     return "\n".join(shown)
 

@@ -8,7 +8,6 @@ from cyclopts import Parameter
 
 from farebox.cli import answers
 from farebox.cli.access import open_ledger
-from farebox.cli.coverage import coverage
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
 from farebox.cli.screen import BOLD, count, money, paint
@@ -16,6 +15,7 @@ from farebox.cli.summary import groups_table, warning_lines
 from farebox.config import did_you_mean, key_labels
 from farebox.errors import UsageError
 from farebox.ledger.filter import DIMENSIONS
+from farebox.server.coverage import coverage
 
 
 def by(

@@ -91,7 +91,7 @@ def _follow(place: Place, ledger: LedgerReader, narrowed: Filter, last: int, zon
         time.sleep(FOLLOW_SECONDS)
         newest = ledger.last_seq()
         if newest == last:
-            _, ledger = open_ledger(place)  # applies what waits where no daemon does
+            _, ledger = open_ledger(place, patience_s=0)  # applies what waits where no daemon does
             newest = ledger.last_seq()
         if newest > last:
             fresh = ledger.calls(narrowed, limit=1000, after_seq=last)

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farebox.cli.doctor import Check
-from farebox.errors import FareboxError, StateDirectoryError
+from farebox.errors import (
+    FareboxError,
+    LedgerDamagedError,
+    StateDirectoryError,
+    StateDirectoryUnusableError,
+)
 from farebox.home import check_private
 from farebox.program import command
 
@@ -18,8 +23,8 @@ if TYPE_CHECKING:
     from farebox.config import Address, Config
     from farebox.home import Home
 
-LAG_BYTES_MAX = 1 << 20
-"""Records that the ledger has not applied yet: more than a running one leaves for a moment."""
+STATE, LEDGER = "state directory", "ledger"
+"""Checks whose failing gives `doctor` an exit status of its own."""
 CLOCK_AHEAD_S = 5
 _EARLIEST = 1_767_225_600
 """2026-01-01: a clock before that is wrong."""
@@ -28,10 +33,13 @@ _EARLIEST = 1_767_225_600
 def check_installation(place: Place) -> list[Check]:
     """Return every check, in the order they are shown."""
     try:
-        home = place.state()
+        home = place.state_to_read()
+        check_private(home.path)
     except StateDirectoryError as error:
-        return [Check("state directory", False, str(error), "make it yours alone: chmod 700, your own files")]
-    checks = [check_permissions(home)]
+        return [Check(STATE, False, str(error), "make it yours alone: chmod 700, your own files")]
+    except (StateDirectoryUnusableError, OSError) as error:
+        return [Check(STATE, False, str(error), "name a directory of your own with --home or FAREBOX_HOME")]
+    checks = [check_permissions(home), check_room(home)]
     try:
         config = place.configuration(home)
     except FareboxError as error:
@@ -43,6 +51,17 @@ def check_installation(place: Place) -> list[Check]:
     checks.append(check_recording(home))
     checks += check_pins(home)
     return checks
+
+
+def check_room(home: Home) -> Check:
+    """Look whether records can be kept here."""
+    try:
+        home.check_room()
+    except StateDirectoryUnusableError as error:
+        return Check(
+            STATE, False, str(error), "make room, or make it writable: nothing is recorded until then"
+        )
+    return Check(STATE, True, "records can be kept there")
 
 
 def check_permissions(home: Home) -> Check:
@@ -119,15 +138,22 @@ def check_authority(place: Place, home: Home) -> Check:
 def check_ledger(place: Place) -> list[Check]:
     """Look at what the journals and the ledger say of themselves: lag, losses, the clock, prices."""
     from farebox.cli.access import open_ledger
+    from farebox.server.coverage import coverage
 
     try:
-        _, ledger = open_ledger(place)
+        home, ledger = open_ledger(place)
         health = ledger.health()
+        found = coverage(home, ledger)
+    except LedgerDamagedError as error:
+        return [Check(LEDGER, False, str(error), "restore a copy, or begin anew: the journals are kept")]
     except FareboxError as error:
-        return [Check("ledger", False, str(error), command("verify"))]
-    pending = health.journal_bytes_pending
-    lag = Check("journal lag", pending <= LAG_BYTES_MAX, f"{pending:,} bytes not applied")
-    lag.fix = f"{command('restart')}: the ledger process is down or behind"
+        return [Check(LEDGER, False, str(error), command("verify"))]
+    pending = found.pending
+    lag = Check("journal lag", not pending.late and found.ledger_trouble is None)
+    lag.detail = f"{pending.calls:,} calls not applied"
+    if found.ledger_trouble is not None:
+        lag.detail += f": {found.ledger_trouble}"
+    lag.fix = f"{command('stop')}, then {command('up')}, once what is said here is mended"
     lost = health.lost_records + health.gap_records + health.undecodable
     losses = Check("lost events", lost == 0, f"{lost:,}", f"{command('verify')} says which, and when")
     unpriced = Check("unpriced models", health.unpriced_calls == 0, f"{health.unpriced_calls:,} calls")

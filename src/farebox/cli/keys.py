@@ -24,7 +24,7 @@ _BOUND = ("customer", "user", "project")
 def show(*, place: Place | None = None, as_json: AsJson = False) -> int:
     """List the keys that have a name; `by key` lists every fingerprint."""
     chosen = place or Place()
-    keys = chosen.configuration(chosen.state()).keys
+    keys = chosen.configuration(chosen.state_to_read()).keys
     said = {fingerprint: msgspec.to_builtins(key) for fingerprint, key in sorted(keys.items())}
     if as_json:
         print(msgspec.json.encode(said).decode())

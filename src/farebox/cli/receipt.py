@@ -40,10 +40,10 @@ def run_receipt(
 
     `recorded` is how the journal of its own proxy was at the end.
     """
-    from farebox.cli.coverage import Coverage, warnings
     from farebox.ledger import catch_up
     from farebox.ledger.filter import Filter
     from farebox.ledger.reader import LedgerReader
+    from farebox.server.coverage import Coverage, warnings
 
     catch_up(home, config)
     ledger = LedgerReader(home)

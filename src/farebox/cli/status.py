@@ -10,26 +10,36 @@ from cyclopts import Parameter
 from farebox import __version__
 from farebox.cli import answers
 from farebox.cli.access import open_ledger
-from farebox.cli.exits import OK
+from farebox.cli.exits import OK, status_of
 from farebox.cli.options import AsJson, Place
 from farebox.cli.running import NAMES, running
 from farebox.cli.screen import BOLD, GREEN, RED, YELLOW, clean, count, money, paint
 from farebox.config import find_file
+from farebox.errors import LedgerError
 from farebox.home import Home
 from farebox.ledger.filter import Filter
-from farebox.ledger.rows import Measures
+from farebox.ledger.missing import Missing
+from farebox.ledger.rows import CallRow, Measures
 from farebox.program import command
-from farebox.server.recording import recording
+from farebox.server.coverage import Coverage, coverage, warnings
+from farebox.server.recording import Recording, recording
 
 
 def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
     """Show what is running, where, and what needs attention."""
     chosen = place or Place()
-    home, ledger = open_ledger(chosen)
-    totals = ledger.totals(Filter())
-    latest = ledger.calls(Filter(), limit=1)
-    proxy = recording(home)
-    health: dict[str, int | float | str | bool | None] = msgspec.to_builtins(ledger.health())
+    home = chosen.state_to_read()
+    totals, latest, found = Measures(), list[CallRow](), None
+    health: dict[str, int | float | str | bool | None] = {}
+    unread: LedgerError | None = None
+    try:
+        _, ledger = open_ledger(chosen)
+        totals = ledger.totals(Filter())
+        latest = ledger.calls(Filter(), limit=1)
+        health = msgspec.to_builtins(ledger.health())
+        found = coverage(home, ledger)
+    except LedgerError as error:  # what runs can be told all the same
+        unread = error
     in_use, elsewhere = configuration(home, chosen)
     answer = answers.StatusAnswer(
         version=__version__,
@@ -40,13 +50,15 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
         calls=totals.calls,
         last_call_at=latest[0].occurred_at if latest else None,
         health=health,
-        recording=proxy,
+        recording=found.recording if found else recording(home),
+        coverage=found,
+        ledger_error=str(unread) if unread else None,
     )
     if as_json:
         answers.print_json(answer)
     else:
         print(render(answer, totals))
-    return OK
+    return status_of(unread) if unread else OK
 
 
 def configuration(home: Home, place: Place) -> tuple[str | None, str | None]:
@@ -92,7 +104,9 @@ def render(answer: answers.StatusAnswer, totals: Measures) -> str:
         else:
             lines.append(f"○ {process.name} is not running")
     seen = f", the last at {answer.last_call_at}" if answer.last_call_at else ""
-    lines.append(f"{count(answer.calls, 'call')} recorded{seen} · {money(totals)}")
+    if answer.ledger_error is None:
+        whole = money(totals, covered=answer.coverage is None or answer.coverage.complete)
+        lines.append(f"{count(answer.calls, 'call')} recorded{seen} · {whole}")
     lines += [f"{paint('!', YELLOW)} {word}" for word in amiss(answer)]
     return "\n".join(lines)
 
@@ -105,6 +119,10 @@ def amiss(answer: answers.StatusAnswer) -> list[str]:
     names = {process.name for process in answer.processes if process.running}
     if "supervisor" in names:
         words += [f"the {name} is down; the supervisor restarts it" for name in NAMES if name not in names]
+    if answer.ledger_error is not None:
+        words.append(paint(answer.ledger_error, RED))
+    if answer.coverage is not None:
+        words += pending_words(answer.coverage)
     for name, title in (
         ("gaps", "gap"),
         ("lost_records", "lost record"),
@@ -117,6 +135,15 @@ def amiss(answer: answers.StatusAnswer) -> list[str]:
         words.append(
             f"nothing is running. {command('up')} starts it; {command('run -- CMD')} works without it"
         )
+    return words
+
+
+def pending_words(found: Coverage) -> list[str]:
+    """Return what keeps the ledger from what the journals hold, and what it has not taken in yet."""
+    pending = msgspec.structs.replace(found, missing=Missing(), recording=Recording(state="off"))
+    words = [paint(line, RED) for line in warnings(pending)]
+    if found.ledger_trouble is not None and not any(found.ledger_trouble in word for word in words):
+        words.append(paint(found.ledger_trouble, RED))
     return words
 
 

@@ -10,7 +10,6 @@ from cyclopts import Parameter
 
 from farebox.cli import answers
 from farebox.cli.access import open_ledger
-from farebox.cli.coverage import Coverage, coverage, warnings
 from farebox.cli.exits import ANSWER_IS_NO, CANNOT_TELL, OK, say
 from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
 from farebox.cli.periods import Period
@@ -21,6 +20,7 @@ from farebox.home import Home
 from farebox.ledger.rows import Group, Measures
 from farebox.money import display_usd, pico_from_usd
 from farebox.program import command
+from farebox.server.coverage import Coverage, coverage, warnings
 
 MODELS_MAX = 12
 

@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import time
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -17,6 +19,7 @@ from farebox.cli.options import Place
 from farebox.cli.ports import bind, holder
 from farebox.cli.running import Running, alive, running
 from farebox.config import Address, Config
+from farebox.errors import LedgerError
 from farebox.home import Home
 from farebox.program import command
 
@@ -33,9 +36,11 @@ def up(
     """Start the proxy, the ledger and the dashboard, and keep them running."""
     chosen = place or Place()
     home = chosen.state()
+    home.check_room()
     lock = take_lock(home)
     config = chosen.configuration(home)
     check_catalog(config)
+    check_ledger(home)
     for note in redirections(config):
         say(note)
     listener = bind(config.listen)
@@ -62,8 +67,8 @@ def up(
 
 def stop(*, place: Place | None = None) -> int:
     """Stop what `farebox up` started, after requests in flight have ended."""
-    home = (place or Place()).state()
-    supervisor = running(home, "supervisor")
+    home = (place or Place()).state_to_read()
+    supervisor, proxy = running(home, "supervisor"), running(home, "proxy")
     if supervisor is None:
         say("nothing is running")
         return OK
@@ -72,10 +77,26 @@ def stop(*, place: Place | None = None) -> int:
     while time.monotonic() < deadline:
         if not alive(supervisor.pid) or not (home.run / "supervisor.json").exists():
             print("Stopped.")
+            for line in _not_kept(home, proxy):
+                say(line)
             return OK
         time.sleep(0.05)
     say(f"pid {supervisor.pid} has not stopped after {STOP_SECONDS} s")
     return UNAVAILABLE
+
+
+def _not_kept(home: Home, proxy: Running | None) -> list[str]:
+    """Return what of the time the proxy ran is not in the ledger and never will be, or not yet."""
+    from farebox.ledger.reader import LedgerReader
+    from farebox.moments import ns_of
+    from farebox.server.coverage import coverage, warnings
+
+    if proxy is None or not proxy.started_at:
+        return []
+    try:
+        return warnings(coverage(home, LedgerReader(home), ns_of(datetime.fromisoformat(proxy.started_at))))
+    except LedgerError as error:
+        return [str(error)]
 
 
 def restart(*, place: Place | None = None) -> int:
@@ -120,6 +141,19 @@ def check_catalog(config: Config) -> None:
     pricing.load_book(config.pricing)
 
 
+def check_ledger(home: Home) -> None:
+    """Open the ledger once, so that one that cannot be used is told here and at once.
+
+    Raises:
+        LedgerError: It is damaged, another program's, or another Farebox's.
+    """
+    from farebox.ledger.database import open_reader
+
+    connection = open_reader(home)
+    if connection is not None:
+        connection.close()
+
+
 def _running_words(home: Home) -> str:
     proxy, server = running(home, "proxy"), running(home, "server")
     where = f" (proxy {proxy.address})" if proxy else ""
@@ -143,23 +177,32 @@ def _detached(home: Home, arguments: list[str]) -> int:
             os.dup2(source, target)
         os.execv(sys.executable, arguments)
     os.close(log)
-    started = _wait_for(home, pid)
-    if started is None:
-        say(f"it did not start; see {home.run / 'farebox.log'}")
-        return UNAVAILABLE
+    ended = _wait_for(home, pid)
+    if ended is not None:
+        say(f"it did not start; see {home.run / 'farebox.log'}. It said last:")
+        say(_last_line(home.run / "farebox.log"))
+        return ended or UNAVAILABLE
     from farebox.cli.banner import show
 
     show(home, detached=True)
     return OK
 
 
-def _wait_for(home: Home, pid: int, seconds: float = 20) -> Running | None:
-    """Return the server once proxy, ledger and server are up under the supervisor `pid`."""
+def _wait_for(home: Home, pid: int, seconds: float = 20) -> int | None:
+    """Return None once proxy, ledger and server are up under the supervisor `pid`, else its exit status."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            return None
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return max(os.waitstatus_to_exitcode(status), 0)
         if all(running(home, name) for name in ("proxy", "ledger", "server")):
-            return running(home, "server")
+            return None
         time.sleep(0.02)
-    return None
+    return UNAVAILABLE
+
+
+def _last_line(log: Path) -> str:
+    try:
+        return log.read_text(errors="replace").rstrip().rpartition("\n")[2][-500:]
+    except OSError as error:
+        return f"{log} cannot be read: {error.strerror}"

@@ -8,12 +8,12 @@ from cyclopts import Parameter
 
 from farebox.cli import answers
 from farebox.cli.access import open_ledger
-from farebox.cli.coverage import Coverage, coverage, warnings
 from farebox.cli.exits import CANNOT_TELL, DATA, OK
 from farebox.cli.options import AsJson, Place
 from farebox.cli.screen import GREEN, RED, clean, count, paint
 from farebox.ledger.verification import Report
 from farebox.program import command
+from farebox.server.coverage import Coverage, coverage, warnings
 
 
 def verify(

@@ -6,11 +6,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import apsw
+
 from farebox.errors import CallNotFoundError, UsageError
 from farebox.home import Home
 from farebox.ledger import corrections, health
+from farebox.ledger.backlog import Backlog, backlog
 from farebox.ledger.conditions import CALL_VALUE, Conditions
-from farebox.ledger.database import Connection, open_reader
+from farebox.ledger.database import Connection, ledger_error, open_reader
 from farebox.ledger.filter import DIMENSIONS, OTHER, Filter
 from farebox.ledger.health import LedgerHealth
 from farebox.ledger.measures import as_measures, cost_pico
@@ -37,6 +40,8 @@ class LedgerReader:
     """
 
     def __init__(self, home: Home) -> None:
+        self.trouble: str | None = None
+        """Why whoever opened it could not bring it up to date."""
         self._home = home
         self._local = threading.local()
 
@@ -137,6 +142,11 @@ class LedgerReader:
         """Return how far the ledger is and what is missing from it."""
         return health.look(self._home, self._ask(health.read, None))
 
+    def backlog(self) -> Backlog:
+        """Return what the journals hold beyond the ledger."""
+        known = self._ask(health.read, None)
+        return backlog(self._home, known.applied if known else {}, running=health.is_locked(self._home))
+
     def _ask(self, question: Callable[[Connection], T], nothing: T) -> T:
         """Answer from one snapshot, with `nothing` where there is no ledger yet."""
         connection: Connection | None = getattr(self._local, "connection", None)
@@ -144,8 +154,11 @@ class LedgerReader:
             connection = self._local.connection = open_reader(self._home)
             if connection is None:
                 return nothing
-        with connection:
-            return question(connection)
+        try:
+            with connection:
+                return question(connection)
+        except apsw.Error as error:
+            raise ledger_error(self._home, error) from error
 
 
 def _shown(connection: Connection, rows: Sequence[Any]) -> list[CallRow]:

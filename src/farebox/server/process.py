@@ -7,6 +7,7 @@ import contextlib
 import errno
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -47,6 +48,7 @@ def serve(home: Home, config: Config) -> int:
             file=sys.stderr,
         )
         return EXIT_CONFIG
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     home.prepare()
     sessions = Sessions(load_token(home))
     listener = bind(config.dashboard)

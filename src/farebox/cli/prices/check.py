@@ -84,7 +84,7 @@ def check(
     from farebox.config import load_config
 
     chosen = place or Place()
-    home = chosen.state()
+    home = chosen.state_to_read()
     percent = _percent(threshold)
     answer = CheckAnswer(findings=[], gaps=[], disagreements=[], drift=[])
     try:
