@@ -13,7 +13,6 @@ import msgspec
 
 from farebox.cli import answers
 from farebox.cli.app import app
-from farebox.cli.coverage import Coverage
 from farebox.cli.exits import MEANINGS
 from farebox.cli.export import NESTED, csv_columns
 from farebox.cli.prices.show import PricesAnswer
@@ -22,6 +21,7 @@ from farebox.ledger.coverage import Missing
 from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.ledger.verify.verification import Problem
 from farebox.pricing.facts import CostLine
+from farebox.server.coverage import Coverage
 from farebox.server.recording import Recording
 from farebox.wire.facts import LEAVES
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make sure one program is there: `setup_package.sh chromium|nginx|wrk|venv`, from the system's packages
+# Make sure one program is there: `setup_package.sh chromium|nginx|wrk|php|ruby|venv`, from the system's packages
 # when it is missing and this user may install them, else with a word on what to do.
 set -euo pipefail
 
@@ -9,6 +9,8 @@ case "$program" in
   chromium) package=chromium; names=(chromium chromium-browser google-chrome) ;;
   nginx) package=nginx-light; names=(nginx) ;;
   wrk) package=wrk; names=(wrk) ;;
+  php) package="php-cli php-curl"; names=(php) ;;
+  ruby) package=ruby; names=(ruby) ;;
   venv) package=python3-venv; names=() ;; # asked for only where Python has no working venv
   *) echo "unknown program $program" >&2; exit 64 ;;
 esac
@@ -34,6 +36,6 @@ echo "Installing $package" >&2
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
 install() {
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$package" >"$log" 2>&1
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $package >"$log" 2>&1
 }
 install || { "${sudo[@]}" apt-get update >"$log" 2>&1 && install; } || { cat "$log" >&2; exit 69; }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -147,6 +147,11 @@ def saved_keys(home: Home) -> dict[str, KeyConfig]:
         return msgspec.json.decode((home.path / KEYS_FILE).read_bytes(), type=dict[str, KeyConfig])
     except (OSError, msgspec.MsgspecError):
         return {}
+
+
+def key_labels(keys: Mapping[str, KeyConfig]) -> dict[str, str]:
+    """Return the name of each key that has one, by fingerprint: what a key is shown as, for old calls too."""
+    return {fingerprint: key.label for fingerprint, key in keys.items() if key.label}
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

@@ -10,8 +10,12 @@ The slug (`code`) is the same in Python, the API's JSON, the dashboard and the d
     ├── JournalError                   journal_unavailable
     ├── LedgerError                    ledger_unavailable
     │   ├── LedgerLockedError          ledger_locked
-    │   └── LedgerSchemaError          ledger_schema_newer
+    │   ├── LedgerSchemaError          ledger_schema_newer
+    │   ├── LedgerTooOldError          ledger_schema_older
+    │   ├── LedgerDamagedError         ledger_damaged
+    │   └── LedgerUnwritableError      ledger_unwritable
     ├── StateDirectoryError            state_directory_refused
+    ├── StateDirectoryUnusableError    state_directory_unusable
     ├── PortInUseError                 port_in_use
     ├── CallNotFoundError              call_not_found
     ├── ServerNotRunningError          server_not_running
@@ -85,8 +89,24 @@ class LedgerSchemaError(LedgerError):
     code = "ledger_schema_newer"
 
 
+class LedgerTooOldError(LedgerError):
+    code = "ledger_schema_older"
+
+
+class LedgerDamagedError(LedgerError):
+    code = "ledger_damaged"
+
+
+class LedgerUnwritableError(LedgerError):
+    code = "ledger_unwritable"
+
+
 class StateDirectoryError(FareboxError):
     code = "state_directory_refused"
+
+
+class StateDirectoryUnusableError(FareboxError):
+    code = "state_directory_unusable"
 
 
 class PortInUseError(FareboxError):

@@ -5,14 +5,17 @@ Directories are 0700 and files 0600; anything looser is refused with what to typ
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
 from pathlib import Path
 
-from farebox.errors import StateDirectoryError
+from farebox.errors import StateDirectoryError, StateDirectoryUnusableError
 
 SECRET_BYTES = 32
+ROOM_BYTES = 4 << 20
+"""What has to be free where recording starts: the smallest segment, and as much for the ledger."""
 
 
 class Home:
@@ -31,10 +34,54 @@ class Home:
         self.secret_file = path / "install.key"
 
     def prepare(self) -> None:
-        """Create the directory tree and refuse one that others own or can read."""
+        """Create the directory tree and refuse one that others own or can read.
+
+        Raises:
+            StateDirectoryError: It is not ours alone.
+            StateDirectoryUnusableError: It cannot be made.
+        """
         for directory in (self.path, self.journal, self.run, self.cache):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            check_private(directory)
+            try:
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                check_private(directory)
+            except OSError as error:
+                raise self.unusable(error) from error
+
+    def check_room(self) -> None:
+        """Write a file and look for the room that recording needs, before anything starts.
+
+        Raises:
+            StateDirectoryUnusableError: Nothing can be written, or too little.
+        """
+        probe = self.journal / f".probe.{os.getpid()}"
+        try:
+            write_private(probe, bytes(4096))
+            found = os.statvfs(self.journal)
+        except OSError as error:
+            raise self.unusable(error) from error
+        finally:
+            with contextlib.suppress(OSError):  # where nothing may be written, nothing was
+                probe.unlink(missing_ok=True)
+        free = found.f_bavail * found.f_frsize
+        if free < ROOM_BYTES:
+            raise StateDirectoryUnusableError(
+                f"nothing can be recorded in {self.path}: {free >> 10:,} KiB are free on its disk and "
+                f"{ROOM_BYTES >> 10:,} are needed; make room, or name another directory with --home"
+            )
+
+    def unusable(self, error: OSError) -> StateDirectoryUnusableError:
+        """Return what to tell a user when the system refuses a file of the state directory."""
+        if isinstance(error, (FileExistsError, NotADirectoryError)):
+            place = next((path for path in (self.path, *self.path.parents) if path.exists()), self.path)
+            if not place.is_dir():
+                return StateDirectoryUnusableError(
+                    f"{place} is a file, so the state directory {self.path} cannot be used; "
+                    "remove it, or name another directory with --home"
+                )
+        return StateDirectoryUnusableError(
+            f"the state directory {self.path} cannot be written: {error.strerror or error}; "
+            "name another one with --home"
+        )
 
     def secret(self) -> bytes:
         """Return this installation's 32 secret bytes, made on first use.
@@ -74,9 +121,14 @@ def locate() -> Home:
     named = os.environ.get("FAREBOX_HOME")
     if named:
         return Home(Path(named).expanduser().absolute())
+    return Home(default_path())
+
+
+def default_path() -> Path:
+    """Return the platform's user data directory for Farebox: the home without `FAREBOX_HOME`."""
     import platformdirs
 
-    return Home(Path(platformdirs.user_data_dir("farebox", appauthor=False)))
+    return Path(platformdirs.user_data_dir("farebox", appauthor=False))
 
 
 def check_private(path: Path) -> None:

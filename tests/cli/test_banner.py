@@ -23,3 +23,12 @@ def test_an_http_proxy_is_mentioned_only_where_one_is_set(monkeypatch: pytest.Mo
     shown = text(home)
     assert "export NO_PROXY=" in shown
     assert "http_proxy is set" in shown
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_ctrl_c_is_spoken_of_only_where_it_reaches_farebox(detached: bool) -> None:
+    home = locate()
+    home.prepare()
+    shown = text(home, detached=detached)
+    assert ("Ctrl-C" in shown) is not detached
+    assert " stop --home " in shown and " status --home " in shown

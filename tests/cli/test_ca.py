@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from farebox.catalog import load
 from farebox.certificates import authority, stores
 from farebox.certificates.making import Signer
 from farebox.certificates.names import constraints, covered
 from farebox.certificates.stores import AnchorStore, NssStore
 from farebox.cli import ca
+from farebox.cli.interception import Interception
 from farebox.cli.options import Place
 from farebox.errors import CertificateError, StateDirectoryError
 from farebox.home import Home
@@ -124,6 +127,51 @@ def test_installing_and_removing_leaves_nothing(
     assert ca.remove(place=place) == 0
     assert list(system.iterdir()) == []
     assert {file for file in home.path.rglob("*") if "cache" not in file.parts} == before
+
+
+def exported(text: str, environment: dict[str, str]) -> dict[str, str]:
+    """Return what a shell's environment is after it has evaluated `text`."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'eval "$1"; env -0', "sh", text], env=environment, capture_output=True, check=True
+    )
+    return dict(entry.split("=", 1) for entry in done.stdout.decode().split("\0") if "=" in entry)
+
+
+def test_a_shell_gets_every_variable_that_a_run_sets(
+    home: Home,
+    place: Place,
+    system: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plain = {"PATH": "/usr/bin:/bin", "HOME": str(home.path)}
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    for name, value in plain.items():
+        monkeypatch.setenv(name, value)
+    (home.cache / "run").mkdir()
+    run = Interception(home, load({}), plain).variables("127.0.0.1:3273", home.cache / "run")
+    ca.install(place=place)
+    assert "ca env" in capsys.readouterr().out
+    assert ca.env(place=place) == 0
+    printed = capsys.readouterr().out
+    once = exported(printed, plain)
+    assert run.keys() <= once.keys()
+    assert once["http_proxy"] == "http://127.0.0.1:3273"  # Ruby's, for https, too
+    assert "node.cjs" in once["NODE_OPTIONS"]
+    assert once["NO_PROXY"] == "127.0.0.1,localhost"
+    found = authority.installed(home)
+    assert found is not None
+    assert Path(once["SSL_CERT_FILE"]).read_bytes().endswith(found.root.read_bytes().strip() + b"\n")
+    for name, value in once.items():
+        monkeypatch.setenv(name, value)
+    ca.env(place=place)
+    assert exported(capsys.readouterr().out, once) == once, "a second time changes nothing"
+
+
+def test_a_shell_is_told_where_no_authority_is_installed(place: Place) -> None:
+    with pytest.raises(CertificateError, match="ca install"):
+        ca.env(place=place)
 
 
 def test_a_rotated_authority_is_in_the_same_stores_and_the_old_one_is_not(

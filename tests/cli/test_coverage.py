@@ -87,7 +87,7 @@ def test_verify_tells_losses_and_gives_no_bare_tick(capsys: pytest.CaptureFixtur
 def test_a_proxy_that_records_nothing_makes_its_time_incomplete(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from farebox.cli import coverage
+    from farebox.server import coverage
     from farebox.server.recording import Recording
 
     told = Recording(state="lost", reason="no space left", since="2026-01-02T00:00:00.000000Z")

@@ -18,6 +18,7 @@ from farebox.cli.doctor_clients import CLIENTS, Client, try_clients
 from farebox.cli.options import Place
 from farebox.config import Address, Config
 from farebox.home import Home
+from farebox.proxy.peers import ClientProcess
 from farebox.proxy.pins import Pins
 
 
@@ -42,8 +43,8 @@ def test_a_fresh_installation_is_well(home: Home, capsys: pytest.CaptureFixture[
     assert said["schema"] == "farebox.doctor/1"
     names = [check["name"] for check in said["installation"]]
     assert names == [
-        "permissions", "configuration", "proxy port", "dashboard port", "certificates", "journal lag",
-        "lost events", "unpriced models", "clock", "recording", "pinned clients",
+        "permissions", "state directory", "configuration", "proxy port", "dashboard port", "certificates",
+        "journal lag", "lost events", "unpriced models", "clock", "recording", "pinned clients",
     ]  # fmt: skip
 
 
@@ -73,16 +74,16 @@ def test_an_authority_that_lacks_hosts_or_time_is_said(home: Home, monkeypatch: 
     check = doctor_checks.check_authority(place, home)
     assert not check.ok
     assert "not covered" in check.detail
-    assert check.fix == "farebox ca rotate"
+    assert check.fix.endswith("farebox ca rotate")
     soon = time.time() + 390 * 86_400
     monkeypatch.setattr("farebox.certificates.authority.time.time", lambda: soon)
-    assert "ends in" in doctor_checks.check_authority(place, home).detail
+    assert "expires in" in doctor_checks.check_authority(place, home).detail
 
 
 def test_a_client_that_pins_is_named_with_what_to_do(home: Home) -> None:
     pins = Pins(home.run / "pinned")
-    pins.rejected("api.openai.com", "okhttp", "unknown_ca")
-    pins.rejected("api.openai.com", "", "bad_certificate", "java App")
+    pins.rejected("api.openai.com", "okhttp", ClientProcess("1 2", "/bin/a"), "unknown_ca")
+    pins.rejected("api.openai.com", "", ClientProcess("3 4", "java", "java App"), "bad_certificate")
     checks = doctor_checks.check_pins(home)
     assert [check.ok for check in checks] == [False, False]
     said = " ".join(check.detail for check in checks)
@@ -97,13 +98,14 @@ def test_a_clock_behind_the_last_call_is_said(home: Home, monkeypatch: pytest.Mo
 
 
 def test_something_amiss_is_status_1_and_shown(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
-    Pins(home.run / "pinned").rejected("api.openai.com", "okhttp", "unknown_ca")
+    client = ClientProcess("1 2", "/bin/a")
+    Pins(home.run / "pinned").rejected("api.openai.com", "okhttp", client, "unknown_ca")
     assert doctor(clients=False, place=Place(home=home.path)) == 1
     out = capsys.readouterr().out
     assert "✘ pinned client: okhttp" in out
     assert "→ give it a base URL" in out
     assert doctor(clients=False, retry=True, place=Place(home=home.path)) == 0
-    assert Pins(home.run / "pinned").find("api.openai.com", "okhttp") is None
+    assert Pins(home.run / "pinned").find("api.openai.com", "okhttp", client) is None
 
 
 def test_the_answer_reads_like_a_list() -> None:

@@ -129,3 +129,53 @@ def test_base_urls_that_must_keep_their_host_are_left_alone(catalog: Catalog) ->
     assert [(one.upstream, one.speaks) for one in made.upstreams.values()] == [(private, "bedrock")]
     usual = "https://bedrock-runtime.us-east-1.amazonaws.com"
     assert plan(catalog, {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": usual}, interception=True).upstreams == {}
+
+
+FAKE_PHP = """#!/bin/sh
+printf '%s\\n\\n' '{file}'
+"""
+
+
+def php_settings(variables: dict[str, str]) -> dict[str, str]:
+    place = Path(variables["PHP_INI_SCAN_DIR"].rpartition(":")[2]) / "farebox.ini"
+    lines = place.read_text().splitlines()
+    return {name: value.strip('"') for name, _, value in (line.partition("=") for line in lines)}
+
+
+def test_php_reads_its_own_settings_and_then_ours(home: Home, catalog: Catalog) -> None:
+    variables = given(home, catalog)
+    assert variables["PHP_INI_SCAN_DIR"].startswith(":")  # the place it was built with
+    assert php_settings(variables) == dict.fromkeys(
+        ("curl.cainfo", "openssl.cafile"), variables["SSL_CERT_FILE"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "first"), [("/etc/mine", "/etc/mine"), (":/etc/mine", ":/etc/mine"), ("", None)]
+)
+def test_where_php_was_told_to_look_it_goes_on_looking(
+    home: Home, catalog: Catalog, before: str, first: str | None
+) -> None:
+    said = given(home, catalog, PHP_INI_SCAN_DIR=before)["PHP_INI_SCAN_DIR"]
+    ours = str(home.cache / "run" / "php")
+    assert said == (ours if first is None else f"{first}:{ours}")
+
+
+def test_roots_that_phps_configuration_names_stay_trusted(
+    home: Home, catalog: Catalog, tmp_path: Path
+) -> None:
+    import certifi
+
+    whole = Path(certifi.where()).read_bytes()
+    theirs = tmp_path / "corp.pem"
+    theirs.write_bytes(whole[: whole.index(b"-----END CERTIFICATE-----") + 25])
+    php = tmp_path / "bin" / "php"
+    php.parent.mkdir()
+    php.write_text(FAKE_PHP.format(file=theirs))
+    php.chmod(0o755)
+    variables = given(home, catalog, PATH=str(php.parent))
+    settings = php_settings(variables)
+    assert settings["openssl.cafile"] == variables["SSL_CERT_FILE"]
+    found = subjects(settings["curl.cainfo"])
+    assert len(found) == 2
+    assert any("Farebox root" in subject for subject in found)

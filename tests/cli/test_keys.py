@@ -47,3 +47,13 @@ def test_what_is_no_fingerprint_is_refused_and_not_repeated(text: str, tmp_path:
         load_config(Place().state())
     assert text not in str(refused.value)
     assert "16 hex digits" in str(found.value)
+
+
+def test_a_name_that_the_file_overrules_is_not_promised(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label(FINGERPRINT, "backend")
+    assert "is now called backend" in capsys.readouterr().out
+    (tmp_path / "farebox.yaml").write_text(f'keys: {{"{FINGERPRINT}": {{label: ours}}}}\n')
+    label(FINGERPRINT, "frontend")
+    assert "stays ours" in capsys.readouterr().out

@@ -304,3 +304,21 @@ def test_a_price_names_its_source_once(cli: CLI) -> None:
     shown = cli("show", "gpt-4o-mini")[1]
     assert "genai-prices" in shown
     assert "genai-prices: genai-prices" not in shown
+
+
+def test_a_price_of_an_unknown_model_suggests_the_nearest_ones(cli: CLI) -> None:
+    status, _, errors = cli("show", "gtp-4o")
+    assert status == 1
+    assert "Did you mean gpt-4o" in errors
+    cli("set", "my-finetune", "input=1")
+    assert "Did you mean my-finetune?" in cli("show", "my-finetine")[2]
+    assert "Did you mean openai/gpt-4o-mini" in cli("show", "openai/gpt-4o-mni")[2]
+    assert "Did you mean" not in cli("show", "zzzzzzzzzzzz")[2]
+
+
+def test_what_a_price_depends_on_is_shown_at_any_width(cli: CLI, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    for arguments in (("list", "openai/gpt-4o"), ("show", "gpt-4o")):
+        lines = cli(*arguments)[1].splitlines()
+        assert any("prio" in line or "iority" in line for line in lines)
+        assert max(map(len, lines)) <= 60

@@ -13,7 +13,7 @@ from farebox.config import Config
 from farebox.home import Home
 from farebox.journal.records import Mark
 from farebox.pricing import load_book
-from farebox.server.recording import Recording
+from farebox.server.recording import Recording, Unmetered
 
 
 @pytest.fixture
@@ -32,6 +32,22 @@ def test_no_calls_is_only_said_where_they_would_have_been_seen(state: Home) -> N
     lost = run_receipt(state, Config(), "s", 1, Recording(state="lost", reason="no room", lost_exchanges=3))
     assert "no room" in lost
     assert "3 calls lost" in lost
+
+
+def test_calls_that_were_tunnelled_are_named_with_the_reason(state: Home) -> None:
+    pinned = Unmetered("api.openai.com", "php", "php a.php", "pinned:unknown_ca", 2, 1, 9)
+    recorded = Recording(state="ok", unmetered=[pinned])
+    said = run_receipt(state, Config(), "s", now_ns(), recorded)
+    assert "no calls seen" not in said
+    why = "it does not accept our certificate (unknown_ca)"
+    assert f"farebox: not metered: 2 connections of php a.php to api.openai.com: {why}" in said
+    ledger = TestLedger(state)
+    ledger.applier.use(load_book())
+    started = now_ns()
+    ledger.append(done(started, attribution={"session": "s"}))
+    ledger.connection.close()
+    assert why in run_receipt(state, Config(), "s", started, recorded)
+    assert "not metered" not in run_receipt(state, Config(), "s", started, Recording(state="ok"))
 
 
 def test_a_sum_that_lacks_records_says_at_least_and_what_is_missing(state: Home) -> None:

@@ -29,6 +29,32 @@ def test_a_narrow_terminal_loses_the_least_needed_columns_first() -> None:
     assert table(COLUMNS, ROWS, width=10).splitlines()[0] == "model   cost"
 
 
+@pytest.mark.parametrize("width", [60, 40, 34])
+def test_texts_are_shortened_in_the_middle_so_that_a_table_fits(width: int) -> None:
+    columns = [Column("model", width_min=20), Column("app", width_min=10), Column("cost", right=True)]
+    rows = [["claude-sonnet-4-5-20250929", "batch-evaluation-job", "≥ $0.00 · 5 calls unpriced"[:width]]]
+    lines = table(columns, [*rows, ["gpt-4o", "x", "$1.00"]], width=width + 18).splitlines()
+    assert max(map(display_width, lines)) <= width + 18
+    assert "cl" in lines[1] and "29" in lines[1] and "≥ $0.00" in lines[1]
+
+
+def test_a_column_goes_only_when_shorter_texts_are_not_enough() -> None:
+    columns = [Column("model", width_min=8), Column("status", right=True, drop=1), Column("cost", right=True)]
+    rows = [["claude-sonnet-4-5-20250929", "200", "$0.10"]]
+    assert table(columns, rows, width=26).splitlines() == [
+        "model        status   cost",
+        "claud…50929     200  $0.10",
+    ]
+    assert table(columns, rows, width=20).splitlines()[0].split() == ["model", "cost"]
+
+
+def test_figures_are_never_shortened() -> None:
+    lines = table(
+        [Column("m", width_min=3), Column("cost", right=True)], [["abcdefgh", "$1,234,567.89"]], width=10
+    )
+    assert "$1,234,567.89" in lines
+
+
 def test_wide_characters_take_two_cells() -> None:
     assert display_width("模型") == 4
     assert table([Column("a"), Column("b")], [["模型", "x"], ["m", "y"]], width=80).splitlines()[1:] == [

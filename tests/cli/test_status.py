@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
 from farebox.cli.answers import StatusAnswer
-from farebox.cli.status import render
+from farebox.cli.options import Place
+from farebox.cli.status import configuration, render
+from farebox.home import Home
 from farebox.ledger.rows import Measures
-from farebox.server.recording import Recording
+from farebox.server.recording import Recording, Unmetered
 
 
 def shown(recording: Recording) -> str:
@@ -26,3 +34,35 @@ def test_a_proxy_that_does_not_record_is_told() -> None:
     told = shown(Recording(state="lost", reason="no space left", lost_exchanges=2))
     assert "! the proxy does not record: no space left (2 calls lost since it started)" in told
     assert "record:" not in shown(Recording(state="ok"))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home, asked about in a directory that has a configuration of its own."""
+    home = Home(tmp_path / "home")
+    home.prepare()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "farebox.yaml").write_text("durability: power\n")
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.delenv("FAREBOX_CONFIG", raising=False)
+    return home
+
+
+@pytest.mark.parametrize("file", ["/started/with/farebox.yaml", None])
+def test_status_names_the_configuration_that_the_running_farebox_uses(home: Home, file: str | None) -> None:
+    proxy = {"pid": os.getpid(), "host": "127.0.0.1", "port": 1, "config": file}
+    (home.run / "proxy.json").write_bytes(msgspec.json.encode(proxy))
+    here = str(Path.cwd() / "farebox.yaml")
+    assert configuration(home, Place()) == (file, here)
+
+
+def test_without_a_running_farebox_status_names_the_file_it_would_read(home: Home) -> None:
+    assert configuration(home, Place()) == (str(Path.cwd() / "farebox.yaml"), None)
+    assert configuration(home, Place(config=Path("/other.yaml"))) == ("/other.yaml", None)
+
+
+def test_what_is_tunnelled_and_not_metered_is_told() -> None:
+    found = Unmetered("api.openai.com", "curl", "", "no_authority", 1, 1)
+    told = shown(Recording(state="ok", unmetered=[found]))
+    assert "! not metered: 1 connection of curl to api.openai.com: there is no certificate authority" in told

@@ -6,12 +6,14 @@ run and seen is in docs/reference/clients.md.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,7 +98,8 @@ def python_clients() -> Path:
 
     def install(folder: Path) -> None:
         _run(sys.executable, "-m", "venv", folder)
-        _run(folder / "bin" / "python", "-m", "pip", "install", "-q", "--require-hashes", "-r", lock)
+        pip = (folder / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--require-hashes")
+        _run(*pip, "-r", lock)
 
     return _installed("python", lock, install) / "bin" / "python"
 
@@ -189,6 +192,48 @@ def test_node(name: str, shell: Shell, providers: Providers, node_clients: Path)
     program = shutil.copy(MATRIX / "clients.mjs", shell.folder)
     said = check(shell, providers, NODE[name], "node clients.mjs", "node", program, name)
     assert "hello" in said or "word" in said
+
+
+@pytest.fixture
+def realtime() -> Iterator[int]:
+    """A provider of realtime sessions on loopback: one answer a session."""
+    from websockets.exceptions import ConnectionClosed
+    from websockets.sync.server import ServerConnection, serve
+
+    usage = {"total_tokens": 15, "input_tokens": 10, "output_tokens": 5}
+
+    def converse(connection: ServerConnection) -> None:
+        connection.send(json.dumps({"type": "session.created", "session": {"model": "gpt-realtime"}}))
+        connection.recv()
+        answer: dict[str, Any] = {"id": "resp_1", "status": "in_progress"}
+        connection.send(json.dumps({"type": "response.created", "response": answer}))
+        answer = {"id": "resp_1", "status": "completed", "usage": usage}
+        connection.send(json.dumps({"type": "response.done", "response": answer}))
+        with contextlib.suppress(ConnectionClosed):
+            connection.recv()
+
+    with serve(converse, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.socket.getsockname()[1]
+        server.shutdown()
+
+
+@pytest.mark.parametrize("language", ["python", "node"])
+def test_a_realtime_client_that_makes_wss_of_the_base_url_works_and_is_metered(
+    language: str, tmp_path: Path, realtime: int, request: pytest.FixtureRequest
+) -> None:
+    shell = Shell(tmp_path, f"providers:\n  openai:\n    upstream: http://127.0.0.1:{realtime}\n")
+    clients: Path = request.getfixturevalue(f"{language}_clients")
+    program = MATRIX / "clients.py"
+    if language == "node":
+        (shell.folder / "node_modules").symlink_to(clients)
+        program, clients = Path(shutil.copy(MATRIX / "clients.mjs", shell.folder)), Path("node")
+    done = shell.farebox("run", "--session", "s1", "--", clients, program, "openai_realtime", **KEYS)
+    assert done.stdout.split()[-1] == "response.done", done.stderr
+    turn, session = shell.rows()
+    assert (turn["surface"], turn["input_tokens"], turn["output_tokens"]) == ("openai.realtime_ws", 10, 5)
+    assert turn["attribution"]["process.command"] == f"{language} {program.name}"
+    assert session["outcome"] == turn["outcome"] == "completed"
 
 
 def test_curl(shell: Shell, providers: Providers) -> None:

@@ -7,6 +7,7 @@ and their certificates come from a CA of the test's.
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,48 @@ def test_curl(shell: Shell) -> None:
         shell, "curl", "-sSf", "-H", "Content-Type: application/json", "-d", body,
         "https://api.openai.com/v1/chat/completions",
     )  # fmt: skip
+    assert (row["input_tokens"], row["output_tokens"]) == (1203, 187)
+
+
+def test_a_program_that_accepts_only_the_providers_certificate_is_named_in_the_receipt(shell: Shell) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed here")
+    body = '{"model": "gpt-4o", "messages": []}'
+    call = (
+        f"curl -sS --cacert {shell.folder}/certificates/ca.pem -H 'Content-Type: application/json' "
+        f"-d '{body}' https://api.openai.com/v1/chat/completions"
+    )
+    # The first call fails, as it does for every client that pins; the second one is tunnelled.
+    done = shell.farebox("run", "--", "sh", "-c", f"{call}; {call}")
+    assert "1203" in done.stdout
+    assert shell.rows() == []
+    assert "not metered: 1 connection of curl to api.openai.com: it does not accept our" in done.stderr
+    assert "no calls seen" not in done.stderr
+    assert "pinned client: curl" in shell.farebox("doctor", "--no-clients", status=None).stdout
+
+
+def obtained(program: str) -> str:
+    """Return a program, from the system's packages where they can be installed; skip elsewhere."""
+    setup = Path(__file__).resolve().parents[2] / "tools" / "setup_package.sh"
+    if shutil.which(program) is None:
+        done = subprocess.run([setup, program], capture_output=True, text=True, check=False, timeout=240)
+        if done.returncode != 0:
+            pytest.skip(f"{program} is not installed here and cannot be: {done.stderr.strip()[-200:]}")
+    return program
+
+
+def test_php_finds_its_roots_and_each_call_is_a_row(shell: Shell) -> None:
+    php = obtained("php")
+    if "curl" not in subprocess.run([php, "-m"], capture_output=True, text=True, check=True).stdout.split():
+        pytest.skip("PHP has no curl here")
+    rows = calls(shell, php, CLIENTS / "unaware_client.php")
+    assert [row["streamed"] for row in rows] == [False, True]
+    assert {(row["input_tokens"], row["output_tokens"]) for row in rows} == {(1203, 187)}
+    assert {row["attribution"]["app"] for row in rows} == {"unaware_client"}
+
+
+def test_ruby(shell: Shell) -> None:
+    (row,) = calls(shell, obtained("ruby"), CLIENTS / "unaware_client.rb")
     assert (row["input_tokens"], row["output_tokens"]) == (1203, 187)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "journal"))
 
-from following import read_all, until
+from following import payloads, read_all, until
 
 from farebox.journal import records
 from farebox.journal.files import DiskFiles
@@ -37,6 +38,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(mount_point)], check=True)
 
 
+def test_on_a_small_disk_smaller_segments_are_made_and_room_is_left(small_disk: Path) -> None:
+    writer = JournalWriter(small_disk / "journal")
+    position = writer.append(records.DONE, b"kept")
+    until(lambda: writer.health.durable >= position, "durability")
+    assert writer.health.state == "ok"
+    left = os.statvfs(small_disk)
+    assert left.f_bavail * left.f_frsize >= MIB
+    writer.close()
+    assert payloads(writer.folder) == [b"kept"]
+
+
 @pytest.mark.parametrize("mapped", [True, False], ids=["shared memory", "pwrite"])
 def test_a_full_disk_loses_only_what_is_counted_and_recovers_by_itself(
     small_disk: Path, mapped: bool
@@ -45,13 +57,9 @@ def test_a_full_disk_loses_only_what_is_counted_and_recovers_by_itself(
     writer = JournalWriter(
         small_disk / "journal", files=DiskFiles(mapped=mapped), segment_bytes=MIB, memory_bytes_max=MIB
     )
-    with hog.open("wb") as file:
-        try:
-            while True:
-                file.write(bytes(64 << 10))
-                file.flush()
-        except OSError:
-            pass
+    with hog.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(64 << 10))
     payload = b"x" * 1_000
     total = 4_000
     for _ in range(total):

@@ -58,5 +58,8 @@ class _TroubledFile:
     def release(self, upto: int) -> None:
         self._real.release(upto)
 
+    def is_removed(self) -> bool:
+        return self._real.is_removed()
+
     def close(self, used: int | None = None) -> None:
         self._real.close(used)

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from following import payloads, read_all
 
+from farebox.journal import records
 from farebox.journal.folders import UNREAD, pending_bytes, remove_passed, remove_writer, segment_numbers
 from farebox.journal.format import HEADER_BYTES, segment_name
 from farebox.journal.quarantine import copy_gap
 from farebox.journal.reader import Gap, JournalReader, Position
+from farebox.journal.tally import LOCK_NAME, Tally, write_tally
 from farebox.journal.writer import JournalWriter
 
 RECORD = 20 + 44
@@ -59,6 +61,7 @@ def test_a_torn_last_record_of_a_dead_writer_is_the_end(tmp_path: Path) -> None:
     folder = journal(tmp_path, 10)
     path = folder / segment_name(1)
     whole = path.read_bytes()
+    write_note(folder, Tally(last_seq=9))
     for cut in range(1, RECORD):
         path.write_bytes(whole[: start_of(10) + cut] + bytes(RECORD - cut))
         entries, gaps, finished = read_all(folder)
@@ -68,11 +71,55 @@ def test_a_torn_last_record_of_a_dead_writer_is_the_end(tmp_path: Path) -> None:
         assert gaps[0].start == start_of(10)
 
 
-def test_a_file_cut_short_is_read_up_to_the_cut(tmp_path: Path) -> None:
+def test_a_file_cut_short_is_read_up_to_the_cut_and_what_was_behind_it_is_counted(tmp_path: Path) -> None:
     folder = journal(tmp_path, 10)
     path = folder / segment_name(1)
     path.write_bytes(path.read_bytes()[: start_of(8) + 5])
-    assert payloads(folder) == [payload(number) for number in range(1, 8)]
+    entries, gaps, finished = read_all(folder)
+    assert [data for _, _, data in entries] == [payload(number) for number in range(1, 8)]
+    assert finished and [(gap.kind, gap.records) for gap in gaps] == [("torn_tail", 0), ("missing", 3)]
+
+
+def test_a_last_segment_that_was_removed_is_counted(tmp_path: Path) -> None:
+    folder = journal(tmp_path, 100, segment_bytes=2 << 10)
+    (folder / segment_name(segment_numbers(folder)[-1])).unlink()
+    entries, gaps, finished = read_all(folder)
+    assert finished and len(entries) < 100
+    assert len(entries) + sum(gap.records for gap in gaps) == 100
+
+
+def test_a_cut_behind_what_was_read_already_is_no_loss(tmp_path: Path) -> None:
+    folder = journal(tmp_path, 10)
+    reader = JournalReader(folder)
+    read = reader.read(100)
+    (folder / segment_name(1)).write_bytes(b"")
+    again = JournalReader(folder, read.position).read(100)
+    assert not again.gaps and not again.entries and again.finished
+
+
+def test_a_writer_that_noted_nothing_is_read_as_it_is(tmp_path: Path) -> None:
+    folder = journal(tmp_path, 10)
+    (folder / LOCK_NAME).write_bytes(b"")  # as an older Farebox left it
+    path = folder / segment_name(1)
+    path.write_bytes(path.read_bytes()[: start_of(8)])
+    entries, gaps, finished = read_all(folder)
+    assert len(entries) == 7 and not gaps and finished
+
+
+def test_what_a_dead_writer_had_in_memory_only_is_lost_on_record(tmp_path: Path) -> None:
+    folder = journal(tmp_path, 10)
+    write_note(folder, Tally(10, 4, 2, 400, 3, 1, 300, 5, 6))
+    entries, gaps, finished = read_all(folder)
+    assert not gaps and finished and len(entries) == 11
+    mark = records.decode_mark(entries[-1][2])
+    assert (mark.kind, mark.detail["records"], mark.detail["exchanges"]) == ("lost", 7, 3)
+
+
+def write_note(folder: Path, tally: Tally) -> None:
+    """Have a dead writer's lock file say `tally`."""
+    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR)
+    write_tally(descriptor, tally)
+    os.close(descriptor)
 
 
 def test_a_record_being_stored_by_a_living_writer_is_waited_for(tmp_path: Path) -> None:
@@ -303,7 +350,8 @@ def test_a_segment_set_aside_is_a_gap_for_whoever_reads_again(tmp_path: Path, wh
     (folder / segment_name(number)).rename(folder / (segment_name(number) + UNREAD))
     entries, gaps, finished = read_all(folder)
     assert finished and 0 < len(entries) < 100
-    assert [(gap.kind, gap.segment) for gap in gaps] == [("gap", number)]
+    assert [(gap.kind, gap.segment) for gap in gaps if gap.end > gap.start] == [("gap", number)]
+    assert len(entries) + sum(gap.records for gap in gaps) == 100
 
 
 def test_a_folder_whose_segment_has_begun_behind_the_position_is_kept(tmp_path: Path) -> None:

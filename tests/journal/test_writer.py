@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 from queue import SimpleQueue
@@ -12,6 +13,7 @@ from farebox.journal import records
 from farebox.journal.files import DiskFiles
 from farebox.journal.reader import JournalReader
 from farebox.journal.segments import is_alive
+from farebox.journal.tally import Tally, read_tally
 from farebox.journal.writer import JournalWriter
 
 KIB = 1 << 10
@@ -242,3 +244,55 @@ def test_a_folder_appears_only_with_its_lock_held(tmp_path: Path) -> None:
     for writer in writers:
         writer.close()
     assert JournalReader(writers[0].folder).read(10).finished
+
+
+def test_what_waits_in_memory_at_the_end_is_lost_and_the_folder_says_so(tmp_path: Path) -> None:
+    disk = TroubledFiles()
+    disk.full = True
+    writer = JournalWriter(tmp_path, files=disk)
+    for _ in range(3):
+        writer.append(records.INTENT, b"begun")
+        writer.append(records.DONE, b"ended")
+    assert writer.health.state == "degraded" and writer.health.waiting_records == 6
+    writer.close()
+    assert (writer.health.state, writer.health.lost_records, writer.health.lost_exchanges) == ("lost", 6, 3)
+    entries, gaps, finished = read_all(writer.folder)
+    assert finished and not gaps
+    (mark,) = [records.decode_mark(payload) for _, kind, payload in entries if kind == records.MARK]
+    assert (mark.kind, mark.detail["records"], mark.detail["exchanges"]) == ("lost", 6, 3)
+
+
+def test_what_waited_in_memory_and_was_stored_is_no_loss(tmp_path: Path) -> None:
+    disk = TroubledFiles()
+    disk.full = True
+    writer = JournalWriter(tmp_path, files=disk)
+    position = writer.append(records.DONE, b"ended")
+    disk.full = False
+    until(lambda: writer.health.durable >= position, "room")
+    writer.close()
+    assert payloads(writer.folder) == [b"ended"] and writer.health.lost_records == 0
+
+
+def test_a_writer_killed_with_records_in_memory_has_said_so_before(tmp_path: Path) -> None:
+    disk = TroubledFiles()
+    disk.full = True
+    writer = JournalWriter(tmp_path, files=disk)
+    writer.append(records.DONE, b"ended")
+    until(lambda: (read_tally(writer.folder) or Tally()).waiting_records == 1, "the note")
+    writer.close()
+
+
+def test_a_folder_removed_while_it_is_written_is_told_made_anew_and_counted(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    writer = JournalWriter(home / "journal")
+    position = writer.append(records.DONE, b"gone")
+    until(lambda: writer.health.durable >= position, "the first sync")
+    shutil.rmtree(home)
+    assert writer.health.state == "degraded" and "removed" in (writer.health.reason or "")
+    position = writer.append(records.DONE, b"kept")
+    until(lambda: writer.health.durable >= position, "the second sync")
+    assert writer.health.state == "ok" and is_alive(writer.folder)
+    writer.close()
+    entries, gaps, finished = read_all(writer.folder)
+    assert [payload for _, _, payload in entries] == [b"kept"] and finished
+    assert sum(gap.records for gap in gaps) == 1

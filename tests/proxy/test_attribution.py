@@ -66,7 +66,6 @@ def ask(
         ("langfuse-session-id: s1", {"session": "s1"}),
         ("X-Title: My App", {"app": "My App"}),
         ("HTTP-Referer: https://app.example", {"app": "https://app.example"}),
-        ("OpenAI-Organization: org-1", {"organization": "org-1"}),
         ("OpenAI-Project: proj-1", {"project": "proj-1"}),
         ('X-Amzn-Bedrock-Request-Metadata: {"team": "core"}', {"tag.team": "core"}),
         ("X-Claude-Code-Session-Id: s1", {"session": "s1"}),
@@ -337,24 +336,6 @@ def test_lsof_is_read_as_macs_write_it() -> None:
     assert table[("::1", 51002), ("::1", 3273)] == 777
 
 
-@pytest.mark.parametrize(
-    ("words", "shown"),
-    [
-        (["/usr/bin/python3.11", "/srv/app.py", "--key", "sk-1"], "python3.11 app.py"),
-        (["python", "-m", "pkg.tool", "sk-1"], "python -m pkg.tool"),
-        (["python", "-c", "key = 'sk-1'"], "python"),
-        (["node", "--enable-source-maps", "server.mjs", "sk-1"], "node server.mjs"),
-        (["node", "sk-1"], "node"),
-        (["claude", "-p", "a prompt"], "claude"),
-        (["/opt/bin/agent", "sk-1"], "agent"),
-        (["java", "-jar", "/srv/app.jar"], "java -jar app.jar"),
-        ([], ""),
-    ],
-)
-def test_a_command_is_shown_without_its_arguments(words: list[str], shown: str) -> None:
-    assert origins.command_of(words) == shown
-
-
 def test_a_worktree_and_packed_references_are_followed(tmp_path: Path) -> None:
     main = tmp_path / "main" / ".git"
     own = main / "worktrees" / "side"
@@ -370,3 +351,24 @@ def test_a_worktree_and_packed_references_are_followed(tmp_path: Path) -> None:
         "git.repository": "git.example/team/shop", "git.branch": "side", "git.commit": "b" * 40,
     }  # fmt: skip
     assert origins.repository_of(tmp_path / "nowhere") == {}
+
+
+def test_an_organization_is_kept_as_a_keyed_hash() -> None:
+    with serving(lambda _: json_reply(ANSWER)) as (_, proxied), proxied.connect() as client:
+        for name in ("org-one", "org-one", "org-two"):
+            client.post(
+                "/openai/v1/chat/completions", json.dumps(BODY).encode(), f"OpenAI-Organization: {name}"
+            )
+        first, second, third = (done.attribution["organization"] for done in proxied.settled(3))
+    assert first == second != third
+    assert "org" not in first and len(first) == 16
+
+
+def test_a_key_in_a_label_is_not_kept() -> None:
+    key = "sk-proj-1a2b3c4d5e6f7a8b9c0d"
+    with serving(lambda _: json_reply(ANSWER)) as (_, proxied), proxied.connect() as client:
+        body = json.dumps({**BODY, "user": f"me {key}", "metadata": {key: "x"}}).encode()
+        client.post("/openai/v1/chat/completions", body, f"x-farebox-tag-{key}: 1", f"x-farebox-app: {key}")
+        (done,) = proxied.settled(1)
+    assert key not in repr(done)
+    assert (done.attribution["user"], done.attribution["app"]) == ("me [key]", "[key]")

@@ -114,6 +114,71 @@ def test_a_client_that_leaves_at_any_byte_leaves_one_row_for_each_call_the_upstr
     assert outcomes <= {"client_disconnected", "completed"}
 
 
+MESSAGES = "/anthropic/v1/messages"
+RESPONSES = "/openai/v1/responses"
+GENERATE = "/google/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse"
+CONTENT = json.dumps({"choices": [{"delta": {"content": "data: [DONE]"}}], "id": "c", "model": "gpt-4o"})
+WHOLE_STREAMS = {
+    "chat": (CHAT, EVENTS),
+    "chat without usage": (CHAT, mock.chat_events(2, include_usage=False)),
+    "chat, lines end in CRLF": (CHAT, [event.replace(b"\n", b"\r\n") for event in EVENTS]),
+    "messages": (MESSAGES, [
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","model":"claude-x",'
+        b'"usage":{"input_tokens":3,"output_tokens":1}}}\n\n',
+        b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},'
+        b'"usage":{"output_tokens":9}}\n\n',
+        b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+    ]),
+    "responses": (RESPONSES, [
+        b'data: {"type":"response.created","response":{"id":"r","model":"gpt-4o"}}\n\n',
+        b'data: {"type":"response.completed","response":{"id":"r","model":"gpt-4o","output":["%s"],'
+        b'"usage":{"input_tokens":3,"output_tokens":9}}}\n\n' % (b"x" * 9000),
+    ]),
+    "generate": (GENERATE, [
+        b'data: {"candidates":[{"content":{}}],"modelVersion":"gemini-2.5-flash","responseId":"g"}\n\n',
+        b'data: {"candidates":[{"finishReason":"STOP"}],"modelVersion":"gemini-2.5-flash","responseId":"g",'
+        b'"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":9,"totalTokenCount":12}}\n\n',
+    ]),
+}  # fmt: skip
+CUT_STREAMS = {
+    "chat before [DONE]": (CHAT, EVENTS[:-1]),
+    "chat that speaks of [DONE]": (CHAT, [*EVENTS[:2], f"data: {CONTENT}\n\n".encode()]),
+    "messages before message_stop": (MESSAGES, WHOLE_STREAMS["messages"][1][:-1]),
+    "responses before response.completed": (RESPONSES, WHOLE_STREAMS["responses"][1][:-1]),
+    "generate before its end": (GENERATE, WHOLE_STREAMS["generate"][1][:-1]),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("name", [*WHOLE_STREAMS, *CUT_STREAMS])
+def test_a_client_that_leaves_after_a_streams_last_event_has_completed_its_call(
+    name: str, packed: bool
+) -> None:
+    path, events = {**WHOLE_STREAMS, **CUT_STREAMS}[name]
+    kind = b"content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
+    body = b"".join(events)
+    if packed:
+        import zlib
+
+        squeeze = zlib.compressobj(wbits=31)
+        body = squeeze.compress(body) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+        kind += b"content-encoding: gzip\r\n"
+    sent = b"HTTP/1.1 200 OK\r\n" + kind + b"\r\n" + mock.chunk(body)
+
+    def respond(request: Request) -> Reply:
+        return mock.raw_reply(sent, mock.Hang())
+
+    with serving(respond, provider=path.split("/")[1]) as (_, proxy):
+        with proxy.connect() as client:
+            client.send(client.head("POST", path, JSON, f"Content-Length: {len(BODY)}") + BODY)
+            client.until(mock.chunk(body))
+        (done,) = proxy.settled(1)
+    if name in WHOLE_STREAMS:
+        assert (done.outcome, done.error_class) == ("completed", None)
+    else:
+        assert (done.outcome, done.error_class) == ("client_disconnected", "client_disconnected")
+
+
 def test_a_client_that_leaves_cancels_the_upstream() -> None:
     def respond(request: Request) -> Reply:
         return mock.sse_reply(mock.chat_events(1000), pace_s=0.02)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import ssl
-import stat
 import threading
 import time
 from pathlib import Path
@@ -18,7 +17,6 @@ from proxy_harness import QUICK, Reply, Request, certificate, dechunk, mock, ser
 from farebox.certificates import authority
 from farebox.certificates.making import Signer
 from farebox.config import ProviderConfig
-from farebox.proxy.pins import Pins, forget_pins, read_pins
 
 CHAT = "/v1/chat/completions"
 ANSWER = {"id": "c1", "model": "gpt-4o", "usage": {"prompt_tokens": 1203, "completion_tokens": 187}}
@@ -221,81 +219,6 @@ def test_our_own_authority_is_no_reason_to_trust_an_upstream(tmp_path: Path) -> 
     ):
         assert client.post(CHAT, b"{}").status == 502
         assert setting.server.count == 0
-
-
-# Clients that accept nobody's certificate but the provider's.
-
-
-def refusing(setting: Any, *headers: str) -> None:
-    """Connect as a client that pins: it accepts none of our certificates."""
-    context = ssl.create_default_context(cafile=str(setting.home / "mock" / "ca.pem"))
-    with pytest.raises(ssl.SSLError):
-        setting.secured(HOST, *headers, context=context)
-
-
-def test_a_client_that_pins_is_noticed_and_tunnelled_from_then_on(tmp_path: Path) -> None:
-    with intercepting(answering, tmp_path) as setting:
-        agent = "User-Agent: pinner/1.0"
-        refusing(setting, agent)
-        folder = tmp_path / "pinned"
-        setting.proxy.settle(lambda: bool(read_pins(folder)))
-        (pin,) = read_pins(folder)
-        assert (pin.host, pin.client, pin.reason) == (HOST, "pinner", "unknown_ca")
-        assert pin.until > time.time() + 86_400
-        (file,) = folder.iterdir()
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        context = ssl.create_default_context(cafile=str(tmp_path / "mock" / "ca.pem"))
-        with setting.secured(HOST, agent, context=context) as client:
-            assert client.post(CHAT, b"{}").status == 200
-        assert setting.journal.entries == []
-        with setting.secured(HOST, "User-Agent: other/1.0") as client:  # others are metered as before
-            assert client.post(CHAT, b"{}").status == 200
-        setting.proxy.settled(1)
-
-
-def test_a_client_that_says_nothing_is_pinned_after_the_third_time(tmp_path: Path) -> None:
-    with intercepting(answering, tmp_path) as setting:
-
-        def leave() -> None:
-            with setting.secured(HOST, "User-Agent: shy/1"):
-                pass  # its handshake is done, it looks at the certificate, it goes
-
-        folder = tmp_path / "pinned"
-        leave()
-        leave()
-        with setting.secured(HOST, "User-Agent: shy/1") as client:
-            assert client.post(CHAT, b"{}").status == 200  # a request forgets what was counted
-        leave()
-        leave()
-        time.sleep(0.1)
-        assert read_pins(folder) == []
-        leave()
-        setting.proxy.settle(lambda: len(read_pins(folder)) == 1)
-        assert read_pins(folder)[0].reason == "closed"
-
-
-def test_a_pin_of_one_proxy_counts_for_the_next(tmp_path: Path) -> None:
-    with intercepting(answering, tmp_path) as setting:
-        refusing(setting)
-        setting.proxy.settle(lambda: bool(read_pins(tmp_path / "pinned")))
-        assert Pins(tmp_path / "pinned").find(HOST, "") is not None
-        assert forget_pins(tmp_path / "pinned") == 1
-        assert Pins(tmp_path / "pinned").find(HOST, "") is None
-        with setting.secured() as client:  # and it is tried again
-            assert client.post(CHAT, b"{}").status == 200
-        setting.proxy.settled(1)
-
-
-def test_a_program_without_a_name_is_told_from_others_by_its_process(tmp_path: Path) -> None:
-    pins = Pins(tmp_path / "pinned")
-    pins.rejected(HOST, "", "unknown_ca", "")
-    pins.rejected(HOST, "", "unknown_ca", "java App")
-    pins.rejected(HOST, "", "unknown_ca", "ruby x.rb")
-    (pin,) = read_pins(tmp_path / "pinned")
-    assert pin.commands == ("java App", "ruby x.rb")
-    with intercepting(answering, tmp_path, finds_processes=True) as setting, setting.secured() as client:
-        assert client.post(CHAT, b"{}").status == 200  # this test is neither of them
-        setting.proxy.settled(1)
 
 
 # The authority may come and go while the proxy runs.

@@ -253,7 +253,7 @@ def test_the_process_with_the_authoritys_key_has_no_socket_of_the_proxys(home: H
 
 
 def open_files(pid: int) -> list[str]:
-    return [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+    return [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()]
 
 
 def test_a_proxy_without_a_journal_says_so(home: Home, upstream: MockUpstream) -> None:

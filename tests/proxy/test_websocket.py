@@ -157,6 +157,32 @@ def test_every_turn_is_an_exchange_of_its_own_and_the_session_is_free(compressed
     assert b"x-farebox" not in session.handshake.lower()
 
 
+def test_each_turn_of_a_responses_socket_names_its_own_model() -> None:
+    def ask(model: str) -> tuple[bool, Any]:
+        return True, {"type": "response.create", "model": model, "input": "x" * 100_000}
+
+    def answered(model: str) -> tuple[bool, Any]:
+        usage = {"input_tokens": 3, "output_tokens": 9, "total_tokens": 12}
+        return False, {"type": "response.completed", "response": {"id": "r", "model": model, "usage": usage}}
+
+    failed = (False, {"type": "error", "error": {"code": "previous_response_not_found"}})
+    session = conversation(
+        ask("gpt-5"), created(1), answered("gpt-5-2025-08-07"),
+        ask("gpt-5-mini"), created(2), answered("gpt-5-mini-2025-08-07"),
+        ask("gpt-5-nano"), created(3), failed,
+    )  # fmt: skip
+    *turns, _ = play(session, path="/v1/responses")[0]
+    said = [(turn.extraction.request_model, turn.extraction.response_model) for turn in turns]
+    assert said == [
+        ("gpt-5", "gpt-5-2025-08-07"),
+        ("gpt-5-mini", "gpt-5-mini-2025-08-07"),
+        ("gpt-5-nano", None),
+    ]
+    assert [part.request_model for turn in turns for part in turn.extraction.parts] == [
+        "gpt-5", "gpt-5-mini", "gpt-5-nano",
+    ]  # fmt: skip
+
+
 def test_a_transcription_belongs_to_the_turn_it_comes_in() -> None:
     heard = (False, {
         "type": "conversation.item.input_audio_transcription.completed", "item_id": "item_1",

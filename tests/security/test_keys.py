@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from hashlib import blake2b, sha256
 from pathlib import Path
 
+import msgspec
 import pytest
 from proxy_harness import Client, certificate, mock, server_tls
 from proxy_processes import ProxyProcess, end_all, files_below
@@ -32,6 +33,18 @@ PLACES: dict[str, tuple[str, str, list[str], str]] = {
     "broken body": ("POST", "/v1/chat/completions", ["Content-Type: application/json"], f'{{"model": "{KEY}'),
     "proxy authorization": ("GET", "/v1/models", [f"Proxy-Authorization: Basic {KEY}"], ""),
     "referer": ("GET", "/v1/models", [f"Referer: https://x.example/?{KEY}"], ""),
+    "path segment": ("POST", f"/v1/{KEY}/chat/completions", [], "{}"),
+    "another path segment": ("GET", f"/{KEY}", [], ""),
+    "label": ("POST", "/v1/chat/completions", [f"x-farebox-user: {KEY}", f"x-farebox-tag-{KEY}: 1"], "{}"),
+    "user": (
+        "POST",
+        "/v1/embeddings",
+        ["Content-Type: application/json"],
+        f'{{"user": "{KEY}", "model": "{KEY}"}}',
+    ),
+    "organization": ("POST", "/v1/embeddings", [f"OpenAI-Organization: {KEY}"], "{}"),
+    "what the upstream says": ("POST", "/v1/embeddings", [f"Authorization: Bearer {KEY}"], "{}"),
+    "what a stream says": ("POST", "/v1/responses", [f"Authorization: Bearer {KEY}"], '{"stream": true}'),
     "refused head": ("POST", "/v1/x", [f"X_Bad: {KEY}"], "{}"),
     "refused target": ("POST", f"/v1/../{KEY}", [], "{}"),
     "refused method": (f"KEY{KEY}", "/v1/x", [], ""),
@@ -48,6 +61,18 @@ def respond(request: mock.Request) -> mock.Reply:
     """Answer as a provider that repeats the key in its error."""
     if request.target.startswith(b"/v1/chat"):
         return mock.json_reply({"error": {"message": f"Incorrect API key provided: {KEY}", "code": KEY}}, 401)
+    said = {
+        "id": f"id-{KEY}",
+        "model": KEY,
+        "usage": {"prompt_tokens": 3, "total_tokens": 3, KEY: 1, "note": KEY, "service_tier": KEY},
+        "service_tier": KEY,
+    }
+    if request.target.startswith(b"/v1/embeddings"):
+        return mock.json_reply(said, headers=((b"x-request-id", KEY.encode()),))
+    if request.target.startswith(b"/v1/responses"):
+        usage = {"input_tokens": 3, "output_tokens": 1, "note": KEY}
+        event = {"type": "response.completed", "response": {**said, "usage": usage}}
+        return mock.sse_reply([b"data: " + msgspec.json.encode(event) + b"\n\n"])
     return mock.json_reply({"data": []}, headers=((b"x-echo", KEY.encode()),))
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 from farebox.clock import iso
 from farebox.errors import CallNotFoundError
+from farebox.ledger.backlog import Backlog
 from farebox.ledger.health import LedgerHealth
 from farebox.ledger.rows import CallRow, Group, Measures, PartRow, Point
 from farebox.money import pico_from_usd, usd_text
 from farebox.pricing.facts import CostLine
 from farebox.server.filters import instant_ns
+from farebox.server.views import Coverage
 
 PRICES = {
     "gpt-4o-mini": ("0.00000015", "0.0000006"),
@@ -147,6 +149,11 @@ def measure(rows: Iterable[CallRow]) -> Measures:
     )
 
 
+def whole(reader: Any, since_ns: int | None = None, until_ns: int | None = None, /) -> Coverage:
+    """Say that nothing is missing."""
+    return Coverage(complete=True, pending_calls=0, words=[])
+
+
 class FakeLedger:
     """Rows in memory; add some while a test runs and they are there."""
 
@@ -203,6 +210,11 @@ class FakeLedger:
 
     def last_seq(self) -> int:
         return self.rows[-1].seq if self.rows else 0
+
+    trouble: str | None = None
+
+    def backlog(self) -> Backlog:
+        return Backlog()
 
     def health(self) -> LedgerHealth:
         return LedgerHealth(running=True, last_seq=self.last_seq())

@@ -11,7 +11,9 @@ from farebox.clock import iso
 from farebox.ledger.rows import Measures
 from farebox.server.filters import previous_window, read_moment, read_selection
 from farebox.server.reports import bucket_starts
-from farebox.server.views import change_percent, sums
+from farebox.server.views import Coverage, change_percent, sums
+
+WHOLE = Coverage(complete=True, pending_calls=0, words=[])
 
 BERLIN = ZoneInfo("Europe/Berlin")
 FRIDAY = datetime(2026, 11, 20, 15, 0, 30, tzinfo=UTC)
@@ -99,6 +101,6 @@ def test_a_change_is_exact_to_a_tenth_of_a_percent(now: int, before: int, percen
 
 
 def test_coverage_is_rounded_down_so_that_only_all_is_a_hundred() -> None:
-    assert sums(Measures(calls=100_000, unpriced_calls=1)).priced_percent == "99.9"
-    assert sums(Measures(calls=100_000)).priced_percent == "100.0"
-    assert sums(Measures(calls=3, unpriced_calls=3)).priced_percent == "0.0"
+    assert sums(Measures(calls=100_000, unpriced_calls=1), WHOLE).priced_percent == "99.9"
+    assert sums(Measures(calls=100_000), WHOLE).priced_percent == "100.0"
+    assert sums(Measures(calls=3, unpriced_calls=3), WHOLE).priced_percent == "0.0"

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from fake_ledger import FakeLedger, call
+from fake_ledger import FakeLedger, call, whole
 from served import MINUTE, NOW
 
 from farebox.server import live
@@ -53,7 +53,7 @@ def listening(
     async def run() -> None:
         ledger = Ledger(lambda: rows)
         pulse = Pulse(ledger)
-        events = stream(ledger, pulse, where or {}, UTC, resume_after, lambda: NOW)
+        events = stream(ledger, pulse, where or {}, UTC, resume_after, lambda: NOW, whole)
         try:
             await act(events, pulse)
         finally:
@@ -148,7 +148,7 @@ def test_the_ledger_is_left_alone_while_nobody_listens() -> None:
     async def run() -> None:
         ledger = Ledger(lambda: rows)
         pulse = Pulse(ledger)
-        events = stream(ledger, pulse, {}, UTC, None, lambda: NOW)
+        events = stream(ledger, pulse, {}, UTC, None, lambda: NOW, whole)
         await next_of(events, "figures")
         await events.aclose()  # type: ignore[attr-defined]
         await asyncio.sleep(0)

@@ -24,7 +24,8 @@ class Proxy(HTTPServer):
     """Answers `/health` as a proxy with this journal does."""
 
     def __init__(self, home: Home, journal: dict[str, Any], pid: int) -> None:
-        body = msgspec.json.encode({"state": "degraded", "journal": journal, "pid": pid})
+        more = {"unmetered": journal.pop("unmetered")} if "unmetered" in journal else {}
+        body = msgspec.json.encode({"state": "degraded", "journal": journal, "pid": pid, **more})
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -83,6 +84,30 @@ def test_a_proxy_without_a_journal_is_told_in_the_status(home: Home, web: Path) 
 @pytest.mark.parametrize("proxy", [{"state": "degraded", "waiting_records": 1}], indirect=True)
 def test_records_that_are_in_memory_only_are_counted(home: Home) -> None:
     assert recording(home).words == "the proxy cannot write its journal (1 record in memory only)"
+
+
+@pytest.mark.usefixtures("proxy")
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        {
+            "unmetered": [
+                {
+                    "host": "api.openai.com", "client": "curl", "command": "curl", "connections": 2,
+                    "reason": "pinned:unknown_ca", "last_at": 1_700_000_000, "retry_at": 1_700_003_000,
+                }
+            ]
+        }
+    ],
+    indirect=True,
+)  # fmt: skip
+def test_what_was_tunnelled_and_not_metered_is_in_the_status(home: Home, web: Path) -> None:
+    (found,) = Site(home, FakeLedger(), Assets(web)).get("/api/v1/status").json()["unmetered"]
+    assert found["host"] == "api.openai.com"
+    assert found["program"] == "curl"
+    assert found["reason"] == "pinned:unknown_ca"
+    assert found["message"].startswith("Not metered: 2 connections of curl to api.openai.com: it does not")
+    assert (found["connections"], found["retry_at"][:16]) == (2, "2023-11-14T23:03")
 
 
 def test_no_proxy_and_a_stale_announcement_are_no_alarm(home: Home) -> None:

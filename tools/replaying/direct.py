@@ -19,13 +19,14 @@ SPEAKERS = ("openai", "anthropic", "google", "cohere", "ollama", "huggingface")
 def speaker(catalog: Catalog, method: str, path: str) -> str:
     """Return the provider whose formats a path looks like, for hosts the catalog does not know."""
     bare = path.partition("?")[0]
-    for name in SPEAKERS:
-        provider = catalog.provider(name)
-        if provider is not None:
-            endpoint = provider.endpoint(method, bare)
-            if endpoint.metered or not endpoint.surface.endswith(".other"):
-                return name
-    return SPEAKERS[0]
+    stated = [
+        (name, endpoint)
+        for name in SPEAKERS
+        if (provider := catalog.provider(name)) is not None
+        and (endpoint := provider.endpoint(method, bare)).unlisted is None
+    ]
+    metered = [name for name, endpoint in stated if endpoint.metered]
+    return (metered or [name for name, _ in stated] or SPEAKERS)[0]
 
 
 def provider_of(catalog: Catalog, recording: Recording) -> Provider | None:

@@ -8,19 +8,35 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
 from farebox.catalog import routes
 from farebox.catalog.loading import load_data
-from farebox.catalog.shape import EndpointData, ProviderData, UsageFormat, Vendor
+from farebox.catalog.shape import CatalogData, EndpointData, Login, ProviderData, UsageFormat, Vendor
 from farebox.config import ProviderConfig
 
 __all__ = ["Catalog", "Endpoint", "Provider", "load"]
 
 _PATHS_REMEMBERED = 1024
-_READS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+
+
+class UsageShapes(msgspec.Struct, frozen=True):
+    """How a route that no list has is read: by the fields of its usage, the first shape that fits."""
+
+    any: UsageFormat
+    """What is looked at until a usage object has been seen."""
+    shapes: tuple[tuple[frozenset[str], UsageFormat], ...]
+
+    def format_of(self, usage: Mapping[str, Any]) -> UsageFormat | None:
+        """Return how a usage object is read; None for one of no known shape."""
+        return next((form for fields, form in self.shapes if not fields.isdisjoint(usage)), None)
+
+    def each(self, change: Callable[[UsageFormat], UsageFormat]) -> UsageShapes:
+        """Return the shapes with every format changed."""
+        return UsageShapes(change(self.any), tuple((fields, change(form)) for fields, form in self.shapes))
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -38,27 +54,62 @@ class Endpoint(msgspec.Struct, frozen=True):
     model_prefixes: tuple[str, ...] = ()
     vendors: tuple[Vendor, ...] = ()
     """Whose names for customer, user, session … a request may use."""
+    unlisted: UsageShapes | None = None
+    """For a route that no list has: how usage found there is read."""
+    reads: bool = False
+    """Whether the method of an unlisted route orders nothing (`GET`, `DELETE` …)."""
+    host_values: Mapping[str, str] = {}
+    """`region` … where the host carries them."""
 
     @property
     def metered(self) -> bool:
         return self.format is not None
 
+    def of_login(self, login: Login) -> Endpoint:
+        """Return it for calls that are made with a login: their usage says so."""
+
+        def told(form: UsageFormat) -> UsageFormat:
+            return msgspec.structs.replace(
+                form,
+                constants={**form.constants, **login.constants},
+                headers=(*form.headers, *login.headers),
+                facts={**form.facts, **login.facts},
+            )
+
+        return msgspec.structs.replace(
+            self,
+            format=None if self.format is None else told(self.format),
+            by_model=tuple((pattern, told(form)) for pattern, form in self.by_model),
+            unlisted=None if self.unlisted is None else self.unlisted.each(told),
+        )
+
+    @property
+    def has_values(self) -> bool:
+        """Whether host or path carry values."""
+        return bool(self.host_values) or (self.pattern is not None and self.pattern.groups > 0)
+
     def path_values(self, path: str) -> dict[str, str]:
-        """Return `model`, `region` … where the path carries them."""
-        if self.pattern is None or not self.pattern.groupindex:
-            return {}
-        return routes.path_values(self.pattern, path)
+        """Return `model`, `region` … where the path carries them, or the host."""
+        values = dict(self.host_values)
+        if self.pattern is not None and self.pattern.groupindex:
+            values |= routes.path_values(self.pattern, path)
+        return values
 
 
 class Provider:
     """One provider of the catalog as the configuration left it."""
 
     def __init__(
-        self, data: ProviderData, formats: Mapping[str, UsageFormat], vendors: tuple[Vendor, ...] = ()
+        self,
+        data: ProviderData,
+        formats: Mapping[str, UsageFormat],
+        vendors: tuple[Vendor, ...] = (),
+        unlisted: UsageShapes | None = None,
     ) -> None:
         self.data = data
         self.vendors = vendors
         self.formats = formats
+        self._unlisted = unlisted
         self.id = data.id
         self.name = data.name
         self.upstream = data.upstream
@@ -67,25 +118,39 @@ class Provider:
         self.grpc_packages = data.grpc_packages
         self.path_aliases = data.path_aliases
         self.key_query = data.key_query
+        self.login = data.login
         self.error_shape = data.error_shape
         self.base_url_env = data.base_url_env
         self.headers_env = data.headers_env
         self._routes: list[tuple[str, re.Pattern[str], Endpoint]] | None = None
-        self._known: dict[tuple[str, str], Endpoint] = {}
+        self._known: dict[tuple[str, str, str], Endpoint] = {}
+        self._places = tuple(routes.compile_path(place) for place in data.places)
 
     def __repr__(self) -> str:
         return f"Provider({self.id!r}, {self.upstream!r})"
 
-    def endpoint(self, method: str, path: str) -> Endpoint:
-        """Return the endpoint of a request; an unknown path is `<id>.other`, not metered."""
-        key = (method, path)
+    def endpoint(self, method: str, path: str, host: str = "") -> Endpoint:
+        """Return the endpoint of a request; an unknown path is `<id>.other`, read by its response.
+
+        `host` is where the request goes, which may say in what region it is served.
+        """
+        key = (method, path, host)
         known = self._known.get(key)
         if known is not None:
             return known
         found = self._find(method, path.partition("?")[0])
+        place = self._place(host)
+        if place:
+            found = msgspec.structs.replace(found, host_values=place)
         if len(self._known) < _PATHS_REMEMBERED:
             self._known[key] = found
         return found
+
+    def _place(self, host: str) -> dict[str, str]:
+        for pattern in self._places:
+            if pattern.match(host.lower()):
+                return routes.path_values(pattern, host.lower())
+        return {}
 
     def _find(self, method: str, path: str) -> Endpoint:
         if self._routes is None:
@@ -93,9 +158,14 @@ class Provider:
         for wanted, pattern, endpoint in self._routes:
             if wanted in (method, "*") and pattern.match(path):
                 return endpoint
-        free = "management" if method in _READS else None
         return Endpoint(
-            self.id, self.data.prices or self.id, f"{self.id}.other", free=free, vendors=self.vendors
+            self.id,
+            self.data.prices or self.id,
+            f"{self.id}.other",
+            model_prefixes=self.data.model_prefixes,
+            vendors=self.vendors,
+            unlisted=self._unlisted,
+            reads=method != "POST",
         )
 
     def _route(self, entry: EndpointData) -> tuple[str, re.Pattern[str], Endpoint]:
@@ -170,9 +240,19 @@ def load(providers: Mapping[str, ProviderConfig] | None = None) -> Catalog:
         if configured.hosts:
             base = msgspec.structs.replace(base, hosts=(*configured.hosts, *base.hosts))
         data[name] = base
+    unlisted = _shapes(loaded)
     return Catalog(
-        {name: Provider(entry, loaded.formats, loaded.vendors) for name, entry in data.items()},
+        {name: Provider(entry, loaded.formats, loaded.vendors, unlisted) for name, entry in data.items()},
         loaded.vendors,
+    )
+
+
+def _shapes(data: CatalogData) -> UsageShapes | None:
+    if data.unlisted is None:
+        return None
+    return UsageShapes(
+        data.formats[data.unlisted.format],
+        tuple((frozenset(shape.fields), data.formats[shape.format]) for shape in data.unlisted.shapes),
     )
 
 
@@ -184,7 +264,9 @@ def _derive(name: str, spoken: ProviderData, speaks: str) -> ProviderData:
         return f"{name}.{rest}" if family == speaks else f"{name}.{surface}"
 
     endpoints = tuple(
-        msgspec.structs.replace(entry, surface=own(entry.surface)) for entry in spoken.endpoints
+        msgspec.structs.replace(entry, surface=own(entry.surface))
+        for entry in spoken.endpoints
+        if entry.format or entry.shared or not entry.free
     )
     return msgspec.structs.replace(
         spoken,

@@ -15,13 +15,15 @@ from typing import Any, cast
 import msgspec
 
 from farebox import home
-from farebox.catalog.shape import CatalogData, ProviderData, UsageFormat, Vendor
+from farebox.catalog.shape import CatalogData, ProviderData, Unlisted, UsageFormat, Vendor
 from farebox.errors import CatalogError, Finding, StateDirectoryError
 
 FOLDER = Path(__file__).resolve().parent
 COMPILED = FOLDER / "catalog.msgpack"
 """Where the wheel has the catalog compiled; a clone compiles it into the state directory."""
 _ATTRIBUTION = "attribution.yaml"
+_UNLISTED = "unlisted.yaml"
+_LISTED = ("speaks", "formats", "endpoints", "free_endpoints")
 _LISTS = (
     "usage",
     "watch",
@@ -68,7 +70,7 @@ def compile_catalog(folder: Path) -> bytes:
 
 def sources(folder: Path) -> list[Path]:
     """Return the files that the catalog is made of."""
-    return [*sorted(folder.glob("*/provider.yaml")), folder / _ATTRIBUTION]
+    return [*sorted(folder.glob("*/provider.yaml")), folder / _ATTRIBUTION, folder / _UNLISTED]
 
 
 def _digest(files: list[Path]) -> str:
@@ -101,13 +103,21 @@ def read_catalog(files: list[Path]) -> CatalogData:
             except (msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
                 findings.append(Finding(str(file), 1, "vendors", str(error), "vendors and their names"))
             continue
-        name = str(raw.get("id") or file.parent.name)
+        name = file.stem if file.name == _UNLISTED else str(raw.get("id") or file.parent.name)
         plain[name] = raw
         origins[name] = str(file)
     providers: dict[str, ProviderData] = {}
     formats: dict[str, UsageFormat] = {}
+    unlisted: Unlisted | None = None
     for name, raw in plain.items():
         try:
+            if origins[name].endswith(_UNLISTED):
+                unlisted = msgspec.convert(
+                    {"format": f"{name}/any", "shapes": raw["shapes"]}, Unlisted, strict=False
+                )
+                for reference in (unlisted.format, *(shape.format for shape in unlisted.shapes)):
+                    formats[reference] = msgspec.convert(_format(reference, plain), UsageFormat, strict=False)
+                continue
             resolved = _resolve(name, raw, plain)
             for reference in _references(resolved["endpoints"]):
                 if reference not in formats:
@@ -118,7 +128,7 @@ def read_catalog(files: list[Path]) -> CatalogData:
             findings.append(Finding(origins[name], 1, name, str(error), "a valid provider"))
     if findings:
         raise CatalogError(findings)
-    return CatalogData(providers, formats, vendors)
+    return CatalogData(providers, formats, vendors, unlisted)
 
 
 def read_vendors(raw: dict[str, Any]) -> tuple[Vendor, ...]:
@@ -140,7 +150,7 @@ def read_vendors(raw: dict[str, Any]) -> tuple[Vendor, ...]:
 
 
 def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    result = {key: value for key, value in raw.items() if key not in ("speaks", "formats", "endpoints")}
+    result = {key: value for key, value in raw.items() if key not in _LISTED}
     endpoints: list[dict[str, Any]] = []
     endpoints += [_own_endpoint(name, entry, raw) for entry in raw.get("endpoints") or ()]
     speaks = raw.get("speaks")
@@ -150,13 +160,16 @@ def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -
         endpoints += [
             _own_endpoint(speaks, entry, base, shadows=shadows, owner=name)
             for entry in base.get("endpoints") or ()
+            if entry.get("format") or entry.get("shared") or not entry.get("free")
         ]
+    endpoints += [_own_endpoint(name, entry, raw) for entry in raw.get("free_endpoints") or ()]
     for entry in endpoints:
         entry["surface"] = f"{name}.{entry['surface']}"
         if isinstance(entry.get("method"), list):
             raise ValueError("method: one word per endpoint")
     for key in (
         "hosts",
+        "places",
         "regions",
         "key_headers",
         "key_query",
@@ -166,6 +179,10 @@ def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -
     ):
         if key in result:
             result[key] = _many(result[key])
+    if result.get("login"):
+        login = _mapping(result["login"])
+        facts = {name: _many(value) for name, value in _mapping(login.get("facts")).items()}
+        result["login"] = {**login, "facts": facts}
     result["endpoints"] = endpoints
     return result
 
@@ -202,6 +219,8 @@ def _own_endpoint(
 
     if own.get("format"):
         own["format"] = absolute(own["format"])
+    elif own.get("free"):
+        own.setdefault("method", "*")
     if own.get("by_model"):
         own["by_model"] = {glob: absolute(reference) for glob, reference in own["by_model"].items()}
     return own
@@ -230,6 +249,8 @@ def _format(reference: str, every: dict[str, dict[str, Any]], depth: int = 0) ->
             }
             for turn in own["turns"] or ()
         ]
+    # Where a call is served is a fact of every call whose path or host says it.
+    merged["facts"] = {"region": ["@path.region"], **_mapping(merged.get("facts"))}
     return {key: value for key, value in merged.items() if value is not None}
 
 

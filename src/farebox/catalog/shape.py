@@ -83,12 +83,15 @@ class Split(msgspec.Struct, frozen=True, omit_defaults=True):
     """Kind of entry to leave out, when an entry of the other kind is there as well."""
 
 
-class NotBillable(msgspec.Struct, frozen=True):
+class NotBillable(msgspec.Struct, frozen=True, omit_defaults=True):
     """A state of the answer that costs nothing here: `status` in `values`."""
 
     at: str
     values: tuple[str, ...]
+    """Texts; `*` for anything but null, `null` for nothing."""
     because: str
+    without_usage: bool = False
+    """Only where the response states no usage."""
 
 
 class ProtoField(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -209,15 +212,30 @@ class EndpointData(msgspec.Struct, frozen=True, omit_defaults=True):
     """`/v1/models/{model}:generateContent`; `/**` matches any number of segments."""
     surface: str
     method: str = "POST"
+    """One method, or `*` for all. A route that is only `free` is so for all, unless it says one."""
     format: str | None = None
     by_model: dict[str, str] = {}
     """Model glob to another format, where the overlap depends on the model family."""
     free: str | None = None
     """Why calls here cost nothing: `token_count`, `poll`, `batch_status`, `management` …"""
+    shared: bool = False
+    """Whether a free route is free at every provider that `speaks` this one's format. Without this a
+    free route is this provider's own: elsewhere the same path may be charged."""
     prices: str = ""
     """Whose price rows apply, with `{name}`s of the path; the provider's when empty."""
     include_usage: bool = False
     """Streams carry usage only on `stream_options.include_usage`."""
+
+
+class Login(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How calls look that are made with a login instead of an API key: a subscription pays for them."""
+
+    keys: tuple[str, ...]
+    """What such a token begins with."""
+    constants: dict[str, str] = {}
+    headers: tuple[str, ...] = ()
+    facts: dict[str, tuple[str, ...]] = {}
+    """All three as in a `UsageFormat`, added to it for such calls."""
 
 
 class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -227,6 +245,9 @@ class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     upstream: str = ""
     hosts: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    """Templates of hosts that say where a call is served: `{region}-aiplatform.googleapis.com`. Their
+    values are those of a path: `@path.region`."""
     regions: tuple[str, ...] = ()
     """What a `*` inside a host can be: a certificate is constrained to names, not to patterns."""
     keeps_host: bool = False
@@ -234,6 +255,7 @@ class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
     says the region: `farebox run` leaves its base URL alone and intercepts."""
     key_headers: tuple[str, ...] = ("authorization",)
     key_query: tuple[str, ...] = ()
+    login: Login | None = None
     error_shape: str = "openai"
     grpc_packages: tuple[str, ...] = ()
     """Packages of the gRPC services that only this provider has: their clients cannot name a route."""
@@ -271,6 +293,22 @@ class Vendor(msgspec.Struct, frozen=True, omit_defaults=True):
     hosts: tuple[str, ...] = ()
 
 
+class UsageShape(msgspec.Struct, frozen=True):
+    """A usage object told by its fields: with one of `fields` in it, it is read as `format` says."""
+
+    fields: tuple[str, ...]
+    format: str
+
+
+class Unlisted(msgspec.Struct, frozen=True):
+    """How responses of routes are read that no provider's list has: by the shape of their usage."""
+
+    format: str
+    """What is looked at until a usage object tells its shape."""
+    shapes: tuple[UsageShape, ...]
+    """In the order in which they are tried."""
+
+
 class CatalogData(msgspec.Struct, frozen=True):
     """The whole compiled catalog as it lies in the cache."""
 
@@ -279,3 +317,4 @@ class CatalogData(msgspec.Struct, frozen=True):
     """By absolute name (`openai/chat`): providers share them."""
     vendors: tuple[Vendor, ...] = ()
     """Whose names for attribution are understood."""
+    unlisted: Unlisted | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import ssl
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from farebox.certificates.authority import Authority
 from farebox.errors import CertificateError
-from farebox.home import write_private
+from farebox.home import replace_private
 
 REPLACING = (
     "SSL_CERT_FILE",  # OpenSSL, Go, Rust, httpx
@@ -54,7 +55,7 @@ def system_roots() -> bytes:
     paths = ssl.get_default_verify_paths()
     for candidate in (paths.cafile, paths.openssl_cafile, *_KNOWN):
         if candidate:
-            content = _read(Path(candidate))
+            content = read_roots(Path(candidate))
             if content:
                 return content
     import certifi
@@ -73,16 +74,16 @@ def write_bundles(folder: Path, authority: Authority, environment: Mapping[str, 
         known = files.get(content)
         if known is None:
             path = folder / f"roots-{hashlib.sha256(content).hexdigest()[:12]}.pem"
-            write_private(path, content)
+            replace_private(path, content)
             known = files[content] = str(path)
         return known
 
     for name in REPLACING:
         theirs = environment.get(name, "").strip()
-        variables[name] = named(joined((_read(Path(theirs)) if theirs else b"") or system, root))
+        variables[name] = named(joined((read_roots(Path(theirs)) if theirs else b"") or system, root))
     for name in ADDING:
         theirs = environment.get(name, "").strip()
-        variables[name] = named(joined(_read(Path(theirs)) if theirs else b"", root))
+        variables[name] = named(joined(read_roots(Path(theirs)) if theirs else b"", root))
     return variables
 
 
@@ -116,7 +117,25 @@ def remove_stale(kept: Path, files: Iterable[Path]) -> None:
             file.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> bytes:
+def roots_of_php(environment: Mapping[str, str]) -> dict[str, Path | None]:
+    """Return PHP's settings for roots and the files its own configuration names, None where it names none."""
+    settings: dict[str, Path | None] = dict.fromkeys(("curl.cainfo", "openssl.cafile"))
+    php = shutil.which("php", path=environment.get("PATH"))
+    if php is None:
+        return settings
+    ask = "".join(f'echo ini_get("{setting}"), "\\n";' for setting in settings)
+    try:
+        asked = [php, "-r", ask]
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=5, check=False, env=environment)
+    except (OSError, subprocess.TimeoutExpired):
+        return settings
+    for setting, file in zip(settings, said.stdout.splitlines(), strict=False):
+        settings[setting] = Path(file) if read_roots(Path(file)) else None
+    return settings
+
+
+def read_roots(path: Path) -> bytes:
+    """Return what is in a file of roots, nothing where it cannot be read."""
     try:
         return path.read_bytes()
     except OSError:

@@ -101,8 +101,10 @@ class Signer:
         now = datetime.datetime.now(datetime.UTC)
         until = min(now + datetime.timedelta(days=LEAF_DAYS), self._intermediate.not_valid_after_utc)
         key = ec.generate_private_key(ec.SECP256R1())
-        # A common name has 64 characters at most; nobody reads it where there are alternative names.
-        subject = _name(host if len(host) <= 64 else "Farebox")
+        # A common name has 64 characters at most; nobody reads it where there are alternative names, but
+        # OpenSSL holds it against the constraints on domains where these are all addresses.
+        named = _general_name(host)
+        subject = _name(host if len(host) <= 64 and isinstance(named, x509.DNSName) else "Farebox")
         leaf = (
             _certificate(
                 subject, self._intermediate.subject, key.public_key(), self._key.public_key(), now, until
@@ -110,7 +112,7 @@ class Signer:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([named]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         return leaf.public_bytes(serialization.Encoding.PEM) + self._chain + _key_pem(key)
@@ -157,12 +159,29 @@ def _certificate(
 
 
 def _constraints(permitted: tuple[str, ...]) -> x509.NameConstraints:
-    # A kind of name that no constraint mentions is allowed, so addresses are excluded by hand.
-    everywhere = [
-        x509.IPAddress(ipaddress.ip_network("0.0.0.0/0")),
-        x509.IPAddress(ipaddress.ip_network("::/0")),
-    ]
-    return x509.NameConstraints([x509.DNSName(name) for name in permitted], everywhere)
+    # A kind of name that no constraint mentions is allowed, so addresses are excluded by hand. Where one
+    # is permitted, all others of its version are not.
+    names = [_constraint(name) for name in permitted]
+    versions = {name.value.version for name in names if isinstance(name, x509.IPAddress)}
+    excluded = [network for network in _EVERYWHERE if network.version not in versions]
+    return x509.NameConstraints(names, [x509.IPAddress(network) for network in excluded] or None)
+
+
+_EVERYWHERE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+
+
+def _constraint(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_network(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _key_usage(*, authority: bool) -> x509.KeyUsage:

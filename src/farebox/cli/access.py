@@ -1,21 +1,47 @@
-"""Open the ledger for reading, after applying what waits in the journals."""
+"""Open the ledger for reading, after applying what waits in the journals, as far as that can be done."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from farebox.cli.options import Place
+from farebox.errors import LedgerUnwritableError
 from farebox.home import Home
 
 if TYPE_CHECKING:
     from farebox.ledger.reader import LedgerReader
 
+PATIENCE_SECONDS = 2.0
+"""A ledger process that works is behind by milliseconds; for one that does not, nobody waits for long."""
 
-def open_ledger(place: Place) -> tuple[Home, LedgerReader]:
-    """Return the state directory and its ledger, up to date whether or not a daemon runs."""
+
+def open_ledger(place: Place, patience_s: float = PATIENCE_SECONDS) -> tuple[Home, LedgerReader]:
+    """Return the state directory and its ledger, up to date whether or not a daemon runs.
+
+    Where it cannot be brought up to date, it is returned as it is, and says why.
+    """
     from farebox.ledger import catch_up
     from farebox.ledger.reader import LedgerReader
 
-    home = place.state()
-    catch_up(home, place.configuration(home))  # a running ledger process has done it, or does at once
-    return home, LedgerReader(home)
+    home = place.state_to_read()
+    ledger = LedgerReader(home)
+    try:
+        catch_up(home, place.configuration(home))
+    except LedgerUnwritableError as error:
+        ledger.trouble = str(error)
+        return home, ledger
+    _await_process(ledger, patience_s)
+    return home, ledger
+
+
+def _await_process(ledger: LedgerReader, seconds: float) -> None:
+    """Wait until a running ledger process has applied what had ended when we came."""
+    deadline = time.monotonic() + seconds
+    health = ledger.health()
+    while health.running and health.journal_bytes_pending and time.monotonic() < deadline:
+        pending = ledger.backlog()
+        if not pending.calls or pending.late:  # nothing a sum shows, or nothing to hope for
+            return
+        time.sleep(0.02)
+        health = ledger.health()

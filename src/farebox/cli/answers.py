@@ -10,13 +10,13 @@ import sys
 
 import msgspec
 
-from farebox.cli.coverage import Coverage
 from farebox.cli.periods import Period
 from farebox.clock import iso
 from farebox.ledger.quarantine import LeftOut
 from farebox.ledger.rows import Group, Measures
 from farebox.ledger.verification import Problem
 from farebox.money import usd_text
+from farebox.server.coverage import Coverage
 from farebox.server.recording import Recording
 
 
@@ -97,12 +97,19 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     version: str
     home: str
     config: str | None
+    """The configuration file that the running Farebox uses; without one, the file it would read."""
     processes: list[ProcessAnswer]
     calls: int
     last_call_at: str | None
     health: dict[str, int | float | str | bool | None]
     """The ledger's own words: how far behind, how many bytes wait, gaps, lost records."""
     recording: Recording
+    config_here: str | None = None
+    """The file that a Farebox started in this directory would read, where that is another one."""
+    coverage: Coverage | None = None
+    """What the figures lack; null where the ledger cannot be read."""
+    ledger_error: str | None = None
+    """Why the ledger cannot be read."""
 
 
 def period_answer(period: Period) -> PeriodAnswer:

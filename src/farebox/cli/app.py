@@ -8,6 +8,7 @@ from farebox import __version__
 from farebox.cli.options import AsJson, PeriodFlags, Place
 from farebox.config import did_you_mean
 from farebox.errors import UsageError
+from farebox.program import command
 
 _COMMANDS = {
     "up": "farebox.cli.up:up",
@@ -32,26 +33,29 @@ _COMMANDS = {
     "completion": "farebox.cli.completion:completion",
 }
 
+_WORDS_FOR_FLAGS = ("help", "version")
+"""What people type for a flag, see `main` and `as_help_flag`."""
+
 _HELP = {
     "up": "Start the proxy, the ledger and the dashboard, and keep them running.",
-    "run": "Run one command metered, and print what it spent.",
-    "status": "Show what is running, where, and whether anything is amiss.",
-    "open": "Print (and open) a one-time link to the dashboard.",
-    "restart": "Hand over to a fresh proxy without failing a request.",
-    "stop": "Stop what `farebox up` started.",
-    "today": "What was spent today.",
-    "week": "What was spent since Monday.",
-    "month": "What was spent since the first of the month.",
-    "by": "Break the spend down: `farebox by model,app`.",
-    "tail": "List the latest calls; `-f` follows them live.",
+    "run": "Run one command, meter its calls, and print what they cost.",
+    "status": "Show what is running, where, and what needs attention.",
+    "open": "Open the dashboard: print a one-time link and start the browser.",
+    "restart": "Start a new proxy and retire the old one without failing a request.",
+    "stop": "Stop everything that `up` started.",
+    "today": "Show what was spent today.",
+    "week": "Show what was spent since Monday.",
+    "month": "Show what was spent since the first of the month.",
+    "by": "Break the spend down, for example by `model,app`.",
+    "tail": "List the latest calls; `-f` keeps listing new ones.",
     "explain": "Print a call's receipt: quantity × unit price = amount, line by line.",
     "export": "Write every call as JSON lines or CSV.",
     "verify": "Check that the ledger is complete and unedited.",
-    "rerate": "Show what the prices in force make of unpriced calls; correct them with --apply.",
-    "prices": "Look at prices, check them, set, import and update them.",
-    "keys": "Name API keys by their fingerprints, and say whose they are.",
-    "ca": "Make, install and remove the certificates that interception needs.",
-    "doctor": "Try every client of this machine and look for what is amiss.",
+    "rerate": "Price again the calls that had no price; `--apply` corrects them.",
+    "prices": "Show, check, set, import and update prices.",
+    "keys": "Give API keys names, and assign them to customers, users or projects.",
+    "ca": "Create, install and remove the certificates that interception needs.",
+    "doctor": "Test this installation and the clients on this machine.",
     "completion": "Print or install completion for bash, zsh or fish.",
 }
 
@@ -59,7 +63,7 @@ app = App(
     name="farebox",
     help="Meters every LLM call, prices it exactly, and bills for it.",
     version=__version__,
-    version_flags=["--version"],
+    version_flags=["--version", "-v"],
     help_format="plaintext",
 )
 for _name, _target in _COMMANDS.items():
@@ -78,11 +82,18 @@ def _default(
     return summary.overview(place or Place(), period or PeriodFlags())
 
 
+def as_help_flag(arguments: list[str]) -> list[str]:
+    """Return `arguments` with the word `help` as the flag it stands for: `help by` is `by --help`."""
+    if arguments[:1] != ["help"]:
+        return arguments
+    return [*(word for word in arguments[1:] if not word.startswith("-")), "--help"]
+
+
 def check_command(arguments: list[str]) -> None:
     """Raise `UsageError` with a suggestion for a first word that is no command."""
     if arguments and not arguments[0].startswith("-") and arguments[0] not in _COMMANDS:
-        hint = did_you_mean(arguments[0], list(_COMMANDS))
-        raise UsageError(f"there is no command {arguments[0]!r}{hint}; see: farebox --help")
+        hint = did_you_mean(arguments[0], [*_COMMANDS, *_WORDS_FOR_FLAGS])
+        raise UsageError(f"there is no command {arguments[0]!r}{hint}; see: {command('help')}")
 
 
 RUN_OPTIONS_WITH_VALUE = frozenset(("--home", "--config", "--app", "--session", "--tag"))

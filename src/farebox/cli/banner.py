@@ -10,18 +10,21 @@ from pathlib import Path
 from farebox.cli.environment import proxied_by
 from farebox.cli.paste import direct_line, lines
 from farebox.cli.running import running
-from farebox.cli.screen import BOLD, DIM, paint
+from farebox.cli.screen import BOLD, DIM, YELLOW, paint
 from farebox.errors import FareboxError
 from farebox.home import Home
+from farebox.journal.progress import ledger_trouble
+from farebox.program import command
+from farebox.server.recording import recording
 
 
-def show(home: Home) -> None:
+def show(home: Home, *, detached: bool = False) -> None:
     """Print where Farebox listens and how to use it."""
-    print(text(home), flush=True)
+    print(text(home, detached=detached), flush=True)
 
 
-def text(home: Home) -> str:
-    """Return the lines that `show` prints."""
+def text(home: Home, *, detached: bool = False) -> str:
+    """Return the lines that `show` prints; Ctrl-C reaches only what was not `detached`."""
     proxy, server = running(home, "proxy"), running(home, "server")
     shown: list[str] = []
     if proxy is not None and proxy.address is not None:
@@ -34,17 +37,27 @@ def text(home: Home) -> str:
         through = proxied_by(os.environ)
         if through is not None:
             shown.append(f"  {direct_line()}")
-            shown.append(f"{through} is set: without the last line, keys travel in clear through that proxy.")
-        shown += ["", "or let Farebox do it:", "  farebox run -- python app.py"]
-    shown.append(paint("Ctrl-C or `farebox stop` ends it; `farebox status` looks after it.", DIM))
+            shown.append(
+                f"{through} is set: without the last line, API keys pass unencrypted through that proxy."
+            )
+        shown += ["", "or let Farebox do it:", f"  {command('run -- python app.py', home)}"]
+    amiss = [word for word in (recording(home).words, ledger_trouble(home.journal)) if word is not None]
+    if amiss:
+        shown += ["", *(paint(f"! {word}: calls pass, totals are too low", YELLOW) for word in amiss)]
+    shown += ["", *(paint(line, DIM) for line in _controls(home, detached=detached))]
     return "\n".join(shown)
+
+
+def _controls(home: Home, *, detached: bool) -> list[str]:
+    stop = "Stop it with" if detached else "Stop it with Ctrl-C or"
+    return [f"{stop}:  {command('stop', home)}", f"See how it is:  {command('status', home)}"]
 
 
 def _link(home: Home) -> str:
     from farebox.server.links import mint_link
 
     try:
-        return f"open once, within ten minutes: {mint_link(home)}"
+        return f"link for one browser, good for ten minutes: {mint_link(home)}"
     except FareboxError as error:
         return str(error)
 

@@ -8,14 +8,14 @@ from cyclopts import Parameter
 
 from farebox.cli import answers
 from farebox.cli.access import open_ledger
-from farebox.cli.coverage import coverage
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
 from farebox.cli.screen import BOLD, count, money, paint
 from farebox.cli.summary import groups_table, warning_lines
-from farebox.config import did_you_mean
+from farebox.config import did_you_mean, key_labels
 from farebox.errors import UsageError
 from farebox.ledger.filter import DIMENSIONS
+from farebox.server.coverage import coverage
 
 
 def by(
@@ -28,10 +28,11 @@ def by(
     limit: Annotated[int, Parameter(help="How many groups at most.")] = 50,
     as_json: AsJson = False,
 ) -> int:
-    """Break the spend down, dearest first; without `--since`, since the first of the month."""
+    """Break the spend down, highest cost first; without `--since`, since the first of the month."""
     names = checked_dimensions(dimensions)
     chosen = (period or PeriodFlags()).period("month")
-    home, ledger = open_ledger(place or Place())
+    chosen_place = place or Place()
+    home, ledger = open_ledger(chosen_place)
     narrowed = ledger_filter(chosen, filters)
     totals = ledger.totals(narrowed)
     groups = ledger.breakdown(narrowed, by=names, limit=limit)
@@ -54,7 +55,8 @@ def by(
     for line in warning_lines(found):
         print(line)
     if groups:
-        print(f"\n{groups_table(names, groups)}")
+        named = key_labels(chosen_place.configuration(home).keys) if "key" in names else {}
+        print(f"\n{groups_table(names, groups, named)}")
     if len(groups) == limit:
         print(f"\nThe first {limit}; --limit shows more.")
     return OK

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import App, Parameter
@@ -21,7 +21,14 @@ from farebox.cli.options import AsJson, Place
 from farebox.clock import iso
 from farebox.errors import CertificateError
 from farebox.home import Home, write_private
+from farebox.program import command
 from farebox.proxy.pins import forget_pins
+
+if TYPE_CHECKING:
+    from farebox.config import Config
+
+ENVIRONMENT = "environment"
+"""Files that the variables of `env` name, in the authority's folder."""
 
 app = App(name="ca", help="Make, install and remove the certificates that interception needs.")
 
@@ -80,6 +87,28 @@ def install(*, system: System = False, nss: Nss = False, place: Place | None = N
     found = authority.installed(home) or _make(chosen, home)
     _add(found, _stores(system, nss))
     print(_usage(found, home))
+    return OK
+
+
+@app.command
+def env(*, place: Place | None = None) -> int:
+    """Print what a shell exports to be metered through `farebox up`: eval "$(farebox ca env)"."""
+    from farebox import catalog
+    from farebox.cli.environment import direct
+    from farebox.cli.interception import Interception
+
+    chosen = place or Place()
+    home = chosen.state()
+    found = authority.installed(home)
+    if found is None:
+        raise CertificateError(f"no authority is installed; type: {command('ca install', home)}")
+    config = chosen.configuration(home)
+    own = Interception(home, catalog.load(config.providers), os.environ, found)
+    folder = found.folder / ENVIRONMENT
+    folder.mkdir(mode=0o700, exist_ok=True)
+    variables = {**own.variables(_address(home, config), folder), **direct(os.environ)}
+    for name, value in sorted(variables.items()):
+        print(f"export {name}={shlex.quote(value)}")
     return OK
 
 
@@ -164,8 +193,9 @@ def _take_out(found: Authority) -> bool:
 def _render(answer: CaAnswer, home: Home) -> str:
     if not answer.installed:
         return (
-            "No authority is installed: a proxy of `farebox up` tunnels what it cannot read.\n"
-            "`farebox run` needs none. To make one: farebox ca install [--system] [--nss]"
+            "No certificate authority is installed. The proxy that `up` starts passes encrypted connections\n"
+            "through unread; `run` needs no installed authority.\n"
+            f"To make one: {command('ca install [--system] [--nss]', home)}"
         )
     lines = [
         f"{answer.name}",
@@ -177,20 +207,24 @@ def _render(answer: CaAnswer, home: Home) -> str:
     ]
     if answer.missing_hosts:
         shown = ", ".join(answer.missing_hosts[:4])
-        lines.append(f"not covered  {shown}: tunnelled until you type: farebox ca rotate")
+        lines.append(
+            f"not covered  {shown}: passed through unread until you type: {command('ca rotate', home)}"
+        )
     return "\n".join(lines)
 
 
 def _usage(found: Authority, home: Home) -> str:
+    return (
+        f"{found.facts.name}, good until {iso(found.facts.not_after * 1_000_000_000)[:10]}\n"
+        "To be metered, a program has to know where the proxy is and which certificates to trust.\n"
+        "In the shell that starts it (Python, Node, Java, Go, Ruby, PHP, curl …):\n"
+        f'  eval "$({command("ca env", home, anywhere=True)})"'
+    )
+
+
+def _address(home: Home, config: Config) -> str:
+    """Return where the proxy of `farebox up` is, or will be."""
     from farebox.cli.running import running
 
     proxy = running(home, "proxy")
-    address = str(proxy.address) if proxy is not None and proxy.address is not None else "127.0.0.1:3273"
-    path = Path(found.folder / "bundle.pem")
-    names = " ".join(f"{name}={path}" for name in bundle.REPLACING[:4])
-    return (
-        f"{found.facts.name}, good until {iso(found.facts.not_after * 1_000_000_000)[:10]}\n"
-        "A program is seen through `farebox up` when it is told where the proxy is and whom to trust:\n"
-        f"  export HTTPS_PROXY=http://{address} NODE_USE_ENV_PROXY=1 NODE_EXTRA_CA_CERTS={found.root}\n"
-        f"  export {names}"
-    )
+    return str(config.listen if proxy is None or proxy.address is None else proxy.address)

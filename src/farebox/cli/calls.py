@@ -14,6 +14,7 @@ from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filt
 from farebox.cli.receipt import call_receipt
 from farebox.cli.screen import Column, call_money, table
 from farebox.clock import uuid_bytes
+from farebox.config import key_labels
 from farebox.errors import CallNotFoundError
 from farebox.ledger.filter import Filter
 from farebox.ledger.reader import LedgerReader
@@ -57,7 +58,8 @@ def explain(
     as_json: AsJson = False,
 ) -> int:
     """Print a call's receipt: each quantity × unit price = amount, the price's id, date and source."""
-    _, ledger = open_ledger(place or Place())
+    chosen = place or Place()
+    home, ledger = open_ledger(chosen)
     try:
         call = ledger.call(call_id)
     except CallNotFoundError as error:
@@ -68,7 +70,7 @@ def explain(
     if as_json:
         answers.print_json(call)
     else:
-        print(call_receipt(call))
+        print(call_receipt(call, key_labels(chosen.configuration(home).keys)))
     return OK
 
 
@@ -89,7 +91,7 @@ def _follow(place: Place, ledger: LedgerReader, narrowed: Filter, last: int, zon
         time.sleep(FOLLOW_SECONDS)
         newest = ledger.last_seq()
         if newest == last:
-            _, ledger = open_ledger(place)  # applies what waits where no daemon does
+            _, ledger = open_ledger(place, patience_s=0)  # applies what waits where no daemon does
             newest = ledger.last_seq()
         if newest > last:
             fresh = ledger.calls(narrowed, limit=1000, after_seq=last)
@@ -111,10 +113,10 @@ def _show(calls: list[CallRow], zone: str, as_json: bool, *, title: bool) -> Non
 def calls_table(calls: list[CallRow], zone: str) -> str:
     """Return calls as a table with times in `zone`."""
     columns = [
-        Column(f"time ({zone})"),
+        Column(f"time ({zone})", width_min=14),
         Column("id", drop=2),
-        Column("model", width_max=40),
-        Column("app", drop=4, width_max=20),
+        Column("model", width_max=40, width_min=24),
+        Column("app", drop=4, width_max=20, width_min=10),
         Column("surface", drop=5),
         Column("status", right=True, drop=1),
         Column("in", right=True, drop=6),

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from farebox.cli.exits import OK
 from farebox.errors import UsageError
+from farebox.program import command
 
 Shell = Literal["bash", "zsh", "fish"]
 
@@ -62,4 +63,4 @@ def own_shell() -> Shell:
     name = Path(os.environ.get("SHELL", "")).name
     if name == "bash" or name == "zsh" or name == "fish":
         return name
-    raise UsageError("name the shell: farebox completion bash, zsh or fish")
+    raise UsageError(f"name the shell, one of bash, zsh and fish: {command('completion bash')}")

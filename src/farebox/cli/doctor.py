@@ -12,7 +12,7 @@ import msgspec
 from cyclopts import Parameter
 
 from farebox.cli import answers
-from farebox.cli.exits import ANSWER_IS_NO, OK
+from farebox.cli.exits import ANSWER_IS_NO, DATA, OK, UNWRITABLE
 from farebox.cli.options import AsJson, Place
 from farebox.cli.screen import GREEN, RED, paint
 
@@ -45,7 +45,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> int:
     """Try every client of this machine and look for what is amiss; 0 only if all is well."""
-    from farebox.cli.doctor_checks import check_installation
+    from farebox.cli.doctor_checks import LEDGER, STATE, check_installation
 
     chosen = place or Place()
     if retry:
@@ -65,6 +65,11 @@ def doctor(
         answers.print_json(answer)
     else:
         print(render(answer))
+    failed = {check.name for check in installation if not check.ok}
+    if STATE in failed:
+        return UNWRITABLE
+    if LEDGER in failed:
+        return DATA
     return OK if answer.ok else ANSWER_IS_NO
 
 

@@ -9,16 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farebox.cli.doctor import Check
-from farebox.errors import FareboxError, StateDirectoryError
+from farebox.errors import (
+    FareboxError,
+    LedgerDamagedError,
+    StateDirectoryError,
+    StateDirectoryUnusableError,
+)
 from farebox.home import check_private
+from farebox.program import command
 
 if TYPE_CHECKING:
     from farebox.cli.options import Place
     from farebox.config import Address, Config
     from farebox.home import Home
 
-LAG_BYTES_MAX = 1 << 20
-"""Records that the ledger has not applied yet: more than a running one leaves for a moment."""
+STATE, LEDGER = "state directory", "ledger"
+"""Checks whose failing gives `doctor` an exit status of its own."""
 CLOCK_AHEAD_S = 5
 _EARLIEST = 1_767_225_600
 """2026-01-01: a clock before that is wrong."""
@@ -27,10 +33,13 @@ _EARLIEST = 1_767_225_600
 def check_installation(place: Place) -> list[Check]:
     """Return every check, in the order they are shown."""
     try:
-        home = place.state()
+        home = place.state_to_read()
+        check_private(home.path)
     except StateDirectoryError as error:
-        return [Check("state directory", False, str(error), "make it yours alone: chmod 700, your own files")]
-    checks = [check_permissions(home)]
+        return [Check(STATE, False, str(error), "make it yours alone: chmod 700, your own files")]
+    except (StateDirectoryUnusableError, OSError) as error:
+        return [Check(STATE, False, str(error), "name a directory of your own with --home or FAREBOX_HOME")]
+    checks = [check_permissions(home), check_room(home)]
     try:
         config = place.configuration(home)
     except FareboxError as error:
@@ -42,6 +51,17 @@ def check_installation(place: Place) -> list[Check]:
     checks.append(check_recording(home))
     checks += check_pins(home)
     return checks
+
+
+def check_room(home: Home) -> Check:
+    """Look whether records can be kept here."""
+    try:
+        home.check_room()
+    except StateDirectoryUnusableError as error:
+        return Check(
+            STATE, False, str(error), "make room, or make it writable: nothing is recorded until then"
+        )
+    return Check(STATE, True, "records can be kept there")
 
 
 def check_permissions(home: Home) -> Check:
@@ -86,8 +106,8 @@ def _check_free(name: str, wanted: Address) -> Check:
         try:
             probe.bind((wanted.host, wanted.port))
         except OSError:
-            fix = "end it, or choose another port in farebox.yaml; farebox up takes the next free one"
-            return Check(name, False, f"{wanted} is held by {holder(wanted.port)}", fix)
+            fix = f"end it, or choose another port in farebox.yaml; {command('up')} takes the next free one"
+            return Check(name, False, f"{wanted} is in use by {holder(wanted.port)}", fix)
     return Check(name, True, f"{wanted} is free")
 
 
@@ -98,12 +118,12 @@ def check_authority(place: Place, home: Home) -> Check:
     try:
         found = authority.installed(home)
     except StateDirectoryError as error:
-        return Check("certificates", False, str(error), "farebox ca rotate")
+        return Check("certificates", False, str(error), command("ca rotate"))
     if found is None:
-        return Check("certificates", True, "none installed; farebox run needs none")
+        return Check("certificates", True, "none installed; `run` needs none")
     days = found.seconds_left // 86_400
     if days < 30:
-        return Check("certificates", False, f"the authority ends in {days} days", "farebox ca rotate")
+        return Check("certificates", False, f"the authority expires in {days} days", command("ca rotate"))
     from farebox import catalog
     from farebox.cli.interception import permitted_names
 
@@ -111,26 +131,33 @@ def check_authority(place: Place, home: Home) -> Check:
     missing = [name for name in names if not found.covers(name)]
     if missing:
         detail = f"{len(missing)} hosts are not covered and pass unseen ({missing[0]})"
-        return Check("certificates", False, detail, "farebox ca rotate")
+        return Check("certificates", False, detail, command("ca rotate"))
     return Check("certificates", True, f"{found.facts.name}, good for {days} days")
 
 
 def check_ledger(place: Place) -> list[Check]:
     """Look at what the journals and the ledger say of themselves: lag, losses, the clock, prices."""
     from farebox.cli.access import open_ledger
+    from farebox.server.coverage import coverage
 
     try:
-        _, ledger = open_ledger(place)
+        home, ledger = open_ledger(place)
         health = ledger.health()
+        found = coverage(home, ledger)
+    except LedgerDamagedError as error:
+        return [Check(LEDGER, False, str(error), "restore a copy, or begin anew: the journals are kept")]
     except FareboxError as error:
-        return [Check("ledger", False, str(error), "farebox verify")]
-    pending = health.journal_bytes_pending
-    lag = Check("journal lag", pending <= LAG_BYTES_MAX, f"{pending:,} bytes not applied")
-    lag.fix = "farebox restart; the ledger process is down or behind"
+        return [Check(LEDGER, False, str(error), command("verify"))]
+    pending = found.pending
+    lag = Check("journal lag", not pending.late and found.ledger_trouble is None)
+    lag.detail = f"{pending.calls:,} calls not applied"
+    if found.ledger_trouble is not None:
+        lag.detail += f": {found.ledger_trouble}"
+    lag.fix = f"{command('stop')}, then {command('up')}, once what is said here is mended"
     lost = health.lost_records + health.gap_records + health.undecodable
-    losses = Check("lost events", lost == 0, f"{lost:,}", "farebox verify says which, and when")
+    losses = Check("lost events", lost == 0, f"{lost:,}", f"{command('verify')} says which, and when")
     unpriced = Check("unpriced models", health.unpriced_calls == 0, f"{health.unpriced_calls:,} calls")
-    unpriced.fix = "farebox prices unpriced lists them; farebox prices set gives them a price"
+    unpriced.fix = f"{command('prices unpriced')} lists them; {command('prices set')} gives them a price"
     now = time.time()
     last = (health.last_recorded_at_ns or 0) / 1e9
     clock = Check("clock", now > _EARLIEST and last <= now + CLOCK_AHEAD_S)
@@ -144,7 +171,7 @@ def check_recording(home: Home) -> Check:
     from farebox.server.recording import recording
 
     found = recording(home)
-    fix = "farebox restart, once the disk has room and the folder can be written"
+    fix = f"{command('restart')}, once the disk has room and the folder can be written"
     if found.words is not None:
         return Check("recording", False, found.words, fix)
     return Check("recording", True, "no proxy runs" if found.state == "off" else "every call")
@@ -153,21 +180,32 @@ def check_recording(home: Home) -> Check:
 def check_pins(home: Home) -> list[Check]:
     """Name the clients that accept no certificate but the provider's, and what to do instead."""
     from farebox.proxy.pins import read_pins
+    from farebox.server.recording import recording
 
     pins = read_pins(home.run / "pinned")
-    if not pins:
+    # A proxy knows what it has tunnelled, for whatever reason; the pins say what it will.
+    tunnelled = [found for found in recording(home).unmetered if not found.reason.startswith("pinned:")]
+    if not pins and not tunnelled:
         return [Check("pinned clients", True, "none")]
-    checks: list[Check] = []
-    for pin in pins:
-        who = (
-            pin.client
-            or ", ".join(command for command in pin.commands if command)
-            or "a client without a name"
-        )
+    checks = [
+        Check("unmetered calls", found.reason == "excepted", found.words, _fix(found.reason))
+        for found in tunnelled
+    ]
+    for pin in {(pin.host, pin.command or pin.client): pin for pin in pins}.values():
+        who = pin.command or pin.client or "a client without a name"
         detail = f"{who} accepts only {pin.host}'s own certificate ({pin.reason}); its calls pass unseen"
         fix = (
-            "give it a base URL of the proxy instead, or let it trust the bundle of farebox ca show; "
-            "farebox doctor --retry has it tried again"
+            "give it a base URL of the proxy instead, or let it trust the bundle of "
+            f"{command('ca show')}; "
+            f"{command('doctor --retry')} has it tried again"
         )
         checks.append(Check("pinned client", False, detail, fix))
     return checks
+
+
+def _fix(reason: str) -> str | None:
+    if reason == "no_authority":
+        return f"{command('ca install')}, or run the program with {command('run')}"
+    if reason == "excepted":
+        return None
+    return f"{command('ca rotate')}: the authority is from before this host was known, or damaged"

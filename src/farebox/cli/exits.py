@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -13,12 +14,16 @@ from farebox.errors import (
     FareboxError,
     FindingsError,
     JournalError,
+    LedgerDamagedError,
     LedgerError,
     LedgerLockedError,
     LedgerSchemaError,
+    LedgerTooOldError,
+    LedgerUnwritableError,
     PortInUseError,
     PriceNotFoundError,
     StateDirectoryError,
+    StateDirectoryUnusableError,
     UsageError,
 )
 
@@ -31,6 +36,7 @@ USAGE = 64
 DATA = 65
 UNAVAILABLE = 69
 INTERNAL = 70
+UNWRITABLE = 73
 LOCKED = 75
 REFUSED = 77
 CONFIG = 78
@@ -42,9 +48,11 @@ MEANINGS = {
     CANNOT_TELL: "nobody can tell: calls without a price (`--fail-over`) or records known to be missing "
     "(`--fail-over`, `verify`)",
     USAGE: "the command line is wrong",
-    DATA: "data is damaged: `verify` found something, a price or catalog file is wrong",
+    DATA: "data is damaged: `verify` found something, `ledger.db` is no ledger of this Farebox, a price "
+    "or catalog file is wrong",
     UNAVAILABLE: "something needed is not there: no server, no free port, an unreadable ledger",
     INTERNAL: "a defect in Farebox",
+    UNWRITABLE: "the state directory cannot be written: it is a file, read-only, or its disk is full",
     LOCKED: "another Farebox holds this state directory",
     REFUSED: "the state directory is not private to this user",
     CONFIG: "`farebox.yaml` is wrong",
@@ -59,9 +67,13 @@ _STATUS: tuple[tuple[type[FareboxError], int], ...] = (
     (PriceNotFoundError, ANSWER_IS_NO),
     (LedgerLockedError, LOCKED),
     (LedgerSchemaError, DATA),
+    (LedgerTooOldError, DATA),
+    (LedgerDamagedError, DATA),
+    (LedgerUnwritableError, UNWRITABLE),
     (LedgerError, UNAVAILABLE),
-    (JournalError, UNAVAILABLE),
+    (JournalError, UNWRITABLE),
     (StateDirectoryError, REFUSED),
+    (StateDirectoryUnusableError, UNWRITABLE),
     (PortInUseError, UNAVAILABLE),
     (UsageError, USAGE),
 )
@@ -99,6 +111,8 @@ def guarded(command: Callable[[], int]) -> int:
         return OK
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as error:
+        return _refused_by_the_system(error)
     except Exception as error:
         return _unexpected(error)
     return status
@@ -109,12 +123,23 @@ def say(message: str) -> None:
     print(f"farebox: {message}", file=sys.stderr)
 
 
+def _refused_by_the_system(error: OSError) -> int:
+    """Say which file the system refuses and why: that is nobody's defect."""
+    if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+        return _unexpected(error)
+    where = f"{error.filename} cannot be used: " if error.filename is not None else ""
+    say(f"{where}{error.strerror}")
+    return UNWRITABLE
+
+
 def _unexpected(error: Exception) -> int:
     if "cyclopts" in sys.modules:
         from cyclopts import CycloptsError
 
         if isinstance(error, CycloptsError):
-            say(f"{' '.join(str(error).split())} See: farebox --help")
+            from farebox.program import command
+
+            say(f"{' '.join(str(error).split())} See: {command('help')}")
             return USAGE
     if os.environ.get("FAREBOX_DEBUG"):
         import traceback

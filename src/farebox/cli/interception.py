@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from farebox.certificates import authority, bundle
 from farebox.certificates.names import constraints
+from farebox.home import replace_private
 
 if TYPE_CHECKING:
     from farebox.catalog import Catalog
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from farebox.home import Home
 
 PRELOAD = Path(__file__).resolve().parent / "preload"
+LOOPBACK = "127.0.0.1"
 OURS = "FAREBOX_PROXY"
 """The proxy of a run, where its preloads and a run inside it find it."""
 PASSWORD_VARIABLE = "FAREBOX_PROXY_PASSWORD"  # noqa: S105  # its name; `farebox.proxy.process` reads it
@@ -54,22 +56,34 @@ def proxy_of_the_users(environment: Mapping[str, str]) -> str | None:
 
 
 class Interception:
-    """One run's authority, password and files."""
+    """An authority, a password and files: one run's, or those of a long-lived proxy."""
 
-    def __init__(self, home: Home, catalog: Catalog, environment: Mapping[str, str]) -> None:
-        """Make what is needed.
+    def __init__(
+        self,
+        home: Home,
+        catalog: Catalog,
+        environment: Mapping[str, str],
+        installed: Authority | None = None,
+    ) -> None:
+        """Make what is needed; with an `installed` authority nothing is, and there is no password.
 
         Raises:
             CertificateError: There is no authority and none can be made.
         """
         self._catalog = catalog
         self._environment = environment
-        self.authority: Authority = authority.for_runs(home, permitted_names(catalog, environment))
+        if installed is not None:
+            self.authority, self.password = installed, ""
+            return
+        names = permitted_names(catalog, environment)
+        # Ours, too: realtime clients make `wss://` of a base URL, whatever it says.
+        self.authority = authority.for_runs(home, tuple(sorted({*names, LOOPBACK})))
         self.password = secrets.token_urlsafe(18)
 
     def variables(self, address: str, folder: Path) -> dict[str, str]:
         """Return what the child's environment gets; files it needs are written into `folder`."""
-        url = f"http://farebox:{self.password}@{address}"
+        user = f"farebox:{self.password}@" if self.password else ""
+        url = f"http://{user}{address}"
         found: dict[str, str] = dict.fromkeys((*_PROXIES, OURS), url)
         found["FAREBOX_HOSTS"] = ",".join(sorted(self._hosts()))
         found |= bundle.write_bundles(folder, self.authority, self._environment)
@@ -77,6 +91,7 @@ class Interception:
         found["NODE_USE_ENV_PROXY"] = "1"
         found["NODE_OPTIONS"] = self._joined("NODE_OPTIONS", f'--require "{PRELOAD / "node.cjs"}"')
         found["PYTHONPATH"] = self._first("PYTHONPATH", str(PRELOAD / "python"))
+        found["PHP_INI_SCAN_DIR"] = self._php(folder, Path(found["SSL_CERT_FILE"]))
         java = self._java(address, Path(found["SSL_CERT_FILE"]))
         if java:
             found["JAVA_TOOL_OPTIONS"] = self._joined("JAVA_TOOL_OPTIONS", java)
@@ -84,16 +99,42 @@ class Interception:
 
     def _hosts(self) -> set[str]:
         hosts = {host for provider in self._catalog.providers.values() for host in provider.hosts}
-        return hosts | set(self.authority.facts.permitted)
+        return (hosts | set(self.authority.facts.permitted)) - {LOOPBACK}
 
     def _joined(self, name: str, ours: str) -> str:
         theirs = self._environment.get(name, "").strip()
+        if ours in theirs:
+            return theirs  # a shell or a run around this one has it already
         return f"{theirs} {ours}" if theirs else ours
 
     def _first(self, name: str, ours: str) -> str:
         """Return a search path with `ours` before the user's own entries."""
-        theirs = self._environment.get(name, "")
-        return f"{ours}{os.pathsep}{theirs}" if theirs else ours
+        theirs = [entry for entry in self._environment.get(name, "").split(os.pathsep) if entry != ours]
+        return os.pathsep.join([ours, *theirs]) if any(theirs) else ours
+
+    def _php(self, folder: Path, roots: Path) -> str:
+        """Return where PHP looks for settings: where it looks anyway, then at ours.
+
+        It reads neither bundle variable. https://www.php.net/manual/en/configuration.file.php: an empty
+        entry is the place it was built with, the last setting counts.
+        """
+        place = folder / "php"
+        place.mkdir(mode=0o700, exist_ok=True)
+        lines: list[str] = []
+        theirs = bundle.roots_of_php(self._environment)
+        for setting, file in theirs.items():
+            chosen = roots
+            if file:
+                chosen = folder / f"roots-{setting}.pem"
+                replace_private(
+                    chosen, bundle.joined(bundle.read_roots(file), self.authority.root.read_bytes())
+                )
+            lines.append(f'{setting}="{chosen}"\n')
+        replace_private(place / "farebox.ini", "".join(lines).encode())
+        before = self._environment.get("PHP_INI_SCAN_DIR")
+        if before is not None and str(place) in before.split(os.pathsep):
+            return before
+        return str(place) if before == "" else f"{before or ''}{os.pathsep}{place}"
 
     def _java(self, address: str, roots: Path) -> str:
         """Return Java's options, nothing where there is no Java."""

@@ -6,11 +6,13 @@ import sys
 
 from farebox import __version__
 
+_VERSION = (["--version"], ["-v"], ["-V"], ["version"])
+
 
 def main() -> int:
     """Run the command line and return the exit status."""
     arguments = sys.argv[1:]
-    if arguments == ["--version"]:  # asked by scripts and prompts: answered before anything is loaded
+    if arguments in _VERSION:  # asked by scripts and prompts: answered before anything is loaded
         print(f"farebox {__version__}")
         return 0
     from farebox.cli.exits import guarded
@@ -19,8 +21,9 @@ def main() -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    from farebox.cli.app import app, check_command, with_command_separator
+    from farebox.cli.app import app, as_help_flag, check_command, with_command_separator
 
+    arguments = as_help_flag(arguments)
     check_command(arguments)
     status = app(
         with_command_separator(arguments),

@@ -15,6 +15,7 @@ from cyclopts import Parameter
 
 from farebox import clock
 from farebox.cli.periods import Period, period
+from farebox.errors import StateDirectoryUnusableError
 from farebox.home import Home, locate
 from farebox.moments import zone_named
 
@@ -35,6 +36,16 @@ class Place:
         """Return the state directory, made if it is not there yet."""
         place = locate() if self.home is None else Home(self.home.expanduser().absolute())
         place.prepare()
+        return place
+
+    def state_to_read(self) -> Home:
+        """Return the state directory, made where it can be; one that can only be read will do."""
+        place = locate() if self.home is None else Home(self.home.expanduser().absolute())
+        try:
+            place.prepare()
+        except StateDirectoryUnusableError:
+            if not place.path.is_dir():
+                raise
         return place
 
     def configuration(self, state: Home) -> Config:

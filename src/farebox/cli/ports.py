@@ -38,7 +38,10 @@ def bind(wanted: Address, taken: frozenset[int] = frozenset()) -> socket.socket:
 
 
 def holder(port: int) -> str:
-    """Return who listens on `port`: `pid 812 (nginx -g daemon off;)`, where the system tells."""
+    """Return who listens on `port`: `pid 812 (nginx -g daemon off;)`, where the system tells.
+
+    Another Farebox is named by its home, which is what tells two of them apart.
+    """
     try:
         inodes = {
             fields[9]
@@ -49,13 +52,25 @@ def holder(port: int) -> str:
         sockets = {f"socket:[{inode}]" for inode in inodes}
         for process in Path("/proc").iterdir():
             if process.name.isdigit() and sockets and _holds(process, sockets):
-                command = (
-                    (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-                )
-                return f"pid {process.name} ({command[:80]})"
+                words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                home = _home_of(words)
+                if home is not None:
+                    return f"the Farebox of {home} (pid {process.name})"
+                return f"pid {process.name} ({' '.join(words).strip()[:80]})"
     except (OSError, IndexError, ValueError):
         pass
     return "another process"
+
+
+def _home_of(words: list[str]) -> str | None:
+    """Return the home on the command line of one of our own processes, None for any other program."""
+    module = next((at for at, word in enumerate(words) if word.startswith("farebox.")), None)
+    if module is None or "-m" not in words[:module]:
+        return None
+    rest = words[module + 1 :]
+    if words[module] == "farebox.cli.supervisor":
+        return rest[0] if rest else None
+    return rest[rest.index("--home") + 1] if "--home" in rest[:-1] else None
 
 
 def _rows(table: Path) -> list[list[str]]:

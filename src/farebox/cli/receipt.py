@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from farebox.cli.screen import BOLD, DIM, Column, call_money, clean, count, money, paint, table
@@ -13,6 +14,7 @@ from farebox.ledger.missing import missing
 from farebox.ledger.rows import CallRow, CorrectionRow, EstimateRow, PartRow
 from farebox.money import display_usd, usd_text
 from farebox.pricing.facts import CostLine
+from farebox.program import command
 from farebox.server.recording import Recording
 
 if TYPE_CHECKING:
@@ -38,10 +40,10 @@ def run_receipt(
 
     `recorded` is how the journal of its own proxy was at the end.
     """
-    from farebox.cli.coverage import Coverage, warnings
     from farebox.ledger import catch_up
     from farebox.ledger.filter import Filter
     from farebox.ledger.reader import LedgerReader
+    from farebox.server.coverage import Coverage, warnings
 
     catch_up(home, config)
     ledger = LedgerReader(home)
@@ -51,9 +53,12 @@ def run_receipt(
     own = recorded or Recording(state="ok")
     lacking = missing(home, started_ns)
     found = Coverage(complete=own.complete and not lacking, missing=lacking, recording=own)
-    lacks = [f"farebox: {clean(line)}" for line in warnings(found)]
+    unseen = [entry.words for entry in own.unmetered]
+    lacks = [f"farebox: {clean(line)}" for line in (*warnings(found), *unseen)]
     if not totals.calls and not found.complete:
         return "\n".join(["farebox: no calls are recorded, and there may have been some.", *lacks])
+    if not totals.calls and unseen:
+        return "\n".join(["farebox: no calls metered.", *lacks])
     if not totals.calls:
         return (
             "farebox: no calls seen. The command may set its base URL in code: "
@@ -62,7 +67,7 @@ def run_receipt(
     lines = [""]
     groups = ledger.breakdown(chosen, by=["model"], limit=20)
     columns = [
-        Column("farebox", width_max=48),
+        Column("farebox", width_max=48, width_min=20),
         *(
             Column(title, right=True, drop=drop)
             for title, drop in (("calls", 0), ("in", 1), ("out", 1), ("cost", 0))
@@ -83,7 +88,7 @@ def run_receipt(
     summed = f"{paint(whole, BOLD, sys.stderr)} in {count(totals.calls, 'call')}"
     if totals.errors:
         summed += f", {count(totals.errors, 'error')}"
-    lines.append(f"{summed} · {paint(f'farebox tail --session {session}', DIM, sys.stderr)}")
+    lines.append(f"{summed} · {paint(command(f'tail --session {session}'), DIM, sys.stderr)}")
     return "\n".join([*lines, *lacks])
 
 
@@ -97,8 +102,11 @@ def wait_until_applied(ledger: LedgerReader, seconds: float) -> bool:
     return True
 
 
-def call_receipt(call: CallRow) -> str:
-    """Return a call's receipt: each quantity × unit price = amount, and where the price is from."""
+def call_receipt(call: CallRow, key_labels: Mapping[str, str] | None = None) -> str:
+    """Return a call's receipt: each quantity × unit price = amount, and where the price is from.
+
+    `key_labels` are the names that keys have now, by fingerprint: a key that was named later shows its name.
+    """
     model = clean(call.response_model or call.request_model or "–")
     lines = [
         paint(f"{model}  {call_money(call.cost_pico, call.cost_state)}", BOLD),
@@ -108,12 +116,16 @@ def call_receipt(call: CallRow) -> str:
         f"usage {call.completeness}"
         + (f" ({clean(call.completeness_reason)})" if call.completeness_reason else ""),
     ]
-    if call.attribution:
+    attributed = {name: value for name, value in call.attribution.items() if name != "key_label"}
+    if attributed:
         stated = ", ".join(
             f"{name} {clean(value)} ({clean(call.attribution_from.get(name, '?'))})"
-            for name, value in sorted(call.attribution.items())
+            for name, value in sorted(attributed.items())
         )
         lines.append(stated)
+    if call.key_fingerprint:
+        label = (key_labels or {}).get(call.key_fingerprint) or call.attribution.get("key_label")
+        lines.append(f"key {call.key_fingerprint} {clean(label)}" if label else f"key {call.key_fingerprint}")
     if not call.billable:
         lines.append(f"not billable: {call.not_billable_because}")
     for part in call.parts:
@@ -149,7 +161,7 @@ def _part_lines(part: PartRow, *, several: bool) -> list[str]:
     lines = [f"part: {part.kind}"] if several else []
     columns = [
         Column("quantity", right=True),
-        Column("unit"),
+        Column("unit", width_min=12),
         Column("× unit price", right=True),
         Column("= amount", right=True),
         Column("price", drop=1, width_max=80),
@@ -172,7 +184,7 @@ def _line_cells(line: CostLine) -> list[str]:
         "no price" if line.list_unit_price_usd is None else f"${line.list_unit_price_usd:f}",
         "unpriced" if line.amount_pico is None else _exact(line.amount_pico),
         line.price_id or "–",
-        line.effective_from or ("since ever" if line.price_id else "–"),
+        line.effective_from or ("the beginning" if line.price_id else "–"),
         line.price_source or "–",
     ]
 

@@ -14,6 +14,7 @@ from farebox.cli.exits import OK, UNAVAILABLE, say
 from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
 from farebox.cli.screen import BOLD, Column, clean, count, paint, table
 from farebox.money import display_usd, usd_text
+from farebox.program import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -214,5 +215,5 @@ def would_rerate(home: Home, book: PriceBook, which: Filter | None = None) -> st
     more = " or more" if seen >= WOULD_MAX else ""
     return (
         f"{count(seen, 'call')}{more} without a price would cost {display_usd(after)} by it. "
-        "farebox rerate shows them, farebox rerate --apply corrects them."
+        f"{command('rerate')} shows them, {command('rerate --apply')} corrects them."
     )

@@ -28,6 +28,7 @@ from farebox.cli.running import running
 from farebox.config import ProviderConfig
 from farebox.errors import CertificateError, UsageError
 from farebox.home import Home
+from farebox.program import command as command_line
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -43,7 +44,7 @@ def run(
 ) -> int:
     """Run one command metered and print what it spent; its exit status is passed on."""
     if not command:
-        raise UsageError("name the command: farebox run -- python app.py")
+        raise UsageError(f"name the command to run: {command_line('run -- python app.py')}")
     from farebox import catalog
 
     chosen = place or Place()
@@ -98,19 +99,12 @@ def _interception(home: Home, providers: dict[str, ProviderConfig]) -> Intercept
 
 def app_name(command: list[str]) -> str:
     """Return what a command is called: the script for an interpreter, else the program."""
-    program = Path(command[0]).name
-    if program.startswith(("python", "node", "bun", "deno", "ruby", "php", "uv", "npx", "bash", "sh")):
-        arguments = command[1:]
-        for index, word in enumerate(arguments):
-            if word == "-m" and index + 1 < len(arguments):
-                return arguments[index + 1]
-            if word.startswith("-"):
-                if word == "-c":
-                    break
-                continue
-            if word not in ("run", "tool"):
-                return Path(word).stem or program
-    return program
+    from farebox.proxy.command_line import read_command_line
+
+    found = read_command_line(command)
+    if not found.script:
+        return found.program
+    return found.script if found.flag == "-m" else Path(found.script).stem
 
 
 def _run_to_end(command: list[str], environment: dict[str, str], proxy: PrivateProxy) -> int:

@@ -19,6 +19,8 @@ class Running(msgspec.Struct):
     host: str = ""
     port: int = 0
     started_at: str = ""
+    config: str | msgspec.UnsetType | None = msgspec.UNSET
+    """The configuration file it read, None where it found none; the proxy's alone says so."""
 
     @property
     def address(self) -> Address | None:

@@ -46,6 +46,8 @@ class Column:
     right: bool = False
     drop: int = 0
     width_max: int = 60
+    width_min: int | None = None
+    """How far its texts may be shortened, with an ellipsis, before a column is dropped for their sake."""
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
@@ -55,26 +57,50 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
         [_shorten(clean(cell), column.width_max) for cell, column in zip(row, columns, strict=True)]
         for row in rows
     ]
+    full = [
+        max([display_width(column.title), *(display_width(row[at]) for row in cells)])
+        for at, column in enumerate(columns)
+    ]
     kept = list(range(len(columns)))
-
-    def widths() -> list[int]:
-        return [
-            max([display_width(columns[i].title), *(display_width(row[i]) for row in cells)]) for i in kept
-        ]
-
-    while sum(widths()) + 2 * (len(kept) - 1) > available:
-        droppable = [i for i in kept if columns[i].drop]
+    while _least(columns, full, kept) > available:
+        droppable = [at for at in kept if columns[at].drop]
         if not droppable:
             break
-        kept.remove(max(droppable, key=lambda i: columns[i].drop))
-    sizes = widths()
+        kept.remove(max(droppable, key=lambda at: columns[at].drop))
+    sizes = _fitted(columns, full, kept, available)
 
     def line(values: Sequence[str]) -> str:
-        parts = [_pad(values[i], size, columns[i].right) for i, size in zip(kept, sizes, strict=True)]
+        parts = [_pad(_shorten(values[at], sizes[at]), sizes[at], columns[at].right) for at in kept]
         return "  ".join(parts).rstrip()
 
     head = paint(line([column.title for column in columns]), DIM)
     return "\n".join([head, *(line(row) for row in cells)])
+
+
+SHORTEST = 6
+"""Where nothing is left to drop, texts on the left are shortened to this; figures never are."""
+
+
+def _least(columns: Sequence[Column], full: Sequence[int], kept: Sequence[int]) -> int:
+    """Return the width of the kept columns with their texts as short as they may be."""
+    widths = (min(full[at], columns[at].width_min or full[at]) for at in kept)
+    return sum(widths) + 2 * (len(kept) - 1)
+
+
+def _fitted(
+    columns: Sequence[Column], full: Sequence[int], kept: Sequence[int], available: int
+) -> dict[int, int]:
+    """Return a width for each kept column, the longest texts shortened first until the line fits."""
+    sizes = {at: full[at] for at in kept}
+    at_will = {at: columns[at].width_min or full[at] for at in kept}
+    at_worst = dict.fromkeys(kept, SHORTEST)
+    for least in (at_will, at_worst):
+        while sum(sizes.values()) + 2 * (len(kept) - 1) > available:
+            long = [at for at in kept if not columns[at].right and sizes[at] > least[at]]
+            if not long:
+                break
+            sizes[max(long, key=lambda at: sizes[at])] -= 1
+    return sizes
 
 
 def terminal_width() -> int:
@@ -131,4 +157,16 @@ def _pad(text: str, width: int, right: bool) -> str:
 
 
 def _shorten(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+    """Return `text` in at most `width` cells, its middle replaced by an ellipsis where it is longer.
+
+    Both ends stay: names of models differ in their last characters as often as in their first.
+    """
+    if display_width(text) <= width:
+        return text
+    head, tail = text[: len(text) // 2], text[len(text) // 2 :]
+    while display_width(head) + display_width(tail) > width - 1:
+        if display_width(head) > display_width(tail):
+            head = head[:-1]
+        else:
+            tail = tail[1:]
+    return f"{head}…{tail}"

@@ -10,41 +10,68 @@ from cyclopts import Parameter
 from farebox import __version__
 from farebox.cli import answers
 from farebox.cli.access import open_ledger
-from farebox.cli.exits import OK
+from farebox.cli.exits import OK, status_of
 from farebox.cli.options import AsJson, Place
 from farebox.cli.running import NAMES, running
-from farebox.cli.screen import BOLD, GREEN, RED, YELLOW, count, money, paint
+from farebox.cli.screen import BOLD, GREEN, RED, YELLOW, clean, count, money, paint
 from farebox.config import find_file
+from farebox.errors import LedgerError
 from farebox.home import Home
 from farebox.ledger.filter import Filter
-from farebox.ledger.rows import Measures
-from farebox.server.recording import recording
+from farebox.ledger.missing import Missing
+from farebox.ledger.rows import CallRow, Measures
+from farebox.program import command
+from farebox.server.coverage import Coverage, coverage, warnings
+from farebox.server.recording import Recording, recording
 
 
 def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
-    """Show what is running, where, and whether anything is amiss."""
+    """Show what is running, where, and what needs attention."""
     chosen = place or Place()
-    home, ledger = open_ledger(chosen)
-    totals = ledger.totals(Filter())
-    latest = ledger.calls(Filter(), limit=1)
-    proxy = recording(home)
-    health: dict[str, int | float | str | bool | None] = msgspec.to_builtins(ledger.health())
-    file = find_file(home, chosen.config)
+    home = chosen.state_to_read()
+    totals, latest, found = Measures(), list[CallRow](), None
+    health: dict[str, int | float | str | bool | None] = {}
+    unread: LedgerError | None = None
+    try:
+        _, ledger = open_ledger(chosen)
+        totals = ledger.totals(Filter())
+        latest = ledger.calls(Filter(), limit=1)
+        health = msgspec.to_builtins(ledger.health())
+        found = coverage(home, ledger)
+    except LedgerError as error:  # what runs can be told all the same
+        unread = error
+    in_use, elsewhere = configuration(home, chosen)
     answer = answers.StatusAnswer(
         version=__version__,
         home=str(home.path),
-        config=str(file) if file else None,
+        config=in_use,
+        config_here=elsewhere,
         processes=processes(home),
         calls=totals.calls,
         last_call_at=latest[0].occurred_at if latest else None,
         health=health,
-        recording=proxy,
+        recording=found.recording if found else recording(home),
+        coverage=found,
+        ledger_error=str(unread) if unread else None,
     )
     if as_json:
         answers.print_json(answer)
     else:
         print(render(answer, totals))
-    return OK
+    return status_of(unread) if unread else OK
+
+
+def configuration(home: Home, place: Place) -> tuple[str | None, str | None]:
+    """Return the configuration file in use, and the one that `up` would read here where it is another.
+
+    A running Farebox keeps the file it was started with, whatever directory this is asked in.
+    """
+    here = find_file(home, place.config)
+    would_be = str(here) if here else None
+    proxy = running(home, "proxy")
+    if proxy is None or isinstance(proxy.config, msgspec.UnsetType):
+        return would_be, None
+    return proxy.config, None if proxy.config == would_be else would_be
 
 
 def processes(home: Home) -> list[answers.ProcessAnswer]:
@@ -67,7 +94,9 @@ def processes(home: Home) -> list[answers.ProcessAnswer]:
 def render(answer: answers.StatusAnswer, totals: Measures) -> str:
     """Return the status as the terminal shows it."""
     lines = [f"{paint('Farebox', BOLD)} {answer.version} · {answer.home}"]
-    lines.append(f"configuration {answer.config or 'none: defaults'}")
+    lines.append(f"configuration: {answer.config or 'none, the defaults apply'}")
+    if answer.config_here:
+        lines.append(f"  not in use: {answer.config_here}")
     for process in answer.processes:
         if process.running:
             where = f" on {process.address}" if process.address else ""
@@ -75,7 +104,9 @@ def render(answer: answers.StatusAnswer, totals: Measures) -> str:
         else:
             lines.append(f"○ {process.name} is not running")
     seen = f", the last at {answer.last_call_at}" if answer.last_call_at else ""
-    lines.append(f"{count(answer.calls, 'call')} recorded{seen} · {money(totals)}")
+    if answer.ledger_error is None:
+        whole = money(totals, covered=answer.coverage is None or answer.coverage.complete)
+        lines.append(f"{count(answer.calls, 'call')} recorded{seen} · {whole}")
     lines += [f"{paint('!', YELLOW)} {word}" for word in amiss(answer)]
     return "\n".join(lines)
 
@@ -84,9 +115,14 @@ def amiss(answer: answers.StatusAnswer) -> list[str]:
     """Return what the user should know, nothing where all is well."""
     told = answer.recording.words
     words: list[str] = [] if told is None else [paint(told, RED)]
+    words += [clean(found.words) for found in answer.recording.unmetered]
     names = {process.name for process in answer.processes if process.running}
     if "supervisor" in names:
         words += [f"the {name} is down; the supervisor restarts it" for name in NAMES if name not in names]
+    if answer.ledger_error is not None:
+        words.append(paint(answer.ledger_error, RED))
+    if answer.coverage is not None:
+        words += pending_words(answer.coverage)
     for name, title in (
         ("gaps", "gap"),
         ("lost_records", "lost record"),
@@ -94,9 +130,20 @@ def amiss(answer: answers.StatusAnswer) -> list[str]:
     ):
         number = answer.health.get(name)
         if isinstance(number, int) and number:
-            words.append(f"{count(number, title)} in the journals: farebox verify")
+            words.append(f"{count(number, title)} in the journals: {command('verify')}")
     if not names:
-        words.append("nothing runs; farebox up starts it, farebox run -- CMD needs no daemon")
+        words.append(
+            f"nothing is running. {command('up')} starts it; {command('run -- CMD')} works without it"
+        )
+    return words
+
+
+def pending_words(found: Coverage) -> list[str]:
+    """Return what keeps the ledger from what the journals hold, and what it has not taken in yet."""
+    pending = msgspec.structs.replace(found, missing=Missing(), recording=Recording(state="off"))
+    words = [paint(line, RED) for line in warnings(pending)]
+    if found.ledger_trouble is not None and not any(found.ledger_trouble in word for word in words):
+        words.append(paint(found.ledger_trouble, RED))
     return words
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
@@ -9,7 +10,6 @@ from cyclopts import Parameter
 
 from farebox.cli import answers
 from farebox.cli.access import open_ledger
-from farebox.cli.coverage import Coverage, coverage, warnings
 from farebox.cli.exits import ANSWER_IS_NO, CANNOT_TELL, OK, say
 from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
 from farebox.cli.periods import Period
@@ -19,6 +19,8 @@ from farebox.errors import UsageError
 from farebox.home import Home
 from farebox.ledger.rows import Group, Measures
 from farebox.money import display_usd, pico_from_usd
+from farebox.program import command
+from farebox.server.coverage import Coverage, coverage, warnings
 
 MODELS_MAX = 12
 
@@ -78,7 +80,7 @@ def overview(place: Place, flags: PeriodFlags) -> int:
     models = ledger.breakdown(ledger_filter(chosen), by=["model"], limit=MODELS_MAX)
     print(render(chosen, totals, models, coverage(home, ledger, chosen.since_ns, chosen.until_ns)))
     print()
-    print(paint("farebox by app,model · farebox tail -f · farebox explain ID · farebox --help", DIM))
+    print(paint(" · ".join(map(command, ("by app,model", "tail -f", "explain ID", "help"))), DIM))
     return OK
 
 
@@ -88,8 +90,8 @@ def empty_state(home: Home) -> str:
     if proxy is None:
         return (
             "No calls yet, and no proxy is running.\n\n"
-            "  farebox run -- python app.py    meter one program\n"
-            "  farebox up                      start the proxy and the dashboard"
+            f"Meter one program:\n  {command('run -- python app.py', home)}\n"
+            f"Start the proxy and the dashboard:\n  {command('up', home)}"
         )
     from farebox.cli.paste import lines
 
@@ -118,10 +120,13 @@ def render(chosen: Period, totals: Measures, models: list[Group], found: Coverag
     return f"{head}\n\n{groups_table(['model'], models)}"
 
 
-def groups_table(dimensions: list[str], groups: list[Group]) -> str:
+def groups_table(
+    dimensions: list[str], groups: list[Group], key_labels: Mapping[str, str] | None = None
+) -> str:
     """Return groups as a table: the dimensions, then calls, tokens and money."""
+    named = key_labels or {}
     columns = [
-        *(Column(name) for name in dimensions),
+        *(Column(name, width_min=16 if name == "key" else 20) for name in dimensions),
         Column("calls", right=True),
         Column("in", right=True, drop=2),
         Column("cached", right=True, drop=4),
@@ -131,7 +136,7 @@ def groups_table(dimensions: list[str], groups: list[Group]) -> str:
     ]
     rows = [
         [
-            *(group.keys.get(name) or "–" for name in dimensions),
+            *(_shown(name, group.keys.get(name), named) for name in dimensions),
             f"{group.measures.calls:,}",
             f"{group.measures.input_tokens:,}",
             f"{group.measures.cache_read_input_tokens:,}",
@@ -142,6 +147,13 @@ def groups_table(dimensions: list[str], groups: list[Group]) -> str:
         for group in groups
     ]
     return table(columns, rows)
+
+
+def _shown(dimension: str, value: str | None, key_labels: Mapping[str, str]) -> str:
+    """Return a dimension's value, a key with its name."""
+    if dimension == "key" and value is not None and value in key_labels:
+        return f"{value} {key_labels[value]}"
+    return value or "–"
 
 
 def _summary(

@@ -21,6 +21,8 @@ DRAIN_SECONDS = 35
 """Longer than a proxy's own drain, so that only one that hangs is killed."""
 STEADY_SECONDS = 10
 CONFIG = 78
+HOPELESS = (65, 73, CONFIG)
+"""What ends a start at once: damaged data, a directory that cannot be written, a wrong configuration."""
 BACKOFF_MAX = 10.0
 
 
@@ -116,7 +118,7 @@ class Supervisor:
         child.pid = 0
         if self.stopping:
             return
-        if status == CONFIG and not self._ready:
+        if status in HOPELESS and not self._ready:
             self.stopping, self.status = True, status  # it has said what is wrong; trying again is no use
             return
         now = time.monotonic()
@@ -299,9 +301,17 @@ def _has_terminal() -> bool:
 HAD_TERMINAL = _has_terminal()
 
 
+def forbid_core_dumps() -> None:
+    """Write no memory to a disk when this process or a child of it dies."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def main(arguments: list[str]) -> int:
     """Supervise as told: `home config listen_fd lock_fd dashboard banner`, `-` for nothing."""
     home, config, listen_fd, lock_fd, dashboard, banner = arguments
+    forbid_core_dumps()
     common = ["--home", home, *(["--config", config] if config != "-" else [])]
     proxy_fd, lock = int(listen_fd), int(lock_fd)
     children = [

@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import time
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -17,7 +19,9 @@ from farebox.cli.options import Place
 from farebox.cli.ports import bind, holder
 from farebox.cli.running import Running, alive, running
 from farebox.config import Address, Config
+from farebox.errors import LedgerError
 from farebox.home import Home
+from farebox.program import command
 
 STOP_SECONDS = 45
 
@@ -29,12 +33,14 @@ def up(
         bool, Parameter(help="Go to the background; `farebox stop` ends it.", negative="")
     ] = False,
 ) -> int:
-    """Start the proxy, the ledger and the dashboard, and keep them running until Ctrl-C."""
+    """Start the proxy, the ledger and the dashboard, and keep them running."""
     chosen = place or Place()
     home = chosen.state()
+    home.check_room()
     lock = take_lock(home)
     config = chosen.configuration(home)
     check_catalog(config)
+    check_ledger(home)
     for note in redirections(config):
         say(note)
     listener = bind(config.listen)
@@ -61,8 +67,8 @@ def up(
 
 def stop(*, place: Place | None = None) -> int:
     """Stop what `farebox up` started, after requests in flight have ended."""
-    home = (place or Place()).state()
-    supervisor = running(home, "supervisor")
+    home = (place or Place()).state_to_read()
+    supervisor, proxy = running(home, "supervisor"), running(home, "proxy")
     if supervisor is None:
         say("nothing is running")
         return OK
@@ -71,28 +77,44 @@ def stop(*, place: Place | None = None) -> int:
     while time.monotonic() < deadline:
         if not alive(supervisor.pid) or not (home.run / "supervisor.json").exists():
             print("Stopped.")
+            for line in _not_kept(home, proxy):
+                say(line)
             return OK
         time.sleep(0.05)
-    say(f"pid {supervisor.pid} has not ended after {STOP_SECONDS} s")
+    say(f"pid {supervisor.pid} has not stopped after {STOP_SECONDS} s")
     return UNAVAILABLE
 
 
+def _not_kept(home: Home, proxy: Running | None) -> list[str]:
+    """Return what of the time the proxy ran is not in the ledger and never will be, or not yet."""
+    from farebox.ledger.reader import LedgerReader
+    from farebox.moments import ns_of
+    from farebox.server.coverage import coverage, warnings
+
+    if proxy is None or not proxy.started_at:
+        return []
+    try:
+        return warnings(coverage(home, LedgerReader(home), ns_of(datetime.fromisoformat(proxy.started_at))))
+    except LedgerError as error:
+        return [str(error)]
+
+
 def restart(*, place: Place | None = None) -> int:
-    """Hand over to a fresh proxy: the old one finishes what it has, no request fails."""
+    """Start a new proxy; the old one finishes its requests, and none fails."""
     home = (place or Place()).state()
     supervisor, before = running(home, "supervisor"), running(home, "proxy")
     if supervisor is None:
-        say("nothing is running; type: farebox up")
+        say(f"nothing is running; type: {command('up', home)}")
         return UNAVAILABLE
     os.kill(supervisor.pid, signal.SIGHUP)
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline:
         now = running(home, "proxy")
         if now is not None and (before is None or now.pid != before.pid):
-            print(f"A fresh proxy (pid {now.pid}) has taken over on {now.address}.")
+            print(f"A new proxy (pid {now.pid}) has taken over on {now.address}.")
             return OK
         time.sleep(0.05)
-    say("no fresh proxy has come up; the old one goes on")
+    say("the new proxy did not start; the old one keeps running")
     return UNAVAILABLE
 
 
@@ -119,16 +141,29 @@ def check_catalog(config: Config) -> None:
     pricing.load_book(config.pricing)
 
 
+def check_ledger(home: Home) -> None:
+    """Open the ledger once, so that one that cannot be used is told here and at once.
+
+    Raises:
+        LedgerError: It is damaged, another program's, or another Farebox's.
+    """
+    from farebox.ledger.database import open_reader
+
+    connection = open_reader(home)
+    if connection is not None:
+        connection.close()
+
+
 def _running_words(home: Home) -> str:
     proxy, server = running(home, "proxy"), running(home, "server")
     where = f" (proxy {proxy.address})" if proxy else ""
-    look = "farebox open" if server else "farebox status"
-    return f"one is running already in {home.path}{where}; type: {look}, or farebox stop"
+    look = command("open" if server else "status", home)
+    return f"one is running already in {home.path}{where}; type: {look}, or {command('stop', home)}"
 
 
 def _report_if_moved(what: str, wanted: Address, port: int) -> None:
     if wanted.port not in (0, port):
-        say(f"port {wanted.port} is held by {holder(wanted.port)}; the {what} takes {port}")
+        say(f"port {wanted.port} is in use by {holder(wanted.port)}; the {what} listens on {port} instead")
 
 
 def _detached(home: Home, arguments: list[str]) -> int:
@@ -142,23 +177,32 @@ def _detached(home: Home, arguments: list[str]) -> int:
             os.dup2(source, target)
         os.execv(sys.executable, arguments)
     os.close(log)
-    started = _wait_for(home, pid)
-    if started is None:
-        say(f"it did not start; see {home.run / 'farebox.log'}")
-        return UNAVAILABLE
+    ended = _wait_for(home, pid)
+    if ended is not None:
+        say(f"it did not start; see {home.run / 'farebox.log'}. It said last:")
+        say(_last_line(home.run / "farebox.log"))
+        return ended or UNAVAILABLE
     from farebox.cli.banner import show
 
-    show(home)
+    show(home, detached=True)
     return OK
 
 
-def _wait_for(home: Home, pid: int, seconds: float = 20) -> Running | None:
-    """Return the server once proxy, ledger and server are up under the supervisor `pid`."""
+def _wait_for(home: Home, pid: int, seconds: float = 20) -> int | None:
+    """Return None once proxy, ledger and server are up under the supervisor `pid`, else its exit status."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            return None
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return max(os.waitstatus_to_exitcode(status), 0)
         if all(running(home, name) for name in ("proxy", "ledger", "server")):
-            return running(home, "server")
+            return None
         time.sleep(0.02)
-    return None
+    return UNAVAILABLE
+
+
+def _last_line(log: Path) -> str:
+    try:
+        return log.read_text(errors="replace").rstrip().rpartition("\n")[2][-500:]
+    except OSError as error:
+        return f"{log} cannot be read: {error.strerror}"

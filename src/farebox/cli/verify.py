@@ -8,11 +8,12 @@ from cyclopts import Parameter
 
 from farebox.cli import answers
 from farebox.cli.access import open_ledger
-from farebox.cli.coverage import Coverage, coverage, warnings
 from farebox.cli.exits import CANNOT_TELL, DATA, OK
 from farebox.cli.options import AsJson, Place
 from farebox.cli.screen import GREEN, RED, clean, count, paint
 from farebox.ledger.verification import Report
+from farebox.program import command
+from farebox.server.coverage import Coverage, coverage, warnings
 
 
 def verify(
@@ -52,7 +53,7 @@ def verify(
     else:
         print(render(report, found))
         for item in left_out:
-            hint = "farebox verify --retry tries it again" if item.readable else "it cannot be read"
+            hint = f"{command('verify --retry')} tries it again" if item.readable else "it cannot be read"
             print(f"left out: record {item.seq} of {item.writer}, kept in {clean(item.path)}; {hint}")
     if not report.ok:
         return DATA
@@ -79,6 +80,6 @@ def render(report: Report, found: Coverage) -> str:
     if report.checkpoint:
         lines.append(f"checkpoint {report.checkpoint}")
         lines.append(
-            "Keep it elsewhere: farebox verify --checkpoint … proves that nothing before it was changed."
+            f"Keep it somewhere else: {command('verify --checkpoint …')} proves that nothing before changed."
         )
     return "\n".join(lines)

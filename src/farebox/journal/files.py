@@ -34,6 +34,10 @@ class SegmentFile(Protocol):
         """Give back the memory of what lies before `upto`."""
         ...
 
+    def is_removed(self) -> bool:
+        """Tell whether the file has lost its name: what is stored in it, nobody will find."""
+        ...
+
     def close(self, used: int | None = None) -> None:
         """Close without syncing; cut the file to `used` bytes where that is given."""
         ...
@@ -57,7 +61,7 @@ class DiskFiles:
         mapped = can_map(path.parent) if self._mapped is None else self._mapped
         descriptor = os.open(path, _CREATE, 0o600)
         try:
-            _preallocate(descriptor, size)
+            preallocate(descriptor, size)
             os.fsync(descriptor)
             sync_directory(path.parent)
             return MappedFile(descriptor, size) if mapped else WrittenFile(descriptor)
@@ -88,6 +92,9 @@ class MappedFile:
             self._map.madvise(mmap.MADV_DONTNEED, self._released, edge - self._released)
             self._released = edge
 
+    def is_removed(self) -> bool:
+        return os.fstat(self._descriptor).st_nlink == 0
+
     def close(self, used: int | None = None) -> None:
         self._map.close()
         _close(self._descriptor, used)
@@ -109,6 +116,9 @@ class WrittenFile:
 
     def release(self, upto: int) -> None:
         pass
+
+    def is_removed(self) -> bool:
+        return os.fstat(self._descriptor).st_nlink == 0
 
     def close(self, used: int | None = None) -> None:
         _close(self._descriptor, used)
@@ -137,7 +147,8 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _preallocate(descriptor: int, size: int) -> None:
+def preallocate(descriptor: int, size: int) -> None:
+    """Take the room for `size` bytes of zeros, as far as the platform can."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
     else:

@@ -53,25 +53,25 @@ class Losses:
     """What was lost since the last `Mark` about it."""
 
     def __init__(self) -> None:
-        self._records = self._exchanges = self._bytes = self._from_ns = 0
+        self.records = self.exchanges = self.bytes = self.from_ns = 0
 
     def __bool__(self) -> bool:
-        return self._records > 0
+        return self.records > 0
 
     def add(self, size: int, *, is_exchange: bool) -> None:
         """Count one lost record of `size` bytes."""
-        if not self._records:
-            self._from_ns = now_ns()
-        self._records += 1
-        self._exchanges += is_exchange
-        self._bytes += size
+        if not self.records:
+            self.from_ns = now_ns()
+        self.records += 1
+        self.exchanges += is_exchange
+        self.bytes += size
 
     def detail(self) -> dict[str, str | int]:
         """Return what the `lost` mark says."""
         return {
-            "records": self._records,
-            "exchanges": self._exchanges,
-            "bytes": self._bytes,
-            "from_ns": self._from_ns,
+            "records": self.records,
+            "exchanges": self.exchanges,
+            "bytes": self.bytes,
+            "from_ns": self.from_ns,
             "until_ns": now_ns(),
         }

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from farebox.journal import records
 from farebox.journal.folders import UNREAD, first_bytes, open_segment, pending_bytes, segment_numbers
 from farebox.journal.format import (
     HEADER_BYTES,
@@ -30,6 +31,7 @@ from farebox.journal.format import (
     segment_seed,
 )
 from farebox.journal.segments import is_alive
+from farebox.journal.tally import read_tally
 
 _CHUNK_BYTES = 256 << 10
 _PATIENCE_S = 1.0
@@ -101,13 +103,19 @@ class JournalReader:
         self._patience_s = _PATIENCE_S
         self._alive_until = 0.0
         self._quiet_since_ns = -1
+        self._tallied = False
+        """What the dead writer noted of its losses has been handed out."""
         self._unopened = (0, 0.0)
         """A segment that does not open, and since when."""
         self.trouble: OSError | None = None
         """Why the last `read` did not get as far as it could have."""
 
     def close(self) -> None:
-        """Close the segment that is open."""
+        """Close the segment that is open. Whoever sets the position back closes first."""
+        self._close_segment()
+        self._tallied = False
+
+    def _close_segment(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor, self._open_number, self._quiet_since_ns = -1, 0, -1
@@ -140,8 +148,25 @@ class JournalReader:
                     continue
             elif self._pass_unread(alive, gaps) or self._go_to_next_segment(alive, gaps):
                 continue
+            if not alive:
+                self._compare_tally(entries, gaps)
             return not alive
         return False
+
+    def _compare_tally(self, entries: list[Entry], gaps: list[Gap]) -> None:
+        """Report what a dead writer had stored, or kept in memory, and nobody can read any more."""
+        tally = read_tally(self.folder)
+        if tally is None or self._tallied:
+            return
+        self._tallied = True
+        number, offset, expected = self.position
+        detail = tally.lost_beyond(expected)
+        if tally.last_seq >= expected:
+            gaps.append(Gap("missing", number, offset, offset, tally.last_seq + 1 - expected))
+            self.position = Position(number, offset, tally.last_seq + 1)
+        if detail is not None:
+            mark = records.Mark(at_ns=tally.until_ns, kind="lost", detail=detail)
+            entries.append((self.position.seq, records.MARK, records.encode(mark)))
 
     def pending_bytes(self) -> int:
         """Return how much has been stored beyond the position, as `pending_bytes` does."""
@@ -178,7 +203,7 @@ class JournalReader:
         """
         number = self.position.segment
         if self._open_number != number:
-            self.close()
+            self._close_segment()
             try:
                 self._descriptor = open_segment(self.folder, number)
             except FileNotFoundError:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from pathlib import Path
 
 from farebox.clock import now_ns
 from farebox.errors import JournalError
-from farebox.journal.files import Files, SegmentFile, sync_directory
+from farebox.journal.files import Files, SegmentFile, preallocate, sync_directory
 from farebox.journal.format import (
     HEADER_BYTES,
     Header,
@@ -18,8 +19,11 @@ from farebox.journal.format import (
     segment_name,
     segment_seed,
 )
+from farebox.journal.tally import LOCK_NAME, TALLY_BYTES, Tally, write_tally
 
-LOCK_NAME = "lock"
+SEGMENT_BYTES_MIN = 2 << 20
+"""The least that is made where the disk has no room for a whole segment: any record fits in it."""
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Segment:
@@ -65,6 +69,10 @@ class Segment:
         if self.offset > behind:
             self._file.release(self.offset - behind)
 
+    def is_removed(self) -> bool:
+        """Tell whether somebody removed the file while it was being filled."""
+        return self._file.is_removed()
+
     def close(self) -> None:
         """Close, cutting off what was never used. A disk's complaint changes nothing here."""
         with contextlib.suppress(OSError):
@@ -80,18 +88,48 @@ class SegmentFolder:
         self._files = files
         self._segment_bytes = segment_bytes
         self._next_number = 1
-        self._lock_descriptor = _make_locked(journal, writer)
+        try:
+            self._lock_descriptor = _make_locked(journal, writer)
+        except OSError as error:
+            raise JournalError(f"no journal can be made in {journal}: {error.strerror}") from error
 
     def make(self) -> Segment:
         """Return a new preallocated segment; as slow as the disk is.
 
+        One that is smaller where there is no room for a whole one: half of what is left, so that the
+        ledger has some, too. A folder that was removed is made anew.
+
         Raises:
             OSError: There is no room, or the disk fails.
         """
+        try:
+            return self._make(self._segment_bytes)
+        except FileNotFoundError:
+            removed, self._lock_descriptor = (
+                self._lock_descriptor,
+                _make_locked(self.path.parent, self._writer),
+            )
+            os.close(removed)
+            return self._make(self._segment_bytes)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            found = os.statvfs(self.path)
+            half = found.f_bavail * found.f_frsize // 2 & -4096
+            if not SEGMENT_BYTES_MIN <= half < self._segment_bytes:
+                raise
+            return self._make(half)
+
+    def _make(self, size: int) -> Segment:
         number = self._next_number
-        file = self._files.create(self.path / segment_name(number), self._segment_bytes)
+        file = self._files.create(self.path / segment_name(number), size)
         self._next_number = number + 1
-        return Segment(file, self._writer, segment_seed(self._writer, number), self._segment_bytes)
+        return Segment(file, self._writer, segment_seed(self._writer, number), size)
+
+    def note(self, tally: Tally) -> None:
+        """Say how far the records are safe; readers look at it once the writer is dead."""
+        with contextlib.suppress(OSError):
+            write_tally(self._lock_descriptor, tally)
 
     def unlock(self) -> None:
         """Let readers know that nothing more will come."""
@@ -105,7 +143,7 @@ def is_alive(folder: Path) -> bool:
         OSError: It cannot be told now. Who takes that for "dead" deletes what is still written.
     """
     try:
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except FileNotFoundError:
         return False
     try:
@@ -118,17 +156,28 @@ def is_alive(folder: Path) -> bool:
 
 
 def _make_locked(journal: Path, writer: str) -> int:
-    """Create the folder under its final name only once its lock is held."""
+    """Create the folder under its final name only once its lock is held.
+
+    Raises:
+        OSError: There is no room, or it may not be made.
+    """
     unborn = journal / f".{writer}"
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    journal.mkdir(mode=0o700, exist_ok=True)
+    unborn.mkdir(mode=0o700)
+    descriptor = -1
     try:
-        journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        journal.mkdir(mode=0o700, exist_ok=True)
-        unborn.mkdir(mode=0o700)
         descriptor = os.open(unborn / LOCK_NAME, flags, 0o600)
+        preallocate(descriptor, TALLY_BYTES)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unborn.rename(journal / writer)
         sync_directory(journal)
-    except OSError as error:
-        raise JournalError(f"cannot make a journal in {journal}: {error}") from error
+    except OSError:
+        if descriptor >= 0:
+            os.close(descriptor)
+        with contextlib.suppress(OSError):
+            (unborn / LOCK_NAME).unlink(missing_ok=True)
+            unborn.rmdir()
+        raise
     return descriptor

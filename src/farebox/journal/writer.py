@@ -27,9 +27,11 @@ from farebox.journal.format import (
     RECORD_HEAD_BYTES,
     encode_record,
     stored_seq,
+    stored_type,
 )
 from farebox.journal.health import JournalHealth, Losses
 from farebox.journal.segments import Segment, SegmentFolder
+from farebox.journal.tally import Tally
 from farebox.journal.wake import Waker
 
 SEGMENT_BYTES = 64 << 20
@@ -106,6 +108,9 @@ class JournalWriter:
         self._unsynced_bytes = 0
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
+        self._waiting_exchanges = 0
+        self._waiting_since_ns = 0
+        self._tally = Tally()
 
         self._health = JournalHealth()
         self._losses = Losses()
@@ -180,15 +185,18 @@ class JournalWriter:
             health.waiting_records = len(self._waiting)
             health.waiting_bytes = self._waiting_bytes
             health.unsynced_for_ms = int((time.monotonic() - since) * 1000) if since else 0
-            health.reason = self._no_room or self._sync_trouble
-            if self._losses:
+            health.reason = self._no_room or self._sync_trouble or self._removed()
+            if self._losses or (self._closed and self._waiting):
                 health.state, health.reason = "lost", health.reason or "record too large"
             elif health.reason or self._waiting:
                 health.state = "degraded"
             return health
 
     def close(self) -> None:
-        """Sync what is stored, stop the thread, give the folder up."""
+        """Sync what is stored, stop the thread, give the folder up.
+
+        What waits in memory then is lost. The folder says so to whoever reads it, and `health` does.
+        """
         if self._closing:
             return
         self._closing = True
@@ -197,6 +205,8 @@ class JournalWriter:
         with self._lock:
             self._closed = True
             self._open = None
+            for record in self._waiting:
+                self._health.lose(len(record), is_exchange=stored_type(record) == records.DONE)
             callbacks, self._callbacks = self._callbacks, []
             self._health.released_unsynced += len(callbacks)
             for segment in (*self._full, self._current, self._prepared):
@@ -270,8 +280,10 @@ class JournalWriter:
         seq = self._next_seq
         self._next_seq = seq + 1
         record = encode_record(0, seq, record_type, payload)
+        self._waiting_since_ns = self._waiting_since_ns or now_ns()
         self._waiting.append(record)
         self._waiting_bytes += len(record)
+        self._waiting_exchanges += record_type == records.DONE
         self._ask(now=False)
         return seq
 
@@ -282,8 +294,10 @@ class JournalWriter:
             if segment:
                 segment.close()
         self._full, self._current, self._open = [], None, None
+        self._waiting_since_ns = self._waiting_since_ns or now_ns()
         self._waiting.extendleft(reversed(self._unsynced))
         self._waiting_bytes += self._unsynced_bytes
+        self._waiting_exchanges += sum(stored_type(record) == records.DONE for record in self._unsynced)
         self._unsynced, self._unsynced_bytes = [], 0
         self._ask(now=True)
 
@@ -303,6 +317,7 @@ class JournalWriter:
             self._sync()
             self._prepare_ahead(_EARLY_SHARE)
             self._report_losses()
+            self._note_tally()
 
     def _settled(self) -> bool:
         """Nothing is left to bring to the disk, or it refuses to take it."""
@@ -327,6 +342,8 @@ class JournalWriter:
             with self._lock:
                 self._store_some(self._current or self._turn())
         with self._lock:
+            if not self._waiting:
+                self._waiting_since_ns = 0
             if self._open is None and not self._waiting:
                 self._open = self._current
                 self._no_room = None if self._current else self._no_room
@@ -346,6 +363,7 @@ class JournalWriter:
                 return
             self._waiting.popleft()
             self._waiting_bytes -= len(record)
+            self._waiting_exchanges -= stored_type(record) == records.DONE
             self._stored_seq = stored_seq(sealed)
             self._unsynced.append(sealed)
             self._unsynced_bytes += len(sealed)
@@ -353,6 +371,10 @@ class JournalWriter:
     def _sync(self) -> None:
         """Sync everything stored so far as one group."""
         with self._lock:
+            removed = self._removed()
+            if removed and self._stored_seq > self._durable:
+                self._abandon(removed)
+                return
             self._signalled = False
             waits = self._sync_at > time.monotonic()
             if waits or self._stored_seq == self._durable:
@@ -445,6 +467,30 @@ class JournalWriter:
             losses, self._losses = self._losses, Losses()
         mark = records.Mark(at_ns=now_ns(), kind="lost", detail=losses.detail())
         self.append(records.MARK, records.encode(mark))
+
+    def _removed(self) -> str | None:
+        """Say that the segment being filled was removed: what is stored in it, nobody will find."""
+        if self._closed or self._current is None or not self._current.is_removed():
+            return None
+        return "the journal was removed while it was in use"
+
+    def _note_tally(self) -> None:
+        """Put beside the segments how far they are whole, for whoever reads them after our end."""
+        with self._lock:
+            tally = Tally(
+                stored_seq(self._waiting[0]) - 1 if self._waiting else self._durable,
+                len(self._waiting),
+                self._waiting_exchanges,
+                self._waiting_bytes,
+                self._losses.records,
+                self._losses.exchanges,
+                self._losses.bytes,
+                self._losses.from_ns or self._waiting_since_ns,
+                now_ns() if self._waiting or self._losses else 0,
+            )
+        if tally[:-1] != self._tally[:-1]:
+            self._folder.note(tally)
+            self._tally = tally
 
     def _watch_clock(self) -> None:
         offset = now_ns() - time.monotonic_ns()

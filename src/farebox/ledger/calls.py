@@ -9,15 +9,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import apsw
 import msgspec
 
 from farebox.errors import CallNotFoundError
 from farebox.home import Home
 from farebox.ledger import health
+from farebox.ledger.backlog import Backlog, backlog
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.call_store import read_calls
 from farebox.ledger.call_view import call_rows
-from farebox.ledger.database import Connection, open_reader
+from farebox.ledger.database import Connection, ledger_error, open_reader
 from farebox.ledger.health import LedgerHealth
 
 _CHUNK = 500
@@ -33,6 +35,8 @@ class LedgerReader:
     """
 
     def __init__(self, home: Home) -> None:
+        self.trouble: str | None = None
+        """Why whoever opened it could not bring it up to date."""
         self._home = home
         self._local = threading.local()
 
@@ -117,6 +121,11 @@ class LedgerReader:
         """Return how far the ledger is and what is missing from it."""
         return health.look(self._home, self._ask(health.read, None))
 
+    def backlog(self) -> Backlog:
+        """Return what the journals hold beyond the ledger."""
+        known = self._ask(health.read, None)
+        return backlog(self._home, known.applied if known else {}, running=health.is_locked(self._home))
+
     def _calls(self, where: str, parameters: Sequence[Any]) -> list[CallRow]:
         return self._ask(
             lambda connection: call_rows(connection, read_calls(connection, where, parameters)), []
@@ -129,5 +138,8 @@ class LedgerReader:
             connection = self._local.connection = open_reader(self._home)
             if connection is None:
                 return nothing
-        with connection:
-            return question(connection)
+        try:
+            with connection:
+                return question(connection)
+        except apsw.Error as error:
+            raise ledger_error(self._home, error) from error

@@ -5,10 +5,11 @@ What is missing has no dimensions: it counts whatever a question is narrowed to.
 
 from __future__ import annotations
 
+import apsw
 import msgspec
 
 from farebox.home import Home
-from farebox.ledger.database import Connection, open_reader
+from farebox.ledger.database import Connection, ledger_error, open_reader
 
 _END_OF_TIME_NS = (1 << 63) - 1
 
@@ -50,6 +51,8 @@ def missing(home: Home, since_ns: int | None = None, until_ns: int | None = None
         return Missing()
     try:
         return _read(connection, since_ns or 0, _END_OF_TIME_NS if until_ns is None else until_ns)
+    except apsw.Error as error:
+        raise ledger_error(home, error) from error
     finally:
         connection.close()
 

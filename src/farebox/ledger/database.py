@@ -7,10 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol, cast
+from urllib.parse import quote
 
 import apsw
 
-from farebox.errors import LedgerError, LedgerSchemaError
+from farebox.errors import (
+    LedgerDamagedError,
+    LedgerError,
+    LedgerSchemaError,
+    LedgerTooOldError,
+    LedgerUnwritableError,
+)
 from farebox.home import Home, check_private
 from farebox.journal.filesystem import is_network
 
@@ -49,9 +56,19 @@ def open_writer(home: Home) -> Connection:
     """Open the ledger for its one writer, created where there is none.
 
     Raises:
-        LedgerSchemaError: A newer Farebox, or one before the first release, has written it.
+        LedgerSchemaError: A newer Farebox has written it.
+        LedgerTooOldError: One from before the first release has.
+        LedgerDamagedError: It is no ledger, or not whole.
+        LedgerUnwritableError: The disk is full or read-only.
         LedgerError: SQLite is too old, or the home lies on a network file system.
     """
+    try:
+        return _open_writer(home)
+    except (apsw.Error, OSError) as error:
+        raise ledger_error(home, error) from error
+
+
+def _open_writer(home: Home) -> Connection:
     _check_sqlite()
     if is_network(home.path):
         raise LedgerError(f"{home.path} lies on a network file system, where SQLite's WAL is not safe")
@@ -70,22 +87,67 @@ def open_writer(home: Home) -> Connection:
 
 
 def open_reader(home: Home) -> Connection | None:
-    """Open the ledger read-only; None where there is none yet."""
+    """Open the ledger read-only; None where there is none yet.
+
+    Raises:
+        LedgerError: It is there and cannot be read; as for `open_writer`.
+    """
     _check_sqlite()
-    if not home.ledger.exists():
-        return None
     try:
-        raw = apsw.Connection(str(home.ledger), flags=apsw.SQLITE_OPEN_READONLY)
-        connection = _harden(raw, _READER_CACHE_KIB)
-        connection.execute("PRAGMA query_only = ON")
-        version = schema_version(connection)
-    except apsw.CantOpenError:
-        return None
-    if version == 0:  # the writer is creating it at this moment
-        connection.close()
-        return None
-    _refuse_other(connection, version)
+        if not home.ledger.exists():
+            return None
+        try:
+            connection, version = _open_to_read(str(home.ledger), apsw.SQLITE_OPEN_READONLY)
+        except apsw.CantOpenError:
+            connection, version = _open_unchanging(home.ledger)
+        if version == 0:  # the writer is creating it at this moment
+            connection.close()
+            return None
+    except (apsw.Error, OSError) as error:
+        raise ledger_error(home, error) from error
     return connection
+
+
+def _open_to_read(name: str, flags: int) -> tuple[Connection, int]:
+    connection = _harden(apsw.Connection(name, flags=flags), _READER_CACHE_KIB)
+    connection.execute("PRAGMA query_only = ON")
+    version = schema_version(connection)
+    _refuse_others(connection, version)
+    return connection, version
+
+
+def _open_unchanging(path: Path) -> tuple[Connection, int]:
+    """Open a ledger whose directory cannot be written, where SQLite's WAL needs files of its own.
+
+    Only where no change waits in a WAL: without it the ledger's own file may be half of a state.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    if wal.exists() and wal.stat().st_size:
+        raise LedgerError(
+            f"{path} cannot be read where its directory cannot be written: its last changes are still in "
+            f"{wal.name}; copy the state directory to where it can be, and name the copy with --home"
+        )
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    return _open_to_read(f"file:{quote(str(path))}?immutable=1", flags)
+
+
+def ledger_error(home: Home, error: Exception) -> LedgerError:
+    """Return what to tell a user where SQLite or the system refuses the ledger's file."""
+    if isinstance(error, LedgerError):
+        return error
+    if isinstance(error, (apsw.NotADBError, apsw.CorruptError)):
+        return LedgerDamagedError(
+            f"{home.ledger} is damaged, or is not a ledger ({error}); move it away, with its -wal and -shm "
+            "files, to begin anew, or restore a copy"
+        )
+    why = str(error)
+    if isinstance(error, apsw.FullError):
+        why = "the disk is full"
+    elif isinstance(error, OSError):
+        why = error.strerror or why
+    if isinstance(error, apsw.SQLError | apsw.BusyError | apsw.LockedError):
+        return LedgerError(f"{home.ledger} cannot be read: {why}")
+    return LedgerUnwritableError(f"{home.ledger} cannot be written: {why}")
 
 
 def schema_version(connection: Connection) -> int:
@@ -100,9 +162,8 @@ def schema() -> str:
 
 
 def _create_schema(connection: Connection) -> None:
-    version = schema_version(connection)
-    if version:
-        _refuse_other(connection, version)
+    _refuse_others(connection, schema_version(connection))
+    if schema_version(connection):
         return
     with connection:
         connection.execute(schema())
@@ -110,12 +171,15 @@ def _create_schema(connection: Connection) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
 
 
-def _refuse_other(connection: Connection, version: int) -> None:
+def _refuse_others(connection: Connection, version: int) -> None:
+    """Raise the error that names whose file this is, unless this Farebox knows its schema."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if tables and not {"applied", "mark"} <= tables:
+        raise LedgerDamagedError("ledger.db is a database of another program; move it away to begin anew")
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    if application != APPLICATION_ID:
-        raise LedgerSchemaError(
-            "ledger.db was written by a Farebox before the first release, or is no ledger; "
-            "move it away to begin anew"
+    if tables and application != APPLICATION_ID:
+        raise LedgerTooOldError(
+            "the ledger was written by a Farebox before the first release; move ledger.db away to begin anew"
         )
     if version > SCHEMA_VERSION:
         raise LedgerSchemaError(

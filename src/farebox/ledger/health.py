@@ -86,7 +86,7 @@ def look(home: Home, known: Known | None) -> LedgerHealth:
     """Return the ledger's condition: what its file knows, and what the journals have beyond it."""
     health = known.health if known else LedgerHealth()
     applied: dict[str, tuple[Position, bool]] = known.applied if known else {}
-    health.running = _is_locked(home)
+    health.running = is_locked(home)
     try:
         folders = [folder for folder in home.journal.iterdir() if not folder.name.startswith(".")]
     except OSError:
@@ -103,9 +103,10 @@ def look(home: Home, known: Known | None) -> LedgerHealth:
     return health
 
 
-def _is_locked(home: Home) -> bool:
+def is_locked(home: Home) -> bool:
+    """Tell whether a process holds the ledger's lock."""
     try:
-        descriptor = os.open(home.ledger_lock, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(home.ledger_lock, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except OSError:
         return False
     try:

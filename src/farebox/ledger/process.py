@@ -7,6 +7,7 @@ import fcntl
 import gc
 import logging
 import os
+import resource
 import signal
 import threading
 import time
@@ -19,12 +20,22 @@ import apsw
 import msgspec
 
 from farebox.clock import iso, now_ns
-from farebox.errors import FareboxError, LedgerError, LedgerLockedError
+from farebox.errors import (
+    FareboxError,
+    LedgerDamagedError,
+    LedgerError,
+    LedgerLockedError,
+    LedgerSchemaError,
+    LedgerTooOldError,
+    LedgerUnwritableError,
+    StateDirectoryUnusableError,
+)
 from farebox.home import Home, replace_private
 from farebox.journal.folders import stored_ends
+from farebox.journal.progress import ProgressNote
 from farebox.journal.wake import Sleeper, Waker
 from farebox.ledger.append.applier import Applier
-from farebox.ledger.database import open_writer
+from farebox.ledger.database import ledger_error, open_writer
 from farebox.ledger.follow import BATCH_RECORDS, Follower
 from farebox.pricing import load_book
 from farebox.pricing.watching import PriceWatch
@@ -34,6 +45,8 @@ if TYPE_CHECKING:
 
 EXIT_LOCKED = 75
 EXIT_FAILED = 70
+EXIT_DAMAGED = 65
+EXIT_UNWRITABLE = 73
 
 _LOOK_EVERY_S = 0.5
 """How long to sleep when nobody wakes us: whoever stores something does, but may be unable to."""
@@ -43,12 +56,14 @@ _GATHER_S = 0.02
 _PRICES_EVERY_S = 0.25
 
 _RETRY_S = 0.5
+_LOG_EVERY_S = 60.0
 _LOCK_TRIES, _LOCK_PAUSE_S = 10, 0.02
 log = logging.getLogger("farebox.ledger")
 
 
 def main(home: Home, config: Config) -> int:
     """Run until SIGTERM or SIGINT; return the exit status: 75 when another one runs."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     stop = threading.Event()
     waker = Waker(home.journal)
@@ -68,10 +83,23 @@ def main(home: Home, config: Config) -> int:
         return EXIT_LOCKED
     except FareboxError as error:
         log.error("%s: %s", error.code, error)
-        return EXIT_FAILED
+        return _status_of(error)
+    except (apsw.Error, OSError) as error:
+        refused = ledger_error(home, error)
+        log.error("%s: %s", refused.code, refused)
+        return _status_of(refused)
     finally:
         waker.close()
     return 0
+
+
+def _status_of(error: FareboxError) -> int:
+    """Return a status that tells whoever starts us whether trying again is of any use."""
+    if isinstance(error, (LedgerDamagedError, LedgerSchemaError, LedgerTooOldError)):
+        return EXIT_DAMAGED
+    if isinstance(error, (LedgerUnwritableError, StateDirectoryUnusableError)):
+        return EXIT_UNWRITABLE
+    return EXIT_FAILED
 
 
 def settle_memory() -> None:
@@ -87,10 +115,11 @@ def catch_up(home: Home, config: Config) -> int:
     """Apply what is pending and return the number of records; 0 where a ledger process runs.
 
     Raises:
-        LedgerError: Nothing can be rated.
+        LedgerUnwritableError: The state directory cannot be written. Nothing is lost.
+        LedgerError: Nothing can be rated, or this is not a ledger we can write.
     """
-    home.prepare()
     try:
+        home.prepare()
         with locked(home):
             connection = open_writer(home)
             try:
@@ -109,6 +138,8 @@ def catch_up(home: Home, config: Config) -> int:
                 connection.close()
     except LedgerLockedError:
         return 0
+    except (apsw.Error, OSError, StateDirectoryUnusableError) as error:
+        raise ledger_error(home, error) from error
 
 
 @contextlib.contextmanager
@@ -143,6 +174,7 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
     connection = open_writer(home)
     run_file = home.run / "ledger.json"
     sleeper = Sleeper(home.journal)
+    note = ProgressNote(home.journal)
     try:
         watch = PriceWatch(home.path, Path(config.file) if config.file else None, home.cache)
         applier = Applier(connection, watch.current())
@@ -150,46 +182,91 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
         about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}
         replace_private(run_file, msgspec.json.encode(about))
         settle_memory()
-        _follow(follower, applier, stop, watch, sleeper)
+        _Following(home, follower, applier, stop, watch, sleeper, note).run()
         follower.close()
+        note.close()
     finally:
         sleeper.close()
         run_file.unlink(missing_ok=True)
         connection.close()
 
 
-def _follow(
-    follower: Follower, applier: Applier, stop: threading.Event, watch: PriceWatch, sleeper: Sleeper
-) -> None:
-    look_every_s = _LOOK_EVERY_S if sleeper.is_listening else _LOOK_EVERY_UNWOKEN_S
-    prices_at = 0.0
-    trouble = ""
-    while True:
-        stopping, now = stop.is_set(), time.monotonic()
+class _Following:
+    """The process's loop, and what it says of itself meanwhile."""
+
+    def __init__(
+        self,
+        home: Home,
+        follower: Follower,
+        applier: Applier,
+        stop: threading.Event,
+        watch: PriceWatch,
+        sleeper: Sleeper,
+        note: ProgressNote,
+    ) -> None:
+        self._home = home
+        self._file = home.ledger.stat().st_ino
+        self._follower = follower
+        self._applier = applier
+        self._stop = stop
+        self._watch = watch
+        self._sleeper = sleeper
+        self._note = note
+        self._told: tuple[str, float] = ("", 0.0)
+
+    def run(self) -> None:
+        """Follow the journals until told to stop and nothing is left that can be applied.
+
+        Raises:
+            LedgerError: The ledger's file is not there any more.
+        """
+        sleeper = self._sleeper
+        look_every_s = _LOOK_EVERY_S if sleeper.is_listening else _LOOK_EVERY_UNWOKEN_S
+        prices_at = 0.0
+        while True:
+            stopping, now = self._stop.is_set(), time.monotonic()
+            try:
+                if now >= prices_at:
+                    self._check_file()
+                    self._applier.use(self._watch.current())
+                    prices_at = now + _PRICES_EVERY_S
+                busy = self._follower.step()
+                self._applier.checkpoint_if_due()
+                self._note.say(None)
+            except (apsw.Error, OSError, LedgerError) as error:
+                self._tell(error)
+                if stopping or self._stop.wait(_RETRY_S):
+                    return
+                prices_at = 0.0
+                continue
+            if busy >= BATCH_RECORDS or (busy and stopping):
+                continue
+            if stopping:
+                return
+            if busy:
+                self._stop.wait(_GATHER_S)
+            else:
+                sleeper.sleep(look_every_s)
+
+    def _check_file(self) -> None:
         try:
-            if now >= prices_at:
-                applier.use(watch.current())
-                prices_at = now + _PRICES_EVERY_S
-            busy = follower.step()
-            applier.checkpoint_if_due()
-        except (apsw.Error, OSError) as error:
-            log.warning("the ledger cannot be written, the journal keeps everything: %s", error)
-            if stopping or stop.wait(_RETRY_S):
+            if self._home.ledger.stat().st_ino == self._file:
                 return
-            continue
-        except LedgerError as error:
-            if str(error) != trouble:
-                log.error("%s", error)
-                trouble = str(error)
-            if stopping or stop.wait(_RETRY_S):
-                return
-            prices_at = 0.0
-            continue
-        if busy >= BATCH_RECORDS or (busy and stopping):
-            continue
-        if stopping:
-            return
-        if busy:
-            stop.wait(_GATHER_S)
-        else:
-            sleeper.sleep(look_every_s)
+        except FileNotFoundError:
+            pass
+        raise _RemovedError(f"{self._home.ledger} was removed while it was in use; beginning anew")
+
+    def _tell(self, error: Exception) -> None:
+        """Log what keeps us from appending, now and then, and note it where everybody looks."""
+        if isinstance(error, _RemovedError):
+            raise error
+        why = str(ledger_error(self._home, error))
+        self._note.say(why)
+        now = time.monotonic()
+        if why != self._told[0] or now - self._told[1] >= _LOG_EVERY_S:
+            log.error("%s; the journal keeps everything", why)
+            self._told = why, now
+
+
+class _RemovedError(LedgerError):
+    """Somebody removed the file we write: what we append to it, nobody will find."""

@@ -12,6 +12,7 @@ import msgspec
 
 from farebox.clock import now_ns, uuid7
 from farebox.journal.records import DONE, INTENT, PARTIAL, Done, Intent, Outcome, Partial, encode
+from farebox.wire.keys import redacted
 
 if TYPE_CHECKING:
     from farebox.proxy.prepared import Prepared
@@ -55,7 +56,8 @@ class Attempt:
 
     def snapshot(self, extraction: Extraction) -> int:
         """Write down what it has cost so far; return the record's position."""
-        partial = Partial(event_id=self.event_id, at_ns=now_ns(), extraction=extraction)
+        found = redacted(extraction, self.prepared.key)
+        partial = Partial(event_id=self.event_id, at_ns=now_ns(), extraction=found)
         return self.proxy.append(PARTIAL, encode(partial))
 
     def done(
@@ -80,6 +82,6 @@ class Attempt:
             response_bytes=self.response_bytes,
             first_byte_us=(first_ns - self.began_ns) // 1000 if first_ns else 0,
             total_us=total_ns // 1000,
-            extraction=extraction,
+            extraction=redacted(extraction, self.prepared.key),
         )
         return self.proxy.append(DONE, encode(done))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from farebox.wire.attribution import Found, names_of
+from farebox.wire.keys import without_keys
 
 if TYPE_CHECKING:
     from farebox.catalog import Provider
@@ -36,7 +37,7 @@ def labels_of(environment: Mapping[str, str]) -> dict[str, str]:
     for label in LABELS:
         value = environment.get(f"FAREBOX_{label.upper()}", "").strip()
         if value:
-            found[label] = value[:_VALUE_MAX]
+            found[label] = without_keys(value)[:_VALUE_MAX]
     return found
 
 

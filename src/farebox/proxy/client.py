@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import sys
 import termios
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from farebox.proxy import answers, kernel
@@ -26,6 +27,7 @@ from farebox.wire.http_policy import (
 )
 
 if TYPE_CHECKING:
+    from farebox.proxy.peers import ClientProcess
     from farebox.proxy.prepared import Prepared
     from farebox.proxy.routes import Route
     from farebox.proxy.service import Proxy
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 _DIGITS_MAX = 18
 _HTTP2 = b"PRI * HTTP/2.0\r\n\r\n"
 """What HTTP/2 begins with, so that it looks like a head."""
+_TLS = b"\x16"
+"""What a TLS handshake begins with."""
 _IDLE, _HEAD, _BUSY, _LINGER, _HANDED_OVER = range(5)
 
 
@@ -49,12 +53,15 @@ class ClientConnection(asyncio.Protocol):
         "below",
         "buffer",
         "exchange",
+        "looked_up",
         "prepared",
+        "process",
         "proxy",
         "reading_paused",
         "since",
         "stalled_since",
         "state",
+        "then",
         "transport",
         "unsent",
     )
@@ -63,6 +70,11 @@ class ClientConnection(asyncio.Protocol):
         self.proxy = proxy
         self.below = proxy.below
         """Whose calls these are, as far as the connection says."""
+        self.process: ClientProcess | None = None
+        """Which process of our own user's has opened it, once that is known."""
+        self.looked_up = proxy.processes is None
+        """Whether nobody will find out more about that."""
+        self.then: tuple[Callable[[], None], ...] = ()
         self.transport: Any = None
         self.exchange: Exchange | Socket | None = None
         self.buffer = b""
@@ -95,9 +107,21 @@ class ClientConnection(asyncio.Protocol):
                 unread=True,
             )
 
-    def opened_by(self, whose: Attribution) -> None:
-        """Take in what has been found out about the process at the other end."""
-        self.below = whose
+    def opened_by(self, whose: Attribution | None, process: ClientProcess | None) -> None:
+        """Take in what has been found out about the process at the other end; None where nothing has."""
+        self.below = whose or self.below
+        self.process = process or self.process
+        self.looked_up = True
+        then, self.then = self.then, ()
+        for step in then:
+            step()
+
+    def when_looked_up(self, step: Callable[[], None]) -> None:
+        """Call `step` once it is known who is at the other end, or that nobody knows."""
+        if self.looked_up:
+            step()
+        else:
+            self.then = (*self.then, step)
 
     def data_received(self, data: bytes) -> None:
         self.batch.add(self, data)
@@ -352,6 +376,11 @@ class ClientConnection(asyncio.Protocol):
             self.since = self.proxy.tick
         refusal = head_limit(data)
         if refusal is None and not starts_like_a_head(data):
+            if data[:1] == _TLS and type(self) is ClientConnection:
+                from farebox.proxy.loopback_tls import secure
+
+                if secure(self, data):
+                    return
             refusal = malformed("a control character or a bare line break in its head")
         if refusal is not None:
             self._refuse(refusal)

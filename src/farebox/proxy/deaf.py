@@ -19,6 +19,7 @@ class ExchangeMeter(Protocol):
     def response_head(self, status: int, headers: Headers) -> None: ...
     def response_body(self, data: bytes) -> None: ...
     def snapshot(self) -> Extraction: ...
+    def said_all(self) -> bool: ...
     def finish(self, outcome: str) -> Extraction: ...
 
 
@@ -46,6 +47,9 @@ class DeafMeter:
 
     def snapshot(self) -> Extraction:
         return Extraction(reason=self._reason)
+
+    def said_all(self) -> bool:
+        return False
 
     def finish(self, outcome: str) -> Extraction:
         return Extraction(reason=self._reason)

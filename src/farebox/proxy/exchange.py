@@ -407,10 +407,14 @@ class Exchange(Between):
         if self.ended:
             return
         self.drop_upstream()
-        if self.forwarded:
-            self.record("client_disconnected", "client_disconnected")
-        else:
+        incoming = self.incoming
+        if not self.forwarded:
             self.end_unseen()
+        elif incoming is not None and self.answered and self.gate is None and incoming.meter.said_all():
+            # SDKs close at the last event and do not wait for the framing's end.
+            self.record("completed", answers.error_class_of(self.status))
+        else:
+            self.record("client_disconnected", "client_disconnected")
 
     def client_stalled(self) -> None:
         if self.ended:

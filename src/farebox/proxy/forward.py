@@ -88,6 +88,9 @@ class Forward:
         elif port not in self._ports and not trusted:
             self._refuse(client, Refusal(403, "port", "Tunnels go to port 443 only."))
         else:
+            reason = interception.passes_over(host, port)
+            if reason is not None:
+                interception.unseen(host, agent, reason, client)
             side = _hand_over(client, ClientSide(self.proxy, rest))
             side.opening = self.proxy.loop.create_task(self._tunnel(side, host, port, trusted, _ESTABLISHED))
 
@@ -97,10 +100,11 @@ class Forward:
         interception = self.interception
         leaves = interception.leaves
         host = route.origin.host
-        context = None
-        if leaves is not None and not await interception.pinned(host, agent, client):
-            context = await leaves.context(host)
+        pin = await interception.pinned(host, agent, client)
+        context = await leaves.context(host) if leaves is not None and pin is None else None
         if context is None:  # seen by nobody is better than broken
+            reason = f"pinned:{pin.reason}" if pin is not None else "no_certificate"
+            interception.unseen(host, agent, reason, client, pin)
             await self._tunnel(side, host, route.origin.port, trusted, _ESTABLISHED)
             return
         side.transport.write(_ESTABLISHED)

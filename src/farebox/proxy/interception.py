@@ -7,6 +7,7 @@ request has to say the same. Metering, limits and policy are `ClientConnection`'
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,20 +17,23 @@ from farebox.certificates.names import HOST, matches
 from farebox.config import Address, parse_address
 from farebox.proxy.client import ClientConnection
 from farebox.proxy.leaves import Leaves
-from farebox.proxy.pins import Pins
+from farebox.proxy.pins import Pin, Pins
 from farebox.proxy.placed import make_origin
 from farebox.proxy.routes import Route
 from farebox.proxy.secured import Secured, settle_memory
+from farebox.proxy.unmetered import UnmeteredHosts
 
 if TYPE_CHECKING:
     from farebox.catalog import Catalog, Provider
     from farebox.config import Config
+    from farebox.proxy.peers import ClientProcess
     from farebox.proxy.service import Proxy
     from farebox.proxy.tunnel import ClientSide
+    from farebox.proxy.whose import Attribution
 
 _ROUTES_MAX = 512
-COMMAND_SECONDS = 1.5
-"""How long it may take to find out which program has opened a connection."""
+LOOK_UP_SECONDS = 1.5
+"""How long a client that may be pinned waits until it is known which process it is."""
 SILENT_SECONDS = 1.0
 """A client that looks at our certificate and does not like it is gone within this."""
 _PORTS = {True: 443, False: 80}
@@ -52,7 +56,17 @@ REJECTIONS = frozenset(
 class InterceptedConnection(ClientConnection):
     """A client's connection whose requests all go to one provider's host."""
 
-    __slots__ = ("agent", "began", "forwards", "interception", "own_hosts", "pages", "spoken", "via")
+    __slots__ = (
+        "agent",
+        "began",
+        "forwards",
+        "interception",
+        "opener",
+        "own_hosts",
+        "pages",
+        "spoken",
+        "via",
+    )
 
     def __init__(self, proxy: Proxy, via: Route, hosts: frozenset[bytes], *, forwards: bool) -> None:
         super().__init__(proxy)
@@ -63,6 +77,8 @@ class InterceptedConnection(ClientConnection):
         """What is inside TLS may come from a web page: the client trusts us with what it trusts the
         provider with."""
         self.interception: Interception | None = None
+        self.opener: ClientConnection | None = None
+        """What the connection was before its TLS ended here."""
         self.agent = ""
         self.spoken = forwards
         self.began = proxy.loop.time()
@@ -77,16 +93,28 @@ class InterceptedConnection(ClientConnection):
     def data_received(self, data: bytes) -> None:
         if not self.spoken:
             self.spoken = True
-            if self.interception is not None:
-                self.interception.pins.trusted(self.via.origin.host, self.agent)
+            self._trusted()
         super().data_received(data)
 
+    def opened_by(self, whose: Attribution | None, process: ClientProcess | None) -> None:
+        super().opened_by(whose, process)
+        if self.spoken:
+            self._trusted()
+
+    def _trusted(self) -> None:
+        if self.interception is not None and self.process is not None:
+            self.interception.pins.trusted(self.via.origin.host, self.agent, self.process)
+
     def connection_lost(self, exc: Exception | None) -> None:
-        interception = self.interception
-        # Later it is a connection that was kept in store, or one that we closed ourselves.
-        silent = not self.spoken and self.proxy.loop.time() - self.began < SILENT_SECONDS
-        if silent and interception is not None:
-            interception.pins.closed(self.via.origin.host, self.agent)
+        # Later it is a connection that was kept in store, or one that we closed ourselves. Without a
+        # transport it is a handshake that failed, and that is counted already.
+        silent = (
+            self.transport is not None
+            and not self.spoken
+            and self.proxy.loop.time() - self.began < SILENT_SECONDS
+        )
+        if silent and self.interception is not None and self.opener is not None:
+            self.interception.failed(self.via.origin.host, self.agent, "", self.opener)
         super().connection_lost(exc)
 
 
@@ -99,6 +127,7 @@ class Interception:
         self.proxy = proxy
         self.leaves = Leaves(authority, _PROTOCOLS) if authority is not None else None
         self.pins = Pins(pins)
+        self.unmetered = UnmeteredHosts()
         self._catalog = catalog
         self._addresses = config.interception.addresses
         self._never = config.interception.never
@@ -119,18 +148,34 @@ class Interception:
         authority = self.leaves.authority()
         return authority is not None and authority.covers(host)
 
-    async def pinned(self, host: str, agent: str, opener: ClientConnection) -> bool:
-        """Return whether this client is known not to accept our certificate."""
-        pin = self.pins.find(host, agent)
-        if pin is None or agent:
-            return pin is not None
-        # Of those who say no name only some pin; which program this is may take a moment to find out.
-        waited = 0.0
-        while self.proxy.processes is not None and not _command(opener) and waited < COMMAND_SECONDS:
-            await asyncio.sleep(0.05)
-            waited += 0.05
-        command = _command(opener)
-        return not command or "" in pin.commands or command in pin.commands
+    def passes_over(self, host: str, port: int) -> str | None:
+        """Return why a provider's host is not metered, None where `host` is nobody's that we know."""
+        if port == _PORTS[True] and self._never and matches(host, self._never):
+            return "excepted" if HOST.fullmatch(host) and self._catalog.by_host(host) else None
+        if self._provider(host, port, secure=True) is None:
+            return None
+        authority = self.leaves.authority() if self.leaves is not None else None
+        return "no_authority" if authority is None else "not_covered"
+
+    def unseen(
+        self, host: str, agent: str, reason: str, opener: ClientConnection, pin: Pin | None = None
+    ) -> None:
+        """Count a tunnel to a provider's host."""
+        self.unmetered.add(host, agent, reason, opener, pin.until if pin is not None else 0)
+
+    async def pinned(self, host: str, agent: str, opener: ClientConnection) -> Pin | None:
+        """Return the pin of a client that is known not to accept our certificate.
+
+        Who says nothing but a name is not known: the name is anybody's, so the process counts, and
+        finding it may take a moment.
+        """
+        if not self.pins.any(host, agent):
+            return None
+        known = asyncio.Event()
+        opener.when_looked_up(known.set)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(known.wait(), LOOK_UP_SECONDS)
+        return self.pins.find(host, agent, opener.process) if opener.process is not None else None
 
     def place(self, host: str) -> Address | None:
         """Return where the configuration says that a host is."""
@@ -174,7 +219,9 @@ class Interception:
         shown = origin.authority.encode("ascii")
         hosts = frozenset((shown, origin.host.encode("ascii") + b":443") if b":" not in shown else (shown,))
         connection = InterceptedConnection(proxy, route, hosts, forwards=False)
-        connection.interception, connection.agent, connection.below = self, agent, opener.below
+        connection.interception, connection.agent, connection.opener = self, agent, opener
+        connection.below, connection.process = opener.below, opener.process
+        connection.looked_up = opener.looked_up
         settle_memory()
         transport = None
         try:
@@ -187,12 +234,10 @@ class Interception:
             )
         except ssl.SSLError as error:
             reason = error.reason or ""
-            if reason in REJECTIONS:
-                self._rejected(origin.host, agent, reason.partition("ALERT_")[2].lower(), opener)
-            else:
-                self.pins.closed(origin.host, agent, _command(opener))
+            alert = reason.partition("ALERT_")[2].lower() if reason in REJECTIONS else ""
+            self.failed(origin.host, agent, alert, opener)
         except (OSError, EOFError, TimeoutError):
-            self.pins.closed(origin.host, agent, _command(opener))
+            self.failed(origin.host, agent, "", opener)
         finally:
             proxy.clients.discard(side)
             side.opening = None
@@ -201,16 +246,21 @@ class Interception:
             return
         connection.connection_made(transport)
 
-    def _rejected(self, host: str, agent: str, reason: str, opener: ClientConnection) -> None:
-        command = _command(opener)
-        self.pins.rejected(host, agent, reason, command)
-        if not command and not agent and self.proxy.processes is not None:
+    def failed(self, host: str, agent: str, alert: str, opener: ClientConnection) -> None:
+        """Take in that a client would not go on after our certificate; `alert` is what it said, if anything.
 
-            def known_by_now() -> None:
-                if _command(opener):
-                    self.pins.rejected(host, agent, reason, _command(opener))
+        What a process of another user does counts for nothing, nor what nobody knows the process of.
+        """
 
-            self.proxy.loop.call_later(COMMAND_SECONDS, known_by_now)
+        def remember() -> None:
+            if opener.process is None:
+                return
+            if alert:
+                self.pins.rejected(host, agent, opener.process, alert)
+            else:
+                self.pins.closed(host, agent, opener.process)
+
+        opener.when_looked_up(remember)
 
     async def close(self) -> None:
         if self.leaves is not None:
@@ -232,8 +282,3 @@ class Interception:
                 self.proxy.routes.origins.remove(route.origin)
                 return True
         return False
-
-
-def _command(opener: ClientConnection) -> str:
-    """Return which program has opened a connection, empty while nobody knows."""
-    return opener.below[0].get("process.command", "")

@@ -1,25 +1,24 @@
 """What is known of a process: its command, working directory, git repository, container, labels.
 
-The command is cut down to program and script: what follows may be a secret or a prompt. Blocking:
-for a thread, never for the loop.
+Of its command line only program and script are kept. Blocking: for a thread, never for the loop.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from farebox.proxy.attribution import labels_of
+from farebox.proxy.command_line import is_interpreter, read_command_line
+from farebox.proxy.peers import ClientProcess
 
 VALUE_MAX = 256
-_INTERPRETERS = re.compile(
-    r"(?:python|pypy|node|bun|deno|ruby|php|perl|java|bash|sh|zsh|uv|npx)[0-9.]*(?:\.exe)?"
-)
-_TAKES_VALUE = ("-m", "-jar")
 _CONTAINER = re.compile(r"(?:docker|libpod|cri-containerd|crio|containerd|kubepods)[^\n]*?([0-9a-f]{64})")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _DEPTH_MAX = 40
@@ -44,12 +43,42 @@ def started(pid: int) -> str:
     return ""
 
 
+def client_process(pid: int, facts: Mapping[str, str]) -> ClientProcess | None:
+    """Return who a process is, given its description; None for another user's."""
+    if _owner(pid) != os.geteuid():
+        return None
+    command, folder = facts.get("process.command", ""), facts.get("process.cwd", "")
+    executable = _executable(pid)
+    program = executable
+    if is_interpreter(Path(executable).name):
+        # Many programs have this one in common; a prompt or a line of code is none of them.
+        named = command and not is_interpreter(command)
+        program = "\0".join((executable, command, folder)) if named else ""
+    return ClientProcess(f"{pid} {started(pid)}", program, command)
+
+
+def _owner(pid: int) -> int:
+    if sys.platform == "darwin":
+        said = _ask("ps", "-o", "uid=", "-p", str(pid)).strip()
+        return int(said) if said.isdigit() else -1
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}").stat().st_uid
+    return -1
+
+
+def _executable(pid: int) -> str:
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        if sys.platform == "darwin":
+            return _ask("ps", "-o", "comm=", "-p", str(pid)).strip()
+        return str(Path(f"/proc/{pid}/exe").readlink()).removesuffix(" (deleted)")
+    return ""
+
+
 def _on_linux(pid: int) -> dict[str, str]:
     place = f"/proc/{pid}"
     facts: dict[str, str] = {}
     with contextlib.suppress(OSError):
-        words = Path(f"{place}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-        facts["process.command"] = command_of([word for word in words if word])
+        facts["process.command"] = command_of(pid)
     with contextlib.suppress(OSError):
         facts["process.cwd"] = str(Path(f"{place}/cwd").readlink())
     with contextlib.suppress(OSError):
@@ -71,8 +100,8 @@ def labels(pid: int) -> dict[str, str]:
 def _on_mac(pid: int) -> dict[str, str]:
     facts: dict[str, str] = {}
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        said = _ask("ps", "-o", "command=", "-p", str(pid)).strip()
-        facts["process.command"] = command_of(said.split())
+        said = _ask("ps", "-o", "command=", "-p", str(pid))
+        facts["process.command"] = read_command_line(said.split()).shown
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         lines = _ask("lsof", "-a", "-p", str(pid), "-d", "cwd", "-Fn").splitlines()
         facts["process.cwd"] = next((line[1:] for line in lines if line.startswith("n")), "")
@@ -83,23 +112,25 @@ def _ask(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout
 
 
-def command_of(words: list[str]) -> str:
-    """Return program and script, without options, paths and arguments."""
-    if not words:
-        return ""
-    program = Path(words[0]).name or words[0]
-    if not _INTERPRETERS.fullmatch(program):
-        return program
-    rest = words[1:]
-    for index, word in enumerate(rest):
-        if word in _TAKES_VALUE and index + 1 < len(rest):
-            return f"{program} {word} {Path(rest[index + 1]).name}"
-        if word in ("-c", "-e", "--eval", "-p", "--print", "-"):
-            break
-        if not word.startswith("-"):
-            script = Path(word)
-            return f"{program} {script.name}" if script.suffix or program in ("uv", "npx") else program
-    return program
+def command_of(pid: int) -> str:
+    """Return program and script of a process on Linux.
+
+    Raises:
+        OSError: There is no such process, or it is somebody else's.
+    """
+    place = Path(f"/proc/{pid}")
+    words = (place / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    executable = ""
+    with contextlib.suppress(OSError):
+        executable = (place / "exe").readlink().name.removesuffix(" (deleted)")
+
+    def is_file(word: str) -> bool:
+        # As the process sees it: its own working directory, its own root in a container.
+        with contextlib.suppress(OSError, ValueError):
+            return (place / "root" / word[1:] if word.startswith("/") else place / "cwd" / word).is_file()
+        return False
+
+    return read_command_line([word for word in words if word], is_file, executable).shown
 
 
 def app_of(command: str) -> str:

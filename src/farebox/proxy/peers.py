@@ -13,9 +13,26 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 Ends = tuple[tuple[str, int], tuple[str, int]]
 """The client's address and port, and ours."""
+
+
+class ClientProcess(NamedTuple):
+    """A process of our own user that has opened a connection."""
+
+    process: str
+    """This process and no later one with its number."""
+    program: str = ""
+    """The program that it runs; empty where that cannot be told, as of an interpreter's own prompt."""
+    command: str = ""
+    """Program and script, as people know them."""
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        return (self.process, self.program) if self.program else (self.process,)
+
 
 _SOCK_DIAG_BY_FAMILY = 20
 _NETLINK_SOCK_DIAG = 4

@@ -1,42 +1,54 @@
 """Clients that trust nobody's certificate but the provider's: noticed, remembered, left alone.
 
-Such a client is tunnelled from then on, so that it works and only its calls go unseen. One small
-file for each host and client in `run/pinned/`: every proxy of this state directory sees them at
-once, and `farebox doctor` names them with what to do instead.
+Such a client is tunnelled for a while, so that it works and only its calls go unseen. What is pinned is
+a process of the owner's and the program that it runs, for one host and one `User-Agent`: whoever else
+calls himself the same stays metered, and what other users' processes do counts for nothing. One small
+file for each pin in `run/pinned/`: every proxy of this state directory sees them at once, and
+`farebox doctor` names them with what to do instead.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
+from collections import OrderedDict
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
 from farebox.home import replace_private
+from farebox.proxy.peers import ClientProcess
 
-KEPT_SECONDS = 7 * 86_400
-"""After so long one more try is made: clients get options for their trust as they get newer."""
-SILENT_ENDS = 3
-"""A client that closes without a word after our certificate may just have changed its mind; one
-that does so this often in a row has not."""
+KEPT_SECONDS = 50 * 60
+"""After so long one more try is made: clients get options for their trust, and scripts are repaired."""
+IN_A_ROW = 3
+"""How often a client that has accepted our certificate before must reject it, and how often one must
+close without a word: either may have had a reason of its own once."""
 _WATCHED_MAX = 1024
 _FILES_MAX = 256
+_ACCEPTED = ".accepted"
+
+_Key = tuple[str, str, str]
+"""Host, `User-Agent`, and a process or a program."""
 
 
-class Pin(msgspec.Struct, frozen=True):
+class Pin(msgspec.Struct, frozen=True, kw_only=True):
     """One client that does not accept our certificate for one host."""
 
     host: str
     client: str
     """What it calls itself in `User-Agent`, empty where it says nothing."""
+    command: str = ""
+    """Program and script, as people know them."""
+    process: str = ""
+    """The one process that is meant; empty where every process of the program is."""
+    program: str = ""
     reason: str
     """The TLS alert it sent, `closed` where it sent none."""
     at: int
     until: int
-    commands: tuple[str, ...] = ()
-    """Which programs they are, of those that say nothing; an empty one is a program nobody knows."""
 
 
 class Pins:
@@ -45,46 +57,85 @@ class Pins:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         """None where nothing may be written: then this proxy alone remembers."""
-        self._held: dict[tuple[str, str], Pin] = {}
-        self._silent: dict[tuple[str, str], int] = {}
+        self._held: dict[_Key, Pin] = {}
+        self._failures: OrderedDict[_Key, int] = OrderedDict()
+        self._accepted: OrderedDict[_Key, None] = OrderedDict()
 
-    def find(self, host: str, client: str) -> Pin | None:
+    def any(self, host: str, client: str) -> bool:
+        """Return whether some client of this name may be pinned for `host`: who it is matters then."""
+        if self.folder is None:
+            return any(key[:2] == (host, client) for key in self._held)
+        start = _start(host, client)
+        with contextlib.suppress(OSError):
+            names = os.listdir(self.folder)  # noqa: PTH208  # at each CONNECT
+            return any(name.startswith(start) and name.endswith(".json") for name in names)
+        return False
+
+    def find(self, host: str, client: str, process: ClientProcess) -> Pin | None:
         """Return the pin in force for a client and `host`."""
-        pin = self._held.get((host, client)) if self.folder is None else None
-        if self.folder is not None:
-            pin = _read(self.folder / _file_name(host, client))
-        return pin if pin is not None and pin.until > time.time() else None
+        for which in process.identities:
+            key = host, client, which
+            pin = self._held.get(key) if self.folder is None else _read(self.folder / _file_name(key))
+            if pin is not None and pin.until > time.time():
+                return pin
+        return None
 
-    def rejected(self, host: str, client: str, reason: str, command: str = "") -> None:
-        """Remember that this client has said no to our certificate."""
+    def rejected(self, host: str, client: str, process: ClientProcess, reason: str) -> None:
+        """Take in that this client has said no to our certificate."""
+        for which in process.identities:
+            key = host, client, which
+            self._failed(key, process, reason, IN_A_ROW if self._has_accepted(key) else 1)
+
+    def closed(self, host: str, client: str, process: ClientProcess) -> None:
+        """Take in a connection that ended after our certificate and before a request."""
+        for which in process.identities:
+            self._failed((host, client, which), process, "closed", IN_A_ROW)
+
+    def trusted(self, host: str, client: str, process: ClientProcess) -> None:
+        """Take in that this client has sent a request: it has accepted our certificate."""
+        for which in process.identities:
+            key = host, client, which
+            self._failures.pop(key, None)
+            if key in self._accepted:
+                continue
+            _remember(self._accepted, key, None)
+            if which == process.program and self.folder is not None:
+                with contextlib.suppress(OSError):
+                    self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    _make_room(self.folder, _ACCEPTED)
+                    (self.folder / (_file_name(key) + _ACCEPTED)).touch(mode=0o600)
+
+    def _has_accepted(self, key: _Key) -> bool:
+        if key in self._accepted:
+            return True
+        return self.folder is not None and (self.folder / (_file_name(key) + _ACCEPTED)).exists()
+
+    def _failed(self, key: _Key, process: ClientProcess, reason: str, enough: int) -> None:
+        count = self._failures.get(key, 0) + 1
+        if count < enough:
+            _remember(self._failures, key, count)
+            return
+        self._failures.pop(key, None)
         now = int(time.time())
-        before = self.find(host, client)
-        commands = {*before.commands, command} if before is not None else {command}
-        if len(commands) > 1 and command:
-            commands.discard("")  # what was not known then is known now
-        pin = Pin(host, client, reason, now, now + KEPT_SECONDS, () if client else tuple(sorted(commands)))
-        self._silent.pop((host, client), None)
-        if len(self._held) < _WATCHED_MAX:
-            self._held[host, client] = pin
-        folder = self.folder
-        if folder is None:
+        host, client, which = key
+        pin = Pin(
+            host=host,
+            client=client,
+            command=process.command,
+            process=which if which == process.process else "",
+            program=process.program,
+            reason=reason,
+            at=now,
+            until=now + KEPT_SECONDS,
+        )
+        if self.folder is None:
+            if len(self._held) < _WATCHED_MAX:
+                self._held[key] = pin
             return
         with contextlib.suppress(OSError):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if sum(1 for _ in folder.iterdir()) < _FILES_MAX:
-                replace_private(folder / _file_name(host, client), msgspec.json.encode(pin))
-
-    def closed(self, host: str, client: str, command: str = "") -> None:
-        """Count a connection that ended after our certificate and before a request."""
-        count = self._silent.get((host, client), 0) + 1
-        if count >= SILENT_ENDS:
-            self.rejected(host, client, "closed", command)
-        elif len(self._silent) < _WATCHED_MAX or count > 1:
-            self._silent[host, client] = count
-
-    def trusted(self, host: str, client: str) -> None:
-        """Forget what was counted: this client has just sent a request."""
-        self._silent.pop((host, client), None)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_room(self.folder, ".json")
+            replace_private(self.folder / _file_name(key), msgspec.json.encode(pin))
 
 
 def read_pins(folder: Path) -> list[Pin]:
@@ -94,19 +145,40 @@ def read_pins(folder: Path) -> list[Pin]:
 
 
 def forget_pins(folder: Path) -> int:
-    """Remove every pin, so that each client is tried again; return how many there were."""
+    """Remove every pin, and who has accepted what; return how many pins there were."""
     files = list(folder.glob("*.json"))
-    for file in files:
+    for file in (*files, *folder.glob(f"*{_ACCEPTED}")):
         file.unlink(missing_ok=True)
     return len(files)
 
 
-def _file_name(host: str, client: str) -> str:
-    return sha256(f"{host}\0{client}".encode()).hexdigest()[:24] + ".json"
+def _remember(among: OrderedDict[_Key, int] | OrderedDict[_Key, None], key: _Key, value: int | None) -> None:
+    if key not in among and len(among) >= _WATCHED_MAX:
+        among.popitem(last=False)
+    among[key] = value  # pyright: ignore[reportArgumentType]  # of its own kind
+
+
+def _make_room(folder: Path, suffix: str) -> None:
+    """Remove the oldest files of a kind, so that one more fits."""
+    files = [entry for entry in os.scandir(folder) if entry.name.endswith(suffix)]
+    if len(files) >= _FILES_MAX:
+        oldest = sorted(files, key=lambda entry: entry.stat().st_mtime)
+        for entry in oldest[: len(files) - _FILES_MAX + 1]:
+            Path(entry.path).unlink(missing_ok=True)
+
+
+def _start(host: str, client: str) -> str:
+    return sha256(f"{host}\0{client}".encode()).hexdigest()[:16] + "-"
+
+
+def _file_name(key: _Key) -> str:
+    host, client, which = key
+    return _start(host, client) + sha256(which.encode("utf-8", "replace")).hexdigest()[:24] + ".json"
 
 
 def _read(file: Path) -> Pin | None:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Pin)
+        pin = msgspec.json.decode(file.read_bytes(), type=Pin)
     except (OSError, msgspec.MsgspecError):
         return None
+    return pin if pin.process or pin.program else None  # one of a version that knew no processes

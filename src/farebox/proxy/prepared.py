@@ -16,6 +16,7 @@ from farebox.proxy.routes import Route
 from farebox.proxy.whose import NOBODY, Attribution
 from farebox.wire.glance import everyday_for
 from farebox.wire.http_policy import Headers, Refusal, RequestHead, ResponseHead
+from farebox.wire.keys import KEY_LENGTH_MIN, without_keys
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
@@ -48,6 +49,7 @@ class Prepared:
         "everyday",
         "injectable",
         "intent",
+        "key",
         "meter_headers",
         "query",
         "replayable",
@@ -64,8 +66,12 @@ class Prepared:
     ) -> None:
         self.request = request
         self.route = route
-        self.target = target = route.target(request.method, path)
         fields = request.fields
+        key = find_key(fields, request.query, route.key_headers, route.key_query)
+        self.target = target = route.target(request.method, path, key)
+        text = key.decode("latin-1") if key else ""
+        self.key = text if len(text) >= KEY_LENGTH_MIN else ""
+        """The request's API key, so that no record repeats it; empty for one too short to be told."""
         self.query = request.query.decode("latin-1") if request.query else ""
         self.meter_headers: Headers = [
             pair
@@ -82,7 +88,6 @@ class Prepared:
         """Whether a second copy does no harm (RFC 9110 §9.2.2). A POST could be billed twice, whatever
         its `Idempotency-Key` says: only the provider knows whether it honours one."""
         self.error_shape = route.provider.error_shape
-        key = find_key(fields, request.query, route.key_headers, route.key_query)
         origin: dict[str, Any] = {
             "event_id": b"",
             "occurred_at_ns": 0,
@@ -90,7 +95,7 @@ class Prepared:
             "provider": route.provider.id,
             "surface": target.endpoint.surface,
             "method": target.method,
-            "path": target.shown_path,
+            "path": without_keys(target.shown_path, self.key),
             "host": route.host,
             "key_fingerprint": callers.of(route.name, key) if key else None,
             "attempt": retry_count(fields),

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from farebox.clock import iso, now_ns
 from farebox.config import Address, Config
 from farebox.errors import FareboxError, JournalError, PortInUseError
 from farebox.home import Home, replace_private
+from farebox.journal.health import JournalHealth
+from farebox.journal.progress import ledger_trouble
+from farebox.journal.records import MARK, Mark, encode
 from farebox.journal.writer import (
     SYNC_AFTER_BYTES,
     SYNC_AFTER_RELAXED_BYTES,
@@ -55,6 +59,8 @@ class Announcement(msgspec.Struct):
     started_at: str
     version: str
     source: str
+    config: str | None
+    """The configuration file in force, None where there is none."""
     recording: bool
     """False where no journal could be made: traffic passes and nothing of it is written down."""
 
@@ -93,6 +99,7 @@ def run(
     except JournalError as error:
         print(f"farebox proxy: nothing is recorded: {error}", file=sys.stderr)
         journal = NoJournal(str(error))
+    started_ns = now_ns()
     proxy = Proxy(
         config,
         catalog=known,
@@ -106,15 +113,47 @@ def run(
         password=os.environ.pop(PASSWORD_VARIABLE, "") if private else "",
     )
     proxy.estimates = Estimates(home.journal)
+    if not private:
+        proxy.ledger_trouble = partial(ledger_trouble, home.journal)
     try:
-        _run_loop(_serve(proxy, listener, None if private else home, keep_pending=reuse_port))
+        announced = None if private else home
+        _run_loop(_serve(proxy, listener, announced, keep_pending=reuse_port, config_file=config.file))
     finally:
         journal.close()
         proxy.estimates.close()
+        _tell_losses(home, journal, started_ns)
     return 0
 
 
-async def _serve(proxy: Proxy, listener: socket.socket, home: Home | None, *, keep_pending: bool) -> None:
+def _tell_losses(home: Home, journal: Journal, started_ns: int) -> None:
+    """Say what this process took in and could not keep, once it is certain."""
+    health = journal.health
+    if isinstance(journal, NoJournal) and health.lost_records:
+        _note_losses(home, health, started_ns)
+    if health.state == "lost":
+        calls = "1 call" if health.lost_exchanges == 1 else f"{health.lost_exchanges:,} calls"
+        why = f": {health.reason}" if health.reason else ""
+        print(f"farebox proxy: {calls} could not be kept{why}", file=sys.stderr)
+
+
+def _note_losses(home: Home, health: JournalHealth, started_ns: int) -> None:
+    """Put on record what passed without a journal, if there is room for one by now."""
+    detail: dict[str, str | int] = {
+        "records": health.lost_records,
+        "exchanges": health.lost_exchanges,
+        "bytes": health.lost_bytes,
+        "from_ns": started_ns,
+        "until_ns": now_ns(),
+    }
+    with contextlib.suppress(JournalError):
+        late = JournalWriter(home.journal)
+        late.append(MARK, encode(Mark(at_ns=now_ns(), kind="lost", detail=detail)))
+        late.close()
+
+
+async def _serve(
+    proxy: Proxy, listener: socket.socket, home: Home | None, *, keep_pending: bool, config_file: str | None
+) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -122,7 +161,7 @@ async def _serve(proxy: Proxy, listener: socket.socket, home: Home | None, *, ke
     address = await proxy.listen(listener, keep_pending=keep_pending)
     _settle_memory()
     if home is not None:
-        _announce(home, address, proxy)
+        _announce(home, address, proxy, config_file)
     try:
         await stop.wait()
         hurry = asyncio.Event()
@@ -191,7 +230,7 @@ def _settle_memory() -> None:
     sys.setswitchinterval(0.0005)
 
 
-def _announce(home: Home, address: Address, proxy: Proxy) -> None:
+def _announce(home: Home, address: Address, proxy: Proxy, config_file: str | None) -> None:
     announcement = Announcement(
         pid=os.getpid(),
         host=address.host,
@@ -199,6 +238,7 @@ def _announce(home: Home, address: Address, proxy: Proxy) -> None:
         started_at=iso(now_ns()),
         version=farebox.__version__,
         source=proxy.journal.source,
+        config=config_file,
         recording=proxy.recording,
     )
     replace_private(home.run / "proxy.json", msgspec.json.encode(announcement))

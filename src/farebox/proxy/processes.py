@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from farebox.proxy import origins
-from farebox.proxy.peers import Ends, processes_of
+from farebox.proxy.peers import ClientProcess, Ends, processes_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,7 +29,9 @@ _PAUSE = 3.0
 """Pause this many times as long as the last look took: at most a quarter of one core."""
 _PAUSE_MAX_S = 1.0
 
-Tell = Callable[["Attribution"], None]
+Known = tuple["Attribution | None", ClientProcess | None]
+"""What a connection's calls are attributed to, and its process where that is our own user's."""
+Tell = Callable[["Attribution | None", ClientProcess | None], None]
 Find = Callable[[Sequence[Ends], Sequence[int]], Mapping[Ends, int]]
 
 
@@ -44,12 +46,12 @@ class Processes:
         self._given = given
         self._find = find
         self._asked: queue.SimpleQueue[tuple[Ends, Tell] | None] = queue.SimpleQueue()
-        self._known: OrderedDict[int, tuple[float, str, Attribution]] = OrderedDict()
+        self._known: OrderedDict[int, tuple[float, str, Known]] = OrderedDict()
         self._thread = threading.Thread(target=self._run, name="processes", daemon=True)
         self._thread.start()
 
     def look_up(self, transport: asyncio.BaseTransport, tell: Tell) -> None:
-        """Find out who opened a connection; `tell` is called on the loop, if there is anything to say."""
+        """Find out who opened a connection; `tell` is called on the loop, also where nobody knows."""
         theirs, ours = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         if theirs and ours:
             self._asked.put(((tuple(theirs[:2]), tuple(ours[:2])), tell))
@@ -77,7 +79,7 @@ class Processes:
         try:
             likely = list(reversed(self._known))[:8]
             found = self._find([ends for ends, _ in batch], likely)
-            told = [(tell, self._of(found[ends])) for ends, tell in batch if ends in found]
+            told = [(tell, self._of(found[ends]) if ends in found else (None, None)) for ends, tell in batch]
         except Exception:
             return  # nobody's traffic hangs on it; the rows say less
         try:
@@ -85,8 +87,8 @@ class Processes:
         except RuntimeError:
             return  # the proxy has stopped meanwhile
 
-    def _of(self, pid: int) -> Attribution:
-        """Return what connections of a process are attributed to, below what requests say."""
+    def _of(self, pid: int) -> Known:
+        """Return what connections of a process are attributed to, below what requests say, and who it is."""
         now, birth = time.monotonic(), origins.started(pid)
         known = self._known.get(pid)
         if known is not None and known[1] == birth and now - known[0] < _FRESH_S:
@@ -107,11 +109,12 @@ class Processes:
         sources.update(self._given[1])
         if len(self._known) >= _REMEMBERED:
             self._known.popitem(last=False)
-        self._known[pid] = now, birth, (attribution, sources)
+        told = (attribution, sources), origins.client_process(pid, facts)
+        self._known[pid] = now, birth, told
         self._known.move_to_end(pid)
-        return attribution, sources
+        return told
 
 
-def _tell(told: list[tuple[Tell, Attribution]]) -> None:
-    for tell, attribution in told:
-        tell(attribution)
+def _tell(told: list[tuple[Tell, Known]]) -> None:
+    for tell, (attribution, process) in told:
+        tell(attribution, process)

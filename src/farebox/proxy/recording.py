@@ -24,6 +24,7 @@ from farebox.journal.records import (
 from farebox.proxy import retries
 from farebox.proxy.deaf import DeafMeter
 from farebox.proxy.whose import whose_call
+from farebox.wire.keys import redacted
 from farebox.wire.meter import Meter
 from farebox.wire.request import RequestFacts
 
@@ -46,7 +47,8 @@ def write_intent(exchange: Exchange) -> None:
 
 def write_partial(exchange: Exchange) -> int:
     """Write down what a stream has cost so far; return the record's position."""
-    partial = Partial(event_id=exchange.event_id, at_ns=now_ns(), extraction=_snapshot(exchange))
+    found = redacted(_snapshot(exchange), exchange.prepared.key)
+    partial = Partial(event_id=exchange.event_id, at_ns=now_ns(), extraction=found)
     return exchange.proxy.append(PARTIAL, encode(partial))
 
 
@@ -68,7 +70,7 @@ def write_done(exchange: Exchange, outcome: Outcome, error_class: str | None) ->
         (first_ns - began_ns) // 1000 if first_ns else 0,
         (ended_ns - began_ns) // 1000,
         exchange.own_ns // 1000,
-        exchange.extraction or _finish(exchange, outcome),
+        redacted(exchange.extraction or _finish(exchange, outcome), exchange.prepared.key),
     )
     if outcome != "completed" or exchange.status >= 400:
         exchange.proxy.retries.failed(exchange)

@@ -14,6 +14,7 @@ from farebox.config import Config
 from farebox.proxy.limits import Limits
 from farebox.proxy.placed import make_origin
 from farebox.proxy.upstream import Origin
+from farebox.wire.keys import path_without_keys
 from farebox.wire.plan import plan_for
 from farebox.wire.reading import value_pattern
 
@@ -32,7 +33,7 @@ class Target:
         self.path = path
         """The path below the route, as the catalog knows it."""
         self.upstream_path = upstream_path
-        self.shown_path = upstream_path.decode("latin-1")[:_PATH_SHOWN_MAX]
+        self.shown_path = path_without_keys(upstream_path.decode("latin-1"))[:_PATH_SHOWN_MAX]
         """What records say."""
         form = endpoint.format
         ends = (value_pattern((word,)) for word in form.terminal) if form is not None else ()
@@ -53,6 +54,7 @@ class Route:
         "host_line",
         "key_headers",
         "key_query",
+        "login_keys",
         "name",
         "origin",
         "provider",
@@ -66,20 +68,25 @@ class Route:
         self.host_line = b"Host: " + origin.authority.encode("ascii")
         self.key_headers = tuple(name.lower().encode() for name in provider.key_headers)
         self.key_query = frozenset(name.encode() for name in provider.key_query)
+        login = provider.login
+        self.login_keys = tuple(start.encode() for start in login.keys) if login is not None else ()
         aliases = {} if origin.base_path else provider.path_aliases  # a path of the user's own is theirs
         self.aliases = {name.encode(): path.encode() for name, path in aliases.items()}
-        self._targets: dict[tuple[bytes, bytes], Target] = {}
+        self._targets: dict[tuple[bytes, bytes, bool], Target] = {}
 
-    def target(self, method: bytes, path: bytes) -> Target:
+    def target(self, method: bytes, path: bytes, key: bytes | None = None) -> Target:
         """Return what the catalog knows about a request; unknown paths are passed on, too."""
-        target = self._targets.get((method, path))
+        login = key is not None and key.startswith(self.login_keys)
+        target = self._targets.get((method, path, login))
         if target is None:
             text = path.decode("latin-1")
             verb = method.decode("ascii")
-            endpoint = self.provider.endpoint(verb, text)
+            endpoint = self.provider.endpoint(verb, text, self.origin.host)
+            if login and self.provider.login is not None:
+                endpoint = endpoint.of_login(self.provider.login)
             target = Target(endpoint, verb, text, self.origin.base_path + path)
             if len(self._targets) < _REMEMBERED:
-                self._targets[method, path] = target
+                self._targets[method, path, login] = target
         return target
 
 

@@ -116,6 +116,8 @@ class Proxy:
         """Whether everyday exchanges may do without a meter of their own."""
         self.estimates: Estimates | None = None
         """Who estimates what no provider stated; nobody where it is not set."""
+        self.ledger_trouble: Callable[[], str | None] = lambda: None
+        """Says why what is recorded does not get into the ledger, where one should be running."""
         self.clients_max = clients_max
         self.waits_for_disk = config.durability == "power"
         self.clients: set[Served] = set()
@@ -249,11 +251,14 @@ class Proxy:
     def health(self) -> tuple[int, dict[str, Any]]:
         """Return status and body of `/health`: 503 whenever anything is not recorded as it should be."""
         journal = self.journal.health
-        healthy = journal.state == "ok"
+        trouble = self.ledger_trouble()
+        healthy = journal.state == "ok" and trouble is None
         return 200 if healthy else 503, {
             "state": "ok" if healthy else "degraded",
             "recording": self.recording,
             "journal": msgspec.to_builtins(journal),
+            "unmetered": msgspec.to_builtins(self.forward.interception.unmetered.listed()),
+            "ledger": {"state": "ok" if trouble is None else "degraded", "reason": trouble},
             "in_flight": self.in_flight,
             "connections": len(self.clients),
             "draining": self.draining,

@@ -23,6 +23,7 @@ from farebox.home import Home
 from farebox.ledger.filter import DIMENSIONS
 from farebox.server import links, pages, reports, views
 from farebox.server.assets import Assets, content_type, is_immutable
+from farebox.server.coverage import Covers
 from farebox.server.errors import ApiError, from_farebox, invalid_parameter
 from farebox.server.filters import Selection, read_choice, read_count, read_selection
 from farebox.server.guard import App, Guard, Kind, Receive, Role, Scope, Send
@@ -59,6 +60,7 @@ class Server:
         self._cookie_name = cookie_name
         self._assets = assets
         self._clock = clock
+        self._cover = Covers(home)
         self.pulse = Pulse(ledger)
         self.routes: dict[str, tuple[Kind, Role, Answer]] = {
             "/": (Kind.PAGE, Role.NOBODY, self.index),  # answers with the way in, until signed in
@@ -154,7 +156,9 @@ class Server:
 
     async def summary(self, request: Request) -> Response:
         selection, now = self._select(request)
-        return json_response(await self._ledger.ask(lambda reader: reports.summary(reader, selection, now)))
+        return json_response(
+            await self._ledger.ask(lambda reader: reports.summary(reader, selection, now, self._cover))
+        )
 
     async def breakdown(self, request: Request) -> Response:
         selection, _ = self._select(request, "by", "limit")
@@ -164,7 +168,9 @@ class Server:
                 raise invalid_parameter("by", ",".join(by), list(DIMENSIONS))
         limit = read_count(request.query_params, "limit", low=1, high=GROUPS_MAX, default=20) or 20
         return json_response(
-            await self._ledger.ask(lambda reader: reports.breakdown(reader, selection, by, limit))
+            await self._ledger.ask(
+                lambda reader: reports.breakdown(reader, selection, by, limit, self._cover)
+            )
         )
 
     async def series(self, request: Request) -> Response:
@@ -174,7 +180,9 @@ class Server:
         if by is not None and by not in DIMENSIONS:
             raise invalid_parameter("by", by, list(DIMENSIONS))
         return json_response(
-            await self._ledger.ask(lambda reader: reports.series(reader, selection, bucket, by, now))
+            await self._ledger.ask(
+                lambda reader: reports.series(reader, selection, bucket, by, now, self._cover)
+            )
         )
 
     async def calls(self, request: Request) -> Response:
@@ -216,7 +224,15 @@ class Server:
         last_event_id = request.headers.get("last-event-id", "")
         resume_after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else None
         return StreamingResponse(
-            stream(self._ledger, self.pulse, selection.where, selection.zone, resume_after, self._clock),
+            stream(
+                self._ledger,
+                self.pulse,
+                selection.where,
+                selection.zone,
+                resume_after,
+                self._clock,
+                self._cover,
+            ),
             media_type="text/event-stream",
             headers={"cache-control": "no-store"},
         )

@@ -38,6 +38,9 @@ STATUS_OF = {
     "ledger_unavailable": 503,
     "ledger_locked": 503,
     "ledger_schema_newer": 503,
+    "ledger_schema_older": 503,
+    "ledger_damaged": 503,
+    "ledger_unwritable": 503,
     "journal_unavailable": 503,
 }
 """Slugs of `farebox.errors` that have a status of their own; every other one is a 500."""

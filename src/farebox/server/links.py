@@ -16,6 +16,7 @@ import msgspec
 
 from farebox.errors import ServerNotRunningError
 from farebox.home import Home, write_private
+from farebox.program import command
 from farebox.server.sessions import load_token
 
 LINK_SECONDS = 600
@@ -71,6 +72,6 @@ def _address(home: Home) -> str:
         running = msgspec.json.decode((home.run / "server.json").read_bytes(), type=_Running)
         os.kill(running.pid, 0)
     except (OSError, msgspec.DecodeError) as error:
-        raise ServerNotRunningError("no dashboard is running here; type: farebox up") from error
+        raise ServerNotRunningError(f"no dashboard is running here; type: {command('up', home)}") from error
     host = f"[{running.host}]" if ":" in running.host else running.host
     return f"http://{host}:{running.port}"

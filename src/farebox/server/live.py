@@ -15,7 +15,6 @@ from functools import partial
 
 import msgspec
 
-from farebox.clock import now_ns
 from farebox.errors import FareboxError
 from farebox.server import reports, views
 from farebox.server.errors import from_farebox
@@ -111,7 +110,8 @@ async def stream(
     where: dict[str, str],
     zone: tzinfo,
     resume_after: int | None,
-    clock: Callable[[], int] = now_ns,
+    clock: Callable[[], int],
+    cover: reports.Cover,
 ) -> AsyncIterator[bytes]:
     """Yield server-sent events until the browser leaves or the server stops."""
     async with pulse:
@@ -126,7 +126,7 @@ async def stream(
                 due = figures_at + (FIGURES_S if moving else IDLE_FIGURES_S)
                 if time.monotonic() >= due:
                     figures = await ledger.ask_soon(
-                        lambda reader: reports.figures_now(reader, where, zone, clock())
+                        lambda reader: reports.figures_now(reader, where, zone, clock(), cover)
                     )
                     yield _event("figures", figures, None)
                     figures_at, moving = time.monotonic(), False

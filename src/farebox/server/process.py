@@ -7,6 +7,7 @@ import contextlib
 import errno
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -20,6 +21,7 @@ from farebox.config import Address, Config, is_loopback
 from farebox.errors import PortInUseError
 from farebox.home import Home, replace_private
 from farebox.server.app import Server, build
+from farebox.server.connection import Connection
 from farebox.server.queries import Ledger, Reader
 from farebox.server.sessions import Sessions, load_token
 
@@ -46,6 +48,7 @@ def serve(home: Home, config: Config) -> int:
             file=sys.stderr,
         )
         return EXIT_CONFIG
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     home.prepare()
     sessions = Sessions(load_token(home))
     listener = bind(config.dashboard)
@@ -56,10 +59,11 @@ def serve(home: Home, config: Config) -> int:
     runner = _Runner(
         uvicorn.Config(
             guarded,
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="on",
             log_config=None,
+            log_level="error",  # strangers could fill the log with warnings about what they send
             access_log=False,
             proxy_headers=False,  # nothing in front of us may say who asks
             server_header=False,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
+from farebox.ledger.backlog import Backlog
 from farebox.ledger.filter import Filter
 from farebox.ledger.health import LedgerHealth
 from farebox.ledger.rows import CallRow, Group, Measures, Point
@@ -35,6 +36,9 @@ class Reader(Protocol):
     def call(self, call_id: str, /) -> CallRow: ...
     def last_seq(self) -> int: ...
     def health(self) -> LedgerHealth: ...
+    def backlog(self) -> Backlog: ...
+    @property
+    def trouble(self) -> str | None: ...
 
 
 class Ledger:

@@ -28,9 +28,45 @@ class Journal(msgspec.Struct):
     lost_exchanges: int = 0
 
 
+class Unmetered(msgspec.Struct):
+    """Connections of one program to a provider's host that were tunnelled, so that nobody counted."""
+
+    host: str
+    client: str = ""
+    """What it calls itself in `User-Agent`."""
+    command: str = ""
+    """Program and script, empty where nobody knows."""
+    reason: str = ""
+    """`pinned:` and the TLS alert (or `closed`), `no_authority`, `not_covered`, `excepted` or
+    `no_certificate`."""
+    connections: int = 0
+    last_at: int = 0
+    """Seconds since 1970."""
+    retry_at: int = 0
+    """When it is tried again, 0 where that takes somebody to change something."""
+
+    @property
+    def words(self) -> str:
+        """Who is not metered, where, and why."""
+        who = self.command or self.client or "a program"
+        pinned = self.reason.removeprefix("pinned:")
+        why = _WHY.get(self.reason, f"it does not accept our certificate ({pinned})")
+        return f"not metered: {_count(self.connections, 'connection')} of {who} to {self.host}: {why}"
+
+
+_WHY = {
+    "pinned:closed": "it leaves when it sees our certificate",
+    "no_authority": "there is no certificate authority to intercept with",
+    "not_covered": "the certificate authority does not cover this host",
+    "excepted": "the configuration excepts this host",
+    "no_certificate": "no certificate could be made for this host",
+}
+
+
 class _Health(msgspec.Struct):
     pid: int
     journal: Journal
+    unmetered: list[Unmetered] = []
 
 
 class Recording(msgspec.Struct, kw_only=True):
@@ -44,6 +80,8 @@ class Recording(msgspec.Struct, kw_only=True):
     """When that proxy started."""
     waiting_records: int = 0
     lost_exchanges: int = 0
+    unmetered: list[Unmetered] = []
+    """Providers' hosts that were tunnelled since that proxy started: calls that are in no sum."""
 
     @property
     def complete(self) -> bool:
@@ -93,6 +131,7 @@ def recording_of(announced: Announced) -> Recording:
         since=announced.started_at,
         waiting_records=journal.waiting_records,
         lost_exchanges=journal.lost_exchanges,
+        unmetered=health.unmetered,
     )
 
 

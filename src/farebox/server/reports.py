@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from farebox.clock import iso
 from farebox.ledger.rows import Group, Measures, Point
@@ -22,36 +22,46 @@ BUCKETS = ("minute", "hour", "day")
 _UTC_NAMES = frozenset({"UTC", "Etc/UTC", "Etc/GMT", "Zulu", "Etc/Zulu", "Etc/UCT", "UCT"})
 
 
+class Cover(Protocol):
+    """Tells what the sums over a half-open span do not cover."""
+
+    def __call__(
+        self, reader: Reader, since_ns: int | None = None, until_ns: int | None = None, /
+    ) -> views.Coverage: ...
+
+
 def span_of(selection: Selection) -> views.Span:
     window = selection.window
     since = None if window.since_ns is None else iso(window.since_ns)
     return views.Span(since=since, until=iso(window.until_ns), tz=selection.tz)
 
 
-def summary(reader: Reader, selection: Selection, now_ns: int) -> views.Summary:
+def summary(reader: Reader, selection: Selection, now_ns: int, cover: Cover) -> views.Summary:
     window, where = selection.window, selection.where
     totals = reader.totals(calls_filter(window.since_ns, window.until_ns, where))
+    covered = cover(reader, window.since_ns, window.until_ns)
     previous, before = previous_window(selection), None
     if previous is not None:
         before = reader.totals(calls_filter(*previous, where))
     return views.Summary(
         span=span_of(selection),
-        sums=views.sums(totals),
+        sums=views.sums(totals, covered),
         previous=None
         if previous is None or before is None
         else views.Period(
             span=views.Span(since=iso(previous[0]), until=iso(previous[1]), tz=selection.tz),
-            sums=views.sums(before),
+            sums=views.sums(before, cover(reader, *previous)),
         ),
         cost_change_percent=None
         if before is None
         else views.change_percent(totals.cost_pico, before.cost_pico),
         calls_change_percent=None if before is None else views.change_percent(totals.calls, before.calls),
-        now=figures_now(reader, where, selection.zone, now_ns),
+        coverage=covered,
+        now=figures_now(reader, where, selection.zone, now_ns, cover),
     )
 
 
-def figures_now(reader: Reader, where: dict[str, str], zone: tzinfo, now_ns: int) -> views.Now:
+def figures_now(reader: Reader, where: dict[str, str], zone: tzinfo, now_ns: int, cover: Cover) -> views.Now:
     """Return spend today, in the last hour and in the last minute."""
     local = datetime.fromtimestamp(now_ns // SECOND, zone)
     midnight = local.replace(hour=0, minute=0, second=0)
@@ -60,35 +70,40 @@ def figures_now(reader: Reader, where: dict[str, str], zone: tzinfo, now_ns: int
     yesterday = reader.totals(
         calls_filter(ns_of(midnight - timedelta(days=1)), ns_of(local - timedelta(days=1)), where)
     )
+    covered = cover(reader, ns_of(midnight), end)
     return views.Now(
-        today=views.sums(today),
-        yesterday_so_far=views.sums(yesterday),
+        today=views.sums(today, covered),
+        yesterday_so_far=views.sums(yesterday, covered),
         today_change_percent=views.change_percent(today.cost_pico, yesterday.cost_pico),
-        last_hour=views.sums(reader.totals(calls_filter(end - 3600 * SECOND, end, where))),
-        last_minute=views.sums(reader.totals(calls_filter(end - 60 * SECOND, end, where))),
+        last_hour=views.sums(reader.totals(calls_filter(end - 3600 * SECOND, end, where)), covered),
+        last_minute=views.sums(reader.totals(calls_filter(end - 60 * SECOND, end, where)), covered),
         at=iso(now_ns),
         last_seq=reader.last_seq(),
     )
 
 
-def breakdown(reader: Reader, selection: Selection, by: list[str], limit: int) -> views.Breakdown:
+def breakdown(
+    reader: Reader, selection: Selection, by: list[str], limit: int, cover: Cover
+) -> views.Breakdown:
     asked = calls_filter(selection.window.since_ns, selection.window.until_ns, selection.where)
     total = reader.totals(asked)
     groups = reader.breakdown(asked, by, limit)
     rest = _minus(total, groups)
+    covered = cover(reader, selection.window.since_ns, selection.window.until_ns)
     return views.Breakdown(
         span=span_of(selection),
         by=by,
         groups=[
             views.BreakdownRow(
                 keys=group.keys,
-                sums=views.sums(group.measures),
+                sums=views.sums(group.measures, covered),
                 cost_share_permille=_permille(group.measures.cost_pico, total.cost_pico),
             )
             for group in groups
         ],
-        rest=views.sums(rest) if rest.calls > 0 else None,
-        total=views.sums(total),
+        rest=views.sums(rest, covered) if rest.calls > 0 else None,
+        total=views.sums(total, covered),
+        coverage=covered,
     )
 
 
@@ -106,7 +121,9 @@ def _minus(total: Measures, groups: Sequence[Group]) -> Measures:
     )
 
 
-def series(reader: Reader, selection: Selection, bucket: str, by: str | None, now_ns: int) -> views.Series:
+def series(
+    reader: Reader, selection: Selection, bucket: str, by: str | None, now_ns: int, cover: Cover
+) -> views.Series:
     window = selection.window
     asked = calls_filter(window.since_ns, window.until_ns, selection.where)
     step_s = _step_s(bucket, selection.zone, window.until_ns)
@@ -130,6 +147,7 @@ def series(reader: Reader, selection: Selection, bucket: str, by: str | None, no
         lines=lines,
         total=total,
         unpriced_calls=unpriced,
+        coverage=cover(reader, window.since_ns, window.until_ns),
     )
 
 

@@ -14,8 +14,9 @@ from farebox.home import Home
 from farebox.ledger.health import LedgerHealth
 from farebox.moments import system_zone_name
 from farebox.server import views
+from farebox.server.coverage import coverage
 from farebox.server.queries import Reader
-from farebox.server.recording import Recording, recording
+from farebox.server.recording import Recording, Unmetered, recording
 
 API_VERSION = "1"
 
@@ -31,6 +32,7 @@ def status(reader: Reader, home: Home) -> views.Status:
     processes = [process(home, name) for name in ("proxy", "ledger", "server")]
     proxy = processes[0]
     proxy_url = f"http://{proxy.address}" if proxy.state == "up" and proxy.address else None
+    recorded = recording(home)
     return views.Status(
         version=__version__,
         api=API_VERSION,
@@ -39,8 +41,21 @@ def status(reader: Reader, home: Home) -> views.Status:
         home=_short(home.path),
         processes=processes,
         proxy_url=proxy_url,
-        ledger=ledger_status(reader, recording(home)),
+        ledger=ledger_status(reader, home, recorded),
+        unmetered=[unmetered(entry) for entry in recorded.unmetered],
         hints=hints(proxy_url),
+    )
+
+
+def unmetered(found: Unmetered) -> views.Unmetered:
+    return views.Unmetered(
+        host=found.host,
+        program=found.command or found.client,
+        reason=found.reason,
+        message=f"{found.words[:1].upper()}{found.words[1:]}.",
+        connections=found.connections,
+        last_at=iso(found.last_at * 10**9),
+        retry_at=iso(found.retry_at * 10**9) if found.retry_at else None,
     )
 
 
@@ -55,11 +70,12 @@ def process(home: Home, name: str) -> views.Process:
     return views.Process(name=name, state="up", address=address, started_at=run.started_at)
 
 
-def ledger_status(reader: Reader, proxy: Recording) -> views.LedgerStatus:
+def ledger_status(reader: Reader, home: Home, proxy: Recording) -> views.LedgerStatus:
     """Return how recording is, from the proxy to the ledger: a word, a sentence, figures."""
     try:
         last_seq = reader.last_seq()
         health = reader.health()
+        found = coverage(home, reader, proxy=proxy)
     except FareboxError as error:
         return views.LedgerStatus(state="unavailable", message=str(error), last_seq=0, facts={})
     state, message = "ok", "Every recorded call is in the ledger."
@@ -76,7 +92,17 @@ def ledger_status(reader: Reader, proxy: Recording) -> views.LedgerStatus:
         state, message = "degraded", f"{lost}: totals are too low. Look at farebox verify."
     elif not health.complete:
         state, message = "degraded", "Part of a journal could not be read. Look at farebox verify."
-    elif health.journal_bytes_pending and not health.running:
+    elif found.pending.late and health.running:
+        state = "degraded"
+        why = f" ({found.ledger_trouble})" if found.ledger_trouble else ""
+        message = (
+            f"{found.pending.calls} recorded calls are not in the ledger yet{why}: totals are too low. "
+            "Look at farebox status."
+        )
+    elif found.ledger_trouble is not None:
+        state = "degraded"
+        message = f"{found.ledger_trouble[:1].upper()}{found.ledger_trouble[1:]}. Look at farebox status."
+    elif found.pending.late:
         state, message = "behind", "Calls are recorded and wait for the ledger process to be priced."
     elif last_seq == 0:
         state, message = "empty", "No call has been recorded yet."

@@ -18,8 +18,22 @@ Text = str
 """A whole number or a decimal as text."""
 
 
+class Coverage(msgspec.Struct, kw_only=True):
+    """What sums do not cover besides calls without a price. Filters do not narrow it."""
+
+    complete: bool
+    """Nothing is known to be missing."""
+    pending_calls: int
+    """Calls that have been recorded and are in no sum yet."""
+    words: list[str]
+    """What is missing, a sentence each."""
+
+
 class Sums(msgspec.Struct, kw_only=True):
-    """Sums over some calls. The cost is a lower bound while `unpriced_calls` is not zero."""
+    """Sums over some calls. The cost is a lower bound while `complete` is false."""
+
+    complete: bool
+    """Every call has a price and none is known to be missing."""
 
     calls: int
     errors: int
@@ -38,8 +52,9 @@ class Sums(msgspec.Struct, kw_only=True):
     """Share of calls whose cost is known, one decimal, rounded down: `99.9` is not all."""
 
 
-def sums(measures: Measures) -> Sums:
+def sums(measures: Measures, covered: Coverage) -> Sums:
     return Sums(
+        complete=covered.complete and measures.unpriced_calls == 0,
         calls=measures.calls,
         errors=measures.errors,
         unpriced_calls=measures.unpriced_calls,
@@ -107,6 +122,7 @@ class Summary(msgspec.Struct, kw_only=True):
     previous: Period | None
     cost_change_percent: Text | None
     calls_change_percent: Text | None
+    coverage: Coverage
     now: Now
 
 
@@ -126,6 +142,7 @@ class Breakdown(msgspec.Struct, kw_only=True):
     groups: list[BreakdownRow]
     rest: Sums | None
     total: Sums
+    coverage: Coverage
 
 
 class Line(msgspec.Struct, kw_only=True):
@@ -153,6 +170,7 @@ class Series(msgspec.Struct, kw_only=True):
     """The lines add up to `total`, bucket by bucket."""
     total: Line
     unpriced_calls: list[int]
+    coverage: Coverage
 
 
 class CallBrief(msgspec.Struct, kw_only=True):
@@ -399,6 +417,20 @@ class Hint(msgspec.Struct, kw_only=True):
     command: str
 
 
+class Unmetered(msgspec.Struct, kw_only=True):
+    """A program whose connections to a provider's host were tunnelled: its calls are in no sum."""
+
+    host: str
+    program: str
+    """Program and script, or what it calls itself; empty where nobody knows."""
+    reason: str
+    message: str
+    connections: int
+    last_at: str
+    retry_at: str | None
+    """When interception is tried again by itself."""
+
+
 class Status(msgspec.Struct, kw_only=True):
     """`GET /api/v1/status`."""
 
@@ -410,4 +442,5 @@ class Status(msgspec.Struct, kw_only=True):
     processes: list[Process]
     proxy_url: str | None
     ledger: LedgerStatus
+    unmetered: list[Unmetered]
     hints: list[Hint]

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from farebox.catalog.shape import Said, Vendor
+from farebox.wire.keys import without_keys
 
 OWN_PREFIX = "x-farebox-"
 VALUE_MAX = 256
@@ -40,9 +41,10 @@ class Found:
     def note(self, name: str, value: Any, source: str) -> None:
         if isinstance(value, bool) or not isinstance(value, str | int):
             return
-        text = str(value).strip()[:VALUE_MAX] if isinstance(value, str) else str(value)[:VALUE_MAX]
+        text = without_keys(str(value).strip())[:VALUE_MAX]
         if not text or name in self.attribution:
             return
+        name, source = without_keys(name), without_keys(source)
         if name.startswith("tag."):
             if self._tags >= TAGS_MAX:
                 return

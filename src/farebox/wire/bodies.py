@@ -323,3 +323,13 @@ class Events:
     def ended(self, plan: Plan) -> bool:
         terminal = plan.terminal
         return terminal is None or self._terminal or terminal.search(self._scanner.tail) is not None
+
+    def said_all(self, plan: Plan) -> bool:
+        """Return whether the stream's last event has come, or, where it has none, its end and its usage."""
+        if plan.last_event is None and not plan.last_payloads:
+            self.read_all()
+            return plan.terminal is not None and self.ended(plan) and self._gathering.usage is not None
+        payload = self._scanner.last_payload()
+        if payload in plan.last_payloads:
+            return True
+        return plan.last_event is not None and plan.last_event.search(payload) is not None

@@ -13,10 +13,11 @@ from typing import Any, cast
 
 import msgspec
 
+from farebox.catalog import UsageShapes
 from farebox.wire.codes import shown_code
 from farebox.wire.facts import Completeness, Extraction, Part, Quantity
 from farebox.wire.paths import Getter, getter
-from farebox.wire.plan import INPUTS, OUTPUTS, Counting, Plan
+from farebox.wire.plan import INPUTS, OUTPUTS, Counting, Plan, plan_for
 from farebox.wire.quantities import Oddities, count
 from farebox.wire.reading import Document, encode_any
 
@@ -101,6 +102,26 @@ class Gathering:
         return self.response_id is not None and self.response_model is not None
 
 
+class ShapedGathering(Gathering):
+    """What is learnt of a route that no list has: its first usage object tells how it is read."""
+
+    is_shaped = False
+
+    def __init__(self, plan: Plan, shapes: UsageShapes) -> None:
+        super().__init__(plan)
+        self._shapes = shapes
+
+    def add(self, document: Document) -> None:
+        """Merge one document in, by the format of the first usage object."""
+        if document.usage is not None and not self.is_shaped:
+            form = self._shapes.format_of(document.usage)
+            if form is None:
+                document.usage = None
+            else:
+                self.plan, self.is_shaped = plan_for(form), True
+        super().add(document)
+
+
 def _merge(into: dict[str, Any], new: dict[str, Any], depth: int) -> None:
     for key, value in new.items():
         if value is None:
@@ -180,8 +201,8 @@ def extraction(
     lacks = _lacks(plan, parts, said=usage is not None, streamed=streamed) if completeness != "final" else ()
     billable, because = True, None
     # A stream that says "in progress" and breaks off has been served all the same.
-    for read, values, why in () if streamed else plan.not_billable:
-        if str(read(view)) in values:
+    for read, values, why, needs_none in () if streamed else plan.not_billable:
+        if _stands(read(view), values) and not (needs_none and usage is not None):
             billable, because = False, why
             if completeness == "none":
                 reason = why
@@ -201,6 +222,13 @@ def extraction(
         flags=tuple(oddities.flags),
         lacks=lacks if billable else (),
     )
+
+
+def _stands(value: Any, values: frozenset[str]) -> bool:
+    """Return whether a state is one of `values`: `*` is any, `null` none at all."""
+    if value is None:
+        return "null" in values
+    return "*" in values or str(value) in values
 
 
 def _lacks(plan: Plan, parts: list[Part], *, said: bool, streamed: bool) -> tuple[str, ...]:

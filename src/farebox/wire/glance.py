@@ -69,7 +69,10 @@ class Glance:
         self._keys: list[str] = [place, "error"]
         self._ids = tuple(self._top(path) for path in form.id)
         self._models = tuple(self._top(path) for path in form.model)
-        self._idle = tuple((self._top(rule.at), frozenset(rule.values)) for rule in form.not_billable)
+        idle = [rule for rule in form.not_billable if not rule.without_usage]  # there is usage here
+        if any(not {"*", "null"}.isdisjoint(rule.values) for rule in idle):
+            raise _Unfit
+        self._idle = tuple((self._top(rule.at), frozenset(rule.values)) for rule in idle)
         self._facts = tuple(
             (name, tuple(option for option in map(self._option, paths) if option is not None))
             for name, paths in form.facts.items()
@@ -374,8 +377,7 @@ def everyday_for(endpoint: Endpoint, path: str, query: str, headers: Headers) ->
     if glance is None:
         return None
     path = path.partition("?")[0]
-    pattern = endpoint.pattern
-    values = endpoint.path_values(path) if pattern is not None and pattern.groups else {}
+    values = endpoint.path_values(path) if endpoint.has_values else {}
     return Everyday(glance, endpoint, path, values, headers)
 
 

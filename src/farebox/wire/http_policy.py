@@ -175,6 +175,15 @@ def head_limit(head: bytes) -> Refusal | None:
     return None
 
 
+def lines_limit(head: bytes, headers: int) -> Refusal | None:
+    """Judge the longest line and the number of headers of a complete head."""
+    if len(head) > LINE_BYTES_MAX and _LONG_LINE.search(head):
+        return Refusal(431, "line_too_long", f"A header line is over {LINE_BYTES_MAX} bytes.")
+    if headers > HEADERS_MAX:
+        return Refusal(431, "too_many_headers", f"More than {HEADERS_MAX} headers.")
+    return None
+
+
 def starts_like_a_head(data: bytes | bytearray) -> bool:
     """Say early whether unfinished bytes can still become an acceptable head.
 
@@ -205,10 +214,9 @@ def judge_request(
         return Refusal(405, "method", "This method is not forwarded.")
     if method != parsed_method:
         return malformed("its method can be read in two ways")
-    if len(head) > LINE_BYTES_MAX and _LONG_LINE.search(head):
-        return Refusal(431, "line_too_long", f"A header line is over {LINE_BYTES_MAX} bytes.")
-    if len(headers) > HEADERS_MAX:
-        return Refusal(431, "too_many_headers", f"More than {HEADERS_MAX} headers.")
+    too_large = lines_limit(head, len(headers))
+    if too_large is not None:
+        return too_large
     request = RequestHead(method, lines, headers)
     request.version_1_0 = request.close = version == b"HTTP/1.0"
 

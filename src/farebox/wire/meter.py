@@ -14,10 +14,10 @@ import msgspec
 from farebox.catalog import Endpoint
 from farebox.catalog.shape import UsageFormat
 from farebox.wire.answers import Answers, gathering_for
-from farebox.wire.binary import GrpcBody, GrpcRequest
+from farebox.wire.binary import EventStreamBody, GrpcBody, GrpcRequest
 from farebox.wire.bodies import Body, Events, Ignored, Json, Unknown
 from farebox.wire.decoding import DecodeError, Decoder, supported
-from farebox.wire.extract import Context, Gathering, extraction
+from farebox.wire.extract import Context, Gathering, ShapedGathering, extraction
 from farebox.wire.facts import Completeness, Extraction, Part
 from farebox.wire.glance import glance_for
 from farebox.wire.plan import Plan, plan_for
@@ -25,6 +25,8 @@ from farebox.wire.request import RequestFacts, RequestReader, facts, plain_facts
 from farebox.wire.sample import Sample, Side, Unmeasured, beginning
 
 _HEADER_MAX = 256
+_PAGES = (b"text/html", b"text/css", b"text/javascript", b"application/javascript", b"application/xhtml")
+"""Content types of pages, which are for browsers."""
 _PIECES_MAX = 4096
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -92,8 +94,8 @@ class Meter:
         if "?" in path:
             path = path.partition("?")[0]
         try:
-            pattern, form = endpoint.pattern, endpoint.format
-            if pattern is not None and pattern.groups:
+            form = endpoint.format
+            if endpoint.has_values:
                 self._path_values = endpoint.path_values(path)
             if first and self._reader is None and not (form is not None and form.request):
                 said = plain_facts(first, self._headers, path)
@@ -209,6 +211,9 @@ class Meter:
             return Ignored()
         if form.each is not None or form.protobuf is not None:
             return self._begin_unusual(plan_for(form))
+        if self._endpoint.unlisted is not None:
+            self._gathering = ShapedGathering(plan_for(form), self._endpoint.unlisted)
+            return Unknown(self._gathering, self._content_type)
         gathering = self._gathering = Gathering(plan_for(form))
         return Unknown(gathering, self._content_type)
 
@@ -265,6 +270,21 @@ class Meter:
         """Return what is known so far, for a PARTIAL record."""
         return self._result("snapshot")
 
+    def said_all(self) -> bool:
+        """Return whether a stream has sent its last event: only its framing can be unfinished."""
+        try:
+            self._look()
+            body, gathering = self._body, self._gathering
+            if body is None or gathering is None or not body.streamed or self._status >= 400:
+                return False
+            body.flush()
+            if type(body) is Events:
+                return body.said_all(gathering.plan)
+            return type(body) is EventStreamBody and body.ended(gathering.plan)
+        except Exception as error:
+            self._fail(error)
+            return False
+
     def finish(self, outcome: str) -> Extraction:
         """Return the result of the exchange; `outcome` as in `journal.records.Outcome`."""
         body = self._body
@@ -285,7 +305,7 @@ class Meter:
             for pattern, form in endpoint.by_model:
                 if pattern.match(model):
                     return form
-        return endpoint.format
+        return endpoint.format if endpoint.unlisted is None else endpoint.unlisted.any
 
     def _result(self, outcome: str) -> Extraction:
         try:
@@ -300,6 +320,7 @@ class Meter:
             self._status >= 400
             or endpoint.free is not None
             or endpoint.by_model
+            or endpoint.unlisted is not None
             or self._problem is not None
             or gathering is None
             or not pieces
@@ -327,6 +348,7 @@ class Meter:
             or self._status >= 400
             or endpoint.free is not None
             or endpoint.by_model
+            or endpoint.unlisted is not None
             or self._problem is not None
             or body.problem is not None
             or gathering is None
@@ -373,8 +395,36 @@ class Meter:
             return self._empty(endpoint.free, billable=False)
         if form is None:
             return self._empty("endpoint_not_metered")
+        if endpoint.unlisted is not None:
+            return self._unlisted(outcome, form, body)
         measured = self._measured(outcome, form, body)
         return measured if endpoint.free is None else _free(measured, endpoint.free, form)
+
+    def _unlisted(self, outcome: str, form: UsageFormat, body: Body | None) -> Extraction:
+        """Return what a route that no list has came to, by its response.
+
+        What a `GET` fetches has been ordered by another call, so it is charged only where it states
+        usage and an id: by the id it is charged once, however often it is fetched.
+        """
+        gathering = self._gathering
+        if type(gathering) is ShapedGathering and gathering.is_shaped:
+            fetched = self._endpoint.reads and gathering.response_id is None
+            measured = self._measured(outcome, gathering.plan.format, body)
+            if not fetched and any(part.quantities for part in measured.parts):
+                return measured
+        elif not self._may_be_a_models():
+            return self._empty("management", billable=False)
+        return self._empty("endpoint_not_metered")
+
+    def _may_be_a_models(self) -> bool:
+        """Return whether a response without usage can be what a model made."""
+        if self._body is not None and self._body.streamed:
+            return True
+        if self._endpoint.reads or (300 <= self._status < 400 or self._status in (204, 205)):
+            return False
+        if self._body is None and self._status == 200:
+            return False  # nothing came back; with 202 a job may have begun
+        return not self._content_type.lower().startswith(_PAGES)
 
     def _measured(self, outcome: str, form: UsageFormat, body: Body | None) -> Extraction:
         gathering = self._gathering

@@ -29,6 +29,11 @@ class Plan:
         self.watching = tuple(pattern for pattern in (self.watch, self.watch_values) if pattern is not None)
         self.mark = mark_of(form)
         self.terminal = ends(form.terminal)
+        lasts = tuple(text for text in form.terminal if not text.endswith("=*"))
+        self.last_event = ends(tuple(text for text in lasts if not text.startswith("[")))
+        """What the very last event says; a reason for the end (`finish_reason=*`) may come before it."""
+        self.last_payloads = frozenset(text.encode() for text in lasts if text.startswith("["))
+        """What the very last event is (`[DONE]`)."""
         self.usage_with_content = form.mixed or self.reader.usage_in_body
         """The usage object holds what must not be stored."""
         self.id = tuple(getter(path) for path in form.id)
@@ -37,7 +42,8 @@ class Plan:
         self.counts = tuple(Counting(rule) for rule in form.counts)
         self.facts = tuple((name, tuple(getter(path) for path in at)) for name, at in form.facts.items())
         self.not_billable = tuple(
-            (getter(rule.at), frozenset(rule.values), rule.because) for rule in form.not_billable
+            (getter(rule.at), frozenset(rule.values), rule.because, rule.without_usage)
+            for rule in form.not_billable
         )
         self.cost = Stating(form.cost) if form.cost is not None else None
         self.estimates = _estimates(form)

@@ -49,6 +49,10 @@ class SessionMeter:
         self._settings: dict[str, Any] = {}
         self._id: str | None = None
         self._model: str | None = None
+        """The session's model, as the provider states it."""
+        self._asked_model: str | None = None
+        """The model that a message of the client's asked for last."""
+        self._turn_model: str | None = None
         self._error: str | None = None
         self._empty: str | None = None
         self._without_usage = 0
@@ -111,6 +115,7 @@ class SessionMeter:
         parts, self._parts = self._parts, Parts()
         without_usage, self._without_usage = self._without_usage, 0
         identity, self._turn_id = self._turn_id, None
+        served, self._turn_model = self._turn_model, None
         error, self._error = self._error, None
         prefixes = self._endpoint.model_prefixes
         reason = unfinished or ("turn_without_usage" if without_usage else None)
@@ -118,8 +123,8 @@ class SessionMeter:
             completeness="final" if reason is None else "partial",
             reason=reason,
             streamed=True,
-            request_model=_bare(self._facts.request_model or self._model, prefixes),
-            response_model=_bare(self._model, prefixes),
+            request_model=_bare(self._request_model, prefixes),
+            response_model=_bare(served or self._model, prefixes),
             response_id=identity,
             error_code=error,
         )
@@ -157,7 +162,7 @@ class SessionMeter:
                     break
         for pattern in (plan.watch, plan.watch_values):
             if pattern is not None and pattern.search(data):
-                self._take_settings(plan, data)
+                self._take_settings(plan, data, sent)
                 break
 
     def _take_turn(self, turn: _TurnPlan, data: bytes) -> bool:
@@ -177,10 +182,12 @@ class SessionMeter:
             else:
                 self.turn_ended = turn.ends
                 self._turn_id = one.response_id
+                self._turn_model = one.response_model
             return True
         self.charged = True
         self.turn_ended = turn.ends
         self._turn_id = one.response_id if turn.ends else self._turn_id or one.response_id
+        self._turn_model = one.response_model or self._turn_model
         context = Context(
             provider=self._provider(),
             request_model=_bare(
@@ -193,7 +200,7 @@ class SessionMeter:
         self._parts.add(measured, turn.kind, one.response_id)
         return True
 
-    def _take_settings(self, plan: Plan, data: bytes) -> None:
+    def _take_settings(self, plan: Plan, data: bytes, sent: bool) -> None:
         """Remember what a message says about the session: models, id, an error."""
         text = prune(data, frozenset(plan.reader.keys)) if len(data) > _SMALL_BYTES else data
         fields = plan.reader.read(text).fields
@@ -201,7 +208,10 @@ class SessionMeter:
         for read in plan.model:
             model = read(fields)
             if isinstance(model, str) and model:
-                self._model = model[:256]
+                if sent:
+                    self._asked_model = model[:256]
+                else:
+                    self._model = model[:256]
                 break
         for read in plan.id:
             found = read(fields)
@@ -217,12 +227,16 @@ class SessionMeter:
 
     def _model_of(self, turn: _TurnPlan) -> str | None:
         if not turn.models:
-            return self._model
+            return self._model or self._asked_model
         for read in turn.models:
             model = read(self._settings)
             if isinstance(model, str) and model:
                 return model[:256]
         return None
+
+    @property
+    def _request_model(self) -> str | None:
+        return self._facts.request_model or self._asked_model or self._model
 
     def _provider(self) -> str:
         prices = self._endpoint.prices_id
@@ -260,8 +274,8 @@ class SessionMeter:
             completeness=completeness,
             reason=reason,
             streamed=True,
-            request_model=_bare(self._facts.request_model or self._model, prefixes),
-            response_model=_bare(self._model, prefixes),
+            request_model=_bare(self._request_model, prefixes),
+            response_model=_bare(self._turn_model or self._model, prefixes),
             response_id=self._id,
             error_code=self._error,
         )
@@ -269,7 +283,7 @@ class SessionMeter:
     def _add_seconds(self, open_seconds: Decimal) -> None:
         part = Part(
             provider=self._provider(),
-            request_model=self._facts.request_model or self._model,
+            request_model=self._request_model,
             response_model=self._model,
             quantities={"session_seconds": open_seconds},
         )

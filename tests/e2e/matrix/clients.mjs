@@ -42,6 +42,19 @@ const clients = {
     for await (const chunk of stream) process.stdout.write(chunk.choices[0].delta.content ?? "");
     console.log((await client.responses.create({ model: "gpt-4o", input: "hi" })).output_text);
   },
+  async openai_realtime() {
+    const { OpenAIRealtimeWS } = await import("openai/realtime/ws");
+    const connection = new OpenAIRealtimeWS({ model: "gpt-realtime" });
+    await new Promise((resolve, reject) => {
+      connection.on("error", reject);
+      connection.on("event", (event) => {
+        console.log(event.type);
+        if (event.type === "session.created") connection.send({ type: "response.create" });
+        if (event.type === "response.done") resolve();
+      });
+    });
+    connection.close();
+  },
   async anthropic() {
     const { default: Anthropic } = await import("@anthropic-ai/sdk");
     const client = new Anthropic();

@@ -48,6 +48,18 @@ def openai_own_url() -> None:
         print(chunk.choices[0].delta.content or "", end="")
 
 
+def openai_realtime() -> None:
+    """Makes `wss://` of whatever base URL it has."""
+    from openai import OpenAI
+
+    with OpenAI().realtime.connect(model="gpt-realtime") as connection:
+        connection.response.create()
+        for event in connection:
+            print(event.type)
+            if event.type == "response.done":
+                break
+
+
 def anthropic() -> None:
     from anthropic import Anthropic
 

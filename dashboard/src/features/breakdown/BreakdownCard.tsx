@@ -104,7 +104,7 @@ function Row({ label, mono = false, sums, color, length, share }: RowProps): Rea
           {sums.unpriced_calls === sums.calls ? (
             <Money pico={null} />
           ) : (
-            <Money pico={sums.cost_pico} atLeast={sums.unpriced_calls > 0} />
+            <Money pico={sums.cost_pico} atLeast={!sums.complete} />
           )}
         </span>
         <span className="w-9 text-right text-[12px] text-faint">{shareText(share, sums.cost_pico)}</span>

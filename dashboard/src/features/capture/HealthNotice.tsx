@@ -25,5 +25,6 @@ function trouble(status: Status): string | null {
   if (ledger.last_seq > 0 && status.proxy_url === null) {
     return "The proxy is not running, so new calls are not metered. Type farebox up.";
   }
-  return null;
+  const unseen = status.unmetered.find((entry) => entry.reason !== "excepted");
+  return unseen?.message ?? null;
 }

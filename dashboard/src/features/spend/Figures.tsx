@@ -43,7 +43,7 @@ export function Figures({ search, showUnpriced }: FiguresProps): ReactElement {
             data-testid="spend"
             className="text-[40px] sm:text-[44px] leading-none font-semibold tracking-[-0.035em]"
           >
-            <Money pico={sums.cost_pico} atLeast={sums.unpriced_calls > 0} />
+            <Money pico={sums.cost_pico} atLeast={!sums.complete} />
           </span>
           <CoverageChip sums={sums} onClick={showUnpriced} />
         </p>
@@ -93,7 +93,7 @@ function Figure({ label, sums, note, suffix }: FigureProps): ReactElement {
     <div className="min-w-0">
       <p className="label">{label}</p>
       <p className="mt-1 text-[22px] leading-[44px] sm:text-[26px] font-semibold tracking-[-0.02em]">
-        <Money pico={sums.cost_pico} atLeast={sums.unpriced_calls > 0} />
+        <Money pico={sums.cost_pico} atLeast={!sums.complete} />
         {suffix ? (
           <span className="ml-0.5 align-baseline text-[15px] leading-none font-normal text-soft">
             {suffix}

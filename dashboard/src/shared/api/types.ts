@@ -8,6 +8,7 @@ export interface Breakdown {
   groups: BreakdownRow[];
   rest: Sums | null;
   total: Sums;
+  coverage: Coverage;
 }
 
 /** One value of the dimensions asked for; None is what carried none. */
@@ -54,6 +55,13 @@ export interface Calls {
   calls: CallBrief[];
   next_before: number | null;
   last_seq: number;
+}
+
+/** What sums do not cover besides calls without a price. Filters do not narrow it. */
+export interface Coverage {
+  complete: boolean;
+  pending_calls: number;
+  words: string[];
 }
 
 /** What every refused or failed request answers. */
@@ -203,6 +211,7 @@ export interface Series {
   lines: Line[];
   total: Line;
   unpriced_calls: number[];
+  coverage: Coverage;
 }
 
 /** A half-open span of time; `since` is None where it reaches to the beginning. */
@@ -222,6 +231,7 @@ export interface Status {
   processes: Process[];
   proxy_url: string | null;
   ledger: LedgerStatus;
+  unmetered: Unmetered[];
   hints: Hint[];
 }
 
@@ -232,11 +242,13 @@ export interface Summary {
   previous: Period | null;
   cost_change_percent: string | null;
   calls_change_percent: string | null;
+  coverage: Coverage;
   now: Now;
 }
 
-/** Sums over some calls. The cost is a lower bound while `unpriced_calls` is not zero. */
+/** Sums over some calls. The cost is a lower bound while `complete` is false. */
 export interface Sums {
+  complete: boolean;
   calls: number;
   errors: number;
   unpriced_calls: number;
@@ -251,4 +263,15 @@ export interface Sums {
   output_tokens: number;
   reasoning_output_tokens: number;
   priced_percent: string;
+}
+
+/** A program whose connections to a provider's host were tunnelled: its calls are in no sum. */
+export interface Unmetered {
+  host: string;
+  program: string;
+  reason: string;
+  message: string;
+  connections: number;
+  last_at: string;
+  retry_at: string | null;
 }

@@ -13,7 +13,7 @@ export function Money({ pico, atLeast = false }: MoneyProps): ReactElement {
   if (pico === null) return <span title="No price is known for this">–</span>;
   const exact = exactMoney(pico);
   return (
-    <span title={atLeast ? `At least ${exact}: some calls have no price yet` : exact}>
+    <span title={atLeast ? `At least ${exact}: some calls have no price yet, or are missing` : exact}>
       {atLeast ? <span className="mr-[0.12em] text-[0.72em] font-normal text-faint">≥</span> : null}
       {formatMoney(pico)}
     </span>

@@ -16,6 +16,7 @@ from farebox.clock import iso, now_ns
 from farebox.errors import PriceFileError, UsageError
 from farebox.pricing.batches import Batch, normalised, read_batch, suspicion
 from farebox.pricing.price_folder import entries_of, folder_of, write_prices
+from farebox.program import command
 
 if TYPE_CHECKING:
     from farebox.home import Home
@@ -54,7 +55,8 @@ def set_price(
     if markup is not None:
         entry["markup"] = markup
     if not rates and markup is None:
-        raise UsageError("no rate; as in: farebox prices set my-model input=2.50 output=10 --per 1m")
+        example = command("prices set my-model input=2.50 output=10 --per 1m")
+        raise UsageError(f"name at least one rate, for example: {example}")
     path = folder_of(home.path) / "set.yaml"
     entries = entries_of(path)
     same = [
@@ -98,7 +100,8 @@ def import_file(
         say(f"{clean(file)}: {doubt.why}")
         for example in doubt.examples:
             say(f"  {clean(example)}")
-        say(f"nothing was changed. If it is right: farebox prices import {clean(file)} --accept")
+        typed = command(f"prices import {clean(file)} --accept")
+        say(f"nothing was changed. If it is right: {typed}")
         return DATA
     path = folder_of(home.path) / f"import-{name}.yaml"
     known = entries_of(path)

@@ -19,6 +19,7 @@ from farebox.errors import Finding, FindingsError, UsageError
 from farebox.money import usd_text
 from farebox.pricing import check_pricing, load_book
 from farebox.pricing.comparing import moved
+from farebox.program import command
 
 if TYPE_CHECKING:
     from farebox.ledger.reader import LedgerReader
@@ -83,7 +84,7 @@ def check(
     from farebox.config import load_config
 
     chosen = place or Place()
-    home = chosen.state()
+    home = chosen.state_to_read()
     percent = _percent(threshold)
     answer = CheckAnswer(findings=[], gaps=[], disagreements=[], drift=[])
     try:
@@ -192,7 +193,7 @@ def render(answer: CheckAnswer) -> str:
         named = clean(f"{gap.provider}/{gap.model}")
         lines.append(f"{paint('!', YELLOW)} no price for {named}: {count(gap.calls, 'call')} unpriced")
     if answer.gaps:
-        lines.append("  See: farebox prices unpriced")
+        lines.append(f"  See: {command('prices unpriced')}")
     if answer.disagreements:
         columns = [Column("model", width_max=70), Column("unit"), Column("in force"), Column("also given")]
         cells = [

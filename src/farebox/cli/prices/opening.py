@@ -18,6 +18,6 @@ def open_book(place: Place) -> tuple[Home, PriceBook]:
     Raises:
         FindingsError: With everything that is wrong with the configuration and the price files.
     """
-    home = place.state()
+    home = place.state_to_read()
     config = place.configuration(home)
     return home, load_book(config.pricing, home.cache, contracts=config.contracts, state=home.path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from decimal import Decimal
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Annotated
 
@@ -17,8 +19,10 @@ from farebox.cli.prices.opening import open_book
 from farebox.cli.screen import BOLD, Column, clean, paint, table
 from farebox.errors import PriceNotFoundError
 from farebox.pricing.book import PriceBook, PriceLine
+from farebox.program import command
 
 MILLION = 1_000_000
+CLOSE_MAX = 3
 
 
 class PricesAnswer(msgspec.Struct, kw_only=True):
@@ -73,10 +77,10 @@ def list_prices(
         answers.print_json(PricesAnswer(model=pattern, prices=lines))
     else:
         columns = [
-            Column("model", width_max=70),
-            Column("unit"),
+            Column("model", width_max=70, width_min=16),
+            Column("unit", width_min=12),
             Column("US dollars", right=True),
-            Column("when", drop=2),
+            Column("when", width_min=12),
             Column("valid from", drop=3),
             Column("source", drop=1),
         ]
@@ -113,11 +117,26 @@ def find(book: PriceBook, provider: str | None, model: str, at_ns: int | None) -
         if first in book.providers():
             lines = book.find(first, rest, at_ns)
     if not lines:
+        near = close_models(book, provider, model)
+        meant = f" Did you mean {', '.join(near)}?" if near else ""
+        typed = command(f"prices set {shlex.quote(clean(model))} input=2.50 output=10")
         raise PriceNotFoundError(
-            f"no price for {clean(model)!r}; calls with it are recorded as unpriced. "
-            f"Set one:  farebox prices set {clean(model)} input=2.50 output=10"
+            f"no price is known for {clean(model)!r}.{meant} Calls with it are recorded as unpriced. "
+            f"Set a price:  {typed}"
         )
     return lines
+
+
+def close_models(book: PriceBook, provider: str | None, model: str) -> list[str]:
+    """Return the models with a price whose names are most like `model`, the likeliest first."""
+    written = model.strip().lower()
+    prefix, slash, rest = written.partition("/")
+    if provider is None and slash and prefix in book.providers():
+        return [f"{prefix}/{name}" for name in close_models(book, prefix, rest)]
+    names = [provider] if provider is not None else book.providers()
+    known = [model for name in names for model in book.models(name)]
+    known += [line.model.lower() for line in book.user_lines()]
+    return [clean(name) for name in get_close_matches(written, set(known), n=CLOSE_MAX, cutoff=0.6)]
 
 
 def render(lines: list[PriceLine]) -> str:
@@ -128,7 +147,7 @@ def render(lines: list[PriceLine]) -> str:
         columns = [
             Column("unit"),
             Column("US dollars", right=True),
-            Column("when", drop=1),
+            Column("when", width_min=24),
             Column("valid from", drop=2),
             Column("source", drop=3, width_max=60),
             Column("price id", drop=4, width_max=90),
@@ -146,7 +165,7 @@ def _cells(line: PriceLine) -> list[str]:
         line.unit,
         quoted(line.unit_price_usd),
         ", ".join(conditions) or "always",
-        line.effective_from or "since ever",
+        line.effective_from or "the beginning",
         _origin(line),
         line.price_id,
     ]

@@ -15,6 +15,7 @@ from farebox.cli.prices.opening import open_book
 from farebox.cli.screen import Column, clean, count, table
 from farebox.money import display_usd
 from farebox.pricing.quotation import instant_ns
+from farebox.program import command
 from farebox.wire.facts import Part
 
 if TYPE_CHECKING:
@@ -150,9 +151,10 @@ def render(models: list[Unpriced]) -> str:
         first = open_ones[0]
         rates = " ".join(f"{_asked(unit)}=…" for unit in first.missing) or "input=… output=…"
         named = clean(f"{first.provider}/{first.model}")
-        lines.append(f"Set one:  farebox prices set {named} {rates} --from {first.first_at[:10]}")
+        typed = command(f"prices set {named} {rates} --from {first.first_at[:10]}")
+        lines.append(f"Set one:  {typed}")
     if any(each.priceable_calls for each in models):
-        lines.append("Show them:  farebox rerate     Correct them:  farebox rerate --apply")
+        lines.append(f"Show them:  {command('rerate')}     Correct them:  {command('rerate --apply')}")
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ from farebox.cli.screen import Column, clean, count, table
 from farebox.clock import iso, now_ns
 from farebox.errors import Finding, PriceFileError, UsageError
 from farebox.pricing.comparing import Change, Comparison, compared
+from farebox.program import command
 
 if TYPE_CHECKING:
     from farebox.pricing.book import PriceBook
@@ -76,7 +77,7 @@ def update(
     if refused:
         for doubt in doubts:
             say(doubt)
-        say("nothing was changed. If it is right: farebox prices update … --acknowledge")
+        say(f"nothing was changed. If it is right: {command('prices update … --acknowledge')}")
         return DATA
     return OK
 
@@ -157,7 +158,7 @@ def _cells(change: Change) -> list[str]:
         "–" if change.before_usd is None else quoted(change.before_usd),
         "–" if change.after_usd is None else quoted(change.after_usd),
         ", ".join(f"{key} {value}" for key, value in change.when.items()) or "always",
-        (change.effective_from or "since ever") + (" (observed)" if change.observed else ""),
+        (change.effective_from or "the beginning") + (" (observed)" if change.observed else ""),
     ]
 
 

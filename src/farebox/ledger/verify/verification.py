@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from farebox.errors import LedgerError
+from farebox.errors import LedgerDamagedError, LedgerError
 from farebox.home import Home
 from farebox.journal.format import HEADER_BYTES, decode_record, segment_name, segment_seed
 from farebox.journal.reader import Position
@@ -77,7 +77,7 @@ def verify(home: Home, checkpoint: str | None = None) -> Report:
     kept = Checkpoint.parse(checkpoint) if checkpoint else None
     try:
         connection = open_reader(home)
-    except apsw.Error as error:
+    except LedgerDamagedError as error:
         return Report(problems=[Problem(what="file", detail=str(error))])
     if connection is None:
         missing = Problem(what="checkpoint", detail="there is no ledger, so none that contains it")

@@ -206,7 +206,9 @@ class Stream:
     def client_reset(self, code: int) -> None:
         """The client has cancelled: so do we, with its own reason."""
         self.drop_upstream(code)
-        if not self.ended:
+        if not self.ended and self.down is not None and not self.down.size and self.meter.said_all():
+            self.record("completed", self.error_class())
+        elif not self.ended:
             self.record("client_disconnected", "client_disconnected")
         self.leave()
 

@@ -157,6 +157,12 @@ class EventScanner:
         self._looking = False
         return position
 
+    def last_payload(self) -> bytes:
+        """Return the payload of the last complete event."""
+        separator = self._separator
+        event = self.tail.removesuffix(separator).rpartition(separator)[2]
+        return self._payload(event) if self._sse else event.strip()
+
     def event(self, event: bytes) -> bool:
         """Hand an event's payload on; return whether it had any."""
         payload = self._payload(event) if self._sse else event.strip()

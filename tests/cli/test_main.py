@@ -1,0 +1,47 @@
+"""The words people try first."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from farebox import __version__
+from farebox.cli.app import as_help_flag
+from farebox.cli.main import main
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["farebox", *arguments])
+    return main()
+
+
+@pytest.mark.parametrize("word", ["--version", "-v", "-V", "version"])
+def test_the_version_is_said_however_it_is_asked_for(
+    word: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, word) == 0
+    assert capsys.readouterr().out == f"farebox {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [("help",), ("--help",), ("-h",)])
+def test_help_lists_the_commands(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *words) == 0
+    assert "Show what was spent today." in capsys.readouterr().out
+
+
+def test_help_with_a_command_is_that_commands_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "help", "prices", "show") == 0
+    assert "prices show" in capsys.readouterr().out
+    assert as_help_flag(["run", "help"]) == ["run", "help"]
+
+
+def test_a_wrong_word_suggests_the_right_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "hlep") == 64
+    assert 'did you mean "help"?' in capsys.readouterr().err
