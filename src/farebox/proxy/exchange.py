@@ -34,7 +34,6 @@ _KEPT = 16 * 1024
 """Bytes of a request that may be kept until its answer comes."""
 _JOINED = 256 * 1024
 """Bytes of a held request that are still joined for one write."""
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def begin(proxy: Proxy, client: ClientConnection, request: RequestHead) -> Prepared | None:
@@ -49,6 +48,8 @@ def begin(proxy: Proxy, client: ClientConnection, request: RequestHead) -> Prepa
 
 class Exchange(Between):
     """One HTTP attempt, from its accepted head to its DONE record."""
+
+    survives_half_close = True
 
     # What most exchanges never change.
     outgoing: Outgoing | None = None
@@ -75,6 +76,8 @@ class Exchange(Between):
     """Whether the client's connection can serve another request after the answer."""
     replay: bytes | None = None
     """The request as sent, while a second try would be safe."""
+    sent = False
+    """Something of it has gone upstream."""
     answered = False
     """The client has been sent the answer's head."""
     ended = False
@@ -121,12 +124,11 @@ class Exchange(Between):
                 self.body = body
                 self.forward_whole(body)
                 return
-        self.outgoing = outgoing = Outgoing(prepared, length, self.listen(), proxy.limits)
+        waits = prepared.request.expects_continue and (length is None or len(body) < length)
+        self.outgoing = outgoing = Outgoing(prepared, length, self.listen(), proxy.limits, waits=waits)
         if outgoing.complete:
             self.request_complete = True
             self.facts = outgoing.facts
-        if prepared.request.expects_continue and not outgoing.complete:
-            client.write(_CONTINUE)
         if not outgoing.held:
             self.forward(outgoing)
 
@@ -202,6 +204,7 @@ class Exchange(Between):
             connection.leave(reusable=True)
             return
         self.upstream = connection
+        self.sent = True
         connection.exchange = self
         data = b""
         if self.replay is not None:
@@ -360,7 +363,9 @@ class Exchange(Between):
         self.client.finish(data, keep=complete and self.keep_client, unread=not complete)
 
     def may_keep_client(self) -> bool:
-        return self.request_complete and not (self.prepared.request.close or self.proxy.draining)
+        return self.request_complete and not (
+            self.prepared.request.close or self.proxy.draining or self.client.asks_no_more
+        )
 
     # Durability `power`: the terminal frame waits until its record is on the disk.
 

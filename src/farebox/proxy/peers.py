@@ -57,8 +57,22 @@ def processes_of(connections: Sequence[Ends], likely: Iterable[int] = ()) -> dic
     return {inodes[inode]: pid for inode, pid in _holders(frozenset(inodes), likely).items()}
 
 
+def is_held(ends: Ends) -> bool:
+    """Return whether a process still has the client's socket open: a closed one has no inode any more.
+
+    One exchange with the kernel, so the loop may ask. False where the system cannot tell.
+    """
+    return sys.platform.startswith("linux") and _inode_by_netlink(ends) not in (None, 0)
+
+
 def _inode(ends: Ends) -> int:
-    """Ask the kernel for the inode of the client's socket, 0 where it knows none."""
+    """Return the inode of the client's socket, 0 where the kernel knows none."""
+    found = _inode_by_netlink(ends)
+    return _inode_by_table(ends) if found is None else found
+
+
+def _inode_by_netlink(ends: Ends) -> int | None:
+    """Ask for the inode of the client's socket, 0 for one that nobody holds, None for no reply."""
     (source, source_port), (target, target_port) = ends
     family = socket.AF_INET6 if ":" in source else socket.AF_INET
     try:
@@ -75,10 +89,10 @@ def _inode(ends: Ends) -> int:
             netlink.send(message)
             answer = netlink.recv(8192)
     except (OSError, ValueError, AttributeError):
-        return _inode_by_table(ends)
+        return None
     _, kind, *_ = _HEADER.unpack_from(answer)
     if kind == _NLMSG_ERROR or len(answer) < _HEADER.size + _INODE_AT + 4:
-        return _inode_by_table(ends)
+        return None
     return int(struct.unpack_from("=I", answer, _HEADER.size + _INODE_AT)[0])
 
 

@@ -18,9 +18,6 @@ _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _TARGET = re.compile(rb"/[\x21-\x7e\x80-\xff]*")
 _CONNECTION = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
-_UNDERSCORED_NEVER = frozenset(
-    (b"content-length", b"transfer-encoding", b"host", b"connection", b"expect", b"authorization")
-)
 _GRPC = b"application/grpc"
 _CODES = {
     400: 3,
@@ -82,8 +79,8 @@ def judge(headers: Headers, hosts: frozenset[bytes]) -> Judged | Refusal:
             if value != b"trailers":
                 return Refusal(400, "malformed", "TE is not `trailers`.")
             aside.append((name, value))
-        elif grpc and b"_" in name and name.replace(b"_", b"-") not in _UNDERSCORED_NEVER:
-            aside.append((name, value))
+        elif name == b"trailer":
+            return Refusal(400, "trailers", "A request that announces trailers is not forwarded.")
         else:
             plain.append((name, value))
     lines = [b"%s %s HTTP/1.1" % (method, path), b"Host: " + (authority or b"")]
