@@ -197,6 +197,38 @@ def test_what_is_free_at_openai_is_not_free_at_others_for_that(path: str) -> Non
         assert (found.free, found.unlisted is not None) == (None, True)
 
 
+@pytest.mark.parametrize(
+    ("provider", "host", "path", "region"),
+    [
+        ("openai", "eu.api.openai.com", "/v1/responses", "eu"),
+        ("openai", "jp.api.openai.com", "/v1/chat/completions", "jp"),
+        ("openai", "ae.api.openai.com", "/v1/tea", "ae"),
+        ("vertex", "aiplatform.eu.rep.googleapis.com", "/v1/publishers/google/models/g:predict", "eu"),
+        ("vertex", "us-central1-aiplatform.googleapis.com", "/ws/x", "us-central1"),
+        # The path says it more exactly than the host.
+        ("vertex", "aiplatform.googleapis.com", "/v1/projects/p/locations/eu/endpoints/1:predict", "eu"),
+        ("bedrock", "bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/converse", "eu-west-1"),
+        ("bedrock", "bedrock-mantle.us-east-2.api.aws", "/v1/chat/completions", "us-east-2"),
+        ("xai", "eu-west-1.api.x.ai", "/v1/chat/completions", "eu-west-1"),
+    ],
+)
+def test_host_and_path_say_where_a_call_is_served(provider: str, host: str, path: str, region: str) -> None:
+    known = CATALOG.by_host(host)
+    assert known is not None
+    assert known.id == provider
+    found = known.endpoint("POST", path, host)
+    assert found.has_values
+    assert found.path_values(path)["region"] == region
+
+
+def test_a_host_that_names_no_region_says_nothing_about_the_place() -> None:
+    for provider, host in (("openai", "api.openai.com"), ("openai", "127.0.0.1"), ("xai", "api.x.ai")):
+        found = CATALOG.providers[provider].endpoint("POST", "/v1/chat/completions", host)
+        assert "region" not in found.path_values("/v1/chat/completions")
+    path = "/v1/projects/p/locations/LOCATION/publishers/google/models/g:generateContent"
+    assert "region" not in endpoint("vertex", "POST", path).path_values(path)
+
+
 def _example(template: str) -> str:
     return re.sub(r"\{\w+\*?\}", "x1", template.replace("/**", "/p").replace("*", "x"))
 
