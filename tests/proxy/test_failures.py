@@ -40,7 +40,7 @@ def test_an_upstream_that_resets_at_any_byte_leaves_one_row_that_says_so() -> No
     def respond(request: Request) -> Reply:
         return mock.raw_reply(ANSWER[: cut_at[-1]], mock.Wait(0.001), mock.Reset())
 
-    stated = ANSWER.index(b"}", ANSWER.index(b'"usage"'))
+    stated = ANSWER.index(b"}}", ANSWER.index(b'"usage"')) + 1
     with serving(respond) as (upstream, proxy):
         for position in range(0, len(ANSWER), 7):
             cut_at.append(position)
