@@ -164,3 +164,27 @@ it("has in a chart's table the figures that the chart is made of", async () => {
     expect(cells[3]?.textContent?.startsWith("≥")).toBe((series.unpriced_calls[index] ?? 0) > 0);
   });
 });
+
+it("asks again at midnight, for today is another day then", async () => {
+  show();
+  await screen.findByTestId("spend");
+  await waitFor(() => expect(server.asked.filter((url) => url.includes("/breakdown")).length).toBe(3));
+  const { now } = snapshot("summary") as { now: object };
+  const push = (at: string): void => act(() => FakeEvents.last?.push("figures", { ...now, at, last_seq: 9 }));
+  push("2026-11-20T22:59:55Z");
+  push("2026-11-20T22:59:59Z");
+  expect(server.asked.filter((url) => url.includes("/breakdown")).length).toBe(3); // the control
+  push("2026-11-20T23:00:04Z"); // in Berlin
+  await waitFor(() => expect(server.asked.filter((url) => url.includes("/breakdown")).length).toBe(6));
+  expect(server.asked.filter((url) => url.includes("/calls")).length).toBe(2);
+});
+
+it("shows the last hour once, by the newest figures, where that is the span", async () => {
+  show("/?tz=Europe/Berlin&since=1h");
+  const spend = await screen.findByTestId("spend");
+  const { now } = snapshot("summary") as { now: { last_hour: object } };
+  const last_hour = { ...now.last_hour, cost_pico: "7000000000000" };
+  act(() => FakeEvents.last?.push("figures", { ...now, last_hour, at: "2099-01-01T00:00:00Z", last_seq: 9 }));
+  await waitFor(() => expect(screen.getByTestId("spend").textContent).toContain("$7.00"));
+  expect(spend.closest("section")?.textContent?.match(/last hour/gi)?.length).toBe(1);
+});

@@ -63,8 +63,9 @@ def explain(
     try:
         call = ledger.call(call_id)
     except CallNotFoundError as error:
-        say(str(error))
-        for near in suggestions(ledger, call_id):
+        nearest = suggestions(ledger, call_id)
+        say(f"{error}. The nearest ones are:" if nearest else str(error))
+        for near in nearest:
             say(f"  {near.event_id}  {near.occurred_at}  {near.response_model or near.request_model or '–'}")
         return ANSWER_IS_NO
     if as_json:

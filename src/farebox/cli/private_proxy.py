@@ -77,7 +77,7 @@ class PrivateProxy:
         if self._revivals > REVIVALS_MAX:
             self.pid = 0
             self._listener.close()
-            say("the proxy does not stay up; the command's calls fail from here on")
+            say("the proxy keeps crashing; the command's calls fail from here on")
             return
         time.sleep(0.05 * self._revivals)
         self.start(self._environment)

@@ -39,8 +39,10 @@ def run(
     place: Place | None = None,
     app: Annotated[str | None, Parameter(help="Name to show it under; the program's own by default.")] = None,
     session: Annotated[str | None, Parameter(help="Session to count it under; a new one by default.")] = None,
-    quiet: Annotated[bool, Parameter(help="Say nothing at the end.", negative="")] = False,
-    intercept: Annotated[bool, Parameter(help="Also see calls that go to no base URL.")] = True,
+    quiet: Annotated[bool, Parameter(help="Do not print what it cost.", negative="")] = False,
+    intercept: Annotated[
+        bool, Parameter(help="Also meter calls that ignore base URLs, by intercepting them.")
+    ] = True,
 ) -> int:
     """Run one command metered and print what it spent; its exit status is passed on."""
     if not command:

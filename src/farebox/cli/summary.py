@@ -26,7 +26,7 @@ MODELS_MAX = 12
 
 FailOver = Annotated[
     str | None,
-    Parameter(help="Exit with 1 when more US dollars than this were spent, with 3 when nobody can tell."),
+    Parameter(help="Exit with 1 if more US dollars than this were spent, with 3 if that cannot be told."),
 ]
 
 
@@ -191,9 +191,9 @@ def _limit(fail_over: str | None) -> int | None:
     try:
         amount = Decimal(fail_over.removeprefix("$"))
     except InvalidOperation:
-        raise UsageError(f"--fail-over {fail_over!r} is not an amount in US dollars, as 12.50") from None
+        raise UsageError(f"--fail-over {fail_over!r} is not an amount in US dollars, such as 12.50") from None
     if not amount.is_finite() or amount < 0:
-        raise UsageError(f"--fail-over {fail_over!r} is not an amount in US dollars, as 12.50")
+        raise UsageError(f"--fail-over {fail_over!r} is not an amount in US dollars, such as 12.50")
     return pico_from_usd(amount)
 
 
@@ -207,8 +207,8 @@ def verdict(totals: Measures, found: Coverage, limit: int | None) -> int:
     if totals.unpriced_calls:
         say(
             f"{count(totals.unpriced_calls, 'call')} without a price: "
-            f"nobody can say that {display_usd(limit)} holds"
+            f"cannot tell whether more than {display_usd(limit)} was spent"
         )
     for line in warnings(found):
-        say(f"{line}: nobody can say that {display_usd(limit)} holds")
+        say(f"{line}: cannot tell whether more than {display_usd(limit)} was spent")
     return OK if totals.unpriced_calls == 0 and found.complete else CANNOT_TELL

@@ -54,6 +54,7 @@ export function useLive(search: Search, held: boolean): Live {
     if (!held) release();
   }, [held, release]);
 
+  const day = useRef("");
   const newest = useRef(0); // the newest call that the reports have not been asked about
   const act = useMemo(
     () => ({
@@ -68,6 +69,14 @@ export function useLive(search: Search, held: boolean): Live {
       },
       figures: (now: Now): void => {
         client.setQueryData(nowKey(latest.current), now);
+        // At midnight "today" and its sisters are another span: what is shown under them is of the old one.
+        const today = new Date(now.at).toLocaleDateString("sv-SE", { timeZone: zoneOf(latest.current) });
+        const isAnother = day.current !== "" && day.current !== today;
+        day.current = today;
+        if (isAnother) {
+          void client.invalidateQueries();
+          return;
+        }
         // Reports are asked for when figures come, so that the two agree: once a second while there are
         // new calls, never without. While they are being answered, the next figures ask again.
         if (newest.current === 0 || now.last_seq < newest.current) return;

@@ -46,7 +46,9 @@ interface ShownProps extends FiguresProps {
 function Shown({ search, summary, now, showUnpriced }: ShownProps): ReactElement {
   const since = search.since ?? DEFAULT_SINCE;
   const isToday = since === "today" && search.until === undefined;
-  const sums = isToday ? now.today : summary.sums;
+  const isHour = since === "1h" && search.until === undefined;
+  // What is pushed is newer than the summary: two figures of one span never differ.
+  const sums = isToday ? now.today : isHour ? now.last_hour : summary.sums;
   const change = isToday ? now.today_change_percent : summary.cost_change_percent;
   return (
     <section
@@ -75,14 +77,16 @@ function Shown({ search, summary, now, showUnpriced }: ShownProps): ReactElement
           note={<Delta percent={now.today_change_percent} against="yesterday by now" />}
         />
       )}
-      <Figure label="Last hour" sums={now.last_hour} note={formatCalls(now.last_hour.calls)} />
+      {isHour ? null : (
+        <Figure label="Last hour" sums={now.last_hour} note={formatCalls(now.last_hour.calls)} />
+      )}
       <Figure
         label="Last minute"
         sums={now.last_minute}
         note={formatCalls(now.last_minute.calls)}
         suffix="/min"
       />
-      {isToday ? (
+      {isToday || isHour ? (
         <div>
           <p className="label">Calls</p>
           <p className="mt-1 text-[22px] leading-[44px] sm:text-[26px] font-semibold tracking-[-0.02em]">
