@@ -53,7 +53,10 @@ def run_receipt(
     own = recorded or Recording(state="ok")
     lacking = missing(home, started_ns)
     found = Coverage(complete=own.complete and not lacking, missing=lacking, recording=own)
-    unseen = [entry.words for entry in own.unmetered]
+    # Where an address belongs to nobody known, that matters only if it may explain why nothing was seen.
+    unseen = [
+        entry.words for entry in own.unmetered if not (totals.calls and entry.reason == "direct_unknown")
+    ]
     lacks = [f"farebox: {clean(line)}" for line in (*warnings(found), *unseen)]
     if not totals.calls and not found.complete:
         return "\n".join(["farebox: no calls are recorded, and there may have been some.", *lacks])
