@@ -194,6 +194,11 @@ class ClientConnection(asyncio.Protocol):
     pages = False
 
     @property
+    def speaks_http2(self) -> bool:
+        """Whether HTTP/2 may begin here."""
+        return True
+
+    @property
     def hosts(self) -> frozenset[bytes]:
         """The exact `Host` values that may be asked for."""
         return self.proxy.hosts
@@ -337,7 +342,7 @@ class ClientConnection(asyncio.Protocol):
             self._await_rest(data)
             return
         self.buffer = b""
-        if data.startswith(_HTTP2):
+        if data.startswith(_HTTP2) and self.speaks_http2:
             from farebox.proxy.http2 import take_over
 
             take_over(self, data)
@@ -349,7 +354,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self.state = _BUSY
         prepared = begin(self.proxy, self, request)
-        if prepared is not None and request.websocket:
+        if prepared is not None and request.websocket and prepared.route.metered:
             from farebox.proxy.websocket import open_socket
 
             open_socket(self.proxy, self, prepared, data[end:])

@@ -257,6 +257,8 @@ class Exchange(Between):
     def connect_failed(self, error: ConnectError) -> None:
         self.connecting = None
         status = 504 if error.error_class == "connect_timeout" else 502
+        if error.error_class == "policy:address" and not self.prepared.route.metered:
+            status = 403  # the client has chosen the host, not our configuration
         self.fail(status, error.error_class, str(error))
 
     # Extract while the answer passes.
@@ -316,7 +318,7 @@ class Exchange(Between):
         if self.own_ns:
             self.own_ns += monotonic_ns() - self.first_byte_ns
         position = self.record("completed", None)
-        if self.proxy.waits_for_disk:
+        if self.waits_for_disk:
             self.close_gate(position).append(data)
         else:
             self.client.finish(data, keep=True)
@@ -329,7 +331,7 @@ class Exchange(Between):
             self.status = incoming.status
         if incoming.milestone:
             position = recording.write_partial(self)
-            if self.proxy.waits_for_disk:
+            if self.waits_for_disk:
                 self.close_gate(position)
         if self.gate is not None:
             self.gate.append(data)
@@ -348,7 +350,7 @@ class Exchange(Between):
         if self.own_ns:
             self.own_ns += monotonic_ns() - started_ns
         position = self.record("completed", answers.error_class_of(self.status))
-        if self.proxy.waits_for_disk:
+        if self.waits_for_disk:
             self.close_gate(position).append(data)
         else:
             self.leave_client(data)
@@ -364,8 +366,15 @@ class Exchange(Between):
 
     def may_keep_client(self) -> bool:
         return self.request_complete and not (
-            self.prepared.request.close or self.proxy.draining or self.client.asks_no_more
+            self.prepared.request.close
+            or self.proxy.draining
+            or self.client.asks_no_more
+            or not self.prepared.route.metered
         )
+
+    @property
+    def waits_for_disk(self) -> bool:
+        return self.proxy.waits_for_disk and self.prepared.route.metered
 
     # Durability `power`: the terminal frame waits until its record is on the disk.
 

@@ -179,4 +179,6 @@ class Prepared:
             lines[at] = name + b": " + length
         for index in sorted(set(request.drop), reverse=True):
             del lines[index]
+        if not self.route.metered:
+            lines[-2:-2] = [b"Connection: close"]
         return b"\r\n".join(lines)

@@ -151,6 +151,8 @@ class RequestHead:
 
 def imitates(name: bytes) -> bool:
     """Return whether a name with an underscore could be taken for one that means something to us."""
+    if b"_" not in name:
+        return False
     dashed = name.replace(b"_", b"-")
     return dashed in _DASHED_ONLY or dashed.startswith((OWN_PREFIX, b"proxy-"))
 
@@ -294,7 +296,7 @@ def judge_request(
             return Refusal(501, "upgrade", "Only upgrades to WebSocket are forwarded.")
     if b"_" in head:
         for name, _ in headers:
-            if b"_" in name and imitates(name):
+            if imitates(name):
                 return Refusal(400, "underscore", "A header's name is written with an underscore for a dash.")
     lowered = head.lower()
     if OWN_PREFIX in lowered or b"\nproxy-" in lowered:
