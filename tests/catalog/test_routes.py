@@ -65,6 +65,16 @@ def test_every_route_of_an_sdk_is_stated(provider: str, routes: list[tuple[str, 
     assert unstated == []
 
 
+@pytest.mark.parametrize(
+    ("provider", "before"),
+    [("claude-aws", ""), ("claude-google", "/v1/projects/p/locations/global/workspaces/w/invoke")],
+)
+def test_anthropics_service_behind_another_address_has_the_same_routes(provider: str, before: str) -> None:
+    for method, path in ANTHROPIC:
+        there, here = endpoint(provider, method, before + path), endpoint("anthropic", method, path)
+        assert (there.metered, there.free, there.unlisted) == (here.metered, here.free, here.unlisted), path
+
+
 def test_what_the_openai_sdk_is_charged_for_is_metered() -> None:
     assert judged("openai", OPENAI, metered=True, free=False) == {
         "POST /v1/audio/speech",
@@ -138,6 +148,10 @@ def test_what_the_anthropic_sdk_is_charged_for_is_metered() -> None:
         ("ollama", "/api/pull"),
         ("azure", "/openai/threads/t1/messages"),
         ("groq", "/openai/v1/files"),
+        ("gemini-code-assist", "/v1internal:loadCodeAssist"),
+        ("gemini-code-assist", "/v1internal:recordCodeAssistMetrics"),
+        ("snowflake", "/queries/v1/query-request"),
+        ("databricks", "/api/2.1/jobs/run-now"),
     ],
 )
 def test_management_and_telemetry_are_free(provider: str, path: str) -> None:
