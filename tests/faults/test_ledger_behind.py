@@ -51,11 +51,11 @@ class Daemon:
         said = json.loads((self.shell.home / "run" / f"{name}.json").read_bytes())
         return f"http://{said['host']}:{said['port']}"
 
-    def call(self, times: int, base: str = "") -> None:
+    def call(self, times: int, base: str = "", user: str = "me") -> None:
         request = urllib.request.Request(  # noqa: S310
             f"{base or self.where('proxy')}/openai/v1/chat/completions",
             b'{"model": "gpt-4o", "messages": []}',
-            {"Authorization": "Bearer k", "Content-Type": "application/json"},
+            {"Authorization": "Bearer k", "Content-Type": "application/json", "x-farebox-user": user},
         )
         for _ in range(times):
             urllib.request.urlopen(request, timeout=30).read()  # noqa: S310
@@ -176,3 +176,22 @@ def test_a_home_removed_while_it_runs_is_made_anew_and_what_is_gone_is_counted(s
         until(lambda: daemon.health(base)[0] == 200, "a journal again")
         found = until(lambda: (seen := daemon.today())["totals"]["calls"] == 2 and seen, "the two calls")
         assert not found["totals"]["complete"] and found["coverage"]["missing"]["gap_records"] >= 3
+
+
+def test_calls_that_were_in_memory_only_are_told_by_stop_and_missing_for_ever(shell: Shell) -> None:
+    with small_disk(shell.home, "7m"), running(shell) as daemon:
+        daemon.call(1)
+        until(lambda: daemon.today()["totals"]["calls"] == 1, "the first call")
+        assert daemon.today()["totals"]["complete"]
+        hog = fill(shell.home)
+        until(lambda: (daemon.call(50), daemon.health()[1]["journal"]["waiting_records"] > 0)[1], "memory")
+        assert "in memory only" in shell.farebox("status").stdout
+        assert not daemon.today()["totals"]["complete"]
+        said = shell.farebox("stop")
+        assert "could not be recorded" in said.stderr
+        hog.unlink()
+        for _ in range(2):
+            found = daemon.today()
+            assert not found["totals"]["complete"]
+            assert found["coverage"]["missing"]["lost_exchanges"] > 0
+            assert found["coverage"]["pending"]["calls"] == 0

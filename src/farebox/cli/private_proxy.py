@@ -71,6 +71,11 @@ class PrivateProxy:
             say(f"cannot start the proxy: {error}")
         os._exit(69)
 
+    def ended(self, pid: int) -> None:
+        """Take note that a child of ours has ended; where it was the proxy, start it again."""
+        if pid == self.pid:
+            self.revive()
+
     def revive(self) -> None:
         """Start the proxy again after it ended by itself; connections wait meanwhile."""
         self._revivals += 1
