@@ -24,7 +24,7 @@ _UNTIL_CLOSED = -1
 _TAIL = 128
 """Bytes of the content before, in case a terminal event comes in two pieces."""
 _SEARCHED = 4096
-_INTERIM_MAX = 100
+INTERIM_MAX = 100
 """Interim responses before the one that counts: each costs its sender twenty bytes and us a parse."""
 _BEGINNING = b"HTTP/1."
 _LAST_SIZE = b"0\r\n"
@@ -176,7 +176,7 @@ class Incoming:
                     prepared.remember(head, response)
                 break
             self._interim += 1
-            if self._interim > _INTERIM_MAX:
+            if self._interim > INTERIM_MAX:
                 raise BrokenAnswer("interim_responses", "the upstream sent too many interim responses.")
             # 100 is for a client that waits for it; others (103) are for any that can read them.
             if (response.status != 100 or request.expects_continue) and not request.version_1_0:

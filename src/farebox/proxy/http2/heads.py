@@ -12,7 +12,7 @@ from urllib.parse import quote
 from farebox.proxy import answers
 from farebox.proxy.heads import read_request
 from farebox.proxy.http2.peer import Headers
-from farebox.wire.http_policy import HEAD_BYTES_MAX, HEADERS_MAX, Refusal, RequestHead, head_limit
+from farebox.wire.http_policy import HEAD_BYTES_MAX, HEADERS_MAX, OWN_PREFIX, Refusal, RequestHead, head_limit
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -103,6 +103,11 @@ def upstream_headers(judged: Judged, authority: str, target: bytes, *, secure: b
         *kept,
         *judged.aside,
     ]
+
+
+def for_client(headers: Headers) -> Headers:
+    """Return an upstream's headers without those that only Farebox may say."""
+    return [pair for pair in headers if not pair[0].startswith(OWN_PREFIX)]
 
 
 def plain(headers: Headers) -> Headers:
