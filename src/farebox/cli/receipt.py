@@ -126,8 +126,7 @@ def call_receipt(call: CallRow, key_labels: Mapping[str, str] | None = None) -> 
     attributed = {name: value for name, value in call.attribution.items() if name != "key_label"}
     if attributed:
         stated = ", ".join(
-            f"{name} {clean(value)} ({clean(call.attribution_from.get(name, '?'))})"
-            for name, value in sorted(attributed.items())
+            f"{name} {clean(value)}{_source(call, name)}" for name, value in sorted(attributed.items())
         )
         lines.append(stated)
     if call.key_fingerprint:
@@ -146,6 +145,12 @@ def call_receipt(call: CallRow, key_labels: Mapping[str, str] | None = None) -> 
     if call.flags:
         lines.append(f"flags: {', '.join(clean(flag) for flag in call.flags)}")
     return "\n".join(lines)
+
+
+def _source(call: CallRow, name: str) -> str:
+    """Return where an attribution is from, nothing for what the system itself said of the process."""
+    source = call.attribution_from.get(name)
+    return f" ({clean(source)})" if source else ""
 
 
 def _bounds(found: EstimateRow) -> str:

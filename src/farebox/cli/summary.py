@@ -125,8 +125,10 @@ def groups_table(
 ) -> str:
     """Return groups as a table: the dimensions, then calls, tokens and money."""
     named = key_labels or {}
+    has_names = "key" in dimensions and bool(named)
     columns = [
-        *(Column(name, width_min=16 if name == "key" else 20) for name in dimensions),
+        *(Column(name, width_min=None if name == "key" else 20) for name in dimensions),
+        *([Column("key's name", width_min=8)] if has_names else []),
         Column("calls", right=True),
         Column("in", right=True, drop=2),
         Column("cached", right=True, drop=4),
@@ -136,24 +138,18 @@ def groups_table(
     ]
     rows = [
         [
-            *(_shown(name, group.keys.get(name), named) for name in dimensions),
+            *(group.keys.get(name) or "–" for name in dimensions),
+            *([named.get(group.keys.get("key") or "", "–")] if has_names else []),
             f"{group.measures.calls:,}",
             f"{group.measures.input_tokens:,}",
             f"{group.measures.cache_read_input_tokens:,}",
             f"{group.measures.output_tokens:,}",
             f"{group.measures.reasoning_output_tokens:,}",
-            money(group.measures),
+            money(group.measures, brief=True),
         ]
         for group in groups
     ]
     return table(columns, rows)
-
-
-def _shown(dimension: str, value: str | None, key_labels: Mapping[str, str]) -> str:
-    """Return a dimension's value, a key with its name."""
-    if dimension == "key" and value is not None and value in key_labels:
-        return f"{value} {key_labels[value]}"
-    return value or "–"
 
 
 def _summary(
