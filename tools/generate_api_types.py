@@ -21,6 +21,7 @@ ROOTS = (
     views.Status,
     views.Summary,
     views.Breakdown,
+    views.Values,
     views.Series,
     views.Calls,
     views.Receipt,

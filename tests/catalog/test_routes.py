@@ -65,6 +65,16 @@ def test_every_route_of_an_sdk_is_stated(provider: str, routes: list[tuple[str, 
     assert unstated == []
 
 
+@pytest.mark.parametrize(
+    ("provider", "before"),
+    [("claude-aws", ""), ("claude-google", "/v1/projects/p/locations/global/workspaces/w/invoke")],
+)
+def test_anthropics_service_behind_another_address_has_the_same_routes(provider: str, before: str) -> None:
+    for method, path in ANTHROPIC:
+        there, here = endpoint(provider, method, before + path), endpoint("anthropic", method, path)
+        assert (there.metered, there.free, there.unlisted) == (here.metered, here.free, here.unlisted), path
+
+
 def test_what_the_openai_sdk_is_charged_for_is_metered() -> None:
     assert judged("openai", OPENAI, metered=True, free=False) == {
         "POST /v1/audio/speech",
@@ -138,6 +148,10 @@ def test_what_the_anthropic_sdk_is_charged_for_is_metered() -> None:
         ("ollama", "/api/pull"),
         ("azure", "/openai/threads/t1/messages"),
         ("groq", "/openai/v1/files"),
+        ("gemini-code-assist", "/v1internal:loadCodeAssist"),
+        ("gemini-code-assist", "/v1internal:recordCodeAssistMetrics"),
+        ("snowflake", "/queries/v1/query-request"),
+        ("databricks", "/api/2.1/jobs/run-now"),
     ],
 )
 def test_management_and_telemetry_are_free(provider: str, path: str) -> None:
@@ -195,6 +209,38 @@ def test_what_is_free_at_openai_is_not_free_at_others_for_that(path: str) -> Non
     for other in (provider, CATALOG.providers["together"], CATALOG.providers["perplexity"]):
         found = other.endpoint("POST", path)
         assert (found.free, found.unlisted is not None) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("provider", "host", "path", "region"),
+    [
+        ("openai", "eu.api.openai.com", "/v1/responses", "eu"),
+        ("openai", "jp.api.openai.com", "/v1/chat/completions", "jp"),
+        ("openai", "ae.api.openai.com", "/v1/tea", "ae"),
+        ("vertex", "aiplatform.eu.rep.googleapis.com", "/v1/publishers/google/models/g:predict", "eu"),
+        ("vertex", "us-central1-aiplatform.googleapis.com", "/ws/x", "us-central1"),
+        # The path says it more exactly than the host.
+        ("vertex", "aiplatform.googleapis.com", "/v1/projects/p/locations/eu/endpoints/1:predict", "eu"),
+        ("bedrock", "bedrock-runtime.eu-west-1.amazonaws.com", "/model/m/converse", "eu-west-1"),
+        ("bedrock", "bedrock-mantle.us-east-2.api.aws", "/v1/chat/completions", "us-east-2"),
+        ("xai", "eu-west-1.api.x.ai", "/v1/chat/completions", "eu-west-1"),
+    ],
+)
+def test_host_and_path_say_where_a_call_is_served(provider: str, host: str, path: str, region: str) -> None:
+    known = CATALOG.by_host(host)
+    assert known is not None
+    assert known.id == provider
+    found = known.endpoint("POST", path, host)
+    assert found.has_values
+    assert found.path_values(path)["region"] == region
+
+
+def test_a_host_that_names_no_region_says_nothing_about_the_place() -> None:
+    for provider, host in (("openai", "api.openai.com"), ("openai", "127.0.0.1"), ("xai", "api.x.ai")):
+        found = CATALOG.providers[provider].endpoint("POST", "/v1/chat/completions", host)
+        assert "region" not in found.path_values("/v1/chat/completions")
+    path = "/v1/projects/p/locations/LOCATION/publishers/google/models/g:generateContent"
+    assert "region" not in endpoint("vertex", "POST", path).path_values(path)
 
 
 def _example(template: str) -> str:

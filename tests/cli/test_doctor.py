@@ -113,7 +113,7 @@ def test_the_answer_reads_like_a_list() -> None:
     text = render(DoctorAnswer(False, checks, []))
     assert text.splitlines() == [
         "Clients", "  ✔ node: a call came through", "  ✘ go: no call", "      → set Proxy",
-        "Something is amiss: see ✘ above.",
+        "Something needs attention: see ✘ above.",
     ]  # fmt: skip
 
 

@@ -1,10 +1,13 @@
-"""What `farebox run` puts before a Python program: one change to aiohttp, nothing else, no failure."""
+"""What `farebox run` puts before a program of Python or Node: one change, nothing else, no failure."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -83,3 +86,72 @@ def test_one_that_fails_stops_nothing(folder: Path) -> None:
 def test_a_program_loads_nothing_more_for_it(folder: Path) -> None:
     program = "import sys; print(sorted(set(sys.modules) & {'asyncio', 'urllib.request', 'aiohttp', 'ssl'}))"
     assert run(folder, program) == "[]"
+
+
+NODE = {
+    "https": "require('node:https').get('https://api.openai.com/').on('error', () => {})",
+    "fetch": "fetch('https://api.openai.com/').catch(() => {})",
+    "http2": "require('node:http2').connect('https://api.openai.com').on('error', () => {})",
+    "tls": "require('node:tls').connect(443, 'api.openai.com').on('error', () => {})",
+    "a named import": "import('node:tls').then(({ connect }) => connect({ host: 'api.openai.com' })"
+    ".on('error', () => {}))",
+}
+LEFT_ALONE = {
+    "another host": ("https://127.0.0.1:1/", {}, ""),
+    "NO_PROXY": ("https://api.openai.com/", {"NO_PROXY": "localhost, .openai.com"}, ""),
+    "its own roots": ("https://api.openai.com/", {}, "ca: 'mine', "),
+    "no run": ("https://api.openai.com/", {"FAREBOX_PROXY": ""}, ""),
+}
+LOOKUP = "lookup: (host, options, done) => done(new Error('direct'))"
+
+
+def node(program: str, **variables: str) -> tuple[list[str], str]:
+    """Run a program under the preload; return what the proxy was asked for and what was said."""
+    found = shutil.which("node")
+    if found is None:
+        pytest.skip("no Node here")
+    asked: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+
+        def refuse() -> None:
+            while True:
+                try:
+                    connection, _ = proxy.accept()
+                except OSError:
+                    return
+                with connection:
+                    asked.append(connection.recv(65536).decode().partition("\r\n")[0])
+                    connection.sendall(b"HTTP/1.1 503 No\r\n\r\n")
+
+        threading.Thread(target=refuse, daemon=True).start()
+        environment = {
+            "PATH": os.environ["PATH"],
+            "FAREBOX_PROXY": f"http://farebox:word@127.0.0.1:{proxy.getsockname()[1]}",
+            "FAREBOX_HOSTS": "api.openai.com,*.openai.azure.com",
+            "NODE_OPTIONS": f"--require {PRELOAD / 'node.cjs'}",
+            **variables,
+        }
+        command = [found, "-e", program]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        proxy.shutdown(socket.SHUT_RDWR)
+    return asked, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("way", NODE)
+def test_whatever_speaks_tls_in_node_goes_through_the_proxy(way: str) -> None:
+    asked, said = node(NODE[way])
+    assert asked == ["CONNECT api.openai.com:443 HTTP/1.1"], said
+
+
+@pytest.mark.parametrize("why", LEFT_ALONE)
+def test_what_is_not_ours_to_meter_in_node_goes_as_it_would(why: str) -> None:
+    url, variables, options = LEFT_ALONE[why]
+    program = (
+        f"require('node:https').get('{url}', {{ {options}{LOOKUP} }})"
+        ".on('error', (error) => console.log(error.message))"
+    )
+    asked, said = node(program, **variables)
+    assert asked == []
+    assert said.strip()

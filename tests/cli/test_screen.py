@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from farebox.cli.screen import Column, call_money, clean, colourful, display_width, money, table
-from farebox.ledger.rows import Measures
+from farebox.cli.summary import groups_table
+from farebox.ledger.rows import Group, Measures
 
 COLUMNS = [
     Column("model"),
@@ -46,6 +47,14 @@ def test_a_column_goes_only_when_shorter_texts_are_not_enough() -> None:
         "claud…50929     200  $0.10",
     ]
     assert table(columns, rows, width=20).splitlines()[0].split() == ["model", "cost"]
+
+
+def test_what_is_typed_somewhere_else_is_shown_whole() -> None:
+    columns = [Column("key"), Column("model", width_min=20), Column("cost", right=True)]
+    lines = table(
+        columns, [["58ae25d71c13f115", "claude-sonnet-4-5-20250929", "$1.00"]], width=34
+    ).splitlines()
+    assert lines[1].startswith("58ae25d71c13f115  ") and len(lines[1]) <= 34
 
 
 def test_figures_are_never_shortened() -> None:
@@ -107,3 +116,12 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -
     assert colourful(Terminal())  # type: ignore[arg-type]
     monkeypatch.setenv("NO_COLOR", "1")
     assert not colourful(Terminal())  # type: ignore[arg-type]
+
+
+def test_a_keys_name_and_its_whole_fingerprint_fit_sixty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    measures = Measures(calls=1_204, cost_pico=39_720_000_000, unpriced_calls=12)
+    groups = [Group(keys={"key": "58ae25d71c13f115"}, measures=measures)]
+    lines = groups_table(["key"], groups, {"58ae25d71c13f115": "backend-production"}).splitlines()
+    assert max(map(display_width, lines)) <= 60
+    assert "58ae25d71c13f115" in lines[1] and "ba" in lines[1] and "≥ $0.03972 · 12 unpriced" in lines[1]

@@ -105,8 +105,9 @@ try {
   report.receiptAddress = page.url();
   await receipt.scrollIntoViewIfNeeded();
   await shot("receipt-light");
-  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Close the receipt" }).click();
   await receipt.waitFor({ state: "detached" });
+  report.focused = await page.evaluate(() => document.activeElement?.closest("[data-call]")?.innerText);
 
   // Held still, let go.
   await page.evaluate(() => window.scrollTo(0, 0));
@@ -137,6 +138,40 @@ try {
   await page.getByRole("button", { name: "Remove filter User: anna" }).click();
   await rowsAre(6);
 
+  // A value is found from its first letters, whatever dimension it is of.
+  await page.keyboard.press("/");
+  await page.keyboard.type("checko");
+  await page.getByRole("option", { name: /checkout/ }).waitFor();
+  await page.keyboard.press("Enter");
+  await rowsAre(1);
+  report.found = new URL(page.url()).search;
+  await page.goBack();
+  await rowsAre(6);
+
+  // Figures of the old span are dimmed while those of the new one are on their way.
+  const asked = [];
+  let slow = true;
+  await page.route("**/api/v1/summary?**", (route) => (slow ? asked.push(route) : route.continue()));
+  await page.getByRole("button", { name: "7d", exact: true }).click();
+  await page.getByText("Spend, last 7 days").waitFor();
+  const dimmed = () => page.getByTestId("spend").evaluate((spend) => spend.closest("[aria-busy=true]") !== null);
+  report.dimmed = await dimmed();
+  await page.waitForTimeout(300);
+  await shot("dimmed-light");
+  slow = false;
+  for (const route of asked.splice(0)) await route.continue();
+  await page.waitForFunction(() => document.querySelectorAll("[aria-busy=true]").length === 0);
+  await page.goBack();
+  await page.getByText("Spend today").waitFor();
+
+  // A call nobody knows.
+  const here = page.url();
+  await page.goto(new URL("/?call=019aa000-0000-7000-8000-000000000000", link).href);
+  await page.getByText("There is no such call here.").waitFor();
+  report.complaints = report.complaints.filter((text) => !text.includes("404"));
+  await page.goto(here);
+  await rows.first().waitFor();
+
   // Every chart as text; both themes; narrow.
   await page.getByRole("button", { name: "Table" }).first().click();
   report.asText = await page.getByRole("table", { name: "Spend per minute, last hour" }).innerText();
@@ -154,6 +189,9 @@ try {
   await page.setViewportSize({ width: 390, height: 844 });
   await page.waitForTimeout(300);
   report.overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  await rows.first().scrollIntoViewIfNeeded();
+  report.costRight = await rows.first().locator("[role=cell]").last().evaluate((cell) => cell.getBoundingClientRect().right);
+  report.narrowRow = await rows.first().innerText();
   await shot("narrow-light");
 
   const again = await browser.newContext().then((context) => context.newPage());

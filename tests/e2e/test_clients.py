@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from farebox_process import Shell
 from providers import Providers
+from proxy_harness import certificate, server_tls
 
 MATRIX = Path(__file__).resolve().parent / "matrix"
 CACHE = Path(os.environ.get("FAREBOX_BUILD_CACHE", Path.home() / ".cache" / "farebox-build")) / "test-clients"
@@ -64,6 +65,7 @@ PYTHON = {
 NODE = {
     "fetch": [CHAT, CHAT_STREAM],
     "https": [CHAT, CHAT_STREAM],
+    "undici": [CHAT, CHAT_STREAM],
     "openai": [CHAT, CHAT_STREAM, RESPONSES],
     "anthropic": [MESSAGES, MESSAGES_STREAM],
     "google": [GEMINI, GEMINI_STREAM],
@@ -194,8 +196,8 @@ def test_node(name: str, shell: Shell, providers: Providers, node_clients: Path)
     assert "hello" in said or "word" in said
 
 
-@pytest.fixture
-def realtime() -> Iterator[int]:
+@contextlib.contextmanager
+def realtime(**options: Any) -> Iterator[int]:
     """A provider of realtime sessions on loopback: one answer a session."""
     from websockets.exceptions import ConnectionClosed
     from websockets.sync.server import ServerConnection, serve
@@ -212,28 +214,62 @@ def realtime() -> Iterator[int]:
         with contextlib.suppress(ConnectionClosed):
             connection.recv()
 
-    with serve(converse, "127.0.0.1", 0) as server:
+    with serve(converse, "127.0.0.1", 0, **options) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.socket.getsockname()[1]
         server.shutdown()
 
 
-@pytest.mark.parametrize("language", ["python", "node"])
-def test_a_realtime_client_that_makes_wss_of_the_base_url_works_and_is_metered(
-    language: str, tmp_path: Path, realtime: int, request: pytest.FixtureRequest
-) -> None:
-    shell = Shell(tmp_path, f"providers:\n  openai:\n    upstream: http://127.0.0.1:{realtime}\n")
-    clients: Path = request.getfixturevalue(f"{language}_clients")
-    program = MATRIX / "clients.py"
-    if language == "node":
-        (shell.folder / "node_modules").symlink_to(clients)
-        program, clients = Path(shutil.copy(MATRIX / "clients.mjs", shell.folder)), Path("node")
-    done = shell.farebox("run", "--session", "s1", "--", clients, program, "openai_realtime", **KEYS)
+def check_session(shell: Shell, command: str, name: str, *arguments: str | Path) -> None:
+    """Run a realtime client; its turn and its session are rows."""
+    done = shell.farebox("run", "--session", "s1", "--", *arguments, name, **KEYS)
     assert done.stdout.split()[-1] == "response.done", done.stderr
     turn, session = shell.rows()
     assert (turn["surface"], turn["input_tokens"], turn["output_tokens"]) == ("openai.realtime_ws", 10, 5)
-    assert turn["attribution"]["process.command"] == f"{language} {program.name}"
+    assert turn["attribution"]["process.command"] == command
     assert session["outcome"] == turn["outcome"] == "completed"
+
+
+@pytest.mark.parametrize("language", ["python", "node"])
+def test_a_realtime_client_that_makes_wss_of_the_base_url_works_and_is_metered(
+    language: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    clients: Path = request.getfixturevalue(f"{language}_clients")
+    with realtime() as port:
+        shell = Shell(tmp_path, f"providers:\n  openai:\n    upstream: http://127.0.0.1:{port}\n")
+        program, command = MATRIX / "clients.py", clients
+        if language == "node":
+            (shell.folder / "node_modules").symlink_to(clients)
+            program, command = Path(shutil.copy(MATRIX / "clients.mjs", shell.folder)), Path("node")
+        check_session(shell, f"{language} {program.name}", "openai_realtime", command, program)
+
+
+@contextlib.contextmanager
+def realtime_host(folder: Path) -> Iterator[Shell]:
+    """A provider of realtime sessions under its real name, with programs that name it themselves."""
+    place = folder / "providers"
+    place.mkdir()
+    ca_file, cert, key = certificate(place, "api.openai.com")
+    with realtime(ssl=server_tls(cert, key)) as port:
+        addresses = f"{{api.openai.com: '127.0.0.1:{port}'}}"
+        shell = Shell(folder, f"interception:\n  ca_file: {ca_file}\n  addresses: {addresses}\n")
+        shutil.copy(MATRIX / "clients.mjs", shell.folder)
+        yield shell
+
+
+def test_a_websocket_of_ws_whose_host_is_in_the_program_is_metered(
+    tmp_path: Path, node_clients: Path
+) -> None:
+    with realtime_host(tmp_path) as shell:
+        (shell.folder / "node_modules").symlink_to(node_clients)
+        check_session(shell, "node clients.mjs", "ws", "node", "clients.mjs")
+
+
+def test_a_websocket_of_buns_whose_host_is_in_the_program_is_metered(tmp_path: Path) -> None:
+    if shutil.which("bun") is None:
+        pytest.skip("no Bun here")
+    with realtime_host(tmp_path) as shell:
+        check_session(shell, "bun clients.mjs", "websocket", "bun", "clients.mjs")
 
 
 def test_curl(shell: Shell, providers: Providers) -> None:

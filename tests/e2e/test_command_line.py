@@ -297,7 +297,7 @@ def test_up_prints_where_it_listens_and_what_passes_is_counted(shell: Shell, dae
     assert "?link=" in daemon.printed
     ask(daemon.base_url)
     assert until(shell, "today", "--json", calls=1)["totals"]["cost_usd"] == "0.00139"
-    assert "one is running already" in shell.farebox("up", status=75).stderr
+    assert "is already running" in shell.farebox("up", status=75).stderr
     assert daemon.stop() == 0
     processes = json.loads(shell.farebox("status", "--json").stdout)["processes"]
     assert not [process for process in processes if process["running"]]

@@ -87,7 +87,7 @@ def test_calls_appear_with_their_cost_by_themselves_and_open_as_receipts(
 
     # Nothing yet: it says what runs and what to paste.
     assert seen["wanted"]["proxy"] in seen["empty"]
-    assert "farebox run -- python app.py" in seen["empty"] and "curl" in seen["empty"]
+    assert "farebox run" in seen["empty"] and "-- python app.py" in seen["empty"] and "curl" in seen["empty"]
 
     # 179 × $1 + 1,024 × $0.10 + 187 × $10 per million = $0.0021514, without a reload.
     assert seen["first"]["exact"] == "$0.0021514"
@@ -102,18 +102,23 @@ def test_calls_appear_with_their_cost_by_themselves_and_open_as_receipts(
     assert "$0.00115" in receipt and "By list price $0.00115" in receipt
     for line in ("100 × $1 per", "1,000 × $0.1 per", "200 × $1.25 per", "100 × $2 per", "50 × $10 per"):
         assert line in receipt
-    assert "Prompts and answers are not stored." in receipt
+    assert "Prompts and responses are not stored." in receipt
     assert "call=" in seen["receiptAddress"]
+
+    assert "claude-sonnet-4-5" in seen["focused"]
 
     # Holding, filtering, text, themes, width.
     assert seen["held"] == 5
     assert seen["filtered"] == "?model=claude-sonnet-4-5-20250929"
     assert "unpriced" in seen["unpriced"]
     assert seen["picked"] == "?user=anna"
+    assert seen["found"] == "?app=checkout"
+    assert seen["dimmed"] is True
     assert "$0.00" in seen["asText"]
     assert seen["light"] != seen["dark"]
     assert seen["chosenLight"] == seen["keptLight"] == seen["light"]
     assert seen["overflow"] <= 0
+    assert seen["costRight"] <= 390 and "$0.002151" in seen["narrowRow"]
 
     assert seen["complaints"] == []
     assert all(Path(path).stat().st_size > 10_000 for path in seen["shots"])

@@ -135,6 +135,18 @@ def test_ruby(shell: Shell) -> None:
     assert (row["input_tokens"], row["output_tokens"]) == (1203, 187)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_child_with_a_cleared_environment_that_goes_past_the_proxy_is_named_in_the_receipt(
+    shell: Shell, upstream: MockUpstream
+) -> None:
+    call = f'exec env -i "$0" "$1" 127.0.0.1:{upstream.port} "$FAREBOX_PROXY"'
+    done = shell.farebox("run", "--", "sh", "-c", call, sys.executable, str(CLIENTS / "direct_client.py"))
+    named = f"1 connection of {Path(sys.executable).name} direct_client.py to "
+    assert f"not metered: {named}" in done.stderr
+    assert "it went past the proxy" in done.stderr
+    assert "no calls seen" not in done.stderr
+
+
 def test_without_interception_nothing_of_it_is_set(shell: Shell) -> None:
     program = "import os; print(dict(os.environ))"
     done = shell.farebox("run", "--no-intercept", "--", sys.executable, "-c", program)

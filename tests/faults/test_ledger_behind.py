@@ -24,7 +24,7 @@ from answers import respond
 from farebox_process import Shell
 from tools.upstream import MockUpstream
 
-from farebox.cli.exits import CANNOT_TELL
+from farebox.cli.exits import CANNOT_TELL, DATA
 from farebox.cli.supervisor import written_pid
 from farebox.home import Home
 from farebox.server.sessions import load_token
@@ -51,14 +51,15 @@ class Daemon:
         said = json.loads((self.shell.home / "run" / f"{name}.json").read_bytes())
         return f"http://{said['host']}:{said['port']}"
 
-    def call(self, times: int, base: str = "") -> None:
+    def call(self, times: int, base: str = "", more: str = "") -> None:
         request = urllib.request.Request(  # noqa: S310
-            f"{base or self.where('proxy')}/openai/v1/chat/completions",
+            f"{base or self.where('proxy')}/openai/v1/chat/completions{more}",
             b'{"model": "gpt-4o", "messages": []}',
             {"Authorization": "Bearer k", "Content-Type": "application/json"},
         )
         for _ in range(times):
-            urllib.request.urlopen(request, timeout=30).read()  # noqa: S310
+            with contextlib.suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(request, timeout=30).read()  # noqa: S310
 
     def health(self, base: str = "") -> tuple[int, dict[str, Any]]:
         try:
@@ -94,6 +95,10 @@ def running(shell: Shell) -> Iterator[Daemon]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(daemon.pid, signal.SIGTERM)
         until(lambda: not Path(f"/proc/{daemon.pid}").exists() or is_zombie(daemon.pid), "the end")
+
+
+def waiting(daemon: Daemon) -> int:
+    return daemon.health()[1]["journal"]["waiting_records"]
 
 
 def is_zombie(pid: int) -> bool:
@@ -176,3 +181,44 @@ def test_a_home_removed_while_it_runs_is_made_anew_and_what_is_gone_is_counted(s
         until(lambda: daemon.health(base)[0] == 200, "a journal again")
         found = until(lambda: (seen := daemon.today())["totals"]["calls"] == 2 and seen, "the two calls")
         assert not found["totals"]["complete"] and found["coverage"]["missing"]["gap_records"] >= 3
+
+
+def test_calls_that_were_in_memory_only_are_told_by_stop_and_missing_for_ever(shell: Shell) -> None:
+    with small_disk(shell.home, "6m"), running(shell) as daemon:
+        daemon.call(1)
+        until(lambda: daemon.today()["totals"]["calls"] == 1, "the first call")
+        assert daemon.today()["totals"]["complete"]
+        hog = fill(shell.home)
+        long = "/a" * 3_000  # so that it does not take thousands of calls to fill a segment
+        until(lambda: (daemon.call(50, more=long), waiting(daemon))[1], "records in memory")
+        assert "in memory only" in shell.farebox("status").stdout
+        assert not daemon.today()["totals"]["complete"]
+        said = shell.farebox("stop")
+        assert "could not be recorded" in said.stderr
+        hog.unlink()
+        for _ in range(2):
+            found = daemon.today()
+            assert not found["totals"]["complete"]
+            assert found["coverage"]["missing"]["lost_exchanges"] > 0
+            assert found["coverage"]["pending"]["calls"] == 0
+
+
+def test_damage_found_only_while_starting_ends_the_start_at_once(shell: Shell) -> None:
+    shell.farebox("today")
+    ledger = shell.home / "ledger.db"
+    pages = bytearray(ledger.read_bytes())
+    pages[40_960:] = b"\xff" * (len(pages) - 40_960)
+    ledger.write_bytes(pages)
+    said = shell.farebox("up", "--detach", status=DATA)
+    assert "damaged" in said.stderr and "Traceback" not in said.stderr
+    assert not (shell.home / "run" / "supervisor.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows another process's limits")
+def test_no_process_writes_core_dumps(shell: Shell) -> None:
+    with running(shell):
+        for name in ("supervisor", "proxy", "ledger", "server"):
+            pid = written_pid(str(shell.home / "run"), name)
+            limits = Path(f"/proc/{pid}/limits").read_text()
+            line = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+            assert line.split()[4:6] == ["0", "0"], name

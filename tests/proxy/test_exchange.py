@@ -211,7 +211,7 @@ def test_heads_may_come_in_any_two_pieces() -> None:
 @pytest.mark.parametrize(
     "length",
     ["+2", "-2", "2, 2", "0x2", " ", "2\r\nContent-Length: 2", "2\r\nTransfer-Encoding: chunked",
-     "2\r\nX_Y: 1", "2\r\n A: b", "\u00b2", "1" * 30],
+     "2\r\nContent_Length: 1", "2\r\n A: b", "\u00b2", "1" * 30],
 )  # fmt: skip
 def test_a_head_like_the_one_before_is_judged_again_unless_its_length_alone_differs(length: str) -> None:
     with serving(answer_chat) as (upstream, proxy), proxy.connect() as client:
@@ -305,16 +305,6 @@ def test_interim_answers_reach_the_client_before_the_final_one() -> None:
         client.send(client.head("GET", "/openai/v1/x"))
         got = client.until(b"ok")
     assert got == raw.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
-
-
-def test_a_client_that_expects_100_continue_gets_it_from_us() -> None:
-    with serving(answer_chat) as (upstream, proxy), proxy.connect() as client:
-        body = chat()
-        client.send(client.head("POST", CHAT, JSON, "Expect: 100-continue", f"Content-Length: {len(body)}"))
-        assert client.until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-        client.send(body)
-        assert client.answer().status == 200
-    assert upstream.requests[0].header("expect") is None
 
 
 def test_pipelined_requests_are_answered_in_order() -> None:

@@ -19,6 +19,7 @@ from h2.events import (
     ConnectionTerminated,
     DataReceived,
     Event,
+    InformationalResponseReceived,
     RequestReceived,
     ResponseReceived,
     StreamEnded,
@@ -167,7 +168,7 @@ def test_a_client_that_speaks_only_http2_is_served_and_metered() -> None:
         ("400", [], {"path": "/openai/../x"}),
         ("400", [], {"path": "/openai/v1#x"}),
         ("405", [], {"method": "TRACE"}),
-        ("400", [("under_score", "x")], {}),
+        ("400", [("content_length", "1")], {}),
         ("400", [("x", "a\x01b")], {}),
         ("431", [(f"x-{number}", "y") for number in range(101)], {}),
         ("431", [("x-long", "y" * 9000)], {}),
@@ -294,6 +295,164 @@ def test_frames_that_only_cost_us_something_end_the_connection(frame: str) -> No
             client.flush()
         while True:
             client.read()
+
+
+def frame(kind: int, payload: bytes, *, stream: int = 0, flags: int = 0) -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
+
+
+FLOODS = {
+    "unknown": frame(0x77, b""),
+    "window": frame(8, b"\0\0\0\1"),
+    "priority": frame(2, b"\0\0\0\0\0", stream=1),
+    "ping": frame(6, b"12345678"),
+    "acknowledged ping": frame(6, b"12345678", flags=1),
+}
+
+
+def goaway_code(client: End) -> int:
+    while True:
+        for event in client.seen:
+            if isinstance(event, ConnectionTerminated):
+                return int(event.error_code or 0)
+        client.read()
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_frames_of_every_kind_are_counted(name: str) -> None:
+    with proxied() as (client, _):
+        client.h2.config.validate_inbound_headers = False
+        client.socket.sendall(FLOODS[name] * 1100)
+        assert goaway_code(client) == ErrorCodes.ENHANCE_YOUR_CALM
+
+
+@pytest.mark.parametrize("name", ["unknown", "window"])
+def test_an_upstream_that_floods_us_with_frames_loses_its_connection(name: str) -> None:
+    def flood(server: End) -> None:
+        stream_id = server.until(RequestReceived).stream_id
+        server.until(StreamEnded, stream_id)
+        server.socket.sendall(FLOODS[name] * 5000)
+        while True:
+            server.read()
+
+    with proxied(flood) as (client, running):
+        client.send(client.ask(authority(running)), BODY)
+        assert dict(client.until(ResponseReceived).headers)[":status"] == "502"
+        (done,) = running.settled(1)
+    assert done.error_class == "upstream_closed"
+
+
+def test_windows_that_are_opened_for_what_comes_are_no_flood() -> None:
+    """The control: 4,000 pieces, two windows for each."""
+
+    def stream(server: End) -> None:
+        stream_id = server.until(RequestReceived).stream_id
+        server.until(StreamEnded, stream_id)
+        server.h2.send_headers(stream_id, [(":status", "200"), ("content-type", "text/event-stream")])
+        for _ in range(4000):
+            server.send(stream_id, b"data: x\n\n", end=False)
+        server.send(stream_id, b"")
+        while True:
+            server.read()
+
+    with proxied(stream) as (client, running):
+        stream_id = client.ask(authority(running))
+        client.send(stream_id, BODY)
+        client.until(StreamEnded, stream_id)
+        assert len(client.data(stream_id)) == 4000 * 9
+        (done,) = running.settled(1)
+    assert done.outcome == "completed"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (frame(1, b"\xff\xff\xff\xff\xff\xff", stream=1, flags=5), ErrorCodes.COMPRESSION_ERROR),
+        (frame(1, b"\x80", stream=1, flags=5), ErrorCodes.COMPRESSION_ERROR),
+        (b"\xff\xff\xff\0\0\0\0\0\1", ErrorCodes.FRAME_SIZE_ERROR),
+        (frame(0, b"x" * 16385, stream=1), ErrorCodes.FRAME_SIZE_ERROR),
+        (frame(6, b"1234567"), ErrorCodes.FRAME_SIZE_ERROR),
+        (frame(4, b"12345"), ErrorCodes.FRAME_SIZE_ERROR),
+        (frame(4, b"123456", flags=1), ErrorCodes.FRAME_SIZE_ERROR),
+        (frame(8, b"123", stream=0), ErrorCodes.FRAME_SIZE_ERROR),
+        (frame(3, b"123", stream=1), ErrorCodes.FRAME_SIZE_ERROR),
+        (frame(0, b"x", stream=0), ErrorCodes.PROTOCOL_ERROR),
+    ],
+)
+def test_what_breaks_the_protocol_is_told_by_the_code_of_its_kind(sent: bytes, code: int) -> None:
+    with proxied() as (client, _):
+        client.socket.sendall(sent)
+        assert goaway_code(client) == code
+
+
+def test_trailers_of_a_request_are_dropped_unless_they_were_announced() -> None:
+    with proxied(answer) as (client, running):
+        stream_id = client.ask(authority(running))
+        client.send(stream_id, BODY, end=False)
+        client.h2.send_headers(stream_id, [("x-sum", "y")], end_stream=True)
+        client.flush()
+        assert dict(client.until(ResponseReceived).headers)[":status"] == "200"
+        (done,) = running.settled(1)
+        assert done.extraction.flags == ("http:request_trailers",)
+        client.ask(authority(running), ("trailer", "x-sum"))
+        assert dict(client.until(ResponseReceived).headers)[":status"] == "400"
+
+
+def test_interim_responses_pass_and_a_flood_of_them_ends_the_stream() -> None:
+    def hint(server: End) -> None:
+        stream_id = server.until(RequestReceived).stream_id
+        server.until(StreamEnded, stream_id)
+        for _ in range(3):
+            server.h2.send_headers(stream_id, [(":status", "103"), ("link", "x")])
+        server.flush()
+        server.h2.send_headers(stream_id, [(":status", "200"), ("x-farebox-error", "forged")])
+        server.send(stream_id, b"ok")
+        second = server.until(RequestReceived).stream_id
+        server.until(StreamEnded, second)
+        for _ in range(200):
+            server.h2.send_headers(second, [(":status", "103")])
+        server.flush()
+        while True:
+            server.read()
+
+    with proxied(hint) as (client, running):
+        client.send(client.ask(authority(running)), BODY)
+        assert dict(client.until(InformationalResponseReceived).headers)["link"] == "x"
+        assert dict(client.until(ResponseReceived).headers) == {":status": "200"}
+        client.send(client.ask(authority(running)), BODY)
+        head = dict(client.until(ResponseReceived).headers)
+        assert (head[":status"], head["x-farebox-error"]) == ("502", "policy:interim_responses")
+        running.settled(2)
+
+
+def test_a_stream_that_the_provider_has_not_looked_at_is_free() -> None:
+    def refuse(server: End) -> None:
+        stream_id = server.until(RequestReceived).stream_id
+        server.until(StreamEnded, stream_id)
+        server.h2.reset_stream(stream_id, ErrorCodes.REFUSED_STREAM)
+        server.flush()
+        while True:
+            server.read()
+
+    with proxied(refuse) as (client, running):
+        client.send(client.ask(authority(running)), BODY)
+        client.until(StreamReset)
+        (done,) = running.settled(1)
+    assert (done.extraction.billable, done.extraction.not_billable_because) == (False, "upstream_refused")
+
+
+def test_a_stream_whose_provider_cannot_be_reached_is_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    with (
+        ProxyThread({"openai": ProviderConfig(upstream=url)}) as running,
+        socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection,
+    ):
+        client = End(connection, client=True)
+        client.send(client.ask(authority(running)), BODY)
+        assert dict(client.until(ResponseReceived).headers)[":status"] == "502"
+        (done,) = running.settled(1)
+    assert (done.extraction.billable, done.extraction.not_billable_because) == (False, "not_sent")
 
 
 def test_more_streams_than_allowed_are_refused_and_nobody_else_is_hurt() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,76 @@ def test_a_plain_request_for_another_host_is_passed_on_once_and_unlogged(tmp_pat
             b"Connection: close\r\n\r\n"
         )
         assert setting.journal.entries == []
+
+
+class Stubborn:
+    """A server that ignores `Connection: close` and keeps every byte it is sent."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        self.seen = b""
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                with connection:
+                    while data := connection.recv(65536):
+                        self.seen += data
+                        if data.startswith((b"GET", b"POST", b"HEAD")):
+                            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+@pytest.mark.parametrize("first", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("together", [True, False])
+def test_what_a_client_says_to_one_host_is_not_heard_by_the_one_before(
+    first: str, together: bool, tmp_path: Path
+) -> None:
+    """Cookies and the password for this proxy went to the first host that kept its connection open."""
+    server, other = Stubborn(), Stubborn()
+    places = {"a.example": f"127.0.0.1:{server.port}", "b.example": f"127.0.0.1:{other.port}"}
+    secret = b"Proxy-Authorization: Basic c2VjcmV0\r\nProxy-Anything: c2VjcmV0\r\nCookie: c2VjcmV0\r\n"
+    one = f"{first} http://a.example/ HTTP/1.1\r\nHost: a.example\r\n".encode()
+    one += b"Proxy-Authorization: Basic c2VjcmV0\r\nProxy-Anything: c2VjcmV0\r\nProxy-Connection: close\r\n"
+    one += b"Content-Length: 2\r\n\r\nhi" if first == "POST" else b"\r\n"
+    two = b"GET http://b.example/ HTTP/1.1\r\nHost: b.example\r\n" + secret + b"\r\n"
+    with (
+        server.listener,
+        other.listener,
+        intercepting(nobody, tmp_path, addresses=places) as setting,
+        setting.proxy.connect() as client,
+    ):
+        client.send(one + two if together else one)
+        client.until(b"\r\n\r\n")
+        if not together:
+            with contextlib.suppress(OSError):
+                client.send(two)
+        client.until_closed()
+        setting.proxy.settle(lambda: not setting.proxy.proxy.clients)
+    for seen in (server.seen, other.seen):
+        assert b"c2VjcmV0" not in seen
+        assert b"proxy-" not in seen.lower()
+    assert b"b.example" not in server.seen
+    assert server.seen.startswith(f"{first} / HTTP/1.1\r\nHost: a.example\r\n".encode())
+    assert setting.journal.entries == []
+
+
+def test_no_other_protocol_begins_behind_a_plain_request(tmp_path: Path) -> None:
+    with (
+        mock.MockUpstream(lambda _: mock.json_reply({})) as other,
+        intercepting(nobody, tmp_path, addresses={"a.example": f"127.0.0.1:{other.port}"}) as setting,
+        setting.proxy.connect() as client,
+    ):
+        client.send(
+            b"GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\n"
+            b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: MTIzNDU2Nzg5MDEyMzQ1Ng==\r\n\r\n"
+        )
+        assert client.until_closed().startswith(b"HTTP/1.1 200 ")
+        (request,) = other.requests
+        assert (request.header("upgrade"), request.header("connection")) == (None, "close")
 
 
 def test_a_plain_request_for_a_configured_host_is_metered(tmp_path: Path) -> None:
@@ -210,7 +282,7 @@ AMBIGUOUS: dict[str, str] = {
     "chunks": f"{TO}Transfer-Encoding: chunked\r\n\r\n",
     "a web page": f"{TO}Origin: https://a.example\r\n\r\n",
     "a web page's word": f"{TO}Sec-Fetch-Site: none\r\n\r\n",
-    "an underscore": f"{TO}X_Y: z\r\n\r\n",
+    "an underscore": f"{TO}Content_Length: 5\r\n\r\n",
     "folded": f"{TO}X: y\r\n z\r\n\r\n",
     "a line feed alone": f"{TO}X: y\nZ: z\r\n\r\n",
     "space before colon": TO.replace("Host:", "Host :") + "\r\n",

@@ -121,10 +121,8 @@ def test_recorded_sessions_pass_byte_for_byte_and_are_metered_exactly(recordings
                 parts = [part for record in dones for part in record.extraction.parts]
                 assert totals(parts) == totals(list(direct.extract(known, entry, 1).parts)), entry.id
                 if entry.canonical:
-                    # The recordings' totals leave out what transcribing the input used.
                     judged += 1
-                    turns = [part for part in parts if part.kind != "input_transcription"]
-                    assert totals(turns) == entry.canonical, entry.id
+                    assert totals(parts) == entry.canonical, entry.id
             starts = Counter(intent.event_id for intent in proxied.journal.intents)
             ends = Counter(record.event_id for record in proxied.journal.dones)
     assert judged > 20

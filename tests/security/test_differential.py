@@ -13,12 +13,13 @@ from pathlib import Path
 
 import h11
 
-from farebox.proxy.heads import read_request, read_response
-from farebox.wire.http_policy import RequestHead, ResponseHead, allowed_hosts, head_limit
+from farebox.proxy.heads import next_response, read_request, read_response, write_response
+from farebox.wire.http_policy import RequestHead, allowed_hosts, head_limit
+from farebox.wire.response_policy import ResponseHead
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "proxy"))
 
-from test_smuggling import ANSWERS, REQUESTS
+from test_smuggling import ANSWERS, LOOSE_ANSWERS, REQUESTS
 
 COUNT = int(os.environ.get("FAREBOX_MUTATIONS", "20000"))
 PORT = 3273
@@ -79,6 +80,24 @@ def framing(headers: list[tuple[bytes, bytes]]) -> tuple[int | None, bool]:
     return (int(length) if length is not None else None), named.get(b"transfer-encoding") == b"chunked"
 
 
+def _odd_answers() -> list[bytes]:
+    texts = [*ANSWERS.values(), *(text for text, _ in LOOSE_ANSWERS.values())]
+    return [text.encode("latin-1") for text in texts]
+
+
+def reference_response(head: bytes) -> h11.Response | str:
+    """Return what h11 makes of a head, or why it makes nothing of it."""
+    reference = h11.Connection(h11.CLIENT)
+    reference.send(h11.Request(method="GET", target="/", headers=[("host", "a")]))
+    reference.send(h11.EndOfMessage())
+    reference.receive_data(head)
+    try:
+        event = reference.next_event()
+    except h11.RemoteProtocolError as error:
+        return str(error)
+    return event if isinstance(event, h11.Response) else f"{event!r}"
+
+
 def test_a_mutated_request_is_refused_or_framed_as_others_frame_it() -> None:
     rng = random.Random(20)
     seeds = list(_GOOD_REQUESTS) * 40
@@ -116,7 +135,7 @@ def test_a_mutated_request_is_refused_or_framed_as_others_frame_it() -> None:
 
 def test_a_mutated_answer_is_refused_or_framed_as_others_frame_it() -> None:
     rng = random.Random(21)
-    seeds = list(_GOOD_ANSWERS) * 20 + [text.encode("latin-1") for text in ANSWERS.values()]
+    seeds = list(_GOOD_ANSWERS) * 20 + _odd_answers()
     differing: list[tuple[bytes, str]] = []
     accepted = 0
     for _ in range(COUNT):
@@ -125,18 +144,59 @@ def test_a_mutated_answer_is_refused_or_framed_as_others_frame_it() -> None:
         if not isinstance(ours, ResponseHead) or ours.status < 200 or ours.status in (204, 304):
             continue
         accepted += 1
-        reference = h11.Connection(h11.CLIENT)
-        reference.send(h11.Request(method="GET", target="/", headers=[("host", "a")]))
-        reference.send(h11.EndOfMessage())
-        reference.receive_data(head)
-        try:
-            event = reference.next_event()
-        except h11.RemoteProtocolError as error:
-            differing.append((head, str(error)))
+        event = reference_response(head)
+        if isinstance(event, str):
+            differing.append((head, event))
             continue
-        assert isinstance(event, h11.Response)
         length, chunked = framing(list(event.headers))
         if (event.status_code, length, chunked) != (ours.status, ours.content_length, ours.chunked):
             differing.append((head, f"{event.status_code} {length} {chunked}"))
     assert accepted > COUNT // 20
     assert differing == []
+
+
+def test_a_mutated_answer_that_is_put_right_has_the_end_that_others_see() -> None:
+    """What the client gets frames as we took it; who accepts what came sees the same end of it."""
+    rng = random.Random(22)
+    seeds = list(_GOOD_ANSWERS) * 10 + _odd_answers() * 2
+    differing: list[tuple[bytes, str]] = []
+    put_right = 0
+    for _ in range(COUNT):
+        head = mutated(rng, seeds)
+        found = next_response(head, 0, to_head=False)
+        if found is None or not isinstance(found[0], ResponseHead):
+            continue
+        ours, end = found
+        if not ours.flags or ours.status < 200 or ours.status in (204, 304):
+            continue
+        put_right += 1
+        expected = ours.status, ours.content_length, ours.chunked
+        for name, text in (("sent", write_response(ours)), ("came", head)):
+            event = reference_response(text)
+            if isinstance(event, str):
+                if name == "sent":
+                    differing.append((head, event))
+                continue
+            seen = (event.status_code, *framing(list(event.headers)))
+            if seen[2]:
+                seen = seen[0], None, True  # h11 leaves a length that the coding overrides
+            if seen != expected:
+                differing.append((head, f"{name}: {seen} for {expected}"))
+        if reference_end(head) not in (None, end):
+            differing.append((head, f"ends at {end}, for others at {reference_end(head)}"))
+    assert put_right > COUNT // 40, "the mutations are too wild to say anything"
+    assert differing == []
+
+
+def reference_end(head: bytes) -> int | None:
+    """Return where h11 sees a head's end, None where it accepts none."""
+    reference = h11.Connection(h11.CLIENT)
+    reference.send(h11.Request(method="GET", target="/", headers=[("host", "a")]))
+    reference.send(h11.EndOfMessage())
+    reference.receive_data(head)
+    try:
+        if not isinstance(reference.next_event(), h11.Response):
+            return None
+    except h11.RemoteProtocolError:
+        return None
+    return len(head) - len(reference.trailing_data[0])

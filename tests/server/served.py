@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -36,7 +36,13 @@ class Answer(msgspec.Struct):
 class Site:
     """The application under test, its token, its rows."""
 
-    def __init__(self, home: Home, rows: FakeLedger, assets: Assets) -> None:
+    def __init__(
+        self,
+        home: Home,
+        rows: FakeLedger,
+        assets: Assets,
+        key_labels: Callable[[], dict[str, str]] = dict,
+    ) -> None:
         self.home = home
         self.rows = rows
         self.token = load_token(home)
@@ -49,6 +55,7 @@ class Site:
             port=PORT,
             assets=assets,
             clock=lambda: NOW,
+            key_labels=key_labels,
         )
         self.server: Server = built[0]
         self.app: Guard = built[1]

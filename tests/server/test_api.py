@@ -15,14 +15,17 @@ from typing import Any
 
 import pytest
 from fake_ledger import FakeLedger, call
-from served import HOST, MINUTE, NOW, Site, ask_raw
+from served import HOST, MINUTE, NOW, Site, ask_raw, day_of_calls
 
+from farebox.cli.keys import forget, label
+from farebox.cli.options import Place
 from farebox.errors import LedgerSchemaError
 from farebox.home import Home
 from farebox.ledger.filter import Filter
 from farebox.ledger.rows import Measures, Point
 from farebox.money import display_usd, usd_text
 from farebox.server.assets import Assets
+from farebox.server.key_labels import KeyLabels
 
 SNAPSHOTS = Path(__file__).resolve().parent.parent / "snapshots"
 BERLIN = "tz=Europe/Berlin"
@@ -44,6 +47,7 @@ def agrees_with_snapshot(name: str, answer: Any) -> None:
         ("breakdown_top", f"breakdown?by=model&since=7d&limit=1&{BERLIN}"),
         ("breakdown_key", f"breakdown?by=key&{BERLIN}"),
         ("breakdown_surface", f"breakdown?by=surface&{BERLIN}"),
+        ("values", f"values?contains=gpt&{BERLIN}"),
         ("series_hour", f"series?bucket=hour&by=model&{BERLIN}"),
         ("series_day", f"series?bucket=day&since=prev-month&until=month&{BERLIN}"),
         ("calls", f"calls?{BERLIN}"),
@@ -68,6 +72,47 @@ def test_the_status_is_the_snapshot(home: Home, web: Path, state: str) -> None:
     answer = site.get("/api/v1/status").json()
     answer.update(version="0.1.0", home="~/farebox", now="2026-11-20T15:00:30.000000Z", tz="UTC")
     agrees_with_snapshot(f"api/status_{state}.json", answer)
+
+
+def test_values_are_found_by_any_part_of_them_in_every_dimension(site: Site) -> None:
+    def found(query: str) -> list[tuple[str, str]]:
+        listed = site.get(f"/api/v1/values?since=7d&{query}").json()["values"]
+        return [(value["dimension"], value["value"]) for value in listed]
+
+    assert ("model", "gpt-4o-mini") in found("contains=O-MIN")
+    assert ("app", "ingest") in found("contains=GES")
+    assert ("user", "anna") in found("contains=nn")
+    assert {dimension for dimension, _ in found("contains=t&by=app")} == {"app"}
+    # A filter narrows the other dimensions' values and leaves its own to be changed.
+    assert found("contains=claude") == [("model", "claude-sonnet-4"), ("request_model", "claude-sonnet-4")]
+    assert found("contains=claude&model=gpt-4o-mini") == [("model", "claude-sonnet-4")]
+    assert site.get("/api/v1/values?by=nothing").status == 422
+    assert site.get("/api/v1/values?contains=c&limit=1&since=7d").json()["truncated"] is True
+
+
+def test_a_key_is_found_by_the_name_it_has_now_and_has_it_in_the_status(home: Home, web: Path) -> None:
+    labels: dict[str, str] = {}
+    site = Site(home, day_of_calls(), Assets(web), key_labels=lambda: labels)
+    fingerprint = "a1b2c3d4e5f60718"
+    assert site.get("/api/v1/values?contains=backend&since=7d").json()["values"] == []
+    labels[fingerprint] = "Backend"
+    (value,) = site.get("/api/v1/values?contains=backend&since=7d").json()["values"]
+    assert (value["dimension"], value["value"], value["label"]) == ("key", fingerprint, "Backend")
+    assert site.get("/api/v1/status").json()["key_labels"] == {fingerprint: "Backend"}
+
+
+def test_names_of_keys_are_read_again_when_they_change(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "farebox.yaml"
+    file.write_text('keys: {"0123456789abcdef": {label: one}}\n')
+    names = KeyLabels(home, str(file))
+    assert names() == {"0123456789abcdef": "one"}
+    label("a" * 16, "two", place=Place(home=home.path, config=file))
+    assert names() == {"0123456789abcdef": "one", "a" * 16: "two"}
+    file.write_text('keys: {"0123456789abcdef": {labe')
+    assert names() == {"a" * 16: "two"}
+    file.unlink()
+    forget("a" * 16, place=Place(home=home.path))
+    assert names() == {}
 
 
 def test_money_is_shown_the_same_way_by_the_command_line_and_the_dashboard() -> None:

@@ -31,6 +31,8 @@ def found(stream: bytes, seed: int, mark: bytes | None, form: UsageFormat = FORM
         mark=mark,
         decode=payloads.append,
         identified=lambda: True,
+        keep=plan_for(form).reader.keep,
+        pass_over=lambda _: None,
     )
     rng = random.Random(seed)
     at = 0

@@ -207,4 +207,5 @@ def test_a_key_that_is_no_text_is_left_to_the_general_reading() -> None:
     started.response_head(200, ((b"content-type", b"application/json"),))
     started.response_body(broken)
     found = started.finish("completed")
-    assert (found.completeness, found.reason) == ("none", "body_not_json")
+    assert (found.completeness, found.reason) == ("partial", "unusable_quantity:prompt_tokens")
+    assert found.parts[0].output_tokens == 210

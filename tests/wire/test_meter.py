@@ -53,12 +53,12 @@ def said(extraction: Extraction) -> tuple[str, str | None]:
     ("body", "reason"),
     [
         (b"", "empty_response"),
-        (b"{", "body_not_json"),
-        (b'{"usage":', "body_not_json"),
-        (b"[" * 10_000 + b"]" * 10_000, "body_not_json"),
+        (b"{", "body_incomplete"),
+        (b'{"usage":', "body_incomplete"),
+        (b"[" * 10_000 + b"]" * 10_000, "no_usage_in_response"),
         (b'{"usage":' + b"[" * 10_000 + b"]" * 10_000 + b"}", "nested_too_deep"),
         (b'{"x":"' + b"a" * 200_000 + b'","usage":' + b"[" * 10_000, "nested_too_deep"),
-        (b'{"usage":{"prompt_tokens":NaN}}', "body_not_json"),
+        (b'{"usage":{"prompt_tokens":NaN}}', "no_usage_in_response"),
         (b"\xff\xfe\x00garbage", "no_usage_in_response"),
         (b"<html>busy</html>", "no_usage_in_response"),
         (b'{"id":"x","choices":[]}', "no_usage_in_response"),
@@ -121,11 +121,13 @@ def test_an_endless_stream_is_measured_in_little_memory(piece: bytes) -> None:
     assert extraction.response_model == "m"
 
 
-def test_an_event_over_the_limit_is_passed_over_and_said_so() -> None:
-    body = CHUNK + b"data: " + b"y" * (5 << 20) + b"\n\n" + USAGE + b"data: [DONE]\n\n"
-    extraction = answer(body, SSE)
+@pytest.mark.parametrize(
+    "event", [b"data: " + b"y" * (5 << 20), b": " + b"y" * (5 << 20), b": ping\n" * 200_000]
+)
+def test_a_large_event_without_json_does_not_hide_what_follows(event: bytes) -> None:
+    extraction = answer(CHUNK + event + b"\n\n" + USAGE + b"data: [DONE]\n\n", SSE)
     assert extraction.parts[0].quantities == {"input_uncached": 7, "output_text": 3}
-    assert said(extraction) == ("partial", "event_too_large")
+    assert said(extraction) == ("final", None)
 
 
 def test_a_large_event_is_cut_down_and_read() -> None:

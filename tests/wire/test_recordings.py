@@ -18,9 +18,6 @@ SPLITS = 3
 """Per recording and run; the seeds of runs differ by recording. Fixtures are cut far more often."""
 
 
-EXCEPTIONS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "exceptions.md"
-
-
 @pytest.fixture(scope="module")
 def exchanges(recordings: Path) -> list[recorded.Recording]:
     return recorded.load(recordings)
@@ -42,14 +39,26 @@ def test_every_billable_exchange_measures_what_is_held_to_be_right(
 ) -> None:
     loaded = catalog.load()
     judged = [exchange for exchange in exchanges if exchange.billable and exchange.canonical]
-    wrong = {
-        exchange.id
+    assert len(judged) > 700
+    differing = {
+        exchange.id: judging.usage_difference(exchange, direct.extract(loaded, exchange, 1).parts)
         for exchange in judged
-        if judging.usage_difference(exchange, direct.extract(loaded, exchange, 1).parts)
     }
-    explained = EXCEPTIONS.read_text(encoding="utf-8").partition("Cost:")[0]
-    assert {identity for identity in wrong if identity not in explained} == set()
-    assert len(wrong) <= 10
+    assert {identity: found for identity, found in differing.items() if found} == {}
+
+
+def test_money_is_judged_only_where_the_library_priced_the_same_cache_counts(
+    exchanges: list[recorded.Recording],
+) -> None:
+    judged = [exchange for exchange in exchanges if judging.expected_cost_pico(exchange)]
+    by_library = [
+        each for each in judged if (judging.expected_cost_pico(each) or (0, ""))[1] == "genai-prices"
+    ]
+    assert len(by_library) > 250
+    for exchange in by_library:
+        usage = exchange.expected["genai_prices"].get("usage") or {}
+        assert usage.get("cache_read_tokens", 0) == exchange.canonical.get("cache_read", 0), exchange.id
+        assert usage.get("cache_write_tokens", 0) == exchange.canonical.get("cache_write", 0), exchange.id
 
 
 def test_what_costs_nothing_is_not_billed_and_says_why(exchanges: list[recorded.Recording]) -> None:

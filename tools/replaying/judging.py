@@ -21,6 +21,14 @@ _GATEWAY_ESTIMATE = "gateway estimate"
 _GENAI_CALLS = {"calls_web_search": "web_searches", "calls_file_search": "storage_searches"}
 
 
+_SAME_COUNTS = {
+    "input_tokens": "input_total",
+    "output_tokens": "output_total",
+    "cache_read_tokens": "cache_read",
+    "cache_write_tokens": "cache_write",
+}
+"""What genai-prices has to have read like everybody for its price to count."""
+
 _OVERRULED_SINCE = {"deepseek": "2025-09"}
 """Providers whose genai-prices rows are known to be out of date from a month on."""
 
@@ -94,9 +102,7 @@ def _overruled(expected: dict[str, Any]) -> bool:
         return True
     usage = genai.get("usage") or {}
     canonical = expected.get("canonical_usage") or {}
-    if usage.get("input_tokens", 0) != canonical.get("input_total", 0):
-        return True
-    if usage.get("output_tokens", 0) != canonical.get("output_total", 0):
+    if any(usage.get(theirs, 0) != canonical.get(ours, 0) for theirs, ours in _SAME_COUNTS.items()):
         return True
     tier = (genai.get("price_context") or {}).get("service_tier")
     if tier in (None, "default", "standard", "on_demand"):

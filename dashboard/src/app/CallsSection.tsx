@@ -34,7 +34,7 @@ export function CallsSection({ actions, live, paused, resume }: CallsSectionProp
               {live.waiting} new {live.waiting === 1 ? "call" : "calls"}
             </button>
           ) : (
-            <span className="text-[12.5px] text-faint">
+            <span className="hidden text-[12.5px] text-faint sm:inline">
               <kbd className="rounded bg-sunken px-1.5 font-mono text-[11px]">Space</kbd>{" "}
               {paused ? "lets the list go on" : "holds the list still"}
             </span>

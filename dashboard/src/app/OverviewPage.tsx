@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useEffect, useState } from "react";
 import { BreakdownCard } from "@/features/breakdown/BreakdownCard";
+import { ReceiptPanel } from "@/features/calls/ReceiptPanel";
 import { FirstCall } from "@/features/capture/EmptyState";
 import { HealthNotice } from "@/features/capture/HealthNotice";
 import { FilterBar } from "@/features/filters/FilterBar";
@@ -10,7 +11,9 @@ import { Figures } from "@/features/spend/Figures";
 import { MinutesCard } from "@/features/spend/MinutesCard";
 import { SpanCard } from "@/features/spend/SpanCard";
 import { statusQuery } from "@/shared/api/queries";
+import { zoneOf } from "@/shared/search/search";
 import { useSearch } from "@/shared/search/use-search";
+import { OutOfDate } from "@/shared/ui/Loaded";
 import { useKeys } from "@/shared/ui/use-keys";
 import { CallsSection } from "./CallsSection";
 import { TopBar } from "./TopBar";
@@ -24,17 +27,24 @@ export function OverviewPage(): ReactElement {
   const scrolled = useScrolledPast(900);
   const live = useLive(search, paused || scrolled);
   const status = useQuery(statusQuery);
+  const tz = zoneOf(search);
+  const outOfDate = live.state === "reconnecting" || live.state === "stopped";
   useKeys({ " ": () => setPaused(!paused), "?": () => setHelp(true) });
 
   return (
-    <>
-      <TopBar live={live.state} paused={paused} help={() => setHelp(true)} />
+    <OutOfDate.Provider value={outOfDate}>
+      <TopBar live={live} tz={tz} paused={paused} help={() => setHelp(true)} />
       <main className="mx-auto flex max-w-[1440px] flex-col gap-6 px-4 pt-6 pb-24 sm:px-8">
-        <HealthNotice />
+        <HealthNotice silentSince={live.state === "stopped" ? live.heardAt : null} tz={tz} />
         {status.data?.ledger.last_seq === 0 ? (
-          <section aria-label="First call" className="card">
-            <FirstCall />
-          </section>
+          <>
+            <section aria-label="First call" className="card">
+              <FirstCall />
+            </section>
+            {search.call ? (
+              <ReceiptPanel id={search.call} tz={tz} close={() => change({ call: undefined })} />
+            ) : null}
+          </>
         ) : (
           <>
             <FilterBar {...actions} />
@@ -55,7 +65,7 @@ export function OverviewPage(): ReactElement {
         )}
       </main>
       <HelpDialog open={help} close={() => setHelp(false)} />
-    </>
+    </OutOfDate.Provider>
   );
 }
 

@@ -1,17 +1,19 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import type { LiveState } from "@/features/live/use-live";
+import type { Live } from "@/features/live/use-live";
 import { statusQuery } from "@/shared/api/queries";
+import { clock } from "@/shared/format";
 import { ThemeSwitch } from "./ThemeSwitch";
 
 interface TopBarProps {
-  live: LiveState;
+  live: Live;
+  tz: string;
   paused: boolean;
   help: () => void;
 }
 
 /** Who we are, whether the page is current, where the proxy is. */
-export function TopBar({ live, paused, help }: TopBarProps): ReactElement {
+export function TopBar({ live, tz, paused, help }: TopBarProps): ReactElement {
   const status = useQuery(statusQuery);
   const proxy = status.data?.proxy_url?.replace("http://", "");
   return (
@@ -25,7 +27,7 @@ export function TopBar({ live, paused, help }: TopBarProps): ReactElement {
           </svg>
           Farebox
         </span>
-        <LiveBadge state={live} paused={paused} />
+        <LiveBadge live={live} tz={tz} paused={paused} />
         <span className="flex-1" />
         {proxy ? (
           <span className="hidden text-[13px] text-soft sm:inline">
@@ -48,18 +50,19 @@ export function TopBar({ live, paused, help }: TopBarProps): ReactElement {
   );
 }
 
-function LiveBadge({ state, paused }: { state: LiveState; paused: boolean }): ReactElement {
-  const [text, dot] = paused
-    ? ["Paused", "bg-warn"]
-    : {
-        live: ["Live", "bg-accent beat"],
-        connecting: ["Connecting", "bg-faint"],
-        lost: ["Reconnecting", "bg-bad"],
-      }[state];
+/** Whether what is shown is of now. That it is not wins over that the list is held still. */
+function LiveBadge({ live, tz, paused }: Pick<TopBarProps, "live" | "tz" | "paused">): ReactElement {
+  const since = live.heardAt === null ? "" : ` since ${clock(new Date(live.heardAt), tz, true)}`;
+  const [text, dot] = {
+    live: paused ? ["Paused", "bg-warn"] : ["Live", "bg-accent beat"],
+    connecting: ["Connecting", "bg-faint"],
+    reconnecting: ["Reconnecting", "bg-warn"],
+    stopped: [`Stopped${since}`, "bg-bad"],
+  }[live.state];
   return (
     <span
       role="status"
-      className="flex items-center gap-2 rounded-full bg-card px-2.5 py-1 text-[12.5px] font-medium text-soft ring-1 ring-line"
+      className="flex items-center gap-2 rounded-full bg-card px-2.5 py-1 text-[12.5px] font-medium whitespace-nowrap text-soft ring-1 ring-line"
     >
       <span aria-hidden="true" className={`size-2 rounded-full ${dot}`} />
       {text}

@@ -20,16 +20,23 @@ function shown(width: number, id: string): { text: string; hint: string | undefi
   return { text, hint: column?.hint };
 }
 
-describe("token columns", () => {
-  it("split where there is room for both parts", () => {
-    expect([shown(1200, "in").text, shown(1200, "cached").text]).toEqual(["400", "1,000"]);
-    expect([shown(1200, "out").text, shown(1200, "reasoning").text]).toEqual(["50", "40"]);
-    expect(shown(1200, "in").hint).toContain("not read from a cache");
+describe("columns", () => {
+  it("mean the same in every layout: In and Out are everything, Cached and Reason are parts of them", () => {
+    for (const width of [910, 1200]) {
+      expect([shown(width, "in").text, shown(width, "out").text]).toEqual(["1,400", "90"]);
+      expect(shown(width, "in").hint).toBe("All input tokens, cached ones included");
+    }
+    expect([shown(1200, "cached").text, shown(1200, "reasoning").text]).toEqual(["1,000", "40"]);
+    expect(columnsFor(910).map((column) => column.id)).not.toContain("cached");
   });
 
-  it("hold the whole where the other part's column is hidden", () => {
-    expect(columnsFor(900).map((column) => column.id)).not.toContain("cached");
-    expect(shown(900, "in")).toEqual({ text: "1,400", hint: "All input tokens, cached ones included" });
-    expect(shown(900, "out").text).toBe("90");
+  it("fit every width, and the cost is always among them", () => {
+    for (let width = 300; width < 1500; width += 10) {
+      const columns = columnsFor(width);
+      expect(columns.map((column) => column.id)).toContain("cost");
+      const fixed = columns.map(({ track }) => Number(/^(?:minmax\()?(\d+)px/.exec(track)?.[1] ?? 0));
+      const least = fixed.reduce((sum, track) => sum + track, 16 * (columns.length - 1) + 40);
+      expect(least).toBeLessThanOrEqual(width);
+    }
   });
 });

@@ -1,7 +1,7 @@
 """Read the folders of the catalog into `CatalogData`, once, and keep the result in a cache.
 
-`speaks: openai` takes over another provider's routes and formats; `extends: openai/chat` takes
-over one format. Both are resolved here, so that nothing downstream knows they exist.
+`speaks: openai` takes over another provider's routes and formats, with `same_service` what is free
+there as well; `extends: openai/chat` takes over one format. Both are resolved here, so that nothing downstream knows they exist.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COMPILED = FOLDER / "catalog.msgpack"
 """Where the wheel has the catalog compiled; a clone compiles it into the state directory."""
 _ATTRIBUTION = "attribution.yaml"
 _UNLISTED = "unlisted.yaml"
-_LISTED = ("speaks", "formats", "endpoints", "free_endpoints")
+_LISTED = ("speaks", "same_service", "formats", "endpoints", "free_endpoints")
 _LISTS = (
     "usage",
     "watch",
@@ -160,7 +160,7 @@ def _resolve(name: str, raw: dict[str, Any], every: dict[str, dict[str, Any]]) -
         endpoints += [
             _own_endpoint(speaks, entry, base, shadows=shadows, owner=name)
             for entry in base.get("endpoints") or ()
-            if entry.get("format") or entry.get("shared") or not entry.get("free")
+            if entry.get("format") or entry.get("shared") or not entry.get("free") or raw.get("same_service")
         ]
     endpoints += [_own_endpoint(name, entry, raw) for entry in raw.get("free_endpoints") or ()]
     for entry in endpoints:

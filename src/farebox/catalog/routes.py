@@ -12,7 +12,8 @@ def compile_path(template: str) -> re.Pattern[str]:
     """Return the pattern of a path template.
 
     `{model}` stands for one segment (up to a `:` that follows it in the template), `{model*}`
-    for the rest, `/**` for any number of whole segments.
+    for the rest, `/**` for any number of whole segments. A `{region}` is what regions look like, since
+    it decides prices.
     """
     pattern: list[str] = []
     position = 0
@@ -24,7 +25,9 @@ def compile_path(template: str) -> re.Pattern[str]:
         elif match.group(0) == "*":
             pattern.append(r"[^/]*")
         else:
-            pattern.append(f"(?P<{match.group(1)}>{'.+' if match.group(2) else '[^/]+?'})")
+            name, rest = match.groups()
+            value = ".+" if rest else "[a-z0-9-]+" if name == "region" else "[^/]+?"
+            pattern.append(f"(?P<{name}>{value})")
     pattern.append(re.escape(template[position:]))
     return re.compile("".join(pattern) + r"/?\Z")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from farebox.cli.exits import say
 from farebox.cli.options import Place
 from farebox.errors import LedgerUnwritableError
 from farebox.home import Home
@@ -33,6 +34,14 @@ def open_ledger(place: Place, patience_s: float = PATIENCE_SECONDS) -> tuple[Hom
         return home, ledger
     _await_process(ledger, patience_s)
     return home, ledger
+
+
+def say_what_is_missing(home: Home, ledger: LedgerReader) -> None:
+    """Say on standard error what a list of calls lacks: standard output is for the calls alone."""
+    from farebox.server.coverage import coverage, warnings
+
+    for line in warnings(coverage(home, ledger)):
+        say(f"{line}: not in this list")
 
 
 def _await_process(ledger: LedgerReader, seconds: float) -> None:

@@ -55,7 +55,7 @@ class SummaryAnswer(msgspec.Struct, kw_only=True):
 
 
 class BreakdownAnswer(msgspec.Struct, kw_only=True):
-    """`farebox by … --json`, dearest group first."""
+    """`farebox by … --json`, most expensive group first."""
 
     schema: str = "farebox.breakdown/1"
     period: PeriodAnswer

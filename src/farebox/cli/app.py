@@ -96,7 +96,7 @@ def check_command(arguments: list[str]) -> None:
         raise UsageError(f"there is no command {arguments[0]!r}{hint}; see: {command('help')}")
 
 
-RUN_OPTIONS_WITH_VALUE = frozenset(("--home", "--config", "--app", "--session", "--tag"))
+RUN_OPTIONS_WITH_VALUE = frozenset(("--home", "--config", "--app", "--session", "--tag", "--linger"))
 
 
 def with_command_separator(arguments: list[str]) -> list[str]:

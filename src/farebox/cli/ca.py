@@ -126,7 +126,7 @@ def remove(*, place: Place | None = None) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     forget_pins(home.run / "pinned")
     shutil.rmtree(home.run / "pinned", ignore_errors=True)
-    print("No certificate of Farebox is left on this machine.")
+    print("No certificate from Farebox is left on this machine.")
     return OK
 
 
@@ -173,7 +173,7 @@ def _stores(system: bool, nss: bool) -> list[Store]:
 def _add(found: Authority, wanted: list[Store]) -> None:
     for store in wanted:
         store.add(found.root, found.facts.fingerprint)
-        print(f"{found.facts.name} is in {store.name}")
+        print(f"{found.facts.name} is installed in {store.name}")
 
 
 def _take_out(found: Authority) -> bool:
@@ -183,7 +183,7 @@ def _take_out(found: Authority) -> bool:
     for store in candidates:
         try:
             if store is not None and store.remove(found.facts.fingerprint):
-                print(f"{found.facts.name} is out of {store.name}")
+                print(f"{found.facts.name} was removed from {store.name}")
         except CertificateError as error:
             say(str(error))
             well = False

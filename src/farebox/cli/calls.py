@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from farebox.cli import answers
-from farebox.cli.access import open_ledger
+from farebox.cli.access import open_ledger, say_what_is_missing
 from farebox.cli.exits import ANSWER_IS_NO, OK, say
 from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
 from farebox.cli.receipt import call_receipt
@@ -39,7 +39,8 @@ def tail(
     flags = period or PeriodFlags()
     chosen = flags.period()
     narrowed = ledger_filter(chosen, filters)
-    _, ledger = open_ledger(place or Place())
+    home, ledger = open_ledger(place or Place())
+    say_what_is_missing(home, ledger)
     last = ledger.last_seq()
     shown = list(reversed(ledger.calls(narrowed, limit=max(lines, 0)))) if lines > 0 else []
     _show(shown, chosen.zone_name, as_json, title=not as_json)
@@ -63,8 +64,9 @@ def explain(
     try:
         call = ledger.call(call_id)
     except CallNotFoundError as error:
-        say(str(error))
-        for near in suggestions(ledger, call_id):
+        nearest = suggestions(ledger, call_id)
+        say(f"{error}. The nearest ones are:" if nearest else str(error))
+        for near in nearest:
             say(f"  {near.event_id}  {near.occurred_at}  {near.response_model or near.request_model or '–'}")
         return ANSWER_IS_NO
     if as_json:

@@ -85,5 +85,5 @@ def render(answer: DoctorAnswer) -> str:
             lines.append(f"  {mark} {check.name}{f': {check.detail}' if check.detail else ''}")
             if check.fix is not None and not check.ok:
                 lines.append(f"      → {check.fix}")
-    lines.append("All is well." if answer.ok else "Something is amiss: see ✘ above.")
+    lines.append("All is well." if answer.ok else "Something needs attention: see ✘ above.")
     return "\n".join(lines)

@@ -208,4 +208,6 @@ def _fix(reason: str) -> str | None:
         return f"{command('ca install')}, or run the program with {command('run')}"
     if reason == "excepted":
         return None
+    if reason.startswith("direct"):
+        return f"start it with {command('run')}, or give it a base URL of the proxy"
     return f"{command('ca rotate')}: the authority is from before this host was known, or damaged"

@@ -45,7 +45,7 @@ INTERRUPTED = 130
 MEANINGS = {
     OK: "done",
     ANSWER_IS_NO: "the answer is no: more was spent than `--fail-over`, no such call, no such price",
-    CANNOT_TELL: "nobody can tell: calls without a price (`--fail-over`) or records known to be missing "
+    CANNOT_TELL: "it cannot be told: calls without a price (`--fail-over`) or records known to be missing "
     "(`--fail-over`, `verify`)",
     USAGE: "the command line is wrong",
     DATA: "data is damaged: `verify` found something, `ledger.db` is no ledger of this Farebox, a price "

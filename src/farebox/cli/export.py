@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TextIO
 import msgspec
 from cyclopts import Parameter
 
-from farebox.cli.access import open_ledger
+from farebox.cli.access import open_ledger, say_what_is_missing
 from farebox.cli.exits import OK
 from farebox.cli.options import Filters, PeriodFlags, Place, ledger_filter
 from farebox.ledger.rows import CallRow
@@ -49,7 +49,8 @@ def export(
 ) -> int:
     """Write every call to standard output, oldest first."""
     chosen = (period or PeriodFlags()).period()
-    _, ledger = open_ledger(place or Place())
+    home, ledger = open_ledger(place or Place())
+    say_what_is_missing(home, ledger)
     _speak_utf8()
     rows = ledger.export(ledger_filter(chosen, filters))
     if format == "csv":

@@ -90,6 +90,7 @@ class Interception:
         found["AIOHTTP_TRUST_ENV"] = "True"  # litellm's
         found["NODE_USE_ENV_PROXY"] = "1"
         found["NODE_OPTIONS"] = self._joined("NODE_OPTIONS", f'--require "{PRELOAD / "node.cjs"}"')
+        found["BUN_OPTIONS"] = self._joined("BUN_OPTIONS", f"--preload={PRELOAD / 'bun.cjs'}")
         found["PYTHONPATH"] = self._first("PYTHONPATH", str(PRELOAD / "python"))
         found["PHP_INI_SCAN_DIR"] = self._php(folder, Path(found["SSL_CERT_FILE"]))
         java = self._java(address, Path(found["SSL_CERT_FILE"]))

@@ -42,9 +42,11 @@ def label(
     fingerprint: Annotated[str, Parameter(help="16 hex digits, as `by key` shows them.")],
     name: Annotated[str, Parameter(help="What to call it.")],
     *,
-    customer: Annotated[str | None, Parameter(help="Whose every call with this key is.")] = None,
-    user: Annotated[str | None, Parameter(help="Which user's every call with it is.")] = None,
-    project: Annotated[str | None, Parameter(help="Which project's every call with it is.")] = None,
+    customer: Annotated[
+        str | None, Parameter(help="Count every call with this key under this customer.")
+    ] = None,
+    user: Annotated[str | None, Parameter(help="Count every call with it under this user.")] = None,
+    project: Annotated[str | None, Parameter(help="Count every call with it under this project.")] = None,
     place: Place | None = None,
 ) -> int:
     """Name a key, and bind its calls to a customer, user or project."""
@@ -83,4 +85,4 @@ def forget(fingerprint: str, *, place: Place | None = None) -> int:
 def _say_when(home: Home) -> None:
     """Say from when on calls are counted differently: what is recorded is not rewritten."""
     again = f" after {command('restart', home)}" if running(home, "proxy") is not None else " from now on"
-    print(f"Whose calls these are changes for new calls{again}; recorded calls stay as they are.")
+    print(f"New calls are counted that way{again}; recorded calls stay as they are.")

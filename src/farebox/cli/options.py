@@ -64,7 +64,9 @@ class PeriodFlags:
         str | None, Parameter(help="Start: 2026-11-01, 2026-11-01T09:30, 15m, 12h, 7d, today, month.")
     ] = None
     until: Annotated[str | None, Parameter(help="End, not included; same forms.")] = None
-    tz: Annotated[str | None, Parameter(help="Time zone of days, as Europe/Berlin; the system's own.")] = None
+    tz: Annotated[
+        str | None, Parameter(help="Time zone for days, for example Europe/Berlin; the system's by default.")
+    ] = None
 
     def period(self, default: str | None = None, now_ns: int | None = None) -> Period:
         """Return the period in instants, starting at `default` without `--since`."""
@@ -80,7 +82,7 @@ class Filters:
 
     provider: Annotated[str | None, Parameter(help="Only this provider.")] = None
     model: Annotated[str | None, Parameter(help="Only this model.")] = None
-    surface: Annotated[str | None, Parameter(help="Only this surface, as openai.chat.")] = None
+    surface: Annotated[str | None, Parameter(help="Only this surface, for example openai.chat.")] = None
     key: Annotated[str | None, Parameter(help="Only this API key's fingerprint.")] = None
     app: Annotated[str | None, Parameter(help="Only this app.")] = None
     user: Annotated[str | None, Parameter(help="Only this user.")] = None
@@ -89,8 +91,10 @@ class Filters:
     session: Annotated[str | None, Parameter(help="Only this session.")] = None
     project: Annotated[str | None, Parameter(help="Only this project.")] = None
     status: Annotated[str | None, Parameter(help="Only this HTTP status, or a class of them: 4xx.")] = None
-    cost_state: Annotated[str | None, Parameter(help="Only this state, as unpriced.")] = None
-    outcome: Annotated[str | None, Parameter(help="Only this outcome, as client_disconnected.")] = None
+    cost_state: Annotated[str | None, Parameter(help="Only this price state, for example unpriced.")] = None
+    outcome: Annotated[str | None, Parameter(help="Only this outcome, for example client_disconnected.")] = (
+        None
+    )
 
     def where(self) -> dict[str, str]:
         """Return the filters that were given."""

@@ -71,13 +71,18 @@ class PrivateProxy:
             say(f"cannot start the proxy: {error}")
         os._exit(69)
 
+    def ended(self, pid: int) -> None:
+        """Take note that a child of ours has ended; where it was the proxy, start it again."""
+        if pid == self.pid:
+            self.revive()
+
     def revive(self) -> None:
         """Start the proxy again after it ended by itself; connections wait meanwhile."""
         self._revivals += 1
         if self._revivals > REVIVALS_MAX:
             self.pid = 0
             self._listener.close()
-            say("the proxy does not stay up; the command's calls fail from here on")
+            say("the proxy keeps crashing; the command's calls fail from here on")
             return
         time.sleep(0.05 * self._revivals)
         self.start(self._environment)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from farebox.cli.screen import BOLD, DIM, Column, call_money, clean, count, money, paint, table
 from farebox.config import Config
+from farebox.errors import FareboxError, LedgerUnwritableError
 from farebox.home import Home
-from farebox.ledger.missing import missing
 from farebox.ledger.rows import CallRow, CorrectionRow, EstimateRow, PartRow
 from farebox.money import display_usd, usd_text
 from farebox.pricing.facts import CostLine
@@ -20,7 +20,7 @@ from farebox.server.recording import Recording
 if TYPE_CHECKING:
     from farebox.ledger.reader import LedgerReader
 
-SETTLE_SECONDS = 1.5
+SETTLE_SECONDS = 2.0
 """A running ledger process is behind by milliseconds; others' traffic must not hold us up."""
 
 
@@ -29,7 +29,9 @@ def print_run_receipt(home: Home, config: Config, session: str, started_ns: int,
     try:
         text = run_receipt(home, config, session, started_ns, recorded)
     except Exception as error:  # whatever it is, the command's own exit status is what counts
-        text = f"farebox: the calls are recorded; the sum cannot be shown: {type(error).__name__}: {error}"
+        why = str(error) if isinstance(error, FareboxError) else f"{type(error).__name__}: {error}"
+        said = "the calls are recorded" if recorded.complete else str(recorded.words)
+        text = f"farebox: {said}; the sum cannot be shown: {why}"
     print(text, file=sys.stderr)
 
 
@@ -43,17 +45,22 @@ def run_receipt(
     from farebox.ledger import catch_up
     from farebox.ledger.filter import Filter
     from farebox.ledger.reader import LedgerReader
-    from farebox.server.coverage import Coverage, warnings
+    from farebox.server.coverage import coverage, warnings
 
-    catch_up(home, config)
     ledger = LedgerReader(home)
+    try:
+        catch_up(home, config)
+    except LedgerUnwritableError as error:
+        ledger.trouble = str(error)
     wait_until_applied(ledger, SETTLE_SECONDS)  # where a ledger process runs, it does the work
     chosen = Filter(since_ns=started_ns, where={"session": session})
     totals = ledger.totals(chosen)
     own = recorded or Recording(state="ok")
-    lacking = missing(home, started_ns)
-    found = Coverage(complete=own.complete and not lacking, missing=lacking, recording=own)
-    unseen = [entry.words for entry in own.unmetered]
+    found = coverage(home, ledger, started_ns, proxy=own)
+    # Where an address belongs to nobody known, that matters only if it may explain why nothing was seen.
+    unseen = [
+        entry.words for entry in own.unmetered if not (totals.calls and entry.reason == "direct_unknown")
+    ]
     lacks = [f"farebox: {clean(line)}" for line in (*warnings(found), *unseen)]
     if not totals.calls and not found.complete:
         return "\n".join(["farebox: no calls are recorded, and there may have been some.", *lacks])
@@ -119,8 +126,7 @@ def call_receipt(call: CallRow, key_labels: Mapping[str, str] | None = None) -> 
     attributed = {name: value for name, value in call.attribution.items() if name != "key_label"}
     if attributed:
         stated = ", ".join(
-            f"{name} {clean(value)} ({clean(call.attribution_from.get(name, '?'))})"
-            for name, value in sorted(attributed.items())
+            f"{name} {clean(value)}{_source(call, name)}" for name, value in sorted(attributed.items())
         )
         lines.append(stated)
     if call.key_fingerprint:
@@ -139,6 +145,12 @@ def call_receipt(call: CallRow, key_labels: Mapping[str, str] | None = None) -> 
     if call.flags:
         lines.append(f"flags: {', '.join(clean(flag) for flag in call.flags)}")
     return "\n".join(lines)
+
+
+def _source(call: CallRow, name: str) -> str:
+    """Return where an attribution is from, nothing for what the system itself said of the process."""
+    source = call.attribution_from.get(name)
+    return f" ({clean(source)})" if source else ""
 
 
 def _bounds(found: EstimateRow) -> str:

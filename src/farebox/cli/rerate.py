@@ -104,9 +104,9 @@ def rerate(
     period: PeriodFlags | None = None,
     filters: Filters | None = None,
     priced_too: Annotated[
-        bool, Parameter(name="--all", negative="", help="Calls that have a price already, too.")
+        bool, Parameter(name="--all", negative="", help="Also calls that already have a price.")
     ] = False,
-    apply: Annotated[bool, Parameter(negative="", help="Put the difference into the ledger.")] = False,
+    apply: Annotated[bool, Parameter(negative="", help="Write the corrections to the ledger.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Show what the prices in force make of calls without a price, and with `--apply` correct them.
@@ -145,9 +145,9 @@ def rerate(
     if outcome is None or answer.applied:
         return OK
     if not outcome.applied:
-        say(f"the ledger has not done it yet; it will. The request is {outcome.request}.")
+        say(f"the ledger process has not finished; it will. The request is {outcome.request}.")
     else:
-        say("nothing was changed: the ledger rates by other prices than these. Is its farebox.yaml another?")
+        say("nothing was changed: the ledger process uses other prices. Does it read another farebox.yaml?")
     return UNAVAILABLE
 
 

@@ -8,30 +8,30 @@ become upstreams. The journal is shared: a running dashboard shows the calls liv
 from __future__ import annotations
 
 import os
-import shutil
-import signal
-import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from farebox import clock
+from farebox.cli.command_process import NeverStartedError, run_to_end, serve_what_is_left
 from farebox.cli.environment import custom_headers, direct, labels_of, plan, redirections
-from farebox.cli.exits import say
+from farebox.cli.exits import UNWRITABLE, say
 from farebox.cli.interception import PASSWORD_VARIABLE, Interception, proxy_of_the_users
 from farebox.cli.options import Place
 from farebox.cli.private_proxy import PrivateProxy
 from farebox.cli.receipt import print_run_receipt
 from farebox.cli.running import running
 from farebox.config import ProviderConfig
-from farebox.errors import CertificateError, UsageError
+from farebox.errors import (
+    CertificateError,
+    FareboxError,
+    StateDirectoryError,
+    StateDirectoryUnusableError,
+    UsageError,
+)
 from farebox.home import Home
 from farebox.program import command as command_line
-
-NOT_FOUND, NOT_EXECUTABLE = 127, 126
-_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def run(
@@ -39,8 +39,19 @@ def run(
     place: Place | None = None,
     app: Annotated[str | None, Parameter(help="Name to show it under; the program's own by default.")] = None,
     session: Annotated[str | None, Parameter(help="Session to count it under; a new one by default.")] = None,
-    quiet: Annotated[bool, Parameter(help="Say nothing at the end.", negative="")] = False,
-    intercept: Annotated[bool, Parameter(help="Also see calls that go to no base URL.")] = True,
+    quiet: Annotated[bool, Parameter(help="Do not print what it cost.", negative="")] = False,
+    intercept: Annotated[
+        bool, Parameter(help="Also meter calls that ignore base URLs, by intercepting them.")
+    ] = True,
+    must_record: Annotated[
+        bool, Parameter(help="Fail where not everything can be recorded.", negative="")
+    ] = False,
+    linger: Annotated[
+        float | None,
+        Parameter(
+            help="How many seconds to serve processes that outlive the command; until they end by default."
+        ),
+    ] = None,
 ) -> int:
     """Run one command metered and print what it spent; its exit status is passed on."""
     if not command:
@@ -48,7 +59,13 @@ def run(
     from farebox import catalog
 
     chosen = place or Place()
-    home = chosen.state()
+    try:
+        home = chosen.state()
+        home.check_room()
+    except (StateDirectoryError, StateDirectoryUnusableError) as error:
+        if must_record:
+            raise
+        return _unmetered(list(command), error)
     config = chosen.configuration(home)
     known = catalog.load(config.providers)
     daemon = running(home, "proxy")
@@ -74,8 +91,9 @@ def run(
         told[PASSWORD_VARIABLE] = own.password
     proxy.start({**os.environ, **told})
     try:
-        status = _run_to_end(list(command), environment, proxy)
-    except _NeverStartedError as error:
+        status = run_to_end(list(command), environment, proxy.ended)
+        serve_what_is_left(lambda: proxy.pid, proxy.ended, linger)
+    except NeverStartedError as error:
         say(str(error))
         return error.status
     finally:
@@ -83,6 +101,21 @@ def run(
         proxy.stop()
     if not quiet:
         print_run_receipt(home, config, session, started_ns, recorded)
+    if must_record and recorded.state != "ok":
+        say(f"not everything was recorded: {recorded.words or 'the proxy has ended'}")
+        return status or UNWRITABLE
+    return status
+
+
+def _unmetered(command: list[str], why: FareboxError) -> int:
+    """Run the command as if we were not there: what cannot be recorded is no reason not to work."""
+    say(f"{why}. The command runs, and nothing of it is recorded.")
+    try:
+        status = run_to_end(command, dict(os.environ), lambda _pid: None)
+    except NeverStartedError as error:
+        say(str(error))
+        return error.status
+    say("nothing of this run was recorded: what it spent is not known")
     return status
 
 
@@ -105,84 +138,3 @@ def app_name(command: list[str]) -> str:
     if not found.script:
         return found.program
     return found.script if found.flag == "-m" else Path(found.script).stem
-
-
-def _run_to_end(command: list[str], environment: dict[str, str], proxy: PrivateProxy) -> int:
-    """Run the command in our own terminal and group; return its status, 128 + n for a signal.
-
-    Raises:
-        _NeverStartedError: There is nothing to run.
-    """
-    program = shutil.which(command[0], path=environment.get("PATH"))
-    if program is None:
-        exists = Path(command[0]).exists()
-        if exists:
-            raise _NeverStartedError(f"{command[0]}: not executable", NOT_EXECUTABLE)
-        raise _NeverStartedError(f"{command[0]}: command not found", NOT_FOUND)
-    sys.stdout.flush()
-    previous = {number: signal.getsignal(number) for number in (*_FORWARDED, signal.SIGINT, signal.SIGQUIT)}
-    forwarder = _Forwarder()
-    # Set before the command starts, so that no signal falls between; a handler is reset in the
-    # command by exec. The terminal sends INT and QUIT to the whole group: the command decides
-    # what they mean, we stay to count. What the user had us ignore stays ignored.
-    for number, handler in previous.items():
-        if handler != signal.SIG_IGN:
-            signal.signal(number, forwarder.take if number in _FORWARDED else _stay)
-    try:
-        # Python ignores SIGPIPE; the command is started as a shell would start it.
-        child = os.posix_spawn(program, command, environment, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
-        forwarder.deliver_to(child)
-        return _wait(child, proxy)
-    except OSError as error:
-        raise _NeverStartedError(f"{command[0]}: {error.strerror}", NOT_EXECUTABLE) from None
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-class _NeverStartedError(Exception):
-    """There is no such program, or it cannot be run: it made no calls, so there is no receipt."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class _Forwarder:
-    """Pass signals on to the command, those that came before it was there, too."""
-
-    def __init__(self) -> None:
-        self._child = 0
-        self._early: list[int] = []
-
-    def take(self, number: int, _frame: FrameType | None) -> None:
-        if self._child:
-            _forward(self._child, number)
-        else:
-            self._early.append(number)
-
-    def deliver_to(self, child: int) -> None:
-        self._child = child
-        for number in self._early:
-            _forward(child, number)
-
-
-def _stay(_number: int, _frame: FrameType | None) -> None:
-    return
-
-
-def _forward(child: int, number: int) -> None:
-    try:
-        os.kill(child, number)
-    except ProcessLookupError:
-        return
-
-
-def _wait(child: int, proxy: PrivateProxy) -> int:
-    while True:
-        pid, raw = os.wait()
-        if pid == child:
-            code = os.waitstatus_to_exitcode(raw)
-            return 128 - code if code < 0 else code
-        if pid == proxy.pid:
-            proxy.revive()

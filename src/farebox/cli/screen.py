@@ -47,7 +47,8 @@ class Column:
     drop: int = 0
     width_max: int = 60
     width_min: int | None = None
-    """How far its texts may be shortened, with an ellipsis, before a column is dropped for their sake."""
+    """How far its texts may be shortened, with an ellipsis, before a column is dropped for their sake. None
+    for figures, and for what is typed somewhere else: these are shown whole."""
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
@@ -78,7 +79,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int |
 
 
 SHORTEST = 6
-"""Where nothing is left to drop, texts on the left are shortened to this; figures never are."""
+"""Where nothing is left to drop, texts that may be shortened are shortened to this."""
 
 
 def _least(columns: Sequence[Column], full: Sequence[int], kept: Sequence[int]) -> int:
@@ -93,10 +94,10 @@ def _fitted(
     """Return a width for each kept column, the longest texts shortened first until the line fits."""
     sizes = {at: full[at] for at in kept}
     at_will = {at: columns[at].width_min or full[at] for at in kept}
-    at_worst = dict.fromkeys(kept, SHORTEST)
+    at_worst = {at: SHORTEST if columns[at].width_min else full[at] for at in kept}
     for least in (at_will, at_worst):
         while sum(sizes.values()) + 2 * (len(kept) - 1) > available:
-            long = [at for at in kept if not columns[at].right and sizes[at] > least[at]]
+            long = [at for at in kept if sizes[at] > least[at]]
             if not long:
                 break
             sizes[max(long, key=lambda at: sizes[at])] -= 1
@@ -110,17 +111,19 @@ def terminal_width() -> int:
     return shutil.get_terminal_size().columns
 
 
-def money(measures: Measures, *, covered: bool = True) -> str:
+def money(measures: Measures, *, covered: bool = True, brief: bool = False) -> str:
     """Return a total with its coverage: `≥ $12.40 · 3 calls unpriced`.
 
     Where it is not `covered`, calls are known to be missing and it is a lower bound in any case.
+    `brief` is for a table, where a column says how many calls: `≥ $12.40 · 3 unpriced`.
     """
     amount = display_usd(measures.cost_pico)
     notes: list[str] = []
     if measures.unpriced_calls or not covered:
         amount = f"≥ {amount}"
     if measures.unpriced_calls:
-        notes.append(f"{count(measures.unpriced_calls, 'call')} unpriced")
+        unpriced = measures.unpriced_calls
+        notes.append(f"{f'{unpriced:,}' if brief else count(unpriced, 'call')} unpriced")
     if measures.estimated_calls:
         notes.append(f"{measures.estimated_calls} estimated")
     return " · ".join([amount, *notes])

@@ -150,7 +150,7 @@ def pending_words(found: Coverage) -> list[str]:
 def open_dashboard(
     *,
     place: Place | None = None,
-    browser: Annotated[bool, Parameter(help="Open a browser, not only print the link.")] = True,
+    browser: Annotated[bool, Parameter(help="Also open a browser.")] = True,
 ) -> int:
     """Print a one-time link to the dashboard, good for ten minutes, and open it."""
     from farebox.server.links import mint_link

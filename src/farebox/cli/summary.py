@@ -26,7 +26,7 @@ MODELS_MAX = 12
 
 FailOver = Annotated[
     str | None,
-    Parameter(help="Exit with 1 when more US dollars than this were spent, with 3 when nobody can tell."),
+    Parameter(help="Exit with 1 if more US dollars than this were spent, with 3 if that cannot be told."),
 ]
 
 
@@ -125,8 +125,10 @@ def groups_table(
 ) -> str:
     """Return groups as a table: the dimensions, then calls, tokens and money."""
     named = key_labels or {}
+    has_names = "key" in dimensions and bool(named)
     columns = [
-        *(Column(name, width_min=16 if name == "key" else 20) for name in dimensions),
+        *(Column(name, width_min=None if name == "key" else 20) for name in dimensions),
+        *([Column("key's name", width_min=8)] if has_names else []),
         Column("calls", right=True),
         Column("in", right=True, drop=2),
         Column("cached", right=True, drop=4),
@@ -136,24 +138,18 @@ def groups_table(
     ]
     rows = [
         [
-            *(_shown(name, group.keys.get(name), named) for name in dimensions),
+            *(group.keys.get(name) or "–" for name in dimensions),
+            *([named.get(group.keys.get("key") or "", "–")] if has_names else []),
             f"{group.measures.calls:,}",
             f"{group.measures.input_tokens:,}",
             f"{group.measures.cache_read_input_tokens:,}",
             f"{group.measures.output_tokens:,}",
             f"{group.measures.reasoning_output_tokens:,}",
-            money(group.measures),
+            money(group.measures, brief=True),
         ]
         for group in groups
     ]
     return table(columns, rows)
-
-
-def _shown(dimension: str, value: str | None, key_labels: Mapping[str, str]) -> str:
-    """Return a dimension's value, a key with its name."""
-    if dimension == "key" and value is not None and value in key_labels:
-        return f"{value} {key_labels[value]}"
-    return value or "–"
 
 
 def _summary(
@@ -191,9 +187,9 @@ def _limit(fail_over: str | None) -> int | None:
     try:
         amount = Decimal(fail_over.removeprefix("$"))
     except InvalidOperation:
-        raise UsageError(f"--fail-over {fail_over!r} is not an amount in US dollars, as 12.50") from None
+        raise UsageError(f"--fail-over {fail_over!r} is not an amount in US dollars, such as 12.50") from None
     if not amount.is_finite() or amount < 0:
-        raise UsageError(f"--fail-over {fail_over!r} is not an amount in US dollars, as 12.50")
+        raise UsageError(f"--fail-over {fail_over!r} is not an amount in US dollars, such as 12.50")
     return pico_from_usd(amount)
 
 
@@ -207,8 +203,8 @@ def verdict(totals: Measures, found: Coverage, limit: int | None) -> int:
     if totals.unpriced_calls:
         say(
             f"{count(totals.unpriced_calls, 'call')} without a price: "
-            f"nobody can say that {display_usd(limit)} holds"
+            f"cannot tell whether more than {display_usd(limit)} was spent"
         )
     for line in warnings(found):
-        say(f"{line}: nobody can say that {display_usd(limit)} holds")
+        say(f"{line}: cannot tell whether more than {display_usd(limit)} was spent")
     return OK if totals.unpriced_calls == 0 and found.complete else CANNOT_TELL

@@ -30,7 +30,7 @@ def up(
     *,
     place: Place | None = None,
     detach: Annotated[
-        bool, Parameter(help="Go to the background; `farebox stop` ends it.", negative="")
+        bool, Parameter(help="Run in the background; `farebox stop` ends it.", negative="")
     ] = False,
 ) -> int:
     """Start the proxy, the ledger and the dashboard, and keep them running."""
@@ -158,7 +158,7 @@ def _running_words(home: Home) -> str:
     proxy, server = running(home, "proxy"), running(home, "server")
     where = f" (proxy {proxy.address})" if proxy else ""
     look = command("open" if server else "status", home)
-    return f"one is running already in {home.path}{where}; type: {look}, or {command('stop', home)}"
+    return f"Farebox is already running for {home.path}{where}; type: {look}, or {command('stop', home)}"
 
 
 def _report_if_moved(what: str, wanted: Address, port: int) -> None:

@@ -20,10 +20,10 @@ def verify(
     *,
     place: Place | None = None,
     checkpoint: Annotated[
-        str | None, Parameter(help="A checkpoint you kept: everything up to it must be as it was.")
+        str | None, Parameter(help="A checkpoint you kept: check that nothing before it has changed.")
     ] = None,
     retry: Annotated[
-        bool, Parameter(negative="", help="First deliver again what was left out and can be read now.")
+        bool, Parameter(negative="", help="First retry the records that were left out and can be read now.")
     ] = False,
     as_json: AsJson = False,
 ) -> int:

@@ -376,13 +376,15 @@ class PriceBook:
             correction = self._correction(prices, names)
             if correction is not None:
                 found.append(Layer("overlay", correction.id, correction.rows))
+        regional = self._other(chain, [f"{region}/{name}" for name in names]) if region else None
+        if regional is not None:
+            found.append(Layer("litellm", regional.id, regional.rows))
         if listed is not None:
             found.append(Layer("genai-prices", listed.id, listed.rows, with_variants))
         if own.overlay.resells:
             found += self._made(own, names)
         if listed is None or not listed.rows:
-            regional = [f"{region}/{name}" for name in names] if region else []
-            other = self._other(chain, [*regional, *names])
+            other = self._other(chain, names)
             if other is not None:
                 found.append(Layer("litellm", other.id, other.rows))
         model = found[0].model if found else None

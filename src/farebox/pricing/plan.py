@@ -214,8 +214,11 @@ def rows_in_force(layer: Layer, facts: Mapping[str, str], at_ns: int) -> list[Pr
 
 
 def holds(when: Mapping[str, str], facts: Mapping[str, str]) -> bool:
-    """Return whether every condition is among the facts."""
-    return all(facts.get(key) == value for key, value in when.items())
+    """Return whether every condition is among the facts; `!global` is any value but that one."""
+    return all(
+        facts.get(key, value[1:]) != value[1:] if value.startswith("!") else facts.get(key) == value
+        for key, value in when.items()
+    )
 
 
 def in_window(window: Window | None, at_ns: int) -> bool:

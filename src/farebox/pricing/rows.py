@@ -53,7 +53,8 @@ class PriceRow(msgspec.Struct, frozen=True, array_like=True):
     quotes: dict[str, Quote]
     tiers: tuple[Tier, ...] = ()
     when: dict[str, str] = {}
-    """Facts of the call that select this row; empty for the standard price."""
+    """Facts of the call that select this row; empty for the standard price. `!global` is any value
+    that is stated, but that one."""
     window: Window | None = None
     source: str = ""
     checked: str = ""

@@ -15,6 +15,8 @@ class Between:
     """Two connections. Who cannot take more is not sent more."""
 
     client: ClientConnection
+    survives_half_close = False
+    """Whether a client that sends no more may still be waiting for a response."""
     upstream: UpstreamConnection | None = None
     connecting: asyncio.Task[None] | None = None
 

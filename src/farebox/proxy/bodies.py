@@ -1,15 +1,38 @@
-"""Follow chunked framing without changing a byte of it."""
+"""Follow chunked framing to its exact end without changing a byte of it.
+
+The grammar is RFC 9112 §7.1's, read strictly: a size of at most 15 hexadecimal digits (leading zeros
+count), extensions that are passed over, CRLF and nothing else at a line's end.
+"""
 
 from __future__ import annotations
 
 import re
 
-import httptools
+from farebox.wire.http_policy import HEAD_BYTES_MAX, HEADERS_MAX, TOKEN
 
-_EMPTY_LINE = b"\r\n\r\n"
-_LAST = re.compile(rb"(?:\A|\n)0+(?:;[^\r\n]*)?\r\n\r\n\Z")
-_USUAL_END = b"\r\n0\r\n\r\n"
-_TAIL = 256
+_DIGITS_MAX = 15
+"""One digit more could say more bytes than a Content-Length may: 18 decimal digits."""
+_LINE_MAX = 4096
+"""A size with its extensions."""
+_BARE_BREAK = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_TRAILER = re.compile(rb"(%s):[\t\x20-\x7e\x80-\xff]*" % TOKEN.pattern)
+
+
+def _size_line(space: bytes) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """Return what matches the line before a chunk's data, and what matches the beginning of one."""
+    size = rb"[0-9A-Fa-f]{1,%d}" % _DIGITS_MAX
+    extension = rb"(?:;[\t\x20-\x7e\x80-\xff]*)?"
+    line = rb"(" + size + rb")" + space + extension + rb"\r\n"
+    return re.compile(line), re.compile(rb"(?:" + size + rb"(?:" + space + extension + rb"\r?)?)?")
+
+
+_STRICT = _size_line(b"")
+_PADDED = _size_line(b"[ \t]*")
+"""Some servers pad a size to a fixed width; every client reads it."""
+
+_sizes: dict[bytes, int] = {}
+"""Sizes without extensions as they were written, judged once: most streams repeat a few."""
+_SIZES_MAX = 4096
 
 
 class FramingError(Exception):
@@ -21,107 +44,132 @@ class FramingError(Exception):
 
 
 class ChunkedBody:
-    """A chunked body, followed by llhttp. Trailers are refused.
+    """A chunked body. Its bytes may be passed on as they come, up to `stop`, then `closing()`."""
 
-    llhttp does not say where a body ended and would take what follows for the next message, so it
-    is given no byte beyond an empty line at a time: a body without trailers ends with one.
-    """
+    __slots__ = ("_left", "_line", "_patterns", "_section", "complete", "rest", "stop", "trailers")
 
-    __slots__ = ("_before", "_messages", "_parser", "_pieces", "_trailers", "complete", "on_body", "rest")
-
-    def __init__(self) -> None:
+    def __init__(self, *, padded: bool = False) -> None:
+        """`padded`: white space may follow a chunk's size."""
         self.complete = False
         self.rest = b""
         """What came after the body's end."""
-        self._before = b""
-        """The last bytes so far: an empty line may come in two pieces."""
-        self._pieces: list[bytes] = []
-        self._trailers = False
-        self._messages = 0
-        # llhttp calls list.append itself: no Python frame per chunk.
-        self.on_body = self._pieces.append
-        self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
-        self._parser.feed_data(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n")
-        self._trailers = False
+        self.stop = 0
+        """Up to where the bytes taken last are the body's and can go as they came."""
+        self.trailers: list[bytes] = []
+        """Their lines, once the body is complete."""
+        self._patterns = _PADDED if padded else _STRICT
+        self._left = 0
+        """Bytes to come of the present chunk, the line break after it included."""
+        self._line = b""
+        """The beginning of a size's line."""
+        self._section: bytes | None = None
+        """What has come after the last chunk."""
 
-    def on_message_begin(self) -> None:
-        self._messages += 1
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._trailers = True
-
-    def on_message_complete(self) -> None:
-        self.complete = True
-
-    def take_last(self, data: bytes, start: int = 0) -> bytes:
-        """Return what the chunks in `data[start:]` carry, for a body after which nothing may come.
-
-        Looking for empty lines would cost more than all else here. Without that, llhttp takes what
-        follows the end for a next message: the body must then not end as a body does, or a message
-        begins, or there is no such message.
+    def take(self, data: bytes, start: int = 0) -> bytes:
+        """Return what the chunks in `data[start:]` carry.
 
         Raises:
-            FramingError: It is not strictly chunked, has trailers, or something comes after it.
+            FramingError: It is not strictly chunked, or it had ended before.
         """
-        parser = self._parser
-        if parser is None:
-            raise FramingError("after_the_end")
-        try:
-            parser.feed_data(memoryview(data)[start:] if start else data)
-        except httptools.HttpParserError:
-            raise FramingError("after_the_end" if self.complete else "chunk_malformed") from None
-        if self._trailers:
-            raise FramingError("trailers")
-        tail = data[-_TAIL:] if len(data) - start >= _TAIL else (self._before + data[start:])[-_TAIL:]
         if self.complete:
-            self._parser = None
-            if self._messages > 1 or not (tail.endswith(_USUAL_END) or _LAST.search(tail)):
-                raise FramingError("after_the_end")
-        else:
-            self._before = tail
-        pieces = self._pieces
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        return body
-
-    def take(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return the body's own bytes of `data`, all up to its end, and those its chunks carry.
-
-        Raises:
-            FramingError: It is not strictly chunked or has trailers, or it had ended before.
-        """
-        parser = self._parser
-        if parser is None:
             raise FramingError("after_the_end")
-        size = len(data)
-        before = self._before
-        seam = (before + data[:3]).find(_EMPTY_LINE)
-        end = seam + 4 - len(before) if seam >= 0 else data.find(_EMPTY_LINE) + 4
-        start = 0
-        try:
-            while 3 < end < size or (seam >= 0 and end < size):
-                seam = -1
-                parser.feed_data(data[start:end])
-                if self.complete:
-                    self.rest = data[end:]
-                    data = data[:end]
-                    break
-                start = end
-                end = data.find(_EMPTY_LINE, start) + 4
+        size = self.stop = len(data)
+        if self._section is not None:
+            self.stop = start
+            self._read_trailers(self._section + data[start:])
+            return b""
+        pieces: list[bytes] = []
+        at = start
+        if self._left:
+            at = self._go_on(data, at, pieces)
+        known = _sizes
+        while at < size:
+            stop = data.find(b"\r\n", at, at + _DIGITS_MAX + 2)
+            length = known.get(data[at:stop]) if stop > 0 and not self._line else None
+            if length is not None:
+                at = stop + 2
             else:
-                parser.feed_data(data[start:] if start else data)
-        except httptools.HttpParserError:
-            raise FramingError("chunk_malformed") from None
-        if self._trailers:
-            raise FramingError("trailers")
-        if self.complete:
-            self._parser = None  # it refers to us: without this only the collector frees both
+                length, at = self._read_size(data, at)
+                if length is None:
+                    break
+                if not length:
+                    self._end(data, at)
+                    break
+            stop = at + length
+            if stop + 2 <= size:
+                pieces.append(data[at:stop])
+                at = stop + 2
+                if data[stop:at] != b"\r\n":
+                    raise FramingError("chunk_malformed")
+            else:
+                self._left = length + 2
+                at = self._go_on(data, at, pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _go_on(self, data: bytes, at: int, pieces: list[bytes]) -> int:
+        """Take in a chunk's data that does not lie whole in what has come, and its line break."""
+        left, size = self._left, len(data)
+        if left > 2 and at < size:
+            stop = min(at + left - 2, size)
+            pieces.append(data[at:stop])
+            left -= stop - at
+            at = stop
+        while 0 < left <= 2 and at < size:
+            if data[at] != b"\n\r"[left - 1]:
+                raise FramingError("chunk_malformed")
+            left -= 1
+            at += 1
+        self._left = left
+        return at
+
+    def _read_size(self, data: bytes, at: int) -> tuple[int | None, int]:
+        """Return a chunk's size, None where its line has not come whole, and where its data begins."""
+        before = self._line
+        line = before + data[at : at + _LINE_MAX]
+        found = self._patterns[0].match(line)
+        if found is None:
+            if len(line) >= _LINE_MAX or not self._patterns[1].fullmatch(line):
+                raise FramingError("chunk_malformed")
+            self._line = line
+            return None, at
+        self._line = b""
+        length = int(found[1], 16)
+        if length and found.end() == len(found[1]) + 2 and len(_sizes) < _SIZES_MAX:
+            _sizes[found[1]] = length
+        return length, at + found.end() - len(before)
+
+    def _end(self, data: bytes, at: int) -> None:
+        """Take in what comes after the line of the last chunk."""
+        if data.startswith(b"\r\n", at):
+            self.complete = True
+            self.stop = at + 2
+            self.rest = data[at + 2 :]
         else:
-            self._before = data[-3:] if size > 2 else (before + data)[-3:]
-        pieces = self._pieces
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        return data, body
+            self.stop = at
+            self._read_trailers(data[at:])
+
+    def closing(self, trailers: bool = False) -> bytes:
+        """Return what ends the body after its last chunk, where that has not gone as it came."""
+        if self._section is None or not self.complete:
+            return b""
+        return b"".join(line + b"\r\n" for line in self.trailers if trailers) + b"\r\n"
+
+    def _read_trailers(self, section: bytes) -> None:
+        self._section = section
+        if section.startswith(b"\r\n"):
+            end = 0
+        else:
+            end = section.find(b"\r\n\r\n") + 2
+            if end == 1:
+                if len(section) > HEAD_BYTES_MAX or _BARE_BREAK.search(section):
+                    raise FramingError("trailers")
+                return
+        lines = section[:end].split(b"\r\n")[:-1]
+        if end > HEAD_BYTES_MAX or len(lines) > HEADERS_MAX or not all(map(_TRAILER.fullmatch, lines)):
+            raise FramingError("trailers")
+        self.trailers = lines
+        self.rest = section[end + 2 :]
+        self.complete = True
 
 
 def chunk(data: bytes) -> bytes:

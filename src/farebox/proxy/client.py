@@ -13,7 +13,7 @@ import termios
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from farebox.proxy import answers, kernel
+from farebox.proxy import answers, kernel, peers
 from farebox.proxy.batch import running_batch
 from farebox.proxy.exchange import Exchange, begin
 from farebox.proxy.heads import read_request
@@ -39,6 +39,7 @@ _HTTP2 = b"PRI * HTTP/2.0\r\n\r\n"
 """What HTTP/2 begins with, so that it looks like a head."""
 _TLS = b"\x16"
 """What a TLS handshake begins with."""
+_RECHECK_S = 0.05
 _IDLE, _HEAD, _BUSY, _LINGER, _HANDED_OVER = range(5)
 
 
@@ -53,6 +54,7 @@ class ClientConnection(asyncio.Protocol):
         "below",
         "buffer",
         "exchange",
+        "half_closed",
         "looked_up",
         "prepared",
         "process",
@@ -88,6 +90,8 @@ class ClientConnection(asyncio.Protocol):
         self.stalled_since = 0.0
         """When the client stopped taking what waits for it, 0 while it does."""
         self.reading_paused = False
+        self.half_closed = False
+        """The client sends no more and waits for what it has asked for."""
         self.unsent = 0
         """What a last answer had still to send when we last looked."""
 
@@ -150,7 +154,15 @@ class ClientConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.batch.run()
-        return False  # half-closed is closed: nobody would see whether the client is still there
+        exchange = self.exchange
+        if exchange is None or not (exchange.request_complete and exchange.survives_half_close):
+            return False
+        if self.transport.get_extra_info("sslcontext") is not None or not self._is_held():
+            return False  # it has closed its socket, or cannot close half of it
+        self.half_closed = True
+        # Who is just closing a socket still holds it for a moment after the end has come.
+        self.proxy.loop.call_later(_RECHECK_S, self._close_if_left)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.proxy.clients.discard(self)
@@ -182,6 +194,11 @@ class ClientConnection(asyncio.Protocol):
     pages = False
 
     @property
+    def speaks_http2(self) -> bool:
+        """Whether HTTP/2 may begin here."""
+        return True
+
+    @property
     def hosts(self) -> frozenset[bytes]:
         """The exact `Host` values that may be asked for."""
         return self.proxy.hosts
@@ -205,7 +222,7 @@ class ClientConnection(asyncio.Protocol):
         self.since = self.proxy.tick
         if data:
             self.transport.write(data)
-        if keep and not self.proxy.draining:
+        if keep and not self.proxy.draining and not self.asks_no_more:
             self.state = _IDLE
             if self.stalled_since:
                 self.pause_reading()
@@ -263,7 +280,7 @@ class ClientConnection(asyncio.Protocol):
                 self.exchange.client_stalled()
             else:
                 self.abort()
-        elif self.reading_paused and kernel.happened(self.transport, kernel.LEFT):
+        elif (self.half_closed or self.reading_paused) and self._has_left():
             self.transport.close()  # while nothing is read, nobody else would notice
         elif self.exchange is not None:
             self.exchange.sweep(now)
@@ -282,6 +299,23 @@ class ClientConnection(asyncio.Protocol):
             self.transport.close()
 
     # Details.
+
+    @property
+    def asks_no_more(self) -> bool:
+        """Whether there is nothing of the client's left to respond to."""
+        return self.half_closed and not self.buffer
+
+    def _is_held(self) -> bool:
+        """Return whether some process has the client's end of the connection open."""
+        ends = self.transport.get_extra_info("peername"), self.transport.get_extra_info("sockname")
+        return None not in ends and peers.is_held((ends[0][:2], ends[1][:2]))
+
+    def _has_left(self) -> bool:
+        return kernel.happened(self.transport, kernel.LEFT) and not self._is_held()
+
+    def _close_if_left(self) -> None:
+        if not self.transport.is_closing() and self._has_left():
+            self.transport.close()
 
     def _unsent(self) -> int:
         """Return how many bytes the client has not taken, those in the kernel included."""
@@ -308,7 +342,7 @@ class ClientConnection(asyncio.Protocol):
             self._await_rest(data)
             return
         self.buffer = b""
-        if data.startswith(_HTTP2):
+        if data.startswith(_HTTP2) and self.speaks_http2:
             from farebox.proxy.http2 import take_over
 
             take_over(self, data)
@@ -320,7 +354,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self.state = _BUSY
         prepared = begin(self.proxy, self, request)
-        if prepared is not None and request.websocket:
+        if prepared is not None and request.websocket and prepared.route.metered:
             from farebox.proxy.websocket import open_socket
 
             open_socket(self.proxy, self, prepared, data[end:])

@@ -34,7 +34,6 @@ _KEPT = 16 * 1024
 """Bytes of a request that may be kept until its answer comes."""
 _JOINED = 256 * 1024
 """Bytes of a held request that are still joined for one write."""
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def begin(proxy: Proxy, client: ClientConnection, request: RequestHead) -> Prepared | None:
@@ -49,6 +48,8 @@ def begin(proxy: Proxy, client: ClientConnection, request: RequestHead) -> Prepa
 
 class Exchange(Between):
     """One HTTP attempt, from its accepted head to its DONE record."""
+
+    survives_half_close = True
 
     # What most exchanges never change.
     outgoing: Outgoing | None = None
@@ -75,6 +76,8 @@ class Exchange(Between):
     """Whether the client's connection can serve another request after the answer."""
     replay: bytes | None = None
     """The request as sent, while a second try would be safe."""
+    sent = False
+    """Something of it has gone upstream."""
     answered = False
     """The client has been sent the answer's head."""
     ended = False
@@ -121,12 +124,11 @@ class Exchange(Between):
                 self.body = body
                 self.forward_whole(body)
                 return
-        self.outgoing = outgoing = Outgoing(prepared, length, self.listen(), proxy.limits)
+        waits = prepared.request.expects_continue and (length is None or len(body) < length)
+        self.outgoing = outgoing = Outgoing(prepared, length, self.listen(), proxy.limits, waits=waits)
         if outgoing.complete:
             self.request_complete = True
             self.facts = outgoing.facts
-        if prepared.request.expects_continue and not outgoing.complete:
-            client.write(_CONTINUE)
         if not outgoing.held:
             self.forward(outgoing)
 
@@ -202,6 +204,7 @@ class Exchange(Between):
             connection.leave(reusable=True)
             return
         self.upstream = connection
+        self.sent = True
         connection.exchange = self
         data = b""
         if self.replay is not None:
@@ -254,6 +257,8 @@ class Exchange(Between):
     def connect_failed(self, error: ConnectError) -> None:
         self.connecting = None
         status = 504 if error.error_class == "connect_timeout" else 502
+        if error.error_class == "policy:address" and not self.prepared.route.metered:
+            status = 403  # the client has chosen the host, not our configuration
         self.fail(status, error.error_class, str(error))
 
     # Extract while the answer passes.
@@ -313,7 +318,7 @@ class Exchange(Between):
         if self.own_ns:
             self.own_ns += monotonic_ns() - self.first_byte_ns
         position = self.record("completed", None)
-        if self.proxy.waits_for_disk:
+        if self.waits_for_disk:
             self.close_gate(position).append(data)
         else:
             self.client.finish(data, keep=True)
@@ -326,7 +331,7 @@ class Exchange(Between):
             self.status = incoming.status
         if incoming.milestone:
             position = recording.write_partial(self)
-            if self.proxy.waits_for_disk:
+            if self.waits_for_disk:
                 self.close_gate(position)
         if self.gate is not None:
             self.gate.append(data)
@@ -345,7 +350,7 @@ class Exchange(Between):
         if self.own_ns:
             self.own_ns += monotonic_ns() - started_ns
         position = self.record("completed", answers.error_class_of(self.status))
-        if self.proxy.waits_for_disk:
+        if self.waits_for_disk:
             self.close_gate(position).append(data)
         else:
             self.leave_client(data)
@@ -360,7 +365,16 @@ class Exchange(Between):
         self.client.finish(data, keep=complete and self.keep_client, unread=not complete)
 
     def may_keep_client(self) -> bool:
-        return self.request_complete and not (self.prepared.request.close or self.proxy.draining)
+        return self.request_complete and not (
+            self.prepared.request.close
+            or self.proxy.draining
+            or self.client.asks_no_more
+            or not self.prepared.route.metered
+        )
+
+    @property
+    def waits_for_disk(self) -> bool:
+        return self.proxy.waits_for_disk and self.prepared.route.metered
 
     # Durability `power`: the terminal frame waits until its record is on the disk.
 

@@ -11,15 +11,14 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httptools
 
 from farebox.proxy import answers
-from farebox.proxy.heads import read_request
 from farebox.proxy.interception import InterceptedConnection
 from farebox.proxy.tunnel import ClientSide, TunnelError, reach
-from farebox.wire.http_policy import Headers, Refusal, RequestHead, head_limit, malformed
+from farebox.wire.http_policy import Headers, Refusal, head_limit, imitates, malformed
 
 if TYPE_CHECKING:
     from farebox.proxy.client import ClientConnection
@@ -92,7 +91,7 @@ class Forward:
             if reason is not None:
                 interception.unseen(host, agent, reason, client)
             side = _hand_over(client, ClientSide(self.proxy, rest))
-            side.opening = self.proxy.loop.create_task(self._tunnel(side, host, port, trusted, _ESTABLISHED))
+            side.opening = self.proxy.loop.create_task(self._tunnel(side, host, port, trusted))
 
     async def _intercept(
         self, side: ClientSide, route: Route, agent: str, client: ClientConnection, trusted: bool
@@ -105,23 +104,18 @@ class Forward:
         if context is None:  # seen by nobody is better than broken
             reason = f"pinned:{pin.reason}" if pin is not None else "no_certificate"
             interception.unseen(host, agent, reason, client, pin)
-            await self._tunnel(side, host, route.origin.port, trusted, _ESTABLISHED)
+            await self._tunnel(side, host, route.origin.port, trusted)
             return
         side.transport.write(_ESTABLISHED)
         await interception.terminate(side, route, agent, client, context)
 
-    async def _tunnel(
-        self, side: ClientSide, host: str, port: int, trusted: bool, greeting: bytes, first: bytes = b"",
-        tls: Any = None,
-    ) -> None:  # fmt: skip
+    async def _tunnel(self, side: ClientSide, host: str, port: int, trusted: bool) -> None:
         place = self.interception.place(host)
         try:
             if place is None:
-                other = await reach(self.proxy, host, port, private_allowed=trusted, tls=tls)
+                other = await reach(self.proxy, host, port, private_allowed=trusted)
             else:
-                other = await reach(
-                    self.proxy, place.host, place.port, private_allowed=True, tls=tls, name=host
-                )
+                other = await reach(self.proxy, place.host, place.port, private_allowed=True)
         except TunnelError as error:
             side.opening = None
             side.transport.write(answers.error("farebox", error.status, error.slug, str(error), close=True))
@@ -131,9 +125,8 @@ class Forward:
         if side.transport.is_closing():
             other.transport.abort()
             return
-        if greeting:
-            side.transport.write(greeting)
-        side.joined(other, first)
+        side.transport.write(_ESTABLISHED)
+        side.joined(other)
 
     # A whole URL
 
@@ -160,25 +153,20 @@ class Forward:
         origin_form = b"%s %s %s%s" % (method, path, version, data[line_end:end])
         hosts = frozenset((authority, port_text, parts[1]) if port in (80, 443) else (authority,))
         host = host.strip("[]")
-        route = self.interception.route(host, port, secure=secure, trusted=self._knows(_fields(data[:end])))
-        if route is not None:
-            # The next request on this connection may be for another host, so it still forwards.
-            metered = _hand_over(client, InterceptedConnection(self.proxy, route, hosts, forwards=True))
-            metered.data_received(origin_form + data[end:])
-            return
-        request = head_limit(data[:end]) or read_request(origin_form, hosts)
-        if isinstance(request, Refusal):
-            self._refuse(client, request)
-            return
-        trusted = self._knows(request.fields)
-        if port not in (self._ports if secure else self._plain_ports) and not trusted:
-            self._refuse(client, Refusal(403, "port", "Requests with a whole URL go to port 80 only."))
-            return
-        side = _hand_over(client, ClientSide(self.proxy, data[end:]))
-        tls = self.proxy.client_tls() if secure else None
-        side.opening = self.proxy.loop.create_task(
-            self._tunnel(side, host, port, trusted, b"", _for_one_answer(request), tls)
-        )
+        trusted = self._knows(_fields(data[:end]))
+        route = self.interception.route(host, port, secure=secure, trusted=trusted)
+        if route is None:
+            if port not in (self._ports if secure else self._plain_ports) and not trusted:
+                self._refuse(client, Refusal(403, "port", "Requests with a whole URL go to port 80 only."))
+                return
+            route = self.interception.unmetered_route(host, port, secure=secure, trusted=trusted)
+            if route is None:
+                self._refuse(client, Refusal(503, "too_many_hosts", "Too many hosts are in use."))
+                return
+        # The next request on this connection may be for another host: each is routed on its own, and
+        # behind the response of a host that nobody meters the connection is closed.
+        routed = _hand_over(client, InterceptedConnection(self.proxy, route, hosts, forwards=True))
+        routed.data_received(origin_form + data[end:])
 
     # Details
 
@@ -237,7 +225,7 @@ def _judge_connect(head: bytes) -> tuple[str, int, dict[bytes, bytes]] | Refusal
         return Refusal(403, "browser", "Requests from web pages are refused.")
     if _REFUSED_IN_CONNECT & fields.keys() or fields.get(b"content-length", b"0") != b"0":
         return malformed("a CONNECT has no body")
-    if names.count(b"content-length") > 1 or any(b"_" in name for name in names):
+    if names.count(b"content-length") > 1 or any(map(imitates, names)):
         return malformed("its headers can be read in two ways")
     return authority[1].decode("ascii").lower().strip("[]").rstrip("."), int(authority[2]), fields
 
@@ -275,13 +263,3 @@ def _agent(fields: dict[bytes, bytes]) -> str:
     """Return the program's name out of its `User-Agent`, empty where it says none."""
     product = fields.get(b"user-agent", b"").partition(b"/")[0].partition(b" ")[0]
     return product[:64].decode("ascii", "replace").lower()
-
-
-def _for_one_answer(request: RequestHead) -> bytes:
-    """Return the head for the other side, which is to close after its answer.
-
-    What comes next on the client's connection may be for another host, and nobody looks at it.
-    """
-    dropped = set(request.drop)
-    lines = [line for index, line in enumerate(request.lines[:-2]) if index not in dropped]
-    return b"\r\n".join((*lines, b"Connection: close", b"", b""))

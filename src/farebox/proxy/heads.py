@@ -7,15 +7,8 @@ from __future__ import annotations
 
 import httptools
 
-from farebox.wire.http_policy import (
-    Headers,
-    Refusal,
-    RequestHead,
-    ResponseHead,
-    judge_request,
-    judge_response,
-    malformed,
-)
+from farebox.wire.http_policy import Headers, Refusal, RequestHead, judge_request, malformed
+from farebox.wire.response_policy import ResponseHead, bad_response, judge_response, loose_end, normalized
 
 
 class _Lines:
@@ -45,7 +38,7 @@ def read_request(head: bytes, hosts: frozenset[bytes], *, pages: bool = False) -
 
 
 def read_response(head: bytes, *, to_head: bool) -> ResponseHead | Refusal:
-    """Return the accepted response head of `head`, which ends with an empty line."""
+    """Return the accepted response head of `head`, which ends with an empty line, read strictly."""
     lines = _Lines()
     parser = httptools.HttpResponseParser(lines)
     try:
@@ -53,8 +46,35 @@ def read_response(head: bytes, *, to_head: bool) -> ResponseHead | Refusal:
     except httptools.HttpParserUpgrade:
         pass
     except httptools.HttpParserError as error:
-        return Refusal(502, "malformed", f"The upstream's answer is not valid HTTP/1.1: {str(error)[:120]}.")
+        return bad_response("malformed", str(error)[:120])
     return judge_response(head, lines.headers, parsed_status=parser.get_status_code(), to_head=to_head)
+
+
+def next_response(data: bytes, begins: int, *, to_head: bool) -> tuple[ResponseHead | Refusal, int] | None:
+    """Return the head that begins in `data` there, and where its body begins; None for an unfinished one.
+
+    What a strict reader would refuse is put right where RFC 9112 says how. Its connection is then
+    not used again: somebody else may have read it in another way.
+    """
+    end = data.find(b"\r\n\r\n", begins) + 4
+    if end > 3:
+        found = read_response(data[begins:end], to_head=to_head)
+        if isinstance(found, ResponseHead):
+            return found, end
+    loose = loose_end(data, begins, end if end > 3 else len(data))
+    if loose is None:
+        return bad_response("malformed", "its end can be seen in two places"), end
+    if not loose and end == 3:
+        return None
+    end = loose or end
+    mended = normalized(data[begins:end])
+    if isinstance(mended, Refusal):
+        return mended, end
+    found = read_response(mended.head, to_head=to_head)
+    if isinstance(found, ResponseHead):
+        found.flags = mended.flags
+        found.keep_alive = False
+    return found, end
 
 
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))

@@ -10,15 +10,10 @@ from typing import TYPE_CHECKING
 
 from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, FramingError, chunk
 from farebox.proxy.deaf import DeafMeter, ExchangeMeter
-from farebox.proxy.heads import read_response, write_response
-from farebox.wire.http_policy import (
-    Headers,
-    Refusal,
-    ResponseHead,
-    head_limit,
-    starts_like_a_head,
-)
+from farebox.proxy.heads import next_response, write_response
+from farebox.wire.http_policy import Headers, Refusal, head_limit
 from farebox.wire.include_usage import UsageChunkFilter
+from farebox.wire.response_policy import ResponseHead, may_be_trailer
 
 if TYPE_CHECKING:
     from farebox.proxy.prepared import Prepared
@@ -29,6 +24,10 @@ _UNTIL_CLOSED = -1
 _TAIL = 128
 """Bytes of the content before, in case a terminal event comes in two pieces."""
 _SEARCHED = 4096
+INTERIM_MAX = 100
+"""Interim responses before the one that counts: each costs its sender twenty bytes and us a parse."""
+_BEGINNING = b"HTTP/1."
+_LAST_SIZE = b"0\r\n"
 
 
 class BrokenAnswer(Exception):
@@ -47,19 +46,21 @@ class Incoming:
     status = 0
     body_bytes = 0
     complete = False
-    surplus = False
-    """More came than the answer announced: its connection is not used again."""
     keep_client = False
     """Whether the client's connection can serve another request after this answer."""
     milestone = False
     """What was fed last says that the stream is over, or what it cost: worth a record before it is
     passed on, because clients stop reading there and not at the framing's end."""
+    flags: tuple[str, ...] = ()
+    """What was unusual about its form, for the record."""
     _start = b""
+    _interim = 0
     _chunks: ChunkedBody | None = None
     _left = 0
     """Bytes of the body to come; of chunked ones the framing knows."""
     _writing = _AS_IT_CAME
     _filter: UsageChunkFilter | None = None
+    _kept_trailers = False
     _ended = False
     _tail = b""
 
@@ -87,11 +88,15 @@ class Incoming:
         if self._chunks is not None:
             if at == len(data):
                 return start
+            chunks = self._chunks
             try:
-                content = self._chunks.take_last(data, at)
+                content = chunks.take(data, at)
             except FramingError as error:
                 raise BrokenAnswer(error.rule, "the upstream's answer breaks its framing.") from None
-            self.complete = self._chunks.complete
+            if chunks.complete:
+                self._end_chunks(chunks)
+            if chunks.stop != len(data) or self.complete:
+                data = data[: chunks.stop] + chunks.closing(self._kept_trailers)
         else:
             content = data[at:] if at else data
             left = self._left
@@ -100,7 +105,7 @@ class Incoming:
                 if left < 0:
                     data = content = content[:left]
                     at = left = 0
-                    self.surplus = True
+                    self._flag_surplus()
                 self._left = left
                 self.complete = not left
         if content:
@@ -137,7 +142,7 @@ class Incoming:
         head = self.head
         return (
             self.complete
-            and not self.surplus
+            and not self.flags
             and head is not None
             and head.keep_alive
             and self._left != _UNTIL_CLOSED
@@ -149,37 +154,53 @@ class Incoming:
             data = self._start + data
         interim = b""
         begins = 0
+        request, prepared = self._request, self._prepared
         while True:
-            end = data.find(b"\r\n\r\n", begins) + 4
-            if end == 3:
-                rest = data[begins:]
-                if head_limit(rest) or not starts_like_a_head(rest):
-                    raise BrokenAnswer("malformed", "the upstream's answer is not valid HTTP/1.1.")
-                self._start = rest
-                return interim, b"", 0
-            head = data[begins:end]
-            begins = end
-            prepared = self._prepared
-            response = prepared.answer
-            if response is not None and head == prepared.answer_head:
+            known = prepared.answer_head
+            if known and prepared.answer is not None and data.startswith(known, begins):
+                response, head = prepared.answer, known
+                begins += len(known)
                 break
-            response = read_response(head, to_head=self._request.method == b"HEAD")
+            found = next_response(data, begins, to_head=request.method == b"HEAD")
+            if found is None:
+                self._start = data[begins:]
+                _refuse_no_head(self._start)
+                return interim, b"", 0
+            response, end = found
             if isinstance(response, Refusal):
                 raise BrokenAnswer(response.rule, response.message)
+            head = data[begins:end]
+            begins = end
             if response.status >= 200:
-                prepared.remember(head, response)
+                if not response.flags:
+                    prepared.remember(head, response)
                 break
-            # 100 answers an Expect we did not pass on; others (103) are the client's.
-            if response.status != 100 and not self._request.version_1_0:
-                interim += head
+            self._interim += 1
+            if self._interim > INTERIM_MAX:
+                raise BrokenAnswer("interim_responses", "the upstream sent too many interim responses.")
+            # 100 is for a client that waits for it; others (103) are for any that can read them.
+            if (response.status != 100 or request.expects_continue) and not request.version_1_0:
+                interim += write_response(response) if response.drop or response.flags else head
         self._start = b""
         return interim + self._begin(response, head, keep), data, begins
+
+    def _end_chunks(self, chunks: ChunkedBody) -> None:
+        self.complete = True
+        if chunks.rest:
+            self._flag_surplus()
+        if chunks.trailers:
+            self.flags += ("http:response_trailers",)
+            chunks.trailers = [line for line in chunks.trailers if may_be_trailer(line)]
+
+    def _flag_surplus(self) -> None:
+        self.flags += ("http:bytes_after_the_end",)
 
     def _begin(self, response: ResponseHead, head: bytes, keep: bool) -> bytes:
         """Decide how the body is written and return the head for the client."""
         old = self._request.version_1_0
         self.head = response
         self.status = response.status
+        self.flags = response.flags
         try:
             self.meter.response_head(response.status, response.headers)
         except Exception as error:
@@ -188,7 +209,8 @@ class Incoming:
             self._filter = UsageChunkFilter()
             self._writing = _PLAIN if old else _CHUNKED
         if response.chunked:
-            self._chunks = ChunkedBody()
+            self._chunks = ChunkedBody(padded=True)
+            self._kept_trailers = _takes_trailers(self._request.fields)
             if old:
                 self._writing = _PLAIN
         elif response.content_length is not None:
@@ -204,7 +226,7 @@ class Incoming:
             add = (*add, b"Connection: close")
         elif old:
             add = (*add, b"Connection: keep-alive")
-        if not add and not response.drop and not response.old:
+        if not add and not response.drop and not response.old and not response.flags:
             return head
         return write_response(response, add=add, unframed=self._writing != _AS_IT_CAME)
 
@@ -226,7 +248,22 @@ class Incoming:
     def _last(self) -> bytes:
         """Return what is written after the last content."""
         rest = self._filter.end() if self._filter is not None else b""
-        return chunk(rest) + LAST_CHUNK if self._writing == _CHUNKED else rest
+        if self._writing != _CHUNKED:
+            return rest
+        closing = self._chunks.closing(self._kept_trailers) if self._chunks is not None else b""
+        return chunk(rest) + (_LAST_SIZE + closing if closing else LAST_CHUNK)
+
+
+def _refuse_no_head(beginning: bytes) -> None:
+    """See early that what has come will not become a head, not only when time is up."""
+    if head_limit(beginning) or not _BEGINNING.startswith(beginning[: len(_BEGINNING)]) or b"\0" in beginning:
+        raise BrokenAnswer("malformed", "the upstream's response is not valid HTTP/1.1.")
+
+
+def _takes_trailers(fields: dict[bytes, bytes]) -> bool:
+    """Whether the client says that it can take trailers."""
+    options = fields.get(b"te", b"").lower().split(b",")
+    return any(option.partition(b";")[0].strip() == b"trailers" for option in options)
 
 
 def _is_plain_stream(headers: Headers) -> bool:

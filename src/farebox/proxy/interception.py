@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import msgspec
+
 from farebox.certificates.names import HOST, matches
 from farebox.config import Address, parse_address
 from farebox.proxy.client import ClientConnection
 from farebox.proxy.leaves import Leaves
 from farebox.proxy.pins import Pin, Pins
 from farebox.proxy.placed import make_origin
-from farebox.proxy.routes import Route
+from farebox.proxy.routes import UNMETERED, Route
 from farebox.proxy.secured import Secured, settle_memory
 from farebox.proxy.unmetered import UnmeteredHosts
 
@@ -86,6 +88,10 @@ class InterceptedConnection(ClientConnection):
     @property
     def hosts(self) -> frozenset[bytes]:
         return self.own_hosts
+
+    @property
+    def speaks_http2(self) -> bool:
+        return not self.forwards
 
     def find(self, path: bytes) -> tuple[Route, bytes] | None:
         return self.via, path
@@ -186,25 +192,41 @@ class Interception:
 
         `trusted`: the client could reach private addresses without us, so it may through us.
         """
+        provider = self._provider(host, port, secure=secure)
+        if provider is None:
+            return None
+        return self._way(provider, host, port, secure=secure, trusted=trusted)
+
+    def unmetered_route(self, host: str, port: int, *, secure: bool, trusted: bool = False) -> Route | None:
+        """Return the way to a host that nobody meters, None where there are too many in use."""
+        if self._provider(host, port, secure=secure) is not None:
+            return None
+        return self._way(UNMETERED, host, port, secure=secure, trusted=trusted)
+
+    def _way(self, provider: Provider, host: str, port: int, *, secure: bool, trusted: bool) -> Route | None:
         key = (host, port, secure, trusted)
         found = self._routes.get(key)
         if found is not None:
             return found
-        provider = self._provider(host, port, secure=secure)
-        if provider is None or (len(self._routes) >= _ROUTES_MAX and not self._make_room()):
+        if len(self._routes) >= _ROUTES_MAX and not self._make_room():
             return None
-        shown = host if port == _PORTS[secure] else f"{host}:{port}"
+        shown = f"[{host}]" if ":" in host else host
+        shown = shown if port == _PORTS[secure] else f"{shown}:{port}"
         proxy = self.proxy
+        limits = proxy.limits
+        if provider is UNMETERED:
+            # Some servers give a connection the rights of who spoke on it first: it is nobody else's.
+            limits = msgspec.structs.replace(limits, pool_size=0)
         origin = make_origin(
             f"{'https' if secure else 'http'}://{shown}",
             self._addresses,
-            limits=proxy.limits,
+            limits=limits,
             private_allowed=trusted or (host, port, secure) in self._own,
             own_ports=lambda: proxy.own_ports,
             tls=proxy.client_tls,
         )
         proxy.routes.origins.append(origin)
-        route = self._routes[key] = Route(provider, origin)
+        route = self._routes[key] = Route(provider, origin, metered=provider is not UNMETERED)
         return route
 
     async def terminate(

@@ -55,7 +55,7 @@ async def _serve(side: ClientSide, leaves: Leaves, host: str) -> None:
     theirs.setblocking(False)
     try:
         _, other = await loop.create_unix_connection(lambda: Side(proxy), sock=ours)
-        side.joined(other, b"")
+        side.joined(other)
         connection = LoopbackConnection(proxy)
         if proxy.processes is not None:
             # Who is at the other end is known of the client's own connection only.

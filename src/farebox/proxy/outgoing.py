@@ -38,14 +38,24 @@ class Outgoing:
         "body_bytes",
         "complete",
         "facts",
+        "flags",
         "held",
         "injected",
         "meter",
         "pending_bytes",
     )
 
-    def __init__(self, prepared: Prepared, length: int | None, meter: ExchangeMeter, limits: Limits) -> None:
-        """`length`: the body's, None where it is chunked or there is none."""
+    def __init__(
+        self,
+        prepared: Prepared,
+        length: int | None,
+        meter: ExchangeMeter,
+        limits: Limits,
+        *,
+        waits: bool = False,
+    ) -> None:
+        """`length`: the body's, None where it is chunked or there is none; `waits`: the client sends its
+        body when the upstream has said that it may, so the head has to go first."""
         self.meter = meter
         self._prepared = prepared
         self._limits = limits
@@ -58,16 +68,18 @@ class Outgoing:
         self.body_bytes = 0
         self.injected = False
         self.facts = RequestFacts()
+        self.flags: tuple[str, ...] = ()
+        """What was unusual about its form, for the record."""
         self.complete = False
         self._left = 0
         if length:
             self._left = length
-            self._injectable = prepared.injectable and length <= limits.injected_body
-            self.held = self._injectable or length <= limits.held_body
+            self._injectable = not waits and prepared.injectable and length <= limits.injected_body
+            self.held = self._injectable or (not waits and length <= limits.held_body)
             """Nothing goes upstream before the body is whole."""
         elif prepared.request.chunked:
             self._chunks = ChunkedBody()
-            self._injectable = self.held = prepared.injectable
+            self._injectable = self.held = not waits and prepared.injectable
         else:
             self._injectable = self.held = False
         self._looking = self._injectable and (length is None or length > _LARGE)
@@ -91,11 +103,16 @@ class Outgoing:
             ended = not left
             content = data
         else:
-            data, content = self._chunks.take(data)
-            ended = self._chunks.complete
-            rest = self._chunks.rest
+            chunks = self._chunks
+            content = chunks.take(data)
+            ended = chunks.complete
+            rest = chunks.rest
             if rest[:1] in (b"\r", b"\n"):
                 raise FramingError("after_the_end")  # some skip a line break there, some do not
+            if chunks.trailers:
+                self.flags = ("http:request_trailers",)  # not announced, and it is being paid for
+            if ended or chunks.stop < len(data):
+                data = data[: chunks.stop] + chunks.closing()
             if self.held:
                 data = content  # a held body gets a length when it is whole
             elif self._rechunked:

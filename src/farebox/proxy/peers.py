@@ -54,11 +54,25 @@ def processes_of(connections: Sequence[Ends], likely: Iterable[int] = ()) -> dic
         inode = _inode(ends)
         if inode:
             inodes[inode] = ends
-    return {inodes[inode]: pid for inode, pid in _holders(frozenset(inodes), likely).items()}
+    return {inodes[inode]: pid for inode, pid in holders_of(frozenset(inodes), likely).items()}
+
+
+def is_held(ends: Ends) -> bool:
+    """Return whether a process still has the client's socket open: a closed one has no inode any more.
+
+    One exchange with the kernel, so the loop may ask. False where the system cannot tell.
+    """
+    return sys.platform.startswith("linux") and _inode_by_netlink(ends) not in (None, 0)
 
 
 def _inode(ends: Ends) -> int:
-    """Ask the kernel for the inode of the client's socket, 0 where it knows none."""
+    """Return the inode of the client's socket, 0 where the kernel knows none."""
+    found = _inode_by_netlink(ends)
+    return _inode_by_table(ends) if found is None else found
+
+
+def _inode_by_netlink(ends: Ends) -> int | None:
+    """Ask for the inode of the client's socket, 0 for one that nobody holds, None for no reply."""
     (source, source_port), (target, target_port) = ends
     family = socket.AF_INET6 if ":" in source else socket.AF_INET
     try:
@@ -75,10 +89,10 @@ def _inode(ends: Ends) -> int:
             netlink.send(message)
             answer = netlink.recv(8192)
     except (OSError, ValueError, AttributeError):
-        return _inode_by_table(ends)
+        return None
     _, kind, *_ = _HEADER.unpack_from(answer)
     if kind == _NLMSG_ERROR or len(answer) < _HEADER.size + _INODE_AT + 4:
-        return _inode_by_table(ends)
+        return None
     return int(struct.unpack_from("=I", answer, _HEADER.size + _INODE_AT)[0])
 
 
@@ -86,7 +100,7 @@ def _inode_by_table(ends: Ends) -> int:
     """Find the socket in /proc/net/tcp, for kernels and containers without the netlink family."""
     (source, source_port), (target, target_port) = ends
     table = "/proc/net/tcp6" if ":" in source else "/proc/net/tcp"
-    wanted = [f"{_in_table(source)}:{source_port:04X}", f"{_in_table(target)}:{target_port:04X}"]
+    wanted = [f"{in_table(source)}:{source_port:04X}", f"{in_table(target)}:{target_port:04X}"]
     with contextlib.suppress(OSError, ValueError, IndexError), open(table, encoding="ascii") as lines:  # noqa: PTH123
         for line in lines:
             words = line.split()
@@ -95,14 +109,15 @@ def _inode_by_table(ends: Ends) -> int:
     return 0
 
 
-def _in_table(address: str) -> str:
+def in_table(address: str) -> str:
+    """Return an address as /proc/net/tcp writes it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     packed = socket.inet_pton(family, address.partition("%")[0])
     words = (packed[at : at + 4] for at in range(0, len(packed), 4))
     return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)
 
 
-def _holders(inodes: frozenset[int], likely: Iterable[int]) -> dict[int, int]:
+def holders_of(inodes: frozenset[int], likely: Iterable[int] = ()) -> dict[int, int]:
     """Return which process has which of these sockets open; one pass over them all."""
     found: dict[int, int] = {}
     wanted = {f"socket:[{inode}]": inode for inode in inodes}

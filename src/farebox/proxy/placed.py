@@ -39,7 +39,8 @@ class PlacedOrigin(Origin):
             found = await loop.getaddrinfo(self._place, self.port, type=socket.SOCK_STREAM)
         except OSError:
             raise ConnectError("dns_failed", "The configured address cannot be resolved.") from None
-        return list(dict.fromkeys((int(entry[0]), str(entry[4][0])) for entry in found))
+        self._resolved = list(dict.fromkeys((int(entry[0]), str(entry[4][0])) for entry in found))
+        return self._resolved
 
 
 def make_origin(

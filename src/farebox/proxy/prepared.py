@@ -15,8 +15,9 @@ from farebox.proxy.heads import read_response
 from farebox.proxy.routes import Route
 from farebox.proxy.whose import NOBODY, Attribution
 from farebox.wire.glance import everyday_for
-from farebox.wire.http_policy import Headers, Refusal, RequestHead, ResponseHead
+from farebox.wire.http_policy import Headers, Refusal, RequestHead
 from farebox.wire.keys import KEY_LENGTH_MIN, without_keys
+from farebox.wire.response_policy import ResponseHead
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
@@ -178,4 +179,6 @@ class Prepared:
             lines[at] = name + b": " + length
         for index in sorted(set(request.drop), reverse=True):
             del lines[index]
+        if not self.route.metered:
+            lines[-2:-2] = [b"Connection: close"]
         return b"\r\n".join(lines)

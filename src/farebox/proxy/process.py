@@ -107,6 +107,8 @@ def run(
         secret=secret,
         labels=labels_of(os.environ) if private else None,
         finds_processes=True,
+        runs_for=os.getppid() if private else None,
+        addresses=home.cache / "addresses.json",
         clients_max=clients_max,
         authority=authority or home.path / "ca" / INSTALLED,
         pins=home.run / "pinned",

@@ -9,6 +9,8 @@ from __future__ import annotations
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from farebox.clock import now_ns
 from farebox.journal.records import (
     DONE,
@@ -24,6 +26,7 @@ from farebox.journal.records import (
 from farebox.proxy import retries
 from farebox.proxy.deaf import DeafMeter
 from farebox.proxy.whose import whose_call
+from farebox.wire.facts import Extraction
 from farebox.wire.keys import redacted
 from farebox.wire.meter import Meter
 from farebox.wire.request import RequestFacts
@@ -31,8 +34,9 @@ from farebox.wire.request import RequestFacts
 if TYPE_CHECKING:
     from farebox.proxy.deaf import ExchangeMeter
     from farebox.proxy.exchange import Exchange
-    from farebox.wire.facts import Extraction
 
+NOT_SENT = Extraction(reason="not_sent", billable=False, not_billable_because="not_sent")
+"""What is certain of a call of which no byte has gone to its provider: nothing can have been spent."""
 
 _NOTHING_SAID = RequestFacts()
 """What a body has said that is not whole yet."""
@@ -40,6 +44,8 @@ _NOTHING_SAID = RequestFacts()
 
 def write_intent(exchange: Exchange) -> None:
     """Write down that the upstream is about to be contacted."""
+    if not exchange.prepared.route.metered:
+        return
     if exchange.prepared.intent.attempt:
         exchange.call = exchange.proxy.retries.call_of(exchange)
     exchange.proxy.append(INTENT, intent_record(_origin(exchange)))
@@ -47,13 +53,17 @@ def write_intent(exchange: Exchange) -> None:
 
 def write_partial(exchange: Exchange) -> int:
     """Write down what a stream has cost so far; return the record's position."""
+    if not exchange.prepared.route.metered:
+        return 0
     found = redacted(_snapshot(exchange), exchange.prepared.key)
     partial = Partial(event_id=exchange.event_id, at_ns=now_ns(), extraction=found)
     return exchange.proxy.append(PARTIAL, encode(partial))
 
 
 def write_done(exchange: Exchange, outcome: Outcome, error_class: str | None) -> int:
-    """Write down how the exchange ended; return the record's position."""
+    """Write down how the exchange ended; return the record's position, 0 where nothing is."""
+    if not exchange.prepared.route.metered:
+        return 0
     ended_ns = monotonic_ns()
     began_ns = exchange.began_ns
     first_ns = exchange.first_byte_ns
@@ -70,7 +80,9 @@ def write_done(exchange: Exchange, outcome: Outcome, error_class: str | None) ->
         (first_ns - began_ns) // 1000 if first_ns else 0,
         (ended_ns - began_ns) // 1000,
         exchange.own_ns // 1000,
-        redacted(exchange.extraction or _finish(exchange, outcome), exchange.prepared.key),
+        redacted(
+            _flagged(exchange, exchange.extraction or _finish(exchange, outcome)), exchange.prepared.key
+        ),
     )
     if outcome != "completed" or exchange.status >= 400:
         exchange.proxy.retries.failed(exchange)
@@ -99,7 +111,20 @@ def _meter(exchange: Exchange) -> ExchangeMeter:
     return exchange.listen() if exchange.outgoing is None else exchange.outgoing.meter
 
 
+def _flagged(exchange: Exchange, extraction: Extraction) -> Extraction:
+    """Return what is known of an exchange with what was unusual about its form on both ways."""
+    incoming, outgoing = exchange.incoming, exchange.outgoing
+    flags = (outgoing.flags if outgoing is not None else ()) + (
+        incoming.flags if incoming is not None else ()
+    )
+    if not flags:
+        return extraction
+    return msgspec.structs.replace(extraction, flags=(*extraction.flags, *flags))
+
+
 def _finish(exchange: Exchange, outcome: str) -> Extraction:
+    if not exchange.sent:
+        return NOT_SENT
     try:
         found = _meter(exchange).finish(outcome)
         if found.lacks:

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable
 
 from farebox.catalog import Catalog, Endpoint, Provider
+from farebox.catalog.shape import ProviderData
 from farebox.config import Config
 from farebox.proxy.limits import Limits
 from farebox.proxy.placed import make_origin
@@ -20,6 +21,11 @@ from farebox.wire.reading import value_pattern
 
 _REMEMBERED = 1024
 _PATH_SHOWN_MAX = 1024
+
+UNMETERED = Provider(
+    ProviderData(id="unmetered", name="a host that nobody meters", key_headers=(), error_shape="farebox"), {}
+)
+"""Whose routes go where a client of the forward proxy says: by the same rules, and without a record."""
 
 
 class Target:
@@ -55,13 +61,16 @@ class Route:
         "key_headers",
         "key_query",
         "login_keys",
+        "metered",
         "name",
         "origin",
         "provider",
     )
 
-    def __init__(self, provider: Provider, origin: Origin) -> None:
+    def __init__(self, provider: Provider, origin: Origin, *, metered: bool = True) -> None:
         self.provider = provider
+        self.metered = metered
+        """Whether its calls are written down here; others pass by the same rules and leave nothing."""
         self.origin = origin
         self.name = provider.id.encode()
         self.host = origin.authority

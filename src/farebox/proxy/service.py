@@ -25,6 +25,7 @@ from farebox.proxy import answers
 from farebox.proxy.attribution import Callers
 from farebox.proxy.client import ClientConnection
 from farebox.proxy.deaf import MakeMeter
+from farebox.proxy.direct_connections import DirectConnections, ProviderAddresses
 from farebox.proxy.estimates import Estimates
 from farebox.proxy.forward import Forward
 from farebox.proxy.interception import Interception
@@ -100,7 +101,11 @@ class Proxy:
         pins: Path | None = None,
         password: str = "",
         finds_processes: bool = False,
+        runs_for: int | None = None,
+        addresses: Path | None = None,
     ) -> None:
+        """`runs_for`: the process whose descendants alone are served, where there is one; `addresses`: the
+        file where addresses of providers are kept."""
         self.limits = Limits() if limits is None else limits
         self.journal = journal
         self.append = journal.append
@@ -111,6 +116,9 @@ class Proxy:
         self.retries = Retries()
         self.finds_processes = finds_processes
         self.processes: Processes | None = None
+        self._runs_for = runs_for
+        self._addresses = addresses
+        self._direct: DirectConnections | None = None
         self.meter = meter
         self.everyday = meter is Meter
         """Whether everyday exchanges may do without a meter of their own."""
@@ -176,6 +184,12 @@ class Proxy:
         self.tick = self.loop.time()
         if self.finds_processes:
             self.processes = Processes(self.loop, self.below)
+            known = ProviderAddresses(
+                self._addresses, self._config.interception.addresses, lambda: self.routes.origins
+            )
+            unmetered = self.forward.interception.unmetered
+            self._direct = DirectConnections(self.loop, known, unmetered.add_direct, parent=self._runs_for)
+            self._direct.start()
         if keep_pending:
             self._pending = listener.dup()
         self._server = await self.loop.create_server(
@@ -216,6 +230,8 @@ class Proxy:
         await self.forward.interception.close()
         if self.processes is not None:
             self.processes.close()
+        if self._direct is not None:
+            self._direct.close()
         await asyncio.sleep(0)
 
     def cut_off(self) -> None:

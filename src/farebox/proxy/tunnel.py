@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from typing import TYPE_CHECKING, Any
 
 from farebox.proxy import addresses
@@ -121,10 +120,10 @@ class ClientSide(Side):
             self.opening.cancel()
         super().connection_lost(exc)
 
-    def joined(self, other: Side, first: bytes) -> None:
+    def joined(self, other: Side) -> None:
         """Begin to pass bytes on, beginning with what the client has sent already."""
         self.other, other.other = other, self
-        data, self.early = first + self.early, b""
+        data, self.early = self.early, b""
         if data:
             other.transport.write(data)
         self.transport.resume_reading()
@@ -144,10 +143,8 @@ async def reach(
     port: int,
     *,
     private_allowed: bool,
-    tls: ssl.SSLContext | None = None,
-    name: str | None = None,
 ) -> Side:
-    """Return a connection to `host`, whose certificate says `name` where it is not the host's own.
+    """Return a connection to `host`.
 
     Raises:
         TunnelError: There is none, or it may not be made.
@@ -173,11 +170,7 @@ async def reach(
                         address,
                         port,
                         family=family,
-                        ssl=tls,
-                        server_hostname=(name or host) if tls is not None else None,
                     )
-                except ssl.SSLError:
-                    error = TunnelError(502, "tls_failed", f"The TLS handshake with {host} failed.")
                 except (OSError, EOFError):
                     continue
                 else:

@@ -1,6 +1,7 @@
-"""Providers' hosts that were tunnelled instead of metered since the proxy started: by whom, and why.
+"""Connections to providers' hosts that were not metered since the proxy started: by whom, and why.
 
-Of other hosts' tunnels nothing is known here, and of these only that they were opened.
+Tunnelled ones and, as far as they can be seen, those that went past the proxy. Of other hosts' tunnels
+nothing is known here, and of these only that they were opened.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Unmetered(msgspec.Struct):
     command: str
     """Program and script, empty where that is not known."""
     reason: str
-    """`pinned:` and the TLS alert (or `closed`), `no_authority`, `not_covered`, `excepted` or
-    `no_certificate`."""
+    """`pinned:` and the TLS alert (or `closed`), `no_authority`, `not_covered`, `excepted`,
+    `no_certificate`, `direct` or, where the host is an address of nobody known, `direct_unknown`."""
     connections: int = 0
     last_at: int = 0
     """Seconds since 1970."""
@@ -53,6 +54,10 @@ class UnmeteredHosts:
                 self._count((host, client, opener.process.command, reason), 1, retry_at)
 
         opener.when_looked_up(name)
+
+    def add_direct(self, host: str, command: str, reason: str) -> None:
+        """Count a connection that went past the proxy."""
+        self._count((host, "", command, reason), 1, 0)
 
     def listed(self) -> list[Unmetered]:
         """Return what was counted, the latest first."""

@@ -262,6 +262,11 @@ class Origin:
                 return connection
         raise last
 
+    @property
+    def resolved(self) -> list[tuple[int, str]]:
+        """Family and address, as they were found last; nothing before the first connection."""
+        return self._resolved
+
     async def _addresses(self) -> list[tuple[int, str]]:
         now = time.monotonic()
         if self._resolved and now - self._resolved_at < self.limits.resolve_s:

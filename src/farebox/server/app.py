@@ -28,9 +28,9 @@ from farebox.server.errors import ApiError, from_farebox, invalid_parameter
 from farebox.server.filters import Selection, read_choice, read_count, read_selection
 from farebox.server.guard import App, Guard, Kind, Receive, Role, Scope, Send
 from farebox.server.live import Pulse, stream
-from farebox.server.queries import Ledger, calls_filter
+from farebox.server.queries import Ledger, Reader, calls_filter
 from farebox.server.sessions import SESSION_SECONDS, Sessions
-from farebox.server.status import status
+from farebox.server.status import Typed, plainly, status
 
 PAGE_SIZE = 100
 PAGE_SIZE_MAX = 500
@@ -53,8 +53,12 @@ class Server:
         cookie_name: str,
         assets: Assets,
         clock: Callable[[], int] = now_ns,
+        typed: Typed = plainly,
+        key_labels: Callable[[], dict[str, str]] = dict,
     ) -> None:
         self._home = home
+        self._typed = typed
+        self._key_labels = key_labels
         self._ledger = ledger
         self._sessions = sessions
         self._cookie_name = cookie_name
@@ -68,6 +72,7 @@ class Server:
             "/api/v1/summary": (Kind.API, Role.VIEWER, self.summary),
             "/api/v1/breakdown": (Kind.API, Role.VIEWER, self.breakdown),
             "/api/v1/series": (Kind.API, Role.VIEWER, self.series),
+            "/api/v1/values": (Kind.API, Role.VIEWER, self.values),
             "/api/v1/calls": (Kind.API, Role.VIEWER, self.calls),
             f"{CALL_PREFIX}{{id}}": (Kind.API, Role.VIEWER, self.call),
             "/api/v1/live": (Kind.API, Role.VIEWER, self.live),
@@ -116,9 +121,13 @@ class Server:
         if code is not None and request.method == "GET" and not _is_prefetch(request):
             if links.redeem(self._home, code, time.time()):
                 return self._signed_in()
-            return RedirectResponse("/", 303) if signed_in else _page(pages.link_is_spent(), 401)
+            return (
+                RedirectResponse("/", 303)
+                if signed_in
+                else _page(pages.link_is_spent(self._typed("open")), 401)
+            )
         if not signed_in:
-            return _page(pages.sign_in(), 401)
+            return _page(pages.sign_in(self._typed("open")), 401)
         self._assets.refresh()
         if self._assets.stamp is None:
             return _page(pages.not_built(), 503)
@@ -152,7 +161,10 @@ class Server:
     # API
 
     async def status(self, request: Request) -> Response:
-        return json_response(await self._ledger.ask_soon(lambda reader: status(reader, self._home)))
+        return json_response(await self._ledger.ask_soon(lambda reader: self._status(reader)))
+
+    def _status(self, reader: Reader) -> views.Status:
+        return status(reader, self._home, self._typed, self._key_labels())
 
     async def summary(self, request: Request) -> Response:
         selection, now = self._select(request)
@@ -170,6 +182,25 @@ class Server:
         return json_response(
             await self._ledger.ask(
                 lambda reader: reports.breakdown(reader, selection, by, limit, self._cover)
+            )
+        )
+
+    async def values(self, request: Request) -> Response:
+        selection, _ = self._select(request, "contains", "by", "limit")
+        query = request.query_params
+        contains = query.get("contains", "")
+        if len(contains) > 512:
+            raise invalid_parameter("contains", contains, ["text of at most 512 characters"])
+        by = query.get("by")
+        if by is not None and by not in DIMENSIONS:
+            raise invalid_parameter("by", by, list(DIMENSIONS))
+        limit = read_count(query, "limit", low=1, high=GROUPS_MAX, default=20) or 20
+        dimensions = DIMENSIONS if by is None else (by,)
+        return json_response(
+            await self._ledger.ask(
+                lambda reader: reports.values(
+                    reader, selection, dimensions, contains, limit, self._key_labels()
+                )
             )
         )
 
@@ -253,10 +284,13 @@ def build(
     port: int,
     assets: Assets | None = None,
     clock: Callable[[], int] = now_ns,
+    typed: Typed = plainly,
+    key_labels: Callable[[], dict[str, str]] = dict,
 ) -> tuple[Server, Guard]:
     """Return the server and the guarded ASGI application around it."""
     cookie_name = f"farebox_{port}"  # cookies know no ports, and two Fareboxes may run
-    server = Server(home, ledger, sessions, cookie_name, Assets() if assets is None else assets, clock)
+    files = Assets() if assets is None else assets
+    server = Server(home, ledger, sessions, cookie_name, files, clock, typed, key_labels)
     guard = Guard(
         server,
         hosts=hosts,
@@ -265,6 +299,7 @@ def build(
         route_of=server.route_of,
         refuse=_refuse,
         clock=lambda: clock() / 10**9,
+        way_in=typed("open"),
     )
     return server, guard
 

@@ -64,6 +64,7 @@ class Guard:
         route_of: Callable[[str], tuple[Kind, dict[str, Role]] | None],
         refuse: Callable[[ApiError, Kind], App],
         clock: Callable[[], float] = time.time,
+        way_in: str = "farebox open",
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.encode() for host in hosts)
@@ -73,6 +74,7 @@ class Guard:
         self._route_of = route_of
         self._refuse = refuse
         self._clock = clock
+        self._way_in = way_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -98,7 +100,7 @@ class Guard:
         role = self._role(headers)
         if route is None:
             if role is Role.NOBODY:
-                raise unauthenticated()
+                raise unauthenticated(self._way_in)
             raise ApiError(404, "route_not_found", "There is nothing at this address.")
         kind, methods = route
         self._check_origin(headers, kind, scope["method"])
@@ -108,7 +110,7 @@ class Guard:
             )
         if role < methods[scope["method"]]:
             raise (
-                unauthenticated()
+                unauthenticated(self._way_in)
                 if role is Role.NOBODY
                 else ApiError(403, "role_too_low", "Your session may look, not change.")
             )
@@ -161,8 +163,8 @@ class Guard:
 _ORIGIN_HEADERS = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"})
 
 
-def unauthenticated() -> ApiError:
-    return ApiError(401, "unauthenticated", "No session. Type `farebox open` in a terminal to get a link.")
+def unauthenticated(way_in: str) -> ApiError:
+    return ApiError(401, "unauthenticated", f"Your session has ended. Type this for a new link: {way_in}")
 
 
 def foreign_origin() -> ApiError:

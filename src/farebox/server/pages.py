@@ -46,22 +46,22 @@ def page(title: str, paragraphs: tuple[str, ...], command: str | None = None) ->
     ).encode()
 
 
-def sign_in() -> bytes:
+def sign_in(way_in: str) -> bytes:
     return page(
         "Open the dashboard from a terminal",
         (
             "This browser has no session yet. Farebox shows what you spend only to you, so it asks "
             "for a link that only you can make. Type this where Farebox runs:",
         ),
-        "farebox open",
+        way_in,
     )
 
 
-def link_is_spent() -> bytes:
+def link_is_spent(way_in: str) -> bytes:
     return page(
         "This link has been used, or is too old",
         ("A link works once and for ten minutes. Type this for a fresh one:",),
-        "farebox open",
+        way_in,
     )
 
 

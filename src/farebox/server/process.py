@@ -20,8 +20,10 @@ from farebox.clock import iso, now_ns
 from farebox.config import Address, Config, is_loopback
 from farebox.errors import PortInUseError
 from farebox.home import Home, replace_private
+from farebox.program import command
 from farebox.server.app import Server, build
 from farebox.server.connection import Connection
+from farebox.server.key_labels import KeyLabels
 from farebox.server.queries import Ledger, Reader
 from farebox.server.sessions import Sessions, load_token
 
@@ -54,7 +56,15 @@ def serve(home: Home, config: Config) -> int:
     listener = bind(config.dashboard)
     host, port = listener.getsockname()[:2]
     ledger = Ledger(lambda: open_reader(home))
-    server, guarded = build(home, ledger, sessions, hosts=host_names(host, port), port=port)
+    server, guarded = build(
+        home,
+        ledger,
+        sessions,
+        hosts=host_names(host, port),
+        port=port,
+        typed=lambda words: command(words, home, anywhere=True),
+        key_labels=KeyLabels(home, config.file),
+    )
     announced = Run(os.getpid(), host, port, iso(now_ns()), f"http://{Address(host, port)}")
     runner = _Runner(
         uvicorn.Config(

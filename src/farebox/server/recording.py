@@ -37,8 +37,8 @@ class Unmetered(msgspec.Struct):
     command: str = ""
     """Program and script, empty where nobody knows."""
     reason: str = ""
-    """`pinned:` and the TLS alert (or `closed`), `no_authority`, `not_covered`, `excepted` or
-    `no_certificate`."""
+    """`pinned:` and the TLS alert (or `closed`), `no_authority`, `not_covered`, `excepted`,
+    `no_certificate`, `direct` or, where the host is an address of nobody known, `direct_unknown`."""
     connections: int = 0
     last_at: int = 0
     """Seconds since 1970."""
@@ -59,6 +59,8 @@ _WHY = {
     "no_authority": "there is no certificate authority to intercept with",
     "not_covered": "the certificate authority does not cover this host",
     "excepted": "the configuration excepts this host",
+    "direct": "it went past the proxy",
+    "direct_unknown": "it went past the proxy, to an address that is not known",
     "no_certificate": "no certificate could be made for this host",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple, Protocol
 
@@ -18,6 +18,8 @@ from farebox.server.queries import Reader, calls_filter
 SECOND = 10**9
 BUCKETS_MAX = 1500
 LINES_MAX = 6
+VALUES_MAX = 10_000
+"""As many values as the ledger tells apart in a day."""
 BUCKETS = ("minute", "hour", "day")
 _UTC_NAMES = frozenset({"UTC", "Etc/UTC", "Etc/GMT", "Zulu", "Etc/Zulu", "Etc/UCT", "UCT"})
 
@@ -105,6 +107,39 @@ def breakdown(
         total=views.sums(total, covered),
         coverage=covered,
     )
+
+
+def values(
+    reader: Reader,
+    selection: Selection,
+    dimensions: Sequence[str],
+    contains: str,
+    limit: int,
+    key_labels: Mapping[str, str],
+) -> views.Values:
+    """Return the values of each dimension that contain a text, at most `limit` of each.
+
+    A dimension's own filter does not narrow its values: they are what it could be changed to.
+    """
+    wanted = contains.strip().casefold()
+    found: list[views.Value] = []
+    truncated = False
+    for dimension in dimensions:
+        others = {name: value for name, value in selection.where.items() if name != dimension}
+        asked = calls_filter(selection.window.since_ns, selection.window.until_ns, others)
+        groups = reader.breakdown(asked, [dimension], VALUES_MAX)
+        groups.sort(key=lambda group: -group.measures.calls)
+        fitting: list[views.Value] = []
+        for group in groups:
+            value = group.keys[dimension] or ""
+            label = key_labels.get(value) if dimension == "key" else None
+            if wanted in (value or "none").casefold() or (label and wanted in label.casefold()):
+                fitting.append(
+                    views.Value(dimension=dimension, value=value, label=label, calls=group.measures.calls)
+                )
+        truncated = truncated or len(fitting) > limit or len(groups) == VALUES_MAX
+        found += fitting[:limit]
+    return views.Values(values=found, truncated=truncated)
 
 
 def _permille(part: int, whole: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -28,7 +29,16 @@ class _Run(msgspec.Struct):
     started_at: str | None = None
 
 
-def status(reader: Reader, home: Home) -> views.Status:
+Typed = Callable[[str], str]
+"""How a command of ours is typed here: `open` becomes `.venv/bin/farebox open`."""
+
+
+def plainly(words: str) -> str:
+    """Return the command as it is typed where `farebox` is on the PATH and its home is the usual one."""
+    return f"farebox {words}"
+
+
+def status(reader: Reader, home: Home, typed: Typed, key_labels: dict[str, str]) -> views.Status:
     processes = [process(home, name) for name in ("proxy", "ledger", "server")]
     proxy = processes[0]
     proxy_url = f"http://{proxy.address}" if proxy.state == "up" and proxy.address else None
@@ -41,9 +51,11 @@ def status(reader: Reader, home: Home) -> views.Status:
         home=_short(home.path),
         processes=processes,
         proxy_url=proxy_url,
-        ledger=ledger_status(reader, home, recorded),
+        ledger=ledger_status(reader, home, recorded, typed),
         unmetered=[unmetered(entry) for entry in recorded.unmetered],
-        hints=hints(proxy_url),
+        hints=hints(proxy_url, typed),
+        key_labels=key_labels,
+        start=typed("up"),
     )
 
 
@@ -70,7 +82,7 @@ def process(home: Home, name: str) -> views.Process:
     return views.Process(name=name, state="up", address=address, started_at=run.started_at)
 
 
-def ledger_status(reader: Reader, home: Home, proxy: Recording) -> views.LedgerStatus:
+def ledger_status(reader: Reader, home: Home, proxy: Recording, typed: Typed = plainly) -> views.LedgerStatus:
     """Return how recording is, from the proxy to the ledger: a word, a sentence, figures."""
     try:
         last_seq = reader.last_seq()
@@ -82,26 +94,26 @@ def ledger_status(reader: Reader, home: Home, proxy: Recording) -> views.LedgerS
     if proxy.words is not None:
         words = proxy.words[:1].upper() + proxy.words[1:]
         state = "degraded"
-        message = f"{words}. {'' if proxy.complete else 'Totals are too low. '}Look at farebox status."
+        message = f"{words}. {'' if proxy.complete else 'Totals are too low. '}Type: {typed('status')}"
     elif health.lost_records:
         lost = (
             f"{health.lost_exchanges} calls could not be recorded"
             if health.lost_exchanges
             else "Records were lost"
         )
-        state, message = "degraded", f"{lost}: totals are too low. Look at farebox verify."
+        state, message = "degraded", f"{lost}: totals are too low. Type: {typed('verify')}"
     elif not health.complete:
-        state, message = "degraded", "Part of a journal could not be read. Look at farebox verify."
+        state, message = "degraded", f"Part of a journal could not be read. Type: {typed('verify')}"
     elif found.pending.late and health.running:
         state = "degraded"
         why = f" ({found.ledger_trouble})" if found.ledger_trouble else ""
         message = (
             f"{found.pending.calls} recorded calls are not in the ledger yet{why}: totals are too low. "
-            "Look at farebox status."
+            f"Type: {typed('status')}"
         )
     elif found.ledger_trouble is not None:
         state = "degraded"
-        message = f"{found.ledger_trouble[:1].upper()}{found.ledger_trouble[1:]}. Look at farebox status."
+        message = f"{found.ledger_trouble[:1].upper()}{found.ledger_trouble[1:]}. Type: {typed('status')}"
     elif found.pending.late:
         state, message = "behind", "Calls are recorded and wait for the ledger process to be priced."
     elif last_seq == 0:
@@ -114,11 +126,11 @@ def _facts(health: LedgerHealth) -> dict[str, str]:
     return {name: str(value) for name, value in plain.items() if value is not None}
 
 
-def hints(proxy_url: str | None) -> list[views.Hint]:
+def hints(proxy_url: str | None, typed: Typed = plainly) -> list[views.Hint]:
     """Return ways to a first call, for the address the proxy really has."""
-    run = views.Hint(title="Meter one program, nothing else changes", command="farebox run -- python app.py")
+    run = views.Hint(title="Meter one program, nothing else changes", command=typed("run -- python app.py"))
     if proxy_url is None:
-        return [views.Hint(title="Start the proxy", command="farebox up"), run]
+        return [views.Hint(title="Start the proxy", command=typed("up")), run]
     call = (
         f"curl {proxy_url}/openai/v1/chat/completions \\\n"
         '  -H "Authorization: Bearer $OPENAI_API_KEY" \\\n'

@@ -145,6 +145,24 @@ class Breakdown(msgspec.Struct, kw_only=True):
     coverage: Coverage
 
 
+class Value(msgspec.Struct, kw_only=True):
+    """A value that was seen; the empty text is "none"."""
+
+    dimension: str
+    value: str
+    label: str | None
+    """The name of an API key, where it has one."""
+    calls: int
+
+
+class Values(msgspec.Struct, kw_only=True):
+    """`GET /api/v1/values`: what there is to filter by, most calls first in each dimension."""
+
+    values: list[Value]
+    truncated: bool
+    """Whether a dimension has more values that fit than are listed."""
+
+
 class Line(msgspec.Struct, kw_only=True):
     """One key's values, bucket by bucket."""
 
@@ -444,3 +462,7 @@ class Status(msgspec.Struct, kw_only=True):
     ledger: LedgerStatus
     unmetered: list[Unmetered]
     hints: list[Hint]
+    key_labels: dict[str, str]
+    """The name of each API key that has one, by fingerprint."""
+    start: str
+    """The command that starts what is not running."""

@@ -87,7 +87,7 @@ class EventStreamBody:
         if not self._matters(plan, payload):
             return
         if len(payload) > _SMALL_BYTES:
-            payload = prune(payload, frozenset(plan.reader.keys))
+            payload = prune(payload, plan.reader.keep)
         try:
             document = plan.reader.read(payload)
         except (msgspec.MsgspecError, ValueError, RecursionError):

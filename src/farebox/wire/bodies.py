@@ -20,7 +20,8 @@ from farebox.wire.glance import Glance, glance_for
 from farebox.wire.plan import Plan
 from farebox.wire.reading import SMALL_BYTES, Document
 
-_SNIFF_BYTES = 512
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TOLD_BYTES = 6  # what tells `data:` and `event:` from other text
 _LINE_TYPES = (b"ndjson", b"jsonl", b"stream+json", b"json-seq", b"json-lines")
 _EVENT_STARTS = (b"data:", b"event:", b":", b"id:", b"retry:")
 _BINARY_START = b"\0"
@@ -82,16 +83,15 @@ class Unknown:
         self._start = b""
 
     def feed(self, data: bytes) -> Body | None:
-        start = self._start + data if self._start else data
-        text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-        needed = _BINARY_BYTES if text[:1] == _BINARY_START else 6
-        if not text[:8].strip() or (len(text) < needed and text[:1] not in (b"{", b"[")):
-            if len(start) > _SNIFF_BYTES:
-                return Ignored()
-            self._start = start
+        # Any amount of white space may stand before a body: a server says so that it is still there.
+        text = (self._start + data).removeprefix(_BYTE_ORDER_MARK).lstrip()
+        needed = _BINARY_BYTES if text[:1] == _BINARY_START else _TOLD_BYTES
+        if len(text) < needed and text[:1] not in (b"{", b"["):
+            self._start = text
             return None
+        self._start = b""
         body = self._choose(text)
-        return body.feed(start) or body
+        return body.feed(text) or body
 
     def _choose(self, text: bytes) -> Body:
         lines, events = _kind(self._content_type)
@@ -136,9 +136,8 @@ class Json:
         self._gathering = gathering
 
     def feed(self, data: bytes) -> Body | None:
-        pruner = self._pruner
-        if pruner is not None:
-            pruner.feed(data)
+        if self._pruner is not None:
+            self._prune(data)
             return None
         text = self._text = self._text + data if self._text else data
         if len(text) <= SMALL_BYTES:
@@ -148,9 +147,20 @@ class Json:
             lines = Events(self._gathering, b"\n")
             lines.feed(text)
             return lines
-        self._pruner = JsonPruner(frozenset(self._gathering.plan.reader.keys))
-        self._pruner.feed(text)
+        self._prune(text)
         return None
+
+    def _prune(self, text: bytes) -> None:
+        """Go on reading what is large, or a list, while it passes."""
+        pruner = self._pruner
+        if pruner is None:
+            pruner = self._pruner = JsonPruner(self._gathering.plan.reader.keep)
+        pruner.feed(text)
+        entries = pruner.entries
+        if entries:
+            for entry in entries:
+                self._add(entry)
+            entries.clear()
 
     @property
     def untouched(self) -> bool:
@@ -175,55 +185,55 @@ class Json:
         if self._done:
             return
         self._done = True
+        text, self._text = self._text, b""
+        if self._pruner is None and self._read_strictly(text):
+            return
+        self._prune(text)
         pruner = self._pruner
-        if pruner is not None:
-            self.problem = pruner.problem
-            text = pruner.result()
-            if pruner.problem is None and not pruner.closed:
-                self.problem = "body_incomplete"
-        else:
-            text, self._text = self._text, b""
-        if self.problem is None or (text.startswith(b"[") and self.problem == "body_incomplete"):
-            self._read(text)
+        if pruner is None:
+            return
+        self.streamed = pruner.entries is not None
+        self.problem = pruner.problem
+        if pruner.problem is None and not pruner.closed:
+            self.problem = "body_incomplete"
+        elif pruner.left_out:
+            self.problem = "body_too_large"
+        if not self.streamed:
+            self._add(pruner.so_far())
 
-    def _read(self, text: bytes) -> None:
-        reader = self._gathering.plan.reader
+    def _add(self, text: bytes) -> None:
         try:
-            if text[:1] != b"{" and text.lstrip()[:1] == b"[":
-                self.streamed = True
-                for body in reader.decode_list(_closed_list(text)):
-                    self._gathering.add(reader.document(body))
-            else:
-                self._gathering.add(reader.read(text))
-        except RecursionError:
-            self.problem = "nested_too_deep"
-        except (msgspec.MsgspecError, ValueError):
-            self._read_lines(text)
+            self._gathering.add(self._gathering.plan.reader.read(text))
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            self.problem = self.problem or "body_not_json"
 
-    def _read_lines(self, text: bytes) -> None:
+    def _read_strictly(self, text: bytes) -> bool:
+        """Read a small document, or several; return whether nothing was wrong with it."""
+        if text[:1] == b"[":
+            return False
+        try:
+            self._gathering.add(self._gathering.plan.reader.read_strictly(text))
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return self._read_lines(text)
+        return True
+
+    def _read_lines(self, text: bytes) -> bool:
         """Read one document a line, for line streams whose content type does not say so."""
         reader = self._gathering.plan.reader
+        lines = [line for line in text.split(b"\n") if line.strip()]
         documents: list[Document] = []
         try:
-            documents += [reader.read(line) for line in text.strip().split(b"\n") if line.strip()]
+            documents += [reader.read(line) for line in lines]
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            self.problem = "body_not_json"
+            self.problem = "body_not_json" if len(documents) > 1 else None
         if len(documents) > 1:
             self.streamed = True
             for document in documents:
                 self._gathering.add(document)
+        return len(documents) > 1
 
     def ended(self, plan: Plan) -> bool:
         return self._done and self.problem is None
-
-
-def _closed_list(text: bytes) -> bytes:
-    """Return a JSON list that broke off with its complete entries only."""
-    stripped = text.rstrip()
-    if stripped.endswith(b"]"):
-        return text
-    cut = max(stripped.rfind(b"}\n,"), stripped.rfind(b"},"), stripped.rfind(b"}\r\n,"))
-    return stripped[: cut + 1] + b"]" if cut > 0 else text
 
 
 class Usual(NamedTuple):
@@ -257,6 +267,8 @@ class Events:
             mark=gathering.plan.mark,
             decode=self._decode,
             identified=self._is_identified,
+            keep=gathering.plan.reader.keep,
+            pass_over=self._pass_over,
         )
 
     def feed(self, data: bytes) -> Body | None:
@@ -288,7 +300,7 @@ class Events:
             self.read_all()  # one of these may be among them
         for event in errors if self._gathering.error_code is None else ():
             scanner.event(event)
-        self.problem = scanner.too_large
+        self.problem = scanner.problem
 
     def _is_identified(self) -> bool:
         return bool(self._waiting) or self._gathering.is_identified()
@@ -310,14 +322,16 @@ class Events:
 
     def _read(self, payload: bytes) -> None:
         reader = self._gathering.plan.reader
-        if len(payload) > SMALL_BYTES:
-            payload = prune(payload, frozenset(reader.keys))
+        text = prune(payload, reader.keep) if len(payload) > SMALL_BYTES else payload
         try:
-            self._gathering.add(reader.read(payload))
+            self._gathering.add(reader.read(text))
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return  # an event that is not JSON tells nothing; the terminal check still counts
+        self._pass_over(payload)
+
+    def _pass_over(self, text: bytes) -> None:
         terminal = self._gathering.plan.terminal
-        if terminal is not None and not self._terminal and terminal.search(payload):
+        if terminal is not None and not self._terminal and terminal.search(text):
             self._terminal = True
 
     def ended(self, plan: Plan) -> bool:

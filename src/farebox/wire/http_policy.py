@@ -1,9 +1,10 @@
-"""What HTTP/1.1 Farebox accepts and passes on: reject, never repair.
+"""Which HTTP/1.1 requests Farebox accepts and passes on: reject, never repair.
 
 Two parsers that read one message differently are how requests are smuggled, so a head that
 could be read in two ways is refused, not mended. The functions here judge a head that a strict
 parser has already split (`headers` as it saw them) against the raw bytes, and say how the body
-is framed. Pure: no socket, no clock. Bodies and the limits in time belong to `farebox.proxy`.
+is framed. Pure: no socket, no clock. Responses are `response_policy`'s; bodies and the limits in
+time belong to `farebox.proxy`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ OWN_PREFIX = b"x-farebox-"
 """Headers a client sends to Farebox itself; they never go upstream."""
 
 # What a header means to a proxy. Everything not listed here passes untouched.
-_HOST, _LENGTH, _CODING, _CONNECTION, _HOP, _EXPECT, _UPGRADE, _BROWSER = range(8)
+_HOST, _LENGTH, _CODING, _CONNECTION, _HOP, _EXPECT, _UPGRADE, _BROWSER, _TRAILER = range(9)
 
 _REQUEST_NOTABLE = {
     b"host": _HOST,
@@ -35,7 +36,7 @@ _REQUEST_NOTABLE = {
     b"proxy-connection": _HOP,
     b"proxy-authorization": _HOP,
     b"te": _HOP,
-    b"trailer": _HOP,
+    b"trailer": _TRAILER,
     b"http2-settings": _HOP,
     b"expect": _EXPECT,
     b"upgrade": _UPGRADE,
@@ -43,17 +44,7 @@ _REQUEST_NOTABLE = {
     b"sec-fetch-site": _BROWSER,
     b"access-control-request-method": _BROWSER,
 }
-_RESPONSE_NOTABLE = {
-    b"content-length": _LENGTH,
-    b"transfer-encoding": _CODING,
-    b"connection": _CONNECTION,
-    b"keep-alive": _HOP,
-    b"proxy-connection": _HOP,
-    b"proxy-authenticate": _HOP,
-    b"trailer": _HOP,
-    b"upgrade": _HOP,
-}
-_NEVER_HOP = frozenset(
+NEVER_HOP = frozenset(
     (
         b"host",
         b"content-length",
@@ -67,12 +58,27 @@ _NEVER_HOP = frozenset(
 )
 """Headers a `Connection` list may not name: removing them would change what the message says."""
 
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_DASHED_ONLY = frozenset(
+    (
+        *_REQUEST_NOTABLE,
+        b"authorization",
+        b"cookie",
+        b"forwarded",
+        b"x-api-key",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+        b"x-goog-api-key",
+    )
+)
+"""Headers of framing, routing and identity. Some servers read `content_length` as `content-length`, so
+these are refused with underscores; every other name is a token like any other (RFC 9110 §5.6.2)."""
+
+TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BARE_BREAK = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _DOT_SEGMENT = re.compile(rb"/(?:\.|%2[eE]){1,2}(?:/|$)")
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
-_LONG_LINE = re.compile(rb"[^\n]{%d}" % LINE_BYTES_MAX)
+LONG_LINE = re.compile(rb"[^\n]{%d}" % LINE_BYTES_MAX)
 
 
 class Refusal:
@@ -127,6 +133,7 @@ class RequestHead:
         self.content_length: int | None = None
         self.chunked = False
         self.expects_continue = False
+        """It waits with its body for the upstream's word."""
         self.websocket = False
         """It asks for a WebSocket; `farebox.wire.upgrade` judges the rest of that."""
         self.own: Headers = []
@@ -142,24 +149,12 @@ class RequestHead:
         return self.chunked or bool(self.content_length)
 
 
-class ResponseHead:
-    """An upstream's head that was accepted, and how its body is framed."""
-
-    # What most answers leave as it is.
-    keep_alive = True
-    keep_alive_line = 0
-    """`Connection: keep-alive`, which says of our connection what is true of it anyway."""
-    old = False
-    """It came as HTTP/1.0; `lines` say HTTP/1.1, because we pass it on."""
-    content_length: int | None = None
-    chunked = False
-    drop: tuple[int, ...] = ()
-    """Indexes into `lines` that must not go to the client."""
-
-    def __init__(self, status: int, lines: list[bytes], headers: Headers) -> None:
-        self.status = status
-        self.lines = lines
-        self.headers = headers
+def imitates(name: bytes) -> bool:
+    """Return whether a name with an underscore could be taken for one that means something to us."""
+    if b"_" not in name:
+        return False
+    dashed = name.replace(b"_", b"-")
+    return dashed in _DASHED_ONLY or dashed.startswith((OWN_PREFIX, b"proxy-"))
 
 
 def malformed(detail: str) -> Refusal:
@@ -177,7 +172,7 @@ def head_limit(head: bytes) -> Refusal | None:
 
 def lines_limit(head: bytes, headers: int) -> Refusal | None:
     """Judge the longest line and the number of headers of a complete head."""
-    if len(head) > LINE_BYTES_MAX and _LONG_LINE.search(head):
+    if len(head) > LINE_BYTES_MAX and LONG_LINE.search(head):
         return Refusal(431, "line_too_long", f"A header line is over {LINE_BYTES_MAX} bytes.")
     if headers > HEADERS_MAX:
         return Refusal(431, "too_many_headers", f"More than {HEADERS_MAX} headers.")
@@ -189,7 +184,7 @@ def starts_like_a_head(data: bytes | bytearray) -> bool:
 
     A head with line feeds alone would otherwise wait for its `CRLF CRLF` until the time limit.
     """
-    return _BARE_BREAK.search(data) is None and _CONTROL.search(data) is None
+    return _BARE_BREAK.search(data) is None and CONTROL.search(data) is None
 
 
 def judge_request(
@@ -223,6 +218,8 @@ def judge_request(
     host: bytes | None = None
     upgrade: bytes | None = None
     connection: list[bytes] | None = None
+    expect_line = 0
+    trailers = False
     notable = _REQUEST_NOTABLE
     for index, (name, value) in enumerate(headers, 1):
         kind = notable.get(name)
@@ -246,7 +243,7 @@ def judge_request(
         elif kind == _LENGTH:
             if request.content_length is not None:
                 return Refusal(400, "length_repeated", "The request has two Content-Length headers.")
-            length = _length(value)
+            length = read_length(value)
             if length is None:
                 return Refusal(400, "length_invalid", "Content-Length is not a plain number.")
             request.content_length = length
@@ -264,9 +261,12 @@ def judge_request(
             if value.lower() != b"100-continue":
                 return Refusal(417, "expect", "Only `Expect: 100-continue` is understood.")
             request.expects_continue = True
-            request.drop.append(index)
+            expect_line = index
         elif kind == _UPGRADE:
             upgrade = value.lower()
+            request.drop.append(index)
+        elif kind == _TRAILER:
+            trailers = True
             request.drop.append(index)
         elif not pages:
             return Refusal(
@@ -278,6 +278,11 @@ def judge_request(
             return Refusal(400, "length_and_coding", "The request has Content-Length and Transfer-Encoding.")
         if request.version_1_0:
             return Refusal(400, "coding_unknown", "HTTP/1.0 has no Transfer-Encoding.")
+        if trailers:
+            return Refusal(400, "trailers", "A request that announces trailers is not forwarded.")
+    if expect_line and (request.version_1_0 or not request.has_body):
+        request.expects_continue = False  # there is nothing to wait with (RFC 9110 §10.1.1)
+        request.drop.append(expect_line)
     if connection:
         refusal = _apply_connection(request, connection)
         if refusal is not None:
@@ -291,12 +296,15 @@ def judge_request(
             return Refusal(501, "upgrade", "Only upgrades to WebSocket are forwarded.")
     if b"_" in head:
         for name, _ in headers:
-            if b"_" in name:
-                return Refusal(400, "underscore", "A header's name has an underscore.")
-    if OWN_PREFIX in head.lower():
+            if imitates(name):
+                return Refusal(400, "underscore", "A header's name is written with an underscore for a dash.")
+    lowered = head.lower()
+    if OWN_PREFIX in lowered or b"\nproxy-" in lowered:
         for index, (name, value) in enumerate(headers, 1):
             if name.startswith(OWN_PREFIX):
                 request.own.append((name[len(OWN_PREFIX) :], value))
+                request.drop.append(index)
+            elif name.startswith(b"proxy-"):
                 request.drop.append(index)
     return _judge_target(request, target, host, hosts)
 
@@ -333,9 +341,11 @@ def _apply_connection(request: RequestHead, options: list[bytes]) -> Refusal | N
     for option in options:
         if option == b"close":
             request.close = True
-        elif not _TOKEN.fullmatch(option):
+        elif not option:
+            continue  # an empty element says nothing (RFC 9110 §5.6.1)
+        elif not TOKEN.fullmatch(option):
             return Refusal(400, "connection", "The Connection header is not a list of names.")
-        elif option in _NEVER_HOP or option.startswith(OWN_PREFIX):
+        elif option in NEVER_HOP or option.startswith(OWN_PREFIX):
             return Refusal(400, "connection", "The Connection header names a header that must stay.")
         elif option not in (b"keep-alive", b"upgrade"):
             named.add(option)
@@ -348,118 +358,7 @@ def _apply_connection(request: RequestHead, options: list[bytes]) -> Refusal | N
     return None
 
 
-def judge_response(
-    head: bytes, headers: Headers, *, parsed_status: int, to_head: bool = False
-) -> ResponseHead | Refusal:
-    """Return an upstream's accepted head, or why the answer cannot be passed on.
-
-    `to_head`: it answers a HEAD request, so there is no body whatever the headers say. A head
-    with neither length nor coding has a body that ends with the connection: `content_length` is
-    None and `chunked` False.
-    """
-    lines = head.split(b"\r\n")
-    if len(lines) != len(headers) + 3:
-        return _bad_answer("malformed", "its lines do not match its headers")
-    found = _status_lines.get(lines[0]) or _read_status_line(lines[0])
-    if found is None:
-        return _bad_answer("malformed", "its status line is not HTTP/1.1")
-    status, old = found
-    if status != parsed_status:
-        return _bad_answer("malformed", "its status can be read in two ways")
-    if status == 101:
-        return _bad_answer("upgrade", "it switches protocols unasked")
-    if len(headers) > HEADERS_MAX or len(head) > HEAD_BYTES_MAX:
-        return _bad_answer("headers_too_large", "its headers are over the limit")
-    if len(head) > LINE_BYTES_MAX and _LONG_LINE.search(head):
-        return _bad_answer("line_too_long", "a header line is over the limit")
-    response = ResponseHead(status, lines, headers)
-    if old:
-        response.old = True
-        response.keep_alive = False
-        lines[0] = b"HTTP/1.1" + lines[0][8:]
-    notable = _RESPONSE_NOTABLE
-    for index, (name, value) in enumerate(headers, 1):
-        kind = notable.get(name)
-        if kind is None:
-            continue
-        if kind == _LENGTH:
-            if response.content_length is not None:
-                return _bad_answer("length_repeated", "it has two Content-Length headers")
-            length = _length(value)
-            if length is None:
-                return _bad_answer("length_invalid", "its Content-Length is not a plain number")
-            response.content_length = length
-        elif kind == _CODING:
-            if response.chunked:
-                return _bad_answer("coding_repeated", "it has two Transfer-Encoding headers")
-            if value.lower() != b"chunked" or old:
-                return _bad_answer("coding_unknown", "its Transfer-Encoding is not `chunked`")
-            response.chunked = True
-        elif kind == _CONNECTION:
-            if value.lower() == b"keep-alive":
-                response.keep_alive = True
-                response.keep_alive_line = index
-                continue
-            refusal = _apply_response_connection(response, value.lower())
-            if refusal is not None:
-                return refusal
-            response.drop += (index,)
-        else:
-            response.drop += (index,)
-    if response.chunked and response.content_length is not None:
-        return _bad_answer("length_and_coding", "it has Content-Length and Transfer-Encoding")
-    if b"_" in head:
-        for name, _ in headers:
-            # Other underscored names are harmless on the way back and some servers send them.
-            if b"_" in name and name.replace(b"_", b"-") in notable:
-                return _bad_answer("underscore", "a framing header's name has an underscore")
-    if status < 200 or status == 204:
-        if response.chunked or response.content_length:
-            return _bad_answer("body_unexpected", f"a {status} answer cannot have a body")
-        response.content_length = 0
-    elif to_head or status == 304:
-        response.chunked = False
-        response.content_length = 0
-    return response
-
-
-def _read_status_line(line: bytes) -> tuple[int, bool] | None:
-    """Return status and whether it is HTTP/1.0's; the few usual lines are read once."""
-    match = _STATUS_LINE.fullmatch(line)
-    if match is None:
-        return None
-    found = int(match[2]), match[1] == b"0"
-    if len(_status_lines) < _STATUS_LINES_MAX and len(line) < 64:
-        _status_lines[line] = found
-    return found
-
-
-_status_lines: dict[bytes, tuple[int, bool]] = {}
-_STATUS_LINES_MAX = 256
-
-
-def _apply_response_connection(response: ResponseHead, value: bytes) -> Refusal | None:
-    named: set[bytes] = set()
-    for option in value.split(b","):
-        option = option.strip(b" \t")
-        if option == b"close":
-            response.keep_alive = False
-        elif option == b"keep-alive":
-            response.keep_alive = True
-        elif not _TOKEN.fullmatch(option) or option in _NEVER_HOP:
-            return _bad_answer("connection", "its Connection header is not acceptable")
-        else:
-            named.add(option)
-    if named:
-        response.drop += tuple(index for index, (name, _) in enumerate(response.headers, 1) if name in named)
-    return None
-
-
-def _bad_answer(rule: str, detail: str) -> Refusal:
-    return Refusal(502, rule, f"The upstream's answer cannot be passed on: {detail}.")
-
-
-def _length(value: bytes) -> int | None:
+def read_length(value: bytes) -> int | None:
     """Return a Content-Length, None unless it is at most 18 plain digits."""
     if not value.isdigit():
         value = value.rstrip(b" \t")

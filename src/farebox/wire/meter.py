@@ -16,7 +16,7 @@ from farebox.catalog.shape import UsageFormat
 from farebox.wire.answers import Answers, gathering_for
 from farebox.wire.binary import EventStreamBody, GrpcBody, GrpcRequest
 from farebox.wire.bodies import Body, Events, Ignored, Json, Unknown
-from farebox.wire.decoding import DecodeError, Decoder, supported
+from farebox.wire.decoding import DecodeError, Decoder, encoding_of, supported
 from farebox.wire.extract import Context, Gathering, ShapedGathering, extraction
 from farebox.wire.facts import Completeness, Extraction, Part
 from farebox.wire.glance import glance_for
@@ -118,18 +118,18 @@ class Meter:
         """Take in status and headers (names in lower case) of the final response."""
         self._status = status
         self._response_headers = headers
-        encoding = b""
+        encoded = False
         for name, value in headers:
             if name == b"content-type":
                 self._content_type = value
             elif name == b"content-encoding":
-                encoding = value
-        if encoding:
-            text = encoding.strip().lower().decode("latin-1")
-            if supported(text):
-                self._decoder = Decoder(text)
-            elif text not in ("", "identity"):
-                self._problem = f"content_encoding:{text[:32]}"
+                encoded = True
+        if encoded:
+            encoding = encoding_of(headers)
+            if supported(encoding):
+                self._decoder = Decoder(encoding)
+            elif encoding:
+                self._problem = f"content_encoding:{encoding[:32]}"
 
     def response_body(self, data: bytes) -> None:
         """Take in a piece of the response's body as it passes, still encoded."""

@@ -134,12 +134,8 @@ class Measure:
         self._sum = tuple(getter(path) for path in form.sum)
         self._remainder = form.remainder
         self._need = form.need
-        outputs = [group for group in form.tokens if group.rest in _OUTPUTS and not form.output_optional]
-        self._outputs = outputs[0].total[0] if outputs else ""
-        """The field that states the output, of a surface that has output."""
-        self._outputs_leaves = frozenset(
-            leaf for group in outputs for leaf in (group.rest, *group.inside) if leaf in _OUTPUTS
-        )
+        self._sides = () if form.output_optional else tuple(_side(form, side) for side in (_INPUTS, _OUTPUTS))
+        """The field that states each side, and the side's leaves, of a surface that has both."""
         self._known = _known_fields(form)
         self._recipes: dict[bytes, Recipe | None] = {}
 
@@ -206,6 +202,8 @@ class Measure:
                     leaves[leaf] = leaves.get(leaf, 0) + quantity
                     claimed += quantity
             if stated is None:
+                if claimed:
+                    oddities.reject("missing_field", total.field)
                 continue
             left = stated - claimed
             if left < 0:
@@ -216,18 +214,21 @@ class Measure:
                 oddities.reject("missing_field", field)
         if self._sum:
             self._check_sum(usage, leaves, oddities)
-        if leaves and self._outputs and self._outputs_leaves.isdisjoint(leaves):
-            self._check_output(usage, leaves, oddities)
+        for field, side in self._sides:
+            if leaves and field and side.isdisjoint(leaves):
+                self._check_side(field, usage, leaves, oddities)
         self._flag_unknown(usage, oddities)
         return leaves
 
-    def _check_output(self, usage: dict[str, Any], leaves: dict[str, Quantity], oddities: Oddities) -> None:
-        """Note that the output is not stated, unless the provider's total says there was none."""
-        if _INPUTS.isdisjoint(leaves):
+    def _check_side(
+        self, field: str, usage: dict[str, Any], leaves: dict[str, Quantity], oddities: Oddities
+    ) -> None:
+        """Note that a side is not stated, unless the provider's total says there was none."""
+        if _TOKEN_LEAVES.isdisjoint(leaves):
             return
         stated = next((total for total in (read(usage) for read in self._sum) if type(total) is int), None)
         if stated != sum(int(value) for leaf, value in leaves.items() if leaf in _TOKEN_LEAVES):
-            oddities.reject("missing_field", self._outputs)
+            oddities.reject("missing_field", field)
 
     def _check_sum(self, usage: dict[str, Any], leaves: dict[str, Quantity], oddities: Oddities) -> None:
         for read in self._sum:
@@ -254,6 +255,12 @@ class Measure:
                             oddities.add(f"unknown_field:{key}.{name}")
             elif strange(value) or _holds_number(value, strange):
                 oddities.add(f"unknown_field:{key}")
+
+
+def _side(form: UsageFormat, side: frozenset[str]) -> tuple[str, frozenset[str]]:
+    groups = [group for group in form.tokens if group.rest in side]
+    leaves = {leaf for group in groups for leaf in (group.rest, *group.inside) if leaf in side}
+    return groups[0].total[0] if groups else "", frozenset(leaves)
 
 
 def _may_be_number(value: Any) -> bool:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from farebox.catalog.shape import UsageFormat
+from farebox.wire.framing.largejson import prune, repaired, wanted
 from farebox.wire.paths import first_key, getter
 
 SMALL_BYTES = 64 * 1024
@@ -47,8 +48,12 @@ class Reader:
         self.usage_raw = tuple(path for path in places if "." not in path)
         """Usage places at the top level: kept as text, so that they can be stored verbatim."""
         self.usage_deep = tuple((path, getter(path)) for path in places if "." in path)
-        self.keys = self._interesting(form, places)
+        paths = self._interesting(form, places)
+        self.keys = _first_keys(paths)
         """What is decoded: first what is kept as text, then what is read at once."""
+        self.keep = wanted(path for path in paths if not path.startswith("@"))
+        """What a large document is cut down to."""
+        self.keep |= {key.encode(): self.keep for key in form.unwrap}
         self.watched = tuple(form.watch) or tuple(path.rpartition(".")[2] for path in places)
         names = {f"f{index}": key for index, key in enumerate(self.keys)}
         raw = frozenset((*form.unwrap, *self.usage_raw))
@@ -65,12 +70,12 @@ class Reader:
             gc=False,
         )
         self.decode_struct = msgspec.json.Decoder(self._struct, float_hook=Decimal).decode
-        self.decode_list = msgspec.json.Decoder(list[self._struct], float_hook=Decimal).decode
 
     @staticmethod
-    def _interesting(form: UsageFormat, places: list[str]) -> tuple[str, ...]:
-        keys: dict[str, None] = dict.fromkeys(form.unwrap)
+    def _interesting(form: UsageFormat, places: list[str]) -> list[str]:
+        """Return every path that matters, those whose values are kept as text first."""
         paths: list[str] = [
+            *form.unwrap,
             *(path for path in places if "." not in path),
             *places,
             *form.id,
@@ -86,19 +91,28 @@ class Reader:
         paths += [rule.at for rule in form.not_billable]
         if form.cost is not None:
             paths += [*form.cost.at, *(extra.at for extra in form.cost.add)]
+        for turn in form.turns:
+            paths += turn.model
         if form.split is not None:
-            paths.append(form.split.at)
+            at, usage = form.split.at, form.split.usage
+            inner = [path for path in (usage, form.split.model, form.split.kind) if path and usage]
+            paths += [f"{at}.{path}" for path in inner] or [at]
         if "." in form.usage:
             paths += _token_paths(form)
-        for path in paths:
-            for term in path.split(" + "):
-                key = first_key(term.strip())
-                if key and not key.startswith("@"):
-                    keys[key] = None
-        return tuple(keys)
+        return paths
 
     def read(self, text: bytes) -> Document:
-        """Return what matters in one JSON object; raise `msgspec.DecodeError` and kin on bad JSON."""
+        """Return what matters in one JSON object; raise `msgspec.DecodeError` and kin on bad JSON.
+
+        What nobody reads may be wrong or deeper than a strict reader goes.
+        """
+        try:
+            return self.read_strictly(text)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return self.read_strictly(repaired(prune(text, self.keep)))
+
+    def read_strictly(self, text: bytes) -> Document:
+        """Return what matters in one JSON object of which nothing is wrong."""
         return self.document(self.decode_struct(text))
 
     def document(self, body: Any) -> Document:
@@ -146,6 +160,11 @@ class Reader:
             if found:
                 return found, None
         return None, None
+
+
+def _first_keys(paths: list[str]) -> tuple[str, ...]:
+    terms = (first_key(term.strip()) for path in paths for term in path.split(" + "))
+    return tuple(dict.fromkeys(key for key in terms if key and not key.startswith("@")))
 
 
 def _token_paths(form: UsageFormat) -> list[str]:

@@ -1,7 +1,8 @@
 """Read the request side: which model, streamed or not, usage asked for, who is asking.
 
 Small JSON bodies are decoded once, for the keys of interest; large ones pass through the pruner;
-multipart forms are searched for their few text fields. Never holds more than a bounded piece.
+multipart forms are searched for their few text fields; compressed ones are decoded on the way. Never
+holds more than a bounded piece.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ import msgspec
 
 from farebox.catalog.shape import Vendor
 from farebox.wire.attribution import Found, names_of
-from farebox.wire.framing.largejson import JsonPruner
+from farebox.wire.decoding import Decoder, encoding_of, supported
+from farebox.wire.framing.largejson import KEPT_STRING_MAX, JsonPruner, prune, repaired, wanted
+from farebox.wire.sample import Sample, Side
 
 SMALL_BYTES = 64 * 1024
 _FIELD_MAX = 256
+_COUNTED_STRING_MAX = 512 * 1024
+"""Of a request whose text is charged by the character, strings are kept up to here."""
 _FORM_CARRY = 4096
 _FORM_FIELDS = rb"model|stream|user|response_format|language|n|size|quality|duration|seconds"
 _BASE_KEYS = (
@@ -51,7 +56,7 @@ class RequestFacts(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True
 class RequestReader:
     """Feed it the body in any pieces; ask for `body` at the end."""
 
-    __slots__ = ("_form", "_ignored", "_pieces", "_pruner", "_size", "_wanted")
+    __slots__ = ("_decoder", "_form", "_ignored", "_pieces", "_pruner", "_sample", "_size", "_wanted")
 
     def __init__(self, headers: Headers, keys: tuple[str, ...] = ()) -> None:
         self._wanted = _wanted(keys)
@@ -60,14 +65,40 @@ class RequestReader:
         self._pruner: JsonPruner | None = None
         self._form: _FormReader | None = None
         self._ignored = False
+        self._decoder: Decoder | None = None
+        self._sample: Sample | None = None
+        encoded = False
         for name, value in headers:
             if name == b"content-type":
                 if value[:1] in b"mM":
                     self._form = _form_reader(value)
-            elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-                self._ignored = True
+            elif name == b"content-encoding":
+                encoded = True
+        encoding = encoding_of(headers) if encoded else ""
+        if supported(encoding):
+            self._decoder, self._sample = Decoder(encoding), Sample()
+        elif encoding:
+            self._ignored = True
 
     def feed(self, data: bytes) -> None:
+        decoder, sample = self._decoder, self._sample
+        if decoder is None or sample is None:
+            self._take(data)
+            return
+        for piece in decoder.feed(data):
+            sample.add(piece)
+            self._take(piece)
+
+    def decoded(self) -> Side | None:
+        """Return how a compressed body begins and how long it was; None for one as it is.
+
+        Of one whose encoding cannot be undone nothing is known.
+        """
+        if self._ignored or (self._decoder is not None and self._decoder.overflowed):
+            return Side(b"", -1)
+        return self._sample.side() if self._sample is not None else None
+
+    def _take(self, data: bytes) -> None:
         if self._ignored:
             return
         if self._form is not None:
@@ -79,7 +110,7 @@ class RequestReader:
         self._pieces.append(data)
         self._size += len(data)
         if self._size > SMALL_BYTES:
-            self._pruner = JsonPruner(self._wanted.keys)
+            self._pruner = JsonPruner(self._wanted.keep, self._wanted.string_max)
             for piece in self._pieces:
                 self._pruner.feed(piece)
             self._pieces.clear()
@@ -89,7 +120,7 @@ class RequestReader:
         if self._form is not None:
             return dict(self._form.fields)
         if self._pruner is not None:
-            text = self._pruner.result() if self._pruner.problem is None else b""
+            text = self._pruner.so_far() if self._pruner.problem is None else b""
         else:
             text = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces.clear()
@@ -104,11 +135,12 @@ class RequestReader:
 class Wanted:
     """The keys of a request body that matter, compiled."""
 
-    __slots__ = ("_names", "decode", "keys")
+    __slots__ = ("_names", "decode", "keep", "string_max")
 
     def __init__(self, extra: tuple[str, ...]) -> None:
-        self.keys = frozenset((*_BASE_KEYS, *extra))
-        self._names = (*_BASE_KEYS, *sorted(self.keys.difference(_BASE_KEYS)))
+        self._names = (*_BASE_KEYS, *sorted(frozenset(extra).difference(_BASE_KEYS)))
+        self.keep = wanted(self._names)
+        self.string_max = _COUNTED_STRING_MAX if extra else KEPT_STRING_MAX
         spelled = {f"f{index}": key for index, key in enumerate(self._names[len(_BASE_KEYS) :])}
         struct = msgspec.defstruct(
             "Request", [(name, Any, None) for name in spelled], bases=(_Base,), rename=spelled
@@ -117,7 +149,11 @@ class Wanted:
 
     def read(self, text: bytes) -> dict[str, Any]:
         """Return the keys that are there; raise as `msgspec` does on bad JSON."""
-        values = msgspec.structs.astuple(self.decode(text))
+        try:
+            found = self.decode(text)
+        except (msgspec.MsgspecError, RecursionError, ValueError):
+            found = self.decode(repaired(prune(text, self.keep)))
+        values = msgspec.structs.astuple(found)
         return {key: value for key, value in zip(self._names, values, strict=True) if value is not None}
 
 

@@ -168,7 +168,7 @@ class SessionMeter:
     def _take_turn(self, turn: _TurnPlan, data: bytes) -> bool:
         """Add a message's usage; return whether it is the kind of message it looked like."""
         plan = turn.plan
-        text = prune(data, turn.keys) if len(data) > _SMALL_BYTES else data
+        text = prune(data, turn.keep) if len(data) > _SMALL_BYTES else data
         document = plan.reader.read(text)
         if not turn.holds(document.fields, document.usage):
             return False
@@ -202,7 +202,7 @@ class SessionMeter:
 
     def _take_settings(self, plan: Plan, data: bytes, sent: bool) -> None:
         """Remember what a message says about the session: models, id, an error."""
-        text = prune(data, frozenset(plan.reader.keys)) if len(data) > _SMALL_BYTES else data
+        text = prune(data, plan.reader.keep) if len(data) > _SMALL_BYTES else data
         fields = plan.reader.read(text).fields
         _settle(self._settings, fields)
         for read in plan.model:
@@ -296,7 +296,7 @@ class _TurnPlan:
     def __init__(self, turn: Turn) -> None:
         self.pattern = value_pattern((turn.when,)) or _NOTHING
         self.plan = plan_for(turn.format)
-        self.keys = frozenset(self.plan.reader.keys)
+        self.keep = self.plan.reader.keep
         self.kind = turn.kind
         self.expects_usage = turn.expects_usage
         self.ends = turn.ends

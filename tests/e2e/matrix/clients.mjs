@@ -33,6 +33,20 @@ const clients = {
       });
     }
   },
+  async undici() {
+    // A dispatcher of the program's own, which looks at no proxy variable.
+    const { Agent, request } = await import("undici");
+    const dispatcher = new Agent({ keepAliveTimeout: 1000, pipelining: 1 });
+    for (const stream of [false, true]) {
+      const { body } = await request(url, {
+        dispatcher,
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ model: "gpt-4o", messages: ask, stream }),
+      });
+      for await (const piece of body) process.stdout.write(piece);
+    }
+  },
   async openai() {
     const { default: OpenAI } = await import("openai");
     const client = new OpenAI();
@@ -41,6 +55,24 @@ const clients = {
     const stream = await client.chat.completions.create({ model: "gpt-4o", messages: ask, stream: true });
     for await (const chunk of stream) process.stdout.write(chunk.choices[0].delta.content ?? "");
     console.log((await client.responses.create({ model: "gpt-4o", input: "hi" })).output_text);
+  },
+  async ws() {
+    const { default: Socket } = await import("ws");
+    await clients.websocket(Socket);
+  },
+  async websocket(Socket = globalThis.WebSocket) {
+    // The host is in the program: no base URL leads to the proxy.
+    const socket = new Socket("wss://api.openai.com/v1/realtime?model=gpt-realtime");
+    await new Promise((resolve, reject) => {
+      socket.onerror = ({ message }) => reject(new Error(message));
+      socket.onmessage = ({ data }) => {
+        const { type } = JSON.parse(data);
+        console.log(type);
+        if (type === "session.created") socket.send(JSON.stringify({ type: "response.create" }));
+        if (type === "response.done") resolve();
+      };
+    });
+    socket.close();
   },
   async openai_realtime() {
     const { OpenAIRealtimeWS } = await import("openai/realtime/ws");

@@ -1,13 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
-import type { ReactElement } from "react";
+import type { ReactElement, ReactNode } from "react";
 import { breakdownQuery } from "@/shared/api/queries";
 import type { Sums } from "@/shared/api/types";
 import { formatCalls, formatCount } from "@/shared/format";
 import { permille } from "@/shared/money";
-import { DIMENSION_LABELS, type Dimension, type Search } from "@/shared/search/search";
+import { DIMENSION_LABELS, type Dimension, oneValue, type Search } from "@/shared/search/search";
 import { Card } from "@/shared/ui/Card";
 import { REST_COLOR, seriesColor } from "@/shared/ui/colors";
-import { ErrorNotice } from "@/shared/ui/ErrorNotice";
+import { KeyName } from "@/shared/ui/KeyName";
+import { Loaded } from "@/shared/ui/Loaded";
 import { Money } from "@/shared/ui/Money";
 
 interface BreakdownCardProps {
@@ -20,79 +21,82 @@ interface BreakdownCardProps {
 
 const ROWS = 6;
 
-/** Spend by one dimension, dearest first. The rows and the rest add up to the total. */
+/** Spend by one dimension, highest first. The rows and the rest add up to the total. */
 export function BreakdownCard({ search, by, colored = false, onPick }: BreakdownCardProps): ReactElement {
   const breakdown = useQuery(breakdownQuery(search, by, ROWS));
   const title = `Spend by ${DIMENSION_LABELS[by].replace(/^[A-Z](?![A-Z])/, (first) => first.toLowerCase())}`;
-  let body: ReactElement;
-  if (breakdown.isPending) body = <Rows />;
-  else if (breakdown.isError)
-    body = <ErrorNotice error={breakdown.error} retry={() => void breakdown.refetch()} />;
-  else {
-    const { groups, rest } = breakdown.data;
-    const top = groups[0]?.sums.cost_pico ?? "0";
-    const active = search[by];
-    body = (
-      <ul className="flex flex-col gap-1">
-        {groups.map((group, index) => {
-          const value = group.keys[by] ?? "";
+  return (
+    <Card title={title}>
+      <Loaded query={breakdown} skeleton={<Rows />}>
+        {({ groups, rest, total }) => {
+          const top = groups[0]?.sums.cost_pico ?? "0";
+          const active = search[by];
           return (
-            <li key={value}>
-              <button
-                type="button"
-                aria-pressed={active === value}
-                onClick={() => onPick(by, value)}
-                title={active === value ? "Remove this filter" : `Show only ${value || nameOf(by, null)}`}
-                className="group -mx-2 block w-[calc(100%+1rem)] rounded-lg px-2 py-1.5 text-left hover:bg-sunken aria-pressed:bg-accent-soft"
-              >
-                <Row
-                  label={nameOf(by, group.keys[by] ?? null)}
-                  mono={by === "key"}
-                  sums={group.sums}
-                  color={colored ? seriesColor(index) : "var(--s0)"}
-                  length={permille(group.sums.cost_pico, top)}
-                  share={group.cost_share_permille}
-                />
-              </button>
-            </li>
+            <ul className="flex flex-col gap-1">
+              {groups.map((group, index) => {
+                const value = group.keys[by] ?? "";
+                const picked = active === oneValue(value);
+                return (
+                  <li key={value}>
+                    <button
+                      type="button"
+                      aria-pressed={picked}
+                      onClick={() => onPick(by, value)}
+                      title={picked ? "Remove this filter" : `Show only ${value || nameOf(by, null)}`}
+                      className="group -mx-2 block w-[calc(100%+1rem)] rounded-lg px-2 py-1.5 text-left hover:bg-sunken aria-pressed:bg-accent-soft"
+                    >
+                      <Row
+                        label={
+                          by === "key" && value !== "" ? (
+                            <KeyName fingerprint={value} />
+                          ) : (
+                            nameOf(by, group.keys[by] ?? null)
+                          )
+                        }
+                        sums={group.sums}
+                        color={colored ? seriesColor(index) : "var(--s0)"}
+                        length={permille(group.sums.cost_pico, top)}
+                        share={group.cost_share_permille}
+                      />
+                    </button>
+                  </li>
+                );
+              })}
+              {rest ? (
+                <li className="px-0 py-1.5">
+                  <Row
+                    label="Everything else"
+                    sums={rest}
+                    color={REST_COLOR}
+                    length={permille(rest.cost_pico, largerOf(top, rest.cost_pico))}
+                    share={permille(rest.cost_pico, total.cost_pico)}
+                  />
+                </li>
+              ) : null}
+              {groups.length === 0 ? (
+                <li className="py-6 text-center text-[13px] text-soft">No calls in this span.</li>
+              ) : null}
+            </ul>
           );
-        })}
-        {rest ? (
-          <li className="px-0 py-1.5">
-            <Row
-              label="Everything else"
-              sums={rest}
-              color={REST_COLOR}
-              length={permille(rest.cost_pico, largerOf(top, rest.cost_pico))}
-              share={permille(rest.cost_pico, breakdown.data.total.cost_pico)}
-            />
-          </li>
-        ) : null}
-        {groups.length === 0 ? (
-          <li className="py-6 text-center text-[13px] text-soft">No calls in this span.</li>
-        ) : null}
-      </ul>
-    );
-  }
-  return <Card title={title}>{body}</Card>;
+        }}
+      </Loaded>
+    </Card>
+  );
 }
 
 interface RowProps {
-  label: string;
-  mono?: boolean;
+  label: ReactNode;
   sums: Sums;
   color: string;
   length: number;
   share: number;
 }
 
-function Row({ label, mono = false, sums, color, length, share }: RowProps): ReactElement {
+function Row({ label, sums, color, length, share }: RowProps): ReactElement {
   return (
     <>
       <span className="flex items-baseline gap-3">
-        <span className={`min-w-0 flex-1 truncate ${mono ? "font-mono text-[12.5px]" : "text-[13.5px]"}`}>
-          {label}
-        </span>
+        <span className="min-w-0 flex-1 truncate text-[13.5px]">{label}</span>
         <span className="text-[12px] text-faint">
           {sums.unpriced_calls > 0 ? (
             <span className="text-warn">{formatCount(sums.unpriced_calls)} unpriced</span>

@@ -1,13 +1,22 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { type ReactElement, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import {
+  type ReactElement,
+  type RefObject,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { callsQuery } from "@/shared/api/queries";
 import type { CallBrief } from "@/shared/api/types";
 import { type Search, zoneOf } from "@/shared/search/search";
-import { ErrorNotice } from "@/shared/ui/ErrorNotice";
+import { Loaded } from "@/shared/ui/Loaded";
 import { useKeys } from "@/shared/ui/use-keys";
 import { useWidth } from "@/shared/ui/use-width";
-import { type Column, columnsFor } from "./columns";
+import { type Column, columnsFor, isCompact } from "./columns";
 
 interface CallsTableProps {
   search: Search;
@@ -19,6 +28,7 @@ interface CallsTableProps {
 }
 
 const ROW = 38;
+const COMPACT_ROW = 54;
 
 /** The calls, newest first. Arrow through them with j and k; Enter opens the receipt beside. */
 export function CallsTable({ search, opened, open, empty }: CallsTableProps): ReactElement {
@@ -32,6 +42,7 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
   const tz = zoneOf(search);
   const columns = columnsFor(width);
   const tracks = columns.map((column) => column.track).join(" ");
+  const rowHeight = isCompact(width) ? COMPACT_ROW : ROW;
 
   useLayoutEffect(() => {
     const top = body.current?.getBoundingClientRect().top ?? 0;
@@ -39,11 +50,13 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
   });
   const rows = useWindowVirtualizer({
     count: calls.length,
-    estimateSize: () => ROW,
+    estimateSize: () => rowHeight,
     overscan: 12,
     scrollMargin: margin,
     getItemKey: (index) => calls[index]?.seq ?? index,
   });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: rows of another height are placed anew
+  useEffect(() => rows.measure(), [rowHeight]);
   const shown = rows.getVirtualItems();
   const lastShown = shown.at(-1)?.index ?? 0;
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = query;
@@ -53,10 +66,23 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
   if (firstSeen.current === null && calls[0]) firstSeen.current = calls[0].seq;
 
   const at = calls.findIndex((call) => call.seq === cursor);
+  const focusRow = useFocusOn(body);
+  const wasOpened = useRef(opened);
+  useEffect(() => {
+    const closed = opened === undefined ? wasOpened.current : undefined;
+    wasOpened.current = opened;
+    if (closed === undefined) return;
+    const call = calls.find((each) => each.event_id === closed);
+    if (call) setCursor(call.seq);
+    // Who was in the receipt is nowhere now: back to the row it was opened from.
+    if (document.activeElement === document.body) focusRow(closed);
+  }, [opened, calls, focusRow]);
   const move = (step: number): void => {
     const next = calls[Math.max(0, Math.min(calls.length - 1, at + step))];
     if (next === undefined) return;
     setCursor(next.seq);
+    if (document.activeElement === document.body || body.current?.contains(document.activeElement))
+      focusRow(next.event_id);
     if (opened !== undefined) open(next.event_id);
     rows.scrollToIndex(calls.indexOf(next), { align: "auto" });
   };
@@ -67,59 +93,64 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
   const close = (): void => open(undefined);
   useKeys({ j: () => move(1), k: () => move(-1), Enter: openAtCursor, Escape: close });
 
-  if (query.isPending) return <TableSkeleton />;
-  if (query.isError) return <ErrorNotice error={query.error} retry={() => void query.refetch()} />;
   return (
-    <div ref={measure} className="min-w-0 overflow-x-auto">
-      <div role="table" aria-label="Calls" aria-rowcount={calls.length + 1} className="min-w-[520px]">
-        <div
-          role="row"
-          tabIndex={-1}
-          className="grid items-center gap-x-4 border-b border-line px-5 pb-2 text-[12px] font-medium text-soft"
-          style={{ gridTemplateColumns: tracks }}
-        >
-          {columns.map((column) => (
-            <span
-              key={column.id}
-              role="columnheader"
+    <Loaded query={query} skeleton={<TableSkeleton />} className="min-w-0" noticeClassName="mx-5 mb-3">
+      {() => (
+        <div ref={measure} className="min-w-0">
+          <div role="table" aria-label="Calls" aria-rowcount={calls.length + 1}>
+            <div
+              role="row"
               tabIndex={-1}
-              title={column.hint}
-              className={column.right ? "text-right" : ""}
+              className="grid items-center gap-x-4 border-b border-line px-5 pb-2 text-[12px] font-medium text-soft"
+              style={{ gridTemplateColumns: tracks }}
             >
-              {column.title}
-            </span>
-          ))}
+              {columns.map((column) => (
+                <span
+                  key={column.id}
+                  role="columnheader"
+                  tabIndex={-1}
+                  title={column.hint}
+                  className={column.right ? "text-right" : ""}
+                >
+                  {column.title}
+                </span>
+              ))}
+            </div>
+            <div ref={body} className="relative" style={{ height: rows.getTotalSize() }}>
+              {shown.map((item) => {
+                const call = calls[item.index];
+                if (call === undefined) return null;
+                return (
+                  <Row
+                    key={call.seq}
+                    call={call}
+                    columns={columns}
+                    tracks={tracks}
+                    tz={tz}
+                    top={item.start - margin}
+                    index={item.index}
+                    isNew={firstSeen.current !== null && call.seq > firstSeen.current}
+                    height={rowHeight}
+                    isAt={call.seq === cursor}
+                    isNext={at === -1 ? item.index === 0 : call.seq === cursor}
+                    focused={() => setCursor(call.seq)}
+                    isOpen={call.event_id === opened}
+                    open={() => {
+                      setCursor(call.seq);
+                      open(call.event_id === opened ? undefined : call.event_id);
+                    }}
+                  />
+                );
+              })}
+            </div>
+          </div>
+          {calls.length === 0 ? empty : null}
+          {isFetchingNextPage ? (
+            <p className="py-3 text-center text-[13px] text-soft">Loading older calls…</p>
+          ) : null}
         </div>
-        <div ref={body} className="relative" style={{ height: rows.getTotalSize() }}>
-          {shown.map((item) => {
-            const call = calls[item.index];
-            if (call === undefined) return null;
-            return (
-              <Row
-                key={call.seq}
-                call={call}
-                columns={columns}
-                tracks={tracks}
-                tz={tz}
-                top={item.start - margin}
-                index={item.index}
-                isNew={firstSeen.current !== null && call.seq > firstSeen.current}
-                isAt={call.seq === cursor}
-                isOpen={call.event_id === opened}
-                open={() => {
-                  setCursor(call.seq);
-                  open(call.event_id === opened ? undefined : call.event_id);
-                }}
-              />
-            );
-          })}
-        </div>
-      </div>
-      {calls.length === 0 ? empty : null}
-      {isFetchingNextPage ? (
-        <p className="py-3 text-center text-[13px] text-soft">Loading older calls…</p>
-      ) : null}
-    </div>
+      )}
+    </Loaded>
   );
 }
 
@@ -131,24 +162,30 @@ interface RowProps {
   top: number;
   index: number;
   isNew: boolean;
+  height: number;
   isAt: boolean;
+  /** The one row of the table that Tab comes to. */
+  isNext: boolean;
+  focused: () => void;
   isOpen: boolean;
   open: () => void;
 }
 
-function Row({ call, columns, tracks, tz, top, index, isNew, isAt, isOpen, open }: RowProps): ReactElement {
+function Row(props: RowProps): ReactElement {
+  const { call, columns, tracks, tz, top, index, height, isNew, isAt, isNext, focused, isOpen, open } = props;
   const ground = isOpen ? "bg-accent-soft" : isAt ? "bg-sunken" : "hover:bg-sunken";
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: j, k and Enter do this for the whole table
     <div
       role="row"
-      tabIndex={-1}
+      tabIndex={isNext ? 0 : -1}
+      onFocus={focused}
       aria-rowindex={index + 2}
       aria-selected={isOpen}
       data-call={call.event_id}
       onClick={open}
       className={`absolute inset-x-0 grid cursor-pointer items-center gap-x-4 border-b border-line/70 px-5 text-[13px] ${ground} ${isNew ? "row-new" : ""}`}
-      style={{ gridTemplateColumns: tracks, height: ROW, transform: `translateY(${top}px)` }}
+      style={{ gridTemplateColumns: tracks, height, transform: `translateY(${top}px)` }}
     >
       {columns.map((column) => (
         <span
@@ -160,6 +197,26 @@ function Row({ call, columns, tracks, tz, top, index, isNew, isAt, isOpen, open 
         </span>
       ))}
     </div>
+  );
+}
+
+/** Return what moves the focus to a call's row as soon as it is drawn. */
+function useFocusOn(table: RefObject<HTMLElement | null>): (id: string) => void {
+  const wanted = useRef<string | null>(null);
+  const look = useCallback(() => {
+    const rows = table.current?.querySelectorAll<HTMLElement>("[data-call]") ?? [];
+    const row = [...rows].find((each) => each.dataset.call === wanted.current);
+    if (row === undefined) return;
+    wanted.current = null;
+    row.focus({ preventScroll: true });
+  }, [table]);
+  useEffect(look);
+  return useCallback(
+    (id) => {
+      wanted.current = id;
+      look();
+    },
+    [look],
   );
 }
 

@@ -1,10 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement, ReactNode } from "react";
+import { ApiError } from "@/shared/api/client";
 import { receiptQuery } from "@/shared/api/queries";
 import type { Receipt } from "@/shared/api/types";
 import { formatBytes, formatDuration, formatExactMoment, words } from "@/shared/format";
 import { indentJson } from "@/shared/json";
 import { ErrorNotice } from "@/shared/ui/ErrorNotice";
+import { KeyName } from "@/shared/ui/KeyName";
 import { Money } from "@/shared/ui/Money";
 import { StateBadge } from "./badges";
 import { ReceiptLines } from "./ReceiptLines";
@@ -31,17 +33,32 @@ export function ReceiptPanel({ id, tz, close }: ReceiptPanelProps): ReactElement
           aria-label="Close the receipt"
           className="-mt-1 -mr-2 rounded-md px-2 py-1 text-[12px] text-soft hover:bg-sunken hover:text-ink"
         >
-          Esc
+          <span className="lg:hidden">Close</span>
+          <span className="hidden lg:inline">Esc</span>
         </button>
       </div>
       {receipt.isPending ? (
         <div className="skeleton h-72" />
       ) : receipt.isError ? (
-        <ErrorNotice error={receipt.error} retry={() => void receipt.refetch()} />
+        <NoReceipt id={id} error={receipt.error} retry={() => void receipt.refetch()} />
       ) : (
         <ReceiptBody receipt={receipt.data} tz={tz} />
       )}
     </aside>
+  );
+}
+
+function NoReceipt({ id, error, retry }: { id: string; error: Error; retry: () => void }): ReactElement {
+  if (!(error instanceof ApiError && error.status === 404))
+    return <ErrorNotice error={error} retry={retry} />;
+  return (
+    <div role="alert" className="text-[13px]">
+      <p className="text-[15px] font-medium">There is no such call here.</p>
+      <p className="mt-1.5 text-soft">
+        No call that Farebox has recorded has the id{" "}
+        <span className="font-mono break-all text-ink">{id}</span>. It may belong to another Farebox.
+      </p>
+    </div>
   );
 }
 
@@ -73,11 +90,9 @@ function ReceiptBody({ receipt, tz }: { receipt: Receipt; tz: string }): ReactEl
       <Timings receipt={receipt} />
       <Facts
         title="Who"
-        rows={Object.entries(receipt.attribution).map(([name, value]) => [
-          words(name),
-          value,
-          receipt.attribution_from[name],
-        ])}
+        rows={Object.entries(receipt.attribution)
+          .filter(([name]) => name !== "key_label") // the key itself is below, by the name it has now
+          .map(([name, value]) => [words(name), value, receipt.attribution_from[name]])}
       />
       <Facts title="What" rows={whatRows(receipt)} />
       {receipt.raw_usage ? (
@@ -88,7 +103,7 @@ function ReceiptBody({ receipt, tz }: { receipt: Receipt; tz: string }): ReactEl
           </pre>
         </details>
       ) : null}
-      <p className="text-[12px] text-faint">Prompts and answers are not stored.</p>
+      <p className="text-[12px] text-faint">Prompts and responses are not stored.</p>
     </div>
   );
 }
@@ -144,7 +159,7 @@ function whatRows(receipt: Receipt): FactRow[] {
   return [
     ["Endpoint", call.surface],
     ["Asked for", receipt.request_model === receipt.response_model ? null : receipt.request_model],
-    ["Answered by", receipt.request_model === receipt.response_model ? null : receipt.response_model],
+    ["Served by", receipt.request_model === receipt.response_model ? null : receipt.response_model],
     ["Outcome", `${words(call.outcome)}${call.status ? ` · HTTP ${call.status}` : ""}`],
     ["Error", [call.error_class, receipt.error_code].filter(Boolean).join(" · ")],
     [
@@ -152,7 +167,7 @@ function whatRows(receipt: Receipt): FactRow[] {
       `${call.completeness}${receipt.completeness_reason ? ` · ${words(receipt.completeness_reason)}` : ""}`,
     ],
     ["Not billable", receipt.not_billable_because && words(receipt.not_billable_because)],
-    ["API key", mono(call.key_fingerprint)],
+    ["API key", call.key_fingerprint && <KeyName fingerprint={call.key_fingerprint} />],
     ["Sent to", mono(receipt.host && `${receipt.method} ${receipt.host}${receipt.path}`)],
     ["Bytes", `${formatBytes(receipt.request_bytes)} up · ${formatBytes(receipt.response_bytes)} down`],
     ["Attempt", receipt.attempt > 0 ? `retry ${receipt.attempt}` : null],

@@ -43,41 +43,22 @@ export const COLUMNS: readonly Column[] = [
     drop: 2,
     cell: (call) => <WhoCell call={call} />,
   },
-  tokens(
-    "in",
-    "In",
-    "Input tokens that were not read from a cache; those written to one included",
-    2,
-    (call) => call.input_tokens - call.cache_read_input_tokens,
-  ),
-  tokens("cached", "Cached", "Input tokens read from a cache", 3, (call) => call.cache_read_input_tokens),
-  tokens(
-    "out",
-    "Out",
-    "Output tokens without reasoning",
-    2,
-    (call) => call.output_tokens - call.reasoning_output_tokens,
-  ),
-  tokens("reasoning", "Reason", "Reasoning tokens", 3, (call) => call.reasoning_output_tokens),
+  tokens("in", "In", "All input tokens, cached ones included", 2, (call) => call.input_tokens),
+  tokens("cached", "Cached", "Of In: tokens read from a cache", 3, (call) => call.cache_read_input_tokens),
+  tokens("out", "Out", "All output tokens, reasoning included", 2, (call) => call.output_tokens),
+  tokens("reasoning", "Reason", "Of Out: reasoning tokens", 3, (call) => call.reasoning_output_tokens),
   {
     id: "cost",
     title: "Cost",
-    track: "104px",
+    track: "132px",
     right: true,
     drop: 0,
-    cell: (call) => (
-      <span className="font-medium">
-        {call.cost_state === "priced" || call.cost_state === "free" ? null : (
-          <StateBadge state={call.cost_state} />
-        )}{" "}
-        {call.cost_pico === null ? null : <Money pico={call.cost_pico} />}
-      </span>
-    ),
+    cell: (call) => <CostCell call={call} />,
   },
   {
     id: "ttft",
     title: "First byte",
-    hint: "Request received to the first byte of the answer",
+    hint: "Request received to the first byte of the response",
     track: "78px",
     right: true,
     drop: 3,
@@ -86,7 +67,7 @@ export const COLUMNS: readonly Column[] = [
   {
     id: "latency",
     title: "Total",
-    hint: "Request received to the last byte of the answer",
+    hint: "Request received to the last byte of the response",
     track: "72px",
     right: true,
     drop: 1,
@@ -103,28 +84,46 @@ export const COLUMNS: readonly Column[] = [
 ];
 
 /** The width from which a column of each `drop` is shown. */
-const WIDTH_FOR = [0, 610, 880, 1140] as const;
+const WIDTH_FOR = [0, 640, 910, 1170] as const;
 
-/** What stands in where the column of a part is hidden: the whole, so that no token goes unseen. */
-const WHOLE: Readonly<Record<string, { without: string; column: Column }>> = {
-  in: {
-    without: "cached",
-    column: tokens("in", "In", "All input tokens, cached ones included", 2, (call) => call.input_tokens),
-  },
-  out: {
-    without: "reasoning",
-    column: tokens("out", "Out", "All output tokens, reasoning included", 2, (call) => call.output_tokens),
-  },
-};
+/** Below this width a call takes two lines, so that its cost is always on the screen. */
+const COMPACT_BELOW = 560;
 
-/** The columns there is room for. */
+const COMPACT: readonly Column[] = [
+  {
+    id: "call",
+    title: "Call",
+    track: "minmax(0,1fr)",
+    drop: 0,
+    cell: (call, tz) => (
+      <>
+        <span className="block truncate font-medium">{call.model ?? call.surface}</span>
+        <span className="flex items-baseline gap-2 text-[12px] text-faint">
+          <span>{formatMoment(call.occurred_at, tz)}</span>
+          <span className="truncate">{whoOf(call).join(" / ") || call.provider}</span>
+          {call.status === 200 && call.outcome === "completed" ? null : <StatusBadge call={call} />}
+        </span>
+      </>
+    ),
+  },
+  {
+    id: "cost",
+    title: "Cost",
+    track: "max-content",
+    right: true,
+    drop: 0,
+    cell: (call) => <CostCell call={call} stacked />,
+  },
+];
+
+/** Whether the calls are listed on two lines each. */
+export function isCompact(width: number): boolean {
+  return width < COMPACT_BELOW;
+}
+
+/** The columns there is room for. A column means the same wherever it is shown. */
 export function columnsFor(width: number): readonly Column[] {
-  const shown = COLUMNS.filter((column) => width >= WIDTH_FOR[column.drop]);
-  const ids = new Set(shown.map((column) => column.id));
-  return shown.map((column) => {
-    const whole = WHOLE[column.id];
-    return whole === undefined || ids.has(whole.without) ? column : whole.column;
-  });
+  return isCompact(width) ? COMPACT : COLUMNS.filter((column) => width >= WIDTH_FOR[column.drop]);
 }
 
 function tokens(
@@ -158,11 +157,30 @@ function ModelCell({ call }: { call: CallBrief }): ReactElement {
 }
 
 function WhoCell({ call }: { call: CallBrief }): ReactElement {
-  const who = [call.app, call.user ?? call.customer].filter((part) => part !== null);
-  if (who.length === 0) return <span className="text-faint">·</span>;
+  const who = whoOf(call).join(" / ");
+  if (who === "") return <span className="text-faint">·</span>;
   return (
-    <span className="block truncate" title={who.join(" / ")}>
-      {who.join(" / ")}
+    <span className="block truncate" title={who}>
+      {who}
+    </span>
+  );
+}
+
+function whoOf(call: CallBrief): string[] {
+  return [call.app, call.user ?? call.customer].filter((part) => part !== null);
+}
+
+/** What it cost, with how certain that is where it is not a plain price. */
+function CostCell({ call, stacked = false }: { call: CallBrief; stacked?: boolean }): ReactElement {
+  const plain = call.cost_state === "priced" || call.cost_state === "free";
+  return (
+    <span
+      className={`inline-flex justify-end gap-x-1.5 font-medium ${stacked ? "flex-col items-end" : "items-baseline"}`}
+    >
+      {plain ? null : <StateBadge state={call.cost_state} />}
+      {call.cost_pico === null ? null : (
+        <Money pico={call.cost_pico} atLeast={call.cost_state === "unpriced"} />
+      )}
     </span>
   );
 }

@@ -25,7 +25,7 @@ export function CustomSpan({ search, change }: CustomSpanProps): ReactElement {
         type="button"
         aria-pressed={isCustom}
         onClick={() => dialog.current?.showModal()}
-        className="rounded-[7px] px-2.5 py-1 text-[13px] font-medium text-soft hover:text-ink aria-pressed:bg-ink aria-pressed:text-paper"
+        className="rounded-[7px] px-1.5 py-1 text-[13px] sm:px-2.5 font-medium text-soft hover:text-ink aria-pressed:bg-ink aria-pressed:text-paper"
       >
         {isCustom ? `${search.since ?? "today"} – ${search.until ?? "now"}`.replaceAll("T", " ") : "Custom"}
       </button>

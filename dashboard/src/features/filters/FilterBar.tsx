@@ -7,9 +7,11 @@ import {
   PRESETS,
   presetOf,
   type Search,
+  valuesOf,
   zoneOf,
 } from "@/shared/search/search";
 import type { SearchActions } from "@/shared/search/use-search";
+import { useKeyLabels } from "@/shared/ui/KeyName";
 import { useKeys } from "@/shared/ui/use-keys";
 import { CustomSpan } from "./CustomSpan";
 import { FilterPicker } from "./FilterPicker";
@@ -35,7 +37,7 @@ export function FilterBar({ search, change, clear }: SearchActions): ReactElemen
                 until: preset.until,
               })
             }
-            className="rounded-[7px] px-2.5 py-1 text-[13px] font-medium text-soft hover:text-ink aria-pressed:bg-ink aria-pressed:text-paper"
+            className="rounded-[7px] px-1.5 py-1 text-[13px] sm:px-2.5 font-medium text-soft hover:text-ink aria-pressed:bg-ink aria-pressed:text-paper"
           >
             {preset.label}
           </button>
@@ -76,11 +78,16 @@ interface TokenProps {
 
 function Token({ name, search, remove }: TokenProps): ReactElement {
   const label = DIMENSION_LABELS[name];
-  const value = search[name] || "none";
+  const keys = useKeyLabels();
+  const value = valuesOf(search[name] ?? "")
+    .map((each) => (name === "key" ? (keys[each] ?? each) : each) || "none")
+    .join(" or ");
   return (
     <span className="flex max-w-80 items-center gap-1.5 rounded-full border border-line bg-card py-1 pr-1 pl-3 text-[13px]">
       <span className="text-soft">{label}</span>
-      <span className="truncate font-medium">{value}</span>
+      <span className="truncate font-medium" title={search[name]}>
+        {value}
+      </span>
       <button
         type="button"
         onClick={remove}

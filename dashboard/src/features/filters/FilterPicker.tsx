@@ -1,14 +1,23 @@
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type KeyboardEvent, type ReactElement, useEffect, useId, useRef, useState } from "react";
-import { breakdownQuery } from "@/shared/api/queries";
+import { valuesQuery } from "@/shared/api/queries";
+import type { Values } from "@/shared/api/types";
 import { formatCalls } from "@/shared/format";
-import { DIMENSION_LABELS, DIMENSIONS, type Dimension, type Search } from "@/shared/search/search";
+import {
+  canBeTyped,
+  DIMENSION_LABELS,
+  DIMENSIONS,
+  type Dimension,
+  isDimension,
+  oneValue,
+  type Search,
+} from "@/shared/search/search";
 
 interface FilterPickerProps {
   search: Search;
   open: boolean;
   setOpen: (open: boolean) => void;
-  pick: (name: Dimension, value: string) => void;
+  pick: (name: Dimension, filter: string) => void;
 }
 
 interface Option {
@@ -18,33 +27,37 @@ interface Option {
   act: () => void;
 }
 
-const VALUES_SHOWN = 50;
-
-/** Pick a dimension, then one of the values that were really seen; type to narrow. */
+/** Type any part of any value that was seen, or go by a dimension first. */
 export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps): ReactElement {
   const [dimension, setDimension] = useState<Dimension | null>(null);
   const [typed, setTyped] = useState("");
   const [cursor, setCursor] = useState(0);
+  const client = useQueryClient();
   const box = useRef<HTMLDivElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const listId = useId();
-  const others = { ...search };
-  if (dimension !== null) delete others[dimension];
+  const text = typed.trim();
+  const asked = valuesQuery(search, text, dimension);
   const values = useQuery({
-    ...breakdownQuery(others, dimension ?? "model", VALUES_SHOWN),
-    enabled: open && dimension !== null,
+    ...asked,
+    enabled: open && (dimension !== null || text !== ""),
+    placeholderData: keepPreviousData,
   });
 
   const close = (): void => {
     setOpen(false);
+    opener.current?.focus();
+  };
+  const go = (name: Dimension | null): void => {
+    setDimension(name);
+    setTyped("");
+    setCursor(0);
+  };
+  useEffect(() => {
+    if (!open) return;
     setDimension(null);
     setTyped("");
     setCursor(0);
-    opener.current?.focus();
-  };
-
-  useEffect(() => {
-    if (!open) return;
     const onPointer = (event: PointerEvent): void => {
       if (box.current !== null && !box.current.contains(event.target as Node)) setOpen(false);
     };
@@ -52,40 +65,30 @@ export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps)
     return () => document.removeEventListener("pointerdown", onPointer);
   }, [open, setOpen]);
 
-  const choose = (value: string): void => {
-    if (dimension !== null) pick(dimension, value);
+  const choose = (name: Dimension, filter: string): void => {
+    pick(name, filter);
     close();
   };
-  const options = dimension === null ? dimensionOptions(setDimension) : valueOptions();
-  const matching = options.filter((option) =>
-    option.label.toLowerCase().includes(typed.trim().toLowerCase()),
-  );
-  const at = Math.min(cursor, matching.length - 1);
+  const optionsOf = (found: Values | undefined): Option[] => {
+    const seen = valueOptions(found, text, dimension, choose);
+    if (dimension !== null) return seen;
+    const [named, others] = dimensionOptions(text, go);
+    return [...named, ...seen, ...others];
+  };
+  const waiting = values.isFetching && values.isPlaceholderData;
+  const options = optionsOf(values.isFetching && values.data === undefined ? undefined : values.data);
+  const at = Math.min(cursor, options.length - 1);
+  const free = dimension !== null && canBeTyped(dimension, text) ? dimension : null;
 
-  function valueOptions(): Option[] {
-    return (values.data?.groups ?? []).map((group) => {
-      const value = dimension === null ? null : (group.keys[dimension] ?? null);
-      return {
-        key: value ?? "",
-        label: value ?? "none",
-        note: formatCalls(group.sums.calls),
-        act: () => choose(value ?? ""),
-      };
-    });
-  }
-
-  function dimensionOptions(go: (name: Dimension) => void): Option[] {
-    return DIMENSIONS.map((name) => ({
-      key: name,
-      label: DIMENSION_LABELS[name],
-      note: name,
-      act: () => {
-        go(name);
-        setTyped("");
-        setCursor(0);
-      },
-    }));
-  }
+  /** Enter means what is typed, also where its values have not come yet. */
+  const enter = async (): Promise<void> => {
+    if (options[at]) return options[at].act();
+    if (dimension === null && text === "") return;
+    const found = await client.fetchQuery({ ...asked, staleTime: 10_000 }).catch(() => undefined);
+    const first = optionsOf(found)[0];
+    if (first) first.act();
+    else if (free !== null) choose(free, text);
+  };
 
   const onKey = (event: KeyboardEvent): void => {
     if (event.key === "Escape") {
@@ -94,14 +97,12 @@ export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps)
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       const step = event.key === "ArrowDown" ? 1 : -1;
-      setCursor((at + step + matching.length) % Math.max(matching.length, 1));
+      setCursor((at + step + options.length) % Math.max(options.length, 1));
     } else if (event.key === "Enter") {
       event.preventDefault();
-      const option = matching[at];
-      if (option) option.act();
-      else if (dimension !== null && typed.trim() !== "") choose(typed.trim());
+      void enter();
     } else if (event.key === "Backspace" && typed === "" && dimension !== null) {
-      setDimension(null);
+      go(null);
     }
   };
 
@@ -117,7 +118,7 @@ export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps)
         Filter <kbd className="rounded bg-sunken px-1.5 font-mono text-[11px] text-faint">/</kbd>
       </button>
       {open ? (
-        <div className="card absolute top-full left-0 z-30 mt-2 w-80 overflow-hidden">
+        <div className="card absolute top-full left-0 z-30 mt-2 w-80 max-w-[calc(100vw-2rem)] overflow-hidden">
           <div className="flex items-center gap-2 border-b border-line px-3">
             {dimension !== null ? (
               <span className="text-[13px] text-soft">{DIMENSION_LABELS[dimension]}:</span>
@@ -128,9 +129,9 @@ export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps)
               role="combobox"
               aria-expanded="true"
               aria-controls={listId}
-              aria-activedescendant={matching[at] ? `${listId}-${at}` : undefined}
+              aria-activedescendant={options[at] ? `${listId}-${at}` : undefined}
               aria-label={dimension === null ? "Filter by" : `Value of ${DIMENSION_LABELS[dimension]}`}
-              placeholder={dimension === null ? "Filter by…" : "Choose or type"}
+              placeholder={dimension === null ? "Model, app, user, key…" : "Choose or type"}
               value={typed}
               onChange={(event) => {
                 setTyped(event.target.value);
@@ -141,7 +142,7 @@ export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps)
             />
           </div>
           <div id={listId} role="listbox" aria-label="Choices" className="max-h-72 overflow-y-auto p-1.5">
-            {matching.map((option, index) => (
+            {options.map((option, index) => (
               <button
                 key={option.key}
                 id={`${listId}-${index}`}
@@ -154,21 +155,71 @@ export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps)
                 className="flex w-full items-baseline gap-3 rounded-lg px-2.5 py-1.5 text-left text-[13.5px] aria-selected:bg-sunken"
               >
                 <span className="min-w-0 flex-1 truncate">{option.label}</span>
-                <span className="text-[12px] text-faint">{option.note}</span>
+                <span className="text-[12px] whitespace-nowrap text-faint">{option.note}</span>
               </button>
             ))}
-            {matching.length === 0 ? (
-              <p className="px-2.5 py-3 text-[13px] text-soft">
-                {values.isFetching && dimension !== null
-                  ? "Looking…"
-                  : typed
-                    ? "Nothing seen by that name. Enter filters by it anyway."
-                    : "No values in this span."}
-              </p>
+            <Hint
+              text={hintOf(values.error, values.isFetching || waiting, options.length === 0, free, text)}
+            />
+            {values.data?.truncated && text !== "" && options.length > 0 ? (
+              <Hint text="There are more. Type more of the value to find them." />
             ) : null}
           </div>
         </div>
       ) : null}
     </div>
   );
+}
+
+function Hint({ text }: { text: string | null }): ReactElement | null {
+  return text === null ? null : <p className="px-2.5 py-2 text-[13px] text-soft">{text}</p>;
+}
+
+function hintOf(
+  error: Error | null,
+  looking: boolean,
+  nothing: boolean,
+  free: Dimension | null,
+  text: string,
+): string | null {
+  if (error !== null) return error.message;
+  if (!nothing) return null;
+  if (looking) return "Looking…";
+  if (text === "") return "No calls in this span.";
+  const seen = `“${text}” is in nothing that was seen in this span.`;
+  return free === null ? seen : `${seen} Enter filters by it anyway.`;
+}
+
+/** The dimensions that are called what is typed, and those that may become so: values go between them. */
+function dimensionOptions(text: string, go: (name: Dimension) => void): [Option[], Option[]] {
+  const wanted = text.toLowerCase();
+  const names = (name: Dimension): string[] => [name, DIMENSION_LABELS[name].toLowerCase()];
+  const option = (name: Dimension): Option => ({
+    key: `dimension ${name}`,
+    label: `${DIMENSION_LABELS[name]}…`,
+    note: text === "" ? "" : "choose a value",
+    act: () => go(name),
+  });
+  const begun = DIMENSIONS.filter((name) => names(name).some((each) => each.startsWith(wanted)));
+  const named = begun.filter((name) => names(name).includes(wanted));
+  return [named.map(option), begun.filter((name) => !named.includes(name)).map(option)];
+}
+
+/** The values that contain what is typed now; an earlier answer is narrowed until the new one is there. */
+function valueOptions(
+  found: Values | undefined,
+  text: string,
+  dimension: Dimension | null,
+  choose: (name: Dimension, filter: string) => void,
+): Option[] {
+  const wanted = text.toLowerCase();
+  const whole = (value: string): number => (value.toLowerCase() === wanted ? 0 : 1);
+  const values = [...(found?.values ?? [])].sort((a, b) => whole(a.value) - whole(b.value));
+  return values.flatMap(({ dimension: name, value, label, calls }) => {
+    if (!isDimension(name) || (dimension !== null && name !== dimension)) return [];
+    const shown = label === null ? value || "none" : `${label} ${value}`;
+    if (!shown.toLowerCase().includes(wanted)) return [];
+    const note = dimension === null ? DIMENSION_LABELS[name] : formatCalls(calls);
+    return [{ key: `${name} ${value}`, label: shown, note, act: () => choose(name, oneValue(value)) }];
+  });
 }

@@ -10,13 +10,21 @@ import { callsQuery, minutesQuery, nowKey, SPEND, statusQuery } from "@/shared/a
 import type { CallBrief, Calls, Hello, LiveCalls, LiveMinutes, Now } from "@/shared/api/types";
 import { isOpenEnded, type Search, whereOf, zoneOf } from "@/shared/search/search";
 
-export type LiveState = "connecting" | "live" | "lost";
+/** `stopped` is `reconnecting` that has lasted. Nothing is live until the server has said something. */
+export type LiveState = "connecting" | "live" | "reconnecting" | "stopped";
 
 const MINUTES_KEPT = 61;
 const ROWS_KEPT = 2_000;
+/** The server sends figures every five seconds, later where it is slow: a longer silence is none of its. */
+const SILENCE_MS = 15_000;
+const STOPPED_AFTER_MS = 20_000;
+const REOPEN_MS = 5_000;
+const CLOSED = 2;
 
 export interface Live {
   state: LiveState;
+  /** When the server was last heard, in milliseconds since 1970; null until it was. */
+  heardAt: number | null;
   /** Calls that arrived while the list was held still. */
   waiting: number;
   release: () => void;
@@ -24,7 +32,6 @@ export interface Live {
 
 export function useLive(search: Search, held: boolean): Live {
   const client = useQueryClient();
-  const [state, setState] = useState<LiveState>("connecting");
   const [waiting, setWaiting] = useState(0);
   const holding = useRef(held);
   const queue = useRef<CallBrief[]>([]);
@@ -47,53 +54,128 @@ export function useLive(search: Search, held: boolean): Live {
     if (!held) release();
   }, [held, release]);
 
-  useEffect(() => {
-    const events = new EventSource(source);
-    let newest = 0; // the newest call that the reports have not been asked about
-    const on = <T>(name: string, act: (data: T) => void): void => {
-      events.addEventListener(name, (event) => act(JSON.parse((event as MessageEvent<string>).data) as T));
-    };
-    events.onopen = () => setState("live");
-    events.onerror = () => setState("lost");
-    on<Hello>("hello", ({ last_seq }) => {
-      const { queryKey } = callsQuery(latest.current);
-      const listed = client.getQueryData<InfiniteData<Calls, number | undefined>>(queryKey)?.pages[0];
-      if (listed !== undefined && listed.last_seq < last_seq) void client.invalidateQueries({ queryKey });
-    });
-    on<Now>("figures", (now) => {
-      client.setQueryData(nowKey(latest.current), now);
-      // Reports are asked for when figures come, so that the two agree: once a second while there are
-      // new calls, never without. While they are being answered, the next figures ask again.
-      if (newest === 0 || now.last_seq < newest || client.isFetching({ queryKey: [SPEND] }) > 0) return;
-      newest = 0;
-      void client.invalidateQueries({ queryKey: [SPEND] });
-    });
-    on<LiveMinutes>("minutes", (minutes) => {
-      client.setQueryData<LiveMinutes>(minutesQuery(latest.current).queryKey, (known) =>
-        mergeMinutes(known, minutes),
-      );
-    });
-    on<LiveCalls>("calls", (news) => {
-      const first = client.getQueryData(statusQuery.queryKey)?.ledger.last_seq === 0;
-      if (first) void client.invalidateQueries({ queryKey: statusQuery.queryKey });
-      if (!isOpenEnded(latest.current)) return;
-      if (holding.current) {
-        queue.current.push(...news.calls);
-        if (queue.current.length > ROWS_KEPT) queue.current.splice(0, queue.current.length - ROWS_KEPT);
-        setWaiting((count) => count + news.calls.length + news.skipped);
-      } else {
-        addCalls(client, latest.current, news.calls);
-      }
-      newest = Math.max(newest, news.last_seq);
-    });
-    return () => {
-      events.close();
-      queue.current = [];
-      setWaiting(0);
-    };
-  }, [client, source]);
+  const day = useRef("");
+  const newest = useRef(0); // the newest call that the reports have not been asked about
+  const act = useMemo(
+    () => ({
+      hello: ({ last_seq }: Hello, resumed: boolean): void => {
+        if (resumed) {
+          void client.invalidateQueries(); // whatever was missed is in none of the events to come
+          return;
+        }
+        const { queryKey } = callsQuery(latest.current);
+        const listed = client.getQueryData<InfiniteData<Calls, number | undefined>>(queryKey)?.pages[0];
+        if (listed !== undefined && listed.last_seq < last_seq) void client.invalidateQueries({ queryKey });
+      },
+      figures: (now: Now): void => {
+        client.setQueryData(nowKey(latest.current), now);
+        // At midnight "today" and its sisters are another span: what is shown under them is of the old one.
+        const today = new Date(now.at).toLocaleDateString("sv-SE", { timeZone: zoneOf(latest.current) });
+        const isAnother = day.current !== "" && day.current !== today;
+        day.current = today;
+        if (isAnother) {
+          void client.invalidateQueries();
+          return;
+        }
+        // Reports are asked for when figures come, so that the two agree: once a second while there are
+        // new calls, never without. While they are being answered, the next figures ask again.
+        if (newest.current === 0 || now.last_seq < newest.current) return;
+        if (client.isFetching({ queryKey: [SPEND] }) > 0) return;
+        newest.current = 0;
+        void client.invalidateQueries({ queryKey: [SPEND] });
+      },
+      minutes: (minutes: LiveMinutes): void => {
+        client.setQueryData<LiveMinutes>(minutesQuery(latest.current).queryKey, (known) =>
+          mergeMinutes(known, minutes),
+        );
+      },
+      calls: (news: LiveCalls): void => {
+        const first = client.getQueryData(statusQuery.queryKey)?.ledger.last_seq === 0;
+        if (first) void client.invalidateQueries({ queryKey: statusQuery.queryKey });
+        if (!isOpenEnded(latest.current)) return;
+        if (holding.current) {
+          queue.current.push(...news.calls);
+          if (queue.current.length > ROWS_KEPT) queue.current.splice(0, queue.current.length - ROWS_KEPT);
+          setWaiting((count) => count + news.calls.length + news.skipped);
+        } else {
+          addCalls(client, latest.current, news.calls);
+        }
+        newest.current = Math.max(newest.current, news.last_seq);
+      },
+    }),
+    [client],
+  );
 
-  return { state, waiting, release };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is queued belongs to the filters it came for
+  useEffect(
+    () => () => {
+      queue.current = [];
+      newest.current = 0;
+      setWaiting(0);
+    },
+    [source],
+  );
+  return { ...useEvents(source, act), waiting, release };
+}
+
+interface Acts {
+  hello: (hello: Hello, resumed: boolean) => void;
+  figures: (now: Now) => void;
+  minutes: (minutes: LiveMinutes) => void;
+  calls: (calls: LiveCalls) => void;
+}
+
+/**
+ * Listen to the server, and know whether it speaks. A browser gives a refused stream up for good and waits
+ * for a silent one for ever, so both are opened again here.
+ */
+function useEvents(source: string, act: Acts): { state: LiveState; heardAt: number | null } {
+  const [state, setState] = useState<LiveState>("connecting");
+  const heard = useRef({ at: Date.now(), once: false, lost: false });
+  useEffect(() => {
+    let events: EventSource;
+    let openedAt = 0;
+    const on = <T>(name: string, tell: (data: T) => void): void => {
+      events.addEventListener(name, (event) => {
+        heard.current = { ...heard.current, at: Date.now(), once: true };
+        tell(JSON.parse((event as MessageEvent<string>).data) as T);
+        heard.current.lost = false;
+        setState("live");
+      });
+    };
+    const open = (): void => {
+      openedAt = Date.now();
+      events = new EventSource(source);
+      events.onerror = lose;
+      events.addEventListener("failed", lose);
+      on<Hello>("hello", (hello) => act.hello(hello, heard.current.lost));
+      on<Now>("figures", act.figures);
+      on<LiveMinutes>("minutes", act.minutes);
+      on<LiveCalls>("calls", act.calls);
+    };
+    const lose = (): void => {
+      heard.current.lost = true;
+      judge();
+    };
+    const judge = (): void => {
+      const silent = Date.now() - heard.current.at;
+      if (!heard.current.lost && silent < SILENCE_MS) return;
+      heard.current.lost = true;
+      setState(silent < STOPPED_AFTER_MS ? "reconnecting" : "stopped");
+      const gone = events.readyState === CLOSED || silent >= SILENCE_MS;
+      if (gone && Date.now() - openedAt >= REOPEN_MS) {
+        events.close();
+        open();
+      }
+    };
+    open();
+    const watch = setInterval(judge, 1_000);
+    return () => {
+      clearInterval(watch);
+      events.close();
+    };
+  }, [source, act]);
+  return { state, heardAt: heard.current.once ? heard.current.at : null };
 }
 
 /** Put new calls, oldest first, on top of the list; one that is there already stays once. */

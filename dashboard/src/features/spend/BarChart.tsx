@@ -1,6 +1,7 @@
 import { type ReactElement, useId, useState } from "react";
 import { formatCalls } from "@/shared/format";
 import { formatMoney, largest, permille, scaleTicks } from "@/shared/money";
+import { Money } from "@/shared/ui/Money";
 import { useWidth } from "@/shared/ui/use-width";
 import { type Bucket, bucketName, xLabels } from "./axis";
 
@@ -127,7 +128,9 @@ export function BarChart(props: BarChartProps): ReactElement {
             {bucketName(startsMs[hovered], bucket, tz)}
             {hovered === partialAt ? " · not over" : ""}
           </p>
-          <p className="mt-0.5 text-[15px] font-semibold">{formatMoney(total[hovered] ?? "0")}</p>
+          <p className="mt-0.5 text-[15px] font-semibold">
+            <Money pico={total[hovered] ?? "0"} atLeast={(unpriced[hovered] ?? 0) > 0} />
+          </p>
           {stacks.length > 1
             ? stacks
                 .filter((stack) => (stack.cost_pico[hovered] ?? "0") !== "0")

@@ -2,6 +2,7 @@ import type { ReactElement } from "react";
 import { formatCount } from "@/shared/format";
 import { Money } from "@/shared/ui/Money";
 import { type Bucket, bucketName } from "./axis";
+import type { Stack } from "./BarChart";
 
 interface ChartTableProps {
   caption: string;
@@ -11,33 +12,51 @@ interface ChartTableProps {
   total: readonly string[];
   calls: readonly number[];
   unpriced: readonly number[];
+  stacks: readonly Stack[];
 }
 
-/** A chart as text, newest first: for ears, for copying, for exact amounts. */
+/** A chart as text, newest first: every figure it draws, for ears, for copying, for exact amounts. */
 export function ChartTable(props: ChartTableProps): ReactElement {
-  const { caption, bucket, tz, startsMs, total, calls, unpriced } = props;
+  const { caption, bucket, tz, startsMs, total, calls, unpriced, stacks } = props;
   const order = startsMs.map((_, index) => index).reverse();
+  const split = stacks.length > 1 ? stacks : [];
+  const head = "max-w-40 truncate py-1 pl-4 text-right font-medium";
+  const cell = "py-1 pl-4 text-right whitespace-nowrap";
   return (
-    <div className="h-[190px] overflow-y-auto">
+    <div className="h-[190px] overflow-auto">
       <table className="w-full text-[13px]">
         <caption className="sr-only">{caption}</caption>
         <thead className="sticky top-0 bg-card text-left text-soft">
           <tr>
             <th className="py-1 font-medium">Time</th>
-            <th className="py-1 text-right font-medium">Calls</th>
-            <th className="py-1 text-right font-medium">Unpriced</th>
-            <th className="py-1 text-right font-medium">Spend</th>
+            <th className={head}>Calls</th>
+            <th className={head}>Unpriced</th>
+            <th className={head}>{split.length > 0 ? "All" : "Spend"}</th>
+            {split.map((stack) => (
+              <th key={stack.label} title={stack.label} className={head}>
+                {stack.label}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>
           {order.map((index) => (
             <tr key={startsMs[index]} className="border-t border-line">
-              <td className="py-1">{bucketName(startsMs[index] ?? 0, bucket, tz)}</td>
-              <td className="py-1 text-right">{formatCount(calls[index] ?? 0)}</td>
-              <td className="py-1 text-right">{formatCount(unpriced[index] ?? 0)}</td>
-              <td className="py-1 text-right">
-                <Money pico={total[index] ?? "0"} />
+              <td className="py-1 whitespace-nowrap">{bucketName(startsMs[index] ?? 0, bucket, tz)}</td>
+              <td className={cell}>{formatCount(calls[index] ?? 0)}</td>
+              <td className={cell}>{formatCount(unpriced[index] ?? 0)}</td>
+              <td className={cell}>
+                <Money pico={total[index] ?? "0"} atLeast={(unpriced[index] ?? 0) > 0} />
               </td>
+              {split.map((stack) => (
+                <td key={stack.label} className={cell}>
+                  {(stack.cost_pico[index] ?? "0") === "0" ? (
+                    <span className="text-faint">·</span>
+                  ) : (
+                    <Money pico={stack.cost_pico[index] ?? "0"} />
+                  )}
+                </td>
+              ))}
             </tr>
           ))}
         </tbody>

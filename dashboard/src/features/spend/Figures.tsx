@@ -1,11 +1,11 @@
 import { skipToken, useQuery } from "@tanstack/react-query";
 import type { ReactElement, ReactNode } from "react";
 import { nowKey, summaryQuery } from "@/shared/api/queries";
-import type { Now, Sums } from "@/shared/api/types";
+import type { Now, Summary, Sums } from "@/shared/api/types";
 import { formatCalls, formatCompact, formatCount } from "@/shared/format";
 import { DEFAULT_SINCE, presetOf, type Search } from "@/shared/search/search";
 import { Delta } from "@/shared/ui/Delta";
-import { ErrorNotice } from "@/shared/ui/ErrorNotice";
+import { Loaded } from "@/shared/ui/Loaded";
 import { Money } from "@/shared/ui/Money";
 import { CoverageChip } from "./CoverageChip";
 
@@ -24,13 +24,32 @@ const AGAINST: Record<string, string> = {
 export function Figures({ search, showUnpriced }: FiguresProps): ReactElement {
   const summary = useQuery(summaryQuery(search));
   const pushed = useQuery<Now>({ queryKey: nowKey(search), queryFn: skipToken });
-  if (summary.isPending) return <FiguresSkeleton />;
-  if (summary.isError) return <ErrorNotice error={summary.error} retry={() => void summary.refetch()} />;
-  const now = freshest(pushed.data, summary.data.now);
+  return (
+    <Loaded query={summary} skeleton={<FiguresSkeleton />}>
+      {(data) => (
+        <Shown
+          search={search}
+          summary={data}
+          now={freshest(pushed.data, data.now)}
+          showUnpriced={showUnpriced}
+        />
+      )}
+    </Loaded>
+  );
+}
+
+interface ShownProps extends FiguresProps {
+  summary: Summary;
+  now: Now;
+}
+
+function Shown({ search, summary, now, showUnpriced }: ShownProps): ReactElement {
   const since = search.since ?? DEFAULT_SINCE;
   const isToday = since === "today" && search.until === undefined;
-  const sums = isToday ? now.today : summary.data.sums;
-  const change = isToday ? now.today_change_percent : summary.data.cost_change_percent;
+  const isHour = since === "1h" && search.until === undefined;
+  // What is pushed is newer than the summary: two figures of one span never differ.
+  const sums = isToday ? now.today : isHour ? now.last_hour : summary.sums;
+  const change = isToday ? now.today_change_percent : summary.cost_change_percent;
   return (
     <section
       aria-label="Spend"
@@ -58,14 +77,16 @@ export function Figures({ search, showUnpriced }: FiguresProps): ReactElement {
           note={<Delta percent={now.today_change_percent} against="yesterday by now" />}
         />
       )}
-      <Figure label="Last hour" sums={now.last_hour} note={formatCalls(now.last_hour.calls)} />
+      {isHour ? null : (
+        <Figure label="Last hour" sums={now.last_hour} note={formatCalls(now.last_hour.calls)} />
+      )}
       <Figure
         label="Last minute"
         sums={now.last_minute}
         note={formatCalls(now.last_minute.calls)}
         suffix="/min"
       />
-      {isToday ? (
+      {isToday || isHour ? (
         <div>
           <p className="label">Calls</p>
           <p className="mt-1 text-[22px] leading-[44px] sm:text-[26px] font-semibold tracking-[-0.02em]">

@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactElement, useState } from "react";
+import { type ReactElement, useContext, useRef, useState } from "react";
 import { minutesQuery } from "@/shared/api/queries";
 import type { LiveMinutes } from "@/shared/api/types";
 import { type Search, zoneOf } from "@/shared/search/search";
 import { Card } from "@/shared/ui/Card";
-import { ErrorNotice } from "@/shared/ui/ErrorNotice";
+import { Loaded, OutOfDate } from "@/shared/ui/Loaded";
 import { useNow } from "@/shared/ui/use-now";
 import { ViewSwitch } from "@/shared/ui/ViewSwitch";
 import { BarChart } from "./BarChart";
@@ -16,39 +16,41 @@ export const MINUTES_SHOWN = 60;
 /** Spend a minute for the last hour, moving: one bar a minute, the running one hatched. */
 export function MinutesCard({ search }: { search: Search }): ReactElement {
   const minutes = useQuery(minutesQuery(search));
-  const now = useNow(1_000);
+  const now = useMinute();
   const [asTable, setAsTable] = useState(false);
-  const tz = zoneOf(search);
   const name = "Spend per minute, last hour";
-  let body: ReactElement;
-  if (minutes.isPending) body = <div className="skeleton h-[190px]" />;
-  else if (minutes.isError) body = <ErrorNotice error={minutes.error} retry={() => void minutes.refetch()} />;
-  else {
-    const shown = lastHour(minutes.data, now.getTime());
-    const figures = {
-      bucket: "minute" as const,
-      tz,
-      startsMs: shown.starts_ms,
-      total: shown.cost_pico,
-      calls: shown.calls,
-      unpriced: shown.unpriced_calls,
-    };
-    body = asTable ? (
-      <ChartTable caption={name} {...figures} />
-    ) : (
-      <BarChart
-        name={name}
-        partialAt={MINUTES_SHOWN - 1}
-        stacks={[{ label: "Spend", color: "var(--s0)", cost_pico: shown.cost_pico }]}
-        {...figures}
-      />
-    );
-  }
   return (
     <Card title={name} aside={<ViewSwitch asTable={asTable} onChange={setAsTable} />}>
-      {body}
+      <Loaded query={minutes} skeleton={<div className="skeleton h-[190px]" />}>
+        {(data) => {
+          const shown = lastHour(data, now);
+          const figures = {
+            bucket: "minute" as const,
+            tz: zoneOf(search),
+            startsMs: shown.starts_ms,
+            total: shown.cost_pico,
+            calls: shown.calls,
+            unpriced: shown.unpriced_calls,
+            stacks: [{ label: "Spend", color: "var(--s0)", cost_pico: shown.cost_pico }],
+          };
+          return asTable ? (
+            <ChartTable caption={name} {...figures} />
+          ) : (
+            <BarChart name={name} partialAt={MINUTES_SHOWN - 1} {...figures} />
+          );
+        }}
+      </Loaded>
     </Card>
   );
+}
+
+/** The time in milliseconds. It stands still while no news comes: of later minutes nothing is known. */
+function useMinute(): number {
+  const now = useNow(1_000).getTime();
+  const outOfDate = useContext(OutOfDate);
+  const known = useRef(now);
+  if (!outOfDate) known.current = now;
+  return known.current;
 }
 
 /** Return sixty whole minutes up to the running one; those without calls are zero. */

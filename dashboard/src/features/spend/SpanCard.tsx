@@ -2,10 +2,10 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import { seriesQuery } from "@/shared/api/queries";
 import type { Series } from "@/shared/api/types";
-import { presetOf, type Search, zoneOf } from "@/shared/search/search";
+import { presetOf, type Search } from "@/shared/search/search";
 import { Card } from "@/shared/ui/Card";
 import { REST_COLOR, seriesColor } from "@/shared/ui/colors";
-import { ErrorNotice } from "@/shared/ui/ErrorNotice";
+import { Loaded } from "@/shared/ui/Loaded";
 import { ViewSwitch } from "@/shared/ui/ViewSwitch";
 import type { Bucket } from "./axis";
 import { BarChart, type Stack } from "./BarChart";
@@ -18,44 +18,42 @@ export function SpanCard({ search }: { search: Search }): ReactElement {
   const series = useQuery(seriesQuery(search, bucket, "model"));
   const [asTable, setAsTable] = useState(false);
   const name = `Spend by model, ${(preset?.title ?? "chosen span").toLowerCase()}`;
-  let body: ReactElement;
-  if (series.isPending) body = <div className="skeleton h-[190px]" />;
-  else if (series.isError) body = <ErrorNotice error={series.error} retry={() => void series.refetch()} />;
-  else {
-    const data = preset?.id === "today" ? wholeDay(series.data) : series.data;
-    const figures = {
-      bucket,
-      tz: zoneOf(search),
-      startsMs: data.starts_ms,
-      total: data.total.cost_pico,
-      calls: data.total.calls,
-      unpriced: data.unpriced_calls,
-    };
-    body = asTable ? (
-      <ChartTable caption={name} {...figures} />
-    ) : (
-      <BarChart
-        name={name}
-        partialAt={series.data.partial ? series.data.starts_ms.length - 1 : null}
-        stacks={stacksOf(data)}
-        {...figures}
-      />
-    );
-  }
   return (
     <Card title={name} aside={<ViewSwitch asTable={asTable} onChange={setAsTable} />}>
-      {body}
+      <Loaded query={series} skeleton={<div className="skeleton h-[190px]" />}>
+        {(data) => {
+          const figures = {
+            bucket: data.bucket as Bucket, // of what was asked last, while the next answer is on its way
+            tz: data.span.tz,
+            startsMs: data.starts_ms,
+            total: data.total.cost_pico,
+            calls: data.total.calls,
+            unpriced: data.unpriced_calls,
+            stacks: stacksOf(data),
+          };
+          if (asTable) return <ChartTable caption={name} {...figures} />;
+          const isToday = preset?.id === "today" && !series.isPlaceholderData;
+          return (
+            <BarChart
+              name={name}
+              partialAt={data.partial ? data.starts_ms.length - 1 : null}
+              {...figures}
+              startsMs={isToday ? wholeDay(data.starts_ms) : data.starts_ms}
+            />
+          );
+        }}
+      </Loaded>
     </Card>
   );
 }
 
 /** Add the hours that are still to come, so that a morning does not look like a whole day. */
-function wholeDay(series: Series): Series {
-  const starts_ms = [...series.starts_ms];
-  const first = starts_ms[0];
-  if (first === undefined) return series;
-  while (starts_ms.length < 24) starts_ms.push(first + starts_ms.length * 3_600_000);
-  return { ...series, starts_ms };
+function wholeDay(startsMs: readonly number[]): number[] {
+  const starts = [...startsMs];
+  const first = starts[0];
+  if (first === undefined) return starts;
+  while (starts.length < 24) starts.push(first + starts.length * 3_600_000);
+  return starts;
 }
 
 function stacksOf(series: Series): Stack[] {

@@ -21,7 +21,7 @@ export async function get<T>(path: string, query: Query = {}, signal?: AbortSign
     response = await fetch(address(path, query), signal ? { signal } : {});
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ApiError(0, "unreachable", "Farebox does not answer. Is it still running?");
+    throw new ApiError(0, "unreachable", "Farebox is not responding. Is it still running?");
   }
   if (response.ok) return (await response.json()) as T;
   throw await failure(response);
@@ -38,6 +38,10 @@ async function failure(response: Response): Promise<ApiError> {
     const body = (await response.json()) as ErrorBody;
     return new ApiError(response.status, body.code, body.message);
   } catch {
-    return new ApiError(response.status, "unreadable_answer", `The server answered ${response.status}.`);
+    return new ApiError(
+      response.status,
+      "unreadable_response",
+      `The server responded with status ${response.status}.`,
+    );
   }
 }

@@ -4,7 +4,7 @@ import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/
 import type { Dimension, Search } from "@/shared/search/search";
 import { parametersOf, whereOf, zoneOf } from "@/shared/search/search";
 import { get } from "./client";
-import type { Breakdown, Calls, LiveMinutes, Receipt, Series, Status, Summary } from "./types";
+import type { Breakdown, Calls, LiveMinutes, Receipt, Series, Status, Summary, Values } from "./types";
 
 export const PAGE_SIZE = 100;
 
@@ -15,6 +15,7 @@ export const statusQuery = queryOptions({
   queryKey: ["status"],
   queryFn: ({ signal }) => get<Status>("status", {}, signal),
   refetchInterval: 10_000,
+  staleTime: 1_000, // who comes back from a terminal sees at once what was changed there
 });
 
 export function summaryQuery(search: Search) {
@@ -41,6 +42,20 @@ export function seriesQuery(search: Search, bucket: string, by: Dimension) {
     queryKey: [SPEND, "series", asked],
     queryFn: ({ signal }) => get<Series>("series", asked, signal),
     placeholderData: keepPreviousData,
+  });
+}
+
+/** What there is to filter by: values that contain a text, of one dimension or of every one. */
+export function valuesQuery(search: Search, contains: string, by: Dimension | null) {
+  const asked = {
+    ...parametersOf(search),
+    contains: contains || undefined,
+    by: by ?? undefined,
+    limit: by === null ? 8 : 50,
+  };
+  return queryOptions({
+    queryKey: ["values", asked],
+    queryFn: ({ signal }) => get<Values>("values", asked, signal),
   });
 }
 

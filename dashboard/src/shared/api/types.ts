@@ -233,6 +233,8 @@ export interface Status {
   ledger: LedgerStatus;
   unmetered: Unmetered[];
   hints: Hint[];
+  key_labels: Record<string, string>;
+  start: string;
 }
 
 /** `GET /api/v1/summary`. */
@@ -274,4 +276,18 @@ export interface Unmetered {
   connections: number;
   last_at: string;
   retry_at: string | null;
+}
+
+/** A value that was seen; the empty text is "none". */
+export interface Value {
+  dimension: string;
+  value: string;
+  label: string | null;
+  calls: number;
+}
+
+/** `GET /api/v1/values`: what there is to filter by, most calls first in each dimension. */
+export interface Values {
+  values: Value[];
+  truncated: boolean;
 }

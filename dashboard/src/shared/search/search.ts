@@ -93,6 +93,24 @@ export function presetOf(search: Search): Preset | undefined {
   return PRESETS.find((preset) => preset.since === since && preset.until === search.until);
 }
 
+/** Write one value as a filter: a comma would separate two, so that of a value's own is escaped. */
+export function oneValue(value: string): string {
+  return value.replaceAll(",", "\\,");
+}
+
+/** The values that a filter names. */
+export function valuesOf(filter: string): string[] {
+  return filter.split(/(?<!\\),/).map((value) => value.replaceAll("\\,", ","));
+}
+
+const STATUSES = /^(0|[1-5][0-9]{2}|[1-5]xx)(,(0|[1-5][0-9]{2}|[1-5]xx))*$/;
+
+/** Whether a filter may be typed without having been seen: states and outcomes are closed lists. */
+export function canBeTyped(dimension: Dimension, filter: string): boolean {
+  if (dimension === "cost_state" || dimension === "outcome") return false;
+  return filter !== "" && (dimension !== "status" || STATUSES.test(filter));
+}
+
 /** Whether the span ends now, so that new calls belong to it. */
 export function isOpenEnded(search: Search): boolean {
   return search.until === undefined || search.until === "now";

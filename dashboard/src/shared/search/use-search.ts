@@ -2,11 +2,12 @@
 
 import { useNavigate, useSearch as useRouterSearch } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
-import { DIMENSIONS, type Dimension, readSearch, type Search } from "./search";
+import { DIMENSIONS, type Dimension, oneValue, readSearch, type Search } from "./search";
 
 export interface SearchActions {
   search: Search;
   change: (changes: Partial<Record<keyof Search, string | undefined>>) => void;
+  /** Filter by one value, or by it no more. */
   toggle: (dimension: Dimension, value: string) => void;
   clear: () => void;
 }
@@ -26,7 +27,10 @@ export function useSearch(): SearchActions {
     [navigate],
   );
   const toggle = useCallback<SearchActions["toggle"]>(
-    (dimension, value) => change({ [dimension]: search[dimension] === value ? undefined : value }),
+    (dimension, value) => {
+      const filter = oneValue(value);
+      change({ [dimension]: search[dimension] === filter ? undefined : filter });
+    },
     [change, search],
   );
   const clear = useCallback(

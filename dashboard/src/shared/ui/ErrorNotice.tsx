@@ -4,21 +4,26 @@ import { ApiError } from "@/shared/api/client";
 interface ErrorNoticeProps {
   error: Error;
   retry?: () => void;
+  /** On one line, above figures that are still there. */
+  brief?: boolean;
 }
 
 /** What went wrong, in the server's words, and the way on. */
-export function ErrorNotice({ error, retry }: ErrorNoticeProps): ReactElement {
+export function ErrorNotice({ error, retry, brief = false }: ErrorNoticeProps): ReactElement {
   const signedOut = error instanceof ApiError && error.status === 401;
+  const room = brief ? "mb-3 flex flex-wrap items-baseline gap-x-3 px-3 py-1.5" : "px-4 py-3";
   return (
-    <div role="alert" className="rounded-lg bg-bad-soft px-4 py-3 text-[13px] text-bad">
-      <p className="font-medium">{signedOut ? "Your session has ended." : error.message}</p>
-      {signedOut ? (
-        <p className="mt-1">
-          Type <code className="font-mono">farebox open</code> in a terminal for a new link.
-        </p>
-      ) : null}
+    <div role="alert" className={`rounded-lg bg-bad-soft text-[13px] text-bad ${room}`}>
+      <p className="font-medium">
+        {error.message}
+        {brief ? " These are earlier figures." : ""}
+      </p>
       {retry && !signedOut ? (
-        <button type="button" onClick={retry} className="mt-2 font-medium underline underline-offset-4">
+        <button
+          type="button"
+          onClick={retry}
+          className={`font-medium underline underline-offset-4 ${brief ? "" : "mt-2"}`}
+        >
           Try again
         </button>
       ) : null}

@@ -14,7 +14,9 @@ export function Money({ pico, atLeast = false }: MoneyProps): ReactElement {
   const exact = exactMoney(pico);
   return (
     <span title={atLeast ? `At least ${exact}: some calls have no price yet, or are missing` : exact}>
-      {atLeast ? <span className="mr-[0.12em] text-[0.72em] font-normal text-faint">≥</span> : null}
+      {atLeast ? (
+        <span className="mr-[0.12em] text-[0.72em] leading-none font-normal text-faint">≥</span>
+      ) : null}
       {formatMoney(pico)}
     </span>
   );

@@ -28,14 +28,15 @@ EVER = "ever"
 def set_price(
     model: Annotated[str, Parameter(help="A model, or provider/model, or my-llm/*.")],
     /,
-    *rates: Annotated[str, Parameter(help="name=dollars, as input=2.50 output=10 cache_read=1.25.")],
+    *rates: Annotated[str, Parameter(help="name=dollars, for example input=2.50 output=10 cache_read=1.25.")],
     place: Place | None = None,
     per: Annotated[str, Parameter(help="How many units a rate buys: 1m, 1k, token, call, minute.")] = "1m",
     since: Annotated[
-        str | None, Parameter(name="--from", help="Date or instant it holds from; `ever`; today by default.")
+        str | None,
+        Parameter(name="--from", help="Date or time from which it applies, or `ever`; today by default."),
     ] = None,
     when: Annotated[
-        list[str] | None, Parameter(help="Only for calls with this fact, as service_tier=flex.")
+        list[str] | None, Parameter(help="Only for calls with this fact, for example service_tier=flex.")
     ] = None,
     markup: Annotated[str | None, Parameter(help="What the customer pays for a dollar of cost.")] = None,
 ) -> int:
@@ -78,7 +79,7 @@ def import_file(
     *,
     place: Place | None = None,
     accept: Annotated[
-        bool, Parameter(negative="", help="Take a batch whose prices lie far from what is known.")
+        bool, Parameter(negative="", help="Accept prices that are far from the known ones.")
     ] = False,
 ) -> int:
     """Import a file of prices, all of it or nothing.

@@ -34,13 +34,13 @@ class PricesAnswer(msgspec.Struct, kw_only=True):
 
 
 def show(
-    model: Annotated[str, Parameter(help="The model's id, as gpt-4o; or provider/model.")],
+    model: Annotated[str, Parameter(help="The model's id, for example gpt-4o, or provider/model.")],
     /,
     *,
     place: Place | None = None,
     provider: Annotated[str | None, Parameter(help="Only this provider's prices.")] = None,
     at: Annotated[str | None, Parameter(help="In force at this moment; now by default.")] = None,
-    history: Annotated[bool, Parameter(help="Every price there ever was.", negative="")] = False,
+    history: Annotated[bool, Parameter(help="All prices, past ones included.", negative="")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Show the prices in force for a model, each with its id, date and source."""
@@ -55,13 +55,17 @@ def show(
 
 
 def list_prices(
-    pattern: Annotated[str, Parameter(help="Models or provider/model, as gpt-5* or openai/*.")] = "*",
+    pattern: Annotated[
+        str, Parameter(help="Models or provider/model, for example gpt-5* or openai/*.")
+    ] = "*",
     /,
     *,
     place: Place | None = None,
     provider: Annotated[str | None, Parameter(help="Only this provider's prices.")] = None,
-    source: Annotated[str | None, Parameter(help="Only of this source, as user or litellm.")] = None,
-    unit: Annotated[str | None, Parameter(help="Only this unit, as input.")] = None,
+    source: Annotated[
+        str | None, Parameter(help="Only prices from this source, for example litellm.")
+    ] = None,
+    unit: Annotated[str | None, Parameter(help="Only this unit, for example input.")] = None,
     at: Annotated[str | None, Parameter(help="In force at this moment; now by default.")] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -135,6 +139,8 @@ def close_models(book: PriceBook, provider: str | None, model: str) -> list[str]
         return [f"{prefix}/{name}" for name in close_models(book, prefix, rest)]
     names = [provider] if provider is not None else book.providers()
     known = [model for name in names for model in book.models(name)]
+    if not set("/:") & set(written):
+        known = [name for name in known if not set("/:") & set(name)]  # names of resellers and of fine-tunes
     known += [line.model.lower() for line in book.user_lines()]
     return [clean(name) for name in get_close_matches(written, set(known), n=CLOSE_MAX, cutoff=0.6)]
 

@@ -46,7 +46,8 @@ def update(
     place: Place | None = None,
     sha256: Annotated[str | None, Parameter(help="The digest the list must have.")] = None,
     acknowledge: Annotated[
-        bool, Parameter(negative="", help="Take it although rows are gone or prices moved more than 5 ×.")
+        bool,
+        Parameter(negative="", help="Accept it even though rows are gone or prices moved more than 5 ×."),
     ] = False,
     dry_run: Annotated[bool, Parameter(negative="", help="Only show what would change.")] = False,
     as_json: AsJson = False,

@@ -12,15 +12,12 @@ from urllib.parse import quote
 from farebox.proxy import answers
 from farebox.proxy.heads import read_request
 from farebox.proxy.http2.peer import Headers
-from farebox.wire.http_policy import HEAD_BYTES_MAX, HEADERS_MAX, Refusal, RequestHead, head_limit
+from farebox.wire.http_policy import HEAD_BYTES_MAX, HEADERS_MAX, OWN_PREFIX, Refusal, RequestHead, head_limit
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _TARGET = re.compile(rb"/[\x21-\x7e\x80-\xff]*")
 _CONNECTION = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
-_UNDERSCORED_NEVER = frozenset(
-    (b"content-length", b"transfer-encoding", b"host", b"connection", b"expect", b"authorization")
-)
 _GRPC = b"application/grpc"
 _CODES = {
     400: 3,
@@ -82,8 +79,8 @@ def judge(headers: Headers, hosts: frozenset[bytes]) -> Judged | Refusal:
             if value != b"trailers":
                 return Refusal(400, "malformed", "TE is not `trailers`.")
             aside.append((name, value))
-        elif grpc and b"_" in name and name.replace(b"_", b"-") not in _UNDERSCORED_NEVER:
-            aside.append((name, value))
+        elif name == b"trailer":
+            return Refusal(400, "trailers", "A request that announces trailers is not forwarded.")
         else:
             plain.append((name, value))
     lines = [b"%s %s HTTP/1.1" % (method, path), b"Host: " + (authority or b"")]
@@ -106,6 +103,11 @@ def upstream_headers(judged: Judged, authority: str, target: bytes, *, secure: b
         *kept,
         *judged.aside,
     ]
+
+
+def for_client(headers: Headers) -> Headers:
+    """Return an upstream's headers without those that only Farebox may say."""
+    return [pair for pair in headers if not pair[0].startswith(OWN_PREFIX)]
 
 
 def plain(headers: Headers) -> Headers:

@@ -1,23 +1,27 @@
 """One side of an HTTP/2 connection: h2's state machine, its bytes, its limits.
 
 h2 knows the protocol; this adds what a proxy needs: received data is acknowledged only when it has
-been sent on, a GOAWAY leaves the streams that are under way alone, and who sends too many frames
-that cost him nothing is told to calm down.
+been sent on, a GOAWAY leaves the streams that are under way alone, every frame is counted, and a peer
+that sends too many which carry nothing is told to calm down.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.events import ConnectionTerminated, Event
-from h2.exceptions import H2Error
+from h2.events import ConnectionTerminated, Event, WindowUpdated
+from h2.exceptions import FrameTooLargeError, H2Error, ProtocolError
+from h2.frame_buffer import FrameBuffer
 from h2.settings import SettingCodes, Settings
-from hyperframe.frame import GoAwayFrame
+from hpack import HPACKError
+from hyperframe.exceptions import InvalidDataError
+from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, RstStreamFrame
 
 if TYPE_CHECKING:
     from farebox.proxy.service import Proxy
@@ -26,7 +30,13 @@ STREAMS_MAX = 100
 STREAM_WINDOW = 256 * 1024
 HEADER_LIST_MAX = 64 * 1024
 FRAMES_MAX = 1000
-"""Frames without content (pings, settings, resets, empty data) in the time below."""
+"""Frames without content, whatever their type, in the time below."""
+FRAMES_PER_CONTENT = 4
+"""So many more for each frame with content, either way: windows are opened for those."""
+OPENED_MAX = 30_000
+"""Frames with headers in that time: requests, responses, interim ones."""
+SLICE = 16 * 1024
+"""Bytes that are worked through before others have their turn."""
 RESETS_MAX = 200
 """Streams that a client opens and resets in that time: more is an attack (CVE-2023-44487)."""
 WINDOW_S = 10.0
@@ -34,8 +44,44 @@ WINDOW_S = 10.0
 Headers = list[tuple[bytes, bytes]]
 
 
+class _Frames(FrameBuffer):
+    """h2's buffer, which here refuses a frame that is too large before it has come (RFC 9113 §4.2)."""
+
+    def __next__(self) -> Frame:
+        if len(self._data) >= 9:
+            length = int.from_bytes(self._data[:3], "big")
+            if length > self.max_frame_size:
+                raise FrameTooLargeError(f"a frame of {length} bytes")
+        try:
+            return super().__next__()
+        except ProtocolError as error:
+            if isinstance(error.__cause__, InvalidDataError) and "payload" in str(error.__cause__):
+                raise FrameTooLargeError("an acknowledgement with a payload") from error  # §6.5
+            raise
+
+
+class TooManyFramesError(ProtocolError):
+    """A peer keeps us busy with frames that carry nothing."""
+
+    error_code = ErrorCodes.ENHANCE_YOUR_CALM
+
+
 class _Connection(H2Connection):
     """h2's connection, on which streams go on after a GOAWAY (RFC 9113 §6.8)."""
+
+    def __init__(self, config: H2Configuration, count: Callable[[Frame], None]) -> None:
+        super().__init__(config)
+        self.incoming_buffer = _Frames(server=not config.client_side)
+        self._count = count
+
+    def _receive_frame(self, frame: Frame) -> list[Event]:
+        self._count(frame)
+        try:
+            return super()._receive_frame(frame)
+        except ProtocolError as error:
+            if isinstance(error.__cause__, HPACKError | IndexError):
+                error.error_code = ErrorCodes.COMPRESSION_ERROR  # §4.3
+            raise
 
     def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Any], list[Event]]:
         event = ConnectionTerminated()
@@ -63,7 +109,8 @@ class Peer(asyncio.Protocol):
     def __init__(self, proxy: Proxy, *, client_side: bool) -> None:
         self.proxy = proxy
         self.transport: Any = None
-        self.h2 = _Connection(H2Configuration(client_side=client_side, header_encoding=None))
+        config = H2Configuration(client_side=client_side, header_encoding=None)
+        self.h2 = _Connection(config, self.count_frame)
         self.h2.local_settings = _settings(client_side=client_side)
         self.h2.decoder.max_header_list_size = HEADER_LIST_MAX
         self.writable = False
@@ -72,7 +119,11 @@ class Peer(asyncio.Protocol):
         """No new streams."""
         self._counted_since = proxy.tick
         self._frames = 0
+        self._contents = 0
+        self._opened = 0
         self._resets = 0
+        self._unread = b""
+        """What has come and waits for others to have had their turn."""
 
     def start(self, transport: asyncio.BaseTransport) -> None:
         """Say hello: settings, and room for as many streams as there may be."""
@@ -84,14 +135,52 @@ class Peer(asyncio.Protocol):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
+        if self._unread:
+            self._unread += data
+        elif len(data) > SLICE:
+            self._unread = data
+            self.transport.pause_reading()
+            self._read_slice()
+        else:
+            self._read(data)
+
+    def _read_slice(self) -> None:
+        """Work through a piece of a large read: a frame takes nine bytes and, with us, much longer."""
+        data, self._unread = self._unread[:SLICE], self._unread[SLICE:]
+        if self.transport is None or self.transport.is_closing():
+            self._unread = b""
+            return
+        self._read(data)
+        if self._unread:
+            self.proxy.loop.call_soon(self._read_slice)
+        elif self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def read_rest(self) -> None:
+        """Work through all that has come: nothing more will."""
+        data, self._unread = self._unread, b""
+        if data:
+            self._read(data)
+
+    def eof_received(self) -> bool:
+        self.read_rest()
+        return False
+
+    def _read(self, data: bytes) -> None:
         try:
             events = self.h2.receive_data(data)
         except (H2Error, ValueError) as error:
             self.flush()  # h2 has said why
             self.broken(error)
             return
+        windows = False
         for event in events:
-            self.take(event)
+            if isinstance(event, WindowUpdated):
+                windows = True
+            else:
+                self.take(event)
+        if windows:
+            self.pump_all()
         self.flush()
 
     def take(self, event: Event) -> None:
@@ -121,15 +210,32 @@ class Peer(asyncio.Protocol):
 
     # Limits.
 
-    def count_frame(self, *, reset: bool = False) -> bool:
-        """Count a frame that costs its sender nothing; return whether it was one too many."""
+    def count_frame(self, frame: Frame) -> None:
+        """Count a frame, also of a type that nobody knows.
+
+        Raises:
+            TooManyFramesError: It was one too many.
+        """
         now = self.proxy.tick
         if now - self._counted_since > WINDOW_S:
             self._counted_since = now
-            self._frames = self._resets = 0
+            self._frames = self._contents = self._opened = self._resets = 0
+        if isinstance(frame, HeadersFrame):
+            self._opened += 1
+            self._contents += 1
+            if self._opened > OPENED_MAX:
+                raise TooManyFramesError("too many frames with headers")
+            return
+        if isinstance(frame, DataFrame) and frame.data:
+            self._contents += 1
+            return
+        if isinstance(frame, DataFrame) and "END_STREAM" in frame.flags:
+            return  # one for each stream, and streams are limited
         self._frames += 1
-        self._resets += reset
-        return self._frames > FRAMES_MAX or self._resets > RESETS_MAX
+        self._resets += isinstance(frame, RstStreamFrame)
+        allowed = FRAMES_MAX + FRAMES_PER_CONTENT * self._contents
+        if self._frames > allowed or (not self.h2.config.client_side and self._resets > RESETS_MAX):
+            raise TooManyFramesError("too many frames without content")
 
     def go_away(self, code: int = 0, *, last: int | None = None) -> None:
         """Say that no new streams are taken; those under way go on."""
@@ -167,6 +273,7 @@ class Peer(asyncio.Protocol):
             self.h2.send_data(stream_id, data, end_stream=end)
         except (H2Error, KeyError):
             return False
+        self._contents += 1
         return True
 
     def reset(self, stream_id: int, code: int = ErrorCodes.CANCEL) -> None:

@@ -13,13 +13,11 @@ from h2.events import (
     ConnectionTerminated,
     DataReceived,
     Event,
-    PingReceived,
     RemoteSettingsChanged,
     RequestReceived,
     StreamEnded,
     StreamReset,
     TrailersReceived,
-    WindowUpdated,
 )
 
 from farebox.proxy.http2 import heads
@@ -66,15 +64,13 @@ class ServerConnection(Peer):
     # What asyncio calls.
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.read_rest()
         self.proxy.clients.discard(self)
         self.transport = None
         for stream in list(self.streams.values()):
             stream.client_reset(ErrorCodes.CANCEL)
         for session in (*self.sessions.values(), *self._leaving):
             session.close()
-
-    def eof_received(self) -> bool:
-        return False
 
     # What h2 says.
 
@@ -83,9 +79,7 @@ class ServerConnection(Peer):
             stream_id, data = event.stream_id or 0, event.data or b""
             stream = self.streams.get(stream_id)
             counted = event.flow_controlled_length or 0
-            if not data and event.stream_ended is None and self.count_frame():
-                self.calm_down()
-            elif stream is None:
+            if stream is None:
                 self.acknowledge(stream_id, counted)
             else:
                 stream.client_data(data, counted)
@@ -99,19 +93,12 @@ class ServerConnection(Peer):
             stream = self.streams.get(event.stream_id or 0)
             if stream is not None:
                 stream.client_reset(int(event.error_code or 0))
-            if self.count_frame(reset=True):
-                self.calm_down()
         elif isinstance(event, TrailersReceived):
             stream = self.streams.get(event.stream_id or 0)
             if stream is not None:
-                stream.fail(400, "policy:trailers", "a request cannot have trailers.", "client_disconnected")
-        elif isinstance(event, WindowUpdated):
+                stream.flag("http:request_trailers")  # not announced, and it is being paid for
+        elif isinstance(event, RemoteSettingsChanged):
             self.pump_all()
-        elif isinstance(event, RemoteSettingsChanged | PingReceived):
-            if isinstance(event, RemoteSettingsChanged):
-                self.pump_all()
-            if self.count_frame():
-                self.calm_down()
         elif isinstance(event, ConnectionTerminated):
             self.going_away = True
             self.close_if_done()
@@ -179,12 +166,6 @@ class ServerConnection(Peer):
             stream.pump()
 
     # Limits.
-
-    def calm_down(self) -> None:
-        """End the connection of a client that keeps us busy with nothing."""
-        if self.transport is not None and not self.transport.is_closing():
-            self.go_away(ErrorCodes.ENHANCE_YOUR_CALM)
-            self.transport.close()
 
     def broken(self, error: Exception) -> None:
         self.proxy.refused += 1

@@ -17,6 +17,8 @@ from farebox.proxy.deaf import DeafMeter
 from farebox.proxy.http2 import heads
 from farebox.proxy.http2.peer import Headers
 from farebox.proxy.http2.pipe import Pipe
+from farebox.proxy.incoming import INTERIM_MAX
+from farebox.proxy.recording import NOT_SENT
 from farebox.proxy.whose import Attribution, whose_call
 from farebox.wire.request import RequestFacts
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from farebox.proxy.upstream import ConnectError
     from farebox.wire.facts import Extraction
 
+_UNREAD = "upstream_refused"
+
 
 class Stream:
     """A routed request and its answer."""
@@ -41,6 +45,11 @@ class Stream:
     status = 0
     grpc_status: int | None = None
     ended = False
+    refused_unread = False
+    """The provider has said that it has not looked at the request (RFC 9113 §8.7)."""
+    flags: tuple[str, ...] = ()
+    """What was unusual about its form, for the record."""
+    _interim = 0
 
     def __init__(self, server: ServerConnection, stream_id: int, judged: Judged, prepared: Prepared) -> None:
         self.server = server
@@ -111,10 +120,24 @@ class Stream:
         status = 504 if error.error_class == "connect_timeout" else 502
         self.fail(status, error.error_class, str(error))
 
+    def flag(self, flag: str) -> None:
+        self.flags = (*self.flags, flag)
+
     # The answer.
+
+    def informed(self, headers: Headers) -> None:
+        """Pass on a response before the response: `100` for a client that waits, `103` for any."""
+        self.touched = self.server.proxy.tick
+        self._interim += 1
+        if self._interim > INTERIM_MAX:
+            self.fail(502, "policy:interim_responses", "the upstream sent too many interim responses.")
+        elif heads.status_of(headers) != 100 or self.judged.request.expects_continue:
+            self.server.send_headers(self.stream_id, heads.for_client(headers), end=False)
+            self.server.flush()
 
     def answered(self, headers: Headers) -> None:
         """Pass on the answer's head; one that is also its end waits for the record."""
+        headers = heads.for_client(headers)
         self.touched = self.server.proxy.tick
         self.attempt.first_byte_ns = monotonic_ns()
         self.status = heads.status_of(headers)
@@ -185,10 +208,16 @@ class Stream:
         return position
 
     def measured(self, outcome: str) -> Extraction:
+        if not self.upstream_id:
+            return NOT_SENT
+        if self.refused_unread:
+            return msgspec.structs.replace(NOT_SENT, reason=_UNREAD, not_billable_because=_UNREAD)
         try:
             extraction = self.meter.finish(outcome)
         except Exception as error:
             return DeafMeter(error).finish(outcome)
+        if self.flags:
+            extraction = msgspec.structs.replace(extraction, flags=(*extraction.flags, *self.flags))
         if self.grpc_status and not any(part.quantities for part in extraction.parts):
             # An error that HTTP knows nothing of: nothing was bought.
             return msgspec.structs.replace(
@@ -215,7 +244,8 @@ class Stream:
     def upstream_reset(self, code: int) -> None:
         if self.ended:
             return
-        error_class = "upstream_refused" if code == ErrorCodes.REFUSED_STREAM else "upstream_reset"
+        self.refused_unread = code == ErrorCodes.REFUSED_STREAM
+        error_class = _UNREAD if self.refused_unread else "upstream_reset"
         self.record("upstream_failed", error_class)
         if self.down is not None:
             self.down.pump()

@@ -14,16 +14,16 @@ from h2.events import (
     ConnectionTerminated,
     DataReceived,
     Event,
-    PingReceived,
+    InformationalResponseReceived,
     RemoteSettingsChanged,
     ResponseReceived,
     StreamEnded,
     StreamReset,
     TrailersReceived,
-    WindowUpdated,
 )
 from h2.exceptions import NoAvailableStreamIDError
 
+from farebox.proxy.http2 import heads
 from farebox.proxy.http2.peer import Peer
 from farebox.proxy.upstream import ConnectError
 
@@ -82,6 +82,7 @@ class UpstreamSession(Peer):
             self.transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.read_rest()
         self.going_away = True
         streams, self.streams = list(self.streams.values()), {}
         waiting, self._waiting = self._waiting, deque()
@@ -139,10 +140,14 @@ class UpstreamSession(Peer):
             stream = self.streams.get(event.stream_id or 0)
             if stream is not None:
                 stream.answered(list(event.headers or ()))  # pyright: ignore[reportArgumentType]
+        elif isinstance(event, InformationalResponseReceived):
+            stream = self.streams.get(event.stream_id or 0)
+            if stream is not None:
+                stream.informed(list(event.headers or ()))  # pyright: ignore[reportArgumentType]
         elif isinstance(event, TrailersReceived):
             stream = self.streams.get(event.stream_id or 0)
             if stream is not None:
-                stream.trailers = list(event.headers or ())  # pyright: ignore[reportAttributeAccessIssue]
+                stream.trailers = heads.for_client(list(event.headers or ()))  # pyright: ignore[reportArgumentType]
         elif isinstance(event, StreamEnded):
             stream = self.streams.get(event.stream_id or 0)
             if stream is not None:
@@ -151,13 +156,11 @@ class UpstreamSession(Peer):
             stream = self.streams.get(event.stream_id or 0)
             if stream is not None:
                 stream.upstream_reset(int(event.error_code or 0))
-        elif isinstance(event, WindowUpdated | RemoteSettingsChanged):
+        elif isinstance(event, RemoteSettingsChanged):
             self.pump_all()
             self.open_waiting()
         elif isinstance(event, ConnectionTerminated):
             self._terminated(event)
-        elif isinstance(event, PingReceived) and self.count_frame():
-            self.transport.abort()
 
     def _terminated(self, event: ConnectionTerminated) -> None:
         """The provider takes no new streams; those it has not looked at may be tried again."""

@@ -2,7 +2,8 @@
 
 Server-sent events (LF, CRLF or CR, comments, several `data:` lines, a byte order mark) and NDJSON.
 Bytes are gathered and searched in batches at C speed; an event is decoded once, and only if it holds
-usage, an error, or the id and model that nothing has told yet. Memory is bounded by one event.
+usage, an error, or the id and model that nothing has told yet. Memory is bounded: an event too large to
+be held (a picture, a minute of sound) is cut down while it passes.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from farebox.wire.framing.largejson import JsonPruner, Wanted
 from farebox.wire.reading import key_pattern
 
 BATCH_BYTES = 32 * 1024
-EVENT_BYTES_MAX = 4 * 1024 * 1024
+HELD_BYTES_MAX = 256 * 1024
+"""An event up to this size is held whole."""
 _FIRST_EVENTS_MAX = 16
 _TAIL_BYTES = 4096
+_DATA = b"data:"
 
 _ERROR_KEY = b'error"'
 _ERROR = key_pattern(("error",), rb'[{"]')
@@ -32,23 +36,31 @@ class EventScanner:
         mark: bytes | None,
         decode: Callable[[bytes], None],
         identified: Callable[[], bool],
+        keep: Wanted,
+        pass_over: Callable[[bytes], None],
     ) -> None:
-        """`mark` stands in every event that `watch` finds and that says anything; None where nothing does."""
+        """`mark` stands in every event that `watch` finds and that says anything; None where nothing does.
+
+        A large event is cut down to what is to be kept of it; `pass_over` sees its text as it passes.
+        """
         self._separator = separator
         self._sse = separator == b"\n\n"
         self._watch = watch
         self._mark = mark
         self._decode = decode
         self._identified = identified
+        self._keep = keep
+        self._pass_over = pass_over
+        self._large: _LargeEvent | None = None
         self._pieces: list[bytes] = []
         self._size = 0
         self._due = BATCH_BYTES
         self._started = False
         self._looking = True
         self._first_events = 0
-        self._dropping = False
         self._last = b""
-        self.too_large: str | None = None
+        self.problem: str | None = None
+        """`event_too_large`: more was asked for in one event than is kept of any."""
 
     @property
     def tail(self) -> bytes:
@@ -92,29 +104,41 @@ class EventScanner:
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         separator = self._separator
         if final:
-            region, rest = text + separator, b""
-        else:
-            cut = text.rfind(separator)
-            if cut < 0:
-                region, rest = b"", text
-            else:
-                cut += len(separator)
-                region, rest = text[:cut], text[cut:]
-        if self._dropping and region:
-            # The rest of an event that was too large to look at.
-            region = region[region.find(separator) + len(separator) :]
-            self._dropping = False
-        if len(rest) > EVENT_BYTES_MAX or (self._dropping and rest):
-            self.too_large = "event_too_large"
-            self._dropping = True
-            rest = rest[-1:]
+            text += separator
+        if self._large is not None:
+            text = self._through_large(self._large, text)
+        cut = text.rfind(separator)
+        cut = cut + len(separator) if cut >= 0 else 0
+        region, rest = text[:cut], text[cut:]
+        if region:
+            self._events(region)
+        if len(rest) > HELD_BYTES_MAX and self._large is None:
+            self._large = _LargeEvent(self._keep, self._pass_over, sse=self._sse)
+            rest = self._through_large(self._large, rest)
         rest += held
         self._pieces = [rest] if rest else []
         self._size = len(rest)
         # A large event is searched for its end when it has doubled, not at every piece of it.
-        self._due = min(max(BATCH_BYTES, 2 * len(rest)), EVENT_BYTES_MAX + BATCH_BYTES)
-        if region:
-            self._events(region)
+        self._due = min(max(BATCH_BYTES, 2 * len(rest)), HELD_BYTES_MAX + BATCH_BYTES)
+
+    def _through_large(self, large: _LargeEvent, text: bytes) -> bytes:
+        """Take in more of a large event; return what follows it, or its last bytes to be looked at again."""
+        separator = self._separator
+        end = text.find(separator)
+        if end < 0:
+            more = len(text) - len(separator) + 1
+            large.feed(text[:more])
+            return text[more:]
+        large.feed(text[:end])
+        self._large = None
+        payload = large.payload()
+        if large.left_out:
+            self.problem = "event_too_large"
+        if payload:
+            self._first_events += 1
+            self._decode(payload)
+            self._last = (b"data: " if self._sse else b"") + payload + separator
+        return text[end + len(separator) :]
 
     def _events(self, region: bytes) -> None:
         separator = self._separator
@@ -190,3 +214,55 @@ class EventScanner:
             end = tail.find(self._separator, match.end())
             found.append(tail[start + len(self._separator) if start >= 0 else 0 : end])
         return found
+
+
+_OVERLAP_BYTES = 256
+"""A condition that `pass_over` looks for is shorter."""
+
+
+class _LargeEvent:
+    """An event that is cut down while it passes: the JSON in its `data:` lines, other lines left out."""
+
+    def __init__(self, keep: Wanted, pass_over: Callable[[bytes], None], *, sse: bool) -> None:
+        self._pruner = JsonPruner(keep)
+        self._pass_over = pass_over
+        self._overlap = b""
+        self._sse = sse
+        self._line = b""
+        """The start of a line that does not tell yet what it is."""
+        self._is_data: bool | None = None if sse else True
+
+    def feed(self, text: bytes) -> None:
+        """Take in more of it."""
+        seen = self._overlap + text
+        self._pass_over(seen)
+        self._overlap = seen[-_OVERLAP_BYTES:]
+        if not self._sse:
+            self._pruner.feed(text)
+            return
+        text, self._line = self._line + text, b""
+        position = 0
+        while position < len(text):
+            end = text.find(b"\n", position)
+            if self._is_data is None:
+                if end < 0 and len(text) - position < len(_DATA):
+                    self._line = text[position:]
+                    return
+                self._is_data = text.startswith(_DATA, position)
+                if self._is_data:
+                    position += len(_DATA)
+            if self._is_data:
+                self._pruner.feed(text[position : len(text) if end < 0 else end])
+            if end < 0:
+                return
+            self._is_data = None
+            position = end + 1
+
+    @property
+    def left_out(self) -> bool:
+        return self._pruner.left_out
+
+    def payload(self) -> bytes:
+        """Return what was kept of its JSON, nothing where it was none."""
+        pruner = self._pruner
+        return pruner.result() if pruner.closed and pruner.problem is None else b""

@@ -10,9 +10,10 @@ import zlib
 from collections.abc import Callable
 from struct import Struct
 
-MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+MESSAGE_BYTES_MAX = 24 * 1024 * 1024
+"""No service of AWS sends longer ones."""
 _MESSAGE_BYTES_EVER = 64 * 1024 * 1024
-"""AWS stops at 24 MiB: a length beyond this is no length."""
+"""A length beyond this is no length."""
 _HEAD = Struct(">III")
 _OVERHEAD = 16  # three numbers before the headers, one behind the payload
 _HEADERS_REMEMBERED = 64
