@@ -17,6 +17,7 @@ from farebox.cli.exits import MEANINGS
 from farebox.cli.export import NESTED, csv_columns
 from farebox.cli.prices.show import PricesAnswer
 from farebox.cli.rerate import Difference, RerateAnswer
+from farebox.ledger.backlog import Backlog
 from farebox.ledger.coverage import Missing
 from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.ledger.verify.verification import Problem
@@ -97,6 +98,7 @@ def json_page() -> str:
         answers.ProcessAnswer,
         Coverage,
         Missing,
+        Backlog,
         Recording,
         Problem,
     ]

@@ -165,8 +165,25 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def announce(path: Path, content: bytes) -> None:
+    """Write what a process says of itself in `run/`, over what its predecessor said where there is no room.
+
+    Never raises: a process that cannot be found is better than one that does not start.
+    """
+    try:
+        replace_private(path, content)
+    except OSError:
+        with contextlib.suppress(OSError), path.open("r+b") as file:
+            file.write(content.ljust(path.stat().st_size))
+
+
 def replace_private(path: Path, content: bytes) -> None:
     """Replace `path` in one step with a 0600 file of that content."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    write_private(temporary, content)
-    temporary.replace(path)
+    try:
+        write_private(temporary, content)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

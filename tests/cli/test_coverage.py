@@ -100,3 +100,13 @@ def test_a_proxy_that_records_nothing_makes_its_time_incomplete(
     assert "does not record: no space left" in capsys.readouterr().err
     before = PeriodFlags(since="2025-12-01", until="2026-01-01")
     assert today(period=before, fail_over="5") == OK
+
+
+def test_what_a_killed_ledger_process_said_last_is_no_trouble_of_now(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from farebox.journal.progress import ProgressNote
+
+    ProgressNote(home.journal).say("the disk is full")  # and never closed
+    assert today(as_json=True) == OK
+    assert printed(capsys)["coverage"]["ledger_trouble"] is None

@@ -203,6 +203,27 @@ def test_calls_that_were_in_memory_only_are_told_by_stop_and_missing_for_ever(sh
             assert found["coverage"]["pending"]["calls"] == 0
 
 
+def test_on_a_full_disk_every_process_starts_again_and_calls_pass(shell: Shell) -> None:
+    with small_disk(shell.home, "192m"), running(shell) as daemon:
+        base = daemon.where("proxy")
+        daemon.call(1)
+        until(lambda: daemon.today()["totals"]["calls"] == 1, "the first call")
+        hog = fill(shell.home)
+        for name in ("proxy", "ledger", "server"):
+            before = written_pid(str(shell.home / "run"), name)
+            os.kill(before, signal.SIGKILL)
+            if name != "ledger":  # which has no room to open its file, and is tried again
+                until(lambda: written_pid(str(shell.home / "run"), name) != before, f"another {name}")  # noqa: B023
+        daemon.call(2, base)
+        status, said = daemon.health(base)
+        assert status == 503 and said["journal"]["state"] != "ok"
+        assert daemon.api("summary")["sums"]["complete"] is False
+        hog.unlink()
+        shell.farebox("stop")
+        found = daemon.today()
+        assert not found["totals"]["complete"] and found["coverage"]["missing"]["lost_exchanges"] == 2
+
+
 def test_damage_found_only_while_starting_ends_the_start_at_once(shell: Shell) -> None:
     shell.farebox("today")
     ledger = shell.home / "ledger.db"

@@ -161,3 +161,37 @@ def test_options_are_seen_however_a_large_body_is_cut() -> None:
                 request.feed(body[start : start + step])
             assert request.pop() == body[:-2] + b',"include_usage":true}}', (cut, step)
             assert request.injected
+
+
+def test_bodies_that_are_held_have_a_total_and_stream_beyond_it() -> None:
+    """Twelve bodies of 16 MiB killed a process that was allowed 256 MiB."""
+    filler = b" " * 300_000
+    body = b'{"model":"gpt-4o","stream":true,"messages":[]' + filler + b"}"
+    limits = Limits(held_total=700_000)
+    with serving(respond, limits=limits) as (upstream, proxy):
+        waiting = []
+        for number in range(4):
+            client = proxy.connect()
+            client.send(client.head("POST", CHAT, JSON, f"Content-Length: {len(body)}") + body[:-1])
+            waiting.append(client)
+            held = min(number + 1, 2) * (len(body) - 1)
+            proxy.settle(lambda held=held: proxy.proxy.held_bodies.bytes == held)
+            # Those that find no room begin to stream.
+            proxy.settle(lambda number=number: upstream.connections == max(0, number - 1))
+        for client in waiting:
+            client.send(body[-1:])
+            assert client.answer().status == 200
+            client.socket.close()
+        proxy.settled(4)
+        assert proxy.proxy.held_bodies.bytes == 0
+    assert sum(request.body == body for request in upstream.requests) == 2
+    assert sum(b"include_usage" in request.body for request in upstream.requests) == 2
+
+
+def test_the_room_of_a_body_is_given_back_when_its_client_leaves() -> None:
+    with serving(respond) as (_, proxy):
+        client = proxy.connect()
+        client.send(client.head("POST", CHAT, JSON, "Content-Length: 100000") + b"x" * 50_000)
+        proxy.settle(lambda: proxy.proxy.held_bodies.bytes == 50_000)
+        client.socket.close()
+        proxy.settle(lambda: proxy.proxy.held_bodies.bytes == 0)

@@ -94,3 +94,22 @@ it("gives the focus back to its button", async () => {
   await userEvent.keyboard("{Escape}");
   expect(document.activeElement).toBe(screen.getByRole("button", { name: /^Filter/ }));
 });
+
+it("lists the dimensions alone when it is opened again", async () => {
+  await open();
+  await userEvent.keyboard("smith");
+  await userEvent.click(await screen.findByRole("option", { name: /Smith, John/ }));
+  await userEvent.keyboard("/");
+  await waitFor(() => expect(options().length).toBe(13));
+  expect(options()[0]).toBe("Provider…");
+});
+
+it("leaves j, k and Enter to the list of calls after a value was picked", async () => {
+  const router = await open();
+  await userEvent.keyboard("smith");
+  await userEvent.click(await screen.findByRole("option", { name: /Smith, John/ }));
+  await screen.findByRole("button", { name: /^Remove filter User/ });
+  await userEvent.keyboard("j{Enter}");
+  await waitFor(() => expect(router.state.location.search).toHaveProperty("call"));
+  expect(options()).toEqual([]);
+});

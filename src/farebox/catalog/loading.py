@@ -1,7 +1,8 @@
 """Read the folders of the catalog into `CatalogData`, once, and keep the result in a cache.
 
 `speaks: openai` takes over another provider's routes and formats, with `same_service` what is free
-there as well; `extends: openai/chat` takes over one format. Both are resolved here, so that nothing downstream knows they exist.
+there as well; `extends: openai/chat` takes over one format. All are resolved here, so that nothing
+downstream knows they exist.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from farebox.cli.running import Running, alive, running
 from farebox.config import Address, Config
 from farebox.errors import LedgerError
 from farebox.home import Home
+from farebox.journal.progress import progress_path
 from farebox.program import command
 
 STOP_SECONDS = 45
@@ -59,6 +60,7 @@ def up(
     ]
     for name in ("proxy", "ledger", "server"):
         (home.run / f"{name}.json").unlink(missing_ok=True)  # of a run that was killed
+    progress_path(home.journal).unlink(missing_ok=True)
     sys.stdout.flush()
     if not detach:
         os.execv(sys.executable, arguments)

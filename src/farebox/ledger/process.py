@@ -30,7 +30,7 @@ from farebox.errors import (
     LedgerUnwritableError,
     StateDirectoryUnusableError,
 )
-from farebox.home import Home, replace_private
+from farebox.home import Home, announce
 from farebox.journal.folders import stored_ends
 from farebox.journal.progress import ProgressNote
 from farebox.journal.wake import Sleeper, Waker
@@ -180,7 +180,7 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
         applier = Applier(connection, watch.current())
         follower = Follower(home, applier)
         about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}
-        replace_private(run_file, msgspec.json.encode(about))
+        announce(run_file, msgspec.json.encode(about))
         settle_memory()
         _Following(home, follower, applier, stop, watch, sleeper, note).run()
         follower.close()

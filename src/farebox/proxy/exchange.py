@@ -125,7 +125,9 @@ class Exchange(Between):
                 self.forward_whole(body)
                 return
         waits = prepared.request.expects_continue and (length is None or len(body) < length)
-        self.outgoing = outgoing = Outgoing(prepared, length, self.listen(), proxy.limits, waits=waits)
+        self.outgoing = outgoing = Outgoing(
+            prepared, length, self.listen(), proxy.limits, waits=waits, holding=proxy.held_bodies
+        )
         if outgoing.complete:
             self.request_complete = True
             self.facts = outgoing.facts
@@ -246,6 +248,8 @@ class Exchange(Between):
             if pieces:
                 self.proxy.loop.call_soon(self.send_large)
             else:
+                if self.outgoing is not None:
+                    self.outgoing.let_go()
                 super().upstream_drained()
 
     def upstream_drained(self) -> None:
@@ -356,8 +360,7 @@ class Exchange(Between):
             self.leave_client(data)
 
     def record(self, outcome: Outcome, error_class: str | None) -> int:
-        self.ended = True
-        self.proxy.in_flight -= 1
+        self.leave_flight()
         return recording.write_done(self, outcome, error_class)
 
     def leave_client(self, data: bytes) -> None:
@@ -478,8 +481,13 @@ class Exchange(Between):
 
     def end_unseen(self) -> None:
         """End without a record: no upstream was contacted, nobody was answered."""
+        self.leave_flight()
+
+    def leave_flight(self) -> None:
         self.ended = True
         self.proxy.in_flight -= 1
+        if self.outgoing is not None:
+            self.outgoing.let_go()
 
     # Once a second: limits in time, PARTIAL records.
 

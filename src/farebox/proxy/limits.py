@@ -53,6 +53,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """A request body up to this size is sent in one piece with its headers."""
     injected_body: int = 16 * 1024 * 1024
     """Larger JSON requests are streamed and do not get `include_usage`."""
+    held_total: int = 48 * 1024 * 1024
+    """Of all request bodies that are held at a time; beyond it they stream, without `include_usage`."""
     replay_body: int = 1024 * 1024
     """Kept until the answer starts, for a safe second try on a fresh connection."""
     pipelined: int = 64 * 1024

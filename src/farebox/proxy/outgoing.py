@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, FramingError, chunk
 from farebox.proxy.deaf import DeafMeter, ExchangeMeter
+from farebox.proxy.held_bodies import HeldBodies
 from farebox.wire import include_usage
 from farebox.wire.include_usage import OPTIONS
 from farebox.wire.request import RequestFacts
@@ -27,6 +28,8 @@ class Outgoing:
 
     __slots__ = (
         "_chunks",
+        "_holding",
+        "_holds",
         "_injectable",
         "_left",
         "_limits",
@@ -53,9 +56,11 @@ class Outgoing:
         limits: Limits,
         *,
         waits: bool = False,
+        holding: HeldBodies | None = None,
     ) -> None:
         """`length`: the body's, None where it is chunked or there is none; `waits`: the client sends its
-        body when the upstream has said that it may, so the head has to go first."""
+        body when the upstream has said that it may, so the head has to go first; `holding`: the room that
+        it shares with others."""
         self.meter = meter
         self._prepared = prepared
         self._limits = limits
@@ -66,6 +71,9 @@ class Outgoing:
         self._chunks: ChunkedBody | None = None
         self.pending_bytes = 0
         self.body_bytes = 0
+        self._holding = HeldBodies(limits.held_total) if holding is None else holding
+        self._holds = 0
+        """Its share of that, in bytes."""
         self.injected = False
         self.facts = RequestFacts()
         self.flags: tuple[str, ...] = ()
@@ -126,9 +134,12 @@ class Outgoing:
             self._look_for_options(data)
         self._pending.append(data)
         self.pending_bytes += len(data)
+        room = not self.held or self._holding.take(len(data))
+        if self.held and room:
+            self._holds += len(data)
         if ended:
             self._end()
-        elif self.held and self.pending_bytes > self._limits.injected_body:
+        elif not room or (self.held and self.pending_bytes > self._limits.injected_body):
             self._stop_holding()
         return rest
 
@@ -164,6 +175,11 @@ class Outgoing:
         self.injected = changed != body
         self._pending = [changed]
         self.pending_bytes = len(changed)
+
+    def let_go(self) -> None:
+        """Give the room back: the body has gone upstream, or nobody needs it any more."""
+        self._holding.give_back(self._holds)
+        self._holds = 0
 
     def _stop_holding(self) -> None:
         """Too large to be changed: from here on it streams like any other."""
@@ -202,6 +218,8 @@ class Outgoing:
 
     def pop(self) -> bytes:
         """Return what waits for the upstream and forget it."""
+        if self._holds:
+            self.let_go()
         pending = self._pending
         data = pending[0] if len(pending) == 1 else b"".join(pending)
         pending.clear()

@@ -23,8 +23,8 @@ from farebox import catalog
 from farebox.certificates.authority import INSTALLED
 from farebox.clock import iso, now_ns
 from farebox.config import Address, Config
-from farebox.errors import FareboxError, JournalError, PortInUseError
-from farebox.home import Home, replace_private
+from farebox.errors import FareboxError, JournalError, PortInUseError, StateDirectoryUnusableError
+from farebox.home import Home, announce
 from farebox.journal.health import JournalHealth
 from farebox.journal.progress import ledger_trouble
 from farebox.journal.records import MARK, Mark, encode
@@ -40,6 +40,7 @@ from farebox.proxy.estimates import Estimates
 from farebox.proxy.service import Journal, NoJournal, Proxy
 
 EX_UNAVAILABLE = 69
+EX_CANTCREAT = 73
 EX_CONFIG = 78
 
 PASSWORD_VARIABLE = "FAREBOX_PROXY_PASSWORD"  # noqa: S105  # its name, not one
@@ -82,11 +83,17 @@ def run(
         secret = home.secret()
         known = catalog.load(config.providers)
     except PortInUseError as error:
-        print(f"farebox proxy: {error}", file=sys.stderr)
+        _tell(f"farebox proxy: {error}")
         return EX_UNAVAILABLE
+    except StateDirectoryUnusableError as error:
+        _tell(f"farebox proxy: {error}")
+        return EX_CANTCREAT
     except FareboxError as error:
-        print(f"farebox proxy: {error}", file=sys.stderr)
+        _tell(f"farebox proxy: {error}")
         return EX_CONFIG
+    except OSError as error:
+        _tell(f"farebox proxy: {home.unusable(error)}")
+        return EX_CANTCREAT
     clients_max = _prepare_process()
     journal: Journal
     try:
@@ -97,7 +104,7 @@ def run(
             sync_after_bytes=SYNC_AFTER_BYTES if waits else SYNC_AFTER_RELAXED_BYTES,
         )
     except JournalError as error:
-        print(f"farebox proxy: nothing is recorded: {error}", file=sys.stderr)
+        _tell(f"farebox proxy: nothing is recorded: {error}")
         journal = NoJournal(str(error))
     started_ns = now_ns()
     proxy = Proxy(
@@ -127,15 +134,21 @@ def run(
     return 0
 
 
+def _tell(message: str) -> None:
+    """Say it on standard error; where that is a file on a full disk, go on without."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{message}\n".encode())
+
+
 def _tell_losses(home: Home, journal: Journal, started_ns: int) -> None:
     """Say what this process took in and could not keep, once it is certain."""
     health = journal.health
     if isinstance(journal, NoJournal) and health.lost_records:
         _note_losses(home, health, started_ns)
-    if health.state == "lost":
+    if health.state == "lost" and health.lost_records:
         calls = "1 call" if health.lost_exchanges == 1 else f"{health.lost_exchanges:,} calls"
         why = f": {health.reason}" if health.reason else ""
-        print(f"farebox proxy: {calls} could not be kept{why}", file=sys.stderr)
+        _tell(f"farebox proxy: {calls} could not be kept{why}")
 
 
 def _note_losses(home: Home, health: JournalHealth, started_ns: int) -> None:
@@ -243,7 +256,7 @@ def _announce(home: Home, address: Address, proxy: Proxy, config_file: str | Non
         config=config_file,
         recording=proxy.recording,
     )
-    replace_private(home.run / "proxy.json", msgspec.json.encode(announcement))
+    announce(home.run / "proxy.json", msgspec.json.encode(announcement))
 
 
 def _withdraw(home: Home) -> None:

@@ -28,6 +28,7 @@ from farebox.proxy.deaf import MakeMeter
 from farebox.proxy.direct_connections import DirectConnections, ProviderAddresses
 from farebox.proxy.estimates import Estimates
 from farebox.proxy.forward import Forward
+from farebox.proxy.held_bodies import HeldBodies
 from farebox.proxy.interception import Interception
 from farebox.proxy.limits import Limits
 from farebox.proxy.processes import Processes
@@ -130,6 +131,7 @@ class Proxy:
         self.waits_for_disk = config.durability == "power"
         self.clients: set[Served] = set()
         self.in_flight = 0
+        self.held_bodies = HeldBodies(self.limits.held_total)
         self.refused = 0
         """Requests refused before they were routed to a provider."""
         self.draining = False

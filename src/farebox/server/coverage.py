@@ -59,7 +59,8 @@ def coverage(
     if until_ns is not None and proxy.since is not None and iso(until_ns) <= proxy.since:
         proxy = Recording(state="off")  # the proxy of now has nothing to do with that period
     lacking = missing(home, since_ns, until_ns)
-    unreadable = ledger.health().unreadable_writers
+    health = ledger.health()
+    unreadable = health.unreadable_writers
     pending = ledger.backlog()
     if until_ns is not None and pending.oldest_at is not None and iso(until_ns) <= pending.oldest_at:
         pending = Backlog(lost_records=pending.lost_records, lost_exchanges=pending.lost_exchanges)
@@ -69,7 +70,8 @@ def coverage(
         missing=lacking,
         unreadable_journals=unreadable,
         pending=pending,
-        ledger_trouble=ledger_trouble(home.journal) or ledger.trouble,
+        # What a process that was killed said last is no trouble: the next command does its work.
+        ledger_trouble=(ledger_trouble(home.journal) if health.running else None) or ledger.trouble,
         recording=proxy,
     )
 

@@ -19,7 +19,7 @@ import uvicorn
 from farebox.clock import iso, now_ns
 from farebox.config import Address, Config, is_loopback
 from farebox.errors import PortInUseError
-from farebox.home import Home, replace_private
+from farebox.home import Home, announce
 from farebox.program import command
 from farebox.server.app import Server, build
 from farebox.server.connection import Connection
@@ -149,7 +149,7 @@ class _Runner(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
-            replace_private(self._file, msgspec.json.encode(self._announced))
+            announce(self._file, msgspec.json.encode(self._announced))
 
     async def main_loop(self) -> None:
         """Wait for a signal. uvicorn's own loop wakes ten times a second to look for one."""

@@ -81,8 +81,7 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
     const next = calls[Math.max(0, Math.min(calls.length - 1, at + step))];
     if (next === undefined) return;
     setCursor(next.seq);
-    if (document.activeElement === document.body || body.current?.contains(document.activeElement))
-      focusRow(next.event_id);
+    if (document.activeElement?.closest("aside") == null) focusRow(next.event_id);
     if (opened !== undefined) open(next.event_id);
     rows.scrollToIndex(calls.indexOf(next), { align: "auto" });
   };

@@ -38,9 +38,10 @@ export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps)
   const listId = useId();
   const text = typed.trim();
   const asked = valuesQuery(search, text, dimension);
+  const asks = dimension !== null || text !== "";
   const values = useQuery({
     ...asked,
-    enabled: open && (dimension !== null || text !== ""),
+    enabled: open && asks,
     placeholderData: keepPreviousData,
   });
 
@@ -70,7 +71,7 @@ export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps)
     close();
   };
   const optionsOf = (found: Values | undefined): Option[] => {
-    const seen = valueOptions(found, text, dimension, choose);
+    const seen = asks ? valueOptions(found, text, dimension, choose) : [];
     if (dimension !== null) return seen;
     const [named, others] = dimensionOptions(text, go);
     return [...named, ...seen, ...others];

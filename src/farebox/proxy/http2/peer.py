@@ -117,6 +117,8 @@ class Peer(asyncio.Protocol):
         self.stalled_since = 0.0
         self.going_away = False
         """No new streams."""
+        self.lingers = False
+        """It is over; what still comes is not looked at."""
         self._counted_since = proxy.tick
         self._frames = 0
         self._contents = 0
@@ -135,6 +137,8 @@ class Peer(asyncio.Protocol):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
+        if self.lingers:
+            return
         if self._unread:
             self._unread += data
         elif len(data) > SLICE:
@@ -151,6 +155,8 @@ class Peer(asyncio.Protocol):
             self._unread = b""
             return
         self._read(data)
+        if self.lingers:
+            self._unread = b""
         if self._unread:
             self.proxy.loop.call_soon(self._read_slice)
         elif self.transport is not None and not self.transport.is_closing():
@@ -159,7 +165,7 @@ class Peer(asyncio.Protocol):
     def read_rest(self) -> None:
         """Work through all that has come: nothing more will."""
         data, self._unread = self._unread, b""
-        if data:
+        if data and not self.lingers:
             self._read(data)
 
     def eof_received(self) -> bool:
@@ -192,7 +198,7 @@ class Peer(asyncio.Protocol):
     def flush(self) -> None:
         """Send what h2 has to say."""
         data = self.h2.data_to_send()
-        if data and self.transport is not None and not self.transport.is_closing():
+        if data and not self.lingers and self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
     def pause_writing(self) -> None:

@@ -157,7 +157,7 @@ class ServerConnection(Peer):
         self.close_if_done()
 
     def close_if_done(self) -> None:
-        if self.going_away and not self.streams and self.transport is not None:
+        if self.going_away and not self.streams and not self.lingers and self.transport is not None:
             self.flush()
             self.transport.close()
 
@@ -168,14 +168,27 @@ class ServerConnection(Peer):
     # Limits.
 
     def broken(self, error: Exception) -> None:
+        """Say why, and read on without looking for a moment: closing at once would lose what was said."""
         self.proxy.refused += 1
         self.going_away = True
-        if self.transport is not None:
+        if self.transport is None or self.transport.is_closing():
+            return
+        self.since = self.proxy.tick
+        self.lingers = True
+        for stream in list(self.streams.values()):
+            stream.client_reset(ErrorCodes.CANCEL)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
             self.transport.close()
 
     def sweep(self, now: float) -> None:
         """Once a second: limits in time, PARTIAL records, a graceful end."""
         limits = self.proxy.limits
+        if self.lingers:
+            if now - self.since > limits.linger_s:
+                self.transport.abort()
+            return
         if self.stalled_since and now - self.stalled_since > limits.write_stall_s:
             self.transport.abort()
             return
