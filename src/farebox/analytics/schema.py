@@ -1,0 +1,136 @@
+"""The replica's tables, made from the declared dimensions."""
+
+from __future__ import annotations
+
+from farebox.analytics.dimensions import DIMENSIONS, TAG, Dimension
+from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Attribution, Batch
+
+STORAGE_VERSION = "v1.2.0"
+"""Written by DuckDB 2.0 it is read by 1.3; the versions after it are not (tried)."""
+
+FORMAT = 1
+"""Of these tables: a replica of another one is made again."""
+
+_SQL_TYPE = {"text": "VARCHAR", "number": "SMALLINT", "flag": "BOOLEAN"}
+_ROW_TYPE = {"event_id": "BLOB", "sign": "TINYINT", "revision": "INTEGER", "parent_step": "VARCHAR"}
+_NOT_COPIED = ("source", "call_class", "attribution", "step")
+"""Columns of a row that are a number of something else, or a dimension."""
+
+ROW = [name for name in ROW_COLUMNS if name not in _NOT_COPIED]
+_OF_CLASS = [each for each in DIMENSIONS.values() if each.origin == "class"]
+_OF_ATTRIBUTION = [each for each in DIMENSIONS.values() if each.origin == "attribution"]
+
+COLUMNS: dict[str, str] = {
+    **{name: _ROW_TYPE.get(name, "BIGINT") for name in ROW},
+    "reversed_by": "BIGINT",
+    **{each.name: _SQL_TYPE[each.kind] for each in DIMENSIONS.values()},
+    "billable": "BOOLEAN",
+    "verified": "BOOLEAN",
+    "tags": "MAP(VARCHAR, VARCHAR)",
+}
+"""Column to type of `calls`: a row of the record with everything it refers to in it."""
+
+_DECLARED = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
+CREATE = f"""
+CREATE TABLE calls ({_DECLARED});
+CREATE TABLE model_pair (model VARCHAR, request_model VARCHAR);
+CREATE TABLE cursor (format INTEGER, seq BIGINT, event_id BLOB, first_event_id BLOB);
+INSERT INTO cursor VALUES ({FORMAT:d}, 0, NULL, NULL);
+"""  # noqa: S608 - identifiers are declared ones
+
+
+def _part(alias: str, names: list[str], types: list[str], first: int) -> str:
+    """Return a list of parameters, one for each column, as a table."""
+    lists = [
+        f'unnest(${number:d}::{kind}[]) AS "{name}"'
+        for number, (name, kind) in enumerate(zip(names, types, strict=True), first)
+    ]
+    return f"(SELECT {', '.join(lists)}) AS {alias}"
+
+
+def _insert() -> str:
+    row_types = [_ROW_TYPE.get(name, "BIGINT") for name in ROW_COLUMNS]
+    row_types[ROW_COLUMNS.index("step")] = "VARCHAR"
+    class_names = ["id", *(each.name for each in _OF_CLASS), "billable"]
+    class_types = ["BIGINT", *(_SQL_TYPE[each.kind] for each in _OF_CLASS), "BOOLEAN"]
+    owner_names = ["id", *(each.name for each in _OF_ATTRIBUTION), "verified", "names", "values"]
+    owner_types = [
+        "BIGINT", *("VARCHAR" for _ in _OF_ATTRIBUTION), "BOOLEAN", "VARCHAR[]", "VARCHAR[]"
+    ]  # fmt: skip
+    number = 1
+    parts: list[str] = []
+    for alias, names, types in (
+        ("r", list(ROW_COLUMNS), row_types),
+        ("s", ["id", "name"], ["BIGINT", "VARCHAR"]),
+        ("c", class_names, class_types),
+        ("a", owner_names, owner_types),
+    ):
+        parts.append(_part(alias, names, types, number))
+        number += len(names)
+    alias_of = {"row": "r", "class": "c", "attribution": "a"}
+    select = [
+        *(f'r."{name}"' for name in ROW),
+        "NULL",
+        *(
+            "s.name" if each.origin == "source" else f'{alias_of[each.origin]}."{each.name}"'
+            for each in DIMENSIONS.values()
+        ),
+        "c.billable",
+        "a.verified",
+        'map(a."names", a."values")',
+    ]
+    rows, sources, classes, attributions = parts
+    return (
+        f"INSERT INTO calls SELECT {', '.join(select)} FROM {rows} "  # noqa: S608
+        f"JOIN {sources} ON s.id = r.source JOIN {classes} ON c.id = r.call_class "
+        f"JOIN {attributions} ON a.id = r.attribution"
+    )
+
+
+INSERT = _insert()
+"""Appends a batch: its parameters are the lists of `columns_of`. Joining inside the engine, what calls
+have in common crosses into it once a batch."""
+
+REVERSE = (
+    "UPDATE calls SET reversed_by = r.seq FROM "
+    "(SELECT unnest($1::BIGINT[]) AS reverses, unnest($2::BIGINT[]) AS seq) AS r "
+    "WHERE calls.seq = r.reverses"
+)
+
+
+def columns_of(batch: Batch) -> list[list[object]]:
+    """Return a batch as the parameters of `INSERT`, a list for each column."""
+    picked = [_class_index(each) for each in _OF_CLASS] + [CLASS_COLUMNS.index("billable")]
+    classes = [(number, *(values[index] for index in picked)) for number, values in batch.classes.items()]
+    owners = [_owner(number, owner) for number, owner in batch.attributions.items()]
+    return [
+        *_columns(batch.rows),
+        list(batch.sources),
+        list(batch.sources.values()),
+        *_columns(classes),
+        *_columns(owners),
+    ]
+
+
+def _owner(number: int, owner: Attribution) -> tuple[object, ...]:
+    fields = owner.fields
+    tags = {
+        name.removeprefix(TAG).lower(): value
+        for name, value in fields.items()
+        if name.startswith(TAG) or name not in DIMENSIONS
+    }
+    return (
+        number,
+        *(fields.get(each.name) for each in _OF_ATTRIBUTION),
+        owner.verified,
+        list(tags),
+        list(tags.values()),
+    )
+
+
+def _class_index(each: Dimension) -> int:
+    return CLASS_COLUMNS.index(each.field or each.name)
+
+
+def _columns(rows: object) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]  # type: ignore[call-overload]
