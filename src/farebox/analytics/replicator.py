@@ -68,7 +68,7 @@ class Replicator:
         reversals = [(row[_REVERSES], row[_SEQ]) for row in rows if row[_REVERSES] is not None]
         pairs = {(each[_MODEL], each[_REQUEST_MODEL]) for each in batch.classes.values()} - self._pairs
         with self._replica.transaction() as execute:
-            execute(schema.INSERT, schema.columns_of(batch))
+            execute(*schema.insertion(batch))
             if reversals:
                 execute(schema.REVERSE, [list(column) for column in zip(*reversals, strict=True)])
             if pairs:

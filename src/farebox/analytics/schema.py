@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from farebox.analytics.dimensions import DIMENSIONS, TAG, Dimension
 from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Attribution, Batch
 
@@ -39,34 +41,50 @@ INSERT INTO cursor VALUES ({FORMAT:d}, 0, NULL, NULL);
 """  # noqa: S608 - identifiers are declared ones
 
 
-def _part(alias: str, names: list[str], types: list[str], first: int) -> str:
-    """Return a list of parameters, one for each column, as a table."""
-    lists = [
-        f'unnest(${number:d}::{kind}[]) AS "{name}"'
-        for number, (name, kind) in enumerate(zip(names, types, strict=True), first)
+ROW_TYPES = {**dict.fromkeys(ROW_COLUMNS, "BIGINT"), **_ROW_TYPE, "step": "VARCHAR"}
+_PARTS: dict[str, dict[str, str]] = {
+    "r": {name: ROW_TYPES[name] for name in ROW_COLUMNS},
+    "s": {"id": "BIGINT", "name": "VARCHAR"},
+    "c": {"id": "BIGINT", **{each.name: _SQL_TYPE[each.kind] for each in _OF_CLASS}, "billable": "BOOLEAN"},
+    "a": {
+        "id": "BIGINT",
+        **{each.name: "VARCHAR" for each in _OF_ATTRIBUTION},
+        "verified": "BOOLEAN",
+        "names": "VARCHAR[]",
+        "values": "VARCHAR[]",
+    },
+}
+"""What a batch consists of, by alias: rows, sources, classes, attributions."""
+
+
+def insertion(batch: Batch) -> tuple[str, list[object]]:
+    """Return the statement that appends a batch, and its parameters: a list for each column.
+
+    Joining inside the engine, what calls have in common crosses into it once a batch; a column of one
+    value crosses as one.
+    """
+    columns = columns_of(batch)
+    constant = tuple(column.count(column[0]) == len(column) for column in columns[: len(ROW_COLUMNS)])
+    values: list[object] = [
+        column[0] if index < len(constant) and constant[index] else column
+        for index, column in enumerate(columns)
     ]
-    return f"(SELECT {', '.join(lists)}) AS {alias}"
+    return _insert(constant), values
 
 
-def _insert() -> str:
-    row_types = [_ROW_TYPE.get(name, "BIGINT") for name in ROW_COLUMNS]
-    row_types[ROW_COLUMNS.index("step")] = "VARCHAR"
-    class_names = ["id", *(each.name for each in _OF_CLASS), "billable"]
-    class_types = ["BIGINT", *(_SQL_TYPE[each.kind] for each in _OF_CLASS), "BOOLEAN"]
-    owner_names = ["id", *(each.name for each in _OF_ATTRIBUTION), "verified", "names", "values"]
-    owner_types = [
-        "BIGINT", *("VARCHAR" for _ in _OF_ATTRIBUTION), "BOOLEAN", "VARCHAR[]", "VARCHAR[]"
-    ]  # fmt: skip
-    number = 1
+@functools.cache
+def _insert(constant: tuple[bool, ...]) -> str:
+    number = 0
     parts: list[str] = []
-    for alias, names, types in (
-        ("r", list(ROW_COLUMNS), row_types),
-        ("s", ["id", "name"], ["BIGINT", "VARCHAR"]),
-        ("c", class_names, class_types),
-        ("a", owner_names, owner_types),
-    ):
-        parts.append(_part(alias, names, types, number))
-        number += len(names)
+    for alias, columns in _PARTS.items():
+        terms: list[str] = []
+        for name, kind in columns.items():
+            number += 1
+            one = number <= len(constant) and constant[number - 1]
+            terms.append(
+                f'${number:d}::{kind} AS "{name}"' if one else f'unnest(${number:d}::{kind}[]) AS "{name}"'
+            )
+        parts.append(f"(SELECT {', '.join(terms)}) AS {alias}")
     alias_of = {"row": "r", "class": "c", "attribution": "a"}
     select = [
         *(f'r."{name}"' for name in ROW),
@@ -87,10 +105,6 @@ def _insert() -> str:
     )
 
 
-INSERT = _insert()
-"""Appends a batch: its parameters are the lists of `columns_of`. Joining inside the engine, what calls
-have in common crosses into it once a batch."""
-
 REVERSE = (
     "UPDATE calls SET reversed_by = r.seq FROM "
     "(SELECT unnest($1::BIGINT[]) AS reverses, unnest($2::BIGINT[]) AS seq) AS r "
@@ -99,7 +113,7 @@ REVERSE = (
 
 
 def columns_of(batch: Batch) -> list[list[object]]:
-    """Return a batch as the parameters of `INSERT`, a list for each column."""
+    """Return a batch as lists, one for each column of its parts."""
     picked = [_class_index(each) for each in _OF_CLASS] + [CLASS_COLUMNS.index("billable")]
     classes = [(number, *(values[index] for index in picked)) for number, values in batch.classes.items()]
     owners = [_owner(number, owner) for number, owner in batch.attributions.items()]
