@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterable, Sequence
-from importlib import resources
-from typing import Any, cast
+from typing import Any
 
-import apsw
 import msgspec
 
 from farebox.analytics.dimensions import DIMENSIONS, MEASURES, SUMS, UNPRICED
+from farebox.analytics.query import Measures
 from farebox.home import Home
-from farebox.ledger.database import Connection
-from farebox.ledger.rows import Measures
+from farebox.ledger.database import Connection, open_writer
 
 SECOND = 10**9
 MINUTE = 60 * SECOND
@@ -46,15 +44,8 @@ class Record:
     def __init__(self, home: Home) -> None:
         home.prepare()
         self.home = home
-        raw = apsw.Connection(str(home.ledger))
-        home.ledger.chmod(0o600)
-        self.connection = cast("Connection", raw)
-        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection: Connection = open_writer(home)
         self.connection.execute("PRAGMA synchronous = OFF")
-        if not self.connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'call'").fetchone():
-            schema = resources.files("farebox.ledger") / "schema.sql"
-            self.connection.execute(schema.read_text(encoding="utf-8"))
-            self.connection.execute("PRAGMA user_version = 1")
         self.seq = 0
         self.now: dict[int, Call] = {}
         """Each call as it counts now, by the number of its first row."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from farebox.analytics.dialects import Dialect
 from farebox.analytics.dimensions import MEASURES, TAG, Dimension, Measure, check_measures, dimension
-from farebox.analytics.query import Question
+from farebox.analytics.query import AskCalls, Question
 from farebox.analytics.zones import Offsets
 from farebox.errors import UsageError
 
@@ -94,6 +94,18 @@ class Builder:
         """Return the statement that has a row where some call has this value."""
         where = self._wanted(dimension(name), [value])
         return Statement(f"SELECT 1 FROM calls WHERE {where} LIMIT 1", self._parameters)  # noqa: S608
+
+    def calls(self, asked: AskCalls, models: Sequence[str] = ()) -> Statement:
+        """Return the statement that lists the numbers of calls as they are now, by their first rows."""
+        terms = [_newest(asked.question.as_of_seq), self._conditions(asked.question, models)]
+        if asked.before_seq is not None:
+            terms.append(f"call_seq < {asked.before_seq:d}")
+        if asked.after_seq is not None:
+            terms.append(f"call_seq > {asked.after_seq:d}")
+        where = " AND ".join(term for term in terms if term)
+        order = "DESC" if asked.after_seq is None else "ASC"
+        sql = f"SELECT call_seq FROM calls WHERE {where} ORDER BY 1 {order} LIMIT {asked.limit:d}"  # noqa: S608
+        return Statement(sql, self._parameters)
 
     def _bind(self, value: Any) -> str:
         self._parameters.append(value)

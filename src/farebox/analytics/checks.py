@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from farebox.analytics.query import RANGE_ROWS, AskRangeSums, RangeSums
+from farebox.analytics.query import RANGE_ROWS, AskRangeSums, RangeSums, Reply
 from farebox.home import Home
-from farebox.ledger.database import open_reader
+from farebox.ledger.database import Connection, open_reader
 
 if TYPE_CHECKING:
     from farebox.analytics.questions import Questions
@@ -41,49 +41,43 @@ class Comparison(msgspec.Struct, kw_only=True):
 
 def compare(home: Home, questions: Questions) -> Comparison:
     """Compare every range, and make the replica again where one is different."""
-    different, rows = _different(home, questions.reply(AskRangeSums(columns=list(SUMMED))).ranges)
+    different, rows = _different(home, questions.reply(AskRangeSums(columns=list(SUMMED))))
     repaired = False
     if different:
-        still, rows = _different(
-            home, questions.reply(AskRangeSums(columns=list(SUMMED), rebuild=True)).ranges
-        )
+        again = questions.reply(AskRangeSums(columns=list(SUMMED), rebuild=True))
+        still, rows = _different(home, again)
         repaired = not still
     return Comparison(rows=rows, different=different, repaired=repaired)
 
 
-def _different(home: Home, ranges: list[RangeSums]) -> tuple[list[int], int]:
-    stored = {each.part: each for each in ranges}
-    rows = sum(each.rows for each in ranges)
-    # The record may have grown since: the newest range is compared up to as many rows as the replica has.
-    newest = max(stored, default=-1)
-    found: list[int] = []
-    for part in range(newest + 1):
-        limit = stored[part].rows if part == newest and part in stored else None
-        if _of_record(home, part, limit) != stored.get(part):
-            found.append(max(part * RANGE_ROWS, 1))
-    if not found and newest < 0 and _of_record(home, 0, None) is not None:
-        found.append(1)
-    return found, rows
-
-
-def _of_record(home: Home, part: int, limit: int | None) -> RangeSums | None:
-    """Return the same sums of the record's rows, whole numbers of any size."""
+def _different(home: Home, reply: Reply) -> tuple[list[int], int]:
+    """Return where ranges begin that differ, and the number of rows; the record may have grown since."""
+    stored = {each.part: each for each in reply.ranges}
     connection = open_reader(home)
     if connection is None:
-        return None
+        return [], 0
+    try:
+        found = [
+            max(part * RANGE_ROWS, 1)
+            for part in range(max([reply.seq // RANGE_ROWS, *stored]) + 1)
+            if _of_record(connection, part, reply.seq) != stored.get(part)
+        ]
+    finally:
+        connection.close()
+    return found, sum(each.rows for each in reply.ranges)
+
+
+def _of_record(connection: Connection, part: int, last_seq: int) -> RangeSums | None:
+    """Return the same sums of the record's rows, whole numbers of any size."""
     # SQLite adds up in 64 bits and refuses to overflow: high and low halves are added apart.
     halves = ", ".join(
         f"coalesce(sum({name} >> 32), 0), coalesce(sum({name} & 4294967295), 0)" for name in SUMMED
     )
-    inner = f"SELECT {', '.join(SUMMED)} FROM call WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"  # noqa: S608
     first = part * RANGE_ROWS
-    try:
-        row = connection.execute(
-            f"SELECT count(*), {halves} FROM ({inner})",  # noqa: S608 - names from constants
-            (first, first + RANGE_ROWS - 1, -1 if limit is None else limit),
-        ).fetchone()
-    finally:
-        connection.close()
+    row = connection.execute(
+        f"SELECT count(*), {halves} FROM call WHERE seq BETWEEN ? AND ?",  # noqa: S608 - constants
+        (first, min(first + RANGE_ROWS - 1, last_seq)),
+    ).fetchone()
     if not row[0]:
         return None
     sums = [(high << 32) + low for high, low in zip(row[1::2], row[2::2], strict=True)]

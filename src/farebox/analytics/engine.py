@@ -14,7 +14,7 @@ from farebox.analytics.builder import Builder, family, key_text, start_of
 from farebox.analytics.dialects import Dialect
 from farebox.analytics.dialects.duckdb import DuckDB
 from farebox.analytics.dimensions import dimension
-from farebox.analytics.query import RANGE_ROWS, Answer, Question, RangeSums, Row, UnknownValue
+from farebox.analytics.query import RANGE_ROWS, Answer, AskCalls, Question, RangeSums, Row, UnknownValue
 from farebox.analytics.replica import DamagedReplicaError, Lock, Replica
 from farebox.analytics.replicator import Progress, Replicator
 from farebox.analytics.zones import Offsets
@@ -199,6 +199,16 @@ class Engine:
             responded,
         )
         return sorted(row[0] for row in self._replica.rows(*statement) if row[0] and row[0] not in names)
+
+    def calls(self, asked: AskCalls) -> list[int]:
+        """Return the numbers of calls, by their first rows."""
+
+        def listed() -> list[int]:
+            question = asked.question
+            responded = self._responded(question) if question.families else []
+            return [row[0] for row in self._replica.rows(*Builder(self._dialect).calls(asked, responded))]
+
+        return self._repaired(listed)
 
     def unknown(self, where: dict[str, list[str]], *, families: bool) -> list[UnknownValue]:
         """Return the values of these filters that no call ever had, with the nearest ones."""

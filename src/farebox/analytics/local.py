@@ -7,7 +7,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from farebox.analytics.dimensions import SUMS, check_measures, dimension
-from farebox.analytics.query import Answer, Ask, AskRangeSums, AskUnknown, Question, Reply, Request, Row
+from farebox.analytics.query import (
+    Answer,
+    Ask,
+    AskCalls,
+    AskRangeSums,
+    AskUnknown,
+    Question,
+    Reply,
+    Request,
+    Row,
+)
 from farebox.errors import LedgerError
 from farebox.home import Home
 
@@ -64,6 +74,8 @@ class LocalAsker:
         match request:
             case Ask(questions=questions):
                 return Reply(answers=[engine.answer(each) for each in questions], seq=seq)
+            case AskCalls():
+                return Reply(seqs=engine.calls(request), seq=seq)
             case AskUnknown(where=where, families=families):
                 return Reply(unknown=engine.unknown(where, families=families), seq=seq)
             case AskRangeSums(columns=columns, rebuild=rebuild):

@@ -7,7 +7,6 @@ from typing import Literal
 import msgspec
 
 from farebox.analytics.dimensions import SUMS
-from farebox.ledger.rows import Measures
 
 RANGE_ROWS = 1 << 20
 """How many rows `farebox verify` compares at a time."""
@@ -62,6 +61,24 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """How many rows there would be without a limit."""
     models: list[str] = []
     """With `families`: which models are in it besides those that were named."""
+
+
+class Measures(msgspec.Struct, kw_only=True):
+    """Sums over some calls. Cost is a lower bound while `unpriced_calls` is not zero."""
+
+    calls: int = 0
+    errors: int = 0
+    """Calls whose status is 400 or more, or which never got one."""
+    unpriced_calls: int = 0
+    """Calls in state `unpriced` or `unknown`: spend that is not in `cost_pico`."""
+    estimated_calls: int = 0
+    cost_pico: int = 0
+    charge_pico: int = 0
+    input_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_output_tokens: int = 0
 
 
 class UnknownValue(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +136,17 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
     questions: list[Question]
 
 
+class AskCalls(msgspec.Struct, frozen=True, kw_only=True, tag="calls"):
+    """Which calls are these? The reply has the numbers of their first rows."""
+
+    question: Question
+    """Its period, filters and `as_of_seq` count."""
+    limit: int
+    before_seq: int | None = None
+    after_seq: int | None = None
+    """With it oldest first, else newest first."""
+
+
 class AskUnknown(msgspec.Struct, frozen=True, kw_only=True, tag="unknown"):
     """Which values of these filters did no call ever have?"""
 
@@ -135,7 +163,7 @@ class AskRangeSums(msgspec.Struct, frozen=True, kw_only=True, tag="range_sums"):
     """Make the replica again before."""
 
 
-Request = Ask | AskUnknown | AskRangeSums
+Request = Ask | AskCalls | AskUnknown | AskRangeSums
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +177,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The response to a request, in the field that belongs to it."""
 
     answers: list[Answer] = []
+    seqs: list[int] = []
     unknown: list[UnknownValue] = []
     ranges: list[RangeSums] = []
     seq: int = 0

@@ -6,7 +6,7 @@ runs already. All of them take a `Request` and give a `Reply`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,11 +15,13 @@ from farebox.analytics.dimensions import MEASURES, SUMS
 from farebox.analytics.query import (
     Answer,
     Ask,
+    AskCalls,
     AskUnknown,
     Breakdown,
     Bucket,
     Failure,
     Group,
+    Measures,
     Point,
     Question,
     Reply,
@@ -35,12 +37,13 @@ from farebox.errors import (
     ReplicaBusyError,
     UsageError,
 )
-from farebox.ledger.rows import Measures
 
 _ERRORS: dict[str, type[FareboxError]] = {
     each.code: each
     for each in (UsageError, QuestionError, ReplicaBusyError, ReplicaBuildingError, LedgerError)
 }
+
+_AT_A_TIME = 20_000
 
 
 class Asker(Protocol):
@@ -169,6 +172,25 @@ class Questions:
             )
             for row in found.rows
         ]
+
+    def calls(
+        self, selection: Selection, limit: int, *, before_seq: int | None = None, after_seq: int | None = None
+    ) -> list[int]:
+        """Return the numbers of calls, newest first, or with `after_seq` oldest first from the next on.
+
+        A call is numbered by its first row, whatever was corrected since.
+        """
+        asked = AskCalls(
+            question=selection.question(), limit=limit, before_seq=before_seq, after_seq=after_seq
+        )
+        return self.reply(asked).seqs
+
+    def every_call(self, selection: Selection) -> Iterator[int]:
+        """Yield the numbers of all calls there are now, oldest first."""
+        last, after = self.last_seq(), 0
+        while found := self.calls(selection, _AT_A_TIME, after_seq=after):
+            yield from (seq for seq in found if seq <= last)
+            after = found[-1]
 
     def unknown(self, selection: Selection) -> list[UnknownValue]:
         """Return the values of the filters that no call ever had."""

@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -170,7 +170,7 @@ class Replica:
             return self._connection.execute(sql, list(parameters)).fetchall()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Callable[[str, Sequence[Any]], object]]:
+    def transaction(self) -> Generator[Callable[[str, Sequence[Any]], object]]:
         """Run statements that are kept all together, or not at all."""
         with damage_told():
             self._connection.begin()
@@ -190,7 +190,7 @@ def delete(home: Home) -> None:
 
 
 @contextlib.contextmanager
-def damage_told() -> Iterator[None]:
+def damage_told() -> Generator[None]:
     """Turn DuckDB's errors into ours: too little memory, or a file that has to be made again."""
     import duckdb
 

@@ -15,6 +15,7 @@ from farebox.ledger.database import Connection
 
 ROW_COLUMNS = (
     "seq",
+    "call_seq",
     "event_id",
     "source",
     "revision",
@@ -36,7 +37,7 @@ ROW_COLUMNS = (
     "output_tokens",
     "reasoning_output_tokens",
 )
-"""A row of a `Batch`, in order. Money and tokens carry the row's sign."""
+"""A row of a `Batch`, in order. Money and tokens carry the row's sign; `call_seq` is the call's first row."""
 
 CLASS_COLUMNS = (
     "provider",
@@ -57,7 +58,12 @@ CLASS_COLUMNS = (
 
 _REMEMBERED = 20_000
 
-_ROWS = f"SELECT {', '.join(ROW_COLUMNS)} FROM call WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+_CALL_SEQ = (
+    "CASE WHEN revision = 0 THEN seq ELSE (SELECT first.seq FROM call first "
+    "WHERE first.event_id = call.event_id AND first.source = call.source AND first.revision = 0) END"
+)
+_SELECTED = ", ".join(_CALL_SEQ if name == "call_seq" else name for name in ROW_COLUMNS)
+_ROWS = f"SELECT {_SELECTED} FROM call WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - constants
 _CLASSES = (
     f"SELECT id, {', '.join(CLASS_COLUMNS)} FROM call_class "  # noqa: S608 - names from constants
     "WHERE id IN (SELECT value FROM json_each(?))"
