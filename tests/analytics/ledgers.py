@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from farebox.analytics.dimensions import DIMENSIONS, MEASURES, SUMS, UNPRICED
-from farebox.analytics.query import Measures
+from farebox.analytics.query import Measures, Question
 from farebox.home import Home
 from farebox.ledger.database import Connection, open_writer
 
@@ -209,6 +211,49 @@ def grouped(calls: Iterable[Call], key: Callable[[Call], Any]) -> dict[Any, list
     for call in calls:
         found.setdefault(key(call), []).append(call)
     return found
+
+
+def chosen(calls: Iterable[Call], asked: Question) -> list[Call]:
+    """Return the calls that a question is about."""
+    return [
+        call
+        for call in calls
+        if (asked.since_ns is None or call["occurred_at"] >= asked.since_ns)
+        and (asked.until_ns is None or call["occurred_at"] < asked.until_ns)
+        and matches(call, asked.where)
+    ]
+
+
+def plain_answer(calls: Iterable[Call], asked: Question) -> dict[Any, list[int | None]]:
+    """Return a question's answer by bucket and keys, added up in plain Python."""
+    wanted = chosen(calls, asked)
+
+    def key(call: Call) -> Any:
+        return (bucket_of(call, asked), *(value_of(call, name) for name in asked.by))
+
+    groups = grouped(wanted, key) if asked.by or asked.bucket else {(None,): wanted}
+    return {each: [value_measured(some, name) for name in asked.measures] for each, some in groups.items()}
+
+
+def bucket_of(call: Call, asked: Question) -> int | None:
+    """Return the bucket a call belongs to."""
+    moment = call["occurred_at"]
+    local = datetime.fromtimestamp(moment // SECOND, ZoneInfo(asked.tz))
+    match asked.bucket:
+        case None:
+            return None
+        case "hour_of_week":
+            return local.weekday() * 24 + local.hour
+        case "minute":
+            start = local.replace(second=0)
+        case "hour":
+            start = local.replace(minute=0, second=0)
+        case "day":
+            start = local.replace(hour=0, minute=0, second=0)
+        case "week":
+            start = local.replace(hour=0, minute=0, second=0, day=local.day)
+            start = datetime.fromordinal(start.toordinal() - start.weekday()).replace(tzinfo=start.tzinfo)
+    return int(start.timestamp()) * SECOND
 
 
 MODELS = (

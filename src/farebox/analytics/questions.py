@@ -122,8 +122,12 @@ class Questions:
 
     def totals(self, *selections: Selection) -> list[Measures]:
         """Return the sums over each selection."""
-        found = self.answers(*(each.question() for each in selections))
-        return [_measures(SUMS, each.rows[0].values) for each in found]
+        return self.covered_totals(*selections)[1]
+
+    def covered_totals(self, *selections: Selection) -> tuple[int, list[Measures]]:
+        """Return the newest row that is in the sums, and the sums over each selection."""
+        reply = self.reply(Ask(questions=[each.question() for each in selections]))
+        return reply.seq, [_measures(SUMS, each.rows[0].values) for each in reply.answers]
 
     def breakdown(
         self,
