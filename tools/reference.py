@@ -17,8 +17,8 @@ from farebox.cli.exits import MEANINGS
 from farebox.cli.export import NESTED, csv_columns
 from farebox.cli.prices.show import PricesAnswer
 from farebox.cli.rerate import Difference, RerateAnswer
-from farebox.ledger.coverage import Missing
 from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
+from farebox.ledger.coverage import Missing
 from farebox.ledger.verify.verification import Problem
 from farebox.pricing.facts import CostLine
 from farebox.server.coverage import Coverage

@@ -21,10 +21,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from farebox.home import Home
 from farebox.ledger.filter import DIMENSIONS
 from farebox.ledger.reader import Filter, LedgerReader
 from farebox.ledger.tables import CELL, COMBINED, LEFT_OPEN
+
+from farebox.home import Home
 
 HOUR_NS = 3_600 * 10**9
 DAY_NS = 24 * HOUR_NS

@@ -32,10 +32,11 @@ SUMMED = (
 class Comparison(msgspec.Struct, kw_only=True):
     """How the replica compared with the record."""
 
-    rows: int
-    different: list[int]
+    rows: int = 0
+    """The replica's rows, reversals and replacements among them."""
+    different: list[int] = []
     """The first row of each range that was not the same."""
-    repaired: bool
+    repaired: bool = False
     """The replica was made again and is the same now."""
 
 

@@ -62,6 +62,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     families: bool = False
     as_of_seq: int | None = None
 
+    @property
+    def is_everything(self) -> bool:
+        """Nothing is narrowed down."""
+        return not self.where and self.since_ns is None and self.until_ns is None and self.as_of_seq is None
+
     def question(
         self,
         *,
@@ -95,6 +100,12 @@ class Questions:
 
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
+
+    def __enter__(self) -> Questions:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let go of whatever answers."""
@@ -134,6 +145,8 @@ class Questions:
         selection: Selection,
         by: Sequence[str],
         *,
+        bucket: Bucket | None = None,
+        tz: str = "UTC",
         limit: int | None = None,
         also: Sequence[str] = (),
         order: str = "cost_pico",
@@ -141,16 +154,23 @@ class Questions:
     ) -> Breakdown:
         """Return groups, most expensive first, and the rest of the total.
 
-        `also` are measures that are no sums, of each group and of the total.
+        With a `bucket`, whose start is a key of that name, oldest first. `also` are measures that are no
+        sums, of each group and of the total.
         """
         measures = [*SUMS, *(name for name in also if name not in SUMS)]
         grouped, total = self.answers(
             selection.question(
-                by=by, measures=measures, order=order, unpriced_first=unpriced_first, limit=limit
+                by=by,
+                bucket=bucket,
+                tz=tz,
+                measures=measures,
+                order=order,
+                unpriced_first=unpriced_first,
+                limit=limit,
             ),
             selection.question(measures=measures),
         )
-        groups = [_group(by, measures, row) for row in grouped.rows]
+        groups = [_group(by, measures, row, bucket) for row in grouped.rows]
         whole = _group((), measures, total.rows[0])
         return Breakdown(
             seq=total.seq,
@@ -214,10 +234,11 @@ def _measures(names: Sequence[str], values: Sequence[int | None]) -> Measures:
     return Measures(**{name: value or 0 for name, value in zip(names, values, strict=True)})
 
 
-def _group(by: Sequence[str], measures: Sequence[str], row: Row) -> Group:
+def _group(by: Sequence[str], measures: Sequence[str], row: Row, bucket: str | None = None) -> Group:
     values = dict(zip(measures, row.values, strict=True))
+    starts: dict[str, str | None] = {} if bucket is None else {bucket: str(row.start_ns)}
     return Group(
-        keys=dict(zip(by, row.keys, strict=True)),
+        keys=starts | dict(zip(by, row.keys, strict=True)),
         measures=_measures(SUMS, [values[name] for name in SUMS]),
         others={name: value for name, value in values.items() if MEASURES[name].kind != "sum"},
     )

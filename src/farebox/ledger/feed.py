@@ -72,7 +72,7 @@ _ATTRIBUTIONS = "SELECT id, verified, fields FROM attribution WHERE id IN (SELEC
 _PERSONAL = "SELECT id, value FROM personal WHERE id IN (SELECT value FROM json_each(?))"
 
 _CLASS, _ATTRIBUTION, _SOURCE = (ROW_COLUMNS.index(name) for name in ("call_class", "attribution", "source"))
-_decode_fields = msgspec.json.Decoder(dict[str, tuple[str | int, str]]).decode
+_decode_fields = msgspec.json.Decoder(dict[str, tuple[str | int, str | None]]).decode
 
 T = TypeVar("T")
 

@@ -181,7 +181,7 @@ def series(
         lines=lines,
         total=total,
         unpriced_calls=unpriced,
-        coverage=cover(reader, window.since_ns, window.until_ns),
+        coverage=cover(sources.reader, window.since_ns, window.until_ns),
     )
 
 
