@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from farebox.analytics.query import Group, Measures
+from farebox.analytics.query import Breakdown, Group, Measures
 from farebox.cli.screen import Column, call_money, clean, colourful, display_width, money, table
 from farebox.cli.summary import groups_table
 
