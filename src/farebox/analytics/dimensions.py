@@ -49,7 +49,7 @@ DIMENSIONS: dict[str, Dimension] = {
         Dimension("provider", "Provider", "Only this provider.", "class"),
         Dimension("model", "Model", "Only this model and its dated versions.", "class"),
         Dimension("request_model", "Requested model", "Only what asked for this model.", "class"),
-        Dimension("surface", "Surface", "Only this surface, as openai.chat.", "class"),
+        Dimension("surface", "Endpoint", "Only this surface, as openai.chat.", "class"),
         Dimension("host", "Host", "Only this provider's host.", "class"),
         Dimension("key", "API key", "Only this API key's fingerprint.", "class", "key_fingerprint"),
         Dimension("app", "App", "Only this app.", "attribution"),
@@ -69,7 +69,7 @@ DIMENSIONS: dict[str, Dimension] = {
         Dimension(
             "outcome", "Outcome", "Only this outcome, as client_disconnected.", "class", values=OUTCOMES
         ),
-        Dimension("cost_state", "Cost state", "Only this state, as unpriced.", "class", values=COST_STATES),
+        Dimension("cost_state", "Price state", "Only this state, as unpriced.", "class", values=COST_STATES),
         Dimension(
             "completeness", "Completeness", "Only usage known this well, as estimated.", "class",
             values=COMPLETENESS,
