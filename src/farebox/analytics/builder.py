@@ -62,7 +62,7 @@ class Builder:
         newest = _newest(asked.as_of_seq)
         columns: list[str] = []
         if asked.bucket is not None:
-            columns.append(self._bucket(asked.bucket, offsets or Offsets.of(UTC, None, None)))
+            columns.append(self._bucket(asked.bucket, offsets or Offsets.of(UTC, 0, 0)))
         columns += [self._column(dimension(name)) for name in asked.by]
         keys = [str(index + 1) for index in range(len(columns))]
         measured = [self._measure(MEASURES[name], newest) for name in asked.measures]

@@ -147,7 +147,12 @@ class Engine:
 
     def _answer(self, asked: Question) -> Answer:
         responded = self._responded(asked) if asked.families else []
-        offsets = Offsets.of(ZoneInfo(asked.tz), *self._span(asked)) if asked.bucket is not None else None
+        offsets = None
+        if asked.bucket is not None:
+            first, last = self.span()
+            since = first if asked.since_ns is None else asked.since_ns
+            until = last if asked.until_ns is None else asked.until_ns
+            offsets = Offsets.of(ZoneInfo(asked.tz), since, until)
         statement = Builder(self._dialect).question(asked, offsets, responded)
         width = (0 if asked.bucket is None else 1) + len(asked.by)
         found: list[Row] = []
@@ -162,15 +167,10 @@ class Engine:
         models = self._included(asked, responded) if asked.families else []
         return Answer(seq=self._replicator.seq, rows=found, groups=groups, models=models)
 
-    def _span(self, asked: Question) -> tuple[int | None, int | None]:
-        """Return the span of a question with buckets, from its first call where it is open."""
-        since = asked.since_ns
-        if since is None:
-            since = self._replica.rows("SELECT min(occurred_at) FROM calls")[0][0]
-        until = asked.until_ns
-        if until is None:
-            until = self._replica.rows("SELECT max(occurred_at) FROM calls")[0][0]
-        return since, until
+    def span(self) -> tuple[int, int]:
+        """Return when the first and the last call were, zeros where there are none."""
+        first, last = self._replica.rows("SELECT min(occurred_at), max(occurred_at) FROM calls")[0]
+        return first or 0, last or 0
 
     def _responded(self, asked: Question) -> list[str]:
         names = [name for name in asked.where.get("model", []) if name]

@@ -12,8 +12,6 @@ from farebox.moments import ns_of
 
 SECOND_NS = 10**9
 _STEP = timedelta(days=7)
-_FIRST = datetime(2015, 1, 1, tzinfo=UTC)
-"""Where an open span begins to be cut exactly; calls before it use the offset of that day."""
 
 
 class Offsets(NamedTuple):
@@ -24,10 +22,9 @@ class Offsets(NamedTuple):
     offsets_ns: list[int]
 
     @classmethod
-    def of(cls, zone: tzinfo, since_ns: int | None, until_ns: int | None) -> Offsets:
+    def of(cls, zone: tzinfo, since_ns: int, until_ns: int) -> Offsets:
         """Return the offsets of a zone over `[since_ns, until_ns)`."""
-        moment = _FIRST if since_ns is None else _at(since_ns)
-        end = datetime.now(UTC) + _STEP if until_ns is None else _at(until_ns)
+        moment, end = _at(since_ns), _at(until_ns)
         found = [(ns_of(moment), _offset(zone, moment))]
         while moment < end:
             after = moment + _STEP
