@@ -17,9 +17,8 @@ from farebox.cli.exits import MEANINGS
 from farebox.cli.export import NESTED, csv_columns
 from farebox.cli.prices.show import PricesAnswer
 from farebox.cli.rerate import Difference, RerateAnswer
-from farebox.ledger.backlog import Backlog
-from farebox.ledger.coverage import Missing
 from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
+from farebox.ledger.coverage import Missing
 from farebox.ledger.verify.verification import Problem
 from farebox.pricing.facts import CostLine
 from farebox.server.coverage import Coverage
@@ -98,7 +97,6 @@ def json_page() -> str:
         answers.ProcessAnswer,
         Coverage,
         Missing,
-        Backlog,
         Recording,
         Problem,
     ]

@@ -14,6 +14,9 @@ The slug (`code`) is the same in Python, the API's JSON, the dashboard and the d
     │   ├── LedgerTooOldError          ledger_schema_older
     │   ├── LedgerDamagedError         ledger_damaged
     │   └── LedgerUnwritableError      ledger_unwritable
+    ├── QuestionError                  question_failed
+    │   ├── ReplicaBusyError           replica_busy
+    │   └── ReplicaBuildingError       replica_building
     ├── StateDirectoryError            state_directory_refused
     ├── StateDirectoryUnusableError    state_directory_unusable
     ├── PortInUseError                 port_in_use
@@ -99,6 +102,18 @@ class LedgerDamagedError(LedgerError):
 
 class LedgerUnwritableError(LedgerError):
     code = "ledger_unwritable"
+
+
+class QuestionError(FareboxError):
+    code = "question_failed"
+
+
+class ReplicaBusyError(QuestionError):
+    code = "replica_busy"
+
+
+class ReplicaBuildingError(QuestionError):
+    code = "replica_building"
 
 
 class StateDirectoryError(FareboxError):

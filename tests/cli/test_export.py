@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from farebox.cli.export import cell, csv_columns, neutral, write_csv, write_jsonl
-from farebox.ledger.rows import EXPORT_SCHEMA, CallRow, PartRow
+from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.pricing.facts import CostLine
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "export.md"

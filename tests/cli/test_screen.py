@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from farebox.analytics.query import Breakdown, Group, Measures
 from farebox.cli.screen import Column, call_money, clean, colourful, display_width, money, table
 from farebox.cli.summary import groups_table
-from farebox.ledger.rows import Group, Measures
 
 COLUMNS = [
     Column("model"),
@@ -122,6 +122,8 @@ def test_a_keys_name_and_its_whole_fingerprint_fit_sixty_columns(monkeypatch: py
     monkeypatch.setenv("COLUMNS", "60")
     measures = Measures(calls=1_204, cost_pico=39_720_000_000, unpriced_calls=12)
     groups = [Group(keys={"key": "58ae25d71c13f115"}, measures=measures)]
-    lines = groups_table(["key"], groups, {"58ae25d71c13f115": "backend-production"}).splitlines()
+    sums = Breakdown(seq=1, groups=groups, rest_groups=0, rest=Measures(), total=measures)
+    names = {"58ae25d71c13f115": "backend-production"}
+    lines = groups_table(["key"], sums, key_labels=names).splitlines()
     assert max(map(display_width, lines)) <= 60
     assert "58ae25d71c13f115" in lines[1] and "ba" in lines[1] and "≥ $0.03972 · 12 unpriced" in lines[1]

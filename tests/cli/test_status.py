@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from farebox.analytics.query import Measures
 from farebox.cli.answers import StatusAnswer
 from farebox.cli.options import Place
 from farebox.cli.status import configuration, render
 from farebox.home import Home
-from farebox.ledger.rows import Measures
 from farebox.server.recording import Recording, Unmetered
 
 

@@ -6,10 +6,10 @@ import json
 import socket
 import threading
 
+from farebox.ledger.preparing import judge
 from proxy_harness import QUICK, ProxyThread, Reply, Request, mock, serving
 
 from farebox.config import ProviderConfig
-from farebox.ledger.preparing import judge
 
 PATH = "/openai/v1/chat/completions"
 BODY = json.dumps({"model": "gpt-4o", "messages": []}).encode()

@@ -1,4 +1,4 @@
-"""A ledger in memory that answers like `farebox.ledger.reader`, for tests of the server alone."""
+"""A ledger in memory: the record's reader and `farebox.analytics` for tests of the server alone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from ledgers import Call, chosen, plain_answer
+
+from farebox.analytics.query import Answer, Ask, AskCalls, Question, Reply, Request, Row
 from farebox.clock import iso
 from farebox.errors import CallNotFoundError
 from farebox.ledger.backlog import Backlog
+from farebox.ledger.call_row import CallRow, PartRow
 from farebox.ledger.health import LedgerHealth
-from farebox.ledger.rows import CallRow, Group, Measures, PartRow, Point
 from farebox.money import pico_from_usd, usd_text
 from farebox.pricing.facts import CostLine
 from farebox.server.filters import instant_ns
@@ -122,31 +125,16 @@ def call(
     )
 
 
-def dimension(row: CallRow, name: str) -> str | None:
-    if name == "model":
-        return row.response_model or row.request_model
-    if name == "key":
-        return row.key_fingerprint
-    if name in ("app", "user", "customer", "agent", "session", "project"):
-        return row.attribution.get(name)
-    return str(getattr(row, name))
-
-
-def _is_wanted(value: str | None, wanted: str | Sequence[str]) -> bool:
-    return value == wanted if isinstance(wanted, str) else (value or "") in wanted
-
-
-def measure(rows: Iterable[CallRow]) -> Measures:
-    rows = list(rows)
-    return Measures(
-        calls=len(rows),
-        errors=sum(row.status >= 400 or row.status == 0 for row in rows),
-        unpriced_calls=sum(row.cost_state in ("unpriced", "unknown") for row in rows),
-        cost_pico=sum(row.cost_pico or 0 for row in rows),
-        charge_pico=sum(row.charge_pico or 0 for row in rows),
-        input_tokens=sum(row.input_tokens for row in rows),
-        output_tokens=sum(row.output_tokens for row in rows),
-    )
+def plain(row: CallRow) -> Call:
+    """Return a row by the names of dimensions and figures."""
+    found: Call = {name: getattr(row, name) for name in CallRow.__struct_fields__}
+    found |= {
+        "seq": row.seq,
+        "model": row.response_model or row.request_model,
+        "key": row.key_fingerprint,
+        "occurred_at": instant_ns(row.occurred_at),
+    }
+    return found | row.attribution
 
 
 def whole(reader: Any, since_ns: int | None = None, until_ns: int | None = None, /) -> Coverage:
@@ -155,57 +143,51 @@ def whole(reader: Any, since_ns: int | None = None, until_ns: int | None = None,
 
 
 class FakeLedger:
-    """Rows in memory; add some while a test runs and they are there."""
+    """Rows in memory, read one by one and asked questions of; add some while a test runs."""
 
     def __init__(self, rows: Iterable[CallRow] = ()) -> None:
         self.rows = list(rows)
 
-    def _chosen(self, asked: Any) -> list[CallRow]:
-        return [
-            row
-            for row in self.rows
-            if (asked.since_ns is None or instant_ns(row.occurred_at) >= asked.since_ns)
-            and (asked.until_ns is None or instant_ns(row.occurred_at) < asked.until_ns)
-            and all(_is_wanted(dimension(row, name), value) for name, value in asked.where.items())
-        ]
+    def reply(self, request: Request) -> Reply:
+        """Answer as `farebox.analytics` does, in plain Python."""
+        calls = [plain(row) for row in self.rows]
+        match request:
+            case Ask(questions=questions):
+                return Reply(answers=[self.answer(each) for each in questions], seq=self.last_seq())
+            case AskCalls(question=question, limit=limit, before_seq=before, after_seq=after):
+                seqs = [call["seq"] for call in chosen(calls, question)]
+                if after is not None:
+                    return Reply(seqs=[seq for seq in seqs if seq > after][:limit])
+                return Reply(seqs=[seq for seq in seqs if before is None or seq < before][::-1][:limit])
+            case _:
+                raise AssertionError(f"the server never asks {request}")
 
-    def totals(self, filter: Any) -> Measures:
-        return measure(self._chosen(filter))
+    def answer(self, asked: Question) -> Answer:
+        found = plain_answer([plain(row) for row in self.rows], asked)
+        cost = asked.measures.index(asked.order)
 
-    def breakdown(self, filter: Any, by: Sequence[str], limit: int) -> list[Group]:
-        grouped: dict[tuple[str | None, ...], list[CallRow]] = {}
-        for row in self._chosen(filter):
-            grouped.setdefault(tuple(dimension(row, name) for name in by), []).append(row)
-        groups = [
-            Group(keys=dict(zip(by, keys, strict=True)), measures=measure(rows))
-            for keys, rows in grouped.items()
-        ]
-        return sorted(groups, key=lambda group: -group.measures.cost_pico)[:limit]
+        def order(each: tuple[Any, list[int | None]]) -> Any:
+            key, values = each
+            return key[0] or 0, 0 if asked.bucket else -(values[cost] or 0)
 
-    def series(self, filter: Any, bucket_s: int, by: str | None) -> list[Point]:
-        grouped: dict[tuple[int, str | None], list[CallRow]] = {}
-        for row in self._chosen(filter):
-            moment = instant_ns(row.occurred_at)
-            key = dimension(row, by) if by else None
-            grouped.setdefault((moment - moment % (bucket_s * 10**9), key), []).append(row)
-        return [
-            Point(start_ns=start, keys={by: key} if by else {}, measures=measure(rows))
-            for (start, key), rows in sorted(grouped.items(), key=lambda item: item[0][0])
-        ]
+        ordered = sorted(found.items(), key=order)
+        rows = [Row(key[0], list(key[1:]), values) for key, values in ordered[: asked.limit]]
+        return Answer(seq=self.last_seq(), rows=rows, groups=len(found))
 
-    def calls(
-        self, filter: Any, limit: int, before_seq: int | None = None, after_seq: int | None = None
-    ) -> list[CallRow]:
-        chosen = self._chosen(filter)
-        if after_seq is not None:
-            return [row for row in chosen if row.seq > after_seq][:limit]
-        chosen = [row for row in chosen if before_seq is None or row.seq < before_seq]
-        return chosen[::-1][:limit]
+    def newest(self, limit: int, before_seq: int | None = None) -> list[CallRow]:
+        return [row for row in self.rows if before_seq is None or row.seq < before_seq][::-1][:limit]
 
-    def call(self, call_id: str) -> CallRow:
-        found = [row for row in self.rows if row.event_id.startswith(call_id)]
+    def after(self, seq: int, limit: int) -> list[CallRow]:
+        return [row for row in self.rows if row.seq > seq][:limit]
+
+    def by_seq(self, seqs: Sequence[int]) -> list[CallRow]:
+        known = {row.seq: row for row in self.rows}
+        return [known[seq] for seq in seqs]
+
+    def call(self, event_id: str) -> CallRow:
+        found = [row for row in self.rows if row.event_id.startswith(event_id)]
         if len(found) != 1:
-            raise CallNotFoundError(f"no single call starts with {call_id}")
+            raise CallNotFoundError(f"no single call starts with {event_id}")
         return found[0]
 
     def last_seq(self) -> int:
@@ -218,3 +200,6 @@ class FakeLedger:
 
     def health(self) -> LedgerHealth:
         return LedgerHealth(running=True, last_seq=self.last_seq())
+
+    def close(self) -> None:
+        """There is nothing to close."""

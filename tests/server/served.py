@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from fake_ledger import FakeLedger, call
 
+from farebox.analytics.questions import Questions
 from farebox.home import Home
 from farebox.server.app import Server, build
 from farebox.server.assets import Assets
@@ -46,7 +47,7 @@ class Site:
         self.home = home
         self.rows = rows
         self.token = load_token(home)
-        self.ledger = Ledger(lambda: rows)
+        self.ledger = Ledger(rows, Questions(rows))
         built = build(
             home,
             self.ledger,

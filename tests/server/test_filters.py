@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from farebox.analytics.query import Measures
 from farebox.clock import iso
-from farebox.ledger.rows import Measures
 from farebox.server.filters import previous_window, read_moment, read_selection
 from farebox.server.reports import bucket_starts
 from farebox.server.views import Coverage, change_percent, sums
@@ -52,7 +52,7 @@ def test_a_moment_is_read_in_its_zone(text: str, moment: str) -> None:
     ],
 )
 def test_a_span_is_compared_with_the_one_before(since: str, until: str, before: tuple[str, str]) -> None:
-    selection = read_selection({"since": since, "until": until, "tz": "Europe/Berlin"}, now=FRIDAY)
+    selection = read_selection({"since": since, "until": until, "tz": "Europe/Berlin"}.items(), now=FRIDAY)
     found = previous_window(selection)
     assert found is not None
     assert tuple(iso(edge)[:19] for edge in found) == before
@@ -60,14 +60,14 @@ def test_a_span_is_compared_with_the_one_before(since: str, until: str, before: 
 
 def test_a_whole_month_is_compared_with_the_whole_month_before() -> None:
     in_march = datetime(2027, 3, 10, tzinfo=UTC)
-    selection = read_selection({"since": "prev-month", "until": "month", "tz": "UTC"}, now=in_march)
+    selection = read_selection({"since": "prev-month", "until": "month", "tz": "UTC"}.items(), now=in_march)
     found = previous_window(selection)
     assert found is not None
     assert [iso(edge)[:10] for edge in found] == ["2027-01-01", "2027-02-01"]
 
 
 def test_all_time_has_nothing_before_it() -> None:
-    assert previous_window(read_selection({"since": "all", "tz": "UTC"}, now=FRIDAY)) is None
+    assert previous_window(read_selection({"since": "all", "tz": "UTC"}.items(), now=FRIDAY)) is None
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-11-20", 24)])

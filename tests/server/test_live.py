@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from fake_ledger import FakeLedger, call, whole
 from served import MINUTE, NOW
 
+from farebox.analytics.questions import Questions
 from farebox.server import live
+from farebox.server.filters import Selection, Window
 from farebox.server.live import Pulse, stream
 from farebox.server.queries import Ledger
 
-UTC = ZoneInfo("UTC")
 Event = tuple[str, Any]
+
+
+def selected(where: dict[str, list[str]] | None) -> Selection:
+    window = Window(since_ns=None, until_ns=NOW + 1, since_word="all", open_ended=True)
+    return Selection(window=window, tz="UTC", where=where or {})
 
 
 class Counting(FakeLedger):
@@ -47,13 +52,13 @@ async def next_of(events: AsyncIterator[bytes], *names: str) -> Event:
 def listening(
     rows: FakeLedger,
     act: Callable[[AsyncIterator[bytes], Pulse], Awaitable[None]],
-    where: dict[str, str] | None = None,
+    where: dict[str, list[str]] | None = None,
     resume_after: int | None = None,
 ) -> None:
     async def run() -> None:
-        ledger = Ledger(lambda: rows)
+        ledger = Ledger(rows, Questions(rows))
         pulse = Pulse(ledger)
-        events = stream(ledger, pulse, where or {}, UTC, resume_after, lambda: NOW, whole)
+        events = stream(ledger, pulse, selected(where), resume_after, lambda: NOW, whole)
         try:
             await act(events, pulse)
         finally:
@@ -105,7 +110,7 @@ def test_only_calls_that_match_the_filters_are_pushed() -> None:
         rows.rows.append(call(3, NOW, app="mine"))
         assert [row["seq"] for row in (await next_of(events, "calls"))[1]["calls"]] == [3]
 
-    listening(rows, act, where={"app": "mine"})
+    listening(rows, act, where={"app": ["mine"]})
 
 
 def test_a_browser_that_comes_back_gets_what_it_missed() -> None:
@@ -146,9 +151,9 @@ def test_the_ledger_is_left_alone_while_nobody_listens() -> None:
     rows = Counting()
 
     async def run() -> None:
-        ledger = Ledger(lambda: rows)
+        ledger = Ledger(rows, Questions(rows))
         pulse = Pulse(ledger)
-        events = stream(ledger, pulse, {}, UTC, None, lambda: NOW, whole)
+        events = stream(ledger, pulse, selected(None), None, lambda: NOW, whole)
         await next_of(events, "figures")
         await events.aclose()  # type: ignore[attr-defined]
         await asyncio.sleep(0)

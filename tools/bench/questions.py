@@ -1,181 +1,214 @@
-"""What the dashboard, the API and the command line can ask the ledger, and how long each answer takes.
+"""Measure questions: how fast the replica follows the record, and how long each kind of question takes.
 
-All of it is one period, filters over any of the fourteen dimensions, and one of:
+Kinds are what the dashboard, the API and the command line ask: totals, panels, charts, choices of a filter,
+two filters with every panel, tags, percentiles, distinct users, hours of the week, the most expensive
+sessions. Periods end with the last call, so that none is empty. Each kind is asked with filters on every
+dimension in turn, and the same SQL is run in DuckDB without anything of ours.
 
-| asked by | grouping | buckets |
-|---|---|---|
-| the header, `farebox today`, `week`, `month`, `--fail-over` | none | none |
-| the dashboard's three panels, `farebox today` … | model, surface or key | none |
-| the choices of a filter, `farebox by …` | any dimension, the command line any number of them | none |
-| the dashboard's charts, `/api/v1/series` | none, or any dimension | minute, hour, day, 1,500 at most |
-
-Periods begin at any moment and end at any moment or now: 15m, 1h, today, 7d, 30d, month, or two dates of a
-time zone. So every two filters with every panel are asked here, and every filter's choices under one
-other filter, and of these only the median and the slowest are told, by what can answer them (`CLASSES`).
+    python -m tools.bench.questions --rows 5000000 --independent
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import itertools
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
+import duckdb
+
+from farebox.analytics.builder import Builder, Statement
+from farebox.analytics.dialects.duckdb import DuckDB
+from farebox.analytics.dimensions import DIMENSIONS
+from farebox.analytics.engine import Engine
+from farebox.analytics.query import Question
+from farebox.analytics.questions import Selection
+from farebox.analytics.replica import MEMORY, THREADS
+from farebox.analytics.zones import Offsets
 from farebox.home import Home
-from farebox.ledger.filter import DIMENSIONS
-from farebox.ledger.reader import Filter, LedgerReader
-from farebox.ledger.tables import CELL, COMBINED, LEFT_OPEN
+from farebox.moments import zone_named
+from tools.bench.ledger import fill
 
 HOUR_NS = 3_600 * 10**9
 DAY_NS = 24 * HOUR_NS
 PANELS = ("model", "surface", "key")
-GROUPS_OF_PANEL, CHOICES = 8, 50
+ZONE = "Europe/Berlin"
+_SAMPLE = 60
+"""How many questions of a kind with hundreds are asked, the same ones every time."""
 
-FILTERS = {
-    "model": "gpt-4o",
-    "request_model": "gpt-4o",
-    "provider": "openai",
-    "surface": "openai.chat",
-    "key": f"{0:016x}",
-    "app": "api",
-    "user": "",
-    "customer": "customer-0",
-    "agent": "agent-0",
-    "project": "project-0",
-    "session": "session-3000",
-    "status": "2xx",
-    "cost_state": "priced",
-    "outcome": "completed",
-}
-"""The most frequent value of each dimension: the slowest to ask for. No session has many calls."""
-
-CLASSES = ("cells", "values", "calls")
-"""Questions over dimensions with few values; over one that can have any number, and those; and what is
-counted from the calls: two such dimensions together, sessions, or one with a key and a model."""
+Kinds = dict[str, list[Question]]
 
 
-def query(home: Home, start: int, end: int) -> dict[str, float]:
-    """Return milliseconds by question, asked of the made-up calls of a period."""
-    reader = LedgerReader(home)
-    figures = {name: _milliseconds(question) for name, question in _named(reader, start, end).items()}
-    for dimension in ("model", "provider", "surface", "key", "app", "customer", "status", "cost_state"):
-        for days in (1, 7, 30):
-            which = Filter(since_ns=end - days * DAY_NS - 17 * 10**9, where={dimension: FILTERS[dimension]})
-            for by in PANELS:
-                if by != dimension:
-                    figures[f"{by}_of_a_{dimension}_{days}d"] = _milliseconds(
-                        partial(reader.breakdown, which, [by])
-                    )
-    for days in (1, 30):
-        since = end - days * DAY_NS + 5 * HOUR_NS + 17 * 10**9
-        for what, combinations in (("two_filters", two_filters()), ("choices", choices())):
-            figures |= _slowest(reader, f"{what}_{days}d", since, combinations)
-    return figures
+def measure(rows: int, folder: Path | None = None, *, independent: bool = False) -> dict[str, Any]:
+    """Return the figures over so many made-up calls."""
+    root = Path(tempfile.mkdtemp(prefix="farebox-bench-", dir=folder))
+    try:
+        home = Home(root / "home")
+        home.prepare()
+        fill(home, rows, independent=independent)
+        began, cpu = time.perf_counter(), time.process_time()
+        engine = Engine(home)
+        engine.catch_up()
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+        found: dict[str, Any] = {
+            "rows": rows,
+            "replica_rows_s": round(rows / seconds),
+            "replica_cpu_us_per_row": round(cpu / rows * 1e6, 1),
+        }
+        kinds = questions_over(engine)
+        ours = {
+            name: [_seconds(lambda a=asked: engine.answer(a)) for asked in some]
+            for name, some in kinds.items()
+        }
+        engine.close()
+        found["replica_bytes_per_row"] = round((home.path / "analytics.duckdb").stat().st_size / rows)
+        bare = _bare(home, kinds)
+        found["questions"] = {name: _figures(ours[name], bare[name]) for name in kinds}
+        found["today_in_a_new_process_ms"] = _today(home)
+        return found
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
 
 
-Combination = tuple[Sequence[str], str | None, int]
-"""Dimensions filtered by, the one grouped by, and how many groups are shown."""
+def questions_over(engine: Engine) -> Kinds:
+    """Return the questions of every kind, over periods that have calls."""
+    first, last = engine.span()
+    end = last + 1
+    values = {name: _most_frequent(engine, name) for name in DIMENSIONS}
+    month, day, hour = (max(end - length, first) for length in (30 * DAY_NS, DAY_NS, HOUR_NS))
+
+    def over(since: int, *filtered: str) -> Selection:
+        return Selection(since_ns=since + 17, until_ns=end, where={name: [values[name]] for name in filtered})
+
+    pairs = list(itertools.combinations(DIMENSIONS, 2))
+    random.Random(1).shuffle(pairs)
+    kinds: Kinds = {
+        "totals": [over(since).question() for since in (month, day, hour)],
+        "panels 30 d": [over(month).question(by=[by], limit=8) for by in PANELS],
+        "chart hour × model 30 d": [over(month).question(by=["model"], bucket="hour", tz=ZONE)],
+        "chart day 30 d": [over(month).question(bucket="day", tz=ZONE)],
+        "chart minute 1 h": [over(hour).question(bucket="minute")],
+        "by each dimension 30 d": [over(month).question(by=[by], limit=50) for by in DIMENSIONS],
+        "by tag and model 30 d": [over(month).question(by=["tag.feature", "model"])],
+        "percentiles by model 30 d": [
+            over(month).question(
+                by=["model"], measures=["calls", "total_p50_us", "total_p95_us", "total_p99_us"]
+            )
+        ],
+        "users a day 30 d": [over(month).question(bucket="day", measures=["users", "sessions"])],
+        "hours of the week 30 d": [over(month).question(bucket="hour_of_week", tz=ZONE)],
+        "top sessions 30 d": [over(month).question(by=["session"], limit=20)],
+    }
+    for days, since in ((1, day), (30, month)):
+        kinds[f"two filters, {days} d"] = [
+            over(since, *pair).question(by=[] if by is None else [by], limit=8)
+            for pair, by in itertools.islice(zip(pairs, itertools.cycle((None, *PANELS))), _SAMPLE)
+        ]
+        kinds[f"choices under a filter, {days} d"] = [
+            over(since, first_name).question(by=[name], limit=50)
+            for first_name, name in itertools.islice(pairs, _SAMPLE)
+        ]
+    return kinds
 
 
-def two_filters() -> Iterator[Combination]:
-    """Yield every two filters with everything the dashboard shows of them."""
-    for filtered in itertools.combinations(DIMENSIONS, 2):
-        for by in (None, *PANELS):
-            yield filtered, by, GROUPS_OF_PANEL
+def _most_frequent(engine: Engine, name: str) -> str:
+    """Return the value most calls have: the slowest to filter by."""
+    asked = Selection().question(by=[name], measures=["calls"], order="calls", limit=1)
+    (row,) = engine.answer(asked).rows
+    return row.keys[0] or ""
 
 
-def choices() -> Iterator[Combination]:
-    """Yield every dimension's values under one other filter."""
-    for filtered, by in itertools.permutations(DIMENSIONS, 2):
-        yield (filtered,), by, CHOICES
+def statement_of(asked: Question) -> Statement:
+    """Return the SQL of a question."""
+    offsets = Offsets.of(zone_named(asked.tz), asked.since_ns or 0, asked.until_ns or 0)
+    return Builder(DuckDB()).question(asked, offsets)
 
 
-def class_of(dimensions: set[str]) -> str:
-    """Return by what a question over these dimensions is answered."""
-    opened = dimensions.difference(CELL)
-    if not opened:
-        return "cells"
-    needs_cells = "key" in dimensions and bool(dimensions & LEFT_OPEN)
-    return "values" if len(opened) == 1 and opened <= {*COMBINED} and not needs_cells else "calls"
+def _bare(home: Home, kinds: Kinds) -> dict[str, list[float]]:
+    connection = duckdb.connect(config={"memory_limit": MEMORY, "threads": str(THREADS)})
+    connection.execute(f"ATTACH '{home.path / 'analytics.duckdb'}' AS replica (READ_ONLY)")
+    connection.execute("USE replica")
+    with contextlib.closing(connection):
+        return {
+            name: [
+                _seconds(lambda sql=sql, given=given: connection.execute(sql, given).fetchall())
+                for sql, given in map(statement_of, some)
+            ]
+            for name, some in kinds.items()
+        }
 
 
-def _slowest(
-    reader: LedgerReader, name: str, since: int, combinations: Iterator[Combination]
-) -> dict[str, float]:
-    times: dict[str, list[float]] = {each: [] for each in CLASSES}
-    for filtered, by, limit in combinations:
-        which = Filter(since_ns=since, where={each: FILTERS[each] for each in filtered})
-        question: Callable[[], object] = (
-            partial(reader.totals, which) if by is None else partial(reader.breakdown, which, [by], limit)
-        )
+def _today(home: Home) -> float:
+    """Return the milliseconds of `farebox today` in a new process, the median of five."""
+    command = [sys.executable, "-m", "farebox.cli", "today", "--since", "all", "--home", str(home.path)]
+    times = sorted(
+        _seconds(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(5)
+    )
+    return round(times[2] * 1_000)
+
+
+def _seconds(work: Any) -> float:
+    """Return the shorter of two runs: whatever else the machine does only adds."""
+    times: list[float] = []
+    for _ in range(2):
         began = time.perf_counter()
-        question()
-        asked = {*filtered} if by is None else {*filtered, by}
-        times[class_of(asked)].append((time.perf_counter() - began) * 1_000)
-    found: dict[str, float] = {}
-    for each, measured in times.items():
-        measured.sort()
-        found[f"{name}_{each}_median"] = round(measured[len(measured) // 2], 1)
-        found[f"{name}_{each}_max"] = round(measured[-1], 1)
-    return found
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
 
 
-def _named(reader: LedgerReader, start: int, end: int) -> dict[str, Callable[[], object]]:
-    month = Filter(since_ns=start + 1)
-    day = Filter(since_ns=end - DAY_NS - 17 * 10**9)
-    last_hour = Filter(since_ns=end - HOUR_NS - 17 * 10**9)
-    some_id = reader.calls(Filter(), 1)[0].event_id
+def _figures(ours: Sequence[float], bare: Sequence[float]) -> dict[str, float]:
     return {
-        "totals_30d": lambda: reader.totals(month),
-        "totals_24h": lambda: reader.totals(day),
-        "totals_1h": lambda: reader.totals(last_hour),
-        "totals_uneven": lambda: reader.totals(
-            Filter(since_ns=start + 7 * HOUR_NS + 5, until_ns=end - 7 * HOUR_NS)
-        ),
-        "by_model_30d": lambda: reader.breakdown(month, ["model"]),
-        "by_provider_model_30d": lambda: reader.breakdown(month, ["provider", "model"]),
-        "by_key_30d": lambda: reader.breakdown(month, ["key"]),
-        "by_surface_30d": lambda: reader.breakdown(month, ["surface"]),
-        "by_customer_30d": lambda: reader.breakdown(month, ["customer"], 20),
-        "by_session_30d": lambda: reader.breakdown(month, ["session"], 20),
-        "by_project_model_30d": lambda: reader.breakdown(month, ["project", "model"]),
-        "by_customer_24h": lambda: reader.breakdown(day, ["customer"], 20),
-        "by_status_24h": lambda: reader.breakdown(day, ["status"]),
-        "by_key_1h": lambda: reader.breakdown(last_hour, ["key"]),
-        "series_minute_model_1h": lambda: reader.series(last_hour, 60, "model"),
-        "series_minute_24h": lambda: reader.series(day, 60),
-        "series_hour_model_24h": lambda: reader.series(day, 3_600, "model"),
-        "series_day_model_30d": lambda: reader.series(month, 86_400, "model"),
-        "series_day_customer_filtered": lambda: reader.series(
-            Filter(since_ns=start, where={"customer": "customer-7"}), 86_400
-        ),
-        "calls_newest": lambda: reader.calls(Filter(), 100),
-        "calls_of_a_rare_session": lambda: reader.calls(Filter(where={"session": "session-3"}), 100),
-        "calls_of_a_rare_customer": lambda: reader.calls(Filter(where={"customer": "customer-4999"}), 50),
-        "calls_failed": lambda: reader.calls(Filter(where={"status": "4xx"}), 50),
-        "call": lambda: reader.call(some_id),
-        "health": reader.health,
-        "summary_of_a_key_30d": lambda: reader.totals(
-            Filter(since_ns=month.since_ns, where={"key": f"{3:016x}"})
-        ),
-        "series_hour_model_30d": lambda: reader.series(month, 3_600, "model"),
-        "series_hour_model_of_a_key_30d": lambda: reader.series(
-            Filter(since_ns=month.since_ns, where={"key": f"{3:016x}"}), 3_600, "model"
-        ),
-        "series_hour_key_of_a_model_30d": lambda: reader.series(
-            Filter(since_ns=month.since_ns, where={"model": "gpt-4o"}), 3_600, "key"
-        ),
-        "series_minute_of_a_key_1h": lambda: reader.series(
-            Filter(since_ns=last_hour.since_ns, where={"key": f"{3:016x}"}), 60
-        ),
+        "asked": len(ours),
+        "median_ms": _percentile(ours, 50),
+        "p90_ms": _percentile(ours, 90),
+        "max_ms": _percentile(ours, 100),
+        "ratio_to_bare": round(sum(ours) / max(sum(bare), 1e-9), 2),
     }
 
 
-def _milliseconds(question: Callable[[], object]) -> float:
-    """Return the median of three, the first of them with whatever the page cache holds."""
-    times: list[float] = []
-    for _ in range(3):
-        began = time.perf_counter()
-        question()
-        times.append((time.perf_counter() - began) * 1_000)
-    return round(sorted(times)[1], 1)
+def _percentile(seconds: Sequence[float], percent: int) -> float:
+    ranked = sorted(seconds)
+    return round(ranked[max((len(ranked) * percent + 99) // 100 - 1, 0)] * 1_000, 1)
+
+
+def kinds_too_slow(found: dict[str, Any], limit_ms: float = 200) -> Iterator[str]:
+    """Yield the kinds whose p90 is over the limit."""
+    yield from (name for name, figures in found["questions"].items() if figures["p90_ms"] > limit_ms)
+
+
+def main() -> None:
+    """Print the figures, as one JSON object with `--json`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--independent", action="store_true", help="every dimension drawn by itself")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    found = measure(arguments.rows, arguments.folder, independent=arguments.independent)
+    if arguments.json:
+        json.dump(found, sys.stdout)
+        print()
+        return
+    for name, value in found.items():
+        if name != "questions":
+            print(f"{name:32} {value:,}")
+    for name, figures in found["questions"].items():
+        print(
+            f"{name:32} {figures['asked']:4} asked  median {figures['median_ms']:7.1f}  "
+            f"p90 {figures['p90_ms']:7.1f}  max {figures['max_ms']:7.1f} ms  × {figures['ratio_to_bare']:.2f}"
+        )
+    print(f"over 200 ms: {', '.join(kinds_too_slow(found)) or 'none'}")
+
+
+if __name__ == "__main__":
+    main()

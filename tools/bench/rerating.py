@@ -17,18 +17,19 @@ import tempfile
 import time
 from pathlib import Path
 
+from farebox.ledger.apply import Applier
+from farebox.ledger.correcting import SEQS_PER_RECORD
+from farebox.ledger.filter import Filter
+from farebox.ledger.rerate_request import preview
+
 from farebox import yamltext
 from farebox.clock import uuid7
 from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.reader import Batch, Position
 from farebox.journal.records import Done, Rerate
-from farebox.ledger.apply import Applier
-from farebox.ledger.correcting import SEQS_PER_RECORD
 from farebox.ledger.database import open_writer
-from farebox.ledger.filter import Filter
 from farebox.ledger.process import settle_memory
-from farebox.ledger.rerate_request import preview
 from farebox.pricing import load_book
 from farebox.pricing.book import PriceBook
 from farebox.wire.facts import Extraction, Part

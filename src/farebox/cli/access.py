@@ -1,29 +1,44 @@
-"""Open the ledger for reading, after applying what waits in the journals, as far as that can be done."""
+"""Open what a command needs: the record, after applying what waits in the journals as far as that can be
+done, and the way to the answers of questions."""
 
 from __future__ import annotations
 
+import http.client
+import sys
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
 
 from farebox.cli.exits import say
 from farebox.cli.options import Place
+from farebox.cli.running import Running, running
 from farebox.errors import LedgerUnwritableError
 from farebox.home import Home
 
 if TYPE_CHECKING:
-    from farebox.ledger.reader import LedgerReader
+    from farebox.analytics.query import Reply, Request
+    from farebox.analytics.questions import Asker, Questions
+    from farebox.analytics.replicator import Progress
+    from farebox.ledger.calls import LedgerReader
 
 PATIENCE_SECONDS = 2.0
 """A ledger process that works is behind by milliseconds; for one that does not, nobody waits for long."""
 
+_CONNECT_SECONDS = 1.0
+_REPLY_SECONDS = 120.0
+_REPLY_BYTES_MAX = 256 << 20
+_PAUSE_SECONDS = 0.5
+
 
 def open_ledger(place: Place, patience_s: float = PATIENCE_SECONDS) -> tuple[Home, LedgerReader]:
-    """Return the state directory and its ledger, up to date whether or not a daemon runs.
+    """Return the state directory and its record, up to date whether or not a daemon runs.
 
     Where it cannot be brought up to date, it is returned as it is, and says why.
     """
     from farebox.ledger import catch_up
-    from farebox.ledger.reader import LedgerReader
+    from farebox.ledger.calls import LedgerReader
 
     home = place.state_to_read()
     ledger = LedgerReader(home)
@@ -54,3 +69,77 @@ def _await_process(ledger: LedgerReader, seconds: float) -> None:
             return
         time.sleep(0.02)
         health = ledger.health()
+
+
+def open_questions(home: Home) -> Questions:
+    """Return the way to the replica: the running server, which owns it, else this process."""
+    from farebox.analytics.local import LocalAsker
+    from farebox.analytics.questions import Questions
+
+    asker: Asker = LocalAsker(home, told=show_progress)
+    server = running(home, "server")
+    if server is not None and server.port:
+        asker = ServerAsker(home, server, asker)
+    return Questions(asker)
+
+
+def show_progress(progress: Progress) -> None:
+    """Say how far a replica that is being built is, where somebody looks."""
+    if sys.stderr.isatty():
+        end = "\n" if progress.done else "\r"
+        print(f"copying the ledger: {progress.seq:,} of {progress.last_seq:,} rows", end=end, file=sys.stderr)
+
+
+class ServerAsker:
+    """Asks the server of this state directory, and answers itself once that cannot be reached."""
+
+    def __init__(self, home: Home, server: Running, instead: Asker) -> None:
+        self._home = home
+        self._server = server
+        self._instead = instead
+        self._unreachable = False
+
+    def close(self) -> None:
+        self._instead.close()
+
+    def reply(self, request: Request) -> Reply:
+        """Return the server's reply, waiting while it builds its replica.
+
+        Raises:
+            FareboxError: It cannot be answered.
+        """
+        from farebox.analytics.query import Failure, Reply
+
+        while not self._unreachable:
+            try:
+                status, body = self._get(request)
+            except (OSError, http.client.HTTPException):
+                self._unreachable = True
+                break
+            if status == 200:
+                return msgspec.json.decode(body, type=Reply)
+            if status in (401, 404, 421):  # of another state directory, or of an older Farebox
+                self._unreachable = True
+                break
+            failure = msgspec.json.decode(body, type=Failure)
+            if failure.code != "replica_building":
+                return Reply(failure=failure)
+            if sys.stderr.isatty():
+                print(failure.message, file=sys.stderr)
+            time.sleep(_PAUSE_SECONDS)
+        return self._instead.reply(request)
+
+    def _get(self, request: Request) -> tuple[int, bytes]:
+        token = (self._home.run / "dashboard.token").read_text(encoding="ascii").strip()
+        connection = http.client.HTTPConnection(
+            self._server.host, self._server.port, timeout=_CONNECT_SECONDS
+        )
+        try:
+            connection.connect()
+            connection.sock.settimeout(_REPLY_SECONDS)
+            target = f"/api/v1/questions?request={quote(msgspec.json.encode(request))}"
+            connection.request("GET", target, headers={"authorization": f"Bearer {token}"})
+            response = connection.getresponse()
+            return response.status, response.read(_REPLY_BYTES_MAX)
+        finally:
+            connection.close()

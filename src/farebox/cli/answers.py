@@ -10,11 +10,12 @@ import sys
 
 import msgspec
 
+from farebox.analytics.checks import Comparison
+from farebox.analytics.query import Breakdown, Group, Measures, UnknownValue
 from farebox.cli.periods import Period
 from farebox.clock import iso
 from farebox.ledger.quarantine import LeftOut
-from farebox.ledger.rows import Group, Measures
-from farebox.ledger.verification import Problem
+from farebox.ledger.verify.verification import Problem
 from farebox.money import usd_text
 from farebox.server.coverage import Coverage
 from farebox.server.recording import Recording
@@ -42,6 +43,8 @@ class GroupAnswer(msgspec.Struct, kw_only=True):
 
     keys: dict[str, str | None]
     totals: Totals
+    others: dict[str, int | None] = {}
+    """Measures that are no sums, by their names: percentiles in microseconds, distinct counts."""
 
 
 class SummaryAnswer(msgspec.Struct, kw_only=True):
@@ -52,17 +55,29 @@ class SummaryAnswer(msgspec.Struct, kw_only=True):
     totals: Totals
     by_model: list[GroupAnswer]
     coverage: Coverage
+    includes: list[str]
+    """Models that `--model` stood for besides those it named: dated versions, what responded for them."""
+    unknown_values: list[UnknownValue]
+    """Values of filters that no call ever had."""
 
 
 class BreakdownAnswer(msgspec.Struct, kw_only=True):
-    """`farebox by … --json`, most expensive group first."""
+    """`farebox by … --json`: groups without a cost first, then the most expensive."""
 
     schema: str = "farebox.breakdown/1"
     period: PeriodAnswer
     by: list[str]
     totals: Totals
+    others: dict[str, int | None]
+    """The total's measures that are no sums."""
     groups: list[GroupAnswer]
+    rest_groups: int
+    """How many groups `--limit` left out."""
+    rest: Totals
+    """Their sums."""
     coverage: Coverage
+    includes: list[str]
+    unknown_values: list[UnknownValue]
 
 
 class VerifyAnswer(msgspec.Struct, kw_only=True):
@@ -77,6 +92,8 @@ class VerifyAnswer(msgspec.Struct, kw_only=True):
     problems: list[Problem]
     """At most 100; none where every row, sum and position is as it was appended."""
     coverage: Coverage
+    replica: Comparison
+    """How the replica that answers questions compared with the ledger."""
     left_out: list[LeftOut] = []
     """Records nothing could be made of, with the files their bytes are kept in."""
 
@@ -130,7 +147,37 @@ def totals(measures: Measures, found: Coverage) -> Totals:
 
 
 def group_answer(group: Group, found: Coverage) -> GroupAnswer:
-    return GroupAnswer(keys=group.keys, totals=totals(group.measures, found))
+    return GroupAnswer(keys=group.keys, totals=totals(group.measures, found), others=group.others)
+
+
+def summary_answer(
+    period: Period, sums: Breakdown, found: Coverage, unknown: list[UnknownValue]
+) -> SummaryAnswer:
+    return SummaryAnswer(
+        period=period_answer(period),
+        totals=totals(sums.total, found),
+        by_model=[group_answer(group, found) for group in sums.groups],
+        coverage=found,
+        includes=sums.models,
+        unknown_values=unknown,
+    )
+
+
+def breakdown_answer(
+    period: Period, by: list[str], sums: Breakdown, found: Coverage, unknown: list[UnknownValue]
+) -> BreakdownAnswer:
+    return BreakdownAnswer(
+        period=period_answer(period),
+        by=by,
+        totals=totals(sums.total, found),
+        others=sums.others,
+        groups=[group_answer(group, found) for group in sums.groups],
+        rest_groups=sums.rest_groups,
+        rest=totals(sums.rest, found),
+        coverage=found,
+        includes=sums.models,
+        unknown_values=unknown,
+    )
 
 
 def print_json(answer: msgspec.Struct) -> None:

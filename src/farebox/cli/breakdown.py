@@ -2,77 +2,116 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, get_args
 
 from cyclopts import Parameter
 
+from farebox.analytics.dimensions import DIMENSIONS, MEASURES, SUMS, check_measures, dimension
+from farebox.analytics.query import Bucket
 from farebox.cli import answers
-from farebox.cli.access import open_ledger
+from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import OK
-from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
+from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, selection_of
 from farebox.cli.screen import BOLD, count, money, paint
-from farebox.cli.summary import groups_table, warning_lines
-from farebox.config import did_you_mean, key_labels
+from farebox.cli.summary import groups_table, notes, warning_lines
+from farebox.config import key_labels
 from farebox.errors import UsageError
-from farebox.ledger.filter import DIMENSIONS
+from farebox.moments import zone_named
 from farebox.server.coverage import coverage
+
+BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
+LIMIT = 50
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_OTHERS = ", ".join(name for name in MEASURES if name not in SUMS)
 
 
 def by(
-    dimensions: Annotated[str, Parameter(help=f"One or more of {', '.join(DIMENSIONS)}, with commas.")],
+    dimensions: Annotated[
+        str,
+        Parameter(
+            help=f"One or more of {', '.join(DIMENSIONS)}, tag.NAME, and one of {', '.join(BUCKETS)}, "
+            "with commas."
+        ),
+    ],
     /,
     *,
     place: Place | None = None,
     period: PeriodFlags | None = None,
     filters: Filters | None = None,
-    limit: Annotated[int, Parameter(help="How many groups at most.")] = 50,
+    limit: Annotated[
+        int | None, Parameter(help=f"How many groups at most; {LIMIT} without it, all with --json.")
+    ] = None,
+    also: Annotated[list[str] | None, Parameter(help=f"Another measure: {_OTHERS}.", negative="")] = None,
+    order: Annotated[str, Parameter(help="The measure that comes highest first.")] = "cost_pico",
     as_json: AsJson = False,
 ) -> int:
-    """Break the spend down, highest cost first; without `--since`, since the first of the month."""
+    """Break the spend down, calls without a cost first; without `--since`, since the first of the month."""
     names = checked_dimensions(dimensions)
+    bucket: Bucket | None = next((each for each in BUCKETS if each in names), None)
+    measures = list(dict.fromkeys(name for name in (*(also or []), order) if name not in SUMS))
+    check_measures([*measures, order])
     chosen = (period or PeriodFlags()).period("month")
     chosen_place = place or Place()
     home, ledger = open_ledger(chosen_place)
-    narrowed = ledger_filter(chosen, filters)
-    totals = ledger.totals(narrowed)
-    groups = ledger.breakdown(narrowed, by=names, limit=limit)
+    narrowed = selection_of(chosen, filters)
+    with open_questions(home) as questions:
+        sums = questions.breakdown(
+            narrowed,
+            [name for name in names if name != bucket],
+            bucket=bucket,
+            tz=chosen.zone_name,
+            limit=limit if limit is not None or as_json else LIMIT,
+            also=measures,
+            order=order,
+            unpriced_first=order == "cost_pico",
+        )
+        unknown = questions.unknown(narrowed)
     found = coverage(home, ledger, chosen.since_ns, chosen.until_ns)
     if as_json:
-        answers.print_json(
-            answers.BreakdownAnswer(
-                period=answers.period_answer(chosen),
-                by=names,
-                totals=answers.totals(totals, found),
-                groups=[answers.group_answer(group, found) for group in groups],
-                coverage=found,
-            )
-        )
+        answers.print_json(answers.breakdown_answer(chosen, names, sums, found, unknown))
         return OK
     print(
-        f"{chosen.label} ({chosen.zone_name})  {paint(money(totals, covered=found.complete), BOLD)}"
-        f" · {count(totals.calls, 'call')}"
+        f"{chosen.label} ({chosen.zone_name})  {paint(money(sums.total, covered=found.complete), BOLD)}"
+        f" · {count(sums.total.calls, 'call')}"
     )
-    for line in warning_lines(found):
+    for line in (*notes(sums, unknown), *warning_lines(found)):
         print(line)
-    if groups:
-        named = key_labels(chosen_place.configuration(home).keys) if "key" in names else {}
-        print(f"\n{groups_table(names, groups, named)}")
-    if len(groups) == limit:
-        print(f"\nThe first {limit}; --limit shows more.")
+    if sums.groups:
+        labels = key_labels(chosen_place.configuration(home).keys) if "key" in names else {}
+
+        def shown(name: str, value: str) -> str:
+            return bucket_text(bucket, value, chosen.zone_name) if name == bucket else value
+
+        print(f"\n{groups_table(names, sums, measures, shown, labels)}")
     return OK
 
 
 def checked_dimensions(text: str) -> list[str]:
-    """Return the dimensions named in `text`, each once.
+    """Return the dimensions named in `text`, each once; one of them may be a bucket of time.
 
     Raises:
-        UsageError: One of them is not a dimension.
+        UsageError: One of them does not exist.
     """
-    names = list(dict.fromkeys(name.strip().replace("-", "_") for name in text.split(",") if name.strip()))
-    for name in names:
-        if name not in DIMENSIONS:
-            hint = did_you_mean(name, list(DIMENSIONS))
-            raise UsageError(f"there is no dimension {name!r}; there are {', '.join(DIMENSIONS)}{hint}")
+    names: list[str] = []
+    for written in text.split(","):
+        name = written.strip()
+        if not name.startswith("tag."):
+            name = name.replace("-", "_")
+        if name and name not in BUCKETS:
+            dimension(name)
+        if name and name not in names:
+            names.append(name)
     if not names:
-        raise UsageError(f"name a dimension: {', '.join(DIMENSIONS)}")
+        raise UsageError(f"name a dimension: {', '.join(DIMENSIONS)} or tag.NAME")
+    if sum(name in BUCKETS for name in names) > 1:
+        raise UsageError(f"only one of {', '.join(BUCKETS)} at a time")
     return names
+
+
+def bucket_text(bucket: str | None, value: str, zone: str) -> str:
+    """Return where a bucket starts as people write it."""
+    if bucket == "hour_of_week":
+        return f"{_WEEKDAYS[int(value) // 24]} {int(value) % 24:02d}:00"
+    start = datetime.fromtimestamp(int(value) // 10**9, UTC).astimezone(zone_named(zone))
+    return f"{start:%Y-%m-%d}" if bucket in ("day", "week") else f"{start:%Y-%m-%d %H:%M}"

@@ -7,21 +7,23 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from farebox.analytics.questions import Selection
 from farebox.cli import answers
-from farebox.cli.access import open_ledger, say_what_is_missing
+from farebox.cli.access import open_ledger, open_questions, say_what_is_missing
 from farebox.cli.exits import ANSWER_IS_NO, OK, say
-from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
+from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, selection_of
 from farebox.cli.receipt import call_receipt
 from farebox.cli.screen import Column, call_money, table
 from farebox.clock import uuid_bytes
 from farebox.config import key_labels
 from farebox.errors import CallNotFoundError
-from farebox.ledger.filter import Filter
-from farebox.ledger.reader import LedgerReader
-from farebox.ledger.rows import CallRow
+from farebox.home import Home
+from farebox.ledger.call_row import CallRow
+from farebox.ledger.calls import LedgerReader
 
 FOLLOW_SECONDS = 0.25
 SUGGESTED = 5
+_AT_A_TIME = 1_000
 
 
 def tail(
@@ -38,16 +40,14 @@ def tail(
     """List the latest calls, newest last; one JSON object a line with `--json`."""
     flags = period or PeriodFlags()
     chosen = flags.period()
-    narrowed = ledger_filter(chosen, filters)
+    narrowed = selection_of(chosen, filters)
     home, ledger = open_ledger(place or Place())
     say_what_is_missing(home, ledger)
     last = ledger.last_seq()
-    shown = list(reversed(ledger.calls(narrowed, limit=max(lines, 0)))) if lines > 0 else []
+    shown = _newest(home, ledger, narrowed, lines)[::-1] if lines > 0 else []
     _show(shown, chosen.zone_name, as_json, title=not as_json)
     if not follow:
         return OK
-    if shown:
-        last = max(last, shown[-1].seq)
     return _follow(place or Place(), ledger, narrowed, last, chosen.zone_name, as_json)
 
 
@@ -78,7 +78,7 @@ def explain(
 
 def suggestions(ledger: LedgerReader, wrong: str) -> list[CallRow]:
     """Return the calls that were perhaps meant: same beginning of the id, else the latest."""
-    latest = ledger.calls(Filter(), limit=200)
+    latest = ledger.newest(200)
     digits = wrong.replace("-", "").lower()
 
     def same(call: CallRow) -> int:
@@ -88,17 +88,35 @@ def suggestions(ledger: LedgerReader, wrong: str) -> list[CallRow]:
     return sorted(latest, key=same, reverse=True)[:SUGGESTED]
 
 
-def _follow(place: Place, ledger: LedgerReader, narrowed: Filter, last: int, zone: str, as_json: bool) -> int:
+def _newest(home: Home, ledger: LedgerReader, narrowed: Selection, limit: int) -> list[CallRow]:
+    """Return the newest calls of a selection; without one the record itself knows them."""
+    if narrowed.is_everything:
+        return ledger.newest(limit)
+    with open_questions(home) as questions:
+        return ledger.by_seq(questions.calls(narrowed, limit))
+
+
+def _after(home: Home, ledger: LedgerReader, narrowed: Selection, seq: int) -> list[CallRow]:
+    if narrowed.is_everything:
+        return ledger.after(seq, _AT_A_TIME)
+    with open_questions(home) as questions:
+        return ledger.by_seq(questions.calls(narrowed, _AT_A_TIME, after_seq=seq))
+
+
+def _follow(
+    place: Place, ledger: LedgerReader, narrowed: Selection, last: int, zone: str, as_json: bool
+) -> int:
+    home = place.state_to_read()
     while True:
         time.sleep(FOLLOW_SECONDS)
         newest = ledger.last_seq()
         if newest == last:
-            _, ledger = open_ledger(place, patience_s=0)  # applies what waits where no daemon does
+            home, ledger = open_ledger(place, patience_s=0)  # applies what waits where no daemon does
             newest = ledger.last_seq()
         if newest > last:
-            fresh = ledger.calls(narrowed, limit=1000, after_seq=last)
+            fresh = _after(home, ledger, narrowed, last)
             _show(fresh, zone, as_json, title=False)
-            last = fresh[-1].seq if len(fresh) == 1000 else newest
+            last = fresh[-1].seq if len(fresh) == _AT_A_TIME else newest
 
 
 def _show(calls: list[CallRow], zone: str, as_json: bool, *, title: bool) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from farebox.cli.doctor import Check
 from farebox.errors import (
     FareboxError,
-    LedgerDamagedError,
     StateDirectoryError,
     StateDirectoryUnusableError,
 )
@@ -137,15 +136,16 @@ def check_authority(place: Place, home: Home) -> Check:
 
 def check_ledger(place: Place) -> list[Check]:
     """Look at what the journals and the ledger say of themselves: lag, losses, the clock, prices."""
-    from farebox.cli.access import open_ledger
+    from farebox.analytics.questions import Selection
+    from farebox.cli.access import open_ledger, open_questions
     from farebox.server.coverage import coverage
 
     try:
         home, ledger = open_ledger(place)
         health = ledger.health()
+        with open_questions(home) as questions:
+            (totals,) = questions.totals(Selection())
         found = coverage(home, ledger)
-    except LedgerDamagedError as error:
-        return [Check(LEDGER, False, str(error), "restore a copy, or begin anew: the journals are kept")]
     except FareboxError as error:
         return [Check(LEDGER, False, str(error), command("verify"))]
     pending = found.pending
@@ -156,8 +156,8 @@ def check_ledger(place: Place) -> list[Check]:
     lag.fix = f"{command('stop')}, then {command('up')}, once what is said here is mended"
     lost = health.lost_records + health.gap_records + health.undecodable
     losses = Check("lost events", lost == 0, f"{lost:,}", f"{command('verify')} says which, and when")
-    unpriced = Check("unpriced models", health.unpriced_calls == 0, f"{health.unpriced_calls:,} calls")
-    unpriced.fix = f"{command('prices unpriced')} lists them; {command('prices set')} gives them a price"
+    unpriced = Check("unpriced calls", totals.unpriced_calls == 0, f"{totals.unpriced_calls:,}")
+    unpriced.fix = f"{command('prices unpriced')} lists them; {command('prices set')} gives a model a price"
     now = time.time()
     last = (health.last_recorded_at_ns or 0) / 1e9
     clock = Check("clock", now > _EARLIEST and last <= now + CLOCK_AHEAD_S)

@@ -1,6 +1,6 @@
 """`farebox export`: every call as JSON lines or CSV, streamed, in a documented schema.
 
-The schema is `farebox.ledger.rows.CallRow`, version `farebox.call/1`; docs/reference/export.md
+The schema is `farebox.ledger.call_row.CallRow`, version `farebox.call/1`; docs/reference/export.md
 is made of it. In CSV a text that a spreadsheet would run as a formula is made harmless.
 """
 
@@ -16,10 +16,10 @@ from typing import Annotated, Any, Literal, TextIO
 import msgspec
 from cyclopts import Parameter
 
-from farebox.cli.access import open_ledger, say_what_is_missing
+from farebox.cli.access import open_ledger, open_questions, say_what_is_missing
 from farebox.cli.exits import OK
-from farebox.cli.options import Filters, PeriodFlags, Place, ledger_filter
-from farebox.ledger.rows import CallRow
+from farebox.cli.options import Filters, PeriodFlags, Place, selection_of
+from farebox.ledger.call_row import CallRow
 from farebox.wire.facts import LEAVES
 
 Format = Literal["jsonl", "csv"]
@@ -51,12 +51,14 @@ def export(
     chosen = (period or PeriodFlags()).period()
     home, ledger = open_ledger(place or Place())
     say_what_is_missing(home, ledger)
+    narrowed = selection_of(chosen, filters)
     _speak_utf8()
-    rows = ledger.export(ledger_filter(chosen, filters))
-    if format == "csv":
-        write_csv(rows, sys.stdout)
-    else:
-        write_jsonl(rows, sys.stdout)
+    write = write_csv if format == "csv" else write_jsonl
+    if narrowed.is_everything:
+        write(ledger.export(), sys.stdout)
+        return OK
+    with open_questions(home) as questions:
+        write(ledger.export(questions.every_call(narrowed)), sys.stdout)
     return OK
 
 

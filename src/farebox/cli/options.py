@@ -1,12 +1,12 @@
 """Flags that several commands share, the same words everywhere.
 
-Names of filters are those of the ledger's dimensions, the API's parameters and the
+Filters are the declared dimensions (`farebox.analytics.dimensions`), as in the API's parameters and the
 dashboard's address bar.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, make_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from farebox import clock
+from farebox.analytics.dimensions import DIMENSIONS, TAG
 from farebox.cli.periods import Period, period
-from farebox.errors import StateDirectoryUnusableError
+from farebox.errors import StateDirectoryUnusableError, UsageError
 from farebox.home import Home, locate
 from farebox.moments import zone_named
 
 if TYPE_CHECKING:
+    from farebox.analytics.questions import Selection
     from farebox.config import Config
-    from farebox.ledger.filter import Filter
 
 
 @Parameter(name="*", group="Where")
@@ -75,41 +76,57 @@ class PeriodFlags:
         return period(self.since, self.until, now, default=default)
 
 
+def _flags() -> list[tuple[str, object, object]]:
+    """Return a flag for every declared dimension."""
+    return [
+        (each.name, Annotated[list[str] | None, Parameter(help=each.help, negative="")], field(default=None))
+        for each in DIMENSIONS.values()
+    ]
+
+
+_Declared = make_dataclass("_Declared", _flags(), frozen=True, kw_only=True)
+
+
 @Parameter(name="*", group="Which calls")
 @dataclass(frozen=True, kw_only=True)
-class Filters:
-    """Which calls; several values of one flag with commas, the empty text for "none"."""
+class Filters(_Declared):  # pyright: ignore[reportUntypedBaseClass, reportGeneralTypeIssues] - made of data
+    """Which calls; a flag may be repeated, then any of its values will do. The empty text is "none"."""
 
-    provider: Annotated[str | None, Parameter(help="Only this provider.")] = None
-    model: Annotated[str | None, Parameter(help="Only this model.")] = None
-    surface: Annotated[str | None, Parameter(help="Only this surface, for example openai.chat.")] = None
-    key: Annotated[str | None, Parameter(help="Only this API key's fingerprint.")] = None
-    app: Annotated[str | None, Parameter(help="Only this app.")] = None
-    user: Annotated[str | None, Parameter(help="Only this user.")] = None
-    customer: Annotated[str | None, Parameter(help="Only this customer.")] = None
-    agent: Annotated[str | None, Parameter(help="Only this agent.")] = None
-    session: Annotated[str | None, Parameter(help="Only this session.")] = None
-    project: Annotated[str | None, Parameter(help="Only this project.")] = None
-    status: Annotated[str | None, Parameter(help="Only this HTTP status, or a class of them: 4xx.")] = None
-    cost_state: Annotated[str | None, Parameter(help="Only this price state, for example unpriced.")] = None
-    outcome: Annotated[str | None, Parameter(help="Only this outcome, for example client_disconnected.")] = (
-        None
-    )
+    tag: Annotated[
+        list[str] | None, Parameter(help="Only calls with this tag: feature=summary.", negative="")
+    ] = None
+    exact: Annotated[
+        bool, Parameter(help="With --model: that name only, not its dated versions.", negative="")
+    ] = False
 
-    def where(self) -> dict[str, str]:
-        """Return the filters that were given."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+    def where(self) -> dict[str, list[str]]:
+        """Return the filters that were given.
+
+        Raises:
+            UsageError: A tag lacks its value.
+        """
+        given = vars(self)
+        found: dict[str, list[str]] = {
+            name: list(given[name]) for name in DIMENSIONS if given[name] is not None
+        }
+        for text in self.tag or []:
+            name, equals, value = text.partition("=")
+            if not name or not equals:
+                raise UsageError(f"--tag {text!r} is not NAME=VALUE, as feature=summary")
+            found.setdefault(f"{TAG}{name.strip().lower()}", []).append(value)
+        return found
 
 
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
 
 
-def ledger_filter(chosen: Period, filters: Filters | None = None) -> Filter:
-    """Return the ledger's filter for a period and the filter flags."""
-    from farebox.ledger.filter import Filter
+def selection_of(chosen: Period, filters: Filters | None = None) -> Selection:
+    """Return which calls a period and the filter flags mean."""
+    from farebox.analytics.questions import Selection
 
-    return Filter(
+    return Selection(
         since_ns=chosen.since_ns,
         until_ns=chosen.until_ns,
         where=filters.where() if filters else {},
+        families=filters is None or not filters.exact,
     )

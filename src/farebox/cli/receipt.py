@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from farebox.analytics.dimensions import UNPRICED
+from farebox.analytics.query import Measures
 from farebox.cli.screen import BOLD, DIM, Column, call_money, clean, count, money, paint, table
+from farebox.clock import iso
 from farebox.config import Config
 from farebox.errors import FareboxError, LedgerUnwritableError
 from farebox.home import Home
-from farebox.ledger.rows import CallRow, CorrectionRow, EstimateRow, PartRow
+from farebox.ledger.call_row import CallRow, CorrectionRow, EstimateRow, PartRow
 from farebox.money import display_usd, usd_text
 from farebox.pricing.facts import CostLine
 from farebox.program import command
 from farebox.server.recording import Recording
 
 if TYPE_CHECKING:
-    from farebox.ledger.reader import LedgerReader
+    from farebox.ledger.calls import LedgerReader
 
 SETTLE_SECONDS = 2.0
 """A running ledger process is behind by milliseconds; others' traffic must not hold us up."""
@@ -43,8 +46,7 @@ def run_receipt(
     `recorded` is how the journal of its own proxy was at the end.
     """
     from farebox.ledger import catch_up
-    from farebox.ledger.filter import Filter
-    from farebox.ledger.reader import LedgerReader
+    from farebox.ledger.calls import LedgerReader
     from farebox.server.coverage import coverage, warnings
 
     ledger = LedgerReader(home)
@@ -53,8 +55,9 @@ def run_receipt(
     except LedgerUnwritableError as error:
         ledger.trouble = str(error)
     wait_until_applied(ledger, SETTLE_SECONDS)  # where a ledger process runs, it does the work
-    chosen = Filter(since_ns=started_ns, where={"session": session})
-    totals = ledger.totals(chosen)
+    since = iso(started_ns)
+    calls = [call for call in ledger.of_session(session) if call.occurred_at >= since]
+    totals = measured(calls)
     own = recorded or Recording(state="ok")
     found = coverage(home, ledger, started_ns, proxy=own)
     # Where an address belongs to nobody known, that matters only if it may explain why nothing was seen.
@@ -72,7 +75,12 @@ def run_receipt(
             "point it at the variable farebox set, as OPENAI_BASE_URL."
         )
     lines = [""]
-    groups = ledger.breakdown(chosen, by=["model"], limit=20)
+    models: dict[str, list[CallRow]] = {}
+    for call in calls:
+        models.setdefault(call.response_model or call.request_model or "–", []).append(call)
+    groups = sorted(
+        ((model, measured(some)) for model, some in models.items()), key=lambda each: -each[1].cost_pico
+    )
     columns = [
         Column("farebox", width_max=48, width_min=20),
         *(
@@ -82,13 +90,13 @@ def run_receipt(
     ]
     rows = [
         [
-            group.keys.get("model") or "–",
-            f"{group.measures.calls:,}",
-            f"{group.measures.input_tokens:,}",
-            f"{group.measures.output_tokens:,}",
-            money(group.measures),
+            model,
+            f"{sums.calls:,}",
+            f"{sums.input_tokens:,}",
+            f"{sums.output_tokens:,}",
+            money(sums),
         ]
-        for group in groups
+        for model, sums in groups
     ]
     lines.append(table(columns, rows))
     whole = money(totals, covered=found.complete)
@@ -97,6 +105,23 @@ def run_receipt(
         summed += f", {count(totals.errors, 'error')}"
     lines.append(f"{summed} · {paint(command(f'tail --session {session}'), DIM, sys.stderr)}")
     return "\n".join([*lines, *lacks])
+
+
+def measured(calls: Sequence[CallRow]) -> Measures:
+    """Return the sums over calls of the record: a receipt needs no replica."""
+    return Measures(
+        calls=len(calls),
+        errors=sum(call.status >= 400 or call.status == 0 for call in calls),
+        unpriced_calls=sum(call.cost_state in UNPRICED for call in calls),
+        estimated_calls=sum(call.cost_state == "estimated" for call in calls),
+        cost_pico=sum(call.cost_pico or 0 for call in calls),
+        charge_pico=sum(call.charge_pico or 0 for call in calls),
+        input_tokens=sum(call.input_tokens for call in calls),
+        cache_read_input_tokens=sum(call.cache_read_input_tokens for call in calls),
+        cache_creation_input_tokens=sum(call.cache_creation_input_tokens for call in calls),
+        output_tokens=sum(call.output_tokens for call in calls),
+        reasoning_output_tokens=sum(call.reasoning_output_tokens for call in calls),
+    )
 
 
 def wait_until_applied(ledger: LedgerReader, seconds: float) -> bool:

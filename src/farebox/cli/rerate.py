@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
+from farebox.analytics.dimensions import UNPRICED
 from farebox.cli import answers
-from farebox.cli.access import open_ledger
+from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.answers import PeriodAnswer, period_answer
 from farebox.cli.exits import OK, UNAVAILABLE, say
-from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
+from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, selection_of
 from farebox.cli.screen import BOLD, Column, clean, count, paint, table
 from farebox.money import display_usd, usd_text
 from farebox.program import command
@@ -19,9 +20,9 @@ from farebox.program import command
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from farebox.analytics.questions import Selection
     from farebox.home import Home
-    from farebox.ledger.filter import Filter
-    from farebox.ledger.rerating import Rerated, Tally
+    from farebox.ledger.corrections.rerating import Rerated
     from farebox.pricing.book import PriceBook
 
 APPLY_SECONDS = 600.0
@@ -57,8 +58,6 @@ class RerateAnswer(msgspec.Struct, kw_only=True):
     snapshot: str
     """The digest of the prices."""
     calls: int
-    on_finalised_invoices: int
-    """Calls that other prices would change, and that nothing changes any more."""
     models: list[Difference]
 
 
@@ -68,13 +67,10 @@ class _Found:
     def __init__(self) -> None:
         self.models: dict[tuple[str, str | None], Difference] = {}
         self.seqs: list[int] = []
-        self.sealed = 0
 
-    def add(self, tallies: Iterable[Tally]) -> _Found:
-        for tally in tallies:
-            self.sealed += tally.sealed
-            for each in tally.changed:
-                self._count(each)
+    def add(self, changed: Iterable[Rerated]) -> _Found:
+        for each in changed:
+            self._count(each)
         for each in self.models.values():
             each.cost_before_usd, each.cost_after_usd = (
                 usd_text(each.cost_before_pico),
@@ -83,19 +79,19 @@ class _Found:
         return self
 
     def _count(self, found: Rerated) -> None:
-        from farebox.ledger.rerating import moved, named, why
+        from farebox.ledger.corrections.rerating import why
 
-        provider, model, was_unpriced = named(found)
-        entry = self.models.setdefault((provider, model), Difference(provider=provider, model=model))
-        before, after = moved(found)
+        call = found.now
+        named = call.provider, call.model
+        entry = self.models.setdefault(named, Difference(provider=call.provider, model=call.model))
         entry.calls += 1
-        entry.unpriced_before += was_unpriced
-        entry.unpriced_after += found.money.cost_state == "unpriced"
-        entry.cost_before_pico += before
-        entry.cost_after_pico += after
+        entry.unpriced_before += call.cost_state in UNPRICED
+        entry.unpriced_after += found.money.cost_state in UNPRICED
+        entry.cost_before_pico += call.cost_pico or 0
+        entry.cost_after_pico += found.money.cost_pico or 0
         if len(entry.why) < _REASONS_MAX and (reason := why(found)) not in entry.why:
             entry.why.append(reason)
-        self.seqs.append(found.now[0])
+        self.seqs.append(call.seq)
 
 
 def rerate(
@@ -112,9 +108,9 @@ def rerate(
     """Show what the prices in force make of calls without a price, and with `--apply` correct them.
 
     Rows are never edited: each correction is a row of its own beside the call, with what it was
-    before. Calls on finalised invoices stay as they are.
+    before. What that changes on an invoice that is final belongs to the next one.
     """
-    from farebox.ledger.rerate_request import preview, request
+    from farebox.ledger.corrections.rerate_command import preview, request
     from farebox.pricing import load_book
 
     chosen = place or Place()
@@ -122,8 +118,10 @@ def rerate(
     config = chosen.configuration(home)
     book = load_book(config.pricing, home.cache, contracts=config.contracts, state=home.path)
     span = (period or PeriodFlags()).period()
-    which = ledger_filter(span, filters)
-    found = _Found().add(preview(home, which, book, priced_too=priced_too))
+    seqs = _selected(home, selection_of(span, filters), priced_too=priced_too)
+    found = _Found()
+    for changed in preview(home, seqs, book, priced_too=priced_too):
+        found.add(changed)
     outcome = None
     if apply and found.seqs:
         outcome = request(
@@ -135,7 +133,6 @@ def rerate(
         request=outcome.request if outcome is not None else None,
         snapshot=book.digest,
         calls=outcome.corrected if outcome is not None else len(found.seqs),
-        on_finalised_invoices=found.sealed,
         models=sorted(found.models.values(), key=lambda each: -abs(each.cost_after_pico)),
     )
     if as_json:
@@ -179,10 +176,6 @@ def render(answer: RerateAnswer, *, priced_too: bool) -> str:
         lines.append(paint(total, BOLD))
     else:
         lines.append("No call would cost anything else by the prices in force.")
-    if answer.on_finalised_invoices:
-        lines.append(
-            f"{count(answer.on_finalised_invoices, 'call')} on finalised invoices: left as they are."
-        )
     if answer.applied:
         lines.append(f"Corrected; each call's receipt shows it. The request is {answer.request}.")
     elif answer.models and answer.request is None:
@@ -198,22 +191,30 @@ def _bounded(pico: int, unpriced: int) -> str:
 WOULD_MAX = 20_000
 
 
-def would_rerate(home: Home, book: PriceBook, which: Filter | None = None) -> str | None:
+def would_rerate(home: Home, book: PriceBook) -> str | None:
     """Return in a sentence what re-rating would do, None for nothing; looks at the first 20,000 calls."""
-    from farebox.ledger.filter import Filter
-    from farebox.ledger.rerate_request import preview
+    from farebox.analytics.questions import Selection
+    from farebox.ledger.corrections.rerate_command import preview
 
-    found, seen = _Found(), 0
-    for tally in preview(home, which or Filter(), book, priced_too=False):
-        found.add([tally])
-        seen += len(tally.changed)
-        if seen >= WOULD_MAX:
+    found = _Found()
+    for changed in preview(home, _selected(home, Selection(), priced_too=False), book, priced_too=False):
+        found.add(changed)
+        if len(found.seqs) >= WOULD_MAX:
             break
-    if not seen:
+    if not found.seqs:
         return None
     after = sum(each.cost_after_pico for each in found.models.values())
-    more = " or more" if seen >= WOULD_MAX else ""
+    more = " or more" if len(found.seqs) >= WOULD_MAX else ""
     return (
-        f"{count(seen, 'call')}{more} without a price would cost {display_usd(after)} by it. "
+        f"{count(len(found.seqs), 'call')}{more} without a price would cost {display_usd(after)} by it. "
         f"{command('rerate')} shows them, {command('rerate --apply')} corrects them."
     )
+
+
+def _selected(home: Home, narrowed: Selection, *, priced_too: bool) -> list[int]:
+    """Return the numbers of the calls to look at, oldest first."""
+    if not priced_too:
+        where = {"cost_state": ["unpriced"], **narrowed.where}
+        narrowed = msgspec.structs.replace(narrowed, where=where)
+    with open_questions(home) as questions:
+        return list(questions.every_call(narrowed))

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from farebox.ledger.rows import Measures
+from farebox.analytics.query import Measures
 from farebox.money import display_usd
 
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"

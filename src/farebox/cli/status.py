@@ -8,8 +8,10 @@ import msgspec
 from cyclopts import Parameter
 
 from farebox import __version__
+from farebox.analytics.query import Measures
+from farebox.analytics.questions import Selection
 from farebox.cli import answers
-from farebox.cli.access import open_ledger
+from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import OK, status_of
 from farebox.cli.options import AsJson, Place
 from farebox.cli.running import NAMES, running
@@ -17,9 +19,8 @@ from farebox.cli.screen import BOLD, GREEN, RED, YELLOW, clean, count, money, pa
 from farebox.config import find_file
 from farebox.errors import LedgerError
 from farebox.home import Home
-from farebox.ledger.filter import Filter
-from farebox.ledger.missing import Missing
-from farebox.ledger.rows import CallRow, Measures
+from farebox.ledger.call_row import CallRow
+from farebox.ledger.coverage import Missing
 from farebox.program import command
 from farebox.server.coverage import Coverage, coverage, warnings
 from farebox.server.recording import Recording, recording
@@ -34,10 +35,11 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
     unread: LedgerError | None = None
     try:
         _, ledger = open_ledger(chosen)
-        totals = ledger.totals(Filter())
-        latest = ledger.calls(Filter(), limit=1)
+        latest = ledger.newest(1)
         health = msgspec.to_builtins(ledger.health())
         found = coverage(home, ledger)
+        with open_questions(home) as questions:
+            (totals,) = questions.totals(Selection())
     except LedgerError as error:  # what runs can be told all the same
         unread = error
     in_use, elsewhere = configuration(home, chosen)

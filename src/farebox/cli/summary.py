@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from farebox.analytics.query import Breakdown, Group, Measures, UnknownValue
 from farebox.cli import answers
-from farebox.cli.access import open_ledger
+from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import ANSWER_IS_NO, CANNOT_TELL, OK, say
-from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
+from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, selection_of
 from farebox.cli.periods import Period
 from farebox.cli.running import running
-from farebox.cli.screen import BOLD, DIM, YELLOW, Column, count, money, paint, table
+from farebox.cli.screen import BOLD, DIM, YELLOW, Column, clean, count, money, paint, table
 from farebox.errors import UsageError
 from farebox.home import Home
-from farebox.ledger.rows import Group, Measures
 from farebox.money import display_usd, pico_from_usd
 from farebox.program import command
 from farebox.server.coverage import Coverage, coverage, warnings
@@ -70,15 +70,14 @@ def overview(place: Place, flags: PeriodFlags) -> int:
     """Print today's summary and what to type next; with no calls at all, how to get some."""
     chosen = flags.period("today")
     home, ledger = open_ledger(place)
-    totals = ledger.totals(ledger_filter(chosen))
-    ever = totals if totals.calls else ledger.totals(ledger_filter(PeriodFlags().period()))
-    if not ever.calls:
+    if not ledger.last_seq():
         print(empty_state(home))
         for line in warning_lines(coverage(home, ledger)):
             print(line)
         return OK
-    models = ledger.breakdown(ledger_filter(chosen), by=["model"], limit=MODELS_MAX)
-    print(render(chosen, totals, models, coverage(home, ledger, chosen.since_ns, chosen.until_ns)))
+    with open_questions(home) as questions:
+        sums = questions.breakdown(selection_of(chosen), ["model"], limit=MODELS_MAX, unpriced_first=True)
+    print(render(chosen, sums, coverage(home, ledger, chosen.since_ns, chosen.until_ns)))
     print()
     print(paint(" · ".join(map(command, ("by app,model", "tail -f", "explain ID", "help"))), DIM))
     return OK
@@ -104,28 +103,46 @@ def warning_lines(found: Coverage) -> list[str]:
     return [f"{paint('!', YELLOW)} {line}: the sum is too low" for line in warnings(found)]
 
 
-def render(chosen: Period, totals: Measures, models: list[Group], found: Coverage) -> str:
+def render(chosen: Period, sums: Breakdown, found: Coverage, unknown: Sequence[UnknownValue] = ()) -> str:
     """Return the summary as the terminal shows it."""
+    totals = sums.total
     errors = f" · {count(totals.errors, 'error')}" if totals.errors else ""
-    head = (
-        f"{chosen.label} ({chosen.zone_name})  {paint(money(totals, covered=found.complete), BOLD)}\n"
+    head = [
+        f"{chosen.label} ({chosen.zone_name})  {paint(money(totals, covered=found.complete), BOLD)}",
         f"{count(totals.calls, 'call')}{errors} · {totals.input_tokens:,} tokens in "
-        f"({totals.cache_read_input_tokens:,} cached) · {totals.output_tokens:,} out"
-    )
+        f"({totals.cache_read_input_tokens:,} cached) · {totals.output_tokens:,} out",
+    ]
     if totals.charge_pico != totals.cost_pico:
-        head += f"\ncustomers' price {display_usd(totals.charge_pico)}"
-    head = "\n".join([head, *warning_lines(found)])
-    if not models:
-        return head
-    return f"{head}\n\n{groups_table(['model'], models)}"
+        head.append(f"customers' price {display_usd(totals.charge_pico)}")
+    head += [*notes(sums, unknown), *warning_lines(found)]
+    if not sums.groups:
+        return "\n".join(head)
+    return "\n".join([*head, "", groups_table(["model"], sums)])
+
+
+def notes(sums: Breakdown, unknown: Sequence[UnknownValue]) -> list[str]:
+    """Return what the filters stood for: models besides those named, values that nobody used."""
+    lines = (
+        [f"includes {', '.join(map(clean, sums.models))} (--exact leaves them out)"] if sums.models else []
+    )
+    return lines + [f"{paint('!', YELLOW)} {unknown_words(each)}" for each in unknown]
+
+
+def unknown_words(found: UnknownValue) -> str:
+    """Return in words that no call ever had a value, and what was perhaps meant."""
+    near = f"; near it: {', '.join(map(clean, found.nearest))}" if found.nearest else ""
+    return f"no call ever had {found.name} {clean(repr(found.value))}{near}"
 
 
 def groups_table(
-    dimensions: list[str], groups: list[Group], key_labels: Mapping[str, str] | None = None
+    dimensions: list[str],
+    sums: Breakdown,
+    also: Sequence[str] = (),
+    key: Callable[[str, str], str] | None = None,
+    key_labels: Mapping[str, str] | None = None,
 ) -> str:
-    """Return groups as a table: the dimensions, then calls, tokens and money."""
-    named = key_labels or {}
-    has_names = "key" in dimensions and bool(named)
+    """Return groups as a table: the dimensions, calls, tokens, other measures, money, and what is left."""
+    has_names = "key" in dimensions and bool(key_labels)
     columns = [
         *(Column(name, width_min=None if name == "key" else 20) for name in dimensions),
         *([Column("key's name", width_min=8)] if has_names else []),
@@ -134,22 +151,47 @@ def groups_table(
         Column("cached", right=True, drop=4),
         Column("out", right=True, drop=3),
         Column("reasoning", right=True, drop=5),
+        *(Column(_title(name), right=True) for name in also),
         Column("cost", right=True),
     ]
-    rows = [
-        [
-            *(group.keys.get(name) or "–" for name in dimensions),
-            *([named.get(group.keys.get("key") or "", "–")] if has_names else []),
-            f"{group.measures.calls:,}",
-            f"{group.measures.input_tokens:,}",
-            f"{group.measures.cache_read_input_tokens:,}",
-            f"{group.measures.output_tokens:,}",
-            f"{group.measures.reasoning_output_tokens:,}",
-            money(group.measures, brief=True),
-        ]
-        for group in groups
+    names = (key_labels or {}) if has_names else None
+    rows = [_cells(dimensions, group, also, key, names) for group in sums.groups]
+    text = table(columns, rows)
+    if sums.rest_groups:
+        text += f"\nand {sums.rest_groups:,} more · {money(sums.rest)}"
+    return text
+
+
+def _cells(
+    dimensions: list[str],
+    group: Group,
+    also: Sequence[str],
+    key: Callable[[str, str], str] | None,
+    key_names: Mapping[str, str] | None,
+) -> list[str]:
+    found = group.measures
+    keys = [(name, group.keys.get(name)) for name in dimensions]
+    return [
+        *("–" if value is None else value if key is None else key(name, value) for name, value in keys),
+        *([key_names.get(group.keys.get("key") or "", "–")] if key_names is not None else []),
+        f"{found.calls:,}",
+        f"{found.input_tokens:,}",
+        f"{found.cache_read_input_tokens:,}",
+        f"{found.output_tokens:,}",
+        f"{found.reasoning_output_tokens:,}",
+        *(_measured(name, group.others.get(name)) for name in also),
+        money(found, brief=True),
     ]
-    return table(columns, rows)
+
+
+def _title(name: str) -> str:
+    return f"{name.removesuffix('_us')} ms" if name.endswith("_us") else name
+
+
+def _measured(name: str, value: int | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value // 1000:,}.{value % 1000 // 100}" if name.endswith("_us") else f"{value:,}"
 
 
 def _summary(
@@ -163,22 +205,18 @@ def _summary(
     limit = _limit(fail_over)
     chosen = (flags or PeriodFlags()).period(default)
     home, ledger = open_ledger(place or Place())
-    narrowed = ledger_filter(chosen, filters)
-    totals = ledger.totals(narrowed)
-    models = ledger.breakdown(narrowed, by=["model"], limit=MODELS_MAX)
+    narrowed = selection_of(chosen, filters)
+    with open_questions(home) as questions:
+        sums = questions.breakdown(
+            narrowed, ["model"], limit=None if as_json else MODELS_MAX, unpriced_first=True
+        )
+        unknown = questions.unknown(narrowed)
     found = coverage(home, ledger, chosen.since_ns, chosen.until_ns)
     if as_json:
-        answers.print_json(
-            answers.SummaryAnswer(
-                period=answers.period_answer(chosen),
-                totals=answers.totals(totals, found),
-                by_model=[answers.group_answer(group, found) for group in models],
-                coverage=found,
-            )
-        )
+        answers.print_json(answers.summary_answer(chosen, sums, found, unknown))
     else:
-        print(render(chosen, totals, models, found))
-    return verdict(totals, found, limit)
+        print(render(chosen, sums, found, unknown))
+    return verdict(sums.total, found, limit, unknown)
 
 
 def _limit(fail_over: str | None) -> int | None:
@@ -193,7 +231,9 @@ def _limit(fail_over: str | None) -> int | None:
     return pico_from_usd(amount)
 
 
-def verdict(totals: Measures, found: Coverage, limit: int | None) -> int:
+def verdict(
+    totals: Measures, found: Coverage, limit: int | None, unknown: Sequence[UnknownValue] = ()
+) -> int:
     """Say on standard error whether the limit holds, and return the exit status for it."""
     if limit is None:
         return OK
@@ -207,4 +247,6 @@ def verdict(totals: Measures, found: Coverage, limit: int | None) -> int:
         )
     for line in warnings(found):
         say(f"{line}: cannot tell whether more than {display_usd(limit)} was spent")
-    return OK if totals.unpriced_calls == 0 and found.complete else CANNOT_TELL
+    for each in unknown:
+        say(f"{unknown_words(each)}: cannot tell whether more than {display_usd(limit)} was spent")
+    return OK if totals.unpriced_calls == 0 and found.complete and not unknown else CANNOT_TELL

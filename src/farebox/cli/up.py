@@ -89,7 +89,7 @@ def stop(*, place: Place | None = None) -> int:
 
 def _not_kept(home: Home, proxy: Running | None) -> list[str]:
     """Return what of the time the proxy ran is not in the ledger and never will be, or not yet."""
-    from farebox.ledger.reader import LedgerReader
+    from farebox.ledger.calls import LedgerReader
     from farebox.moments import ns_of
     from farebox.server.coverage import coverage, warnings
 

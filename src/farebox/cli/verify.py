@@ -6,12 +6,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from farebox.analytics.checks import Comparison, compare
 from farebox.cli import answers
-from farebox.cli.access import open_ledger
+from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import CANNOT_TELL, DATA, OK
 from farebox.cli.options import AsJson, Place
 from farebox.cli.screen import GREEN, RED, clean, count, paint
-from farebox.ledger.verification import Report
+from farebox.ledger.verify.verification import Report
 from farebox.program import command
 from farebox.server.coverage import Coverage, coverage, warnings
 
@@ -27,17 +28,19 @@ def verify(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Recompute every row's hash, every sum and every position; list the records that were left out."""
-    from farebox import ledger
+    """Recompute every row's hash and every position, and compare the replica that answers questions."""
     from farebox.ledger import quarantine
+    from farebox.ledger.verify import verification
 
     place = place or Place()
     home, reader = open_ledger(place)
     if retry and quarantine.retry(home):
         home, reader = open_ledger(place)
     left_out = quarantine.records_of(home)
-    report = ledger.verify(home, checkpoint)
+    report = verification.verify(home, checkpoint)
     found = coverage(home, reader)
+    with open_questions(home) as questions:
+        replica = compare(home, questions) if report.ok else Comparison()
     if as_json:
         answers.print_json(
             answers.VerifyAnswer(
@@ -47,15 +50,18 @@ def verify(
                 checkpoint=report.checkpoint,
                 problems=report.problems,
                 coverage=found,
+                replica=replica,
                 left_out=left_out,
             )
         )
     else:
         print(render(report, found))
+        for line in replica_lines(replica):
+            print(line)
         for item in left_out:
             hint = f"{command('verify --retry')} tries it again" if item.readable else "it cannot be read"
             print(f"left out: record {item.seq} of {item.writer}, kept in {clean(item.path)}; {hint}")
-    if not report.ok:
+    if not report.ok or (replica.different and not replica.repaired):
         return DATA
     return OK if found.complete else CANNOT_TELL
 
@@ -75,7 +81,7 @@ def render(report: Report, found: Coverage) -> str:
         *missing,
         f"{paint('✔', GREEN)} {count(report.rows, 'call')}"
         + (f" and {count(report.corrections, 'correction')}" if report.corrections else "")
-        + ": every row, sum and position is as it was appended",
+        + ": every row and position is as it was appended",
     ]
     if report.checkpoint:
         lines.append(f"checkpoint {report.checkpoint}")
@@ -83,3 +89,12 @@ def render(report: Report, found: Coverage) -> str:
             f"Keep it somewhere else: {command('verify --checkpoint …')} proves that nothing before changed."
         )
     return "\n".join(lines)
+
+
+def replica_lines(replica: Comparison) -> list[str]:
+    """Return how the replica compared with the ledger, nothing where it was the same."""
+    if not replica.different:
+        return []
+    places = ", ".join(f"{seq:,}" for seq in replica.different[:5])
+    done = "it was made again" if replica.repaired else "making it again did not help"
+    return [f"{paint('!', RED)} the replica was not the same as the ledger from row {places} on; {done}"]

@@ -17,10 +17,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from farebox.analytics.dimensions import DIMENSIONS, is_tag
+from farebox.analytics.query import Bucket
+from farebox.analytics.query import Request as AnalyticsRequest
 from farebox.clock import now_ns
 from farebox.errors import CallNotFoundError, FareboxError
 from farebox.home import Home
-from farebox.ledger.filter import DIMENSIONS
 from farebox.server import links, pages, reports, views
 from farebox.server.assets import Assets, content_type, is_immutable
 from farebox.server.coverage import Covers
@@ -28,7 +30,7 @@ from farebox.server.errors import ApiError, from_farebox, invalid_parameter
 from farebox.server.filters import Selection, read_choice, read_count, read_selection
 from farebox.server.guard import App, Guard, Kind, Receive, Role, Scope, Send
 from farebox.server.live import Pulse, stream
-from farebox.server.queries import Ledger, Reader, calls_filter
+from farebox.server.queries import Ledger, Reader
 from farebox.server.sessions import SESSION_SECONDS, Sessions
 from farebox.server.status import Typed, plainly, status
 
@@ -38,6 +40,8 @@ GROUPS_MAX = 200
 CALL_PREFIX = "/api/v1/calls/"
 
 _log = logging.getLogger("farebox.server")
+
+_decode_request = msgspec.json.Decoder(AnalyticsRequest).decode
 
 Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -73,6 +77,7 @@ class Server:
             "/api/v1/breakdown": (Kind.API, Role.VIEWER, self.breakdown),
             "/api/v1/series": (Kind.API, Role.VIEWER, self.series),
             "/api/v1/values": (Kind.API, Role.VIEWER, self.values),
+            "/api/v1/questions": (Kind.API, Role.VIEWER, self.questions),
             "/api/v1/calls": (Kind.API, Role.VIEWER, self.calls),
             f"{CALL_PREFIX}{{id}}": (Kind.API, Role.VIEWER, self.call),
             "/api/v1/live": (Kind.API, Role.VIEWER, self.live),
@@ -161,7 +166,7 @@ class Server:
     # API
 
     async def status(self, request: Request) -> Response:
-        return json_response(await self._ledger.ask_soon(lambda reader: self._status(reader)))
+        return json_response(await self._ledger.read(lambda reader: self._status(reader)))
 
     def _status(self, reader: Reader) -> views.Status:
         return status(reader, self._home, self._typed, self._key_labels())
@@ -169,19 +174,19 @@ class Server:
     async def summary(self, request: Request) -> Response:
         selection, now = self._select(request)
         return json_response(
-            await self._ledger.ask(lambda reader: reports.summary(reader, selection, now, self._cover))
+            await self._ledger.ask(lambda sources: reports.summary(sources, selection, now, self._cover))
         )
 
     async def breakdown(self, request: Request) -> Response:
         selection, _ = self._select(request, "by", "limit")
         by = request.query_params.get("by", "model").split(",")
         for name in by:
-            if name not in DIMENSIONS or len(by) != len(set(by)):
-                raise invalid_parameter("by", ",".join(by), list(DIMENSIONS))
+            if not _is_dimension(name) or len(by) != len(set(by)):
+                raise invalid_parameter("by", ",".join(by), [*DIMENSIONS, "tag.NAME"])
         limit = read_count(request.query_params, "limit", low=1, high=GROUPS_MAX, default=20) or 20
         return json_response(
             await self._ledger.ask(
-                lambda reader: reports.breakdown(reader, selection, by, limit, self._cover)
+                lambda sources: reports.breakdown(sources, selection, by, limit, self._cover)
             )
         )
 
@@ -192,27 +197,36 @@ class Server:
         if len(contains) > 512:
             raise invalid_parameter("contains", contains, ["text of at most 512 characters"])
         by = query.get("by")
-        if by is not None and by not in DIMENSIONS:
-            raise invalid_parameter("by", by, list(DIMENSIONS))
+        if by is not None and not _is_dimension(by):
+            raise invalid_parameter("by", by, [*DIMENSIONS, "tag.NAME"])
         limit = read_count(query, "limit", low=1, high=GROUPS_MAX, default=20) or 20
-        dimensions = DIMENSIONS if by is None else (by,)
+        dimensions = list(DIMENSIONS) if by is None else [by]
         return json_response(
             await self._ledger.ask(
-                lambda reader: reports.values(
-                    reader, selection, dimensions, contains, limit, self._key_labels()
+                lambda sources: reports.values(
+                    sources.questions, selection, dimensions, contains, limit, self._key_labels()
                 )
             )
         )
 
+    async def questions(self, request: Request) -> Response:
+        """Answer whatever `farebox.analytics` can be asked: the command line's way to the replica."""
+        text = request.query_params.get("request", "")
+        try:
+            asked = _decode_request(text)
+        except msgspec.MsgspecError as error:
+            raise invalid_parameter("request", text, [f"a request of farebox.analytics ({error})"]) from error
+        return json_response(await self._ledger.ask(lambda sources: sources.questions.reply(asked)))
+
     async def series(self, request: Request) -> Response:
         selection, now = self._select(request, "bucket", "by")
-        bucket = read_choice(request.query_params, "bucket", reports.BUCKETS, "hour")
+        bucket: Bucket = read_choice(request.query_params, "bucket", reports.BUCKETS, "hour")
         by = request.query_params.get("by")
-        if by is not None and by not in DIMENSIONS:
-            raise invalid_parameter("by", by, list(DIMENSIONS))
+        if by is not None and not _is_dimension(by):
+            raise invalid_parameter("by", by, [*DIMENSIONS, "tag.NAME"])
         return json_response(
             await self._ledger.ask(
-                lambda reader: reports.series(reader, selection, bucket, by, now, self._cover)
+                lambda sources: reports.series(sources, selection, bucket, by, now, self._cover)
             )
         )
 
@@ -224,14 +238,12 @@ class Server:
         after = read_count(query, "after", low=0, high=2**63 - 1, default=None)
         if before is not None and after is not None:
             raise invalid_parameter("after", str(after), ["either before or after"])
-        window = selection.window
-        asked = calls_filter(window.since_ns, window.until_ns, selection.where)
-        rows, last_seq = await self._ledger.ask_soon(
-            lambda reader: (
-                reader.calls(asked, limit + 1, before_seq=before, after_seq=after),
-                reader.last_seq(),
+        seqs = await self._ledger.ask(
+            lambda sources: sources.questions.calls(
+                selection.asked, limit + 1, before_seq=before, after_seq=after
             )
         )
+        rows, last_seq = await self._ledger.read(lambda reader: (reader.by_seq(seqs), reader.last_seq()))
         page = rows[:limit]
         if after is not None:
             page = page[::-1]
@@ -248,22 +260,14 @@ class Server:
         call_id = request.url.path[len(CALL_PREFIX) :]
         if not call_id or len(call_id) > 64:
             raise from_farebox(CallNotFoundError("a call's id is 36 characters, or a unique start"))
-        return json_response(views.receipt(await self._ledger.ask_soon(lambda reader: reader.call(call_id))))
+        return json_response(views.receipt(await self._ledger.read(lambda reader: reader.call(call_id))))
 
     async def live(self, request: Request) -> Response:
         selection, _ = self._select(request)
         last_event_id = request.headers.get("last-event-id", "")
         resume_after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else None
         return StreamingResponse(
-            stream(
-                self._ledger,
-                self.pulse,
-                selection.where,
-                selection.zone,
-                resume_after,
-                self._clock,
-                self._cover,
-            ),
+            stream(self._ledger, self.pulse, selection, resume_after, self._clock, self._cover),
             media_type="text/event-stream",
             headers={"cache-control": "no-store"},
         )
@@ -272,7 +276,7 @@ class Server:
         now = self._clock()
         # Up and including now: a call of this very microsecond belongs to what is asked for.
         moment = datetime.fromtimestamp(now // 10**9, UTC) + timedelta(microseconds=now % 10**9 // 1000 + 1)
-        return read_selection(request.query_params, now=moment, also=also), now
+        return read_selection(request.query_params.multi_items(), now=moment, also=also), now
 
 
 def build(
@@ -350,6 +354,10 @@ async def _unless_gone(answering: Coroutine[Any, Any, Response], receive: Receiv
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _is_dimension(name: str) -> bool:
+    return name in DIMENSIONS or is_tag(name)
 
 
 def _is_prefetch(request: Request) -> bool:

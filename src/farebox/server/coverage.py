@@ -15,8 +15,8 @@ from farebox.clock import iso
 from farebox.home import Home
 from farebox.journal.progress import ledger_trouble
 from farebox.ledger.backlog import Backlog
+from farebox.ledger.coverage import Missing, missing
 from farebox.ledger.health import LedgerHealth
-from farebox.ledger.missing import Missing, missing
 from farebox.server import views
 from farebox.server.recording import Recording, recording
 
@@ -39,7 +39,7 @@ class Coverage(msgspec.Struct, kw_only=True):
 
 
 class Ledger(Protocol):
-    """What is asked of `farebox.ledger.reader.LedgerReader`."""
+    """What is asked of `farebox.ledger.calls.LedgerReader`."""
 
     @property
     def trouble(self) -> str | None: ...

@@ -42,6 +42,9 @@ STATUS_OF = {
     "ledger_damaged": 503,
     "ledger_unwritable": 503,
     "journal_unavailable": 503,
+    "question_failed": 503,
+    "replica_busy": 503,
+    "replica_building": 503,
 }
 """Slugs of `farebox.errors` that have a status of their own; every other one is a 500."""
 

@@ -7,22 +7,25 @@ means nothing, is refused with what is allowed; nothing is guessed.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from farebox.analytics.dimensions import DIMENSIONS, is_tag
+from farebox.analytics.questions import Selection as Calls
 from farebox.errors import UsageError
-from farebox.ledger.filter import DIMENSIONS
 from farebox.moments import FORMS, moment_ns, ns_of, system_zone_name
 from farebox.server.errors import ApiError, invalid_parameter
 
 WINDOW_PARAMETERS = ("since", "until", "tz")
-COST_STATES = ("priced", "free", "included", "unpriced", "estimated", "unknown", "provider_reported")
-OUTCOMES = ("completed", "client_disconnected", "upstream_failed", "timed_out", "refused", "unknown")
+MATCHES = ("exact", "family")
 
-_STATUSES = re.compile(r"(0|[1-5][0-9]{2}|[1-5]xx)(,(0|[1-5][0-9]{2}|[1-5]xx))*")
+Choice = TypeVar("Choice", bound=str)
+
+_STATUS = re.compile(r"0|[1-5][0-9]{2}|[1-5]xx")
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,30 +43,47 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     window: Window
     tz: str
-    where: dict[str, str]
+    where: dict[str, list[str]]
+    families: bool = False
+    """Whether a model stands for its dated versions, too (`match=family`)."""
 
     @property
     def zone(self) -> tzinfo:
         return ZoneInfo(self.tz)
 
+    def calls(self, since_ns: int | None, until_ns: int | None) -> Calls:
+        """Return these filters over a span of time, as questions take it."""
+        return Calls(since_ns=since_ns, until_ns=until_ns, where=self.where, families=self.families)
+
+    @property
+    def asked(self) -> Calls:
+        """The filters over the window."""
+        return self.calls(self.window.since_ns, self.window.until_ns)
+
 
 def read_selection(
-    query: Mapping[str, str],
+    parameters: Iterable[tuple[str, str]],
     *,
     now: datetime,
     also: tuple[str, ...] = (),
     default_since: str = "today",
 ) -> Selection:
-    """Return what the query parameters select; `also` are the route's own parameters."""
-    known = (*WINDOW_PARAMETERS, *DIMENSIONS, *also)
-    for name in query:
-        if name not in known:
+    """Return what the query parameters select; `also` are the route's own parameters.
+
+    A filter's parameter may be there several times: any of its values will do.
+    """
+    known = (*WINDOW_PARAMETERS, "match", *DIMENSIONS, *also)
+    given: dict[str, list[str]] = {}
+    for name, value in parameters:
+        if name not in known and not is_tag(name):
             raise ApiError(
                 422,
                 "unknown_parameter",
                 f"There is no parameter {name!r} here.",
-                {"parameter": name[:200], "allowed": list(known)},
+                {"parameter": name[:200], "allowed": [*known, "tag.NAME"]},
             )
+        given.setdefault(name, []).append(value)
+    query = {name: values[0] for name, values in given.items()}
     tz = query.get("tz") or system_zone_name()
     zone = read_zone(tz)
     since_word = query.get("since") or default_since
@@ -82,29 +102,33 @@ def read_selection(
         since_word=since_word,
         open_ended=query.get("until", "now") in ("now", ""),
     )
-    return Selection(window=window, tz=tz, where=_read_where(query))
+    match = read_choice(query, "match", MATCHES, "exact")
+    return Selection(window=window, tz=tz, where=_read_where(given), families=match == "family")
 
 
-def _read_where(query: Mapping[str, str]) -> dict[str, str]:
-    where = {name: query[name] for name in DIMENSIONS if name in query}
-    for name, value in where.items():
-        if len(value) > 512 or "\0" in value:
-            raise invalid_parameter(name, value, ["text of at most 512 characters"])
-    for name, allowed in (("cost_state", COST_STATES), ("outcome", OUTCOMES)):
-        if name in where and not set(where[name].split(",")) <= set(allowed):
-            raise invalid_parameter(name, where[name], list(allowed))
-    status = where.get("status")
-    if status is not None and not _STATUSES.fullmatch(status):
-        raise invalid_parameter("status", status, ["an HTTP status such as 429", "a class such as 4xx", "0"])
+def _read_where(given: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    where = {name: values for name, values in given.items() if name in DIMENSIONS or is_tag(name)}
+    for name, values in where.items():
+        known = DIMENSIONS.get(name)
+        for value in values:
+            if len(value) > 512 or "\0" in value:
+                raise invalid_parameter(name, value, ["text of at most 512 characters"])
+            if known is not None and known.values and value not in known.values:
+                raise invalid_parameter(name, value, list(known.values))
+            if name == "status" and not _STATUS.fullmatch(value):
+                raise invalid_parameter(
+                    name, value, ["an HTTP status such as 429", "a class such as 4xx", "0"]
+                )
     return where
 
 
-def read_choice(query: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
+def read_choice(query: Mapping[str, str], name: str, allowed: tuple[Choice, ...], default: Choice) -> Choice:
     """Return one of `allowed`."""
     value = query.get(name, default)
-    if value not in allowed:
-        raise invalid_parameter(name, value, list(allowed))
-    return value
+    for each in allowed:
+        if each == value:
+            return each
+    raise invalid_parameter(name, value, list(allowed))
 
 
 def read_count(

@@ -10,16 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import tzinfo
-from functools import partial
 
 import msgspec
 
 from farebox.errors import FareboxError
 from farebox.server import reports, views
 from farebox.server.errors import from_farebox
-from farebox.server.filters import instant_ns
-from farebox.server.queries import Ledger, Reader, calls_filter
+from farebox.server.filters import Selection, instant_ns
+from farebox.server.queries import Ledger
 
 POLL_S = 0.25
 FIGURES_S = 1.0
@@ -33,7 +31,7 @@ class LiveCalls(msgspec.Struct, kw_only=True):
 
     calls: list[views.CallBrief]
     skipped: int
-    """Calls that came too fast to list here, at least; the lists show them when asked again."""
+    """About how many calls came too fast to list here; the lists show them when asked again."""
     last_seq: int
 
 
@@ -95,7 +93,7 @@ class Pulse:
     async def _poll(self) -> None:
         while True:
             try:
-                seq = await self._ledger.ask_soon(lambda reader: reader.last_seq())
+                seq = await self._ledger.read(lambda reader: reader.last_seq())
             except FareboxError:
                 seq = self.last_seq  # being migrated or repaired; the status route says so
             if seq != self.last_seq:
@@ -107,8 +105,7 @@ class Pulse:
 async def stream(
     ledger: Ledger,
     pulse: Pulse,
-    where: dict[str, str],
-    zone: tzinfo,
+    selection: Selection,
     resume_after: int | None,
     clock: Callable[[], int],
     cover: reports.Cover,
@@ -116,7 +113,7 @@ async def stream(
     """Yield server-sent events until the browser leaves or the server stops."""
     async with pulse:
         try:
-            seen = await ledger.ask_soon(lambda reader: reader.last_seq())
+            seen = await ledger.read(lambda reader: reader.last_seq())
             yield _event("hello", Hello(last_seq=seen, at_ms=clock() // 10**6), None)
             if resume_after is not None and resume_after < seen:
                 seen = resume_after
@@ -125,15 +122,15 @@ async def stream(
             while not pulse.closing:
                 due = figures_at + (FIGURES_S if moving else IDLE_FIGURES_S)
                 if time.monotonic() >= due:
-                    figures = await ledger.ask_soon(
-                        lambda reader: reports.figures_now(reader, where, zone, clock(), cover)
+                    figures = await ledger.ask(
+                        lambda sources: reports.figures_now(sources, selection, clock(), cover)
                     )
                     yield _event("figures", figures, None)
                     figures_at, moving = time.monotonic(), False
                     continue
                 if not await pulse.beyond(seen, max(due - time.monotonic(), 0.01)):
                     continue
-                calls, minutes = await ledger.ask_soon(partial(_news, where=where, seen=seen, now=clock()))
+                calls, minutes = await _news(ledger, selection, seen, clock())
                 if calls.calls:
                     yield _event("calls", calls, calls.last_seq)
                     yield _event("minutes", minutes, calls.last_seq)
@@ -150,16 +147,17 @@ class Hello(msgspec.Struct, kw_only=True):
     at_ms: int
 
 
-def _news(reader: Reader, where: dict[str, str], seen: int, now: int) -> tuple[LiveCalls, LiveMinutes]:
-    last = reader.last_seq()
-    everything = calls_filter(None, None, where)
-    rows = reader.calls(everything, BATCH_MAX, after_seq=seen)
+async def _news(ledger: Ledger, selection: Selection, seen: int, now: int) -> tuple[LiveCalls, LiveMinutes]:
+    everything = selection.calls(None, None)
+    last = await ledger.read(lambda reader: reader.last_seq())
+    # One more than is shown tells whether some are left out; the first of them, since when.
+    seqs = await ledger.ask(lambda each: each.questions.calls(everything, BATCH_MAX + 1, after_seq=seen))
     skipped = 0
-    if len(rows) == BATCH_MAX and rows[-1].seq < last:
-        newest = reader.calls(everything, BATCH_MAX)
-        newest.reverse()
-        skipped = max(newest[0].seq - rows[0].seq, 0)
-        rows = newest
+    if len(seqs) > BATCH_MAX:
+        newest = await ledger.ask(lambda each: each.questions.calls(everything, BATCH_MAX))
+        skipped = max(newest[-1] - seqs[0], 0)
+        seqs = newest[::-1]
+    rows = await ledger.read(lambda reader: reader.by_seq(seqs))
     calls = LiveCalls(calls=[views.brief(row) for row in rows], skipped=skipped, last_seq=last)
     minute = 60 * reports.SECOND
     end = now - now % minute + minute
@@ -167,7 +165,7 @@ def _news(reader: Reader, where: dict[str, str], seen: int, now: int) -> tuple[L
     if skipped:
         earliest = 0
     start = max(earliest, end - MINUTES_BACK_MAX * minute)
-    points = reader.series(calls_filter(start, end, where), 60, None)
+    points = await ledger.ask(lambda each: each.questions.series(selection.calls(start, end), "minute"))
     return calls, LiveMinutes(
         starts_ms=[point.start_ns // 10**6 for point in points],
         cost_pico=[str(point.measures.cost_pico) for point in points],

@@ -16,6 +16,8 @@ from collections.abc import Generator
 import msgspec
 import uvicorn
 
+from farebox.analytics.questions import Questions
+from farebox.analytics.worker import Worker
 from farebox.clock import iso, now_ns
 from farebox.config import Address, Config, is_loopback
 from farebox.errors import PortInUseError
@@ -55,7 +57,7 @@ def serve(home: Home, config: Config) -> int:
     sessions = Sessions(load_token(home))
     listener = bind(config.dashboard)
     host, port = listener.getsockname()[:2]
-    ledger = Ledger(lambda: open_reader(home))
+    ledger = Ledger(open_reader(home), Questions(Worker(home)))
     server, guarded = build(
         home,
         ledger,
@@ -97,7 +99,7 @@ def serve(home: Home, config: Config) -> int:
 
 def open_reader(home: Home) -> Reader:
     """Return a read-only view of the ledger."""
-    from farebox.ledger.reader import LedgerReader
+    from farebox.ledger.calls import LedgerReader
 
     return LedgerReader(home)
 

@@ -1,39 +1,31 @@
-"""Ask the ledger without holding up the event loop.
+"""Ask without holding up the event loop.
 
-Two threads: reports wait for each other, so that a burst of them cannot take the whole machine;
-what is live, a receipt or a page of calls never waits for a report.
+Two threads: questions about many calls wait for each other, so that a burst of them cannot take the
+whole machine; what is read from the record itself, a receipt or the newest calls, never waits for them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
+from farebox.analytics.questions import Questions
 from farebox.ledger.backlog import Backlog
-from farebox.ledger.filter import Filter
+from farebox.ledger.call_row import CallRow
 from farebox.ledger.health import LedgerHealth
-from farebox.ledger.rows import CallRow, Group, Measures, Point
 
 T = TypeVar("T")
 
 
 class Reader(Protocol):
-    """What this server needs of `farebox.ledger.reader.LedgerReader`."""
+    """What this server needs of `farebox.ledger.calls.LedgerReader`."""
 
-    def totals(self, which: Filter, /) -> Measures: ...
-    def breakdown(self, which: Filter, /, by: Sequence[str], limit: int) -> list[Group]: ...
-    def series(self, which: Filter, /, bucket_s: int, by: str | None) -> list[Point]: ...
-    def calls(
-        self,
-        which: Filter,
-        /,
-        limit: int,
-        before_seq: int | None = None,
-        after_seq: int | None = None,
-    ) -> list[CallRow]: ...
-    def call(self, call_id: str, /) -> CallRow: ...
+    def newest(self, limit: int, before_seq: int | None = None) -> list[CallRow]: ...
+    def after(self, seq: int, limit: int) -> list[CallRow]: ...
+    def by_seq(self, seqs: Sequence[int]) -> list[CallRow]: ...
+    def call(self, event_id: str) -> CallRow: ...
     def last_seq(self) -> int: ...
     def health(self) -> LedgerHealth: ...
     def backlog(self) -> Backlog: ...
@@ -41,35 +33,30 @@ class Reader(Protocol):
     def trouble(self) -> str | None: ...
 
 
+class Sources(NamedTuple):
+    """Where a report's figures come from, and what says what they do not cover."""
+
+    questions: Questions
+    reader: Reader
+
+
 class Ledger:
-    """The ledger as this server sees it: coroutines around a reader in threads of its own."""
+    """The ledger as this server sees it: coroutines around the record and the questions."""
 
-    def __init__(self, open_reader: Callable[[], Reader]) -> None:
-        self._open_reader = open_reader
-        self._reader: Reader | None = None
-        self._reports = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reports")
-        self._live = ThreadPoolExecutor(max_workers=1, thread_name_prefix="live")
+    def __init__(self, reader: Reader, questions: Questions) -> None:
+        self._sources = Sources(questions, reader)
+        self._asking = ThreadPoolExecutor(max_workers=1, thread_name_prefix="questions")
+        self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="record")
 
-    async def ask(self, question: Callable[[Reader], T]) -> T:
+    async def ask(self, question: Callable[[Sources], T]) -> T:
         """Return what `question` returns. Cancelled before its turn, it is never asked."""
-        return await asyncio.get_running_loop().run_in_executor(self._reports, self._ask, question)
+        return await asyncio.get_running_loop().run_in_executor(self._asking, question, self._sources)
 
-    async def ask_soon(self, question: Callable[[Reader], T]) -> T:
-        """Return the answer to a quick question, whatever long ones are waiting or running."""
-        return await asyncio.get_running_loop().run_in_executor(self._live, self._ask, question)
-
-    def _ask(self, question: Callable[[Reader], T]) -> T:
-        if self._reader is None:
-            self._reader = self._open_reader()
-        return question(self._reader)
+    async def read(self, reading: Callable[[Reader], T]) -> T:
+        """Return what is read from the record, whatever questions are waiting or running."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, reading, self._sources.reader)
 
     def close(self) -> None:
-        for threads in (self._reports, self._live):
+        for threads in (self._asking, self._reading):
             threads.shutdown(wait=False, cancel_futures=True)
-
-
-def calls_filter(
-    since_ns: int | None, until_ns: int | None, where: Mapping[str, str | Sequence[str]]
-) -> Filter:
-    """Return the ledger's filter for a half-open span and dimension values."""
-    return Filter(since_ns=since_ns, until_ns=until_ns, where=where)
+        self._sources.questions.close()

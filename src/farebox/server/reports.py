@@ -1,27 +1,30 @@
-"""Put ledger queries together into what API v1 answers. Runs in the reader's thread."""
+"""Put questions together into what API v1 answers. Runs in the thread that asks them."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple, Protocol
 
+import msgspec
+
+from farebox.analytics.query import Answer, Bucket, Point, Question
+from farebox.analytics.questions import Questions
+from farebox.analytics.questions import Selection as Calls
 from farebox.clock import iso
-from farebox.ledger.rows import Group, Measures, Point
 from farebox.moments import ns_of
 from farebox.server import views
 from farebox.server.errors import ApiError
 from farebox.server.filters import Selection, previous_window
-from farebox.server.queries import Reader, calls_filter
+from farebox.server.queries import Reader, Sources
 
 SECOND = 10**9
 BUCKETS_MAX = 1500
 LINES_MAX = 6
 VALUES_MAX = 10_000
-"""As many values as the ledger tells apart in a day."""
-BUCKETS = ("minute", "hour", "day")
-_UTC_NAMES = frozenset({"UTC", "Etc/UTC", "Etc/GMT", "Zulu", "Etc/Zulu", "Etc/UCT", "UCT"})
+"""How many values of a dimension are looked through."""
+BUCKETS: tuple[Bucket, ...] = ("minute", "hour", "day")
 
 
 class Cover(Protocol):
@@ -38,60 +41,61 @@ def span_of(selection: Selection) -> views.Span:
     return views.Span(since=since, until=iso(window.until_ns), tz=selection.tz)
 
 
-def summary(reader: Reader, selection: Selection, now_ns: int, cover: Cover) -> views.Summary:
-    window, where = selection.window, selection.where
-    totals = reader.totals(calls_filter(window.since_ns, window.until_ns, where))
-    covered = cover(reader, window.since_ns, window.until_ns)
-    previous, before = previous_window(selection), None
-    if previous is not None:
-        before = reader.totals(calls_filter(*previous, where))
+def summary(sources: Sources, selection: Selection, now_ns: int, cover: Cover) -> views.Summary:
+    previous = previous_window(selection)
+    totals, before = sources.questions.totals(
+        selection.asked, selection.asked if previous is None else selection.calls(*previous)
+    )
+    covered = cover(sources.reader, selection.window.since_ns, selection.window.until_ns)
     return views.Summary(
         span=span_of(selection),
         sums=views.sums(totals, covered),
         previous=None
-        if previous is None or before is None
+        if previous is None
         else views.Period(
             span=views.Span(since=iso(previous[0]), until=iso(previous[1]), tz=selection.tz),
-            sums=views.sums(before, cover(reader, *previous)),
+            sums=views.sums(before, cover(sources.reader, *previous)),
         ),
         cost_change_percent=None
-        if before is None
+        if previous is None
         else views.change_percent(totals.cost_pico, before.cost_pico),
-        calls_change_percent=None if before is None else views.change_percent(totals.calls, before.calls),
+        calls_change_percent=None if previous is None else views.change_percent(totals.calls, before.calls),
         coverage=covered,
-        now=figures_now(reader, where, selection.zone, now_ns, cover),
+        now=figures_now(sources, selection, now_ns, cover),
     )
 
 
-def figures_now(reader: Reader, where: dict[str, str], zone: tzinfo, now_ns: int, cover: Cover) -> views.Now:
+def figures_now(sources: Sources, selection: Selection, now_ns: int, cover: Cover) -> views.Now:
     """Return spend today, in the last hour and in the last minute."""
-    local = datetime.fromtimestamp(now_ns // SECOND, zone)
+    local = datetime.fromtimestamp(now_ns // SECOND, selection.zone)
     midnight = local.replace(hour=0, minute=0, second=0)
     end = now_ns + 1
-    today = reader.totals(calls_filter(ns_of(midnight), end, where))
-    yesterday = reader.totals(
-        calls_filter(ns_of(midnight - timedelta(days=1)), ns_of(local - timedelta(days=1)), where)
+    spans = (
+        (ns_of(midnight), end),
+        (ns_of(midnight - timedelta(days=1)), ns_of(local - timedelta(days=1))),
+        (end - 3600 * SECOND, end),
+        (end - 60 * SECOND, end),
     )
-    covered = cover(reader, ns_of(midnight), end)
+    seq, (today, yesterday, hour, minute) = sources.questions.covered_totals(
+        *(selection.calls(since, until) for since, until in spans)
+    )
+    covered = cover(sources.reader, ns_of(midnight), end)
     return views.Now(
         today=views.sums(today, covered),
         yesterday_so_far=views.sums(yesterday, covered),
         today_change_percent=views.change_percent(today.cost_pico, yesterday.cost_pico),
-        last_hour=views.sums(reader.totals(calls_filter(end - 3600 * SECOND, end, where)), covered),
-        last_minute=views.sums(reader.totals(calls_filter(end - 60 * SECOND, end, where)), covered),
+        last_hour=views.sums(hour, covered),
+        last_minute=views.sums(minute, covered),
         at=iso(now_ns),
-        last_seq=reader.last_seq(),
+        last_seq=seq,
     )
 
 
 def breakdown(
-    reader: Reader, selection: Selection, by: list[str], limit: int, cover: Cover
+    sources: Sources, selection: Selection, by: list[str], limit: int, cover: Cover
 ) -> views.Breakdown:
-    asked = calls_filter(selection.window.since_ns, selection.window.until_ns, selection.where)
-    total = reader.totals(asked)
-    groups = reader.breakdown(asked, by, limit)
-    rest = _minus(total, groups)
-    covered = cover(reader, selection.window.since_ns, selection.window.until_ns)
+    found = sources.questions.breakdown(selection.asked, by, limit=limit)
+    covered = cover(sources.reader, selection.window.since_ns, selection.window.until_ns)
     return views.Breakdown(
         span=span_of(selection),
         by=by,
@@ -99,18 +103,19 @@ def breakdown(
             views.BreakdownRow(
                 keys=group.keys,
                 sums=views.sums(group.measures, covered),
-                cost_share_permille=_permille(group.measures.cost_pico, total.cost_pico),
+                cost_share_permille=_permille(group.measures.cost_pico, found.total.cost_pico),
             )
-            for group in groups
+            for group in found.groups
         ],
-        rest=views.sums(rest, covered) if rest.calls > 0 else None,
-        total=views.sums(total, covered),
+        rest=views.sums(found.rest, covered) if found.rest_groups else None,
+        rest_groups=found.rest_groups,
+        total=views.sums(found.total, covered),
         coverage=covered,
     )
 
 
 def values(
-    reader: Reader,
+    questions: Questions,
     selection: Selection,
     dimensions: Sequence[str],
     contains: str,
@@ -124,48 +129,42 @@ def values(
     wanted = contains.strip().casefold()
     found: list[views.Value] = []
     truncated = False
-    for dimension in dimensions:
-        others = {name: value for name, value in selection.where.items() if name != dimension}
-        asked = calls_filter(selection.window.since_ns, selection.window.until_ns, others)
-        groups = reader.breakdown(asked, [dimension], VALUES_MAX)
-        groups.sort(key=lambda group: -group.measures.calls)
+    for dimension, answer in zip(dimensions, _value_counts(questions, selection, dimensions), strict=True):
         fitting: list[views.Value] = []
-        for group in groups:
-            value = group.keys[dimension] or ""
+        for row in answer.rows:
+            value = row.keys[0] or ""
             label = key_labels.get(value) if dimension == "key" else None
             if wanted in (value or "none").casefold() or (label and wanted in label.casefold()):
                 fitting.append(
-                    views.Value(dimension=dimension, value=value, label=label, calls=group.measures.calls)
+                    views.Value(dimension=dimension, value=value, label=label, calls=row.values[0] or 0)
                 )
-        truncated = truncated or len(fitting) > limit or len(groups) == VALUES_MAX
+        truncated = truncated or len(fitting) > limit or answer.groups > VALUES_MAX
         found += fitting[:limit]
     return views.Values(values=found, truncated=truncated)
+
+
+def _value_counts(questions: Questions, selection: Selection, dimensions: Sequence[str]) -> list[Answer]:
+    asked: list[Question] = []
+    for dimension in dimensions:
+        others = {name: values for name, values in selection.where.items() if name != dimension}
+        narrowed = msgspec.structs.replace(selection.asked, where=others)
+        asked.append(narrowed.question(by=[dimension], measures=["calls"], order="calls", limit=VALUES_MAX))
+    return questions.answers(*asked)
 
 
 def _permille(part: int, whole: int) -> int:
     return 0 if whole <= 0 else part * 1000 // whole
 
 
-def _minus(total: Measures, groups: Sequence[Group]) -> Measures:
-    fields = Measures.__struct_fields__
-    return Measures(
-        **{
-            name: getattr(total, name) - sum(getattr(group.measures, name) for group in groups)
-            for name in fields
-        }
-    )
-
-
 def series(
-    reader: Reader, selection: Selection, bucket: str, by: str | None, now_ns: int, cover: Cover
+    sources: Sources, selection: Selection, bucket: Bucket, by: str | None, now_ns: int, cover: Cover
 ) -> views.Series:
-    window = selection.window
-    asked = calls_filter(window.since_ns, window.until_ns, selection.where)
-    step_s = _step_s(bucket, selection.zone, window.until_ns)
+    questions = sources.questions
+    window, asked, tz = selection.window, selection.asked, selection.tz
     if window.since_ns is not None:
         _check_size(window.until_ns - window.since_ns, bucket)
-    lined = None if by is None else _dearest_lines(reader, selection, step_s, by)
-    points = reader.series(asked, step_s, None)  # last: what comes meanwhile is in the rest
+    lined = None if by is None else _top_lines(questions, asked, bucket, tz, by)
+    points = questions.series(asked, bucket, tz)  # last: what comes meanwhile is in the rest
     first = window.since_ns
     if first is None:
         first = min((point.start_ns for point in points), default=window.until_ns)
@@ -182,29 +181,30 @@ def series(
         lines=lines,
         total=total,
         unpriced_calls=unpriced,
-        coverage=cover(reader, window.since_ns, window.until_ns),
+        coverage=cover(sources.reader, window.since_ns, window.until_ns),
     )
 
 
 class _Lined(NamedTuple):
-    """The dearest keys in order, their points, and whether there are more keys."""
+    """The most expensive keys in order, their points, and whether there are more keys."""
 
     keys: list[str | None]
     points: list[Point]
     is_all: bool
 
 
-def _dearest_lines(reader: Reader, selection: Selection, step_s: int, by: str) -> _Lined:
+def _top_lines(questions: Questions, asked: Calls, bucket: Bucket, tz: str, by: str) -> _Lined:
     """Ask only for the keys that get a line of their own: the points of all of them can be 100,000."""
-    window = selection.window
-    groups = reader.breakdown(
-        calls_filter(window.since_ns, window.until_ns, selection.where), [by], LINES_MAX + 1
-    )
-    keys = [group.keys[by] for group in groups[:LINES_MAX]]
-    where = {**selection.where, by: [key or "" for key in keys]}
-    asked = calls_filter(window.since_ns, window.until_ns, where)
-    points = reader.series(asked, step_s, by) if keys else []
-    return _Lined(keys, points, len(groups) <= LINES_MAX)
+    found = questions.breakdown(asked, [by], limit=LINES_MAX)
+    keys = [group.keys[by] for group in found.groups]
+    points: list[Point] = []
+    if keys:
+        among = asked
+        if not (by == "model" and asked.families):  # there a model of the filter stands for several
+            where = {**asked.where, by: [key or "" for key in keys]}
+            among = msgspec.structs.replace(asked, where=where)
+        points = questions.series(among, bucket, tz, by)
+    return _Lined(keys, points, not found.rest_groups)
 
 
 def _check_size(length_ns: int, bucket: str) -> None:
@@ -217,16 +217,6 @@ def _check_size(length_ns: int, bucket: str) -> None:
             f"That span has more than {BUCKETS_MAX} buckets of one {bucket}.",
             {"parameter": "bucket", "allowed": fitting},
         )
-
-
-def _step_s(bucket: str, zone: tzinfo, at_ns: int) -> int:
-    """Return the width to ask the ledger for: buckets of the zone are made of whole steps."""
-    if bucket == "minute":
-        return 60
-    if bucket == "day" and (zone is UTC or str(zone) in _UTC_NAMES):
-        return 86_400
-    offset = datetime.fromtimestamp(at_ns // SECOND, zone).utcoffset() or timedelta()
-    return 3600 if offset.seconds % 3600 == 0 else 900
 
 
 def bucket_starts(since_ns: int, until_ns: int, bucket: str, zone: tzinfo) -> list[int]:
@@ -256,7 +246,7 @@ def next_start(start_ns: int, bucket: str, zone: tzinfo) -> int:
 def _fold(
     points: Sequence[Point], starts: list[int], by: str | None, lined: _Lined | None
 ) -> tuple[list[views.Line], views.Line, list[int]]:
-    """Add points up bucket by bucket: a line for each of the dearest keys, one for the rest."""
+    """Add points up bucket by bucket: a line for each of the most expensive keys, one for the rest."""
     width = len(starts)
     cost, calls, unpriced = [0] * width, [0] * width, [0] * width
     for point in points if width else ():

@@ -11,7 +11,8 @@ from decimal import Decimal
 
 import msgspec
 
-from farebox.ledger.rows import CallRow, Measures, PartRow
+from farebox.analytics.query import Measures
+from farebox.ledger.call_row import CallRow, PartRow
 from farebox.money import usd_text
 
 Text = str
@@ -141,6 +142,8 @@ class Breakdown(msgspec.Struct, kw_only=True):
     by: list[str]
     groups: list[BreakdownRow]
     rest: Sums | None
+    rest_groups: int
+    """How many groups the rest consists of."""
     total: Sums
     coverage: Coverage
 

@@ -4,7 +4,7 @@ import { breakdownQuery } from "@/shared/api/queries";
 import type { Sums } from "@/shared/api/types";
 import { formatCalls, formatCount } from "@/shared/format";
 import { permille } from "@/shared/money";
-import { DIMENSION_LABELS, type Dimension, oneValue, type Search } from "@/shared/search/search";
+import { type Dimension, labelOf, oneValue, type Search } from "@/shared/search/search";
 import { Card } from "@/shared/ui/Card";
 import { REST_COLOR, seriesColor } from "@/shared/ui/colors";
 import { KeyName } from "@/shared/ui/KeyName";
@@ -24,7 +24,7 @@ const ROWS = 6;
 /** Spend by one dimension, highest first. The rows and the rest add up to the total. */
 export function BreakdownCard({ search, by, colored = false, onPick }: BreakdownCardProps): ReactElement {
   const breakdown = useQuery(breakdownQuery(search, by, ROWS));
-  const title = `Spend by ${DIMENSION_LABELS[by].replace(/^[A-Z](?![A-Z])/, (first) => first.toLowerCase())}`;
+  const title = `Spend by ${labelOf(by).replace(/^[A-Z](?![A-Z])/, (first) => first.toLowerCase())}`;
   return (
     <Card title={title}>
       <Loaded query={breakdown} skeleton={<Rows />}>
@@ -138,7 +138,7 @@ function Rows(): ReactElement {
 
 function nameOf(by: Dimension, value: string | null): string {
   if (value === null || value === "")
-    return `No ${DIMENSION_LABELS[by].replace(/^[A-Z](?![A-Z])/, (first) => first.toLowerCase())}`;
+    return `No ${labelOf(by).replace(/^[A-Z](?![A-Z])/, (first) => first.toLowerCase())}`;
   return value;
 }
 

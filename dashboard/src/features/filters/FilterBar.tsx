@@ -1,9 +1,9 @@
 import { type ReactElement, useState } from "react";
 import {
   DEFAULT_SINCE,
-  DIMENSION_LABELS,
-  DIMENSIONS,
   type Dimension,
+  filteredBy,
+  labelOf,
   PRESETS,
   presetOf,
   type Search,
@@ -20,7 +20,7 @@ import { FilterPicker } from "./FilterPicker";
 export function FilterBar({ search, change, clear }: SearchActions): ReactElement {
   const [picking, setPicking] = useState(false);
   useKeys({ "/": () => setPicking(true) });
-  const active = DIMENSIONS.filter((name) => search[name] !== undefined);
+  const active = filteredBy(search);
   return (
     <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
       <fieldset className="flex min-w-0 max-w-full items-center overflow-x-auto rounded-[10px] border border-line bg-card p-[3px]">
@@ -77,7 +77,7 @@ interface TokenProps {
 }
 
 function Token({ name, search, remove }: TokenProps): ReactElement {
-  const label = DIMENSION_LABELS[name];
+  const label = labelOf(name);
   const keys = useKeyLabels();
   const value = valuesOf(search[name] ?? "")
     .map((each) => (name === "key" ? (keys[each] ?? each) : each) || "none")

@@ -5,10 +5,11 @@ import type { Values } from "@/shared/api/types";
 import { formatCalls } from "@/shared/format";
 import {
   canBeTyped,
-  DIMENSION_LABELS,
   DIMENSIONS,
   type Dimension,
   isDimension,
+  isTag,
+  labelOf,
   oneValue,
   type Search,
 } from "@/shared/search/search";
@@ -121,9 +122,7 @@ export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps)
       {open ? (
         <div className="card absolute top-full left-0 z-30 mt-2 w-80 max-w-[calc(100vw-2rem)] overflow-hidden">
           <div className="flex items-center gap-2 border-b border-line px-3">
-            {dimension !== null ? (
-              <span className="text-[13px] text-soft">{DIMENSION_LABELS[dimension]}:</span>
-            ) : null}
+            {dimension !== null ? <span className="text-[13px] text-soft">{labelOf(dimension)}:</span> : null}
             <input
               // biome-ignore lint/a11y/noAutofocus: the field was opened to be typed into
               autoFocus
@@ -131,7 +130,7 @@ export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps)
               aria-expanded="true"
               aria-controls={listId}
               aria-activedescendant={options[at] ? `${listId}-${at}` : undefined}
-              aria-label={dimension === null ? "Filter by" : `Value of ${DIMENSION_LABELS[dimension]}`}
+              aria-label={dimension === null ? "Filter by" : `Value of ${labelOf(dimension)}`}
               placeholder={dimension === null ? "Model, app, user, key…" : "Choose or type"}
               value={typed}
               onChange={(event) => {
@@ -194,14 +193,15 @@ function hintOf(
 /** The dimensions that are called what is typed, and those that may become so: values go between them. */
 function dimensionOptions(text: string, go: (name: Dimension) => void): [Option[], Option[]] {
   const wanted = text.toLowerCase();
-  const names = (name: Dimension): string[] => [name, DIMENSION_LABELS[name].toLowerCase()];
+  const names = (name: Dimension): string[] => [name, labelOf(name).toLowerCase()];
   const option = (name: Dimension): Option => ({
     key: `dimension ${name}`,
-    label: `${DIMENSION_LABELS[name]}…`,
+    label: `${labelOf(name)}…`,
     note: text === "" ? "" : "choose a value",
     act: () => go(name),
   });
-  const begun = DIMENSIONS.filter((name) => names(name).some((each) => each.startsWith(wanted)));
+  const tag: Dimension[] = isTag(wanted) ? [wanted] : [];
+  const begun = [...DIMENSIONS, ...tag].filter((name) => names(name).some((each) => each.startsWith(wanted)));
   const named = begun.filter((name) => names(name).includes(wanted));
   return [named.map(option), begun.filter((name) => !named.includes(name)).map(option)];
 }
@@ -220,7 +220,7 @@ function valueOptions(
     if (!isDimension(name) || (dimension !== null && name !== dimension)) return [];
     const shown = label === null ? value || "none" : `${label} ${value}`;
     if (!shown.toLowerCase().includes(wanted)) return [];
-    const note = dimension === null ? DIMENSION_LABELS[name] : formatCalls(calls);
+    const note = dimension === null ? labelOf(name) : formatCalls(calls);
     return [{ key: `${name} ${value}`, label: shown, note, act: () => choose(name, oneValue(value)) }];
   });
 }

@@ -13,7 +13,7 @@ export class ApiError extends Error {
   }
 }
 
-export type Query = Readonly<Record<string, string | number | undefined>>;
+export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 export async function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
   let response: Response;
@@ -28,8 +28,10 @@ export async function get<T>(path: string, query: Query = {}, signal?: AbortSign
 }
 
 export function address(path: string, query: Query): string {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined);
-  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  const given = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [value].flat().map((each) => [name, String(each)]),
+  );
+  const text = new URLSearchParams(given).toString();
   return `/api/v1/${path}${text ? `?${text}` : ""}`;
 }
 

@@ -7,6 +7,7 @@ export interface Breakdown {
   by: string[];
   groups: BreakdownRow[];
   rest: Sums | null;
+  rest_groups: number;
   total: Sums;
   coverage: Coverage;
 }

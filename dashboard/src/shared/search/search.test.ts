@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isOpenEnded, parametersOf, presetOf, readSearch } from "./search";
+import { filteredBy, isOpenEnded, labelOf, parametersOf, presetOf, readSearch } from "./search";
 
 it("keeps what it knows of an address and drops the rest", () => {
   expect(readSearch({ since: "7d", model: "gpt-4o", app: "", evil: "x", call: 3 })).toEqual({
@@ -14,8 +14,9 @@ it("asks the API in the command line's words", () => {
     since: "today",
     until: undefined,
     tz: "UTC",
-    model: "gpt-4o",
+    model: ["gpt-4o"],
   });
+  expect(parametersOf({ app: "a\\, b,c", tz: "UTC" }).app).toEqual(["a, b", "c"]);
 });
 
 it("knows presets, and whether new calls belong to a span", () => {
@@ -24,4 +25,11 @@ it("knows presets, and whether new calls belong to a span", () => {
   expect(presetOf({ since: "2026-11-01T00:00" })).toBeUndefined();
   expect(isOpenEnded({ since: "7d" })).toBe(true);
   expect(isOpenEnded({ since: "prev-month", until: "month" })).toBe(false);
+});
+
+it("filters by every declared dimension and by any tag", () => {
+  const search = readSearch({ "tag.feature": "summary", branch: "main", "tag.": "x" });
+  expect(filteredBy(search)).toEqual(["branch", "tag.feature"]);
+  expect(labelOf("tag.feature")).toBe("Tag feature");
+  expect(parametersOf({ ...search, tz: "UTC" })["tag.feature"]).toEqual(["summary"]);
 });

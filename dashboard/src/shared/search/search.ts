@@ -3,39 +3,12 @@
  * line's flags and of the API's parameters.
  */
 
-export const DIMENSIONS = [
-  "provider",
-  "model",
-  "surface",
-  "key",
-  "app",
-  "user",
-  "customer",
-  "agent",
-  "session",
-  "project",
-  "status",
-  "cost_state",
-  "outcome",
-] as const;
+import { DIMENSION_LABELS, DIMENSIONS } from "./dimensions";
 
-export type Dimension = (typeof DIMENSIONS)[number];
+export { DIMENSIONS };
 
-export const DIMENSION_LABELS: Record<Dimension, string> = {
-  provider: "Provider",
-  model: "Model",
-  surface: "Endpoint",
-  key: "API key",
-  app: "App",
-  user: "User",
-  customer: "Customer",
-  agent: "Agent",
-  session: "Session",
-  project: "Project",
-  status: "Status",
-  cost_state: "Price state",
-  outcome: "Outcome",
-};
+/** A declared dimension, or any tag: `tag.feature`. */
+export type Dimension = (typeof DIMENSIONS)[number] | `tag.${string}`;
 
 export interface Search extends Partial<Record<Dimension, string>> {
   since?: string;
@@ -81,11 +54,28 @@ export function readSearch(raw: Record<string, unknown>): Search {
     if (typeof value === "string" && value !== "") search[name] = value;
     else if (name !== "since" && value === "" && isDimension(name)) search[name] = "";
   }
+  for (const [name, value] of Object.entries(raw)) {
+    if (isTag(name) && typeof value === "string") search[name] = value;
+  }
   return search;
 }
 
 export function isDimension(name: string): name is Dimension {
-  return (DIMENSIONS as readonly string[]).includes(name);
+  return (DIMENSIONS as readonly string[]).includes(name) || isTag(name);
+}
+
+export function isTag(name: string): name is `tag.${string}` {
+  return name.startsWith("tag.") && name.length > "tag.".length;
+}
+
+export function labelOf(name: Dimension): string {
+  return isTag(name) ? `Tag ${name.slice("tag.".length)}` : DIMENSION_LABELS[name];
+}
+
+/** The dimensions that are filtered by, in the order they are declared, tags last. */
+export function filteredBy(search: Search): Dimension[] {
+  const tags = Object.keys(search).filter(isTag);
+  return [...DIMENSIONS, ...tags].filter((name) => search[name] !== undefined);
 }
 
 export function presetOf(search: Search): Preset | undefined {
@@ -103,11 +93,12 @@ export function valuesOf(filter: string): string[] {
   return filter.split(/(?<!\\),/).map((value) => value.replaceAll("\\,", ","));
 }
 
+const CLOSED: readonly Dimension[] = ["cost_state", "outcome", "completeness", "streamed"];
 const STATUSES = /^(0|[1-5][0-9]{2}|[1-5]xx)(,(0|[1-5][0-9]{2}|[1-5]xx))*$/;
 
 /** Whether a filter may be typed without having been seen: states and outcomes are closed lists. */
 export function canBeTyped(dimension: Dimension, filter: string): boolean {
-  if (dimension === "cost_state" || dimension === "outcome") return false;
+  if (CLOSED.includes(dimension)) return false;
   return filter !== "" && (dimension !== "status" || STATUSES.test(filter));
 }
 
@@ -120,18 +111,15 @@ export function zoneOf(search: Search): string {
   return search.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
 }
 
-/** The dimension filters alone. */
-export function whereOf(search: Search): Partial<Record<Dimension, string>> {
-  const where: Partial<Record<Dimension, string>> = {};
-  for (const name of DIMENSIONS) {
-    const value = search[name];
-    if (value !== undefined) where[name] = value;
-  }
+/** The dimension filters alone: to the API every value is a parameter of its own. */
+export function whereOf(search: Search): Partial<Record<Dimension, string[]>> {
+  const where: Partial<Record<Dimension, string[]>> = {};
+  for (const name of filteredBy(search)) where[name] = valuesOf(search[name] as string);
   return where;
 }
 
 /** The API's parameters for the span and the filters. */
-export function parametersOf(search: Search): Record<string, string | undefined> {
+export function parametersOf(search: Search): Record<string, string | string[] | undefined> {
   return {
     since: search.since ?? DEFAULT_SINCE,
     until: search.until,

@@ -2,7 +2,7 @@
 
 import { useNavigate, useSearch as useRouterSearch } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
-import { DIMENSIONS, type Dimension, oneValue, readSearch, type Search } from "./search";
+import { type Dimension, filteredBy, oneValue, readSearch, type Search } from "./search";
 
 export interface SearchActions {
   search: Search;
@@ -34,8 +34,8 @@ export function useSearch(): SearchActions {
     [change, search],
   );
   const clear = useCallback(
-    () => change(Object.fromEntries(DIMENSIONS.map((name) => [name, undefined]))),
-    [change],
+    () => change(Object.fromEntries(filteredBy(search).map((name) => [name, undefined]))),
+    [change, search],
   );
   return { search, change, toggle, clear };
 }

@@ -9,7 +9,7 @@ import msgspec
 from cyclopts import Parameter
 
 from farebox.cli import answers
-from farebox.cli.access import open_ledger
+from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import ANSWER_IS_NO, DATA, OK
 from farebox.cli.options import AsJson, Place
 from farebox.cli.prices.show import every_price, quoted
@@ -22,7 +22,8 @@ from farebox.pricing.comparing import moved
 from farebox.program import command
 
 if TYPE_CHECKING:
-    from farebox.ledger.reader import LedgerReader
+    from farebox.analytics.questions import Questions
+    from farebox.ledger.calls import LedgerReader
     from farebox.pricing.book import PriceBook, PriceLine
 
 
@@ -97,9 +98,10 @@ def check(
     else:
         if not answer.findings:
             book = load_book(config.pricing, home.cache, contracts=config.contracts, state=home.path)
-            _, reader = open_ledger(chosen)
-            answer.gaps = gaps(reader)
-            answer.drift = drift(reader)
+            home, reader = open_ledger(chosen)
+            with open_questions(home) as questions:
+                answer.gaps = gaps(questions)
+                answer.drift = drift(reader, questions)
             answer.disagreements = disagreements(book, percent, all_sources)
     if as_json:
         answers.print_json(answer)
@@ -110,24 +112,25 @@ def check(
     return ANSWER_IS_NO if answer.gaps or answer.disagreements else OK
 
 
-def gaps(reader: LedgerReader) -> list[Gap]:
-    """Return the models with unpriced calls, most calls first."""
-    from farebox.ledger.filter import Filter
+def gaps(questions: Questions) -> list[Gap]:
+    """Return the models with calls that have no price, most calls first."""
+    from farebox.analytics.questions import Selection
 
-    groups = reader.breakdown(Filter(where={"cost_state": "unpriced"}), ["provider", "model"], 10_000)
+    unpriced = Selection(where={"cost_state": ["unpriced"]})
     found = [
         Gap(provider=group.keys["provider"], model=group.keys["model"], calls=group.measures.calls)
-        for group in groups
+        for group in questions.breakdown(unpriced, ["provider", "model"]).groups
     ]
     return sorted(found, key=lambda gap: -gap.calls)
 
 
-def drift(reader: LedgerReader) -> list[Drift]:
+def drift(reader: LedgerReader, questions: Questions) -> list[Drift]:
     """Return where the money providers stated differs from our list price."""
-    from farebox.ledger.filter import Filter
+    from farebox.analytics.questions import Selection
 
+    stated = Selection(where={"cost_state": ["provider_reported"]})
     sums: dict[tuple[str, str | None], list[int]] = {}
-    for row in reader.export(Filter(where={"cost_state": "provider_reported"})):
+    for row in reader.export(questions.every_call(stated)):
         if row.list_cost_pico is None or row.cost_pico is None:
             continue
         entry = sums.setdefault((row.provider, row.response_model or row.request_model), [0, 0, 0, 0])
@@ -191,7 +194,7 @@ def render(answer: CheckAnswer) -> str:
     lines = [f"{paint('✔', GREEN)} every price file is sound"]
     for gap in answer.gaps:
         named = clean(f"{gap.provider}/{gap.model}")
-        lines.append(f"{paint('!', YELLOW)} no price for {named}: {count(gap.calls, 'call')} unpriced")
+        lines.append(f"{paint('!', YELLOW)} no price for {named}: {count(gap.calls, 'call')}")
     if answer.gaps:
         lines.append(f"  See: {command('prices unpriced')}")
     if answer.disagreements:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from farebox.analytics.dimensions import UNPRICED
 from farebox.cli import answers
-from farebox.cli.access import open_ledger
+from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import ANSWER_IS_NO, OK
-from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, ledger_filter
+from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, selection_of
 from farebox.cli.prices.opening import open_book
 from farebox.cli.screen import Column, clean, count, table
 from farebox.money import display_usd
@@ -19,7 +20,7 @@ from farebox.program import command
 from farebox.wire.facts import Part
 
 if TYPE_CHECKING:
-    from farebox.ledger.rows import CallRow, PartRow
+    from farebox.ledger.call_row import CallRow, PartRow
     from farebox.pricing.book import PriceBook
 
 
@@ -29,6 +30,8 @@ class Unpriced(msgspec.Struct, kw_only=True):
     provider: str
     model: str | None
     calls: int = 0
+    without_usage: int = 0
+    """Those of them whose usage nobody stated: no price would give them a cost."""
     input_tokens: int = 0
     output_tokens: int = 0
     missing: list[str] = []
@@ -58,18 +61,20 @@ def unpriced(
     """List the models seen without a price: calls, tokens, and what pricing them would re-rate."""
     chosen = place or Place()
     _, book = open_book(chosen)
-    _, reader = open_ledger(chosen)
-    which = ledger_filter((period or PeriodFlags()).period(), filters)
-    which = msgspec.structs.replace(which, where={**which.where, "cost_state": "unpriced"})
+    home, reader = open_ledger(chosen)
+    which = selection_of((period or PeriodFlags()).period(), filters)
+    # Both states that every sum calls unpriced, so that the counts agree everywhere.
+    which = msgspec.structs.replace(which, where={**which.where, "cost_state": list(UNPRICED)})
     found: dict[tuple[str, str | None], Unpriced] = {}
-    for row in reader.export(which):
-        _count(found, row, book)
+    with open_questions(home) as questions:
+        for row in reader.export(questions.every_call(which)):
+            _count(found, row, book)
     models = sorted(found.values(), key=lambda each: -each.calls)
     if as_json:
         answers.print_json(UnpricedAnswer(models=models))
     else:
         print(render(models))
-    return ANSWER_IS_NO if models else OK
+    return ANSWER_IS_NO if any(each.calls > each.without_usage for each in models) else OK
 
 
 def _count(found: dict[tuple[str, str | None], Unpriced], row: CallRow, book: PriceBook) -> None:
@@ -82,6 +87,9 @@ def _count(found: dict[tuple[str, str | None], Unpriced], row: CallRow, book: Pr
     entry.output_tokens += row.output_tokens
     entry.first_at = min(entry.first_at, row.occurred_at)
     entry.last_at = max(entry.last_at, row.occurred_at)
+    if row.cost_state == "unknown":
+        entry.without_usage += 1
+        return
     attribution = dict(row.attribution)
     if row.key_fingerprint:
         attribution["key"] = row.key_fingerprint
@@ -122,6 +130,7 @@ def render(models: list[Unpriced]) -> str:
     """Return the queue, most calls first, and what to type."""
     if not models:
         return "Every call has a price."
+    without = sum(each.without_usage for each in models)
     columns = [
         Column("model", width_max=70),
         Column("calls", right=True),
@@ -137,7 +146,7 @@ def render(models: list[Unpriced]) -> str:
             f"{each.calls:,}",
             f"{each.input_tokens:,}",
             f"{each.output_tokens:,}",
-            ", ".join(each.missing) or "–",
+            ", ".join(each.missing) or ("usage is not known" if each.without_usage else "–"),
             each.first_at[:10],
             f"{display_usd(each.would_cost_pico)} of {count(each.priceable_calls, 'call')}"
             if each.priceable_calls
@@ -146,7 +155,9 @@ def render(models: list[Unpriced]) -> str:
         for each in models
     ]
     lines = [table(columns, cells)]
-    open_ones = [each for each in models if each.priceable_calls < each.calls]
+    if without:
+        lines.append(f"Of {count(without, 'call')} nobody stated the usage: no price gives them a cost.")
+    open_ones = [each for each in models if each.priceable_calls < each.calls - each.without_usage]
     if open_ones:
         first = open_ones[0]
         rates = " ".join(f"{_asked(unit)}=…" for unit in first.missing) or "input=… output=…"

@@ -1,0 +1,44 @@
+"""What differs between the engines that questions can be put to."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Dialect(Protocol):
+    """How one engine writes what SQL has no common words for.
+
+    Conditions are SQL over columns of `calls`, the empty text for none.
+    """
+
+    def placeholder(self, number: int) -> str:
+        """Return what stands for parameter `number`, counted from 1."""
+        ...
+
+    def tag(self, placeholder: str) -> str:
+        """Return the value of the tag whose name is the parameter; NULL without one."""
+        ...
+
+    def exact_sum(self, column: str, condition: str) -> str:
+        """Return a sum that can exceed 64 bits, 0 over no rows."""
+        ...
+
+    def distinct(self, column: str, condition: str) -> str:
+        """Return the exact number of different values, NULL not counted."""
+        ...
+
+    def percentile(self, column: str, fraction: float, condition: str) -> str:
+        """Return the smallest value that at least `fraction` of them do not exceed."""
+        ...
+
+    def floor_divided(self, expression: str, divisor: int) -> str:
+        """Return whole-number division of what is never negative."""
+        ...
+
+    def nulls_last(self, expression: str, *, descending: bool) -> str:
+        """Return a term of ORDER BY that puts NULL after everything."""
+        ...
+
+    def group_count(self) -> str:
+        """Return how many groups there are, as a column of each, whatever the limit."""
+        ...

@@ -1,0 +1,37 @@
+"""DuckDB's words. Plain enough for every version from 1.3 on."""
+
+from __future__ import annotations
+
+
+class DuckDB:
+    """Implements `farebox.analytics.dialects.Dialect`."""
+
+    def placeholder(self, number: int) -> str:
+        return f"${number:d}"
+
+    def tag(self, placeholder: str) -> str:
+        # In brackets a missing key is NULL in every version; element_at returned a list before 1.3.
+        return f"tags[{placeholder}]"
+
+    def exact_sum(self, column: str, condition: str) -> str:
+        # The sum of BIGINT is HUGEINT: 128 bits, no rounding.
+        return f"coalesce(sum({column}){_filtered(condition)}, 0)"
+
+    def distinct(self, column: str, condition: str) -> str:
+        return f"count(DISTINCT {column}){_filtered(condition)}"
+
+    def percentile(self, column: str, fraction: float, condition: str) -> str:
+        return f"quantile_disc({column}, {fraction!r}){_filtered(condition)}"
+
+    def floor_divided(self, expression: str, divisor: int) -> str:
+        return f"(({expression}) // {divisor:d})"
+
+    def nulls_last(self, expression: str, *, descending: bool) -> str:
+        return f"{expression} {'DESC' if descending else 'ASC'} NULLS LAST"
+
+    def group_count(self) -> str:
+        return "count(*) OVER ()"
+
+
+def _filtered(condition: str) -> str:
+    return f" FILTER (WHERE {condition})" if condition else ""

@@ -1,0 +1,168 @@
+"""Every dimension calls can be filtered and grouped by, and every measure of them, declared once.
+
+The replica's table, the questions' SQL, the command line's flags, the API's parameters and the
+dashboard's types are made from these two tables. Adding a dimension is one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from farebox.errors import UsageError
+
+TAG = "tag."
+"""How the name of a tag's dimension begins: `tag.feature`."""
+
+Kind = Literal["text", "number", "flag"]
+
+
+class Dimension(NamedTuple):
+    """A property of a call with few enough values to ask by."""
+
+    name: str
+    title: str
+    help: str
+    """What a flag or a parameter of this name says: "Only this …"."""
+    origin: Literal["source", "class", "attribution", "row"]
+    """Which part of the record it comes from (`farebox.ledger.feed`)."""
+    field: str = ""
+    """What that part calls it, where it has another name."""
+    kind: Kind = "text"
+    values: tuple[str, ...] = ()
+    """All values there are, where they are known beforehand."""
+
+    @property
+    def column(self) -> str:
+        """The column of the replica, which is also the SQL of it."""
+        return f'"{self.name}"'
+
+
+OUTCOMES = ("completed", "client_disconnected", "upstream_failed", "timed_out", "refused", "unknown")
+COST_STATES = ("priced", "free", "included", "unpriced", "estimated", "unknown", "provider_reported")
+COMPLETENESS = ("final", "partial", "estimated", "none")
+TRUTH = ("false", "true")
+
+DIMENSIONS: dict[str, Dimension] = {
+    each.name: each
+    for each in (
+        Dimension("provider", "Provider", "Only this provider.", "class"),
+        Dimension("model", "Model", "Only this model and its dated versions.", "class"),
+        Dimension("request_model", "Requested model", "Only what asked for this model.", "class"),
+        Dimension("surface", "Endpoint", "Only this surface, as openai.chat.", "class"),
+        Dimension("host", "Host", "Only this provider's host.", "class"),
+        Dimension("key", "API key", "Only this API key's fingerprint.", "class", "key_fingerprint"),
+        Dimension("app", "App", "Only this app.", "attribution"),
+        Dimension("user", "User", "Only this user.", "attribution"),
+        Dimension("customer", "Customer", "Only this customer.", "attribution"),
+        Dimension("agent", "Agent", "Only this agent.", "attribution"),
+        Dimension("parent_agent", "Parent agent", "Only what this agent's agents did.", "attribution"),
+        Dimension("session", "Session", "Only this session.", "attribution"),
+        Dimension("task", "Task", "Only this task.", "attribution"),
+        Dimension("project", "Project", "Only this project.", "attribution"),
+        Dimension("branch", "Branch", "Only this branch of a repository.", "attribution"),
+        Dimension("step", "Step", "Only this step of an agent.", "row"),
+        Dimension(
+            "status", "Status", "Only this HTTP status, or a class of them: 4xx.", "class", kind="number"
+        ),
+        Dimension("error_class", "Error", "Only this class of errors, as rate_limited.", "class"),
+        Dimension(
+            "outcome", "Outcome", "Only this outcome, as client_disconnected.", "class", values=OUTCOMES
+        ),
+        Dimension("cost_state", "Price state", "Only this state, as unpriced.", "class", values=COST_STATES),
+        Dimension(
+            "completeness", "Completeness", "Only usage known this well, as estimated.", "class",
+            values=COMPLETENESS,
+        ),
+        Dimension(
+            "streamed", "Streamed", "Only streams (true), or only others (false).", "class",
+            kind="flag", values=TRUTH,
+        ),
+        Dimension("source", "Source", "Only what this writer saw.", "source"),
+    )
+}  # fmt: skip
+
+
+class Measure(NamedTuple):
+    """A number about some calls."""
+
+    name: str
+    title: str
+    kind: Literal["sum", "distinct", "percentile"]
+    column: str = ""
+    """What is added up, counted or ranked."""
+    condition: str = ""
+    """Which calls count, as SQL; all without one."""
+    fraction: float = 0.0
+    """Of a percentile: the share of calls at or below it."""
+
+
+UNPRICED = ("unpriced", "unknown")
+"""Calls whose cost is not known, so that it is not in any sum: no price, or no usage to price."""
+
+_FAILED = '("status" >= 400 OR "status" = 0)'
+_UNPRICED = f'"cost_state" IN ({", ".join(repr(state) for state in UNPRICED)})'
+
+MEASURES: dict[str, Measure] = {
+    each.name: each
+    for each in (
+        Measure("calls", "Calls", "sum", "sign"),
+        Measure("errors", "Errors", "sum", "sign", _FAILED),
+        Measure("unpriced_calls", "Calls without a cost", "sum", "sign", _UNPRICED),
+        Measure("estimated_calls", "Estimated calls", "sum", "sign", "\"cost_state\" = 'estimated'"),
+        Measure("cost_pico", "Cost", "sum", "cost_pico"),
+        Measure("charge_pico", "Customers' price", "sum", "charge_pico"),
+        Measure("input_tokens", "Input tokens", "sum", "input_tokens"),
+        Measure("cache_read_input_tokens", "Cached input tokens", "sum", "cache_read_input_tokens"),
+        Measure("cache_creation_input_tokens", "Input tokens cached", "sum", "cache_creation_input_tokens"),
+        Measure("output_tokens", "Output tokens", "sum", "output_tokens"),
+        Measure("reasoning_output_tokens", "Reasoning tokens", "sum", "reasoning_output_tokens"),
+        Measure("users", "Users", "distinct", "user"),
+        Measure("sessions", "Sessions", "distinct", "session"),
+        *(
+            Measure(
+                f"{name}_p{percent}_us", f"{title}, p{percent}", "percentile", f"{name}_us",
+                fraction=percent / 100,
+            )
+            for name, title in (("total", "Total time"), ("first_byte", "Time to first byte"))
+            for percent in (50, 95, 99)
+        ),
+    )
+}  # fmt: skip
+"""A percentile or a distinct count is of each call's newest state; sums are over all its signed rows."""
+
+SUMS = tuple(name for name, measure in MEASURES.items() if measure.kind == "sum")
+"""The measures of `farebox.ledger.rows.Measures`, in its order."""
+
+
+def dimension(name: str) -> Dimension:
+    """Return the dimension called `name`; any `tag.NAME` is one.
+
+    Raises:
+        UsageError: There is none.
+    """
+    known = DIMENSIONS.get(name)
+    if known is not None:
+        return known
+    if is_tag(name):
+        label = name[len(TAG) :]
+        return Dimension(name, f"Tag {label}", f"Only this {label}.", "attribution")
+    from farebox.config import did_you_mean
+
+    hint = did_you_mean(name, list(DIMENSIONS))
+    raise UsageError(f"there is no dimension {name!r}; there are {', '.join(DIMENSIONS)} and tag.NAME{hint}")
+
+
+def is_tag(name: str) -> bool:
+    """Return whether `name` is the dimension of a tag."""
+    return name.startswith(TAG) and len(name) > len(TAG)
+
+
+def check_measures(names: Iterable[str]) -> None:
+    """Raise `UsageError` for a measure that does not exist."""
+    for name in names:
+        if name not in MEASURES:
+            from farebox.config import did_you_mean
+
+            hint = did_you_mean(name, list(MEASURES))
+            raise UsageError(f"there is no measure {name!r}; there are {', '.join(MEASURES)}{hint}")

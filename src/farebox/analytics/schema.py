@@ -1,0 +1,150 @@
+"""The replica's tables, made from the declared dimensions."""
+
+from __future__ import annotations
+
+import functools
+
+from farebox.analytics.dimensions import DIMENSIONS, TAG, Dimension
+from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Attribution, Batch
+
+STORAGE_VERSION = "v1.2.0"
+"""Written by DuckDB 2.0 it is read by 1.3; the versions after it are not (tried)."""
+
+FORMAT = 1
+"""Of these tables: a replica of another one is made again."""
+
+_SQL_TYPE = {"text": "VARCHAR", "number": "SMALLINT", "flag": "BOOLEAN"}
+_ROW_TYPE = {"event_id": "BLOB", "sign": "TINYINT", "revision": "INTEGER", "parent_step": "VARCHAR"}
+_NOT_COPIED = ("source", "call_class", "attribution", "step")
+"""Columns of a row that are a number of something else, or a dimension."""
+
+ROW = [name for name in ROW_COLUMNS if name not in _NOT_COPIED]
+_OF_CLASS = [each for each in DIMENSIONS.values() if each.origin == "class"]
+_OF_ATTRIBUTION = [each for each in DIMENSIONS.values() if each.origin == "attribution"]
+
+COLUMNS: dict[str, str] = {
+    **{name: _ROW_TYPE.get(name, "BIGINT") for name in ROW},
+    "reversed_by": "BIGINT",
+    **{each.name: _SQL_TYPE[each.kind] for each in DIMENSIONS.values()},
+    "billable": "BOOLEAN",
+    "verified": "BOOLEAN",
+    "tags": "MAP(VARCHAR, VARCHAR)",
+}
+"""Column to type of `calls`: a row of the record with everything it refers to in it."""
+
+_DECLARED = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
+CREATE = f"""
+CREATE TABLE calls ({_DECLARED});
+CREATE TABLE model_pair (model VARCHAR, request_model VARCHAR);
+CREATE TABLE cursor (format INTEGER, seq BIGINT, event_id BLOB, first_event_id BLOB);
+INSERT INTO cursor VALUES ({FORMAT:d}, 0, NULL, NULL);
+"""  # noqa: S608 - identifiers are declared ones
+
+
+ROW_TYPES = {**dict.fromkeys(ROW_COLUMNS, "BIGINT"), **_ROW_TYPE, "step": "VARCHAR"}
+_PARTS: dict[str, dict[str, str]] = {
+    "r": {name: ROW_TYPES[name] for name in ROW_COLUMNS},
+    "s": {"id": "BIGINT", "name": "VARCHAR"},
+    "c": {"id": "BIGINT", **{each.name: _SQL_TYPE[each.kind] for each in _OF_CLASS}, "billable": "BOOLEAN"},
+    "a": {
+        "id": "BIGINT",
+        **{each.name: "VARCHAR" for each in _OF_ATTRIBUTION},
+        "verified": "BOOLEAN",
+        "names": "VARCHAR[]",
+        "values": "VARCHAR[]",
+    },
+}
+"""What a batch consists of, by alias: rows, sources, classes, attributions."""
+
+
+def insertion(batch: Batch) -> tuple[str, list[object]]:
+    """Return the statement that appends a batch, and its parameters: a list for each column.
+
+    Joining inside the engine, what calls have in common crosses into it once a batch; a column of one
+    value crosses as one.
+    """
+    columns = columns_of(batch)
+    constant = tuple(column.count(column[0]) == len(column) for column in columns[: len(ROW_COLUMNS)])
+    values: list[object] = [
+        column[0] if index < len(constant) and constant[index] else column
+        for index, column in enumerate(columns)
+    ]
+    return _insert(constant), values
+
+
+@functools.cache
+def _insert(constant: tuple[bool, ...]) -> str:
+    number = 0
+    parts: list[str] = []
+    for alias, columns in _PARTS.items():
+        terms: list[str] = []
+        for name, kind in columns.items():
+            number += 1
+            one = number <= len(constant) and constant[number - 1]
+            terms.append(
+                f'${number:d}::{kind} AS "{name}"' if one else f'unnest(${number:d}::{kind}[]) AS "{name}"'
+            )
+        parts.append(f"(SELECT {', '.join(terms)}) AS {alias}")
+    alias_of = {"row": "r", "class": "c", "attribution": "a"}
+    select = [
+        *(f'r."{name}"' for name in ROW),
+        "NULL",
+        *(
+            "s.name" if each.origin == "source" else f'{alias_of[each.origin]}."{each.name}"'
+            for each in DIMENSIONS.values()
+        ),
+        "c.billable",
+        "a.verified",
+        'map(a."names", a."values")',
+    ]
+    rows, sources, classes, attributions = parts
+    return (
+        f"INSERT INTO calls SELECT {', '.join(select)} FROM {rows} "  # noqa: S608
+        f"JOIN {sources} ON s.id = r.source JOIN {classes} ON c.id = r.call_class "
+        f"JOIN {attributions} ON a.id = r.attribution"
+    )
+
+
+REVERSE = (
+    "UPDATE calls SET reversed_by = r.seq FROM "
+    "(SELECT unnest($1::BIGINT[]) AS reverses, unnest($2::BIGINT[]) AS seq) AS r "
+    "WHERE calls.seq = r.reverses"
+)
+
+
+def columns_of(batch: Batch) -> list[list[object]]:
+    """Return a batch as lists, one for each column of its parts."""
+    picked = [_class_index(each) for each in _OF_CLASS] + [CLASS_COLUMNS.index("billable")]
+    classes = [(number, *(values[index] for index in picked)) for number, values in batch.classes.items()]
+    owners = [_owner(number, owner) for number, owner in batch.attributions.items()]
+    return [
+        *_columns(batch.rows),
+        list(batch.sources),
+        list(batch.sources.values()),
+        *_columns(classes),
+        *_columns(owners),
+    ]
+
+
+def _owner(number: int, owner: Attribution) -> tuple[object, ...]:
+    fields = owner.fields
+    tags = {
+        name.removeprefix(TAG).lower(): value
+        for name, value in fields.items()
+        if name.startswith(TAG) or name not in DIMENSIONS
+    }
+    return (
+        number,
+        *(fields.get(each.name) for each in _OF_ATTRIBUTION),
+        owner.verified,
+        list(tags),
+        list(tags.values()),
+    )
+
+
+def _class_index(each: Dimension) -> int:
+    return CLASS_COLUMNS.index(each.field or each.name)
+
+
+def _columns(rows: object) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]  # type: ignore[call-overload]

@@ -1,0 +1,197 @@
+"""Read the record in order, for what follows it: the replica that answers questions, and receipts.
+
+What calls have in common is handed out once, beside the rows that refer to it by number.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from farebox.ledger.database import Connection
+
+ROW_COLUMNS = (
+    "seq",
+    "call_seq",
+    "event_id",
+    "source",
+    "revision",
+    "sign",
+    "reverses",
+    "occurred_at",
+    "call_class",
+    "attribution",
+    "step",
+    "parent_step",
+    "max_tokens",
+    "first_byte_us",
+    "total_us",
+    "cost_pico",
+    "charge_pico",
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+)
+"""A row of a `Batch`, in order. Money and tokens carry the row's sign; `call_seq` is the call's first row."""
+
+CLASS_COLUMNS = (
+    "provider",
+    "surface",
+    "host",
+    "model",
+    "request_model",
+    "key_fingerprint",
+    "status",
+    "outcome",
+    "error_class",
+    "streamed",
+    "completeness",
+    "billable",
+    "cost_state",
+)
+"""A class of calls in a `Batch`, in order."""
+
+_REMEMBERED = 20_000
+
+_CALL_SEQ = (
+    "CASE WHEN revision = 0 THEN seq ELSE (SELECT first.seq FROM call first "
+    "WHERE first.event_id = call.event_id AND first.source = call.source AND first.revision = 0) END"
+)
+_SELECTED = ", ".join(_CALL_SEQ if name == "call_seq" else name for name in ROW_COLUMNS)
+_ROWS = f"SELECT {_SELECTED} FROM call WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - constants
+_CLASSES = (
+    f"SELECT id, {', '.join(CLASS_COLUMNS)} FROM call_class "  # noqa: S608 - names from constants
+    "WHERE id IN (SELECT value FROM json_each(?))"
+)
+_ATTRIBUTIONS = "SELECT id, verified, fields FROM attribution WHERE id IN (SELECT value FROM json_each(?))"
+_PERSONAL = "SELECT id, value FROM personal WHERE id IN (SELECT value FROM json_each(?))"
+
+_CLASS, _ATTRIBUTION, _SOURCE = (ROW_COLUMNS.index(name) for name in ("call_class", "attribution", "source"))
+_decode_fields = msgspec.json.Decoder(dict[str, tuple[str | int, str | None]]).decode
+
+T = TypeVar("T")
+
+
+class Attribution(NamedTuple):
+    """Whose a call is."""
+
+    verified: bool
+    """Bound by a key or a client token, not only stated."""
+    fields: dict[str, str]
+    """Name to value: `customer`, `session`, `tag.feature` …; an erased value is not there."""
+
+
+class Batch(NamedTuple):
+    """Consecutive rows of the record and everything they refer to."""
+
+    rows: list[Sequence[Any]]
+    """`ROW_COLUMNS` each, ascending by `seq`."""
+    sources: dict[int, str]
+    classes: dict[int, Sequence[Any]]
+    """`CLASS_COLUMNS` each."""
+    attributions: dict[int, Attribution]
+
+    @property
+    def last_seq(self) -> int:
+        """The last row's number, 0 where there is none."""
+        return self.rows[-1][0] if self.rows else 0
+
+
+class Feed:
+    """The rows of one open record, in order. For one thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sources: OrderedDict[int, str] = OrderedDict()
+        self._classes: OrderedDict[int, Sequence[Any]] = OrderedDict()
+        self._attributions: OrderedDict[int, Attribution] = OrderedDict()
+
+    def last_seq(self) -> int:
+        """Return the newest row's number, 0 where there is none."""
+        return self._connection.execute("SELECT coalesce(max(seq), 0) FROM call").fetchone()[0]
+
+    def event_id(self, seq: int) -> bytes | None:
+        """Return the id of the call that row `seq` is about, None where there is no such row."""
+        row = self._connection.execute("SELECT event_id FROM call WHERE seq = ?", (seq,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def after(self, seq: int, limit: int) -> Batch:
+        """Return at most `limit` rows after row `seq`."""
+        with self._connection:
+            rows: list[Sequence[Any]] = self._connection.execute(_ROWS, (seq, limit)).fetchall()
+            return Batch(
+                rows,
+                _remembered(self._sources, {row[_SOURCE] for row in rows}, self._load_sources),
+                _remembered(self._classes, {row[_CLASS] for row in rows}, self._load_classes),
+                _remembered(self._attributions, {row[_ATTRIBUTION] for row in rows}, self._load_attributions),
+            )
+
+    def first_seq_since(self, recorded_ns: int) -> int:
+        """Return the number of the first row that was recorded at `recorded_ns` or later."""
+        find = (
+            "SELECT first_seq, last_seq, recorded_at FROM block WHERE first_seq <= ? "
+            "ORDER BY first_seq DESC LIMIT 1"
+        )
+        low, high = 1, self.last_seq() + 1
+        while low < high:
+            first, last, recorded_at = self._connection.execute(find, ((low + high) // 2,)).fetchone()
+            if recorded_at < recorded_ns:
+                low = last + 1
+            else:
+                high = max(first, low)
+        return low
+
+    def _load_sources(self, ids: str) -> dict[int, str]:
+        found = "SELECT id, name FROM source WHERE id IN (SELECT value FROM json_each(?))"
+        return dict(self._connection.execute(found, (ids,)))
+
+    def _load_classes(self, ids: str) -> dict[int, Sequence[Any]]:
+        return {row[0]: row[1:] for row in self._connection.execute(_CLASSES, (ids,))}
+
+    def _load_attributions(self, ids: str) -> dict[int, Attribution]:
+        stored = [
+            (number, bool(verified), _decode_fields(fields))
+            for number, verified, fields in self._connection.execute(_ATTRIBUTIONS, (ids,))
+        ]
+        personal = {
+            value for _, _, fields in stored for value, _ in fields.values() if isinstance(value, int)
+        }
+        values: dict[int, str | None] = (
+            dict(self._connection.execute(_PERSONAL, (_json(personal),))) if personal else {}
+        )
+        return {
+            number: Attribution(
+                verified,
+                {
+                    name: text
+                    for name, (value, _) in fields.items()
+                    if (text := values.get(value) if isinstance(value, int) else value)
+                },
+            )
+            for number, verified, fields in stored
+        }
+
+
+def _remembered(
+    known: OrderedDict[int, T], wanted: Collection[int], load: Callable[[str], dict[int, T]]
+) -> dict[int, T]:
+    """Return what is wanted of a dictionary of the record, loading what is not known yet."""
+    missing = [number for number in wanted if number not in known]
+    if missing:
+        known.update(load(_json(missing)))
+    found = {number: known[number] for number in wanted}
+    if len(known) > _REMEMBERED:
+        for number in wanted:
+            known.move_to_end(number)
+        while len(known) > _REMEMBERED:
+            known.popitem(last=False)
+    return found
+
+
+def _json(numbers: Collection[int]) -> str:
+    return msgspec.json.encode(list(numbers)).decode()

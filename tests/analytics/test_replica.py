@@ -1,0 +1,193 @@
+"""The replica is derived: whatever happens to its file, it is made again from the record, and said."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import pytest
+from ledgers import START, Record
+
+from farebox.analytics import replica as replicas
+from farebox.analytics.checks import compare
+from farebox.analytics.engine import Engine
+from farebox.analytics.local import LocalAsker
+from farebox.analytics.query import Ask
+from farebox.analytics.questions import Questions, Selection
+from farebox.errors import ReplicaBuildingError, ReplicaBusyError
+from farebox.home import Home
+
+CALLS = 5_000
+
+
+@pytest.fixture
+def file(record: Record) -> Path:
+    """A replica of some calls."""
+    record.append(
+        {"occurred_at": START + number, "user": f"u{number}", "cost_pico": 7} for number in range(CALLS)
+    )
+    assert _calls(record.home) == CALLS
+    return record.home.path / "analytics.duckdb"
+
+
+def _calls(home: Home) -> int:
+    questions = Questions(LocalAsker(home))
+    try:
+        return questions.totals(Selection())[0].calls
+    finally:
+        questions.close()
+
+
+def test_the_file_is_private(file: Path) -> None:
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_truncated_file_is_made_again(
+    file: Path, record: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+    assert _calls(record.home) == CALLS
+    assert "analytics.duckdb is made again from the ledger" in capsys.readouterr().err
+
+
+def test_a_file_with_flipped_bytes_is_made_again(
+    file: Path, record: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray(file.read_bytes())
+    for place in range(12_000, len(content), 4_001):
+        content[place] ^= 0xFF
+    file.write_bytes(content)
+    assert _calls(record.home) == CALLS
+    assert "analytics.duckdb is made again" in capsys.readouterr().err
+
+
+def test_a_file_of_something_else_is_made_again(file: Path, record: Record) -> None:
+    file.write_bytes(b"not a database" * 1000)
+    assert _calls(record.home) == CALLS
+
+
+def test_a_file_of_a_newer_duckdb_is_made_again(file: Path, record: Record) -> None:
+    content = bytearray(file.read_bytes())
+    assert content[8:12] == b"DUCK"
+    content[12:20] = (9_999).to_bytes(8, "little")
+    file.write_bytes(content)
+    assert _calls(record.home) == CALLS
+
+
+def test_a_replica_of_another_record_is_made_again(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Record(Home(tmp_path / "other"))
+    other.seq = 10  # its events have other ids
+    other.append({"occurred_at": START} for _ in range(3))
+    file.rename(other.home.path / "analytics.duckdb")
+    assert _calls(other.home) == 3
+    assert "it is of another record" in capsys.readouterr().err
+    other.close()
+
+
+def test_a_replica_of_other_tables_is_made_again(
+    file: Path, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas.schema, "FORMAT", replicas.schema.FORMAT + 1)
+    monkeypatch.setattr(replicas.schema, "CREATE", replicas.schema.CREATE.replace("VALUES (1,", "VALUES (2,"))
+    assert _calls(record.home) == CALLS
+
+
+def test_verify_finds_a_tampered_replica_and_makes_it_again(file: Path, record: Record) -> None:
+    replica = replicas.Replica(file)
+    replica.rows("UPDATE calls SET cost_pico = cost_pico + 1 WHERE seq = 77")
+    replica.close()
+    questions = Questions(LocalAsker(record.home))
+    assert questions.totals(Selection())[0].cost_pico == 7 * CALLS + 1
+    found = compare(record.home, questions)
+    assert (found.different, found.repaired, found.rows) == ([1], True, CALLS)
+    assert questions.totals(Selection())[0].cost_pico == 7 * CALLS
+    assert compare(record.home, questions).different == []
+    questions.close()
+
+
+def test_rows_that_were_taken_out_of_the_replica_are_found(file: Path, record: Record) -> None:
+    replica = replicas.Replica(file)
+    replica.rows("DELETE FROM calls WHERE seq > 4000")
+    replica.close()
+    questions = Questions(LocalAsker(record.home))
+    assert compare(record.home, questions).repaired
+    assert questions.totals(Selection())[0].calls == CALLS
+    questions.close()
+
+
+def test_a_second_process_answers_from_memory(file: Path, record: Record) -> None:
+    owner = Engine(record.home)
+    try:
+        assert _calls(record.home) == CALLS
+    finally:
+        owner.close()
+
+
+def test_of_a_large_record_a_second_process_says_who_has_the_file(
+    file: Path, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farebox.analytics.engine.IN_MEMORY_ROWS_MAX", 10)
+    owner = Engine(record.home)
+    try:
+        with pytest.raises(ReplicaBusyError, match=f"process {os.getpid()} is answering"):
+            _calls(record.home)
+    finally:
+        owner.close()
+
+
+def test_a_second_process_waits_for_the_first_to_finish(file: Path, record: Record) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    holder = context.Process(target=_hold, args=(str(record.home.path), ready))
+    holder.start()
+    assert ready.wait(30)
+    engine = Engine(record.home)  # alone would be another engine: this one has the file
+    engine.close()
+    holder.join()
+
+
+def _hold(home: str, ready: object) -> None:
+    engine = Engine(Home(Path(home)))
+    ready.set()  # type: ignore[attr-defined]
+    time.sleep(0.3)
+    engine.close()
+
+
+def test_a_home_that_cannot_be_written_is_answered_from_memory(
+    file: Path, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(30, "Read-only file system")
+
+    monkeypatch.setattr(replicas.Lock, "acquire", refused)
+    assert _calls(record.home) == CALLS
+
+
+def test_a_question_during_a_long_rebuild_says_how_far_it_is(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record.append({"occurred_at": START + number} for number in range(300))
+    monkeypatch.setattr("farebox.analytics.replicator.Replicator.step.__defaults__", (100,))
+    asker = LocalAsker(record.home, seconds=0.0)
+    with pytest.raises(ReplicaBuildingError, match="100 of 300 rows"):
+        asker.reply(Ask(questions=[]))
+    with pytest.raises(ReplicaBuildingError, match="200 of 300 rows"):
+        asker.reply(Ask(questions=[]))
+    assert asker.reply(Ask(questions=[])).seq == 300
+    asker.close()
+
+
+def test_corrections_of_one_call_are_followed_one_by_one(record: Record) -> None:
+    (first,) = record.append([{"occurred_at": START, "cost_pico": 1}])
+    asker = LocalAsker(record.home)
+    questions = Questions(asker)
+    for cost in (5, 9, 4):
+        record.correct(first, cost_pico=cost)
+        assert questions.totals(Selection())[0].cost_pico == cost
+        assert questions.calls(Selection(), 10) == [first]
+    assert asker.engine is not None
+    questions.close()
