@@ -17,17 +17,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from farebox.ledger.apply import Applier
-from farebox.ledger.correcting import SEQS_PER_RECORD
-from farebox.ledger.filter import Filter
-from farebox.ledger.rerate_request import preview
-
 from farebox import yamltext
 from farebox.clock import uuid7
 from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.reader import Batch, Position
 from farebox.journal.records import Done, Rerate
+from farebox.ledger.append.applier import Applier
+from farebox.ledger.corrections.corrector import SEQS_PER_RECORD
+from farebox.ledger.corrections.rerate_command import preview
 from farebox.ledger.database import open_writer
 from farebox.ledger.process import settle_memory
 from farebox.pricing import load_book
@@ -54,9 +52,9 @@ def measure(rows: int) -> dict[str, float | int]:
             applier.apply("proxy-bench", [_batch(start, min(10_000, rows - start))])
         began = time.process_time()
         seqs = [
-            each.now[0]
-            for tally in preview(home, Filter(), priced, priced_too=False)
-            for each in tally.changed
+            each.now.seq
+            for changed in preview(home, range(1, rows + 1), priced, priced_too=False)
+            for each in changed
         ]
         shown = time.process_time() - began
         assert len(seqs) == rows, (len(seqs), rows)
@@ -66,7 +64,7 @@ def measure(rows: int) -> dict[str, float | int]:
         for start in range(0, rows, step):
             applier.apply("rerate-bench", [_request(seqs[start : start + step], priced.digest)])
         corrected = time.process_time() - began
-        done = connection.execute("SELECT count(*) FROM correction").fetchone()[0]
+        done = connection.execute("SELECT count(*) FROM call WHERE reverses IS NOT NULL").fetchone()[0]
         connection.close()
     assert done == rows, (done, rows)
     scale = 1_000_000 / rows

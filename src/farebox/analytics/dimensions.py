@@ -132,7 +132,7 @@ MEASURES: dict[str, Measure] = {
 """A percentile or a distinct count is of each call's newest state; sums are over all its signed rows."""
 
 SUMS = tuple(name for name, measure in MEASURES.items() if measure.kind == "sum")
-"""The measures of `farebox.ledger.rows.Measures`, in its order."""
+"""The measures of `farebox.analytics.query.Measures`, in its order."""
 
 
 def dimension(name: str) -> Dimension:
