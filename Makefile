@@ -16,7 +16,7 @@ PYTHON_FILES := src tests tools
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help up install build format lint typecheck imports test check bench replay fuzz clean \
+.PHONY: help up install build format lint typecheck imports test check bench replay sdk-suites fuzz clean \
 	catalog docs dashboard dashboard-check lock stale pytest
 
 help: ## Show this list
@@ -66,6 +66,9 @@ bench: .make/dev .make/nginx .make/wrk ## Measure speed and size beside nginx (J
 
 replay: .make/dev ## Replay recordings through Farebox and compare (FIXTURES=DIR, JSON=1)
 	@$(BIN)/python tools/replay.py $(if $(JSON),--json) $(FIXTURES) $(ARGS)
+
+sdk-suites: .make/dev ## Run the suites of openai-python and anthropic-sdk-python directly and through Farebox
+	@$(BIN)/python tools/run_sdk_suites.py $(if $(JSON),--json) $(ARGS)
 
 fuzz: .make/fuzzer ## Fuzz the framings and the extractor (FUZZ_SECONDS=60 per target)
 	@$(RUN) tools.fuzz --seconds $(FUZZ_SECONDS) $(ARGS)

@@ -44,7 +44,7 @@ def pinned_versions(*names: str) -> dict[str, str]:
 
 
 def unmet(wanted: Iterable[str], pins: dict[str, str]) -> list[str]:
-    """Return the requirements of every locked distribution, extras included, that no pin meets."""
+    """Requirements, followed through every locked distribution and its extras, that no pin meets."""
 
     def required_by(requirement: Requirement) -> Iterator[tuple[str, Requirement]]:
         for extra in ("", *requirement.extras):

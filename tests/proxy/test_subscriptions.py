@@ -61,7 +61,7 @@ def call(
          (f"Authorization: Bearer {ACCESS}", "ChatGPT-Account-Id: 3f2c-account")),
         ("anthropic", "/v1/messages", "claude-sonnet-4-5", mock.json_reply(MESSAGE),
          (f"Authorization: Bearer {LOGIN}",)),
-        ("google-code-assist", "/v1internal:streamGenerateContent", "gemini-2.5-pro",
+        ("gemini-code-assist", "/v1internal:streamGenerateContent", "gemini-2.5-pro",
          mock.sse_reply([event(GEMINI)]), (f"Authorization: Bearer {ACCESS}",)),
     ],
     ids=["Codex", "Claude Code", "Gemini CLI"],

@@ -74,7 +74,7 @@ def serve_what_is_left(own: Callable[[], int], ended: Ended, seconds: float | No
 
     Or after `seconds`, or at a Ctrl-C. `own` is the pid of a child that is not the command's.
     """
-    left = _others(own())
+    left = _others(own, ended)
     if not left:
         return
     names = ", ".join(f"{_name(pid)} (pid {pid})" for pid in left[:5])
@@ -90,10 +90,9 @@ def serve_what_is_left(own: Callable[[], int], ended: Ended, seconds: float | No
         signal.signal(number, lambda number, _frame: asked.append(number))
     say(f"the command has ended and left running: {names}; served {how_long}, or until Ctrl-C")
     try:
-        while (left := _others(own())) and not asked:
+        while (left := _others(own, ended)) and not asked:
             if deadline is not None and time.monotonic() > deadline:
                 break
-            _reap(ended)
             time.sleep(_LOOK_EVERY_S)
     finally:
         for number, handler in previous.items():
@@ -112,22 +111,37 @@ def adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _others(own: int) -> list[int]:
-    """Return our living children but for `own`; none where the system does not tell."""
+def _others(own: Callable[[], int], ended: Ended) -> list[int]:
+    """Return our living children but for `own`; none where the system does not tell.
+
+    One that has ended may have left children of its own that this look came too early for, so that
+    only a look that meets none of those says that there is nobody.
+    """
+    while True:
+        living, has_ended = _look_for_children(own())
+        if not has_ended:
+            return living
+        _reap(ended)
+
+
+def _look_for_children(own: int) -> tuple[list[int], bool]:
     found: list[int] = []
+    has_ended = False
     me = os.getpid()
     try:
         pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     except OSError:
-        return found
+        return found, False
     for pid in pids:
         try:
             state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
         except (OSError, ValueError):  # it has just ended
             continue
-        if int(parent) == me and state not in "ZX" and pid != own:
+        if int(parent) == me and state in "ZX":
+            has_ended = True
+        elif int(parent) == me and pid != own:
             found.append(pid)
-    return sorted(found)
+    return sorted(found), has_ended
 
 
 def _name(pid: int) -> str:
