@@ -24,6 +24,12 @@ CHAT = "/v1/chat/completions"
 ANSWER = {"id": "c1", "model": "gpt-4o", "usage": {"prompt_tokens": 1203, "completion_tokens": 187}}
 
 
+@pytest.fixture(autouse=True)
+def looked_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the pauses between look-ups: a connection that has gone by then is nobody's."""
+    monkeypatch.setattr("farebox.proxy.processes._PAUSE", 0.0)
+
+
 def answering(request: Request) -> Reply:
     return mock.json_reply(ANSWER)
 
@@ -54,7 +60,13 @@ def pins_of(setting: Setting) -> Pins:
 
 
 def knows_that_it_accepts(setting: Setting) -> bool:
-    return bool(pins_of(setting)._accepted)  # pyright: ignore[reportPrivateUsage]
+    """Return whether both are noted, the process and the program."""
+    return len(pins_of(setting)._accepted) == 2  # pyright: ignore[reportPrivateUsage]
+
+
+def counted(setting: Setting) -> int:
+    """Return how many failures in a row are counted of anybody."""
+    return max(pins_of(setting)._failures.values(), default=0)  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_client_that_pins_is_noticed_and_tunnelled_for_less_than_an_hour(tmp_path: Path) -> None:
@@ -62,7 +74,7 @@ def test_a_client_that_pins_is_noticed_and_tunnelled_for_less_than_an_hour(tmp_p
         agent = "User-Agent: pinner/1.0"
         refusing(setting, agent)
         folder = tmp_path / "pinned"
-        setting.proxy.settle(lambda: bool(read_pins(folder)))
+        setting.proxy.settle(lambda: len(read_pins(folder)) == 2)
         found = read_pins(folder)
         assert {(pin.host, pin.client, pin.reason) for pin in found} == {(HOST, "pinner", "unknown_ca")}
         assert all(0 < pin.until - time.time() < 3_600 for pin in found)
@@ -83,7 +95,7 @@ def test_a_pinned_client_is_tried_again_when_its_time_is_over(tmp_path: Path) ->
     with intercepting(answering, tmp_path, finds_processes=True) as setting:
         refusing(setting)
         folder = tmp_path / "pinned"
-        setting.proxy.settle(lambda: bool(read_pins(folder)))
+        setting.proxy.settle(lambda: len(read_pins(folder)) == 2)
         for file in folder.glob("*.json"):
             over = msgspec.json.decode(file.read_bytes()) | {"until": int(time.time())}
             file.write_bytes(msgspec.json.encode(over))
@@ -98,11 +110,14 @@ def test_a_client_that_has_accepted_is_not_pinned_by_one_failure(tmp_path: Path)
         setting.proxy.settle(lambda: knows_that_it_accepts(setting))
         refusing(setting)
         refusing(setting)
+        setting.proxy.settle(lambda: counted(setting) == 2)
         accepting(setting)
         setting.proxy.settled(2)
+        setting.proxy.settle(lambda: counted(setting) == 0)
         assert read_pins(folder) == []
-        for _ in range(3):  # the control: so often in a row it means it
+        for number in range(1, 4):  # the control: so often in a row it means it
             refusing(setting)
+            setting.proxy.settle(lambda number=number: counted(setting) == number % 3)
         setting.proxy.settle(lambda: bool(read_pins(folder)))
 
 
@@ -111,9 +126,16 @@ def test_another_users_handshakes_pin_nobody(tmp_path: Path) -> None:
     with intercepting(answering, tmp_path, finds_processes=True) as setting:
         processes: Any = setting.proxy.proxy.processes
         real = processes._of
-        processes._of = lambda pid: (real(pid)[0], None)
-        for _ in range(6):
+        looked_at: list[int] = []
+
+        def of_another_user(pid: int) -> Any:
+            looked_at.append(pid)
+            return real(pid)[0], None
+
+        processes._of = of_another_user
+        for number in range(6):
             refusing(setting)
+            setting.proxy.settle(lambda number=number: len(looked_at) > number)
         processes._of = real
         accepting(setting)
         setting.proxy.settled(1)
@@ -183,17 +205,20 @@ def test_a_client_that_says_nothing_is_pinned_after_the_third_time(tmp_path: Pat
 
         def leave() -> None:
             with setting.secured(HOST, "User-Agent: shy/1"):
-                pass  # its handshake is done, it looks at the certificate, it goes
+                # Its handshake is done, it looks at the certificate, it goes.
+                setting.proxy.settle(lambda: setting.proxy.proxy.processes._asked.empty())
 
         folder = tmp_path / "pinned"
         leave()
         leave()
+        setting.proxy.settle(lambda: counted(setting) == 2)
         with setting.secured(HOST, "User-Agent: shy/1") as client:
             assert client.post(CHAT, b"{}").status == 200  # a request forgets what was counted
             setting.proxy.settle(lambda: knows_that_it_accepts(setting))
+            setting.proxy.settle(lambda: counted(setting) == 0)
         leave()
         leave()
-        time.sleep(0.1)
+        setting.proxy.settle(lambda: counted(setting) == 2)
         assert read_pins(folder) == []
         leave()
         setting.proxy.settle(lambda: bool(read_pins(folder)))

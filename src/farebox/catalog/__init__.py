@@ -129,10 +129,11 @@ class Provider:
     def __repr__(self) -> str:
         return f"Provider({self.id!r}, {self.upstream!r})"
 
-    def endpoint(self, method: str, path: str, host: str = "") -> Endpoint:
+    def endpoint(self, method: str, path: str, host: str = "", *, remember: bool = True) -> Endpoint:
         """Return the endpoint of a request; an unknown path is `<id>.other`, read by its response.
 
-        `host` is where the request goes, which may say in what region it is served.
+        `host` is where the request goes, which may say in what region it is served. Do not `remember`
+        a path that holds a key.
         """
         key = (method, path, host)
         known = self._known.get(key)
@@ -142,7 +143,7 @@ class Provider:
         place = self._place(host)
         if place:
             found = msgspec.structs.replace(found, host_values=place)
-        if len(self._known) < _PATHS_REMEMBERED:
+        if remember and len(self._known) < _PATHS_REMEMBERED:
             self._known[key] = found
         return found
 

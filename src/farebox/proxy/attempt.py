@@ -47,6 +47,7 @@ class Attempt:
 
     def intend(self, whose: Attribution) -> None:
         """Write down that the upstream is about to be sent something that can cost."""
+        self.proxy.passed = True
         self.proxy.append(INTENT, encode(Intent(**self._origin(whose))))
 
     def _origin(self, whose: Attribution) -> dict[str, Any]:
@@ -70,6 +71,7 @@ class Attempt:
         error_class: str | None = None,
     ) -> int:
         """Write down how it ended; return the record's position."""
+        self.proxy.passed = True
         total_ns = monotonic_ns() - self.began_ns
         first_ns = self.first_byte_ns
         done = Done(

@@ -132,6 +132,7 @@ class ClientConnection(asyncio.Protocol):
 
     def received(self, data: bytes) -> None:
         """Take in what has come from the client."""
+        self.proxy.passed = True
         exchange = self.exchange
         if exchange is None:
             if self.state == _LINGER or self.transport.is_closing():
@@ -275,6 +276,9 @@ class ClientConnection(asyncio.Protocol):
     def sweep(self, now: float) -> None:
         """Apply the limits in time."""
         limits = self.proxy.limits
+        if self.state == _IDLE and self.prepared is not None and now - self.since > limits.forget_s:
+            self.prepared = None  # it has the key in it
+            self.before_length = self.after_length = b""
         if self.stalled_since and now - self.stalled_since > limits.write_stall_s:
             if self.exchange is not None:
                 self.exchange.client_stalled()

@@ -16,6 +16,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """From a request's first byte (or the connection's start) to the end of its headers."""
     client_idle_s: float = 300.0
     """Between two requests on one kept connection."""
+    forget_s: float = 15.0
+    """After so long without a request a connection does not know its last head any more."""
     client_body_s: float = 60.0
     """Without a byte of a request body that is not complete."""
     write_stall_s: float = 60.0

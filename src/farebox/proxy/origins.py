@@ -22,6 +22,8 @@ VALUE_MAX = 256
 _CONTAINER = re.compile(r"(?:docker|libpod|cri-containerd|crio|containerd|kubepods)[^\n]*?([0-9a-f]{64})")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _DEPTH_MAX = 40
+_ENVIRONMENT_MAX = 1 << 20
+_LABEL = re.compile(rb"(?:\A|\0)(FAREBOX_[^=\0]*=[^\0]*)(?=\0|\Z)")
 
 
 def describe(pid: int) -> dict[str, str]:
@@ -90,11 +92,15 @@ def _on_linux(pid: int) -> dict[str, str]:
 
 def labels(pid: int) -> dict[str, str]:
     """Return the `FAREBOX_*` labels that a process was started with; nothing else of its environment."""
-    with contextlib.suppress(OSError):
-        entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        ours = [entry.decode("utf-8", "replace") for entry in entries if entry.startswith(b"FAREBOX_")]
-        return labels_of(dict(entry.split("=", 1) for entry in ours if "=" in entry))
-    return {}
+    entries: list[str] = []
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb", 0) as file:  # noqa: PTH123
+        buffer = bytearray(_ENVIRONMENT_MAX)
+        size = 0
+        while size < len(buffer) and (count := file.readinto(memoryview(buffer)[size:])):
+            size += count
+        entries = [entry[1].decode("utf-8", "replace") for entry in _LABEL.finditer(buffer, 0, size)]
+        buffer[:] = bytes(len(buffer))  # keys are in it, and nobody clears what is freed
+    return labels_of(dict(entry.split("=", 1) for entry in entries))
 
 
 def _on_mac(pid: int) -> dict[str, str]:

@@ -37,6 +37,8 @@ from farebox.journal.writer import (
 )
 from farebox.proxy.attribution import labels_of
 from farebox.proxy.estimates import Estimates
+from farebox.proxy.free_memory import FreeMemory
+from farebox.proxy.secured import settle_memory
 from farebox.proxy.service import Journal, NoJournal, Proxy
 
 EX_UNAVAILABLE = 69
@@ -94,6 +96,7 @@ def run(
     except OSError as error:
         _tell(f"farebox proxy: {home.unusable(error)}")
         return EX_CANTCREAT
+    settle_memory()
     clients_max = _prepare_process()
     journal: Journal
     try:
@@ -124,6 +127,7 @@ def run(
     proxy.estimates = Estimates(home.journal)
     if not private:
         proxy.ledger_trouble = partial(ledger_trouble, home.journal)
+    proxy.free_memory = FreeMemory()
     try:
         announced = None if private else home
         _run_loop(_serve(proxy, listener, announced, keep_pending=reuse_port, config_file=config.file))

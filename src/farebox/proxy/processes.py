@@ -62,18 +62,22 @@ class Processes:
 
     def _run(self) -> None:
         while True:
-            first = self._asked.get()
-            if first is None:
+            batch = self._next_batch()
+            if not batch:
                 return
-            batch = [first]
-            while not self._asked.empty():
-                entry = self._asked.get()
-                if entry is None:
-                    return
-                batch.append(entry)
             started = time.monotonic()
             self._answer(batch)
             time.sleep(min((time.monotonic() - started) * _PAUSE, _PAUSE_MAX_S))
+
+    def _next_batch(self) -> list[tuple[Ends, Tell]]:
+        """Wait for questions; return all there are, none at the end."""
+        batch: list[tuple[Ends, Tell]] = []
+        while not batch or not self._asked.empty():
+            entry = self._asked.get()
+            if entry is None:
+                return []
+            batch.append(entry)
+        return batch
 
     def _answer(self, batch: list[tuple[Ends, Tell]]) -> None:
         try:
@@ -83,7 +87,7 @@ class Processes:
         except Exception:
             return  # nobody's traffic hangs on it; the rows say less
         try:
-            self._loop.call_soon_threadsafe(_tell, told)
+            self._loop.call_soon_threadsafe(_tell, told, batch)
         except RuntimeError:
             return  # the proxy has stopped meanwhile
 
@@ -115,6 +119,9 @@ class Processes:
         return told
 
 
-def _tell(told: list[tuple[Tell, Known]]) -> None:
+def _tell(told: list[tuple[Tell, Known]], batch: list[tuple[Ends, Tell]]) -> None:
     for tell, (attribution, process) in told:
         tell(attribution, process)
+    # The thread keeps these lists until it is asked again, and must not keep the connections.
+    told.clear()
+    batch.clear()

@@ -6,7 +6,7 @@ that failed shortly before: same provider, path, key and length of body, one num
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Retries:
     """What failed lately and may be tried again."""
 
     def __init__(self) -> None:
-        self._failed: OrderedDict[_Key, deque[tuple[float, int, str]]] = OrderedDict()
+        self._failed: OrderedDict[_Key, list[tuple[float, int, str]]] = OrderedDict()
 
     def failed(self, exchange: Exchange) -> None:
         """Remember an attempt that a client may repeat."""
@@ -33,8 +33,10 @@ class Retries:
         if entries is None:
             if len(self._failed) >= _REMEMBERED:
                 self._failed.popitem(last=False)
-            entries = self._failed[key] = deque(maxlen=_PER_KEY)
+            entries = self._failed[key] = []
         call = exchange.call or exchange.event_id.hex()
+        if len(entries) >= _PER_KEY:
+            del entries[0]
         entries.append((exchange.proxy.tick, exchange.prepared.intent.attempt, call))
 
     def call_of(self, exchange: Exchange) -> str | None:

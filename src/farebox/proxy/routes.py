@@ -90,11 +90,12 @@ class Route:
         if target is None:
             text = path.decode("latin-1")
             verb = method.decode("ascii")
-            endpoint = self.provider.endpoint(verb, text, self.origin.host)
+            remember = path_without_keys(text) == text
+            endpoint = self.provider.endpoint(verb, text, self.origin.host, remember=remember)
             if login and self.provider.login is not None:
                 endpoint = endpoint.of_login(self.provider.login)
             target = Target(endpoint, verb, text, self.origin.base_path + path)
-            if len(self._targets) < _REMEMBERED:
+            if len(self._targets) < _REMEMBERED and remember:
                 self._targets[method, path, login] = target
         return target
 

@@ -51,6 +51,11 @@ class Secured(asyncio.BufferedProtocol, Generic[_Protocol]):
         self.protocol.resume_writing()
 
 
+def clear_buffer() -> None:
+    """Overwrite what was read last."""
+    _buffer[:] = bytes(_SIZE)
+
+
 def settle_memory() -> None:
     """Let each TLS connection's own buffer have pages of its own, once, before the first one.
 

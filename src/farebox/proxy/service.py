@@ -28,6 +28,7 @@ from farebox.proxy.deaf import MakeMeter
 from farebox.proxy.direct_connections import DirectConnections, ProviderAddresses
 from farebox.proxy.estimates import Estimates
 from farebox.proxy.forward import Forward
+from farebox.proxy.free_memory import FreeMemory
 from farebox.proxy.held_bodies import HeldBodies
 from farebox.proxy.interception import Interception
 from farebox.proxy.limits import Limits
@@ -123,6 +124,8 @@ class Proxy:
         self.meter = meter
         self.everyday = meter is Meter
         """Whether everyday exchanges may do without a meter of their own."""
+        self.free_memory: FreeMemory | None = None
+        """Overwrites what has passed; nobody where it is not set."""
         self.estimates: Estimates | None = None
         """Who estimates what no provider stated; nobody where it is not set."""
         self.ledger_trouble: Callable[[], str | None] = lambda: None
@@ -132,6 +135,8 @@ class Proxy:
         self.clients: set[Served] = set()
         self.in_flight = 0
         self.held_bodies = HeldBodies(self.limits.held_total)
+        self.passed = False
+        """Whether something has come from a client since the last sweep."""
         self.refused = 0
         """Requests refused before they were routed to a provider."""
         self.draining = False
@@ -208,6 +213,9 @@ class Proxy:
         moment = time.monotonic()
         for origin in self.routes.origins:
             origin.sweep(moment)
+        if self.free_memory is not None:
+            self.free_memory.sweep(now, used=self.passed)
+        self.passed = False
         self._sweeper = self.loop.call_later(self.limits.sweep_s, self._sweep)
 
     async def drain(self) -> None:
@@ -227,6 +235,8 @@ class Proxy:
         await asyncio.sleep(0)
         if self._sweeper is not None:
             self._sweeper.cancel()
+        if self.free_memory is not None:
+            self.free_memory.close()
         for origin in self.routes.origins:
             origin.close()
         await self.forward.interception.close()

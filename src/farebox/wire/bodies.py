@@ -301,6 +301,7 @@ class Events:
         for event in errors if self._gathering.error_code is None else ():
             scanner.event(event)
         self.problem = scanner.problem
+        scanner.release()
 
     def _is_identified(self) -> bool:
         return bool(self._waiting) or self._gathering.is_identified()

@@ -62,6 +62,11 @@ class EventScanner:
         self.problem: str | None = None
         """`event_too_large`: more was asked for in one event than is kept of any."""
 
+    def release(self) -> None:
+        """Let go of what the payloads were handed to: it holds this scanner, and a cycle lives on."""
+        self._decode = self._pass_over = _ignored
+        self._identified = bool
+
     @property
     def tail(self) -> bytes:
         """The last complete events, 4 KB or one larger: where a stream says how it ended."""
@@ -266,3 +271,7 @@ class _LargeEvent:
         """Return what was kept of its JSON, nothing where it was none."""
         pruner = self._pruner
         return pruner.result() if pruner.closed and pruner.problem is None else b""
+
+
+def _ignored(_payload: bytes) -> None:
+    return
