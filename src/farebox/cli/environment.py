@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from farebox.config import Config, ProviderConfig, is_loopback, upstream_problem
+from farebox.listeners import is_farebox
 
 if TYPE_CHECKING:
     from farebox.catalog import Catalog, Provider
@@ -62,6 +63,12 @@ def plan(
                 made.variables.setdefault(name, f"/{provider.id}{suffix}")
             elif own_address is not None and netloc(value) == own_address:
                 made.variables[name] = urlsplit(value).path
+            elif _names_a_farebox(value):
+                _reroute(made, catalog, provider, name, suffix, value)
+                made.notes.pop()
+                note = f"another Farebox listens on {netloc(value)}: calls that go there are metered by it"
+                if note not in made.notes:
+                    made.notes.append(note)
             else:
                 _reroute(made, catalog, provider, name, suffix, value)
     return made
@@ -89,6 +96,15 @@ def netloc(url: str) -> str | None:
         return urlsplit(url).netloc or None
     except ValueError:
         return None
+
+
+def _names_a_farebox(value: str) -> bool:
+    """Return whether a base URL leads to a Farebox of this user, such as the one of a run around this one."""
+    try:
+        parts = urlsplit(value)
+        return parts.hostname in ("127.0.0.1", "localhost") and is_farebox(parts.port or 80)
+    except ValueError:
+        return False
 
 
 def _reroute(made: Plan, catalog: Catalog, provider: Provider, name: str, suffix: str, value: str) -> None:

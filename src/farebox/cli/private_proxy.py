@@ -21,6 +21,7 @@ from farebox.cli.ports import bind
 from farebox.cli.supervisor import die_with
 from farebox.config import Address, Config, ProviderConfig
 from farebox.home import Home
+from farebox.listeners import announce
 from farebox.server.recording import Announced, Recording, recording_of
 
 REVIVALS_MAX = 5
@@ -40,6 +41,8 @@ class PrivateProxy:
         self.pid = 0
         self._listener = bind(Address("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        # Before the command starts, so that a run inside this one knows whom it talks to.
+        self._announced = announce(self._listener.getsockname()[1])
         self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=home.cache))
         self._revivals = 0
         self._environment: dict[str, str] = {}
@@ -97,6 +100,9 @@ class PrivateProxy:
     def stop(self) -> None:
         """Let requests in flight end, then end the proxy and remove what was made for it."""
         self._listener.close()
+        if self._announced is not None:
+            os.close(self._announced)
+            self._announced = None
         if self.pid:
             os.kill(self.pid, signal.SIGTERM)
             deadline = time.monotonic() + DRAIN_SECONDS

@@ -81,6 +81,7 @@ def run(
     session = session or os.environ.get("FAREBOX_SESSION") or f"run-{clock.uuid7().hex()[:16]}"
     labels = labels_of(os.environ, session=session, app=program)
     environment = {**os.environ, **custom_headers(known, os.environ, labels), **direct(os.environ)}
+    environment["FAREBOX_SESSION"] = session  # a run inside this one counts under the same session
     started_ns = clock.now_ns()
     own = _interception(home, {**config.providers, **plans.upstreams}) if intercept else None
     proxy = PrivateProxy(home, config, plans.upstreams, own.authority.folder if own is not None else None)

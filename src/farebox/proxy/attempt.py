@@ -48,6 +48,8 @@ class Attempt:
     def intend(self, whose: Attribution) -> None:
         """Write down that the upstream is about to be sent something that can cost."""
         self.proxy.passed = True
+        if not self.prepared.metered:
+            return
         self.proxy.append(INTENT, encode(Intent(**self._origin(whose))))
 
     def _origin(self, whose: Attribution) -> dict[str, Any]:
@@ -57,6 +59,8 @@ class Attempt:
 
     def snapshot(self, extraction: Extraction) -> int:
         """Write down what it has cost so far; return the record's position."""
+        if not self.prepared.metered:
+            return 0
         found = redacted(extraction, self.prepared.key)
         partial = Partial(event_id=self.event_id, at_ns=now_ns(), extraction=found)
         return self.proxy.append(PARTIAL, encode(partial))
@@ -70,8 +74,10 @@ class Attempt:
         status: int,
         error_class: str | None = None,
     ) -> int:
-        """Write down how it ended; return the record's position."""
+        """Write down how it ended; return the record's position, 0 where nothing is."""
         self.proxy.passed = True
+        if not self.prepared.metered:
+            return 0
         total_ns = monotonic_ns() - self.began_ns
         first_ns = self.first_byte_ns
         done = Done(

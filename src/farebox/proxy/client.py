@@ -365,7 +365,10 @@ class ClientConnection(asyncio.Protocol):
             return
         rest = data[end:]
         if prepared is not None:
-            self._remember(data[:end], prepared)
+            if prepared.hands_on:
+                self.prepared = None  # who listens there can change
+            else:
+                self._remember(data[:end], prepared)
             self._exchange(prepared, request.content_length, rest)
         elif rest and self.state != _LINGER:
             self._hold_back(rest)

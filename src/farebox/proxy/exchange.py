@@ -17,7 +17,7 @@ from farebox.proxy.bodies import FramingError
 from farebox.proxy.deaf import DeafMeter
 from farebox.proxy.incoming import BrokenAnswer, Incoming
 from farebox.proxy.outgoing import Outgoing
-from farebox.proxy.prepared import Prepared
+from farebox.proxy.prepared import HOP, Prepared
 from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from farebox.wire.facts import Extraction
     from farebox.wire.http_policy import RequestHead
 
+HOPS_MAX = 8
+"""Fareboxes one behind the other."""
 _KEPT = 16 * 1024
 """Bytes of a request that may be kept until its answer comes."""
 _JOINED = 256 * 1024
@@ -43,7 +45,18 @@ def begin(proxy: Proxy, client: ClientConnection, request: RequestHead) -> Prepa
         keep = not (request.close or request.has_body or proxy.draining)
         client.finish(proxy.own_answer(request, close=not keep), keep=keep, unread=request.has_body)
         return None
-    return Prepared(request, *found, proxy.fingerprints, proxy.journal.source)
+    hops = request.fields.get(HOP, b"")
+    if proxy.instance in hops or hops.count(b",") >= HOPS_MAX:
+        proxy.refused += 1
+        message = "the request has come back to where it was: an upstream leads to this Farebox."
+        client.finish(
+            answers.error("farebox", 508, "policy:loop", message, close=True), keep=False, unread=True
+        )
+        return None
+    prepared = Prepared(request, *found, proxy.fingerprints, proxy.journal.source)
+    if prepared.hands_on:
+        prepared.hand_on(proxy.below[0], hops + b"," + proxy.instance if hops else proxy.instance)
+    return prepared
 
 
 class Exchange(Between):
@@ -377,7 +390,7 @@ class Exchange(Between):
 
     @property
     def waits_for_disk(self) -> bool:
-        return self.proxy.waits_for_disk and self.prepared.route.metered
+        return self.proxy.waits_for_disk and self.prepared.metered
 
     # Durability `power`: the terminal frame waits until its record is on the disk.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, FramingError, chunk
 from farebox.proxy.deaf import DeafMeter, ExchangeMeter
 from farebox.proxy.heads import next_response, write_response
-from farebox.wire.http_policy import Headers, Refusal, head_limit
+from farebox.wire.http_policy import OWN_PREFIX, Headers, Refusal, head_limit
 from farebox.wire.include_usage import UsageChunkFilter
 from farebox.wire.response_policy import ResponseHead, may_be_trailer
 
@@ -198,6 +198,11 @@ class Incoming:
     def _begin(self, response: ResponseHead, head: bytes, keep: bool) -> bytes:
         """Decide how the body is written and return the head for the client."""
         old = self._request.version_1_0
+        if self._prepared.hands_on:
+            # What Farebox says here is said by one.
+            response.drop = tuple(
+                index for index in response.drop if not response.headers[index - 1][0].startswith(OWN_PREFIX)
+            )
         self.head = response
         self.status = response.status
         self.flags = response.flags

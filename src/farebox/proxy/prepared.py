@@ -7,6 +7,7 @@ for byte.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from farebox.journal.records import Intent, spelled
@@ -15,7 +16,7 @@ from farebox.proxy.heads import read_response
 from farebox.proxy.routes import Route
 from farebox.proxy.whose import NOBODY, Attribution
 from farebox.wire.glance import everyday_for
-from farebox.wire.http_policy import Headers, Refusal, RequestHead
+from farebox.wire.http_policy import OWN_PREFIX, Headers, Refusal, RequestHead
 from farebox.wire.keys import KEY_LENGTH_MIN, without_keys
 from farebox.wire.response_policy import ResponseHead
 
@@ -35,6 +36,18 @@ _OF_NO_INTEREST = frozenset(
     )
 )
 
+HOP = b"x-farebox-hop"
+"""Which instances a call has passed, the first one first: between Fareboxes only, against loops."""
+
+
+def _in_a_header(text: str) -> bytes:
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text).encode()
+
+
+def _is_ours(request: RequestHead, index: int) -> bool:
+    name = request.headers[index - 1][0]
+    return name.startswith(OWN_PREFIX) and name != HOP
+
 
 class Prepared:
     """One accepted head, routed."""
@@ -43,15 +56,18 @@ class Prepared:
         "_head",
         "_spelled",
         "_spelled_for",
+        "added",
         "answer",
         "answer_head",
         "below",
         "error_shape",
         "everyday",
+        "hands_on",
         "injectable",
         "intent",
         "key",
         "meter_headers",
+        "metered",
         "query",
         "replayable",
         "request",
@@ -67,6 +83,10 @@ class Prepared:
     ) -> None:
         self.request = request
         self.route = route
+        self.hands_on = route.metered and route.origin.leads_to_farebox()
+        """The upstream is a Farebox of this user: that one meters, nearest to the provider, and is told whose
+        call it is."""
+        self.metered = route.metered and not self.hands_on
         fields = request.fields
         key = find_key(fields, request.query, route.key_headers, route.key_query)
         self.target = target = route.target(request.method, path, key)
@@ -81,7 +101,8 @@ class Prepared:
         ]
         """Headers that can say what the body is."""
         self.injectable = (
-            target.endpoint.inject_include_usage
+            self.metered
+            and target.endpoint.inject_include_usage
             and fields.get(b"content-type", b"")[:16].lower() == b"application/json"
             and fields.get(b"content-encoding", b"identity").lower() == b"identity"
         )
@@ -108,7 +129,12 @@ class Prepared:
         self.below: Attribution = NOBODY
         self.whole: Attribution | None = None
         """What `whose_call` made of it last, and for which connection's facts."""
-        callers.strip(request, route.provider, route.origin.host)
+        if self.hands_on:
+            request.drop = [index for index in request.drop if not _is_ours(request, index)]
+        else:
+            callers.strip(request, route.provider, route.origin.host)
+        self.added: tuple[bytes, ...] = ()
+        """Lines for another Farebox."""
         self._head: tuple[bytes, bytes] | None = None
         self.answer_head = b""
         """The head of the answer before, as it came: servers of one's own often repeat it."""
@@ -118,6 +144,13 @@ class Prepared:
         self.everyday = everyday_for(target.endpoint, target.path, self.query, self.meter_headers)
         self._spelled: tuple[bytes, bytes] = b"", b""
         self._spelled_for: Attribution | None = None
+
+    def hand_on(self, labels: Mapping[str, str], hops: bytes) -> None:
+        """Tell the Farebox behind this one whose call it is, and through which ones it has come."""
+        said = self.request.fields
+        named = ((b"x-farebox-" + name.encode(), value) for name, value in labels.items() if "." not in name)
+        lines = [name + b": " + _in_a_header(value) for name, value in named if name not in said]
+        self.added = (*lines, HOP + b": " + hops)
 
     def remember(self, head: bytes, answer: ResponseHead) -> None:
         """Keep an answer's head, in case the next one comes under the same."""
@@ -179,6 +212,7 @@ class Prepared:
             lines[at] = name + b": " + length
         for index in sorted(set(request.drop), reverse=True):
             del lines[index]
+        lines[-2:-2] = self.added
         if not self.route.metered:
             lines[-2:-2] = [b"Connection: close"]
         return b"\r\n".join(lines)

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 import farebox
-from farebox import catalog
+from farebox import catalog, listeners
 from farebox.certificates.authority import INSTALLED
 from farebox.clock import iso, now_ns
 from farebox.config import Address, Config
@@ -125,6 +125,7 @@ def run(
         password=os.environ.pop(PASSWORD_VARIABLE, "") if private else "",
     )
     proxy.estimates = Estimates(home.journal)
+    lock = listeners.announce(listener.getsockname()[1])
     if not private:
         proxy.ledger_trouble = partial(ledger_trouble, home.journal)
     proxy.free_memory = FreeMemory()
@@ -134,6 +135,8 @@ def run(
     finally:
         journal.close()
         proxy.estimates.close()
+        if lock is not None:
+            os.close(lock)
         _tell_losses(home, journal, started_ns)
     return 0
 

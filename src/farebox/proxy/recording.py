@@ -44,7 +44,7 @@ _NOTHING_SAID = RequestFacts()
 
 def write_intent(exchange: Exchange) -> None:
     """Write down that the upstream is about to be contacted."""
-    if not exchange.prepared.route.metered:
+    if not exchange.prepared.metered:
         return
     if exchange.prepared.intent.attempt:
         exchange.call = exchange.proxy.retries.call_of(exchange)
@@ -53,7 +53,7 @@ def write_intent(exchange: Exchange) -> None:
 
 def write_partial(exchange: Exchange) -> int:
     """Write down what a stream has cost so far; return the record's position."""
-    if not exchange.prepared.route.metered:
+    if not exchange.prepared.metered:
         return 0
     found = redacted(_snapshot(exchange), exchange.prepared.key)
     partial = Partial(event_id=exchange.event_id, at_ns=now_ns(), extraction=found)
@@ -62,7 +62,7 @@ def write_partial(exchange: Exchange) -> int:
 
 def write_done(exchange: Exchange, outcome: Outcome, error_class: str | None) -> int:
     """Write down how the exchange ended; return the record's position, 0 where nothing is."""
-    if not exchange.prepared.route.metered:
+    if not exchange.prepared.metered:
         return 0
     ended_ns = monotonic_ns()
     began_ns = exchange.began_ns

@@ -133,6 +133,8 @@ class Proxy:
         self.clients_max = clients_max
         self.waits_for_disk = config.durability == "power"
         self.clients: set[Served] = set()
+        self.instance = os.urandom(8).hex().encode()
+        """What this process calls itself to other Fareboxes."""
         self.in_flight = 0
         self.held_bodies = HeldBodies(self.limits.held_total)
         self.passed = False

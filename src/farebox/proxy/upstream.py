@@ -15,12 +15,15 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from farebox.listeners import is_farebox
 from farebox.proxy import addresses, kernel
 from farebox.proxy.batch import running_batch
 from farebox.proxy.limits import Limits
 from farebox.proxy.secured import Secured
 
 _TICKETS_S = 0.1
+_LOOK_S = 1.0
+_LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 
 
 class ConnectError(Exception):
@@ -176,6 +179,18 @@ class Origin:
         self._connecting: set[asyncio.Task[None]] = set()
         self._resolved: list[tuple[int, str]] = []
         self._resolved_at = 0.0
+        self._looked_at = -_LOOK_S
+        self._farebox = False
+
+    def leads_to_farebox(self) -> bool:
+        """Return whether another Farebox of this user listens there: it meters what it is sent."""
+        if self.secure or self.host not in _LOOPBACK or self.port in self.own_ports():
+            return False
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_S:
+            self._looked_at = now
+            self._farebox = is_farebox(self.port)
+        return self._farebox
 
     def take(self) -> UpstreamConnection | None:
         """Return the pooled connection used last, None where a new one is needed."""

@@ -1,0 +1,109 @@
+"""A Farebox behind a Farebox: the one nearest to the provider meters, and nobody else learns of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from proxy_harness import ProxyThread, Reply, Request, mock
+
+from farebox import listeners
+from farebox.config import ProviderConfig
+
+PATH = "/openai/v1/chat/completions"
+BODY = b'{"model": "gpt-4o", "messages": []}'
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "runtime"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    return folder
+
+
+@contextmanager
+def announced(port: int) -> Iterator[None]:
+    """Have another process say that it is a Farebox on `port`."""
+    code = f"from farebox import listeners; print(listeners.announce({port}), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ)
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline().strip().isdigit()
+        yield
+        holder.communicate(b"\n", timeout=20)
+
+
+def respond(_: Request) -> Reply:
+    return mock.json_reply(mock.chat_answer("hi"))
+
+
+def test_a_call_through_two_of_them_is_metered_once_by_the_one_nearest_to_the_provider() -> None:
+    with (
+        mock.MockUpstream(respond) as upstream,
+        ProxyThread({"openai": ProviderConfig(upstream=upstream.url)}) as outer,
+        announced(outer.port),
+        ProxyThread({"openai": ProviderConfig(upstream=f"http://127.0.0.1:{outer.port}/openai")}) as inner,
+    ):
+        inner.proxy.below[0].update(session="run-1", app="app.py")
+        with inner.connect() as client:
+            for _ in range(2):
+                assert client.post(PATH, BODY, "x-farebox-user: ada", "x-farebox-app: mine").status == 200
+        first, _ = outer.settled(2)
+        assert inner.journal.entries == []
+    assert {name: first.attribution.get(name) for name in ("user", "app", "session")} == {
+        "user": "ada",
+        "app": "mine",
+        "session": "run-1",
+    }
+    assert (first.provider, first.outcome) == ("openai", "completed")
+    for request in upstream.requests:
+        assert not any(name.lower().startswith(b"x-farebox-") for name, _ in request.headers)
+
+
+def test_an_upstream_that_nobody_has_announced_is_metered_and_told_nothing() -> None:
+    """The control."""
+    with (
+        mock.MockUpstream(respond) as upstream,
+        ProxyThread({"openai": ProviderConfig(upstream=upstream.url)}) as proxy,
+        proxy.connect() as client,
+    ):
+        assert client.post(PATH, BODY, "x-farebox-user: ada", "x-farebox-hop: 00").status == 200
+        assert len(proxy.settled(1)) == 1
+    assert not any(name.lower().startswith(b"x-farebox-") for name, _ in upstream.requests[0].headers)
+
+
+def test_what_a_farebox_left_behind_when_it_was_killed_says_nothing(runtime: Path) -> None:
+    with announced(4711):
+        assert listeners.is_farebox(4711)
+        (left,) = (runtime / "farebox").iterdir()
+    assert left.exists()
+    assert not listeners.is_farebox(4711)
+
+
+def test_a_place_that_others_can_write_is_not_believed(runtime: Path) -> None:
+    with announced(4711):
+        (runtime / "farebox").chmod(0o777)
+        assert not listeners.is_farebox(4711)
+
+
+def test_fareboxes_that_lead_to_each_other_refuse_the_request() -> None:
+    with (
+        ProxyThread({"openai": ProviderConfig(upstream="http://127.0.0.1:1/openai")}) as one,
+        ProxyThread({"openai": ProviderConfig(upstream=f"http://127.0.0.1:{one.port}/openai")}) as two,
+        announced(one.port),
+        announced(two.port),
+    ):
+        route, _ = one.proxy.routes.find(b"/openai/")  # type: ignore[misc]
+        route.origin.port = two.port
+        route.host_line = b"Host: 127.0.0.1:%d" % two.port
+        with one.connect() as client:
+            answer = client.post(PATH, BODY)
+        assert (answer.status, answer.header("x-farebox-error")) == (508, b"policy:loop")
+    assert one.journal.entries == two.journal.entries == []
