@@ -52,8 +52,8 @@ def test_distinct_values_are_counted_without_null(calls: duckdb.DuckDBPyConnecti
 def test_a_percentile_is_a_value_that_was_there(fraction: float, value: int) -> None:
     connection = duckdb.connect()
     connection.execute("CREATE TABLE calls AS SELECT range + 1 AS n FROM range(100)")
-    assert one(connection, DIALECT.percentile("n", fraction, "")) == value
-    assert one(connection, DIALECT.percentile("n", fraction, "n > 1000")) is None
+    assert one(connection, DIALECT.percentile("n", [0.5, fraction], 1, "")) == value
+    assert one(connection, DIALECT.percentile("n", [fraction], 0, "n > 1000")) is None
     connection.close()
 
 
