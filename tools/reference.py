@@ -17,6 +17,7 @@ from farebox.cli.exits import MEANINGS
 from farebox.cli.export import NESTED, csv_columns
 from farebox.cli.prices.show import PricesAnswer
 from farebox.cli.rerate import Difference, RerateAnswer
+from farebox.cli.verify import VerifyAnswer
 from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.ledger.coverage import Missing
 from farebox.ledger.verify.verification import Problem
@@ -87,7 +88,7 @@ def json_page() -> str:
         answers.SummaryAnswer,
         answers.BreakdownAnswer,
         answers.StatusAnswer,
-        answers.VerifyAnswer,
+        VerifyAnswer,
         PricesAnswer,
         RerateAnswer,
         Difference,

@@ -121,7 +121,9 @@ class Builder:
             return self._dialect.exact_sum(measure.column, measure.condition)
         if measure.kind == "distinct":
             return self._dialect.distinct(f'"{measure.column}"', newest)
-        return self._dialect.percentile(measure.column, measure.fraction, newest)
+        fractions = [each.fraction for each in MEASURES.values() if each.column == measure.column]
+        which = fractions.index(measure.fraction)
+        return self._dialect.percentile(measure.column, fractions, which, newest)
 
     def _order(self, asked: Question, newest: str, keys: Sequence[str]) -> list[str]:
         if asked.bucket is not None:

@@ -3,7 +3,6 @@ done, and the way to the answers of questions."""
 
 from __future__ import annotations
 
-import http.client
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -42,6 +41,9 @@ def open_ledger(place: Place, patience_s: float = PATIENCE_SECONDS) -> tuple[Hom
 
     home = place.state_to_read()
     ledger = LedgerReader(home)
+    health = ledger.health()
+    if not health.running and not health.journal_bytes_pending and home.ledger.exists():
+        return home, ledger  # whatever would apply and rate takes longer to import than this command takes
     try:
         catch_up(home, place.configuration(home))
     except LedgerUnwritableError as error:
@@ -108,12 +110,14 @@ class ServerAsker:
         Raises:
             FareboxError: It cannot be answered.
         """
+        from http.client import HTTPException
+
         from farebox.analytics.query import Failure, Reply
 
         while not self._unreachable:
             try:
                 status, body = self._get(request)
-            except (OSError, http.client.HTTPException):
+            except (OSError, HTTPException):
                 self._unreachable = True
                 break
             if status == 200:
@@ -130,10 +134,10 @@ class ServerAsker:
         return self._instead.reply(request)
 
     def _get(self, request: Request) -> tuple[int, bytes]:
+        from http.client import HTTPConnection  # only where somebody listens: it takes its time to import
+
         token = (self._home.run / "dashboard.token").read_text(encoding="ascii").strip()
-        connection = http.client.HTTPConnection(
-            self._server.host, self._server.port, timeout=_CONNECT_SECONDS
-        )
+        connection = HTTPConnection(self._server.host, self._server.port, timeout=_CONNECT_SECONDS)
         try:
             connection.connect()
             connection.sock.settimeout(_REPLY_SECONDS)

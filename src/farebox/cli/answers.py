@@ -10,12 +10,9 @@ import sys
 
 import msgspec
 
-from farebox.analytics.checks import Comparison
 from farebox.analytics.query import Breakdown, Group, Measures, UnknownValue
 from farebox.cli.periods import Period
 from farebox.clock import iso
-from farebox.ledger.quarantine import LeftOut
-from farebox.ledger.verify.verification import Problem
 from farebox.money import usd_text
 from farebox.server.coverage import Coverage
 from farebox.server.recording import Recording
@@ -78,24 +75,6 @@ class BreakdownAnswer(msgspec.Struct, kw_only=True):
     coverage: Coverage
     includes: list[str]
     unknown_values: list[UnknownValue]
-
-
-class VerifyAnswer(msgspec.Struct, kw_only=True):
-    """`farebox verify --json`."""
-
-    schema: str = "farebox.verify/1"
-    rows: int
-    marks: int
-    corrections: int
-    checkpoint: str | None
-    """The chain's head, to keep somewhere else and give to a later `verify`."""
-    problems: list[Problem]
-    """At most 100; none where every row, sum and position is as it was appended."""
-    coverage: Coverage
-    replica: Comparison
-    """How the replica that answers questions compared with the ledger."""
-    left_out: list[LeftOut] = []
-    """Records nothing could be made of, with the files their bytes are kept in."""
 
 
 class ProcessAnswer(msgspec.Struct, kw_only=True):

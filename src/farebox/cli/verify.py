@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from farebox.analytics.checks import Comparison, compare
@@ -12,9 +13,28 @@ from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import CANNOT_TELL, DATA, OK
 from farebox.cli.options import AsJson, Place
 from farebox.cli.screen import GREEN, RED, clean, count, paint
-from farebox.ledger.verify.verification import Report
+from farebox.ledger.quarantine import LeftOut
+from farebox.ledger.verify.verification import Problem, Report
 from farebox.program import command
 from farebox.server.coverage import Coverage, coverage, warnings
+
+
+class VerifyAnswer(msgspec.Struct, kw_only=True):
+    """`farebox verify --json`."""
+
+    schema: str = "farebox.verify/1"
+    rows: int
+    marks: int
+    corrections: int
+    checkpoint: str | None
+    """The chain's head, to keep somewhere else and give to a later `verify`."""
+    problems: list[Problem]
+    """At most 100; none where every row, sum and position is as it was appended."""
+    coverage: Coverage
+    replica: Comparison
+    """How the replica that answers questions compared with the ledger."""
+    left_out: list[LeftOut] = []
+    """Records nothing could be made of, with the files their bytes are kept in."""
 
 
 def verify(
@@ -43,7 +63,7 @@ def verify(
         replica = compare(home, questions) if report.ok else Comparison()
     if as_json:
         answers.print_json(
-            answers.VerifyAnswer(
+            VerifyAnswer(
                 rows=report.rows,
                 marks=report.marks,
                 corrections=report.corrections,

@@ -131,21 +131,6 @@ class Feed:
                 _remembered(self._attributions, {row[_ATTRIBUTION] for row in rows}, self._load_attributions),
             )
 
-    def first_seq_since(self, recorded_ns: int) -> int:
-        """Return the number of the first row that was recorded at `recorded_ns` or later."""
-        find = (
-            "SELECT first_seq, last_seq, recorded_at FROM block WHERE first_seq <= ? "
-            "ORDER BY first_seq DESC LIMIT 1"
-        )
-        low, high = 1, self.last_seq() + 1
-        while low < high:
-            first, last, recorded_at = self._connection.execute(find, ((low + high) // 2,)).fetchone()
-            if recorded_at < recorded_ns:
-                low = last + 1
-            else:
-                high = max(first, low)
-        return low
-
     def _load_sources(self, ids: str) -> dict[int, str]:
         found = "SELECT id, name FROM source WHERE id IN (SELECT value FROM json_each(?))"
         return dict(self._connection.execute(found, (ids,)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -27,8 +28,11 @@ class Dialect(Protocol):
         """Return the exact number of different values, NULL not counted."""
         ...
 
-    def percentile(self, column: str, fraction: float, condition: str) -> str:
-        """Return the smallest value that at least `fraction` of them do not exceed."""
+    def percentile(self, column: str, fractions: Sequence[float], which: int, condition: str) -> str:
+        """Return the smallest value that at least `fractions[which]` of them do not exceed.
+
+        The other fractions are what is asked of the same column: an engine may rank its values once.
+        """
         ...
 
     def floor_divided(self, expression: str, divisor: int) -> str:

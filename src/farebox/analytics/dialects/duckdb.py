@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class DuckDB:
     """Implements `farebox.analytics.dialects.Dialect`."""
@@ -20,8 +22,11 @@ class DuckDB:
     def distinct(self, column: str, condition: str) -> str:
         return f"count(DISTINCT {column}){_filtered(condition)}"
 
-    def percentile(self, column: str, fraction: float, condition: str) -> str:
-        return f"quantile_disc({column}, {fraction!r}){_filtered(condition)}"
+    def percentile(self, column: str, fractions: Sequence[float], which: int, condition: str) -> str:
+        # DuckDB keeps every value of each aggregate, and one where two are the same: 5 million calls fit
+        # into the memory there is once, and not three times.
+        listed = ", ".join(map(repr, fractions))
+        return f"(quantile_disc({column}, [{listed}]){_filtered(condition)})[{which + 1:d}]"
 
     def floor_divided(self, expression: str, divisor: int) -> str:
         return f"(({expression}) // {divisor:d})"
