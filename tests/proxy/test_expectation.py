@@ -9,10 +9,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from proxy_harness import Client, ProxyThread
+from proxy_harness import Client, ProxyThread, dechunk
 from proxy_harness import mock as mock_upstream
 
 from farebox.config import ProviderConfig
+from farebox.proxy.limits import Limits
 
 CHAT = "/openai/v1/chat/completions"
 BODY = json.dumps(
@@ -42,7 +43,7 @@ class Deciding:
                     data += connection.recv(65536)
                 self.head, _, self.body = data.partition(b"\r\n\r\n")
                 connection.sendall(self.word)
-                while self.final and len(self.body) < len(BODY):
+                while self.final and not self.body.endswith((b"}", b"0\r\n\r\n")):
                     self.body += connection.recv(65536)
                 connection.sendall(self.final)
                 connection.recv(1)
@@ -65,7 +66,9 @@ def test_the_upstreams_100_releases_the_body() -> None:
         assert client.answer().body == b"{}"
         (done,) = proxy.settled(1)
     assert b"\r\nexpect: 100-continue" in upstream.head.lower()
-    assert upstream.body == BODY  # its length was said before it came, so nothing is added to it
+    assert b"\r\ntransfer-encoding: chunked" in upstream.head.lower()
+    assert b"content-length" not in upstream.head.lower()
+    assert b"include_usage" in dechunk(upstream.body)
     assert (done.outcome, done.status) == ("completed", 200)
 
 
@@ -99,3 +102,36 @@ def test_an_expectation_without_a_body_or_from_an_old_client_is_not_forwarded() 
             client.send(text.encode() + (b"{}" if length else b""))
             assert client.answer().status == 200
         assert upstream.requests[0].header("expect") is None
+
+
+def test_a_chunked_body_that_is_waited_with_is_asked_for_usage() -> None:
+    with deciding(b"HTTP/1.1 100 Continue\r\n\r\n", OK) as (upstream, proxy, client):
+        client.send(client.head("POST", CHAT, *HEAD, "Transfer-Encoding: chunked"))
+        client.until(b"\r\n\r\n")
+        client.send(b"1\r\n{\r\n")
+        proxy.settle(lambda: proxy.proxy.held_bodies.bytes == 1)  # it counts although its head has gone
+        for place in range(1, len(BODY), 7):
+            client.send(b"%x\r\n%s\r\n" % (len(BODY[place : place + 7]), BODY[place : place + 7]))
+        client.send(b"0\r\n\r\n")
+        assert client.answer().body == b"{}"
+        assert proxy.proxy.held_bodies.bytes == 0
+    assert b"include_usage" in dechunk(upstream.body)
+
+
+def test_a_body_that_is_waited_with_streams_when_it_finds_no_room() -> None:
+    big = BODY[:-1] + b" " * 200_000 + b"}"
+    for framing in (f"Content-Length: {len(big)}", "Transfer-Encoding: chunked"):
+        with (
+            mock_upstream.MockUpstream(lambda _: mock_upstream.json_reply({})) as upstream,
+            ProxyThread(
+                {"openai": ProviderConfig(upstream=upstream.url)}, limits=Limits(held_total=50_000)
+            ) as proxy,
+            proxy.connect() as client,
+        ):
+            client.send(client.head("POST", CHAT, *HEAD, framing))
+            proxy.settle(lambda proxy=proxy: proxy.proxy.in_flight == 1)
+            body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(big), big) if "chunked" in framing else big
+            client.send(body)
+            assert client.answer().status == 200
+            assert proxy.proxy.held_bodies.bytes == 0
+        assert upstream.requests[0].body == big

@@ -11,7 +11,7 @@ from farebox import catalog
 from farebox.catalog.shape import Group, Take, UsageFormat
 from farebox.wire.framing.events import EventScanner
 from farebox.wire.plan import plan_for
-from farebox.wire.reading import mark_of
+from farebox.wire.reading import marks_of
 
 USAGE = b'data: {"id":"1","usage": {"prompt_tokens": 3, "total_tokens": 4}}\n\n'
 ODD = b'data: {"id":"1","usage": {"credits": 3}}\n\n'
@@ -23,12 +23,12 @@ FORM = UsageFormat(
 )
 
 
-def found(stream: bytes, seed: int, mark: bytes | None, form: UsageFormat = FORM) -> list[bytes]:
+def found(stream: bytes, seed: int, marks: tuple[bytes, ...], form: UsageFormat = FORM) -> list[bytes]:
     payloads: list[bytes] = []
     scanner = EventScanner(
         separator=b"\n\n",
         watch=plan_for(form).watching,
-        mark=mark,
+        marks=marks,
         decode=payloads.append,
         identified=lambda: True,
         keep=plan_for(form).reader.keep,
@@ -49,26 +49,26 @@ def test_usage_is_found_wherever_it_stands(seed: int) -> None:
     rng = random.Random(seed)
     events = rng.choices([NULL, TALK, USAGE], weights=[40, rng.choice((0, 4)), 1], k=rng.choice((3, 900)))
     stream = b"".join(events) + DONE
-    mark = mark_of(FORM)
-    assert mark is not None
-    with_mark = [payload for payload in found(stream, seed, mark) if b"total" in payload]
-    assert with_mark == [payload for payload in found(stream, seed, None) if b"total" in payload]
+    marks = marks_of(FORM)
+    assert marks
+    with_mark = [payload for payload in found(stream, seed, marks) if b"total" in payload]
+    assert with_mark == [payload for payload in found(stream, seed, ()) if b"total" in payload]
     assert len(with_mark) == events.count(USAGE)
 
 
 def test_a_last_event_is_looked_at_though_no_count_is_in_it() -> None:
-    assert found(NULL * 900 + ODD + DONE, 1, mark_of(FORM)) == [ODD.removeprefix(b"data: ").strip()]
+    assert found(NULL * 900 + ODD + DONE, 1, marks_of(FORM)) == [ODD.removeprefix(b"data: ").strip()]
 
 
 def test_every_mark_stands_in_every_count_of_its_format() -> None:
-    marks: dict[str, bytes | None] = {}
+    marked: set[str] = set()
     for provider in catalog.load({}).providers.values():
         for name, form in provider.formats.items():
-            mark = marks[name] = plan_for(form).mark
-            for path in _counts(form) if mark else ():
-                assert mark is not None
-                assert mark.decode() in path, f"{name}: {path}"
-    assert {"openai/chat", "anthropic/messages", "google/generate"} <= {name for name in marks if marks[name]}
+            marks = [mark.decode() for mark in plan_for(form).marks]
+            for path in _counts(form) if marks else ():
+                assert marks[0] in path, f"{name}: {path}"
+            marked |= {name} if marks else set()
+    assert {"openai/chat", "openai/responses", "anthropic/messages", "google/generate"} <= marked
 
 
 def test_paths_that_share_nothing_have_no_mark() -> None:
@@ -76,8 +76,8 @@ def test_paths_that_share_nothing_have_no_mark() -> None:
         Group(total=("prompt_tokens",), rest="input_uncached"),
         Group(total=("output",), rest="output_text", inside={"output_reasoning": Take(("thinking_count",))}),
     )
-    assert mark_of(UsageFormat(tokens=groups)) is None
-    assert mark_of(UsageFormat()) is None
+    assert marks_of(UsageFormat(tokens=groups)) == ()
+    assert marks_of(UsageFormat()) == ()
 
 
 def _counts(form: UsageFormat) -> list[str]:

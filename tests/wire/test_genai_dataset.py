@@ -41,11 +41,6 @@ def _passes_of_several_models(case: Case, ours: Counts, theirs: Counts) -> bool:
     return bool(kinds & {"compaction", "advisor_message", "fallback_message"})
 
 
-def _body_of_another_provider(case: Case, ours: Counts, theirs: Counts) -> bool:
-    anthropic = "cache_creation_input_tokens" in _usage(case) or "cache_read_input_tokens" in _usage(case)
-    return case.extractor[1] == "responses" and anthropic
-
-
 def _billed_units(case: Case, ours: Counts, theirs: Counts) -> bool:
     return case.extractor == ("cohere", "tokens") and ours["input_tokens"] < theirs["input_tokens"]
 
@@ -73,8 +68,6 @@ RULES: dict[str, Callable[[Case, Counts, Counts], bool]] = {
     "we read a detail that the extractor leaves out": _knows_more,
     # Compaction, advisor and fallback passes are charged beside the top level, which it reads alone.
     "several passes are charged by themselves": _passes_of_several_models,
-    # Every extractor whose fields are there is tried on every body; this one comes from elsewhere.
-    "no answer of this surface looks so": _body_of_another_provider,
     # `tokens` holds what Cohere adds itself; `billed_units` is on the invoice.
     "billed units are charged, not tokens": _billed_units,
     # xAI's chat counts reasoning beside the completion, which its total confirms.

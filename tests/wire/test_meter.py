@@ -98,7 +98,7 @@ def test_a_large_body_is_measured_in_little_memory() -> None:
     extraction = started.finish("completed")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert extraction.parts[0].quantities == {"input_uncached": 5, "output_text": 9}
+    assert extraction.parts[0].quantities == {"input_uncached": 5, "output_image": 9}
     assert peak < 2 << 20
 
 
@@ -137,7 +137,7 @@ def test_a_large_event_is_cut_down_and_read() -> None:
     body = b"data: " + image + b',"usage":{"input_tokens":5,"output_tokens":9}}\n\n'
     for start in range(0, len(body), 60_000):
         started.response_body(body[start : start + 60_000])
-    assert started.finish("completed").parts[0].quantities == {"input_uncached": 5, "output_text": 9}
+    assert started.finish("completed").parts[0].quantities == {"input_uncached": 5, "output_image": 9}
 
 
 def test_a_bomb_is_stopped_and_said_so() -> None:

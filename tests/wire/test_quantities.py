@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -94,12 +95,56 @@ def test_cached_audio_is_not_subtracted_twice() -> None:
     assert not oddities.flags
 
 
-def test_more_cached_than_there_is_contradicts_the_total() -> None:
+def test_parts_never_add_up_to_more_than_the_stated_total() -> None:
     leaves, oddities = _read(
         '{"prompt_tokens":5,"completion_tokens":0,"prompt_tokens_details":{"cached_tokens":9}}'
     )
-    assert leaves == {"cache_read": 9, "input_uncached": 0, "output_text": 0}
+    assert leaves == {"cache_read": 5, "input_uncached": 0, "output_text": 0}
     assert list(oddities.flags) == ["inside_exceeds_total"]
+
+
+def test_a_cache_write_inside_the_cached_part_is_counted_once() -> None:
+    usage = (
+        '{"prompt_tokens":2168,"completion_tokens":10,"total_tokens":2178,'
+        '"prompt_tokens_details":{"cached_tokens":2168,"cache_write_tokens":2154}}'
+    )
+    leaves, _ = _read(usage)
+    assert leaves == {"cache_read": 14, "cache_write_other": 2154, "input_uncached": 0, "output_text": 10}
+
+
+def test_cached_tokens_beside_the_prompt_stand_where_the_grand_total_holds_them() -> None:
+    leaves, oddities = _read(
+        '{"prompt_tokens":5,"completion_tokens":1,"total_tokens":15,"prompt_tokens_details":{"cached_tokens":9}}'
+    )
+    assert leaves == {"cache_read": 9, "input_uncached": 5, "output_text": 1}
+    assert list(oddities.flags) == ["inside_exceeds_total"]
+
+
+@pytest.mark.parametrize(
+    ("completion", "reasoning", "total", "output", "thought"),
+    [
+        (30, 20, 60, 30, 20),
+        (10, 20, 40, 10, 20),
+        (30, 0, 60, 30, 20),
+        (30, 5, 60, 30, 20),
+        (30, 20, 40, 10, 20),
+    ],
+)
+@pytest.mark.parametrize("as_text", [False, True])
+def test_reasoning_beside_the_completion_is_counted_once_where_the_total_says_so(
+    completion: int, reasoning: int, total: int, output: int, thought: int, as_text: bool
+) -> None:
+    measure = _measure("google", "compat")
+    usage = {
+        "prompt_tokens": 10,
+        "completion_tokens": completion,
+        "total_tokens": total,
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
+    }
+    text = json.dumps(usage).encode() if as_text else None
+    for _ in range(2):
+        leaves = measure.read(usage, Oddities(), text)
+        assert leaves == {"input_uncached": 10, "output_text": output, "output_reasoning": thought}
 
 
 def test_input_without_an_output_is_not_the_whole_unless_the_total_says_so() -> None:

@@ -97,3 +97,21 @@ def test_an_endpoint_that_is_no_session_says_so() -> None:
     meter = session("openai", "/v1/nothing-known")
     tell(meter, response_done(1, USAGE))
     assert meter.finish("completed").reason == "endpoint_not_metered"
+
+
+def test_a_turn_of_responses_has_what_its_items_showed_though_its_output_is_empty() -> None:
+    meter = session("openai", "/v1/responses")
+    search = {"type": "web_search_call", "id": "ws1", "action": {"type": "search"}}
+    image = {"type": "image_generation_call", "id": "ig1", "status": "completed", "result": "A" * 5_000_000}
+    for item in (search, image, search):
+        tell(meter, {"type": "response.output_item.done", "item": item})
+    response = {"id": "r1", "model": "m", "output": [], "usage": USAGE}
+    tell(meter, {"type": "response.completed", "response": response})
+    assert meter.take_turn().parts[0].quantities == {
+        "input_uncached": 10,
+        "output_text": 5,
+        "calls_web_search": 1,
+        "calls_image_generation": 1,
+    }
+    tell(meter, {"type": "response.completed", "response": response | {"id": "r2"}})
+    assert meter.take_turn().parts[0].quantities == {"input_uncached": 10, "output_text": 5}

@@ -42,7 +42,6 @@ _LISTS = (
     "ignore",
     "headers",
     "request",
-    "largest",
 )
 
 

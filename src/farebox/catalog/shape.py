@@ -50,6 +50,11 @@ class Count(msgspec.Struct, frozen=True, omit_defaults=True):
     """This many for every answer that carries usage (a fee per request)."""
     length: bool = False
     """Count the characters of the text at `at` (a speech request's input)."""
+    also: tuple[str, ...] = ()
+    """Where a stream shows the items of `at` one by one, or says by a number that there was one: the
+    larger count is right."""
+    without_usage: bool = False
+    """Only for answers without a usage object: where there is one, that is what is charged."""
 
 
 class CostAddition(msgspec.Struct, frozen=True):
@@ -184,8 +189,6 @@ class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     """What it means when usage is there and empty (`session_seconds_unknown`)."""
     protobuf: Protobuf | None = None
     """The messages of a gRPC call, where they are not JSON."""
-    largest: tuple[str, ...] = ()
-    """Usage fields of which a stream's largest value counts: later events say nought."""
     cumulative: bool = False
     """Every event repeats running usage, so an early end leaves a lower bound."""
 

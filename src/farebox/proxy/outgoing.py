@@ -31,6 +31,7 @@ class Outgoing:
         "_holding",
         "_holds",
         "_injectable",
+        "_late",
         "_left",
         "_limits",
         "_looking",
@@ -80,16 +81,23 @@ class Outgoing:
         """What was unusual about its form, for the record."""
         self.complete = False
         self._left = 0
+        self._late: list[bytes] | None = None
+        """What has come of a body that is held although its head has gone ahead."""
         if length:
             self._left = length
-            self._injectable = not waits and prepared.injectable and length <= limits.injected_body
-            self.held = self._injectable or (not waits and length <= limits.held_body)
+            self._injectable = prepared.injectable and length <= limits.injected_body
+            if waits and not prepared.route.provider.hosts:
+                self._injectable = False  # a server of one's own may need the length that it was told
+            self.held = not waits and (self._injectable or length <= limits.held_body)
             """Nothing goes upstream before the body is whole."""
         elif prepared.request.chunked:
             self._chunks = ChunkedBody()
-            self._injectable = self.held = not waits and prepared.injectable
+            self._injectable = prepared.injectable
+            self.held = self._injectable and not waits
         else:
             self._injectable = self.held = False
+        if waits and self._injectable:
+            self._late = []
         self._looking = self._injectable and (length is None or length > _LARGE)
         """Nothing has been seen so far that could be options of the request's own."""
         if not (length or prepared.request.chunked):
@@ -121,10 +129,12 @@ class Outgoing:
                 self.flags = ("http:request_trailers",)  # not announced, and it is being paid for
             if ended or chunks.stop < len(data):
                 data = data[: chunks.stop] + chunks.closing()
-            if self.held:
+            if self.held or self._late is not None:
                 data = content  # a held body gets a length when it is whole
             elif self._rechunked:
                 data = chunk(content) + LAST_CHUNK if ended else chunk(content)
+        if self._rechunked and self._chunks is None:
+            data = chunk(content) + LAST_CHUNK if ended else chunk(content)
         self.body_bytes += len(content)
         try:
             self.meter.request_body(content)
@@ -132,6 +142,9 @@ class Outgoing:
             self.meter = DeafMeter(error)
         if self._looking:
             self._look_for_options(data)
+        if self._late is not None:
+            self._hold_late(self._late, data, ended=ended)
+            return rest
         self._pending.append(data)
         self.pending_bytes += len(data)
         room = not self.held or self._holding.take(len(data))
@@ -142,6 +155,24 @@ class Outgoing:
         elif not room or (self.held and self.pending_bytes > self._limits.injected_body):
             self._stop_holding()
         return rest
+
+    def _hold_late(self, late: list[bytes], data: bytes, *, ended: bool) -> None:
+        """Keep a body whose head has gone ahead as chunked, and send it changed, in one chunk."""
+        late.append(data)
+        room = self._holding.take(len(data))
+        self._holds += len(data) if room else 0
+        if not ended and room and self.body_bytes <= self._limits.injected_body:
+            return
+        self._late = None
+        before, self._pending = self._pending, late
+        self.pending_bytes = sum(map(len, late))
+        if ended:
+            self._end()
+        else:
+            self._injectable, self._rechunked = False, True
+        body = chunk(b"".join(self._pending)) + (LAST_CHUNK if ended else b"")
+        self._pending = [*before, body]
+        self.pending_bytes = sum(map(len, self._pending))
 
     def _end(self) -> None:
         try:
@@ -194,6 +225,8 @@ class Outgoing:
         request = self._prepared.request
         if self.complete and (self.injected or (self.held and request.chunked)):
             head = self._prepared.upstream_head(self.pending_bytes, reframed=True)
+        elif self._late is not None:
+            head = self._prepared.upstream_head(None, reframed=True)
         elif request.length_line:
             length = self.pending_bytes if self.complete else self.body_bytes + self._left
             head = self._prepared.upstream_head(length, reframed=False)
@@ -218,7 +251,7 @@ class Outgoing:
 
     def pop(self) -> bytes:
         """Return what waits for the upstream and forget it."""
-        if self._holds:
+        if self._holds and self._late is None:
             self.let_go()
         pending = self._pending
         data = pending[0] if len(pending) == 1 else b"".join(pending)

@@ -188,11 +188,11 @@ class Prepared:
     def upstream_head(self, length: int | None, *, reframed: bool) -> bytes:
         """Return the head to send: the client's own lines, without what is not for the upstream.
 
-        `reframed`: the body is sent with `length`, however the client framed it.
+        `reframed`: the body is sent with `length`, or in chunks for None, however the client framed it.
         """
         request = self.request
         if length is None or not (reframed or request.length_line):
-            return self._lines(None)
+            return self._lines(None, chunked=reframed)
         known = self._head
         if known is None:
             mark = b"\0"  # no line of an accepted head has one
@@ -200,7 +200,7 @@ class Prepared:
             known = self._head = before, after
         return b"%s%d%s" % (known[0], length, known[1])
 
-    def _lines(self, length: bytes | None) -> bytes:
+    def _lines(self, length: bytes | None, *, chunked: bool = False) -> bytes:
         request, path = self.request, self.target.upstream_path
         target = path if request.query is None else path + b"?" + request.query
         lines = list(request.lines)
@@ -210,6 +210,8 @@ class Prepared:
             at = request.length_line or request.coding_line
             name = lines[at].partition(b":")[0] if request.length_line else b"Content-Length"
             lines[at] = name + b": " + length
+        if chunked and request.length_line:
+            lines[request.length_line] = b"Transfer-Encoding: chunked"
         for index in sorted(set(request.drop), reverse=True):
             del lines[index]
         lines[-2:-2] = self.added

@@ -264,7 +264,7 @@ class Events:
         self._scanner = EventScanner(
             separator=separator,
             watch=gathering.plan.watching,
-            mark=gathering.plan.mark,
+            marks=gathering.plan.marks,
             decode=self._decode,
             identified=self._is_identified,
             keep=gathering.plan.reader.keep,

@@ -19,7 +19,7 @@ from farebox.wire.facts import Completeness, Extraction, Part, Quantity
 from farebox.wire.paths import Getter, getter
 from farebox.wire.plan import INPUTS, OUTPUTS, Counting, Plan, plan_for
 from farebox.wire.quantities import Oddities, count
-from farebox.wire.reading import Document, encode_any
+from farebox.wire.reading import Document, counts_anything, encode_any
 
 RAW_USAGE_MAX = 64 * 1024
 _PARTS_MAX = 256
@@ -54,20 +54,10 @@ class Gathering:
             if self.usage is None:
                 self.usage, self.usage_text = usage, document.usage_text
             else:
-                if plan.format.largest:
-                    _keep_largest(self.usage, usage, plan.format.largest)
                 _merge(self.usage, usage, 0)
                 self.usage_text = None
-        for place, counting in enumerate(plan.counts):
-            if counting.rule.unique:
-                values = counting.items(fields)
-                if values:
-                    seen = self.uniques.setdefault(place, {})
-                    for value in values:
-                        if isinstance(value, str) and value.strip() and len(seen) < 10_000:
-                            seen[value[:512]] = None
-            elif counting.rule.once and counting.items(fields):
-                self.uniques.setdefault(place, {})[""] = None
+        for place, counting in plan.gathered:
+            counting.gather(fields, self.uniques.setdefault(place, {}))
         for read in plan.id:
             found = _text(read(fields))
             if found:
@@ -123,22 +113,15 @@ class ShapedGathering(Gathering):
 
 
 def _merge(into: dict[str, Any], new: dict[str, Any], depth: int) -> None:
+    """Merge later usage in: running counts do not fall, so a later zero is no news of one that was stated."""
     for key, value in new.items():
         if value is None:
             continue
         old = into.get(key)
         if isinstance(old, dict) and isinstance(value, dict) and depth < _DEPTH_MAX:
             _merge(old, value, depth + 1)  # pyright: ignore[reportUnknownArgumentType]
-        else:
+        elif old is None or counts_anything(value) or not counts_anything(old):
             into[key] = value
-
-
-def _keep_largest(before: dict[str, Any], new: dict[str, Any], fields: tuple[str, ...]) -> None:
-    """Let a later event not undo what an earlier one counted."""
-    for field in fields:
-        old, value = before.get(field), new.get(field)
-        if isinstance(old, int | Decimal) and isinstance(value, int | Decimal) and old > value:
-            new[field] = old
 
 
 def _text(value: Any) -> str | None:
@@ -186,7 +169,7 @@ def extraction(
         usage, text = {**(usage or {}), "@header": context.headers}, None
     if usage is not None:
         leaves = plan.measure.read(usage, oddities, text)
-    counted = _counts(plan, gathering, view, served, oddities) if plan.counts else None
+    counted = _charged_items(plan, gathering, view, served, oddities) if plan.counts else None
     provider_cost = plan.cost.read(view, oddities) if plan.cost is not None else None
     parts = _parts(gathering, view, context.provider, request_model, response_model, leaves, facts, oddities)
     if counted or provider_cost is not None:
@@ -287,7 +270,7 @@ def _facts(plan: Plan, view: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def _counts(
+def _charged_items(
     plan: Plan, gathering: Gathering, view: dict[str, Any], model: str | None, oddities: Oddities
 ) -> dict[str, Quantity]:
     leaves: dict[str, Quantity] = {}
@@ -295,17 +278,19 @@ def _counts(
         rule = counting.rule
         if not counting.applies(model):
             continue
+        if rule.without_usage and gathering.usage is not None:
+            continue
         number: Quantity | None = None
+        seen = gathering.uniques.get(place)
         if rule.fixed is not None:
             number = rule.fixed if gathering.usage is not None else None
         elif rule.unique or rule.once:
-            seen = gathering.uniques.get(place)
             if seen:
-                number = 1 if rule.once else len(seen)
+                number = len(seen)
         elif rule.items:
             found = counting.items(view)
-            if found is not None:
-                number = len(found)
+            if found is not None or seen:
+                number = max(len(found or ()), len(seen or ()))
         else:
             number = _stated(counting, view, oddities)
         if number is not None:

@@ -19,7 +19,7 @@ from farebox.catalog import Endpoint
 from farebox.wire.extract import without_prefix
 from farebox.wire.facts import Extraction, Part, Quantity
 from farebox.wire.paths import Getter, first_key, getter
-from farebox.wire.plan import Plan, plan_for
+from farebox.wire.plan import Counting, Plan, plan_for
 from farebox.wire.quantities import INT64_MAX, Oddities
 from farebox.wire.reading import SMALL_BYTES, decode_any
 from farebox.wire.recipe import DIGITS, Recipe
@@ -81,6 +81,11 @@ class Glance:
         self._by_path = any(index == -1 for _, options in self._facts for index, _ in options)
         self._constants = form.constants
         self._counts: list[tuple[str, Getter]] = []
+        self._charged: list[tuple[int, Getter]] = []
+        """Numbers beside the usage that say that something else is charged."""
+        self._fees: tuple[Counting, ...] = tuple(each for each in plan.counts if each.rule.fixed is not None)
+        self._by_model: dict[str | None, bool] = {}
+        self._several = len(form.usage) > 1
         self._marks = self._marks_of_items()
         costs = form.cost
         self._costs = tuple(getter(path) for path in costs.at) if costs is not None else ()
@@ -125,6 +130,17 @@ class Glance:
         marks: dict[str, None] = {}
         for counting in self._plan.counts:
             rule = counting.rule
+            if rule.without_usage:
+                continue
+            for path in rule.also:
+                key, _, rest = path.partition(".")
+                match = _BY_TYPE.search(path)
+                if match is None:
+                    self._charged.append((self._place(key), getter(rest)))
+                else:
+                    marks |= dict.fromkeys(f'"{name}"' for name in match.group(1).split("|"))
+            if rule.fixed is not None and not rule.models:
+                raise _Unfit
             for path in rule.at:
                 if counting.deep:
                     match = _BY_TYPE.search(path)
@@ -134,10 +150,8 @@ class Glance:
                     raise _Unfit
                 else:
                     self._counts.append((counting.leaf, getter(path.removeprefix("usage."))))
-            if rule.fixed is not None:
-                raise _Unfit
         # `web_search_call`, `file_search_call` …: one look for what they share is enough.
-        if len(marks) > 1 and all(mark.endswith(_ITEM_END) for mark in marks):
+        if len(marks) > 1 and all(mark.rstrip('"').endswith(_ITEM_END) for mark in marks):
             marks = {_ITEM_END + '"': None}
         return tuple(mark.encode() for mark in marks)
 
@@ -166,6 +180,9 @@ class Glance:
         for mark in self._marks:
             if mark in text:
                 return None
+        for index, charged in self._charged:
+            if charged(values[index]):
+                return None
         for index, idle in () if streamed else self._idle:
             if str(values[index]) in idle:
                 return None
@@ -187,7 +204,7 @@ class Glance:
         response_id = values[self._ids[0]] if self._ids else None
         if type(response_id) is not str or not 0 < len(response_id) <= _TEXT_MAX:
             response_id = _first(values, self._ids)
-        if not leaves or response_id is None:
+        if not leaves or response_id is None or (self._several and not any(leaves.values())):
             return None
         cost = None
         if known.costs or known.counts:
@@ -202,6 +219,8 @@ class Glance:
         if prefixes:
             request_model = without_prefix(request_model, prefixes)
             response_model = without_prefix(response_model, prefixes)
+        if self._fees and self._has_fee(response_model or request_model):
+            return None
         part = Part(
             provider=provider,
             request_model=request_model,
@@ -220,6 +239,15 @@ class Glance:
             raw_usage=usage_text.decode("utf-8", "replace"),
         )
 
+    def _has_fee(self, model: str | None) -> bool:
+        """Return whether a call of this model costs something beside its tokens."""
+        known = self._by_model.get(model)
+        if known is None:
+            known = any(fee.applies(model) for fee in self._fees)
+            if len(self._by_model) < _KNOWN_MAX:
+                self._by_model[model] = known
+        return known
+
     def begins(self, event: bytes) -> tuple[Any, ...] | None:
         """Return what a usual first event of a stream says, id and model among it; None for another."""
         try:
@@ -237,6 +265,8 @@ class Glance:
         for mark in self._marks:
             if mark in event:
                 return None
+        if any(charged(values[index]) for index, charged in self._charged):
+            return None
         return values
 
     def read_stream(

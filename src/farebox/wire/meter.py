@@ -207,7 +207,7 @@ class Meter:
 
     def _begin(self, data: bytes) -> Body:
         form = self._form()
-        if form is None or form.unmetered:
+        if form is None or (form.unmetered and b"event-stream" not in self._content_type.lower()):
             return Ignored()
         if form.each is not None or form.protobuf is not None:
             return self._begin_unusual(plan_for(form))
@@ -464,7 +464,7 @@ class Meter:
             if seen and body is not None and body.ended(gathering.plan):
                 return "final", None  # everything had arrived before it broke off
             return ("partial" if seen else "none"), reason
-        if form.unmetered:
+        if form.unmetered and type(body) is not Events:
             return "final", None
         if body is None:
             return ("final", None) if form.headers else ("none", "empty_response")

@@ -1,7 +1,8 @@
 """Paths into decoded JSON, compiled to small functions.
 
 `a.b` walks objects, `0` indexes a list, `items[]` visits every entry, `items[type=x|y]` visits the
-entries whose field matches, `[action.type?=search]` also accepts entries without the field.
+entries whose field matches, or a single object that does; `[action.type?=search]` also accepts entries
+without the field.
 `a + b` adds numbers, counting only those that are there.
 """
 
@@ -71,13 +72,13 @@ def _step(name: str, bracket: str) -> Callable[[Any], list[Any]]:
         return []
 
     def every(entry: Any) -> list[Any]:
-        return [
-            item
-            for value in plain(entry)
-            if isinstance(value, list)
-            for item in value  # pyright: ignore[reportUnknownVariableType]
-            if keep is None or keep(item)
-        ]
+        found: list[Any] = []
+        for value in plain(entry):
+            if isinstance(value, list):
+                found += value
+            elif keep is not None:
+                found.append(value)
+        return [item for item in found if keep is None or keep(item)]
 
     return every if bracket else plain
 

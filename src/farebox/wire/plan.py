@@ -10,7 +10,7 @@ from farebox.catalog.shape import Count, StatedCost, UsageFormat
 from farebox.wire.facts import INPUT_LEAVES, OUTPUT_LEAVES
 from farebox.wire.paths import getter, selector
 from farebox.wire.quantities import Measure, Oddities
-from farebox.wire.reading import Reader, ends, key_pattern, mark_of, value_pattern
+from farebox.wire.reading import Reader, ends, key_pattern, marks_of, value_pattern
 
 INPUTS, OUTPUTS = frozenset(INPUT_LEAVES), frozenset(OUTPUT_LEAVES)
 
@@ -27,7 +27,7 @@ class Plan:
         self.watch = key_pattern(self.reader.watched) if self.reader.watched else None
         self.watch_values = value_pattern(form.watch_values)
         self.watching = tuple(pattern for pattern in (self.watch, self.watch_values) if pattern is not None)
-        self.mark = mark_of(form)
+        self.marks = marks_of(form)
         self.terminal = ends(form.terminal)
         lasts = tuple(text for text in form.terminal if not text.endswith("=*"))
         self.last_event = ends(tuple(text for text in lasts if not text.startswith("[")))
@@ -40,6 +40,12 @@ class Plan:
         self.model = tuple(getter(path) for path in form.model)
         self.error_code = tuple(getter(path) for path in form.error_code)
         self.counts = tuple(Counting(rule) for rule in form.counts)
+        self.gathered = tuple(
+            (place, counting)
+            for place, counting in enumerate(self.counts)
+            if counting.rule.unique or counting.rule.once or counting.also
+        )
+        """The counts that are made while the documents pass."""
         self.facts = tuple((name, tuple(getter(path) for path in at)) for name, at in form.facts.items())
         self.not_billable = tuple(
             (getter(rule.at), frozenset(rule.values), rule.because, rule.without_usage)
@@ -64,10 +70,19 @@ def plan_for(form: UsageFormat) -> Plan:
     return plan
 
 
+_SEEN_MAX = 10_000
+
+
+def _identity(item: Any) -> str:
+    """Return what tells an item from others; a number stands for one item."""
+    found: Any = item.get("id") if isinstance(item, dict) else type(item).__name__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return found[:512] if isinstance(found, str) else ""
+
+
 class Counting:
     """One counted leaf, compiled."""
 
-    __slots__ = ("deep", "leaf", "rule", "selectors")
+    __slots__ = ("also", "deep", "leaf", "rule", "selectors")
 
     def __init__(self, rule: Count) -> None:
         self.rule = rule
@@ -75,6 +90,7 @@ class Counting:
         by_items = rule.items or rule.unique or rule.once
         self.deep = by_items
         self.selectors = tuple(selector(path) if by_items else getter(path) for path in rule.at)
+        self.also = tuple(selector(path) for path in rule.also)
 
     def items(self, fields: Any) -> list[Any] | None:
         """Return what the paths select, None when nothing of the kind is there."""
@@ -82,6 +98,22 @@ class Counting:
         for select in self.selectors:
             found += select(fields)
         return found or None
+
+    def gather(self, fields: Any, seen: dict[str, None]) -> None:
+        """Note what a document of several shows of the leaf."""
+        rule = self.rule
+        if rule.unique:
+            for value in self.items(fields) or ():
+                if isinstance(value, str) and value.strip() and len(seen) < _SEEN_MAX:
+                    seen[value[:512]] = None
+        elif rule.once:
+            if any(self.items(fields) or ()):
+                seen[""] = None
+        else:
+            for select in self.also:
+                for item in select(fields):
+                    if item and len(seen) < _SEEN_MAX:
+                        seen[_identity(item) or f"#{len(seen)}"] = None
 
     def applies(self, model: str | None) -> bool:
         return _matches(model, self.rule.models, when_empty=True) and not _matches(

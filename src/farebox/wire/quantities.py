@@ -193,6 +193,7 @@ class Measure:
     def _read(self, usage: dict[str, Any], oddities: Oddities) -> dict[str, Quantity]:
         """Return the leaves of any usage object, with flags for what is odd."""
         leaves: dict[str, Quantity] = {}
+        overs: list[tuple[Quantity, Quantity, str, _Inside]] = []
         for total, rest, inside in self._groups:
             stated = total.read(usage, oddities)
             claimed: Quantity = 0
@@ -207,11 +208,23 @@ class Measure:
                 continue
             left = stated - claimed
             if left < 0:
-                left = _settle_overlap(leaves, inside, -left, oddities)
+                over = _settle_overlap(leaves, inside, -left)
+                if over:
+                    overs.append((over, stated, rest, inside))
+                    oddities.add("inside_exceeds_total")
+                left = 0
             leaves[rest] = leaves.get(rest, 0) + left
         for field in self._need:
             if usage.get(field) is None:
                 oddities.reject("missing_field", field)
+        if overs:
+            beside = self._everything(usage) == _all_tokens(leaves) + sum(each[1] for each in overs)
+            for over, stated, rest, inside in overs:
+                if beside:
+                    leaves[rest] += stated  # the grand total says that none of it was inside
+                else:
+                    # The stated total stands: what was written to a cache lies inside what was read.
+                    _cut(leaves, inside, over)
         if self._sum:
             self._check_sum(usage, leaves, oddities)
         for field, side in self._sides:
@@ -226,18 +239,31 @@ class Measure:
         """Note that a side is not stated, unless the provider's total says there was none."""
         if _TOKEN_LEAVES.isdisjoint(leaves):
             return
-        stated = next((total for total in (read(usage) for read in self._sum) if type(total) is int), None)
-        if stated != sum(int(value) for leaf, value in leaves.items() if leaf in _TOKEN_LEAVES):
+        if self._everything(usage) != _all_tokens(leaves):
             oddities.reject("missing_field", field)
+
+    def _everything(self, usage: dict[str, Any]) -> int | None:
+        """Return the provider's own grand total."""
+        return next((total for total in (read(usage) for read in self._sum) if type(total) is int), None)
+
+    def _add_hidden(self, leaf: str, hidden: int, leaves: dict[str, Quantity]) -> None:
+        """Add tokens that only the grand total holds.
+
+        Where their details name as many, they lie beside the count they were taken out of.
+        """
+        beside = min(leaves.get(leaf, 0), hidden)
+        rest = next((rest for _, rest, inside in self._groups if leaf in dict(inside)), leaf)
+        leaves[rest] = leaves.get(rest, 0) + beside
+        leaves[leaf] = leaves.get(leaf, 0) + hidden - beside
 
     def _check_sum(self, usage: dict[str, Any], leaves: dict[str, Quantity], oddities: Oddities) -> None:
         for read in self._sum:
             stated = read(usage)
             if type(stated) is not int or not 0 <= stated <= INT64_MAX:
                 continue
-            ours = sum(int(value) for leaf, value in leaves.items() if leaf in _TOKEN_LEAVES)
+            ours = _all_tokens(leaves)
             if self._remainder is not None and stated > ours and ours:
-                leaves[self._remainder] = leaves.get(self._remainder, 0) + (stated - ours)
+                self._add_hidden(self._remainder, stated - ours, leaves)
             elif stated != ours and leaves:
                 oddities.add("sum_mismatch")
             return
@@ -275,12 +301,13 @@ def _holds_number(value: Any, strange: Callable[[Any], bool]) -> bool:
     return isinstance(value, dict) and any(map(strange, cast("dict[str, Any]", value).values()))
 
 
-def _settle_overlap(
-    leaves: dict[str, Quantity], inside: tuple[tuple[str, _Taking], ...], excess: Quantity, oddities: Oddities
-) -> Quantity:
+_Inside = tuple[tuple[str, _Taking], ...]
+
+
+def _settle_overlap(leaves: dict[str, Quantity], inside: _Inside, excess: Quantity) -> Quantity:
     """Take the excess from the modality leaves: those tokens were cached ones as well.
 
-    What is still too much contradicts the provider's own total, which then stands flagged.
+    Returns what is still too much: it contradicts the provider's own total.
     """
     for leaf, _ in inside:
         if leaf in _CACHES or leaf.startswith("cache_write") or leaf not in leaves:
@@ -288,10 +315,19 @@ def _settle_overlap(
         given = min(leaves[leaf], excess)
         leaves[leaf] -= given
         excess -= given
-        if not excess:
-            return 0
-    oddities.add("inside_exceeds_total")
-    return 0
+    return excess
+
+
+def _cut(leaves: dict[str, Quantity], inside: _Inside, excess: Quantity) -> None:
+    """Take the excess from what was read from a cache, then from what was written to one."""
+    for leaf in sorted((leaf for leaf, _ in inside if leaf in leaves), key=lambda leaf: leaf not in _CACHES):
+        given = min(leaves[leaf], excess)
+        leaves[leaf] -= given
+        excess -= given
+
+
+def _all_tokens(leaves: dict[str, Quantity]) -> int:
+    return sum(int(value) for leaf, value in leaves.items() if leaf in _TOKEN_LEAVES)
 
 
 def _known_fields(form: UsageFormat) -> dict[str, frozenset[str] | None]:

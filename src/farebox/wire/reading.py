@@ -7,8 +7,9 @@ a fraction become `Decimal`: money and seconds are never floats.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import astuple
@@ -22,6 +23,7 @@ SMALL_BYTES = 64 * 1024
 
 decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
 """Decode JSON text with exact numbers."""
+_DEPTH_MAX = 128
 encode_any = msgspec.json.Encoder(decimal_format="number").encode
 """Encode to JSON text with `Decimal`s as numbers."""
 
@@ -49,6 +51,7 @@ class Reader:
         """Usage places at the top level: kept as text, so that they can be stored verbatim."""
         self.usage_deep = tuple((path, getter(path)) for path in places if "." in path)
         paths = self._interesting(form, places)
+        self._several = len(places) > 1
         self.keys = _first_keys(paths)
         """What is decoded: first what is kept as text, then what is read at once."""
         self.keep = wanted(path for path in paths if not path.startswith("@"))
@@ -85,7 +88,7 @@ class Reader:
             "type",
         ]
         for count in form.counts:
-            paths += count.at
+            paths += (*count.at, *count.also)
         for options in form.facts.values():
             paths += options
         paths += [rule.at for rule in form.not_billable]
@@ -142,24 +145,43 @@ class Reader:
         pairs = zip(self._plain_keys, astuple(body)[self._raws :], strict=True)
         return {key: value for key, value in pairs if value is not None}
 
-    def _usage(self, body: Any, fields: dict[str, Any]) -> tuple[Any, bytes | None]:
+    def _stated(self, body: Any, fields: dict[str, Any]) -> Iterator[tuple[Any, bytes]]:
+        """Yield the usage objects of a document that are not empty, best place first."""
         for name in self._usage_names:
             raw = getattr(body, name)
             if raw is not None:
                 text = bytes(raw)
                 value = decode_any(text)
                 if isinstance(value, dict) and value:
-                    return value, text  # pyright: ignore[reportUnknownVariableType]
+                    yield value, text
         for _, read in self.usage_deep:
             value = read(fields)
             if isinstance(value, dict) and value:
-                return value, encode_any(value)  # pyright: ignore[reportUnknownVariableType]
+                yield value, encode_any(value)
+
+    def _usage(self, body: Any, fields: dict[str, Any]) -> tuple[Any, bytes | None]:
+        zero: tuple[Any, bytes | None] | None = None
+        for value, text in self._stated(body, fields):
+            if not self._several or counts_anything(value):
+                return value, text
+            zero = zero or (value, text)
+        if zero is not None:
+            return zero
         if self.usage_in_body:
             wanted = self._usage_keys
             found = {key: value for key, value in fields.items() if value is not None and key in wanted}
             if found:
                 return found, None
         return None, None
+
+
+def counts_anything(value: Any, depth: int = 0) -> bool:
+    """Return whether a decoded value says more than zero; texts beside counts say nothing."""
+    if isinstance(value, list | dict):
+        entries = cast("list[Any]", value if isinstance(value, list) else list(value.values()))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        inner = [entry for entry in entries if not isinstance(entry, str)]
+        return depth < _DEPTH_MAX and any(counts_anything(entry, depth + 1) for entry in inner)
+    return isinstance(value, bool) or bool(value)
 
 
 def _first_keys(paths: list[str]) -> tuple[str, ...]:
@@ -198,8 +220,11 @@ def _key(key: str, never: bytes) -> bytes:
     return name + b'"(?!:' + never + b')(?<="' + name + rb'")(?:\s|data:)*+:(?:\s|data:)*+'
 
 
-def mark_of(form: UsageFormat) -> bytes | None:
-    """Return a short text that stands in every usage object with a count, None where there is none.
+_MARK_BYTES = 5
+
+
+def marks_of(form: UsageFormat) -> tuple[bytes, ...]:
+    """Return short texts of which one stands in every event that is watched for, none where there are none.
 
     CPython searches for at most five bytes by skipping ahead, which takes a quarter of the time of a
     pattern: most events of a stream are passed over so. Of several texts one with rare letters is best.
@@ -211,13 +236,31 @@ def mark_of(form: UsageFormat) -> bytes | None:
         for path in at
         for term in path.split(" + ")
     }
-    if not paths or form.watch_values or any(path.lstrip()[:1] == "@" for path in paths):
-        return None
-    pieces = set[str].intersection(*({path[at : at + 5] for at in range(len(path) - 4)} for path in paths))
-    pieces = {piece for piece in pieces if piece.isidentifier()}
-    if not pieces:
-        return None
-    return min(pieces, key=lambda piece: (sum(piece.count(letter) for letter in "etaoinsr"), piece)).encode()
+    values = {f'{value}"' for each in form.watch_values for value in each.partition("=")[2].split("|")}
+    if (
+        not paths
+        or any(path.lstrip()[:1] == "@" for path in paths)
+        or not all(map(_is_plain, form.watch_values))
+    ):
+        return ()
+    marks = [mark for mark in (_shared(paths), _shared(values) if values else "") if mark is not None]
+    return tuple(mark.encode() for mark in marks if mark) if len(marks) == 2 else ()
+
+
+def _is_plain(condition: str) -> bool:
+    """Return whether a condition is one text or another, not a flag or anything at all."""
+    return condition[:1] != "[" and condition.partition("=")[2] not in ("*", "true", "false")
+
+
+def _shared(texts: set[str]) -> str | None:
+    """Return what of five bytes stands in all of some texts."""
+    pieces = set[str].intersection(
+        *({text[at : at + _MARK_BYTES] for at in range(len(text) - _MARK_BYTES + 1)} for text in texts)
+    )
+    pieces = {piece for piece in pieces if piece.replace('"', "").isidentifier()}
+    return min(
+        pieces, key=lambda piece: (sum(piece.count(letter) for letter in "etaoinsr"), piece), default=None
+    )
 
 
 def value_pattern(conditions: tuple[str, ...]) -> re.Pattern[bytes] | None:

@@ -110,9 +110,9 @@ class Recipe:
             stated = numbers[-1]
             if stated != everything:
                 hidden = self._remainder
-                if hidden is None or not 0 < everything < stated <= INT64_MAX:
+                if hidden is None or leaves.get(hidden) or not 0 < everything < stated <= INT64_MAX:
                     return None
-                leaves[hidden] = leaves.get(hidden, 0) + (stated - everything)
+                leaves[hidden] = stated - everything
         return leaves
 
 

@@ -47,6 +47,8 @@ class SessionMeter:
         self._endpoint = endpoint
         self._parts = Parts()
         self._settings: dict[str, Any] = {}
+        self._items: dict[str, Gathering] = {}
+        """What has been shown of a turn that is under way, by the turn's kind."""
         self._id: str | None = None
         self._model: str | None = None
         """The session's model, as the provider states it."""
@@ -160,6 +162,8 @@ class SessionMeter:
             for turn in self._turns:
                 if turn.pattern.search(data) and self._take_turn(turn, data):
                     break
+            else:
+                self._take_items(data)
         for pattern in (plan.watch, plan.watch_values):
             if pattern is not None and pattern.search(data):
                 self._take_settings(plan, data, sent)
@@ -172,7 +176,7 @@ class SessionMeter:
         document = plan.reader.read(text)
         if not turn.holds(document.fields, document.usage):
             return False
-        one = Gathering(plan)
+        one = self._items.pop(turn.kind, None) or Gathering(plan)
         one.add(document)
         if one.usage is None:
             if turn.expects_usage:
@@ -199,6 +203,14 @@ class SessionMeter:
         measured = extraction(one, context, completeness="final", reason=None, streamed=False)
         self._parts.add(measured, turn.kind, one.response_id)
         return True
+
+    def _take_items(self, data: bytes) -> None:
+        """Remember what is charged beside a turn's usage: its last message need not show it again."""
+        for turn in self._turns:
+            plan = turn.plan
+            if plan.gathered and plan.watch_values is not None and plan.watch_values.search(data):
+                text = prune(data, turn.keep) if len(data) > _SMALL_BYTES else data
+                self._items.setdefault(turn.kind, Gathering(plan)).add(plan.reader.read(text))
 
     def _take_settings(self, plan: Plan, data: bytes, sent: bool) -> None:
         """Remember what a message says about the session: models, id, an error."""

@@ -33,20 +33,20 @@ class EventScanner:
         *,
         separator: bytes,
         watch: tuple[re.Pattern[bytes], ...],
-        mark: bytes | None,
+        marks: tuple[bytes, ...],
         decode: Callable[[bytes], None],
         identified: Callable[[], bool],
         keep: Wanted,
         pass_over: Callable[[bytes], None],
     ) -> None:
-        """`mark` stands in every event that `watch` finds and that says anything; None where nothing does.
+        """One of `marks` stands in every event that `watch` finds and that counts; empty where none does.
 
         A large event is cut down to what is to be kept of it; `pass_over` sees its text as it passes.
         """
         self._separator = separator
         self._sse = separator == b"\n\n"
         self._watch = watch
-        self._mark = mark
+        self._marks = marks
         self._decode = decode
         self._identified = identified
         self._keep = keep
@@ -151,11 +151,11 @@ class EventScanner:
         position = 0
         if self._looking:
             position = self._first(region)
-        mark = self._mark
-        if mark is not None:
-            at = region.find(mark, position)
-            if at < 0:
-                at = max(position, len(region) - _TAIL_BYTES)  # an odd one can still be the last
+        marks = self._marks
+        if marks:
+            found = [at for at in (region.find(mark, position) for mark in marks) if at >= 0]
+            # Without one, an odd one can still be the last.
+            at = min(found) if found else max(position, len(region) - _TAIL_BYTES)
             start = region.rfind(separator, position, at)
             position = position if start < 0 else start + width
         hits: list[int] = []

@@ -10,7 +10,8 @@ import zlib
 from collections.abc import Callable
 
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
-"""Longer messages are stepped over; compressed ones end the reading, as what follows refers to them."""
+"""A client's longer message is stepped over; one of a provider's, which may state usage, or a compressed
+one, to which others refer, ends the reading."""
 _UNPACKED_AT_ONCE = 256 * 1024
 _CONTINUATION, _TEXT, _BINARY, _CLOSE = 0, 1, 2, 8
 _PING_PONG = (9, 10)
@@ -201,6 +202,8 @@ class Messages:
                 return
         if self._skipping:
             message = None
+            if not self._masked:
+                self.problem = "websocket_message_too_large"
         else:
             message = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
