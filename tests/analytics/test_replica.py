@@ -16,7 +16,7 @@ from farebox.analytics.engine import Engine
 from farebox.analytics.local import LocalAsker
 from farebox.analytics.query import Ask
 from farebox.analytics.questions import Questions, Selection
-from farebox.errors import ReplicaBuildingError, ReplicaBusyError
+from farebox.errors import QuestionError, ReplicaBuildingError, ReplicaBusyError
 from farebox.home import Home
 
 CALLS = 5_000
@@ -191,3 +191,17 @@ def test_corrections_of_one_call_are_followed_one_by_one(record: Record) -> None
         assert questions.calls(Selection(), 10) == [first]
     assert asker.engine is not None
     questions.close()
+
+
+def test_a_question_that_needs_more_memory_gets_some_and_gives_it_back(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "MEMORY", "1MB")
+    replica = replicas.Replica(file)
+    large = "SELECT len(list(n)) FROM (SELECT unnest(range(1000000)) AS n)"
+    assert replica.rows(large) == [(1_000_000,)]
+    assert replica.rows("SELECT current_setting('memory_limit')") in ([("976.5 KiB",)], [("1.0 MB",)])
+    monkeypatch.setattr(replicas, "MEMORY_MOST", "1MB")
+    with pytest.raises(QuestionError, match="ask for a shorter period"):
+        replica.rows(large)
+    replica.close()
