@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from farebox.errors import UsageError
-from farebox.moments import day_start, moment_ns, zone_named
+from farebox.time_expressions import day_start, moment_ns, zone_named
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 18, 15, 30, tzinfo=BERLIN)  # a Wednesday

@@ -29,7 +29,7 @@ PROVENANCE = {"_write", "write_prices"}
 @pytest.fixture
 def started_as_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A process that has no `farebox` in `sys.argv`, in an empty directory."""
-    monkeypatch.setattr(sys, "argv", ["/x/farebox/cli/banner.py"])
+    monkeypatch.setattr(sys, "argv", ["/x/farebox/cli/daemon/banner.py"])
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -29,4 +29,4 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_the_supervisor_stays_free_of_what_would_make_it_big() -> None:
     big = {*HEAVY, "json", "ctypes", "subprocess", "socket", "logging", "threading", "re", "pathlib"}
-    assert not loaded_by("import farebox.cli.supervisor") & big
+    assert not loaded_by("import farebox.cli.daemon.supervisor") & big

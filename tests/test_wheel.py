@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 ALLOWED = re.compile(
     r"farebox/.+\.(py|yaml|sql|md)"
-    r"|farebox/cli/preload/(?:node|bun|proxied)\.cjs"
+    r"|farebox/cli/run/preload/(?:node|bun|proxied)\.cjs"
     r"|farebox/(pricing/prices|catalog/catalog)\.msgpack"
     r"|farebox/server/web/.+\.(html|js|css|json|svg|png|ico|woff2|txt)"
     r"|farebox-[^/]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/(LICENSE|NOTICE))"

@@ -25,8 +25,8 @@ from genai_prices import types as genai
 from genai_prices.data import providers as genai_providers
 
 from farebox import yamltext
-from farebox.pricing.price_files import read_units
 from farebox.pricing.quotation import per_word
+from farebox.pricing.sources.price_files import read_units
 
 CATALOG = Path(__file__).resolve().parent.parent / "src" / "farebox" / "catalog"
 

@@ -1,4 +1,4 @@
-"""Reference pages made from code: commands and flags, the export schema, the JSON answers."""
+"""Reference pages made from code: commands and flags, the export schema, the JSON json_shapes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 import msgspec
 
-from farebox.cli import answers
 from farebox.cli.app import app
 from farebox.cli.exits import MEANINGS
-from farebox.cli.export import NESTED, csv_columns
 from farebox.cli.prices.show import PricesAnswer
-from farebox.cli.rerate import Difference, RerateAnswer
-from farebox.cli.verify import VerifyAnswer
+from farebox.cli.reports import json_shapes
+from farebox.cli.reports.export import NESTED, csv_columns
+from farebox.cli.reports.rerate import Difference, RerateAnswer
+from farebox.cli.reports.verify import VerifyAnswer
 from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
-from farebox.ledger.coverage import Missing
-from farebox.ledger.verify.verification import Problem
+from farebox.ledger.losses.coverage import Missing
+from farebox.ledger.proof.verification import Problem
 from farebox.pricing.facts import CostLine
-from farebox.server.coverage import Coverage
-from farebox.server.recording import Recording
+from farebox.server.api.coverage import Coverage
+from farebox.server.api.recording import Recording
 from farebox.wire.facts import LEAVES
 
 MADE = "<!-- Made by tools/generate.py (`make docs`); edit the code instead. -->\n"
@@ -83,19 +83,19 @@ carriage return) gets a `'` in front; numbers stay numbers.
 
 
 def json_page() -> str:
-    """Return the shapes of `--json` answers."""
+    """Return the shapes of `--json` json_shapes."""
     shapes: list[type[msgspec.Struct]] = [
-        answers.SummaryAnswer,
-        answers.BreakdownAnswer,
-        answers.StatusAnswer,
+        json_shapes.SummaryAnswer,
+        json_shapes.BreakdownAnswer,
+        json_shapes.StatusAnswer,
         VerifyAnswer,
         PricesAnswer,
         RerateAnswer,
         Difference,
-        answers.PeriodAnswer,
-        answers.Totals,
-        answers.GroupAnswer,
-        answers.ProcessAnswer,
+        json_shapes.PeriodAnswer,
+        json_shapes.Totals,
+        json_shapes.GroupAnswer,
+        json_shapes.ProcessAnswer,
         Coverage,
         Missing,
         Recording,

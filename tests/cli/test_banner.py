@@ -7,7 +7,7 @@ import os
 import msgspec
 import pytest
 
-from farebox.cli.banner import text
+from farebox.cli.daemon.banner import text
 from farebox.home import locate
 
 

@@ -16,8 +16,8 @@ from farebox.certificates.making import Signer
 from farebox.certificates.names import constraints, covered
 from farebox.certificates.stores import AnchorStore, NssStore
 from farebox.cli import ca
-from farebox.cli.interception import Interception
 from farebox.cli.options import Place
+from farebox.cli.run.interception import Interception
 from farebox.errors import CertificateError, StateDirectoryError
 from farebox.home import Home
 

@@ -9,7 +9,7 @@ import pytest
 
 CHAIN = """
 import os, sys, time
-from farebox.cli.command_process import _others, adopt_orphans
+from farebox.cli.run.command_process import _others, adopt_orphans
 adopt_orphans()
 said = os.pipe()
 if os.fork() == 0:

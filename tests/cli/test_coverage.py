@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from farebox.cli.breakdown import by
 from farebox.cli.exits import CANNOT_TELL, OK
 from farebox.cli.options import PeriodFlags, Place
-from farebox.cli.summary import overview, today
-from farebox.cli.verify import verify
+from farebox.cli.reports.breakdown import by
+from farebox.cli.reports.summary import overview, today
+from farebox.cli.reports.verify import verify
 from farebox.clock import now_ns
 from farebox.home import Home, locate
 from farebox.journal import records
@@ -87,8 +87,8 @@ def test_verify_tells_losses_and_gives_no_bare_tick(capsys: pytest.CaptureFixtur
 def test_a_proxy_that_records_nothing_makes_its_time_incomplete(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from farebox.server import coverage
-    from farebox.server.recording import Recording
+    from farebox.server.api import coverage
+    from farebox.server.api.recording import Recording
 
     told = Recording(state="lost", reason="no space left", since="2026-01-02T00:00:00.000000Z")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from farebox.certificates import authority
-from farebox.cli import doctor_checks
-from farebox.cli.doctor import Check, DoctorAnswer, doctor, render
-from farebox.cli.doctor_clients import CLIENTS, Client, try_clients
+from farebox.cli.doctor import checks
+from farebox.cli.doctor.clients import CLIENTS, Client, try_clients
+from farebox.cli.doctor.doctor_command import Check, DoctorAnswer, doctor, render
 from farebox.cli.options import Place
 from farebox.config import Address, Config
 from farebox.home import Home
@@ -52,7 +52,7 @@ def test_a_file_that_others_can_read_is_named(home: Home) -> None:
     loose = home.run / "x.json"
     loose.write_text("{}")
     loose.chmod(0o644)
-    check = doctor_checks.check_permissions(home)
+    check = checks.check_permissions(home)
     assert not check.ok
     assert str(loose) in check.detail
     assert check.fix == f"chmod -R go= {home.path}"
@@ -62,7 +62,7 @@ def test_who_holds_a_port_is_said(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         config = Config(listen=Address("127.0.0.1", port), dashboard=Address("127.0.0.1", 0))
-        proxy, dashboard = doctor_checks.check_ports(home, config)
+        proxy, dashboard = checks.check_ports(home, config)
     assert not proxy.ok
     assert "pid" in proxy.detail
     assert dashboard.ok
@@ -71,30 +71,30 @@ def test_who_holds_a_port_is_said(home: Home) -> None:
 def test_an_authority_that_lacks_hosts_or_time_is_said(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place(home=home.path)
     authority.make(home.path / "ca" / authority.INSTALLED, ("api.openai.com",))
-    check = doctor_checks.check_authority(place, home)
+    check = checks.check_authority(place, home)
     assert not check.ok
     assert "not covered" in check.detail
     assert check.fix.endswith("farebox ca rotate")
     soon = time.time() + 390 * 86_400
     monkeypatch.setattr("farebox.certificates.authority.time.time", lambda: soon)
-    assert "expires in" in doctor_checks.check_authority(place, home).detail
+    assert "expires in" in checks.check_authority(place, home).detail
 
 
 def test_a_client_that_pins_is_named_with_what_to_do(home: Home) -> None:
     pins = Pins(home.run / "pinned")
     pins.rejected("api.openai.com", "okhttp", ClientProcess("1 2", "/bin/a"), "unknown_ca")
     pins.rejected("api.openai.com", "", ClientProcess("3 4", "java", "java App"), "bad_certificate")
-    checks = doctor_checks.check_pins(home)
-    assert [check.ok for check in checks] == [False, False]
-    said = " ".join(check.detail for check in checks)
+    found_pins = checks.check_pins(home)
+    assert [check.ok for check in found_pins] == [False, False]
+    said = " ".join(check.detail for check in found_pins)
     assert "okhttp accepts only api.openai.com's own certificate (unknown_ca)" in said
     assert "java App accepts only" in said
     assert all(check.fix and "base URL" in check.fix for check in checks)
 
 
 def test_a_clock_behind_the_last_call_is_said(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_checks, "_EARLIEST", time.time() + 60)
-    assert not found(doctor_checks.check_ledger(Place(home=home.path)))["clock"].ok
+    monkeypatch.setattr(checks, "_EARLIEST", time.time() + 60)
+    assert not found(checks.check_ledger(Place(home=home.path)))["clock"].ok
 
 
 def test_something_amiss_is_status_1_and_shown(home: Home, capsys: pytest.CaptureFixture[str]) -> None:

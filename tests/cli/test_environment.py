@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from farebox.catalog import Catalog, load
-from farebox.cli.environment import custom_headers, direct, labels_of, plan, proxied_by, redirections
+from farebox.cli.run.environment import custom_headers, direct, labels_of, plan, proxied_by, redirections
 from farebox.config import Config, ProviderConfig
 
 

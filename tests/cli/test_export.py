@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from farebox.cli.export import cell, csv_columns, neutral, write_csv, write_jsonl
+from farebox.cli.reports.export import cell, csv_columns, neutral, write_csv, write_jsonl
 from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.pricing.facts import CostLine
 

@@ -10,8 +10,8 @@ import pytest
 
 from farebox.catalog import Catalog, load
 from farebox.certificates import bundle
-from farebox.cli.environment import plan
-from farebox.cli.interception import Interception, permitted_names, proxy_of_the_users
+from farebox.cli.run.environment import plan
+from farebox.cli.run.interception import Interception, permitted_names, proxy_of_the_users
 from farebox.config import ProviderConfig
 from farebox.home import Home
 

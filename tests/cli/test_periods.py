@@ -9,7 +9,7 @@ import pytest
 
 from farebox.cli.periods import period
 from farebox.errors import UsageError
-from farebox.moments import ns_of
+from farebox.time_expressions import ns_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 18, 15, 30, tzinfo=BERLIN)

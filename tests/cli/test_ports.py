@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from farebox.cli.ports import holder
+from farebox.cli.daemon.ports import holder
 
 LISTENER = """
 import socket, sys, time
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("farebox.cli.supervisor", "{home}", "-", "3", "4"),
+        ("farebox.cli.daemon.supervisor", "{home}", "-", "3", "4"),
         ("farebox.proxy", "--home", "{home}", "--listen-fd", "3"),
         ("farebox.server", "--home", "{home}"),
     ],

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from farebox.cli.interception import PRELOAD
+from farebox.cli.run.interception import PRELOAD
 
 FAKE = """
 class ClientSession:

@@ -15,7 +15,7 @@ import pytest
 
 from farebox.cli.main import main
 from farebox.pricing import load_book
-from farebox.pricing.updates import SNAPSHOTS_KEPT, snapshots
+from farebox.pricing.sources.price_updates import SNAPSHOTS_KEPT, snapshots
 
 CLI = Callable[..., tuple[int, str, str]]
 

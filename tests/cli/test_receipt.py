@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from calls import TestLedger, batch, done
 
-from farebox.cli.receipt import run_receipt
+from farebox.cli.reports.receipt import run_receipt
 from farebox.clock import now_ns
 from farebox.config import Config
 from farebox.home import Home
 from farebox.journal.records import Mark
 from farebox.pricing import load_book
-from farebox.server.recording import Recording, Unmetered
+from farebox.server.api.recording import Recording, Unmetered
 
 
 @pytest.fixture

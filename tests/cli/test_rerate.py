@@ -18,7 +18,7 @@ from farebox.cli.main import main
 from farebox.clock import now_ns
 from farebox.home import Home
 from farebox.ledger.calls import LedgerReader
-from farebox.ledger.verify.verification import verify
+from farebox.ledger.proof.verification import verify
 from farebox.pricing import load_book
 
 CLI = Callable[..., tuple[int, str, str]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from farebox.cli.app import with_command_separator
-from farebox.cli.private_proxy import configuration_text
-from farebox.cli.run import app_name
+from farebox.cli.run.private_proxy import configuration_text
+from farebox.cli.run.run_command import app_name
 from farebox.config import Config, ProviderConfig
 from farebox.yamltext import parse
 

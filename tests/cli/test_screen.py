@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from farebox.analytics.query import Breakdown, Group, Measures
+from farebox.cli.reports.summary import groups_table
 from farebox.cli.screen import Column, call_money, clean, colourful, display_width, money, table
-from farebox.cli.summary import groups_table
 
 COLUMNS = [
     Column("model"),

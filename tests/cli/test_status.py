@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from farebox.analytics.query import Measures
-from farebox.cli.answers import StatusAnswer
+from farebox.cli.daemon.status import configuration, render
 from farebox.cli.options import Place
-from farebox.cli.status import configuration, render
+from farebox.cli.reports.json_shapes import StatusAnswer
 from farebox.home import Home
-from farebox.server.recording import Recording, Unmetered
+from farebox.server.api.recording import Recording, Unmetered
 
 
 def shown(recording: Recording) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from farebox.cli.supervisor import written_pid
+from farebox.cli.daemon.supervisor import written_pid
 
 CHILD = """
 import json, os, select, signal, socket, sys, time
@@ -45,7 +45,7 @@ with open(f"{run}/order", "a") as file:
 """
 SUPERVISE = """
 import sys
-from farebox.cli.supervisor import Child, Supervisor
+from farebox.cli.daemon.supervisor import Child, Supervisor
 run, fd, lock = sys.argv[1], sys.argv[2], int(sys.argv[3])
 children = [
     Child("proxy", ["stand_in", run, "proxy", fd], (int(fd),)),

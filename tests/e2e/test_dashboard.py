@@ -20,7 +20,7 @@ from farebox_process import Shell
 from tools.upstream import CHAT_USAGE, MockUpstream, Reply, Request, chat_answer, json_reply
 
 from farebox.home import Home
-from farebox.server.links import mint_link
+from farebox.server.access.links import mint_link
 
 HERE = Path(__file__).resolve().parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

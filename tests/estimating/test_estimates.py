@@ -16,7 +16,7 @@ from tools import upstream as mock
 
 from farebox.clock import now_ns
 from farebox.config import Config
-from farebox.estimating.process import estimated, frame
+from farebox.estimating.estimator_process import estimated, frame
 from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.reader import Batch, Position

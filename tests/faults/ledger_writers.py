@@ -138,10 +138,10 @@ def ledger(home_path: str) -> None:
 
     from farebox.config import Config
     from farebox.home import Home
-    from farebox.ledger import process
+    from farebox.ledger import ledger_process
 
-    process.load_book = lambda *_: OnePriceBook()  # type: ignore[assignment]
-    sys.exit(process.main(Home(Path(home_path)), Config()))
+    ledger_process.load_book = lambda *_: OnePriceBook()  # type: ignore[assignment]
+    sys.exit(ledger_process.main(Home(Path(home_path)), Config()))
 
 
 if __name__ == "__main__":

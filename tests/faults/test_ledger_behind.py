@@ -24,10 +24,10 @@ from answers import respond
 from farebox_process import Shell
 from tools.upstream import MockUpstream
 
+from farebox.cli.daemon.supervisor import written_pid
 from farebox.cli.exits import CANNOT_TELL, DATA
-from farebox.cli.supervisor import written_pid
 from farebox.home import Home
-from farebox.server.sessions import load_token
+from farebox.server.access.sessions import load_token
 from mounts import fill, small_disk
 
 SECONDS = 30

@@ -11,8 +11,8 @@ from farebox.ledger.calls import LedgerReader
 from farebox.ledger.corrections.contract_months import ContractMonths
 from farebox.pricing import load_book
 from farebox.pricing.book import PriceBook
+from farebox.pricing.contracts.tiers import MonthToDate
 from farebox.pricing.facts import MonthShare
-from farebox.pricing.tiers import MonthToDate
 
 USD = 10**12
 

@@ -7,7 +7,7 @@ from calls import HOUR, NOON, TestLedger, batch, done
 from farebox.home import Home
 from farebox.journal.reader import Gap
 from farebox.journal.records import Mark
-from farebox.ledger.coverage import Missing, missing
+from farebox.ledger.losses.coverage import Missing, missing
 
 WRITER = "proxy-test"
 LOST = Mark(

@@ -15,17 +15,18 @@ from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.folders import segment_numbers
 from farebox.journal.writer import JournalWriter
-from farebox.ledger import catch_up, process, quarantine, verify
+from farebox.ledger import catch_up, ledger_process, verify
 from farebox.ledger.append.applier import Applier
 from farebox.ledger.calls import LedgerReader
-from farebox.ledger.coverage import missing
 from farebox.ledger.follow import Follower
+from farebox.ledger.losses import quarantine
+from farebox.ledger.losses.coverage import missing
 from farebox.pricing.facts import RatedPart
 
 
 @pytest.fixture(autouse=True)
 def one_price(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "load_book", lambda *_, **__: OnePriceBook())
+    monkeypatch.setattr(ledger_process, "load_book", lambda *_, **__: OnePriceBook())
 
 
 def write(writer: JournalWriter, count: int, start: int = 0) -> None:
@@ -76,7 +77,7 @@ def test_catching_up_leaves_it_to_a_ledger_that_runs(home: Home) -> None:
     home.prepare()
     writer = JournalWriter(home.journal)
     write(writer, 3)
-    with process.locked(home):
+    with ledger_process.locked(home):
         assert catch_up(home, Config()) == 0
     writer.close()
 

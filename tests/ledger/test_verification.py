@@ -16,8 +16,8 @@ from farebox.journal.records import Mark
 from farebox.ledger import verify
 from farebox.ledger.append.blocks import CALL, block_link
 from farebox.ledger.append.dictionaries import CALL_CLASS
-from farebox.ledger.chain import Checkpoint
-from farebox.ledger.verify.block_check import SELECT, check_block
+from farebox.ledger.proof.block_check import SELECT, check_block
+from farebox.ledger.proof.chain import Checkpoint
 
 
 @pytest.fixture

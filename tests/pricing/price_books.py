@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 
 from farebox import yamltext
-from farebox.pricing.compiled import CATALOG, compile_prices
-from farebox.pricing.contracts import Contracts, read_contracts
-from farebox.pricing.rows import CompiledPrices
-from farebox.pricing.user_prices import UserPricing, read_pricing
+from farebox.pricing.contracts.terms import Contracts, read_contracts
+from farebox.pricing.sources.compiled_book import CATALOG, compile_prices
+from farebox.pricing.sources.price_rows import CompiledPrices
+from farebox.pricing.sources.user_prices import UserPricing, read_pricing
 
 SOURCE = 'source: a test, checked: "2026-01-01"'
 

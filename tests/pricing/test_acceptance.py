@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from price_books import SOURCE, ns
 
-from farebox.pricing.batches import read_batch, suspicion
 from farebox.pricing.book import PriceBook
-from farebox.pricing.comparing import MEDIAN_MAX, median, moved
 from farebox.pricing.facts import RatedPart
+from farebox.pricing.sources.price_batches import read_batch, suspicion
+from farebox.pricing.sources.price_comparison import MEDIAN_MAX, median, moved
 from farebox.wire.facts import Part, Quantity
 
 BookOf = Callable[..., PriceBook]

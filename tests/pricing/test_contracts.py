@@ -15,9 +15,9 @@ from price_books import SOURCE, ns
 from farebox import yamltext
 from farebox.money import pico_from_usd
 from farebox.pricing.book import PriceBook
-from farebox.pricing.contracts import read_contracts
+from farebox.pricing.contracts.terms import read_contracts
+from farebox.pricing.contracts.tiers import Measure, MonthToDate, Step, Tiers
 from farebox.pricing.facts import RatedPart
-from farebox.pricing.tiers import Measure, MonthToDate, Step, Tiers
 from farebox.wire.facts import Part
 
 USD = 10**12

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from farebox import yamltext
-from farebox.pricing.compiled import CATALOG
-from farebox.pricing.price_files import read_prices
+from farebox.pricing.sources.compiled_book import CATALOG
+from farebox.pricing.sources.price_files import read_prices
 
 genai = pytest.importorskip("genai_prices.types")
 

@@ -9,7 +9,7 @@ import pytest
 
 from farebox.pricing.book import PriceBook
 from farebox.pricing.facts import RatedPart
-from farebox.pricing.plan import holds
+from farebox.pricing.prices_in_force import holds
 from farebox.wire.facts import Part
 
 NOW = int(datetime(2026, 11, 28, tzinfo=UTC).timestamp()) * 10**9

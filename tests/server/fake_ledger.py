@@ -11,13 +11,13 @@ from ledgers import Call, chosen, plain_answer
 from farebox.analytics.query import Answer, Ask, AskCalls, Question, Reply, Request, Row
 from farebox.clock import iso
 from farebox.errors import CallNotFoundError
-from farebox.ledger.backlog import Backlog
 from farebox.ledger.call_row import CallRow, PartRow
-from farebox.ledger.health import LedgerHealth
+from farebox.ledger.losses.backlog import Backlog
+from farebox.ledger.losses.health import LedgerHealth
 from farebox.money import pico_from_usd, usd_text
 from farebox.pricing.facts import CostLine
-from farebox.server.filters import instant_ns
-from farebox.server.views import Coverage
+from farebox.server.api.filters import instant_ns
+from farebox.server.api.views import Coverage
 
 PRICES = {
     "gpt-4o-mini": ("0.00000015", "0.0000006"),

@@ -11,12 +11,12 @@ from fake_ledger import FakeLedger, call
 
 from farebox.analytics.questions import Questions
 from farebox.home import Home
+from farebox.server.access.guard import Guard
+from farebox.server.access.sessions import Sessions, load_token
+from farebox.server.api.filters import instant_ns
+from farebox.server.api.queries import Ledger
 from farebox.server.app import Server, build
 from farebox.server.assets import Assets
-from farebox.server.filters import instant_ns
-from farebox.server.guard import Guard
-from farebox.server.queries import Ledger
-from farebox.server.sessions import Sessions, load_token
 
 NOW = instant_ns("2026-11-20T15:00:30Z")
 """A Friday, 16:00:30 in Berlin."""

@@ -23,8 +23,8 @@ from farebox.cli.options import Place
 from farebox.errors import LedgerSchemaError
 from farebox.home import Home
 from farebox.money import display_usd, usd_text
+from farebox.server.api.key_labels import KeyLabels
 from farebox.server.assets import Assets
-from farebox.server.key_labels import KeyLabels
 
 SNAPSHOTS = Path(__file__).resolve().parent.parent / "snapshots"
 BERLIN = "tz=Europe/Berlin"

@@ -19,7 +19,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from farebox.home import Home
-from farebox.server.connection import Connection, Limits
+from farebox.server.access.connection import Connection, Limits
 
 QUICK = Limits(request_s=0.3, linger_s=0.2, write_stall_s=0.4, connections=8)
 SMALL = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -15,10 +15,10 @@ from served import HOST, PORT, Site, ask_raw
 
 from farebox.errors import ServerNotRunningError, StateDirectoryError
 from farebox.home import Home
-from farebox.server import links
+from farebox.server.access import links
+from farebox.server.access.guard import Kind, Role
+from farebox.server.access.sessions import SESSION_SECONDS, Sessions, load_token
 from farebox.server.assets import Assets
-from farebox.server.guard import Kind, Role
-from farebox.server.sessions import SESSION_SECONDS, Sessions, load_token
 
 BAD_HOSTS = [
     "127.0.0.1",

@@ -11,10 +11,10 @@ from fake_ledger import FakeLedger, call, whole
 from served import MINUTE, NOW
 
 from farebox.analytics.questions import Questions
-from farebox.server import live
-from farebox.server.filters import Selection, Window
-from farebox.server.live import Pulse, stream
-from farebox.server.queries import Ledger
+from farebox.server.api import live
+from farebox.server.api.filters import Selection, Window
+from farebox.server.api.live import Pulse, stream
+from farebox.server.api.queries import Ledger
 
 Event = tuple[str, Any]
 

@@ -19,8 +19,8 @@ import msgspec
 import pytest
 
 from farebox.home import Home
-from farebox.server.links import mint_link
-from farebox.server.sessions import load_token
+from farebox.server.access.links import mint_link
+from farebox.server.access.sessions import load_token
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

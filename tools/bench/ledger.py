@@ -28,7 +28,7 @@ from farebox.journal.writer import JournalWriter
 from farebox.ledger.append.applier import Applier
 from farebox.ledger.database import open_writer
 from farebox.ledger.follow import Follower
-from farebox.ledger.process import settle_memory
+from farebox.ledger.ledger_process import settle_memory
 from farebox.pricing import load_book
 from farebox.wire.facts import Extraction, Part
 

@@ -36,7 +36,7 @@ from farebox.analytics.questions import Selection
 from farebox.analytics.replica import MEMORY, THREADS
 from farebox.analytics.zones import Offsets
 from farebox.home import Home
-from farebox.moments import zone_named
+from farebox.time_expressions import zone_named
 from tools.bench.ledger import fill
 
 HOUR_NS = 3_600 * 10**9

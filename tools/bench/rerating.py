@@ -27,7 +27,7 @@ from farebox.ledger.append.applier import Applier
 from farebox.ledger.corrections.corrector import SEQS_PER_RECORD
 from farebox.ledger.corrections.rerate_command import preview
 from farebox.ledger.database import open_writer
-from farebox.ledger.process import settle_memory
+from farebox.ledger.ledger_process import settle_memory
 from farebox.pricing import load_book
 from farebox.pricing.book import PriceBook
 from farebox.wire.facts import Extraction, Part

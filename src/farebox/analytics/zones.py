@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from farebox.moments import ns_of
+from farebox.time_expressions import ns_of
 
 SECOND_NS = 10**9
 _STEP = timedelta(days=7)

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from farebox.cli.daemon.running import Running, running
 from farebox.cli.exits import say
 from farebox.cli.options import Place
-from farebox.cli.running import Running, running
 from farebox.errors import LedgerUnwritableError
 from farebox.home import Home
 
@@ -55,7 +55,7 @@ def open_ledger(place: Place, patience_s: float = PATIENCE_SECONDS) -> tuple[Hom
 
 def say_what_is_missing(home: Home, ledger: LedgerReader) -> None:
     """Say on standard error what a list of calls lacks: standard output is for the calls alone."""
-    from farebox.server.coverage import coverage, warnings
+    from farebox.server.api.coverage import coverage, warnings
 
     for line in warnings(coverage(home, ledger)):
         say(f"{line}: not in this list")

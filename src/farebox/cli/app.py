@@ -11,25 +11,25 @@ from farebox.errors import UsageError
 from farebox.program import command
 
 _COMMANDS = {
-    "up": "farebox.cli.up:up",
-    "run": "farebox.cli.run:run",
-    "status": "farebox.cli.status:status",
-    "open": "farebox.cli.status:open_dashboard",
-    "restart": "farebox.cli.up:restart",
-    "stop": "farebox.cli.up:stop",
-    "today": "farebox.cli.summary:today",
-    "week": "farebox.cli.summary:week",
-    "month": "farebox.cli.summary:month",
-    "by": "farebox.cli.breakdown:by",
-    "tail": "farebox.cli.calls:tail",
-    "explain": "farebox.cli.calls:explain",
-    "export": "farebox.cli.export:export",
-    "verify": "farebox.cli.verify:verify",
+    "up": "farebox.cli.daemon.up:up",
+    "run": "farebox.cli.run.run_command:run",
+    "status": "farebox.cli.daemon.status:status",
+    "open": "farebox.cli.daemon.status:open_dashboard",
+    "restart": "farebox.cli.daemon.up:restart",
+    "stop": "farebox.cli.daemon.up:stop",
+    "today": "farebox.cli.reports.summary:today",
+    "week": "farebox.cli.reports.summary:week",
+    "month": "farebox.cli.reports.summary:month",
+    "by": "farebox.cli.reports.breakdown:by",
+    "tail": "farebox.cli.reports.calls:tail",
+    "explain": "farebox.cli.reports.calls:explain",
+    "export": "farebox.cli.reports.export:export",
+    "verify": "farebox.cli.reports.verify:verify",
     "prices": "farebox.cli.prices:app",
-    "rerate": "farebox.cli.rerate:rerate",
+    "rerate": "farebox.cli.reports.rerate:rerate",
     "keys": "farebox.cli.keys:app",
     "ca": "farebox.cli.ca:app",
-    "doctor": "farebox.cli.doctor:doctor",
+    "doctor": "farebox.cli.doctor.doctor_command:doctor",
     "completion": "farebox.cli.completion:completion",
 }
 
@@ -75,7 +75,7 @@ def _default(
     *, place: Place | None = None, period: PeriodFlags | None = None, as_json: AsJson = False
 ) -> int:
     """Show today's spend and what to type next."""
-    from farebox.cli import summary
+    from farebox.cli.reports import summary
 
     if as_json:
         return summary.today(place=place, period=period, as_json=True)

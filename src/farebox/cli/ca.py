@@ -94,8 +94,8 @@ def install(*, system: System = False, nss: Nss = False, place: Place | None = N
 def env(*, place: Place | None = None) -> int:
     """Print what a shell exports to be metered through `farebox up`: eval "$(farebox ca env)"."""
     from farebox import catalog
-    from farebox.cli.environment import direct
-    from farebox.cli.interception import Interception
+    from farebox.cli.run.environment import direct
+    from farebox.cli.run.interception import Interception
 
     chosen = place or Place()
     home = chosen.state()
@@ -155,7 +155,7 @@ def _make(chosen: Place, home: Home) -> Authority:
 
 def _names(chosen: Place, home: Home) -> tuple[str, ...]:
     from farebox import catalog
-    from farebox.cli.interception import permitted_names
+    from farebox.cli.run.interception import permitted_names
 
     return permitted_names(catalog.load(chosen.configuration(home).providers), os.environ)
 
@@ -224,7 +224,7 @@ def _usage(found: Authority, home: Home) -> str:
 
 def _address(home: Home, config: Config) -> str:
     """Return where the proxy of `farebox up` is, or will be."""
-    from farebox.cli.running import running
+    from farebox.cli.daemon.running import running
 
     proxy = running(home, "proxy")
     return str(config.listen if proxy is None or proxy.address is None else proxy.address)

@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
+from farebox.cli.daemon.running import running
 from farebox.cli.options import AsJson, Place
-from farebox.cli.running import running
 from farebox.config import FINGERPRINT, KEYS_FILE, KeyConfig, saved_keys
 from farebox.errors import UsageError
 from farebox.home import Home, replace_private

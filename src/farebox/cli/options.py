@@ -18,7 +18,7 @@ from farebox.analytics.dimensions import DIMENSIONS, TAG
 from farebox.cli.periods import Period, period
 from farebox.errors import StateDirectoryUnusableError, UsageError
 from farebox.home import Home, locate
-from farebox.moments import zone_named
+from farebox.time_expressions import zone_named
 
 if TYPE_CHECKING:
     from farebox.analytics.questions import Selection

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
 from farebox.errors import UsageError
-from farebox.moments import moment_ns
+from farebox.time_expressions import moment_ns
 
 
 class Period(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from farebox.estimating.process import main
+from farebox.estimating.estimator_process import main
 
 if __name__ == "__main__":
     # Unbuffered: what waits in a buffer would not wake `select`.

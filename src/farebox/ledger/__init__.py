@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from farebox.config import Config
     from farebox.home import Home
-    from farebox.ledger.verify.verification import Report
+    from farebox.ledger.proof.verification import Report
 
 __all__ = ["catch_up", "verify"]
 
@@ -17,7 +17,7 @@ def catch_up(home: Home, config: Config) -> int:
 
     Does nothing where a ledger process runs: it will.
     """
-    from farebox.ledger.process import catch_up
+    from farebox.ledger.ledger_process import catch_up
 
     return catch_up(home, config)
 
@@ -28,6 +28,6 @@ def verify(home: Home, checkpoint: str | None = None) -> Report:
     Raises:
         UsageError: `checkpoint` is not one.
     """
-    from farebox.ledger.verify.verification import verify
+    from farebox.ledger.proof.verification import verify
 
     return verify(home, checkpoint)

@@ -9,7 +9,7 @@ from pathlib import Path
 from farebox.config import load_config
 from farebox.errors import ConfigError
 from farebox.home import Home, locate
-from farebox.ledger.process import main
+from farebox.ledger.ledger_process import main
 
 EXIT_CONFIG = 78
 

@@ -14,13 +14,13 @@ import msgspec
 
 from farebox.errors import CallNotFoundError
 from farebox.home import Home
-from farebox.ledger import health
-from farebox.ledger.backlog import Backlog, backlog
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.call_store import read_calls
 from farebox.ledger.call_view import call_rows
 from farebox.ledger.database import Connection, ledger_error, open_reader
-from farebox.ledger.health import LedgerHealth
+from farebox.ledger.losses import health
+from farebox.ledger.losses.backlog import Backlog, backlog
+from farebox.ledger.losses.health import LedgerHealth
 
 _CHUNK = 500
 _END = 1 << 62

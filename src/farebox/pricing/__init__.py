@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from farebox.errors import Finding
     from farebox.pricing.book import PriceBook
-    from farebox.pricing.contracts import Contracts
-    from farebox.pricing.rows import CompiledPrices
-    from farebox.pricing.user_prices import UserPricing
+    from farebox.pricing.contracts.terms import Contracts
+    from farebox.pricing.sources.price_rows import CompiledPrices
+    from farebox.pricing.sources.user_prices import UserPricing
     from farebox.yamltext import Node
 
 __all__ = ["check_pricing", "load_book"]
@@ -39,12 +39,12 @@ def load_book(
     """
     from farebox.errors import PriceFileError
     from farebox.pricing.book import PriceBook
-    from farebox.pricing.compiled import open_prices
+    from farebox.pricing.sources.compiled_book import open_prices
 
     compiled = open_prices(cache_dir)
     updates = None
     if state is not None and state.joinpath("prices").is_dir():
-        from farebox.pricing.updates import newest
+        from farebox.pricing.sources.price_updates import newest
 
         updates = newest(state)
     if pricing is None and contracts is None and not _has_files(state):
@@ -63,7 +63,7 @@ def check_pricing(
     state: Path | None = None,
 ) -> list[Finding]:
     """Return everything that is wrong with `pricing:`, `contracts:` and the price files of `state`."""
-    from farebox.pricing.compiled import open_prices
+    from farebox.pricing.sources.compiled_book import open_prices
 
     return _read(open_prices(cache_dir), pricing, contracts, state)[2]
 
@@ -71,8 +71,8 @@ def check_pricing(
 def _read(
     compiled: CompiledPrices, pricing: Node | None, contracts: Node | None, state: Path | None
 ) -> tuple[UserPricing, Contracts, list[Finding]]:
-    from farebox.pricing.contracts import read_contracts
-    from farebox.pricing.user_prices import read_pricing
+    from farebox.pricing.contracts.terms import read_contracts
+    from farebox.pricing.sources.user_prices import read_pricing
 
     sections: dict[str, list[Node]] = {
         "pricing": [] if pricing is None else [pricing],
@@ -80,7 +80,7 @@ def _read(
     }
     findings: list[Finding] = []
     if state is not None and _has_files(state):
-        from farebox.pricing.price_folder import read_folder
+        from farebox.pricing.sources.price_folder import read_folder
 
         more, findings = read_folder(state)
         for name, nodes in more.items():

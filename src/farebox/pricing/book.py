@@ -15,11 +15,11 @@ import msgspec
 
 from farebox.pricing.exact import shown
 from farebox.pricing.facts import MonthShare, PriceSource, RatedPart
-from farebox.pricing.matching import ModelIndex, matches
-from farebox.pricing.plan import Layer, Plan, rows_in_force
+from farebox.pricing.model_names import ModelIndex, matches
+from farebox.pricing.prices_in_force import Layer, Plan, rows_in_force
 from farebox.pricing.quotation import month_of
 from farebox.pricing.rating import not_billable, rate_part
-from farebox.pricing.rows import (
+from farebox.pricing.sources.price_rows import (
     EVER,
     Adjustment,
     CompiledPrices,
@@ -28,13 +28,13 @@ from farebox.pricing.rows import (
     ProviderPrices,
     Quote,
 )
-from farebox.pricing.user_prices import UserModel, UserPricing, layers, markup_at
+from farebox.pricing.sources.user_prices import UserModel, UserPricing, layers, markup_at
 from farebox.wire.facts import Part, Quantity
 
 if TYPE_CHECKING:  # most books have none of these, and starting is fast
-    from farebox.pricing.contracts import Contracts
-    from farebox.pricing.tiers import MonthToDate
-    from farebox.pricing.updates import PriceUpdates
+    from farebox.pricing.contracts.terms import Contracts
+    from farebox.pricing.contracts.tiers import MonthToDate
+    from farebox.pricing.sources.price_updates import PriceUpdates
 
 _PLANS_MAX = 4096
 """Kinds of calls remembered. Model names come from the network, so there must be an end."""
@@ -139,7 +139,7 @@ class PriceBook:
 
     def charge_of(self, share: MonthShare, so_far: Mapping[str, MonthToDate]) -> int:
         """Return what a call's share makes in its month under a term with tiers, 0 for no such term."""
-        from farebox.pricing.tiers import MonthToDate
+        from farebox.pricing.contracts.tiers import MonthToDate
 
         term = self._contracts.by_id(share.term) if self._contracts is not None else None
         if term is None or term.tiers is None:
@@ -166,7 +166,7 @@ class PriceBook:
     def _rate_agreed(
         self, part: Part, plan: Plan, at_ns: int, completeness: str, so_far: Mapping[str, MonthToDate]
     ) -> RatedPart:
-        from farebox.pricing.agreements import Agreement, rate_agreed
+        from farebox.pricing.contracts.agreements import Agreement, rate_agreed
 
         if not isinstance(plan.agreement, Agreement):
             return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
@@ -192,7 +192,7 @@ class PriceBook:
         self, contracts: Contracts, plan: Plan, part: Part, at_ns: int, attribution: Mapping[str, str]
     ) -> None:
         """Find the contracts that cover a call and the plans at their prices."""
-        from farebox.pricing.agreements import Agreement
+        from farebox.pricing.contracts.agreements import Agreement
 
         names = self._names(part, self.provider(part.provider))
         find = contracts.term

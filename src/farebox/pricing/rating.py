@@ -11,7 +11,7 @@ from decimal import Decimal
 from farebox.money import INT64_MAX, PicoUsd, pico_from_usd
 from farebox.pricing.exact import rounded
 from farebox.pricing.facts import CostLine, CostState, RatedPart
-from farebox.pricing.plan import Markup, Plan
+from farebox.pricing.prices_in_force import Markup, Plan
 from farebox.wire.facts import Part, Quantity
 
 AMOUNT_MAX = 2**60

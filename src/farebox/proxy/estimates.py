@@ -59,7 +59,7 @@ class Estimates:
 
     def _run(self) -> None:
         """Feed an estimator until there is nothing to do for a while."""
-        from farebox.estimating.process import IDLE_S, frame
+        from farebox.estimating.estimator_process import IDLE_S, frame
 
         process: subprocess.Popen[bytes] | None = None
         try:

@@ -1,7 +1,7 @@
 """The read side for browsers: API v1, live updates, the dashboard's files.
 
 Starting it needs `main`; everything heavy is imported by the process that serves, so that the
-command line can mint a link (`farebox.server.links`) without paying for a web server.
+command line can mint a link (`farebox.server.access.links`) without paying for a web server.
 """
 
 from __future__ import annotations
@@ -17,6 +17,6 @@ __all__ = ["main"]
 
 def main(home: Home, config: Config) -> int:
     """Serve until SIGTERM or SIGINT and return the exit status."""
-    from farebox.server.process import serve
+    from farebox.server.server_process import serve
 
     return serve(home, config)

@@ -23,16 +23,17 @@ from farebox.analytics.query import Request as AnalyticsRequest
 from farebox.clock import now_ns
 from farebox.errors import CallNotFoundError, FareboxError
 from farebox.home import Home
-from farebox.server import links, pages, reports, views
+from farebox.server.access import links, pages
+from farebox.server.access.guard import App, Guard, Kind, Receive, Role, Scope, Send
+from farebox.server.access.sessions import SESSION_SECONDS, Sessions
+from farebox.server.api import reports, views
+from farebox.server.api.coverage import Covers
+from farebox.server.api.errors import ApiError, from_farebox, invalid_parameter
+from farebox.server.api.filters import Selection, read_choice, read_count, read_selection
+from farebox.server.api.live import Pulse, stream
+from farebox.server.api.queries import Ledger, Reader
+from farebox.server.api.status import Typed, plainly, status
 from farebox.server.assets import Assets, content_type, is_immutable
-from farebox.server.coverage import Covers
-from farebox.server.errors import ApiError, from_farebox, invalid_parameter
-from farebox.server.filters import Selection, read_choice, read_count, read_selection
-from farebox.server.guard import App, Guard, Kind, Receive, Role, Scope, Send
-from farebox.server.live import Pulse, stream
-from farebox.server.queries import Ledger, Reader
-from farebox.server.sessions import SESSION_SECONDS, Sessions
-from farebox.server.status import Typed, plainly, status
 
 PAGE_SIZE = 100
 PAGE_SIZE_MAX = 500

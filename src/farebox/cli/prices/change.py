@@ -14,8 +14,8 @@ from farebox.cli.prices.opening import open_book
 from farebox.cli.screen import clean, count
 from farebox.clock import iso, now_ns
 from farebox.errors import PriceFileError, UsageError
-from farebox.pricing.batches import Batch, normalised, read_batch, suspicion
-from farebox.pricing.price_folder import entries_of, folder_of, write_prices
+from farebox.pricing.sources.price_batches import Batch, normalised, read_batch, suspicion
+from farebox.pricing.sources.price_folder import entries_of, folder_of, write_prices
 from farebox.program import command
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def import_file(
 
 def _tell(home: Home, book: PriceBook) -> None:
     """Say what the new prices are for: calls to come, and on request those without a price."""
-    from farebox.cli.rerate import would_rerate
+    from farebox.cli.reports.rerate import would_rerate
 
     print("It holds for calls from now on; calls that have a price keep it.")
     more = would_rerate(home, book)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
-from farebox.cli import answers
 from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import ANSWER_IS_NO, DATA, OK
 from farebox.cli.options import AsJson, Place
 from farebox.cli.prices.show import every_price, quoted
+from farebox.cli.reports import json_shapes
 from farebox.cli.screen import GREEN, RED, YELLOW, Column, clean, count, paint, table
 from farebox.clock import now_ns
 from farebox.errors import Finding, FindingsError, UsageError
 from farebox.money import usd_text
 from farebox.pricing import check_pricing, load_book
-from farebox.pricing.comparing import moved
+from farebox.pricing.sources.price_comparison import moved
 from farebox.program import command
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def check(
                 answer.drift = drift(reader, questions)
             answer.disagreements = disagreements(book, percent, all_sources)
     if as_json:
-        answers.print_json(answer)
+        json_shapes.print_json(answer)
     else:
         print(render(answer))
     if answer.findings:

@@ -12,10 +12,10 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from farebox.cli import answers
 from farebox.cli.exits import ANSWER_IS_NO, OK
 from farebox.cli.options import AsJson, PeriodFlags, Place
 from farebox.cli.prices.opening import open_book
+from farebox.cli.reports import json_shapes
 from farebox.cli.screen import BOLD, Column, clean, paint, table
 from farebox.errors import PriceNotFoundError
 from farebox.pricing.book import PriceBook, PriceLine
@@ -48,7 +48,7 @@ def show(
     at_ns = None if history else PeriodFlags(since=at).period("now").since_ns
     lines = find(book, provider, model, at_ns)
     if as_json:
-        answers.print_json(PricesAnswer(model=model, prices=lines))
+        json_shapes.print_json(PricesAnswer(model=model, prices=lines))
     else:
         print(render(lines))
     return OK
@@ -78,7 +78,7 @@ def list_prices(
         if source in (None, line.price_source) and unit in (None, line.unit)
     ]
     if as_json:
-        answers.print_json(PricesAnswer(model=pattern, prices=lines))
+        json_shapes.print_json(PricesAnswer(model=pattern, prices=lines))
     else:
         columns = [
             Column("model", width_max=70, width_min=16),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farebox.analytics.dimensions import UNPRICED
-from farebox.cli import answers
 from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import ANSWER_IS_NO, OK
 from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, selection_of
 from farebox.cli.prices.opening import open_book
+from farebox.cli.reports import json_shapes
 from farebox.cli.screen import Column, clean, count, table
 from farebox.money import display_usd
 from farebox.pricing.quotation import instant_ns
@@ -71,7 +71,7 @@ def unpriced(
             _count(found, row, book)
     models = sorted(found.values(), key=lambda each: -each.calls)
     if as_json:
-        answers.print_json(UnpricedAnswer(models=models))
+        json_shapes.print_json(UnpricedAnswer(models=models))
     else:
         print(render(models))
     return ANSWER_IS_NO if any(each.calls > each.without_usage for each in models) else OK

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
-from farebox.cli import answers
 from farebox.cli.exits import DATA, OK, say
 from farebox.cli.options import AsJson, Place
 from farebox.cli.prices.fetching import SIZE_MAX, Fetched, fetch, is_url
 from farebox.cli.prices.opening import open_book
+from farebox.cli.reports import json_shapes
 from farebox.cli.screen import Column, clean, count, table
 from farebox.clock import iso, now_ns
 from farebox.errors import Finding, PriceFileError, UsageError
-from farebox.pricing.comparing import Change, Comparison, compared
+from farebox.pricing.sources.price_comparison import Change, Comparison, compared
 from farebox.program import command
 
 if TYPE_CHECKING:
     from farebox.pricing.book import PriceBook
-    from farebox.pricing.rows import ProviderPrices
-    from farebox.pricing.updates import PriceUpdates
+    from farebox.pricing.sources.price_rows import ProviderPrices
+    from farebox.pricing.sources.price_updates import PriceUpdates
 
 DEFAULT_SOURCE = (
     "https://raw.githubusercontent.com/pydantic/genai-prices/refs/heads/main/prices/new_data/v2/data.json"
@@ -71,7 +71,9 @@ def update(
     if not refused and not dry_run:
         _append(home.path, before, comparison, source, digest, fetched.etag, iso(seen_ns))
     if as_json:
-        answers.print_json(DiffAnswer(changes=list(comparison.changes), applied=not refused and not dry_run))
+        json_shapes.print_json(
+            DiffAnswer(changes=list(comparison.changes), applied=not refused and not dry_run)
+        )
     else:
         print(render(comparison.changes))
         print(f"{clean(source)} sha256 {digest}")
@@ -118,7 +120,7 @@ def diff(
             if not change.observed
         )
     if as_json:
-        answers.print_json(DiffAnswer(changes=list(changes)))
+        json_shapes.print_json(DiffAnswer(changes=list(changes)))
     else:
         print(render(changes))
     return OK
@@ -179,8 +181,8 @@ def _fetched(source: str, etag: str | None) -> Fetched | None:
 
 def _compare(book: PriceBook, source: str, content: bytes, seen_ns: int) -> Comparison:
     from farebox import yamltext
-    from farebox.pricing.compiled import CATALOG
-    from farebox.pricing.incoming import ForeignNames, read_list
+    from farebox.pricing.sources.compiled_book import CATALOG
+    from farebox.pricing.sources.price_import import ForeignNames, read_list
 
     seen = iso(seen_ns)
     units, findings = yamltext.read(CATALOG / "units.yaml")
@@ -220,8 +222,8 @@ def _append(
     etag: str | None,
     seen: str,
 ) -> None:
-    from farebox.pricing.rows import ProviderPrices
-    from farebox.pricing.updates import Origin, PriceUpdates, keep
+    from farebox.pricing.sources.price_rows import ProviderPrices
+    from farebox.pricing.sources.price_updates import Origin, PriceUpdates, keep
 
     origin = Origin(source=source, sha256=digest, fetched_at=seen, etag=etag)
     providers = dict(before.providers) if before is not None else {}
@@ -242,15 +244,15 @@ def _append(
 
 
 def _numbered(state: Path) -> dict[int, Path]:
-    from farebox.pricing.updates import snapshots
+    from farebox.pricing.sources.price_updates import snapshots
 
     return {int(path.name.partition("-")[0]): path for path in snapshots(state)}
 
 
 def _lists(release: PriceBook, path: Path | None) -> dict[str, ProviderPrices]:
     """Return every provider's list as a snapshot has it; the release's own without one."""
-    from farebox.pricing.rows import ProviderPrices
-    from farebox.pricing.updates import read_snapshot
+    from farebox.pricing.sources.price_rows import ProviderPrices
+    from farebox.pricing.sources.price_updates import read_snapshot
 
     names = set(release.providers())
     updates = read_snapshot(path) if path is not None else None

@@ -24,14 +24,14 @@ from farebox.ledger.append.judgement import Judged, done_of, event_id_of, judge
 from farebox.ledger.append.pending import Pending, as_unknown
 from farebox.ledger.block_detail import encode_detail
 from farebox.ledger.call_store import has_content
-from farebox.ledger.chain import link
 from farebox.ledger.corrections.contract_months import ContractMonths
 from farebox.ledger.corrections.corrector import CORRECTING, Corrector
 from farebox.ledger.database import Connection
-from farebox.ledger.incidents import Incidents
+from farebox.ledger.losses.incidents import Incidents
+from farebox.ledger.proof.chain import link
+from farebox.pricing.contracts.tiers import MonthToDate
 from farebox.pricing.facts import RatedPart
 from farebox.pricing.quotation import month_of
-from farebox.pricing.tiers import MonthToDate
 from farebox.wire.facts import Extraction, Part
 
 

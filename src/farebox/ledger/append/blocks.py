@@ -17,8 +17,8 @@ import msgspec
 from farebox.ledger.append.dictionaries import Dictionaries
 from farebox.ledger.append.insertion import Insert
 from farebox.ledger.block_detail import encode_detail
-from farebox.ledger.chain import GENESIS, link
 from farebox.ledger.database import Connection
+from farebox.ledger.proof.chain import GENESIS, link
 
 CALL = (
     "event_id",

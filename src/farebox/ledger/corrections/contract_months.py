@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from farebox.ledger.database import Connection
+from farebox.pricing.contracts.tiers import MonthToDate
 from farebox.pricing.facts import MonthShare
-from farebox.pricing.tiers import MonthToDate
 
 _UPSERT = (
     "INSERT INTO contract_month (term, month, units, base_pico) VALUES (?, ?, ?, ?) "

@@ -16,9 +16,9 @@ from farebox.ledger.append.entry import Money, decode_rating, money_of, rating_o
 from farebox.ledger.call_store import StoredCall
 from farebox.ledger.corrections.contract_months import ContractMonths
 from farebox.ledger.corrections.correction import RERATE, Change, Correction
+from farebox.pricing.contracts.tiers import MonthToDate
 from farebox.pricing.facts import MonthShare, RatedPart
 from farebox.pricing.quotation import month_of
-from farebox.pricing.tiers import MonthToDate
 from farebox.wire.facts import Part
 
 UNPRICED = "unpriced"

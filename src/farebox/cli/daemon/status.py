@@ -1,0 +1,173 @@
+"""`farebox status` and `farebox open`: what runs, whether it is well, and the way in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from farebox import __version__
+from farebox.analytics.query import Measures
+from farebox.analytics.questions import Selection
+from farebox.cli.access import open_ledger, open_questions
+from farebox.cli.daemon.running import NAMES, running
+from farebox.cli.exits import OK, status_of
+from farebox.cli.options import AsJson, Place
+from farebox.cli.reports import json_shapes
+from farebox.cli.screen import BOLD, GREEN, RED, YELLOW, clean, count, money, paint
+from farebox.config import find_file
+from farebox.errors import LedgerError
+from farebox.home import Home
+from farebox.ledger.call_row import CallRow
+from farebox.ledger.losses.coverage import Missing
+from farebox.program import command
+from farebox.server.api.coverage import Coverage, coverage, warnings
+from farebox.server.api.recording import Recording, recording
+
+
+def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
+    """Show what is running, where, and what needs attention."""
+    chosen = place or Place()
+    home = chosen.state_to_read()
+    totals, latest, found = Measures(), list[CallRow](), None
+    health: dict[str, int | float | str | bool | None] = {}
+    unread: LedgerError | None = None
+    try:
+        _, ledger = open_ledger(chosen)
+        latest = ledger.newest(1)
+        health = msgspec.to_builtins(ledger.health())
+        found = coverage(home, ledger)
+        with open_questions(home) as questions:
+            (totals,) = questions.totals(Selection())
+    except LedgerError as error:  # what runs can be told all the same
+        unread = error
+    in_use, elsewhere = configuration(home, chosen)
+    answer = json_shapes.StatusAnswer(
+        version=__version__,
+        home=str(home.path),
+        config=in_use,
+        config_here=elsewhere,
+        processes=processes(home),
+        calls=totals.calls,
+        last_call_at=latest[0].occurred_at if latest else None,
+        health=health,
+        recording=found.recording if found else recording(home),
+        coverage=found,
+        ledger_error=str(unread) if unread else None,
+    )
+    if as_json:
+        json_shapes.print_json(answer)
+    else:
+        print(render(answer, totals))
+    return status_of(unread) if unread else OK
+
+
+def configuration(home: Home, place: Place) -> tuple[str | None, str | None]:
+    """Return the configuration file in use, and the one that `up` would read here where it is another.
+
+    A running Farebox keeps the file it was started with, whatever directory this is asked in.
+    """
+    here = find_file(home, place.config)
+    would_be = str(here) if here else None
+    proxy = running(home, "proxy")
+    if proxy is None or isinstance(proxy.config, msgspec.UnsetType):
+        return would_be, None
+    return proxy.config, None if proxy.config == would_be else would_be
+
+
+def processes(home: Home) -> list[json_shapes.ProcessAnswer]:
+    """Return each process of this state directory, running or not."""
+    found: list[json_shapes.ProcessAnswer] = []
+    for name in NAMES:
+        process = running(home, name)
+        address = process.address if process else None
+        found.append(
+            json_shapes.ProcessAnswer(
+                name=name,
+                running=process is not None,
+                pid=process.pid if process else None,
+                address=str(address) if address else None,
+            )
+        )
+    return found
+
+
+def render(answer: json_shapes.StatusAnswer, totals: Measures) -> str:
+    """Return the status as the terminal shows it."""
+    lines = [f"{paint('Farebox', BOLD)} {answer.version} · {answer.home}"]
+    lines.append(f"configuration: {answer.config or 'none, the defaults apply'}")
+    if answer.config_here:
+        lines.append(f"  not in use: {answer.config_here}")
+    for process in answer.processes:
+        if process.running:
+            where = f" on {process.address}" if process.address else ""
+            lines.append(f"{paint('●', GREEN)} {process.name}{where} (pid {process.pid})")
+        else:
+            lines.append(f"○ {process.name} is not running")
+    seen = f", the last at {answer.last_call_at}" if answer.last_call_at else ""
+    if answer.ledger_error is None:
+        whole = money(totals, covered=answer.coverage is None or answer.coverage.complete)
+        lines.append(f"{count(answer.calls, 'call')} recorded{seen} · {whole}")
+    lines += [f"{paint('!', YELLOW)} {word}" for word in amiss(answer)]
+    return "\n".join(lines)
+
+
+def amiss(answer: json_shapes.StatusAnswer) -> list[str]:
+    """Return what the user should know, nothing where all is well."""
+    told = answer.recording.words
+    words: list[str] = [] if told is None else [paint(told, RED)]
+    words += [clean(found.words) for found in answer.recording.unmetered]
+    names = {process.name for process in answer.processes if process.running}
+    if "supervisor" in names:
+        words += [f"the {name} is down; the supervisor restarts it" for name in NAMES if name not in names]
+    if answer.ledger_error is not None:
+        words.append(paint(answer.ledger_error, RED))
+    if answer.coverage is not None:
+        words += pending_words(answer.coverage)
+    for name, title in (
+        ("gaps", "gap"),
+        ("lost_records", "lost record"),
+        ("undecodable", "unreadable record"),
+    ):
+        number = answer.health.get(name)
+        if isinstance(number, int) and number:
+            words.append(f"{count(number, title)} in the journals: {command('verify')}")
+    if not names:
+        words.append(
+            f"nothing is running. {command('up')} starts it; {command('run -- CMD')} works without it"
+        )
+    return words
+
+
+def pending_words(found: Coverage) -> list[str]:
+    """Return what keeps the ledger from what the journals hold, and what it has not taken in yet."""
+    pending = msgspec.structs.replace(found, missing=Missing(), recording=Recording(state="off"))
+    words = [paint(line, RED) for line in warnings(pending)]
+    if found.ledger_trouble is not None and not any(found.ledger_trouble in word for word in words):
+        words.append(paint(found.ledger_trouble, RED))
+    return words
+
+
+def open_dashboard(
+    *,
+    place: Place | None = None,
+    browser: Annotated[bool, Parameter(help="Also open a browser.")] = True,
+) -> int:
+    """Print a one-time link to the dashboard, good for ten minutes, and open it."""
+    from farebox.server.access.links import mint_link
+
+    link = mint_link((place or Place()).state())
+    print(link, flush=True)
+    if browser and _has_screen():
+        import webbrowser
+
+        webbrowser.open(link)
+    return OK
+
+
+def _has_screen() -> bool:
+    import os
+    import sys
+
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

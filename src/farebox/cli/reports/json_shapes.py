@@ -1,0 +1,171 @@
+"""The shapes `--json` prints, one a kind of answer, versioned by `schema`.
+
+Money is an integer of pico-dollars (10⁻¹² USD) beside decimal text. docs/reference/json.md is
+made of these.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+
+from farebox.analytics.query import Breakdown, Group, Measures, UnknownValue
+from farebox.cli.periods import Period
+from farebox.clock import iso
+from farebox.money import usd_text
+from farebox.server.api.coverage import Coverage
+from farebox.server.api.recording import Recording
+
+
+class PeriodAnswer(msgspec.Struct, kw_only=True):
+    """`[since, until)` in UTC; null is open. `tz` is the zone whose days were meant."""
+
+    since: str | None
+    until: str | None
+    tz: str
+
+
+class Totals(Measures, kw_only=True):
+    """Sums; `cost_pico` is a lower bound while `complete` is false."""
+
+    cost_usd: str
+    charge_usd: str
+    complete: bool
+    """Whether every call has a price and none is known to be missing."""
+
+
+class GroupAnswer(msgspec.Struct, kw_only=True):
+    """One value of the dimensions asked for; null is "not stated"."""
+
+    keys: dict[str, str | None]
+    totals: Totals
+    others: dict[str, int | None] = {}
+    """Measures that are no sums, by their names: percentiles in microseconds, distinct counts."""
+
+
+class SummaryAnswer(msgspec.Struct, kw_only=True):
+    """`farebox today --json` and its sisters."""
+
+    schema: str = "farebox.summary/1"
+    period: PeriodAnswer
+    totals: Totals
+    by_model: list[GroupAnswer]
+    coverage: Coverage
+    includes: list[str]
+    """Models that `--model` stood for besides those it named: dated versions, what responded for them."""
+    unknown_values: list[UnknownValue]
+    """Values of filters that no call ever had."""
+
+
+class BreakdownAnswer(msgspec.Struct, kw_only=True):
+    """`farebox by … --json`: groups without a cost first, then the most expensive."""
+
+    schema: str = "farebox.breakdown/1"
+    period: PeriodAnswer
+    by: list[str]
+    totals: Totals
+    others: dict[str, int | None]
+    """The total's measures that are no sums."""
+    groups: list[GroupAnswer]
+    rest_groups: int
+    """How many groups `--limit` left out."""
+    rest: Totals
+    """Their sums."""
+    coverage: Coverage
+    includes: list[str]
+    unknown_values: list[UnknownValue]
+
+
+class ProcessAnswer(msgspec.Struct, kw_only=True):
+    """One process of a running Farebox."""
+
+    name: str
+    running: bool
+    pid: int | None
+    address: str | None
+
+
+class StatusAnswer(msgspec.Struct, kw_only=True):
+    """`farebox status --json`."""
+
+    schema: str = "farebox.status/1"
+    version: str
+    home: str
+    config: str | None
+    """The configuration file that the running Farebox uses; without one, the file it would read."""
+    processes: list[ProcessAnswer]
+    calls: int
+    last_call_at: str | None
+    health: dict[str, int | float | str | bool | None]
+    """The ledger's own words: how far behind, how many bytes wait, gaps, lost records."""
+    recording: Recording
+    config_here: str | None = None
+    """The file that a Farebox started in this directory would read, where that is another one."""
+    coverage: Coverage | None = None
+    """What the figures lack; null where the ledger cannot be read."""
+    ledger_error: str | None = None
+    """Why the ledger cannot be read."""
+
+
+def period_answer(period: Period) -> PeriodAnswer:
+    return PeriodAnswer(
+        since=None if period.since_ns is None else iso(period.since_ns),
+        until=None if period.until_ns is None else iso(period.until_ns),
+        tz=period.zone_name,
+    )
+
+
+def totals(measures: Measures, found: Coverage) -> Totals:
+    return Totals(
+        **msgspec.structs.asdict(measures),
+        cost_usd=usd_text(measures.cost_pico),
+        charge_usd=usd_text(measures.charge_pico),
+        complete=measures.unpriced_calls == 0 and found.complete,
+    )
+
+
+def group_answer(group: Group, found: Coverage) -> GroupAnswer:
+    return GroupAnswer(keys=group.keys, totals=totals(group.measures, found), others=group.others)
+
+
+def summary_answer(
+    period: Period, sums: Breakdown, found: Coverage, unknown: list[UnknownValue]
+) -> SummaryAnswer:
+    return SummaryAnswer(
+        period=period_answer(period),
+        totals=totals(sums.total, found),
+        by_model=[group_answer(group, found) for group in sums.groups],
+        coverage=found,
+        includes=sums.models,
+        unknown_values=unknown,
+    )
+
+
+def breakdown_answer(
+    period: Period, by: list[str], sums: Breakdown, found: Coverage, unknown: list[UnknownValue]
+) -> BreakdownAnswer:
+    return BreakdownAnswer(
+        period=period_answer(period),
+        by=by,
+        totals=totals(sums.total, found),
+        others=sums.others,
+        groups=[group_answer(group, found) for group in sums.groups],
+        rest_groups=sums.rest_groups,
+        rest=totals(sums.rest, found),
+        coverage=found,
+        includes=sums.models,
+        unknown_values=unknown,
+    )
+
+
+def print_json(answer: msgspec.Struct) -> None:
+    """Print one answer as indented JSON."""
+    text = msgspec.json.format(msgspec.json.encode(answer), indent=2)
+    sys.stdout.write(text.decode() + "\n")
+
+
+def print_json_line(answer: msgspec.Struct) -> None:
+    """Print one answer of many on a line of its own, at once."""
+    sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,69 @@
+"""Marks beside the calls, chained like them, and the checkpoints over both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from farebox.journal.reader import Gap
+from farebox.ledger.database import Connection
+from farebox.ledger.proof.chain import GENESIS, link
+
+CHECKPOINT_ROWS = 10_000
+CHECKPOINT_NS = 60_000_000_000
+
+
+class Incidents:
+    """Writes marks and checkpoints within the caller's transaction."""
+
+    def __init__(self, connection: Connection, clock: Callable[[], int]) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._id = 0
+        self._hash = GENESIS
+        self._checkpoint_seq = 0
+        self._checkpoint_ns = 0
+
+    def load(self) -> None:
+        """Take from the file how far it is."""
+        execute = self._connection.execute
+        mark = execute("SELECT id, hash FROM mark ORDER BY id DESC LIMIT 1").fetchone()
+        self._id, self._hash = mark or (0, GENESIS)
+        found = execute("SELECT seq, recorded_at FROM checkpoint ORDER BY seq DESC LIMIT 1").fetchone()
+        self._checkpoint_seq, self._checkpoint_ns = found or (0, self._clock())
+
+    def write(self, writer: str, kind: str, detail: dict[str, Any]) -> None:
+        """Append a mark."""
+        text = msgspec.json.encode(detail).decode()
+        values = (self._id + 1, self._clock(), writer, kind, text)
+        self._hash = link(self._hash, values)
+        self._id += 1
+        self._connection.execute("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?)", (*values, self._hash))
+
+    def gaps(self, writer: str, gaps: Iterable[Gap]) -> None:
+        """Mark damaged places of a journal."""
+        for gap in gaps:
+            detail = {"segment": gap.segment, "start": gap.start, "end": gap.end, "records": gap.records}
+            self.write(writer, gap.kind, detail)
+
+    def undecodable(self, writer: str, why: str, **where: int | str) -> None:
+        """Mark a record nothing can be made of."""
+        self.write(writer, "undecodable", {**where, "why": why})
+
+    def checkpoint(self, seq: int, head: bytes) -> None:
+        """Write a checkpoint at the chain's head."""
+        now = self._clock()
+        self._connection.execute(
+            "INSERT INTO checkpoint VALUES (?, ?, ?, ?, ?)", (seq, head, self._id, self._hash, now)
+        )
+        self._checkpoint_seq, self._checkpoint_ns = seq, now
+
+    def has_many_since_checkpoint(self, seq: int) -> bool:
+        """Tell whether so many calls have come since the last checkpoint that there should be one."""
+        return seq - self._checkpoint_seq >= CHECKPOINT_ROWS
+
+    def is_checkpoint_old(self, seq: int) -> bool:
+        """Tell whether the last checkpoint is a minute old and there is something new."""
+        return seq > self._checkpoint_seq and self._clock() - self._checkpoint_ns >= CHECKPOINT_NS

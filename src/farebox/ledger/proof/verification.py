@@ -1,0 +1,266 @@
+"""Prove that the record is what was appended: recompute everything and compare.
+
+Checked are the file itself, its schema and triggers, the dictionaries against their digests, the chain over
+every block of rows and over every mark, the checkpoints (those inside and one that the user kept), the
+months of contracts, and the positions in the journals. The replica is compared by `farebox.analytics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+import msgspec
+
+from farebox.errors import LedgerDamagedError, LedgerError
+from farebox.home import Home
+from farebox.journal.format import HEADER_BYTES, decode_record, segment_name, segment_seed
+from farebox.journal.reader import Position
+from farebox.ledger.append.blocks import CALL_AT, block_link
+from farebox.ledger.block_detail import Details
+from farebox.ledger.corrections.rerating import shares_of
+from farebox.ledger.database import Connection, open_reader, schema
+from farebox.ledger.proof.block_check import SELECT, check_block
+from farebox.ledger.proof.chain import GENESIS, Checkpoint, link
+from farebox.ledger.proof.dictionary_check import check_dictionaries
+from farebox.pricing.quotation import month_of
+
+_BLOCKS = "SELECT first_seq, last_seq, last_personal, recorded_at, detail, hash FROM block ORDER BY first_seq"
+_ROWS = SELECT + "WHERE c.seq BETWEEN ? AND ? ORDER BY c.seq"
+_REVISION = 1 + CALL_AT["revision"]
+_DAY_NS = 86_400 * 1_000_000_000
+_PROBLEMS_MAX = 100
+_UNREADABLE = (apsw.Error, UnicodeDecodeError, TypeError, LedgerError)
+"""What changed bytes of a database file raise when they are read."""
+
+
+class Problem(msgspec.Struct, kw_only=True):
+    """One thing that is not as it was appended."""
+
+    what: str
+    """`chain`, `dictionary`, `checkpoint`, `month`, `position`, `mark`, `schema` or `file`."""
+    seq: int | None = None
+    """The call concerned, where it is one."""
+    detail: str
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What `verify` found."""
+
+    rows: int = 0
+    marks: int = 0
+    corrections: int = 0
+    """How many of the rows are replacements."""
+    checkpoint: str | None = None
+    """The chain's head, to keep somewhere else and give to a later `verify`."""
+    problems: list[Problem] = []
+    """At most 100."""
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is wrong."""
+        return not self.problems
+
+    @property
+    def first_bad_seq(self) -> int | None:
+        """The first call that is not as it was appended."""
+        return min((problem.seq for problem in self.problems if problem.seq is not None), default=None)
+
+
+def verify(home: Home, checkpoint: str | None = None) -> Report:
+    """Recompute the ledger of `home`; `checkpoint` is one the user kept.
+
+    Raises:
+        UsageError: `checkpoint` is not one.
+    """
+    kept = Checkpoint.parse(checkpoint) if checkpoint else None
+    try:
+        connection = open_reader(home)
+    except LedgerDamagedError as error:
+        return Report(problems=[Problem(what="file", detail=str(error))])
+    if connection is None:
+        missing = Problem(what="checkpoint", detail="there is no ledger, so none that contains it")
+        return Report(problems=[missing] if kept and kept.seq else [])
+    try:
+        with connection:
+            return _Verification(connection, home, kept).run()
+    except apsw.Error as error:
+        return Report(problems=[Problem(what="file", detail=str(error))])
+    finally:
+        connection.close()
+
+
+class _Verification:
+    def __init__(self, connection: Connection, home: Home, kept: Checkpoint | None) -> None:
+        self._connection = connection
+        self._home = home
+        self._kept = kept
+        self._report = Report(problems=[])
+
+    def run(self) -> Report:
+        mark_hashes: dict[int, bytes] = {0: GENESIS}
+        checks: list[tuple[str, Callable[[], None]]] = [
+            ("file", self._check_file),
+            ("schema", self._check_schema),
+            ("mark", lambda: self._check_marks(mark_hashes)),
+            ("dictionary", lambda: check_dictionaries(self._connection, self._problem)),
+            ("chain", lambda: self._check_rows(mark_hashes)),
+            ("month", self._check_months),
+            ("position", self._check_positions),
+        ]
+        for what, check in checks:
+            try:
+                check()
+            except _UNREADABLE as error:
+                seq = self._report.rows + 1 if what == "chain" else None
+                self._problem(what, f"cannot be read: {error}", seq)
+        return self._report
+
+    def _problem(self, what: str, detail: str, seq: int | None = None) -> None:
+        if len(self._report.problems) < _PROBLEMS_MAX:
+            self._report.problems.append(Problem(what=what, detail=detail, seq=seq))
+
+    def _check_file(self) -> None:
+        for (text,) in self._connection.execute("PRAGMA integrity_check(10)"):
+            if text != "ok":
+                self._problem("file", text)
+
+    def _check_schema(self) -> None:
+        expected_connection: Any = apsw.Connection(":memory:")
+        expected_connection.execute(schema())
+        statement = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+        expected = set(expected_connection.execute(statement))
+        expected_connection.close()
+        found = set(self._connection.execute(statement))
+        # Statistics that SQLite keeps for its planner change no meaning.
+        changed = {entry for entry in expected ^ found if not entry[1].startswith("sqlite_stat")}
+        for kind, name, _, _ in sorted(changed, key=str):
+            self._problem("schema", f"the {kind} {name} is not as Farebox made it")
+
+    def _check_marks(self, hashes: dict[int, bytes]) -> None:
+        previous, expected = GENESIS, 1
+        for *values, stored in self._connection.execute(
+            "SELECT id, recorded_at, writer, kind, detail, hash FROM mark ORDER BY id"
+        ):
+            previous = link(previous, tuple(values))
+            if values[0] != expected or previous != stored:
+                self._problem("mark", f"mark {values[0]} is not as it was written")
+                previous = stored
+            hashes[values[0]] = stored
+            expected = values[0] + 1
+        self._report.marks = len(hashes) - 1
+
+    def _check_rows(self, mark_hashes: dict[int, bytes]) -> None:
+        promised = self._promised(mark_hashes)
+        previous, expected, last_personal = GENESIS, 1, 0
+        for first, last, personal, recorded_at, detail, stored in self._connection.execute(_BLOCKS):
+            if first != expected:
+                self._problem("chain", f"rows {expected} to {first - 1} are missing", expected)
+            rows = self._connection.execute(_ROWS, (first, last)).fetchall()
+            checked = check_block(first, last, rows, detail)
+            commitments = self._commitments(last_personal, personal)
+            computed = block_link(previous, first, last, recorded_at, commitments, checked.digest)
+            if checked.problem is not None:
+                self._problem("chain", *checked.problem)
+            elif computed != stored:
+                self._problem("chain", *checked.suspect)
+            for what, wanted in promised.pop(last, ()):
+                if wanted != computed:
+                    self._problem("checkpoint", f"row {last} does not agree with {what}", last)
+            previous, expected, last_personal = stored, last + 1, personal
+            self._report.rows += len(rows)
+            self._report.corrections += sum(row[_REVISION] > 0 and row[_REVISION] % 2 == 0 for row in rows)
+        self._check_strays(expected, last_personal)
+        for seq, promises in promised.items():
+            for what, wanted in promises:
+                if seq or wanted != GENESIS:
+                    self._problem("checkpoint", f"row {seq} is missing, says {what}", min(seq, expected))
+        self._report.checkpoint = str(Checkpoint(expected - 1, previous))
+
+    def _commitments(self, after: int, last: int) -> bytes:
+        statement = "SELECT commitment FROM personal WHERE id > ? AND id <= ? ORDER BY id"
+        return b"".join(row[0] for row in self._connection.execute(statement, (after, last)))
+
+    def _check_strays(self, expected: int, last_personal: int) -> None:
+        """Look for rows outside of every block: those between blocks were never appended, either."""
+        statement = "SELECT seq FROM call WHERE seq < 1 OR seq >= ? ORDER BY seq LIMIT 10"
+        for (seq,) in self._connection.execute(statement, (expected,)):
+            self._problem("chain", f"row {seq} was never appended", seq)
+        statement = "SELECT id FROM personal WHERE id > ? ORDER BY id LIMIT 10"
+        for (number,) in self._connection.execute(statement, (last_personal,)):
+            self._problem("dictionary", f"personal value {number} came with no row")
+
+    def _promised(self, mark_hashes: dict[int, bytes]) -> dict[int, list[tuple[str, bytes]]]:
+        """Return which hash each checkpoint promises for which row."""
+        promised: dict[int, list[tuple[str, bytes]]] = {}
+        for seq, stored, mark_id, mark_hash in self._connection.execute(
+            "SELECT seq, hash, mark_id, mark_hash FROM checkpoint"
+        ):
+            promised.setdefault(seq, []).append(("a checkpoint in the ledger", stored))
+            if mark_hashes.get(mark_id) != mark_hash:
+                self._problem("checkpoint", f"mark {mark_id} does not agree with the checkpoint at row {seq}")
+        if self._kept:
+            promised.setdefault(self._kept.seq, []).append(("the checkpoint you kept", self._kept.hash))
+        return promised
+
+    # -- months of contracts --
+
+    def _check_months(self) -> None:
+        """Add up what each call's rating adds to its month under a contract with tiers."""
+        expected: dict[tuple[str, str], tuple[int, int]] = {}
+        marks: dict[int, bytes] = {}
+        details = Details(self._connection)
+        statement = (
+            "SELECT seq, occurred_at FROM call c WHERE sign = 1 "
+            "AND NOT EXISTS (SELECT 1 FROM call r WHERE r.reverses = c.seq) ORDER BY seq"
+        )
+        for seq, occurred_at in self._connection.execute(statement):
+            rating = details.of(seq)[1]
+            day = occurred_at // _DAY_NS
+            mark = marks.get(day)
+            if mark is None:
+                mark = marks[day] = month_of(occurred_at).encode()
+            if mark not in rating:  # most ratings have no share in a month: they are not decoded
+                continue
+            for share in shares_of(rating):
+                units, base = expected.get((share.term, share.month), (0, 0))
+                expected[share.term, share.month] = units + share.units, base + share.base_pico
+        found = {
+            (term, month): (int(units), int(base))
+            for term, month, units, base in self._connection.execute(
+                "SELECT term, month, units, base_pico FROM contract_month"
+            )
+        }
+        for key in sorted(expected.keys() | found.keys()):
+            if expected.get(key, (0, 0)) != found.get(key, (0, 0)):
+                self._problem("month", f"{key[0]} in {key[1]}: the rows and the month differ")
+
+    # -- positions --
+
+    def _check_positions(self) -> None:
+        for *values, stored in self._connection.execute(
+            "SELECT writer, segment, offset, seq, finished, last_call, hash FROM applied"
+        ):
+            writer, segment, offset, seq, finished, last_call = values
+            heads = [
+                head
+                for (head,) in self._connection.execute(
+                    "SELECT hash FROM block WHERE last_seq = ?", (last_call,)
+                )
+            ]
+            if all(link(head, tuple(values)) != stored for head in heads or [GENESIS]):
+                self._problem("position", f"the position in {writer} is not as it was written")
+            elif not finished and not self._is_border(writer, Position(segment, offset, seq)):
+                self._problem("position", f"the position in {writer} is in the middle of a record")
+
+    def _is_border(self, writer: str, position: Position) -> bool:
+        """Tell whether the record at `position`, if one is there, is the one expected."""
+        path = self._home.journal / writer / segment_name(position.segment)
+        if position.offset < HEADER_BYTES or not path.exists():
+            return True
+        with path.open("rb") as file:
+            file.seek(position.offset)
+            data = file.read(64 << 10)
+        record = decode_record(segment_seed(writer, position.segment), data, 0)
+        return record is None or record.seq <= position.seq

@@ -1,0 +1,184 @@
+"""What every request passes before anything answers it.
+
+Order: Host allow-list, known route (default deny), origin, who asks, role. A web page, another
+local user or a network neighbour gets a 4xx and no data. Nothing here reads the ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from enum import IntEnum
+from typing import Any
+
+from farebox.server.access.sessions import Sessions
+from farebox.server.api.errors import ApiError
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Role(IntEnum):
+    """Who may use a route; each role may do what the ones before it may."""
+
+    NOBODY = 0
+    VIEWER = 1
+    ADMIN = 2
+
+
+class Kind(IntEnum):
+    """What a route answers: decides how a refusal looks and who may have sent people here."""
+
+    API = 0
+    PAGE = 1
+    ASSET = 2
+
+
+SECURITY_HEADERS = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+
+
+class Guard:
+    """ASGI middleware. `route_of` is the table of routes: path to kind, methods and role."""
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        hosts: Iterable[str],
+        cookie_name: str,
+        sessions: Sessions,
+        route_of: Callable[[str], tuple[Kind, dict[str, Role]] | None],
+        refuse: Callable[[ApiError, Kind], App],
+        clock: Callable[[], float] = time.time,
+        way_in: str = "farebox open",
+    ) -> None:
+        self._app = app
+        self._hosts = frozenset(host.encode() for host in hosts)
+        self._origins = frozenset(b"http://" + host for host in self._hosts)
+        self._cookie_name = cookie_name
+        self._sessions = sessions
+        self._route_of = route_of
+        self._refuse = refuse
+        self._clock = clock
+        self._way_in = way_in
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # a WebSocket: none is served, from any origin
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        answer = self._app
+        try:
+            scope["state"]["role"] = self._admit(scope)
+        except ApiError as error:
+            known = self._route_of(scope["path"])
+            answer = self._refuse(error, known[0] if known else Kind.API)
+        await answer(scope, receive, _with_security_headers(send))
+
+    def _admit(self, scope: Scope) -> Role:
+        """Return the role of whoever sent this, or raise the refusal."""
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self._check_host(headers)
+        route = self._route_of(scope["path"])
+        role = self._role(headers)
+        if route is None:
+            if role is Role.NOBODY:
+                raise unauthenticated(self._way_in)
+            raise ApiError(404, "route_not_found", "There is nothing at this address.")
+        kind, methods = route
+        self._check_origin(headers, kind, scope["method"])
+        if scope["method"] not in methods:
+            raise ApiError(
+                405, "method_not_allowed", "This address takes other methods.", {"allowed": sorted(methods)}
+            )
+        if role < methods[scope["method"]]:
+            raise (
+                unauthenticated(self._way_in)
+                if role is Role.NOBODY
+                else ApiError(403, "role_too_low", "Your session may look, not change.")
+            )
+        return role
+
+    def _check_host(self, headers: list[tuple[bytes, bytes]]) -> None:
+        hosts = [value for name, value in headers if name == b"host"]
+        if len(hosts) != 1:
+            raise ApiError(400, "host_missing", "A request names exactly one host.")
+        if hosts[0] not in self._hosts:
+            # DNS rebinding: another site's name that points at this machine.
+            raise ApiError(421, "host_not_allowed", "This server does not answer under that host name.")
+
+    def _check_origin(self, headers: list[tuple[bytes, bytes]], kind: Kind, method: str) -> None:
+        """Refuse what another origin's page caused, following a link to a page excepted."""
+        found = {name: value for name, value in headers if name in _ORIGIN_HEADERS}
+        origin = found.get(b"origin")
+        site = found.get(b"sec-fetch-site", b"none")
+        followed_link = (
+            kind is Kind.PAGE
+            and method == "GET"
+            and found.get(b"sec-fetch-mode") == b"navigate"
+            and found.get(b"sec-fetch-dest") == b"document"
+        )
+        if origin is not None and origin not in self._origins:
+            raise foreign_origin()
+        if site not in (b"none", b"same-origin") and not followed_link:
+            raise foreign_origin()
+
+    def _role(self, headers: list[tuple[bytes, bytes]]) -> Role:
+        for name, value in headers:
+            if name == b"authorization" and self._sessions.bearer_is_valid(value):
+                return Role.ADMIN
+            if name == b"cookie" and self._has_session(value):
+                return Role.ADMIN
+        return Role.NOBODY
+
+    def _has_session(self, header: bytes) -> bool:
+        # Every local app's cookies come along, whatever their port, and some are in no RFC's form:
+        # one of them must not hide ours, nor one of our name that another app set.
+        for pair in header.decode("latin-1").split(";"):
+            name, _, value = pair.partition("=")
+            if name.strip(" \t") == self._cookie_name and self._sessions.cookie_is_valid(
+                value.strip(" \t"), int(self._clock())
+            ):
+                return True
+        return False
+
+
+_ORIGIN_HEADERS = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"})
+
+
+def unauthenticated(way_in: str) -> ApiError:
+    return ApiError(401, "unauthenticated", f"Your session has ended. Type this for a new link: {way_in}")
+
+
+def foreign_origin() -> ApiError:
+    return ApiError(403, "foreign_origin", "Another site's page caused this request.")
+
+
+def _with_security_headers(send: Send) -> Send:
+    async def send_guarded(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            given = {name.lower() for name, _ in message["headers"]}
+            message["headers"] = [
+                *message["headers"],
+                *(header for header in SECURITY_HEADERS if header[0] not in given),
+            ]
+        await send(message)
+
+    return send_guarded

@@ -1,0 +1,62 @@
+"""Ask without holding up the event loop.
+
+Two threads: questions about many calls wait for each other, so that a burst of them cannot take the
+whole machine; what is read from the record itself, a receipt or the newest calls, never waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, Protocol, TypeVar
+
+from farebox.analytics.questions import Questions
+from farebox.ledger.call_row import CallRow
+from farebox.ledger.losses.backlog import Backlog
+from farebox.ledger.losses.health import LedgerHealth
+
+T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """What this server needs of `farebox.ledger.calls.LedgerReader`."""
+
+    def newest(self, limit: int, before_seq: int | None = None) -> list[CallRow]: ...
+    def after(self, seq: int, limit: int) -> list[CallRow]: ...
+    def by_seq(self, seqs: Sequence[int]) -> list[CallRow]: ...
+    def call(self, event_id: str) -> CallRow: ...
+    def last_seq(self) -> int: ...
+    def health(self) -> LedgerHealth: ...
+    def backlog(self) -> Backlog: ...
+    @property
+    def trouble(self) -> str | None: ...
+
+
+class Sources(NamedTuple):
+    """Where a report's figures come from, and what says what they do not cover."""
+
+    questions: Questions
+    reader: Reader
+
+
+class Ledger:
+    """The ledger as this server sees it: coroutines around the record and the questions."""
+
+    def __init__(self, reader: Reader, questions: Questions) -> None:
+        self._sources = Sources(questions, reader)
+        self._asking = ThreadPoolExecutor(max_workers=1, thread_name_prefix="questions")
+        self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="record")
+
+    async def ask(self, question: Callable[[Sources], T]) -> T:
+        """Return what `question` returns. Cancelled before its turn, it is never asked."""
+        return await asyncio.get_running_loop().run_in_executor(self._asking, question, self._sources)
+
+    async def read(self, reading: Callable[[Reader], T]) -> T:
+        """Return what is read from the record, whatever questions are waiting or running."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, reading, self._sources.reader)
+
+    def close(self) -> None:
+        for threads in (self._asking, self._reading):
+            threads.shutdown(wait=False, cancel_futures=True)
+        self._sources.questions.close()

@@ -1,0 +1,185 @@
+"""The server process: bind, say where, serve, leave cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Generator
+
+import msgspec
+import uvicorn
+
+from farebox.analytics.questions import Questions
+from farebox.analytics.worker import Worker
+from farebox.clock import iso, now_ns
+from farebox.config import Address, Config, is_loopback
+from farebox.errors import PortInUseError
+from farebox.home import Home, announce
+from farebox.program import command
+from farebox.server.access.connection import Connection
+from farebox.server.access.sessions import Sessions, load_token
+from farebox.server.api.key_labels import KeyLabels
+from farebox.server.api.queries import Ledger, Reader
+from farebox.server.app import Server, build
+
+EXIT_CONFIG = 78
+PORTS_TRIED = 20
+
+
+class Run(msgspec.Struct):
+    """`run/server.json`."""
+
+    pid: int
+    host: str
+    port: int
+    started_at: str
+    url: str
+
+
+def serve(home: Home, config: Config) -> int:
+    """Serve the dashboard on a loopback address until told to stop."""
+    if not is_loopback(config.dashboard.host):
+        print(
+            f"farebox: dashboard: {config.dashboard} is not a loopback address; other machines could read "
+            "what you spend. Use 127.0.0.1:PORT or [::1]:PORT.",
+            file=sys.stderr,
+        )
+        return EXIT_CONFIG
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    home.prepare()
+    sessions = Sessions(load_token(home))
+    listener = bind(config.dashboard)
+    host, port = listener.getsockname()[:2]
+    ledger = Ledger(open_reader(home), Questions(Worker(home)))
+    server, guarded = build(
+        home,
+        ledger,
+        sessions,
+        hosts=host_names(host, port),
+        port=port,
+        typed=lambda words: command(words, home, anywhere=True),
+        key_labels=KeyLabels(home, config.file),
+    )
+    announced = Run(os.getpid(), host, port, iso(now_ns()), f"http://{Address(host, port)}")
+    runner = _Runner(
+        uvicorn.Config(
+            guarded,
+            http=Connection,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level="error",  # strangers could fill the log with warnings about what they send
+            access_log=False,
+            proxy_headers=False,  # nothing in front of us may say who asks
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=3,
+            backlog=128,
+        ),
+        server,
+        home,
+        announced,
+    )
+    gc.collect()
+    gc.freeze()
+    try:
+        runner.run(sockets=[listener])
+    finally:
+        runner.retract()
+    return 0
+
+
+def open_reader(home: Home) -> Reader:
+    """Return a read-only view of the ledger."""
+    from farebox.ledger.calls import LedgerReader
+
+    return LedgerReader(home)
+
+
+def bind(address: Address) -> socket.socket:
+    """Return a listening socket at the address, or at the next port that is free.
+
+    Raises:
+        PortInUseError: None of the next ports is free either.
+    """
+    host = "127.0.0.1" if address.host == "localhost" else address.host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    last = address.port + (PORTS_TRIED if address.port else 1)
+    for port in range(address.port, min(last, 65536)):
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(128)
+        except OSError as error:
+            listener.close()
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            continue
+        if port != address.port:
+            print(f"farebox: dashboard: port {address.port} is taken, listening on {port}", file=sys.stderr)
+        listener.setblocking(False)
+        return listener
+    raise PortInUseError(f"ports {address.port} to {last - 1} on {host} are all taken")
+
+
+def host_names(host: str, port: int) -> list[str]:
+    """Return every `Host` header that means us; all of them carry the port."""
+    written = f"[{host}]" if ":" in host else host
+    names = [written, "localhost"]
+    return [f"{name}:{port}" for name in names] + (names if port == 80 else [])
+
+
+class _Runner(uvicorn.Server):
+    """uvicorn's server, plus: say where once listening, sleep while idle, end live streams first."""
+
+    def __init__(self, config: uvicorn.Config, server: Server, home: Home, announced: Run) -> None:
+        super().__init__(config)
+        self._farebox = server
+        self._file = home.run / "server.json"
+        self._announced = announced
+        self._leaving = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            announce(self._file, msgspec.json.encode(self._announced))
+
+    async def main_loop(self) -> None:
+        """Wait for a signal. uvicorn's own loop wakes ten times a second to look for one."""
+        await self._leaving.wait()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave on SIGTERM and SIGINT with status 0; uvicorn would die of the signal afterwards."""
+        loop = asyncio.get_running_loop()
+        wanted = (signal.SIGTERM, signal.SIGINT)
+        for number in wanted:
+            loop.add_signal_handler(number, self._leave)
+        try:
+            yield
+        finally:
+            for number in wanted:
+                loop.remove_signal_handler(number)
+
+    def _leave(self) -> None:
+        self.force_exit = self.should_exit  # asked a second time
+        self.should_exit = True
+        self._farebox.pulse.close()
+        self._leaving.set()
+
+    def retract(self) -> None:
+        """Remove our file, unless another server has put its own there."""
+        try:
+            if msgspec.json.decode(self._file.read_bytes(), type=Run).pid == os.getpid():
+                self._file.unlink()
+        except (OSError, msgspec.DecodeError):
+            pass
