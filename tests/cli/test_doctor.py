@@ -89,7 +89,7 @@ def test_a_client_that_pins_is_named_with_what_to_do(home: Home) -> None:
     said = " ".join(check.detail for check in found_pins)
     assert "okhttp accepts only api.openai.com's own certificate (unknown_ca)" in said
     assert "java App accepts only" in said
-    assert all(check.fix and "base URL" in check.fix for check in checks)
+    assert all(check.fix and "base URL" in check.fix for check in found_pins)
 
 
 def test_a_clock_behind_the_last_call_is_said(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
