@@ -40,7 +40,9 @@ _EXTRAS_LEFT_OUT = {"voice_helpers"}  # needs a sound card's library
 _OF_THE_CONNECTION = {b"host", b"connection", b"content-length"}
 _INJECTED = b',"stream_options":{"include_usage":true}'
 """The one thing that Farebox adds, see docs/decisions/0002-include-usage.md."""
-_CHANGES = re.compile(r"0x[0-9a-f]+|127\.0\.0\.1:\d+(?:/\w+)?|\d+\.\d+s|boundary=\w+|\b[0-9a-f]{32}\b")
+_CHANGES = re.compile(
+    r"0x[0-9a-f]+|Port eq \d+|127\.0\.0\.1:\d+(?:/\w+)?|\d+\.\d+s|boundary=\w+|\b[0-9a-f]{32}\b"
+)
 """What differs from run to run: addresses in memory and on the network, times, boundaries."""
 _BOUNDARY = re.compile(rb"boundary=([\w'()+,./:=?-]+)")
 ANSWER = {"id": "id", "object": "list", "created": 1, "data": [], "has_more": False, "type": "message"}
