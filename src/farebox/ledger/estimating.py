@@ -20,7 +20,7 @@ from farebox.ledger.database import Connection
 from farebox.ledger.entries import COLUMN, COLUMNS, Values, money_of, rating_of, token_totals
 from farebox.ledger.rerating import Rerating
 from farebox.ledger.tables import ALL
-from farebox.wire.facts import OUTPUT_LEAVES, Extraction, Part
+from farebox.wire.facts import ENCODED, OUTPUT_LEAVES, Extraction, Part
 
 CALIBRATED_MIN, _CALIBRATED_MAX = 20, 200
 """How many measured calls of a model are enough, and how many are looked at."""
@@ -109,13 +109,22 @@ class Estimating:
         if ranges is None:
             return None
         low, guess, high = (_with(extraction, ranges, at) for at in range(3))
+        open_input, open_output = (side[2] is None for side in ranges)
         rated = rerating.rate_parts(call, guess.parts, "estimated")
         money = money_of(rated, billable=True)
         ends = [
             money_of(rerating.rate_bound(call, each.parts), billable=True).cost_pico for each in (low, high)
         ]
         lows, highs = token_totals(low.parts), token_totals(high.parts)
-        bounds = Bounds(found.method, lows[0], highs[0], lows[3], highs[3], ends[0], ends[1])
+        bounds = Bounds(
+            found.method,
+            lows[0],
+            None if open_input else highs[0],
+            lows[3],
+            None if open_output else highs[3],
+            ends[0],
+            None if open_input or open_output else ends[1],
+        )
         usage = msgspec.structs.replace(
             guess, completeness="estimated", flags=(*extraction.flags, f"estimated:{found.method}")
         )
@@ -172,9 +181,12 @@ class Estimating:
 
 def _side(done: Done, side: str, count: int, ratio: _Ratio | None) -> Range | None:
     """Return the tokens of so many bytes: by the model's own calls, else by recorded traffic."""
+    rule = rules().of_bytes(done.surface, side, streamed=done.extraction.streamed)
+    if f"{side}_{ENCODED}" in done.extraction.flags:
+        # How long the text was is not known: only that it was not shorter by much.
+        return (0, divided(count, rule.at)[1], None) if rule is not None else None
     if ratio is not None:
         return ratio.of(count)
-    rule = rules().of_bytes(done.surface, side, streamed=done.extraction.streamed)
     return divided(count, rule.at) if rule is not None else None
 
 
@@ -215,7 +227,8 @@ def _ranges(extraction: Extraction, found: Estimate) -> tuple[Range, Range] | No
         answered = found.output
         if "more_output" in extraction.lacks:
             seen = sum(part.output_tokens for part in extraction.parts)
-            answered = (0, max(answered[1] - seen, 0), max(answered[2] - seen, 0))
+            most = answered[2]
+            answered = (0, max(answered[1] - seen, 0), None if most is None else max(most - seen, 0))
     if extraction.reason in _MAYBE_NOTHING:
         asked, answered = (0, *asked[1:]), (0, *answered[1:])
     return asked, answered
@@ -225,14 +238,19 @@ _MAYBE_NOTHING = frozenset(("error_in_stream",))
 """Ends for which a provider may charge nothing at all."""
 
 
+def _end(ends: Range, at: int) -> int:
+    found = ends[at]
+    return ends[1] if found is None else found
+
+
 def _with(extraction: Extraction, ranges: tuple[Range, Range], at: int) -> Extraction:
     """Return an extraction with one end of the ranges added to its first part."""
     first: Part = extraction.parts[0]
     quantities = dict(first.quantities)
     if "input" in extraction.lacks:
-        quantities["input_uncached"] = quantities.get("input_uncached", 0) + ranges[0][at]
+        quantities["input_uncached"] = quantities.get("input_uncached", 0) + _end(ranges[0], at)
     if len(extraction.lacks) > 1 or extraction.lacks != ("input",):
         leaf = next((leaf for leaf in OUTPUT_LEAVES if leaf in quantities), "output_text")
-        quantities[leaf] = quantities.get(leaf, 0) + ranges[1][at]
+        quantities[leaf] = quantities.get(leaf, 0) + _end(ranges[1], at)
     part = msgspec.structs.replace(first, quantities=quantities)
     return msgspec.structs.replace(extraction, parts=(part, *extraction.parts[1:]))
