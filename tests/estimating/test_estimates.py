@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from calls import TestLedger, done
 from proxy_harness import Reply, Request, serving
 from tools import upstream as mock
 
+from farebox.cli.reports.receipt import call_receipt
 from farebox.clock import now_ns
 from farebox.config import Config
 from farebox.estimating.estimator_process import estimated, frame
@@ -315,3 +317,16 @@ def test_more_than_the_queue_holds_is_left_to_the_ledger(home: Home) -> None:
 class _Busy:
     def is_alive(self) -> bool:
         return True
+
+
+def test_bytes_that_are_compressed_bound_no_tokens(ledger: TestLedger, home: Home) -> None:
+    done = silent(response_id="resp_9", reason="client_disconnected", outcome="client_disconnected")
+    extraction = msgspec.structs.replace(done.extraction, flags=("input_encoded", "output_encoded"))
+    ledger.append(msgspec.structs.replace(done, extraction=extraction))
+    row = LedgerReader(home).newest(10_000)[0]
+    assert row.completeness == "estimated"
+    assert row.estimate is not None
+    assert (row.estimate.input_tokens_low, row.estimate.input_tokens_high) == (0, None)
+    assert (row.estimate.output_tokens_low, row.estimate.output_tokens_high) == (0, None)
+    assert (row.estimate.cost_low_pico, row.estimate.cost_high_pico) == (0, None)
+    assert "0 or more tokens in, 0 or more out" in call_receipt(row)
