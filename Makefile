@@ -16,7 +16,7 @@ PYTHON_FILES := src tests tools
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help up install build format lint typecheck imports test check bench replay sdk-suites fuzz clean \
+.PHONY: help up install build format lint typecheck imports words test check bench replay sdk-suites fuzz clean \
 	catalog docs dashboard dashboard-check lock stale pytest
 
 help: ## Show this list
@@ -46,6 +46,9 @@ typecheck: .make/dev ## Check the types (pyright, strict)
 imports: .make/dev ## Check that imports follow the arrows of ARCHITECTURE.md
 	@$(BIN)/lint-imports --cache-dir .make/import-linter
 
+words: .make/dev ## Check for words that are not used here, and say which to use
+	@$(BIN)/python tools/check_words.py
+
 dashboard: .make/dashboard ## Build the dashboard's assets
 
 dashboard-check: .make/dashboard ## Lint, type-check and unit-test the dashboard
@@ -54,7 +57,7 @@ dashboard-check: .make/dashboard ## Lint, type-check and unit-test the dashboard
 stale: .make/dev ## Fail when a generated file that is committed is stale
 	@$(BIN)/python tools/generate.py --check
 
-check: lint typecheck imports stale dashboard-check ## Format, lint, types, import arrows, generated files
+check: lint typecheck imports words stale dashboard-check ## Format, lint, types, import arrows, words, generated files
 
 test: check pytest ## All checks and all tests, end to end: what CI runs
 
