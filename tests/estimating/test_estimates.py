@@ -19,12 +19,12 @@ from farebox.config import Config
 from farebox.estimating.process import estimated, frame
 from farebox.home import Home
 from farebox.journal import records
-from farebox.journal.reader import Batch, Position
+from farebox.journal.reader import Position, Batch
 from farebox.journal.records import Done, Estimate
 from farebox.ledger import catch_up, verify
 from farebox.ledger.calls import LedgerReader
 from farebox.pricing import load_book
-from farebox.proxy.estimates import Estimates
+from farebox.proxy.recording.estimates import Estimates
 from farebox.wire import sample
 from farebox.wire.facts import Extraction, Part
 from farebox.wire.sample import Side, Unmeasured

@@ -20,7 +20,7 @@ from proxy_harness import (
 )
 
 from farebox.config import ProviderConfig
-from farebox.proxy.upstream import Origin, UpstreamConnection
+from farebox.proxy.upstream.connection import Origin, UpstreamConnection
 
 ANSWER = mock.render(mock.json_reply(b""), json.dumps(mock.chat_answer("hi")).encode())
 USUAL = mock.raw_reply(ANSWER)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from proxy_harness import Reply, Request, mock, serving
 
+from farebox.proxy.http1.request_body import RequestBody
 from farebox.proxy.limits import Limits
-from farebox.proxy.outgoing import Outgoing
 from farebox.wire.request import RequestFacts
 
 CHAT = "/openai/v1/chat/completions"
@@ -144,12 +144,12 @@ def test_a_large_request_keeps_the_options_it_has() -> None:
 
 
 def test_options_are_seen_however_a_large_body_is_cut() -> None:
-    def outgoing() -> Outgoing:
+    def outgoing() -> RequestBody:
         prepared: Any = SimpleNamespace(injectable=True, request=SimpleNamespace(chunked=False))
         meter: Any = SimpleNamespace(
             request_body=lambda _: None, request_end=lambda: RequestFacts(stream=True)
         )
-        return Outgoing(prepared, len(body), meter, Limits())
+        return RequestBody(prepared, len(body), meter, Limits())
 
     body = b'{"messages":"' + b"x" * 300_000 + b'","stream":true,"stream_options":{"a":1}}'
     at = body.index(b"stream_options")

@@ -35,11 +35,11 @@ from farebox.journal.writer import (
     SYNC_AFTER_S,
     JournalWriter,
 )
-from farebox.proxy.attribution import labels_of
-from farebox.proxy.estimates import Estimates
+from farebox.proxy.caller.attribution import labels_of
 from farebox.proxy.free_memory import FreeMemory
-from farebox.proxy.secured import settle_memory
+from farebox.proxy.recording.estimates import Estimates
 from farebox.proxy.service import Journal, NoJournal, Proxy
+from farebox.proxy.sockets.tls_buffer import settle_memory
 
 EX_UNAVAILABLE = 69
 EX_CANTCREAT = 73

@@ -21,22 +21,22 @@ from farebox.catalog import Catalog
 from farebox.config import Address, Config
 from farebox.journal import records
 from farebox.journal.health import JournalHealth
-from farebox.proxy import answers
-from farebox.proxy.attribution import Callers
-from farebox.proxy.client import ClientConnection
-from farebox.proxy.deaf import MakeMeter
-from farebox.proxy.direct_connections import DirectConnections, ProviderAddresses
-from farebox.proxy.estimates import Estimates
-from farebox.proxy.forward import Forward
+from farebox.proxy.admission import own_response
+from farebox.proxy.admission.routes import Routes
+from farebox.proxy.caller.attribution import Callers
+from farebox.proxy.caller.attribution_merge import Attribution
+from farebox.proxy.caller.process_lookup import ProcessLookup
 from farebox.proxy.free_memory import FreeMemory
-from farebox.proxy.held_bodies import HeldBodies
-from farebox.proxy.interception import Interception
+from farebox.proxy.http1.client_connection import ClientConnection
+from farebox.proxy.http1.held_bodies import HeldBodies
+from farebox.proxy.intercept.direct_connections import DirectConnections, ProviderAddresses
+from farebox.proxy.intercept.forward_proxy import ForwardProxy
+from farebox.proxy.intercept.interception import Interception
 from farebox.proxy.limits import Limits
-from farebox.proxy.processes import Processes
-from farebox.proxy.retries import Retries
-from farebox.proxy.routes import Routes
-from farebox.proxy.upstream import client_tls
-from farebox.proxy.whose import Attribution
+from farebox.proxy.recording.estimates import Estimates
+from farebox.proxy.recording.failed_meter import MakeMeter
+from farebox.proxy.recording.logical_calls import LogicalCalls
+from farebox.proxy.upstream.connection import client_tls
 from farebox.wire.http_policy import RequestHead, allowed_hosts
 from farebox.wire.meter import Meter
 
@@ -115,9 +115,9 @@ class Proxy:
         given = dict(labels or {})
         self.below: Attribution = (given, {name: f"env:FAREBOX_{name.upper()}" for name in given})
         """Attribution of every call, where a call does not say otherwise."""
-        self.retries = Retries()
+        self.retries = LogicalCalls()
         self.finds_processes = finds_processes
-        self.processes: Processes | None = None
+        self.processes: ProcessLookup | None = None
         self._runs_for = runs_for
         self._addresses = addresses
         self._direct: DirectConnections | None = None
@@ -158,7 +158,7 @@ class Proxy:
             catalog, config, limits=self.limits, own_ports=lambda: self.own_ports, tls=self.client_tls
         )
         interception = Interception(self, catalog, config, authority=authority, pins=pins)
-        self.forward = Forward(self, interception, password=password, ports=config.interception.ports)
+        self.forward = ForwardProxy(self, interception, password=password, ports=config.interception.ports)
 
     def client_tls(self) -> ssl.SSLContext:
         """Return the one context for upstreams: it always verifies."""
@@ -192,7 +192,7 @@ class Proxy:
         self.own_ports = frozenset((port, self._config.listen.port, self._config.dashboard.port)) - {0}
         self.tick = self.loop.time()
         if self.finds_processes:
-            self.processes = Processes(self.loop, self.below)
+            self.processes = ProcessLookup(self.loop, self.below)
             known = ProviderAddresses(
                 self._addresses, self._config.interception.addresses, lambda: self.routes.origins
             )
@@ -272,11 +272,13 @@ class Proxy:
     def own_answer(self, request: RequestHead, *, close: bool) -> bytes:
         to_head = request.method == b"HEAD"
         if request.path not in (b"/", b"/health"):
-            return answers.unknown_route(self.routes.names, close=close, to_head=to_head)
+            return own_response.unknown_route(self.routes.names, close=close, to_head=to_head)
         if request.method not in (b"GET", b"HEAD"):
-            return answers.error("farebox", 405, "method", "GET is all that is answered here.", close=close)
+            return own_response.error(
+                "farebox", 405, "method", "GET is all that is answered here.", close=close
+            )
         status, body = self.health()
-        return answers.answer(status, body, close=close, to_head=to_head)
+        return own_response.json_response(status, body, close=close, to_head=to_head)
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """Return status and body of `/health`: 503 whenever anything is not recorded as it should be."""

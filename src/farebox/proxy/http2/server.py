@@ -20,17 +20,17 @@ from h2.events import (
     TrailersReceived,
 )
 
+from farebox.proxy.admission.routed_request import RoutedRequest
 from farebox.proxy.http2 import heads
 from farebox.proxy.http2.peer import Headers, Peer
 from farebox.proxy.http2.stream import Stream
-from farebox.proxy.http2.upstream import UpstreamSession
-from farebox.proxy.prepared import Prepared
+from farebox.proxy.http2.upstream_session import UpstreamSession
 from farebox.wire.http_policy import Refusal
 
 if TYPE_CHECKING:
-    from farebox.proxy.client import ClientConnection
-    from farebox.proxy.routes import Route
-    from farebox.proxy.upstream import Origin
+    from farebox.proxy.admission.routes import Route
+    from farebox.proxy.http1.client_connection import ClientConnection
+    from farebox.proxy.upstream.connection import Origin
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -122,8 +122,8 @@ class ServerConnection(Peer):
             return
         route, path = found
         proxy = self.proxy
-        prepared = Prepared(judged.request, route, path, proxy.fingerprints, proxy.journal.source)
-        self.streams[stream_id] = Stream(self, stream_id, judged, prepared)
+        routed = RoutedRequest(judged.request, route, path, proxy.fingerprints, proxy.journal.source)
+        self.streams[stream_id] = Stream(self, stream_id, judged, routed)
 
     def find(self, path: bytes, *, grpc: bool) -> tuple[Route, bytes] | None:
         """Return where a request goes; a gRPC client cannot put a route's name before its service."""

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING
 import msgspec
 from h2.errors import ErrorCodes
 
-from farebox.proxy import answers
-from farebox.proxy.attempt import Attempt
-from farebox.proxy.deaf import DeafMeter
+from farebox.proxy.admission import own_response
+from farebox.proxy.caller.attribution_merge import Attribution, whose_call
+from farebox.proxy.http1.response import INTERIM_MAX
 from farebox.proxy.http2 import heads
 from farebox.proxy.http2.peer import Headers
 from farebox.proxy.http2.pipe import Pipe
-from farebox.proxy.incoming import INTERIM_MAX
-from farebox.proxy.recording import NOT_SENT
-from farebox.proxy.whose import Attribution, whose_call
+from farebox.proxy.recording.attempt import Attempt
+from farebox.proxy.recording.exchange_records import NOT_SENT
+from farebox.proxy.recording.failed_meter import DeafMeter
 from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:
     from farebox.journal.records import Outcome
-    from farebox.proxy.deaf import ExchangeMeter
+    from farebox.proxy.admission.routed_request import RoutedRequest
     from farebox.proxy.http2.heads import Judged
     from farebox.proxy.http2.server import ServerConnection
-    from farebox.proxy.http2.upstream import UpstreamSession
-    from farebox.proxy.prepared import Prepared
-    from farebox.proxy.upstream import ConnectError
+    from farebox.proxy.http2.upstream_session import UpstreamSession
+    from farebox.proxy.recording.failed_meter import ExchangeMeter
+    from farebox.proxy.upstream.connection import ConnectError
     from farebox.wire.facts import Extraction
 
 _UNREAD = "upstream_refused"
@@ -51,29 +51,31 @@ class Stream:
     """What was unusual about its form, for the record."""
     _interim = 0
 
-    def __init__(self, server: ServerConnection, stream_id: int, judged: Judged, prepared: Prepared) -> None:
+    def __init__(
+        self, server: ServerConnection, stream_id: int, judged: Judged, routed: RoutedRequest
+    ) -> None:
         self.server = server
         self.stream_id = stream_id
         self.judged = judged
-        self.prepared = prepared
+        self.routed = routed
         proxy = server.proxy
-        target = prepared.target
+        target = routed.target
         self.meter: ExchangeMeter
         try:
-            self.meter = proxy.meter(target.endpoint, target.path, prepared.query, prepared.meter_headers)
+            self.meter = proxy.meter(target.endpoint, target.path, routed.query, routed.meter_headers)
         except Exception as error:
             self.meter = DeafMeter(error)
-        self.attempt = Attempt(proxy, prepared)
+        self.attempt = Attempt(proxy, routed)
         self.up = Pipe(server, stream_id)
         self.down: Pipe | None = None
         self.touched = self.partial_at = proxy.tick
         proxy.in_flight += 1
         self.attempt.intend(self.whose())
-        self.upstream = server.session(prepared.route.origin)
+        self.upstream = server.session(routed.route.origin)
         self.upstream.add(self)
 
     def whose(self) -> Attribution:
-        return whose_call(self.server.client.below, self.prepared, self.facts)
+        return whose_call(self.server.client.below, self.routed, self.facts)
 
     # The request on its way.
 
@@ -84,11 +86,11 @@ class Stream:
             return
         self.upstream_id = stream_id
         self.touched = self.server.proxy.tick
-        prepared = self.prepared
-        target = prepared.target.upstream_path
-        if prepared.request.query is not None:
-            target += b"?" + prepared.request.query
-        origin = prepared.route.origin
+        routed = self.routed
+        target = routed.target.upstream_path
+        if routed.request.query is not None:
+            target += b"?" + routed.request.query
+        origin = routed.route.origin
         headers = heads.upstream_headers(self.judged, origin.authority, target, secure=origin.secure)
         if not upstream.send_headers(stream_id, headers, end=False):
             self.fail(502, "upstream_closed", "the request could not be sent.")
@@ -192,7 +194,7 @@ class Stream:
     def error_class(self) -> str | None:
         if self.grpc_status:
             return f"grpc_status_{self.grpc_status}"
-        return answers.error_class_of(self.status)
+        return own_response.error_class_of(self.status)
 
     def record(self, outcome: Outcome, error_class: str | None) -> int:
         """Write down how it ended and let go of the provider's stream."""
@@ -270,7 +272,7 @@ class Stream:
         if begun:
             self.server.reset(self.stream_id, ErrorCodes.INTERNAL_ERROR)
         else:
-            shape = self.prepared.error_shape
+            shape = self.routed.error_shape
             self.server.answer(self.stream_id, self.judged.grpc, shape, status, error_class, message)
         self.leave()
         self.server.flush()

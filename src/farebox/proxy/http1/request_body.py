@@ -1,0 +1,227 @@
+"""The request on its way upstream: its body's framing, what is held, what is changed.
+
+Sans-io. A body is held whole only where it is small or where `include_usage` may have to be
+added; everything else streams through.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from farebox.proxy.http1.chunked import LAST_CHUNK, ChunkedBody, FramingError, chunk
+from farebox.proxy.http1.held_bodies import HeldBodies
+from farebox.proxy.recording.failed_meter import DeafMeter, ExchangeMeter
+from farebox.wire import include_usage
+from farebox.wire.include_usage import OPTIONS
+from farebox.wire.request import RequestFacts
+
+if TYPE_CHECKING:
+    from farebox.proxy.admission.routed_request import RoutedRequest
+    from farebox.proxy.limits import Limits
+
+_LARGE = 256 * 1024
+"""To read so large a body once more, or to join it, would hold up everybody else."""
+
+
+class RequestBody:
+    """One request. Feed it what the client sends; `pop` what may go upstream."""
+
+    __slots__ = (
+        "_chunks",
+        "_holding",
+        "_holds",
+        "_injectable",
+        "_left",
+        "_limits",
+        "_looking",
+        "_pending",
+        "_prepared",
+        "_rechunked",
+        "_seam",
+        "body_bytes",
+        "complete",
+        "facts",
+        "flags",
+        "held",
+        "injected",
+        "meter",
+        "pending_bytes",
+    )
+
+    def __init__(
+        self,
+        routed: RoutedRequest,
+        length: int | None,
+        meter: ExchangeMeter,
+        limits: Limits,
+        *,
+        waits: bool = False,
+        holding: HeldBodies | None = None,
+    ) -> None:
+        """`length`: the body's, None where it is chunked or there is none; `waits`: the client sends its
+        body when the upstream has said that it may, so the head has to go first; `holding`: the room that
+        it shares with others."""
+        self.meter = meter
+        self._prepared = routed
+        self._limits = limits
+        self._pending: list[bytes] = []
+        self._rechunked = False
+        self._seam = b""
+        """The last bytes so far: what is looked for may come in two pieces."""
+        self._chunks: ChunkedBody | None = None
+        self.pending_bytes = 0
+        self.body_bytes = 0
+        self._holding = HeldBodies(limits.held_total) if holding is None else holding
+        self._holds = 0
+        """Its share of that, in bytes."""
+        self.injected = False
+        self.facts = RequestFacts()
+        self.flags: tuple[str, ...] = ()
+        """What was unusual about its form, for the record."""
+        self.complete = False
+        self._left = 0
+        if length:
+            self._left = length
+            self._injectable = not waits and routed.injectable and length <= limits.injected_body
+            self.held = self._injectable or (not waits and length <= limits.held_body)
+            """Nothing goes upstream before the body is whole."""
+        elif routed.request.chunked:
+            self._chunks = ChunkedBody()
+            self._injectable = self.held = not waits and routed.injectable
+        else:
+            self._injectable = self.held = False
+        self._looking = self._injectable and (length is None or length > _LARGE)
+        """Nothing has been seen so far that could be options of the request's own."""
+        if not (length or routed.request.chunked):
+            self._end()
+
+    def feed(self, data: bytes) -> bytes:
+        """Take in bytes of the body and return those after its end.
+
+        Raises:
+            FramingError: The client breaks its own framing.
+        """
+        rest = b""
+        if self._chunks is None:
+            left = self._left - len(data)
+            if left < 0:
+                data, rest = data[:left], data[left:]
+                left = 0
+            self._left = left
+            ended = not left
+            content = data
+        else:
+            chunks = self._chunks
+            content = chunks.take(data)
+            ended = chunks.complete
+            rest = chunks.rest
+            if rest[:1] in (b"\r", b"\n"):
+                raise FramingError("after_the_end")  # some skip a line break there, some do not
+            if chunks.trailers:
+                self.flags = ("http:request_trailers",)  # not announced, and it is being paid for
+            if ended or chunks.stop < len(data):
+                data = data[: chunks.stop] + chunks.closing()
+            if self.held:
+                data = content  # a held body gets a length when it is whole
+            elif self._rechunked:
+                data = chunk(content) + LAST_CHUNK if ended else chunk(content)
+        self.body_bytes += len(content)
+        try:
+            self.meter.request_body(content)
+        except Exception as error:
+            self.meter = DeafMeter(error)
+        if self._looking:
+            self._look_for_options(data)
+        self._pending.append(data)
+        self.pending_bytes += len(data)
+        room = not self.held or self._holding.take(len(data))
+        if self.held and room:
+            self._holds += len(data)
+        if ended:
+            self._end()
+        elif not room or (self.held and self.pending_bytes > self._limits.injected_body):
+            self._stop_holding()
+        return rest
+
+    def _end(self) -> None:
+        try:
+            said = self.meter.request_end()
+        except Exception as error:
+            self.meter = DeafMeter(error)
+            said = RequestFacts()
+        self.complete = True
+        self.facts = said
+        if self._injectable and said.stream and not said.wants_usage:
+            self._inject()
+
+    def _look_for_options(self, data: bytes) -> None:
+        seam = self._seam + data[: len(OPTIONS)]
+        if OPTIONS in data or OPTIONS in seam:
+            self._looking = False
+        self._seam = data[1 - len(OPTIONS) :] if len(data) >= len(OPTIONS) else seam[1 - len(OPTIONS) :]
+
+    def _inject(self) -> None:
+        """Have the stream say its usage."""
+        pending = self._pending
+        if self.pending_bytes > _LARGE and self._looking:
+            last = include_usage.inject_at_end(pending[-1])
+            if last is not None:
+                self.injected = True
+                self.pending_bytes += len(last) - len(pending[-1])
+                pending[-1] = last
+                return
+        body = b"".join(pending)
+        changed = include_usage.inject(body)
+        self.injected = changed != body
+        self._pending = [changed]
+        self.pending_bytes = len(changed)
+
+    def let_go(self) -> None:
+        """Give the room back: the body has gone upstream, or nobody needs it any more."""
+        self._holding.give_back(self._holds)
+        self._holds = 0
+
+    def _stop_holding(self) -> None:
+        """Too large to be changed: from here on it streams like any other."""
+        self.held = self._injectable = False
+        if self._chunks is not None:
+            # Its own chunks are gone, and the last read may have ended inside one.
+            self._rechunked = True
+            self._pending = [chunk(b"".join(self._pending))]
+
+    def begin(self) -> None:
+        """Put the head for the upstream before what is pending."""
+        request = self._prepared.request
+        if self.complete and (self.injected or (self.held and request.chunked)):
+            head = self._prepared.upstream_head(self.pending_bytes, reframed=True)
+        elif request.length_line:
+            length = self.pending_bytes if self.complete else self.body_bytes + self._left
+            head = self._prepared.upstream_head(length, reframed=False)
+        else:
+            head = self._prepared.upstream_head(None, reframed=False)
+        self._pending.insert(0, head)
+        self.pending_bytes += len(head)
+
+    def pop_pieces(self) -> list[bytes | memoryview]:
+        """Return what waits for the upstream in pieces of a bounded size, the first one last; forget it."""
+        pieces: list[bytes | memoryview] = []
+        for data in self._pending:
+            if len(data) > _LARGE:
+                view = memoryview(data)
+                pieces += [view[at : at + _LARGE] for at in range(0, len(view), _LARGE)]
+            else:
+                pieces.append(data)
+        self._pending = []
+        self.pending_bytes = 0
+        pieces.reverse()
+        return pieces
+
+    def pop(self) -> bytes:
+        """Return what waits for the upstream and forget it."""
+        if self._holds:
+            self.let_go()
+        pending = self._pending
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        pending.clear()
+        self.pending_bytes = 0
+        return data
