@@ -160,7 +160,9 @@ def test_the_most_certain_source_wins_and_is_named() -> None:
         providers = {"openai": ProviderConfig(upstream=upstream.url)}
         with ProxyThread(providers, labels=labels) as proxied, proxied.connect() as client:
             keys = {fingerprint: KeyConfig(label="backend", customer="bound")}
-            proxied.proxy.fingerprints = Callers(b"s" * 32, load_catalog({}).vendors, Config(keys=keys).keys)
+            proxied.proxy.shared.admission.callers = Callers(
+                b"s" * 32, load_catalog({}).vendors, Config(keys=keys).keys
+            )
             client.post("/openai/v1/chat/completions", json.dumps({**BODY, **body}).encode(), *headers)
             record = proxied.settled(1)[0]
     assert record.attribution == {
@@ -254,7 +256,7 @@ def test_the_process_behind_a_connection_is_on_its_records(tmp_path: Path) -> No
         )  # fmt: skip
         assert child.stdin is not None
         proxied.settled(1)
-        proxied.settle(lambda: any(client.below[0] for client in list(proxied.proxy.clients)))
+        proxied.settle(lambda: any(client.below[0] for client in list(proxied.proxy.state.clients)))
         child.stdin.write("go\n")
         child.stdin.flush()
         record = proxied.settled(2)[1]
@@ -277,7 +279,7 @@ def test_what_a_request_says_wins_over_its_process(tmp_path: Path) -> None:
         proxied.connect() as client,
     ):
         client.post("/openai/v1/chat/completions", json.dumps(BODY).encode())
-        proxied.settle(lambda: any(entry.below[0] for entry in list(proxied.proxy.clients)))
+        proxied.settle(lambda: any(entry.below[0] for entry in list(proxied.proxy.state.clients)))
         body = json.dumps({**BODY, "user": "ada"}).encode()
         client.post("/openai/v1/chat/completions", body, "x-farebox-app: named")
         record = proxied.settled(2)[1]
@@ -293,12 +295,14 @@ def test_a_search_that_fails_leaves_traffic_alone() -> None:
         raise RuntimeError
 
     with serving(lambda _: json_reply(ANSWER)) as (_, proxied), proxied.connect() as client:
-        proxied.proxy.processes = process_lookup.ProcessLookup(proxied.loop, proxied.proxy.below, broken)
+        proxied.proxy.shared.processes = process_lookup.ProcessLookup(
+            proxied.loop, proxied.proxy.shared.admission.given, broken
+        )
         assert client.post("/openai/v1/chat/completions", json.dumps(BODY).encode()).status == 200
         with proxied.connect() as other:
             assert other.post("/openai/v1/chat/completions", json.dumps(BODY).encode()).status == 200
         assert [record.attribution for record in proxied.settled(2)] == [{}, {}]
-        proxied.proxy.processes.close()
+        proxied.proxy.shared.processes.close()
 
 
 def test_many_connections_are_looked_up_in_few_passes() -> None:

@@ -18,7 +18,8 @@ import pytest
 from farebox.proxy.intercept import direct_connections
 from farebox.proxy.intercept.direct_connections import DirectConnections, ProviderAddresses
 from farebox.proxy.limits import Limits
-from farebox.proxy.upstream.connection import Origin, client_tls
+from farebox.proxy.upstream.connection import Origin
+from farebox.proxy.upstream.tls import client_tls
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

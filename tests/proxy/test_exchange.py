@@ -443,7 +443,7 @@ def test_health_says_degraded_while_the_journal_is_and_traffic_goes_on() -> None
 
 
 def test_without_any_journal_traffic_goes_on_and_what_is_missing_is_counted() -> None:
-    from farebox.proxy.service import NoJournal
+    from farebox.proxy.recording.recorder import NoJournal
 
     with serving(answer_chat, journal=NoJournal("read-only")) as (_, proxy), proxy.connect() as client:
         assert client.post(CHAT, chat(), JSON).status == 200

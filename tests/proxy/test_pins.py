@@ -56,7 +56,7 @@ def unmetered(setting: Setting) -> list[dict[str, Any]]:
 
 
 def pins_of(setting: Setting) -> PinningClients:
-    return setting.proxy.proxy.forward.interception.pins
+    return setting.proxy.proxy.interception.pins
 
 
 def knows_that_it_accepts(setting: Setting) -> bool:
@@ -124,7 +124,7 @@ def test_a_client_that_has_accepted_is_not_pinned_by_one_failure(tmp_path: Path)
 def test_another_users_handshakes_pin_nobody(tmp_path: Path) -> None:
     """The look-up finds this process, and says that it is another user's."""
     with intercepting(answering, tmp_path, finds_processes=True) as setting:
-        processes: Any = setting.proxy.proxy.processes
+        processes: Any = setting.proxy.proxy.shared.processes
         real = processes._of
         looked_at: list[int] = []
 
@@ -206,7 +206,7 @@ def test_a_client_that_says_nothing_is_pinned_after_the_third_time(tmp_path: Pat
         def leave() -> None:
             with setting.secured(HOST, "User-Agent: shy/1"):
                 # Its handshake is done, it looks at the certificate, it goes.
-                setting.proxy.settle(lambda: setting.proxy.proxy.processes._asked.empty())
+                setting.proxy.settle(lambda: setting.proxy.proxy.shared.processes._asked.empty())
 
         folder = tmp_path / "pinned"
         leave()

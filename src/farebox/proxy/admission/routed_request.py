@@ -14,10 +14,12 @@ from farebox.journal.records import Intent, spelled
 from farebox.proxy.admission.heads import read_response
 from farebox.proxy.admission.routes import Route
 from farebox.proxy.caller.attribution import Callers, find_key, retry_count
-from farebox.proxy.caller.attribution_merge import NOBODY, Attribution
+from farebox.proxy.caller.attribution_merge import NOBODY, Attribution, merged
+from farebox.wire.facts import Extraction
 from farebox.wire.glance import everyday_for
 from farebox.wire.http_policy import OWN_PREFIX, Headers, Refusal, RequestHead
 from farebox.wire.keys import KEY_LENGTH_MIN, without_keys
+from farebox.wire.request import RequestFacts
 from farebox.wire.response_policy import ResponseHead
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
@@ -53,13 +55,14 @@ class RoutedRequest:
     """One accepted head, routed."""
 
     __slots__ = (
+        "_attribution",
+        "_below",
         "_head",
         "_spelled",
         "_spelled_for",
         "added",
         "answer",
         "answer_head",
-        "below",
         "error_shape",
         "everyday",
         "hands_on",
@@ -74,7 +77,6 @@ class RoutedRequest:
         "route",
         "said",
         "target",
-        "whole",
         "whole_size",
     )
 
@@ -126,9 +128,9 @@ class RoutedRequest:
         """A record that holds what is the same for every call with this head."""
         self.said = callers.read(request, self.intent.key_fingerprint)
         """Whose call it is, as the head says."""
-        self.below: Attribution = NOBODY
-        self.whole: Attribution | None = None
-        """What `whose_call` made of it last, and for which connection's facts."""
+        self._below: Attribution = NOBODY
+        self._attribution: Attribution | None = None
+        """What `attribution` returned last for a body that says nothing, and for which connection's facts."""
         if self.hands_on:
             request.drop = [index for index in request.drop if not _is_ours(request, index)]
         else:
@@ -144,6 +146,41 @@ class RoutedRequest:
         self.everyday = everyday_for(target.endpoint, target.path, self.query, self.meter_headers)
         self._spelled: tuple[bytes, bytes] = b"", b""
         self._spelled_for: Attribution | None = None
+
+    def attribution(self, below: Attribution, facts: RequestFacts) -> Attribution:
+        """Return whose call it is.
+
+        `below` is what is known of the connection without its requests, `facts` what the body says. Most
+        calls of a connection say the same, so the result for those is kept.
+        """
+        if facts.attribution:
+            return merged(below, (facts.attribution, facts.attribution_from), self.said)
+        known = self._attribution
+        if known is None or self._below is not below:
+            known = self._attribution = merged(below, self.said)
+            self._below = below
+        return known
+
+    def everyday_facts(self, body: bytes) -> RequestFacts | None:
+        """Return what a whole request says, None where only a meter can tell."""
+        if self.everyday is None:
+            return None
+        try:
+            facts = self.everyday.request(body)
+        except Exception:
+            return None  # the meter says what is the matter with it
+        if facts is None or (facts.stream and self.injectable and not facts.wants_usage):
+            return None
+        return facts
+
+    def everyday_extraction(self, content: bytes, facts: RequestFacts) -> Extraction | None:
+        """Return what a whole response says, None where only a meter can tell."""
+        if self.everyday is None:
+            return None
+        try:
+            return self.everyday.answer(content, facts)
+        except Exception:
+            return None  # the meter says what is the matter with it
 
     def hand_on(self, labels: Mapping[str, str], hops: bytes) -> None:
         """Tell the Farebox behind this one whose call it is, and through which ones it has come."""
@@ -176,12 +213,12 @@ class RoutedRequest:
         self.remember(head, answer)
         return len(data) == self.whole_size
 
-    def origin(self, event_id: bytes, occurred_at_ns: int, whose: Attribution) -> bytes:
+    def origin(self, event_id: bytes, occurred_at_ns: int, attribution: Attribution) -> bytes:
         """Return the fields that every record of an exchange begins with, as a journal has them."""
-        if whose is not self._spelled_for:
-            self.intent.attribution, self.intent.attribution_from = whose
+        if attribution is not self._spelled_for:
+            self.intent.attribution, self.intent.attribution_from = attribution
             self._spelled = spelled(self.intent)
-            self._spelled_for = whose
+            self._spelled_for = attribution
         before, after = self._spelled
         return b"".join((event_id, before, occurred_at_ns.to_bytes(8, "big"), after))
 

@@ -11,12 +11,13 @@ import fcntl
 import sys
 import termios
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from farebox.proxy.admission import own_response
 from farebox.proxy.admission.heads import read_request
 from farebox.proxy.caller import socket_owner
-from farebox.proxy.http1.exchange import Exchange, begin
+from farebox.proxy.http1.exchange import Exchange
+from farebox.proxy.http1.kept_head import KeptHead
 from farebox.proxy.sockets import socket_poll
 from farebox.proxy.sockets.read_batch import running_batch
 from farebox.wire.http_policy import (
@@ -29,14 +30,16 @@ from farebox.wire.http_policy import (
 )
 
 if TYPE_CHECKING:
+    from farebox.proxy.admission.admission import Admission
     from farebox.proxy.admission.routed_request import RoutedRequest
     from farebox.proxy.admission.routes import Route
     from farebox.proxy.caller.attribution_merge import Attribution
+    from farebox.proxy.caller.process_lookup import ProcessLookup
     from farebox.proxy.caller.socket_owner import ClientProcess
-    from farebox.proxy.service import Proxy
-    from farebox.proxy.websocket.connection import Socket
+    from farebox.proxy.recording.recorder import Recorder
+    from farebox.proxy.relay import Relay
+    from farebox.proxy.service_state import ServiceState
 
-_DIGITS_MAX = 18
 _HTTP2 = b"PRI * HTTP/2.0\r\n\r\n"
 """What HTTP/2 begins with, so that it looks like a head."""
 _TLS = b"\x16"
@@ -45,23 +48,47 @@ _RECHECK_S = 0.05
 _IDLE, _HEAD, _BUSY, _LINGER, _HANDED_OVER = range(5)
 
 
+class Protocols(Protocol):
+    """What else a connection can turn out to be (`farebox.proxy.other_protocols`)."""
+
+    def forward(self, client: ClientConnection, data: bytes, end: int) -> bool: ...
+    def http2(self, client: ClientConnection, data: bytes) -> None: ...
+    def websocket(self, client: ClientConnection, routed: RoutedRequest, early: bytes) -> None: ...
+    def tls(self, client: ClientConnection, hello: bytes) -> bool: ...
+
+
+class Shared:
+    """What all clients' connections of one proxy are given."""
+
+    __slots__ = ("admission", "processes", "protocols", "recorder", "state")
+
+    protocols: Protocols
+    """Set by the service: they make connections, too."""
+
+    def __init__(self, state: ServiceState, recorder: Recorder, admission: Admission) -> None:
+        self.state = state
+        self.recorder = recorder
+        self.admission = admission
+        self.processes: ProcessLookup | None = None
+        """Finds out which program opened a connection, where that can be done."""
+
+
 class ClientConnection(asyncio.Protocol):
     """One accepted connection."""
 
     __slots__ = (
-        "after_length",
         "asks_who",
         "batch",
-        "before_length",
         "below",
         "buffer",
         "exchange",
         "half_closed",
+        "kept_head",
         "looked_up",
         "process",
-        "proxy",
         "reading_paused",
-        "routed",
+        "service",
+        "shared",
         "since",
         "stalled_since",
         "state",
@@ -70,24 +97,22 @@ class ClientConnection(asyncio.Protocol):
         "unsent",
     )
 
-    def __init__(self, proxy: Proxy) -> None:
-        self.proxy = proxy
-        self.below = proxy.below
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.service = service = shared.state
+        self.below = shared.admission.given
         """Whose calls these are, as far as the connection says."""
         self.process: ClientProcess | None = None
         """Which process of our own user's has opened it, once that is known."""
-        self.looked_up = proxy.processes is None
+        self.looked_up = shared.processes is None
         """Whether nobody will find out more about that."""
         self.then: tuple[Callable[[], None], ...] = ()
         self.transport: Any = None
-        self.exchange: Exchange | Socket | None = None
+        self.exchange: Relay | None = None
         self.buffer = b""
-        self.routed: RoutedRequest | None = None
-        """What followed from the head before this one, and that head around its length."""
-        self.before_length = b""
-        self.after_length = b""
+        self.kept_head = KeptHead()
         self.state = _HEAD
-        self.since = proxy.tick
+        self.since = service.tick
         """When the state was entered, in the service's seconds."""
         self.stalled_since = 0.0
         """When the client stopped taking what waits for it, 0 while it does."""
@@ -102,11 +127,11 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.batch = running_batch()
-        proxy = self.proxy
-        self.transport.set_write_buffer_limits(proxy.limits.stream_buffer)
-        proxy.clients.add(self)
-        self.asks_who = proxy.processes is not None
-        if len(proxy.clients) > proxy.clients_max:
+        service = self.service
+        self.transport.set_write_buffer_limits(service.limits.stream_buffer)
+        service.clients.add(self)
+        self.asks_who = self.shared.processes is not None
+        if len(service.clients) > service.clients_max:
             self.finish(
                 own_response.error(
                     "farebox", 503, "too_many_connections", "too many connections.", close=True
@@ -115,9 +140,9 @@ class ClientConnection(asyncio.Protocol):
                 unread=True,
             )
 
-    def opened_by(self, whose: Attribution | None, process: ClientProcess | None) -> None:
+    def opened_by(self, attribution: Attribution | None, process: ClientProcess | None) -> None:
         """Take in what has been found out about the process at the other end; None where nothing has."""
-        self.below = whose or self.below
+        self.below = attribution or self.below
         self.process = process or self.process
         self.looked_up = True
         then, self.then = self.then, ()
@@ -136,7 +161,7 @@ class ClientConnection(asyncio.Protocol):
 
     def received(self, data: bytes) -> None:
         """Take in what has come from the client."""
-        self.proxy.passed = True
+        self.service.passed = True
         exchange = self.exchange
         if exchange is None:
             if self.state == _LINGER or self.transport.is_closing():
@@ -148,8 +173,8 @@ class ClientConnection(asyncio.Protocol):
             if self.asks_who:
                 # Once the first request is on its way: there is nothing else to do now.
                 self.asks_who = False
-                if self.proxy.processes is not None:
-                    self.proxy.processes.look_up(self.transport, self.opened_by)
+                if self.shared.processes is not None:
+                    self.shared.processes.look_up(self.transport, self.opened_by)
         elif exchange.request_complete:
             self._hold_back(data)
         else:
@@ -166,18 +191,18 @@ class ClientConnection(asyncio.Protocol):
             return False  # it has closed its socket, or cannot close half of it
         self.half_closed = True
         # Who is just closing a socket still holds it for a moment after the end has come.
-        self.proxy.loop.call_later(_RECHECK_S, self._close_if_left)
+        self.service.loop.call_later(_RECHECK_S, self._close_if_left)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.proxy.clients.discard(self)
+        self.service.clients.discard(self)
         self.buffer = b""  # nobody is there for what was pipelined
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_lost()
 
     def pause_writing(self) -> None:
-        self.stalled_since = self.proxy.tick
+        self.stalled_since = self.service.tick
         if self.exchange is not None:
             self.exchange.client_full()
         elif self.state == _IDLE:
@@ -197,6 +222,8 @@ class ClientConnection(asyncio.Protocol):
     forwards = True
     """Whether requests for other hosts are looked after, too."""
     pages = False
+    may_begin_tls = True
+    """Whether TLS may begin here: inside of TLS it may not."""
 
     @property
     def speaks_http2(self) -> bool:
@@ -206,11 +233,11 @@ class ClientConnection(asyncio.Protocol):
     @property
     def hosts(self) -> frozenset[bytes]:
         """The exact `Host` values that may be asked for."""
-        return self.proxy.hosts
+        return self.shared.admission.hosts
 
     def find(self, path: bytes) -> tuple[Route, bytes] | None:
         """Return the route of a path and the path below it."""
-        return self.proxy.routes.find(path)
+        return self.shared.admission.routes.find(path)
 
     # What exchanges call.
 
@@ -224,10 +251,10 @@ class ClientConnection(asyncio.Protocol):
         reset the connection under the answer, so what comes is discarded for a moment.
         """
         self.exchange = None
-        self.since = self.proxy.tick
+        self.since = self.service.tick
         if data:
             self.transport.write(data)
-        if keep and not self.proxy.draining and not self.asks_no_more:
+        if keep and not self.service.draining and not self.asks_no_more:
             self.state = _IDLE
             if self.stalled_since:
                 self.pause_reading()
@@ -235,7 +262,7 @@ class ClientConnection(asyncio.Protocol):
                 if self.reading_paused:
                     self.resume_reading()
                 if self.buffer:
-                    self.proxy.loop.call_soon(self._next)
+                    self.service.loop.call_soon(self._next)
             return
         self.state = _LINGER
         self.buffer = b""
@@ -270,7 +297,7 @@ class ClientConnection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self.reading_paused and len(self.buffer) <= self.proxy.limits.pipelined:
+        if self.reading_paused and len(self.buffer) <= self.service.limits.pipelined:
             self.reading_paused = False
             if not self.transport.is_closing():
                 self.transport.resume_reading()
@@ -279,10 +306,9 @@ class ClientConnection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Apply the limits in time."""
-        limits = self.proxy.limits
-        if self.state == _IDLE and self.routed is not None and now - self.since > limits.forget_s:
-            self.routed = None  # it has the key in it
-            self.before_length = self.after_length = b""
+        limits = self.service.limits
+        if self.state == _IDLE and now - self.since > limits.forget_s:
+            self.kept_head.forget()
         if self.stalled_since and now - self.stalled_since > limits.write_stall_s:
             if self.exchange is not None:
                 self.exchange.client_stalled()
@@ -303,7 +329,7 @@ class ClientConnection(asyncio.Protocol):
                 self.since = now
             elif now - self.since > (limits.write_stall_s if unsent else limits.linger_s):
                 self.transport.abort()
-        elif now - self.since > (limits.drain_idle_s if self.proxy.draining else limits.client_idle_s):
+        elif now - self.since > (limits.drain_idle_s if self.service.draining else limits.client_idle_s):
             self.transport.close()
 
     # Details.
@@ -334,54 +360,60 @@ class ClientConnection(asyncio.Protocol):
         return waiting
 
     def _read_head(self, data: bytes) -> None:
-        routed = self.routed
-        if routed is not None:
-            before, after = self.before_length, self.after_length
-            start = len(before)
-            stop = data.find(after, start, start + _DIGITS_MAX + len(after))
-            if stop > 0 and data.startswith(before):
-                digits = data[start:stop]
-                if digits.isdigit():
-                    # Byte for byte the head before it, but for the length.
-                    self._exchange(routed, int(digits), data[stop + len(after) :])
-                    return
+        kept = self.kept_head
+        if kept.routed is not None:
+            known = kept.match(data)
+            if known is not None:
+                self._exchange(kept.routed, known[0], data[known[1] :])
+                return
         end = data.find(b"\r\n\r\n") + 4
         if end == 3:
             self._await_rest(data)
             return
         self.buffer = b""
+        shared = self.shared
         if data.startswith(_HTTP2) and self.speaks_http2:
-            from farebox.proxy.http2 import take_over
-
-            take_over(self, data)
+            shared.protocols.http2(self, data)
             return
-        if self.forwards and self.proxy.forward.takes(self, data, end):
+        if self.forwards and shared.protocols.forward(self, data, end):
             return
         request = self._judge(data[:end])
         if request is None:
             return
         self.state = _BUSY
-        routed = begin(self.proxy, self, request)
-        if routed is not None and request.websocket and routed.route.metered:
-            from farebox.proxy.websocket.connection import open_socket
-
-            open_socket(self.proxy, self, routed, data[end:])
-            return
         rest = data[end:]
-        if routed is not None:
-            if routed.hands_on:
-                self.routed = None  # who listens there can change
-            else:
-                self._remember(data[:end], routed)
+        found = self.find(request.path)
+        if found is None:
+            self._respond(request)
+            if rest and self.state != _LINGER:
+                self._hold_back(rest)
+            return
+        routed = shared.admission.route(request, *found)
+        if routed is None:
+            self._loop()
+        elif request.websocket and routed.route.metered:
+            shared.protocols.websocket(self, routed, rest)
+        else:
+            self.kept_head.keep(data[:end], routed)
             self._exchange(routed, request.content_length, rest)
-        elif rest and self.state != _LINGER:
-            self._hold_back(rest)
+
+    def _respond(self, request: RequestHead) -> None:
+        """Respond to a request that has no route."""
+        keep = not (request.close or request.has_body or self.service.draining)
+        response = self.shared.admission.own_response(request, close=not keep)
+        self.finish(response, keep=keep, unread=request.has_body)
+
+    def _loop(self) -> None:
+        self.service.refused += 1
+        message = "the request has come back to where it was: an upstream leads to this Farebox."
+        response = own_response.error("farebox", 508, "policy:loop", message, close=True)
+        self.finish(response, keep=False, unread=True)
 
     def _exchange(self, routed: RoutedRequest, length: int | None, rest: bytes) -> None:
         """Begin the exchange of an accepted head; `rest` is what came after it."""
         self.buffer = b""
         self.state = _BUSY
-        exchange = Exchange(self.proxy, self, routed, length, rest)
+        exchange = Exchange(self.service, self.shared.recorder, self, routed, length, rest)
         if rest and not (exchange.request_complete and len(rest) == length):
             rest = exchange.request_data(rest)
             if rest and self.state != _LINGER:
@@ -397,35 +429,14 @@ class ClientConnection(asyncio.Protocol):
         self._refuse(request)
         return None
 
-    def _remember(self, head: bytes, routed: RoutedRequest) -> None:
-        """Keep what follows from a head with a length, for heads that differ in nothing else."""
-        request = routed.request
-        if not request.length_line or len(head) > LINE_BYTES_MAX:
-            self.routed = None
-            return
-        digits = b"%d" % (request.content_length or 0)
-        line = request.lines[request.length_line]
-        name, _, value = line.partition(b":")
-        if value.strip(b" \t") != digits:
-            self.routed = None  # `007`: a number, but not one to compare with
-            return
-        start = sum(len(before) + 2 for before in request.lines[: request.length_line])
-        start += len(name) + 1 + len(value) - len(value.lstrip(b" \t"))
-        self.routed = routed
-        self.before_length = head[:start]
-        self.after_length = head[start + len(digits) :]
-
     def _await_rest(self, data: bytes) -> None:
         if self.state != _HEAD:
             self.state = _HEAD
-            self.since = self.proxy.tick
+            self.since = self.service.tick
         refusal = head_limit(data)
         if refusal is None and not starts_like_a_head(data):
-            if data[:1] == _TLS and type(self) is ClientConnection:
-                from farebox.proxy.intercept.loopback_tls import secure
-
-                if secure(self, data):
-                    return
+            if data[:1] == _TLS and self.may_begin_tls and self.shared.protocols.tls(self, data):
+                return
             refusal = malformed("a control character or a bare line break in its head")
         if refusal is not None:
             self._refuse(refusal)
@@ -433,7 +444,7 @@ class ClientConnection(asyncio.Protocol):
             self.buffer = data
 
     def _refuse(self, refusal: Refusal) -> None:
-        self.proxy.refused += 1
+        self.service.refused += 1
         self.finish(
             own_response.refused(refusal),
             keep=False,
@@ -450,8 +461,8 @@ class ClientConnection(asyncio.Protocol):
         """Keep the beginning of a pipelined request until the answer before it has gone out."""
         self.buffer = self.buffer + data if self.buffer else data
         if self.exchange is None:
-            self.proxy.loop.call_soon(self._next)
-        if len(self.buffer) > self.proxy.limits.pipelined:
+            self.service.loop.call_soon(self._next)
+        if len(self.buffer) > self.service.limits.pipelined:
             self.pause_reading()
 
     def _next(self) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from farebox.proxy.held_bodies import HeldBodies
 from farebox.proxy.http1.chunked import LAST_CHUNK, ChunkedBody, FramingError, chunk
-from farebox.proxy.http1.held_bodies import HeldBodies
-from farebox.proxy.recording.failed_meter import DeafMeter, ExchangeMeter
 from farebox.wire import include_usage
 from farebox.wire.include_usage import OPTIONS
 from farebox.wire.request import RequestFacts
@@ -18,9 +17,59 @@ from farebox.wire.request import RequestFacts
 if TYPE_CHECKING:
     from farebox.proxy.admission.routed_request import RoutedRequest
     from farebox.proxy.limits import Limits
+    from farebox.proxy.recording.guarded_meter import GuardedMeter
+    from farebox.proxy.recording.recorder import Recorder
 
 _LARGE = 256 * 1024
 """To read so large a body once more, or to join it, would hold up everybody else."""
+
+
+class WholeRequest:
+    """A request that came whole and goes as it came: nothing of it is held, framed or changed."""
+
+    __slots__ = ("_body", "_meter", "_recorder", "_routed", "body_bytes", "facts")
+
+    complete = True
+    injected = False
+    pending_bytes = 0
+    flags: tuple[str, ...] = ()
+
+    def __init__(self, recorder: Recorder, routed: RoutedRequest, facts: RequestFacts, body: bytes) -> None:
+        self.body_bytes = len(body)
+        self.facts = facts
+        self._recorder = recorder
+        self._routed = routed
+        self._body = body
+        self._meter: GuardedMeter | None = None
+
+    @property
+    def metered(self) -> bool:
+        """Whether there is a meter already."""
+        return self._meter is not None
+
+    @property
+    def meter(self) -> GuardedMeter:
+        """The exchange's meter: most exchanges do without one, and it is told then what it has missed."""
+        if self._meter is None:
+            self._meter = self._recorder.meter(self._routed)
+            self._meter.request_body(self._body)
+            self._meter.request_end()
+            self._body = b""
+        return self._meter
+
+    def begin(self) -> None:
+        """The head is put before the body when both go upstream."""
+
+    def pop(self) -> bytes:
+        """Return what goes upstream."""
+        return self._routed.upstream_head(self.body_bytes, reframed=False) + self._body
+
+    def pop_pieces(self) -> list[bytes | memoryview]:
+        """Return what goes upstream: it is small."""
+        return [self.pop()]
+
+    def let_go(self) -> None:
+        """There is no room to give back."""
 
 
 class RequestBody:
@@ -52,7 +101,7 @@ class RequestBody:
         self,
         routed: RoutedRequest,
         length: int | None,
-        meter: ExchangeMeter,
+        meter: GuardedMeter,
         limits: Limits,
         *,
         waits: bool = False,
@@ -126,10 +175,7 @@ class RequestBody:
             elif self._rechunked:
                 data = chunk(content) + LAST_CHUNK if ended else chunk(content)
         self.body_bytes += len(content)
-        try:
-            self.meter.request_body(content)
-        except Exception as error:
-            self.meter = DeafMeter(error)
+        self.meter.request_body(content)
         if self._looking:
             self._look_for_options(data)
         self._pending.append(data)
@@ -144,13 +190,8 @@ class RequestBody:
         return rest
 
     def _end(self) -> None:
-        try:
-            said = self.meter.request_end()
-        except Exception as error:
-            self.meter = DeafMeter(error)
-            said = RequestFacts()
+        self.facts = said = self.meter.request_end()
         self.complete = True
-        self.facts = said
         if self._injectable and said.stream and not said.wants_usage:
             self._inject()
 

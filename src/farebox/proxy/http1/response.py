@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from farebox.proxy.admission.heads import next_response, write_response
 from farebox.proxy.http1.chunked import LAST_CHUNK, ChunkedBody, FramingError, chunk
-from farebox.proxy.recording.failed_meter import DeafMeter, ExchangeMeter
 from farebox.wire.http_policy import OWN_PREFIX, Headers, Refusal, head_limit
 from farebox.wire.include_usage import UsageChunkFilter
 from farebox.wire.response_policy import ResponseHead, may_be_trailer
 
 if TYPE_CHECKING:
     from farebox.proxy.admission.routed_request import RoutedRequest
+    from farebox.proxy.recording.guarded_meter import GuardedMeter
 
 _AS_IT_CAME, _CHUNKED, _PLAIN = range(3)
 """How the body is written: raw, framed anew, or bare until the connection closes."""
@@ -46,6 +46,8 @@ class Response:
     status = 0
     body_bytes = 0
     complete = False
+    begun = False
+    """The client has been sent its head."""
     keep_client = False
     """Whether the client's connection can serve another request after this answer."""
     milestone = False
@@ -64,7 +66,7 @@ class Response:
     _ended = False
     _tail = b""
 
-    def __init__(self, routed: RoutedRequest, meter: ExchangeMeter, *, injected: bool) -> None:
+    def __init__(self, routed: RoutedRequest, meter: GuardedMeter, *, injected: bool) -> None:
         self.meter = meter
         self._prepared = routed
         self._request = routed.request
@@ -110,10 +112,7 @@ class Response:
                 self.complete = not left
         if content:
             self.body_bytes += len(content)
-            try:
-                self.meter.response_body(content)
-            except Exception as error:
-                self.meter = DeafMeter(error)
+            self.meter.response_body(content)
             if not self.complete and self._left <= 0:
                 self._look_for_end(content)
         if self._writing != _AS_IT_CAME:
@@ -206,10 +205,7 @@ class Response:
         self.head = response
         self.status = response.status
         self.flags = response.flags
-        try:
-            self.meter.response_head(response.status, response.headers)
-        except Exception as error:
-            self.meter = DeafMeter(error)
+        self.meter.response_head(response.status, response.headers)
         if self._injected and response.status == 200 and _is_plain_stream(response.headers):
             self._filter = UsageChunkFilter()
             self._writing = _PLAIN if old else _CHUNKED

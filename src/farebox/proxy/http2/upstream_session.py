@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from h2.errors import ErrorCodes
 from h2.events import (
@@ -24,25 +24,43 @@ from h2.events import (
 from h2.exceptions import NoAvailableStreamIDError
 
 from farebox.proxy.http2 import heads
-from farebox.proxy.http2.peer import Peer
+from farebox.proxy.http2.peer import Headers, Peer
 from farebox.proxy.upstream.connection import ConnectError
 
 if TYPE_CHECKING:
-    from farebox.proxy.http2.stream import Stream
-    from farebox.proxy.service import Proxy
+    from farebox.proxy.service_state import ServiceState
     from farebox.proxy.upstream.connection import Origin
+    from farebox.proxy.upstream.tls import UpstreamTls
+
+
+class Stream(Protocol):
+    """What a session asks of the streams on it (`farebox.proxy.http2.stream`)."""
+
+    upstream_id: int
+    trailers: Headers | None
+
+    def connected(self, stream_id: int) -> None: ...
+    def connect_failed(self, error: ConnectError) -> None: ...
+    def informed(self, headers: Headers) -> None: ...
+    def answered(self, headers: Headers) -> None: ...
+    def upstream_data(self, data: bytes, counted: int) -> None: ...
+    def upstream_ended(self) -> None: ...
+    def upstream_reset(self, code: int) -> None: ...
+    def upstream_lost(self) -> None: ...
+    def pump(self) -> None: ...
 
 
 class UpstreamSession(Peer):
     """A connection to an origin."""
 
-    def __init__(self, proxy: Proxy, origin: Origin) -> None:
-        super().__init__(proxy, client_side=True)
+    def __init__(self, state: ServiceState, origin: Origin, tls: UpstreamTls) -> None:
+        super().__init__(state, client_side=True)
+        self._tls = tls
         self.origin = origin
         self.streams: dict[int, Stream] = {}
         self._waiting: deque[Stream] = deque()
         self._speaks = False
-        self._connecting: asyncio.Task[None] | None = proxy.loop.create_task(self._connect())
+        self._connecting: asyncio.Task[None] | None = state.loop.create_task(self._connect())
 
     @property
     def usable(self) -> bool:
@@ -51,10 +69,9 @@ class UpstreamSession(Peer):
         )
 
     async def _connect(self) -> None:
-        proxy = self.proxy
         try:
-            async with asyncio.timeout(proxy.limits.connect_s):
-                await self.origin.open(lambda: self, proxy.http2_tls() if self.origin.secure else None)
+            async with asyncio.timeout(self.state.limits.connect_s):
+                await self.origin.open(lambda: self, self._tls.http2() if self.origin.secure else None)
             if not self._speaks:
                 raise ConnectError("http2_unsupported", "The upstream does not speak HTTP/2.")
         except ConnectError as error:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from farebox.proxy.admission.routes import Route
     from farebox.proxy.http1.client_connection import ClientConnection
     from farebox.proxy.intercept.interception import Interception
-    from farebox.proxy.service import Proxy
+    from farebox.proxy.service_state import ServiceState
 
 _AUTHORITY = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})")
 _URL = re.compile(rb"(https?)://([^/?#]*)([/?#].*)?", re.IGNORECASE | re.DOTALL)
@@ -37,9 +37,9 @@ class ForwardProxy:
     """What one proxy does with requests for other hosts."""
 
     def __init__(
-        self, proxy: Proxy, interception: Interception, *, password: str, ports: tuple[int, ...]
+        self, state: ServiceState, interception: Interception, *, password: str, ports: tuple[int, ...]
     ) -> None:
-        self.proxy = proxy
+        self.state = state
         self.interception = interception
         self._password = base64.b64encode(f"farebox:{password}".encode()) if password else b""
         self._ports = frozenset((443, *ports))
@@ -81,17 +81,17 @@ class ForwardProxy:
             if rest:
                 self._refuse(client, malformed("it goes on before it was told to"))
                 return
-            side = _hand_over(client, ClientSide(self.proxy))
+            side = _hand_over(client, ClientSide(self.state))
             side.transport.pause_reading()
-            side.opening = self.proxy.loop.create_task(self._intercept(side, route, agent, client, trusted))
+            side.opening = self.state.loop.create_task(self._intercept(side, route, agent, client, trusted))
         elif port not in self._ports and not trusted:
             self._refuse(client, Refusal(403, "port", "Tunnels go to port 443 only."))
         else:
             reason = interception.passes_over(host, port)
             if reason is not None:
                 interception.unseen(host, agent, reason, client)
-            side = _hand_over(client, ClientSide(self.proxy, rest))
-            side.opening = self.proxy.loop.create_task(self._tunnel(side, host, port, trusted))
+            side = _hand_over(client, ClientSide(self.state, rest))
+            side.opening = self.state.loop.create_task(self._tunnel(side, host, port, trusted))
 
     async def _intercept(
         self, side: ClientSide, route: Route, agent: str, client: ClientConnection, trusted: bool
@@ -113,9 +113,9 @@ class ForwardProxy:
         place = self.interception.place(host)
         try:
             if place is None:
-                other = await reach(self.proxy, host, port, private_allowed=trusted)
+                other = await reach(self.state, host, port, private_allowed=trusted)
             else:
-                other = await reach(self.proxy, place.host, place.port, private_allowed=True)
+                other = await reach(self.state, place.host, place.port, private_allowed=True)
         except TunnelError as error:
             side.opening = None
             side.transport.write(
@@ -167,7 +167,7 @@ class ForwardProxy:
                 return
         # The next request on this connection may be for another host: each is routed on its own, and
         # behind the response of a host that nobody meters the connection is closed.
-        routed = _hand_over(client, InterceptedConnection(self.proxy, route, hosts, forwards=True))
+        routed = _hand_over(client, InterceptedConnection(client.shared, route, hosts, forwards=True))
         routed.data_received(origin_form + data[end:])
 
     # Details
@@ -182,7 +182,7 @@ class ForwardProxy:
         )
 
     def _refuse(self, client: ClientConnection, refusal: Refusal) -> None:
-        self.proxy.refused += 1
+        self.state.refused += 1
         client.finish(
             own_response.refused(refusal),
             keep=False,
@@ -195,7 +195,7 @@ _Successor = TypeVar("_Successor", ClientSide, InterceptedConnection)
 
 def _hand_over(client: ClientConnection, successor: _Successor) -> _Successor:
     """Let `successor` have the client's connection."""
-    client.proxy.clients.discard(client)
+    client.service.clients.discard(client)
     client.hand_over()
     client.transport.set_protocol(successor)
     successor.connection_made(client.transport)

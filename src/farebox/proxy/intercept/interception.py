@@ -28,10 +28,13 @@ from farebox.proxy.upstream.fixed_address import make_origin
 if TYPE_CHECKING:
     from farebox.catalog import Catalog, Provider
     from farebox.config import Config
+    from farebox.proxy.admission.routes import Routes
     from farebox.proxy.caller.attribution_merge import Attribution
     from farebox.proxy.caller.socket_owner import ClientProcess
+    from farebox.proxy.http1.client_connection import Shared
     from farebox.proxy.intercept.tunnel import ClientSide
-    from farebox.proxy.service import Proxy
+    from farebox.proxy.service_state import ServiceState
+    from farebox.proxy.upstream.tls import UpstreamTls
 
 _ROUTES_MAX = 512
 LOOK_UP_SECONDS = 1.5
@@ -70,8 +73,8 @@ class InterceptedConnection(ClientConnection):
         "via",
     )
 
-    def __init__(self, proxy: Proxy, via: Route, hosts: frozenset[bytes], *, forwards: bool) -> None:
-        super().__init__(proxy)
+    def __init__(self, shared: Shared, via: Route, hosts: frozenset[bytes], *, forwards: bool) -> None:
+        super().__init__(shared)
         self.via = via
         self.own_hosts = hosts
         self.forwards = forwards
@@ -83,7 +86,9 @@ class InterceptedConnection(ClientConnection):
         """What the connection was before its TLS ended here."""
         self.agent = ""
         self.spoken = forwards
-        self.began = proxy.loop.time()
+        self.began = self.service.loop.time()
+
+    may_begin_tls = False
 
     @property
     def hosts(self) -> frozenset[bytes]:
@@ -102,8 +107,8 @@ class InterceptedConnection(ClientConnection):
             self._trusted()
         super().data_received(data)
 
-    def opened_by(self, whose: Attribution | None, process: ClientProcess | None) -> None:
-        super().opened_by(whose, process)
+    def opened_by(self, attribution: Attribution | None, process: ClientProcess | None) -> None:
+        super().opened_by(attribution, process)
         if self.spoken:
             self._trusted()
 
@@ -117,7 +122,7 @@ class InterceptedConnection(ClientConnection):
         silent = (
             self.transport is not None
             and not self.spoken
-            and self.proxy.loop.time() - self.began < SILENT_SECONDS
+            and self.service.loop.time() - self.began < SILENT_SECONDS
         )
         if silent and self.interception is not None and self.opener is not None:
             self.interception.failed(self.via.origin.host, self.agent, "", self.opener)
@@ -128,9 +133,19 @@ class Interception:
     """Which hosts one proxy answers for, and how."""
 
     def __init__(
-        self, proxy: Proxy, catalog: Catalog, config: Config, *, authority: Path | None, pins: Path | None
+        self,
+        state: ServiceState,
+        routes: Routes,
+        catalog: Catalog,
+        config: Config,
+        *,
+        tls: UpstreamTls,
+        authority: Path | None,
+        pins: Path | None,
     ) -> None:
-        self.proxy = proxy
+        self.state = state
+        self._origins = routes.origins
+        self._tls = tls
         self.leaves = LeafContexts(authority, _PROTOCOLS) if authority is not None else None
         self.pins = PinningClients(pins)
         self.unmetered = UnmeteredHosts()
@@ -212,8 +227,7 @@ class Interception:
             return None
         shown = f"[{host}]" if ":" in host else host
         shown = shown if port == _PORTS[secure] else f"{shown}:{port}"
-        proxy = self.proxy
-        limits = proxy.limits
+        limits = self.state.limits
         if provider is UNMETERED:
             # Some servers give a connection the rights of who spoke on it first: it is nobody else's.
             limits = msgspec.structs.replace(limits, pool_size=0)
@@ -222,10 +236,10 @@ class Interception:
             self._addresses,
             limits=limits,
             private_allowed=trusted or (host, port, secure) in self._own,
-            own_ports=lambda: proxy.own_ports,
-            tls=proxy.client_tls,
+            own_ports=lambda: self.state.own_ports,
+            tls=self._tls.http1,
         )
-        proxy.routes.origins.append(origin)
+        self._origins.append(origin)
         route = self._routes[key] = Route(provider, origin, metered=provider is not UNMETERED)
         return route
 
@@ -236,23 +250,23 @@ class Interception:
 
         `opener` is what the connection was before: it knows which program is at the other end.
         """
-        proxy = self.proxy
+        state = self.state
         origin = route.origin
         shown = origin.authority.encode("ascii")
         hosts = frozenset((shown, origin.host.encode("ascii") + b":443") if b":" not in shown else (shown,))
-        connection = InterceptedConnection(proxy, route, hosts, forwards=False)
+        connection = InterceptedConnection(opener.shared, route, hosts, forwards=False)
         connection.interception, connection.agent, connection.opener = self, agent, opener
         connection.below, connection.process = opener.below, opener.process
         connection.looked_up = opener.looked_up
         settle_memory()
         transport = None
         try:
-            transport = await proxy.loop.start_tls(
+            transport = await state.loop.start_tls(
                 side.transport,
                 TlsBuffer(connection),
                 context,
                 server_side=True,
-                ssl_handshake_timeout=proxy.limits.client_head_s,
+                ssl_handshake_timeout=state.limits.client_head_s,
             )
         except ssl.SSLError as error:
             reason = error.reason or ""
@@ -261,7 +275,7 @@ class Interception:
         except (OSError, EOFError, TimeoutError):
             self.failed(origin.host, agent, "", opener)
         finally:
-            proxy.clients.discard(side)
+            state.clients.discard(side)
             side.opening = None
         if transport is None:
             side.transport.abort()
@@ -301,6 +315,6 @@ class Interception:
         for key, route in self._routes.items():
             if not route.origin.live:
                 del self._routes[key]
-                self.proxy.routes.origins.remove(route.origin)
+                self._origins.remove(route.origin)
                 return True
         return False

@@ -16,6 +16,7 @@ from farebox.proxy.intercept.tunnel import ClientSide, Side
 from farebox.proxy.sockets.tls_buffer import TlsBuffer, settle_memory
 
 if TYPE_CHECKING:
+    from farebox.proxy.http1.client_connection import Shared
     from farebox.proxy.intercept.leaf_contexts import LeafContexts
 
 
@@ -24,27 +25,28 @@ class LoopbackConnection(ClientConnection):
 
     __slots__ = ()
 
+    may_begin_tls = False
 
-def secure(client: ClientConnection, hello: bytes) -> bool:
-    """End the TLS that a client begins with `hello`; return whether there is a certificate for it."""
-    proxy = client.proxy
-    leaves = proxy.forward.interception.leaves
+
+def secure(client: ClientConnection, hello: bytes, leaves: LeafContexts | None) -> bool:
+    """Terminate the TLS that a client begins with `hello`; return whether there is a certificate for it."""
+    state = client.service
     host = client.transport.get_extra_info("sockname")[0]
     authority = leaves.authority() if leaves is not None else None
     if leaves is None or authority is None or not authority.covers(host):
         return False
-    side = ClientSide(proxy, hello)
-    proxy.clients.discard(client)
+    side = ClientSide(state, hello)
+    state.clients.discard(client)
     client.hand_over()
     client.transport.set_protocol(side)
     side.connection_made(client.transport)
-    side.opening = proxy.loop.create_task(_serve(side, leaves, host))
+    side.opening = state.loop.create_task(_serve(side, client.shared, leaves, host))
     return True
 
 
-async def _serve(side: ClientSide, leaves: LeafContexts, host: str) -> None:
+async def _serve(side: ClientSide, shared: Shared, leaves: LeafContexts, host: str) -> None:
     """Serve a client behind a pair of sockets: its first bytes have been read, and TLS needs them again."""
-    proxy, loop = side.proxy, side.proxy.loop
+    loop = shared.state.loop
     context = await leaves.context(host)
     if context is None:
         side.transport.abort()
@@ -54,17 +56,17 @@ async def _serve(side: ClientSide, leaves: LeafContexts, host: str) -> None:
     ours.setblocking(False)
     theirs.setblocking(False)
     try:
-        _, other = await loop.create_unix_connection(lambda: Side(proxy), sock=ours)
+        _, other = await loop.create_unix_connection(lambda: Side(shared.state), sock=ours)
         side.joined(other)
-        connection = LoopbackConnection(proxy)
-        if proxy.processes is not None:
+        connection = LoopbackConnection(shared)
+        if shared.processes is not None:
             # Who is at the other end is known of the client's own connection only.
-            proxy.processes.look_up(side.transport, connection.opened_by)
+            shared.processes.look_up(side.transport, connection.opened_by)
         await loop.connect_accepted_socket(
             lambda: TlsBuffer(connection),
             theirs,
             ssl=context,
-            ssl_handshake_timeout=proxy.limits.client_head_s,
+            ssl_handshake_timeout=shared.state.limits.client_head_s,
         )
     except (OSError, EOFError, TimeoutError, ssl.SSLError):
         side.transport.close()

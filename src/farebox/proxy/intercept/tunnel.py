@@ -14,7 +14,7 @@ from farebox.proxy.sockets.read_batch import FULL_READ
 from farebox.proxy.upstream import addresses
 
 if TYPE_CHECKING:
-    from farebox.proxy.service import Proxy
+    from farebox.proxy.service_state import ServiceState
 
 _EARLY_MAX = 64 * 1024
 """Bytes a client may send before it is connected."""
@@ -32,20 +32,20 @@ class TunnelError(Exception):
 class Side(asyncio.Protocol):
     """One of a tunnel's two connections. What comes in here goes out there."""
 
-    __slots__ = ("ended", "other", "proxy", "since", "stalled_since", "transport")
+    __slots__ = ("ended", "other", "since", "stalled_since", "state", "transport")
 
-    def __init__(self, proxy: Proxy) -> None:
-        self.proxy = proxy
+    def __init__(self, state: ServiceState) -> None:
+        self.state = state
         self.transport: Any = None
         self.other: Side | None = None
         self.ended = False
         """It has said that it will send no more."""
         self.stalled_since = 0.0
-        self.since = proxy.tick
+        self.since = state.tick
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        self.transport.set_write_buffer_limits(self.proxy.limits.stream_buffer)
+        self.transport.set_write_buffer_limits(self.state.limits.stream_buffer)
         # A tunnel may be silent for hours; what it may not is outlive a machine that has gone.
         connection = self.transport.get_extra_info("socket")
         if connection is not None:
@@ -58,7 +58,7 @@ class Side(asyncio.Protocol):
             if len(data) >= FULL_READ and not other.stalled_since:
                 # As in `batch`: a socket with megabytes must not keep the others waiting.
                 self.transport.pause_reading()
-                self.proxy.loop.call_soon(self._go_on)
+                self.state.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         if self.other is not None and not self.other.stalled_since and not self.transport.is_closing():
@@ -82,7 +82,7 @@ class Side(asyncio.Protocol):
                 other.transport.abort()
 
     def pause_writing(self) -> None:
-        self.stalled_since = self.proxy.tick
+        self.stalled_since = self.state.tick
         if self.other is not None:
             self.other.transport.pause_reading()
 
@@ -97,14 +97,14 @@ class ClientSide(Side):
 
     __slots__ = ("early", "opening")
 
-    def __init__(self, proxy: Proxy, early: bytes = b"") -> None:
-        super().__init__(proxy)
+    def __init__(self, state: ServiceState, early: bytes = b"") -> None:
+        super().__init__(state)
         self.early = early
         self.opening: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.proxy.clients.add(self)
+        self.state.clients.add(self)
 
     def data_received(self, data: bytes) -> None:
         if self.other is not None:
@@ -115,7 +115,7 @@ class ClientSide(Side):
             self.transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.proxy.clients.discard(self)
+        self.state.clients.discard(self)
         if self.opening is not None:
             self.opening.cancel()
         super().connection_lost(exc)
@@ -130,7 +130,7 @@ class ClientSide(Side):
 
     def sweep(self, now: float) -> None:
         stalled = self.stalled_since or (self.other.stalled_since if self.other is not None else 0.0)
-        if stalled and now - stalled > self.proxy.limits.write_stall_s:
+        if stalled and now - stalled > self.state.limits.write_stall_s:
             self.cut_off()
 
     def cut_off(self) -> None:
@@ -138,7 +138,7 @@ class ClientSide(Side):
 
 
 async def reach(
-    proxy: Proxy,
+    state: ServiceState,
     host: str,
     port: int,
     *,
@@ -152,21 +152,21 @@ async def reach(
     loop = asyncio.get_running_loop()
     error = TunnelError(502, "connect_failed", f"{host} cannot be reached.")
     try:
-        async with asyncio.timeout(proxy.limits.connect_s):
+        async with asyncio.timeout(state.limits.connect_s):
             try:
                 found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             except (OSError, UnicodeError):
                 raise TunnelError(502, "dns_failed", f"{host} has no address.") from None
             for family, address in dict.fromkeys((entry[0], str(entry[4][0])) for entry in found):
                 reason = addresses.refusal(
-                    address, port, private_allowed=private_allowed, own_ports=proxy.own_ports
+                    address, port, private_allowed=private_allowed, own_ports=state.own_ports
                 )
                 if reason is not None:
                     error = TunnelError(403, "policy:address", f"{host} is a {reason}.")
                     continue
                 try:
                     _, side = await loop.create_connection(
-                        lambda: Side(proxy),
+                        lambda: Side(state),
                         address,
                         port,
                         family=family,

@@ -7,55 +7,43 @@ that failed shortly before: same provider, path, key and length of body, one num
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from farebox.proxy.http1.exchange import Exchange
 
 SOURCE = "retry_count"
-_WINDOW_S = 600.0
+_WINDOW_NS = 600_000_000_000
 _REMEMBERED = 1024
 _PER_KEY = 64
 
-_Key = tuple[str, str, str | None, int]
+CallKey = tuple[str, str, str | None, int]
+"""Provider, path, fingerprint of the API key, bytes of the request's body."""
 
 
 class LogicalCalls:
     """What failed lately and may be tried again."""
 
     def __init__(self) -> None:
-        self._failed: OrderedDict[_Key, list[tuple[float, int, str]]] = OrderedDict()
+        self._failed: OrderedDict[CallKey, list[tuple[int, int, str]]] = OrderedDict()
 
-    def failed(self, exchange: Exchange) -> None:
-        """Remember an attempt that a client may repeat."""
-        key = _key(exchange)
+    def failed(self, key: CallKey, attempt: int, call: str, now_ns: int) -> None:
+        """Remember an attempt that a client may repeat; times are monotonic."""
         entries = self._failed.get(key)
         if entries is None:
             if len(self._failed) >= _REMEMBERED:
                 self._failed.popitem(last=False)
             entries = self._failed[key] = []
-        call = exchange.call or exchange.event_id.hex()
         if len(entries) >= _PER_KEY:
             del entries[0]
-        entries.append((exchange.proxy.tick, exchange.routed.intent.attempt, call))
+        entries.append((now_ns, attempt, call))
 
-    def call_of(self, exchange: Exchange) -> str | None:
+    def call_of(self, key: CallKey, attempt: int, now_ns: int) -> str | None:
         """Return the call that a retry belongs to: the first attempt's id, None where it is not known."""
-        key = _key(exchange)
         entries = self._failed.get(key)
         if not entries:
             return None
-        now, before = exchange.proxy.tick, exchange.routed.intent.attempt - 1
         for entry in entries:
-            at, attempt, call = entry
-            if attempt == before and now - at <= _WINDOW_S:
+            failed_ns, before, call = entry
+            if before == attempt - 1 and now_ns - failed_ns <= _WINDOW_NS:
                 entries.remove(entry)  # it is repeated once
                 if not entries:
                     del self._failed[key]
                 return call
         return None
-
-
-def _key(exchange: Exchange) -> _Key:
-    intent = exchange.routed.intent
-    return intent.provider, intent.path, intent.key_fingerprint, exchange.request_bytes

@@ -21,6 +21,7 @@ from farebox.proxy.sockets import socket_poll
 from farebox.proxy.sockets.read_batch import running_batch
 from farebox.proxy.sockets.tls_buffer import TlsBuffer
 from farebox.proxy.upstream import addresses
+from farebox.proxy.upstream.tls import keep_session
 
 _TICKETS_S = 0.1
 _LOOK_S = 1.0
@@ -130,7 +131,7 @@ class UpstreamConnection(asyncio.Protocol):
         origin = self.origin
         if origin.secure and not self.session_kept:
             self.session_kept = True
-            _keep_session(self)
+            keep_session(self.transport, origin.host)
         if reusable and len(origin.idle) < origin.limits.pool_size:
             if self.reading_paused:
                 self.resume_reading()
@@ -244,7 +245,7 @@ class Origin:
         connection = (await self.open(lambda: TlsBuffer(UpstreamConnection(self)), self.tls())).protocol
         # A server sends its tickets after the handshake. A connection that resumes costs a third of the
         # processor time and keeps no certificates in memory, so no stream's end is waited for.
-        asyncio.get_running_loop().call_later(_TICKETS_S, _keep_session, connection)
+        asyncio.get_running_loop().call_later(_TICKETS_S, keep_session, connection.transport, self.host)
         return connection
 
     async def open(self, make: Callable[[], _Opened], tls: ssl.SSLContext | None) -> _Opened:
@@ -295,45 +296,3 @@ class Origin:
         self._resolved = list(dict.fromkeys((int(entry[0]), str(entry[4][0])) for entry in found))
         self._resolved_at = now
         return self._resolved
-
-
-class _ReusingContext(ssl.SSLContext):
-    """A client context that offers each server the session of an earlier connection."""
-
-    sessions: dict[str, ssl.SSLSession]
-
-    def wrap_bio(
-        self,
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        server_side: bool = False,
-        server_hostname: str | bytes | None = None,
-        session: ssl.SSLSession | None = None,
-    ) -> ssl.SSLObject:
-        if session is None and isinstance(server_hostname, str):
-            session = self.sessions.get(server_hostname)
-        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-
-
-def client_tls() -> ssl.SSLContext:
-    """Return the one context for upstreams: system roots and certifi's, always verified."""
-    import certifi
-
-    context = _ReusingContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.sessions = {}
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # A name stands in the alternative names or nowhere (RFC 9525 §6.3): a common name proves nothing.
-    context.hostname_checks_common_name = False
-    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    context.load_verify_locations(certifi.where())
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-def _keep_session(connection: UpstreamConnection) -> None:
-    """Keep a connection's TLS session for the next one to the same host."""
-    tls_object = connection.transport.get_extra_info("ssl_object")
-    if tls_object is not None and isinstance(tls_object.context, _ReusingContext):
-        session = tls_object.session
-        if session is not None:
-            tls_object.context.sessions[connection.origin.host] = session

@@ -12,10 +12,8 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from farebox.proxy.admission import own_response
-from farebox.proxy.caller.attribution_merge import Attribution, whose_call
 from farebox.proxy.http1.response import BrokenResponse, Response
 from farebox.proxy.recording.attempt import Attempt
-from farebox.proxy.recording.failed_meter import DeafMeter
 from farebox.proxy.relay import Relay
 from farebox.wire.facts import Extraction
 from farebox.wire.framing.websocket import Agreement, Messages
@@ -27,8 +25,8 @@ if TYPE_CHECKING:
     from farebox.journal.records import Outcome
     from farebox.proxy.admission.routed_request import RoutedRequest
     from farebox.proxy.http1.client_connection import ClientConnection
-    from farebox.proxy.recording.failed_meter import ExchangeMeter
-    from farebox.proxy.service import Proxy
+    from farebox.proxy.recording.recorder import Recorder
+    from farebox.proxy.service_state import ServiceState
     from farebox.proxy.upstream.connection import ConnectError, UpstreamConnection
 
 
@@ -40,59 +38,58 @@ _NO_SESSION = _free("no_session")
 _HANDSHAKE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
-def open_socket(proxy: Proxy, client: ClientConnection, routed: RoutedRequest, early: bytes) -> None:
+def open_socket(client: ClientConnection, routed: RoutedRequest, early: bytes) -> None:
     """Begin a WebSocket whose request was accepted and routed; `early` came behind its head."""
     request = routed.request
     refusal = judge_upgrade(
         request.method, request.headers, has_body=request.has_body, old=request.version_1_0
     )
     if refusal is not None:
-        proxy.refused += 1
-        answer = own_response.refused(refusal)
-        client.finish(answer, keep=False, unread=True)
+        client.service.refused += 1
+        client.finish(own_response.refused(refusal), keep=False, unread=True)
         return
-    Socket(proxy, client, routed, early)
+    Socket(client.service, client.shared.recorder, client, routed, early)
 
 
 class Socket(Relay):
     """One WebSocket, in an exchange's place."""
 
-    answer: Response | None = None
-    """The upstream's answer where it did not switch protocols."""
+    response: Response | None = None
+    """The upstream's response where it did not switch protocols."""
     turn: Attempt | None = None
     begun = False
-    """An answer is being made in the turn that is open."""
+    """A response is being made in the turn that is open."""
     switched_ns = 0
-    ended = False
-    gate: list[bytes] | None = None
-    """What waits until the record before it survives a power cut."""
-    gate_position = 0
-    unsent = 0
+    head = b""
+    from_client: Messages | None = None
+    from_upstream: Messages | None = None
 
-    def __init__(self, proxy: Proxy, client: ClientConnection, routed: RoutedRequest, early: bytes) -> None:
-        self.proxy = proxy
-        self.client = client
+    def __init__(
+        self,
+        state: ServiceState,
+        recorder: Recorder,
+        client: ClientConnection,
+        routed: RoutedRequest,
+        early: bytes,
+    ) -> None:
         self.routed = routed
         self.early = early
         """What the client sent before it knew whether it may."""
-        self.head = b""
-        self.touched = proxy.tick
         target = routed.target
         self.meter = SessionMeter(target.endpoint, target.path, routed.query, routed.meter_headers)
-        self.from_client: Messages | None = None
-        self.from_upstream: Messages | None = None
-        proxy.in_flight += 1
-        client.exchange = self
-        self.session = Attempt(proxy, routed)
-        self.session.intend(self.whose())
+        super().__init__(state, recorder, client)
+        self.session = self.begin_attempt()
         self.connecting = routed.route.origin.connect(self)
 
     @property
     def request_complete(self) -> bool:
         return not self.switched_ns  # before that, what comes is kept by the connection
 
-    def whose(self) -> Attribution:
-        return whose_call(self.client.below, self.routed, self.meter.request_facts())
+    def begin_attempt(self) -> Attempt:
+        attempt = Attempt(self.recorder, self.routed)
+        attempt.facts = self.meter.request_facts()
+        attempt.intend(self.client.below)
+        return attempt
 
     # The handshake.
 
@@ -103,7 +100,7 @@ class Socket(Relay):
             return
         self.upstream = connection
         connection.exchange = self
-        self.touched = self.proxy.tick
+        self.touched = self.state.tick
         head = self.routed.upstream_head(None, reframed=False)
         connection.write(head[:-2] + _HANDSHAKE)
 
@@ -113,11 +110,12 @@ class Socket(Relay):
         self.refuse(status, error.error_class, str(error))
 
     def upstream_data(self, data: bytes) -> None:
-        self.touched = self.proxy.tick
+        self.touched = self.state.tick
+        self.state.passed = True
         if self.switched_ns:
             self.pass_down(data)
-        elif self.answer is not None:
-            self.pass_answer(self.answer, data)
+        elif self.response is not None:
+            self.pass_response(self.response, data)
         else:
             self.read_head(self.head + data)
 
@@ -126,9 +124,10 @@ class Socket(Relay):
         self.session.first_byte_ns = self.session.first_byte_ns or monotonic_ns()
         end = data.find(b"\r\n\r\n") + 4
         if not data.startswith(b"HTTP/1.1 101"[: len(data)]):
-            meter = _answer_meter(self.proxy, self.routed)
-            self.answer = answer = Response(self.routed, meter, injected=False)
-            self.pass_answer(answer, data)
+            meter = self.recorder.meter(self.routed)
+            meter.request_end()
+            self.response = response = Response(self.routed, meter, injected=False)
+            self.pass_response(response, data)
         elif end > 3:
             headers = judge_switch(data[:end], self.routed.request.headers)
             if isinstance(headers, Refusal):
@@ -158,33 +157,35 @@ class Socket(Relay):
         if rest and not self.ended:
             self.pass_down(rest)
 
-    def pass_answer(self, answer: Response, data: bytes) -> None:
-        """Pass an ordinary answer on: a refusal of the provider's."""
+    def pass_response(self, response: Response, data: bytes) -> None:
+        """Pass an ordinary response on: a refusal of the provider's."""
         try:
-            data = answer.feed(data, keep=False)
+            data = response.feed(data, keep=False)
         except BrokenResponse as error:
             self.refuse(502, f"policy:{error.rule}", str(error))
             return
-        self.session.response_bytes = answer.body_bytes
-        if answer.complete:
-            self.end_answer(answer, data)
+        self.session.response_bytes = response.body_bytes
+        if response.complete:
+            self.end_response(response, data)
         elif data:
             self.client.write(data)
 
-    def end_answer(self, answer: Response, data: bytes) -> None:
-        extraction = answer.meter.finish("completed")
-        self.end("completed", extraction, answer.status, own_response.error_class_of(answer.status))
-        self.client.finish(data, keep=False)
+    def end_response(self, response: Response, data: bytes) -> None:
+        extraction = response.meter.finish("completed")
+        error_class = own_response.error_class_of(response.status)
+        self.end("completed", extraction, response.status, error_class)
+        self.finish(data)
 
     def refuse(
         self, status: int, error_class: str, message: str, outcome: Outcome = "upstream_failed"
     ) -> None:
         """Answer ourselves: no WebSocket came about."""
-        answered = self.answer is not None and self.answer.head is not None
-        if answered and self.answer is not None:
-            status = self.answer.status
+        response = self.response
+        begun = response is not None and response.head is not None
+        if begun and response is not None:
+            status = response.status
         self.end(outcome, _NO_SESSION, status, error_class)
-        if answered:
+        if begun:
             self.client.abort()
             return
         shape = self.routed.error_shape
@@ -194,7 +195,7 @@ class Socket(Relay):
 
     def request_data(self, data: bytes) -> bytes:
         """Pass on what the client sends."""
-        self.touched = self.proxy.tick
+        self.touched = self.state.tick
         self.session.request_bytes += len(data)
         if self.from_client is not None:
             self.listen(self.from_client, data)
@@ -212,10 +213,7 @@ class Socket(Relay):
             turn.response_bytes += len(data)
         if self.from_upstream is not None:
             self.listen(self.from_upstream, data)
-        if self.gate is not None:
-            self.gate.append(data)
-        else:
-            self.client.write(data)
+        self.send(data)
 
     def listen(self, messages: Messages, data: bytes) -> None:
         """Read a copy; nothing that goes wrong with it touches traffic."""
@@ -252,49 +250,31 @@ class Socket(Relay):
             self.end_turn(turn, "completed")
 
     def open_turn(self) -> Attempt:
-        self.turn = turn = Attempt(self.proxy, self.routed)
+        self.turn = turn = self.begin_attempt()
         self.begun = False
-        turn.intend(self.whose())
         return turn
 
     def end_turn(self, turn: Attempt, outcome: Outcome) -> None:
         """Record a turn before the message that ended it is passed on."""
         self.turn = None
         self.begun = False
-        position = turn.done(self.whose(), outcome, self.meter.take_turn(), status=101)
-        if self.proxy.waits_for_disk:
-            self.close_gate(position)
-
-    def close_gate(self, position: int) -> None:
-        if self.gate is None:
-            self.gate = []
-        self.gate_position = position
-        wake = self.proxy.loop.call_soon_threadsafe
-
-        def durable() -> None:
-            wake(self.open_gate, position)
-
-        self.proxy.journal.when_durable(position, durable)
-
-    def open_gate(self, position: int) -> None:
-        gate = self.gate
-        if gate is None or position < self.gate_position:
-            return
-        self.gate = None
-        data = b"".join(gate)
-        if not self.ended:
-            self.client.write(data)
-        elif self.client.exchange is self:
-            self.client.finish(data, keep=False)
+        turn.status = 101
+        position = turn.done(self.client.below, outcome, None, self.meter.take_turn())
+        if self.recorder.waits_for_disk:
+            self.wait_for(position)
 
     # How it ends.
 
     def end(self, outcome: Outcome, extraction: Extraction, status: int, error_class: str | None) -> int:
         """Write the session's own entry and let go of the upstream."""
         self.ended = True
-        self.proxy.in_flight -= 1
+        self.state.in_flight -= 1
         self.drop_upstream()
-        return self.session.done(self.whose(), outcome, extraction, status=status, error_class=error_class)
+        self.session.status = status
+        return self.session.done(self.client.below, outcome, error_class, extraction)
+
+    def finish(self, data: bytes) -> None:
+        self.client.finish(data, keep=False)
 
     def end_session(self, outcome: Outcome, error_class: str | None) -> int:
         """Record what is still open as what it is, then the session."""
@@ -315,7 +295,8 @@ class Socket(Relay):
             extraction = _free("no_answer")
         else:
             extraction = meter.take_turn("session_ended" if outcome == "completed" else outcome)
-        turn.done(self.whose(), outcome, extraction, status=101, error_class=error_class)
+        turn.status = 101
+        turn.done(self.client.below, outcome, error_class, extraction)
 
     def client_lost(self) -> None:
         if self.ended:
@@ -329,60 +310,44 @@ class Socket(Relay):
         self.upstream = None
         if self.switched_ns:
             position = self.end_session("upstream_failed", "upstream_closed")
-            if self.gate is not None:
-                self.close_gate(position)
+            if self.waiting:
+                self.wait_for(position)
             else:
-                self.client.finish(b"", keep=False)
+                self.finish(b"")
             return
-        answer = self.answer
-        last = answer.end() if answer is not None and error is None else None
-        if answer is not None and last is not None:
-            self.end_answer(answer, last)
+        response = self.response
+        last = response.end() if response is not None and error is None else None
+        if response is not None and last is not None:
+            self.end_response(response, last)
         else:
             self.refuse(502, "upstream_closed", "the upstream closed the connection without an answer.")
 
-    def break_off(self, outcome: Outcome, error_class: str) -> None:
+    def give_up(self, outcome: Outcome, error_class: str) -> None:
         """End a socket that stands still, or that the proxy has no more time for."""
         if self.ended:
             self.client.abort()
         elif self.switched_ns:
             self.end_session(outcome, error_class)
-            self.gate = None
-            self.client.abort()
+            self.break_off()
         else:
             self.refuse(504, error_class, "no answer to the handshake came.", outcome)
 
     def client_stalled(self) -> None:
-        self.break_off("timed_out", "client_stalled")
+        self.give_up("timed_out", "client_stalled")
 
     def cut_off(self) -> None:
-        self.break_off("timed_out", "proxy_stopped")
+        self.give_up("timed_out", "proxy_stopped")
 
     def sweep(self, now: float) -> None:
-        """Once a second: limits in time."""
         if self.ended:
             return
-        limits = self.proxy.limits
+        limits = self.state.limits
         quiet_s = now - self.touched
         if not self.switched_ns:
             if quiet_s > limits.first_byte_s and self.connecting is None:
-                self.break_off("timed_out", "first_byte_timeout")
+                self.give_up("timed_out", "first_byte_timeout")
         elif self.client.reading_paused and self.upstream is not None:
-            unsent = self.upstream.transport.get_write_buffer_size()
-            if unsent != self.unsent:
-                self.unsent = unsent
-                self.touched = now
-            elif quiet_s > limits.write_stall_s:
-                self.break_off("timed_out", "upstream_stalled")
+            if self.upstream_stalls(now):
+                self.give_up("timed_out", "upstream_stalled")
         elif quiet_s > limits.socket_idle_s:
-            self.break_off("timed_out", "socket_idle_timeout")
-
-
-def _answer_meter(proxy: Proxy, routed: RoutedRequest) -> ExchangeMeter:
-    target = routed.target
-    try:
-        meter = proxy.meter(target.endpoint, target.path, routed.query, routed.meter_headers)
-        meter.request_end()
-    except Exception as error:
-        return DeafMeter(error)
-    return meter
+            self.give_up("timed_out", "socket_idle_timeout")
