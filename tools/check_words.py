@@ -61,7 +61,10 @@ _OWN = {"tools/check_words.py", "tests/test_check_words.py"}
 _PATTERNS = [
     (re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])".replace(" ", r"\s+"), re.IGNORECASE), instead)
     for pattern, instead in WORDS.items()
-] + [(re.compile(pattern.replace(" ", r"\s+"), re.MULTILINE), instead) for pattern, instead in SENTENCES.items()]
+] + [
+    (re.compile(pattern.replace(" ", r"\s+"), re.MULTILINE), instead)
+    for pattern, instead in SENTENCES.items()
+]
 _FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
 _QUOTED = re.compile(r"`[^`]*`|\"[^\"\n]*\"|“[^”]*”")
 

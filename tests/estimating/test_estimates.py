@@ -26,7 +26,7 @@ from farebox.journal.records import Done, Estimate
 from farebox.ledger import catch_up, verify
 from farebox.ledger.calls import LedgerReader
 from farebox.pricing import load_book
-from farebox.proxy.estimates import Estimates
+from farebox.proxy.recording.estimates import Estimates
 from farebox.wire import sample
 from farebox.wire.facts import Extraction, Part
 from farebox.wire.sample import Side, Unmeasured
@@ -78,7 +78,7 @@ def left_after(events: int, taken: Taken) -> Done:
         return mock.sse_reply(mock.chat_events(WORDS), pace_s=0.01)
 
     with serving(respond) as (_, proxy):
-        proxy.proxy.estimates = taken  # type: ignore[assignment]
+        proxy.proxy.recorder.estimates = taken  # type: ignore[assignment]
         with proxy.connect() as client:
             client.send(client.head("POST", CHAT, JSON, f"Content-Length: {len(BODY)}") + BODY)
             seen = b""
@@ -144,7 +144,7 @@ def test_at_b2_a_stream_without_usage_is_estimated_and_never_free(ledger: TestLe
 
     taken = Taken()
     with serving(respond) as (_, proxy):
-        proxy.proxy.estimates = taken  # type: ignore[assignment]
+        proxy.proxy.recorder.estimates = taken  # type: ignore[assignment]
         with proxy.connect() as client:
             client.post(CHAT, BODY, JSON)
         (ended,) = proxy.settled(1)
@@ -166,7 +166,7 @@ def test_at_b3_an_explicit_nought_stays_nought(ledger: TestLedger, home: Home) -
 
     taken = Taken()
     with serving(respond) as (_, proxy):
-        proxy.proxy.estimates = taken  # type: ignore[assignment]
+        proxy.proxy.recorder.estimates = taken  # type: ignore[assignment]
         with proxy.connect() as client:
             client.post(CHAT, BODY, JSON)
         (ended,) = proxy.settled(1)

@@ -15,10 +15,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from farebox.proxy import direct_connections
-from farebox.proxy.direct_connections import DirectConnections, ProviderAddresses
+from farebox.proxy.intercept import direct_connections
+from farebox.proxy.intercept.direct_connections import DirectConnections, ProviderAddresses
 from farebox.proxy.limits import Limits
-from farebox.proxy.upstream import Origin, client_tls
+from farebox.proxy.upstream.connection import Origin
+from farebox.proxy.upstream.tls import client_tls
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -145,7 +146,7 @@ def test_the_table_is_read_as_the_kernel_writes_it(tmp_path: Path, monkeypatch: 
 
 
 def test_what_was_seen_is_on_the_list_of_what_is_not_metered() -> None:
-    from farebox.proxy.unmetered import UnmeteredHosts
+    from farebox.proxy.intercept.unmetered import UnmeteredHosts
     from farebox.server.api.recording import Unmetered
 
     listed = UnmeteredHosts()
