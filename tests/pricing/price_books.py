@@ -10,8 +10,8 @@ import msgspec
 
 from farebox import yamltext
 from farebox.pricing.contracts.terms import Contracts, read_contracts
+from farebox.pricing.price_rows import CompiledPrices
 from farebox.pricing.sources.compiled_book import CATALOG, compile_prices
-from farebox.pricing.sources.price_rows import CompiledPrices
 from farebox.pricing.sources.user_prices import UserPricing, read_pricing
 
 SOURCE = 'source: a test, checked: "2026-01-01"'

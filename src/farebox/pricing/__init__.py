@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from farebox.errors import Finding
     from farebox.pricing.book import PriceBook
     from farebox.pricing.contracts.terms import Contracts
-    from farebox.pricing.sources.price_rows import CompiledPrices
+    from farebox.pricing.price_rows import CompiledPrices
     from farebox.pricing.sources.user_prices import UserPricing
     from farebox.yamltext import Node
 

@@ -22,7 +22,7 @@ from farebox.program import command
 
 if TYPE_CHECKING:
     from farebox.pricing.book import PriceBook
-    from farebox.pricing.sources.price_rows import ProviderPrices
+    from farebox.pricing.price_rows import ProviderPrices
     from farebox.pricing.sources.price_updates import PriceUpdates
 
 DEFAULT_SOURCE = (
@@ -222,7 +222,7 @@ def _append(
     etag: str | None,
     seen: str,
 ) -> None:
-    from farebox.pricing.sources.price_rows import ProviderPrices
+    from farebox.pricing.price_rows import ProviderPrices
     from farebox.pricing.sources.price_updates import Origin, PriceUpdates, keep
 
     origin = Origin(source=source, sha256=digest, fetched_at=seen, etag=etag)
@@ -251,7 +251,7 @@ def _numbered(state: Path) -> dict[int, Path]:
 
 def _lists(release: PriceBook, path: Path | None) -> dict[str, ProviderPrices]:
     """Return every provider's list as a snapshot has it; the release's own without one."""
-    from farebox.pricing.sources.price_rows import ProviderPrices
+    from farebox.pricing.price_rows import ProviderPrices
     from farebox.pricing.sources.price_updates import read_snapshot
 
     names = set(release.providers())

@@ -19,7 +19,7 @@ import msgspec
 
 from farebox.errors import Finding, PriceFileError
 from farebox.pricing.model_names import normal, spelled_out
-from farebox.pricing.sources.price_rows import CompiledPrices, ProviderOverlay, ProviderPrices, Units
+from farebox.pricing.price_rows import CompiledPrices, ProviderOverlay, ProviderPrices, Units
 
 CATALOG = Path(__file__).resolve().parents[2] / "catalog"
 LITELLM = "litellm.yaml"
