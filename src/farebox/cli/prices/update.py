@@ -181,7 +181,7 @@ def _fetched(source: str, etag: str | None) -> Fetched | None:
 
 def _compare(book: PriceBook, source: str, content: bytes, seen_ns: int) -> Comparison:
     from farebox import yamltext
-    from farebox.pricing.sources.compiled_book import CATALOG
+    from farebox.pricing.compiled_book import CATALOG
     from farebox.pricing.sources.price_import import ForeignNames, read_list
 
     seen = iso(seen_ns)

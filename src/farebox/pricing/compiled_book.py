@@ -4,7 +4,7 @@ The only part of pricing that sees files. The YAML of the catalog takes seconds 
 is compiled once: into the wheel when that is built, beside the bytecode in a source checkout,
 else into the state directory. The digest of the sources says which compiled file fits.
 
-    python -m farebox.pricing.sources.compiled_book OUT     write the compiled book to OUT
+    python -m farebox.pricing.compiled_book OUT     write the compiled book to OUT
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from farebox.errors import Finding, PriceFileError
 from farebox.pricing.model_names import normal, spelled_out
 from farebox.pricing.price_rows import CompiledPrices, ProviderOverlay, ProviderPrices, Units
 
-CATALOG = Path(__file__).resolve().parents[2] / "catalog"
+CATALOG = Path(__file__).resolve().parents[1] / "catalog"
 LITELLM = "litellm.yaml"
 """Name of a provider's file of the second list."""
 
-PACKAGED = Path(__file__).resolve().parents[1] / "prices.msgpack"
+PACKAGED = Path(__file__).resolve().parent / "prices.msgpack"
 """Where the wheel carries the compiled book."""
 
 FORMAT = "farebox-prices/3"
@@ -155,7 +155,7 @@ def _write(path: Path, content: bytes) -> bool:
 def main(arguments: list[str]) -> int:
     """Write the compiled book to the named file."""
     if len(arguments) != 1:
-        print("usage: python -m farebox.pricing.sources.compiled_book OUT", file=sys.stderr)
+        print("usage: python -m farebox.pricing.compiled_book OUT", file=sys.stderr)
         return 2
     try:
         content = compile_prices()
