@@ -136,7 +136,7 @@ def test_the_table_is_read_as_the_kernel_writes_it(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(direct_connections, "_TABLES", (str(tmp_path / "tcp"), str(tmp_path / "tcp6")))
     monkeypatch.setattr(direct_connections, "holders_of", lambda inodes: dict.fromkeys(sorted(inodes), 1))  # pyright: ignore
     monkeypatch.setattr(DirectConnections, "_counts", lambda self, pid: True)  # pyright: ignore
-    monkeypatch.setattr(direct_connections.origins, "command_of", lambda pid: "app")  # pyright: ignore
+    monkeypatch.setattr(direct_connections.process_info, "command_of", lambda pid: "app")  # pyright: ignore
     known = ProviderAddresses(None, {}, lambda: [origin(HOST, "104.18.6.192")])
     # The second is private, the third not HTTPS, the fourth over; the last one is IPv4 in an IPv6 socket.
     assert looking(known, None).look() == [(HOST, "app", "direct")] * 2
