@@ -22,6 +22,12 @@ BODY = {"model": "gpt-4o", "messages": []}
 ANSWER = {"id": "chatcmpl-1", "model": "gpt-4o", "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
 
 
+def knows_a_caller(proxied: ProxyThread) -> bool:
+    """Return whether the program behind some connection has been found."""
+    clients: Any = list(proxied.proxy.state.clients)
+    return any(client.caller.attribution[0] for client in clients)
+
+
 def ask(
     *headers: str, body: dict[str, Any] | None = None, path: str = "/openai/v1/chat/completions",
     name: str = "openai", speaks: str | None = None, **proxy: Any,
@@ -256,7 +262,7 @@ def test_the_process_behind_a_connection_is_on_its_records(tmp_path: Path) -> No
         )  # fmt: skip
         assert child.stdin is not None
         proxied.settled(1)
-        proxied.settle(lambda: any(client.below[0] for client in list(proxied.proxy.state.clients)))
+        proxied.settle(lambda: knows_a_caller(proxied))
         child.stdin.write("go\n")
         child.stdin.flush()
         record = proxied.settled(2)[1]
@@ -279,7 +285,7 @@ def test_what_a_request_says_wins_over_its_process(tmp_path: Path) -> None:
         proxied.connect() as client,
     ):
         client.post("/openai/v1/chat/completions", json.dumps(BODY).encode())
-        proxied.settle(lambda: any(entry.below[0] for entry in list(proxied.proxy.state.clients)))
+        proxied.settle(lambda: knows_a_caller(proxied))
         body = json.dumps({**BODY, "user": "ada"}).encode()
         client.post("/openai/v1/chat/completions", body, "x-farebox-app: named")
         record = proxied.settled(2)[1]

@@ -9,7 +9,7 @@ from farebox.proxy.recording.power_gate import PowerGate
 if TYPE_CHECKING:
     import asyncio
 
-    from farebox.proxy.caller.attribution_merge import Attribution
+    from farebox.proxy.caller.connection_caller import ConnectionCaller
     from farebox.proxy.recording.recorder import Recorder
     from farebox.proxy.service_state import ServiceState
     from farebox.proxy.upstream.connection import ConnectError, UpstreamConnection
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Client(Protocol):
     """What a relay asks of a client's connection (`farebox.proxy.http1.client_connection`)."""
 
-    below: Attribution
+    caller: ConnectionCaller
     exchange: Relay | None
     buffer: bytes
     reading_paused: bool

@@ -61,8 +61,6 @@ class RoutedRequest:
         "_spelled",
         "_spelled_for",
         "added",
-        "answer",
-        "answer_head",
         "error_shape",
         "everyday",
         "hands_on",
@@ -74,6 +72,8 @@ class RoutedRequest:
         "query",
         "replayable",
         "request",
+        "response",
+        "response_head",
         "route",
         "said",
         "target",
@@ -138,11 +138,11 @@ class RoutedRequest:
         self.added: tuple[bytes, ...] = ()
         """Lines for another Farebox."""
         self._head: tuple[bytes, bytes] | None = None
-        self.answer_head = b""
-        """The head of the answer before, as it came: servers of one's own often repeat it."""
-        self.answer: ResponseHead | None = None
+        self.response_head = b""
+        """The head of the response before, as it came: servers of one's own often repeat it."""
+        self.response: ResponseHead | None = None
         self.whole_size = 0
-        """The size of a whole answer under that head which can go as it came, 0 where none can."""
+        """The size of a whole response under that head that is passed on unchanged, 0 where none is."""
         self.everyday = everyday_for(target.endpoint, target.path, self.query, self.meter_headers)
         self._spelled: tuple[bytes, bytes] = b"", b""
         self._spelled_for: Attribution | None = None
@@ -189,28 +189,28 @@ class RoutedRequest:
         lines = [name + b": " + _in_a_header(value) for name, value in named if name not in said]
         self.added = (*lines, HOP + b": " + hops)
 
-    def remember(self, head: bytes, answer: ResponseHead) -> None:
-        """Keep an answer's head, in case the next one comes under the same."""
-        self.answer_head = head
-        self.answer = answer
+    def remember(self, head: bytes, response: ResponseHead) -> None:
+        """Keep a response's head, in case the next one comes under the same."""
+        self.response_head = head
+        self.response = response
         self.whole_size = 0
-        fields = dict(answer.headers)
-        if answer.status == 200 and answer.content_length and answer.keep_alive:
-            as_it_came = not (answer.drop or answer.old or self.request.close or self.request.version_1_0)
+        fields = dict(response.headers)
+        if response.status == 200 and response.content_length and response.keep_alive:
+            unchanged = not (response.drop or response.old or self.request.close or self.request.version_1_0)
             plain = fields.get(b"content-type", b"")[:16] == b"application/json"
-            if as_it_came and plain and b"content-encoding" not in fields:
-                self.whole_size = len(head) + answer.content_length
+            if unchanged and plain and b"content-encoding" not in fields:
+                self.whole_size = len(head) + response.content_length
 
     def is_whole(self, data: bytes) -> bool:
-        """Return whether `data` is a whole answer that can go as it came, and remember its head."""
+        """Return whether `data` is a whole response to be passed on unchanged, and keep its head."""
         end = data.find(b"\r\n\r\n") + 4
         if end == 3:
             return False
         head = data[:end]
-        answer = read_response(head, to_head=self.request.method == b"HEAD")
-        if isinstance(answer, Refusal) or answer.status < 200:
+        response = read_response(head, to_head=self.request.method == b"HEAD")
+        if isinstance(response, Refusal) or response.status < 200:
             return False
-        self.remember(head, answer)
+        self.remember(head, response)
         return len(data) == self.whole_size
 
     def origin(self, event_id: bytes, occurred_at_ns: int, attribution: Attribution) -> bytes:

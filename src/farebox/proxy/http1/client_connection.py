@@ -6,16 +6,12 @@ One exchange at a time; a pipelined request waits unread behind it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
-import sys
-import termios
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from farebox.proxy.admission import own_response
 from farebox.proxy.admission.heads import read_request
 from farebox.proxy.caller import socket_owner
+from farebox.proxy.caller.connection_caller import ConnectionCaller
 from farebox.proxy.http1.exchange import Exchange
 from farebox.proxy.http1.kept_head import KeptHead
 from farebox.proxy.sockets import socket_poll
@@ -33,9 +29,7 @@ if TYPE_CHECKING:
     from farebox.proxy.admission.admission import Admission
     from farebox.proxy.admission.routed_request import RoutedRequest
     from farebox.proxy.admission.routes import Route
-    from farebox.proxy.caller.attribution_merge import Attribution
     from farebox.proxy.caller.process_lookup import ProcessLookup
-    from farebox.proxy.caller.socket_owner import ClientProcess
     from farebox.proxy.recording.recorder import Recorder
     from farebox.proxy.relay import Relay
     from farebox.proxy.service_state import ServiceState
@@ -79,20 +73,17 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "asks_who",
         "batch",
-        "below",
         "buffer",
+        "caller",
         "exchange",
         "half_closed",
         "kept_head",
-        "looked_up",
-        "process",
         "reading_paused",
         "service",
         "shared",
         "since",
         "stalled_since",
         "state",
-        "then",
         "transport",
         "unsent",
     )
@@ -100,13 +91,7 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self.service = service = shared.state
-        self.below = shared.admission.given
-        """Whose calls these are, as far as the connection says."""
-        self.process: ClientProcess | None = None
-        """Which process of our own user's has opened it, once that is known."""
-        self.looked_up = shared.processes is None
-        """Whether nobody will find out more about that."""
-        self.then: tuple[Callable[[], None], ...] = ()
+        self.caller = ConnectionCaller(shared.admission.given, known=shared.processes is None)
         self.transport: Any = None
         self.exchange: Relay | None = None
         self.buffer = b""
@@ -120,7 +105,7 @@ class ClientConnection(asyncio.Protocol):
         self.half_closed = False
         """The client sends no more and waits for what it has asked for."""
         self.unsent = 0
-        """What a last answer had still to send when we last looked."""
+        """What a last response had still to send when we last looked."""
 
     # What asyncio calls.
 
@@ -140,22 +125,6 @@ class ClientConnection(asyncio.Protocol):
                 unread=True,
             )
 
-    def opened_by(self, attribution: Attribution | None, process: ClientProcess | None) -> None:
-        """Take in what has been found out about the process at the other end; None where nothing has."""
-        self.below = attribution or self.below
-        self.process = process or self.process
-        self.looked_up = True
-        then, self.then = self.then, ()
-        for step in then:
-            step()
-
-    def when_looked_up(self, step: Callable[[], None]) -> None:
-        """Call `step` once it is known who is at the other end, or that nobody knows."""
-        if self.looked_up:
-            step()
-        else:
-            self.then = (*self.then, step)
-
     def data_received(self, data: bytes) -> None:
         self.batch.add(self, data)
 
@@ -174,7 +143,7 @@ class ClientConnection(asyncio.Protocol):
                 # Once the first request is on its way: there is nothing else to do now.
                 self.asks_who = False
                 if self.shared.processes is not None:
-                    self.shared.processes.look_up(self.transport, self.opened_by)
+                    self.shared.processes.look_up(self.transport, self.caller.found)
         elif exchange.request_complete:
             self._hold_back(data)
         else:
@@ -206,7 +175,7 @@ class ClientConnection(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.client_full()
         elif self.state == _IDLE:
-            self.pause_reading()  # no further request before the answers so far are taken
+            self.pause_reading()  # no further request before the responses so far are taken
 
     def resume_writing(self) -> None:
         self.stalled_since = 0.0
@@ -245,10 +214,10 @@ class ClientConnection(asyncio.Protocol):
         self.transport.write(data)
 
     def finish(self, data: bytes, *, keep: bool, unread: bool = False) -> None:
-        """Write an answer's last bytes; then wait for the next request or close.
+        """Write a response's last bytes; then wait for the next request or close.
 
         `unread`: the client may still be sending what nobody will read. Closing at once would
-        reset the connection under the answer, so what comes is discarded for a moment.
+        reset the connection under the response, so what comes is discarded for a moment.
         """
         self.exchange = None
         self.since = self.service.tick
@@ -274,7 +243,7 @@ class ClientConnection(asyncio.Protocol):
             self.transport.close()
 
     def abort(self) -> None:
-        """Break the connection off, so that nobody takes what was sent for a whole answer."""
+        """Break the connection off, so that nobody takes what was sent for a whole response."""
         self.exchange = None
         self.buffer = b""
         self.state = _LINGER
@@ -322,8 +291,8 @@ class ClientConnection(asyncio.Protocol):
             if now - self.since > limits.client_head_s:
                 self._head_timed_out()
         elif self.state == _LINGER:
-            # The clock of a last answer starts when it is out: until then it only must not stand still.
-            unsent = self._unsent()
+            # The clock of a last response starts when it is out: until then it only must not stand still.
+            unsent = socket_poll.unsent(self.transport)
             if unsent != self.unsent:
                 self.unsent = unsent
                 self.since = now
@@ -350,14 +319,6 @@ class ClientConnection(asyncio.Protocol):
     def _close_if_left(self) -> None:
         if not self.transport.is_closing() and self._has_left():
             self.transport.close()
-
-    def _unsent(self) -> int:
-        """Return how many bytes the client has not taken, those in the kernel included."""
-        waiting: int = self.transport.get_write_buffer_size()
-        descriptor: int = self.transport.get_extra_info("socket").fileno()
-        with contextlib.suppress(OSError, ValueError):
-            waiting += int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-        return waiting
 
     def _read_head(self, data: bytes) -> None:
         kept = self.kept_head
@@ -458,7 +419,7 @@ class ClientConnection(asyncio.Protocol):
             self.transport.close()
 
     def _hold_back(self, data: bytes) -> None:
-        """Keep the beginning of a pipelined request until the answer before it has gone out."""
+        """Keep the beginning of a pipelined request until the response before it has gone out."""
         self.buffer = self.buffer + data if self.buffer else data
         if self.exchange is None:
             self.service.loop.call_soon(self._next)

@@ -114,7 +114,7 @@ class Exchange(Relay):
 
     def forward(self) -> None:
         self.forwarded = True
-        self.attempt.intend(self.client.below)
+        self.attempt.intend(self.client.caller.attribution)
         self.request.begin()
         origin = self.routed.route.origin
         connection = origin.take()
@@ -210,13 +210,13 @@ class Exchange(Relay):
             self.pass_on(response, data)
 
     def take_whole(self, data: bytes) -> bool:
-        """Take in an everyday response that came whole and goes as it came; return whether it was one."""
+        """Pass on an everyday response that came whole, unchanged; return whether it was one."""
         routed = self.routed
-        head = routed.answer_head
+        head = routed.response_head
         if not data.startswith(head) or not head:
             if not routed.is_whole(data):
                 return False
-            head = routed.answer_head
+            head = routed.response_head
         elif len(data) != routed.whole_size:
             return False
         if self.state.draining:
@@ -282,7 +282,7 @@ class Exchange(Relay):
             attempt.flags = request.flags
         if extraction is None:
             extraction = attempt.measured(request.meter, outcome)
-        return attempt.done(self.client.below, outcome, error_class, extraction)
+        return attempt.done(self.client.caller.attribution, outcome, error_class, extraction)
 
     def finish(self, data: bytes) -> None:
         complete = self.request.complete
@@ -314,7 +314,7 @@ class Exchange(Relay):
             self.connecting = self.routed.route.origin.connect(self)
         else:
             slug = "upstream_closed_early" if self.attempt.first_byte_ns else "upstream_closed"
-            self.fail(502, slug, "the upstream closed the connection before its answer's end.")
+            self.fail(502, slug, "the upstream closed the connection before its response's end.")
 
     def client_lost(self) -> None:
         """The client has gone: cancel upstream and say so."""
@@ -323,7 +323,7 @@ class Exchange(Relay):
         self.drop_upstream()
         response = self.response
         if not self.forwarded:
-            self.leave_flight()  # without a record: no upstream was contacted, nobody was answered
+            self.leave_flight()  # without a record: no upstream was contacted, and the client has left
         elif response is not None and response.begun and not self.waiting and response.meter.said_all():
             # SDKs close at the last event and do not wait for the framing's end.
             self.record("completed", own_response.error_class_of(self.attempt.status))

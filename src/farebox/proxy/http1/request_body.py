@@ -25,7 +25,7 @@ _LARGE = 256 * 1024
 
 
 class WholeRequest:
-    """A request that came whole and goes as it came: nothing of it is held, framed or changed."""
+    """A request that came whole and is passed on unchanged: nothing of it is held, framed or changed."""
 
     __slots__ = ("_body", "_meter", "_recorder", "_routed", "body_bytes", "facts")
 

@@ -1,7 +1,7 @@
-"""The answer on its way back: its head, its framing, what the client gets of it.
+"""The response on its way back: its head, its framing, what the client gets of it.
 
 Sans-io. The bytes that came are the bytes that go, chunk by chunk, unless the client speaks
-HTTP/1.0, the answer has no framing of its own, or the extra usage event is taken out again.
+HTTP/1.0, the response has no framing of its own, or the extra usage event is taken out again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LAST_SIZE = b"0\r\n"
 
 
 class BrokenResponse(Exception):
-    """An answer that cannot be passed on. `rule` is the policy's slug."""
+    """A response that cannot be passed on. `rule` is the policy's slug."""
 
     def __init__(self, rule: str, message: str) -> None:
         super().__init__(message)
@@ -39,9 +39,9 @@ class BrokenResponse(Exception):
 
 
 class Response:
-    """One answer. Feed it what the upstream sends; it returns what goes to the client."""
+    """One response. Feed it what the upstream sends; it returns what goes to the client."""
 
-    # What is the same until the answer says otherwise.
+    # What is the same until the response says otherwise.
     head: ResponseHead | None = None
     status = 0
     body_bytes = 0
@@ -49,7 +49,7 @@ class Response:
     begun = False
     """The client has been sent its head."""
     keep_client = False
-    """Whether the client's connection can serve another request after this answer."""
+    """Whether the client's connection can serve another request after this response."""
     milestone = False
     """What was fed last says that the stream is over, or what it cost: worth a record before it is
     passed on, because clients stop reading there and not at the framing's end."""
@@ -74,7 +74,7 @@ class Response:
         self._injected = injected
 
     def feed(self, data: bytes, *, keep: bool) -> bytes:
-        """Take in bytes of the answer; `keep` is whether the client's connection may stay.
+        """Take in bytes of the response; `keep` is whether the client's connection may stay.
 
         Raises:
             BrokenResponse: It breaks the policy or its framing. Nothing of `data` is passed on.
@@ -94,7 +94,7 @@ class Response:
             try:
                 content = chunks.take(data, at)
             except FramingError as error:
-                raise BrokenResponse(error.rule, "the upstream's answer breaks its framing.") from None
+                raise BrokenResponse(error.rule, "the upstream's response breaks its framing.") from None
             if chunks.complete:
                 self._end_chunks(chunks)
             if chunks.stop != len(data) or self.complete:
@@ -155,9 +155,9 @@ class Response:
         begins = 0
         request, routed = self._request, self._prepared
         while True:
-            known = routed.answer_head
-            if known and routed.answer is not None and data.startswith(known, begins):
-                response, head = routed.answer, known
+            known = routed.response_head
+            if known and routed.response is not None and data.startswith(known, begins):
+                response, head = routed.response, known
                 begins += len(known)
                 break
             found = next_response(data, begins, to_head=request.method == b"HEAD")
@@ -268,7 +268,7 @@ def _takes_trailers(fields: dict[bytes, bytes]) -> bool:
 
 
 def _is_plain_stream(headers: Headers) -> bool:
-    """Whether an answer is an event stream that is not compressed."""
+    """Whether a response is an event stream that is not compressed."""
     stream = False
     for name, value in headers:
         if name == b"content-type":

@@ -127,7 +127,7 @@ def grpc_status(headers: Headers) -> int | None:
 
 
 def refusal(grpc: bool, shape: str, status: int, slug: str, message: str) -> tuple[Headers, bytes]:
-    """Return headers and body of an answer of our own, in the shape the client's library reads."""
+    """Return headers and body of a response of our own, in the shape the client's library reads."""
     marker = (own_response.MARKER.encode(), slug.encode("ascii", "replace"))
     if grpc:
         said = quote(f"Farebox: {message}", safe=" ,.:;()'`/-_").encode("ascii")

@@ -104,7 +104,7 @@ class ServerConnection(ClientPeer):
             self.close_if_done()
 
     def begin(self, stream_id: int, headers: Headers) -> None:
-        """Judge and route a request; what is refused is answered here."""
+        """Judge and route a request; what is refused gets its response here."""
         self.since = self.state.tick
         if self.going_away or self.state.draining:
             self.reset(stream_id, ErrorCodes.REFUSED_STREAM)
@@ -113,19 +113,19 @@ class ServerConnection(ClientPeer):
         if isinstance(judged, Refusal):
             self.state.refused += 1
             rule = f"policy:{judged.rule}"
-            self.answer(stream_id, heads.is_grpc(headers), "farebox", judged.status, rule, judged.message)
+            self.respond(stream_id, heads.is_grpc(headers), "farebox", judged.status, rule, judged.message)
             return
         found = self.find(judged.request.path, grpc=judged.grpc)
         if found is None:
             message = "the path names no provider and no service that is known here."
-            self.answer(stream_id, judged.grpc, "farebox", 404, "route_not_found", message)
+            self.respond(stream_id, judged.grpc, "farebox", 404, "route_not_found", message)
             return
         route, path = found
         routed = self.client.shared.admission.route(judged.request, route, path)
         if routed is None:
             self.state.refused += 1
             message = "the request has come back to where it was: an upstream leads to this Farebox."
-            self.answer(stream_id, judged.grpc, "farebox", 508, "policy:loop", message)
+            self.respond(stream_id, judged.grpc, "farebox", 508, "policy:loop", message)
             return
         self.streams[stream_id] = Stream(self, self.client.shared.recorder, stream_id, judged, routed)
 
@@ -148,8 +148,8 @@ class ServerConnection(ClientPeer):
 
     # What streams ask for.
 
-    def answer(self, stream_id: int, grpc: bool, shape: str, status: int, slug: str, message: str) -> None:
-        """Answer ourselves, in the shape the client's library reads."""
+    def respond(self, stream_id: int, grpc: bool, shape: str, status: int, slug: str, message: str) -> None:
+        """Respond ourselves, in the shape the client's library reads."""
         headers, body = heads.refusal(grpc, shape, status, slug, message)
         if self.send_headers(stream_id, headers, end=not body) and body:
             self.send_data(stream_id, body, end=True)

@@ -40,7 +40,7 @@ class ClientPeer(Peer):
     def session(self, origin: Origin) -> UpstreamSession:
         raise NotImplementedError
 
-    def answer(self, stream_id: int, grpc: bool, shape: str, status: int, slug: str, message: str) -> None:
+    def respond(self, stream_id: int, grpc: bool, shape: str, status: int, slug: str, message: str) -> None:
         raise NotImplementedError
 
     def forget(self, stream: Stream) -> None:
@@ -48,7 +48,7 @@ class ClientPeer(Peer):
 
 
 class Stream:
-    """A routed request and its answer."""
+    """A routed request and its response."""
 
     upstream: UpstreamSession | None = None
     upstream_id = 0
@@ -77,7 +77,7 @@ class Stream:
         self.down: Pipe | None = None
         self.touched = self.attempt.partial_at = server.state.tick
         server.state.in_flight += 1
-        self.attempt.intend(server.client.below)
+        self.attempt.intend(server.client.caller.attribution)
         self.upstream = server.session(routed.route.origin)
         self.upstream.add(self)
 
@@ -124,7 +124,7 @@ class Stream:
     def flag(self, flag: str) -> None:
         self.attempt.flags = (*self.attempt.flags, flag)
 
-    # The answer.
+    # The response.
 
     def informed(self, headers: Headers) -> None:
         """Pass on a response before the response: `100` for a client that waits, `103` for any."""
@@ -136,8 +136,8 @@ class Stream:
             self.server.send_headers(self.stream_id, heads.for_client(headers), end=False)
             self.server.flush()
 
-    def answered(self, headers: Headers) -> None:
-        """Pass on the answer's head; one that is also its end waits for the record."""
+    def response_head(self, headers: Headers) -> None:
+        """Pass on the response's head; one that is also its end waits for the record."""
         headers = heads.for_client(headers)
         self.touched = self.server.state.tick
         self.attempt.first_byte_ns = monotonic_ns()
@@ -145,7 +145,7 @@ class Stream:
         self.grpc_status = heads.grpc_status(headers)
         self.meter.response_head(self.attempt.status, heads.plain(headers))
         if self.grpc_status is not None:
-            self.trailers = headers  # gRPC's "Trailers-Only": the whole answer
+            self.trailers = headers  # gRPC's "Trailers-Only": the whole response
         elif not self.server.send_headers(self.stream_id, headers, end=False):
             self.client_reset(ErrorCodes.CANCEL)
 
@@ -187,7 +187,7 @@ class Stream:
         """Write down how it ended and let go of the provider's stream."""
         self.ended = True
         self.server.state.in_flight -= 1
-        below = self.server.client.below
+        below = self.server.client.caller.attribution
         position = self.attempt.done(below, outcome, error_class, self.measured(outcome))
         self.up.drop()
         upstream, self.upstream = self.upstream, None
@@ -238,10 +238,10 @@ class Stream:
     def upstream_lost(self) -> None:
         if not self.ended:
             self.upstream = None
-            self.fail(502, "upstream_closed", "the upstream closed the connection before its answer's end.")
+            self.fail(502, "upstream_closed", "the upstream closed the connection before its response's end.")
 
     def fail(self, status: int, error_class: str, message: str, outcome: Outcome = "upstream_failed") -> None:
-        """End it ourselves: with an answer while none has begun, else by breaking it off."""
+        """End it ourselves: with a response while none has begun, else by breaking it off."""
         if self.ended:
             return
         begun = bool(self.attempt.status)
@@ -252,7 +252,7 @@ class Stream:
             self.server.reset(self.stream_id, ErrorCodes.INTERNAL_ERROR)
         else:
             shape = self.routed.error_shape
-            self.server.answer(self.stream_id, self.judged.grpc, shape, status, error_class, message)
+            self.server.respond(self.stream_id, self.judged.grpc, shape, status, error_class, message)
         self.leave()
         self.server.flush()
 

@@ -42,7 +42,7 @@ class Stream(Protocol):
     def connected(self, stream_id: int) -> None: ...
     def connect_failed(self, error: ConnectError) -> None: ...
     def informed(self, headers: Headers) -> None: ...
-    def answered(self, headers: Headers) -> None: ...
+    def response_head(self, headers: Headers) -> None: ...
     def upstream_data(self, data: bytes, counted: int) -> None: ...
     def upstream_ended(self) -> None: ...
     def upstream_reset(self, code: int) -> None: ...
@@ -94,7 +94,7 @@ class UpstreamSession(Peer):
         tls = transport.get_extra_info("ssl_object")
         self._speaks = tls is None or tls.selected_alpn_protocol() == "h2"
         if self._speaks:
-            self.start(transport)  # our first bytes come before any answer to theirs
+            self.start(transport)  # our first bytes come before any response to theirs
         else:
             self.transport = transport
 
@@ -156,7 +156,7 @@ class UpstreamSession(Peer):
         elif isinstance(event, ResponseReceived):
             stream = self.streams.get(event.stream_id or 0)
             if stream is not None:
-                stream.answered(list(event.headers or ()))  # pyright: ignore[reportArgumentType]
+                stream.response_head(list(event.headers or ()))  # pyright: ignore[reportArgumentType]
         elif isinstance(event, InformationalResponseReceived):
             stream = self.streams.get(event.stream_id or 0)
             if stream is not None:

@@ -89,7 +89,7 @@ class ForwardProxy:
         else:
             reason = interception.passes_over(host, port)
             if reason is not None:
-                interception.unseen(host, agent, reason, client)
+                interception.unseen(host, agent, reason, client.caller)
             side = _hand_over(client, ClientSide(self.state, rest))
             side.opening = self.state.loop.create_task(self._tunnel(side, host, port, trusted))
 
@@ -99,11 +99,11 @@ class ForwardProxy:
         interception = self.interception
         leaves = interception.leaves
         host = route.origin.host
-        pin = await interception.pinned(host, agent, client)
+        pin = await interception.pinned(host, agent, client.caller)
         context = await leaves.context(host) if leaves is not None and pin is None else None
         if context is None:  # seen by nobody is better than broken
             reason = f"pinned:{pin.reason}" if pin is not None else "no_certificate"
-            interception.unseen(host, agent, reason, client, pin)
+            interception.unseen(host, agent, reason, client.caller, pin)
             await self._tunnel(side, host, route.origin.port, trusted)
             return
         side.transport.write(_ESTABLISHED)

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from farebox.catalog import Catalog, Provider
     from farebox.config import Config
     from farebox.proxy.admission.routes import Routes
-    from farebox.proxy.caller.attribution_merge import Attribution
-    from farebox.proxy.caller.socket_owner import ClientProcess
+    from farebox.proxy.caller.connection_caller import ConnectionCaller
     from farebox.proxy.http1.client_connection import Shared
     from farebox.proxy.intercept.tunnel import ClientSide
     from farebox.proxy.service_state import ServiceState
@@ -66,7 +65,6 @@ class InterceptedConnection(ClientConnection):
         "began",
         "forwards",
         "interception",
-        "opener",
         "own_hosts",
         "pages",
         "spoken",
@@ -82,8 +80,6 @@ class InterceptedConnection(ClientConnection):
         """What is inside TLS may come from a web page: the client trusts us with what it trusts the
         provider with."""
         self.interception: Interception | None = None
-        self.opener: ClientConnection | None = None
-        """What the connection was before its TLS ended here."""
         self.agent = ""
         self.spoken = forwards
         self.began = self.service.loop.time()
@@ -104,17 +100,12 @@ class InterceptedConnection(ClientConnection):
     def data_received(self, data: bytes) -> None:
         if not self.spoken:
             self.spoken = True
-            self._trusted()
+            self.caller.when_known(self._trusted)
         super().data_received(data)
 
-    def opened_by(self, attribution: Attribution | None, process: ClientProcess | None) -> None:
-        super().opened_by(attribution, process)
-        if self.spoken:
-            self._trusted()
-
     def _trusted(self) -> None:
-        if self.interception is not None and self.process is not None:
-            self.interception.pins.trusted(self.via.origin.host, self.agent, self.process)
+        if self.interception is not None and self.caller.process is not None:
+            self.interception.pins.trusted(self.via.origin.host, self.agent, self.caller.process)
 
     def connection_lost(self, exc: Exception | None) -> None:
         # Later it is a connection that was kept in store, or one that we closed ourselves. Without a
@@ -124,8 +115,8 @@ class InterceptedConnection(ClientConnection):
             and not self.spoken
             and self.service.loop.time() - self.began < SILENT_SECONDS
         )
-        if silent and self.interception is not None and self.opener is not None:
-            self.interception.failed(self.via.origin.host, self.agent, "", self.opener)
+        if silent and self.interception is not None:
+            self.interception.failed(self.via.origin.host, self.agent, "", self.caller)
         super().connection_lost(exc)
 
 
@@ -179,12 +170,12 @@ class Interception:
         return "no_authority" if authority is None else "not_covered"
 
     def unseen(
-        self, host: str, agent: str, reason: str, opener: ClientConnection, pin: Pin | None = None
+        self, host: str, agent: str, reason: str, caller: ConnectionCaller, pin: Pin | None = None
     ) -> None:
         """Count a tunnel to a provider's host."""
-        self.unmetered.add(host, agent, reason, opener, pin.until if pin is not None else 0)
+        self.unmetered.add(host, agent, reason, caller, pin.until if pin is not None else 0)
 
-    async def pinned(self, host: str, agent: str, opener: ClientConnection) -> Pin | None:
+    async def pinned(self, host: str, agent: str, caller: ConnectionCaller) -> Pin | None:
         """Return the pin of a client that is known not to accept our certificate.
 
         Who says nothing but a name is not known: the name is anybody's, so the process counts, and
@@ -193,10 +184,10 @@ class Interception:
         if not self.pins.any(host, agent):
             return None
         known = asyncio.Event()
-        opener.when_looked_up(known.set)
+        caller.when_known(known.set)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(known.wait(), LOOK_UP_SECONDS)
-        return self.pins.find(host, agent, opener.process) if opener.process is not None else None
+        return self.pins.find(host, agent, caller.process) if caller.process is not None else None
 
     def place(self, host: str) -> Address | None:
         """Return where the configuration says that a host is."""
@@ -255,9 +246,7 @@ class Interception:
         shown = origin.authority.encode("ascii")
         hosts = frozenset((shown, origin.host.encode("ascii") + b":443") if b":" not in shown else (shown,))
         connection = InterceptedConnection(opener.shared, route, hosts, forwards=False)
-        connection.interception, connection.agent, connection.opener = self, agent, opener
-        connection.below, connection.process = opener.below, opener.process
-        connection.looked_up = opener.looked_up
+        connection.interception, connection.agent, connection.caller = self, agent, opener.caller
         settle_memory()
         transport = None
         try:
@@ -271,9 +260,9 @@ class Interception:
         except ssl.SSLError as error:
             reason = error.reason or ""
             alert = reason.partition("ALERT_")[2].lower() if reason in REJECTIONS else ""
-            self.failed(origin.host, agent, alert, opener)
+            self.failed(origin.host, agent, alert, opener.caller)
         except (OSError, EOFError, TimeoutError):
-            self.failed(origin.host, agent, "", opener)
+            self.failed(origin.host, agent, "", opener.caller)
         finally:
             state.clients.discard(side)
             side.opening = None
@@ -282,21 +271,21 @@ class Interception:
             return
         connection.connection_made(transport)
 
-    def failed(self, host: str, agent: str, alert: str, opener: ClientConnection) -> None:
+    def failed(self, host: str, agent: str, alert: str, caller: ConnectionCaller) -> None:
         """Take in that a client would not go on after our certificate; `alert` is what it said, if anything.
 
         What a process of another user does counts for nothing, nor what nobody knows the process of.
         """
 
         def remember() -> None:
-            if opener.process is None:
+            if caller.process is None:
                 return
             if alert:
-                self.pins.rejected(host, agent, opener.process, alert)
+                self.pins.rejected(host, agent, caller.process, alert)
             else:
-                self.pins.closed(host, agent, opener.process)
+                self.pins.closed(host, agent, caller.process)
 
-        opener.when_looked_up(remember)
+        caller.when_known(remember)
 
     async def close(self) -> None:
         if self.leaves is not None:

@@ -61,7 +61,7 @@ async def _serve(side: ClientSide, shared: Shared, leaves: LeafContexts, host: s
         connection = LoopbackConnection(shared)
         if shared.processes is not None:
             # Who is at the other end is known of the client's own connection only.
-            shared.processes.look_up(side.transport, connection.opened_by)
+            shared.processes.look_up(side.transport, connection.caller.found)
         await loop.connect_accepted_socket(
             lambda: TlsBuffer(connection),
             theirs,

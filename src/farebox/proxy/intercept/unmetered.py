@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from farebox.proxy.http1.client_connection import ClientConnection
+    from farebox.proxy.caller.connection_caller import ConnectionCaller
 
 LISTED_MAX = 32
 
@@ -44,16 +44,16 @@ class UnmeteredHosts:
     def __init__(self) -> None:
         self._found: OrderedDict[_Key, Unmetered] = OrderedDict()
 
-    def add(self, host: str, client: str, reason: str, opener: ClientConnection, retry_at: int = 0) -> None:
+    def add(self, host: str, client: str, reason: str, caller: ConnectionCaller, retry_at: int = 0) -> None:
         """Count a connection. Which program opened it may be known only later."""
         self._count((host, client, "", reason), 1, retry_at)
 
         def name() -> None:
-            if opener.process is not None and opener.process.command:
+            if caller.process is not None and caller.process.command:
                 self._count((host, client, "", reason), -1, retry_at)
-                self._count((host, client, opener.process.command, reason), 1, retry_at)
+                self._count((host, client, caller.process.command, reason), 1, retry_at)
 
-        opener.when_looked_up(name)
+        caller.when_known(name)
 
     def add_direct(self, host: str, command: str, reason: str) -> None:
         """Count a connection that went past the proxy."""

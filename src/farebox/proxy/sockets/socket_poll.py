@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import select
+import sys
+import termios
 from typing import Any
 
 LEFT: int = getattr(select, "POLLRDHUP", select.POLLHUP)
@@ -19,3 +23,12 @@ def happened(transport: Any, event: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, event)
     return bool(poll.poll(0))
+
+
+def unsent(transport: Any) -> int:
+    """Return how many bytes the other side has not taken, those in the kernel included."""
+    waiting: int = transport.get_write_buffer_size()
+    descriptor: int = transport.get_extra_info("socket").fileno()
+    with contextlib.suppress(OSError, ValueError):
+        waiting += int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    return waiting

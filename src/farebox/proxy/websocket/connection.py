@@ -88,7 +88,7 @@ class Socket(Relay):
     def begin_attempt(self) -> Attempt:
         attempt = Attempt(self.recorder, self.routed)
         attempt.facts = self.meter.request_facts()
-        attempt.intend(self.client.below)
+        attempt.intend(self.client.caller.attribution)
         return attempt
 
     # The handshake.
@@ -120,7 +120,7 @@ class Socket(Relay):
             self.read_head(self.head + data)
 
     def read_head(self, data: bytes) -> None:
-        """Find out whether the upstream switches; any other answer is passed on as an answer."""
+        """Find out whether the upstream switches; any other response is passed on."""
         self.session.first_byte_ns = self.session.first_byte_ns or monotonic_ns()
         end = data.find(b"\r\n\r\n") + 4
         if not data.startswith(b"HTTP/1.1 101"[: len(data)]):
@@ -179,7 +179,7 @@ class Socket(Relay):
     def refuse(
         self, status: int, error_class: str, message: str, outcome: Outcome = "upstream_failed"
     ) -> None:
-        """Answer ourselves: no WebSocket came about."""
+        """Respond ourselves: no WebSocket came about."""
         response = self.response
         begun = response is not None and response.head is not None
         if begun and response is not None:
@@ -259,7 +259,7 @@ class Socket(Relay):
         self.turn = None
         self.begun = False
         turn.status = 101
-        position = turn.done(self.client.below, outcome, None, self.meter.take_turn())
+        position = turn.done(self.client.caller.attribution, outcome, None, self.meter.take_turn())
         if self.recorder.waits_for_disk:
             self.wait_for(position)
 
@@ -271,7 +271,7 @@ class Socket(Relay):
         self.state.in_flight -= 1
         self.drop_upstream()
         self.session.status = status
-        return self.session.done(self.client.below, outcome, error_class, extraction)
+        return self.session.done(self.client.caller.attribution, outcome, error_class, extraction)
 
     def finish(self, data: bytes) -> None:
         self.client.finish(data, keep=False)
@@ -296,7 +296,7 @@ class Socket(Relay):
         else:
             extraction = meter.take_turn("session_ended" if outcome == "completed" else outcome)
         turn.status = 101
-        turn.done(self.client.below, outcome, error_class, extraction)
+        turn.done(self.client.caller.attribution, outcome, error_class, extraction)
 
     def client_lost(self) -> None:
         if self.ended:
@@ -320,7 +320,7 @@ class Socket(Relay):
         if response is not None and last is not None:
             self.end_response(response, last)
         else:
-            self.refuse(502, "upstream_closed", "the upstream closed the connection without an answer.")
+            self.refuse(502, "upstream_closed", "the upstream closed the connection without a response.")
 
     def give_up(self, outcome: Outcome, error_class: str) -> None:
         """End a socket that stands still, or that the proxy has no more time for."""
@@ -330,7 +330,7 @@ class Socket(Relay):
             self.end_session(outcome, error_class)
             self.break_off()
         else:
-            self.refuse(504, error_class, "no answer to the handshake came.", outcome)
+            self.refuse(504, error_class, "no response to the handshake came.", outcome)
 
     def client_stalled(self) -> None:
         self.give_up("timed_out", "client_stalled")
