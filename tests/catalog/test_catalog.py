@@ -110,7 +110,7 @@ def test_a_wrong_provider_file_is_reported(tmp_path: Path, text: str, said: str)
 
 
 def test_every_format_of_every_provider_compiles() -> None:
-    from farebox.wire.plan import plan_for
+    from farebox.wire.usage.compiled_format import plan_for
 
     provider = catalog.load().provider("openai")
     assert provider is not None

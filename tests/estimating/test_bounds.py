@@ -15,7 +15,7 @@ from farebox import catalog
 from farebox.estimating import counting
 from farebox.wire.facts import Extraction
 from farebox.wire.meter import Meter
-from farebox.wire.sample import SAMPLE_BYTES, Side, Unmeasured
+from farebox.wire.usage.estimate_sample import SAMPLE_BYTES, Side, Unmeasured
 
 CATALOG = catalog.load()
 TEXT = "Die Bahn faehrt heute nicht, weil der Schaffner verschlafen hat. " * 200

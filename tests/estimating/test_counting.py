@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from farebox.estimating import counting, texts
 from farebox.estimating.rules import divided, rules
-from farebox.wire.sample import SAMPLE_BYTES, Sample, Side, Unmeasured
+from farebox.wire.usage.estimate_sample import SAMPLE_BYTES, Sample, Side, Unmeasured
 
 
 def unmeasured(model: str, request: bytes, response: bytes = b"", total: int | None = None) -> Unmeasured:

@@ -27,9 +27,9 @@ from farebox.ledger import catch_up, verify
 from farebox.ledger.calls import LedgerReader
 from farebox.pricing import load_book
 from farebox.proxy.recording.estimates import Estimates
-from farebox.wire import sample
 from farebox.wire.facts import Extraction, Part
-from farebox.wire.sample import Side, Unmeasured
+from farebox.wire.usage import estimate_sample
+from farebox.wire.usage.estimate_sample import Side, Unmeasured
 
 CHAT, JSON = "/openai/v1/chat/completions", "Content-Type: application/json"
 PROMPT = "Name the largest city of each continent, and say why it grew. " * 20
@@ -47,7 +47,7 @@ class Taken:
         self.frames: list[bytes] = []
 
     def offer(self, unmeasured: Unmeasured) -> None:
-        self.frames.append(sample.encode(unmeasured))
+        self.frames.append(estimate_sample.encode(unmeasured))
 
     def estimates(self) -> list[Estimate]:
         return [found for found in map(estimated, self.frames) if found is not None]

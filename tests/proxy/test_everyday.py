@@ -9,7 +9,7 @@ import pytest
 from proxy_harness import Reply, Request, mock, serving
 
 from farebox.journal import records
-from farebox.wire.glance import Everyday
+from farebox.wire.fast_path.whole_response import Everyday
 from farebox.wire.meter import Meter
 
 CHAT = "/openai/v1/chat/completions"

@@ -15,7 +15,7 @@ from proxy_harness import Reply, Request, mock
 
 from farebox.certificates import authority
 from farebox.config import ProviderConfig
-from farebox.wire.upgrade import accept_of
+from farebox.wire.http.upgrade import accept_of
 
 CHAT = "/openai/v1/chat/completions"
 LOOPBACK = "127.0.0.1"

@@ -272,7 +272,7 @@ def test_a_handshake_that_is_not_in_order_reaches_nobody(status: int, change: tu
 def test_a_switch_that_was_not_agreed_on_opens_no_tunnel(
     change: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from farebox.wire.upgrade import accept_of
+    from farebox.wire.http.upgrade import accept_of
 
     good = (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -383,7 +383,7 @@ def test_a_stop_ends_open_sockets_and_records_them() -> None:
 
 def _switched(listener: socket.socket, client: Any) -> socket.socket:
     """Open a WebSocket through the proxy; return the upstream's end of it."""
-    from farebox.wire.upgrade import accept_of
+    from farebox.wire.http.upgrade import accept_of
 
     client.send(client.head("GET", "/openai/v1/realtime?model=gpt-realtime", *UPGRADE))
     connection, _ = listener.accept()
@@ -413,7 +413,7 @@ def test_a_socket_inside_intercepted_tls_is_metered(tmp_path: Any) -> None:
     from interception_harness import HOST, intercepting
     from proxy_harness import certificate, server_tls
 
-    from farebox.wire.upgrade import accept_of
+    from farebox.wire.http.upgrade import accept_of
 
     folder = tmp_path / "provider"
     folder.mkdir()

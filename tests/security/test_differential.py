@@ -14,8 +14,8 @@ from pathlib import Path
 import h11
 
 from farebox.proxy.admission.heads import next_response, read_request, read_response, write_response
-from farebox.wire.http_policy import RequestHead, allowed_hosts, head_limit
-from farebox.wire.response_policy import ResponseHead
+from farebox.wire.http.request_policy import RequestHead, allowed_hosts, head_limit
+from farebox.wire.http.response_policy import ResponseHead
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "proxy"))
 

@@ -10,7 +10,7 @@ import brotli
 import pytest
 import zstandard
 
-from farebox.wire.decoding import DecodeError, Decoder
+from farebox.wire.http.decoding import DecodeError, Decoder
 
 
 def _raw_deflate(data: bytes) -> bytes:

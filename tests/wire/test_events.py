@@ -10,8 +10,8 @@ import pytest
 from farebox import catalog
 from farebox.catalog.shape import Group, Take, UsageFormat
 from farebox.wire.framing.events import EventScanner
-from farebox.wire.plan import plan_for
-from farebox.wire.reading import marks_of
+from farebox.wire.usage.compiled_format import plan_for
+from farebox.wire.usage.json_reader import marks_of
 
 USAGE = b'data: {"id":"1","usage": {"prompt_tokens": 3, "total_tokens": 4}}\n\n'
 ODD = b'data: {"id":"1","usage": {"credits": 3}}\n\n'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from farebox.wire.http_policy import (
+from farebox.wire.http.request_policy import (
     HEAD_BYTES_MAX,
     Headers,
     Refusal,
@@ -14,7 +14,7 @@ from farebox.wire.http_policy import (
     judge_request,
     starts_like_a_head,
 )
-from farebox.wire.response_policy import ResponseHead, judge_response
+from farebox.wire.http.response_policy import ResponseHead, judge_response
 
 HOSTS = allowed_hosts(3273)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farebox.wire.include_usage import UsageChunkFilter, inject
+from farebox.wire.http.include_usage import UsageChunkFilter, inject
 
 
 @pytest.mark.parametrize(

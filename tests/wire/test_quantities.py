@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from farebox import catalog
 from farebox.wire.facts import INPUT_LEAVES, OUTPUT_LEAVES
-from farebox.wire.quantities import Measure, Oddities
-from farebox.wire.reading import decode_any
+from farebox.wire.usage.json_reader import decode_any
+from farebox.wire.usage.quantities import Measure, Oddities
 
 
 def _measure(provider: str, form: str) -> Measure:

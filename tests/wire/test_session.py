@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from farebox import catalog
-from farebox.wire.answers import PARTS_MAX
 from farebox.wire.session import SessionMeter
+from farebox.wire.usage.batch_results import PARTS_MAX
 
 CATALOG = catalog.load()
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from farebox.estimating import texts
 from farebox.estimating.rules import Range, Rule, divided, rules
 from farebox.estimating.texts import Text
-from farebox.wire.sample import Side, Unmeasured
+from farebox.wire.usage.estimate_sample import Side, Unmeasured
 
 _PIECE_MAX = 256
 """Longer runs without a space are cut: merging bytes takes time that grows with their square."""

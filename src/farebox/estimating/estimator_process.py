@@ -22,18 +22,18 @@ from farebox.estimating.counting import count
 from farebox.journal import records
 from farebox.journal.records import Estimate
 from farebox.journal.writer import JournalWriter
-from farebox.wire import sample
+from farebox.wire.usage import estimate_sample
 
 IDLE_S = 30.0
-FRAME_BYTES_MAX = 4 * sample.SAMPLE_BYTES
+FRAME_BYTES_MAX = 4 * estimate_sample.SAMPLE_BYTES
 _HEAD = struct.Struct(">I")
 _SEGMENT_BYTES = 4 << 20
 _NICE = 10
 
 
-def frame(unmeasured: sample.Unmeasured) -> bytes:
+def frame(unmeasured: estimate_sample.Unmeasured) -> bytes:
     """Return what goes through the pipe for one exchange."""
-    body = sample.encode(unmeasured)
+    body = estimate_sample.encode(unmeasured)
     return _HEAD.pack(len(body)) + body
 
 
@@ -58,7 +58,7 @@ def main(journal: Path, source: BinaryIO) -> int:
 def estimated(body: bytes) -> Estimate | None:
     """Return the estimate for one exchange, None where nothing can be said."""
     try:
-        unmeasured = sample.decode(body)
+        unmeasured = estimate_sample.decode(body)
         counted = count(unmeasured)
     except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
         print(f"an estimate failed: {type(error).__name__}", file=sys.stderr)

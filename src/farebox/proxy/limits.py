@@ -1,6 +1,6 @@
 """How long and how much: every limit of the data plane in one place (RELIABILITY §3).
 
-Sizes of heads are part of the HTTP policy, `farebox.wire.http_policy`. Bodies have no size
+Sizes of heads are part of the HTTP policy, `farebox.wire.http.request_policy`. Bodies have no size
 limit: they are streamed, and what is kept of them is bounded here.
 """
 

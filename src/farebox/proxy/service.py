@@ -33,7 +33,7 @@ from farebox.proxy.recording.guarded_meter import MakeMeter
 from farebox.proxy.recording.recorder import Journal, NoJournal, Recorder
 from farebox.proxy.service_state import ServiceState
 from farebox.proxy.upstream.tls import UpstreamTls
-from farebox.wire.http_policy import allowed_hosts
+from farebox.wire.http.request_policy import allowed_hosts
 from farebox.wire.meter import Meter
 
 

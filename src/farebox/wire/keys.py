@@ -14,7 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from farebox.wire.facts import Extraction, Part
-from farebox.wire.reading import decode_any, encode_any
+from farebox.wire.usage.json_reader import decode_any, encode_any
 
 SHOWN = "[key]"
 KEY_LENGTH_MIN = 16

@@ -13,16 +13,15 @@ import msgspec
 
 from farebox.catalog import Endpoint
 from farebox.catalog.shape import UsageFormat
-from farebox.wire.answers import Answers, gathering_for
-from farebox.wire.binary import EventStreamBody, GrpcBody, GrpcRequest
-from farebox.wire.bodies import Body, Events, Ignored, Json, Unknown
-from farebox.wire.decoding import DecodeError, Decoder, encoding_of, supported
-from farebox.wire.extract import Context, Gathering, ShapedGathering, extraction
 from farebox.wire.facts import ENCODED, Completeness, Extraction, Part
-from farebox.wire.glance import glance_for
-from farebox.wire.plan import Plan, plan_for
+from farebox.wire.http.decoding import DecodeError, Decoder, encoding_of, supported
 from farebox.wire.request import RequestFacts, RequestReader, facts, plain_facts
-from farebox.wire.sample import Sample, Side, Unmeasured, beginning
+from farebox.wire.usage.batch_results import Answers, gathering_for
+from farebox.wire.usage.bodies import Body, Events, Ignored, Json, Unknown
+from farebox.wire.usage.compiled_format import Plan, plan_for
+from farebox.wire.usage.estimate_sample import Sample, Side, Unmeasured, beginning
+from farebox.wire.usage.extract import Context, Gathering, ShapedGathering, extraction
+from farebox.wire.usage.protobuf_usage import EventStreamBody, GrpcBody, GrpcRequest
 
 _HEADER_MAX = 256
 _PAGES = (b"text/html", b"text/css", b"text/javascript", b"application/javascript", b"application/xhtml")
@@ -292,14 +291,6 @@ class Meter:
 
     def finish(self, outcome: str) -> Extraction:
         """Return the result of the exchange; `outcome` as in `journal.records.Outcome`."""
-        body = self._body
-        if outcome == "completed" and type(body) is Json:
-            try:
-                everyday = self._glance(body)
-                if everyday is not None:
-                    return everyday
-            except Exception as error:
-                return self._empty(f"meter_failed:{type(error).__name__}")
         return self._result(outcome)
 
     def _form(self) -> Any:
@@ -318,57 +309,6 @@ class Meter:
         except Exception as error:
             return self._empty(f"meter_failed:{type(error).__name__}")
 
-    def _glance(self, body: Json) -> Extraction | None:
-        """Return the result of an everyday answer, None for one that has to be read properly."""
-        endpoint, gathering, pieces = self._endpoint, self._gathering, self._pieces
-        if (
-            self._status >= 400
-            or endpoint.free is not None
-            or endpoint.by_model
-            or endpoint.unlisted is not None
-            or self._problem is not None
-            or gathering is None
-            or not pieces
-            or not body.untouched
-        ):
-            return None
-        glance = glance_for(gathering.plan)
-        if glance is None:
-            return None
-        if len(pieces) > 1:
-            pieces = self._pieces = [b"".join(pieces)]
-        return glance.read(
-            pieces[0],
-            self._prices_id(),
-            self._facts.request_model,
-            endpoint.model_prefixes,
-            self._path_values,
-        )
-
-    def _usual(self, body: Events) -> Extraction | None:
-        """Return the result of a usual stream, None for one that has to be read properly."""
-        events, endpoint, gathering = body.usual, self._endpoint, self._gathering
-        if (
-            events is None
-            or self._status >= 400
-            or endpoint.free is not None
-            or endpoint.by_model
-            or endpoint.unlisted is not None
-            or self._problem is not None
-            or body.problem is not None
-            or gathering is None
-            or not body.ended(gathering.plan)
-        ):
-            return None
-        return events.glance.read_stream(
-            events.first,
-            events.last,
-            self._prices_id(),
-            self._facts.request_model,
-            endpoint.model_prefixes,
-            self._path_values,
-        )
-
     def _prices_id(self) -> str:
         prices = self._endpoint.prices_id
         return prices.format_map(self._path_values) if "{" in prices else prices
@@ -386,11 +326,6 @@ class Meter:
                 if body.streamed:
                     self._look()
                 body.flush()
-            if type(body) is Events:
-                usual = self._usual(body) if outcome in ("completed", "snapshot") else None
-                if usual is not None:
-                    return usual
-                body.read_all()
         if outcome == "refused":
             return self._empty("refused", billable=False)
         if self._status >= 400:

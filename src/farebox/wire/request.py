@@ -16,9 +16,9 @@ import msgspec
 
 from farebox.catalog.shape import Vendor
 from farebox.wire.attribution import Found, names_of
-from farebox.wire.decoding import DecodeError, Decoder, encoding_of, supported
 from farebox.wire.framing.largejson import KEPT_STRING_MAX, JsonPruner, prune, repaired, wanted
-from farebox.wire.sample import Sample, Side
+from farebox.wire.http.decoding import DecodeError, Decoder, encoding_of, supported
+from farebox.wire.usage.estimate_sample import Sample, Side
 
 SMALL_BYTES = 64 * 1024
 _FIELD_MAX = 256

@@ -17,15 +17,15 @@ import msgspec
 
 from farebox.catalog import Endpoint
 from farebox.catalog.shape import Turn
-from farebox.wire.answers import Parts
-from farebox.wire.codes import shown_code
-from farebox.wire.extract import Context, Gathering, extraction
 from farebox.wire.facts import Completeness, Extraction, Part
 from farebox.wire.framing.largejson import prune
-from farebox.wire.paths import getter
-from farebox.wire.plan import Plan, plan_for
-from farebox.wire.reading import value_pattern
+from farebox.wire.http.paths import getter
 from farebox.wire.request import RequestFacts, facts
+from farebox.wire.usage.batch_results import Parts
+from farebox.wire.usage.compiled_format import Plan, plan_for
+from farebox.wire.usage.error_codes import shown_code
+from farebox.wire.usage.extract import Context, Gathering, extraction
+from farebox.wire.usage.json_reader import value_pattern
 
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 _SMALL_BYTES = 64 * 1024

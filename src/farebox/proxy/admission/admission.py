@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from farebox.proxy.admission.routes import Route, Routes
     from farebox.proxy.caller.attribution import Callers
     from farebox.proxy.caller.attribution_merge import Attribution
-    from farebox.wire.http_policy import RequestHead
+    from farebox.wire.http.request_policy import RequestHead
 
 HOPS_MAX = 8
 """Fareboxes one behind the other."""

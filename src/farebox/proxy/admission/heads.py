@@ -7,8 +7,14 @@ from __future__ import annotations
 
 import httptools
 
-from farebox.wire.http_policy import Headers, Refusal, RequestHead, judge_request, malformed
-from farebox.wire.response_policy import ResponseHead, bad_response, judge_response, loose_end, normalized
+from farebox.wire.http.request_policy import Headers, Refusal, RequestHead, judge_request, malformed
+from farebox.wire.http.response_policy import (
+    ResponseHead,
+    bad_response,
+    judge_response,
+    loose_end,
+    normalized,
+)
 
 
 class _Lines:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from farebox.wire.http_policy import Refusal
+from farebox.wire.http.request_policy import Refusal
 
 MARKER = "x-farebox-error"
 

@@ -16,11 +16,11 @@ from farebox.proxy.admission.routes import Route
 from farebox.proxy.caller.attribution import Callers, find_key, retry_count
 from farebox.proxy.caller.attribution_merge import NOBODY, Attribution, merged
 from farebox.wire.facts import Extraction
-from farebox.wire.glance import everyday_for
-from farebox.wire.http_policy import OWN_PREFIX, Headers, Refusal, RequestHead
+from farebox.wire.fast_path.whole_response import fast_path_for
+from farebox.wire.http.request_policy import OWN_PREFIX, Headers, Refusal, RequestHead
+from farebox.wire.http.response_policy import ResponseHead
 from farebox.wire.keys import KEY_LENGTH_MIN, without_keys
 from farebox.wire.request import RequestFacts
-from farebox.wire.response_policy import ResponseHead
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
@@ -62,7 +62,7 @@ class RoutedRequest:
         "_spelled_for",
         "added",
         "error_shape",
-        "everyday",
+        "fast_path",
         "hands_on",
         "injectable",
         "intent",
@@ -143,7 +143,7 @@ class RoutedRequest:
         self.response: ResponseHead | None = None
         self.whole_size = 0
         """The size of a whole response under that head that is passed on unchanged, 0 where none is."""
-        self.everyday = everyday_for(target.endpoint, target.path, self.query, self.meter_headers)
+        self.fast_path = fast_path_for(target.endpoint, target.path, self.query, self.meter_headers)
         self._spelled: tuple[bytes, bytes] = b"", b""
         self._spelled_for: Attribution | None = None
 
@@ -163,10 +163,10 @@ class RoutedRequest:
 
     def everyday_facts(self, body: bytes) -> RequestFacts | None:
         """Return what a whole request says, None where only a meter can tell."""
-        if self.everyday is None:
+        if self.fast_path is None:
             return None
         try:
-            facts = self.everyday.request(body)
+            facts = self.fast_path.request(body)
         except Exception:
             return None  # the meter says what is the matter with it
         if facts is None or (facts.stream and self.injectable and not facts.wants_usage):
@@ -175,10 +175,10 @@ class RoutedRequest:
 
     def everyday_extraction(self, content: bytes, facts: RequestFacts) -> Extraction | None:
         """Return what a whole response says, None where only a meter can tell."""
-        if self.everyday is None:
+        if self.fast_path is None:
             return None
         try:
-            return self.everyday.answer(content, facts)
+            return self.fast_path.response(content, facts)
         except Exception:
             return None  # the meter says what is the matter with it
 

@@ -16,8 +16,8 @@ from farebox.proxy.limits import Limits
 from farebox.proxy.upstream.connection import Origin
 from farebox.proxy.upstream.fixed_address import make_origin
 from farebox.wire.keys import path_without_keys
-from farebox.wire.plan import plan_for
-from farebox.wire.reading import value_pattern
+from farebox.wire.usage.compiled_format import plan_for
+from farebox.wire.usage.json_reader import value_pattern
 
 _REMEMBERED = 1024
 _PATH_SHOWN_MAX = 1024

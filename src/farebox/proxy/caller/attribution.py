@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from farebox.catalog.shape import Vendor
     from farebox.config import KeyConfig
     from farebox.proxy.caller.attribution_merge import Attribution
-    from farebox.wire.http_policy import Headers, RequestHead
+    from farebox.wire.http.request_policy import Headers, RequestHead
 
 LABELS = ("app", "session", "customer", "user", "agent", "task", "project")
 """`FAREBOX_APP`, `FAREBOX_SESSION` … name the program that a private proxy serves."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from farebox.wire.http_policy import HEAD_BYTES_MAX, HEADERS_MAX, TOKEN
+from farebox.wire.http.request_policy import HEAD_BYTES_MAX, HEADERS_MAX, TOKEN
 
 _DIGITS_MAX = 15
 """One digit more could say more bytes than a Content-Length may: 18 decimal digits."""

@@ -16,7 +16,7 @@ from farebox.proxy.http1.exchange import Exchange
 from farebox.proxy.http1.kept_head import KeptHead
 from farebox.proxy.sockets import socket_poll
 from farebox.proxy.sockets.read_batch import running_batch
-from farebox.wire.http_policy import (
+from farebox.wire.http.request_policy import (
     LINE_BYTES_MAX,
     Refusal,
     RequestHead,

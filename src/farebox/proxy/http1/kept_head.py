@@ -7,7 +7,7 @@ compared with it byte for byte.
 from __future__ import annotations
 
 from farebox.proxy.admission.routed_request import RoutedRequest
-from farebox.wire.http_policy import LINE_BYTES_MAX
+from farebox.wire.http.request_policy import LINE_BYTES_MAX
 
 _DIGITS_MAX = 18
 

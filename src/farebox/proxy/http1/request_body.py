@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from farebox.proxy.held_bodies import HeldBodies
 from farebox.proxy.http1.chunked import LAST_CHUNK, ChunkedBody, FramingError, chunk
-from farebox.wire import include_usage
-from farebox.wire.include_usage import OPTIONS
+from farebox.wire.http import include_usage
+from farebox.wire.http.include_usage import OPTIONS
 from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from farebox.proxy.admission.heads import next_response, write_response
 from farebox.proxy.http1.chunked import LAST_CHUNK, ChunkedBody, FramingError, chunk
-from farebox.wire.http_policy import OWN_PREFIX, Headers, Refusal, head_limit
-from farebox.wire.include_usage import UsageChunkFilter
-from farebox.wire.response_policy import ResponseHead, may_be_trailer
+from farebox.wire.http.include_usage import UsageChunkFilter
+from farebox.wire.http.request_policy import OWN_PREFIX, Headers, Refusal, head_limit
+from farebox.wire.http.response_policy import ResponseHead, may_be_trailer
 
 if TYPE_CHECKING:
     from farebox.proxy.admission.routed_request import RoutedRequest

@@ -12,7 +12,14 @@ from urllib.parse import quote
 from farebox.proxy.admission import own_response
 from farebox.proxy.admission.heads import read_request
 from farebox.proxy.http2.peer import Headers
-from farebox.wire.http_policy import HEAD_BYTES_MAX, HEADERS_MAX, OWN_PREFIX, Refusal, RequestHead, head_limit
+from farebox.wire.http.request_policy import (
+    HEAD_BYTES_MAX,
+    HEADERS_MAX,
+    OWN_PREFIX,
+    Refusal,
+    RequestHead,
+    head_limit,
+)
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")

@@ -24,7 +24,7 @@ from farebox.proxy.http2 import heads
 from farebox.proxy.http2.peer import Headers
 from farebox.proxy.http2.stream import ClientPeer, Stream
 from farebox.proxy.http2.upstream_session import UpstreamSession
-from farebox.wire.http_policy import Refusal
+from farebox.wire.http.request_policy import Refusal
 
 if TYPE_CHECKING:
     from farebox.proxy.admission.routes import Route

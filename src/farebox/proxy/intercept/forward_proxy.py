@@ -18,7 +18,7 @@ import httptools
 from farebox.proxy.admission import own_response
 from farebox.proxy.intercept.interception import InterceptedConnection
 from farebox.proxy.intercept.tunnel import ClientSide, TunnelError, reach
-from farebox.wire.http_policy import Headers, Refusal, head_limit, imitates, malformed
+from farebox.wire.http.request_policy import Headers, Refusal, head_limit, imitates, malformed
 
 if TYPE_CHECKING:
     from farebox.proxy.admission.routes import Route

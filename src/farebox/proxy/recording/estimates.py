@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import subprocess
 
-    from farebox.wire.sample import Unmeasured
+    from farebox.wire.usage.estimate_sample import Unmeasured
 
 WAITING_MAX = 64
 """At 64 KiB each: four megabytes at the worst."""

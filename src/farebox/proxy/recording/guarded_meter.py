@@ -10,10 +10,10 @@ from typing import Protocol
 
 from farebox.catalog import Endpoint
 from farebox.wire.facts import Extraction
-from farebox.wire.http_policy import Headers
+from farebox.wire.http.request_policy import Headers
 from farebox.wire.meter import Meter
 from farebox.wire.request import RequestFacts
-from farebox.wire.sample import Unmeasured
+from farebox.wire.usage.estimate_sample import Unmeasured
 
 
 class ExchangeMeter(Protocol):

@@ -17,9 +17,9 @@ from farebox.proxy.recording.attempt import Attempt
 from farebox.proxy.relay import Relay
 from farebox.wire.facts import Extraction
 from farebox.wire.framing.websocket import Agreement, Messages
-from farebox.wire.http_policy import HEAD_BYTES_MAX, Refusal
+from farebox.wire.http.request_policy import HEAD_BYTES_MAX, Refusal
+from farebox.wire.http.upgrade import judge_switch, judge_upgrade
 from farebox.wire.session import SessionMeter
-from farebox.wire.upgrade import judge_switch, judge_upgrade
 
 if TYPE_CHECKING:
     from farebox.journal.records import Outcome

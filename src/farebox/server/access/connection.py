@@ -21,13 +21,13 @@ from uvicorn.server import ServerState
 
 from farebox.server.access.guard import SECURITY_HEADERS
 from farebox.server.api.errors import ErrorBody
-from farebox.wire.http_policy import Refusal, head_limit, lines_limit, malformed, starts_like_a_head
+from farebox.wire.http.request_policy import Refusal, head_limit, lines_limit, malformed, starts_like_a_head
 
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds, bytes and numbers; the sizes of heads are in `farebox.wire.http_policy`."""
+    """Seconds, bytes and numbers; the sizes of heads are in `farebox.wire.http.request_policy`."""
 
     request_s: float = 10.0
     """From a request's first byte (or the connection's start) to its last one."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 
 from farebox.wire.framing.largejson import JsonPruner, Wanted
-from farebox.wire.reading import key_pattern
+from farebox.wire.usage.json_reader import key_pattern
 
 BATCH_BYTES = 32 * 1024
 HELD_BYTES_MAX = 256 * 1024

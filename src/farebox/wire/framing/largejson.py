@@ -39,7 +39,7 @@ _STEP = re.compile(r"([^.\[\]]+)(?:\[([^\]]*)\])?")
 
 
 def wanted(paths: Iterable[str]) -> dict[bytes, Any]:
-    """Return what is kept for some paths (see `farebox.wire.paths`)."""
+    """Return what is kept for some paths (see `farebox.wire.http.paths`)."""
     root: dict[bytes, Any] = {}
     for path in paths:
         for term in path.split(" + "):

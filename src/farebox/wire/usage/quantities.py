@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from farebox.catalog.shape import Take, UsageFormat
 from farebox.wire.facts import CACHE_READ_LEAVES, INPUT_LEAVES, LEAVES, OUTPUT_LEAVES, Quantity
-from farebox.wire.paths import Getter, getter
-from farebox.wire.recipe import DIGITS, INT64_MAX, Recipe, Step, Unfit, outlined
+from farebox.wire.fast_path.usage_template import DIGITS, INT64_MAX, Recipe, Step, Unfit, outlined
+from farebox.wire.http.paths import Getter, getter
 
 _TOKEN_LEAVES = frozenset(INPUT_LEAVES + OUTPUT_LEAVES)
 _SPLITTABLE = frozenset(leaf for leaf in LEAVES if leaf.endswith("_seconds"))

@@ -16,7 +16,7 @@ from msgspec.structs import astuple
 
 from farebox.catalog.shape import UsageFormat
 from farebox.wire.framing.largejson import prune, repaired, wanted
-from farebox.wire.paths import first_key, getter
+from farebox.wire.http.paths import first_key, getter
 
 SMALL_BYTES = 64 * 1024
 """A document up to this size is read at once, a larger one cut down first."""

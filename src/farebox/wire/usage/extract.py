@@ -14,12 +14,12 @@ from typing import Any, cast
 import msgspec
 
 from farebox.catalog import UsageShapes
-from farebox.wire.codes import shown_code
 from farebox.wire.facts import Completeness, Extraction, Part, Quantity
-from farebox.wire.paths import Getter, getter
-from farebox.wire.plan import INPUTS, OUTPUTS, Counting, Plan, plan_for
-from farebox.wire.quantities import Oddities, count
-from farebox.wire.reading import Document, counts_anything, encode_any
+from farebox.wire.http.paths import Getter, getter
+from farebox.wire.usage.compiled_format import INPUTS, OUTPUTS, Counting, Plan, plan_for
+from farebox.wire.usage.error_codes import shown_code
+from farebox.wire.usage.json_reader import Document, counts_anything, encode_any
+from farebox.wire.usage.quantities import Oddities, count
 
 RAW_USAGE_MAX = 64 * 1024
 _PARTS_MAX = 256

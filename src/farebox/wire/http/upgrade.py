@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import re
 
-from farebox.wire.http_policy import HEAD_BYTES_MAX, HEADERS_MAX, LINE_BYTES_MAX, Headers, Refusal
+from farebox.wire.http.request_policy import HEAD_BYTES_MAX, HEADERS_MAX, LINE_BYTES_MAX, Headers, Refusal
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")

@@ -15,14 +15,14 @@ from typing import Any, Protocol
 import msgspec
 
 from farebox.catalog.shape import ProtoField
-from farebox.wire.extract import Gathering
 from farebox.wire.framing.eventstream import EventStream
 from farebox.wire.framing.grpc import GrpcMessages
 from farebox.wire.framing.largejson import prune
 from farebox.wire.framing.protobuf import ProtobufError, read_message
-from farebox.wire.paths import getter
-from farebox.wire.plan import Plan
-from farebox.wire.reading import Document
+from farebox.wire.http.paths import getter
+from farebox.wire.usage.compiled_format import Plan
+from farebox.wire.usage.extract import Gathering
+from farebox.wire.usage.json_reader import Document
 
 _SMALL_BYTES = 64 * 1024
 _FIRST_EVENTS_MAX = 16
@@ -48,9 +48,6 @@ class TextStream(Protocol):
 
     def finish(self) -> None:
         """Look at what has arrived, there is no more."""
-
-    def read_all(self) -> None:
-        """Read what has waited for the end."""
 
     def ended(self, plan: Plan) -> bool:
         """Return whether the text said itself that it is complete."""
@@ -89,13 +86,11 @@ class EventStreamBody:
         """Look at the text; every whole message has been read as it came."""
         if self._text is not None:
             self._text.flush()
-            self._text.read_all()
 
     def finish(self) -> None:
         self.problem = self._stream.problem
         if self._text is not None:
             self._text.finish()
-            self._text.read_all()
             self.problem = self.problem or self._text.problem
         if self.problem is None and not self._stream.between_messages:
             self.problem = "stream_ended_early"

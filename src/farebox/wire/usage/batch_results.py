@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from farebox.wire.extract import RAW_USAGE_MAX, Context, Gathering, extraction
 from farebox.wire.facts import Completeness, Extraction, Part, Quantity
-from farebox.wire.plan import Plan
-from farebox.wire.reading import Document
+from farebox.wire.usage.compiled_format import Plan
+from farebox.wire.usage.extract import RAW_USAGE_MAX, Context, Gathering, extraction
+from farebox.wire.usage.json_reader import Document
 
 PARTS_MAX = 2000
 _SUMS_MAX = 256

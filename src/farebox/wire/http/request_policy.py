@@ -135,7 +135,7 @@ class RequestHead:
         self.expects_continue = False
         """It waits with its body for the upstream's word."""
         self.websocket = False
-        """It asks for a WebSocket; `farebox.wire.upgrade` judges the rest of that."""
+        """It asks for a WebSocket; `farebox.wire.http.upgrade` judges the rest of that."""
         self.own: Headers = []
         """`x-farebox-*` headers."""
         self.drop: list[int] = []

@@ -16,7 +16,7 @@ from typing import Annotated, Any, cast
 import msgspec
 
 from farebox.wire.facts import Quantity
-from farebox.wire.paths import Getter
+from farebox.wire.http.paths import Getter
 
 INT64_MAX = 2**63 - 1
 DIGITS = b"0123456789"

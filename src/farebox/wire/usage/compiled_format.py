@@ -8,9 +8,9 @@ from typing import Any
 
 from farebox.catalog.shape import Count, StatedCost, UsageFormat
 from farebox.wire.facts import INPUT_LEAVES, OUTPUT_LEAVES
-from farebox.wire.paths import getter, selector
-from farebox.wire.quantities import Measure, Oddities
-from farebox.wire.reading import Reader, ends, key_pattern, marks_of, value_pattern
+from farebox.wire.http.paths import getter, selector
+from farebox.wire.usage.json_reader import Reader, ends, key_pattern, marks_of, value_pattern
+from farebox.wire.usage.quantities import Measure, Oddities
 
 INPUTS, OUTPUTS = frozenset(INPUT_LEAVES), frozenset(OUTPUT_LEAVES)
 

@@ -7,18 +7,17 @@ and tells the answer's `Gathering` what matters in it. Each holds a bounded amou
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
-from farebox.wire.binary import EventStreamBody
-from farebox.wire.extract import Gathering
 from farebox.wire.framing.events import BATCH_BYTES, EventScanner
 from farebox.wire.framing.eventstream import is_event_stream
 from farebox.wire.framing.largejson import JsonPruner, prune
-from farebox.wire.glance import Glance, glance_for
-from farebox.wire.plan import Plan
-from farebox.wire.reading import SMALL_BYTES, Document
+from farebox.wire.usage.compiled_format import Plan
+from farebox.wire.usage.extract import Gathering
+from farebox.wire.usage.json_reader import SMALL_BYTES, Document
+from farebox.wire.usage.protobuf_usage import EventStreamBody
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TOLD_BYTES = 6  # what tells `data:` and `event:` from other text
@@ -162,11 +161,6 @@ class Json:
                 self._add(entry)
             entries.clear()
 
-    @property
-    def untouched(self) -> bool:
-        """Whether nothing has been handed to it yet: all there is is with the meter."""
-        return not self._text and self._pruner is None and not self._done
-
     def _is_lines(self, text: bytes) -> bool:
         """Return whether this is one document a line, though the content type does not say so."""
         first, ended, more = text.partition(b"\n")
@@ -236,37 +230,22 @@ class Json:
         return self._done and self.problem is None
 
 
-class Usual(NamedTuple):
-    """The two events that say everything about a usual stream: its first one, and the one with usage."""
-
-    glance: Glance
-    first: tuple[Any, ...]
-    last: bytes
-
-
 class Events:
-    """A stream of events: server-sent, or one JSON document a line.
-
-    Of a usual stream two events are ever decoded. They wait for its end, where both are read at a
-    glance; anything else, and they are read like all others.
-    """
+    """A stream of events: server-sent, or one JSON document a line."""
 
     streamed = True
     problem: str | None = None
     due = BATCH_BYTES
     _terminal = False
-    _first: tuple[Any, ...] | None = None
 
     def __init__(self, gathering: Gathering, separator: bytes) -> None:
         self._gathering = gathering
-        self._glance = glance_for(gathering.plan) if separator == b"\n\n" else None
-        self._waiting: list[bytes] = []
         self._scanner = EventScanner(
             separator=separator,
             watch=gathering.plan.watching,
             marks=gathering.plan.marks,
-            decode=self._decode,
-            identified=self._is_identified,
+            decode=self._read,
+            identified=gathering.is_identified,
             keep=gathering.plan.reader.keep,
             pass_over=self._pass_over,
         )
@@ -278,48 +257,13 @@ class Events:
     def flush(self) -> None:
         self._scanner.flush()
 
-    @property
-    def usual(self) -> Usual | None:
-        """The events of a stream that was nothing but usual so far."""
-        if self._glance is None or self._first is None or len(self._waiting) != 2:
-            return None
-        return Usual(self._glance, self._first, self._waiting[1])
-
-    def read_all(self) -> None:
-        """Read what has waited for the end; from here on nothing waits."""
-        waiting, self._waiting = self._waiting, []
-        self._glance = None
-        for payload in waiting:
-            self._read(payload)
-
     def finish(self) -> None:
         scanner = self._scanner
         scanner.finish()
-        errors = scanner.errors() if self._gathering.error_code is None else ()
-        if errors:
-            self.read_all()  # one of these may be among them
-        for event in errors if self._gathering.error_code is None else ():
+        for event in scanner.errors() if self._gathering.error_code is None else ():
             scanner.event(event)
         self.problem = scanner.problem
         scanner.release()
-
-    def _is_identified(self) -> bool:
-        return bool(self._waiting) or self._gathering.is_identified()
-
-    def _decode(self, payload: bytes) -> None:
-        if self._glance is not None:
-            if self._may_wait(payload):
-                self._waiting.append(payload)
-                return
-            self.read_all()
-        self._read(payload)
-
-    def _may_wait(self, payload: bytes) -> bool:
-        if self._waiting:
-            return len(self._waiting) < 2
-        if self._glance is not None and len(payload) <= SMALL_BYTES:
-            self._first = self._glance.begins(payload)
-        return self._first is not None
 
     def _read(self, payload: bytes) -> None:
         reader = self._gathering.plan.reader
@@ -342,7 +286,6 @@ class Events:
     def said_all(self, plan: Plan) -> bool:
         """Return whether the stream's last event has come, or, where it has none, its end and its usage."""
         if plan.last_event is None and not plan.last_payloads:
-            self.read_all()
             return plan.terminal is not None and self.ended(plan) and self._gathering.usage is not None
         payload = self._scanner.last_payload()
         if payload in plan.last_payloads:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from farebox.wire.http_policy import (
+from farebox.wire.http.request_policy import (
     HEAD_BYTES_MAX,
     HEADERS_MAX,
     LINE_BYTES_MAX,
