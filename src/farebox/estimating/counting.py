@@ -25,7 +25,7 @@ https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken"""
 
 
 class Counted(NamedTuple):
-    """What one exchange's sides come to, None where a side was not asked for."""
+    """Tokens of the two sides of an exchange, None where a side was not asked for."""
 
     method: str
     input: Range | None
@@ -49,7 +49,7 @@ def count(unmeasured: Unmeasured) -> Counted:
 
 
 def _side(text: Text, side: Side, rule: Rule, encode: Callable[[str], Any] | None) -> Range:
-    """Return the tokens of a side, what was not kept of it counted like what was."""
+    """Return the tokens of a side; the part that was not kept is counted like the part that was."""
     template = text.messages * _PER_MESSAGE + (_PER_PROMPT if text.messages else 0)
     if encode is not None:
         tokens = len(encode(_RUN.sub(_cut, text.text)))
@@ -63,7 +63,7 @@ def _side(text: Text, side: Side, rule: Rule, encode: Callable[[str], Any] | Non
     if kept == 0 or total <= kept:
         return found
     low, guess, high = found
-    # What follows may be anything from nothing at all (an image) to text twice as dense.
+    # The rest may be anything from no text (an image) to text twice as dense.
     return low, guess * total // kept, high * 2 * total // kept
 
 

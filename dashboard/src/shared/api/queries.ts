@@ -1,4 +1,4 @@
-/** The server's answers as queries, keyed by what was asked. */
+/** The server's responses as queries, keyed by the request. */
 
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import type { Dimension, Search } from "@/shared/search/search";
