@@ -220,9 +220,9 @@ def test_an_upgrade_is_answered_and_the_connection_closed(served: Served) -> Non
 # The server as a process, and what it costs.
 
 _PLAIN = (
-    "import sys; from farebox.server import process, __main__; "
+    "import sys; from farebox.server import server_process, __main__; "
     "from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol; "
-    "process.Connection = HttpToolsProtocol; sys.exit(__main__.run(sys.argv[1:]))"
+    "server_process.Connection = HttpToolsProtocol; sys.exit(__main__.run(sys.argv[1:]))"
 )
 
 

@@ -1,4 +1,4 @@
-"""Feed recordings to the meter itself, for what the proxy does not carry yet and for quick looks."""
+"""Feed recordings to the meter itself, without a proxy: for quick looks."""
 
 from __future__ import annotations
 

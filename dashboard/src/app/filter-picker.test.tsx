@@ -12,7 +12,7 @@ const SEEN = [
   { dimension: "key", value: "a1b2c3d4e5f60718", label: "backend", calls: 2 },
 ];
 
-/** Answer as the server does: what contains the text, in one dimension or in all. */
+/** Respond as the server does: values that contain the text, in one dimension or in all. */
 function values(query: URLSearchParams): unknown {
   const [text, by] = [(query.get("contains") ?? "").toLowerCase(), query.get("by")];
   const found = SEEN.filter(({ value, label }) => `${label ?? ""} ${value}`.toLowerCase().includes(text));

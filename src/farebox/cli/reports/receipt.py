@@ -71,7 +71,7 @@ def run_receipt(
         return "\n".join(["farebox: no calls metered.", *lacks])
     if not totals.calls:
         return (
-            "farebox: no calls metered. The command may set its base URL in code: "
+            "farebox: no calls seen. The command may set its base URL in code: "
             "point it at the variable farebox set, as OPENAI_BASE_URL."
         )
     lines = [""]
