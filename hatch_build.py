@@ -23,7 +23,7 @@ class BuildHook(BuildHookInterface[Any]):
             raise FileNotFoundError("the dashboard is not built; type: make build")
         sys.path.insert(0, str(root / "src"))
         from farebox.catalog.loading import compile_catalog
-        from farebox.pricing.sources.compiled_book import compile_prices
+        from farebox.pricing.compiled_book import compile_prices
 
         compiled = Path(self.directory) / "prices.msgpack"
         compiled.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from farebox.pricing.book import PriceBook
-from farebox.pricing.sources.compiled_book import LITELLM, open_prices
+from farebox.pricing.compiled_book import LITELLM, open_prices
 from import_prices import CATALOG, existing_file, flow, scalar
 
 PROVIDERS = {

@@ -10,9 +10,13 @@ from typing import Any
 
 import msgspec
 import yaml
+from tests.pricing.price_books import ns
 from tests.wire import frames
 
 from farebox import catalog
+from farebox.catalog import Catalog
+from farebox.pricing.book import PriceBook
+from farebox.pricing.facts import RatedPart
 from farebox.wire.facts import Extraction
 from farebox.wire.meter import Meter
 from farebox.wire.session import SessionMeter
@@ -21,6 +25,8 @@ FOLDER = Path(catalog.__file__).parent
 FILES = sorted(FOLDER.glob("*/fixtures/*.yaml"))
 NAMES = [f"{file.parent.parent.name}/{file.stem}" for file in FILES]
 _CATALOG = catalog.load()
+_IMPORTED = "2026-11-28"
+"""A day on which every price of the imported lists is in force."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class Fixture:
     expect: dict[str, Any]
     messages: tuple[tuple[bool, bytes], ...] = ()
     """A session's messages instead of a body: whether the client sent it, and its text."""
+    cost: dict[str, str | None] | None = None
+    """What all parts cost together: `usd`, null where there is no price, by the prices `at` a day."""
 
 
 def read(file: Path) -> Fixture:
@@ -59,6 +67,7 @@ def read(file: Path) -> Fixture:
         headers=tuple((name.encode(), value.encode()) for name, value in raw.get("headers", {}).items()),
         body=body,
         expect=raw["expect"],
+        cost=raw.get("cost"),
         messages=tuple(
             ("sent" in entry, (entry.get("sent") or entry["received"]).encode())
             for entry in raw.get("messages", ())
@@ -78,9 +87,11 @@ def _body(raw: dict[str, Any]) -> bytes:
     return raw.get("body", "").encode()
 
 
-def meter(fixture: Fixture, pieces: Iterable[bytes], outcome: str = "completed") -> Extraction:
+def meter(
+    fixture: Fixture, pieces: Iterable[bytes], outcome: str = "completed", *, loaded: Catalog = _CATALOG
+) -> Extraction:
     """Return the extraction of a fixture whose body arrives in `pieces`."""
-    provider = _CATALOG.provider(fixture.provider)
+    provider = loaded.provider(fixture.provider)
     assert provider is not None
     path, _, query = fixture.path.partition("?")
     endpoint = provider.endpoint(fixture.method, path)
@@ -96,6 +107,19 @@ def meter(fixture: Fixture, pieces: Iterable[bytes], outcome: str = "completed")
     for piece in pieces:
         metered.response_body(piece)
     return metered.finish(outcome)
+
+
+def rated(extraction: Extraction, book: PriceBook, at: str = _IMPORTED) -> list[RatedPart]:
+    """Return an extraction's parts in money, by the prices at the beginning of a day."""
+    return [
+        book.rate(
+            part,
+            occurred_at_ns=ns(at),
+            completeness=extraction.completeness,
+            billable=extraction.billable,
+        )
+        for part in extraction.parts
+    ]
 
 
 def surface(fixture: Fixture) -> str:

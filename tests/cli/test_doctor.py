@@ -18,8 +18,8 @@ from farebox.cli.doctor.doctor_command import Check, DoctorAnswer, doctor, rende
 from farebox.cli.options import Place
 from farebox.config import Address, Config
 from farebox.home import Home
-from farebox.proxy.peers import ClientProcess
-from farebox.proxy.pins import Pins
+from farebox.proxy.caller.socket_owner import ClientProcess
+from farebox.proxy.intercept.pinning_clients import PinningClients
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_an_authority_that_lacks_hosts_or_time_is_said(home: Home, monkeypatch: 
 
 
 def test_a_client_that_pins_is_named_with_what_to_do(home: Home) -> None:
-    pins = Pins(home.run / "pinned")
+    pins = PinningClients(home.run / "pinned")
     pins.rejected("api.openai.com", "okhttp", ClientProcess("1 2", "/bin/a"), "unknown_ca")
     pins.rejected("api.openai.com", "", ClientProcess("3 4", "java", "java App"), "bad_certificate")
     found_pins = checks.check_pins(home)
@@ -99,13 +99,13 @@ def test_a_clock_behind_the_last_call_is_said(home: Home, monkeypatch: pytest.Mo
 
 def test_a_failed_check_is_status_1_and_shown(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     client = ClientProcess("1 2", "/bin/a")
-    Pins(home.run / "pinned").rejected("api.openai.com", "okhttp", client, "unknown_ca")
+    PinningClients(home.run / "pinned").rejected("api.openai.com", "okhttp", client, "unknown_ca")
     assert doctor(clients=False, place=Place(home=home.path)) == 1
     out = capsys.readouterr().out
     assert "✘ pinned client: okhttp" in out
     assert "→ give it a base URL" in out
     assert doctor(clients=False, retry=True, place=Place(home=home.path)) == 0
-    assert Pins(home.run / "pinned").find("api.openai.com", "okhttp", client) is None
+    assert PinningClients(home.run / "pinned").find("api.openai.com", "okhttp", client) is None
 
 
 def test_the_answer_reads_like_a_list() -> None:

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from calls import TestLedger, done
 from proxy_harness import Reply, Request, serving
 from tools import upstream as mock
 
+from farebox.cli.reports.receipt import call_receipt
 from farebox.clock import now_ns
 from farebox.config import Config
 from farebox.estimating.estimator_process import estimated, frame
@@ -24,7 +26,7 @@ from farebox.journal.records import Done, Estimate
 from farebox.ledger import catch_up, verify
 from farebox.ledger.calls import LedgerReader
 from farebox.pricing import load_book
-from farebox.proxy.estimates import Estimates
+from farebox.proxy.recording.estimates import Estimates
 from farebox.wire import sample
 from farebox.wire.facts import Extraction, Part
 from farebox.wire.sample import Side, Unmeasured
@@ -76,7 +78,7 @@ def left_after(events: int, taken: Taken) -> Done:
         return mock.sse_reply(mock.chat_events(WORDS), pace_s=0.01)
 
     with serving(respond) as (_, proxy):
-        proxy.proxy.estimates = taken  # type: ignore[assignment]
+        proxy.proxy.recorder.estimates = taken  # type: ignore[assignment]
         with proxy.connect() as client:
             client.send(client.head("POST", CHAT, JSON, f"Content-Length: {len(BODY)}") + BODY)
             seen = b""
@@ -142,7 +144,7 @@ def test_at_b2_a_stream_without_usage_is_estimated_and_never_free(ledger: TestLe
 
     taken = Taken()
     with serving(respond) as (_, proxy):
-        proxy.proxy.estimates = taken  # type: ignore[assignment]
+        proxy.proxy.recorder.estimates = taken  # type: ignore[assignment]
         with proxy.connect() as client:
             client.post(CHAT, BODY, JSON)
         (ended,) = proxy.settled(1)
@@ -164,7 +166,7 @@ def test_at_b3_an_explicit_nought_stays_nought(ledger: TestLedger, home: Home) -
 
     taken = Taken()
     with serving(respond) as (_, proxy):
-        proxy.proxy.estimates = taken  # type: ignore[assignment]
+        proxy.proxy.recorder.estimates = taken  # type: ignore[assignment]
         with proxy.connect() as client:
             client.post(CHAT, BODY, JSON)
         (ended,) = proxy.settled(1)
@@ -315,3 +317,16 @@ def test_more_than_the_queue_holds_is_left_to_the_ledger(home: Home) -> None:
 class _Busy:
     def is_alive(self) -> bool:
         return True
+
+
+def test_bytes_that_are_compressed_bound_no_tokens(ledger: TestLedger, home: Home) -> None:
+    done = silent(response_id="resp_9", reason="client_disconnected", outcome="client_disconnected")
+    extraction = msgspec.structs.replace(done.extraction, flags=("input_encoded", "output_encoded"))
+    ledger.append(msgspec.structs.replace(done, extraction=extraction))
+    row = LedgerReader(home).newest(10_000)[0]
+    assert row.completeness == "estimated"
+    assert row.estimate is not None
+    assert (row.estimate.input_tokens_low, row.estimate.input_tokens_high) == (0, None)
+    assert (row.estimate.output_tokens_low, row.estimate.output_tokens_high) == (0, None)
+    assert (row.estimate.cost_low_pico, row.estimate.cost_high_pico) == (0, None)
+    assert "0 or more tokens in, 0 or more out" in call_receipt(row)

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 
 from farebox import yamltext
+from farebox.pricing.compiled_book import CATALOG, compile_prices
 from farebox.pricing.contracts.terms import Contracts, read_contracts
-from farebox.pricing.sources.compiled_book import CATALOG, compile_prices
-from farebox.pricing.sources.price_rows import CompiledPrices
+from farebox.pricing.price_rows import CompiledPrices
 from farebox.pricing.sources.user_prices import UserPricing, read_pricing
 
 SOURCE = 'source: a test, checked: "2026-01-01"'

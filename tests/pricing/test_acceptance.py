@@ -15,7 +15,7 @@ from price_books import SOURCE, ns
 
 from farebox.pricing.book import PriceBook
 from farebox.pricing.facts import RatedPart
-from farebox.pricing.sources.price_batches import read_batch, suspicion
+from farebox.pricing.price_batches import read_batch, suspicion
 from farebox.pricing.sources.price_comparison import MEDIAN_MAX, median, moved
 from farebox.wire.facts import Part, Quantity
 

@@ -16,7 +16,7 @@ from price_books import SOURCE, ns
 
 from farebox import yamltext
 from farebox.pricing.book import PriceBook
-from farebox.pricing.sources.compiled_book import CATALOG
+from farebox.pricing.compiled_book import CATALOG
 from farebox.wire.facts import Part
 
 ROOT = Path(__file__).resolve().parents[2]

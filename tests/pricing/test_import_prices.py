@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from farebox import yamltext
-from farebox.pricing.sources.compiled_book import CATALOG
+from farebox.pricing.compiled_book import CATALOG
 from farebox.pricing.sources.price_files import read_prices
 
 genai = pytest.importorskip("genai_prices.types")

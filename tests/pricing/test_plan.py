@@ -7,9 +7,9 @@ from price_books import SOURCE, ns
 
 from farebox.pricing.book import PriceBook
 from farebox.pricing.facts import RatedPart
+from farebox.pricing.price_rows import EVER, NEVER, PriceRow, Window
 from farebox.pricing.prices_in_force import in_window, interval
 from farebox.pricing.quotation import window_of
-from farebox.pricing.sources.price_rows import EVER, NEVER, PriceRow, Window
 from farebox.wire.facts import Part
 
 Make = Callable[..., PriceBook]

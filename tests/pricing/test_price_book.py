@@ -8,9 +8,9 @@ from price_books import SOURCE, compiled_from, ns
 
 from farebox.errors import PriceFileError
 from farebox.pricing.book import PriceBook
+from farebox.pricing.compiled_book import compile_prices, open_prices, source_digest
 from farebox.pricing.facts import RatedPart
 from farebox.pricing.model_names import FAMILY, SNAPSHOT, matches, rank
-from farebox.pricing.sources.compiled_book import compile_prices, open_prices, source_digest
 from farebox.wire.facts import LEAVES, Part
 
 Make = Callable[..., PriceBook]

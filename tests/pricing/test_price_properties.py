@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farebox.pricing.book import PriceBook
+from farebox.pricing.compiled_book import open_prices
+from farebox.pricing.price_rows import EVER, PriceRow, Quote, Tier, Window
 from farebox.pricing.prices_in_force import Layer, Plan, rows_in_force
 from farebox.pricing.rating import rate_part
-from farebox.pricing.sources.compiled_book import open_prices
-from farebox.pricing.sources.price_rows import EVER, PriceRow, Quote, Tier, Window
 from farebox.wire.facts import INPUT_LEAVES, LEAVES, OUTPUT_LEAVES, Part
 
 UNITS = open_prices().units

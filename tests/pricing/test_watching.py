@@ -9,8 +9,8 @@ import pytest
 from price_books import ns
 
 from farebox.pricing.book import PriceBook
+from farebox.pricing.price_watch import PriceWatch
 from farebox.pricing.sources.price_folder import entries_of, folder_of, write_prices
-from farebox.pricing.sources.price_watch import PriceWatch
 from farebox.wire.facts import Part
 
 

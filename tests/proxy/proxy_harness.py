@@ -178,7 +178,7 @@ class ProxyThread:
 
     def settled(self, dones: int) -> list[records.Done]:
         """Return the DONE records once there are so many and nothing is in flight."""
-        self.settle(lambda: len(self.journal.dones) >= dones and self.proxy.in_flight == 0)
+        self.settle(lambda: len(self.journal.dones) >= dones and self.proxy.state.in_flight == 0)
         return self.journal.dones
 
 

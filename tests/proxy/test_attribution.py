@@ -15,11 +15,17 @@ from tools.upstream import MockUpstream, Request, json_reply
 
 from farebox.config import KeyConfig, ProviderConfig
 from farebox.journal.records import Done
-from farebox.proxy import origins, peers
-from farebox.proxy.attribution import Fingerprints
+from farebox.proxy.caller import process_info, socket_owner
+from farebox.proxy.caller.attribution import Fingerprints
 
 BODY = {"model": "gpt-4o", "messages": []}
 ANSWER = {"id": "chatcmpl-1", "model": "gpt-4o", "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
+
+
+def knows_a_caller(proxied: ProxyThread) -> bool:
+    """Return whether the program behind some connection has been found."""
+    clients: Any = list(proxied.proxy.state.clients)
+    return any(client.caller.attribution[0] for client in clients)
 
 
 def ask(
@@ -155,12 +161,14 @@ def test_the_most_certain_source_wins_and_is_named() -> None:
     body = {"user": "body", "metadata": {"langfuse_session_id": "body"}}
     with MockUpstream(lambda _: json_reply(ANSWER)) as upstream:
         from farebox.config import Config
-        from farebox.proxy.attribution import Callers
+        from farebox.proxy.caller.attribution import Callers
 
         providers = {"openai": ProviderConfig(upstream=upstream.url)}
         with ProxyThread(providers, labels=labels) as proxied, proxied.connect() as client:
             keys = {fingerprint: KeyConfig(label="backend", customer="bound")}
-            proxied.proxy.fingerprints = Callers(b"s" * 32, load_catalog({}).vendors, Config(keys=keys).keys)
+            proxied.proxy.shared.admission.callers = Callers(
+                b"s" * 32, load_catalog({}).vendors, Config(keys=keys).keys
+            )
             client.post("/openai/v1/chat/completions", json.dumps({**BODY, **body}).encode(), *headers)
             record = proxied.settled(1)[0]
     assert record.attribution == {
@@ -254,7 +262,7 @@ def test_the_process_behind_a_connection_is_on_its_records(tmp_path: Path) -> No
         )  # fmt: skip
         assert child.stdin is not None
         proxied.settled(1)
-        proxied.settle(lambda: any(client.below[0] for client in list(proxied.proxy.clients)))
+        proxied.settle(lambda: knows_a_caller(proxied))
         child.stdin.write("go\n")
         child.stdin.flush()
         record = proxied.settled(2)[1]
@@ -277,7 +285,7 @@ def test_what_a_request_says_wins_over_its_process(tmp_path: Path) -> None:
         proxied.connect() as client,
     ):
         client.post("/openai/v1/chat/completions", json.dumps(BODY).encode())
-        proxied.settle(lambda: any(entry.below[0] for entry in list(proxied.proxy.clients)))
+        proxied.settle(lambda: knows_a_caller(proxied))
         body = json.dumps({**BODY, "user": "ada"}).encode()
         client.post("/openai/v1/chat/completions", body, "x-farebox-app: named")
         record = proxied.settled(2)[1]
@@ -287,18 +295,20 @@ def test_what_a_request_says_wins_over_its_process(tmp_path: Path) -> None:
 
 
 def test_a_search_that_fails_leaves_traffic_alone() -> None:
-    from farebox.proxy import processes
+    from farebox.proxy.caller import process_lookup
 
     def broken(*_: Any) -> Any:
         raise RuntimeError
 
     with serving(lambda _: json_reply(ANSWER)) as (_, proxied), proxied.connect() as client:
-        proxied.proxy.processes = processes.Processes(proxied.loop, proxied.proxy.below, broken)
+        proxied.proxy.shared.processes = process_lookup.ProcessLookup(
+            proxied.loop, proxied.proxy.shared.admission.given, broken
+        )
         assert client.post("/openai/v1/chat/completions", json.dumps(BODY).encode()).status == 200
         with proxied.connect() as other:
             assert other.post("/openai/v1/chat/completions", json.dumps(BODY).encode()).status == 200
         assert [record.attribution for record in proxied.settled(2)] == [{}, {}]
-        proxied.proxy.processes.close()
+        proxied.proxy.shared.processes.close()
 
 
 def test_many_connections_are_looked_up_in_few_passes() -> None:
@@ -307,8 +317,8 @@ def test_many_connections_are_looked_up_in_few_passes() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=300) as listener:
         sockets = [socket.create_connection(listener.getsockname()) for _ in range(200)]
         ends = [(entry.getsockname(), listener.getsockname()) for entry in sockets]
-        assert set(peers.processes_of(ends).values()) == {os.getpid()}
-        assert len(peers.processes_of(ends)) == 200
+        assert set(socket_owner.processes_of(ends).values()) == {os.getpid()}
+        assert len(socket_owner.processes_of(ends)) == 200
         for entry in sockets:
             entry.close()
 
@@ -323,7 +333,7 @@ def test_the_socket_table_says_the_same_as_the_kernel() -> None:
     ):
         ends = (client.getsockname(), listener.getsockname())
         inode = os.fstat(client.fileno()).st_ino
-        assert peers._inode(ends) == peers._inode_by_table(ends) == inode  # pyright: ignore
+        assert socket_owner._inode(ends) == socket_owner._inode_by_table(ends) == inode  # pyright: ignore
 
 
 def test_lsof_is_read_as_macs_write_it() -> None:
@@ -331,7 +341,7 @@ def test_lsof_is_read_as_macs_write_it() -> None:
         "p501\nn127.0.0.1:3273->127.0.0.1:51000\np777\nf12\nn127.0.0.1:51000->127.0.0.1:3273\n"
         "n[::1]:51002->[::1]:3273\nn*:3273\n"
     )
-    table = peers.read_lsof(said)
+    table = socket_owner.read_lsof(said)
     assert table[("127.0.0.1", 51000), ("127.0.0.1", 3273)] == 777
     assert table[("::1", 51002), ("::1", 3273)] == 777
 
@@ -347,10 +357,10 @@ def test_a_worktree_and_packed_references_are_followed(tmp_path: Path) -> None:
     side = tmp_path / "side"
     side.mkdir()
     (side / ".git").write_text(f"gitdir: {own}\n")
-    assert origins.repository_of(side) == {
+    assert process_info.repository_of(side) == {
         "git.repository": "git.example/team/shop", "git.branch": "side", "git.commit": "b" * 40,
     }  # fmt: skip
-    assert origins.repository_of(tmp_path / "nowhere") == {}
+    assert process_info.repository_of(tmp_path / "nowhere") == {}
 
 
 def test_an_organization_is_kept_as_a_keyed_hash() -> None:

@@ -20,7 +20,7 @@ from proxy_harness import (
 )
 
 from farebox.config import ProviderConfig
-from farebox.proxy.upstream import Origin, UpstreamConnection
+from farebox.proxy.upstream.connection import Origin, UpstreamConnection
 
 ANSWER = mock.render(mock.json_reply(b""), json.dumps(mock.chat_answer("hi")).encode())
 USUAL = mock.raw_reply(ANSWER)
@@ -174,7 +174,7 @@ def test_what_came_before_the_upstream_was_there_does_not_lift_its_pause(
     ):
         client.send(client.head("POST", "/openai/v1/x", f"Content-Length: {64 << 20}"))
         assert _send_until_stuck(client.socket, 64 << 20) < 64 << 20
-        (connection,) = proxy.proxy.clients
+        (connection,) = proxy.proxy.state.clients
         assert connection.exchange is not None
         waiting = connection.exchange.upstream
         assert waiting is not None
@@ -214,11 +214,11 @@ def test_a_client_that_pipelines_and_does_not_read_piles_up_nothing() -> None:
             for _ in range(60):
                 client.send(client.head("GET", "/openai/v1/small"))
             client.send(client.head("GET", "/openai/v1/large"))
-            proxy.settle(lambda: any(found.stalled_since for found in proxy.proxy.clients))
+            proxy.settle(lambda: any(found.stalled_since for found in proxy.proxy.state.clients))
             time.sleep(0.3)
-            (connection,) = proxy.proxy.clients
+            (connection,) = proxy.proxy.state.clients
             assert connection.transport.get_write_buffer_size() < 2 << 20
-        proxy.settle(lambda: proxy.proxy.in_flight == 0)
+        proxy.settle(lambda: proxy.proxy.state.in_flight == 0)
 
 
 def test_our_own_answers_pile_up_nowhere_either() -> None:
@@ -230,11 +230,11 @@ def test_our_own_answers_pile_up_nowhere_either() -> None:
             with pytest.raises(TimeoutError):
                 for _ in range(200):
                     client.socket.sendall(request * 1000)
-            (connection,) = proxy.proxy.clients
+            (connection,) = proxy.proxy.state.clients
             assert connection.transport.get_write_buffer_size() < 1 << 20
             assert len(connection.buffer) < 1 << 20
             client.socket.settimeout(10)
-        proxy.settle(lambda: not proxy.proxy.clients)
+        proxy.settle(lambda: not proxy.proxy.state.clients)
 
 
 def test_an_early_answer_reaches_a_slow_reader_whole() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from farebox.proxy.batch import Batch, running_batch
+from farebox.proxy.sockets.read_batch import ReadBatch, running_batch
 
 
 class Transport:
@@ -62,7 +62,7 @@ def test_before_an_end_everything_is_handed_out_once() -> None:
     log: list[tuple[str, bytes]] = []
 
     async def main() -> None:
-        batch = Batch(asyncio.get_running_loop())
+        batch = ReadBatch(asyncio.get_running_loop())
         batch.add(Connection("one", log), b"last")
         batch.run()
         assert log == [("one", b"last")]
@@ -76,7 +76,7 @@ def test_much_at_once_is_handed_out_before_more_is_read() -> None:
     log: list[tuple[str, bytes]] = []
 
     async def main() -> None:
-        batch = Batch(asyncio.get_running_loop())
+        batch = ReadBatch(asyncio.get_running_loop())
         batch.add(Connection("one", log), b"small")
         batch.add(Connection("two", log), b"x" * 100_000)
         assert [name for name, _ in log] == ["one", "two"]
@@ -91,7 +91,7 @@ def test_a_connection_that_fails_is_lost_alone() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _loop, context: errors.append(context["exception"]))
-        batch = Batch(loop)
+        batch = ReadBatch(loop)
         bad, good = Connection("bad", log), Connection("good", log)
         batch.add(bad, b"broken")
         batch.add(good, b"fine")
@@ -107,7 +107,7 @@ def test_one_that_comes_alone_is_served_at_once_and_never_overtakes() -> None:
     log: list[tuple[str, bytes]] = []
 
     async def main() -> None:
-        batch = Batch(asyncio.get_running_loop())
+        batch = ReadBatch(asyncio.get_running_loop())
         one = Connection("one", log)
         batch.add(one, b"0")
         await asyncio.sleep(0)
@@ -129,7 +129,7 @@ def test_a_full_read_is_followed_by_everybody_elses_turn() -> None:
     log: list[tuple[str, bytes]] = []
 
     async def main() -> None:
-        batch = Batch(asyncio.get_running_loop())
+        batch = ReadBatch(asyncio.get_running_loop())
         large, stalled = Connection("large", log), Connection("stalled", log)
         batch.add(large, bytes(256_000))
         assert log == [("large", bytes(256_000))]

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from farebox.proxy.bodies import LAST_CHUNK, ChunkedBody, FramingError, chunk
+from farebox.proxy.http1.chunked import LAST_CHUNK, ChunkedBody, FramingError, chunk
 
 
 def feed(body: ChunkedBody, pieces: list[bytes]) -> tuple[bytes, bytes]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from farebox.proxy import origins
-from farebox.proxy.command_line import read_command_line
+from farebox.proxy.caller import process_info
+from farebox.proxy.caller.command_line import read_command_line
 
 KEY = "sk-proj-" + "4fJ9" * 12
 FILES = {
@@ -110,7 +110,7 @@ def test_a_running_entry_point_and_a_rewritten_title_are_read_so(tmp_path: Path)
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        assert origins.command_of(child.pid) == f"{Path(sys.executable).name} aider"
+        assert process_info.command_of(child.pid) == f"{Path(sys.executable).name} aider"
         child.communicate(timeout=10)
     title = f"exec -a 'agent: --key {KEY}' cat"
     with subprocess.Popen(["bash", "-c", title], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
@@ -118,5 +118,5 @@ def test_a_running_entry_point_and_a_rewritten_title_are_read_so(tmp_path: Path)
             if (Path(f"/proc/{child.pid}/exe").readlink()).name != "bash":
                 break
             time.sleep(0.01)
-        assert origins.command_of(child.pid) == "agent"
+        assert process_info.command_of(child.pid) == "agent"
         child.communicate(timeout=10)

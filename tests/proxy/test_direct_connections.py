@@ -15,10 +15,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from farebox.proxy import direct_connections
-from farebox.proxy.direct_connections import DirectConnections, ProviderAddresses
+from farebox.proxy.intercept import direct_connections
+from farebox.proxy.intercept.direct_connections import DirectConnections, ProviderAddresses
 from farebox.proxy.limits import Limits
-from farebox.proxy.upstream import Origin, client_tls
+from farebox.proxy.upstream.connection import Origin
+from farebox.proxy.upstream.tls import client_tls
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -135,7 +136,7 @@ def test_the_table_is_read_as_the_kernel_writes_it(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(direct_connections, "_TABLES", (str(tmp_path / "tcp"), str(tmp_path / "tcp6")))
     monkeypatch.setattr(direct_connections, "holders_of", lambda inodes: dict.fromkeys(sorted(inodes), 1))  # pyright: ignore
     monkeypatch.setattr(DirectConnections, "_counts", lambda self, pid: True)  # pyright: ignore
-    monkeypatch.setattr(direct_connections.origins, "command_of", lambda pid: "app")  # pyright: ignore
+    monkeypatch.setattr(direct_connections.process_info, "command_of", lambda pid: "app")  # pyright: ignore
     known = ProviderAddresses(None, {}, lambda: [origin(HOST, "104.18.6.192")])
     # The second is private, the third not HTTPS, the fourth over; the last one is IPv4 in an IPv6 socket.
     assert looking(known, None).look() == [(HOST, "app", "direct")] * 2
@@ -145,7 +146,7 @@ def test_the_table_is_read_as_the_kernel_writes_it(tmp_path: Path, monkeypatch: 
 
 
 def test_what_was_seen_is_on_the_list_of_what_is_not_metered() -> None:
-    from farebox.proxy.unmetered import UnmeteredHosts
+    from farebox.proxy.intercept.unmetered import UnmeteredHosts
     from farebox.server.api.recording import Unmetered
 
     listed = UnmeteredHosts()

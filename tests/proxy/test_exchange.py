@@ -365,7 +365,7 @@ def test_the_query_is_forwarded_and_never_recorded() -> None:
 
 
 def test_one_key_has_one_fingerprint_wherever_it_is_carried_and_one_per_provider() -> None:
-    from farebox.proxy.attribution import Fingerprints, find_key
+    from farebox.proxy.caller.attribution import Fingerprints, find_key
 
     names = (b"authorization", b"x-goog-api-key")
     query = frozenset((b"key",))
@@ -443,7 +443,7 @@ def test_health_says_degraded_while_the_journal_is_and_traffic_goes_on() -> None
 
 
 def test_without_any_journal_traffic_goes_on_and_what_is_missing_is_counted() -> None:
-    from farebox.proxy.service import NoJournal
+    from farebox.proxy.recording.recorder import NoJournal
 
     with serving(answer_chat, journal=NoJournal("read-only")) as (_, proxy), proxy.connect() as client:
         assert client.post(CHAT, chat(), JSON).status == 200

@@ -109,12 +109,12 @@ def test_a_chunked_body_that_is_waited_with_is_asked_for_usage() -> None:
         client.send(client.head("POST", CHAT, *HEAD, "Transfer-Encoding: chunked"))
         client.until(b"\r\n\r\n")
         client.send(b"1\r\n{\r\n")
-        proxy.settle(lambda: proxy.proxy.held_bodies.bytes == 1)  # it counts although its head has gone
+        proxy.settle(lambda: proxy.proxy.state.held_bodies.bytes == 1)  # it counts although its head has gone
         for place in range(1, len(BODY), 7):
             client.send(b"%x\r\n%s\r\n" % (len(BODY[place : place + 7]), BODY[place : place + 7]))
         client.send(b"0\r\n\r\n")
         assert client.answer().body == b"{}"
-        assert proxy.proxy.held_bodies.bytes == 0
+        assert proxy.proxy.state.held_bodies.bytes == 0
     assert b"include_usage" in dechunk(upstream.body)
 
 
@@ -129,9 +129,9 @@ def test_a_body_that_is_waited_with_streams_when_it_finds_no_room() -> None:
             proxy.connect() as client,
         ):
             client.send(client.head("POST", CHAT, *HEAD, framing))
-            proxy.settle(lambda proxy=proxy: proxy.proxy.in_flight == 1)
+            proxy.settle(lambda proxy=proxy: proxy.proxy.state.in_flight == 1)
             body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(big), big) if "chunked" in framing else big
             client.send(body)
             assert client.answer().status == 200
-            assert proxy.proxy.held_bodies.bytes == 0
+            assert proxy.proxy.state.held_bodies.bytes == 0
         assert upstream.requests[0].body == big

@@ -96,7 +96,7 @@ def test_a_client_that_leaves_at_any_byte_leaves_one_row_for_each_call_the_upstr
         for position in range(0, request_length, 9):
             with proxy.connect() as client:
                 client.send(request[:position])
-        proxy.settle(lambda: not proxy.proxy.clients)
+        proxy.settle(lambda: not proxy.proxy.state.clients)
         assert upstream.count == 0
         assert proxy.journal.entries == []
         # While the answer comes.
@@ -107,7 +107,7 @@ def test_a_client_that_leaves_at_any_byte_leaves_one_row_for_each_call_the_upstr
                 while got < take:
                     got += len(client.socket.recv(take - got))
             proxy.settled(turn)
-        proxy.settle(lambda: not proxy.proxy.clients)
+        proxy.settle(lambda: not proxy.proxy.state.clients)
     # One that leaves at once may be gone before the upstream has seen its request.
     assert upstream.count <= len(proxy.journal.intents) == len(proxy.journal.dones)
     assert len({done.event_id for done in proxy.journal.dones}) == len(proxy.journal.dones)
@@ -346,7 +346,7 @@ def test_a_post_is_never_sent_twice_because_that_could_bill_twice(headers: tuple
 def test_more_clients_than_fit_are_turned_away_and_the_others_served() -> None:
     with serving(lambda _: USUAL, clients_max=8, limits=Limits(sweep_s=0.02)) as (_, proxy):
         kept = [proxy.connect() for _ in range(8)]
-        proxy.settle(lambda: len(proxy.proxy.clients) == 8)
+        proxy.settle(lambda: len(proxy.proxy.state.clients) == 8)
         with proxy.connect() as ninth:
             assert ninth.until_closed().startswith(b"HTTP/1.1 503")
         for client in kept:
@@ -357,7 +357,7 @@ def test_more_clients_than_fit_are_turned_away_and_the_others_served() -> None:
 def test_every_error_shape_of_the_catalog_is_known() -> None:
     from proxy_harness import load_catalog
 
-    from farebox.proxy.answers import SHAPES
+    from farebox.proxy.admission.own_response import SHAPES
 
     used = {provider.error_shape for provider in load_catalog({}).providers.values()}
     assert used <= set(SHAPES)

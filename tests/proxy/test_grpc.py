@@ -330,7 +330,7 @@ def test_a_stop_lets_calls_end_and_takes_no_new_ones() -> None:
         stream = channel.unary_stream(CHUNKS)(REQUEST, timeout=20)
         assert next(stream) == usage(1, 1)
         proxied.stop()
-        proxied.settle(lambda: proxied.proxy.draining)
+        proxied.settle(lambda: proxied.proxy.state.draining)
         release.set()
         assert list(stream) == [usage(2, 2)]
         record = proxied.settled(1)[0]

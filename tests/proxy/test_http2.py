@@ -279,7 +279,7 @@ def test_opening_and_resetting_streams_in_a_storm_ends_the_connection() -> None:
                 client.flush()
             while True:
                 client.read()
-        running.settle(lambda: running.proxy.in_flight == 0)
+        running.settle(lambda: running.proxy.state.in_flight == 0)
         assert len(running.journal.intents) <= 202
         assert len(running.journal.dones) == len(running.journal.intents)
 
@@ -473,7 +473,7 @@ def test_more_streams_than_allowed_are_refused_and_nobody_else_is_hurt() -> None
             while client.socket.recv(65536):
                 pass
             raise EOFError
-        running.settle(lambda: running.proxy.in_flight == 0)
+        running.settle(lambda: running.proxy.state.in_flight == 0)
         assert len(running.journal.dones) == len(running.journal.intents) <= 100
         with running.connect() as other:
             assert other.get("/health").status == 200

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from proxy_harness import Reply, Request, mock, serving
 
+from farebox.proxy.http1.request_body import RequestBody
 from farebox.proxy.limits import Limits
-from farebox.proxy.outgoing import Outgoing
 from farebox.wire.request import RequestFacts
 
 CHAT = "/openai/v1/chat/completions"
@@ -144,12 +144,12 @@ def test_a_large_request_keeps_the_options_it_has() -> None:
 
 
 def test_options_are_seen_however_a_large_body_is_cut() -> None:
-    def outgoing() -> Outgoing:
+    def outgoing() -> RequestBody:
         prepared: Any = SimpleNamespace(injectable=True, request=SimpleNamespace(chunked=False))
         meter: Any = SimpleNamespace(
             request_body=lambda _: None, request_end=lambda: RequestFacts(stream=True)
         )
-        return Outgoing(prepared, len(body), meter, Limits())
+        return RequestBody(prepared, len(body), meter, Limits())
 
     body = b'{"messages":"' + b"x" * 300_000 + b'","stream":true,"stream_options":{"a":1}}'
     at = body.index(b"stream_options")
@@ -175,7 +175,7 @@ def test_bodies_that_are_held_have_a_total_and_stream_beyond_it() -> None:
             client.send(client.head("POST", CHAT, JSON, f"Content-Length: {len(body)}") + body[:-1])
             waiting.append(client)
             held = min(number + 1, 2) * (len(body) - 1)
-            proxy.settle(lambda held=held: proxy.proxy.held_bodies.bytes == held)
+            proxy.settle(lambda held=held: proxy.proxy.state.held_bodies.bytes == held)
             # Those that find no room begin to stream.
             proxy.settle(lambda number=number: upstream.connections == max(0, number - 1))
         for client in waiting:
@@ -183,7 +183,7 @@ def test_bodies_that_are_held_have_a_total_and_stream_beyond_it() -> None:
             assert client.answer().status == 200
             client.socket.close()
         proxy.settled(4)
-        assert proxy.proxy.held_bodies.bytes == 0
+        assert proxy.proxy.state.held_bodies.bytes == 0
     assert sum(request.body == body for request in upstream.requests) == 2
     assert sum(b"include_usage" in request.body for request in upstream.requests) == 2
 
@@ -192,6 +192,6 @@ def test_the_room_of_a_body_is_given_back_when_its_client_leaves() -> None:
     with serving(respond) as (_, proxy):
         client = proxy.connect()
         client.send(client.head("POST", CHAT, JSON, "Content-Length: 100000") + b"x" * 50_000)
-        proxy.settle(lambda: proxy.proxy.held_bodies.bytes == 50_000)
+        proxy.settle(lambda: proxy.proxy.state.held_bodies.bytes == 50_000)
         client.socket.close()
-        proxy.settle(lambda: proxy.proxy.held_bodies.bytes == 0)
+        proxy.settle(lambda: proxy.proxy.state.held_bodies.bytes == 0)

@@ -258,7 +258,7 @@ def test_clear_text_inside_a_tunnel_to_a_provider_gets_nowhere(tmp_path: Path) -
         client.send(b"GET /v1/models HTTP/1.1\r\nHost: api.openai.com\r\n\r\n")
         client.until_closed()
         assert setting.server.count == 0
-        setting.proxy.settle(lambda: not setting.proxy.proxy.clients)
+        setting.proxy.settle(lambda: not setting.proxy.proxy.state.clients)
 
 
 def test_a_handshake_that_stalls_is_ended(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_handshake_that_stalls_is_ended(tmp_path: Path) -> None:
         client.until(b"\r\n\r\n")
         client.send(b"\x16\x03\x01")
         assert client.until_closed() == b""
-        setting.proxy.settle(lambda: not setting.proxy.proxy.clients)
+        setting.proxy.settle(lambda: not setting.proxy.proxy.state.clients)
 
 
 def test_a_request_with_a_whole_https_url_is_metered(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_the_issuers_process_ends_when_the_proxy_does(tmp_path: Path) -> None:
     with intercepting(answering, tmp_path) as setting:
         with setting.secured() as client:
             assert client.post(CHAT, b"{}").status == 200
-        leaves = setting.proxy.proxy.forward.interception.leaves
+        leaves = setting.proxy.proxy.interception.leaves
         assert leaves is not None
         issuer = leaves._issuer  # pyright: ignore[reportPrivateUsage]
         assert issuer is not None

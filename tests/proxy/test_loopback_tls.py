@@ -68,7 +68,7 @@ def test_a_realtime_socket_over_that_tls_is_opened_and_closed_with_the_client(tm
                     client.socket.close()
                     assert connection.recv(65536) == b""
             (done,) = setting.proxy.settled(1)
-            setting.proxy.settle(lambda: not setting.proxy.proxy.clients)
+            setting.proxy.settle(lambda: not setting.proxy.proxy.state.clients)
     assert (done.surface, done.status) == ("openai.realtime_ws", 101)
 
 
@@ -95,7 +95,7 @@ def test_a_client_that_does_not_trust_it_leaves_nothing_behind(tmp_path: Path) -
         with setting.proxy.connect() as client:
             client.send(b"\x16\x03\x01\x00\x05hello")
             assert b"HTTP" not in client.until_closed()
-        setting.proxy.settle(lambda: not setting.proxy.proxy.clients)
+        setting.proxy.settle(lambda: not setting.proxy.proxy.state.clients)
         assert setting.journal.entries == []
 
 

@@ -6,10 +6,10 @@ import json
 import socket
 import threading
 
-from farebox.ledger.preparing import judge
 from proxy_harness import QUICK, ProxyThread, Reply, Request, mock, serving
 
 from farebox.config import ProviderConfig
+from farebox.ledger.append.judgement import judge
 
 PATH = "/openai/v1/chat/completions"
 BODY = json.dumps({"model": "gpt-4o", "messages": []}).encode()
@@ -27,7 +27,7 @@ def test_a_client_that_half_closes_after_its_request_gets_its_response() -> None
         assert (answer.status, answer.body) == (200, b'{"ok": 1}')
         assert client.until_closed() == b""
         (done,) = proxy.settled(1)
-        proxy.settle(lambda: not proxy.proxy.clients)
+        proxy.settle(lambda: not proxy.proxy.state.clients)
     assert done.outcome == "completed"
 
 
@@ -68,14 +68,14 @@ def test_an_incomplete_request_that_is_half_closed_is_the_clients_end() -> None:
         client.send(client.head("POST", PATH, f"Content-Length: {len(BODY)}") + BODY[:-1])
         client.socket.shutdown(socket.SHUT_WR)
         client.until_closed()
-        proxy.settle(lambda: proxy.proxy.in_flight == 0)
+        proxy.settle(lambda: proxy.proxy.state.in_flight == 0)
     assert upstream.requests == []
 
 
 def free(proxy: ProxyThread) -> str:
     """Return why the one call is free, as the ledger will judge it."""
     (done,) = proxy.settled(1)
-    judged = judge(done, b"")
+    judged = judge(done)
     assert not judged.billable
     assert done.extraction.parts == ()
     return str(judged.not_billable_because)
@@ -140,4 +140,4 @@ def test_a_call_that_was_sent_is_not_free_for_a_failure_after_it() -> None:
         assert client.post(PATH, BODY).status == 502
         (done,) = proxy.settled(1)
     assert done.extraction.billable
-    assert judge(done, b"").billable
+    assert judge(done).billable

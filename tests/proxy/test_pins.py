@@ -16,9 +16,9 @@ import pytest
 from interception_harness import HOST, Setting, intercepting
 from proxy_harness import Reply, Request, mock
 
-from farebox.proxy import origins
-from farebox.proxy.peers import ClientProcess
-from farebox.proxy.pins import Pins, forget_pins, read_pins
+from farebox.proxy.caller import process_info
+from farebox.proxy.caller.socket_owner import ClientProcess
+from farebox.proxy.intercept.pinning_clients import PinningClients, forget_pins, read_pins
 
 CHAT = "/v1/chat/completions"
 ANSWER = {"id": "c1", "model": "gpt-4o", "usage": {"prompt_tokens": 1203, "completion_tokens": 187}}
@@ -27,7 +27,7 @@ ANSWER = {"id": "c1", "model": "gpt-4o", "usage": {"prompt_tokens": 1203, "compl
 @pytest.fixture(autouse=True)
 def looked_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the pauses between look-ups: a connection that has gone by then is nobody's."""
-    monkeypatch.setattr("farebox.proxy.processes._PAUSE", 0.0)
+    monkeypatch.setattr("farebox.proxy.caller.process_lookup._PAUSE", 0.0)
 
 
 def answering(request: Request) -> Reply:
@@ -55,8 +55,8 @@ def unmetered(setting: Setting) -> list[dict[str, Any]]:
     return health["unmetered"]
 
 
-def pins_of(setting: Setting) -> Pins:
-    return setting.proxy.proxy.forward.interception.pins
+def pins_of(setting: Setting) -> PinningClients:
+    return setting.proxy.proxy.interception.pins
 
 
 def knows_that_it_accepts(setting: Setting) -> bool:
@@ -124,7 +124,7 @@ def test_a_client_that_has_accepted_is_not_pinned_by_one_failure(tmp_path: Path)
 def test_another_users_handshakes_pin_nobody(tmp_path: Path) -> None:
     """The look-up finds this process, and says that it is another user's."""
     with intercepting(answering, tmp_path, finds_processes=True) as setting:
-        processes: Any = setting.proxy.proxy.processes
+        processes: Any = setting.proxy.proxy.shared.processes
         real = processes._of
         looked_at: list[int] = []
 
@@ -149,8 +149,8 @@ def test_a_process_of_another_user_is_no_client_of_ours() -> None:
     other = subprocess.Popen(["sleep", "30"], user=65534, group=65534)
     own = subprocess.Popen(["sleep", "30"])
     try:
-        assert origins.client_process(other.pid, origins.describe(other.pid)) is None
-        assert origins.client_process(own.pid, origins.describe(own.pid)) is not None
+        assert process_info.client_process(other.pid, process_info.describe(other.pid)) is None
+        assert process_info.client_process(own.pid, process_info.describe(own.pid)) is not None
     finally:
         for process in (other, own):
             process.kill()
@@ -206,7 +206,7 @@ def test_a_client_that_says_nothing_is_pinned_after_the_third_time(tmp_path: Pat
         def leave() -> None:
             with setting.secured(HOST, "User-Agent: shy/1"):
                 # Its handshake is done, it looks at the certificate, it goes.
-                setting.proxy.settle(lambda: setting.proxy.proxy.processes._asked.empty())
+                setting.proxy.settle(lambda: setting.proxy.proxy.shared.processes._asked.empty())
 
         folder = tmp_path / "pinned"
         leave()
@@ -227,8 +227,8 @@ def test_a_client_that_says_nothing_is_pinned_after_the_third_time(tmp_path: Pat
 
 def test_a_pin_is_for_one_host_one_name_and_one_program(tmp_path: Path) -> None:
     me = ClientProcess("1 2", "/bin/x", "x")
-    Pins(tmp_path / "pinned").rejected(HOST, "", me, "unknown_ca")
-    pins = Pins(tmp_path / "pinned")  # another proxy's
+    PinningClients(tmp_path / "pinned").rejected(HOST, "", me, "unknown_ca")
+    pins = PinningClients(tmp_path / "pinned")  # another proxy's
     assert pins.any(HOST, "")
     assert pins.find(HOST, "", me) is not None
     assert pins.find(HOST, "", ClientProcess("3 4", "/bin/x")) is not None
@@ -242,9 +242,9 @@ def test_a_pin_is_for_one_host_one_name_and_one_program(tmp_path: Path) -> None:
 
 def test_where_a_program_accepts_one_process_is_pinned_alone(tmp_path: Path) -> None:
     one, other, third = (ClientProcess(f"{pid} 0", "/bin/x", "x") for pid in (1, 2, 3))
-    pins = Pins(tmp_path / "pinned")
+    pins = PinningClients(tmp_path / "pinned")
     pins.trusted(HOST, "", one)
-    for each in (pins, Pins(tmp_path / "pinned")):  # another proxy knows that it accepts
+    for each in (pins, PinningClients(tmp_path / "pinned")):  # another proxy knows that it accepts
         each.rejected(HOST, "", other, "unknown_ca")
         assert pins.find(HOST, "", other) is not None
         assert pins.find(HOST, "", one) is None
@@ -253,7 +253,7 @@ def test_where_a_program_accepts_one_process_is_pinned_alone(tmp_path: Path) -> 
 
 def test_what_cannot_be_written_is_remembered_in_memory() -> None:
     me = ClientProcess("1 2", "/bin/x", "x")
-    pins = Pins(None)
+    pins = PinningClients(None)
     pins.trusted("other.example", "", me)
     pins.rejected(HOST, "", me, "unknown_ca")
     assert pins.any(HOST, "")
@@ -264,7 +264,7 @@ def test_an_interpreters_prompt_or_line_of_code_is_no_program_of_its_own() -> No
     """Every `python -c …` would be one program otherwise."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        found = origins.client_process(child.pid, origins.describe(child.pid))
+        found = process_info.client_process(child.pid, process_info.describe(child.pid))
         assert found is not None
         assert found.program == ""
         assert found.identities == (found.process,)
@@ -281,7 +281,7 @@ def test_pins_of_older_versions_count_for_nothing(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_pins_does_not_grow_for_ever(tmp_path: Path) -> None:
-    pins = Pins(tmp_path / "pinned")
+    pins = PinningClients(tmp_path / "pinned")
     for pid in range(300):
         me = ClientProcess(f"{pid} 0", f"/bin/{pid}", "x")
         pins.trusted("other.example", "", me)

@@ -60,7 +60,7 @@ def test_no_heavy_module_is_loaded_not_even_by_a_configuration(home: Home, upstr
     status, _ = proxy.ended()
     assert status == 0
     loaded = set((home.path.parent / "modules.txt").read_text().split())
-    assert "farebox.proxy.exchange" in loaded
+    assert "farebox.proxy.http1.exchange" in loaded
     heavy = {
         "yaml", "apsw", "sqlite3", "fastapi", "starlette", "uvicorn", "pydantic", "rich", "cyclopts",
         "httpx", "httpx2", "requests", "genai_prices", "platformdirs", "farebox.ledger", "farebox.server",

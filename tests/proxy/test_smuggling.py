@@ -166,7 +166,7 @@ def test_an_ambiguous_request_is_refused_and_nothing_of_it_is_passed_on(name: st
         text = REQUESTS[name].replace("{host}", f"127.0.0.1:{proxy.port}").replace("{port}", str(proxy.port))
         client.send(text.encode("latin-1"))
         answer = client.until_closed()
-        proxy.settle(lambda: proxy.proxy.in_flight == 0)
+        proxy.settle(lambda: proxy.proxy.state.in_flight == 0)
     assert answer[:10] == b"HTTP/1.1 4" or answer[:10] == b"HTTP/1.1 5", answer
     assert len(re.findall(rb"HTTP/1.1 [0-9]", answer)) == 1
     assert b"x-farebox-error: policy:" in answer or b"x-farebox-error: body_timeout" in answer
@@ -435,5 +435,5 @@ def test_refused_requests_are_counted_but_leave_no_row_unless_they_were_routed()
     with serving(lambda _: mock.json_reply({})) as (_, proxy), proxy.connect() as client:
         client.send(b"GET / HTTP/1.1\r\n\r\n")
         assert b"policy:host_missing" in client.until_closed()
-        assert proxy.proxy.refused == 1
+        assert proxy.proxy.state.refused == 1
     assert proxy.journal.entries == []

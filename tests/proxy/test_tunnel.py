@@ -148,7 +148,7 @@ def test_what_a_client_says_to_one_host_is_not_heard_by_the_one_before(
             with contextlib.suppress(OSError):
                 client.send(two)
         client.until_closed()
-        setting.proxy.settle(lambda: not setting.proxy.proxy.clients)
+        setting.proxy.settle(lambda: not setting.proxy.proxy.state.clients)
     for seen in (server.seen, other.seen):
         assert b"c2VjcmV0" not in seen
         assert b"proxy-" not in seen.lower()
@@ -327,8 +327,8 @@ def test_a_tunnel_whose_client_goes_lets_go_of_the_other_side(tmp_path: Path) ->
     ):
         with setting.connect("example.com:443") as client:
             client.until(b"\r\n\r\n")
-            assert len(setting.proxy.proxy.clients) == 1
-        setting.proxy.settle(lambda: not setting.proxy.proxy.clients)
+            assert len(setting.proxy.proxy.state.clients) == 1
+        setting.proxy.settle(lambda: not setting.proxy.proxy.state.clients)
 
 
 def test_a_host_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:

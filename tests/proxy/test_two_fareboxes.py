@@ -51,7 +51,7 @@ def test_a_call_through_two_of_them_is_metered_once_by_the_one_nearest_to_the_pr
         announced(outer.port),
         ProxyThread({"openai": ProviderConfig(upstream=f"http://127.0.0.1:{outer.port}/openai")}) as inner,
     ):
-        inner.proxy.below[0].update(session="run-1", app="app.py")
+        inner.proxy.shared.admission.given[0].update(session="run-1", app="app.py")
         with inner.connect() as client:
             for _ in range(2):
                 assert client.post(PATH, BODY, "x-farebox-user: ada", "x-farebox-app: mine").status == 200

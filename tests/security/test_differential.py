@@ -13,7 +13,7 @@ from pathlib import Path
 
 import h11
 
-from farebox.proxy.heads import next_response, read_request, read_response, write_response
+from farebox.proxy.admission.heads import next_response, read_request, read_response, write_response
 from farebox.wire.http_policy import RequestHead, allowed_hosts, head_limit
 from farebox.wire.response_policy import ResponseHead
 

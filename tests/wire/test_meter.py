@@ -10,6 +10,7 @@ import tracemalloc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.wire import frames
 
 from farebox import catalog
 from farebox.wire.facts import Extraction
@@ -193,6 +194,20 @@ def test_a_snapshot_knows_what_has_arrived_and_disturbs_nothing() -> None:
     final = started.finish("completed")
     assert final.completeness == "final"
     assert final.parts[0].quantities == {"input_uncached": 9, "output_text": 4}
+
+
+def test_a_stream_of_text_in_pieces_of_an_event_stream_is_read_as_it_comes() -> None:
+    """SageMaker wraps the pieces of what a container streams, wherever they were cut."""
+    started = meter("sagemaker", "/endpoints/e/invocations-response-stream")
+    started.response_head(200, ((b"content-type", b"application/vnd.amazon.eventstream"),))
+    started.response_body(frames.event("PayloadPart", CHUNK + USAGE[:30]))
+    assert started.snapshot().completeness == "none"
+    started.response_body(frames.event("PayloadPart", USAGE[30:]))
+    assert said(started.snapshot()) == ("partial", "in_progress")
+    started.response_body(frames.event("PayloadPart", b"data: [DONE]\n\n"))
+    final = started.finish("completed")
+    assert said(final) == ("final", None)
+    assert final.parts[0].quantities == {"input_uncached": 7, "output_text": 3}
 
 
 def test_only_the_events_that_matter_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:

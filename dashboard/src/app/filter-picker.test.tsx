@@ -1,6 +1,7 @@
 import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
+import { DIMENSIONS } from "@/shared/search/dimensions";
 import { servePage, server, show } from "./page-harness";
 
 servePage();
@@ -100,7 +101,7 @@ it("lists the dimensions alone when it is opened again", async () => {
   await userEvent.keyboard("smith");
   await userEvent.click(await screen.findByRole("option", { name: /Smith, John/ }));
   await userEvent.keyboard("/");
-  await waitFor(() => expect(options().length).toBe(13));
+  await waitFor(() => expect(options().length).toBe(DIMENSIONS.length));
   expect(options()[0]).toBe("Provider…");
 });
 

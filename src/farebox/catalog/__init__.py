@@ -40,7 +40,7 @@ class UsageShapes(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where a request goes and how its answer is read. Unknown paths get one, too."""
+    """Where a request goes and how its response is read. Unknown paths get one, too."""
 
     provider_id: str
     prices_id: str
@@ -211,7 +211,7 @@ class Catalog:
         return self.providers.get(segment)
 
     def by_host(self, host: str) -> Provider | None:
-        """Return the provider that answers at `host` (`api.openai.com`, port ignored)."""
+        """Return the provider behind `host` (`api.openai.com`, port ignored)."""
         name = host.lower()
         if name.count(":") == 1:
             name = name.partition(":")[0]
@@ -275,6 +275,7 @@ def _derive(name: str, spoken: ProviderData, speaks: str) -> ProviderData:
         name=name,
         hosts=(),
         prices="",
+        unpriced_because="",
         base_url_env={},
         grpc_packages=(),
         path_aliases={},

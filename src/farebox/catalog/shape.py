@@ -32,7 +32,7 @@ class Group(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Count(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A leaf that is counted from items of the answer, or read beside the token totals."""
+    """A leaf that is counted from items of the response, or read beside the token totals."""
 
     leaf: str
     at: tuple[str, ...] = ()
@@ -47,14 +47,14 @@ class Count(msgspec.Struct, frozen=True, omit_defaults=True):
     unless: tuple[str, ...] = ()
     """Not for served models that match one of these globs."""
     fixed: int | None = None
-    """This many for every answer that carries usage (a fee per request)."""
+    """This many for every response that carries usage (a fee per request)."""
     length: bool = False
     """Count the characters of the text at `at` (a speech request's input)."""
     also: tuple[str, ...] = ()
     """Where a stream shows the items of `at` one by one, or says by a number that there was one: the
     larger count is right."""
     without_usage: bool = False
-    """Only for answers without a usage object: where there is one, that is what is charged."""
+    """Only for responses without a usage object: where there is one, that is what is charged."""
 
 
 class CostAddition(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ class StatedCost(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Split(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A list inside the answer whose entries are priced one by one, each with its own model."""
+    """A list inside the response whose entries are priced one by one, each with its own model."""
 
     at: str
     """Path to the list, from the body's root (`usage.iterations`)."""
@@ -89,7 +89,7 @@ class Split(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class NotBillable(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A state of the answer that costs nothing here: `status` in `values`."""
+    """A state of the response that costs nothing here: `status` in `values`."""
 
     at: str
     values: tuple[str, ...]
@@ -118,7 +118,7 @@ class Protobuf(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How one surface answers: where usage, model, id, money and items are."""
+    """How one surface's responses are read: where usage, model, id, money and items are."""
 
     unwrap: tuple[str, ...] = ()
     """Keys of a stream event that hold the body proper (`message`, `response`)."""
@@ -159,12 +159,12 @@ class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     split: Split | None = None
     not_billable: tuple[NotBillable, ...] = ()
     need: tuple[str, ...] = ()
-    """Usage fields whose absence means unknown, not nought (Ollama's warm prompt)."""
+    """Usage fields whose absence means unknown, not zero (Ollama's warm prompt)."""
     estimates: tuple[Literal["input", "output", "nothing"], ...] = ()
     """Sides worth an estimate where nothing states them; those of `tokens` when empty. `nothing` for
     pictures and sound: their bytes say nothing about tokens."""
     output_optional: bool = False
-    """Usage without an output count is whole: there is none (embeddings), or noughts are left out.
+    """Usage without an output count is whole: there is none (embeddings), or zeros are left out.
     Otherwise it is partial, unless the provider's total says that nothing is missing."""
     ignore: tuple[str, ...] = ()
     """Usage fields known to carry no money; others that are numbers are flagged."""
@@ -173,9 +173,9 @@ class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     request: tuple[str, ...] = ()
     """Request body keys readable as `@request.<name>`."""
     unmetered: bool = False
-    """The answer never carries usage (audio bytes, AI Studio embeddings)."""
+    """The response never carries usage (audio bytes, AI Studio embeddings)."""
     each: str | None = None
-    """Every document with usage is an answer charged by itself (a line of a batch's results, one
+    """Every document with usage is a response charged by itself (a line of a batch's results, one
     model invocation of an agent): this is the kind of its part."""
     results: bool = False
     """What is found here is charged although the endpoint is otherwise free: a batch's results."""
@@ -184,7 +184,7 @@ class UsageFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     quiet: tuple[str, ...] = ()
     """What a client sends on a socket that begins nothing charged: `type=session.update`."""
     begins: tuple[str, ...] = ()
-    """What a provider sends on a socket once it makes an answer; anything it sends when empty."""
+    """What a provider sends on a socket once it makes a response; anything it sends when empty."""
     empty: str | None = None
     """What it means when usage is there and empty (`session_seconds_unknown`)."""
     protobuf: Protobuf | None = None
@@ -269,6 +269,8 @@ class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
     headers_env: tuple[str, ...] = ()
     prices: str = ""
     """Whose price rows apply; the provider's own id when empty."""
+    unpriced_because: str = ""
+    """Why no list has a price for this provider's calls; only where that is so."""
     model_prefixes: tuple[str, ...] = ()
     """Prefixes that a model id carries on the wire only (`models/`)."""
     accepts_include_usage: bool = True

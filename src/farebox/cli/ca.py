@@ -22,7 +22,7 @@ from farebox.clock import iso
 from farebox.errors import CertificateError
 from farebox.home import Home, write_private
 from farebox.program import command
-from farebox.proxy.pins import forget_pins
+from farebox.proxy.intercept.pinning_clients import forget_pins
 
 if TYPE_CHECKING:
     from farebox.config import Config

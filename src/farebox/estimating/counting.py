@@ -40,16 +40,21 @@ def count(unmeasured: Unmeasured) -> Counted:
     lacks = unmeasured.lacks
     asked = answered = None
     if "input" in lacks and unmeasured.request.beginning:
-        asked = _side(texts.asked(unmeasured.request.beginning), unmeasured.request, rule, encode)
+        text = texts.asked(unmeasured.request.beginning)
+        low, guess, high = _side(text, unmeasured.request, rule, encode)
+        asked = (low, guess, None if text.refers else high)
     if "output" in lacks or "more_output" in lacks:
-        answered = _side(texts.answered(unmeasured.response.beginning), unmeasured.response, rule, encode)
-        low, guess, high = answered
+        text = texts.answered(unmeasured.response.beginning)
+        low, guess, high = _side(text, unmeasured.response, rule, encode)
         answered = (low, guess, high + rule.hidden)
     return Counted(method, asked, answered)
 
 
-def _side(text: Text, side: Side, rule: Rule, encode: Callable[[str], Any] | None) -> Range:
-    """Return the tokens of a side; the part that was not kept is counted like the part that was."""
+def _side(text: Text, side: Side, rule: Rule, encode: Callable[[str], Any] | None) -> tuple[int, int, int]:
+    """Return the tokens of a side; the part that was not kept is counted like the part that was.
+
+    The upper bound counts one token for each byte that was not kept or is no text.
+    """
     template = text.messages * _PER_MESSAGE + (_PER_PROMPT if text.messages else 0)
     if encode is not None:
         tokens = len(encode(_RUN.sub(_cut, text.text)))
@@ -60,11 +65,12 @@ def _side(text: Text, side: Side, rule: Rule, encode: Callable[[str], Any] | Non
         low, guess, high = divided(ascii_only, rule.characters)
         found = (low + other // 2, guess + other + template, high + other * 3 // 2 + template)
     kept, total = len(side.beginning), side.total_bytes
-    if kept == 0 or total <= kept:
-        return found
     low, guess, high = found
-    # The rest may be anything from no text (an image) to text twice as dense.
-    return low, guess * total // kept, high * 2 * total // kept
+    high += max(kept - text.looked_at_bytes, 0)
+    if kept == 0 or total <= kept:
+        return low, guess, high
+    # The rest may be anything from no text (an image) to a token for each byte.
+    return low, guess * total // kept, high + total - kept
 
 
 def _cut(match: re.Match[str]) -> str:

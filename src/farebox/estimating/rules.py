@@ -12,8 +12,8 @@ import msgspec
 
 from farebox import yamltext
 
-Range = tuple[int, int, int]
-"""Tokens: lower bound, best guess, upper bound."""
+Range = tuple[int, int, int | None]
+"""Tokens: lower bound, best guess, upper bound; None where there is no upper bound."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ def rules() -> Rules:
     )
 
 
-def divided(count: int, per: tuple[Decimal, Decimal, Decimal]) -> Range:
+def divided(count: int, per: tuple[Decimal, Decimal, Decimal]) -> tuple[int, int, int]:
     """Return how many tokens `count` characters or bytes are: at the least, at a guess, at the most."""
     guess, fewest, most = (-(-count * 1000 // int(each * 1000)) for each in per)
     return min(fewest, guess), guess, max(guess, most)

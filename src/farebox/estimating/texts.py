@@ -43,6 +43,15 @@ _REPEATS = re.compile(
 """Events that repeat the text of others."""
 
 
+_REFERENCES = re.compile(
+    rb'"(?:previous_response_id|conversation|conversation_id|file_id|file_ids|file_url|file_uri|fileUri'
+    rb'|cached_content|cachedContent|prompt_id|vector_store_ids)"\s*:\s*["\[{]'
+    rb'|"prompt"\s*:\s*\{|"(?:url|uri|s3Uri)"\s*:\s*"(?:https?|gs|s3):'
+    rb'|"image_url"\s*:\s*"https?:'
+)
+"""What a request that goes on from something else, or points at it, says."""
+
+
 class Text(NamedTuple):
     """The text of one side."""
 
@@ -51,13 +60,17 @@ class Text(NamedTuple):
     """How many messages a template is put around."""
     looked_at_bytes: int
     """How much of the side is text or its wrapping: images and sound are left out."""
+    refers: bool = False
+    """It refers to what it does not contain: an earlier answer, a file, a page, a picture by its address.
+    How many tokens that is, nothing here bounds."""
 
 
 def asked(beginning: bytes) -> Text:
     """Return the text of a request."""
     found, binary = _values(beginning.decode("utf-8", "replace"), None)
     messages = beginning.count(b'"role"')
-    return Text("\n".join(found), messages, len(beginning) - binary)
+    refers = _REFERENCES.search(beginning) is not None
+    return Text("\n".join(found), messages, len(beginning) - binary, refers)
 
 
 def answered(beginning: bytes) -> Text:

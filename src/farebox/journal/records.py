@@ -110,7 +110,8 @@ class Rerate(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Estimate(msgspec.Struct, kw_only=True, array_like=True):
     """What an exchange without usage may have used: by the estimator, after its end.
 
-    Ranges are lower bound, best guess and upper bound in tokens; None for a side that was not estimated.
+    Ranges are lower bound, best guess and upper bound in tokens (None: no upper bound); None for a side
+    that was not estimated.
     """
 
     event_id: bytes
@@ -119,8 +120,8 @@ class Estimate(msgspec.Struct, kw_only=True, array_like=True):
     at_ns: int
     method: str
     """`tokenizer:<vocabulary>` or `text:<family>`."""
-    input: tuple[int, int, int] | None = None
-    output: tuple[int, int, int] | None = None
+    input: tuple[int, int, int | None] | None = None
+    output: tuple[int, int, int | None] | None = None
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -80,9 +80,10 @@ class EstimateRow(msgspec.Struct, kw_only=True):
     method: str
     """`tokenizer:<vocabulary>`, `calibrated:<calls>` or `default:<family>`."""
     input_tokens_low: int
-    input_tokens_high: int
+    input_tokens_high: int | None
+    """None where nothing bounds them: the request refers to what it does not contain."""
     output_tokens_low: int
-    output_tokens_high: int
+    output_tokens_high: int | None
     cost_low_pico: int | None
     cost_high_pico: int | None
 

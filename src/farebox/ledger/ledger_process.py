@@ -38,7 +38,7 @@ from farebox.ledger.append.applier import Applier
 from farebox.ledger.database import ledger_error, open_writer
 from farebox.ledger.follow import BATCH_RECORDS, Follower
 from farebox.pricing import load_book
-from farebox.pricing.sources.price_watch import PriceWatch
+from farebox.pricing.price_watch import PriceWatch
 
 if TYPE_CHECKING:
     from farebox.config import Config

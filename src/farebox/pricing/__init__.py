@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from farebox.errors import Finding
     from farebox.pricing.book import PriceBook
     from farebox.pricing.contracts.terms import Contracts
-    from farebox.pricing.sources.price_rows import CompiledPrices
+    from farebox.pricing.price_rows import CompiledPrices
     from farebox.pricing.sources.user_prices import UserPricing
     from farebox.yamltext import Node
 
@@ -39,7 +39,7 @@ def load_book(
     """
     from farebox.errors import PriceFileError
     from farebox.pricing.book import PriceBook
-    from farebox.pricing.sources.compiled_book import open_prices
+    from farebox.pricing.compiled_book import open_prices
 
     compiled = open_prices(cache_dir)
     updates = None
@@ -63,7 +63,7 @@ def check_pricing(
     state: Path | None = None,
 ) -> list[Finding]:
     """Return everything that is wrong with `pricing:`, `contracts:` and the price files of `state`."""
-    from farebox.pricing.sources.compiled_book import open_prices
+    from farebox.pricing.compiled_book import open_prices
 
     return _read(open_prices(cache_dir), pricing, contracts, state)[2]
 

@@ -16,10 +16,7 @@ import msgspec
 from farebox.pricing.exact import shown
 from farebox.pricing.facts import MonthShare, PriceSource, RatedPart
 from farebox.pricing.model_names import ModelIndex, matches
-from farebox.pricing.prices_in_force import Layer, Plan, rows_in_force
-from farebox.pricing.quotation import month_of
-from farebox.pricing.rating import not_billable, rate_part
-from farebox.pricing.sources.price_rows import (
+from farebox.pricing.price_rows import (
     EVER,
     Adjustment,
     CompiledPrices,
@@ -28,6 +25,9 @@ from farebox.pricing.sources.price_rows import (
     ProviderPrices,
     Quote,
 )
+from farebox.pricing.prices_in_force import Layer, Plan, rows_in_force
+from farebox.pricing.quotation import month_of
+from farebox.pricing.rating import not_billable, rate_part
 from farebox.pricing.sources.user_prices import UserModel, UserPricing, layers, markup_at
 from farebox.wire.facts import Part, Quantity
 

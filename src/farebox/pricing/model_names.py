@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from farebox.pricing.sources.price_rows import PricedModel
+from farebox.pricing.price_rows import PricedModel
 
 CLAUSES = ("equals", "starts_with", "ends_with", "contains", "regex", "any", "all")
 

@@ -14,7 +14,7 @@ import msgspec
 
 from farebox.pricing.exact import UnitPrice, ratio, shown, unit_price
 from farebox.pricing.facts import PriceSource
-from farebox.pricing.sources.price_rows import (
+from farebox.pricing.price_rows import (
     DAY_S,
     EVER,
     NEVER,

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from itertools import pairwise
 
-from farebox.pricing.sources.price_rows import WEEK, Window
+from farebox.pricing.price_rows import WEEK, Window
 
 PER = {
     "1": 1,

@@ -16,7 +16,7 @@ import gc
 import os
 import sys
 
-from farebox.proxy import secured
+from farebox.proxy.sockets import tls_buffer
 
 ROUND_SECONDS = 20.0
 """How often everything that is free is overwritten while there is traffic."""
@@ -61,7 +61,7 @@ class FreeMemory:
             self._rounds_left -= 1
             self._next_at = now + ROUND_SECONDS
             loop = asyncio.get_running_loop()
-            secured.clear_buffer()
+            tls_buffer.clear_buffer()
             self._clearing = loop.create_task(_clear_read_buffer())
             self._step_number = 0
             loop.call_later(_PAUSE_SECONDS, self._step)

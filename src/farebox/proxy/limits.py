@@ -25,11 +25,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connect_s: float = 10.0
     """TCP and TLS handshake with an upstream, name look-up included."""
     first_byte_s: float = 600.0
-    """From the request's end to the first byte of the answer."""
+    """From the request's end to the first byte of the response."""
     upstream_idle_s: float = 300.0
-    """Between two bytes of an answer."""
+    """Between two bytes of a response."""
     socket_idle_s: float = 1800.0
-    """Without a byte either way on a WebSocket: sessions pause longer than answers do."""
+    """Without a byte either way on a WebSocket: sessions pause longer than responses do."""
     pool_idle_s: float = 55.0
     """An unused upstream connection is closed: just under the minute after which many close it."""
     pool_size: int = 256
@@ -37,7 +37,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     resolve_s: float = 30.0
     """How long a resolved name is used before it is looked up again."""
     linger_s: float = 2.0
-    """How long a client may go on sending what will not be read, so that it can read our answer."""
+    """How long a client may go on sending what will not be read, so that it can read our response."""
     partial_s: float = 5.0
     """At most one PARTIAL record per so many seconds of a long stream."""
     drain_s: float = 30.0
@@ -58,6 +58,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     held_total: int = 48 * 1024 * 1024
     """Of all request bodies that are held at a time; beyond it they stream, without `include_usage`."""
     replay_body: int = 1024 * 1024
-    """Kept until the answer starts, for a safe second try on a fresh connection."""
+    """Kept until the response starts, for a safe second try on a fresh connection."""
     pipelined: int = 64 * 1024
     """Bytes of a next request read while one is under way."""

@@ -35,11 +35,12 @@ from farebox.journal.writer import (
     SYNC_AFTER_S,
     JournalWriter,
 )
-from farebox.proxy.attribution import labels_of
-from farebox.proxy.estimates import Estimates
+from farebox.proxy.caller.attribution import labels_of
 from farebox.proxy.free_memory import FreeMemory
-from farebox.proxy.secured import settle_memory
-from farebox.proxy.service import Journal, NoJournal, Proxy
+from farebox.proxy.recording.estimates import Estimates
+from farebox.proxy.recording.recorder import Journal, NoJournal
+from farebox.proxy.service import Proxy
+from farebox.proxy.sockets.tls_buffer import settle_memory
 
 EX_UNAVAILABLE = 69
 EX_CANTCREAT = 73
@@ -124,7 +125,7 @@ def run(
         pins=home.run / "pinned",
         password=os.environ.pop(PASSWORD_VARIABLE, "") if private else "",
     )
-    proxy.estimates = Estimates(home.journal)
+    proxy.recorder.estimates = estimates = Estimates(home.journal)
     lock = listeners.announce(listener.getsockname()[1])
     if not private:
         proxy.ledger_trouble = partial(ledger_trouble, home.journal)
@@ -134,7 +135,7 @@ def run(
         _run_loop(_serve(proxy, listener, announced, keep_pending=reuse_port, config_file=config.file))
     finally:
         journal.close()
-        proxy.estimates.close()
+        estimates.close()
         if lock is not None:
             os.close(lock)
         _tell_losses(home, journal, started_ns)
@@ -259,7 +260,7 @@ def _announce(home: Home, address: Address, proxy: Proxy, config_file: str | Non
         port=address.port,
         started_at=iso(now_ns()),
         version=farebox.__version__,
-        source=proxy.journal.source,
+        source=proxy.recorder.journal.source,
         config=config_file,
         recording=proxy.recording,
     )

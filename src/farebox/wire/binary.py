@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import msgspec
 
@@ -28,17 +29,44 @@ _FIRST_EVENTS_MAX = 16
 _BY_NAME = "@event="
 _ENVELOPE = "chunk"
 """The event whose payload is JSON around base64 of what a model itself sent."""
+_PIECE = "PayloadPart"
+"""The event whose payload is a piece of text, cut anywhere: what SageMaker's containers stream.
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_PayloadPart.html"""
 _INNER = re.compile(rb'"bytes"\s*:\s*"([A-Za-z0-9+/=\\]*)"')
 
 
+class TextStream(Protocol):
+    """A body of text inside an event stream."""
+
+    problem: str | None
+
+    def feed(self, data: bytes) -> object:
+        """Take in a piece."""
+
+    def flush(self) -> None:
+        """Look at what has arrived, there may be more."""
+
+    def finish(self) -> None:
+        """Look at what has arrived, there is no more."""
+
+    def read_all(self) -> None:
+        """Read what has waited for the end."""
+
+    def ended(self, plan: Plan) -> bool:
+        """Return whether the text said itself that it is complete."""
+        ...
+
+
 class EventStreamBody:
-    """An AWS event stream whose events are JSON documents."""
+    """An AWS event stream whose events are JSON documents, or pieces of a stream of text."""
 
     streamed = True
     due = 0
 
-    def __init__(self, gathering: Gathering) -> None:
+    def __init__(self, gathering: Gathering, text_stream: Callable[[], TextStream]) -> None:
         self._gathering = gathering
+        self._text_stream = text_stream
+        self._text: TextStream | None = None
         self._stream = EventStream(self._message)
         self._terminal = False
         terminal = gathering.plan.format.terminal
@@ -58,14 +86,23 @@ class EventStreamBody:
         self._stream.feed(data)
 
     def flush(self) -> None:
-        """Every whole message has been read as it came."""
+        """Look at the text; every whole message has been read as it came."""
+        if self._text is not None:
+            self._text.flush()
+            self._text.read_all()
 
     def finish(self) -> None:
         self.problem = self._stream.problem
+        if self._text is not None:
+            self._text.finish()
+            self._text.read_all()
+            self.problem = self.problem or self._text.problem
         if self.problem is None and not self._stream.between_messages:
             self.problem = "stream_ended_early"
 
     def ended(self, plan: Plan) -> bool:
+        if self._text is not None:
+            return self._text.ended(plan)
         if plan.terminal is None:
             return self._stream.between_messages
         return self._terminal
@@ -76,6 +113,10 @@ class EventStreamBody:
             # An exception in the middle of a stream that began well.
             if gathering.error_code is None:
                 gathering.error_code = name[:128]
+            return
+        if name == _PIECE:
+            self._text = self._text or self._text_stream()
+            self._text.feed(payload)
             return
         if name == _ENVELOPE:
             payload = _inner(payload)

@@ -6,7 +6,7 @@ and tells the answer's `Gathering` what matters in it. Each holds a bounded amou
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -99,7 +99,7 @@ class Unknown:
             lines = lines or self._gathering.plan.format.each is not None
             return Events(self._gathering, b"\n") if lines else Json(self._gathering)
         if is_event_stream(text):
-            return EventStreamBody(self._gathering)
+            return EventStreamBody(self._gathering, partial(Events, self._gathering, b"\n\n"))
         if events or text.startswith(_EVENT_STARTS):
             return Events(self._gathering, b"\n\n")
         return Ignored()

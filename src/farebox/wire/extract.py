@@ -25,6 +25,7 @@ RAW_USAGE_MAX = 64 * 1024
 _PARTS_MAX = 256
 _DEPTH_MAX = 128
 _TEXT_MAX = 256
+_RUNNING = 2
 
 
 class Gathering:
@@ -37,6 +38,8 @@ class Gathering:
     response_model: str | None = None
     error_code: str | None = None
     documents = 0
+    usages = 0
+    """How many of them stated usage."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -51,6 +54,7 @@ class Gathering:
         self.documents += 1
         usage = document.usage
         if usage is not None:
+            self.usages += 1
             if self.usage is None:
                 self.usage, self.usage_text = usage, document.usage_text
             else:
@@ -86,6 +90,11 @@ class Gathering:
             if isinstance(value, int) and not isinstance(value, bool):
                 return str(value)
         return "error"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether what was stated is what a stream began with, and no more."""
+        return self.plan.format.cumulative and self.usages < _RUNNING
 
     def is_identified(self) -> bool:
         """Return whether id and model are known: the first events have told what they had to tell."""
@@ -177,11 +186,16 @@ def extraction(
         parts[0] = msgspec.structs.replace(
             first, quantities={**first.quantities, **(counted or {})}, provider_cost_usd=provider_cost
         )
+    whole = completeness == "final" or (reason == "error_in_stream" and not gathering.is_running)
     if completeness != "none" and not any(part.quantities for part in parts) and provider_cost is None:
         completeness, reason = "none", reason or "no_usage_in_response"
     elif completeness == "final" and oddities.invalid is not None:
         completeness, reason = "partial", f"unusable_quantity:{oddities.invalid}"
-    lacks = _lacks(plan, parts, said=usage is not None, streamed=streamed) if completeness != "final" else ()
+    lacks = (
+        _lacks(plan, parts, said=usage is not None, streamed=streamed, whole=whole)
+        if completeness != "final"
+        else ()
+    )
     billable, because = True, None
     # A stream that says "in progress" and breaks off has been served all the same.
     for read, values, why, needs_none in () if streamed else plan.not_billable:
@@ -214,9 +228,10 @@ def _stands(value: Any, values: frozenset[str]) -> bool:
     return "*" in values or str(value) in values
 
 
-def _lacks(plan: Plan, parts: list[Part], *, said: bool, streamed: bool) -> tuple[str, ...]:
+def _lacks(plan: Plan, parts: list[Part], *, said: bool, streamed: bool, whole: bool) -> tuple[str, ...]:
     """Return the sides of an answer without its whole usage whose tokens nobody stated.
 
+    What is stated of an answer that came to its end is `whole`; of one that broke off it may be a part.
     Where noughts are left out, usage that was `said` and holds no count says nought.
     """
     if said and plan.format.output_optional and not streamed:
@@ -229,7 +244,7 @@ def _lacks(plan: Plan, parts: list[Part], *, said: bool, streamed: bool) -> tupl
         lacks.append("input")
     if "output" in plan.estimates:
         if not OUTPUTS.isdisjoint(stated):
-            if streamed:
+            if streamed and not whole:
                 lacks.append("more_output")
         elif streamed or not plan.format.output_optional:
             lacks.append("output")

@@ -71,6 +71,10 @@ OTHER_LEAVES = (
 )
 """Leaves that are not tokens: seconds, characters, pages, searches, tool calls."""
 
+ENCODED = "encoded"
+"""`input_encoded`, `output_encoded`: flags of an exchange without its whole usage, for a side whose bytes on
+the wire are compressed and say little about its text."""
+
 LEAVES = INPUT_LEAVES + OUTPUT_LEAVES + OTHER_LEAVES
 
 

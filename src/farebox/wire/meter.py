@@ -18,7 +18,7 @@ from farebox.wire.binary import EventStreamBody, GrpcBody, GrpcRequest
 from farebox.wire.bodies import Body, Events, Ignored, Json, Unknown
 from farebox.wire.decoding import DecodeError, Decoder, encoding_of, supported
 from farebox.wire.extract import Context, Gathering, ShapedGathering, extraction
-from farebox.wire.facts import Completeness, Extraction, Part
+from farebox.wire.facts import ENCODED, Completeness, Extraction, Part
 from farebox.wire.glance import glance_for
 from farebox.wire.plan import Plan, plan_for
 from farebox.wire.request import RequestFacts, RequestReader, facts, plain_facts
@@ -54,6 +54,9 @@ class Meter:
     _size = 0
     _due = 0
     _problem: str | None = None
+    _asked_side: Side | None = None
+    """How a request in several pieces, or a compressed one once it is decoded, begins and how long it is."""
+    _asked_encoded = False
     _asked_with: bytes | None = None
     """The request's first piece, for an estimate: see sample.py."""
     _sample: Sample | None = None
@@ -106,6 +109,8 @@ class Meter:
             if reader is None:
                 reader = self._request_reader()
                 reader.feed(first or b"")
+            if isinstance(reader, RequestReader):
+                self._asked_side, self._asked_encoded = reader.side(), reader.is_encoded
             body = self._request_body = {} if broken else reader.body()
             self._facts = facts(body, self._headers, self._query, self._path_values, path, endpoint.vendors)
         except Exception:
@@ -258,7 +263,7 @@ class Meter:
             source=source,
             model=extraction.response_model or extraction.request_model,
             lacks=extraction.lacks,
-            request=Side(self._asked_with or b"", request_bytes),
+            request=self._asked_side or Side(self._asked_with or b"", request_bytes),
             response=self._sample.side() if self._sample is not None else Side(),
         )
 
@@ -397,7 +402,7 @@ class Meter:
             return self._empty("endpoint_not_metered")
         if endpoint.unlisted is not None:
             return self._unlisted(outcome, form, body)
-        measured = self._measured(outcome, form, body)
+        measured = self._with_encodings(self._measured(outcome, form, body))
         return measured if endpoint.free is None else _free(measured, endpoint.free, form)
 
     def _unlisted(self, outcome: str, form: UsageFormat, body: Body | None) -> Extraction:
@@ -425,6 +430,15 @@ class Meter:
         if self._body is None and self._status == 200:
             return False  # nothing came back; with 202 a job may have begun
         return not self._content_type.lower().startswith(_PAGES)
+
+    def _with_encodings(self, measured: Extraction) -> Extraction:
+        """Flag a side that has to be estimated and whose bytes on the wire are no text."""
+        if not measured.lacks:
+            return measured
+        flags = [f"input_{ENCODED}"] if self._asked_encoded else []
+        if self._decoder is not None or (self._problem or "").startswith("content_encoding"):
+            flags.append(f"output_{ENCODED}")
+        return msgspec.structs.replace(measured, flags=(*measured.flags, *flags)) if flags else measured
 
     def _measured(self, outcome: str, form: UsageFormat, body: Body | None) -> Extraction:
         gathering = self._gathering
@@ -472,10 +486,10 @@ class Meter:
             return ("partial" if seen else "none"), body.problem
         if gathering.error_code is not None and not seen:
             return "none", "error_in_stream"
-        if body.streamed and not body.ended(gathering.plan):
-            return ("partial" if seen else "none"), "stream_ended_early"
         if body.streamed and gathering.error_code is not None:
             return "partial", "error_in_stream"
+        if body.streamed and not body.ended(gathering.plan):
+            return ("partial" if seen else "none"), "stream_ended_early"
         return "final", None
 
     def _context(self, form: Any) -> Context:

@@ -16,7 +16,7 @@ import msgspec
 
 from farebox.catalog.shape import Vendor
 from farebox.wire.attribution import Found, names_of
-from farebox.wire.decoding import Decoder, encoding_of, supported
+from farebox.wire.decoding import DecodeError, Decoder, encoding_of, supported
 from farebox.wire.framing.largejson import KEPT_STRING_MAX, JsonPruner, prune, repaired, wanted
 from farebox.wire.sample import Sample, Side
 
@@ -66,7 +66,7 @@ class RequestReader:
         self._form: _FormReader | None = None
         self._ignored = False
         self._decoder: Decoder | None = None
-        self._sample: Sample | None = None
+        self._sample = Sample()
         encoded = False
         for name, value in headers:
             if name == b"content-type":
@@ -76,31 +76,34 @@ class RequestReader:
                 encoded = True
         encoding = encoding_of(headers) if encoded else ""
         if supported(encoding):
-            self._decoder, self._sample = Decoder(encoding), Sample()
+            self._decoder = Decoder(encoding)
         elif encoding:
             self._ignored = True
 
     def feed(self, data: bytes) -> None:
-        decoder, sample = self._decoder, self._sample
-        if decoder is None or sample is None:
+        decoder = self._decoder
+        if decoder is None:
             self._take(data)
             return
-        for piece in decoder.feed(data):
-            sample.add(piece)
-            self._take(piece)
+        try:
+            for piece in decoder.feed(data):
+                self._take(piece)
+        except DecodeError:
+            self._ignored = True
 
-    def decoded(self) -> Side | None:
-        """Return how a compressed body begins and how long it was; None for one as it is.
+    @property
+    def is_encoded(self) -> bool:
+        """Whether its bytes on the wire are not those of its text."""
+        return self._ignored or self._decoder is not None
 
-        Of one whose encoding cannot be undone nothing is known.
-        """
-        if self._ignored or (self._decoder is not None and self._decoder.overflowed):
-            return Side(b"", -1)
-        return self._sample.side() if self._sample is not None else None
+    def side(self) -> Side:
+        """Return how its text begins and how long it was; nothing of one that cannot be decoded."""
+        return Side() if self._ignored else self._sample.side()
 
     def _take(self, data: bytes) -> None:
         if self._ignored:
             return
+        self._sample.add(data)
         if self._form is not None:
             self._form.feed(data)
             return
@@ -117,6 +120,8 @@ class RequestReader:
 
     def body(self) -> dict[str, Any]:
         """Return the fields of interest, nothing for a body that is not understood."""
+        if self._ignored:
+            return {}
         if self._form is not None:
             return dict(self._form.fields)
         if self._pruner is not None:

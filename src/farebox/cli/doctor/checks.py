@@ -180,7 +180,7 @@ def check_recording(home: Home) -> Check:
 
 def check_pins(home: Home) -> list[Check]:
     """Name the clients that accept no certificate but the provider's, and what to do instead."""
-    from farebox.proxy.pins import read_pins
+    from farebox.proxy.intercept.pinning_clients import read_pins
     from farebox.server.api.recording import recording
 
     pins = read_pins(home.run / "pinned")

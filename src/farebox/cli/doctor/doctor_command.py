@@ -49,7 +49,7 @@ def doctor(
 
     chosen = place or Place()
     if retry:
-        from farebox.proxy.pins import forget_pins
+        from farebox.proxy.intercept.pinning_clients import forget_pins
 
         forget_pins(chosen.state().run / "pinned")
     installation = check_installation(chosen)

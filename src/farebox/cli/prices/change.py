@@ -14,7 +14,7 @@ from farebox.cli.prices.opening import open_book
 from farebox.cli.screen import clean, count
 from farebox.clock import iso, now_ns
 from farebox.errors import PriceFileError, UsageError
-from farebox.pricing.sources.price_batches import Batch, normalised, read_batch, suspicion
+from farebox.pricing.price_batches import Batch, normalised, read_batch, suspicion
 from farebox.pricing.sources.price_folder import entries_of, folder_of, write_prices
 from farebox.program import command
 

@@ -22,7 +22,7 @@ from farebox.program import command
 
 if TYPE_CHECKING:
     from farebox.pricing.book import PriceBook
-    from farebox.pricing.sources.price_rows import ProviderPrices
+    from farebox.pricing.price_rows import ProviderPrices
     from farebox.pricing.sources.price_updates import PriceUpdates
 
 DEFAULT_SOURCE = (
@@ -181,7 +181,7 @@ def _fetched(source: str, etag: str | None) -> Fetched | None:
 
 def _compare(book: PriceBook, source: str, content: bytes, seen_ns: int) -> Comparison:
     from farebox import yamltext
-    from farebox.pricing.sources.compiled_book import CATALOG
+    from farebox.pricing.compiled_book import CATALOG
     from farebox.pricing.sources.price_import import ForeignNames, read_list
 
     seen = iso(seen_ns)
@@ -222,7 +222,7 @@ def _append(
     etag: str | None,
     seen: str,
 ) -> None:
-    from farebox.pricing.sources.price_rows import ProviderPrices
+    from farebox.pricing.price_rows import ProviderPrices
     from farebox.pricing.sources.price_updates import Origin, PriceUpdates, keep
 
     origin = Origin(source=source, sha256=digest, fetched_at=seen, etag=etag)
@@ -251,7 +251,7 @@ def _numbered(state: Path) -> dict[int, Path]:
 
 def _lists(release: PriceBook, path: Path | None) -> dict[str, ProviderPrices]:
     """Return every provider's list as a snapshot has it; the release's own without one."""
-    from farebox.pricing.sources.price_rows import ProviderPrices
+    from farebox.pricing.price_rows import ProviderPrices
     from farebox.pricing.sources.price_updates import read_snapshot
 
     names = set(release.providers())

@@ -180,12 +180,20 @@ def _source(call: CallRow, name: str) -> str:
 
 def _bounds(found: EstimateRow) -> str:
     low, high = found.cost_low_pico, found.cost_high_pico
-    money = f"{_exact(low)} to {_exact(high)}, " if low is not None and high is not None else ""
+    money = "" if low is None else f"{_span(_exact(low), None if high is None else _exact(high))}, "
     return (
         f"estimated ({clean(found.method)}): {money}"
-        f"{found.input_tokens_low:,} to {found.input_tokens_high:,} tokens in, "
-        f"{found.output_tokens_low:,} to {found.output_tokens_high:,} out"
+        f"{_tokens(found.input_tokens_low, found.input_tokens_high)} tokens in, "
+        f"{_tokens(found.output_tokens_low, found.output_tokens_high)} out"
     )
+
+
+def _tokens(low: int, high: int | None) -> str:
+    return _span(f"{low:,}", None if high is None else f"{high:,}")
+
+
+def _span(low: str, high: str | None) -> str:
+    return f"{low} or more" if high is None else f"{low} to {high}"
 
 
 def _correction(found: CorrectionRow) -> str:

@@ -133,7 +133,7 @@ def _interception(home: Home, providers: dict[str, ProviderConfig]) -> Intercept
 
 def app_name(command: list[str]) -> str:
     """Return what a command is called: the script for an interpreter, else the program."""
-    from farebox.proxy.command_line import read_command_line
+    from farebox.proxy.caller.command_line import read_command_line
 
     found = read_command_line(command)
     if not found.script:

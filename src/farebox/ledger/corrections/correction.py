@@ -29,9 +29,9 @@ class Bounds(msgspec.Struct, frozen=True, array_like=True):
     method: str
     """How it was made: `tokenizer:o200k_base`, `calibrated:42`, `default:openai` …"""
     input_tokens_low: int
-    input_tokens_high: int
+    input_tokens_high: int | None
     output_tokens_low: int
-    output_tokens_high: int
+    output_tokens_high: int | None
     cost_low_pico: int | None = None
     cost_high_pico: int | None = None
 

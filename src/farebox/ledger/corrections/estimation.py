@@ -16,7 +16,7 @@ from farebox.ledger.call_store import StoredCall
 from farebox.ledger.corrections.calibration import Calibrations, Ratio
 from farebox.ledger.corrections.correction import ESTIMATE, Bounds, Change, Correction
 from farebox.ledger.corrections.rerating import Rerating
-from farebox.wire.facts import OUTPUT_LEAVES, Extraction, Part
+from farebox.wire.facts import ENCODED, OUTPUT_LEAVES, Extraction, Part
 
 _RANK = {"tokenizer": 4, "calibrated": 3, "text": 2, "default": 1}
 
@@ -61,13 +61,22 @@ class Estimation:
         if ranges is None:
             return None
         low, guess, high = (_with(extraction, ranges, at) for at in range(3))
+        open_input, open_output = (side[2] is None for side in ranges)
         rated = rerating.rate_parts(call, guess.parts, "estimated")
         money = money_of(rated, billable=True)
         ends = [
             money_of(rerating.rate_bound(call, each.parts), billable=True).cost_pico for each in (low, high)
         ]
         lows, highs = token_totals(low.parts), token_totals(high.parts)
-        bounds = Bounds(found.method, lows[0], highs[0], lows[3], highs[3], ends[0], ends[1])
+        bounds = Bounds(
+            found.method,
+            lows[0],
+            None if open_input else highs[0],
+            lows[3],
+            None if open_output else highs[3],
+            ends[0],
+            None if open_input or open_output else ends[1],
+        )
         estimated = msgspec.structs.replace(
             guess, completeness="estimated", flags=(*extraction.flags, f"estimated:{found.method}")
         )
@@ -86,9 +95,12 @@ class Estimation:
 
 def _side(done: Done, side: str, count: int, ratio: Ratio | None) -> Range | None:
     """Return the tokens of so many bytes: by the model's own calls, else by recorded traffic."""
+    rule = rules().of_bytes(done.surface, side, streamed=done.extraction.streamed)
+    if f"{side}_{ENCODED}" in done.extraction.flags:
+        # How long the text was is not known: only that it was not shorter by much.
+        return (0, divided(count, rule.at)[1], None) if rule is not None else None
     if ratio is not None:
         return ratio.of(count)
-    rule = rules().of_bytes(done.surface, side, streamed=done.extraction.streamed)
     return divided(count, rule.at) if rule is not None else None
 
 
@@ -120,7 +132,8 @@ def _ranges(extraction: Extraction, found: Estimate) -> tuple[Range, Range] | No
         answered = found.output
         if "more_output" in extraction.lacks:
             seen = sum(part.output_tokens for part in extraction.parts)
-            answered = (0, max(answered[1] - seen, 0), max(answered[2] - seen, 0))
+            most = answered[2]
+            answered = (0, max(answered[1] - seen, 0), None if most is None else max(most - seen, 0))
     if extraction.reason in _MAYBE_NOTHING:
         asked, answered = (0, *asked[1:]), (0, *answered[1:])
     return asked, answered
@@ -130,14 +143,19 @@ _MAYBE_NOTHING = frozenset(("error_in_stream",))
 """Outcomes for which a provider may charge nothing at all."""
 
 
+def _end(ends: Range, at: int) -> int:
+    found = ends[at]
+    return ends[1] if found is None else found
+
+
 def _with(extraction: Extraction, ranges: tuple[Range, Range], at: int) -> Extraction:
     """Return an extraction with one end of the ranges added to its first part."""
     first: Part = extraction.parts[0]
     quantities = dict(first.quantities)
     if "input" in extraction.lacks:
-        quantities["input_uncached"] = quantities.get("input_uncached", 0) + ranges[0][at]
+        quantities["input_uncached"] = quantities.get("input_uncached", 0) + _end(ranges[0], at)
     if len(extraction.lacks) > 1 or extraction.lacks != ("input",):
         leaf = next((leaf for leaf in OUTPUT_LEAVES if leaf in quantities), "output_text")
-        quantities[leaf] = quantities.get(leaf, 0) + ranges[1][at]
+        quantities[leaf] = quantities.get(leaf, 0) + _end(ranges[1], at)
     part = msgspec.structs.replace(first, quantities=quantities)
     return msgspec.structs.replace(extraction, parts=(part, *extraction.parts[1:]))

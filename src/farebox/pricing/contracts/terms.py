@@ -22,9 +22,9 @@ from farebox.money import pico_from_usd
 from farebox.pricing.contracts.tiers import Step, Tiers
 from farebox.pricing.exact import decimal_from_text, price_problem, ratio, unit_price
 from farebox.pricing.model_names import rank
+from farebox.pricing.price_rows import EVER, NEVER, PriceRow
 from farebox.pricing.prices_in_force import Markup
 from farebox.pricing.quotation import instant_ns, per_of
-from farebox.pricing.sources.price_rows import EVER, NEVER, PriceRow
 from farebox.pricing.sources.user_prices import EntryReader, read_markup
 
 if TYPE_CHECKING:

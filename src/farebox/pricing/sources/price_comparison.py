@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from farebox.pricing.exact import shown
-from farebox.pricing.sources.price_rows import EVER, PricedModel, PriceRow, ProviderPrices
+from farebox.pricing.price_rows import EVER, PricedModel, PriceRow, ProviderPrices
 
 MOVED_MAX = 5
 """A price that changes by more than this factor needs an acknowledgement."""

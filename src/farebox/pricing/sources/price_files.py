@@ -14,8 +14,7 @@ from typing import Any
 from farebox.errors import Finding
 from farebox.pricing.exact import price_problem
 from farebox.pricing.model_names import CLAUSES
-from farebox.pricing.quotation import instant_ns, per_of, window_of
-from farebox.pricing.sources.price_rows import (
+from farebox.pricing.price_rows import (
     EVER,
     Adjustment,
     FactRule,
@@ -31,6 +30,7 @@ from farebox.pricing.sources.price_rows import (
     Units,
     Window,
 )
+from farebox.pricing.quotation import instant_ns, per_of, window_of
 from farebox.yamltext import Node
 
 _ROW_KEYS = (

@@ -13,9 +13,7 @@ from typing import Any, cast
 from farebox.errors import Finding
 from farebox.pricing.exact import price_problem
 from farebox.pricing.model_names import CLAUSES
-from farebox.pricing.quotation import instant_ns, window_of
-from farebox.pricing.sources.price_files import PriceFile, in_order
-from farebox.pricing.sources.price_rows import (
+from farebox.pricing.price_rows import (
     EVER,
     PricedModel,
     PriceRow,
@@ -24,6 +22,8 @@ from farebox.pricing.sources.price_rows import (
     Tier,
     Window,
 )
+from farebox.pricing.quotation import instant_ns, window_of
+from farebox.pricing.sources.price_files import PriceFile, in_order
 from farebox.yamltext import Node, parse
 
 SCHEMA = "farebox.price-list/1"

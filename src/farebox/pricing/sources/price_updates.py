@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from farebox.home import check_private, replace_private
-from farebox.pricing.sources.price_rows import PricedModel, PriceRow, ProviderPrices
+from farebox.pricing.price_rows import PricedModel, PriceRow, ProviderPrices
 
 SNAPSHOTS_KEPT = 10
 _SUFFIX = ".prices.json"

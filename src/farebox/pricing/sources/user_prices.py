@@ -16,9 +16,9 @@ import msgspec
 from farebox.errors import Finding
 from farebox.pricing.exact import decimal_from_text, price_problem, quotient, ratio
 from farebox.pricing.model_names import normal, rank
+from farebox.pricing.price_rows import EVER, PriceRow, Quote
 from farebox.pricing.prices_in_force import Layer, Markup
 from farebox.pricing.quotation import PER, instant_ns, per_of
-from farebox.pricing.sources.price_rows import EVER, PriceRow, Quote
 
 if TYPE_CHECKING:  # reading YAML is heavy, and a book without user prices needs none
     from farebox.yamltext import Node

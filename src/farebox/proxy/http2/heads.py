@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from farebox.proxy import answers
-from farebox.proxy.heads import read_request
+from farebox.proxy.admission import own_response
+from farebox.proxy.admission.heads import read_request
 from farebox.proxy.http2.peer import Headers
 from farebox.wire.http_policy import HEAD_BYTES_MAX, HEADERS_MAX, OWN_PREFIX, Refusal, RequestHead, head_limit
 
@@ -127,8 +127,8 @@ def grpc_status(headers: Headers) -> int | None:
 
 
 def refusal(grpc: bool, shape: str, status: int, slug: str, message: str) -> tuple[Headers, bytes]:
-    """Return headers and body of an answer of our own, in the shape the client's library reads."""
-    marker = (answers.MARKER.encode(), slug.encode("ascii", "replace"))
+    """Return headers and body of a response of our own, in the shape the client's library reads."""
+    marker = (own_response.MARKER.encode(), slug.encode("ascii", "replace"))
     if grpc:
         said = quote(f"Farebox: {message}", safe=" ,.:;()'`/-_").encode("ascii")
         code = str(_CODES.get(status, 2)).encode()
@@ -139,7 +139,7 @@ def refusal(grpc: bool, shape: str, status: int, slug: str, message: str) -> tup
             (b"grpc-message", said),
             marker,
         ], b""
-    body = answers.error(shape, status, slug, message, close=False).partition(b"\r\n\r\n")[2]
+    body = own_response.error(shape, status, slug, message, close=False).partition(b"\r\n\r\n")[2]
     length = str(len(body)).encode()
     return [
         (b":status", str(status).encode()),

@@ -24,7 +24,7 @@ from hyperframe.exceptions import InvalidDataError
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, RstStreamFrame
 
 if TYPE_CHECKING:
-    from farebox.proxy.service import Proxy
+    from farebox.proxy.service_state import ServiceState
 
 STREAMS_MAX = 100
 STREAM_WINDOW = 256 * 1024
@@ -106,8 +106,8 @@ def _settings(*, client_side: bool) -> Settings:
 class Peer(asyncio.Protocol):
     """What both sides have in common."""
 
-    def __init__(self, proxy: Proxy, *, client_side: bool) -> None:
-        self.proxy = proxy
+    def __init__(self, state: ServiceState, *, client_side: bool) -> None:
+        self.state = state
         self.transport: Any = None
         config = H2Configuration(client_side=client_side, header_encoding=None)
         self.h2 = _Connection(config, self.count_frame)
@@ -119,7 +119,7 @@ class Peer(asyncio.Protocol):
         """No new streams."""
         self.lingers = False
         """It is over; what still comes is not looked at."""
-        self._counted_since = proxy.tick
+        self._counted_since = state.tick
         self._frames = 0
         self._contents = 0
         self._opened = 0
@@ -130,13 +130,14 @@ class Peer(asyncio.Protocol):
     def start(self, transport: asyncio.BaseTransport) -> None:
         """Say hello: settings, and room for as many streams as there may be."""
         self.transport = transport
-        self.transport.set_write_buffer_limits(self.proxy.limits.stream_buffer)
+        self.transport.set_write_buffer_limits(self.state.limits.stream_buffer)
         self.writable = True
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(STREAM_WINDOW * STREAMS_MAX)
         self.flush()
 
     def data_received(self, data: bytes) -> None:
+        self.state.passed = True
         if self.lingers:
             return
         if self._unread:
@@ -158,7 +159,7 @@ class Peer(asyncio.Protocol):
         if self.lingers:
             self._unread = b""
         if self._unread:
-            self.proxy.loop.call_soon(self._read_slice)
+            self.state.loop.call_soon(self._read_slice)
         elif self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
 
@@ -203,7 +204,7 @@ class Peer(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.writable = False
-        self.stalled_since = self.proxy.tick
+        self.stalled_since = self.state.tick
 
     def resume_writing(self) -> None:
         self.writable = True
@@ -222,7 +223,7 @@ class Peer(asyncio.Protocol):
         Raises:
             TooManyFramesError: It was one too many.
         """
-        now = self.proxy.tick
+        now = self.state.tick
         if now - self._counted_since > WINDOW_S:
             self._counted_since = now
             self._frames = self._contents = self._opened = self._resets = 0

@@ -21,26 +21,25 @@ from h2.events import (
 )
 
 from farebox.proxy.http2 import heads
-from farebox.proxy.http2.peer import Headers, Peer
-from farebox.proxy.http2.stream import Stream
-from farebox.proxy.http2.upstream import UpstreamSession
-from farebox.proxy.prepared import Prepared
+from farebox.proxy.http2.peer import Headers
+from farebox.proxy.http2.stream import ClientPeer, Stream
+from farebox.proxy.http2.upstream_session import UpstreamSession
 from farebox.wire.http_policy import Refusal
 
 if TYPE_CHECKING:
-    from farebox.proxy.client import ClientConnection
-    from farebox.proxy.routes import Route
-    from farebox.proxy.upstream import Origin
+    from farebox.proxy.admission.routes import Route
+    from farebox.proxy.http1.client_connection import ClientConnection
+    from farebox.proxy.upstream.connection import Origin
+    from farebox.proxy.upstream.tls import UpstreamTls
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
-def take_over(client: ClientConnection, data: bytes) -> None:
+def take_over(client: ClientConnection, data: bytes, tls: UpstreamTls) -> None:
     """Serve a connection as HTTP/2 from its first bytes on."""
-    proxy = client.proxy
-    connection = ServerConnection(client)
-    proxy.clients.discard(client)
-    proxy.clients.add(connection)
+    connection = ServerConnection(client, tls)
+    client.service.clients.discard(client)
+    client.service.clients.add(connection)
     transport = client.transport
     client.hand_over()
     transport.set_protocol(connection)
@@ -48,14 +47,15 @@ def take_over(client: ClientConnection, data: bytes) -> None:
     connection.data_received(data)
 
 
-class ServerConnection(Peer):
+class ServerConnection(ClientPeer):
     """One client's connection."""
 
-    def __init__(self, client: ClientConnection) -> None:
-        super().__init__(client.proxy, client_side=False)
+    def __init__(self, client: ClientConnection, tls: UpstreamTls) -> None:
+        super().__init__(client.service, client_side=False)
+        self._tls = tls
         self.client = client
         """What it was before; it knows whose connection this is and where its requests may go."""
-        self.since = client.proxy.tick
+        self.since = client.service.tick
         self.streams: dict[int, Stream] = {}
         self.sessions: dict[int, UpstreamSession] = {}
         """The connection to each origin, by the origin's identity."""
@@ -65,7 +65,7 @@ class ServerConnection(Peer):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.read_rest()
-        self.proxy.clients.discard(self)
+        self.state.clients.discard(self)
         self.transport = None
         for stream in list(self.streams.values()):
             stream.client_reset(ErrorCodes.CANCEL)
@@ -104,32 +104,36 @@ class ServerConnection(Peer):
             self.close_if_done()
 
     def begin(self, stream_id: int, headers: Headers) -> None:
-        """Judge and route a request; what is refused is answered here."""
-        self.since = self.proxy.tick
-        if self.going_away or self.proxy.draining:
+        """Judge and route a request; what is refused gets its response here."""
+        self.since = self.state.tick
+        if self.going_away or self.state.draining:
             self.reset(stream_id, ErrorCodes.REFUSED_STREAM)
             return
         judged = heads.judge(headers, self.client.hosts)
         if isinstance(judged, Refusal):
-            self.proxy.refused += 1
+            self.state.refused += 1
             rule = f"policy:{judged.rule}"
-            self.answer(stream_id, heads.is_grpc(headers), "farebox", judged.status, rule, judged.message)
+            self.respond(stream_id, heads.is_grpc(headers), "farebox", judged.status, rule, judged.message)
             return
         found = self.find(judged.request.path, grpc=judged.grpc)
         if found is None:
             message = "the path names no provider and no service that is known here."
-            self.answer(stream_id, judged.grpc, "farebox", 404, "route_not_found", message)
+            self.respond(stream_id, judged.grpc, "farebox", 404, "route_not_found", message)
             return
         route, path = found
-        proxy = self.proxy
-        prepared = Prepared(judged.request, route, path, proxy.fingerprints, proxy.journal.source)
-        self.streams[stream_id] = Stream(self, stream_id, judged, prepared)
+        routed = self.client.shared.admission.route(judged.request, route, path)
+        if routed is None:
+            self.state.refused += 1
+            message = "the request has come back to where it was: an upstream leads to this Farebox."
+            self.respond(stream_id, judged.grpc, "farebox", 508, "policy:loop", message)
+            return
+        self.streams[stream_id] = Stream(self, self.client.shared.recorder, stream_id, judged, routed)
 
     def find(self, path: bytes, *, grpc: bool) -> tuple[Route, bytes] | None:
         """Return where a request goes; a gRPC client cannot put a route's name before its service."""
         found = self.client.find(path)
         if found is None and grpc:
-            return self.proxy.routes.find_service(path)
+            return self.client.shared.admission.routes.find_service(path)
         return found
 
     def session(self, origin: Origin) -> UpstreamSession:
@@ -139,13 +143,13 @@ class ServerConnection(Peer):
             return known
         if known is not None:
             self._leaving = [session for session in (*self._leaving, known) if session.streams]
-        session = self.sessions[id(origin)] = UpstreamSession(self.proxy, origin)
+        session = self.sessions[id(origin)] = UpstreamSession(self.state, origin, self._tls)
         return session
 
     # What streams ask for.
 
-    def answer(self, stream_id: int, grpc: bool, shape: str, status: int, slug: str, message: str) -> None:
-        """Answer ourselves, in the shape the client's library reads."""
+    def respond(self, stream_id: int, grpc: bool, shape: str, status: int, slug: str, message: str) -> None:
+        """Respond ourselves, in the shape the client's library reads."""
         headers, body = heads.refusal(grpc, shape, status, slug, message)
         if self.send_headers(stream_id, headers, end=not body) and body:
             self.send_data(stream_id, body, end=True)
@@ -153,7 +157,7 @@ class ServerConnection(Peer):
 
     def forget(self, stream: Stream) -> None:
         self.streams.pop(stream.stream_id, None)
-        self.since = self.proxy.tick
+        self.since = self.state.tick
         self.close_if_done()
 
     def close_if_done(self) -> None:
@@ -169,11 +173,11 @@ class ServerConnection(Peer):
 
     def broken(self, error: Exception) -> None:
         """Say why, and read on without looking for a moment: closing at once would lose what was said."""
-        self.proxy.refused += 1
+        self.state.refused += 1
         self.going_away = True
         if self.transport is None or self.transport.is_closing():
             return
-        self.since = self.proxy.tick
+        self.since = self.state.tick
         self.lingers = True
         for stream in list(self.streams.values()):
             stream.client_reset(ErrorCodes.CANCEL)
@@ -184,7 +188,7 @@ class ServerConnection(Peer):
 
     def sweep(self, now: float) -> None:
         """Once a second: limits in time, PARTIAL records, a graceful end."""
-        limits = self.proxy.limits
+        limits = self.state.limits
         if self.lingers:
             if now - self.since > limits.linger_s:
                 self.transport.abort()
@@ -196,10 +200,10 @@ class ServerConnection(Peer):
             stream.sweep(now)
         self.flush()
         if self.transport is None or self.streams:
-            if self.proxy.draining and not self.going_away and self.transport is not None:
+            if self.state.draining and not self.going_away and self.transport is not None:
                 self.go_away()
             return
-        if now - self.since > (limits.drain_idle_s if self.proxy.draining else limits.client_idle_s):
+        if now - self.since > (limits.drain_idle_s if self.state.draining else limits.client_idle_s):
             self.go_away()
             self.transport.close()
 

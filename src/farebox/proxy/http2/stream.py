@@ -1,4 +1,4 @@
-"""One stream as an exchange: route → intent → forward → extract → record, as `proxy.exchange` tells it.
+"""One stream as an exchange: route → intent → forward → extract → record, as `http1.exchange` tells it.
 
 Bytes, trailers and resets pass as they came. The record is written before the stream's end is.
 """
@@ -11,69 +11,75 @@ from typing import TYPE_CHECKING
 import msgspec
 from h2.errors import ErrorCodes
 
-from farebox.proxy import answers
-from farebox.proxy.attempt import Attempt
-from farebox.proxy.deaf import DeafMeter
+from farebox.proxy.admission import own_response
+from farebox.proxy.http1.response import INTERIM_MAX
 from farebox.proxy.http2 import heads
-from farebox.proxy.http2.peer import Headers
+from farebox.proxy.http2.peer import Headers, Peer
 from farebox.proxy.http2.pipe import Pipe
-from farebox.proxy.incoming import INTERIM_MAX
-from farebox.proxy.recording import NOT_SENT
-from farebox.proxy.whose import Attribution, whose_call
-from farebox.wire.request import RequestFacts
+from farebox.proxy.recording.attempt import NOT_SENT, Attempt
+from farebox.proxy.recording.power_gate import PowerGate
 
 if TYPE_CHECKING:
     from farebox.journal.records import Outcome
-    from farebox.proxy.deaf import ExchangeMeter
+    from farebox.proxy.admission.routed_request import RoutedRequest
+    from farebox.proxy.http1.client_connection import ClientConnection
     from farebox.proxy.http2.heads import Judged
-    from farebox.proxy.http2.server import ServerConnection
-    from farebox.proxy.http2.upstream import UpstreamSession
-    from farebox.proxy.prepared import Prepared
-    from farebox.proxy.upstream import ConnectError
+    from farebox.proxy.http2.upstream_session import UpstreamSession
+    from farebox.proxy.recording.recorder import Recorder
+    from farebox.proxy.upstream.connection import ConnectError, Origin
     from farebox.wire.facts import Extraction
 
 _UNREAD = "upstream_refused"
 
 
+class ClientPeer(Peer):
+    """What a stream asks of its client's connection (`farebox.proxy.http2.server`)."""
+
+    client: ClientConnection
+
+    def session(self, origin: Origin) -> UpstreamSession:
+        raise NotImplementedError
+
+    def respond(self, stream_id: int, grpc: bool, shape: str, status: int, slug: str, message: str) -> None:
+        raise NotImplementedError
+
+    def forget(self, stream: Stream) -> None:
+        raise NotImplementedError
+
+
 class Stream:
-    """A routed request and its answer."""
+    """A routed request and its response."""
 
     upstream: UpstreamSession | None = None
     upstream_id = 0
     trailers: Headers | None = None
-    facts = RequestFacts()
-    status = 0
     grpc_status: int | None = None
     ended = False
     refused_unread = False
     """The provider has said that it has not looked at the request (RFC 9113 §8.7)."""
-    flags: tuple[str, ...] = ()
-    """What was unusual about its form, for the record."""
     _interim = 0
 
-    def __init__(self, server: ServerConnection, stream_id: int, judged: Judged, prepared: Prepared) -> None:
+    def __init__(
+        self,
+        server: ClientPeer,
+        recorder: Recorder,
+        stream_id: int,
+        judged: Judged,
+        routed: RoutedRequest,
+    ) -> None:
         self.server = server
         self.stream_id = stream_id
         self.judged = judged
-        self.prepared = prepared
-        proxy = server.proxy
-        target = prepared.target
-        self.meter: ExchangeMeter
-        try:
-            self.meter = proxy.meter(target.endpoint, target.path, prepared.query, prepared.meter_headers)
-        except Exception as error:
-            self.meter = DeafMeter(error)
-        self.attempt = Attempt(proxy, prepared)
+        self.routed = routed
+        self.meter = recorder.meter(routed)
+        self.attempt = Attempt(recorder, routed)
         self.up = Pipe(server, stream_id)
         self.down: Pipe | None = None
-        self.touched = self.partial_at = proxy.tick
-        proxy.in_flight += 1
-        self.attempt.intend(self.whose())
-        self.upstream = server.session(prepared.route.origin)
+        self.touched = self.attempt.partial_at = server.state.tick
+        server.state.in_flight += 1
+        self.attempt.intend(server.client.caller.attribution)
+        self.upstream = server.session(routed.route.origin)
         self.upstream.add(self)
-
-    def whose(self) -> Attribution:
-        return whose_call(self.server.client.below, self.prepared, self.facts)
 
     # The request on its way.
 
@@ -83,12 +89,13 @@ class Stream:
         if upstream is None:
             return
         self.upstream_id = stream_id
-        self.touched = self.server.proxy.tick
-        prepared = self.prepared
-        target = prepared.target.upstream_path
-        if prepared.request.query is not None:
-            target += b"?" + prepared.request.query
-        origin = prepared.route.origin
+        self.attempt.sent = True
+        self.touched = self.server.state.tick
+        routed = self.routed
+        target = routed.target.upstream_path
+        if routed.request.query is not None:
+            target += b"?" + routed.request.query
+        origin = routed.route.origin
         headers = heads.upstream_headers(self.judged, origin.authority, target, secure=origin.secure)
         if not upstream.send_headers(stream_id, headers, end=False):
             self.fail(502, "upstream_closed", "the request could not be sent.")
@@ -99,20 +106,14 @@ class Stream:
         self.pump()
 
     def client_data(self, data: bytes, counted: int) -> None:
-        self.touched = self.server.proxy.tick
+        self.touched = self.server.state.tick
         self.attempt.request_bytes += len(data)
-        try:
-            self.meter.request_body(data)
-        except Exception as error:
-            self.meter = DeafMeter(error)
+        self.meter.request_body(data)
         self.up.add(data, counted)
         self.pump()
 
     def client_ended(self) -> None:
-        try:
-            self.facts = self.meter.request_end()
-        except Exception as error:
-            self.meter = DeafMeter(error)
+        self.attempt.facts = self.meter.request_end()
         self.up.end()
         self.pump()
 
@@ -121,13 +122,13 @@ class Stream:
         self.fail(status, error.error_class, str(error))
 
     def flag(self, flag: str) -> None:
-        self.flags = (*self.flags, flag)
+        self.attempt.flags = (*self.attempt.flags, flag)
 
-    # The answer.
+    # The response.
 
     def informed(self, headers: Headers) -> None:
         """Pass on a response before the response: `100` for a client that waits, `103` for any."""
-        self.touched = self.server.proxy.tick
+        self.touched = self.server.state.tick
         self._interim += 1
         if self._interim > INTERIM_MAX:
             self.fail(502, "policy:interim_responses", "the upstream sent too many interim responses.")
@@ -135,29 +136,23 @@ class Stream:
             self.server.send_headers(self.stream_id, heads.for_client(headers), end=False)
             self.server.flush()
 
-    def answered(self, headers: Headers) -> None:
-        """Pass on the answer's head; one that is also its end waits for the record."""
+    def response_head(self, headers: Headers) -> None:
+        """Pass on the response's head; one that is also its end waits for the record."""
         headers = heads.for_client(headers)
-        self.touched = self.server.proxy.tick
+        self.touched = self.server.state.tick
         self.attempt.first_byte_ns = monotonic_ns()
-        self.status = heads.status_of(headers)
+        self.attempt.status = heads.status_of(headers)
         self.grpc_status = heads.grpc_status(headers)
-        try:
-            self.meter.response_head(self.status, heads.plain(headers))
-        except Exception as error:
-            self.meter = DeafMeter(error)
+        self.meter.response_head(self.attempt.status, heads.plain(headers))
         if self.grpc_status is not None:
-            self.trailers = headers  # gRPC's "Trailers-Only": the whole answer
+            self.trailers = headers  # gRPC's "Trailers-Only": the whole response
         elif not self.server.send_headers(self.stream_id, headers, end=False):
             self.client_reset(ErrorCodes.CANCEL)
 
     def upstream_data(self, data: bytes, counted: int) -> None:
-        self.touched = self.server.proxy.tick
+        self.touched = self.server.state.tick
         self.attempt.response_bytes += len(data)
-        try:
-            self.meter.response_body(data)
-        except Exception as error:
-            self.meter = DeafMeter(error)
+        self.meter.response_body(data)
         if self.down is not None:
             self.down.add(data, counted)
         self.pump()
@@ -171,53 +166,39 @@ class Stream:
         if down is None:
             return
         down.end(trailers)
-        if self.server.proxy.waits_for_disk:
-            self.wait(position, down)
+        if self.attempt.recorder.waits_for_disk:
+            down.hold_end(True)
+            PowerGate(self.attempt.recorder.journal, self.released).close(position)
         self.settle()
 
-    def wait(self, position: int, down: Pipe) -> None:
-        down.hold_end(True)
-        wake = self.server.proxy.loop.call_soon_threadsafe
-
-        def release() -> None:
-            down.hold_end(False)
-            self.settle()
-            self.server.flush()
-
-        def durable() -> None:
-            wake(release)
-
-        self.server.proxy.journal.when_durable(position, durable)
+    def released(self, _: bytes) -> None:
+        """Pass on the end, now that its record is durable."""
+        if self.down is not None:
+            self.down.hold_end(False)
+        self.settle()
+        self.server.flush()
 
     def error_class(self) -> str | None:
         if self.grpc_status:
             return f"grpc_status_{self.grpc_status}"
-        return answers.error_class_of(self.status)
+        return own_response.error_class_of(self.attempt.status)
 
     def record(self, outcome: Outcome, error_class: str | None) -> int:
         """Write down how it ended and let go of the provider's stream."""
         self.ended = True
-        self.server.proxy.in_flight -= 1
-        position = self.attempt.done(
-            self.whose(), outcome, self.measured(outcome), status=self.status, error_class=error_class
-        )
+        self.server.state.in_flight -= 1
+        below = self.server.client.caller.attribution
+        position = self.attempt.done(below, outcome, error_class, self.measured(outcome))
         self.up.drop()
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.forget(self)
         return position
 
-    def measured(self, outcome: str) -> Extraction:
-        if not self.upstream_id:
-            return NOT_SENT
-        if self.refused_unread:
+    def measured(self, outcome: Outcome) -> Extraction:
+        if self.refused_unread and self.attempt.sent:
             return msgspec.structs.replace(NOT_SENT, reason=_UNREAD, not_billable_because=_UNREAD)
-        try:
-            extraction = self.meter.finish(outcome)
-        except Exception as error:
-            return DeafMeter(error).finish(outcome)
-        if self.flags:
-            extraction = msgspec.structs.replace(extraction, flags=(*extraction.flags, *self.flags))
+        extraction = self.attempt.measured(self.meter, outcome)
         if self.grpc_status and not any(part.quantities for part in extraction.parts):
             # An error that HTTP knows nothing of: nothing was bought.
             return msgspec.structs.replace(
@@ -257,21 +238,21 @@ class Stream:
     def upstream_lost(self) -> None:
         if not self.ended:
             self.upstream = None
-            self.fail(502, "upstream_closed", "the upstream closed the connection before its answer's end.")
+            self.fail(502, "upstream_closed", "the upstream closed the connection before its response's end.")
 
     def fail(self, status: int, error_class: str, message: str, outcome: Outcome = "upstream_failed") -> None:
-        """End it ourselves: with an answer while none has begun, else by breaking it off."""
+        """End it ourselves: with a response while none has begun, else by breaking it off."""
         if self.ended:
             return
-        begun = bool(self.status)
+        begun = bool(self.attempt.status)
         self.drop_upstream(ErrorCodes.CANCEL)
-        self.status = self.status or status
+        self.attempt.status = self.attempt.status or status
         self.record(outcome, error_class)
         if begun:
             self.server.reset(self.stream_id, ErrorCodes.INTERNAL_ERROR)
         else:
-            shape = self.prepared.error_shape
-            self.server.answer(self.stream_id, self.judged.grpc, shape, status, error_class, message)
+            shape = self.routed.error_shape
+            self.server.respond(self.stream_id, self.judged.grpc, shape, status, error_class, message)
         self.leave()
         self.server.flush()
 
@@ -302,7 +283,7 @@ class Stream:
             self.upstream.flush()
         if self.down is not None:
             if self.down.pump():
-                self.touched = self.server.proxy.tick
+                self.touched = self.server.state.tick
             self.server.flush()
             if self.ended and self.down.closed:
                 self.leave()
@@ -312,7 +293,7 @@ class Stream:
     # Once a second.
 
     def sweep(self, now: float) -> None:
-        limits = self.server.proxy.limits
+        limits = self.server.state.limits
         quiet_s = now - self.touched
         waiting = self.down is not None and self.down.size > 0
         if self.ended or waiting:
@@ -323,20 +304,12 @@ class Stream:
                     self.server.reset(self.stream_id, ErrorCodes.CANCEL)
                     self.leave()
             return
-        if not self.status:
+        if not self.attempt.status:
             if quiet_s > limits.first_byte_s:
                 self.fail(504, "first_byte_timeout", "the upstream did not answer in time.", "timed_out")
             return
         if quiet_s > limits.upstream_idle_s:
             self.fail(504, "upstream_idle_timeout", "the upstream stopped answering.", "timed_out")
-        elif now - self.partial_at >= limits.partial_s and self.attempt.response_bytes:
-            self.partial_at = now
-            self.snapshot()
-
-    def snapshot(self) -> None:
-        try:
-            extraction = self.meter.snapshot()
-        except Exception as error:
-            self.meter = DeafMeter(error)
-            return
-        self.attempt.snapshot(extraction)
+        elif now - self.attempt.partial_at >= limits.partial_s and self.attempt.response_bytes:
+            self.attempt.partial_at = now
+            self.attempt.partial(self.meter)

@@ -1,0 +1,63 @@
+"""Accept a request or respond to it ourselves: routes, loops between Fareboxes, `/health`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from farebox.proxy.admission import own_response
+from farebox.proxy.admission.routed_request import HOP, RoutedRequest
+
+if TYPE_CHECKING:
+    from farebox.proxy.admission.routes import Route, Routes
+    from farebox.proxy.caller.attribution import Callers
+    from farebox.proxy.caller.attribution_merge import Attribution
+    from farebox.wire.http_policy import RequestHead
+
+HOPS_MAX = 8
+"""Fareboxes one behind the other."""
+
+
+class Admission:
+    """One proxy's."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        callers: Callers,
+        *,
+        source: str,
+        given: Attribution,
+        health: Callable[[], tuple[int, dict[str, Any]]],
+    ) -> None:
+        """`source` is the journal's name, `given` the attribution of calls that say nothing else."""
+        self.routes = routes
+        self.callers = callers
+        self.given = given
+        self.hosts: frozenset[bytes] = frozenset()
+        """The exact `Host` values that mean this proxy."""
+        self.instance = os.urandom(8).hex().encode()
+        """What this process calls itself to other Fareboxes."""
+        self._source = source
+        self._health = health
+
+    def route(self, request: RequestHead, route: Route, path: bytes) -> RoutedRequest | None:
+        """Return a request on its way by `route`; None where it has come back to where it was."""
+        hops = request.fields.get(HOP, b"")
+        if self.instance in hops or hops.count(b",") >= HOPS_MAX:
+            return None
+        routed = RoutedRequest(request, route, path, self.callers, self._source)
+        if routed.hands_on:
+            routed.hand_on(self.given[0], hops + b"," + self.instance if hops else self.instance)
+        return routed
+
+    def own_response(self, request: RequestHead, *, close: bool) -> bytes:
+        """Return the response to a request that has no route."""
+        to_head = request.method == b"HEAD"
+        if request.path not in (b"/", b"/health"):
+            return own_response.unknown_route(self.routes.names, close=close, to_head=to_head)
+        if request.method not in (b"GET", b"HEAD"):
+            return own_response.error("farebox", 405, "method", "only GET is served here.", close=close)
+        status, body = self._health()
+        return own_response.json_response(status, body, close=close, to_head=to_head)

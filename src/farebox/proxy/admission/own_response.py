@@ -1,0 +1,153 @@
+"""What the proxy says itself: errors in the provider's own shape, health, unknown routes.
+
+An error's body follows the provider's shape (a word of the catalog), so that a client's SDK
+raises what its user expects; the header `x-farebox-error` says that it was us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from farebox.wire.http_policy import Refusal
+
+MARKER = "x-farebox-error"
+
+_encode = msgspec.json.Encoder().encode
+
+
+def json_response(
+    status: int,
+    body: Any,
+    *,
+    close: bool,
+    slug: str | None = None,
+    headers: tuple[str, ...] = (),
+    to_head: bool = False,
+) -> bytes:
+    """Return a whole response with `body` as JSON."""
+    content = _encode(body) + b"\n"
+    lines = [
+        f"HTTP/1.1 {status} {_reason(status)}",
+        "content-type: application/json",
+        f"content-length: {len(content)}",
+        "cache-control: no-store",
+        *headers,
+    ]
+    if slug is not None:
+        lines.append(f"{MARKER}: {slug}")
+    if close:
+        lines.append("connection: close")
+    head = "\r\n".join((*lines, "", "")).encode("ascii", "replace")
+    return head if to_head else head + content
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def _openai(status: int, slug: str, message: str) -> Any:
+    return {"error": {"message": message, "type": _kind(status), "param": None, "code": slug}}
+
+
+def _anthropic(status: int, slug: str, message: str) -> Any:
+    return {"type": "error", "error": {"type": _kind(status), "message": f"{message} ({slug})"}}
+
+
+_GOOGLE_STATUS = {
+    400: "INVALID_ARGUMENT",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+def _google(status: int, slug: str, message: str) -> Any:
+    word = _GOOGLE_STATUS.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
+    return {"error": {"code": status, "message": f"{message} ({slug})", "status": word}}
+
+
+def _message(status: int, slug: str, message: str) -> Any:
+    return {"message": f"{message} ({slug})"}
+
+
+def _text(status: int, slug: str, message: str) -> Any:
+    return {"error": f"{message} ({slug})"}
+
+
+def _ours(status: int, slug: str, message: str) -> Any:
+    return {"code": slug, "message": message, "details": {}}
+
+
+SHAPES: dict[str, Callable[[int, str, str], Any]] = {
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "google": _google,
+    "message": _message,
+    "cohere": _message,
+    "aws": _message,
+    "error_text": _text,
+    "ollama": _text,
+    "farebox": _ours,
+}
+"""Shape, as `error_shape` in a provider.yaml names it, to the body it means."""
+
+
+def _kind(status: int) -> str:
+    if status == 408 or status == 504:
+        return "timeout_error"
+    return "invalid_request_error" if status < 500 else "api_error"
+
+
+def error(shape: str, status: int, slug: str, message: str, *, close: bool, to_head: bool = False) -> bytes:
+    """Return an error response in the named shape; an unknown one gets the most usual."""
+    body = SHAPES.get(shape, _openai)(status, slug, f"Farebox: {message}")
+    return json_response(status, body, close=close, slug=slug, to_head=to_head)
+
+
+def refused(refusal: Refusal) -> bytes:
+    """Return the response to a request that the policy refuses; the connection ends with it."""
+    return error("farebox", refusal.status, f"policy:{refusal.rule}", refusal.message, close=True)
+
+
+def unknown_route(names: list[str], *, close: bool, to_head: bool) -> bytes:
+    """Return the 404 that says which routes exist."""
+    return json_response(
+        404,
+        {
+            "code": "route_not_found",
+            "message": "Farebox: the path's first segment names no provider. "
+            "Use one of these, as in /openai/v1/chat/completions, or add one to farebox.yaml.",
+            "details": {"routes": [f"/{name}/" for name in names]},
+        },
+        close=close,
+        slug="route_not_found",
+        to_head=to_head,
+    )
+
+
+def error_class_of(status: int) -> str | None:
+    """Return how the ledger calls an upstream's own error."""
+    if status < 400:
+        return None
+    if status >= 500:
+        return "upstream_overloaded" if status in (503, 529) else "upstream_5xx"
+    return _CLASSES.get(status, "invalid_request")
+
+
+_CLASSES = {
+    401: "auth_failed",
+    402: "payment_required",
+    403: "auth_failed",
+    404: "not_found",
+    408: "upstream_timeout",
+    413: "request_too_large",
+    429: "rate_limited",
+}

@@ -1,0 +1,257 @@
+"""What follows from a request's head alone: where it goes, who asks, what the upstream is sent.
+
+A client sends nearly the same head with every call of a connection; only its length differs. So
+this is worked out once and kept with the connection, where the next head is compared with it byte
+for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from farebox.journal.records import Intent, spelled
+from farebox.proxy.admission.heads import read_response
+from farebox.proxy.admission.routes import Route
+from farebox.proxy.caller.attribution import Callers, find_key, retry_count
+from farebox.proxy.caller.attribution_merge import NOBODY, Attribution, merged
+from farebox.wire.facts import Extraction
+from farebox.wire.glance import everyday_for
+from farebox.wire.http_policy import OWN_PREFIX, Headers, Refusal, RequestHead
+from farebox.wire.keys import KEY_LENGTH_MIN, without_keys
+from farebox.wire.request import RequestFacts
+from farebox.wire.response_policy import ResponseHead
+
+_REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+
+_OF_NO_INTEREST = frozenset(
+    (
+        b"host",
+        b"accept",
+        b"accept-encoding",
+        b"accept-language",
+        b"authorization",
+        b"connection",
+        b"content-length",
+        b"user-agent",
+        b"x-api-key",
+    )
+)
+
+HOP = b"x-farebox-hop"
+"""Which instances a call has passed, the first one first: between Fareboxes only, against loops."""
+
+
+def _in_a_header(text: str) -> bytes:
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text).encode()
+
+
+def _is_ours(request: RequestHead, index: int) -> bool:
+    name = request.headers[index - 1][0]
+    return name.startswith(OWN_PREFIX) and name != HOP
+
+
+class RoutedRequest:
+    """One accepted head, routed."""
+
+    __slots__ = (
+        "_attribution",
+        "_below",
+        "_head",
+        "_spelled",
+        "_spelled_for",
+        "added",
+        "error_shape",
+        "everyday",
+        "hands_on",
+        "injectable",
+        "intent",
+        "key",
+        "meter_headers",
+        "metered",
+        "query",
+        "replayable",
+        "request",
+        "response",
+        "response_head",
+        "route",
+        "said",
+        "target",
+        "whole_size",
+    )
+
+    def __init__(
+        self, request: RequestHead, route: Route, path: bytes, callers: Callers, source: str
+    ) -> None:
+        self.request = request
+        self.route = route
+        self.hands_on = route.metered and route.origin.leads_to_farebox()
+        """The upstream is a Farebox of this user: that one meters, nearest to the provider, and is told whose
+        call it is."""
+        self.metered = route.metered and not self.hands_on
+        fields = request.fields
+        key = find_key(fields, request.query, route.key_headers, route.key_query)
+        self.target = target = route.target(request.method, path, key)
+        text = key.decode("latin-1") if key else ""
+        self.key = text if len(text) >= KEY_LENGTH_MIN else ""
+        """The request's API key, so that no record repeats it; empty for one too short to be told."""
+        self.query = request.query.decode("latin-1") if request.query else ""
+        self.meter_headers: Headers = [
+            pair
+            for pair in callers.others(request.headers)
+            if pair[0] not in _OF_NO_INTEREST and not pair[0].startswith(b"x-stainless-")
+        ]
+        """Headers that can say what the body is."""
+        self.injectable = (
+            self.metered
+            and target.endpoint.inject_include_usage
+            and fields.get(b"content-type", b"")[:16].lower() == b"application/json"
+            and fields.get(b"content-encoding", b"identity").lower() == b"identity"
+        )
+        self.replayable = request.method in _REPLAYABLE
+        """Whether a second copy does no harm (RFC 9110 §9.2.2). A POST could be billed twice, whatever
+        its `Idempotency-Key` says: only the provider knows whether it honours one."""
+        self.error_shape = route.provider.error_shape
+        origin: dict[str, Any] = {
+            "event_id": b"",
+            "occurred_at_ns": 0,
+            "source": source,
+            "provider": route.provider.id,
+            "surface": target.endpoint.surface,
+            "method": target.method,
+            "path": without_keys(target.shown_path, self.key),
+            "host": route.host,
+            "key_fingerprint": callers.of(route.name, key) if key else None,
+            "attempt": retry_count(fields),
+        }
+        self.intent = Intent(**origin)
+        """A record that holds what is the same for every call with this head."""
+        self.said = callers.read(request, self.intent.key_fingerprint)
+        """Whose call it is, as the head says."""
+        self._below: Attribution = NOBODY
+        self._attribution: Attribution | None = None
+        """What `attribution` returned last for a body that says nothing, and for which connection's facts."""
+        if self.hands_on:
+            request.drop = [index for index in request.drop if not _is_ours(request, index)]
+        else:
+            callers.strip(request, route.provider, route.origin.host)
+        self.added: tuple[bytes, ...] = ()
+        """Lines for another Farebox."""
+        self._head: tuple[bytes, bytes] | None = None
+        self.response_head = b""
+        """The head of the response before, as it came: servers of one's own often repeat it."""
+        self.response: ResponseHead | None = None
+        self.whole_size = 0
+        """The size of a whole response under that head that is passed on unchanged, 0 where none is."""
+        self.everyday = everyday_for(target.endpoint, target.path, self.query, self.meter_headers)
+        self._spelled: tuple[bytes, bytes] = b"", b""
+        self._spelled_for: Attribution | None = None
+
+    def attribution(self, below: Attribution, facts: RequestFacts) -> Attribution:
+        """Return whose call it is.
+
+        `below` is what is known of the connection without its requests, `facts` what the body says. Most
+        calls of a connection say the same, so the result for those is kept.
+        """
+        if facts.attribution:
+            return merged(below, (facts.attribution, facts.attribution_from), self.said)
+        known = self._attribution
+        if known is None or self._below is not below:
+            known = self._attribution = merged(below, self.said)
+            self._below = below
+        return known
+
+    def everyday_facts(self, body: bytes) -> RequestFacts | None:
+        """Return what a whole request says, None where only a meter can tell."""
+        if self.everyday is None:
+            return None
+        try:
+            facts = self.everyday.request(body)
+        except Exception:
+            return None  # the meter says what is the matter with it
+        if facts is None or (facts.stream and self.injectable and not facts.wants_usage):
+            return None
+        return facts
+
+    def everyday_extraction(self, content: bytes, facts: RequestFacts) -> Extraction | None:
+        """Return what a whole response says, None where only a meter can tell."""
+        if self.everyday is None:
+            return None
+        try:
+            return self.everyday.answer(content, facts)
+        except Exception:
+            return None  # the meter says what is the matter with it
+
+    def hand_on(self, labels: Mapping[str, str], hops: bytes) -> None:
+        """Tell the Farebox behind this one whose call it is, and through which ones it has come."""
+        said = self.request.fields
+        named = ((b"x-farebox-" + name.encode(), value) for name, value in labels.items() if "." not in name)
+        lines = [name + b": " + _in_a_header(value) for name, value in named if name not in said]
+        self.added = (*lines, HOP + b": " + hops)
+
+    def remember(self, head: bytes, response: ResponseHead) -> None:
+        """Keep a response's head, in case the next one comes under the same."""
+        self.response_head = head
+        self.response = response
+        self.whole_size = 0
+        fields = dict(response.headers)
+        if response.status == 200 and response.content_length and response.keep_alive:
+            unchanged = not (response.drop or response.old or self.request.close or self.request.version_1_0)
+            plain = fields.get(b"content-type", b"")[:16] == b"application/json"
+            if unchanged and plain and b"content-encoding" not in fields:
+                self.whole_size = len(head) + response.content_length
+
+    def is_whole(self, data: bytes) -> bool:
+        """Return whether `data` is a whole response to be passed on unchanged, and keep its head."""
+        end = data.find(b"\r\n\r\n") + 4
+        if end == 3:
+            return False
+        head = data[:end]
+        response = read_response(head, to_head=self.request.method == b"HEAD")
+        if isinstance(response, Refusal) or response.status < 200:
+            return False
+        self.remember(head, response)
+        return len(data) == self.whole_size
+
+    def origin(self, event_id: bytes, occurred_at_ns: int, attribution: Attribution) -> bytes:
+        """Return the fields that every record of an exchange begins with, as a journal has them."""
+        if attribution is not self._spelled_for:
+            self.intent.attribution, self.intent.attribution_from = attribution
+            self._spelled = spelled(self.intent)
+            self._spelled_for = attribution
+        before, after = self._spelled
+        return b"".join((event_id, before, occurred_at_ns.to_bytes(8, "big"), after))
+
+    def upstream_head(self, length: int | None, *, reframed: bool) -> bytes:
+        """Return the head to send: the client's own lines, without what is not for the upstream.
+
+        `reframed`: the body is sent with `length`, or in chunks for None, however the client framed it.
+        """
+        request = self.request
+        if length is None or not (reframed or request.length_line):
+            return self._lines(None, chunked=reframed)
+        known = self._head
+        if known is None:
+            mark = b"\0"  # no line of an accepted head has one
+            before, _, after = self._lines(mark).partition(mark)
+            known = self._head = before, after
+        return b"%s%d%s" % (known[0], length, known[1])
+
+    def _lines(self, length: bytes | None, *, chunked: bool = False) -> bytes:
+        request, path = self.request, self.target.upstream_path
+        target = path if request.query is None else path + b"?" + request.query
+        lines = list(request.lines)
+        lines[0] = b"%s %s HTTP/1.1" % (request.method, target)
+        lines[request.host_line] = self.route.host_line
+        if length is not None:
+            at = request.length_line or request.coding_line
+            name = lines[at].partition(b":")[0] if request.length_line else b"Content-Length"
+            lines[at] = name + b": " + length
+        if chunked and request.length_line:
+            lines[request.length_line] = b"Transfer-Encoding: chunked"
+        for index in sorted(set(request.drop), reverse=True):
+            del lines[index]
+        lines[-2:-2] = self.added
+        if not self.route.metered:
+            lines[-2:-2] = [b"Connection: close"]
+        return b"\r\n".join(lines)

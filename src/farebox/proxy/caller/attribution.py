@@ -1,0 +1,129 @@
+"""Who a call belongs to, where the request's body does not say it: labels of the environment, the
+SDK's retry count, headers of ours and of others, and a fingerprint of the API key.
+
+The key itself lives only in the bytes that pass; nothing here keeps or returns more than its hash.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+from farebox.wire.attribution import Found, names_of
+from farebox.wire.keys import without_keys
+
+if TYPE_CHECKING:
+    from farebox.catalog import Provider
+    from farebox.catalog.shape import Vendor
+    from farebox.config import KeyConfig
+    from farebox.proxy.caller.attribution_merge import Attribution
+    from farebox.wire.http_policy import Headers, RequestHead
+
+LABELS = ("app", "session", "customer", "user", "agent", "task", "project")
+"""`FAREBOX_APP`, `FAREBOX_SESSION` … name the program that a private proxy serves."""
+
+_VALUE_MAX = 256
+_REMEMBERED = 4096
+_RETRY_COUNT = b"x-stainless-retry-count"
+
+
+def labels_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the attribution that `FAREBOX_*` variables give to every call of one program."""
+    found: dict[str, str] = {}
+    for label in LABELS:
+        value = environment.get(f"FAREBOX_{label.upper()}", "").strip()
+        if value:
+            found[label] = without_keys(value)[:_VALUE_MAX]
+    return found
+
+
+def retry_count(fields: Mapping[bytes, bytes]) -> int:
+    """Return the SDK's own retry count, 0 where it says none."""
+    value = fields.get(_RETRY_COUNT, b"0")
+    return int(value) if value.isdigit() and len(value) <= 3 else 0
+
+
+def find_key(
+    fields: Mapping[bytes, bytes],
+    query: bytes | None,
+    key_headers: tuple[bytes, ...],
+    key_query: frozenset[bytes],
+) -> bytes | None:
+    """Return the API key a request carries: `Bearer x`, `x` and `?key=x` are the same key."""
+    for name in key_headers:
+        value = fields.get(name)
+        if value:
+            scheme, space, rest = value.strip().partition(b" ")
+            return (rest if space else scheme).strip() or None
+    if query and key_query:
+        for pair in query.split(b"&"):
+            name, _, value = pair.partition(b"=")
+            if name in key_query and value:
+                return unquote_to_bytes(value)
+    return None
+
+
+class Fingerprints:
+    """Keyed hashes of API keys: equal keys look equal, and nobody without the secret can test a guess.
+
+    HMAC costs several microseconds, so results are remembered by a cheaper keyed hash. The keys
+    themselves are kept nowhere.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._passing = os.urandom(32)
+        self._known: dict[bytes, str] = {}
+
+    def of(self, provider: bytes, key: bytes) -> str:
+        """Return 16 hex digits of HMAC-SHA-256(install secret, provider ‖ key)."""
+        named = provider + b"\0" + key
+        cheap = blake2b(named, key=self._passing, digest_size=16).digest()
+        found = self._known.get(cheap)
+        if found is None:
+            found = hmac.digest(self._secret, named, "sha256")[:8].hex()
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[cheap] = found
+        return found
+
+
+class Callers(Fingerprints):
+    """Tells from a request's head whose call it is: by its key, and by what its headers say."""
+
+    def __init__(
+        self, secret: bytes, vendors: Sequence[Vendor] = (), keys: Mapping[str, KeyConfig] | None = None
+    ) -> None:
+        super().__init__(secret)
+        self._names = names_of(vendors)
+        self.keys = dict(keys or {})
+        """What the user says of keys, by fingerprint."""
+
+    def read(self, request: RequestHead, fingerprint: str | None) -> Attribution:
+        """Return what the head says, the user's word on its key above all."""
+        found = Found()
+        bound = self.keys.get(fingerprint) if fingerprint is not None else None
+        if bound is not None:
+            for name, value in bound.attribution().items():
+                found.note(name, value, f"key:{fingerprint}")
+        self._names.of_headers(request.headers, found, self._hashed)
+        return found.attribution, found.sources
+
+    def strip(self, request: RequestHead, provider: Provider, host: str) -> None:
+        """Take out of a request what is some vendor's own, where it goes to a model provider.
+
+        A name that only the configuration knows may be such a vendor's gateway: it gets everything.
+        """
+        if provider.hosts:
+            request.drop.extend(index + 1 for index in self._names.removed(request.headers, host))
+
+    def others(self, headers: Headers) -> Headers:
+        """Return the headers that `read` has nothing to do with."""
+        return [pair for pair in headers if not self._names.knows(pair[0])]
+
+    def _hashed(self, name: str, secret: bytes) -> str:
+        return self.of(name.encode("latin-1"), secret)

@@ -1,0 +1,164 @@
+"""What of one attempt goes into the journal: INTENT, PARTIAL, DONE.
+
+An exchange of HTTP/1.1, a stream of HTTP/2 and a turn of a WebSocket are written down here and nowhere
+else. DONE repeats what INTENT said, so that a row can be made of it alone; what both begin with is
+encoded once.
+"""
+
+from __future__ import annotations
+
+from time import monotonic_ns, time_ns
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from farebox.clock import now_ns, uuid7
+from farebox.journal.records import (
+    DONE,
+    DONE_FIELDS,
+    INTENT,
+    PARTIAL,
+    Outcome,
+    Partial,
+    done_record,
+    encode,
+    intent_record,
+)
+from farebox.proxy.recording.logical_calls import SOURCE
+from farebox.wire.facts import Extraction
+from farebox.wire.keys import redacted
+from farebox.wire.request import RequestFacts
+
+if TYPE_CHECKING:
+    from farebox.proxy.admission.routed_request import RoutedRequest
+    from farebox.proxy.caller.attribution_merge import Attribution
+    from farebox.proxy.recording.guarded_meter import GuardedMeter
+    from farebox.proxy.recording.logical_calls import CallKey
+    from farebox.proxy.recording.recorder import Recorder
+
+NOT_SENT = Extraction(reason="not_sent", billable=False, not_billable_because="not_sent")
+"""What is certain of a call of which no byte has gone to its provider: nothing can have been spent."""
+
+_IN_ORDER = (
+    "ended_at_ns",
+    "outcome",
+    "status",
+    "error_class",
+    "request_bytes",
+    "response_bytes",
+    "first_byte_us",
+    "total_us",
+    "added_us",
+    "extraction",
+)
+if _IN_ORDER != DONE_FIELDS:
+    raise AssertionError(f"Attempt.done writes {_IN_ORDER}, a record has {DONE_FIELDS}")
+
+
+class Attempt:
+    """One piece of traffic with an INTENT and a DONE of its own."""
+
+    # What is the same until something happens.
+    first_byte_ns = 0
+    """When the response began, on the clock of `began_ns`; 0 while it has not."""
+    own_ns = 0
+    """Time that we ourselves took, 0 where it is not known."""
+    partial_at = 0.0
+    """When a PARTIAL was written last, in the service's seconds."""
+    request_bytes = 0
+    response_bytes = 0
+    status = 0
+    sent = False
+    """Something of it has gone upstream."""
+    facts = RequestFacts()
+    """What the request says, once it is complete."""
+    flags: tuple[str, ...] = ()
+    """What was unusual about its form."""
+    call: str | None = None
+    """For a retry, the logical call that it belongs to."""
+    _attribution: Attribution | None = None
+    _origin = b""
+    """What its records begin with, for that attribution."""
+
+    def __init__(self, recorder: Recorder, routed: RoutedRequest) -> None:
+        self.recorder = recorder
+        self.routed = routed
+        self.began_ns = monotonic_ns()
+        self.occurred_at_ns = occurred = time_ns()
+        self.event_id = uuid7(occurred)
+
+    def intend(self, below: Attribution) -> None:
+        """Write down that the upstream is about to be sent something that can cost.
+
+        `below`: what is known of the connection without its requests.
+        """
+        routed = self.routed
+        if routed.metered:
+            number = routed.intent.attempt
+            if number:
+                self.call = self.recorder.calls.call_of(self._call_key(), number, self.began_ns)
+            self.recorder.append(INTENT, intent_record(self._begin(below)))
+
+    def partial(self, meter: GuardedMeter) -> int:
+        """Write down what it has cost so far; return the record's position, 0 where nothing is recorded."""
+        routed = self.routed
+        if not routed.metered:
+            return 0
+        found = redacted(meter.snapshot(), routed.key)
+        record = Partial(event_id=self.event_id, at_ns=now_ns(), extraction=found)
+        return self.recorder.append(PARTIAL, encode(record))
+
+    def done(
+        self, below: Attribution, outcome: Outcome, error_class: str | None, extraction: Extraction
+    ) -> int:
+        """Write down how it ended; return the record's position, 0 where nothing is recorded."""
+        routed = self.routed
+        if not routed.metered:
+            return 0
+        ended_ns = monotonic_ns()
+        began_ns, first_ns = self.began_ns, self.first_byte_ns
+        if self.flags:
+            extraction = msgspec.structs.replace(extraction, flags=(*extraction.flags, *self.flags))
+        rest = (
+            self.occurred_at_ns + (ended_ns - began_ns),
+            outcome,
+            self.status,
+            error_class,
+            self.request_bytes,
+            self.response_bytes,
+            (first_ns - began_ns) // 1000 if first_ns else 0,
+            (ended_ns - began_ns) // 1000,
+            self.own_ns // 1000,
+            redacted(extraction, routed.key),
+        )
+        if outcome != "completed" or self.status >= 400:
+            call = self.call or self.event_id.hex()
+            self.recorder.calls.failed(self._call_key(), routed.intent.attempt, call, ended_ns)
+        return self.recorder.append(DONE, done_record(self._begin(below), rest))
+
+    def measured(self, meter: GuardedMeter, outcome: Outcome) -> Extraction:
+        """Return what it has cost by its meter; have it estimated where a response stated no usage."""
+        if not self.sent or not self.routed.metered:
+            return NOT_SENT
+        found = meter.finish(outcome)
+        estimates = self.recorder.estimates
+        if found.lacks and estimates is not None and 200 <= self.status < 300:
+            source = self.recorder.journal.source
+            unmeasured = meter.unmeasured(found, self.event_id, source, self.request_bytes)
+            if unmeasured is not None:
+                estimates.offer(unmeasured)
+        return found
+
+    def _call_key(self) -> CallKey:
+        intent = self.routed.intent
+        return intent.provider, intent.path, intent.key_fingerprint, self.request_bytes
+
+    def _begin(self, below: Attribution) -> bytes:
+        """Return where it came from, as its records say it."""
+        attribution = self.routed.attribution(below, self.facts)
+        if self.call is not None:
+            attribution = {"call": self.call, **attribution[0]}, {"call": SOURCE, **attribution[1]}
+        if attribution is not self._attribution:
+            self._attribution = attribution
+            self._origin = self.routed.origin(self.event_id, self.occurred_at_ns, attribution)
+        return self._origin

@@ -1,0 +1,49 @@
+"""Which attempts are one logical call: a client's library tries again, the user asked once.
+
+A retry says its number (`x-stainless-retry-count`) and mostly not what it repeats. It repeats a call
+that failed shortly before: same provider, path, key and length of body, one number lower.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+SOURCE = "retry_count"
+_WINDOW_NS = 600_000_000_000
+_REMEMBERED = 1024
+_PER_KEY = 64
+
+CallKey = tuple[str, str, str | None, int]
+"""Provider, path, fingerprint of the API key, bytes of the request's body."""
+
+
+class LogicalCalls:
+    """What failed lately and may be tried again."""
+
+    def __init__(self) -> None:
+        self._failed: OrderedDict[CallKey, list[tuple[int, int, str]]] = OrderedDict()
+
+    def failed(self, key: CallKey, attempt: int, call: str, now_ns: int) -> None:
+        """Remember an attempt that a client may repeat; times are monotonic."""
+        entries = self._failed.get(key)
+        if entries is None:
+            if len(self._failed) >= _REMEMBERED:
+                self._failed.popitem(last=False)
+            entries = self._failed[key] = []
+        if len(entries) >= _PER_KEY:
+            del entries[0]
+        entries.append((now_ns, attempt, call))
+
+    def call_of(self, key: CallKey, attempt: int, now_ns: int) -> str | None:
+        """Return the call that a retry belongs to: the first attempt's id, None where it is not known."""
+        entries = self._failed.get(key)
+        if not entries:
+            return None
+        for entry in entries:
+            failed_ns, before, call = entry
+            if before == attempt - 1 and now_ns - failed_ns <= _WINDOW_NS:
+                entries.remove(entry)  # it is repeated once
+                if not entries:
+                    del self._failed[key]
+                return call
+        return None
