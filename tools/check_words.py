@@ -47,11 +47,12 @@ SENTENCES = {
 """The same, with the case of letters."""
 
 NOT_YET = (
-    "src/farebox/proxy",
+    "src/farebox/catalog/openai",
+    "src/farebox/proxy/http1",
+    "src/farebox/proxy/http2",
+    "src/farebox/proxy/intercept",
+    "src/farebox/proxy/websocket",
     "src/farebox/wire",
-    "src/farebox/catalog",
-    "tests/proxy",
-    "tests/wire",
 )
 """Folders that are not gone through yet: this list only gets shorter."""
 
