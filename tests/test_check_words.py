@@ -41,10 +41,7 @@ def test_a_word_that_is_not_used_here_is_found(name: str, source: str, line: int
         ("a.py", '"""The provider says "the body of the answer is empty" then."""\n'),
         ("a.py", "# `amiss` is the field's name\n"),
         ("a.md", "```\nnought\n```\n\nIts message is `no such answer: nought`.\n"),
-        (
-            "a.md",
-            "The answer to a question names the row it covers. Who is it? Who asked for it: the writer.\n",
-        ),
+        ("a.md", "An answer to a question names its row. Who is it? Who asked for it: the writer.\n"),
         ("a.md", "deafening, test_a_nought_stays\n"),
     ],
 )

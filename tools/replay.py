@@ -3,7 +3,7 @@
     python tools/replay.py DIR [--json] [--seed N] [--direct] [--surface NAME]
 
 `DIR` holds `exchanges.jsonl.gz` and `expected.jsonl.gz`. Every exchange, HTTP, WebSocket or gRPC, goes
-through a real proxy to a mock upstream that answers with the recorded bytes; the exported rows are
+through a real proxy to a mock upstream that responds with the recorded bytes; the exported rows are
 then compared. `--direct` feeds the meter instead, without processes.
 """
 

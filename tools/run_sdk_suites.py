@@ -3,7 +3,7 @@
 `python tools/run_sdk_suites.py [--json] [--tests PATH …] [openai==3.57.0] [anthropic==2.14.0]`
 
 The suites come out of the published source distributions. Their mock of the API needs OpenAPI files that
-these do not hold, so a mock of our own answers every request with the same JSON: many tests fail that way,
+these do not hold, so a mock responds to every request with the same JSON: many tests fail that way,
 and they have to fail in the same way. What is compared: each test's outcome and message, every request
 that reached the mock (method, target, headers, body), and one row for each of them.
 """

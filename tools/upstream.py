@@ -2,7 +2,7 @@
 
 `MockUpstream(respond)` serves on a free loopback port from a thread of its own; `respond` gets a
 `Request` and returns a `Reply`. Replies can be JSON, SSE, any byte string, and can wait, stall,
-close or reset the connection anywhere. As a program it serves the answers the benchmarks use::
+close or reset the connection anywhere. As a program it serves the responses that the benchmarks use::
 
     python tools/upstream.py --port 9001
 """
@@ -97,7 +97,7 @@ class Reply:
     body: bytes | Sequence[Step] | Iterator[Step] = b""
     framing: str = "length"
     rendered: bytes | None = field(default=None, repr=False)
-    """The whole answer, if it was rendered before: the benchmarks' fast path."""
+    """The whole response, if it was rendered before: the benchmarks' fast path."""
 
 
 def json_reply(value: Any, status: int = 200, headers: Headers = ()) -> Reply:
@@ -118,12 +118,12 @@ def sse_reply(events: Iterable[bytes], pace_s: float = 0.0, headers: Headers = (
 
 
 def raw_reply(*steps: Step) -> Reply:
-    """Send exactly these bytes: malformed answers, resets at byte n."""
+    """Send exactly these bytes: malformed responses, resets at byte n."""
     return Reply(body=list(steps), framing="raw")
 
 
 def render(reply: Reply, body: bytes) -> bytes:
-    """Return the bytes of a whole answer with a known body."""
+    """Return the bytes of a whole response with a known body."""
     return _head(reply, len(body)) + body
 
 
@@ -435,7 +435,7 @@ def _run(main: Any) -> None:
             runner.run(main)
 
 
-# Answers of the benchmarks: one JSON answer of about 1 KB, streams of n events, big bodies.
+# Responses of the benchmarks: one JSON response of about 1 KB, streams of n events, big bodies.
 
 CHAT_USAGE = {
     "prompt_tokens": 1203,
@@ -494,8 +494,8 @@ def chat_events(
 
 
 class BenchAnswers:
-    """`x-mock-events: n` streams n events (`x-mock-pace-ms` apart), `x-mock-bytes: n` answers n
-    bytes, everything else gets one JSON answer. All rendered once."""
+    """`x-mock-events: n` streams n events (`x-mock-pace-ms` apart), `x-mock-bytes: n` returns n bytes,
+    everything else gets one JSON response. All rendered once."""
 
     def __init__(self) -> None:
         answer = json.dumps(chat_answer()).encode()

@@ -30,7 +30,8 @@ _TAILS = 256
 _VERSION_7 = bytes(0x70 | (byte & 0x0F) for byte in range(256))
 _VARIANT = bytes(0x80 | (byte & 0x3F) for byte in range(256))
 _tails: list[bytes] = []
-"""Random ends of identifiers not used yet: asking the system for each would take longer than the rest."""
+"""Random ends of identifiers not used yet: one system call for each would take longer than everything
+else."""
 os.register_at_fork(after_in_child=_tails.clear)  # parent and child must not use the same
 
 

@@ -1,4 +1,4 @@
-"""`farebox.yaml`: where to listen, how durable, which upstreams, which prices.
+"""`farebox.yaml`: addresses, durability, upstreams, prices.
 
 Every problem is reported at once with file, line, key and what was expected. Reading YAML
 costs memory and milliseconds, so nothing of it is loaded where there is no file.
@@ -82,7 +82,7 @@ class KeyConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Config(msgspec.Struct, kw_only=True):
-    """A checked configuration. The defaults are a laptop's."""
+    """A checked configuration. The defaults suit a laptop."""
 
     file: str | None = None
     listen: Address = Address("127.0.0.1", 3273)
@@ -91,7 +91,7 @@ class Config(msgspec.Struct, kw_only=True):
     providers: dict[str, ProviderConfig] = {}
     interception: InterceptionConfig = InterceptionConfig()
     keys: dict[str, KeyConfig] = {}
-    """By fingerprint: whose a key is."""
+    """By fingerprint: a key's name and owner."""
     pricing: Node | None = None
     """The `pricing:` section as written; `farebox.pricing` reads and checks it."""
     contracts: Node | None = None
@@ -114,7 +114,7 @@ def find_file(home: Home, path: Path | None = None) -> Path | None:
 def load_config(home: Home, path: Path | None = None, *, prices: bool = True) -> Config:
     """Return the configuration in force, the defaults where there is no file.
 
-    A process that rates nothing passes `prices=False` and spares itself the price book.
+    A process that rates nothing passes `prices=False` and does not load the price book.
 
     Raises:
         ConfigError: With every problem of the file, not only the first.
@@ -236,7 +236,7 @@ def _read_keys(node: Node, config: Config, findings: list[Finding]) -> None:
     keys: dict[str, KeyConfig] = {}
     for name, entry in node.items():
         if not FINGERPRINT.fullmatch(name):
-            # The name itself is not repeated: somebody may have put the key there.
+            # The name itself is not repeated: it may be the API key, put there by mistake.
             wanted = "a fingerprint of 16 hex digits, in quotes where it is all digits (`farebox keys`)"
             findings.append(entry.finding(wanted, "something else"))
             continue

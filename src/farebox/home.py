@@ -1,4 +1,4 @@
-"""The one directory that holds Farebox's state, and who may look into it.
+"""The one directory that holds Farebox's state, and its permissions.
 
 Directories are 0700 and files 0600; anything looser is refused with what to type.
 """
@@ -19,7 +19,7 @@ ROOM_BYTES = 4 << 20
 
 
 class Home:
-    """Paths inside the state directory. Creating one touches nothing; `prepare` does."""
+    """Paths inside the state directory. Creating one touches no file; `prepare` does."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -34,7 +34,7 @@ class Home:
         self.secret_file = path / "install.key"
 
     def prepare(self) -> None:
-        """Create the directory tree and refuse one that others own or can read.
+        """Create the directory tree and refuse one that another user owns or can read.
 
         Raises:
             StateDirectoryError: It is not ours alone.
@@ -60,7 +60,7 @@ class Home:
         except OSError as error:
             raise self.unusable(error) from error
         finally:
-            with contextlib.suppress(OSError):  # where nothing may be written, nothing was
+            with contextlib.suppress(OSError):  # where nothing can be written, there is nothing to remove
                 probe.unlink(missing_ok=True)
         free = found.f_bavail * found.f_frsize
         if free < ROOM_BYTES:
@@ -97,12 +97,12 @@ class Home:
         temporary = self.secret_file.with_name(f".install.key.{os.getpid()}")
         write_private(temporary, fresh, durable=True)
         try:
-            os.link(temporary, self.secret_file)  # the first of two starters wins, whole
+            os.link(temporary, self.secret_file)  # of two starters the first one's file is kept
         except FileExistsError:
             return self._stored_secret()
         finally:
             temporary.unlink()
-        _sync_directory(self.path)  # else a power cut takes the key, and every key's fingerprint changes
+        _sync_directory(self.path)  # else a power cut can lose the key, and every fingerprint changes
         return fresh
 
     def _stored_secret(self) -> bytes:
@@ -166,7 +166,7 @@ def _sync_directory(path: Path) -> None:
 
 
 def announce(path: Path, content: bytes) -> None:
-    """Write what a process says of itself in `run/`, over what its predecessor said where there is no room.
+    """Write a process's announcement to `run/`; on a full disk, over its predecessor's.
 
     Never raises: a process that cannot be found is better than one that does not start.
     """

@@ -1,7 +1,7 @@
 """Which loopback ports of this user a Farebox listens on, whatever home it has.
 
 Each listening proxy holds a lock on a file of its own in a directory that only this user can write.
-The lock dies with its holder, so a file that was left behind says nothing, and no other user, no
+The lock dies with its holder, so a file left behind means nothing, and no other user, no
 upstream and no web page can claim to be a Farebox.
 """
 
@@ -18,7 +18,8 @@ _PROBED = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 
 
 
 def announce(port: int) -> int | None:
-    """Say that this process serves `port` until it ends; return what holds the lock, None without a place."""
+    """Announce that this process serves `port` until it ends; return what holds the lock, None where no
+    file can be made."""
     folder = _folder(make=True)
     if folder is None:
         return None

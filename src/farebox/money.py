@@ -1,4 +1,4 @@
-"""Exact money: integer pico-dollars for cost, decimal text at every border.
+"""Exact money: integer pico-dollars for cost, decimal text wherever it leaves Python.
 
 A pico-dollar is 10⁻¹² USD. Nothing here accepts or returns a float.
 """

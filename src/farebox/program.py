@@ -1,6 +1,6 @@
 """How the user can type this program: `farebox` where their shell finds it, else the path of ours.
 
-Whatever suggests a command spells it here, so that it works as typed in the shell it is shown in.
+Every suggested command is made here, so that it works as typed in the shell it is shown in.
 """
 
 from __future__ import annotations

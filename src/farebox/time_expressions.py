@@ -1,4 +1,4 @@
-"""Moments as people write them, the same words in the command line, the API and the address bar.
+"""Times as people write them, in the same words in the command line, the API and the address bar.
 
 Pure but for the system's own zone: the moment "now" and the zone are arguments. Days are the zone's own
 days, so that one with a clock change has 23 or 25 hours.
@@ -76,7 +76,7 @@ def day_start(day: date, zone: tzinfo) -> int:
 
 
 def ns_of(stamp: datetime) -> int:
-    """Return nanoseconds since 1970; whole numbers all the way."""
+    """Return nanoseconds since 1970, computed in integers."""
     span = stamp.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return ((span.days * 86_400 + span.seconds) * 10**6 + span.microseconds) * 1000
 

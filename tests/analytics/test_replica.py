@@ -84,7 +84,7 @@ def test_a_replica_of_another_record_is_made_again(
     other.append({"occurred_at": START} for _ in range(3))
     file.rename(other.home.path / "analytics.duckdb")
     assert _calls(other.home) == 3
-    assert "it is of another record" in capsys.readouterr().err
+    assert "it belongs to another record" in capsys.readouterr().err
     other.close()
 
 

@@ -1,4 +1,4 @@
-"""Who outlives a command is found however quickly its processes follow each other."""
+"""Processes that outlive a command are found, however quickly they follow each other."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_a_clock_behind_the_last_call_is_said(home: Home, monkeypatch: pytest.Mo
     assert not found(checks.check_ledger(Place(home=home.path)))["clock"].ok
 
 
-def test_something_amiss_is_status_1_and_shown(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_check_is_status_1_and_shown(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     client = ClientProcess("1 2", "/bin/a")
     PinningClients(home.run / "pinned").rejected("api.openai.com", "okhttp", client, "unknown_ca")
     assert doctor(clients=False, place=Place(home=home.path)) == 1
@@ -109,10 +109,10 @@ def test_something_amiss_is_status_1_and_shown(home: Home, capsys: pytest.Captur
 
 
 def test_the_answer_reads_like_a_list() -> None:
-    checks = [Check("node", True, "a call came through"), Check("go", False, "no call", "set Proxy")]
+    checks = [Check("node", True, "a call arrived"), Check("go", False, "no call", "set Proxy")]
     text = render(DoctorAnswer(False, checks, []))
     assert text.splitlines() == [
-        "Clients", "  ✔ node: a call came through", "  ✘ go: no call", "      → set Proxy",
+        "Clients", "  ✔ node: a call arrived", "  ✘ go: no call", "      → set Proxy",
         "Something needs attention: see ✘ above.",
     ]  # fmt: skip
 

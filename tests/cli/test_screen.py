@@ -101,7 +101,7 @@ def test_a_total_carries_its_coverage(measures: Measures, text: str) -> None:
         (1_000_000_000_000, "unpriced", "≥ $1.00"),
     ],
 )
-def test_a_call_without_a_price_is_never_shown_as_nought(cost: int | None, state: str, text: str) -> None:
+def test_a_call_without_a_price_is_never_shown_as_zero(cost: int | None, state: str, text: str) -> None:
     assert call_money(cost, state) == text
 
 

@@ -105,7 +105,7 @@ def test_a_model_includes_its_dated_versions_and_says_so(record: Record, cli: CL
 def test_a_value_nobody_used_is_told_and_no_limit_holds(record: Record, cli: CLI) -> None:
     record.append([call(1, customer="acme")])
     status, shown, told = cli("today", *SINCE, "--customer", "acne", "--fail-over", "5")
-    assert "no call ever had customer 'acne'; near it: acme" in shown
+    assert "no call ever had customer 'acne'; similar values: acme" in shown
     assert "cannot tell whether more than $5.00 was spent" in told
     assert status == 3
     assert cli("today", *SINCE, "--customer", "acme", "--fail-over", "5")[0] == 0

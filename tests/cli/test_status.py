@@ -1,4 +1,4 @@
-"""What `farebox status` says is amiss."""
+"""What `farebox status` warns about."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def test_a_fresh_proxy_that_does_not_start_leaves_the_old_one_at_work(daemon: Da
     daemon.process.send_signal(signal.SIGHUP)
     assert daemon.process.stderr is not None
     told = b""
-    while b"goes on" not in told:
+    while b"keeps running" not in told:
         told = daemon.process.stderr.readline()
     assert daemon.ask() == before["proxy"]
 

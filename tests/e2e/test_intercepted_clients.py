@@ -143,7 +143,7 @@ def test_a_child_with_a_cleared_environment_that_goes_past_the_proxy_is_named_in
     done = shell.farebox("run", "--", "sh", "-c", call, sys.executable, str(CLIENTS / "direct_client.py"))
     named = f"1 connection of {Path(sys.executable).name} direct_client.py to "
     assert f"not metered: {named}" in done.stderr
-    assert "it went past the proxy" in done.stderr
+    assert "it bypassed the proxy" in done.stderr
     assert "no calls seen" not in done.stderr
 
 

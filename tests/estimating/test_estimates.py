@@ -159,7 +159,7 @@ def test_at_b2_a_stream_without_usage_is_estimated_and_never_free(ledger: TestLe
     assert any(flag.startswith("estimated:tokenizer") for flag in row.flags)
 
 
-def test_at_b3_an_explicit_nought_stays_nought(ledger: TestLedger, home: Home) -> None:
+def test_at_b3_an_explicit_zero_stays_zero(ledger: TestLedger, home: Home) -> None:
     def respond(request: Request) -> Reply:
         usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
         return mock.json_reply({"id": "x", "model": "gpt-4o", "choices": [], "usage": usage})

@@ -42,7 +42,7 @@ class Log:
     def __init__(self) -> None:
         self.asked: set[int] = set()
         self.ended: set[int] = set()
-        """Calls whose client has the answer's end: `[DONE]`, or the last byte of a JSON answer."""
+        """Calls whose client has the response's end: `[DONE]`, or the last byte of a JSON response."""
         self.nothing: set[int] = set()
         self.number = 0
         self.lock = threading.Lock()

@@ -85,10 +85,10 @@ def test_only_models_without_a_better_price_are_taken(run: Callable[..., str]) -
     assert [row["model"] for row in rows(text)] == ["nameless-price", "new"]
 
 
-def test_nought_in_the_map_is_never_free(run: Callable[..., str]) -> None:
+def test_zero_in_the_map_is_never_free(run: Callable[..., str]) -> None:
     text = run(
         {
-            "fireworks_ai/all-nought": chat(input_cost_per_token=0.0, output_cost_per_token=0),
+            "fireworks_ai/all-zero": chat(input_cost_per_token=0.0, output_cost_per_token=0),
             "fireworks_ai/half": chat(input_cost_per_token=1e-6, output_cost_per_token=0.0),
         }
     )

@@ -108,7 +108,7 @@ def intercepting(
     trusts_mock: bool = True,
     **seams: Any,
 ) -> Iterator[Setting]:
-    """Run a mock of `names` over TLS and a proxy that ends the TLS of the catalog's hosts."""
+    """Run a mock of `names` over TLS and a proxy that terminates TLS of the catalog's hosts."""
     mock_folder = folder / "mock"
     mock_folder.mkdir()
     ca_file, cert, key = certificate(mock_folder, *names)

@@ -1,4 +1,4 @@
-"""Who takes no more is not sent more, and nothing piles up for it."""
+"""A peer that reads too slowly is not sent more, and nothing piles up for it."""
 
 from __future__ import annotations
 

@@ -154,5 +154,5 @@ def test_what_was_seen_is_on_the_list_of_what_is_not_metered() -> None:
     listed.add_direct(HOST, "python3 direct.py", "direct")
     (found,) = msgspec.convert(msgspec.to_builtins(listed.listed()), list[Unmetered])
     assert found.words == (
-        "not metered: 2 connections of python3 direct.py to api.openai.com: it went past the proxy"
+        "not metered: 2 connections of python3 direct.py to api.openai.com: it bypassed the proxy"
     )

@@ -1,4 +1,4 @@
-"""HTTP/2 frame by frame: what is refused, what is limited, what passes as it came."""
+"""HTTP/2 frame by frame: what is refused, what is limited, what is passed on unchanged."""
 
 from __future__ import annotations
 

@@ -118,9 +118,9 @@ def test_no_proxy_and_a_stale_announcement_are_no_alarm(home: Home) -> None:
     assert recording(home).state == "off"
 
 
-def test_a_proxy_that_does_not_answer_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_does_not_respond_is_reported(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("farebox.server.api.recording.ANSWER_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         announce(home, silent.getsockname()[1])
         assert recording(home).state == "silent"
-        assert "nobody knows" in (recording(home).words or "")
+        assert "not known whether it records" in (recording(home).words or "")

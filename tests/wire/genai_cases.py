@@ -96,7 +96,7 @@ def load(folder: Path) -> Iterator[Case]:
 
 
 def measured(catalog: Catalog, case: Case) -> dict[str, int]:
-    """Return our reading of a case in the data set's words, noughts left out."""
+    """Return our reading of a case in the data set's words, zeros left out."""
     name, path = SURFACES[case.extractor]
     provider = catalog.provider(name)
     assert provider is not None

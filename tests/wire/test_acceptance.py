@@ -124,7 +124,7 @@ GOLDEN: dict[str, tuple[Where, dict[str, Any], str]] = {
         },
         "0.000155",
     ),
-    # the regional profile is a tenth dearer: 10 at 3.30, 12 for an hour at 6.60, 8 at 4.125, 5 at 16.50
+    # the regional profile costs a tenth more: 10 at 3.30, 12 for an hour at 6.60, 8 at 4.125, 5 at 16.50
     "bedrock with cacheDetails": (
         CONVERSE,
         {
@@ -248,7 +248,7 @@ def test_at_a4_what_is_shown_as_total_follows_from_what_is_shown_beside_it(
         assert money.list_cost_pico == sum(line.amount_pico or 0 for line in money.lines)
 
 
-def test_at_b3_an_explicit_nought_stays_nought() -> None:
+def test_at_b3_an_explicit_zero_stays_zero() -> None:
     body = {"model": "gpt-4o", "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}}
     extraction = answer(CHAT, body)
     assert extraction.completeness == "final"
@@ -256,7 +256,7 @@ def test_at_b3_an_explicit_nought_stays_nought() -> None:
     assert cost_usd(extraction) == 0
 
 
-def test_at_b3_a_count_that_is_not_stated_is_not_nought() -> None:
+def test_at_b3_a_count_that_is_not_stated_is_not_zero() -> None:
     extraction = answer(CHAT, {"model": "gpt-4o", "choices": []})
     assert (extraction.completeness, extraction.reason) == ("none", "no_usage_in_response")
     assert [part.cost_pico for part in rated(extraction)] == [None]

@@ -19,7 +19,7 @@ JSON = ((b"content-type", b"application/json"),)
         ("openai", "/v1/chat/completions", {"id": "x", "choices": []}, ("input", "output")),
         ("openai", "/v1/embeddings", {"data": []}, ("input",)),
         ("google", "/v1beta/models/m:embedContent", {"embedding": {}}, ("input",)),
-        # Noughts are left out: a prompt that was blocked used nothing.
+        # Zeros are left out: a prompt that was blocked used nothing.
         ("google", "/v1beta/models/m:generateContent", {"usageMetadata": {"trafficType": "ON_DEMAND"}}, ()),
         # The bytes of a picture say nothing about tokens.
         ("openai", "/v1/images/generations", {"data": [{"b64_json": "aaaa"}]}, ()),

@@ -29,7 +29,7 @@ def _read(text: str, measure: Measure = CHAT) -> tuple[dict[str, Any], Oddities]
     return measure.read(decode_any(text), oddities), oddities
 
 
-def test_an_absent_count_stays_absent_and_a_nought_stays_nought() -> None:
+def test_an_absent_count_stays_absent_and_a_zero_stays_zero() -> None:
     assert _read('{"prompt_tokens":0}')[0] == {"input_uncached": 0}
     leaves, _ = _read('{"prompt_tokens":5,"completion_tokens":0,"prompt_tokens_details":{"cached_tokens":0}}')
     assert leaves == {"input_uncached": 5, "cache_read": 0, "output_text": 0}
@@ -70,7 +70,7 @@ def test_the_last_of_a_repeated_key_counts() -> None:
 
 def test_an_unknown_number_is_flagged_wherever_it_is() -> None:
     _, oddities = _read(
-        '{"prompt_tokens":5,"completion_tokens":0,"new_tokens":7,"nought_tokens":0,'
+        '{"prompt_tokens":5,"completion_tokens":0,"new_tokens":7,"zero_tokens":0,'
         '"prompt_tokens_details":{"odd_tokens":2},"extra":{"x":1},"note":"text"}'
     )
     assert set(oddities.flags) == {

@@ -1,4 +1,4 @@
-"""Measure interception beside mitmproxy: both end the same client's TLS and speak TLS to the same mock.
+"""Measure interception beside mitmproxy: both terminate TLS and speak TLS to one mock.
 
 mitmproxy comes from PyPI into a virtual environment of its own, outside the clone. The server under
 test has one core, everything else the others; processor time a request does not depend on that.

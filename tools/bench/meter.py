@@ -75,7 +75,7 @@ def _request(*, stream: bool = False) -> bytes:
 
 
 def _chat(size: int, *, logprobs: bool = False) -> bytes:
-    """Return a chat answer of about `size` bytes, as text or as brackets over brackets."""
+    """Return a chat response of about `size` bytes, as text or as brackets over brackets."""
     choice: dict[str, object] = {"index": 0, "finish_reason": "stop"}
     answer: dict[str, object] = {
         "id": "chatcmpl-CbXyZ0123456789abcdef",

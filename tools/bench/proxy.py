@@ -123,7 +123,7 @@ def _request(port: int, headers: str, body: bytes = BODY.encode()) -> bytes:
 
 
 def beside_big_bodies(upstream: int, seconds: float) -> dict[str, Any]:
-    """Latency of small calls in ms while 10 MB requests and 10 MB answers pass, and without.
+    """Latency of small calls in ms while 10 MB requests and 10 MB responses pass, and without.
 
     The upstream and the load are kept busy by the large ones, too: what the proxy adds is the
     difference to the same load without it, and nginx shows what a proxy cannot avoid.

@@ -26,7 +26,7 @@ _HEAD = (
 
 
 class _Opening(asyncio.Protocol):
-    """The proxy's answer to `CONNECT`."""
+    """The proxy's response to `CONNECT`."""
 
     def __init__(self, answered: asyncio.Future[bytes]) -> None:
         self.answered = answered
@@ -70,7 +70,7 @@ class Caller(asyncio.Protocol):
         if not self.length:
             head, _, body = data.partition(b"\r\n\r\n")
             if not head.startswith(b"HTTP/1.1 200"):
-                raise SystemExit(f"an answer that is not 200: {head[:200]!r}")
+                raise SystemExit(f"a response that is not 200: {head[:200]!r}")
             at = head.lower().index(b"content-length:") + 15
             self.length = len(data) - len(body) + int(head[at:].split(None, 1)[0])
         self.got += len(data)

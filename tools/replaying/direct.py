@@ -1,4 +1,4 @@
-"""Feed recordings to the meter itself, for what the proxy does not carry yet and for quick looks."""
+"""Feed recordings to the meter itself, without a proxy: for quick looks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def speaker(catalog: Catalog, method: str, path: str) -> str:
 
 
 def provider_of(catalog: Catalog, recording: Recording) -> Provider | None:
-    """Return who answers at the recording's host, or the provider whose formats its path speaks."""
+    """Return the provider at the recording's host, or the provider whose formats its path speaks."""
     known = catalog.by_host(recording.host)
     return known or catalog.provider(speaker(catalog, recording.method, recording.path))
 

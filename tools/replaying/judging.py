@@ -69,13 +69,13 @@ def expected_cost_pico(recording: Recording) -> tuple[int, str] | None:
     stated = expected.get("provider_reported_cost_usd")
     field = str(expected.get("provider_reported_cost_field"))
     if stated == 0 and "ticks" in field:
-        stated = None  # whoever hosts the model bills it, and leaves the maker's ticks at nought
+        stated = None  # whoever hosts the model bills it, and leaves the maker's ticks at zero
     if stated is not None and _GATEWAY_ESTIMATE not in field:
         return pico_from_usd(Decimal(str(stated)) + _upstream_cost(expected)), "provider"
     price = (expected.get("genai_prices") or {}).get("price_at_recorded") or {}
     total = Decimal(str(price.get("total") or 0))
     if not total or _overruled(expected):
-        return None  # nought is how the data says that it does not know
+        return None  # a zero in the data means that it is not known
     litellm_too = (expected.get("litellm") or {}).get("price_now") is not None
     if expected.get("agree_usage") and (expected.get("agree_price") or not litellm_too):
         return pico_from_usd(total), "genai-prices"

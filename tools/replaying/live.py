@@ -1,6 +1,6 @@
 """Send recordings through real Farebox processes to a mock upstream and read the exported rows.
 
-The upstream answers with the recorded bytes, cut at random; the client is httpx2, grpcio for gRPC, and
+The upstream responds with the recorded bytes, cut at random; the client is httpx2, grpcio for gRPC, and
 a socket that follows the recording for WebSockets. Each request carries its sequence number twice:
 once for the upstream, to know what to answer, and once as attribution, to find its rows again.
 """
@@ -251,7 +251,7 @@ def _send(
     numbers: Sequence[int],
     names: Sequence[tuple[str, str | None]],
 ) -> None:
-    """Send every recorded request; an answer is read to its end, whatever it says."""
+    """Send every recorded request; a response is read to its end, whatever its status."""
 
     def one(client: httpx2.Client, number: int) -> None:
         recording = recordings[number]

@@ -85,7 +85,7 @@ it("asks for the panels when the figures come that count the new calls, and not 
   expect(panels()).toBe(3);
   const [call] = (snapshot("calls") as { calls: object[] }).calls;
   act(() => FakeEvents.last?.push("calls", { calls: [call], skipped: 0, last_seq: 101 }));
-  figures(100); // made before the call was there
+  figures(100); // made before the call existed
   expect(panels()).toBe(3);
   figures(101);
   await waitFor(() => expect(panels()).toBe(6));

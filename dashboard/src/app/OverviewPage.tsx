@@ -18,7 +18,7 @@ import { useKeys } from "@/shared/ui/use-keys";
 import { CallsSection } from "./CallsSection";
 import { TopBar } from "./TopBar";
 
-/** The whole of it on one page: how much, on what, and each call with its receipt. */
+/** The overview page: total spend, its breakdowns, and each call with its receipt. */
 export function OverviewPage(): ReactElement {
   const actions = useSearch();
   const { search, change, toggle } = actions;
@@ -69,7 +69,7 @@ export function OverviewPage(): ReactElement {
   );
 }
 
-/** Whether the reader has gone so far down that new rows on top would move what is being read. */
+/** Whether the page is scrolled so far down that new rows on top would move what is being read. */
 function useScrolledPast(pixels: number): boolean {
   const [past, setPast] = useState(false);
   useEffect(() => {

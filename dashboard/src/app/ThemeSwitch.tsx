@@ -9,7 +9,7 @@ const ICON: Record<Theme, string> = {
   dark: "M16 11.8A6.5 6.5 0 1 1 8.2 4a5.2 5.2 0 0 0 7.8 7.8z",
 };
 
-/** System, light, dark, round and round. */
+/** Switch from system to light to dark and back. */
 export function ThemeSwitch(): ReactElement {
   const [theme, setTheme] = useState(readTheme);
   const next = NEXT[theme];

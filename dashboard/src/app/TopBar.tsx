@@ -12,7 +12,7 @@ interface TopBarProps {
   help: () => void;
 }
 
-/** Who we are, whether the page is current, where the proxy is. */
+/** The name, whether the page is current, and the proxy's address. */
 export function TopBar({ live, tz, paused, help }: TopBarProps): ReactElement {
   const status = useQuery(statusQuery);
   const proxy = status.data?.proxy_url?.replace("http://", "");
@@ -50,7 +50,7 @@ export function TopBar({ live, tz, paused, help }: TopBarProps): ReactElement {
   );
 }
 
-/** Whether what is shown is of now. That it is not wins over that the list is held still. */
+/** Whether the figures are current. Not current is shown rather than paused. */
 function LiveBadge({ live, tz, paused }: Pick<TopBarProps, "live" | "tz" | "paused">): ReactElement {
   const since = live.heardAt === null ? "" : ` since ${clock(new Date(live.heardAt), tz, true)}`;
   const [text, dot] = {

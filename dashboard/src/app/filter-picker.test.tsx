@@ -1,6 +1,7 @@
 import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
+import { DIMENSIONS } from "@/shared/search/dimensions";
 import { servePage, server, show } from "./page-harness";
 
 servePage();
@@ -12,7 +13,7 @@ const SEEN = [
   { dimension: "key", value: "a1b2c3d4e5f60718", label: "backend", calls: 2 },
 ];
 
-/** Answer as the server does: what contains the text, in one dimension or in all. */
+/** Respond as the server does: values that contain the text, in one dimension or in all. */
 function values(query: URLSearchParams): unknown {
   const [text, by] = [(query.get("contains") ?? "").toLowerCase(), query.get("by")];
   const found = SEEN.filter(({ value, label }) => `${label ?? ""} ${value}`.toLowerCase().includes(text));
@@ -100,7 +101,7 @@ it("lists the dimensions alone when it is opened again", async () => {
   await userEvent.keyboard("smith");
   await userEvent.click(await screen.findByRole("option", { name: /Smith, John/ }));
   await userEvent.keyboard("/");
-  await waitFor(() => expect(options().length).toBe(13));
+  await waitFor(() => expect(options().length).toBe(DIMENSIONS.length));
   expect(options()[0]).toBe("Provider…");
 });
 

@@ -1,4 +1,4 @@
-/** The whole page over the server's own snapshots, for tests: what it asks, and what it is answered. */
+/** The whole page over the server's own snapshots, for tests: its requests and their responses. */
 
 import { readFileSync } from "node:fs";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
@@ -30,7 +30,7 @@ export class FakeEvents extends EventTarget {
   }
 }
 
-/** The server: change it in a test, it is well again for the next. */
+/** The server: a test may change it, and the next starts with a fresh one. */
 export const server = {
   asked: [] as string[],
   failWith: null as [number, unknown] | null,

@@ -1,5 +1,5 @@
 /**
- * Show money. Amounts arrive as text and stay whole numbers (BigInt) here: a JavaScript number
+ * Show money. Amounts arrive as text and stay integers (BigInt) here: a JavaScript number
  * loses digits past 2^53. Nothing in the dashboard computes a price.
  */
 

@@ -1,4 +1,4 @@
-"""Make SQL of a question: one relation `calls`, every value a bound parameter.
+"""Turn a question into SQL: one relation `calls`, every value a bound parameter.
 
 Identifiers come from the declared dimensions and measures only. What differs between engines is the
 dialect's.
@@ -72,7 +72,7 @@ class Builder:
         if where:
             sql += f" WHERE {where}"
         if keys:
-            # Calls that were corrected away leave groups of nothing behind.
+            # Calls that were corrected out of a group leave it empty.
             sql += f" GROUP BY {', '.join(keys)} HAVING sum(sign) > 0"
             sql += f" ORDER BY {', '.join(self._order(asked, newest, keys))}"
         if asked.limit is not None:
@@ -91,7 +91,7 @@ class Builder:
         return Statement(sql, self._parameters)
 
     def exists(self, name: str, value: str) -> Statement:
-        """Return the statement that has a row where some call has this value."""
+        """Return the statement that returns a row if some call has this value."""
         where = self._wanted(dimension(name), [value])
         return Statement(f"SELECT 1 FROM calls WHERE {where} LIMIT 1", self._parameters)  # noqa: S608
 
@@ -188,7 +188,7 @@ class Builder:
 
 
 def start_of(bucket: str, value: int, offsets: Offsets) -> int:
-    """Return where a bucket begins, of what the statement says: days and weeks it counts in local time."""
+    """Return where a bucket begins, given the statement's value: days and weeks are in local time."""
     return offsets.instant(value) if bucket in ("day", "week") else value
 
 

@@ -26,7 +26,7 @@ SUMMED = (
     "total_us",
     "first_byte_us",
 )
-"""Columns that are added up on both sides."""
+"""Columns summed on both sides."""
 
 
 class Comparison(msgspec.Struct, kw_only=True):

@@ -18,7 +18,7 @@ Kind = Literal["text", "number", "flag"]
 
 
 class Dimension(NamedTuple):
-    """A property of a call with few enough values to ask by."""
+    """A property of a call that questions can filter and group by."""
 
     name: str
     title: str
@@ -48,7 +48,7 @@ DIMENSIONS: dict[str, Dimension] = {
     for each in (
         Dimension("provider", "Provider", "Only this provider.", "class"),
         Dimension("model", "Model", "Only this model and its dated versions.", "class"),
-        Dimension("request_model", "Requested model", "Only what asked for this model.", "class"),
+        Dimension("request_model", "Requested model", "Only requests for this model.", "class"),
         Dimension("surface", "Endpoint", "Only this surface, as openai.chat.", "class"),
         Dimension("host", "Host", "Only this provider's host.", "class"),
         Dimension("key", "API key", "Only this API key's fingerprint.", "class", "key_fingerprint"),
@@ -56,7 +56,7 @@ DIMENSIONS: dict[str, Dimension] = {
         Dimension("user", "User", "Only this user.", "attribution"),
         Dimension("customer", "Customer", "Only this customer.", "attribution"),
         Dimension("agent", "Agent", "Only this agent.", "attribution"),
-        Dimension("parent_agent", "Parent agent", "Only what this agent's agents did.", "attribution"),
+        Dimension("parent_agent", "Parent agent", "Only calls of this agent's own agents.", "attribution"),
         Dimension("session", "Session", "Only this session.", "attribution"),
         Dimension("task", "Task", "Only this task.", "attribution"),
         Dimension("project", "Project", "Only this project.", "attribution"),
@@ -71,14 +71,14 @@ DIMENSIONS: dict[str, Dimension] = {
         ),
         Dimension("cost_state", "Price state", "Only this state, as unpriced.", "class", values=COST_STATES),
         Dimension(
-            "completeness", "Completeness", "Only usage known this well, as estimated.", "class",
+            "completeness", "Completeness", "Only usage of this completeness, as estimated.", "class",
             values=COMPLETENESS,
         ),
         Dimension(
             "streamed", "Streamed", "Only streams (true), or only others (false).", "class",
             kind="flag", values=TRUTH,
         ),
-        Dimension("source", "Source", "Only what this writer saw.", "source"),
+        Dimension("source", "Source", "Only calls that this writer saw.", "source"),
     )
 }  # fmt: skip
 

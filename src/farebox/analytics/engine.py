@@ -24,7 +24,7 @@ from farebox.ledger.database import Connection, open_reader
 from farebox.ledger.feed import Feed
 
 IN_MEMORY_ROWS_MAX = 200_000
-"""Records up to this are copied into memory by a process that cannot have the file."""
+"""A process that cannot own the file copies a record of up to this many rows into memory."""
 
 NEAREST_MAX = 3
 _VALUES_LOOKED_AT = 10_000
@@ -38,7 +38,7 @@ class Engine:
     def __init__(
         self, home: Home, said: Callable[[str], None] = lambda _: None, *, alone: bool = False
     ) -> None:
-        """Open the replica; `said` is told what had to be done to it.
+        """Open the replica; `said` is called with what had to be done to it.
 
         With `alone` it is in memory and nobody else's.
 
@@ -122,7 +122,7 @@ class Engine:
         return self._repaired(lambda: self._replicator.step())
 
     def behind(self) -> int:
-        """Return how many rows the record has that the replica has not."""
+        """Return how many rows of the record are not in the replica."""
         return self._feed.last_seq() - self._replicator.seq
 
     def catch_up(self, seconds: float | None = None, told: Callable[[Progress], None] | None = None) -> int:
@@ -168,7 +168,7 @@ class Engine:
         return Answer(seq=self._replicator.seq, rows=found, groups=groups, models=models)
 
     def span(self) -> tuple[int, int]:
-        """Return when the first and the last call were, zeros where there are none."""
+        """Return the times of the first and the last call, zeros where there are none."""
         first, last = self._replica.rows("SELECT min(occurred_at), max(occurred_at) FROM calls")[0]
         return first or 0, last or 0
 

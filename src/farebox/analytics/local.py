@@ -1,4 +1,4 @@
-"""Answer in this process: what the worker does, and a command where no server runs."""
+"""Answer questions in this process: in the worker, and in a command where no server runs."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class LocalAsker:
 
 
 def _of_nothing(request: Request) -> Reply:
-    """Answer where there is no record yet: nothing of everything."""
+    """Answer where there is no record yet: every result is empty."""
     if not isinstance(request, Ask):
         return Reply()
     return Reply(answers=[_nothing(each) for each in request.questions])

@@ -96,7 +96,7 @@ class Group(msgspec.Struct, kw_only=True):
     keys: dict[str, str | None]
     measures: Measures
     others: dict[str, int | None] = {}
-    """Measures that are no sums: percentiles, distinct counts."""
+    """Measures other than sums: percentiles, distinct counts."""
 
 
 class Breakdown(msgspec.Struct, kw_only=True):
@@ -105,11 +105,11 @@ class Breakdown(msgspec.Struct, kw_only=True):
     seq: int
     groups: list[Group]
     rest_groups: int
-    """How many groups are not among them."""
+    """How many groups were left out."""
     rest: Measures
     total: Measures
     others: dict[str, int | None] = {}
-    """The total's measures that are no sums."""
+    """The total's measures other than sums."""
     models: list[str] = []
 
 
@@ -160,7 +160,7 @@ class AskRangeSums(msgspec.Struct, frozen=True, kw_only=True, tag="range_sums"):
     columns: list[str]
     """What is added up: columns of both the record and the replica."""
     rebuild: bool = False
-    """Make the replica again before."""
+    """Make the replica again first."""
 
 
 Request = Ask | AskCalls | AskUnknown | AskRangeSums

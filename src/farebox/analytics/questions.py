@@ -1,4 +1,4 @@
-"""The one way in: whoever has a question about many calls asks `Questions`.
+"""The entrance: every question about many calls is put to `Questions`.
 
 Where the answer comes from differs: an engine in this process, the server's worker, or a server that
 runs already. All of them take a `Request` and give a `Reply`.
@@ -47,7 +47,7 @@ _AT_A_TIME = 20_000
 
 
 class Asker(Protocol):
-    """Whatever answers requests."""
+    """Anything that answers requests."""
 
     def reply(self, request: Request, /) -> Reply: ...
     def close(self) -> None: ...
@@ -64,7 +64,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_everything(self) -> bool:
-        """Nothing is narrowed down."""
+        """There are no filters."""
         return not self.where and self.since_ns is None and self.until_ns is None and self.as_of_seq is None
 
     def question(
@@ -108,7 +108,7 @@ class Questions:
         self.close()
 
     def close(self) -> None:
-        """Let go of whatever answers."""
+        """Close the connection, or the replica."""
         self._asker.close()
 
     def reply(self, request: Request) -> Reply:
@@ -154,7 +154,7 @@ class Questions:
     ) -> Breakdown:
         """Return groups, most expensive first, and the rest of the total.
 
-        With a `bucket`, whose start is a key of that name, oldest first. `also` are measures that are no
+        With a `bucket`, whose start is a key of that name, oldest first. `also` are measures other than
         sums, of each group and of the total.
         """
         measures = [*SUMS, *(name for name in also if name not in SUMS)]

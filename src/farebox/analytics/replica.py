@@ -1,6 +1,6 @@
 """`analytics.duckdb`: open it as its only owner, read its cursor, delete it where it is damaged.
 
-The file holds nothing that the record does not: whatever is wrong with it, it is made again.
+The file holds nothing that the record does not, so a damaged one is made again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LOCK_PAUSE = 0.02
 
 
 class Cursor(NamedTuple):
-    """How far the replica is, and of which record."""
+    """How far the replica has followed, and which record."""
 
     format: int
     seq: int
@@ -76,7 +76,7 @@ class Lock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Let the next one have it."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -158,7 +158,7 @@ class Replica:
         """
         rows = self.rows("SELECT format, seq, event_id, first_event_id FROM cursor")
         if len(rows) != 1 or rows[0][0] != schema.FORMAT:
-            raise DamagedReplicaError("it is of another format")
+            raise DamagedReplicaError("it has another format")
         number, seq, event_id, first = rows[0]
         return Cursor(number, seq, _blob(event_id), _blob(first))
 

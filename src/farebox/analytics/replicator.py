@@ -44,7 +44,7 @@ class Replicator:
         if cursor.seq and (
             feed.event_id(cursor.seq) != cursor.event_id or feed.event_id(1) != cursor.first_event_id
         ):
-            raise DamagedReplicaError("it is of another record")
+            raise DamagedReplicaError("it belongs to another record")
         self.seq = cursor.seq
         """The newest row in the replica."""
 

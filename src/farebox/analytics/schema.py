@@ -60,8 +60,8 @@ _PARTS: dict[str, dict[str, str]] = {
 def insertion(batch: Batch) -> tuple[str, list[object]]:
     """Return the statement that appends a batch, and its parameters: a list for each column.
 
-    Joining inside the engine, what calls have in common crosses into it once a batch; a column of one
-    value crosses as one.
+    The join runs inside the engine, so that values shared by many calls are passed once a batch; a column
+    with one value is passed as that value.
     """
     columns = columns_of(batch)
     constant = tuple(column.count(column[0]) == len(column) for column in columns[: len(ROW_COLUMNS)])

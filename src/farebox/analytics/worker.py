@@ -1,6 +1,6 @@
 """The process that owns the replica while a server runs.
 
-It is started when a question comes and leaves when none has come for a while, so that an idle Farebox
+It is started for the first question and ends when none has come for a while, so that an idle Farebox
 stays small. Between questions it follows the record, so that the next one finds little left to copy.
 One JSON object a line each way: sums can have more than 64 bits, which MessagePack cannot carry.
 """
@@ -29,7 +29,7 @@ CATCH_UP_SECONDS = 10.0
 
 POLL_SECONDS = 0.5
 BEHIND_ROWS = 2_000
-"""It follows the record by itself once this many rows behind."""
+"""It follows the record without being asked once it is this many rows behind."""
 
 _CHUNK = 1 << 16
 _decode_request = msgspec.json.Decoder(Request).decode
@@ -75,7 +75,7 @@ def _follow(asker: LocalAsker) -> bool:
     try:
         return not engine.step().done
     except FareboxError:
-        return False  # the next question meets the same and says so
+        return False  # the next question meets the same error and reports it
 
 
 class Worker:
@@ -93,14 +93,14 @@ class Worker:
         return None if process is None or process.poll() is not None else process.pid
 
     def reply(self, request: Request) -> Reply:
-        """Return the worker's reply, from one that is started for it if need be.
+        """Return the worker's reply; starts a worker if there is none.
 
         Raises:
             QuestionError: It ended twice without a reply.
         """
         line = msgspec.json.encode(request) + b"\n"
         with self._turn:
-            # It may be leaving at this moment, or have been killed: the next one goes on from its cursor.
+            # It may be ending at this moment, or have been killed: the next one goes on from its cursor.
             for _ in range(2):
                 reply = self._exchange(line)
                 if reply is not None:

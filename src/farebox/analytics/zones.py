@@ -1,6 +1,6 @@
 """A time zone's offsets from UTC over a span, so that any engine can cut local hours and days.
 
-Whole numbers all the way: an engine adds an offset and divides, and needs no time zones of its own.
+Integers throughout: an engine adds an offset and divides, and needs no time zones of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An authority on disk: where its files are, what it may sign, until when.
+"""An authority on disk: its files, the names it may sign for, its end.
 
 `authority.json` repeats what the certificates say, so that the proxy needs no X.509 parser.
 Making one happens in another process: the library for it costs twenty megabytes.

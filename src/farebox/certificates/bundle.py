@@ -1,7 +1,7 @@
-"""Files of roots that a program is told to trust: the system's own, and ours behind them.
+"""Files of roots that a program is told to trust: the system's own, followed by ours.
 
-A variable like `SSL_CERT_FILE` replaces what a program trusts, so what we put there has to hold
-everything it trusted before: the user's own file where the variable was set, else the system's.
+A variable like `SSL_CERT_FILE` replaces what a program trusts, so our file has to include everything it
+trusted before: the user's own file where the variable was set, else the system's.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def roots_of_php(environment: Mapping[str, str]) -> dict[str, Path | None]:
 
 
 def read_roots(path: Path) -> bytes:
-    """Return what is in a file of roots, nothing where it cannot be read."""
+    """Return the content of a file of roots, empty where it cannot be read."""
     try:
         return path.read_bytes()
     except OSError:

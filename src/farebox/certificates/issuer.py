@@ -2,8 +2,8 @@
 holds the authority's key, nor the library that signs.
 
 `python -m farebox.certificates.issuer FOLDER` reads host names from standard input, one a line, and
-answers each with a line that says how many bytes of PEM follow, 0 where it may not speak for that
-host. It ends when nobody has asked for a while, and with the proxy.
+replies to each with a line that says how many bytes of PEM follow, 0 where it may not sign for that host.
+It ends when nothing was asked for a while, and with the proxy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LINE_MAX = 512
 
 
 def serve(folder: Path, source: int, sink: int) -> None:
-    """Answer until nobody asks any more."""
+    """Reply until no requests come any more."""
     authority = read(folder)
     if authority is None:
         return

@@ -2,7 +2,7 @@
 
 `python -m farebox.certificates.making FOLDER` reads the permitted names from standard input, one a
 line, and makes an authority; `… --java FILE` turns the certificates of a PEM file read from standard
-input into a PKCS #12 trust store. Leaves are made by `issuer`, which stays warm for a while.
+input into a PKCS #12 trust store. Leaves are made by `issuer`, which keeps running for a while.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SKEW = datetime.timedelta(hours=1)
 def make_authority(folder: Path, permitted: tuple[str, ...]) -> None:
     """Write root, intermediate and the intermediate's key to `folder`, replacing what is there.
 
-    The root's key lives in this function alone: nobody can ever sign another intermediate with it.
+    The root's key exists in this function only: no other intermediate can ever be signed with it.
     """
     now = datetime.datetime.now(datetime.UTC)
     until = now + datetime.timedelta(days=AUTHORITY_DAYS)

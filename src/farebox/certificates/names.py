@@ -1,4 +1,4 @@
-"""Which names an authority may speak for: the hosts of a catalog as X.509 name constraints.
+"""Which names an authority may sign for: the hosts of a catalog as X.509 name constraints.
 
 A constraint is a domain and everything below it. Hosts with a wildcard in the middle
 (`bedrock-runtime.*.amazonaws.com`) would allow a whole cloud, so the catalog names the regions

@@ -1,7 +1,6 @@
-"""Stores of certificates that a user asks to have our root in: the system's, and NSS's databases.
-
-Each knows how to put the root in, whether it is there, and how to take it out again. What may not be
-done (a system store without the right to write it) is said with the command that does it.
+"""Trust stores into which a user can have our root installed: the system's, and NSS's databases. Each
+knows how to install the root, whether it is there, and how to remove it. Where permission is missing (for
+the system's store), the error names the command to type.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pathlib import Path
 from farebox.errors import CertificateError
 
 _SYSTEM = (
-    # Folder for roots of one's own, and the program that makes them count.
+    # Folder for additional roots, and the program that puts them into effect.
     ("/usr/local/share/ca-certificates", "update-ca-certificates"),
     ("/etc/pki/ca-trust/source/anchors", "update-ca-trust"),
     ("/etc/ca-certificates/trust-source/anchors", "update-ca-trust"),
@@ -33,7 +32,7 @@ class Store:
         """Put the root in.
 
         Raises:
-            CertificateError: It cannot be; the text says what to type.
+            CertificateError: It cannot be installed; the text says what to type.
         """
         raise NotImplementedError
 
@@ -134,7 +133,7 @@ class NssStore(Store):
 
 
 def system_store(anchors: Sequence[tuple[str, str]] = _SYSTEM) -> Store | None:
-    """Return this system's store, None where there is none that we know."""
+    """Return this system's store, None where it is of no known kind."""
     if sys.platform == "darwin":
         return KeychainStore()
     for folder, program in anchors:

@@ -1,5 +1,5 @@
-"""Open what a command needs: the record, after applying what waits in the journals as far as that can be
-done, and the way to the answers of questions."""
+"""Open what a command needs: the record, brought up to date with the journals where possible, and the
+replica that answers questions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from farebox.ledger.calls import LedgerReader
 
 PATIENCE_SECONDS = 2.0
-"""A ledger process that works is behind by milliseconds; for one that does not, nobody waits for long."""
+"""A working ledger process is behind by milliseconds; a command does not wait long for one that is stuck."""
 
 _CONNECT_SECONDS = 1.0
 _REPLY_SECONDS = 120.0
@@ -43,7 +43,7 @@ def open_ledger(place: Place, patience_s: float = PATIENCE_SECONDS) -> tuple[Hom
     ledger = LedgerReader(home)
     health = ledger.health()
     if not health.running and not health.journal_bytes_pending and home.ledger.exists():
-        return home, ledger  # whatever would apply and rate takes longer to import than this command takes
+        return home, ledger  # importing what applies and rates would take longer than this command does
     try:
         catch_up(home, place.configuration(home))
     except LedgerUnwritableError as error:
@@ -54,7 +54,7 @@ def open_ledger(place: Place, patience_s: float = PATIENCE_SECONDS) -> tuple[Hom
 
 
 def say_what_is_missing(home: Home, ledger: LedgerReader) -> None:
-    """Say on standard error what a list of calls lacks: standard output is for the calls alone."""
+    """Say on standard error what a list of calls lacks: standard output has the calls only."""
     from farebox.server.api.coverage import coverage, warnings
 
     for line in warnings(coverage(home, ledger)):
@@ -62,19 +62,19 @@ def say_what_is_missing(home: Home, ledger: LedgerReader) -> None:
 
 
 def _await_process(ledger: LedgerReader, seconds: float) -> None:
-    """Wait until a running ledger process has applied what had ended when we came."""
+    """Wait until a running ledger process has applied what had ended when this was called."""
     deadline = time.monotonic() + seconds
     health = ledger.health()
     while health.running and health.journal_bytes_pending and time.monotonic() < deadline:
         pending = ledger.backlog()
-        if not pending.calls or pending.late:  # nothing a sum shows, or nothing to hope for
+        if not pending.calls or pending.late:  # nothing that changes a sum, or no use waiting
             return
         time.sleep(0.02)
         health = ledger.health()
 
 
 def open_questions(home: Home) -> Questions:
-    """Return the way to the replica: the running server, which owns it, else this process."""
+    """Return what reaches the replica: the running server, which owns it, else this process."""
     from farebox.analytics.local import LocalAsker
     from farebox.analytics.questions import Questions
 
@@ -86,14 +86,14 @@ def open_questions(home: Home) -> Questions:
 
 
 def show_progress(progress: Progress) -> None:
-    """Say how far a replica that is being built is, where somebody looks."""
+    """Show the progress of a replica being built, on a terminal."""
     if sys.stderr.isatty():
         end = "\n" if progress.done else "\r"
         print(f"copying the ledger: {progress.seq:,} of {progress.last_seq:,} rows", end=end, file=sys.stderr)
 
 
 class ServerAsker:
-    """Asks the server of this state directory, and answers itself once that cannot be reached."""
+    """Asks the server of this state directory; opens the replica itself once that cannot be reached."""
 
     def __init__(self, home: Home, server: Running, instead: Asker) -> None:
         self._home = home
@@ -134,7 +134,7 @@ class ServerAsker:
         return self._instead.reply(request)
 
     def _get(self, request: Request) -> tuple[int, bytes]:
-        from http.client import HTTPConnection  # only where somebody listens: it takes its time to import
+        from http.client import HTTPConnection  # only where a server runs: importing it is slow
 
         token = (self._home.run / "dashboard.token").read_text(encoding="ascii").strip()
         connection = HTTPConnection(self._server.host, self._server.port, timeout=_CONNECT_SECONDS)

@@ -34,7 +34,7 @@ _COMMANDS = {
 }
 
 _WORDS_FOR_FLAGS = ("help", "version")
-"""What people type for a flag, see `main` and `as_help_flag`."""
+"""Words that people type instead of a flag, see `main` and `as_help_flag`."""
 
 _HELP = {
     "up": "Start the proxy, the ledger and the dashboard, and keep them running.",

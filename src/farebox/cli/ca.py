@@ -1,6 +1,6 @@
 """`farebox ca`: the authority of the proxy that `farebox up` runs, and who trusts it.
 
-`farebox run` needs none of this: its command is given what it has to trust and nothing else is told.
+`farebox run` needs none of this: only its command is told to trust an authority.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class CaAnswer(msgspec.Struct):
     hosts: list[str] = []
     stores: list[str] = []
     missing_hosts: list[str] = []
-    """Hosts that the configuration knows and the authority may not speak for: they are tunnelled."""
+    """Hosts that the configuration names and the authority may not sign for: they are tunnelled."""
 
 
 @app.command
@@ -81,7 +81,7 @@ def show(*, place: Place | None = None, as_json: AsJson = False) -> int:
 
 @app.command
 def install(*, system: System = False, nss: Nss = False, place: Place | None = None) -> int:
-    """Make the authority, and put its root into the stores that are asked for."""
+    """Make the authority, and install its root in the requested stores."""
     chosen = place or Place()
     home = chosen.state()
     found = authority.installed(home) or _make(chosen, home)
@@ -92,7 +92,8 @@ def install(*, system: System = False, nss: Nss = False, place: Place | None = N
 
 @app.command
 def env(*, place: Place | None = None) -> int:
-    """Print what a shell exports to be metered through `farebox up`: eval "$(farebox ca env)"."""
+    """Print what to export in a shell so that its programs are metered by `farebox up`: eval "$(farebox
+    ca env)"."""
     from farebox import catalog
     from farebox.cli.run.environment import direct
     from farebox.cli.run.interception import Interception

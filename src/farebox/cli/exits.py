@@ -31,7 +31,7 @@ OK = 0
 ANSWER_IS_NO = 1
 """The command worked and its answer is no: spend over `--fail-over`, no such call."""
 CANNOT_TELL = 3
-"""Neither yes nor no: calls without a price, or records that are known to be missing."""
+"""Neither yes nor no: there are calls without a price, or records known to be missing."""
 USAGE = 64
 DATA = 65
 UNAVAILABLE = 69
@@ -106,7 +106,7 @@ def guarded(command: Callable[[], int]) -> int:
     except FareboxError as error:
         say(str(error))
         return status_of(error)
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
+    except BrokenPipeError:  # the reader (`head`, say) has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except KeyboardInterrupt:
@@ -119,12 +119,12 @@ def guarded(command: Callable[[], int]) -> int:
 
 
 def say(message: str) -> None:
-    """Print `message` on standard error, named."""
+    """Print `message` on standard error, after the program's name."""
     print(f"farebox: {message}", file=sys.stderr)
 
 
 def _refused_by_the_system(error: OSError) -> int:
-    """Say which file the system refuses and why: that is nobody's defect."""
+    """Say which file the system refuses and why: that is no bug of Farebox."""
     if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
         return _unexpected(error)
     where = f"{error.filename} cannot be used: " if error.filename is not None else ""

@@ -1,4 +1,4 @@
-"""`farebox keys`: what API keys are called and whose they are, by fingerprint. No key is ever asked for."""
+"""`farebox keys`: the names and owners of API keys, by fingerprint. No key is ever asked for."""
 
 from __future__ import annotations
 
@@ -83,6 +83,6 @@ def forget(fingerprint: str, *, place: Place | None = None) -> int:
 
 
 def _say_when(home: Home) -> None:
-    """Say from when on calls are counted differently: what is recorded is not rewritten."""
+    """Say from when the change applies: recorded calls are not rewritten."""
     again = f" after {command('restart', home)}" if running(home, "proxy") is not None else " from now on"
     print(f"New calls are counted that way{again}; recorded calls stay as they are.")

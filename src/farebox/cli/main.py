@@ -1,4 +1,4 @@
-"""The `farebox` command's entry: fast where speed is felt, one line where something is wrong."""
+"""The `farebox` command's entry: starts fast, and prints one line when something fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _VERSION = (["--version"], ["-v"], ["-V"], ["version"])
 def main() -> int:
     """Run the command line and return the exit status."""
     arguments = sys.argv[1:]
-    if arguments in _VERSION:  # asked by scripts and prompts: answered before anything is loaded
+    if arguments in _VERSION:  # scripts and shell prompts ask for it: printed before anything else is loaded
         print(f"farebox {__version__}")
         return 0
     from farebox.cli.exits import guarded

@@ -40,7 +40,7 @@ class Place:
         return place
 
     def state_to_read(self) -> Home:
-        """Return the state directory, made where it can be; one that can only be read will do."""
+        """Return the state directory, made if possible; a read-only one is accepted."""
         place = locate() if self.home is None else Home(self.home.expanduser().absolute())
         try:
             place.prepare()
@@ -59,7 +59,7 @@ class Place:
 @Parameter(name="*", group="When")
 @dataclass(frozen=True, kw_only=True)
 class PeriodFlags:
-    """Which stretch of time, half-open: from `--since` up to but without `--until`."""
+    """A half-open period: from `--since` up to but not including `--until`."""
 
     since: Annotated[
         str | None, Parameter(help="Start: 2026-11-01, 2026-11-01T09:30, 15m, 12h, 7d, today, month.")
@@ -90,7 +90,7 @@ _Declared = make_dataclass("_Declared", _flags(), frozen=True, kw_only=True)
 @Parameter(name="*", group="Which calls")
 @dataclass(frozen=True, kw_only=True)
 class Filters(_Declared):  # pyright: ignore[reportUntypedBaseClass, reportGeneralTypeIssues] - made of data
-    """Which calls; a flag may be repeated, then any of its values will do. The empty text is "none"."""
+    """Which calls; a repeated flag matches any of its values. The empty text is "none"."""
 
     tag: Annotated[
         list[str] | None, Parameter(help="Only calls with this tag: feature=summary.", negative="")

@@ -16,7 +16,7 @@ class Period(NamedTuple):
     until_ns: int | None
     zone: tzinfo
     label: str
-    """What to call it: `today`, `2026-11-01 – 2026-11-08`."""
+    """Its name: `today`, `2026-11-01 – 2026-11-08`."""
 
     @property
     def zone_name(self) -> str:

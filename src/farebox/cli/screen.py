@@ -1,7 +1,8 @@
-"""What the terminal shows: tables that fit it, money with its certainty, colour only on one.
+"""What the terminal shows: tables that fit it, money with what is uncertain about it, colour only on a
+terminal.
 
-Text that came from outside (a model's name, a path) is cleaned of control characters, so that
-nobody's response can drive the user's terminal.
+Text that came from outside (a model's name, a path) is cleaned of control characters, so that a response
+cannot send control sequences to the user's terminal.
 """
 
 from __future__ import annotations
@@ -40,15 +41,15 @@ def clean(text: object) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; of `drop` above zero, the highest goes first where space is short."""
+    """A column of a table; where space is short, the one with the highest `drop` above zero goes first."""
 
     title: str
     right: bool = False
     drop: int = 0
     width_max: int = 60
     width_min: int | None = None
-    """How far its texts may be shortened, with an ellipsis, before a column is dropped for their sake. None
-    for figures, and for what is typed somewhere else: these are shown whole."""
+    """How far its texts may be shortened, with an ellipsis, before a column is dropped to make room. None
+    for figures, and for text that users copy: these are never shortened."""
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None = None) -> str:

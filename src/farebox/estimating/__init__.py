@@ -1,1 +1,1 @@
-"""Estimate what providers charge and do not state. A process of its own: see `process.py`."""
+"""Estimate usage that providers charge and do not state, in a process of its own: `estimator_process.py`."""

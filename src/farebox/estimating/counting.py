@@ -25,7 +25,7 @@ https://cookbook.openai.com/examples/how_to_count_tokens_with_tiktoken"""
 
 
 class Counted(NamedTuple):
-    """What one exchange's sides come to, None where a side was not asked for."""
+    """Tokens of the two sides of an exchange, None where a side was not asked for."""
 
     method: str
     input: Range | None
@@ -51,9 +51,9 @@ def count(unmeasured: Unmeasured) -> Counted:
 
 
 def _side(text: Text, side: Side, rule: Rule, encode: Callable[[str], Any] | None) -> tuple[int, int, int]:
-    """Return the tokens of a side, what was not kept of it counted like what was.
+    """Return the tokens of a side; the part that was not kept is counted like the part that was.
 
-    At the most every byte is one: of what was not kept, and of what is no text.
+    The upper bound counts one token for each byte that was not kept or is no text.
     """
     template = text.messages * _PER_MESSAGE + (_PER_PROMPT if text.messages else 0)
     if encode is not None:
@@ -69,7 +69,7 @@ def _side(text: Text, side: Side, rule: Rule, encode: Callable[[str], Any] | Non
     high += max(kept - text.looked_at_bytes, 0)
     if kept == 0 or total <= kept:
         return low, guess, high
-    # What follows may be anything from nothing at all (an image) to a token for each byte.
+    # The rest may be anything from no text (an image) to a token for each byte.
     return low, guess * total // kept, high + total - kept
 
 

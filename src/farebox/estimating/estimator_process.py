@@ -1,8 +1,8 @@
 """The estimator: exchanges without usage come through a pipe, estimates go into a journal.
 
-A process of its own, started by the proxy when the first such exchange ends and gone when none has come
-for a while: counting tokens takes milliseconds and vocabularies tens of megabytes, and neither belongs
-beside traffic. What it reads are prompts and answers: they stay in memory, and only numbers are written.
+A process of its own, started by the proxy when the first such exchange ends; it ends when none has come
+for a while: counting tokens takes milliseconds and vocabularies tens of megabytes, and neither belongs in
+the proxy. It reads prompts and responses: they stay in memory, and only numbers are written.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def frame(unmeasured: estimate_sample.Unmeasured) -> bytes:
 
 def main(journal: Path, source: BinaryIO) -> int:
     """Estimate until the pipe ends or nothing has come for a while."""
-    with contextlib.suppress(OSError):  # it is a courtesy
+    with contextlib.suppress(OSError):  # a low priority is only a courtesy
         os.nice(_NICE)
     writer: JournalWriter | None = None
     try:

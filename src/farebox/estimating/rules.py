@@ -13,7 +13,7 @@ import msgspec
 from farebox import yamltext
 
 Range = tuple[int, int, int | None]
-"""Tokens at the least, at a guess, at the most; None where nothing bounds them."""
+"""Tokens: lower bound, best guess, upper bound; None where there is no upper bound."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class Rule(msgspec.Struct, frozen=True):
     characters: tuple[Decimal, Decimal, Decimal] = (Decimal(4), Decimal(6), Decimal("2.5"))
     """Of ASCII text, a token: at a guess, at the fewest tokens, at the most."""
     hidden: int = 0
-    """How many tokens of reasoning an answer may have that no stream shows."""
+    """How many tokens of reasoning a response may have that no stream shows."""
 
 
 class ByteRule(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
-"""Find the text that is tokenised in the beginning of a request or of an answer.
+"""Find the text that is tokenised in the beginning of a request or a response.
 
-Works on JSON, event streams and JSON lines alike, cut off anywhere: string literals are looked at one by
-one with the key before them. What was measured is never more than what was there.
+Works on JSON, event streams and JSON lines alike, cut off anywhere: string literals are read one by one
+with the key before them. The result never counts more text than there was.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _OUTPUT = frozenset(
         "message",
     )
 )
-"""Keys under which answers have what was generated."""
+"""Keys under which responses have the generated text."""
 
 _REPEATS = re.compile(
     r'"type"\s*:\s*"(?:response\.[a-z_.]*\.done|response\.(?:completed|incomplete|created|in_progress))"'
 )
-"""Events that say again what others have said."""
+"""Events that repeat the text of others."""
 
 
 _REFERENCES = re.compile(
@@ -53,7 +53,7 @@ _REFERENCES = re.compile(
 
 
 class Text(NamedTuple):
-    """What was found on one side."""
+    """The text of one side."""
 
     text: str
     messages: int
@@ -74,7 +74,7 @@ def asked(beginning: bytes) -> Text:
 
 
 def answered(beginning: bytes) -> Text:
-    """Return the text of an answer."""
+    """Return the text of a response."""
     text = beginning.decode("utf-8", "replace")
     lines = [line for line in text.splitlines() if not _REPEATS.search(line)] if "data:" in text else [text]
     found: list[str] = []

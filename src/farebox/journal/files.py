@@ -2,7 +2,7 @@
 
 Two ways to store a record: a copy into the shared pages of a preallocated file (no system call,
 survives the process), and `pwrite` where that would not be safe. Both raise OSError and nothing
-else; `create` may take as long as the disk likes, `store` is called on the request path.
+else; `create` may wait for the disk, `store` is called on the request path.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SegmentFile(Protocol):
         ...
 
     def is_removed(self) -> bool:
-        """Tell whether the file has lost its name: what is stored in it, nobody will find."""
+        """Tell whether the file was removed: records stored in it would be lost."""
         ...
 
     def close(self, used: int | None = None) -> None:
@@ -86,7 +86,7 @@ class MappedFile:
         datasync(self._descriptor)
 
     def release(self, upto: int) -> None:
-        # Pages that were passed leave our address space; the page cache keeps them for the reader.
+        # Pages behind are unmapped; the page cache keeps them for the reader.
         edge = upto - upto % _PAGE
         if edge > self._released and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED, self._released, edge - self._released)

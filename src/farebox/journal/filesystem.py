@@ -22,7 +22,7 @@ _NETWORK = frozenset(
 
 
 def filesystem_of(path: Path) -> str:
-    """Return the type of the file system that holds `path`, `unknown` where nobody says."""
+    """Return the type of the file system that holds `path`, `unknown` where the system does not tell."""
     if not sys.platform.startswith("linux"):
         return "unknown"
     existing = path.absolute()

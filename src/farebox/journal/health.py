@@ -1,4 +1,4 @@
-"""What a writer says about itself. We never report healthy while not recording."""
+"""What a writer says about itself. It is never reported as healthy while it is not recording."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class JournalHealth(msgspec.Struct, kw_only=True):
     does not say so yet; once it does, the counts below stay and the state is `ok` again."""
     reason: str | None = None
     records: int = 0
-    """Records accepted, whether or not they have reached a file yet."""
+    """Records accepted, whether or not they are in a file yet."""
     durable: int = 0
-    """The position up to which a power cut takes nothing."""
+    """The position up to which records survive a power cut."""
     waiting_records: int = 0
     waiting_bytes: int = 0
     """In memory only, because no segment can be had."""

@@ -1,7 +1,7 @@
-"""How the ledger process gets on, in its own words, where everybody can read them without a database.
+"""The ledger process's progress report, which can be read without a database.
 
-Written in place a few times a second, into room that was taken at its start: a full disk does not
-keep it from being said that the disk is full, and a process that stands still shows by its silence.
+Written in place a few times a second, into space that was allocated at its start: so a full disk can be
+reported, and a report that is too old shows that the process is stuck.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from farebox.clock import now_ns
 from farebox.journal.files import preallocate
 
 STALE_NS = 5_000_000_000
-"""A ledger process that works says something every half second."""
+"""A working ledger process reports every half second."""
 _EVERY_NS = 200_000_000
 _BYTES = 1024
 
 
 class Progress(msgspec.Struct, kw_only=True):
-    """What the ledger process said last."""
+    """The last report."""
 
     pid: int
     at_ns: int
@@ -35,7 +35,7 @@ class Progress(msgspec.Struct, kw_only=True):
             return self.trouble
         silent_s = (at_ns - self.at_ns) // 1_000_000_000
         if at_ns - self.at_ns > STALE_NS:
-            return f"the ledger process (pid {self.pid}) stands still: not heard of for {silent_s:,} s"
+            return f"the ledger process (pid {self.pid}) stands still: no report for {silent_s:,} s"
         return None
 
 
@@ -46,14 +46,14 @@ def progress_path(journal: Path) -> Path:
 
 def ledger_trouble(journal: Path) -> str | None:
     """Return what is wrong with the ledger process that runs, or that died; None where nothing is."""
-    for _ in range(2):  # it may be writing at this moment
+    for _ in range(2):  # the report may be half written at this moment
         try:
             content = progress_path(journal).read_bytes()
         except OSError:
             return None
         with contextlib.suppress(msgspec.MsgspecError):
             return msgspec.json.decode(content.rstrip(b"\0 "), type=Progress).words(now_ns())
-    return "the ledger process could not say how it is; is the disk full?"
+    return "the ledger process could not report its state; is the disk full?"
 
 
 class ProgressNote:
@@ -70,7 +70,7 @@ class ProgressNote:
         self.say(None)
 
     def say(self, trouble: str | None) -> None:
-        """Say that we work, or what keeps us from it."""
+        """Report that all is well, or what the trouble is."""
         now = now_ns()
         if self._descriptor < 0 or (trouble == self._said[0] and now - self._said[1] < _EVERY_NS):
             return
@@ -81,7 +81,7 @@ class ProgressNote:
             os.pwrite(self._descriptor, text.ljust(_BYTES), 0)
 
     def close(self) -> None:
-        """Leave in order: nobody need worry about our silence."""
+        """Remove the report: the process has ended as it should."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

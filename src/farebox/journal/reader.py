@@ -1,7 +1,6 @@
-"""Follow one writer's segments, past whatever a crash or a bad disk did to them.
-
-Nothing here refuses to go on. A hole is reported with its exact byte range and, because every
-record carries a sequence number, with the exact number of records in it.
+"""Follow one writer's segments, past whatever a crash or a bad disk did to them. Reading never stops. A
+hole is reported with its exact byte range and, because every record carries a sequence number, with the
+exact number of records in it.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _UNOPENED_FOR_S = 60.0
 """How long a segment may refuse to open before it is set aside and passed."""
 
 _NOT_THE_FILES_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""Errors of opening that say nothing of the file: these are waited out however long they last."""
+"""Errors of opening that are not about the file: reading waits until they pass."""
 
 SETTLED_NS = 1_000_000_000
 """How old a folder's time stamp has to be to tell of any later change."""
@@ -66,7 +65,8 @@ class Gap(NamedTuple):
     """Bytes that are no records. `records` of them are known to be missing."""
 
     kind: Literal["gap", "torn_tail", "missing"]
-    """`torn_tail`: what a dead writer was storing last. `missing`: records with no bytes left."""
+    """`torn_tail`: the record a dead writer was storing when it ended. `missing`: records with no bytes
+    left."""
     segment: int
     start: int
     end: int
@@ -111,7 +111,7 @@ class JournalReader:
         """Why the last `read` did not get as far as it could have."""
 
     def close(self) -> None:
-        """Close the segment that is open. Whoever sets the position back closes first."""
+        """Close the segment that is open. To set the position back, close first."""
         self._close_segment()
         self._tallied = False
 
@@ -132,7 +132,7 @@ class JournalReader:
         return Batch(entries, gaps, self.position, finished)
 
     def _read(self, entries: list[Entry], gaps: list[Gap], records_max: int) -> bool:
-        """Take what there is; tell whether the writer is dead and this is all of it.
+        """Read what there is; tell whether the writer is dead and this is all of it.
 
         Raises:
             OSError: Something that is there cannot be looked at. What was taken is good.
@@ -173,7 +173,7 @@ class JournalReader:
         return pending_bytes(self.folder, self.position)
 
     def _is_alive(self) -> bool:
-        """Ask for the lock once a second: who lived then is dead a second later at the worst."""
+        """Try the lock once a second: a writer's death is noticed a second later at worst."""
         now = self._monotonic()
         if not self._alive_until or now >= self._alive_until:
             try:

@@ -1,11 +1,11 @@
 """What writers put into a journal: MessagePack arrays, one struct a record type.
 
-Fields are told by their place: a new one goes to the end of `Intent`, `Done` …, never into `Origin`,
+Fields are identified by position: a new one goes to the end of `Intent`, `Done` …, never into `Origin`,
 and has a default.
 
 An exchange is an `Intent` (before the first upstream byte), any number of `Partial`s and one
-`Done`. `Done` repeats what identifies the exchange, so a row can be made of it alone. What is
-asked of the ledger or found out later comes the same way: `Rerate` from the command line.
+`Done`. `Done` repeats what identifies the exchange, so a row can be made of it alone. Requests to the
+ledger and later findings are records, too: `Rerate` from the command line.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Outcome = Literal[
     "client_disconnected",  # the client left first
     "upstream_failed",  # connect, TLS, reset, malformed or premature end upstream
     "timed_out",  # one of our own limits, after the upstream was contacted
-    "refused",  # we answered the request ourselves; the upstream saw nothing
-    "unknown",  # the writer died before it could say
+    "refused",  # the proxy responded itself; the upstream received nothing
+    "unknown",  # the writer died before it could record the outcome
 ]
 
 
 class Origin(msgspec.Struct, kw_only=True, array_like=True):
-    """Who sent what where: known before the upstream is contacted."""
+    """What identifies an exchange, known before the upstream is contacted."""
 
     event_id: bytes
     """16 bytes, UUIDv7, made at the source."""
@@ -82,7 +82,7 @@ class Done(Origin, kw_only=True, array_like=True):
     """Request received to first response byte, microseconds."""
     total_us: int = 0
     added_us: int = 0
-    """Time spent inside the proxy and not waiting for anybody, microseconds, where known."""
+    """Time spent inside the proxy itself, waiting excluded, microseconds, where known."""
     extraction: Extraction = Extraction()
 
 
@@ -110,7 +110,7 @@ class Rerate(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Estimate(msgspec.Struct, kw_only=True, array_like=True):
     """What an exchange without usage may have used: by the estimator, after its end.
 
-    Ranges are tokens at the least, at a guess, at the most (None: nothing bounds them); None for a side
+    Ranges are lower bound, best guess and upper bound in tokens (None: no upper bound); None for a side
     that was not estimated.
     """
 

@@ -74,7 +74,7 @@ class Segment:
         return self._file.is_removed()
 
     def close(self) -> None:
-        """Close, cutting off what was never used. A disk's complaint changes nothing here."""
+        """Close, cutting off what was never used. Errors of the disk are ignored here."""
         with contextlib.suppress(OSError):
             self._file.close(self.offset)
 
@@ -127,7 +127,7 @@ class SegmentFolder:
         return Segment(file, self._writer, segment_seed(self._writer, number), size)
 
     def note(self, tally: Tally) -> None:
-        """Say how far the records are safe; readers look at it once the writer is dead."""
+        """Note how far the records are safe, for readers once the writer is dead."""
         with contextlib.suppress(OSError):
             write_tally(self._lock_descriptor, tally)
 
@@ -140,7 +140,8 @@ def is_alive(folder: Path) -> bool:
     """Tell whether the writer of `folder` still holds its lock.
 
     Raises:
-        OSError: It cannot be told now. Who takes that for "dead" deletes what is still written.
+        OSError: It cannot be told now. A caller that took this for "dead" would delete a live writer's
+        records.
     """
     try:
         descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))

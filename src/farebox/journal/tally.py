@@ -1,8 +1,8 @@
-"""How far a writer vouches for its records, and what it could not keep: in its lock file, written in place.
+"""How far a writer's records are safe, and what it could not keep: noted in its lock file, in place.
 
 A segment cannot tell what is missing behind its end: a file cut short, or removed, looks like one that
 was never filled. So the writer notes the last record that is safe, and what it holds in memory only.
-The space is taken when the folder is made; a full disk does not keep the note from being written.
+The space is allocated when the folder is made, so the note can be written on a full disk.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CHECK = struct.Struct("<8sI")
 
 
 class Tally(NamedTuple):
-    """What a writer said last."""
+    """A writer's last note."""
 
     last_seq: int = 0
     """Every record up to this one was durable, or stored before those that wait."""

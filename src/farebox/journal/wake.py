@@ -1,7 +1,7 @@
 """Wake the ledger when something was stored, so that it need not look many times a second.
 
-A datagram to a socket in `run/`: it is lost where nobody listens, and nothing depends on it. Who
-waits looks now and then all the same.
+A datagram to a socket in `run/`: it is lost where nobody listens, and nothing depends on it. The ledger
+also looks from time to time without being woken.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Waker:
             self._socket.sendto(b"\1", self._path)
 
     def close(self) -> None:
-        """Give the socket up."""
+        """Close the socket."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -60,7 +60,7 @@ class Sleeper:
 
     @property
     def is_listening(self) -> bool:
-        """Somebody can wake it."""
+        """It can be woken."""
         return self._socket is not None
 
     def sleep(self, seconds: float) -> None:

@@ -36,9 +36,9 @@ from farebox.journal.wake import Waker
 
 SEGMENT_BYTES = 64 << 20
 SYNC_AFTER_S = 0.005
-"""Where the end of an answer waits for the disk."""
+"""For `durability: power`, where the end of a response waits for the disk."""
 SYNC_AFTER_RELAXED_S = 0.05
-"""Where nobody waits: so much of the last moment a power cut may take."""
+"""Where nothing waits: a power cut may lose this much of the last moment."""
 SYNC_AFTER_BYTES = 256 << 10
 SYNC_AFTER_RELAXED_BYTES = 1 << 20
 MEMORY_BYTES_MAX = 64 << 20
@@ -193,9 +193,8 @@ class JournalWriter:
             return health
 
     def close(self) -> None:
-        """Sync what is stored, stop the thread, give the folder up.
-
-        What waits in memory then is lost. The folder says so to whoever reads it, and `health` does.
+        """Sync what is stored, stop the thread, release the folder. Records still in memory are lost; the
+        folder's note and `health` say so.
         """
         if self._closing:
             return
@@ -245,7 +244,7 @@ class JournalWriter:
         if self._unsynced_bytes - added < self._sync_after_bytes <= self._unsynced_bytes:
             self._signals.put(True)
         elif self._unsynced_bytes > self._memory_bytes_max:
-            # A sync that hangs this long: the shared pages hold the records, we need our memory.
+            # A sync hangs this long: the shared pages hold the records, so the copies in memory are dropped.
             self._health.uncopied_records += len(self._unsynced)
             self._unsynced, self._unsynced_bytes = [], 0
 
@@ -320,7 +319,7 @@ class JournalWriter:
             self._note_tally()
 
     def _settled(self) -> bool:
-        """Nothing is left to bring to the disk, or it refuses to take it."""
+        """Nothing is left to write, or the disk refuses it."""
         with self._lock:
             return not (self._unsynced or self._waiting) or bool(self._prepare_at or self._sync_at)
 
@@ -469,13 +468,13 @@ class JournalWriter:
         self.append(records.MARK, records.encode(mark))
 
     def _removed(self) -> str | None:
-        """Say that the segment being filled was removed: what is stored in it, nobody will find."""
+        """Record that the segment being filled was removed: records stored in it are lost."""
         if self._closed or self._current is None or not self._current.is_removed():
             return None
         return "the journal was removed while it was in use"
 
     def _note_tally(self) -> None:
-        """Put beside the segments how far they are whole, for whoever reads them after our end."""
+        """Note beside the segments how far they are complete, for readers after this writer has ended."""
         with self._lock:
             tally = Tally(
                 stored_seq(self._waiting[0]) - 1 if self._waiting else self._durable,

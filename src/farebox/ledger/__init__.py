@@ -15,7 +15,7 @@ __all__ = ["catch_up", "verify"]
 def catch_up(home: Home, config: Config) -> int:
     """Apply what the journals hold and return how many records that were.
 
-    Does nothing where a ledger process runs: it will.
+    Does nothing where a ledger process runs, which applies them itself.
     """
     from farebox.ledger.ledger_process import catch_up
 

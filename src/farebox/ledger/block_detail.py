@@ -1,4 +1,4 @@
-"""What is read only of single rows, block by block: their records, and what was decided about them."""
+"""The part of rows that is only read call by call, stored in blocks: records and ratings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from farebox.ledger.database import Connection
 _PLAIN, _ZSTD = b"\0", b"\1"
 _COMPRESSED_BYTES_MIN = 4_000
 _COMPRESSION_LEVEL = -1
-"""Faster than writing what it saves; higher levels save a tenth more."""
+"""Takes less time than writing the bytes it saves; higher levels save a tenth more."""
 _UNPACKED_BYTES_MAX = 1 << 28
 
 _AROUND = "SELECT first_seq, last_seq, detail FROM block WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1"
@@ -45,7 +45,7 @@ def decode_detail(detail: bytes) -> Detail:
     """Return what `encode_detail` was given.
 
     Raises:
-        LedgerError: Nothing can be made of it.
+        LedgerError: It cannot be decoded.
     """
     try:
         return _decode(_unpacked(detail))
@@ -66,7 +66,7 @@ class Details:
         """Return the record and the encoded rating of a row.
 
         Raises:
-            LedgerError: It has none, or nothing can be made of its block.
+            LedgerError: It has none, or its block cannot be decoded.
         """
         if not self._first <= seq <= self._last:
             row = self._connection.execute(_AROUND, (seq,)).fetchone()

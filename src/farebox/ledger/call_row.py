@@ -1,4 +1,4 @@
-"""A call as the record hands it out.
+"""A call as read from the record.
 
 `CallRow` as JSON is the export schema, versioned by `EXPORT_SCHEMA` and documented in
 docs/reference/export.md. Amounts are pico-dollar integers with decimal text beside them.
@@ -62,7 +62,7 @@ class CorrectionRow(msgspec.Struct, kw_only=True):
     """`rerate`: by other prices; `estimate`: usage nobody stated; `measured`: the real count came later."""
     because: str
     request: str | None
-    """The journal of whoever asked for it."""
+    """The journal of the process that asked for it."""
     was_completeness: str
     was_cost_state: str
     was_cost_pico: int | None
@@ -75,7 +75,7 @@ class CorrectionRow(msgspec.Struct, kw_only=True):
 
 
 class EstimateRow(msgspec.Struct, kw_only=True):
-    """Between what an estimated call can lie."""
+    """The bounds of an estimated call."""
 
     method: str
     """`tokenizer:<vocabulary>`, `calibrated:<calls>` or `default:<family>`."""
@@ -115,9 +115,9 @@ class CallRow(msgspec.Struct, kw_only=True):
     host: str
     request_model: str | None
     response_model: str | None
-    """The model that answered, where the answer says."""
+    """The model that responded, where the response says."""
     response_id: str | None
-    """The provider's own id of the answer."""
+    """The provider's own id of the response."""
     status: int
     """The HTTP status the client was sent; 0 when none was."""
     outcome: str
@@ -161,7 +161,7 @@ class CallRow(msgspec.Struct, kw_only=True):
     price_ids: list[str]
     price_sources: list[str]
     key_fingerprint: str | None
-    """Keyed hash of the API key; the key itself is nowhere."""
+    """Keyed hash of the API key; the key itself is not stored."""
     attribution: dict[str, str]
     """`customer`, `user`, `agent`, `session`, `task`, `app`, `project`, `tag.<name>`."""
     attribution_from: dict[str, str]
@@ -169,11 +169,11 @@ class CallRow(msgspec.Struct, kw_only=True):
     attempt: int
     """The SDK's own retry count, 0 for a first try."""
     first_byte_us: int
-    """Request received to first byte of the answer."""
+    """Request received to first byte of the response."""
     total_us: int
-    """Request received to last byte of the answer."""
+    """Request received to last byte of the response."""
     added_us: int
-    """Time spent in the proxy and not waiting for anybody, where known."""
+    """Time spent in the proxy itself, waiting excluded, where known."""
     request_bytes: int
     response_bytes: int
     flags: list[str]

@@ -1,4 +1,4 @@
-"""Read calls of the record whole: as they were seen, with what stands now."""
+"""Read whole calls from the record: as they were seen, and as they count now."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ _REST = "CROSS JOIN call_class k ON k.id = n.call_class CROSS JOIN source s ON s
 
 
 def is_corrected(connection: Connection) -> bool:
-    """Tell whether anything was ever corrected: without, calls are read as they were seen."""
+    """Tell whether anything was ever corrected: if not, calls are read as they were seen."""
     statement = "SELECT 1 FROM call WHERE reverses IS NOT NULL LIMIT 1"
     return connection.execute(statement).fetchone() is not None
 
@@ -140,7 +140,7 @@ def current(connection: Connection, seqs: Iterable[int]) -> list[StoredCall]:
 
 
 def has_content(connection: Connection, seq: int, done: Done) -> bool:
-    """Tell whether the call with this number is what `done` says; what was erased is as it was."""
+    """Tell whether the call with this number has the content of `done`; erased values count as equal."""
     (stored,) = read_calls(connection, "o.seq = ?", (seq,), as_seen=True)
     known = stored.done.attribution
     erased = {name for name in done.attribution if known.get(name) is None and name in known}
@@ -178,7 +178,7 @@ class Attributions:
         self._of = functools.lru_cache(maxsize=2_000)(self._read)
 
     def of(self, number: int) -> tuple[dict[str, str], dict[str, str]]:
-        """Return names to values and to what said so; a value that was erased is not there."""
+        """Return names to values and to their sources, without erased values."""
         return self._of(number)
 
     def attach(self, done: Done, number: int) -> None:

@@ -1,4 +1,4 @@
-"""Calls as they are shown and exported, made of what is stored of them."""
+"""Calls as they are shown and exported, from their stored rows."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class LedgerReader:
 
     def __init__(self, home: Home) -> None:
         self.trouble: str | None = None
-        """Why whoever opened it could not bring it up to date."""
+        """Why it could not be brought up to date when it was opened."""
         self._home = home
         self._local = threading.local()
 
@@ -132,7 +132,7 @@ class LedgerReader:
         )
 
     def _ask(self, question: Callable[[Connection], T], nothing: T) -> T:
-        """Answer from one snapshot, with `nothing` where there is no ledger yet."""
+        """Read from one snapshot; return `nothing` where there is no ledger yet."""
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = open_reader(self._home)

@@ -1,4 +1,4 @@
-"""Ask the ledger's one writer for something: a short journal of its own, applied like any other.
+"""Send a request to the ledger's one writer: as a short journal, applied like any other.
 
 So it works whether or not a ledger process runs, survives every crash, and is done exactly once.
 """
@@ -23,7 +23,7 @@ def submit(home: Home, kind: str, requests: Iterable[tuple[int, bytes]]) -> str:
     They are on disk when this returns.
 
     Raises:
-        LedgerError: They are not, or not all of them: what is there is applied all the same.
+        LedgerError: Not all of them could be stored; those that were are applied all the same.
     """
     writer = JournalWriter(home.journal, kind=kind, segment_bytes=_SEGMENT_BYTES)
     stored = 0

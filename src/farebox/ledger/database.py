@@ -35,7 +35,8 @@ _CHECKPOINT_PAGES = 2_000
 
 
 class Cursor(Protocol):
-    """What is used of an apsw cursor. apsw's own types are not complete enough to check against."""
+    """The part of an apsw cursor that is used here. apsw's own types are not complete enough to check
+    against."""
 
     def fetchone(self) -> Any: ...
     def fetchall(self) -> list[Any]: ...
@@ -43,7 +44,7 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """What is used of an apsw connection. As a context manager it is a transaction."""
+    """The part of an apsw connection that is used here. As a context manager it is a transaction."""
 
     def execute(self, statements: str, bindings: Sequence[Any] = ..., /) -> Cursor: ...
     def executemany(self, statements: str, bindings: Iterable[Sequence[Any]], /) -> Cursor: ...
@@ -56,9 +57,9 @@ def open_writer(home: Home) -> Connection:
     """Open the ledger for its one writer, created where there is none.
 
     Raises:
-        LedgerSchemaError: A newer Farebox has written it.
-        LedgerTooOldError: One from before the first release has.
-        LedgerDamagedError: It is no ledger, or not whole.
+        LedgerSchemaError: It was written by a newer Farebox.
+        LedgerTooOldError: It was written by a Farebox before the first release.
+        LedgerDamagedError: It is no ledger, or incomplete.
         LedgerUnwritableError: The disk is full or read-only.
         LedgerError: SQLite is too old, or the home lies on a network file system.
     """
@@ -78,7 +79,7 @@ def _open_writer(home: Home) -> Connection:
     # Of a new file only: a call is about two kilobytes, and pages of four waste much of theirs.
     connection.execute(f"PRAGMA page_size = {_PAGE_BYTES:d}")
     connection.execute("PRAGMA journal_mode = WAL")
-    # FULL: with NORMAL a power cut takes acknowledged commits back.
+    # FULL: with NORMAL a power cut can undo acknowledged commits.
     connection.execute("PRAGMA synchronous = FULL")
     raw.wal_autocheckpoint(_CHECKPOINT_PAGES)
     connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
@@ -119,7 +120,7 @@ def _open_to_read(name: str, flags: int) -> tuple[Connection, int]:
 def _open_unchanging(path: Path) -> tuple[Connection, int]:
     """Open a ledger whose directory cannot be written, where SQLite's WAL needs files of its own.
 
-    Only where no change waits in a WAL: without it the ledger's own file may be half of a state.
+    Only where no change waits in a WAL: otherwise the file alone may be an incomplete state.
     """
     wal = path.with_name(f"{path.name}-wal")
     if wal.exists() and wal.stat().st_size:
@@ -138,7 +139,7 @@ def ledger_error(home: Home, error: Exception) -> LedgerError:
     if isinstance(error, (apsw.NotADBError, apsw.CorruptError)):
         return LedgerDamagedError(
             f"{home.ledger} is damaged, or is not a ledger ({error}); move it away, with its -wal and -shm "
-            "files, to begin anew, or restore a copy"
+            "files, to start again, or restore a copy"
         )
     why = str(error)
     if isinstance(error, apsw.FullError):
@@ -175,11 +176,11 @@ def _refuse_others(connection: Connection, version: int) -> None:
     """Raise the error that names whose file this is, unless this Farebox knows its schema."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if tables and not {"applied", "mark"} <= tables:
-        raise LedgerDamagedError("ledger.db is a database of another program; move it away to begin anew")
+        raise LedgerDamagedError("ledger.db is a database of another program; move it away to start again")
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if tables and application != APPLICATION_ID:
         raise LedgerTooOldError(
-            "the ledger was written by a Farebox before the first release; move ledger.db away to begin anew"
+            "the ledger was written by a Farebox before the first release; move ledger.db away to start again"
         )
     if version > SCHEMA_VERSION:
         raise LedgerSchemaError(

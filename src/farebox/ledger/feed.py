@@ -1,6 +1,5 @@
-"""Read the record in order, for what follows it: the replica that answers questions, and receipts.
-
-What calls have in common is handed out once, beside the rows that refer to it by number.
+"""Read the record in order, for the replica that answers questions, and for receipts. Values that calls
+share are returned once, and rows refer to them by number.
 """
 
 from __future__ import annotations

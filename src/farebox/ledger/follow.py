@@ -24,7 +24,7 @@ TRANSACTION_RECORDS = 8_000
 """What is committed at a time when there is a backlog: it shares syncs."""
 
 _DATA_ERRORS = (apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError)
-"""What SQLite says of values and not of the disk."""
+"""SQLite errors that are about values and not about the disk."""
 
 log = logging.getLogger("farebox.ledger")
 
@@ -82,7 +82,7 @@ class Follower:
         if applied.last is None:
             return 0
         copy_records(reader.folder, applied.left_out, self._quarantine)
-        # The commit is durable: synchronous is FULL. Only now may a segment go.
+        # The commit is durable: synchronous is FULL. Only now may a segment be removed.
         if applied.last.finished:
             reader.close()
             del self._readers[name]
@@ -111,7 +111,7 @@ class Follower:
         return self._apply_around(name, reader, before)
 
     def _apply_around(self, name: str, reader: JournalReader, before: Position) -> Applied:
-        """Apply what lies at `before` in ever smaller steps, and mark the record nothing can be made of."""
+        """Apply what lies at `before` in ever smaller steps, and mark the record that fails."""
         size = BATCH_RECORDS
         while True:
             self._rewind(reader, before)

@@ -49,10 +49,10 @@ EXIT_DAMAGED = 65
 EXIT_UNWRITABLE = 73
 
 _LOOK_EVERY_S = 0.5
-"""How long to sleep when nobody wakes us: whoever stores something does, but may be unable to."""
+"""How long to sleep without being woken: a writer that stores something wakes us, unless it cannot."""
 _LOOK_EVERY_UNWOKEN_S = 0.1
 _GATHER_S = 0.02
-"""How long to let records come together once there are some: rows share transactions."""
+"""How long to wait for more records once there are some, so that they share a transaction."""
 _PRICES_EVERY_S = 0.25
 
 _RETRY_S = 0.5
@@ -94,7 +94,7 @@ def main(home: Home, config: Config) -> int:
 
 
 def _status_of(error: FareboxError) -> int:
-    """Return a status that tells whoever starts us whether trying again is of any use."""
+    """Return an exit status that tells the supervisor whether a restart can help."""
     if isinstance(error, (LedgerDamagedError, LedgerSchemaError, LedgerTooOldError)):
         return EXIT_DAMAGED
     if isinstance(error, (LedgerUnwritableError, StateDirectoryUnusableError)):
@@ -103,9 +103,8 @@ def _status_of(error: FareboxError) -> int:
 
 
 def settle_memory() -> None:
-    """Keep the collector from walking a batch's thousands of records again and again.
-
-    They hold no cycles and go when the batch does.
+    """Keep the garbage collector from walking a batch's thousands of records again and again. They hold
+    no cycles and are freed with the batch.
     """
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
@@ -126,7 +125,7 @@ def catch_up(home: Home, config: Config) -> int:
                 book = load_book(config.pricing, home.cache, contracts=config.contracts, state=home.path)
                 applier = Applier(connection, book)
                 follower = Follower(home, applier)
-                ends = stored_ends(home.journal)  # traffic may go on for ever, a command may not
+                ends = stored_ends(home.journal)  # traffic may go on for ever, a command must end
                 done = 0
                 while count := follower.step():
                     done += count
@@ -160,7 +159,7 @@ def locked(home: Home) -> Generator[None]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Take the lock; who only looks whether it is taken holds it for microseconds."""
+    """Take the lock, waiting out a process that only checks it, which takes microseconds."""
     for _ in range(_LOCK_TRIES):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -192,7 +191,7 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
 
 
 class _Following:
-    """The process's loop, and what it says of itself meanwhile."""
+    """The process's loop, and the progress it reports."""
 
     def __init__(
         self,
@@ -254,10 +253,10 @@ class _Following:
                 return
         except FileNotFoundError:
             pass
-        raise _RemovedError(f"{self._home.ledger} was removed while it was in use; beginning anew")
+        raise _RemovedError(f"{self._home.ledger} was removed while it was in use; starting again")
 
     def _tell(self, error: Exception) -> None:
-        """Log what keeps us from appending, now and then, and note it where everybody looks."""
+        """Log from time to time why nothing can be appended, and note it in `run/ledger.progress`."""
         if isinstance(error, _RemovedError):
             raise error
         why = str(ledger_error(self._home, error))
@@ -269,4 +268,4 @@ class _Following:
 
 
 class _RemovedError(LedgerError):
-    """Somebody removed the file we write: what we append to it, nobody will find."""
+    """The ledger's file was removed while it was open: rows appended to it would be lost."""

@@ -1,7 +1,7 @@
 """The price book: every price we know, and the one function that rates with it.
 
-Immutable. `rate` is a pure function of its arguments and the book's digest; what it remembers
-between calls only saves work.
+Immutable. `rate` is a pure function of its arguments and the book's digest; what it caches between calls
+only saves work.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from farebox.pricing.rating import not_billable, rate_part
 from farebox.pricing.sources.user_prices import UserModel, UserPricing, layers, markup_at
 from farebox.wire.facts import Part, Quantity
 
-if TYPE_CHECKING:  # most books have none of these, and starting is fast
+if TYPE_CHECKING:  # most books have none of these, and start-up has to be fast
     from farebox.pricing.contracts.terms import Contracts
     from farebox.pricing.contracts.tiers import MonthToDate
     from farebox.pricing.sources.price_updates import PriceUpdates
 
 _PLANS_MAX = 4096
-"""Kinds of calls remembered. Model names come from the network, so there must be an end."""
+"""Kinds of calls cached. Model names come from the network, so there must be a limit."""
 
 _PERIODS_MAX = 64
 
 
 class PriceLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One quoted price, for people who look it up."""
+    """One quoted price, as `farebox prices` shows it."""
 
     provider: str
     model: str
@@ -96,7 +96,7 @@ class PriceBook:
             stack.append(updates.digest)
         joined = "\n".join(stack).encode()
         self.digest = hashlib.sha256(joined).hexdigest()[:16]
-        """Names this book: equal digests rate equally."""
+        """Identifies this book: equal digests rate equally."""
         self._not_billable = not_billable(self.digest)
 
     def rate(
@@ -154,7 +154,8 @@ class PriceBook:
         at_ns: int,
         attribution: Mapping[str, str],
     ) -> Plan:
-        """Return the plan of a call where there are contracts: who asks is part of the kind of call."""
+        """Return the plan of a call where there are contracts: its attribution is part of the kind of
+        call."""
         for plan in self._plans.get(key, ()):
             if plan.start_ns <= at_ns < plan.end_ns:
                 return plan
@@ -228,7 +229,7 @@ class PriceBook:
 
     @property
     def has_contracts(self) -> bool:
-        """True where who asks can change what a call costs or is charged."""
+        """True where attribution can change what a call costs or is charged."""
         return self._contracts is not None
 
     @property
@@ -363,7 +364,7 @@ class PriceBook:
         return facts
 
     def _listed(self, provider: str, names: list[str], region: str | None = None) -> _Listed:
-        """Return corrections and list prices for the first name anybody knows."""
+        """Return corrections and list prices for the first name that has any."""
         own = self.provider(provider)
         if own is None:
             return _Listed(None, [], [])
@@ -389,7 +390,7 @@ class PriceBook:
                 found.append(Layer("litellm", other.id, other.rows))
         model = found[0].model if found else None
         if model is not None:
-            # What a provider charges everybody: only for models we know to be its own.
+            # What a provider charges for every model: only for models known to be its own.
             found += [
                 Layer("overlay", model, each.overlay.defaults) for each in chain if each.overlay.defaults
             ]
@@ -432,7 +433,7 @@ class PriceBook:
         return found
 
     def _other(self, chain: list[ProviderPrices], names: list[str]) -> PricedModel | None:
-        """Return the model of the second list, asked only for what nobody else has a price for."""
+        """Return the model of the second list, used only for what no other source has a price for."""
         for name in names:
             for prices in chain:
                 if prices.others and (found := self._index(prices, "others").find(name)) is not None:

@@ -1,6 +1,6 @@
 """Find, build and open the compiled price book.
 
-The only part of pricing that sees files. The YAML of the catalog takes seconds to parse, so it
+The only part of pricing that opens the catalog's files. The YAML of the catalog takes seconds to parse, so it
 is compiled once: into the wheel when that is built, beside the bytecode in a source checkout,
 else into the state directory. The digest of the sources says which compiled file fits.
 
@@ -147,7 +147,7 @@ def _write(path: Path, content: bytes) -> bool:
         return False
     for older in path.parent.glob("prices-*.msgpack"):
         if older != path:
-            with suppress(OSError):  # somebody else was quicker
+            with suppress(OSError):  # another process was quicker
                 older.unlink()
     return True
 

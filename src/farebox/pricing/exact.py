@@ -1,6 +1,6 @@
 """Exact unit prices: decimal text to integer fractions, and one rounding to a pico-dollar.
 
-A price is kept as the text somebody published with the number of units it covers ("0.111" per
+A price is kept as the published text with the number of units it covers ("0.111" per
 3600 seconds). Multiplying happens in integers, dividing last.
 """
 

@@ -106,7 +106,7 @@ def _alternatives(clause: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def normal(name: str) -> str:
-    """Return a name with case, dots and underscores taken out: `Claude-3.5` → `claude-3-5`."""
+    """Return a name without case, dots and underscores: `Claude-3.5` → `claude-3-5`."""
     return _SEPARATORS.sub("-", name.strip().lower())
 
 

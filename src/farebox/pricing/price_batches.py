@@ -35,7 +35,7 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """Why a batch is put aside instead of taken."""
+    """Why a batch is put aside instead of accepted."""
 
     why: str
     examples: list[str]

@@ -1,7 +1,7 @@
 """Price rows as data: what one source says a model costs, since when, and under which condition.
 
 These are the shapes of the compiled price book. Amounts stay decimal text until a rating needs
-them, so that what somebody published is what is shown.
+them, so that the published figure is the one shown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 EVER = -(2**63)
-"""The beginning of time, in nanoseconds: a row without a date is valid since ever."""
+"""The earliest time, in nanoseconds: a row without a date has always been valid."""
 
 NEVER = 2**63 - 1
 
@@ -53,8 +53,8 @@ class PriceRow(msgspec.Struct, frozen=True, array_like=True):
     quotes: dict[str, Quote]
     tiers: tuple[Tier, ...] = ()
     when: dict[str, str] = {}
-    """Facts of the call that select this row; empty for the standard price. `!global` is any value
-    that is stated, but that one."""
+    """Facts of the call that select this row; empty for the standard price. `!global` matches any stated
+    value except that one."""
     window: Window | None = None
     source: str = ""
     checked: str = ""
@@ -116,7 +116,7 @@ class ProviderOverlay(msgspec.Struct, frozen=True, array_like=True):
     minimums: tuple[Minimum, ...] = ()
     strip_prefixes: tuple[str, ...] = ()
     request_model_first: bool = False
-    """The requested name says more about the price than the answered one (regions in it)."""
+    """The requested name says more about the price than the response's (it contains a region)."""
     resells: dict[str, str] = {}
     """Makers by the first segment of a model's name, whose list pays for what this list leaves out."""
 

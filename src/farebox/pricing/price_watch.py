@@ -1,4 +1,4 @@
-"""Prices that change without a restart: look whether a file changed, take it only if it is sound.
+"""Prices that change without a restart: check whether a file changed, use it only if it is valid.
 
     watch = PriceWatch(home.path, config_file)
     book = watch.current()      # two or three stat() calls, several times a second
@@ -34,7 +34,7 @@ class PriceWatch:
         """Open the book. Without a `config_file` one is looked for each time: it may be made later.
 
         Raises:
-            PriceFileError: A first book needs sound files; later ones keep the one before.
+            PriceFileError: The first book needs valid files; later the previous one is kept.
         """
         self._state = state
         self._named = config_file
@@ -46,7 +46,7 @@ class PriceWatch:
         """What is wrong with the newest files; empty while these are in force."""
 
     def current(self) -> PriceBook:
-        """Return the book in force: that of the files as they are, or the last sound one."""
+        """Return the book in force: that of the files as they are, or the last valid one."""
         signature = self._signature()
         if signature != self._seen:
             self._seen = signature

@@ -102,7 +102,7 @@ class Plan:
         self._listed = listed
         self._factor = factor
         self.agreement: object | None = None
-        """What `farebox.pricing.contracts.agreements` has to say about calls of this plan; None for most."""
+        """The contracts that cover calls of this plan; None for most."""
         self.model = model
         self.minimums = minimums or {}
         self.no_charge = no_charge
@@ -128,14 +128,14 @@ class Plan:
         return bisect_left(self.thresholds, input_tokens)
 
     def line(self, leaf: str, band: int) -> LinePrice | None:
-        """Return what pays for `leaf`, None where nothing does."""
+        """Return the price of `leaf`, None where there is none."""
         table = self.bands[band]
         if leaf not in table:
             table[leaf] = self._resolve(leaf, band)
         return table[leaf]
 
     def is_included(self, leaf: str) -> bool:
-        """True where a leaf without a price costs nothing."""
+        """True where a leaf without a price is free."""
         known = self._leaves.get(leaf)
         return known is not None and known.included
 
@@ -214,7 +214,7 @@ def rows_in_force(layer: Layer, facts: Mapping[str, str], at_ns: int) -> list[Pr
 
 
 def holds(when: Mapping[str, str], facts: Mapping[str, str]) -> bool:
-    """Return whether every condition is among the facts; `!global` is any value but that one."""
+    """Return whether every condition is among the facts; `!global` matches any value except that one."""
     return all(
         facts.get(key, value[1:]) != value[1:] if value.startswith("!") else facts.get(key) == value
         for key, value in when.items()

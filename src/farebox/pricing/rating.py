@@ -22,7 +22,7 @@ def rate_part(part: Part, plan: Plan, *, completeness: str, snapshot: str) -> Ra
     """Return the part in money by the prices of `plan`.
 
     A quantity without a price makes the part `unpriced`; the sum of what could be priced is
-    kept as a lower bound. Money the provider itself stated counts, ours stands beside it.
+    kept as a lower bound. A cost that the provider itself stated counts; ours is kept beside it.
     """
     lines, listed, missing = _lines(part, plan)
     stated = _stated(part.provider_cost_usd)
@@ -63,7 +63,7 @@ def rate_part(part: Part, plan: Plan, *, completeness: str, snapshot: str) -> Ra
 
 
 def not_billable(snapshot: str) -> RatedPart:
-    """Return the rating of what no provider charges for: errors, polls, token counts."""
+    """Return the rating of exchanges that no provider charges for: errors, polls, token counts."""
     return RatedPart(
         cost_state="free",
         reason="not_billable",
@@ -83,7 +83,7 @@ def _lines(part: Part, plan: Plan) -> tuple[tuple[CostLine, ...], PicoUsd, list[
     missing: list[str] = []
     total = 0
     if plan.charges_requests and part.kind == "main" and "requests" not in quantities:
-        # A fee per request is due whether or not anybody counted the one request.
+        # A fee per request is due whether or not the usage counts the request.
         quantities = {**quantities, "requests": 1}
     for leaf, quantity in quantities.items():
         if not quantity:
@@ -147,7 +147,7 @@ def _unpriced_line(leaf: str, quantity: Quantity) -> CostLine:
 
 
 def _stated(amount: Decimal | None) -> PicoUsd | None:
-    """Return the provider's own figure, None where it states none that can be money."""
+    """Return the provider's own figure, None where it states none, or no valid amount."""
     if amount is None or not amount.is_finite() or amount.is_signed() or amount.adjusted() > 5:
         return None
     return pico_from_usd(amount)

@@ -1,6 +1,6 @@
-"""The read side for browsers: API v1, live updates, the dashboard's files.
+"""What browsers read: API v1, live updates, the dashboard's files.
 
-Starting it needs `main`; everything heavy is imported by the process that serves, so that the
+`main` starts it; heavy modules are imported only by the process that serves, so that the
 command line can mint a link (`farebox.server.access.links`) without paying for a web server.
 """
 

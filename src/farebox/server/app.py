@@ -1,4 +1,4 @@
-"""The table of routes and what answers them.
+"""The table of routes and their handlers.
 
 A path that is not in the table does not exist, and every line says which role it needs:
 tests walk the table with every role.
@@ -72,7 +72,7 @@ class Server:
         self._cover = Covers(home)
         self.pulse = Pulse(ledger)
         self.routes: dict[str, tuple[Kind, Role, Answer]] = {
-            "/": (Kind.PAGE, Role.NOBODY, self.index),  # answers with the way in, until signed in
+            "/": (Kind.PAGE, Role.NOBODY, self.index),  # shows how to sign in, until signed in
             "/api/v1/status": (Kind.API, Role.VIEWER, self.status),
             "/api/v1/summary": (Kind.API, Role.VIEWER, self.summary),
             "/api/v1/breakdown": (Kind.API, Role.VIEWER, self.breakdown),
@@ -99,7 +99,7 @@ class Server:
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that the guard let through."""
+        """Handle a request that the guard let through."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send, self._ledger.close)
             return
@@ -338,9 +338,8 @@ def error_response(error: ApiError) -> Response:
 
 
 async def _unless_gone(answering: Coroutine[Any, Any, Response], receive: Receive) -> Response | None:
-    """Return the answer, or None as soon as nobody waits for it: a question not asked yet is dropped.
-
-    Somebody who clicks through filters leaves a trail of reports that nobody will read.
+    """Return the response, or None as soon as the client has gone: a question not asked yet is dropped.
+    Clicking through filters leaves many requests whose responses nobody reads.
     """
     answer = asyncio.ensure_future(answering)
     leaving = asyncio.ensure_future(_gone(receive))

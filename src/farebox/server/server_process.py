@@ -1,4 +1,4 @@
-"""The server process: bind, say where, serve, leave cleanly."""
+"""The server process: bind, announce the address, serve, stop cleanly."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def serve(home: Home, config: Config) -> int:
             ws="none",
             lifespan="on",
             log_config=None,
-            log_level="error",  # strangers could fill the log with warnings about what they send
+            log_level="error",  # any client could fill the log with warnings about malformed requests
             access_log=False,
-            proxy_headers=False,  # nothing in front of us may say who asks
+            proxy_headers=False,  # no proxy stands in front, so forwarding headers are ignored
             server_header=False,
             date_header=False,
             timeout_keep_alive=75,
@@ -139,7 +139,7 @@ def host_names(host: str, port: int) -> list[str]:
 
 
 class _Runner(uvicorn.Server):
-    """uvicorn's server, plus: say where once listening, sleep while idle, end live streams first."""
+    """uvicorn's server, which also announces its address, sleeps while idle, and ends live streams first."""
 
     def __init__(self, config: uvicorn.Config, server: Server, home: Home, announced: Run) -> None:
         super().__init__(config)
@@ -159,7 +159,7 @@ class _Runner(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Leave on SIGTERM and SIGINT with status 0; uvicorn would die of the signal afterwards."""
+        """Stop on SIGTERM and SIGINT with status 0; uvicorn would die of the signal afterwards."""
         loop = asyncio.get_running_loop()
         wanted = (signal.SIGTERM, signal.SIGINT)
         for number in wanted:

@@ -30,7 +30,7 @@ interface CallsTableProps {
 const ROW = 38;
 const COMPACT_ROW = 54;
 
-/** The calls, newest first. Arrow through them with j and k; Enter opens the receipt beside. */
+/** The calls, newest first. j and k move through them; Enter opens the receipt beside. */
 export function CallsTable({ search, opened, open, empty }: CallsTableProps): ReactElement {
   const query = useInfiniteQuery(callsQuery(search));
   const calls = useMemo(() => query.data?.pages.flatMap((page) => page.calls) ?? [], [query.data]);
@@ -55,7 +55,7 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
     scrollMargin: margin,
     getItemKey: (index) => calls[index]?.seq ?? index,
   });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: rows of another height are placed anew
+  // biome-ignore lint/correctness/useExhaustiveDependencies: rows of another height need a new layout
   useEffect(() => rows.measure(), [rowHeight]);
   const shown = rows.getVirtualItems();
   const lastShown = shown.at(-1)?.index ?? 0;
@@ -74,7 +74,7 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
     if (closed === undefined) return;
     const call = calls.find((each) => each.event_id === closed);
     if (call) setCursor(call.seq);
-    // Who was in the receipt is nowhere now: back to the row it was opened from.
+    // The focus was in the receipt, which is gone: return it to the row.
     if (document.activeElement === document.body) focusRow(closed);
   }, [opened, calls, focusRow]);
   const move = (step: number): void => {

@@ -16,7 +16,7 @@ export interface Column {
   cell: (call: CallBrief, tz: string) => ReactNode;
 }
 
-/** The table's columns, in reading order: when, who, what, how much, how it went. */
+/** The table's columns, in reading order: time, caller, model, amounts, outcome. */
 export const COLUMNS: readonly Column[] = [
   {
     id: "time",

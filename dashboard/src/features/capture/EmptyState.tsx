@@ -35,7 +35,7 @@ export function FirstCall(): ReactElement {
   );
 }
 
-/** Calls there are, but none that match. */
+/** There are calls, but none that match. */
 export function NothingMatches({ filtered, widen }: { filtered: boolean; widen: () => void }): ReactElement {
   return (
     <div className="px-5 py-14 text-center">

@@ -11,7 +11,7 @@ interface HealthNoticeProps {
   tz: string;
 }
 
-/** Say it when recording is not what it should be; say nothing when it is. */
+/** A notice while calls are not recorded as they should be; nothing otherwise. */
 export function HealthNotice({ silentSince, tz }: HealthNoticeProps): ReactElement | null {
   const status = useQuery(statusQuery);
   const signedOut = status.error instanceof ApiError && status.error.status === 401;

@@ -28,7 +28,7 @@ interface Option {
   act: () => void;
 }
 
-/** Type any part of any value that was seen, or go by a dimension first. */
+/** Type any part of any value that was seen, or choose a dimension first. */
 export function FilterPicker({ search, open, setOpen, pick }: FilterPickerProps): ReactElement {
   const [dimension, setDimension] = useState<Dimension | null>(null);
   const [typed, setTyped] = useState("");
@@ -206,7 +206,7 @@ function dimensionOptions(text: string, go: (name: Dimension) => void): [Option[
   return [named.map(option), begun.filter((name) => !named.includes(name)).map(option)];
 }
 
-/** The values that contain what is typed now; an earlier answer is narrowed until the new one is there. */
+/** The values that contain what is typed now; an earlier response is narrowed until the new one arrives. */
 function valueOptions(
   found: Values | undefined,
   text: string,

@@ -5,7 +5,7 @@ const KEYS: readonly [string, string][] = [
   ["j  k", "Next, previous call"],
   ["Enter", "Open the receipt"],
   ["Esc", "Close it"],
-  ["Space", "Hold the list still, let it go"],
+  ["Space", "Pause or resume the list"],
   ["?", "This list"],
 ];
 

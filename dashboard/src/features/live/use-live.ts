@@ -1,6 +1,6 @@
 /**
  * Keep the page current by the server's events: new calls, changed minutes, the header's
- * figures. The events carry whole values, so one that is missed is mended by the next.
+ * figures. The events carry whole values, so the next one makes up for one that was missed.
  */
 
 import { type InfiniteData, type QueryClient, useQueryClient } from "@tanstack/react-query";
@@ -10,12 +10,12 @@ import { callsQuery, minutesQuery, nowKey, SPEND, statusQuery } from "@/shared/a
 import type { CallBrief, Calls, Hello, LiveCalls, LiveMinutes, Now } from "@/shared/api/types";
 import { isOpenEnded, type Search, whereOf, zoneOf } from "@/shared/search/search";
 
-/** `stopped` is `reconnecting` that has lasted. Nothing is live until the server has said something. */
+/** `stopped` is a `reconnecting` that has lasted. Nothing is live before the server's first event. */
 export type LiveState = "connecting" | "live" | "reconnecting" | "stopped";
 
 const MINUTES_KEPT = 61;
 const ROWS_KEPT = 2_000;
-/** The server sends figures every five seconds, later where it is slow: a longer silence is none of its. */
+/** The server sends figures every five seconds, later where it is slow: a longer silence means that it has stopped. */
 const SILENCE_MS = 15_000;
 const STOPPED_AFTER_MS = 20_000;
 const REOPEN_MS = 5_000;
@@ -60,7 +60,7 @@ export function useLive(search: Search, held: boolean): Live {
     () => ({
       hello: ({ last_seq }: Hello, resumed: boolean): void => {
         if (resumed) {
-          void client.invalidateQueries(); // whatever was missed is in none of the events to come
+          void client.invalidateQueries(); // later events do not repeat what was missed
           return;
         }
         const { queryKey } = callsQuery(latest.current);
@@ -69,7 +69,7 @@ export function useLive(search: Search, held: boolean): Live {
       },
       figures: (now: Now): void => {
         client.setQueryData(nowKey(latest.current), now);
-        // At midnight "today" and its sisters are another span: what is shown under them is of the old one.
+        // At midnight "today", "week" and "month" may become another span: the figures shown are the old one's.
         const today = new Date(now.at).toLocaleDateString("sv-SE", { timeZone: zoneOf(latest.current) });
         const isAnother = day.current !== "" && day.current !== today;
         day.current = today;
@@ -78,7 +78,7 @@ export function useLive(search: Search, held: boolean): Live {
           return;
         }
         // Reports are asked for when figures come, so that the two agree: once a second while there are
-        // new calls, never without. While they are being answered, the next figures ask again.
+        // new calls, never without. While a response is outstanding, the next figures ask again.
         if (newest.current === 0 || now.last_seq < newest.current) return;
         if (client.isFetching({ queryKey: [SPEND] }) > 0) return;
         newest.current = 0;
@@ -126,7 +126,7 @@ interface Acts {
 }
 
 /**
- * Listen to the server, and know whether it speaks. A browser gives a refused stream up for good and waits
+ * Listen to the server, and know whether it is sending. A browser gives up a refused stream for good and waits
  * for a silent one for ever, so both are opened again here.
  */
 function useEvents(source: string, act: Acts): { state: LiveState; heardAt: number | null } {

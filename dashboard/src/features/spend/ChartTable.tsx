@@ -15,7 +15,7 @@ interface ChartTableProps {
   stacks: readonly Stack[];
 }
 
-/** A chart as text, newest first: every figure it draws, for ears, for copying, for exact amounts. */
+/** A chart as text, newest first: every figure it draws, for screen readers, for copying, for exact amounts. */
 export function ChartTable(props: ChartTableProps): ReactElement {
   const { caption, bucket, tz, startsMs, total, calls, unpriced, stacks } = props;
   const order = startsMs.map((_, index) => index).reverse();

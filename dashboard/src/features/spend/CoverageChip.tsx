@@ -9,7 +9,7 @@ interface CoverageChipProps {
   onClick: () => void;
 }
 
-/** How much of a total is known. A total without it would pretend. */
+/** How much of a total is known. Without it a total would look complete. */
 export function CoverageChip({ sums, onClick }: CoverageChipProps): ReactElement | null {
   const status = useQuery(statusQuery);
   if (status.data?.ledger.state === "degraded") {

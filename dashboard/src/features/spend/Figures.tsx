@@ -20,7 +20,7 @@ const AGAINST: Record<string, string> = {
   "prev-month": "the month before",
 };
 
-/** Money first, with its certainty: the span being looked at, and what is being spent right now. */
+/** Spend in the chosen span, with what is uncertain about it, and the present spend per minute. */
 export function Figures({ search, showUnpriced }: FiguresProps): ReactElement {
   const summary = useQuery(summaryQuery(search));
   const pushed = useQuery<Now>({ queryKey: nowKey(search), queryFn: skipToken });

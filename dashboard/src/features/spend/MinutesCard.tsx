@@ -44,7 +44,7 @@ export function MinutesCard({ search }: { search: Search }): ReactElement {
   );
 }
 
-/** The time in milliseconds. It stands still while no news comes: of later minutes nothing is known. */
+/** The time in milliseconds. It stands still while no events come: nothing is known of later minutes. */
 function useMinute(): number {
   const now = useNow(1_000).getTime();
   const outOfDate = useContext(OutOfDate);

@@ -23,7 +23,7 @@ export function SpanCard({ search }: { search: Search }): ReactElement {
       <Loaded query={series} skeleton={<div className="skeleton h-[190px]" />}>
         {(data) => {
           const figures = {
-            bucket: data.bucket as Bucket, // of what was asked last, while the next answer is on its way
+            bucket: data.bucket as Bucket, // of the last response, while the next is being fetched
             tz: data.span.tz,
             startsMs: data.starts_ms,
             total: data.total.cost_pico,

@@ -1,4 +1,4 @@
-/** The server's answers as queries, keyed by what was asked. */
+/** The server's responses as queries, keyed by the request. */
 
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import type { Dimension, Search } from "@/shared/search/search";
@@ -15,7 +15,7 @@ export const statusQuery = queryOptions({
   queryKey: ["status"],
   queryFn: ({ signal }) => get<Status>("status", {}, signal),
   refetchInterval: 10_000,
-  staleTime: 1_000, // who comes back from a terminal sees at once what was changed there
+  staleTime: 1_000, // so that a change made in a terminal shows when the page is focused again
 });
 
 export function summaryQuery(search: Search) {
@@ -99,7 +99,7 @@ export function minutesQuery(search: Search) {
   });
 }
 
-/** The header's figures: pushed by live events, first answered with the summary. */
+/** The header's figures: pushed by live events, at first from the summary. */
 export function nowKey(search: Search): readonly unknown[] {
   return ["now", whereOf(search), zoneOf(search)];
 }

@@ -12,7 +12,7 @@ export interface Breakdown {
   coverage: Coverage;
 }
 
-/** One value of the dimensions asked for; None is what carried none. */
+/** One value of the dimensions asked for; None stands for calls without one. */
 export interface BreakdownRow {
   keys: Record<string, string | null>;
   sums: Sums;
@@ -65,7 +65,7 @@ export interface Coverage {
   words: string[];
 }
 
-/** What every refused or failed request answers. */
+/** The body of every refused or failed request's response. */
 export interface ErrorBody {
   code: string;
   message: string;
@@ -84,7 +84,7 @@ export interface Hint {
   command: string;
 }
 
-/** How the ledger is. `state` is `ok`, `behind`, `degraded`, `empty` or `unavailable`. */
+/** The ledger's condition. `state` is `ok`, `behind`, `degraded`, `empty` or `unavailable`. */
 export interface LedgerStatus {
   state: string;
   message: string;
@@ -133,7 +133,7 @@ export interface Period {
   sums: Sums;
 }
 
-/** One of Farebox's processes, as its file in `run/` and the system say. */
+/** One of Farebox's processes, according to its file in `run/` and the system. */
 export interface Process {
   name: string;
   state: string;
@@ -141,7 +141,7 @@ export interface Process {
   started_at: string | null;
 }
 
-/** `GET /api/v1/calls/{id}`: what a call was and why it cost that. Never a prompt. */
+/** `GET /api/v1/calls/{id}`: what a call was and how its cost was computed. Never a prompt. */
 export interface Receipt {
   call: CallBrief;
   source: string;

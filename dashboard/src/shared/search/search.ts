@@ -1,5 +1,5 @@
 /**
- * What is being looked at, as the page's address says it. The names are those of the command
+ * The span, filters and open call, as in the page's address. The names are those of the command
  * line's flags and of the API's parameters.
  */
 
@@ -83,7 +83,7 @@ export function presetOf(search: Search): Preset | undefined {
   return PRESETS.find((preset) => preset.since === since && preset.until === search.until);
 }
 
-/** Write one value as a filter: a comma would separate two, so that of a value's own is escaped. */
+/** Write one value as a filter: a comma separates two values, so a comma inside a value is escaped. */
 export function oneValue(value: string): string {
   return value.replaceAll(",", "\\,");
 }

@@ -1,4 +1,4 @@
-/** Read and change what is being looked at. Every change is an address, so Back undoes it. */
+/** Read and change the span, filters and open call. Every change is an address, so Back undoes it. */
 
 import { useNavigate, useSearch as useRouterSearch } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";

@@ -9,7 +9,7 @@ interface CardProps {
   className?: string;
 }
 
-/** A titled surface, and a landmark for people who hear the page. */
+/** A titled surface, and a landmark for screen readers. */
 export function Card({ title, aside, children, className = "" }: CardProps): ReactElement {
   const id = useId();
   return (

@@ -8,7 +8,7 @@ interface ErrorNoticeProps {
   brief?: boolean;
 }
 
-/** What went wrong, in the server's words, and the way on. */
+/** What went wrong, in the server's words, and what to do. */
 export function ErrorNotice({ error, retry, brief = false }: ErrorNoticeProps): ReactElement {
   const signedOut = error instanceof ApiError && error.status === 401;
   const room = brief ? "mb-3 flex flex-wrap items-baseline gap-x-3 px-3 py-1.5" : "px-4 py-3";

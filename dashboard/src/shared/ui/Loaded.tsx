@@ -1,7 +1,7 @@
 import { createContext, type ReactElement, useContext } from "react";
 import { ErrorNotice } from "./ErrorNotice";
 
-/** Whether the server has stopped sending news, so that whatever is shown is of an earlier moment. */
+/** Whether the server has stopped sending events, so that the figures shown are old. */
 export const OutOfDate = createContext(false);
 
 interface Asked<T> {
@@ -22,7 +22,7 @@ interface LoadedProps<T> {
   children: (data: T) => ReactElement;
 }
 
-/** Pending, error, data. Figures that do not belong to their label, or are not of now, are dimmed. */
+/** Pending, error, data. Figures that do not belong to their label, or are not current, are dimmed. */
 export function Loaded<T>(props: LoadedProps<T>): ReactElement {
   const { query, skeleton, className = "", noticeClassName = "", children } = props;
   const outOfDate = useContext(OutOfDate);

@@ -1,4 +1,4 @@
-/** Colours of series: told apart by colour-blind people too, the rest is always grey. */
+/** Colours of series: distinct for colour-blind people too; the rest is always grey. */
 
 const PALETTE = ["var(--s0)", "var(--s1)", "var(--s2)", "var(--s3)", "var(--s4)", "var(--s5)"];
 export const REST_COLOR = "var(--s6)";

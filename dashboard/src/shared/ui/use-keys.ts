@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 
-/** Call what a key stands for, unless somebody is typing or a control wants the key itself. */
+/** Call a key's action, unless the user is typing or a control handles the key itself. */
 export function useKeys(keys: Readonly<Record<string, () => void>>): void {
   const latest = useRef(keys);
   latest.current = keys;

@@ -1,4 +1,4 @@
-"""What differs between the engines that questions can be put to."""
+"""What differs between the engines that can answer questions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Dialect(Protocol):
-    """How one engine writes what SQL has no common words for.
+    """How one engine writes what standard SQL does not cover.
 
     Conditions are SQL over columns of `calls`, the empty text for none.
     """

@@ -1,4 +1,4 @@
-"""DuckDB's words. Plain enough for every version from 1.3 on."""
+"""DuckDB's SQL, plain enough for every version from 1.3 on."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class DuckDB:
         return f"count(DISTINCT {column}){_filtered(condition)}"
 
     def percentile(self, column: str, fractions: Sequence[float], which: int, condition: str) -> str:
-        # DuckDB keeps every value of each aggregate, and one where two are the same: 5 million calls fit
-        # into the memory there is once, and not three times.
+        # DuckDB keeps every value of each aggregate, but once for two equal aggregates: the values of 5
+        # million calls fit into memory once, not three times.
         listed = ", ".join(map(repr, fractions))
         return f"(quantile_disc({column}, [{listed}]){_filtered(condition)})[{which + 1:d}]"
 

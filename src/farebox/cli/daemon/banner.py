@@ -24,7 +24,7 @@ def show(home: Home, *, detached: bool = False) -> None:
 
 
 def text(home: Home, *, detached: bool = False) -> str:
-    """Return the lines that `show` prints; Ctrl-C reaches only what was not `detached`."""
+    """Return the lines that `show` prints; `detached` leaves out how to stop with Ctrl-C."""
     proxy, server = running(home, "proxy"), running(home, "server")
     shown: list[str] = []
     if proxy is not None and proxy.address is not None:
@@ -41,16 +41,16 @@ def text(home: Home, *, detached: bool = False) -> str:
                 f"{through} is set: without the last line, API keys pass unencrypted through that proxy."
             )
         shown += ["", "or let Farebox do it:", f"  {command('run -- python app.py', home)}"]
-    amiss = [word for word in (recording(home).words, ledger_trouble(home.journal)) if word is not None]
-    if amiss:
-        shown += ["", *(paint(f"! {word}: calls pass, totals are too low", YELLOW) for word in amiss)]
+    troubles = [word for word in (recording(home).words, ledger_trouble(home.journal)) if word is not None]
+    if troubles:
+        shown += ["", *(paint(f"! {word}: calls pass, totals are too low", YELLOW) for word in troubles)]
     shown += ["", *(paint(line, DIM) for line in _controls(home, detached=detached))]
     return "\n".join(shown)
 
 
 def _controls(home: Home, *, detached: bool) -> list[str]:
     stop = "Stop it with" if detached else "Stop it with Ctrl-C or"
-    return [f"{stop}:  {command('stop', home)}", f"See how it is:  {command('status', home)}"]
+    return [f"{stop}:  {command('stop', home)}", f"Show the status:  {command('status', home)}"]
 
 
 def _link(home: Home) -> str:

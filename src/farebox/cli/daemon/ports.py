@@ -1,4 +1,4 @@
-"""Listening sockets: bind the wanted port, or the next free one and say who has the wanted one."""
+"""Listening sockets: bind the wanted port, or the next free one and say which process has the wanted one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def bind(wanted: Address, taken: frozenset[int] = frozenset()) -> socket.socket:
 
 
 def holder(port: int) -> str:
-    """Return who listens on `port`: `pid 812 (nginx -g daemon off;)`, where the system tells.
+    """Return which process listens on `port`: `pid 812 (nginx -g daemon off;)`, where the system tells.
 
     Another Farebox is named by its home, which is what tells two of them apart.
     """

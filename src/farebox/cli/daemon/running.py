@@ -1,4 +1,4 @@
-"""Which processes of this state directory run, as `run/*.json` says and the system confirms."""
+"""Which processes of this state directory run, according to `run/*.json` and the system."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
         found = coverage(home, ledger)
         with open_questions(home) as questions:
             (totals,) = questions.totals(Selection())
-    except LedgerError as error:  # what runs can be told all the same
+    except LedgerError as error:  # what runs is known without the ledger
         unread = error
     in_use, elsewhere = configuration(home, chosen)
     answer = json_shapes.StatusAnswer(
@@ -66,7 +66,7 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
 def configuration(home: Home, place: Place) -> tuple[str | None, str | None]:
     """Return the configuration file in use, and the one that `up` would read here where it is another.
 
-    A running Farebox keeps the file it was started with, whatever directory this is asked in.
+    A running Farebox keeps the file it was started with, whatever directory this command is run in.
     """
     here = find_file(home, place.config)
     would_be = str(here) if here else None
@@ -109,11 +109,11 @@ def render(answer: json_shapes.StatusAnswer, totals: Measures) -> str:
     if answer.ledger_error is None:
         whole = money(totals, covered=answer.coverage is None or answer.coverage.complete)
         lines.append(f"{count(answer.calls, 'call')} recorded{seen} · {whole}")
-    lines += [f"{paint('!', YELLOW)} {word}" for word in amiss(answer)]
+    lines += [f"{paint('!', YELLOW)} {word}" for word in troubles(answer)]
     return "\n".join(lines)
 
 
-def amiss(answer: json_shapes.StatusAnswer) -> list[str]:
+def troubles(answer: json_shapes.StatusAnswer) -> list[str]:
     """Return what the user should know, nothing where all is well."""
     told = answer.recording.words
     words: list[str] = [] if told is None else [paint(told, RED)]
@@ -141,7 +141,7 @@ def amiss(answer: json_shapes.StatusAnswer) -> list[str]:
 
 
 def pending_words(found: Coverage) -> list[str]:
-    """Return what keeps the ledger from what the journals hold, and what it has not taken in yet."""
+    """Return why the ledger does not apply the journals, and how much it has not applied yet."""
     pending = msgspec.structs.replace(found, missing=Missing(), recording=Recording(state="off"))
     words = [paint(line, RED) for line in warnings(pending)]
     if found.ledger_trouble is not None and not any(found.ledger_trouble in word for word in words):

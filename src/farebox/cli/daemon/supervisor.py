@@ -1,8 +1,8 @@
 """Keep the proxy, the ledger and the dashboard running: the process behind `farebox up`.
 
-It holds the proxy's listening socket, so that a proxy that crashes or is replaced fails no
-connection: the next one finds them waiting. It stays small: plain `os` calls, no event loop,
-nothing of the command line. `farebox.cli.daemon.up` prepares everything and then becomes this.
+It holds the proxy's listening socket, so that a proxy that crashes or is replaced fails no connection:
+the next proxy accepts those that wait. It stays small: plain `os` calls, no event loop, no import of the
+command line. `farebox.cli.daemon.up` prepares everything and then becomes this.
 
 Signals: TERM and INT stop in order (a second one at once), HUP hands over to a fresh proxy.
 Linux ends the children with it (PR_SET_PDEATHSIG); elsewhere a guard does.
@@ -46,7 +46,7 @@ class Supervisor:
         self.run = run
         self.children = children
         self.draining: dict[int, float] = {}
-        """Replaced proxies that finish what they have: pid to when they are killed."""
+        """Replaced proxies that finish their requests: pid to when they are killed."""
         self.stopping = False
         self.status = 0
         self._ready = False
@@ -119,7 +119,7 @@ class Supervisor:
         if self.stopping:
             return
         if status in HOPELESS and not self._ready:
-            self.stopping, self.status = True, status  # it has said what is wrong; trying again is no use
+            self.stopping, self.status = True, status  # it has printed what is wrong; a retry would not help
             return
         now = time.monotonic()
         child.failures = 0 if now - child.started > STEADY_SECONDS else child.failures + 1
@@ -155,7 +155,7 @@ class Supervisor:
         os._exit(69)
 
     def _wait_until_ready(self) -> bool:
-        """Wait until every child has written that it listens; False when stopped meanwhile."""
+        """Wait until every child has announced that it listens; False when stopped meanwhile."""
         deadline = time.monotonic() + READY_SECONDS
         waiting: list[str] = []
         while time.monotonic() < deadline and not self.stopping:
@@ -180,7 +180,7 @@ class Supervisor:
             if written_pid(self.run, child.name) == child.pid:
                 break
             if os.waitpid(child.pid, os.WNOHANG)[0]:
-                tell(f"the fresh {child.name} did not start; the old one goes on")
+                tell(f"the fresh {child.name} did not start; the old one keeps running")
                 child.pid = old
                 return
             time.sleep(0.02)
@@ -188,7 +188,7 @@ class Supervisor:
         kill(old, signal.SIGTERM)
 
     def _stop(self) -> None:
-        """Stop the proxy first, so that what it recorded last is still applied."""
+        """Stop the proxy first, so that its last records are still applied."""
         for child in self.children:
             child.restart_at = None
         for wave in (self.children[:1], self.children[1:]):
@@ -225,7 +225,7 @@ def tell(message: str) -> None:
     try:
         os.write(2, f"farebox: {message}\n".encode())
     except OSError:
-        return  # nobody listens any more; supervising goes on
+        return  # nobody reads standard error any more; supervising goes on
 
 
 def kill(pid: int, number: int) -> None:
@@ -302,14 +302,14 @@ HAD_TERMINAL = _has_terminal()
 
 
 def forbid_core_dumps() -> None:
-    """Write no memory to a disk when this process or a child of it dies."""
+    """Turn core dumps off for this process and its children."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def main(arguments: list[str]) -> int:
-    """Supervise as told: `home config listen_fd lock_fd dashboard banner`, `-` for nothing."""
+    """Supervise as the arguments say: `home config listen_fd lock_fd dashboard banner`, `-` for nothing."""
     home, config, listen_fd, lock_fd, dashboard, banner = arguments
     forbid_core_dumps()
     common = ["--home", home, *(["--config", config] if config != "-" else [])]

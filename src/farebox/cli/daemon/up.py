@@ -88,7 +88,7 @@ def stop(*, place: Place | None = None) -> int:
 
 
 def _not_kept(home: Home, proxy: Running | None) -> list[str]:
-    """Return what of the time the proxy ran is not in the ledger and never will be, or not yet."""
+    """Return which records of the proxy's run are lost, and which are not in the ledger yet."""
     from farebox.ledger.calls import LedgerReader
     from farebox.server.api.coverage import coverage, warnings
     from farebox.time_expressions import ns_of
@@ -136,7 +136,7 @@ def take_lock(home: Home) -> int:
 
 
 def check_catalog(config: Config) -> None:
-    """Load catalog and prices once, so that what is wrong with them is told before anything starts."""
+    """Load catalog and prices once, so that mistakes in them are reported before anything starts."""
     from farebox import catalog, pricing
 
     catalog.load(config.providers)
@@ -144,7 +144,7 @@ def check_catalog(config: Config) -> None:
 
 
 def check_ledger(home: Home) -> None:
-    """Open the ledger once, so that one that cannot be used is told here and at once.
+    """Open the ledger once, so that one that cannot be used is reported at once.
 
     Raises:
         LedgerError: It is damaged, another program's, or another Farebox's.

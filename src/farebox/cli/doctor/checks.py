@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from farebox.home import Home
 
 STATE, LEDGER = "state directory", "ledger"
-"""Checks whose failing gives `doctor` an exit status of its own."""
+"""Checks whose failure gives `doctor` an exit status of its own."""
 CLOCK_AHEAD_S = 5
 _EARLIEST = 1_767_225_600
 """2026-01-01: a clock before that is wrong."""
@@ -53,7 +53,7 @@ def check_installation(place: Place) -> list[Check]:
 
 
 def check_room(home: Home) -> Check:
-    """Look whether records can be kept here."""
+    """Check that records can be stored here."""
     try:
         home.check_room()
     except StateDirectoryUnusableError as error:
@@ -64,7 +64,7 @@ def check_room(home: Home) -> Check:
 
 
 def check_permissions(home: Home) -> Check:
-    """Look whether every file of the state directory is ours alone."""
+    """Check that no other user can read a file of the state directory."""
     loose: list[Path] = []
     for folder, folders, files in os.walk(home.path):
         for name in (*folders, *files):
@@ -81,7 +81,7 @@ def check_permissions(home: Home) -> Check:
 
 
 def check_ports(home: Home, config: Config) -> list[Check]:
-    """Look who holds the ports of the proxy and the dashboard."""
+    """Check which processes hold the ports of the proxy and the dashboard."""
     from farebox.cli.daemon.running import running
 
     checks: list[Check] = []
@@ -111,7 +111,8 @@ def _check_free(name: str, wanted: Address) -> Check:
 
 
 def check_authority(place: Place, home: Home) -> Check:
-    """Look whether the installed authority, if any, is whole, covers what it should and lasts."""
+    """Check that the installed authority, if any, is complete, covers all hosts and is not about to
+    expire."""
     from farebox.certificates import authority
 
     try:
@@ -129,13 +130,13 @@ def check_authority(place: Place, home: Home) -> Check:
     names = permitted_names(catalog.load(place.configuration(home).providers), os.environ)
     missing = [name for name in names if not found.covers(name)]
     if missing:
-        detail = f"{len(missing)} hosts are not covered and pass unseen ({missing[0]})"
+        detail = f"{len(missing)} hosts are not covered and not metered ({missing[0]})"
         return Check("certificates", False, detail, command("ca rotate"))
     return Check("certificates", True, f"{found.facts.name}, good for {days} days")
 
 
 def check_ledger(place: Place) -> list[Check]:
-    """Look at what the journals and the ledger say of themselves: lag, losses, the clock, prices."""
+    """Check what the journals and the ledger report: lag, losses, the clock, prices."""
     from farebox.analytics.questions import Selection
     from farebox.cli.access import open_ledger, open_questions
     from farebox.server.api.coverage import coverage
@@ -153,7 +154,7 @@ def check_ledger(place: Place) -> list[Check]:
     lag.detail = f"{pending.calls:,} calls not applied"
     if found.ledger_trouble is not None:
         lag.detail += f": {found.ledger_trouble}"
-    lag.fix = f"{command('stop')}, then {command('up')}, once what is said here is mended"
+    lag.fix = f"{command('stop')}, then {command('up')}, once this is fixed"
     lost = health.lost_records + health.gap_records + health.undecodable
     losses = Check("lost events", lost == 0, f"{lost:,}", f"{command('verify')} says which, and when")
     unpriced = Check("unpriced calls", totals.unpriced_calls == 0, f"{totals.unpriced_calls:,}")
@@ -183,7 +184,7 @@ def check_pins(home: Home) -> list[Check]:
     from farebox.server.api.recording import recording
 
     pins = read_pins(home.run / "pinned")
-    # A proxy knows what it has tunnelled, for whatever reason; the pins say what it will.
+    # The proxy knows what it has tunnelled and why; the pins say what it will tunnel.
     tunnelled = [found for found in recording(home).unmetered if not found.reason.startswith("pinned:")]
     if not pins and not tunnelled:
         return [Check("pinned clients", True, "none")]
@@ -193,7 +194,7 @@ def check_pins(home: Home) -> list[Check]:
     ]
     for pin in {(pin.host, pin.command or pin.client): pin for pin in pins}.values():
         who = pin.command or pin.client or "a client without a name"
-        detail = f"{who} accepts only {pin.host}'s own certificate ({pin.reason}); its calls pass unseen"
+        detail = f"{who} accepts only {pin.host}'s own certificate ({pin.reason}); its calls are not metered"
         fix = (
             "give it a base URL of the proxy instead, or let it trust the bundle of "
             f"{command('ca show')}; "

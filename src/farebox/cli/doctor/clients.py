@@ -1,7 +1,7 @@
 """Try each client runtime of this machine the way `farebox run` would use it, at no cost.
 
-A provider of our own on loopback answers under a provider's real name, behind a proxy that lives for
-this only. A client passes when its request, made with nothing but the variables of a run, arrived.
+A mock provider on loopback responds under a provider's real name, behind a proxy started only for this. A
+client passes when its request, made with nothing but the variables of a run, arrives.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _REQUEST_MAX = 1 << 20
 
 
 class Client(NamedTuple):
-    """One runtime: how it is tried, and what to do when it does not come through."""
+    """One runtime: how it is tried, and what to do when its request does not arrive."""
 
     program: str
     arguments: tuple[str, ...]
@@ -131,11 +131,9 @@ def _try(client: Client, environment: Mapping[str, str], seen: list[bytes]) -> C
         process.wait()
         reader.join(2)
     if len(seen) > before:
-        return Check(client.program, True, "a call came through")
+        return Check(client.program, True, "a call arrived")
     last = clean(b"".join(said).decode("utf-8", "replace").strip().rpartition("\n")[2])
-    return Check(
-        client.program, False, f"no call came through{f' ({last[:160]})' if last else ''}", client.fix
-    )
+    return Check(client.program, False, f"no call arrived{f' ({last[:160]})' if last else ''}", client.fix)
 
 
 def _drain(process: subprocess.Popen[bytes], said: list[bytes]) -> None:
@@ -183,7 +181,7 @@ _SETTINGS = frozenset(
 
 @contextlib.contextmanager
 def _provider(made: authority.Authority, seen: list[bytes]) -> Generator[int]:
-    """Serve an empty answer under every name of `made`; requests are added to `seen`."""
+    """Serve an empty response under every name of `made`; requests are added to `seen`."""
     context = _context(made)
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -220,7 +218,7 @@ def _provider(made: authority.Authority, seen: list[bytes]) -> Generator[int]:
 
 
 def _context(made: authority.Authority) -> ssl.SSLContext:
-    """Return a context that answers under every name of `made`."""
+    """Return a TLS context with a certificate for every name of `made`."""
     asked = "".join(f"{host}\n" for host in made.facts.permitted).encode()
     command = [sys.executable, "-P", "-m", "farebox.certificates.issuer", str(made.folder)]
     rest = subprocess.run(command, input=asked, capture_output=True, check=True).stdout

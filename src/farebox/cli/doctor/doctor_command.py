@@ -1,7 +1,7 @@
-"""`farebox doctor`: try every client of this machine, look for what is amiss, say what to do.
+"""`farebox doctor`: try every client of this machine, check the installation, say what to do.
 
-Every check is one line with ✔ or ✘ and, where it failed, the one thing to do. Nothing leaves the
-machine: clients are tried against a provider of our own behind a proxy of its own.
+Every check is one line with ✔ or ✘ and, where it failed, the one thing to do. Nothing leaves the machine:
+clients are tried against a mock provider behind a proxy of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from farebox.cli.screen import GREEN, RED, paint
 
 
 class Check(msgspec.Struct):
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     name: str
     ok: bool
@@ -44,7 +44,7 @@ def doctor(
     place: Place | None = None,
     as_json: AsJson = False,
 ) -> int:
-    """Try every client of this machine and look for what is amiss; 0 only if all is well."""
+    """Try every client of this machine and check the installation; 0 only if all is well."""
     from farebox.cli.doctor.checks import LEDGER, STATE, check_installation
 
     chosen = place or Place()
@@ -74,7 +74,7 @@ def doctor(
 
 
 def render(answer: DoctorAnswer) -> str:
-    """Return the answer as the terminal shows it."""
+    """Return the result as the terminal shows it."""
     lines: list[str] = []
     for title, checks in (("Clients", answer.clients), ("Installation", answer.installation)):
         if not checks:

@@ -84,8 +84,8 @@ def import_file(
 ) -> int:
     """Import a file of prices, all of it or nothing.
 
-    Every mistake is reported at once. A batch whose prices lie more than 10 × from the known ones, in
-    the middle, has wrong units: it is put aside until you accept it.
+    Every mistake is reported at once. A batch whose median price is more than 10 × away from the known
+    ones probably has wrong units: it is put aside until you accept it.
     """
     chosen = place or Place()
     home, book = open_book(chosen)
@@ -128,7 +128,7 @@ def _tell(home: Home, book: PriceBook) -> None:
 
 
 def _write(place: Place, path: Path, entries: dict[str, list[dict[str, Any]]], comment: str) -> PriceBook:
-    """Write a price file and take it back if with it the prices would not be sound; return the prices.
+    """Write a price file, or restore the old one if the prices would be invalid with it; return the prices.
 
     Raises:
         FindingsError: With everything that is wrong; the file is as it was.

@@ -1,4 +1,4 @@
-"""`farebox prices check`: are the files sound, what has no price, where do sources disagree?"""
+"""`farebox prices check`: are the files valid, what has no price, where do sources disagree?"""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Disagreement(msgspec.Struct, kw_only=True):
 
 
 class Drift(msgspec.Struct, kw_only=True):
-    """A model whose provider states other money than our list price makes."""
+    """A model whose provider states another cost than our list price gives."""
 
     provider: str
     model: str | None
@@ -125,7 +125,7 @@ def gaps(questions: Questions) -> list[Gap]:
 
 
 def drift(reader: LedgerReader, questions: Questions) -> list[Drift]:
-    """Return where the money providers stated differs from our list price."""
+    """Return where the costs that providers state differ from our list price."""
     from farebox.analytics.questions import Selection
 
     stated = Selection(where={"cost_state": ["provider_reported"]})
@@ -190,7 +190,7 @@ def render(answer: CheckAnswer) -> str:
     """Return what was found, the worst first."""
     if answer.findings:
         lines = [f"{paint('✘', RED)} {clean(finding)}" for finding in answer.findings]
-        return "\n".join([*lines, "Until this is mended the prices that were in force before stay so."])
+        return "\n".join([*lines, "Until this is fixed the previous prices stay in force."])
     lines = [f"{paint('✔', GREEN)} every price file is sound"]
     for gap in answer.gaps:
         named = clean(f"{gap.provider}/{gap.model}")

@@ -29,10 +29,10 @@ def is_url(source: str) -> bool:
 
 
 def fetch(url: str, etag: str | None = None) -> Fetched | None:
-    """Return what a URL has; None where it still has what `etag` names.
+    """Return the content of a URL; None where it still is what `etag` names.
 
     Raises:
-        PriceFileError: It is not there, too large, or would be fetched in the clear.
+        PriceFileError: It does not exist, is too large, or would be fetched without TLS.
     """
     _check(url)
     request = urllib.request.Request(url, headers={"User-Agent": "farebox", "Accept": "application/json"})  # noqa: S310  # _check

@@ -113,7 +113,7 @@ def find(book: PriceBook, provider: str | None, model: str, at_ns: int | None) -
     """Return the prices of `model`, which may be written `provider/model`.
 
     Raises:
-        PriceNotFoundError: Nobody has a price for it.
+        PriceNotFoundError: No source has a price for it.
     """
     lines = book.find(provider, model, at_ns)
     if not lines and provider is None and "/" in model:
@@ -187,7 +187,7 @@ def _origin(line: PriceLine) -> str:
 
 
 def quoted(unit_price: Decimal) -> str:
-    """Return a unit price as people compare them: per million where one is a fraction of a cent."""
+    """Return a unit price as people compare them: per million units where one costs a fraction of a cent."""
     if unit_price and unit_price < Decimal("0.001"):
         return f"{(unit_price * MILLION).normalize():f} per 1M"
     return f"{unit_price.normalize():f} each"

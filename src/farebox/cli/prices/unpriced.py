@@ -1,4 +1,4 @@
-"""`farebox prices unpriced`: models that were called and have no price, and what one would change."""
+"""`farebox prices unpriced`: models that were called and have no price, and what a price would change."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Unpriced(msgspec.Struct, kw_only=True):
     input_tokens: int = 0
     output_tokens: int = 0
     missing: list[str] = []
-    """The quantities that nothing pays for."""
+    """The quantities without a price."""
     first_at: str = ""
     last_at: str = ""
     priceable_calls: int = 0
@@ -63,7 +63,7 @@ def unpriced(
     _, book = open_book(chosen)
     home, reader = open_ledger(chosen)
     which = selection_of((period or PeriodFlags()).period(), filters)
-    # Both states that every sum calls unpriced, so that the counts agree everywhere.
+    # Every sum counts both states as unpriced, so the counts agree everywhere.
     which = msgspec.structs.replace(which, where={**which.where, "cost_state": list(UNPRICED)})
     found: dict[tuple[str, str | None], Unpriced] = {}
     with open_questions(home) as questions:

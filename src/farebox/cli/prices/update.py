@@ -1,4 +1,4 @@
-"""`farebox prices update` and `diff`: newer lists, appended only where nothing about them is strange."""
+"""`farebox prices update` and `diff`: newer lists, appended only where they pass the checks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def update(
     dry_run: Annotated[bool, Parameter(negative="", help="Only show what would change.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Fetch a newer price list and append what is new. The only command that asks for prices elsewhere."""
+    """Fetch a newer price list and append what is new. The only command that fetches prices."""
     home, book = open_book(place or Place())
     source = source or DEFAULT_SOURCE
     before = book.updates

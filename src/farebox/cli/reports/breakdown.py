@@ -1,4 +1,4 @@
-"""`farebox by model,app,…`: the same money, broken down."""
+"""`farebox by model,app,…`: spend, broken down."""
 
 from __future__ import annotations
 

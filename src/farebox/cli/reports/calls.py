@@ -77,7 +77,7 @@ def explain(
 
 
 def suggestions(ledger: LedgerReader, wrong: str) -> list[CallRow]:
-    """Return the calls that were perhaps meant: same beginning of the id, else the latest."""
+    """Return suggestions for an unknown id: same beginning of the id, else the latest."""
     latest = ledger.newest(200)
     digits = wrong.replace("-", "").lower()
 
@@ -89,7 +89,7 @@ def suggestions(ledger: LedgerReader, wrong: str) -> list[CallRow]:
 
 
 def _newest(home: Home, ledger: LedgerReader, narrowed: Selection, limit: int) -> list[CallRow]:
-    """Return the newest calls of a selection; without one the record itself knows them."""
+    """Return the newest calls of a selection; without a filter the record itself is read."""
     if narrowed.is_everything:
         return ledger.newest(limit)
     with open_questions(home) as questions:
@@ -111,7 +111,7 @@ def _follow(
         time.sleep(FOLLOW_SECONDS)
         newest = ledger.last_seq()
         if newest == last:
-            home, ledger = open_ledger(place, patience_s=0)  # applies what waits where no daemon does
+            home, ledger = open_ledger(place, patience_s=0)  # applies waiting records where no daemon does
             newest = ledger.last_seq()
         if newest > last:
             fresh = _after(home, ledger, narrowed, last)

@@ -35,7 +35,7 @@ NESTED = (
     "estimate",
     "corrections",
 )
-"""Fields that are not one value: in CSV, quantities get a column a leaf, the others hold JSON."""
+"""Fields that hold more than one value: in CSV, quantities get a column a leaf, the others hold JSON."""
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -105,7 +105,7 @@ def write_csv(rows: Iterator[CallRow], out: TextIO) -> None:
 
 
 def cell(value: str | int | Decimal | bool | None) -> str:
-    """Return one value as CSV text; nothing is the empty text, a number is never quoted away."""
+    """Return one value as CSV text; nothing is the empty text, a number is never quoted."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The shapes `--json` prints, one a kind of answer, versioned by `schema`.
+"""The shapes that `--json` prints, one for each kind of output, versioned by `schema`.
 
 Money is an integer of pico-dollars (10⁻¹² USD) beside decimal text. docs/reference/json.md is
 made of these.
@@ -41,11 +41,11 @@ class GroupAnswer(msgspec.Struct, kw_only=True):
     keys: dict[str, str | None]
     totals: Totals
     others: dict[str, int | None] = {}
-    """Measures that are no sums, by their names: percentiles in microseconds, distinct counts."""
+    """Measures other than sums, by name: percentiles in microseconds, distinct counts."""
 
 
 class SummaryAnswer(msgspec.Struct, kw_only=True):
-    """`farebox today --json` and its sisters."""
+    """`farebox today --json`, `week --json` and `month --json`."""
 
     schema: str = "farebox.summary/1"
     period: PeriodAnswer
@@ -66,7 +66,7 @@ class BreakdownAnswer(msgspec.Struct, kw_only=True):
     by: list[str]
     totals: Totals
     others: dict[str, int | None]
-    """The total's measures that are no sums."""
+    """The total's measures other than sums."""
     groups: list[GroupAnswer]
     rest_groups: int
     """How many groups `--limit` left out."""
@@ -98,12 +98,12 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     calls: int
     last_call_at: str | None
     health: dict[str, int | float | str | bool | None]
-    """The ledger's own words: how far behind, how many bytes wait, gaps, lost records."""
+    """What the ledger reports: how far behind it is, how many bytes wait, gaps, lost records."""
     recording: Recording
     config_here: str | None = None
     """The file that a Farebox started in this directory would read, where that is another one."""
     coverage: Coverage | None = None
-    """What the figures lack; null where the ledger cannot be read."""
+    """What the figures do not include; null where the ledger cannot be read."""
     ledger_error: str | None = None
     """Why the ledger cannot be read."""
 
@@ -160,12 +160,12 @@ def breakdown_answer(
 
 
 def print_json(answer: msgspec.Struct) -> None:
-    """Print one answer as indented JSON."""
+    """Print one result as indented JSON."""
     text = msgspec.json.format(msgspec.json.encode(answer), indent=2)
     sys.stdout.write(text.decode() + "\n")
 
 
 def print_json_line(answer: msgspec.Struct) -> None:
-    """Print one answer of many on a line of its own, at once."""
+    """Print one of many results on a line of its own, without buffering."""
     sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     sys.stdout.flush()

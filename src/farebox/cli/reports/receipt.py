@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from farebox.ledger.calls import LedgerReader
 
 SETTLE_SECONDS = 2.0
-"""A running ledger process is behind by milliseconds; others' traffic must not hold us up."""
+"""A running ledger process is behind by milliseconds; other programs' traffic must not delay the receipt."""
 
 
 def print_run_receipt(home: Home, config: Config, session: str, started_ns: int, recorded: Recording) -> None:
     """Print on standard error what a session spent; never fail the command that ran."""
     try:
         text = run_receipt(home, config, session, started_ns, recorded)
-    except Exception as error:  # whatever it is, the command's own exit status is what counts
+    except Exception as error:  # whatever fails here, the command's own exit status is returned
         why = str(error) if isinstance(error, FareboxError) else f"{type(error).__name__}: {error}"
         said = "the calls are recorded" if recorded.complete else str(recorded.words)
         text = f"farebox: {said}; the sum cannot be shown: {why}"
@@ -54,13 +54,13 @@ def run_receipt(
         catch_up(home, config)
     except LedgerUnwritableError as error:
         ledger.trouble = str(error)
-    wait_until_applied(ledger, SETTLE_SECONDS)  # where a ledger process runs, it does the work
+    wait_until_applied(ledger, SETTLE_SECONDS)  # where a ledger process runs, it applies them
     since = iso(started_ns)
     calls = [call for call in ledger.of_session(session) if call.occurred_at >= since]
     totals = measured(calls)
     own = recorded or Recording(state="ok")
     found = coverage(home, ledger, started_ns, proxy=own)
-    # Where an address belongs to nobody known, that matters only if it may explain why nothing was seen.
+    # A connection to an unknown address matters only if it may explain why nothing was metered.
     unseen = [
         entry.words for entry in own.unmetered if not (totals.calls and entry.reason == "direct_unknown")
     ]
@@ -173,7 +173,7 @@ def call_receipt(call: CallRow, key_labels: Mapping[str, str] | None = None) -> 
 
 
 def _source(call: CallRow, name: str) -> str:
-    """Return where an attribution is from, nothing for what the system itself said of the process."""
+    """Return where an attribution is from, nothing for what was found out about the process itself."""
     source = call.attribution_from.get(name)
     return f" ({clean(source)})" if source else ""
 

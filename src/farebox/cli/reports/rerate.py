@@ -1,4 +1,4 @@
-"""`farebox rerate`: show what today's prices make of calls, and on request put it into the ledger."""
+"""`farebox rerate`: show what calls cost at today's prices, and on request correct them in the ledger."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Difference(msgspec.Struct, kw_only=True):
     unpriced_before: int = 0
     unpriced_after: int = 0
     cost_before_pico: int = 0
-    """What counts now; what has no price counts nothing in it."""
+    """The cost so far; calls without a price are not in it."""
     cost_before_usd: str = ""
     cost_after_pico: int = 0
     cost_after_usd: str = ""
@@ -54,7 +54,7 @@ class RerateAnswer(msgspec.Struct, kw_only=True):
     applied: bool
     """Whether the ledger has the corrections; false for a preview."""
     request: str | None
-    """What the corrections are under, in each call's `corrections`."""
+    """The request's id, as in each call's `corrections`."""
     snapshot: str
     """The digest of the prices."""
     calls: int
@@ -105,10 +105,10 @@ def rerate(
     apply: Annotated[bool, Parameter(negative="", help="Write the corrections to the ledger.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Show what the prices in force make of calls without a price, and with `--apply` correct them.
+    """Show what calls without a price cost at the prices in force, and with `--apply` correct them.
 
-    Rows are never edited: each correction is a row of its own beside the call, with what it was
-    before. What that changes on an invoice that is final belongs to the next one.
+    Rows are never edited: a correction is two more rows, and keeps the figures before it. Where it
+    changes an invoice that is final, the next invoice has the difference.
     """
     from farebox.ledger.corrections.rerate_command import preview, request
     from farebox.pricing import load_book
@@ -149,7 +149,7 @@ def rerate(
 
 
 def render(answer: RerateAnswer, *, priced_too: bool) -> str:
-    """Return the difference by model, and what to type to have it."""
+    """Return the difference by model, and what to type to apply it."""
     lines: list[str] = []
     if answer.models:
         columns = [
@@ -180,7 +180,7 @@ def render(answer: RerateAnswer, *, priced_too: bool) -> str:
         lines.append(f"Corrected; each call's receipt shows it. The request is {answer.request}.")
     elif answer.models and answer.request is None:
         more = " --all" if priced_too else ""
-        lines.append(f"Nothing was changed yet. To have it: the same command with{more} --apply")
+        lines.append(f"Nothing was changed yet. To apply it: the same command with{more} --apply")
     return "\n".join(lines)
 
 

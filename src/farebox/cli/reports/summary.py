@@ -99,7 +99,7 @@ def empty_state(home: Home) -> str:
 
 
 def warning_lines(found: Coverage) -> list[str]:
-    """Return what a sum lacks, as the terminal shows it."""
+    """Return what a sum does not include, as the terminal shows it."""
     return [f"{paint('!', YELLOW)} {line}: the sum is too low" for line in warnings(found)]
 
 
@@ -129,8 +129,8 @@ def notes(sums: Breakdown, unknown: Sequence[UnknownValue]) -> list[str]:
 
 
 def unknown_words(found: UnknownValue) -> str:
-    """Return in words that no call ever had a value, and what was perhaps meant."""
-    near = f"; near it: {', '.join(map(clean, found.nearest))}" if found.nearest else ""
+    """Return the warning that no call ever had a value, with similar ones."""
+    near = f"; similar values: {', '.join(map(clean, found.nearest))}" if found.nearest else ""
     return f"no call ever had {found.name} {clean(repr(found.value))}{near}"
 
 

@@ -29,12 +29,12 @@ class VerifyAnswer(msgspec.Struct, kw_only=True):
     checkpoint: str | None
     """The chain's head, to keep somewhere else and give to a later `verify`."""
     problems: list[Problem]
-    """At most 100; none where every row, sum and position is as it was appended."""
+    """At most 100; none where every row and position is as it was appended."""
     coverage: Coverage
     replica: Comparison
     """How the replica that answers questions compared with the ledger."""
     left_out: list[LeftOut] = []
-    """Records nothing could be made of, with the files their bytes are kept in."""
+    """Records that could not be decoded, with the files their bytes are kept in."""
 
 
 def verify(

@@ -1,7 +1,8 @@
-"""The command of `farebox run` as a process: started as a shell would, waited for, and what outlives it.
+"""The command of `farebox run` as a process: start it as a shell would, wait for it, and look after what
+outlives it.
 
-On Linux we become the reaper of what the command leaves behind, so that a server it put into the
-background is known and can be served until it ends.
+On Linux this process becomes the reaper of the command's orphaned descendants, so that a server it put
+into the background is known and can be served until it ends.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _LOOK_EVERY_S = 0.1
 _PR_SET_CHILD_SUBREAPER = 36
 
 Ended = Callable[[int], None]
-"""Told the pid of every other child that ended."""
+"""Called with the pid of every other child that ended."""
 
 
 class NeverStartedError(Exception):
@@ -39,7 +40,7 @@ def run_to_end(command: list[str], environment: dict[str, str], ended: Ended) ->
     """Run the command in our own terminal and group; return its status, 128 + n for a signal.
 
     Raises:
-        NeverStartedError: There is nothing to run.
+        NeverStartedError: The program cannot be run.
     """
     program = shutil.which(command[0], path=environment.get("PATH"))
     if program is None:
@@ -52,8 +53,8 @@ def run_to_end(command: list[str], environment: dict[str, str], ended: Ended) ->
     previous = {number: signal.getsignal(number) for number in (*_FORWARDED, signal.SIGINT, signal.SIGQUIT)}
     forwarder = _Forwarder()
     # Set before the command starts, so that no signal falls between; a handler is reset in the
-    # command by exec. The terminal sends INT and QUIT to the whole group: the command decides
-    # what they mean, we stay to count. What the user had us ignore stays ignored.
+    # command by exec. The terminal sends INT and QUIT to the whole group: the command decides what they
+    # mean, and this process stays. Signals that were ignored before stay ignored.
     for number, handler in previous.items():
         if handler != signal.SIG_IGN:
             signal.signal(number, forwarder.take if number in _FORWARDED else _stay)
@@ -103,7 +104,7 @@ def serve_what_is_left(own: Callable[[], int], ended: Ended, seconds: float | No
 
 
 def adopt_orphans() -> None:
-    """Have what the command leaves behind become our children, where the system can."""
+    """Have the command's orphaned descendants become children of this process, where the system can."""
     if sys.platform != "linux":
         return
     import ctypes
@@ -112,10 +113,9 @@ def adopt_orphans() -> None:
 
 
 def _others(own: Callable[[], int], ended: Ended) -> list[int]:
-    """Return our living children but for `own`; none where the system does not tell.
-
-    One that has ended may have left children of its own that this look came too early for, so that
-    only a look that meets none of those says that there is nobody.
+    """Return the living children except `own`; none where the system does not tell. A child that has just
+    ended may have left children that are not listed yet, so the list is final only once it contains no
+    ended child.
     """
     while True:
         living, has_ended = _look_for_children(own())
@@ -163,7 +163,7 @@ def _reap(ended: Ended) -> None:
 
 
 class _Forwarder:
-    """Pass signals on to the command, those that came before it was there, too."""
+    """Pass signals on to the command, those from before its start included."""
 
     def __init__(self) -> None:
         self._child = 0

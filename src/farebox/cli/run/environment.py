@@ -1,8 +1,7 @@
-"""The variables `farebox run` sets for its child, and what the user's own values mean.
-
-Which variable points which client where is the catalog's knowledge (`base_url_env`,
-`headers_env`). A value the user has set is never silently ignored: one that names a known
-provider is routed to that provider, one that names another host becomes an upstream of this run.
+"""The variables `farebox run` sets for its child, and what the user's own values mean. Which variable
+each client reads is in the catalog (`base_url_env`, `headers_env`). A value the user has set is never
+silently ignored: one that names a known provider is routed to that provider, one that names another host
+becomes an upstream of this run.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def plan(
     """Return what a child's environment needs for its calls to pass the proxy.
 
     `own_address` is the running proxy's `host:port`: a value that names it keeps its path.
-    `interception`: calls that go to no base URL of ours are seen as well.
+    `interception`: calls that do not use the proxy's base URL are metered as well.
     """
     made = Plan()
     for provider in catalog.providers.values():
@@ -59,7 +58,7 @@ def plan(
                     _intercept(made, catalog, provider, name, value)
             elif not value:
                 if not provider.upstream:
-                    continue  # the customer's own host, which only the customer knows
+                    continue  # the user's own host, which the catalog cannot know
                 made.variables.setdefault(name, f"/{provider.id}{suffix}")
             elif own_address is not None and netloc(value) == own_address:
                 made.variables[name] = urlsplit(value).path
@@ -75,9 +74,8 @@ def plan(
 
 
 def redirections(config: Config) -> list[str]:
-    """Return what a user should know before keys travel: upstreams the file changes to other machines.
-
-    `farebox.yaml` may lie in a folder that came from somebody else.
+    """Return warnings about upstreams that the file moves to other machines, which would receive the
+    user's keys. `farebox.yaml` may lie in a folder that came from somebody else.
     """
     from farebox.catalog import load
 
@@ -136,7 +134,7 @@ def _reroute(made: Plan, catalog: Catalog, provider: Provider, name: str, suffix
 
 
 def _intercept(made: Plan, catalog: Catalog, provider: Provider, name: str, value: str) -> None:
-    """Leave a base URL whose host must stay as it is, and see to it that the host is known."""
+    """Keep a base URL whose host must not change, and have that host intercepted."""
     host = urlsplit(value).hostname if upstream_problem(value) is None else None
     if host is None or catalog.by_host(host) is not None:
         return
@@ -197,7 +195,7 @@ def proxied_by(environment: Mapping[str, str]) -> str | None:
 
 
 def labels_of(environment: Mapping[str, str], *, session: str, app: str) -> dict[str, str]:
-    """Return who is calling: session, app, and the `FAREBOX_*` labels that are set."""
+    """Return the default attribution: session, app, and the `FAREBOX_*` labels that are set."""
     labels = {"session": session, "app": app}
     for label in LABELS:
         value = environment.get(f"FAREBOX_{label.upper()}", "")
@@ -209,7 +207,7 @@ def labels_of(environment: Mapping[str, str], *, session: str, app: str) -> dict
 def custom_headers(
     catalog: Catalog, environment: Mapping[str, str], labels: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the `*_CUSTOM_HEADERS` variables with our lines after the user's own, which win."""
+    """Return the `*_CUSTOM_HEADERS` variables with our lines after the user's own, which take precedence."""
     lines = [f"x-farebox-{label}: {_header_value(value)}" for label, value in labels.items()]
     names = {name for provider in catalog.providers.values() for name in provider.headers_env}
     values: dict[str, str] = {}

@@ -1,7 +1,7 @@
-"""What `farebox run` adds so that no call passes unseen: proxy variables, roots, two preloads.
+"""What `farebox run` adds to meter clients without a base URL: proxy variables, roots, two preloads.
 
 All of it is in the child's environment and in a folder that is removed with the run. Base URLs come
-first and this catches the rest: hosts of the catalog have their TLS ended, others are tunnelled.
+first and this catches the rest: for hosts of the catalog the proxy terminates TLS, others are tunnelled.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def permitted_names(catalog: Catalog, environment: Mapping[str, str]) -> tuple[s
 
 
 def proxy_of_the_users(environment: Mapping[str, str]) -> str | None:
-    """Return the variable that names a proxy of the user's own, None where there is none of theirs."""
+    """Return the variable that names a proxy of the user's own, None where the user has none."""
     ours = environment.get(OURS)
     return next((name for name in _CHOSEN if environment.get(name, "").strip() not in ("", ours)), None)
 
@@ -105,7 +105,7 @@ class Interception:
     def _joined(self, name: str, ours: str) -> str:
         theirs = self._environment.get(name, "").strip()
         if ours in theirs:
-            return theirs  # a shell or a run around this one has it already
+            return theirs  # an outer shell or run has set it already
         return f"{theirs} {ours}" if theirs else ours
 
     def _first(self, name: str, ours: str) -> str:
@@ -114,7 +114,7 @@ class Interception:
         return os.pathsep.join([ours, *theirs]) if any(theirs) else ours
 
     def _php(self, folder: Path, roots: Path) -> str:
-        """Return where PHP looks for settings: where it looks anyway, then at ours.
+        """Return PHP's settings path: its built-in one, then our folder.
 
         It reads neither bundle variable. https://www.php.net/manual/en/configuration.file.php: an empty
         entry is the place it was built with, the last setting counts.

@@ -1,7 +1,7 @@
 """A proxy of one command's own, with a journal like any other's.
 
-Its socket is bound here and inherited, so that the command can start at once: what it connects
-to waits until the proxy accepts, also when the proxy had to be started again.
+Its socket is bound here and inherited, so that the command can start at once: connections wait until the
+proxy accepts them, also while it is restarted.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PrivateProxy:
         self.pid = 0
         self._listener = bind(Address("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        # Before the command starts, so that a run inside this one knows whom it talks to.
+        # Before the command starts, so that a run inside this one can tell that it talks to a Farebox.
         self._announced = announce(self._listener.getsockname()[1])
         self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=home.cache))
         self._revivals = 0
@@ -75,7 +75,7 @@ class PrivateProxy:
         os._exit(69)
 
     def ended(self, pid: int) -> None:
-        """Take note that a child of ours has ended; where it was the proxy, start it again."""
+        """Handle the end of a child; if it was the proxy, start it again."""
         if pid == self.pid:
             self.revive()
 
@@ -91,7 +91,7 @@ class PrivateProxy:
         self.start(self._environment)
 
     def recording(self) -> Recording:
-        """Return whether what passed it was recorded; ask before it is stopped."""
+        """Return whether its traffic was recorded; to be called before it is stopped."""
         if not self.pid:
             return Recording(state="silent")
         host, _, port = self.address.rpartition(":")

@@ -1,8 +1,8 @@
 """`farebox run -- CMD`: meter one command and say what it spent. Nothing else is changed.
 
-The command gets a proxy to itself, which ends with it: only so is every call counted under this
-run, also those of clients that cannot carry a header, and only so can the user's own base URLs
-become upstreams. The journal is shared: a running dashboard shows the calls live.
+The command gets a proxy of its own, which ends with it. That way every call is counted under this run,
+even from clients that cannot send a header, and the user's own base URLs can become upstreams. The
+journal is shared: a running dashboard shows the calls live.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def run(
 
 
 def _unmetered(command: list[str], why: FareboxError) -> int:
-    """Run the command as if we were not there: what cannot be recorded is no reason not to work."""
+    """Run the command without a proxy: that calls cannot be recorded must not keep it from running."""
     say(f"{why}. The command runs, and nothing of it is recorded.")
     try:
         status = run_to_end(command, dict(os.environ), lambda _pid: None)
@@ -121,7 +121,7 @@ def _unmetered(command: list[str], why: FareboxError) -> int:
 
 
 def _interception(home: Home, providers: dict[str, ProviderConfig]) -> Interception | None:
-    """Return what a run intercepts with, None where that cannot be: base URLs still work."""
+    """Return what a run needs for interception, None where that is not possible: base URLs still work."""
     from farebox import catalog
 
     try:

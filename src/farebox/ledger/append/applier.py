@@ -36,7 +36,7 @@ from farebox.wire.facts import Extraction, Part
 
 
 class Book(Protocol):
-    """What is asked of a price book."""
+    """The part of a price book that is used here."""
 
     def rate(
         self,
@@ -60,11 +60,11 @@ class Applied(NamedTuple):
     last: Batch | None
     """The batch whose end is the new position."""
     left_out: list[Entry]
-    """Records nothing could be made of, each of them marked."""
+    """Records that could not be decoded, each of them marked."""
 
 
 class Applier:
-    """Holds the head of the chain and what is pending; the only one that writes rows."""
+    """Holds the head of the chain and the pending exchanges; nothing else writes rows."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class Applier:
         return Applied(self.seq - before, count, last, self._left_out)
 
     def check_book(self, entries: Iterable[Entry]) -> None:
-        """Tell whose fault it is that no row can be made of these records.
+        """Tell whether the records or the price book are at fault when no row can be made.
 
         Raises:
             LedgerError: The price book cannot rate even an ordinary call of the same model.
@@ -161,7 +161,7 @@ class Applier:
             except Exception as error:
                 raise LedgerError(
                     f"prices cannot be computed, not even for an ordinary call of {done.provider}/{model} "
-                    f"({type(error).__name__}: {error}); nothing is appended until that is mended, the "
+                    f"({type(error).__name__}: {error}); nothing is appended until that is fixed, the "
                     "journal keeps everything"
                 ) from error
             finally:
@@ -238,14 +238,14 @@ class Applier:
                     mark = records.decode_mark(payload)
                     self._marks.write(writer, mark.kind, {"at_ns": mark.at_ns, **mark.detail})
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                # One record nobody can read must not stop those behind it.
+                # A record that cannot be decoded must not stop those behind it.
                 self._leave_out(writer, (seq, record_type, payload), str(error))
         for event_id, intent in begun_here.items():
             self._pending.begin(writer, event_id, intent)
         return rows
 
     def _bury(self, writer: str, ended: Sequence[Judged]) -> list[Judged]:
-        """Return a row for everything a dead writer had begun and nobody saw the end of.
+        """Return a row for every exchange that a dead writer had begun and not ended.
 
         An intent may come behind its own end, where records were stored a second time.
         """
@@ -276,7 +276,7 @@ class Applier:
             return False
         finally:
             if rate:
-                self._months.forget()  # rated for the sake of trying: the month has not seen it
+                self._months.forget()  # rated as a trial only: not counted in the month
         return True
 
     def _is_new(self, done: Done, writer: str = "") -> bool:
@@ -325,7 +325,7 @@ class Applier:
         ]
 
     def _rate_agreed(self, row: Judged) -> list[RatedPart]:
-        """Rate where contracts decide: who asked, and what their month has seen."""
+        """Rate under contracts, which depend on the attribution and on the month so far."""
         done = row.done
         asking = done.attribution
         if done.key_fingerprint:
@@ -356,12 +356,12 @@ class Applier:
         )
 
     def _leave_out(self, writer: str, entry: Entry, because: str) -> None:
-        """Mark a record nothing can be made of; who called `apply` keeps its bytes."""
+        """Mark a record that cannot be decoded; the caller of `apply` keeps its bytes."""
         self._marks.undecodable(writer, because, seq=entry[0], type=entry[1])
         self._left_out.append(entry)
 
     def _load(self) -> None:
-        """Take everything from the file: at the start, and after a transaction that failed."""
+        """Read the state from the file: at the start, and after a transaction that failed."""
         self._blocks.load()
         self._marks.load()
         self._pending.load()

@@ -1,8 +1,8 @@
 """Bill a provider's response once, however often it is fetched again.
 
-Making a result (POST) is always a call of its own: small servers give the same id to different
-answers. Fetching one (GET) is the call that made it, seen again. Where that call saw only a part
-of its usage and the one that fetches it sees all, the first is corrected.
+Making a result (POST) is always a call of its own: small servers give the same id to different responses.
+Fetching one (GET) shows the call that made it again. Where that call saw only a part of its usage and the
+fetch shows all of it, the first is corrected.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from farebox.ledger.block_detail import Details
 from farebox.ledger.database import Connection
 
 POLL = "poll"
-"""What the extractor calls a response that is looked at again."""
+"""The extractor's reason for a response that is fetched again."""
 
 _CALLS_OF = (
     "WITH RECURSIVE run(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM run WHERE n < ?) "
@@ -90,7 +90,7 @@ class BillOnce:
             return row
         begun = self._begun_by(key, last_seq) if row.not_billable_because == POLL else None
         if begun is not None:
-            # Nobody has paid yet for what was begun in the background: here is its usage.
+            # The background response has not been billed yet: this poll has its usage.
             row = row._replace(billable=True, not_billable_because=None)
             self.completed.append(Completed(begun, done))
         elif row.not_billable_because == POLL and extraction.completeness == "final":

@@ -1,7 +1,5 @@
-"""Append rows in blocks: their numbers, what is read only of single ones, and their link of the chain.
-
-A block's detail holds the records of its rows and what was decided about them, compressed together:
-records of one proxy are much alike.
+"""Append rows in blocks: their numbers, their detail, and their link of the chain. A block's detail holds
+the records of its rows and their ratings, compressed together: records of one proxy are much alike.
 """
 
 from __future__ import annotations
@@ -75,12 +73,12 @@ class Row(NamedTuple):
 
 
 def response_checksum(response_id: str) -> int:
-    """Return what finds a response in its run of rows; others can have the same."""
+    """Return a checksum that finds a response in its run of rows; others can have the same."""
     return crc32(response_id.encode())
 
 
 def response_key(response_id: str, seq: int) -> int:
-    """Return what finds a response among the rows of one run."""
+    """Return the key that finds a response among the rows of one run."""
     return seq >> RESPONSE_RUN_BITS << 32 | response_checksum(response_id)
 
 
@@ -107,7 +105,7 @@ def block_link(
 
 
 class Blocks:
-    """Knows the newest row's number and the head of the chain; appends in the caller's transaction."""
+    """Holds the newest row's number and the head of the chain; appends in the caller's transaction."""
 
     def __init__(self, connection: Connection, clock: Callable[[], int]) -> None:
         self._connection = connection

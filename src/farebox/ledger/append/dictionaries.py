@@ -1,4 +1,4 @@
-"""What many rows have in common, stored once: writers, classes of calls, attributions, personal values.
+"""Values that many rows share, stored once: writers, classes of calls, attributions, personal values.
 
 A row refers to them by number. The chain covers their digests, so that none can be changed unnoticed.
 """
@@ -35,7 +35,7 @@ CALL_CLASS = (
 CLASS_AT = {name: index for index, name in enumerate(CALL_CLASS)}
 
 PER_CALL = frozenset({"trace", "request_id", "step", "parent_step"})
-"""Attribution that hardly two calls share; it stays with the call."""
+"""Attribution that two calls hardly ever share; it is stored with the call."""
 
 PERSONAL = frozenset({"user", "customer", "session", "session_name", "session_path", "task", "organization"})
 _PERSONAL_PREFIXES = ("tag.", "process.", "container.")
@@ -59,7 +59,7 @@ class Numbered(NamedTuple):
 
 
 class Whose(NamedTuple):
-    """Whose call it is, as found out: names to values, and to what said so."""
+    """Whose call it is, as found out: names to values, and to their sources."""
 
     values: tuple[tuple[str, str], ...]
     sources: tuple[tuple[str, str], ...]
@@ -99,7 +99,7 @@ class Dictionaries:
         self._commitments: list[bytes] = []
 
     def load(self) -> None:
-        """Begin anew from the file: at the start, and after a transaction that failed."""
+        """Start again from the file: at the start, and after a transaction that failed."""
         for known in (self._classes, self._attributions, self._sources, self._personal):
             known.clear()
         execute = self._connection.execute

@@ -1,4 +1,4 @@
-"""A call on its way into the record: the values of its row, and what was decided about it."""
+"""A call that is about to be appended: the values of its row, and its rating."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _total_of = {
 """Which totals a token leaf counts in."""
 
 TOKENS_MAX = 1 << 40
-"""More than this in one call is no measurement. It stays in the detail and out of the sums."""
+"""More than this in one call cannot be right. It is kept in the detail and left out of the sums."""
 
 _STATES = ("unknown", "unpriced", "estimated", "priced", "provider_reported", "included", "free")
 """The state of a call is the first of these that one of its parts has."""
@@ -59,7 +59,7 @@ _encode = msgspec.msgpack.Encoder(decimal_format="string").encode
 decode_rating = msgspec.msgpack.Decoder(Rating).decode
 
 BEGUN = "background_response"
-"""What the extractor calls a response that has only begun."""
+"""The extractor's reason for a response that has only begun."""
 
 _NO_TOKENS = (0, 0, 0, 0, 0)
 _TOO_LARGE = "amount_too_large"
@@ -82,13 +82,13 @@ def entry_of(judged: Judged, rated: Sequence[RatedPart]) -> Row:
         state = _state(rated, billable=billable)
         cost, charge, list_cost = _money(rated, state)
     if not_billable_because == BEGUN:
-        # Whether it costs anything, and what, shows when it is fetched.
+        # What it costs is known once it is fetched.
         state, cost, charge, list_cost = "unknown", None, None, None
     flags: tuple[str, ...] = ()
     if cost is not None and not (_storable(cost) and _storable(charge) and _storable(list_cost)):
         state, cost, charge, list_cost = "unpriced", None, None, None
         flags = (_TOO_LARGE,)
-    # What is not billed was counted where it is, or never happened: its tokens stay out of the sums.
+    # Tokens that are not billed are counted in another call, or were never used: they stay out of the sums.
     tokens, tokens_flagged = _tokens(extraction.parts) if billable else (_NO_TOKENS, False)
     if tokens_flagged:
         flags = (*flags, "quantity_too_large")
@@ -137,7 +137,7 @@ def entry_of(judged: Judged, rated: Sequence[RatedPart]) -> Row:
 def detached(done: Done) -> tuple[Whose, Mapping[str, str]]:
     """Take the attribution out of `done` and return it: what calls share, and what is this call's own.
 
-    What stays in the record names nobody: it is covered by the chain and never erased.
+    The record that remains holds no personal values: it is covered by the chain and never erased.
     """
     attribution, sources = done.attribution, done.attribution_from
     if attribution.keys().isdisjoint(PER_CALL):
@@ -160,18 +160,18 @@ def _part_values(part: RatedPart) -> Values:
 
 
 class Money(NamedTuple):
-    """What a call comes to once it is rated."""
+    """A call's totals once it is rated."""
 
     cost_state: str
     cost_pico: int | None
     charge_pico: int | None
     list_cost_pico: int | None
     too_large: bool = False
-    """There was an amount that cannot be stored, so that none is there."""
+    """An amount was too large to be stored, so there is none."""
 
 
 def money_of(rated: Sequence[RatedPart], *, billable: bool) -> Money:
-    """Return what rated parts come to together."""
+    """Return the totals of rated parts."""
     state = _state(rated, billable=billable)
     cost, charge, list_cost = _money(rated, state)
     if cost is not None and not (_storable(cost) and _storable(charge) and _storable(list_cost)):

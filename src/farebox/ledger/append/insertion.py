@@ -1,4 +1,4 @@
-"""Insert many rows with few statements: what a statement costs besides its row is more than the row."""
+"""Insert many rows with few statements: a statement's overhead is larger than the cost of its row."""
 
 from __future__ import annotations
 

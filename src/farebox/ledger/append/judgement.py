@@ -1,4 +1,4 @@
-"""Decode an exchange's end and decide whether it is to be paid for at all."""
+"""Decode an exchange's end and decide whether it is billable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVENT_ID_BYTES = 16
 DIGITS_MAX = 60
 
 NEVER_REACHED = frozenset({"connect_failed", "connect_timeout", "dns_failed", "tls_failed"})
-"""Error classes of exchanges no upstream has seen, so that they certainly cost nothing."""
+"""Error classes of exchanges that reached no upstream, so that they cost nothing."""
 
 _AN_ID = b"\xc4\x10"
 """How MessagePack begins 16 bytes; writers put the event's id first."""
@@ -45,7 +45,7 @@ def done_of(payload: bytes) -> Done:
     """Return the end of a call.
 
     Raises:
-        msgspec.MsgspecError, UnicodeDecodeError: Nothing can be made of it.
+        msgspec.MsgspecError, UnicodeDecodeError: It cannot be decoded.
     """
     done = records.decode_done(payload)
     if len(done.event_id) != EVENT_ID_BYTES:
@@ -56,7 +56,7 @@ def done_of(payload: bytes) -> Done:
 
 
 def judge(done: Done) -> Judged:
-    """Decide whether an exchange is to be paid for at all."""
+    """Decide whether an exchange is billable."""
     extraction = done.extraction
     because = extraction.not_billable_because
     if done.outcome != "completed":

@@ -30,7 +30,7 @@ class Pending:
         self._connection = connection
         self._begun: dict[bytes, Begun] = {}
         self._fresh: set[bytes] = set()
-        """Those that the file does not have as they are now."""
+        """Those that the file does not have in their present state."""
 
     def load(self) -> None:
         """Take from the file what it has."""
@@ -42,7 +42,7 @@ class Pending:
         self._fresh.clear()
 
     def begin(self, writer: str, event_id: bytes, intent: bytes) -> None:
-        """Take in a beginning."""
+        """Add an exchange that has begun."""
         known = self._begun.get(event_id)
         self._begun[event_id] = Begun(writer, intent, known.partial if known else None)
         self._fresh.add(event_id)
@@ -60,7 +60,7 @@ class Pending:
             self._connection.execute("DELETE FROM pending WHERE event_id = ?", (event_id,))
 
     def take_all(self, writer: str) -> Iterator[tuple[bytes, Begun]]:
-        """Settle everything that a writer had begun, and yield it."""
+        """Remove every exchange that a writer had begun, and yield it."""
         for event_id, begun in [item for item in self._begun.items() if item[1].writer == writer]:
             self.settle(event_id)
             yield event_id, begun
@@ -77,7 +77,7 @@ class Pending:
 
 
 def as_unknown(begun: Begun) -> Done:
-    """Return the end of an exchange whose writer died before it could say how it went."""
+    """Return the end of an exchange whose writer died before it could record the outcome."""
     intent = records.decode_intent(begun.intent)
     extraction = Extraction(reason="writer_died", request_model=None)
     ended_at_ns = intent.occurred_at_ns
@@ -85,7 +85,7 @@ def as_unknown(begun: Begun) -> Done:
         partial = records.decode_partial(begun.partial)
         ended_at_ns = partial.at_ns
         extraction = partial.extraction
-        # A stream that had said its end is all there: only its record is missing.
+        # A stream whose last event was seen is complete: only its record is missing.
         if extraction.completeness not in ("none", "final"):
             extraction = msgspec.structs.replace(extraction, completeness="partial", reason="writer_died")
     return Done(

@@ -1,4 +1,4 @@
-"""How many tokens a byte was in the last measured calls of a model, to estimate calls without usage by."""
+"""Tokens per byte in a model's last measured calls, from which calls without usage are estimated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CALIBRATED_MIN, SAMPLES_MAX = 20, 200
 
 _SCALE = 1_000_000
 _WRITTEN_EVERY = 20
-"""Samples between two writes: what a crash takes is a few of many."""
+"""Samples between two writes: a crash loses few of them."""
 _KEPT = 1_000
 
 _Key = tuple[str, str, str, bool]
@@ -34,7 +34,7 @@ class Ratio(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """What the last measured calls say of each side, None where they are too few."""
+    """Tokens per byte on each side, None where there are too few measured calls."""
 
     calls: int
     input: Ratio | None
@@ -82,7 +82,8 @@ class Calibrations:
         self._fresh[key] = fresh + 1
 
     def of(self, done: Done) -> Calibration | None:
-        """Return what the last measured calls like this one say, None where they are too few."""
+        """Return the tokens per byte of the last measured calls like this one, None where there are too
+        few."""
         key = _key_of(done)
         if key is None:
             return None
@@ -93,7 +94,7 @@ class Calibrations:
         return Calibration(calls, _ratio(samples.inputs), _ratio(samples.outputs))
 
     def write(self) -> None:
-        """Store what has become worth it, within the caller's transaction."""
+        """Store the models with enough new samples, within the caller's transaction."""
         for key in [key for key, count in self._fresh.items() if count >= _WRITTEN_EVERY]:
             del self._fresh[key]
             self._connection.execute(

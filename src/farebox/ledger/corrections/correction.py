@@ -1,4 +1,4 @@
-"""A correction: a row that takes back the one that counted, and a row in its place.
+"""A correction: a row that reverses the one that counted, and a row in its place.
 
 Nothing of the old row is changed. Both carry the call's moment, so that sums over any period add up, and
 both are rows of the same chain. What was found out, and why, is the record of the replacement.
@@ -24,7 +24,7 @@ _COMPLETENESS, _STATE = CLASS_AT["completeness"], CLASS_AT["cost_state"]
 
 
 class Bounds(msgspec.Struct, frozen=True, array_like=True):
-    """Between what an estimate can lie. New fields go to the end, with a default."""
+    """The bounds of an estimate. New fields go to the end, with a default."""
 
     method: str
     """How it was made: `tokenizer:o200k_base`, `calibrated:42`, `default:openai` …"""
@@ -42,14 +42,14 @@ class Correction(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     because: str
     request: str | None = None
-    """Who asked for it: the journal's writer."""
+    """The writer whose journal asked for it."""
     bounds: Bounds | None = None
     usage: Extraction | None = None
-    """The usage in place of the call's own; None: that stands."""
+    """The usage in place of the call's own; None keeps that."""
 
 
 class Change(NamedTuple):
-    """What is to be made of a call."""
+    """The new state of a call."""
 
     now: StoredCall
     completeness: str

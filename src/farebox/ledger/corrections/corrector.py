@@ -1,4 +1,4 @@
-"""Do what records ask of calls that are in the record already, within the applier's transaction.
+"""Correct calls that are in the record already, as journal records ask, in the applier's transaction.
 
 Requests of one batch are done together, after the calls of that batch, so that each call is read once.
 """
@@ -36,7 +36,7 @@ WriteMark = Callable[[str, str, dict[str, Any]], None]
 
 
 def weight(batch: Batch) -> int:
-    """Return how many records' work a batch is."""
+    """Return how many records a batch counts as, by its work."""
     requests = sum(record_type == records.RERATE for _, record_type, _ in batch.entries)
     return len(batch.entries) + requests * (SEQS_PER_RECORD - 1)
 
@@ -56,10 +56,10 @@ class Corrector:
         self._unmeasured: list[tuple[int, Done]] = []
         """Calls of this transaction whose usage nobody stated."""
         self._has_waiting = False
-        """There are estimates whose call has not come yet."""
+        """There are estimates whose call has not been appended yet."""
 
     def load(self) -> None:
-        """Begin anew from the file."""
+        """Start again from the file's state."""
         self._asked.clear()
         self._completed.clear()
         self._estimates.clear()
@@ -74,7 +74,7 @@ class Corrector:
         return bool(self._asked or self._completed or self._unmeasured or self._estimates)
 
     def ask(self, writer: str, record_type: int, payload: bytes) -> None:
-        """Take a record in; raise as `msgspec` does where nothing can be made of it."""
+        """Take a record in; raise as `msgspec` does where it cannot be decoded."""
         if record_type == records.ESTIMATE:
             self._estimates.append(records.decode_estimate(payload))
         else:
@@ -95,7 +95,7 @@ class Corrector:
         completed.clear()
 
     def apply(self, book: Any, write_mark: WriteMark) -> None:
-        """Do what was asked."""
+        """Append the corrections."""
         rerating = Rerating(book, self._months)
         for (writer, priced_too), seqs in self._accepted(getattr(book, "digest", ""), write_mark).items():
             for start in range(0, len(seqs), _AT_A_TIME):
@@ -125,7 +125,7 @@ class Corrector:
         return {key: sorted(seqs) for key, seqs in wanted.items()}
 
     def _estimate(self, rerating: Rerating) -> None:
-        """Estimate calls that came without usage, and better those that were estimated before."""
+        """Estimate calls without usage, and improve earlier estimates."""
         unmeasured, self._unmeasured = self._unmeasured, []
         estimates, self._estimates = self._estimates, []
         found = {seq: self._waiting_for(done) if self._has_waiting else None for seq, done in unmeasured}

@@ -1,8 +1,8 @@
-"""Say what a call without usage may have used, between which bounds, and what that rests on.
+"""Estimate what a call without usage may have used, with bounds and the method.
 
-The best there is counts: tokens counted by the model's own vocabulary, then what the record's own measured
-calls of the same model used per byte, then characters, then bytes. An estimate is a correction, so that
-the real count can take its place. What a provider stated, a zero included, stands.
+The best available method is used: tokens counted by the model's own vocabulary, then what the record's
+own measured calls of the same model used per byte, then characters, then bytes. An estimate is a
+correction, so that the real count can take its place. Counts that a provider stated are kept, zero included.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _RANK = {"tokenizer": 4, "calibrated": 3, "text": 2, "default": 1}
 
 
 def is_wanted(done: Done, *, billable: bool) -> bool:
-    """Tell whether a call's tokens are charged and not known, and an answer had begun."""
+    """Tell whether a call's tokens are charged and not known, and a response had begun."""
     return billable and bool(done.extraction.lacks) and 200 <= done.status < 300
 
 
 class Estimation:
-    """Makes estimates for calls of one record, by how it is calibrated."""
+    """Makes estimates for calls of one record, by its calibration."""
 
     def __init__(self, calibrations: Calibrations) -> None:
         self._calibrations = calibrations
@@ -49,7 +49,8 @@ class Estimation:
         return self.change(call, found, rerating)
 
     def change(self, call: StoredCall, found: Estimate, rerating: Rerating) -> Change | None:
-        """Return the correction that an estimate makes of a call, None where what stands is better."""
+        """Return the correction that an estimate makes to a call, None where its present figures are
+        better."""
         if not is_wanted(call.done, billable=bool(call.billable)) or call.completeness == "final":
             return None
         usage = None if call.correction is None else call.correction.usage
@@ -139,7 +140,7 @@ def _ranges(extraction: Extraction, found: Estimate) -> tuple[Range, Range] | No
 
 
 _MAYBE_NOTHING = frozenset(("error_in_stream",))
-"""Ends for which a provider may charge nothing at all."""
+"""Outcomes for which a provider may charge nothing at all."""
 
 
 def _end(ends: Range, at: int) -> int:

@@ -1,4 +1,4 @@
-"""Correct a call that saw a part of its usage by an exchange that fetched the whole of it later."""
+"""Correct a call whose usage was seen in part, once a later exchange fetches all of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from farebox.ledger.database import Connection
 def correct_late_usage(
     connection: Connection, rerating: Rerating, event_id: bytes, done: Done
 ) -> Change | None:
-    """Return what makes of the call `event_id` what `done` saw; None where it stands as it is."""
+    """Return the correction of the call `event_id` to the usage in `done`; None where nothing changes."""
     calls = read_calls(connection, "o.event_id = ? ORDER BY o.seq LIMIT 1", (event_id,))
     if not calls or calls[0].completeness == "final":
         return None
@@ -37,7 +37,7 @@ def correct_late_usage(
 
 
 def _billed_elsewhere(now: StoredCall, because: str) -> Change | None:
-    """Return what makes of a call that began something unknown one that cost nothing itself."""
+    """Return the correction by which a call that only started a background response costs nothing."""
     if now.cost_state != "unknown":
         return None
     usage = None if now.correction is None else now.correction.usage

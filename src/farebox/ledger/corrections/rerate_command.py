@@ -1,4 +1,4 @@
-"""Show what other prices would make of calls, and ask the ledger to make it so."""
+"""Show what calls would cost at other prices, and ask the ledger to correct them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ KIND = "rerate"
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """What came of a request."""
+    """The result of a request."""
 
     request: str
     """The journal it was written to; the corrections name it."""
     applied: bool
-    """The ledger has done what was asked, or refused it."""
+    """The ledger has carried out the request, or refused it."""
     corrected: int
 
 

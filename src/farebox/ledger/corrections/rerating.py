@@ -1,7 +1,7 @@
-"""Rate calls of the record anew, by other prices than those of the day they were appended.
+"""Rate calls of the record again, by other prices than when they were appended.
 
 The same function shows the difference and makes the corrections, so that what is applied is what was
-shown. Only calls without a price are looked at unless all are asked for.
+shown. Only calls without a price are included unless all are asked for.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NAMED_MAX = 3
 
 
 class Book(Protocol):
-    """What is asked of a price book."""
+    """The part of a price book that is used here."""
 
     digest: str
 
@@ -51,7 +51,7 @@ class Book(Protocol):
 
 
 class Rerated(NamedTuple):
-    """A call that other prices make something else of."""
+    """A call that costs something else at other prices."""
 
     now: StoredCall
     rated: list[RatedPart]
@@ -124,7 +124,7 @@ class Rerating:
 
 
 def change_of(found: Rerated, request: str | None) -> Change:
-    """Return the correction that makes a call what it was rated to be."""
+    """Return the correction to a call's new rating."""
     money, call = found.money, found.now
     before = decode_rating(call.rating)
     usage = None if call.correction is None else call.correction.usage
@@ -141,7 +141,7 @@ def change_of(found: Rerated, request: str | None) -> Change:
 
 
 def why(found: Rerated) -> str:
-    """Say what makes the difference: the state it had, and the prices by their ids."""
+    """Return the reason for the difference: the state it had, and the ids of the prices."""
     ids = tuple([line.price_id for part in found.rated for line in part.lines if line.price_id])
     return _in_words(found.now.cost_state, ids)
 

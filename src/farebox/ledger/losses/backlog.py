@@ -1,7 +1,8 @@
-"""What the journals hold beyond the ledger: calls that no sum shows yet, and losses it has not heard of.
+"""What the journals hold beyond the ledger: calls that no sum includes yet, and losses that it has not
+recorded.
 
-Read from the journals and the positions in the ledger's file, so it is known whatever the ledger
-process does: hang, lack room, or not run at all.
+Read from the journals and the positions in the ledger's file, so it is known even if the ledger process
+hangs, has no disk space, or does not run.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from farebox.journal.reader import JournalReader, Position
 from farebox.journal.segments import is_alive
 
 LATE_NS = 1_500_000_000
-"""A ledger process that works has appended a call long before."""
+"""A working ledger process appends a call much sooner."""
 _RECORDS_MAX = 50_000
 _READ_RECORDS = 2_000
 
@@ -34,7 +35,7 @@ class Backlog(msgspec.Struct, kw_only=True):
     """What writers that are dead noted of records they could not keep."""
     lost_exchanges: int = 0
     late: bool = False
-    """The ledger should have had them by now: sums are too low."""
+    """The ledger should have appended them by now: sums are too low."""
 
 
 def backlog(home: Home, applied: dict[str, tuple[Position, bool]], *, running: bool) -> Backlog:

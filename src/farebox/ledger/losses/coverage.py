@@ -1,6 +1,6 @@
 """What is known to be missing from a period: records lost, damaged or unreadable.
 
-What is missing has no dimensions: it counts whatever a question is narrowed to.
+Missing records have no dimensions, so filters do not change these counts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GROUP BY kind
 
 
 class Missing(msgspec.Struct, kw_only=True):
-    """Exact counts of what a period lacks; all zero where nothing is known to be missing."""
+    """Exact counts of what is missing from a period; all zero where nothing is known to be."""
 
     lost_records: int = 0
     """Records a writer could not keep."""

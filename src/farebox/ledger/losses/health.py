@@ -1,4 +1,4 @@
-"""How far the ledger is behind the journals, and what will never be in it."""
+"""How far the ledger is behind the journals, and which records are lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LedgerHealth(msgspec.Struct, kw_only=True):
     """Damaged places in journals, each with its byte range among the marks."""
     gap_records: int = 0
     torn_tails: int = 0
-    """Writers that died in the middle of a record; nothing a client has seen ended is missing."""
+    """Writers that died in the middle of a record; no call that ended for its client is missing."""
     lost_records: int = 0
     lost_exchanges: int = 0
     """Records a writer could not keep, and how many of them were the end of an exchange."""
@@ -46,7 +46,7 @@ class LedgerHealth(msgspec.Struct, kw_only=True):
 
 
 class Known(NamedTuple):
-    """What the ledger's file itself knows."""
+    """What the ledger's file says."""
 
     health: LedgerHealth
     applied: dict[str, tuple[Position, bool]]

@@ -27,7 +27,7 @@ class Incidents:
         self._checkpoint_ns = 0
 
     def load(self) -> None:
-        """Take from the file how far it is."""
+        """Read the state from the file."""
         execute = self._connection.execute
         mark = execute("SELECT id, hash FROM mark ORDER BY id DESC LIMIT 1").fetchone()
         self._id, self._hash = mark or (0, GENESIS)
@@ -49,7 +49,7 @@ class Incidents:
             self.write(writer, gap.kind, detail)
 
     def undecodable(self, writer: str, why: str, **where: int | str) -> None:
-        """Mark a record nothing can be made of."""
+        """Mark a record that cannot be decoded."""
         self.write(writer, "undecodable", {**where, "why": why})
 
     def checkpoint(self, seq: int, head: bytes) -> None:
@@ -61,7 +61,7 @@ class Incidents:
         self._checkpoint_seq, self._checkpoint_ns = seq, now
 
     def has_many_since_checkpoint(self, seq: int) -> bool:
-        """Tell whether so many calls have come since the last checkpoint that there should be one."""
+        """Tell whether enough calls have come since the last checkpoint for a new one."""
         return seq - self._checkpoint_seq >= CHECKPOINT_ROWS
 
     def is_checkpoint_old(self, seq: int) -> bool:

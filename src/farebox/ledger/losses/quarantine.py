@@ -1,7 +1,6 @@
-"""Records that were left out: what they are, and how they come back once they can be read.
-
-What is tried again goes through a journal of its own, so that it is rated and appended like any other
-record, and once: an event has one row however often it is delivered.
+"""Records that were left out: what they are, and how they are delivered again once they can be decoded.
+They go through a journal of their own, so that each is rated and appended like any other record, and only
+once: an event has one row however often it is delivered.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ Values = tuple[Any, ...]
 
 
 class Checked(NamedTuple):
-    """What a block's rows come to."""
+    """The result of checking a block's rows."""
 
     digest: bytes
     problem: tuple[str, int] | None
@@ -45,7 +45,7 @@ class Checked(NamedTuple):
 
 
 def check_block(first: int, last: int, rows: Sequence[Values], detail: bytes) -> Checked:
-    """Return what a block's rows, given as `SELECT`, come to."""
+    """Return the result for a block's rows, given as `SELECT`."""
     encoded = encoded_rows(map(_as_digested, rows))
     return Checked(
         digest_of(encoded, detail), _problem(first, last, rows), _suspect(first, last, encoded, detail)

@@ -1,7 +1,7 @@
 """The hash chain over calls and marks, and the checkpoints a user can keep.
 
-It proves that nothing was changed since a checkpoint somebody else holds: who owns the file
-can compute a whole new chain, but not one that contains the old checkpoint.
+It proves that nothing was changed since a checkpoint somebody else holds: the file's owner can compute a
+whole new chain, but not one that contains the old checkpoint.
 """
 
 from __future__ import annotations

@@ -21,13 +21,13 @@ _FIRST_OF_PERSONAL = (
 
 
 class TellProblem(Protocol):
-    """Take in what is wrong, and with which row."""
+    """Report what is wrong, and with which row."""
 
     def __call__(self, what: str, detail: str, seq: int | None = None, /) -> None: ...
 
 
 def check_dictionaries(connection: Connection, problem: TellProblem) -> None:
-    """Recompute every digest; name the first row that refers to one which is not as it was."""
+    """Recompute every digest; name the first row that refers to one that was changed."""
     execute = connection.execute
     for number, digest, *values in execute(
         f"SELECT id, digest, {', '.join(CALL_CLASS)} FROM call_class"  # noqa: S608 - names from constants

@@ -32,7 +32,7 @@ _REVISION = 1 + CALL_AT["revision"]
 _DAY_NS = 86_400 * 1_000_000_000
 _PROBLEMS_MAX = 100
 _UNREADABLE = (apsw.Error, UnicodeDecodeError, TypeError, LedgerError)
-"""What changed bytes of a database file raise when they are read."""
+"""Exceptions that corrupted bytes of a database file can raise."""
 
 
 class Problem(msgspec.Struct, kw_only=True):
@@ -221,7 +221,7 @@ class _Verification:
             mark = marks.get(day)
             if mark is None:
                 mark = marks[day] = month_of(occurred_at).encode()
-            if mark not in rating:  # most ratings have no share in a month: they are not decoded
+            if mark not in rating:  # most ratings have no share in a month and are not decoded
                 continue
             for share in shares_of(rating):
                 units, base = expected.get((share.term, share.month), (0, 0))

@@ -45,7 +45,7 @@ def rate_agreed(
 ) -> RatedPart:
     """Return the part in money under the contracts of `agreement`.
 
-    `so_far` says by term what the call's month has seen; a term that is not in there begins.
+    `so_far` says by term what the call's month has seen; a term without an entry starts at zero.
     """
     listed = rate_part(part, plan, completeness=completeness, snapshot=snapshot)
     rated = listed

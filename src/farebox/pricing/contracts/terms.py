@@ -1,7 +1,7 @@
 """Agreements that change money: with a provider, what a call costs; with a customer, what it is charged.
 
 In FOCUS' words: `list_cost` is at list prices, `contracted_cost` at the provider's contract, and the
-customer's side is the charge. Reading them is here, applying them in `farebox.pricing.rating`.
+customer's side is the charge. They are read here and applied in `farebox.pricing.contracts.agreements`.
 """
 
 from __future__ import annotations

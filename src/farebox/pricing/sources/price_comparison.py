@@ -1,4 +1,4 @@
-"""Compare price lists: what appeared, moved or vanished, and what is too strange to take.
+"""Compare price lists: what was added, changed or removed, and which changes need an acknowledgement.
 
 Pure. Prices are compared per single unit, row by row, where condition and hours are the same.
 """
@@ -16,7 +16,7 @@ from farebox.pricing.exact import shown
 from farebox.pricing.price_rows import EVER, PricedModel, PriceRow, ProviderPrices
 
 MOVED_MAX = 5
-"""A price that moves by more than this factor needs somebody to say that it is meant."""
+"""A price that changes by more than this factor needs an acknowledgement."""
 
 MEDIAN_MAX = 10
 """Where half of all prices move by more than this, the units are wrong and not the prices."""
@@ -50,7 +50,7 @@ class Comparison(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
     appended: dict[str, tuple[PricedModel, ...]]
     median: Fraction | None
-    """By what factor the prices known before moved, in the middle."""
+    """The median factor by which the prices known before changed."""
 
     @property
     def removed(self) -> list[Change]:
@@ -81,7 +81,7 @@ def moved(before: Decimal | None, after: Decimal | None) -> Fraction | None:
 
 
 def median(ratios: Iterable[Fraction]) -> Fraction | None:
-    """Return the middle one, the lower of two; None of nothing."""
+    """Return the median, the lower of two; None of no values."""
     ordered = sorted(ratios)
     return ordered[(len(ordered) - 1) // 2] if ordered else None
 
@@ -140,7 +140,7 @@ def _appended(
         same_start = [each for each in alike if each.from_ns == row.from_ns]
         before = max(alike, key=lambda each: each.from_ns, default=None)
         if same_start:
-            # The newest of what was observed since answers for a row that never had a date of its own.
+            # A row without a date is compared with the newest observed row since.
             observed = [each for each in alike if each.observed and each.from_ns > row.from_ns]
             before = observed[-1] if observed else same_start[-1]
         for unit, quote in row.quotes.items():

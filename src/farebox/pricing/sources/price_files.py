@@ -59,7 +59,7 @@ class PriceFile:
         self.findings.append(node.finding(expected, found))
 
     def text(self, node: Node | None) -> str | None:
-        """Return a text node's value; anything else but nothing is a finding."""
+        """Return a text node's value; anything but text or nothing is a finding."""
         if node is None or node.kind == "nothing":
             return None
         if node.kind != "text":

@@ -1,6 +1,6 @@
 """Read price lists from elsewhere: our own format, and the published data of genai-prices.
 
-Bytes in, rows and findings out. Nothing is trusted: what is no price, no model or no rule is a finding.
+Bytes in, rows and findings out. Nothing is trusted: an invalid price, model or rule is a finding.
 """
 
 from __future__ import annotations

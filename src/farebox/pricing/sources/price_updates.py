@@ -35,11 +35,11 @@ class PriceUpdates(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin
     providers: dict[str, tuple[PricedModel, ...]] = {}
     retired: dict[str, tuple[str, ...]] = {}
-    """Models whose removal somebody acknowledged. Their prices stay: calls were made at them."""
+    """Models whose removal was acknowledged. Their prices are kept: calls were made at them."""
 
     @property
     def digest(self) -> str:
-        """Names what is appended, not where it came from: the same rows rate equally."""
+        """Identifies what is appended, not where it came from: the same rows rate equally."""
         return hashlib.sha256(msgspec.json.encode(self.providers, order="sorted")).hexdigest()
 
     def applied(self, prices: ProviderPrices) -> ProviderPrices:
@@ -90,7 +90,7 @@ def read_snapshot(path: Path) -> PriceUpdates:
 
 
 def newest(state: Path) -> PriceUpdates | None:
-    """Return the snapshot in force; None where nothing was ever fetched, or nothing readable is there."""
+    """Return the snapshot in force; None where nothing was ever fetched, or no snapshot can be read."""
     for path in reversed(snapshots(state)):
         with suppress(OSError, msgspec.MsgspecError):
             return read_snapshot(path)

@@ -52,7 +52,7 @@ class UserModel(msgspec.Struct, frozen=True):
     rows: tuple[PriceRow, ...]
     markups: tuple[tuple[int, Markup], ...]
     priced_as: str | None = None
-    """The model whose list price this one has: a deployment's name says nothing about it."""
+    """The model whose list price this one has: a deployment's name does not tell the model."""
 
     def closeness(self, provider: str, model: str) -> int:
         """Return how closely this key means a model of a provider; 0 where it does not."""
@@ -78,7 +78,7 @@ class UserPricing(msgspec.Struct, frozen=True):
             for entry in self.models
             if (closeness := max((entry.closeness(provider, name) for name in names), default=0))
         ]
-        # Of two keys that are equally close the longer one says more.
+        # Of two keys that are equally close the longer one is more specific.
         ranked.sort(key=lambda pair: (pair[0], len(pair[1].name)), reverse=True)
         return [entry for _, entry in ranked]
 

@@ -1,4 +1,4 @@
-"""A connection to the dashboard: uvicorn's, with the limits that the proxy's port has.
+"""A connection to the dashboard: uvicorn's, with the limits of the proxy's port.
 
 uvicorn takes heads of any size, waits for them for ever and queues any number of pipelined requests,
 all before anybody has shown a token. Here a head is gathered and judged by its size before the parser
@@ -34,7 +34,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     linger_s: float = 2.0
     """How long a client may go on sending what is discarded, so that it can read the refusal."""
     write_stall_s: float = 60.0
-    """How long a client may take nothing of what waits for it."""
+    """How long a client may read nothing of what is sent to it."""
     body: int = 64 * 1024
     """Bytes of a request's body. Nothing that the dashboard offers needs one today."""
     pipelined: int = 64 * 1024
@@ -56,17 +56,17 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._held = b""
-        """What has come and the parser has not seen."""
+        """Bytes received and not yet given to the parser."""
         self._body_left = 0
         """Bytes of the request's body that have still to come."""
         self._busy = False
-        """A response is on its way."""
+        """A response is being sent."""
         self._since = self.loop.time()
         """When the last response was complete, or the connection made."""
         self._refused = False
         self._reading_paused = False
         self._owed: TimerHandle | None = None
-        """Runs while the client owes us the rest of a request."""
+        """Runs while the rest of a request has not arrived."""
         self._stall: TimerHandle | None = None
 
     # What asyncio calls.
@@ -106,14 +106,14 @@ class Connection(HttpToolsProtocol):
         self.loop.call_soon(self._go_on)
 
     def timeout_keep_alive_handler(self) -> None:
-        self.transport.abort()  # closed politely it would wait for whoever does not read
+        self.transport.abort()  # an orderly close would wait for a client that does not read
 
     # Details.
 
     def _make_room(self) -> bool:
         """Close the connection that has asked for nothing for longest; return whether there was one.
 
-        Whoever opens hundreds and says nothing must not shut the owner's browser out.
+        A client that opens hundreds of silent connections must not shut out the owner's browser.
         """
         others = (other for other in self.connections if isinstance(other, Connection) and other is not self)
         waiting = [other for other in others if not other._busy]
@@ -122,7 +122,7 @@ class Connection(HttpToolsProtocol):
         return bool(waiting)
 
     def _go_on(self) -> None:
-        """Give the parser what is its turn: the rest of a body, or the next head."""
+        """Give the parser what comes next: the rest of a body, or the next head."""
         give = super().data_received
         while self._held and not self._refused and not self.transport.is_closing():
             if self._body_left:
@@ -197,7 +197,8 @@ class Connection(HttpToolsProtocol):
             self._refuse(Refusal(408, "request_timeout", "The request did not arrive in time."))
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Say why, and discard what still comes for a moment: closing at once would reset the reply."""
+        """Send the reason, and discard further input for a moment: closing at once would reset the
+        connection before the response is read."""
         self._refused = True
         self._held = b""
         self._owed = _cancelled(self._owed)

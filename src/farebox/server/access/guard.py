@@ -1,6 +1,6 @@
-"""What every request passes before anything answers it.
+"""The checks that every request passes before it is handled.
 
-Order: Host allow-list, known route (default deny), origin, who asks, role. A web page, another
+Order: Host allow-list, known route (default deny), origin, credentials, role. A web page, another
 local user or a network neighbour gets a 4xx and no data. Nothing here reads the ledger.
 """
 
@@ -21,7 +21,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Role(IntEnum):
-    """Who may use a route; each role may do what the ones before it may."""
+    """The permission that a route needs; each role includes the ones before it."""
 
     NOBODY = 0
     VIEWER = 1
@@ -29,7 +29,7 @@ class Role(IntEnum):
 
 
 class Kind(IntEnum):
-    """What a route answers: decides how a refusal looks and who may have sent people here."""
+    """What a route serves: decides the form of a refusal and which origins may link to it."""
 
     API = 0
     PAGE = 1
@@ -93,7 +93,7 @@ class Guard:
         await answer(scope, receive, _with_security_headers(send))
 
     def _admit(self, scope: Scope) -> Role:
-        """Return the role of whoever sent this, or raise the refusal."""
+        """Return the role of the request's sender, or raise the refusal."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._check_host(headers)
         route = self._route_of(scope["path"])
@@ -106,13 +106,13 @@ class Guard:
         self._check_origin(headers, kind, scope["method"])
         if scope["method"] not in methods:
             raise ApiError(
-                405, "method_not_allowed", "This address takes other methods.", {"allowed": sorted(methods)}
+                405, "method_not_allowed", "This address allows other methods.", {"allowed": sorted(methods)}
             )
         if role < methods[scope["method"]]:
             raise (
                 unauthenticated(self._way_in)
                 if role is Role.NOBODY
-                else ApiError(403, "role_too_low", "Your session may look, not change.")
+                else ApiError(403, "role_too_low", "Your session is read-only.")
             )
         return role
 
@@ -122,7 +122,7 @@ class Guard:
             raise ApiError(400, "host_missing", "A request names exactly one host.")
         if hosts[0] not in self._hosts:
             # DNS rebinding: another site's name that points at this machine.
-            raise ApiError(421, "host_not_allowed", "This server does not answer under that host name.")
+            raise ApiError(421, "host_not_allowed", "This server does not serve that host name.")
 
     def _check_origin(self, headers: list[tuple[bytes, bytes]], kind: Kind, method: str) -> None:
         """Refuse what another origin's page caused, following a link to a page excepted."""

@@ -1,7 +1,7 @@
 """One-time links: how a person at the terminal becomes a signed-in browser.
 
 A link carries a random code; a file named after the code's hash lies in `run/`. Removing that
-file is what redeems the code, and a file can be removed only once, whoever races.
+file is what redeems the code, and a file can be removed only once, even by two at the same time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def mint_link(home: Home) -> str:
 
 
 def redeem(home: Home, code: str, now_s: float) -> bool:
-    """Use a link's code up and return whether it was good."""
+    """Redeem a link's code and return whether it was valid."""
     path = _file_of(home, code)
     try:
         ends = path.read_bytes()

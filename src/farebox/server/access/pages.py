@@ -1,6 +1,6 @@
 """The few pages that must work without the dashboard's files: sign in, build first, errors.
 
-Complete in themselves: no script, and one style sheet that the page's policy names by hash.
+Self-contained: no script, and one style sheet that the page's policy names by hash.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def not_built() -> bytes:
     return page(
         "The dashboard has not been built",
         (
-            "The server is running and the API answers, but this copy of Farebox came without the "
+            "The server is running and the API works, but this copy of Farebox came without the "
             "dashboard's files. In a clone of the project, type:",
         ),
         "make build",

@@ -1,4 +1,4 @@
-"""Who may read: one token per installation, and the browser sessions signed with it.
+"""Permission to read: one token per installation, and the browser sessions signed with it.
 
 The token lives in `run/dashboard.token` (0600). A session is a cookie that carries its own end
 and a signature made with the token, so that a restart keeps people signed in, and replacing
@@ -31,7 +31,7 @@ def load_token(home: Home) -> str:
     temporary = path.with_name(f".dashboard.token.{os.getpid()}.{secrets.token_hex(4)}")
     write_private(temporary, fresh.encode())
     try:
-        os.link(temporary, path)  # of two starters the first wins, whole
+        os.link(temporary, path)  # of two starters the first one's file is kept
     except FileExistsError:
         return _checked(path.read_text(encoding="ascii").strip())
     finally:

@@ -1,7 +1,7 @@
 """What a sum does not cover besides calls without a price: records that are missing, and calls that wait.
 
-One account of it for the command line and the API, so that no figure is shown as whole in one place
-and as a lower bound in another.
+The command line and the API share it, so that no figure is shown as complete in one place and as a lower
+bound in another.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Coverage(msgspec.Struct, kw_only=True):
 
 
 class Ledger(Protocol):
-    """What is asked of `farebox.ledger.calls.LedgerReader`."""
+    """The part of `farebox.ledger.calls.LedgerReader` that is used here."""
 
     @property
     def trouble(self) -> str | None: ...
@@ -57,7 +57,7 @@ def coverage(
     """Return what the sums over `[since_ns, until_ns)` do not cover."""
     proxy = recording(home) if proxy is None else proxy
     if until_ns is not None and proxy.since is not None and iso(until_ns) <= proxy.since:
-        proxy = Recording(state="off")  # the proxy of now has nothing to do with that period
+        proxy = Recording(state="off")  # the running proxy has nothing to do with that period
     lacking = missing(home, since_ns, until_ns)
     health = ledger.health()
     unreadable = health.unreadable_writers
@@ -70,14 +70,14 @@ def coverage(
         missing=lacking,
         unreadable_journals=unreadable,
         pending=pending,
-        # What a process that was killed said last is no trouble: the next command does its work.
+        # The last report of a killed process is no trouble: the next command does its work.
         ledger_trouble=(ledger_trouble(home.journal) if health.running else None) or ledger.trouble,
         recording=proxy,
     )
 
 
 class Covers:
-    """The same as the API says it. The proxy is asked once a second at most: reports come in bursts."""
+    """The same in the API's shape. The proxy is asked once a second at most: reports come in bursts."""
 
     def __init__(self, home: Home) -> None:
         self._home = home

@@ -15,7 +15,7 @@ Details = Mapping[str, "str | int | list[str]"]
 
 
 class ErrorBody(msgspec.Struct, kw_only=True):
-    """What every refused or failed request answers."""
+    """The body of every refused or failed request's response."""
 
     code: str
     message: str
@@ -23,7 +23,7 @@ class ErrorBody(msgspec.Struct, kw_only=True):
 
 
 class ApiError(Exception):
-    """A request this server refuses, with everything the answer needs."""
+    """A request this server refuses, with everything the response needs."""
 
     def __init__(self, status: int, code: str, message: str, details: Details | None = None) -> None:
         super().__init__(message)
@@ -50,7 +50,7 @@ STATUS_OF = {
 
 
 def from_farebox(error: FareboxError) -> ApiError:
-    """Return the answer for an error the rest of Farebox raised."""
+    """Return the response for an error that the rest of Farebox raised."""
     details: dict[str, str | int | list[str]] = {}
     if isinstance(error, FindingsError):
         details["findings"] = [str(finding) for finding in error.findings]
@@ -58,7 +58,7 @@ def from_farebox(error: FareboxError) -> ApiError:
 
 
 def invalid_parameter(name: str, found: str, allowed: list[str]) -> ApiError:
-    """Return the 422 for a parameter, saying what would have been allowed."""
+    """Return the 422 for a parameter, listing the allowed values."""
     expected = " or ".join(allowed) if len(allowed) < 3 else f"one of {', '.join(allowed)}"
     return ApiError(
         422,

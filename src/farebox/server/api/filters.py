@@ -1,7 +1,7 @@
 """Read query parameters: the same names and words as the command line's flags.
 
-Pure: the moment and the zone arrive as arguments. A parameter nobody knows, or a value that
-means nothing, is refused with what is allowed; nothing is guessed.
+Pure: the moment and the zone arrive as arguments. An unknown parameter or value is refused with the list
+of what is allowed; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def read_selection(
 ) -> Selection:
     """Return what the query parameters select; `also` are the route's own parameters.
 
-    A filter's parameter may be there several times: any of its values will do.
+    A filter's parameter may be repeated: it matches any of its values.
     """
     known = (*WINDOW_PARAMETERS, "match", *DIMENSIONS, *also)
     given: dict[str, list[str]] = {}

@@ -1,8 +1,8 @@
-"""Push what happens to open browsers: new calls, changed minutes, the header's figures.
+"""Push events to open browsers: new calls, changed minutes, the header's figures.
 
-The ledger is asked for its last sequence number four times a second while somebody is
-listening, and never otherwise. Server-sent events, so a dropped connection resumes where it
-stopped: the browser names the last sequence number it has seen.
+The ledger is asked for its last sequence number four times a second while a browser is connected, and
+never otherwise. Server-sent events, so a dropped connection resumes where it stopped: the browser names
+the last sequence number it has seen.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class LiveCalls(msgspec.Struct, kw_only=True):
 
     calls: list[views.CallBrief]
     skipped: int
-    """About how many calls came too fast to list here; the lists show them when asked again."""
+    """About how many calls were left out because they came too fast; the next request for the list has
+    them."""
     last_seq: int
 
 

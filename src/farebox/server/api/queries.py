@@ -1,4 +1,4 @@
-"""Ask without holding up the event loop.
+"""Ask questions without blocking the event loop.
 
 Two threads: questions about many calls wait for each other, so that a burst of them cannot take the
 whole machine; what is read from the record itself, a receipt or the newest calls, never waits for them.
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Reader(Protocol):
-    """What this server needs of `farebox.ledger.calls.LedgerReader`."""
+    """The part of `farebox.ledger.calls.LedgerReader` that the server uses."""
 
     def newest(self, limit: int, before_seq: int | None = None) -> list[CallRow]: ...
     def after(self, seq: int, limit: int) -> list[CallRow]: ...
@@ -34,7 +34,7 @@ class Reader(Protocol):
 
 
 class Sources(NamedTuple):
-    """Where a report's figures come from, and what says what they do not cover."""
+    """The source of a report's figures, and of what they do not cover."""
 
     questions: Questions
     reader: Reader

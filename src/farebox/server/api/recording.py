@@ -1,4 +1,4 @@
-"""Ask the running proxy whether it records: the one thing its announcement cannot say."""
+"""Ask the running proxy whether it records, which `run/proxy.json` cannot tell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BODY_MAX = 64 << 10
 
 
 class Announced(msgspec.Struct):
-    """What of `run/proxy.json` tells where to ask."""
+    """The part of `run/proxy.json` that tells where to ask."""
 
     pid: int
     host: str
@@ -20,7 +20,7 @@ class Announced(msgspec.Struct):
 
 
 class Journal(msgspec.Struct):
-    """What of the proxy's `/health` says how its journal is."""
+    """The part of the proxy's `/health` about its journal."""
 
     state: str = "ok"
     reason: str | None = None
@@ -29,25 +29,25 @@ class Journal(msgspec.Struct):
 
 
 class Unmetered(msgspec.Struct):
-    """Connections of one program to a provider's host that were tunnelled, so that nobody counted."""
+    """Connections of one program to a provider's host that were tunnelled and not metered."""
 
     host: str
     client: str = ""
     """What it calls itself in `User-Agent`."""
     command: str = ""
-    """Program and script, empty where nobody knows."""
+    """Program and script, empty where unknown."""
     reason: str = ""
     """`pinned:` and the TLS alert (or `closed`), `no_authority`, `not_covered`, `excepted`,
-    `no_certificate`, `direct` or, where the host is an address of nobody known, `direct_unknown`."""
+    `no_certificate`, `direct` or, where the host is an unknown address, `direct_unknown`."""
     connections: int = 0
     last_at: int = 0
     """Seconds since 1970."""
     retry_at: int = 0
-    """When it is tried again, 0 where that takes somebody to change something."""
+    """When it is tried again, 0 where something has to be changed first."""
 
     @property
     def words(self) -> str:
-        """Who is not metered, where, and why."""
+        """Which program is not metered, at which host, and why."""
         who = self.command or self.client or "a program"
         pinned = self.reason.removeprefix("pinned:")
         why = _WHY.get(self.reason, f"it does not accept our certificate ({pinned})")
@@ -55,12 +55,12 @@ class Unmetered(msgspec.Struct):
 
 
 _WHY = {
-    "pinned:closed": "it leaves when it sees our certificate",
+    "pinned:closed": "it disconnects when it sees our certificate",
     "no_authority": "there is no certificate authority to intercept with",
     "not_covered": "the certificate authority does not cover this host",
     "excepted": "the configuration excepts this host",
-    "direct": "it went past the proxy",
-    "direct_unknown": "it went past the proxy, to an address that is not known",
+    "direct": "it bypassed the proxy",
+    "direct_unknown": "it bypassed the proxy, to an address that is not known",
     "no_certificate": "no certificate could be made for this host",
 }
 
@@ -72,7 +72,7 @@ class _Health(msgspec.Struct):
 
 
 class Recording(msgspec.Struct, kw_only=True):
-    """Whether the proxy records what passes it."""
+    """Whether the proxy records its traffic."""
 
     state: str
     """`ok`, `degraded` (records wait in memory), `lost` (some are gone), `silent` (the proxy does not
@@ -92,7 +92,7 @@ class Recording(msgspec.Struct, kw_only=True):
 
     @property
     def words(self) -> str | None:
-        """What a user must know, None where all is well."""
+        """What to tell the user, None where all is well."""
         why = f": {self.reason}" if self.reason else ""
         if self.state == "lost":
             lost = _count(self.lost_exchanges, "call")
@@ -101,12 +101,12 @@ class Recording(msgspec.Struct, kw_only=True):
             waiting = _count(self.waiting_records, "record")
             return f"the proxy cannot write its journal{why} ({waiting} in memory only)"
         if self.state == "silent":
-            return "the proxy does not answer; nobody knows whether it records"
+            return "the proxy does not respond; it is not known whether it records"
         return None
 
 
 def recording(home: Home) -> Recording:
-    """Return how the announced proxy's journal is, after half a second at most."""
+    """Return the state of the announced proxy's journal, after half a second at most."""
     try:
         announced = msgspec.json.decode((home.run / "proxy.json").read_bytes(), type=Announced)
     except (OSError, msgspec.DecodeError):
@@ -115,7 +115,7 @@ def recording(home: Home) -> Recording:
 
 
 def recording_of(announced: Announced) -> Recording:
-    """Return how the journal of one proxy is."""
+    """Return the state of one proxy's journal."""
     import http.client  # only where there is somebody to ask: every command imports this module
 
     try:

@@ -1,4 +1,4 @@
-"""Put questions together into what API v1 answers. Runs in the thread that asks them."""
+"""Combine questions into the responses of API v1. Runs in the thread that asks them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECOND = 10**9
 BUCKETS_MAX = 1500
 LINES_MAX = 6
 VALUES_MAX = 10_000
-"""How many values of a dimension are looked through."""
+"""How many values of a dimension are searched."""
 BUCKETS: tuple[Bucket, ...] = ("minute", "hour", "day")
 
 
@@ -200,7 +200,7 @@ def _top_lines(questions: Questions, asked: Calls, bucket: Bucket, tz: str, by: 
     points: list[Point] = []
     if keys:
         among = asked
-        if not (by == "model" and asked.families):  # there a model of the filter stands for several
+        if not (by == "model" and asked.families):  # where a model in the filter stands for several
             where = {**asked.where, by: [key or "" for key in keys]}
             among = msgspec.structs.replace(asked, where=where)
         points = questions.series(among, bucket, tz, by)

@@ -30,7 +30,7 @@ class _Run(msgspec.Struct):
 
 
 Typed = Callable[[str], str]
-"""How a command of ours is typed here: `open` becomes `.venv/bin/farebox open`."""
+"""How a Farebox command is typed here: `open` becomes `.venv/bin/farebox open`."""
 
 
 def plainly(words: str) -> str:
@@ -83,7 +83,7 @@ def process(home: Home, name: str) -> views.Process:
 
 
 def ledger_status(reader: Reader, home: Home, proxy: Recording, typed: Typed = plainly) -> views.LedgerStatus:
-    """Return how recording is, from the proxy to the ledger: a word, a sentence, figures."""
+    """Return the state of recording, from the proxy to the ledger: a word, a sentence, figures."""
     try:
         last_seq = reader.last_seq()
         health = reader.health()
@@ -127,7 +127,7 @@ def _facts(health: LedgerHealth) -> dict[str, str]:
 
 
 def hints(proxy_url: str | None, typed: Typed = plainly) -> list[views.Hint]:
-    """Return ways to a first call, for the address the proxy really has."""
+    """Return commands that make a first call, for the address the proxy really has."""
     run = views.Hint(title="Meter one program, nothing else changes", command=typed("run -- python app.py"))
     if proxy_url is None:
         return [views.Hint(title="Start the proxy", command=typed("up")), run]

@@ -1,4 +1,4 @@
-"""What API v1 answers: the shapes, and how ledger rows become them.
+"""The shapes of API v1's responses, and how ledger rows become them.
 
 Every amount is text, pico-dollars as a whole number and US dollars as a decimal, because a
 JavaScript number loses digits past 2⁵³. These structs are the API's schema: its reference
@@ -128,7 +128,7 @@ class Summary(msgspec.Struct, kw_only=True):
 
 
 class BreakdownRow(msgspec.Struct, kw_only=True):
-    """One value of the dimensions asked for; None is what carried none."""
+    """One value of the dimensions asked for; None stands for calls without one."""
 
     keys: dict[str, str | None]
     sums: Sums
@@ -301,7 +301,7 @@ class ReceiptPart(msgspec.Struct, kw_only=True):
 
 
 class Receipt(msgspec.Struct, kw_only=True):
-    """`GET /api/v1/calls/{id}`: what a call was and why it cost that. Never a prompt."""
+    """`GET /api/v1/calls/{id}`: what a call was and how its cost was computed. Never a prompt."""
 
     call: CallBrief
     source: str
@@ -413,7 +413,7 @@ def _plain(number: Decimal | int) -> Text:
 
 
 class Process(msgspec.Struct, kw_only=True):
-    """One of Farebox's processes, as its file in `run/` and the system say."""
+    """One of Farebox's processes, according to its file in `run/` and the system."""
 
     name: str
     state: str
@@ -423,7 +423,7 @@ class Process(msgspec.Struct, kw_only=True):
 
 
 class LedgerStatus(msgspec.Struct, kw_only=True):
-    """How the ledger is. `state` is `ok`, `behind`, `degraded`, `empty` or `unavailable`."""
+    """The ledger's condition. `state` is `ok`, `behind`, `degraded`, `empty` or `unavailable`."""
 
     state: str
     message: str
@@ -443,7 +443,7 @@ class Unmetered(msgspec.Struct, kw_only=True):
 
     host: str
     program: str
-    """Program and script, or what it calls itself; empty where nobody knows."""
+    """Program and script, or its own name for itself; empty where unknown."""
     reason: str
     message: str
     connections: int

@@ -1,8 +1,8 @@
-"""Put on `PYTHONPATH` by `farebox run`: aiohttp finds the proxy without being told to look for it.
+"""Put on `PYTHONPATH` by `farebox run`: makes aiohttp use the proxy variables.
 
 aiohttp ignores the proxy variables unless a session was made with `trust_env=True`, which would also
 make it read `~/.netrc`. Here a request without a proxy of its own gets the one of the environment.
-Runs before the program, in whatever Python it uses: needs nothing, breaks nothing.
+Runs before the program, in whatever Python it uses: it needs no package and must not fail.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120  # pa
 
 
 def _run_the_one_this_hides() -> None:
-    """Run the `sitecustomize` that would have been found without us."""
+    """Run the `sitecustomize` that this file hides."""
     others = [entry for entry in sys.path if os.path.abspath(entry or ".") != _HERE]  # noqa: PTH100
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", others)
     if spec is not None and spec.loader is not None:
@@ -51,7 +51,7 @@ def _with_a_proxy(request: Any) -> Any:
 
 
 class _Loader(importlib.abc.Loader):
-    """The usual loader, and then one change."""
+    """The usual loader, followed by one change to the module."""
 
     def __init__(self, usual: Any) -> None:
         self._usual = usual
