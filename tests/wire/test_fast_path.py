@@ -79,14 +79,15 @@ def test_what_is_read_of_a_fixture_in_one_step_is_what_the_meter_reads(file: Any
         return  # these never come to the fast path
     facts = found.request(fixture.request)
     if facts is not None:
-        for _ in range(3):  # the first one learns the outline, the others follow it
-            extraction = found.response(fixture.body, facts)
-            assert extraction in (None, meter(fixture, [fixture.body]))
+        whole = meter(fixture, [fixture.body])
+        for _ in range(2):
+            assert found.response(fixture.body, facts) in (None, whole)
 
 
 def test_an_everyday_response_is_read_in_one_step() -> None:
     text = json.dumps(RESPONSE).encode()
-    assert read_in_one_step(text) == metered(text)
+    whole = metered(text)  # the meter learns the outline of a usage object, the fast path follows it
+    assert read_in_one_step(text) == whole
     other = {**USAGE, "prompt_tokens": 4000, "total_tokens": 4210}
     found = read_in_one_step(json.dumps({**RESPONSE, "usage": other}).encode())
     assert found is not None
@@ -109,17 +110,18 @@ def test_an_odd_response_is_read_as_the_meter_reads_it_or_left_to_it(
     changed = {**USAGE, **usage, "prompt_tokens_details": {**USAGE["prompt_tokens_details"], **details}}
     text = json.dumps({**RESPONSE, "usage": changed, **top}).encode()
     path = RESPONSES if fresh else CHAT
+    whole = metered(text, path)
     for _ in range(2):
-        assert read_in_one_step(text, path) in (None, metered(text, path))
+        assert read_in_one_step(text, path) in (None, whole)
 
 
 def test_a_charged_tool_is_left_to_the_meter() -> None:
     call = {"type": "web_search_call", "action": {"type": "search"}}
     body = {**RESPONSE, "usage": {"input_tokens": 5, "output_tokens": 3}, "output": [call, call]}
-    for _ in range(3):
-        assert read_in_one_step(json.dumps(body).encode(), RESPONSES) is None
-        plain = read_in_one_step(json.dumps({**body, "output": []}).encode(), RESPONSES)
-        assert plain is not None and "calls_web_search" not in plain.parts[0].quantities
+    text = json.dumps({**body, "output": []}).encode()
+    plain = metered(text, RESPONSES)
+    assert read_in_one_step(text, RESPONSES) == plain and "calls_web_search" not in plain.parts[0].quantities
+    assert read_in_one_step(json.dumps(body).encode(), RESPONSES) is None
     assert metered(json.dumps(body).encode(), RESPONSES).parts[0].quantities["calls_web_search"] == 2
 
 
@@ -132,8 +134,8 @@ def test_the_formats_of_most_calls_have_a_fast_path() -> None:
 
 def test_a_key_that_is_no_text_is_left_to_the_meter() -> None:
     text = json.dumps(RESPONSE).encode()
-    for _ in range(3):
-        assert read_in_one_step(text) is not None
+    whole = metered(text)
+    assert read_in_one_step(text) == whole
     broken = text.replace(b'"prompt_tokens":', b'"prompt_\xfftokens":')
     assert read_in_one_step(broken) is None
     found = metered(broken)

@@ -57,14 +57,15 @@ class Exchange(Relay):
         body: bytes,
     ) -> None:
         """`length` is that of the request's body, `body` what has come of it and after it."""
-        self.attempt = Attempt(recorder, routed)
+        self.attempt = attempt = Attempt(recorder, routed)
         self.routed = routed
         super().__init__(state, recorder, client)
         if length and length == len(body) and length <= _KEPT and recorder.everyday:
             facts = routed.everyday_facts(body)
             if facts is not None:
-                self.request = WholeRequest(recorder, routed, facts, body)
-                self.request_ended()
+                self.request = WholeRequest(recorder, routed, body)
+                attempt.facts = facts
+                attempt.request_bytes = length
                 self.forward()
                 return
         waits = routed.request.expects_continue and (length is None or len(body) < length)
@@ -72,17 +73,13 @@ class Exchange(Relay):
             routed, length, recorder.meter(routed), state.limits, waits=waits, holding=state.held_bodies
         )
         if request.complete:
-            self.request_ended()
+            attempt.facts = request.facts
         if not request.held:
             self.forward()
 
     @property
     def request_complete(self) -> bool:
         return self.request.complete
-
-    def request_ended(self) -> None:
-        self.attempt.facts = self.request.facts
-        self.attempt.request_bytes = self.request.body_bytes
 
     def request_data(self, data: bytes) -> bytes:
         """Take in bytes of the request's body; return those after its end."""
@@ -98,7 +95,7 @@ class Exchange(Relay):
             return b""
         self.attempt.request_bytes = request.body_bytes
         if request.complete:
-            self.request_ended()
+            self.attempt.facts = request.facts
         if not self.forwarded:
             if request.complete or not request.held:
                 self.forward()

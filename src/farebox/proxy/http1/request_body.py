@@ -27,20 +27,16 @@ _LARGE = 256 * 1024
 class WholeRequest:
     """A request that came whole and is passed on unchanged: nothing of it is held, framed or changed."""
 
-    __slots__ = ("_body", "_meter", "_recorder", "_routed", "body_bytes", "facts")
-
     complete = True
     injected = False
     pending_bytes = 0
     flags: tuple[str, ...] = ()
+    _meter: GuardedMeter | None = None
 
-    def __init__(self, recorder: Recorder, routed: RoutedRequest, facts: RequestFacts, body: bytes) -> None:
-        self.body_bytes = len(body)
-        self.facts = facts
+    def __init__(self, recorder: Recorder, routed: RoutedRequest, body: bytes) -> None:
         self._recorder = recorder
         self._routed = routed
         self._body = body
-        self._meter: GuardedMeter | None = None
 
     @property
     def metered(self) -> bool:
@@ -62,7 +58,7 @@ class WholeRequest:
 
     def pop(self) -> bytes:
         """Return what goes upstream."""
-        return self._routed.upstream_head(self.body_bytes, reframed=False) + self._body
+        return self._routed.upstream_head(len(self._body), reframed=False) + self._body
 
     def pop_pieces(self) -> list[bytes | memoryview]:
         """Return what goes upstream: it is small."""

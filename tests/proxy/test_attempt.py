@@ -1,0 +1,95 @@
+"""One lifecycle: a call is written down alike, whatever it came over."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from h2.events import RequestReceived, StreamEnded
+from proxy_harness import Reply, Request, mock, serving
+from test_http2 import BODY, PATH, End, authority, proxied
+
+from farebox.journal.records import Done, Intent
+from farebox.wire.sample import Unmeasured
+
+MEASURED = {"id": "chatcmpl-1", "model": "gpt-4o", "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+SILENT = {"id": "chatcmpl-1", "model": "gpt-4o", "choices": [{"message": {"content": "Lagos."}}]}
+HEADERS = (("content-type", "application/json"), ("x-stainless-retry-count", "1"), ("x-farebox-user", "ada"))
+DIFFERENT = ("event_id", "occurred_at_ns", "ended_at_ns", "first_byte_us", "total_us", "added_us", "host")
+"""What two records of the same call cannot have in common."""
+
+
+class Estimator:
+    """Stands in the place of the estimator and keeps what is handed over."""
+
+    def __init__(self) -> None:
+        self.offered: list[Unmeasured] = []
+
+    def offer(self, unmeasured: Unmeasured) -> None:
+        self.offered.append(unmeasured)
+
+
+class BrokenMeter:
+    """A meter that cannot be made."""
+
+    def __init__(self, *_: Any) -> None:
+        raise ZeroDivisionError
+
+
+def over_http1(response: bytes, **seams: Any) -> tuple[Intent, Done, Estimator]:
+    def respond(_: Request) -> Reply:
+        return mock.json_reply(json.loads(response))
+
+    estimator = Estimator()
+    with serving(respond, **seams) as (_, proxy), proxy.connect() as client:
+        proxy.proxy.recorder.estimates = estimator  # type: ignore[assignment]
+        assert client.post(PATH, BODY, *(f"{name}: {value}" for name, value in HEADERS)).status == 200
+        (done,) = proxy.settled(1)
+        return proxy.journal.intents[0], done, estimator
+
+
+def over_http2(response: bytes, **seams: Any) -> tuple[Intent, Done, Estimator]:
+    def respond(server: End) -> None:
+        stream_id = server.until(RequestReceived).stream_id
+        server.until(StreamEnded, stream_id)
+        server.h2.send_headers(stream_id, [(":status", "200"), ("content-type", "application/json")])
+        server.send(stream_id, response)
+        while True:
+            server.read()
+
+    estimator = Estimator()
+    with proxied(respond, **seams) as (client, proxy):
+        proxy.proxy.recorder.estimates = estimator  # type: ignore[assignment]
+        client.send(client.ask(authority(proxy), *HEADERS), BODY)
+        client.until(StreamEnded)
+        (done,) = proxy.settled(1)
+        return proxy.journal.intents[0], done, estimator
+
+
+def common(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__struct_fields__ if name not in DIFFERENT}
+
+
+@pytest.mark.parametrize("seams", [{}, {"meter": BrokenMeter}])
+@pytest.mark.parametrize("body", [MEASURED, SILENT])
+def test_the_same_call_is_recorded_alike_over_http_1_1_and_http_2(
+    body: dict[str, Any], seams: dict[str, Any]
+) -> None:
+    response = json.dumps(body).encode()
+    first, second = over_http1(response, **seams), over_http2(response, **seams)
+    assert common(first[0]) == common(second[0])
+    assert common(first[1]) == common(second[1])
+    if seams:
+        assert second[1].extraction.reason == "meter_failed:ZeroDivisionError"
+
+
+def test_a_call_whose_usage_nobody_stated_is_handed_to_the_estimator_over_http_2_too() -> None:
+    response = json.dumps(SILENT).encode()
+    (first,), (second,) = over_http1(response)[2].offered, over_http2(response)[2].offered
+    assert (first.lacks, first.request, first.response) == (second.lacks, second.request, second.response)
+
+
+def test_a_call_whose_usage_is_stated_is_not_estimated() -> None:
+    response = json.dumps(MEASURED).encode()
+    assert over_http1(response)[2].offered == over_http2(response)[2].offered == []
