@@ -158,3 +158,23 @@ def test_a_stated_output_stands_where_only_the_input_is_missing() -> None:
     extraction = meter.finish("completed")
     assert (extraction.completeness, extraction.lacks) == ("partial", ("input",))
     assert extraction.parts[0].quantities == {"output_text": 58}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [(b"dcb", b"\x01\x02" * 99), (b"gzip", b"no gzip at all"), (b"gzip", gzip.compress(b"A" * (70 << 20)))],
+)
+def test_a_response_that_cannot_be_decoded_is_not_estimated_by_what_was_seen(
+    encoding: bytes, body: bytes
+) -> None:
+    found = CATALOG.provider("openai")
+    assert found is not None
+    meter = Meter(found.endpoint("POST", "/v1/chat/completions"), "/v1/chat/completions", "", [])
+    meter.request_body(CHAT)
+    meter.request_end()
+    meter.response_head(200, [(b"content-type", b"application/json"), (b"content-encoding", encoding)])
+    meter.response_body(body)
+    extraction = meter.finish("completed")
+    assert extraction.completeness == "none"
+    assert "output_encoded" in extraction.flags
+    assert counting.count(meter.unmeasured(extraction, b"e" * 16, "p", len(CHAT))).output is None

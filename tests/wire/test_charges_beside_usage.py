@@ -231,3 +231,25 @@ def test_what_an_image_model_makes_is_image_tokens(model: str, details: dict[str
     assert made == {"input_uncached": 23, "output_image": 1056 - text} | (
         {"output_text": text} if text else {}
     )
+
+
+@pytest.mark.parametrize(("model", "searches"), [("gemini-2.5-flash", 1), ("gemini-3.5-flash", 3)])
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_an_interaction_is_grounded_in_is_counted(model: str, searches: int, *, stream: bool) -> None:
+    tools = [{"type": "google_search", "count": 3}, {"type": "google_maps", "count": 2}]
+    usage = {
+        "total_input_tokens": 7,
+        "total_output_tokens": 3,
+        "total_tokens": 10,
+        "grounding_tool_count": tools,
+    }
+    body: dict[str, Any] = {"id": "i1", "model": model, "status": "completed", "usage": usage}
+    document = {"event_type": "interaction.completed", "interaction": body} if stream else body
+    found = measured("google", "/v1beta/interactions", [document], stream=stream)
+    assert (found.completeness, found.flags) == ("final", ())
+    assert found.parts[0].quantities == {
+        "input_uncached": 7,
+        "output_text": 3,
+        "calls_web_search": searches,
+        "calls_maps": 1,
+    }

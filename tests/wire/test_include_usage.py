@@ -115,3 +115,11 @@ def test_an_endless_event_is_not_held_back() -> None:
 )
 def test_other_events_are_kept(event: bytes) -> None:
     assert UsageChunkFilter().feed(event + b"\n\n") == event + b"\n\n"
+
+
+@pytest.mark.parametrize("odd", [b'"\\ud83d"', b"NaN", b'"a\x01"'])
+def test_what_nobody_reads_in_a_request_does_not_keep_it_from_asking_for_usage(odd: bytes) -> None:
+    body = b'{"stream":true,"messages":[{"content":' + odd + b"}]} "
+    assert inject(body) == body[:-2] + b',"stream_options":{"include_usage":true}} '
+    for more in (b"{}", b"x", b"}"):
+        assert inject(body + more) == body + more

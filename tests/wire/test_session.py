@@ -115,3 +115,18 @@ def test_a_turn_of_responses_has_what_its_items_showed_though_its_output_is_empt
     }
     tell(meter, {"type": "response.completed", "response": response | {"id": "r2"}})
     assert meter.take_turn().parts[0].quantities == {"input_uncached": 10, "output_text": 5}
+
+
+def test_what_a_live_turn_was_grounded_in_is_counted_with_its_usage() -> None:
+    path = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+    meter = session("google", path)
+    meter.message(b'{"setup":{"model":"models/gemini-3.1-flash-live"}}', sent=True)
+    grounding = {"webSearchQueries": ["a", "b", "a"], "groundingChunks": [{"web": {"uri": "u"}}]}
+    tell(meter, {"serverContent": {"groundingMetadata": grounding}})
+    usage = {"promptTokenCount": 7, "responseTokenCount": 3, "totalTokenCount": 10}
+    tell(meter, {"serverContent": {"turnComplete": True}, "usageMetadata": usage})
+    assert meter.take_turn().parts[0].quantities == {
+        "input_uncached": 7,
+        "output_text": 3,
+        "calls_web_search": 2,
+    }

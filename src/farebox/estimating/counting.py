@@ -43,9 +43,10 @@ def count(unmeasured: Unmeasured) -> Counted:
         text = texts.asked(unmeasured.request.beginning)
         low, guess, high = _side(text, unmeasured.request, rule, encode)
         asked = (low, guess, None if text.refers else high)
-    if "output" in lacks or "more_output" in lacks:
-        text = texts.answered(unmeasured.response.beginning)
-        low, guess, high = _side(text, unmeasured.response, rule, encode)
+    response = unmeasured.response
+    if response is not None and ("output" in lacks or "more_output" in lacks):
+        text = texts.answered(response.beginning)
+        low, guess, high = _side(text, response, rule, encode)
         answered = (low, guess, high + rule.hidden)
     return Counted(method, asked, answered)
 

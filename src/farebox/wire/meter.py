@@ -27,6 +27,8 @@ _HEADER_MAX = 256
 _PAGES = (b"text/html", b"text/css", b"text/javascript", b"application/javascript", b"application/xhtml")
 """Content types of pages, which are for browsers."""
 _PIECES_MAX = 4096
+_TOO_LARGE = "decoded_body_too_large"
+_UNDECODED = ("content_encoding", _TOO_LARGE)
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -184,7 +186,7 @@ class Meter:
             for piece in decoder.feed(data):
                 self._take(piece)
             if decoder.overflowed:
-                self._problem = "decoded_body_too_large"
+                self._problem = _TOO_LARGE
         except DecodeError:
             self._problem = "content_encoding_broken"
         except Exception as error:
@@ -263,7 +265,7 @@ class Meter:
             model=extraction.response_model or extraction.request_model,
             lacks=extraction.lacks,
             request=self._asked_side or Side(self._asked_with or b"", request_bytes),
-            response=self._sample.side() if self._sample is not None else Side(),
+            response=None if self._is_undecoded() else self._sample.side() if self._sample else Side(),
         )
 
     def _fail(self, error: Exception) -> None:
@@ -366,12 +368,16 @@ class Meter:
             return False  # nothing came back; with 202 a job may have begun
         return not self._content_type.lower().startswith(_PAGES)
 
+    def _is_undecoded(self) -> bool:
+        """Return whether some of the response could not be decoded: what was seen bounds nothing."""
+        return self._problem is not None and self._problem.startswith(_UNDECODED)
+
     def _with_encodings(self, measured: Extraction) -> Extraction:
         """Flag a side that has to be estimated and whose bytes on the wire are no text."""
         if not measured.lacks:
             return measured
         flags = [f"input_{ENCODED}"] if self._asked_encoded else []
-        if self._decoder is not None or (self._problem or "").startswith("content_encoding"):
+        if self._decoder is not None or self._is_undecoded():
             flags.append(f"output_{ENCODED}")
         return msgspec.structs.replace(measured, flags=(*measured.flags, *flags)) if flags else measured
 

@@ -11,11 +11,14 @@ from typing import Any
 
 import msgspec
 
+from farebox.wire.framing.largejson import JsonPruner, repaired, wanted
+
 _HELD_MAX = 64 * 1024
 _END_OF_EVENT = re.compile(rb"(?:\r\n|\n|\r(?=[^\n])){2}")
 _NO_CHOICES = re.compile(rb'"choices"(?:\s|data:)*+:(?:\s|data:)*+\[(?:\s|data:)*+\]')
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},:]', re.DOTALL)
 _OPTION = b'"stream_options":{"include_usage":true}'
+_KEEP = wanted(("stream_options",))
 OPTIONS = b"stream_options"
 """Without this nowhere in it, a request has no options yet."""
 
@@ -36,7 +39,7 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 def inject(body: bytes) -> bytes:
     """Return a JSON request that asks for usage; every other byte stays what and where it was."""
     try:
-        options = _decode_options(body).stream_options
+        options = _options(body)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return body
     if isinstance(options, msgspec.UnsetType):
@@ -48,6 +51,20 @@ def inject(body: bytes) -> bytes:
         return body
     start, end = span
     return body[:start] + _with_usage(body[start:end]) + body[end:]
+
+
+def _options(body: bytes) -> msgspec.Raw | msgspec.UnsetType:
+    """Return a request's `stream_options`; what nobody reads in it may be wrong (half a surrogate, `NaN`)."""
+    try:
+        return _decode_options(body).stream_options
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        text = body.rstrip()
+        pruner = JsonPruner(_KEEP)
+        pruner.feed(text[:-1])
+        if pruner.closed:
+            raise  # more follows, and it would go there
+        pruner.feed(text[-1:])
+        return _decode_options(repaired(pruner.result() if pruner.closed else b"")).stream_options
 
 
 def inject_at_end(last: bytes) -> bytes | None:

@@ -29,7 +29,8 @@ class Unmeasured(msgspec.Struct, array_like=True, kw_only=True):
     model: str | None
     lacks: tuple[str, ...]
     request: Side
-    response: Side
+    response: Side | None
+    """None where it could not be decoded."""
 
 
 class Sample:

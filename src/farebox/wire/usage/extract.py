@@ -299,9 +299,10 @@ def _charged_items(
         seen = gathering.uniques.get(place)
         if rule.fixed is not None:
             number = rule.fixed if gathering.usage is not None else None
-        elif rule.unique or rule.once:
-            if seen:
-                number = len(seen)
+        elif rule.unique:
+            number = len(seen) if seen else None
+        elif rule.once:
+            number = 1 if seen or any(counting.items(view) or ()) else None
         elif rule.items:
             found = counting.items(view)
             if found is not None or seen:
