@@ -56,6 +56,16 @@ def test_what_is_kept_is_what_an_ordinary_reader_sees(
     assert json.loads(pruner.result()) == {key: value for key, value in body.items() if key in KEYS}
 
 
+@pytest.mark.parametrize("cut", range(40, 60))
+def test_a_literal_cut_in_two_among_much_white_space_stays_one(cut: int) -> None:
+    body = {"usage": [[[[None, None, -10000, -10012]]]]}
+    text = json.dumps(body, indent=2).encode()
+    pruner = JsonPruner(KEEP)
+    pruner.feed(text[:cut])
+    pruner.feed(text[cut:])
+    assert json.loads(pruner.result()) == body
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_BODY, max_size=4))
 def test_a_list_of_objects_is_cut_down_entry_by_entry(bodies: list[dict[str, object]]) -> None:

@@ -35,6 +35,8 @@ _LIST, _OBJECT = 0x5B, 0x7B
 _TO_CLOSING = 2  # from a bracket to the one that closes it, in ASCII
 
 _KEY, _COLON, _VALUE = 0, 1, 2
+_BLANK_RUN = re.compile(rb"[ \t\r\n]{2,}")
+"""What one blank stands for as well: where there is none, a literal or a number may go on in the next piece."""
 _STEP = re.compile(r"([^.\[\]]+)(?:\[([^\]]*)\])?")
 
 
@@ -325,7 +327,7 @@ class JsonPruner:
 
 def _tight(text: bytes) -> bytes:
     """Return what stands between two tokens, long white space as one blank."""
-    return text if len(text) < _BLANK_MAX else b" ".join((b"", *text.split(), b""))
+    return text if len(text) < _BLANK_MAX else _BLANK_RUN.sub(b" ", text)
 
 
 def _outside_strings(piece: bytes) -> tuple[bytes, bytes]:
