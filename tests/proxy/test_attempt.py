@@ -12,6 +12,7 @@ from proxy_harness import Reply, Request, mock, serving
 from test_http2 import BODY, PATH, End, authority, proxied
 
 from farebox.journal.records import Done, Intent
+from farebox.wire.usage.estimate_sample import Unmeasured
 
 MEASURED = {"id": "chatcmpl-1", "model": "gpt-4o", "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
 SILENT = {"id": "chatcmpl-1", "model": "gpt-4o", "choices": [{"message": {"content": "Lagos."}}]}

@@ -9,7 +9,7 @@ import pytest
 from proxy_harness import Reply, Request, mock, serving
 
 from farebox.journal import records
-from farebox.wire.fast_path.whole_response import Everyday
+from farebox.wire.fast_path.whole_response import FastPath
 from farebox.wire.meter import Meter
 
 CHAT = "/openai/v1/chat/completions"
@@ -90,11 +90,11 @@ def test_a_record_put_together_from_parts_is_the_record() -> None:
     assert records.done_record(spelled, rest) == records.encode(done)
 
 
-@pytest.mark.parametrize("step", ["request", "answer"])
+@pytest.mark.parametrize("step", ["request", "response"])
 def test_a_failure_on_the_short_way_touches_no_traffic(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> Any:
         raise RuntimeError("no")
 
     whole = settled(Meter, chat(), mock.chat_answer("hello"))
-    monkeypatch.setattr(Everyday, step, broken)
+    monkeypatch.setattr(FastPath, step, broken)
     assert settled(Meter, chat(), mock.chat_answer("hello")) == whole
