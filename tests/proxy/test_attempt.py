@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from farebox.wire.sample import Unmeasured
 from h2.events import RequestReceived, StreamEnded
 from proxy_harness import Reply, Request, mock, serving
 from test_http2 import BODY, PATH, End, authority, proxied
