@@ -36,7 +36,7 @@ _TO_CLOSING = 2  # from a bracket to the one that closes it, in ASCII
 
 _KEY, _COLON, _VALUE = 0, 1, 2
 _BLANK_RUN = re.compile(rb"[ \t\r\n]{2,}")
-"""What one blank stands for as well: where there is none, a literal or a number may go on in the next piece."""
+"""White space that one blank stands for. Without any, a literal or a number may go on in the next piece."""
 _STEP = re.compile(r"([^.\[\]]+)(?:\[([^\]]*)\])?")
 
 
