@@ -47,7 +47,3 @@ def test_a_word_that_is_not_used_here_is_found(name: str, source: str, line: int
 )
 def test_names_in_code_and_quotations_are_left_alone(name: str, source: str) -> None:
     assert check_words.findings(name, source) == []
-
-
-def test_every_folder_that_is_not_gone_through_yet_exists() -> None:
-    assert [folder for folder in check_words.NOT_YET if not (check_words.ROOT / folder).is_dir()] == []

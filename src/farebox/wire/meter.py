@@ -249,7 +249,7 @@ class Meter:
             self._due = body.due
 
     def _keep(self, data: bytes) -> None:
-        """Keep the beginning of an answer, for an estimate."""
+        """Keep the beginning of the response, for an estimate."""
         sample = self._sample
         if sample is None:
             sample = self._sample = Sample()

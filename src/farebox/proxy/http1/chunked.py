@@ -54,7 +54,7 @@ class ChunkedBody:
         self.rest = b""
         """What came after the body's end."""
         self.stop = 0
-        """Up to where the bytes taken last are the body's and can go as they came."""
+        """Up to where the bytes taken last are the body's and can be passed on unchanged."""
         self.trailers: list[bytes] = []
         """Their lines, once the body is complete."""
         self._patterns = _PADDED if padded else _STRICT

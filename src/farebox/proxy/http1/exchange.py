@@ -1,6 +1,6 @@
 """The life of an exchange of HTTP/1.1: intent → forward → extract → record.
 
-One request and its response. Bytes pass as they came; the meter gets the same bytes objects and can
+One request and its response. Bytes pass unchanged; the meter gets the same bytes objects and can
 never touch traffic. What goes wrong is recorded as what it is: the client's, the upstream's or
 ours. `RequestBody` and `Response` know the bytes, `Attempt` the journal; this page is the order.
 """

@@ -1,6 +1,6 @@
 """One stream as an exchange: route → intent → forward → extract → record, as `http1.exchange` tells it.
 
-Bytes, trailers and resets pass as they came. The record is written before the stream's end is.
+Bytes, trailers and resets pass unchanged. The record is written before the stream's end is.
 """
 
 from __future__ import annotations

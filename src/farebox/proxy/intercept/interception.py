@@ -1,4 +1,4 @@
-"""End a client's TLS for a provider's host and serve what is inside like any other request.
+"""Terminate a client's TLS for a provider's host and serve what is inside like any other request.
 
 The one difference is the route: the name in `CONNECT` has chosen it, and the `Host` of every
 request has to say the same. Metering, limits and policy are `ClientConnection`'s.
@@ -178,7 +178,7 @@ class Interception:
     async def pinned(self, host: str, agent: str, caller: ConnectionCaller) -> Pin | None:
         """Return the pin of a client that is known not to accept our certificate.
 
-        Who says nothing but a name is not known: the name is anybody's, so the process counts, and
+        A host name alone identifies no client, since any program may use it: the process counts, and
         finding it may take a moment.
         """
         if not self.pins.any(host, agent):
@@ -237,7 +237,7 @@ class Interception:
     async def terminate(
         self, side: ClientSide, route: Route, agent: str, opener: ClientConnection, context: ssl.SSLContext
     ) -> None:
-        """End the TLS of a client that has been told that it is connected.
+        """Terminate the TLS of a client that has been told that it is connected.
 
         `opener` is what the connection was before: it knows which program is at the other end.
         """

@@ -1,6 +1,6 @@
 """A WebSocket through the proxy: its handshake, its bytes, its turns.
 
-Bytes pass as they came, frames and all; a copy of them is cut into messages. The session is one
+Bytes pass unchanged, frames and all; a copy of them is cut into messages. The session is one
 entry of the journal and every turn another, written when the message that ends the turn is about to
 be passed on.
 """

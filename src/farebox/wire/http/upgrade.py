@@ -87,4 +87,4 @@ def _judge_agreement(headers: Headers, asked: Headers) -> Headers | Refusal:
 
 
 def _bad(rule: str, detail: str) -> Refusal:
-    return Refusal(502, rule, f"The upstream's answer cannot be passed on: {detail}.")
+    return Refusal(502, rule, f"The upstream's response cannot be passed on: {detail}.")

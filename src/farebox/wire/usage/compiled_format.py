@@ -149,7 +149,7 @@ class Stating:
                         more = _money(extra(fields), oddities)
                         if more is not None:
                             stated += more
-                # A plain decimal without trailing noughts reads as the provider wrote it.
+                # A plain decimal without trailing zeros reads as the provider wrote it.
                 return Decimal(format(stated.normalize(), "f"))
         return None
 

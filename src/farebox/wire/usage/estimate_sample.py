@@ -34,7 +34,7 @@ class Unmeasured(msgspec.Struct, array_like=True, kw_only=True):
 
 
 class Sample:
-    """The beginning of an answer as it passes, decoded."""
+    """The beginning of the response as it passes, decoded."""
 
     __slots__ = ("_kept", "_size", "total")
 

@@ -229,10 +229,10 @@ def _stands(value: Any, values: frozenset[str]) -> bool:
 
 
 def _lacks(plan: Plan, parts: list[Part], *, said: bool, streamed: bool, whole: bool) -> tuple[str, ...]:
-    """Return the sides of an answer without its whole usage whose tokens nobody stated.
+    """Return the sides of a response without its whole usage whose tokens nobody stated.
 
-    What is stated of an answer that came to its end is `whole`; of one that broke off it may be a part.
-    Where noughts are left out, usage that was `said` and holds no count says nought.
+    What is stated in a response that reached its end is `whole`; in one that broke off it may be a part.
+    Where zeros are left out, usage that was `said` and holds no count means zero.
     """
     if said and plan.format.output_optional and not streamed:
         return ()

@@ -1,7 +1,7 @@
 """Turn a provider's usage object into mutually exclusive leaf quantities.
 
 The format says which counts lie inside a total and which beside it; nothing is inferred from the
-numbers. An absent count stays absent, an explicit nought stays nought.
+numbers. An absent count stays absent, an explicit zero stays zero.
 """
 
 from __future__ import annotations
@@ -269,7 +269,7 @@ class Measure:
             return
 
     def _flag_unknown(self, usage: dict[str, Any], oddities: Oddities, *, every: bool = False) -> None:
-        """Flag numbers in fields nobody described; with `every`, noughts as well."""
+        """Flag numbers in fields nobody described; with `every`, zeros as well."""
         strange = _may_be_number if every else _is_number
         known = self._known
         for key, value in usage.items():
