@@ -22,7 +22,7 @@ YEAR_2030 = 1_900_000_000 * 10**9
 moments = st.integers(0, YEAR_2030)
 prices = st.decimals(0, 1000, places=9).map(lambda value: f"{value:f}")
 tokens = st.dictionaries(st.sampled_from(INPUT_LEAVES + OUTPUT_LEAVES), st.integers(0, 10**7), min_size=1)
-"""Up to ten million a leaf: a call over 2⁶⁰ pico-dollars, a million dollars, is unpriced and another test's."""
+"""Up to ten million a leaf: a call over 2⁶⁰ pico-dollars, a million dollars, is unpriced."""
 quotes = st.fixed_dictionaries(
     {name: st.builds(Quote, prices, st.just(10**6)) for name in ("input", "output", "cache_read")}
 )
