@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "journal"))
 
 from following import payloads, read_all, until
+from tests import mounts
 
 from farebox.journal import records
 from farebox.journal.files import DiskFiles
@@ -24,18 +24,8 @@ MIB = 1 << 20
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("a disk of 8 MiB needs root, to mount a tmpfs")
-    mount_point = tmp_path / "small"
-    mount_point.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(mount_point)]
-    mounted = subprocess.run(command, capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.decode().strip()}")
-    try:
-        yield mount_point
-    finally:
-        subprocess.run(["umount", "-l", str(mount_point)], check=True)
+    with mounts.small_disk(tmp_path / "small") as disk:
+        yield disk
 
 
 def test_on_a_small_disk_smaller_segments_are_made_and_room_is_left(small_disk: Path) -> None:

@@ -8,24 +8,13 @@ import msgspec
 
 from farebox.analytics.query import RANGE_ROWS, AskRangeSums, RangeSums, Reply
 from farebox.home import Home
+from farebox.ledger.call_store import MEASURED
 from farebox.ledger.database import Connection, open_reader
 
 if TYPE_CHECKING:
     from farebox.analytics.questions import Questions
 
-SUMMED = (
-    "sign",
-    "occurred_at",
-    "cost_pico",
-    "charge_pico",
-    "input_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "output_tokens",
-    "reasoning_output_tokens",
-    "total_us",
-    "first_byte_us",
-)
+SUMMED = ("sign", "occurred_at", "cost_pico", "charge_pico", *MEASURED, "total_us", "first_byte_us")
 """Columns summed on both sides."""
 
 

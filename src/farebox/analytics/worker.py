@@ -109,9 +109,11 @@ class Worker:
         raise QuestionError("the process that answers questions ended; the server's log says why")
 
     def _exchange(self, line: bytes) -> Reply | None:
+        if self._process is not None and self._process.poll() is not None:
+            self._end()
+        if self._process is None:
+            self._process = self._start()
         process = self._process
-        if process is None or process.poll() is not None:
-            process = self._process = self._start()
         assert process.stdin is not None  # noqa: S101 - both are pipes
         assert process.stdout is not None  # noqa: S101
         try:

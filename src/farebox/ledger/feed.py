@@ -10,49 +10,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from farebox.ledger.append.blocks import CALL
+from farebox.ledger.append.dictionaries import CALL_CLASS
 from farebox.ledger.database import Connection
 
-ROW_COLUMNS = (
-    "seq",
-    "call_seq",
-    "event_id",
-    "source",
-    "revision",
-    "sign",
-    "reverses",
-    "occurred_at",
-    "call_class",
-    "attribution",
-    "step",
-    "parent_step",
-    "max_tokens",
-    "first_byte_us",
-    "total_us",
-    "cost_pico",
-    "charge_pico",
-    "input_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "output_tokens",
-    "reasoning_output_tokens",
-)
+ROW_COLUMNS = ("seq", "call_seq", *(name for name in CALL if name != "response_key"))
 """A row of a `Batch`, in order. Money and tokens carry the row's sign; `call_seq` is the call's first row."""
 
-CLASS_COLUMNS = (
-    "provider",
-    "surface",
-    "host",
-    "model",
-    "request_model",
-    "key_fingerprint",
-    "status",
-    "outcome",
-    "error_class",
-    "streamed",
-    "completeness",
-    "billable",
-    "cost_state",
-)
+CLASS_COLUMNS = CALL_CLASS
 """A class of calls in a `Batch`, in order."""
 
 _REMEMBERED = 20_000
