@@ -75,7 +75,7 @@ def test_the_dashboard_is_that_of_these_sources(wheel: Path, tmp_path: Path) -> 
 def test_the_compiled_prices_fit_the_catalog_beside_them(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     probe = (
-        "from farebox.pricing import compiled\n"
+        "from farebox.pricing import compiled_book as compiled\n"
         "assert compiled.PACKAGED.is_file()\n"
         "compiled.compile_prices = None  # opening it must not need this\n"
         "print(len(compiled.open_prices().providers))"

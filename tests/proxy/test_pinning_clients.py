@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,16 @@ def refusing(setting: Setting, *headers: str) -> None:
         setting.secured(HOST, *headers, context=own_ca(setting.home))
 
 
+def refusing_until(setting: Setting, condition: Callable[[], bool], *headers: str) -> None:
+    """Refuse again and again: a client that is gone before its process is looked up counts for nothing."""
+    for _ in range(40):
+        refusing(setting, *headers)
+        with contextlib.suppress(AssertionError):
+            setting.proxy.settle(condition, seconds=1.0)
+            return
+    raise AssertionError("forty refusals did not do it")
+
+
 def accepting(setting: Setting, *headers: str) -> None:
     with setting.secured(HOST, *headers) as client:
         assert client.post(CHAT, b"{}").status == 200
@@ -72,9 +84,8 @@ def counted(setting: Setting) -> int:
 def test_a_client_that_pins_is_noticed_and_tunnelled_for_less_than_an_hour(tmp_path: Path) -> None:
     with intercepting(answering, tmp_path, finds_processes=True) as setting:
         agent = "User-Agent: pinner/1.0"
-        refusing(setting, agent)
         folder = tmp_path / "pinned"
-        setting.proxy.settle(lambda: len(read_pins(folder)) == 2)
+        refusing_until(setting, lambda: len(read_pins(folder)) == 2, agent)
         found = read_pins(folder)
         assert {(pin.host, pin.client, pin.reason) for pin in found} == {(HOST, "pinner", "unknown_ca")}
         assert all(0 < pin.until - time.time() < 3_600 for pin in found)
@@ -93,9 +104,8 @@ def test_a_client_that_pins_is_noticed_and_tunnelled_for_less_than_an_hour(tmp_p
 
 def test_a_pinned_client_is_tried_again_when_its_time_is_over(tmp_path: Path) -> None:
     with intercepting(answering, tmp_path, finds_processes=True) as setting:
-        refusing(setting)
         folder = tmp_path / "pinned"
-        setting.proxy.settle(lambda: len(read_pins(folder)) == 2)
+        refusing_until(setting, lambda: len(read_pins(folder)) == 2)
         for file in folder.glob("*.json"):
             over = msgspec.json.decode(file.read_bytes()) | {"until": int(time.time())}
             file.write_bytes(msgspec.json.encode(over))
@@ -108,17 +118,16 @@ def test_a_client_that_has_accepted_is_not_pinned_by_one_failure(tmp_path: Path)
         folder = tmp_path / "pinned"
         accepting(setting)
         setting.proxy.settle(lambda: knows_that_it_accepts(setting))
-        refusing(setting)
-        refusing(setting)
-        setting.proxy.settle(lambda: counted(setting) == 2)
+        refusing_until(setting, lambda: counted(setting) == 1)
+        refusing_until(setting, lambda: counted(setting) == 2)
         accepting(setting)
         setting.proxy.settled(2)
         setting.proxy.settle(lambda: counted(setting) == 0)
         assert read_pins(folder) == []
-        for number in range(1, 4):  # the control: so often in a row it means it
-            refusing(setting)
-            setting.proxy.settle(lambda number=number: counted(setting) == number % 3)
-        setting.proxy.settle(lambda: bool(read_pins(folder)))
+        # The control: three times in a row it means it.
+        refusing_until(setting, lambda: counted(setting) == 1)
+        refusing_until(setting, lambda: counted(setting) == 2)
+        refusing_until(setting, lambda: bool(read_pins(folder)))
 
 
 def test_another_users_handshakes_pin_nobody(tmp_path: Path) -> None:
@@ -134,14 +143,13 @@ def test_another_users_handshakes_pin_nobody(tmp_path: Path) -> None:
 
         processes._of = of_another_user
         for number in range(6):
-            refusing(setting)
-            setting.proxy.settle(lambda number=number: len(looked_at) > number)
+            refusing_until(setting, lambda number=number: len(looked_at) > number)
         processes._of = real
         accepting(setting)
         setting.proxy.settled(1)
         assert read_pins(tmp_path / "pinned") == []
-        refusing(setting, "User-Agent: control/1")  # the same of our own user's does
-        setting.proxy.settle(lambda: bool(read_pins(tmp_path / "pinned")))
+        control = "User-Agent: control/1"  # the same of our own user's does
+        refusing_until(setting, lambda: bool(read_pins(tmp_path / "pinned")), control)
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs a second user")
