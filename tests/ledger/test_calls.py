@@ -97,3 +97,9 @@ def test_threads_share_a_reader_while_the_writer_writes(ledger: TestLedger) -> N
         thread.join()
     assert not failures
     assert sums_of(ledger.home).calls == 80
+
+
+def test_how_many_tokens_a_response_could_have_is_on_the_row(ledger: TestLedger) -> None:
+    ledger.append(done(max_tokens=32_000), done(NOON + 1))
+    assert [row.max_tokens for row in LedgerReader(ledger.home).newest(2)] == [None, 32_000]
+    assert ledger.connection.execute("SELECT max_tokens FROM call WHERE seq = 1").fetchone() == (32_000,)

@@ -56,6 +56,12 @@ def settled(
     return found
 
 
+@pytest.mark.parametrize("meter", [Meter, Own])
+def test_how_many_tokens_the_request_allows_is_recorded(meter: Any) -> None:
+    found = settled(meter, chat(max_tokens=77), mock.chat_answer("hello"))
+    assert [each["max_tokens"] for each in found] == [77] * 3
+
+
 @pytest.mark.parametrize(
     ("body", "answer", "status"),
     [

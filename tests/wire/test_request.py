@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import random
 
+import pytest
+
 from farebox import catalog
 from farebox.wire.meter import Meter
-from farebox.wire.request import RequestFacts
+from farebox.wire.request import RequestFacts, plain_facts
 
 CATALOG = catalog.load()
 
@@ -110,3 +112,30 @@ def test_a_body_that_is_not_understood_says_nothing() -> None:
         assert (said.request_model, said.stream, said.attribution) == (None, False, {})
     encoded = facts(b'{"model":"m"}', (b"content-encoding", b"gzip"))
     assert encoded.request_model is None
+
+
+@pytest.mark.parametrize(
+    ("said", "most"),
+    [
+        ({"max_tokens": 32_000}, 32_000),
+        ({"max_completion_tokens": 100}, 100),
+        ({"max_output_tokens": 7}, 7),
+        ({"generationConfig": {"maxOutputTokens": 256, "temperature": 0}}, 256),
+        ({"inferenceConfig": {"maxTokens": 512}}, 512),
+        ({"max_tokens": 5, "max_completion_tokens": 9}, 9),
+        ({"max_tokens": 0}, 0),
+        ({"max_tokens": "many"}, None),
+        ({"max_tokens": True}, None),
+        ({"max_tokens": -1}, None),
+        ({"max_tokens": 2**70}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("padding", [0, 100_000])
+def test_how_many_tokens_a_response_may_have_is_read_under_every_name(
+    said: dict[str, object], most: int | None, padding: int
+) -> None:
+    body = json.dumps({"model": "m", "messages": ["x" * padding], **said}).encode()
+    assert facts(body).max_tokens == most
+    plain = plain_facts(body, [], "/v1/messages")
+    assert plain is None if padding else plain is not None and plain.max_tokens == most

@@ -84,6 +84,8 @@ class Done(Origin, kw_only=True, array_like=True):
     added_us: int = 0
     """Time spent inside the proxy itself, waiting excluded, microseconds, where known."""
     extraction: Extraction = Extraction()
+    max_tokens: int | None = None
+    """How many output tokens the request allowed the response to have, where it said so."""
 
 
 class Mark(msgspec.Struct, kw_only=True, array_like=True):

@@ -144,5 +144,3 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     lacks: tuple[str, ...] = ()
     """Sides whose tokens are charged and not known: `input`, `output`; `more_output` where what
     is known of the output is a lower bound."""
-    max_tokens: int | None = None
-    """How many output tokens the request allowed the response to have, where it said so."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import msgspec
@@ -22,6 +22,7 @@ from farebox.wire.usage.estimate_sample import Sample, Side
 
 SMALL_BYTES = 64 * 1024
 _FIELD_MAX = 256
+_TOKENS_MAX = 2**63 - 1
 _COUNTED_STRING_MAX = 512 * 1024
 """Of a request whose text is charged by the character, strings are kept up to here."""
 _FORM_CARRY = 4096
@@ -36,6 +37,11 @@ _BASE_KEYS = (
     "litellm_metadata",
     "litellm_session_id",
     "requestMetadata",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "generationConfig",
+    "inferenceConfig",
 )
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -48,6 +54,8 @@ class RequestFacts(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True
     stream: bool = False
     wants_usage: bool = False
     """The client itself asked for `stream_options.include_usage`."""
+    max_tokens: int | None = None
+    """How many output tokens the response may have."""
     attribution: dict[str, str] = {}
     attribution_from: dict[str, str] = {}
     """For each attribution key, what said so: `header:x-farebox-user`, `body:user`."""
@@ -174,6 +182,11 @@ class _Base(msgspec.Struct, gc=False):
     litellm_metadata: Any = None
     litellm_session_id: Any = None
     requestMetadata: Any = None
+    max_tokens: Any = None
+    max_completion_tokens: Any = None
+    max_output_tokens: Any = None
+    generationConfig: Any = None
+    inferenceConfig: Any = None
 
 
 _decode_base = msgspec.json.Decoder(_Base).decode
@@ -220,7 +233,14 @@ def plain_facts(
     if body.requestMetadata is not None:
         return None
     stream, options = body.stream, body.stream_options
-    if stream is not True and options is None and stream != "true" and ":stream" not in path:
+    most = _max_tokens(
+        body.max_tokens,
+        body.max_completion_tokens,
+        body.max_output_tokens,
+        body.generationConfig,
+        body.inferenceConfig,
+    )
+    if most is None and stream is not True and options is None and stream != "true" and ":stream" not in path:
         plain = _plain.get(model)
         if plain is None:
             plain = RequestFacts(request_model=model[:_FIELD_MAX])
@@ -231,7 +251,25 @@ def plain_facts(
         request_model=model[:_FIELD_MAX],
         stream=stream is True or stream == "true" or ":stream" in path,
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,  # pyright: ignore[reportUnknownMemberType]
+        max_tokens=most,
     )
+
+
+def _max_tokens(tokens: Any, completion: Any, output: Any, generation: Any, inference: Any) -> int | None:
+    """Return how many output tokens a request allows: the largest of what it says under any of its names.
+
+    OpenAI says `max_completion_tokens`, before it `max_tokens`, in Responses `max_output_tokens`; Anthropic
+    and most others `max_tokens`, Gemini `generationConfig.maxOutputTokens`, Bedrock
+    `inferenceConfig.maxTokens`.
+    """
+    if tokens is completion is output is generation is inference is None:
+        return None
+    if isinstance(generation, dict):
+        generation = cast("dict[str, Any]", generation).get("maxOutputTokens")
+    if isinstance(inference, dict):
+        inference = cast("dict[str, Any]", inference).get("maxTokens")
+    said = (tokens, completion, output, generation, inference)
+    return max((each for each in said if type(each) is int and 0 <= each <= _TOKENS_MAX), default=None)
 
 
 def facts(
@@ -260,6 +298,13 @@ def facts(
         request_model=model[:_FIELD_MAX] if model else None,
         stream=stream is True or stream == "true" or ":stream" in path,
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,  # pyright: ignore[reportUnknownMemberType]
+        max_tokens=_max_tokens(
+            body.get("max_tokens"),
+            body.get("max_completion_tokens"),
+            body.get("max_output_tokens"),
+            body.get("generationConfig"),
+            body.get("inferenceConfig"),
+        ),
         attribution=found.attribution,
         attribution_from=found.sources,
     )

@@ -120,7 +120,7 @@ def entry_of(judged: Judged, rated: Sequence[RatedPart]) -> Row:
         own.get("step"),
         own.get("parent_step"),
         None if response_id is None else response_checksum(response_id),
-        extraction.max_tokens,
+        done.max_tokens,
         done.first_byte_us,
         done.total_us,
         cost,

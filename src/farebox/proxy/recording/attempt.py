@@ -50,6 +50,7 @@ _IN_ORDER = (
     "total_us",
     "added_us",
     "extraction",
+    "max_tokens",
 )
 if _IN_ORDER != DONE_FIELDS:
     raise AssertionError(f"Attempt.done writes {_IN_ORDER}, a record has {DONE_FIELDS}")
@@ -130,6 +131,7 @@ class Attempt:
             (ended_ns - began_ns) // 1000,
             self.own_ns // 1000,
             redacted(extraction, routed.key),
+            self.facts.max_tokens,
         )
         if outcome != "completed" or self.status >= 400:
             call = self.call or self.event_id.hex()
