@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,10 +34,13 @@ _decode = msgspec.msgpack.Decoder(Detail).decode
 
 def encode_detail(records: Sequence[bytes], ratings: Sequence[Any], checksums: bytes) -> bytes:
     """Return what a block stores beside its rows, compressed where there is enough of it."""
+    import zstandard
+
     data = _encode((records, ratings, checksums))
     if len(data) < _COMPRESSED_BYTES_MIN:
         return _PLAIN + data
-    return _ZSTD + _compressor().compress(data)
+
+    return _ZSTD + zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compress(data)
 
 
 def decode_detail(detail: bytes) -> Detail:
@@ -89,20 +91,7 @@ def _unpacked(detail: bytes) -> bytes:
     try:
         if detail[:1] != _ZSTD or zstandard.frame_content_size(detail[1:]) > _UNPACKED_BYTES_MAX:
             raise LedgerError("a block of calls is not as it was written")
-        return _decompressor().decompress(detail[1:])
+        # One for each block: a decompressor must not serve two threads at once, and readers are shared.
+        return zstandard.ZstdDecompressor().decompress(detail[1:])
     except zstandard.ZstdError as error:
         raise LedgerError(f"a block of calls is not as it was written: {error}") from error
-
-
-@functools.cache
-def _compressor() -> Any:
-    import zstandard
-
-    return zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
-
-
-@functools.cache
-def _decompressor() -> Any:
-    import zstandard
-
-    return zstandard.ZstdDecompressor()
