@@ -6,6 +6,7 @@ No admin interface: `/` and `/health` say how it is, and that is all that can be
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
@@ -16,6 +17,7 @@ from typing import Any
 import msgspec
 
 import farebox
+from farebox.access.server_certificate import ServerCertificate
 from farebox.catalog import Catalog
 from farebox.config import Address, Config
 from farebox.proxy.admission.admission import Admission
@@ -23,7 +25,7 @@ from farebox.proxy.admission.routes import Routes
 from farebox.proxy.caller.attribution import Callers
 from farebox.proxy.caller.process_lookup import ProcessLookup
 from farebox.proxy.free_memory import FreeMemory
-from farebox.proxy.http1.client_connection import ClientConnection, Shared
+from farebox.proxy.http1.client_connection import ClientConnection, SecuredConnection, Shared
 from farebox.proxy.intercept.direct_connections import DirectConnections, ProviderAddresses
 from farebox.proxy.intercept.forward_proxy import ForwardProxy
 from farebox.proxy.intercept.interception import Interception
@@ -32,6 +34,7 @@ from farebox.proxy.other_protocols import OtherProtocols
 from farebox.proxy.recording.guarded_meter import MakeMeter
 from farebox.proxy.recording.recorder import Journal, NoJournal, Recorder
 from farebox.proxy.service_state import ServiceState
+from farebox.proxy.sockets.tls_buffer import TlsBuffer, settle_memory
 from farebox.proxy.upstream.tls import UpstreamTls
 from farebox.wire.http.request_policy import allowed_hosts
 from farebox.wire.meter import Meter
@@ -57,9 +60,10 @@ class Proxy:
         finds_processes: bool = False,
         runs_for: int | None = None,
         addresses: Path | None = None,
+        certificate: ServerCertificate | None = None,
     ) -> None:
         """`runs_for`: the process whose descendants alone are served, where there is one; `addresses`: the
-        file where addresses of providers are kept."""
+        file where addresses of providers are kept; `certificate`: what its own port speaks TLS with."""
         self.state = state = ServiceState(Limits() if limits is None else limits, clients_max)
         self.recorder = Recorder(journal, meter, power=config.durability == "power")
         self.tls = UpstreamTls(config.interception.ca_file)
@@ -90,6 +94,7 @@ class Proxy:
         self._finds_processes = finds_processes
         self._runs_for = runs_for
         self._addresses = addresses
+        self._certificate = certificate
         self._direct: DirectConnections | None = None
         self._server: asyncio.Server | None = None
         self._pending: socket.socket | None = None
@@ -119,9 +124,25 @@ class Proxy:
             self._direct.start()
         if keep_pending:
             self._pending = listener.dup()
-        self._server = await loop.create_server(lambda: ClientConnection(shared), sock=listener, backlog=4096)
+        certificate = self._certificate
+        if certificate is not None:
+            certificate.watch()
+            settle_memory()
+        self._server = await loop.create_server(
+            self._accepted,
+            sock=listener,
+            backlog=4096,
+            ssl=certificate.context if certificate is not None else None,
+            ssl_handshake_timeout=state.limits.client_head_s if certificate is not None else None,
+        )
         self._sweep()
         return Address(host, port)
+
+    def _accepted(self) -> asyncio.BaseProtocol:
+        """Return what serves a connection that was accepted."""
+        if self._certificate is None:
+            return ClientConnection(self.shared)
+        return TlsBuffer(SecuredConnection(self.shared))
 
     def _sweep(self) -> None:
         """Once a second: limits in time, PARTIAL records, unused upstream connections."""
@@ -164,6 +185,8 @@ class Proxy:
             self.shared.processes.close()
         if self._direct is not None:
             self._direct.close()
+        if self._certificate is not None:
+            self._certificate.close()
         await asyncio.sleep(0)
 
     def cut_off(self) -> None:
@@ -182,7 +205,9 @@ class Proxy:
                 connection, _ = pending.accept()
             except OSError:
                 break
-            await self.state.loop.connect_accepted_socket(lambda: ClientConnection(self.shared), connection)
+            context = self._certificate.context if self._certificate is not None else None
+            with contextlib.suppress(OSError):  # a handshake that fails is the client's affair
+                await self.state.loop.connect_accepted_socket(self._accepted, connection, ssl=context)
         pending.close()
 
     def health(self) -> tuple[int, dict[str, Any]]:

@@ -431,3 +431,11 @@ class ClientConnection(asyncio.Protocol):
             data, self.buffer = self.buffer, b""
             self.resume_reading()
             self._read_head(data)
+
+
+class SecuredConnection(ClientConnection):
+    """What is inside TLS that was terminated on this port: requests like any other."""
+
+    __slots__ = ()
+
+    may_begin_tls = False

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from farebox.access.server_certificate import server_context
 from farebox.certificates.authority import Authority, read
 from farebox.errors import StateDirectoryError
 
@@ -28,7 +29,7 @@ class LeafContexts:
 
     def __init__(self, folder: Path, protocols: tuple[str, ...]) -> None:
         self._folder = folder
-        self._protocols = list(protocols)
+        self._protocols = protocols
         """ALPN, the one that is liked best first."""
         self._authority: Authority | None = None
         self._stamp = 0
@@ -91,9 +92,7 @@ class LeafContexts:
                 return None
         if not pem:
             return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols(self._protocols)
+        context = server_context(self._protocols)
         _load(context, pem)
         if len(self._contexts) >= HOSTS_MAX:
             self._contexts.pop(next(iter(self._contexts)))

@@ -11,21 +11,13 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from farebox.proxy.http1.client_connection import ClientConnection
+from farebox.proxy.http1.client_connection import SecuredConnection
 from farebox.proxy.intercept.tunnel import ClientSide, Side
 from farebox.proxy.sockets.tls_buffer import TlsBuffer, settle_memory
 
 if TYPE_CHECKING:
-    from farebox.proxy.http1.client_connection import Shared
+    from farebox.proxy.http1.client_connection import ClientConnection, Shared
     from farebox.proxy.intercept.leaf_contexts import LeafContexts
-
-
-class LoopbackConnection(ClientConnection):
-    """What is inside such TLS: requests like any other on this port."""
-
-    __slots__ = ()
-
-    may_begin_tls = False
 
 
 def secure(client: ClientConnection, hello: bytes, leaves: LeafContexts | None) -> bool:
@@ -58,7 +50,7 @@ async def _serve(side: ClientSide, shared: Shared, leaves: LeafContexts, host: s
     try:
         _, other = await loop.create_unix_connection(lambda: Side(shared.state), sock=ours)
         side.joined(other)
-        connection = LoopbackConnection(shared)
+        connection = SecuredConnection(shared)
         if shared.processes is not None:
             # Who is at the other end is known of the client's own connection only.
             shared.processes.look_up(side.transport, connection.caller.found)
