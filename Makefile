@@ -83,9 +83,10 @@ docs: .make/dev ## Regenerate the reference pages that are made from code
 	@$(BIN)/python tools/generate.py
 
 lock: ## Renew the locked dependencies (needs uv)
-	$(LOCK) --upgrade pyproject.toml -o requirements.lock
+	$(LOCK) --upgrade --extra standard pyproject.toml -o requirements.lock
+	$(LOCK) --upgrade pyproject.toml -c requirements.lock -o requirements-base.lock
 	$(LOCK) --upgrade --group build -c requirements.lock -o requirements-build.lock
-	$(LOCK) --upgrade pyproject.toml --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
+	$(LOCK) --upgrade --extra standard pyproject.toml --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
 	$(LOCK) --upgrade --group fuzz -o requirements-fuzz.lock
 
 clean: ## Remove everything that was built or cached in the clone, the virtual environment too

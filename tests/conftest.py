@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.installations import Installation, build_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -18,6 +19,18 @@ def recordings() -> Path:
     if not (folder / "exchanges.jsonl.gz").is_file():
         pytest.skip(f"no recordings at {folder}: set FAREBOX_FIXTURES")
     return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of these sources."""
+    return build_wheel(tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="session")
+def standard(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """An environment with `farebox[standard]` and nothing else."""
+    return Installation(tmp_path_factory.mktemp("standard"), wheel, "requirements.lock")
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-base.lock", "requirements-build.lock", "requirements-dev.lock")
 CHORES = set(
     "help up install build format lint typecheck test check catalog docs bench replay clean".split()  # noqa: SIM905
 )
@@ -36,6 +36,7 @@ def test_the_run_time_lock_is_part_of_the_development_lock() -> None:
         return set(re.findall(r"^([a-z0-9_.-]+==[^ ]+)", (ROOT / name).read_text(), re.MULTILINE))
 
     assert pins("requirements.lock") | pins("requirements-build.lock") <= pins("requirements-dev.lock")
+    assert pins("requirements-base.lock") < pins("requirements.lock")
 
 
 def pinned_versions(*names: str) -> dict[str, str]:
@@ -73,7 +74,8 @@ def unmet(wanted: Iterable[str], pins: dict[str, str]) -> list[str]:
 
 def wanted_by_the_project(*groups: str) -> list[str]:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = list(settings["project"]["dependencies"])
+    project = settings["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["standard"]]
     for group in groups:
         wanted += [entry for entry in settings["dependency-groups"][group] if isinstance(entry, str)]
     return wanted

@@ -7,7 +7,7 @@ import sys
 
 HEAVY = (
     "fastapi", "sqlalchemy", "pydantic", "yaml", "rich", "cyclopts", "msgspec", "apsw", "asyncio", "uvloop",
-    "httptools", "uvicorn", "zoneinfo", "platformdirs",
+    "httptools", "uvicorn", "zoneinfo", "platformdirs", "duckdb", "starlette", "cryptography", "alembic",
 )  # fmt: skip
 
 

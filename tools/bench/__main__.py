@@ -23,6 +23,7 @@ TARGETS = (
     ("small calls beside 10 MB bodies", "beside_big_ms", "added p99 ≤ 5 ms"),
     ("memory", "pss_mb", "proxy ≤ 40 MB, all ≤ 120 MB"),
     ("idling", "idle_cpu_pct", "≤ 0.3 %"),
+    ("importing", "import_ms", "farebox ≤ 40 ms"),
     ("ledger rows a second", "ledger_rows_s", "≥ 30,000"),
     ("queries", "query_ms", "each ≤ 200 ms"),
     ("rating a call, loading the prices", "rating", "≤ 5 µs, ≥ 10 × the libraries; ≤ 60 ms, ≤ 12 MiB"),
@@ -37,7 +38,9 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--quick", action="store_true", help="shorter runs")
     parser.add_argument(
-        "--only", choices=("proxy", "streams", "interception", "ledger", "pricing"), help="one part"
+        "--only",
+        choices=("proxy", "streams", "interception", "startup", "ledger", "pricing"),
+        help="one part",
     )
     options = parser.parse_args()
 
@@ -58,6 +61,11 @@ def main() -> int:
         from tools.bench import interception
 
         found.update(interception.measure(1.5 if options.quick else 4, tell=tell))
+    if options.only in (None, "startup"):
+        from tools.bench import startup
+
+        tell("importing")
+        found.update(startup.measure())
     if options.only in (None, "ledger"):
         from tools.bench import ledger
 

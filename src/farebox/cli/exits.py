@@ -50,7 +50,8 @@ MEANINGS = {
     USAGE: "the command line is wrong",
     DATA: "data is damaged: `verify` found something, `ledger.db` is no ledger of this Farebox, a price "
     "or catalog file is wrong",
-    UNAVAILABLE: "something needed is not there: no server, no free port, an unreadable ledger",
+    UNAVAILABLE: "something needed is not there: no server, no free port, an unreadable ledger, "
+    "a package of `farebox[standard]`",
     INTERNAL: "a defect in Farebox",
     UNWRITABLE: "the state directory cannot be written: it is a file, read-only, or its disk is full",
     LOCKED: "another Farebox holds this state directory",
@@ -113,6 +114,8 @@ def guarded(command: Callable[[], int]) -> int:
         return INTERRUPTED
     except OSError as error:
         return _refused_by_the_system(error)
+    except ModuleNotFoundError as error:
+        return _not_installed(error)
     except Exception as error:
         return _unexpected(error)
     return status
@@ -130,6 +133,17 @@ def _refused_by_the_system(error: OSError) -> int:
     where = f"{error.filename} cannot be used: " if error.filename is not None else ""
     say(f"{where}{error.strerror}")
     return UNWRITABLE
+
+
+def _not_installed(error: ModuleNotFoundError) -> int:
+    """Say what to type where a part of Farebox is not installed."""
+    from farebox.installation import missing_part
+
+    words = missing_part(error)
+    if words is None:
+        return _unexpected(error)
+    say(words)
+    return UNAVAILABLE
 
 
 def _unexpected(error: Exception) -> int:

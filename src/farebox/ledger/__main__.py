@@ -9,7 +9,7 @@ from pathlib import Path
 from farebox.config import load_config
 from farebox.errors import ConfigError
 from farebox.home import Home, locate
-from farebox.ledger.ledger_process import main
+from farebox.installation import start
 
 EXIT_CONFIG = 78
 
@@ -21,12 +21,18 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-if __name__ == "__main__":
+def run() -> int:
     arguments = _arguments()
     home = Home(arguments.home.absolute()) if arguments.home else locate()
     try:
         config = load_config(home, arguments.config)
     except ConfigError as error:
         print(error, file=sys.stderr)
-        sys.exit(EXIT_CONFIG)
-    sys.exit(main(home, config))
+        return EXIT_CONFIG
+    from farebox.ledger.ledger_process import main
+
+    return main(home, config)
+
+
+if __name__ == "__main__":
+    sys.exit(start(run))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from farebox.config import is_loopback, parse_address
 from farebox.home import Home, locate
+from farebox.installation import start
 from farebox.proxy import main
 from farebox.proxy.configuration import ConfigRefused, read_config
 
@@ -54,4 +55,4 @@ def run() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(start(run))

@@ -11,6 +11,7 @@ import msgspec
 from farebox.config import Address, load_config, parse_address
 from farebox.errors import FareboxError
 from farebox.home import Home
+from farebox.installation import start
 from farebox.server import main
 
 
@@ -39,4 +40,4 @@ def run(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(start(lambda: run(sys.argv[1:])))
