@@ -14,6 +14,7 @@ import msgspec
 from farebox.cli.app import app
 from farebox.cli.exits import MEANINGS
 from farebox.cli.prices.show import PricesAnswer
+from farebox.cli.privacy import EraseAnswer, ErasedValue
 from farebox.cli.reports import json_shapes
 from farebox.cli.reports.export import NESTED, csv_columns
 from farebox.cli.reports.rerate import Difference, RerateAnswer
@@ -92,6 +93,8 @@ def json_page() -> str:
         PricesAnswer,
         RerateAnswer,
         Difference,
+        EraseAnswer,
+        ErasedValue,
         json_shapes.PeriodAnswer,
         json_shapes.Totals,
         json_shapes.GroupAnswer,

@@ -35,8 +35,8 @@ def test_a_batch_has_what_its_rows_refer_to(record: Record) -> None:
     assert batch.attributions[row["attribution"]].fields == {"user": "ann", "app": "a", "tag.feature": "x"}
 
 
-def test_an_erased_value_is_not_there(record: Record) -> None:
+def test_of_an_erased_value_its_number_is_left(record: Record) -> None:
     record.append([{"occurred_at": START, "user": "ann", "app": "a"}])
     record.connection.execute("UPDATE personal SET value = NULL, salt = NULL WHERE value = 'ann'")
     (owner,) = Feed(record.connection).after(0, 5).attributions.values()
-    assert owner.fields == {"app": "a"}
+    assert owner.fields == {"user": "(erased 1)", "app": "a"}

@@ -91,8 +91,11 @@ def test_a_replica_of_another_record_is_made_again(
 def test_a_replica_of_other_tables_is_made_again(
     file: Path, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replicas.schema, "FORMAT", replicas.schema.FORMAT + 1)
-    monkeypatch.setattr(replicas.schema, "CREATE", replicas.schema.CREATE.replace("VALUES (1,", "VALUES (2,"))
+    old = replicas.schema.FORMAT
+    monkeypatch.setattr(replicas.schema, "FORMAT", old + 1)
+    monkeypatch.setattr(
+        replicas.schema, "CREATE", replicas.schema.CREATE.replace(f"VALUES ({old}", f"VALUES ({old + 1}")
+    )
     assert _calls(record.home) == CALLS
 
 
@@ -205,3 +208,50 @@ def test_a_question_that_needs_more_memory_gets_some_and_gives_it_back(
     with pytest.raises(QuestionError, match="ask for a shorter period"):
         replica.rows(large)
     replica.close()
+
+
+def _erase(record: Record, user: str) -> None:
+    with record.connection:
+        record.connection.execute("UPDATE personal SET value = NULL, salt = NULL WHERE value = ?", (user,))
+        record.connection.execute(
+            "INSERT INTO mark (recorded_at, writer, kind, detail, hash) VALUES (0, 'w', 'erased', '{}', x'')"
+        )
+
+
+def test_a_replica_that_is_open_forgets_a_value_that_is_erased(
+    file: Path, record: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "wilhelmina.featherstonehaugh@example.com"
+    record.append([{"occurred_at": START, "user": name, "cost_pico": 5}])
+    questions = Questions(LocalAsker(record.home, owner=True))
+    chosen = Selection(where={"user": [name]})
+    assert questions.totals(chosen)[0].cost_pico == 5
+    total = questions.totals(Selection())[0]
+    questions.close()
+    assert name.encode() in file.read_bytes()
+
+    questions = Questions(LocalAsker(record.home, owner=True))
+    questions.last_seq()
+    _erase(record, name)
+    assert questions.totals(Selection())[0] == total
+    assert questions.totals(chosen)[0].calls == 0
+    users = [group.keys["user"] for group in questions.breakdown(Selection(), ["user"]).groups]
+    assert sum(user is not None and user.startswith("(erased ") for user in users) == 1
+    record.append([{"occurred_at": START, "user": "later"}])
+    assert questions.totals(Selection())[0].calls == CALLS + 2
+    questions.close()
+    assert name.encode() not in file.read_bytes()
+    said = capsys.readouterr().err
+    assert said.count("made again from the ledger: personal values were erased from it") == 1
+    assert _calls(record.home) == CALLS + 2
+    assert capsys.readouterr().err == "", "it is made again once"
+
+
+def test_what_a_killed_question_had_spilled_goes_when_the_replica_is_opened(
+    file: Path, record: Record
+) -> None:
+    spilled = record.home.path / "analytics.spilled"
+    spilled.mkdir()
+    (spilled / "duckdb_temp_block-1.block").write_bytes(b"alice")
+    assert _calls(record.home) == CALLS
+    assert not spilled.exists()

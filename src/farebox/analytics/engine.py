@@ -53,7 +53,6 @@ class Engine:
         self._said = said
         self._lock: Lock | None = None if alone else Lock(home)
         self._record: Connection = connection
-        self._feed = Feed(connection)
         self._dialect: Dialect = DuckDB()
         try:
             if self._lock is not None:
@@ -83,6 +82,7 @@ class Engine:
             raise ReplicaBusyError(f"analytics.duckdb cannot be opened: {error}") from error
 
     def _opened(self) -> tuple[Replica, Replicator]:
+        self._feed = Feed(self._record)  # a new one remembers no value that was erased since
         if self._lock is None:
             replica = Replica.in_memory()
             return replica, Replicator(self._feed, replica)
@@ -118,8 +118,18 @@ class Engine:
         self._replica, self._replicator = self._opened()
 
     def step(self) -> Progress:
-        """Copy one batch of the record's new rows."""
-        return self._repaired(lambda: self._replicator.step())
+        """Copy one batch of the record's new rows.
+
+        Where personal values were erased the replica begins again: DuckDB does not overwrite what it deletes.
+        """
+        try:
+            if not self._replicator.has_erased_values():
+                return self._replicator.step()
+            why = "personal values were erased from it"
+        except DamagedReplicaError as error:
+            why = str(error)
+        self.rebuild(why)
+        return self._replicator.step()
 
     def behind(self) -> int:
         """Return how many rows of the record are not in the replica."""

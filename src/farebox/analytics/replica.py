@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ MEMORY_MOST = "192MB"
 """For one question that needs more: percentiles of five million calls, say. Then it is as before."""
 
 THREADS = 2
+_FILE, _SPILLED = "analytics.duckdb", "analytics.spilled"
 LOCK_SECONDS = 2.0
 _LOCK_PAUSE = 0.02
 
@@ -37,6 +39,8 @@ class Cursor(NamedTuple):
     event_id: bytes | None
     """Of row `seq`: another one there is another record."""
     first_event_id: bytes | None
+    erasure: int
+    """The last erasure of personal values before the first row was copied."""
 
 
 class DamagedReplicaError(Exception):
@@ -96,7 +100,8 @@ class Replica:
         Raises:
             DamagedReplicaError: It cannot be read.
         """
-        return cls(home.path / "analytics.duckdb")
+        delete_spilled(home)
+        return cls(home.path / _FILE)
 
     @classmethod
     def in_memory(cls) -> Replica:
@@ -126,7 +131,7 @@ class Replica:
         return connection
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-        spilled = str(path.with_suffix(".spilled")).replace("'", "''")
+        spilled = str(path.with_name(_SPILLED)).replace("'", "''")
         attached = str(path).replace("'", "''")
         with damage_told():
             connection.execute(f"SET temp_directory = '{spilled}'")
@@ -156,11 +161,11 @@ class Replica:
         Raises:
             DamagedReplicaError: It is of another format, or cannot be read.
         """
-        rows = self.rows("SELECT format, seq, event_id, first_event_id FROM cursor")
+        rows = self.rows("SELECT * FROM cursor")
         if len(rows) != 1 or rows[0][0] != schema.FORMAT:
             raise DamagedReplicaError("it has another format")
-        number, seq, event_id, first = rows[0]
-        return Cursor(number, seq, _blob(event_id), _blob(first))
+        number, seq, event_id, first, erasure = rows[0]
+        return Cursor(number, seq, _blob(event_id), _blob(first), erasure)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Return all rows of a statement.
@@ -200,8 +205,14 @@ class Replica:
 
 def delete(home: Home) -> None:
     """Delete the home's replica; the caller holds its lock."""
-    for name in ("analytics.duckdb", "analytics.duckdb.wal"):
+    for name in (_FILE, f"{_FILE}.wal"):
         (home.path / name).unlink(missing_ok=True)
+    delete_spilled(home)
+
+
+def delete_spilled(home: Home) -> None:
+    """Delete what a question that was killed had spilled to the disk; the caller holds the lock."""
+    shutil.rmtree(home.path / _SPILLED, ignore_errors=True)
 
 
 @contextlib.contextmanager

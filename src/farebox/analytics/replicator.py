@@ -19,7 +19,9 @@ _MODEL_PAIRS = (
     "(SELECT unnest($1::VARCHAR[]) AS model, unnest($2::VARCHAR[]) AS request_model) "
     "EXCEPT SELECT model, request_model FROM model_pair"
 )
-_ADVANCE = "UPDATE cursor SET seq = $1, event_id = $2, first_event_id = coalesce(first_event_id, $3)"
+_ADVANCE = (
+    "UPDATE cursor SET seq = $1, event_id = $2, first_event_id = coalesce(first_event_id, $3), erasure = $4"
+)
 
 
 class Progress(NamedTuple):
@@ -45,8 +47,13 @@ class Replicator:
             feed.event_id(cursor.seq) != cursor.event_id or feed.event_id(1) != cursor.first_event_id
         ):
             raise DamagedReplicaError("it belongs to another record")
+        self._erasure = cursor.erasure if cursor.seq else feed.last_erasure()
         self.seq = cursor.seq
         """The newest row in the replica."""
+
+    def has_erased_values(self) -> bool:
+        """Tell whether personal values were erased from the record since the first row was copied."""
+        return self._feed.last_erasure() != self._erasure
 
     def step(self, limit: int = BATCH_ROWS) -> Progress:
         """Copy one batch and say how far it is."""
@@ -73,6 +80,6 @@ class Replicator:
                 execute(schema.REVERSE, [list(column) for column in zip(*reversals, strict=True)])
             if pairs:
                 execute(_MODEL_PAIRS, [list(column) for column in zip(*pairs, strict=True)])
-            execute(_ADVANCE, [rows[-1][_SEQ], rows[-1][_EVENT_ID], rows[0][_EVENT_ID]])
+            execute(_ADVANCE, [rows[-1][_SEQ], rows[-1][_EVENT_ID], rows[0][_EVENT_ID], self._erasure])
         self.seq = batch.last_seq
         self._pairs |= pairs

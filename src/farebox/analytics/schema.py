@@ -10,7 +10,7 @@ from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Attribution, Batch
 STORAGE_VERSION = "v1.2.0"
 """Written by DuckDB 2.0 it is read by 1.3; the versions after it are not (tried)."""
 
-FORMAT = 1
+FORMAT = 2
 """Of these tables: a replica of another one is made again."""
 
 _SQL_TYPE = {"text": "VARCHAR", "number": "SMALLINT", "flag": "BOOLEAN"}
@@ -36,8 +36,8 @@ _DECLARED = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
 CREATE = f"""
 CREATE TABLE calls ({_DECLARED});
 CREATE TABLE model_pair (model VARCHAR, request_model VARCHAR);
-CREATE TABLE cursor (format INTEGER, seq BIGINT, event_id BLOB, first_event_id BLOB);
-INSERT INTO cursor VALUES ({FORMAT:d}, 0, NULL, NULL);
+CREATE TABLE cursor (format INTEGER, seq BIGINT, event_id BLOB, first_event_id BLOB, erasure BIGINT);
+INSERT INTO cursor VALUES ({FORMAT:d}, 0, NULL, NULL, 0);
 """  # noqa: S608 - identifiers are declared ones
 
 

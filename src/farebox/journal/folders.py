@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 UNREAD = ".unread"
 """Added to the name of a segment that was set aside: nothing removes it."""
 
+_OVERWRITTEN = b"\xff" * (1 << 20)
+
 
 def segment_numbers(folder: Path, *, set_aside: bool = False) -> list[int]:
     """Return the numbers of a folder's segments in order, also of those set aside if wanted.
@@ -92,6 +94,29 @@ def remove_passed(folder: Path, position: Position) -> None:
         for number in segment_numbers(folder):
             if number < position.segment:
                 (folder / segment_name(number)).unlink()
+
+
+def overwrite_passed(folder: Path, position: Position) -> None:
+    """Overwrite what lies before `position` in the segment that is still being filled.
+
+    Its writer only adds behind it, and no reader goes back to it. It is not overwritten with zeros, because
+    a blank page is the end of a segment to its readers.
+
+    Raises:
+        OSError: The segment is there and could not be overwritten.
+    """
+    flags = os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(folder / segment_name(position.segment), flags)
+    except FileNotFoundError:
+        return
+    try:
+        at = HEADER_BYTES
+        while at < position.offset:
+            at += os.pwrite(descriptor, _OVERWRITTEN[: position.offset - at], at)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove_writer(folder: Path, position: Position) -> bool:

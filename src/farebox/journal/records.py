@@ -5,7 +5,7 @@ and has a default.
 
 An exchange is an `Intent` (before the first upstream byte), any number of `Partial`s and one
 `Done`. `Done` repeats what identifies the exchange, so a row can be made of it alone. Requests to the
-ledger and later findings are records, too: `Rerate` from the command line.
+ledger and later findings are records, too: `Rerate` and `Erase` from the command line.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 
 from farebox.wire.facts import Extraction
 
-INTENT, PARTIAL, DONE, MARK, RERATE, ESTIMATE = 1, 2, 3, 4, 5, 6
+INTENT, PARTIAL, DONE, MARK, RERATE, ESTIMATE, ERASE = 1, 2, 3, 4, 5, 6, 7
 """Record types as stored in a record's header."""
 
 Outcome = Literal[
@@ -109,6 +109,14 @@ class Rerate(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Also calls that have a price already; else only those that are unpriced when it is applied."""
 
 
+class Erase(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A request to erase personal values of the ledger."""
+
+    at_ns: int
+    personal: list[int]
+    """Their numbers: so no journal holds the values again."""
+
+
 class Estimate(msgspec.Struct, kw_only=True, array_like=True):
     """What an exchange without usage may have used: by the estimator, after its end.
 
@@ -171,3 +179,4 @@ decode_done = msgspec.msgpack.Decoder(Done).decode
 decode_mark = msgspec.msgpack.Decoder(Mark).decode
 decode_estimate = msgspec.msgpack.Decoder(Estimate).decode
 decode_rerate = msgspec.msgpack.Decoder(Rerate).decode
+decode_erase = msgspec.msgpack.Decoder(Erase).decode

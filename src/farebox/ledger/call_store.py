@@ -10,7 +10,7 @@ import msgspec
 
 from farebox.journal import records
 from farebox.journal.records import Done
-from farebox.ledger.append.dictionaries import CALL_CLASS
+from farebox.ledger.append.dictionaries import CALL_CLASS, erased_name, is_erased_name
 from farebox.ledger.block_detail import Details
 from farebox.ledger.corrections.correction import Correction, decode_correction
 from farebox.ledger.database import Connection
@@ -143,7 +143,7 @@ def has_content(connection: Connection, seq: int, done: Done) -> bool:
     """Tell whether the call with this number has the content of `done`; erased values count as equal."""
     (stored,) = read_calls(connection, "o.seq = ?", (seq,), as_seen=True)
     known = stored.done.attribution
-    erased = {name for name in done.attribution if known.get(name) is None and name in known}
+    erased = {name for name in done.attribution if is_erased_name(known.get(name))}
     said = {name: value for name, value in done.attribution.items() if name not in erased}
     kept = {name: value for name, value in known.items() if name not in erased}
     return msgspec.structs.replace(
@@ -178,7 +178,7 @@ class Attributions:
         self._of = functools.lru_cache(maxsize=2_000)(self._read)
 
     def of(self, number: int) -> tuple[dict[str, str], dict[str, str]]:
-        """Return names to values and to their sources, without erased values."""
+        """Return names to values and to their sources; of an erased value `erased_name`."""
         return self._of(number)
 
     def attach(self, done: Done, number: int) -> None:
@@ -197,9 +197,8 @@ class Attributions:
                 personal = self._connection.execute(
                     "SELECT value FROM personal WHERE id = ?", (value,)
                 ).fetchone()
-                value = personal[0] if personal else None
-            if value is not None:
-                values[name] = value
-                if source is not None:
-                    sources[name] = source
+                value = erased_name(value) if personal is None or personal[0] is None else personal[0]
+            values[name] = value
+            if source is not None:
+                sources[name] = source
         return values, sources

@@ -81,6 +81,8 @@ def _open_writer(home: Home) -> Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     # FULL: with NORMAL a power cut can undo acknowledged commits.
     connection.execute("PRAGMA synchronous = FULL")
+    # What is deleted is overwritten: see `rewrite_table`.
+    connection.execute("PRAGMA secure_delete = ON")
     raw.wal_autocheckpoint(_CHECKPOINT_PAGES)
     connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
     _create_schema(connection)
@@ -155,6 +157,23 @@ def schema_version(connection: Connection) -> int:
     """Return the number of the schema; 0 where there is none yet."""
     row = connection.execute("PRAGMA user_version").fetchone()
     return int(row[0]) if row else 0
+
+
+def rewrite_table(connection: Connection, name: str) -> None:
+    """Write a table anew, within the caller's transaction: nothing that it once held is left in the file.
+
+    SQLite overwrites the rows it deletes and the pages it frees, but not copies that moving a row between
+    pages leaves in their unused space.
+    """
+    found = "SELECT sql FROM sqlite_schema WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type <> 'table'"
+    (made,), *others = connection.execute(found, (name,)).fetchall()
+    connection.execute(f"CREATE TABLE {name}_before AS SELECT * FROM {name}")  # noqa: S608 - ours
+    connection.execute(f"DROP TABLE {name}")
+    connection.execute(made)
+    connection.execute(f"INSERT INTO {name} SELECT * FROM {name}_before ORDER BY 1")  # noqa: S608
+    for (sql,) in others:
+        connection.execute(sql)
+    connection.execute(f"DROP TABLE {name}_before")
 
 
 def schema() -> str:

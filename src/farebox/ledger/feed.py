@@ -5,13 +5,13 @@ share are returned once, and rows refer to them by number.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from farebox.ledger.append.blocks import CALL
-from farebox.ledger.append.dictionaries import CALL_CLASS
+from farebox.ledger.append.dictionaries import CALL_CLASS, erased_name
 from farebox.ledger.database import Connection
 
 ROW_COLUMNS = ("seq", "call_seq", *(name for name in CALL if name != "response_key"))
@@ -47,7 +47,7 @@ class Attribution(NamedTuple):
     verified: bool
     """Bound by a key or a client token, not only stated."""
     fields: dict[str, str]
-    """Name to value: `customer`, `session`, `tag.feature` …; an erased value is not there."""
+    """Name to value: `customer`, `session`, `tag.feature` …; of an erased value `erased_name`."""
 
 
 class Batch(NamedTuple):
@@ -84,6 +84,14 @@ class Feed:
         row = self._connection.execute("SELECT event_id FROM call WHERE seq = ?", (seq,)).fetchone()
         return None if row is None else bytes(row[0])
 
+    def last_erasure(self) -> int:
+        """Return a number that grows whenever personal values are erased, 0 before the first time.
+
+        What was read of the record before may hold values that it does not.
+        """
+        statement = "SELECT coalesce(max(id), 0) FROM mark WHERE kind = 'erased'"
+        return self._connection.execute(statement).fetchone()[0]
+
     def after(self, seq: int, limit: int) -> Batch:
         """Return at most `limit` rows after row `seq`."""
         with self._connection:
@@ -119,11 +127,17 @@ class Feed:
                 {
                     name: text
                     for name, (value, _) in fields.items()
-                    if (text := values.get(value) if isinstance(value, int) else value)
+                    if (text := _text(values, value) if isinstance(value, int) else value)
                 },
             )
             for number, verified, fields in stored
         }
+
+
+def _text(values: Mapping[int, str | None], number: int) -> str:
+    """Return a personal value, or what stands for an erased one."""
+    value = values.get(number)
+    return erased_name(number) if value is None else value
 
 
 def _remembered(

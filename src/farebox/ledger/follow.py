@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 
 from farebox.home import Home
-from farebox.journal.folders import remove_passed, remove_writer
+from farebox.journal.folders import overwrite_passed, remove_passed, remove_writer
 from farebox.journal.quarantine import copy_gap, copy_records
 from farebox.journal.reader import SETTLED_NS, Batch, JournalReader, Position
 from farebox.ledger.append.applier import Applied, Applier
@@ -22,6 +22,8 @@ BATCH_RECORDS = 500
 
 TRANSACTION_RECORDS = 8_000
 """What is committed at a time when there is a backlog: it shares syncs."""
+
+_FORGET_AGAIN_S = 30.0
 
 _DATA_ERRORS = (apsw.ConstraintError, apsw.TooBigError, apsw.MismatchError, apsw.RangeError)
 """SQLite errors that are about values and not about the disk."""
@@ -46,6 +48,8 @@ class Follower:
         self._readers: dict[str, JournalReader] = {}
         self._looked_at_ns = -1
         self._troubles: dict[str, str] = {}
+        self._forget_at: float | None = 0.0 if applier.has_ever_erased() else None
+        """When to overwrite what was erased outside of the ledger's tables; None: it is nowhere."""
 
     def step(self) -> int:
         """Apply what each writer has stored, one batch a writer; return how many records.
@@ -54,6 +58,8 @@ class Follower:
             apsw.Error: The ledger could not be written. Nothing is lost; call again later.
         """
         self._look_for_writers()
+        if self._forget_at is not None and time.monotonic() >= self._forget_at:
+            self._forget()
         return sum(self._follow(name, reader) for name, reader in list(self._readers.items()))
 
     def is_behind(self, ends: Mapping[str, tuple[int, int]]) -> bool:
@@ -83,6 +89,8 @@ class Follower:
             return 0
         copy_records(reader.folder, applied.left_out, self._quarantine)
         # The commit is durable: synchronous is FULL. Only now may a segment be removed.
+        if applied.has_erased:
+            self._forget()
         if applied.last.finished:
             reader.close()
             del self._readers[name]
@@ -91,6 +99,20 @@ class Follower:
         elif reader.position.segment != before.segment:
             remove_passed(reader.folder, reader.position)
         return applied.records
+
+    def _forget(self) -> None:
+        """Overwrite applied records and earlier pages, which may hold personal values that were erased.
+
+        Done again at every start, for an erasure may have been committed just before a crash.
+        """
+        try:
+            for reader in self._readers.values():
+                overwrite_passed(reader.folder, reader.position)
+            is_done = self._applier.forget_earlier_pages()
+        except (apsw.Error, OSError) as error:
+            log.warning("what was erased is still in the journal or the WAL: %s", error)
+            is_done = False
+        self._forget_at = None if is_done else time.monotonic() + _FORGET_AGAIN_S
 
     def _apply(self, name: str, reader: JournalReader, before: Position, first: Batch) -> Applied:
         duplicates = False

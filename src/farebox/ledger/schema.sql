@@ -27,7 +27,8 @@ CREATE TABLE call_class (
 ) STRICT;
 
 -- Personal values, each once, with a salt of its own. Erasing one sets value and salt to NULL; rows refer
--- to it by number and the chain covers the commitment, so numbers, sums and chain stay.
+-- to it by number and the chain covers the commitment, so numbers, sums and chain stay. A mark of kind
+-- `erased` has the numbers.
 CREATE TABLE personal (
   id INTEGER PRIMARY KEY,
   field TEXT NOT NULL,
@@ -147,6 +148,8 @@ CREATE TABLE mark (
   detail TEXT NOT NULL,                  -- JSON
   hash BLOB NOT NULL
 ) STRICT;
+
+CREATE INDEX mark_erased ON mark (id) WHERE kind = 'erased';
 
 CREATE TABLE checkpoint (
   seq INTEGER PRIMARY KEY,               -- the last row it covers

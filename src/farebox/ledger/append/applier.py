@@ -19,6 +19,7 @@ from farebox.journal.reader import Batch, Entry, Position
 from farebox.journal.records import Done
 from farebox.ledger.append.bill_once import BillOnce
 from farebox.ledger.append.blocks import CALL_AT, Blocks
+from farebox.ledger.append.dictionaries import ERASED
 from farebox.ledger.append.entry import entry_of
 from farebox.ledger.append.judgement import Judged, done_of, event_id_of, judge
 from farebox.ledger.append.pending import Pending, as_unknown
@@ -26,7 +27,7 @@ from farebox.ledger.block_detail import encode_detail
 from farebox.ledger.call_store import has_content
 from farebox.ledger.corrections.contract_months import ContractMonths
 from farebox.ledger.corrections.corrector import CORRECTING, Corrector
-from farebox.ledger.database import Connection
+from farebox.ledger.database import Connection, rewrite_table
 from farebox.ledger.losses.incidents import Incidents
 from farebox.ledger.proof.chain import link
 from farebox.pricing.contracts.tiers import MonthToDate
@@ -61,6 +62,8 @@ class Applied(NamedTuple):
     """The batch whose end is the new position."""
     left_out: list[Entry]
     """Records that could not be decoded, each of them marked."""
+    has_erased: bool
+    """Personal values were erased: `forget_earlier_pages`."""
 
 
 class Applier:
@@ -85,6 +88,7 @@ class Applier:
         self._months = ContractMonths(connection)
         self._billing = BillOnce(connection)
         self._left_out: list[Entry] = []
+        self._has_erased = False
         self._corrector = Corrector(connection, self._blocks, self._months)
         self._load()
 
@@ -118,7 +122,7 @@ class Applier:
             apsw.Error: The file could not be written. Try again later.
         """
         before, last, count = self.seq, None, 0
-        self._left_out = []
+        self._left_out, self._has_erased = [], False
         try:
             with self._connection:
                 self._billing.begin()
@@ -135,7 +139,7 @@ class Applier:
         except BaseException:
             self._load()
             raise
-        return Applied(self.seq - before, count, last, self._left_out)
+        return Applied(self.seq - before, count, last, self._left_out, self._has_erased)
 
     def check_book(self, entries: Iterable[Entry]) -> None:
         """Tell whether the records or the price book are at fault when no row can be made.
@@ -176,6 +180,19 @@ class Applier:
             except BaseException:
                 self._load()
                 raise
+
+    def has_ever_erased(self) -> bool:
+        """Tell whether personal values were ever erased from this record."""
+        statement = "SELECT 1 FROM mark WHERE kind = ? LIMIT 1"
+        return self._connection.execute(statement, (ERASED,)).fetchone() is not None
+
+    def forget_earlier_pages(self) -> bool:
+        """Empty the WAL, which holds pages as they were before; tell whether that was possible.
+
+        It is not while a reader still sees an earlier state.
+        """
+        is_busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not is_busy
 
     def use(self, book: Book) -> None:
         """Rate by another book from now on."""
@@ -234,6 +251,8 @@ class Applier:
                     self._pending.go_on(event_id, payload)
                 elif record_type in CORRECTING:
                     self._corrector.ask(writer, record_type, payload)
+                elif record_type == records.ERASE:
+                    self._erase(writer, records.decode_erase(payload).personal)
                 elif record_type == records.MARK:
                     mark = records.decode_mark(payload)
                     self._marks.write(writer, mark.kind, {"at_ns": mark.at_ns, **mark.detail})
@@ -243,6 +262,15 @@ class Applier:
         for event_id, intent in begun_here.items():
             self._pending.begin(writer, event_id, intent)
         return rows
+
+    def _erase(self, writer: str, personal: Sequence[int]) -> None:
+        erased = self._blocks.erase(personal)
+        if erased:
+            self._has_erased = True
+            self._marks.write(writer, ERASED, {"personal": erased})
+            self._pending.write()
+            for table in ("personal", "pending"):
+                rewrite_table(self._connection, table)
 
     def _bury(self, writer: str, ended: Sequence[Judged]) -> list[Judged]:
         """Return a row for every exchange that a dead writer had begun and not ended.

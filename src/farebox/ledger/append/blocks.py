@@ -127,6 +127,10 @@ class Blocks:
         for chunk in _chunks(rows):
             self._append(chunk)
 
+    def erase(self, personal: Sequence[int]) -> list[int]:
+        """Erase personal values, by number; return which were still there."""
+        return self._dictionaries.erase(personal)
+
     def _append(self, rows: Sequence[Row]) -> None:
         dictionaries = self._dictionaries
         columns: list[Sequence[Any]] = list(zip(*[row.values for row in rows], strict=True))

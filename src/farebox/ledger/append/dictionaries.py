@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -40,6 +41,10 @@ PER_CALL = frozenset({"trace", "request_id", "step", "parent_step"})
 PERSONAL = frozenset({"user", "customer", "session", "session_name", "session_path", "task", "organization"})
 _PERSONAL_PREFIXES = ("tag.", "process.", "container.")
 
+ERASED = "erased"
+"""The kind of incident that names erased values, by their numbers."""
+
+_ERASED_NAME = re.compile(r"\(erased \d+\)")
 _KEPT = 20_000
 _SALT_BYTES = 16
 _VERIFIED_BY = ("key:", "token:")
@@ -68,6 +73,16 @@ class Whose(NamedTuple):
 def is_personal(name: str) -> bool:
     """Tell whether an attribution may name a person."""
     return name in PERSONAL or name.startswith(_PERSONAL_PREFIXES)
+
+
+def erased_name(number: int) -> str:
+    """Return what stands for an erased value: still one value, told apart from others."""
+    return f"(erased {number:d})"
+
+
+def is_erased_name(value: str | None) -> bool:
+    """Tell whether a value stands for an erased one."""
+    return value is not None and _ERASED_NAME.fullmatch(value) is not None
 
 
 def class_digest(values: Sequence[Any]) -> bytes:
@@ -120,6 +135,21 @@ class Dictionaries:
         """Return the numbers of writers."""
         known = self._sources
         return [known.get(name) or self._source_of(name) for name in names]
+
+    def erase(self, numbers: Sequence[int]) -> list[int]:
+        """Erase personal values and return the numbers of those that were still there.
+
+        Number and commitment stay, so rows, sums and the chain are as they were. The same value is a new
+        one if it comes again.
+        """
+        erased = self._connection.execute(
+            "UPDATE personal SET value = NULL, salt = NULL WHERE value IS NOT NULL "
+            "AND id IN (SELECT value FROM json_each(?)) RETURNING id",
+            (_json(list(numbers)).decode(),),
+        ).fetchall()
+        self._personal.clear()
+        self._attributions.clear()
+        return sorted(number for (number,) in erased)
 
     def take_commitments(self) -> bytes:
         """Return the commitments of the personal values that came since this was asked last."""

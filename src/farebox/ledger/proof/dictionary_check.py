@@ -12,6 +12,7 @@ from farebox.ledger.append.dictionaries import (
 )
 from farebox.ledger.database import Connection
 
+_ERASED = "SELECT value FROM mark, json_each(mark.detail, '$.personal') WHERE mark.kind = 'erased'"
 _FIRST_OF_CLASS = "SELECT min(seq) FROM call WHERE call_class = ?"
 _FIRST_OF_ATTRIBUTION = "SELECT min(seq) FROM call WHERE attribution = ?"
 _FIRST_OF_PERSONAL = (
@@ -39,12 +40,14 @@ def check_dictionaries(connection: Connection, problem: TellProblem) -> None:
         if attribution_digest(verified, fields) != digest:
             first = execute(_FIRST_OF_ATTRIBUTION, (number,)).fetchone()[0]
             problem("dictionary", f"the attribution of row {first} is not as it was appended", first)
+    erased = {number for (number,) in execute(_ERASED)}
     for number, field, value, salt, commitment in execute(
         "SELECT id, field, value, salt, commitment FROM personal"
     ):
-        is_erased = value is None and salt is None
-        if not is_erased and (
-            value is None or salt is None or commitment_of(salt, field, value) != commitment
-        ):
+        if value is None and salt is None:
+            if number not in erased:
+                first = execute(_FIRST_OF_PERSONAL, (number, field)).fetchone()[0]
+                problem("dictionary", f"the {field} of row {first} was erased without a mark of it", first)
+        elif value is None or salt is None or commitment_of(salt, field, value) != commitment:
             first = execute(_FIRST_OF_PERSONAL, (number, field)).fetchone()[0]
             problem("dictionary", f"the {field} of row {first} is not as it was appended", first)

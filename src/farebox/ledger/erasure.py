@@ -1,0 +1,103 @@
+"""Find personal values in the record, and ask the ledger to erase them.
+
+The request names them by number, so that no journal holds a value again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from farebox.clock import now_ns
+from farebox.home import Home
+from farebox.journal import records
+from farebox.journal.folders import UNREAD
+from farebox.journal.records import Erase
+from farebox.ledger.append.dictionaries import is_personal
+from farebox.ledger.commands import await_applied, submit
+from farebox.ledger.database import open_reader
+
+if TYPE_CHECKING:
+    from farebox.config import Config
+
+KIND = "erase"
+_PAUSE_S = 0.02
+_CALLS = (
+    "SELECT count(*) FROM (SELECT DISTINCT event_id, source FROM call WHERE attribution IN "
+    "(SELECT a.id FROM attribution a, json_each(a.fields) f "
+    "WHERE f.key = ? AND f.value ->> '$[0]' IN (SELECT value FROM json_each(?))))"
+)
+
+
+class PersonalValue(msgspec.Struct, frozen=True, kw_only=True):
+    """A personal value that is in the record."""
+
+    field: str
+    """`user`, `customer`, `session`, `task`, `tag.<name>` …"""
+    value: str
+    number: int
+    """What stands for it in rows."""
+    calls: int
+    """How many calls have it."""
+
+
+def find(home: Home, wanted: Sequence[tuple[str, str]]) -> list[PersonalValue]:
+    """Return which of these values, as field and value, are in the record."""
+    connection = open_reader(home)
+    if connection is None:
+        return []
+    found: list[PersonalValue] = []
+    try:
+        for field, value in dict.fromkeys(wanted):
+            row = connection.execute(
+                "SELECT id FROM personal WHERE field = ? AND value = ?", (field, value)
+            ).fetchone()
+            if row is not None:
+                (calls,) = connection.execute(_CALLS, (field, f"[{row[0]:d}]")).fetchone()
+                found.append(PersonalValue(field=field, value=value, number=row[0], calls=calls))
+    finally:
+        connection.close()
+    return found
+
+
+def can_be_erased(field: str) -> bool:
+    """Tell whether values of this attribution are stored so that they can be erased."""
+    return is_personal(field)
+
+
+def request(home: Home, config: Config, numbers: Sequence[int], timeout_s: float) -> bool:
+    """Have these values erased; tell whether it was done before the time was over.
+
+    Raises:
+        LedgerError: The request could not be stored.
+    """
+    from farebox.ledger import catch_up
+
+    deadline = time.monotonic() + timeout_s
+    asked = Erase(at_ns=now_ns(), personal=list(numbers))
+    writer = submit(home, KIND, [(records.ERASE, records.encode(asked))])
+    catch_up(home, config)  # does nothing where a ledger process runs: that one follows the journal
+    if not await_applied(home, writer, timeout_s):
+        return False
+    # The request's own folder goes last, once journals and WAL are overwritten, too.
+    while (home.journal / writer).exists() and time.monotonic() < deadline:
+        time.sleep(_PAUSE_S)
+    return not (home.journal / writer).exists()
+
+
+def files_with(home: Home, values: Sequence[str]) -> list[Path]:
+    """Return the files in which a value may still be that no erasure changes.
+
+    Those are what you wrote yourself, records that could not be decoded, and segments that were set aside.
+    """
+    looked_at = [home.path / "farebox.yaml", home.path / "keys.json"]
+    looked_at += sorted((home.path / "quarantine").glob("*"))
+    looked_at += sorted(home.journal.glob(f"*/*{UNREAD}"))
+    encoded = [value.encode() for value in values]
+    return [
+        path for path in looked_at if path.is_file() and any(each in path.read_bytes() for each in encoded)
+    ]
