@@ -13,6 +13,7 @@ from farebox.config import Config
 from farebox.errors import LedgerError
 from farebox.home import Home
 from farebox.journal import records
+from farebox.journal.direct_writer import DirectWriter
 from farebox.journal.folders import segment_numbers
 from farebox.journal.writer import JournalWriter
 from farebox.ledger import catch_up, ledger_process, verify
@@ -52,6 +53,22 @@ def test_a_command_applies_what_is_pending_when_no_ledger_runs(home: Home) -> No
     assert catch_up(home, Config()) == 0
     assert sums_of(home).calls == 35
     assert not any(home.journal.iterdir()), "a dead writer's folder goes when its rows are durable"
+
+
+def test_many_short_lived_programs_leave_nothing_once_they_are_applied(home: Home) -> None:
+    for number in range(200):
+        writer = DirectWriter(home.journal, source="sdk:machine:job.py")
+        exchange = done(NOON + number, source=writer.source)
+        writer.append(records.INTENT, records.encode(intent_of(exchange)))
+        writer.append(records.DONE, records.encode(exchange))
+        writer.close()
+    unborn = home.journal / ".sdk-0123"  # of one that was killed while it made its folder
+    unborn.mkdir()
+    (unborn / "lock").touch()
+    os.utime(unborn, (0, 0))
+    catch_up(home, Config())
+    assert sums_of(home).calls == 200
+    assert not any(home.journal.iterdir())
 
 
 def test_catching_up_ends_though_more_and_more_comes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

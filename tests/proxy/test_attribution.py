@@ -16,7 +16,7 @@ from tools.upstream import MockUpstream, Request, json_reply
 from farebox.config import KeyConfig, ProviderConfig
 from farebox.journal.records import Done
 from farebox.proxy.caller import process_info, socket_owner
-from farebox.proxy.caller.attribution import Fingerprints
+from farebox.recording.callers import Fingerprints
 
 BODY = {"model": "gpt-4o", "messages": []}
 ANSWER = {"id": "chatcmpl-1", "model": "gpt-4o", "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
@@ -161,7 +161,7 @@ def test_the_most_certain_source_wins_and_is_named() -> None:
     body = {"user": "body", "metadata": {"langfuse_session_id": "body"}}
     with MockUpstream(lambda _: json_reply(ANSWER)) as upstream:
         from farebox.config import Config
-        from farebox.proxy.caller.attribution import Callers
+        from farebox.recording.callers import Callers
 
         providers = {"openai": ProviderConfig(upstream=upstream.url)}
         with ProxyThread(providers, labels=labels) as proxied, proxied.connect() as client:

@@ -365,7 +365,7 @@ def test_the_query_is_forwarded_and_never_recorded() -> None:
 
 
 def test_one_key_has_one_fingerprint_wherever_it_is_carried_and_one_per_provider() -> None:
-    from farebox.proxy.caller.attribution import Fingerprints, find_key
+    from farebox.recording.callers import Fingerprints, find_key
 
     names = (b"authorization", b"x-goog-api-key")
     query = frozenset((b"key",))

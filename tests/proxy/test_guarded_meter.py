@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from proxy_harness import load_catalog
 
-from farebox.proxy.recording.guarded_meter import GuardedMeter
+from farebox.recording.guarded_meter import GuardedMeter
 from farebox.wire.facts import Extraction
 from farebox.wire.request import RequestFacts
 

@@ -18,7 +18,7 @@ from proxy_processes import ProxyProcess, end_all, files_below
 
 from farebox.certificates import authority
 from farebox.home import Home
-from farebox.proxy.caller.attribution import Fingerprints
+from farebox.recording.callers import Fingerprints
 from farebox.wire.usage.error_codes import shown_code
 
 KEY = "sk-planted-7f3a9c51e8d24b60"

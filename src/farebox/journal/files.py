@@ -71,6 +71,25 @@ class DiskFiles:
             raise
 
 
+class GrowingFiles:
+    """Files that grow with what is written into them; nothing is preallocated."""
+
+    def __init__(self, durable: bool) -> None:
+        """`durable`: a new file's name survives a power cut."""
+        self._durable = durable
+
+    def create(self, path: Path, size: int) -> SegmentFile:
+        descriptor = os.open(path, _CREATE, 0o600)
+        if self._durable:
+            try:
+                sync_directory(path.parent)
+            except BaseException:
+                os.close(descriptor)
+                path.unlink(missing_ok=True)
+                raise
+        return WrittenFile(descriptor)
+
+
 class MappedFile:
     """A segment written by copying into shared file pages."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 UNREAD = ".unread"
 """Added to the name of a segment that was set aside: nothing removes it."""
+_UNBORN_S = 60.0
+"""Making a folder takes less than this, whatever the disk does."""
 
 _OVERWRITTEN = b"\xff" * (1 << 20)
 
@@ -142,6 +145,15 @@ def remove_writer(folder: Path, position: Position) -> bool:
     except OSError:
         return False
     return True
+
+
+def remove_unborn(folder: Path) -> None:
+    """Remove a folder whose writer ended while it was making it: it has no records yet."""
+    with contextlib.suppress(OSError):
+        if time.time() - folder.stat().st_mtime < _UNBORN_S or is_alive(folder):
+            return
+        (folder / LOCK_NAME).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _used(descriptor: int, start: int, size: int) -> int:

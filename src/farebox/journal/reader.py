@@ -45,7 +45,6 @@ _NOT_THE_FILES_FAULT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 SETTLED_NS = 1_000_000_000
 """How old a folder's time stamp has to be to tell of any later change."""
 _HEAD = struct.Struct("<IIQB3s")
-_BLANK_HEAD = bytes(RECORD_HEAD_BYTES)
 _BLANK_HEADER = bytes(HEADER_BYTES)
 
 
@@ -188,7 +187,7 @@ class JournalReader:
         if self._quiet_since_ns < 0 or self._descriptor < 0:
             return False
         quiet = (
-            self._read_at(self.position.offset, RECORD_HEAD_BYTES) == _BLANK_HEAD
+            not self._read_at(self.position.offset, RECORD_HEAD_BYTES).strip(b"\0")
             and self.folder.stat().st_mtime_ns == self._quiet_since_ns
         )
         if not quiet:

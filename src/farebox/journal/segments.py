@@ -73,6 +73,10 @@ class Segment:
         """Tell whether somebody removed the file while it was being filled."""
         return self._file.is_removed()
 
+    def drop(self) -> None:
+        """Close and leave the file as it is: it is another process's, or it was removed."""
+        self._file.close()
+
     def close(self) -> None:
         """Close, cutting off what was never used. Errors of the disk are ignored here."""
         with contextlib.suppress(OSError):
@@ -82,14 +86,18 @@ class Segment:
 class SegmentFolder:
     """One writer's folder: holds its lock and makes its segments, numbered from 1."""
 
-    def __init__(self, journal: Path, writer: str, files: Files, segment_bytes: int) -> None:
+    def __init__(
+        self, journal: Path, writer: str, files: Files, segment_bytes: int, *, durable: bool = True
+    ) -> None:
+        """`durable`: the folder's name survives a power cut, for which its making waits."""
         self.path = journal / writer
         self._writer = writer
         self._files = files
         self._segment_bytes = segment_bytes
+        self._durable = durable
         self._next_number = 1
         try:
-            self._lock_descriptor = _make_locked(journal, writer)
+            self._lock_descriptor = _make_locked(journal, writer, durable)
         except OSError as error:
             raise JournalError(f"no journal can be made in {journal}: {error.strerror}") from error
 
@@ -107,7 +115,7 @@ class SegmentFolder:
         except FileNotFoundError:
             removed, self._lock_descriptor = (
                 self._lock_descriptor,
-                _make_locked(self.path.parent, self._writer),
+                _make_locked(self.path.parent, self._writer, self._durable),
             )
             os.close(removed)
             return self._make(self._segment_bytes)
@@ -156,7 +164,7 @@ def is_alive(folder: Path) -> bool:
     return False
 
 
-def _make_locked(journal: Path, writer: str) -> int:
+def _make_locked(journal: Path, writer: str, durable: bool) -> int:
     """Create the folder under its final name only once its lock is held.
 
     Raises:
@@ -173,7 +181,8 @@ def _make_locked(journal: Path, writer: str) -> int:
         preallocate(descriptor, TALLY_BYTES)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unborn.rename(journal / writer)
-        sync_directory(journal)
+        if durable:
+            sync_directory(journal)
     except OSError:
         if descriptor >= 0:
             os.close(descriptor)

@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 
 from farebox.home import Home
-from farebox.journal.folders import overwrite_passed, remove_passed, remove_writer
+from farebox.journal.folders import overwrite_passed, remove_passed, remove_unborn, remove_writer
 from farebox.journal.quarantine import copy_gap, copy_records
 from farebox.journal.reader import SETTLED_NS, Batch, JournalReader, Position
 from farebox.ledger.append.applier import Applied, Applier
@@ -187,7 +187,9 @@ class Follower:
         with os.scandir(self._journal) as entries:
             names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         for name in names:
-            if name not in self._readers and not name.startswith("."):
+            if name.startswith("."):
+                remove_unborn(self._journal / name)
+            elif name not in self._readers:
                 position, finished = self._applier.position(name)
                 if finished:  # a crash came between the last commit and this removal
                     remove_writer(self._journal / name, position)

@@ -35,12 +35,12 @@ from farebox.journal.writer import (
     SYNC_AFTER_S,
     JournalWriter,
 )
-from farebox.proxy.caller.attribution import labels_of
 from farebox.proxy.free_memory import FreeMemory
 from farebox.proxy.recording.estimates import Estimates
 from farebox.proxy.recording.recorder import Journal, NoJournal
 from farebox.proxy.service import Proxy
 from farebox.proxy.sockets.tls_buffer import settle_memory
+from farebox.recording.callers import labels_of
 
 EX_UNAVAILABLE = 69
 EX_CANTCREAT = 73

@@ -22,7 +22,6 @@ from farebox.catalog import Catalog
 from farebox.config import Address, Config
 from farebox.proxy.admission.admission import Admission
 from farebox.proxy.admission.routes import Routes
-from farebox.proxy.caller.attribution import Callers
 from farebox.proxy.caller.process_lookup import ProcessLookup
 from farebox.proxy.free_memory import FreeMemory
 from farebox.proxy.http1.client_connection import ClientConnection, SecuredConnection, Shared
@@ -31,11 +30,12 @@ from farebox.proxy.intercept.forward_proxy import ForwardProxy
 from farebox.proxy.intercept.interception import Interception
 from farebox.proxy.limits import Limits
 from farebox.proxy.other_protocols import OtherProtocols
-from farebox.proxy.recording.guarded_meter import MakeMeter
 from farebox.proxy.recording.recorder import Journal, NoJournal, Recorder
 from farebox.proxy.service_state import ServiceState
 from farebox.proxy.sockets.tls_buffer import TlsBuffer, settle_memory
 from farebox.proxy.upstream.tls import UpstreamTls
+from farebox.recording.callers import Callers
+from farebox.recording.guarded_meter import MakeMeter
 from farebox.wire.http.request_policy import allowed_hosts
 from farebox.wire.meter import Meter
 

@@ -11,8 +11,8 @@ from farebox.proxy.admission.routed_request import HOP, RoutedRequest
 
 if TYPE_CHECKING:
     from farebox.proxy.admission.routes import Route, Routes
-    from farebox.proxy.caller.attribution import Callers
-    from farebox.proxy.caller.attribution_merge import Attribution
+    from farebox.recording.attribution_merge import Attribution
+    from farebox.recording.callers import Callers
     from farebox.wire.http.request_policy import RequestHead
 
 HOPS_MAX = 8

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from farebox.journal.records import Intent, spelled
+from farebox.journal.records import Intent
 from farebox.proxy.admission.heads import read_response
 from farebox.proxy.admission.routes import Route
-from farebox.proxy.caller.attribution import Callers, find_key, retry_count
-from farebox.proxy.caller.attribution_merge import NOBODY, Attribution, merged
+from farebox.recording.callers import Callers, find_key, retry_count
+from farebox.recording.described_request import DescribedRequest
 from farebox.wire.facts import Extraction
 from farebox.wire.fast_path.whole_response import fast_path_for
 from farebox.wire.http.request_policy import OWN_PREFIX, Headers, Refusal, RequestHead
@@ -51,31 +51,23 @@ def _is_ours(request: RequestHead, index: int) -> bool:
     return name.startswith(OWN_PREFIX) and name != HOP
 
 
-class RoutedRequest:
+class RoutedRequest(DescribedRequest):
     """One accepted head, routed."""
 
     __slots__ = (
-        "_attribution",
-        "_below",
         "_head",
-        "_spelled",
-        "_spelled_for",
         "added",
         "error_shape",
         "fast_path",
         "hands_on",
         "injectable",
-        "intent",
-        "key",
         "meter_headers",
-        "metered",
         "query",
         "replayable",
         "request",
         "response",
         "response_head",
         "route",
-        "said",
         "target",
         "whole_size",
     )
@@ -88,13 +80,11 @@ class RoutedRequest:
         self.hands_on = route.metered and route.origin.leads_to_farebox()
         """The upstream is a Farebox of this user: that one meters, nearest to the provider, and is told whose
         call it is."""
-        self.metered = route.metered and not self.hands_on
         fields = request.fields
         key = find_key(fields, request.query, route.key_headers, route.key_query)
         self.target = target = route.target(request.method, path, key)
         text = key.decode("latin-1") if key else ""
-        self.key = text if len(text) >= KEY_LENGTH_MIN else ""
-        """The request's API key, so that no record repeats it; empty for one too short to be told."""
+        own_key = text if len(text) >= KEY_LENGTH_MIN else ""
         self.query = request.query.decode("latin-1") if request.query else ""
         self.meter_headers: Headers = [
             pair
@@ -103,7 +93,8 @@ class RoutedRequest:
         ]
         """Headers that can say what the body is."""
         self.injectable = (
-            self.metered
+            route.metered
+            and not self.hands_on
             and target.endpoint.inject_include_usage
             and fields.get(b"content-type", b"")[:16].lower() == b"application/json"
             and fields.get(b"content-encoding", b"identity").lower() == b"identity"
@@ -119,18 +110,14 @@ class RoutedRequest:
             "provider": route.provider.id,
             "surface": target.endpoint.surface,
             "method": target.method,
-            "path": without_keys(target.shown_path, self.key),
+            "path": without_keys(target.shown_path, own_key),
             "host": route.host,
             "key_fingerprint": callers.of(route.name, key) if key else None,
             "attempt": retry_count(fields),
         }
-        self.intent = Intent(**origin)
-        """A record that holds what is the same for every call with this head."""
-        self.said = callers.read(request, self.intent.key_fingerprint)
-        """Whose call it is, as the head says."""
-        self._below: Attribution = NOBODY
-        self._attribution: Attribution | None = None
-        """What `attribution` returned last for a body that says nothing, and for which connection's facts."""
+        intent = Intent(**origin)
+        said = callers.read(request.headers, intent.key_fingerprint)
+        super().__init__(intent, own_key, said, metered=route.metered and not self.hands_on)
         if self.hands_on:
             request.drop = [index for index in request.drop if not _is_ours(request, index)]
         else:
@@ -144,22 +131,6 @@ class RoutedRequest:
         self.whole_size = 0
         """The size of a whole response under that head that is passed on unchanged, 0 where none is."""
         self.fast_path = fast_path_for(target.endpoint, target.path, self.query, self.meter_headers)
-        self._spelled: tuple[bytes, bytes] = b"", b""
-        self._spelled_for: Attribution | None = None
-
-    def attribution(self, below: Attribution, facts: RequestFacts) -> Attribution:
-        """Return whose call it is.
-
-        `below` is what is known of the connection without its requests, `facts` what the body says. Most
-        calls of a connection say the same, so the result for those is kept.
-        """
-        if facts.attribution:
-            return merged(below, (facts.attribution, facts.attribution_from), self.said)
-        known = self._attribution
-        if known is None or self._below is not below:
-            known = self._attribution = merged(below, self.said)
-            self._below = below
-        return known
 
     def everyday_facts(self, body: bytes) -> RequestFacts | None:
         """Return what a whole request says, None where only a meter can tell."""
@@ -212,15 +183,6 @@ class RoutedRequest:
             return False
         self.remember(head, response)
         return len(data) == self.whole_size
-
-    def origin(self, event_id: bytes, occurred_at_ns: int, attribution: Attribution) -> bytes:
-        """Return the fields that every record of an exchange begins with, as a journal has them."""
-        if attribution is not self._spelled_for:
-            self.intent.attribution, self.intent.attribution_from = attribution
-            self._spelled = spelled(self.intent)
-            self._spelled_for = attribution
-        before, after = self._spelled
-        return b"".join((event_id, before, occurred_at_ns.to_bytes(8, "big"), after))
 
     def upstream_head(self, length: int | None, *, reframed: bool) -> bytes:
         """Return the head to send: the client's own lines, without what is not for the upstream.

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from farebox.proxy.caller.attribution_merge import Attribution
     from farebox.proxy.caller.socket_owner import ClientProcess
+    from farebox.recording.attribution_merge import Attribution
 
 
 class ConnectionCaller:

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from farebox.proxy.caller.attribution import labels_of
 from farebox.proxy.caller.command_line import is_interpreter, read_command_line
 from farebox.proxy.caller.socket_owner import ClientProcess
+from farebox.recording.callers import labels_of
 
 VALUE_MAX = 256
 _CONTAINER = re.compile(r"(?:docker|libpod|cri-containerd|crio|containerd|kubepods)[^\n]*?([0-9a-f]{64})")

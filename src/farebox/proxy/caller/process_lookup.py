@@ -20,7 +20,7 @@ from farebox.proxy.caller.socket_owner import ClientProcess, Ends, processes_of
 if TYPE_CHECKING:
     import asyncio
 
-    from farebox.proxy.caller.attribution_merge import Attribution
+    from farebox.recording.attribution_merge import Attribution
 
 _REMEMBERED = 512
 _FRESH_S = 10.0

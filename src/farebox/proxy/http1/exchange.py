@@ -14,8 +14,9 @@ from farebox.proxy.admission import own_response
 from farebox.proxy.http1.chunked import FramingError
 from farebox.proxy.http1.request_body import RequestBody, WholeRequest
 from farebox.proxy.http1.response import BrokenResponse, Response
-from farebox.proxy.recording.attempt import Attempt
 from farebox.proxy.relay import Relay
+from farebox.recording.attempt import Attempt
+from farebox.recording.error_class import error_class_of
 
 if TYPE_CHECKING:
     from farebox.journal.records import Outcome
@@ -255,7 +256,7 @@ class Exchange(Relay):
             upstream.leave(reusable=reusable)
         if attempt.own_ns:
             attempt.own_ns += monotonic_ns() - started_ns
-        self.end("completed", own_response.error_class_of(attempt.status), None, data)
+        self.end("completed", error_class_of(attempt.status), None, data)
 
     def end(
         self, outcome: Outcome, error_class: str | None, extraction: Extraction | None, data: bytes
@@ -323,7 +324,7 @@ class Exchange(Relay):
             self.leave_flight()  # without a record: no upstream was contacted, and the client has left
         elif response is not None and response.begun and not self.waiting and response.meter.said_all():
             # SDKs close at the last event and do not wait for the framing's end.
-            self.record("completed", own_response.error_class_of(self.attempt.status))
+            self.record("completed", error_class_of(self.attempt.status))
         else:
             self.record("client_disconnected", "client_disconnected")
 

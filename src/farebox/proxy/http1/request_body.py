@@ -17,8 +17,8 @@ from farebox.wire.request import RequestFacts
 if TYPE_CHECKING:
     from farebox.proxy.admission.routed_request import RoutedRequest
     from farebox.proxy.limits import Limits
-    from farebox.proxy.recording.guarded_meter import GuardedMeter
     from farebox.proxy.recording.recorder import Recorder
+    from farebox.recording.guarded_meter import GuardedMeter
 
 _LARGE = 256 * 1024
 """To read so large a body once more, or to join it, would hold up everybody else."""

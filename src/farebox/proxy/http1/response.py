@@ -16,7 +16,7 @@ from farebox.wire.http.response_policy import ResponseHead, may_be_trailer
 
 if TYPE_CHECKING:
     from farebox.proxy.admission.routed_request import RoutedRequest
-    from farebox.proxy.recording.guarded_meter import GuardedMeter
+    from farebox.recording.guarded_meter import GuardedMeter
 
 _AS_IT_CAME, _CHUNKED, _PLAIN = range(3)
 """How the body is written: raw, framed anew, or bare until the connection closes."""

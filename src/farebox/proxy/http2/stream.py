@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import msgspec
 from h2.errors import ErrorCodes
 
-from farebox.proxy.admission import own_response
 from farebox.proxy.http1.response import INTERIM_MAX
 from farebox.proxy.http2 import heads
 from farebox.proxy.http2.peer import Headers, Peer
 from farebox.proxy.http2.pipe import Pipe
-from farebox.proxy.recording.attempt import NOT_SENT, Attempt
 from farebox.proxy.recording.power_gate import PowerGate
+from farebox.recording.attempt import NOT_SENT, Attempt
+from farebox.recording.error_class import error_class_of
 
 if TYPE_CHECKING:
     from farebox.journal.records import Outcome
@@ -72,6 +72,7 @@ class Stream:
         self.judged = judged
         self.routed = routed
         self.meter = recorder.meter(routed)
+        self.recorder = recorder
         self.attempt = Attempt(recorder, routed)
         self.up = Pipe(server, stream_id)
         self.down: Pipe | None = None
@@ -166,9 +167,9 @@ class Stream:
         if down is None:
             return
         down.end(trailers)
-        if self.attempt.recorder.waits_for_disk:
+        if self.recorder.waits_for_disk:
             down.hold_end(True)
-            PowerGate(self.attempt.recorder.journal, self.released).close(position)
+            PowerGate(self.recorder.journal, self.released).close(position)
         self.settle()
 
     def released(self, _: bytes) -> None:
@@ -181,7 +182,7 @@ class Stream:
     def error_class(self) -> str | None:
         if self.grpc_status:
             return f"grpc_status_{self.grpc_status}"
-        return own_response.error_class_of(self.attempt.status)
+        return error_class_of(self.attempt.status)
 
     def record(self, outcome: Outcome, error_class: str | None) -> int:
         """Write down how it ended and let go of the provider's stream."""

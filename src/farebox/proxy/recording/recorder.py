@@ -9,8 +9,8 @@ from farebox.journal import records
 from farebox.journal.health import JournalHealth
 from farebox.proxy.admission.routed_request import RoutedRequest
 from farebox.proxy.recording.estimates import Estimates
-from farebox.proxy.recording.guarded_meter import GuardedMeter, MakeMeter
-from farebox.proxy.recording.logical_calls import LogicalCalls
+from farebox.recording.guarded_meter import GuardedMeter, MakeMeter
+from farebox.recording.logical_calls import LogicalCalls
 from farebox.wire.meter import Meter
 
 
@@ -55,7 +55,7 @@ class Recorder:
     def __init__(self, journal: Journal, make_meter: MakeMeter = Meter, *, power: bool = False) -> None:
         """`power`: the end of a response waits until its record survives a power cut."""
         self.journal = journal
-        self.append = journal.append
+        self.append: Callable[[int, bytes], int] = journal.append
         self.waits_for_disk = power
         self.calls = LogicalCalls()
         self.estimates: Estimates | None = None
@@ -63,6 +63,11 @@ class Recorder:
         self.everyday = make_meter is Meter
         """Whether everyday exchanges may do without a meter of their own."""
         self._make_meter = make_meter
+
+    @property
+    def source(self) -> str:
+        """What records call this writer."""
+        return self.journal.source
 
     def meter(self, routed: RoutedRequest) -> GuardedMeter:
         """Return a new meter for a request."""

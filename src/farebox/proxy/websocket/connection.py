@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from farebox.proxy.admission import own_response
 from farebox.proxy.http1.response import BrokenResponse, Response
-from farebox.proxy.recording.attempt import Attempt
 from farebox.proxy.relay import Relay
+from farebox.recording.attempt import Attempt
+from farebox.recording.error_class import error_class_of
 from farebox.wire.facts import Extraction
 from farebox.wire.framing.websocket import Agreement, Messages
 from farebox.wire.http.request_policy import HEAD_BYTES_MAX, Refusal
@@ -172,7 +173,7 @@ class Socket(Relay):
 
     def end_response(self, response: Response, data: bytes) -> None:
         extraction = response.meter.finish("completed")
-        error_class = own_response.error_class_of(response.status)
+        error_class = error_class_of(response.status)
         self.end("completed", extraction, response.status, error_class)
         self.finish(data)
 

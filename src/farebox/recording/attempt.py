@@ -7,8 +7,9 @@ encoded once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic_ns, time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -24,17 +25,36 @@ from farebox.journal.records import (
     encode,
     intent_record,
 )
-from farebox.proxy.recording.logical_calls import SOURCE
+from farebox.recording.logical_calls import SOURCE
 from farebox.wire.facts import Extraction
 from farebox.wire.keys import redacted
 from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:
-    from farebox.proxy.admission.routed_request import RoutedRequest
-    from farebox.proxy.caller.attribution_merge import Attribution
-    from farebox.proxy.recording.guarded_meter import GuardedMeter
-    from farebox.proxy.recording.logical_calls import CallKey
-    from farebox.proxy.recording.recorder import Recorder
+    from farebox.recording.attribution_merge import Attribution
+    from farebox.recording.described_request import DescribedRequest
+    from farebox.recording.guarded_meter import GuardedMeter
+    from farebox.recording.logical_calls import CallKey, LogicalCalls
+    from farebox.wire.usage.estimate_sample import Unmeasured
+
+
+class Estimates(Protocol):
+    """Where calls go that nobody stated the usage of."""
+
+    def offer(self, unmeasured: Unmeasured) -> None: ...
+
+
+class AttemptRecorder(Protocol):
+    """Where attempts are written down: the proxy's recorder, the SDK's."""
+
+    append: Callable[[int, bytes], int]
+    calls: LogicalCalls
+
+    @property
+    def estimates(self) -> Estimates | None: ...
+    @property
+    def source(self) -> str: ...
+
 
 NOT_SENT = Extraction(reason="not_sent", billable=False, not_billable_because="not_sent")
 """What is certain of a call of which no byte has gone to its provider: nothing can have been spent."""
@@ -81,12 +101,13 @@ class Attempt:
     _origin = b""
     """What its records begin with, for that attribution."""
 
-    def __init__(self, recorder: Recorder, routed: RoutedRequest) -> None:
+    def __init__(self, recorder: AttemptRecorder, routed: DescribedRequest, event_id: bytes = b"") -> None:
+        """`event_id`: one that was made where the call began; without it, a new one."""
         self.recorder = recorder
         self.routed = routed
         self.began_ns = monotonic_ns()
         self.occurred_at_ns = occurred = time_ns()
-        self.event_id = uuid7(occurred)
+        self.event_id = event_id or uuid7(occurred)
 
     def intend(self, below: Attribution) -> None:
         """Write down that the upstream is about to be sent something that can cost.
@@ -145,7 +166,7 @@ class Attempt:
         found = meter.finish(outcome)
         estimates = self.recorder.estimates
         if found.lacks and estimates is not None and 200 <= self.status < 300:
-            source = self.recorder.journal.source
+            source = self.recorder.source
             unmeasured = meter.unmeasured(found, self.event_id, source, self.request_bytes)
             if unmeasured is not None:
                 estimates.offer(unmeasured)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from farebox.catalog import Provider
     from farebox.catalog.shape import Vendor
     from farebox.config import KeyConfig
-    from farebox.proxy.caller.attribution_merge import Attribution
+    from farebox.recording.attribution_merge import Attribution
     from farebox.wire.http.request_policy import Headers, RequestHead
 
 LABELS = ("app", "session", "customer", "user", "agent", "task", "project")
@@ -103,14 +103,14 @@ class Callers(Fingerprints):
         self.keys = dict(keys or {})
         """What the user says of keys, by fingerprint."""
 
-    def read(self, request: RequestHead, fingerprint: str | None) -> Attribution:
-        """Return what the head says, the user's word on its key above all."""
+    def read(self, headers: Headers, fingerprint: str | None) -> Attribution:
+        """Return what a head says, the user's word on its key above all."""
         found = Found()
         bound = self.keys.get(fingerprint) if fingerprint is not None else None
         if bound is not None:
             for name, value in bound.attribution().items():
                 found.note(name, value, f"key:{fingerprint}")
-        self._names.of_headers(request.headers, found, self._hashed)
+        self._names.of_headers(headers, found, self._hashed)
         return found.attribution, found.sources
 
     def strip(self, request: RequestHead, provider: Provider, host: str) -> None:
