@@ -15,6 +15,7 @@ from calls import TestLedger, done
 from proxy_harness import Reply, Request, serving
 from tools import upstream as mock
 
+from farebox import yamltext
 from farebox.cli.reports.receipt import call_receipt
 from farebox.clock import now_ns
 from farebox.config import Config
@@ -26,6 +27,7 @@ from farebox.journal.records import Done, Estimate
 from farebox.ledger import catch_up, verify
 from farebox.ledger.calls import LedgerReader
 from farebox.pricing import load_book
+from farebox.pricing.book import PriceBook
 from farebox.proxy.recording.estimates import Estimates
 from farebox.wire.facts import Extraction, Part
 from farebox.wire.usage import estimate_sample
@@ -243,6 +245,36 @@ def test_a_worse_estimate_never_replaces_a_better_one(ledger: TestLedger, home: 
         )  # fmt: skip
         apply_estimates(ledger, found)
     assert len(LedgerReader(home).newest(10_000)[0].corrections) == 2
+
+
+def test_an_estimate_that_is_re_rated_keeps_its_bounds_at_the_new_prices(
+    ledger: TestLedger, home: Home
+) -> None:
+    def book_of(pricing: str) -> PriceBook:
+        return load_book(yamltext.parse(pricing, "farebox.yaml")[0])
+
+    ended = silent()
+    ledger.append(ended)
+    found = Estimate(
+        event_id=ended.event_id, source=ended.source, at_ns=1, method="tokenizer:x", input=(5, 6, 7),
+        output=(1, 2, None),
+    )  # fmt: skip
+    apply_estimates(ledger, found)
+    before = LedgerReader(home).newest(10_000)[0]
+    for price in (10, 20):
+        book = book_of(f"{before.request_model}: {{input_per_1m: {price}, output_per_1m: {price}}}")
+        ledger.applier.use(book)
+        asked = records.Rerate(at_ns=1, seqs=[before.seq], snapshot=book.digest, priced_too=True)
+        entry = (1, records.RERATE, records.encode(asked))
+        ledger.applier.apply(f"rerate-{price}", [Batch([entry], [], Position(1, 2_000, 2), False)])
+        row = LedgerReader(home).newest(10_000)[0]
+        assert (row.cost_state, row.cost_pico) == ("estimated", 8 * price * 1_000_000)
+        assert row.estimate is not None
+        assert before.estimate is not None
+        assert (row.estimate.cost_low_pico, row.estimate.cost_high_pico) == (6 * price * 1_000_000, None)
+        for name in ("method", "input_tokens_low", "input_tokens_high", "output_tokens_low"):
+            assert getattr(row.estimate, name) == getattr(before.estimate, name)
+    assert verify(home).ok
 
 
 def test_where_no_answer_had_begun_nothing_is_assumed(ledger: TestLedger, home: Home) -> None:

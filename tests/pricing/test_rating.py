@@ -170,6 +170,21 @@ def test_absurd_quantities_are_unpriced_instead_of_overflowing(book_of: Make) ->
         assert (rated.cost_state, rated.cost_pico) == ("unpriced", None)
 
 
+def test_an_amount_that_is_too_large_is_not_said_to_lack_a_price(book_of: Make) -> None:
+    book = book_of({"maker": MAKER})
+    reasons: dict[Quantity, str] = {
+        10**30: "amount_too_large: output_text",
+        Decimal("1e999999"): "amount_too_large: output_text",
+        -5: "count_not_valid: output_text",
+        Decimal("-Infinity"): "count_not_valid: output_text",
+    }
+    for quantity, reason in reasons.items():
+        assert rate(book, "large", {"output_text": quantity}).reason == reason
+    both = rate(book, "large", {"output_text": 10**30, "brain_waves": 1, "input_uncached": 5})
+    assert both.reason == "amount_too_large: output_text; no_price_for: brain_waves"
+    assert both.cost_pico == 10_000_000, "the lower bound of what has a price"
+
+
 def test_an_unknown_leaf_is_unpriced(book_of: Make) -> None:
     assert rate(book_of({"maker": MAKER}), "large", {"brain_waves": 1}).cost_state == "unpriced"
 

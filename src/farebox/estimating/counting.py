@@ -71,7 +71,8 @@ def _side(text: Text, side: Side, rule: Rule, encode: Callable[[str], Any] | Non
     if kept == 0 or total <= kept:
         return low, guess, high
     # The rest may be anything from no text (an image) to a token for each byte.
-    return low, guess * total // kept, high + total - kept
+    high += total - kept
+    return low, min(guess * total // kept, high), high
 
 
 def _cut(match: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ charge recomputed years later comes out identical.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from farebox.money import INT64_MAX, PicoUsd, pico_from_usd
@@ -74,13 +75,13 @@ def not_billable(snapshot: str) -> RatedPart:
     )
 
 
-def _lines(part: Part, plan: Plan) -> tuple[tuple[CostLine, ...], PicoUsd, list[str]]:
-    """Return the cost lines, the sum of the priced ones, and the leaves without a price."""
+def _lines(part: Part, plan: Plan) -> tuple[tuple[CostLine, ...], PicoUsd, dict[str, str]]:
+    """Return the cost lines, the sum of the priced ones, and why leaves have no amount."""
     quantities = part.quantities
     band = plan.band(part.input_tokens) if plan.thresholds else 0
     table = plan.bands[band]
     lines: list[CostLine] = []
-    missing: list[str] = []
+    missing: dict[str, str] = {}
     total = 0
     if plan.charges_requests and part.kind == "main" and "requests" not in quantities:
         # A fee per request is due whether or not the usage counts the request.
@@ -94,7 +95,7 @@ def _lines(part: Part, plan: Plan) -> tuple[tuple[CostLine, ...], PicoUsd, list[
         if price is None:
             if plan.is_included(leaf):
                 continue
-            missing.append(leaf)
+            missing[leaf] = "no_price_for"
             lines.append(_unpriced_line(leaf, quantity))
             continue
         if type(quantity) is int:
@@ -104,7 +105,7 @@ def _lines(part: Part, plan: Plan) -> tuple[tuple[CostLine, ...], PicoUsd, list[
         else:
             amount = _amount(quantity, price.numerator, price.denominator)
         if not 0 <= amount <= AMOUNT_MAX - total:
-            missing.append(leaf)
+            missing[leaf] = "amount_too_large" if amount > 0 else "count_not_valid"
             lines.append(_unpriced_line(leaf, quantity))
             continue
         total += amount
@@ -135,9 +136,15 @@ def line_total(lines: tuple[CostLine, ...]) -> PicoUsd | None:
 
 
 def _amount(quantity: Quantity, numerator: int, denominator: int) -> int:
-    """Return a divisible quantity times its price; -1 where the quantity is no number."""
-    if isinstance(quantity, Decimal) and (not quantity.is_finite() or abs(quantity.adjusted()) > 30):
-        return -1
+    """Return a divisible quantity times its price; -1 where the quantity is no number.
+
+    One of so many digits that computing with it would take minutes is more than `AMOUNT_MAX`, or nothing.
+    """
+    if isinstance(quantity, Decimal):
+        if not quantity.is_finite() or quantity.is_signed() or quantity.adjusted() < -30:
+            return -1
+        if quantity.adjusted() > 30:
+            return AMOUNT_MAX + 1
     count, scale = quantity.as_integer_ratio()
     return rounded(count * numerator, scale * denominator)
 
@@ -165,9 +172,13 @@ def _measured_state(completeness: str) -> tuple[CostState, str]:
     return "unknown", "usage_partial"  # what was seen is a lower bound
 
 
-def _why_unpriced(part: Part, plan: Plan, missing: list[str]) -> str:
+def _why_unpriced(part: Part, plan: Plan, missing: Mapping[str, str]) -> str:
     if not plan.is_empty:
-        return "no_price_for: " + ", ".join(missing)
+        reasons = dict.fromkeys(missing.values())
+        return "; ".join(
+            f"{reason}: {', '.join(leaf for leaf, because in missing.items() if because == reason)}"
+            for reason in reasons
+        )
     model = part.response_model or part.request_model
     if model is None:
         return "model_not_known"

@@ -18,7 +18,7 @@ from farebox.ledger.call_store import current
 from farebox.ledger.corrections.calibration import Calibrations
 from farebox.ledger.corrections.contract_months import ContractMonths
 from farebox.ledger.corrections.correction import Change, rows_of
-from farebox.ledger.corrections.estimation import Estimation, is_wanted
+from farebox.ledger.corrections.estimation import Estimation, is_wanted, rated_bounds
 from farebox.ledger.corrections.late_usage import correct_late_usage
 from farebox.ledger.corrections.rerating import Rerating, change_of
 from farebox.ledger.database import Connection
@@ -101,7 +101,7 @@ class Corrector:
             for start in range(0, len(seqs), _AT_A_TIME):
                 calls = current(self._connection, seqs[start : start + _AT_A_TIME])
                 changed = rerating.rate(calls, priced_too=priced_too)
-                self._append([change_of(each, writer) for each in changed])
+                self._append([change_of(each, writer, rated_bounds(each.now, rerating)) for each in changed])
         self._estimate(rerating)
         completed, self._completed = self._completed, []
         for event_id, done in completed:

@@ -12,12 +12,13 @@ import msgspec
 from farebox.estimating.rules import Range, divided, rules
 from farebox.journal.records import Done, Estimate
 from farebox.ledger.append.entry import money_of, rating_of, token_totals
-from farebox.ledger.call_store import StoredCall
+from farebox.ledger.call_store import MEASURED, StoredCall
 from farebox.ledger.corrections.calibration import Calibrations, Ratio
 from farebox.ledger.corrections.correction import ESTIMATE, Bounds, Change, Correction
 from farebox.ledger.corrections.rerating import Rerating
 from farebox.wire.facts import ENCODED, OUTPUT_LEAVES, Extraction, Part
 
+_INPUT, _OUTPUT = MEASURED.index("input_tokens"), MEASURED.index("output_tokens")
 _RANK = {"tokenizer": 4, "calibrated": 3, "text": 2, "default": 1}
 
 
@@ -60,23 +61,10 @@ class Estimation:
         ranges = _ranges(extraction, found)
         if ranges is None:
             return None
-        low, guess, high = (_with(extraction, ranges, at) for at in range(3))
-        open_input, open_output = (side[2] is None for side in ranges)
+        guess = _with(extraction, ranges, 1)
         rated = rerating.rate_parts(call, guess.parts, "estimated")
         money = money_of(rated, billable=True)
-        ends = [
-            money_of(rerating.rate_bound(call, each.parts), billable=True).cost_pico for each in (low, high)
-        ]
-        lows, highs = token_totals(low.parts), token_totals(high.parts)
-        bounds = Bounds(
-            found.method,
-            lows[0],
-            None if open_input else highs[0],
-            lows[3],
-            None if open_output else highs[3],
-            ends[0],
-            None if open_input or open_output else ends[1],
-        )
+        bounds = _bounds(call, found.method, ranges, rerating)
         estimated = msgspec.structs.replace(
             guess, completeness="estimated", flags=(*extraction.flags, f"estimated:{found.method}")
         )
@@ -91,6 +79,40 @@ class Estimation:
             rating_of(rated, money, None, ()),
             Correction(ESTIMATE, because, None, bounds, estimated),
         )
+
+
+def rated_bounds(call: StoredCall, rerating: Rerating) -> Bounds | None:
+    """Return the bounds of a call's estimate by other prices, None where it is not estimated."""
+    before = None if call.correction is None else call.correction.bounds
+    if before is None:
+        return None
+    stated, guessed = token_totals(call.done.extraction.parts), call.tokens
+    sides = (
+        (before.input_tokens_low, guessed[_INPUT], before.input_tokens_high, stated[_INPUT]),
+        (before.output_tokens_low, guessed[_OUTPUT], before.output_tokens_high, stated[_OUTPUT]),
+    )
+    asked, answered = (
+        (low - known, guess - known, None if high is None else high - known)
+        for low, guess, high, known in sides
+    )
+    return _bounds(call, before.method, (asked, answered), rerating)
+
+
+def _bounds(call: StoredCall, method: str, ranges: tuple[Range, Range], rerating: Rerating) -> Bounds:
+    """Return the bounds in tokens and in money of what is to be added on each side."""
+    low, high = (_with(call.done.extraction, ranges, at).parts for at in (0, 2))
+    costs = [money_of(rerating.rate_bound(call, parts), billable=True).cost_pico for parts in (low, high)]
+    lows, highs = token_totals(low), token_totals(high)
+    open_input, open_output = (side[2] is None for side in ranges)
+    return Bounds(
+        method,
+        lows[_INPUT],
+        None if open_input else highs[_INPUT],
+        lows[_OUTPUT],
+        None if open_output else highs[_OUTPUT],
+        costs[0],
+        None if open_input or open_output else costs[1],
+    )
 
 
 def _side(done: Done, side: str, count: int, ratio: Ratio | None) -> Range | None:

@@ -15,7 +15,7 @@ import msgspec
 from farebox.ledger.append.entry import Money, decode_rating, money_of, rating_of
 from farebox.ledger.call_store import StoredCall
 from farebox.ledger.corrections.contract_months import ContractMonths
-from farebox.ledger.corrections.correction import RERATE, Change, Correction
+from farebox.ledger.corrections.correction import RERATE, Bounds, Change, Correction
 from farebox.pricing.contracts.tiers import MonthToDate
 from farebox.pricing.facts import MonthShare, RatedPart
 from farebox.pricing.quotation import month_of
@@ -123,8 +123,8 @@ class Rerating:
         return rated
 
 
-def change_of(found: Rerated, request: str | None) -> Change:
-    """Return the correction to a call's new rating."""
+def change_of(found: Rerated, request: str | None, bounds: Bounds | None) -> Change:
+    """Return the correction to a call's new rating; `bounds` are those of its estimate."""
     money, call = found.money, found.now
     before = decode_rating(call.rating)
     usage = None if call.correction is None else call.correction.usage
@@ -136,7 +136,7 @@ def change_of(found: Rerated, request: str | None) -> Change:
         money.charge_pico,
         call.tokens,
         rating_of(found.rated, money, before.not_billable_because, before.flags),
-        Correction(RERATE, why(found), request, None, usage),
+        Correction(RERATE, why(found), request, bounds, usage),
     )
 
 
