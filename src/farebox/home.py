@@ -56,18 +56,22 @@ class Home:
         probe = self.journal / f".probe.{os.getpid()}"
         try:
             write_private(probe, bytes(4096))
-            found = os.statvfs(self.journal)
+            free = self.free_bytes()
         except OSError as error:
             raise self.unusable(error) from error
         finally:
             with contextlib.suppress(OSError):  # where nothing can be written, there is nothing to remove
                 probe.unlink(missing_ok=True)
-        free = found.f_bavail * found.f_frsize
         if free < ROOM_BYTES:
             raise StateDirectoryUnusableError(
                 f"nothing can be recorded in {self.path}: {free >> 10:,} KiB are free on its disk and "
                 f"{ROOM_BYTES >> 10:,} are needed; make room, or name another directory with --home"
             )
+
+    def free_bytes(self) -> int:
+        """Return how much can still be written where recording happens; may wait for the disk."""
+        found = os.statvfs(self.journal)
+        return found.f_bavail * found.f_frsize
 
     def unusable(self, error: OSError) -> StateDirectoryUnusableError:
         """Return what to tell a user when the system refuses a file of the state directory."""

@@ -143,6 +143,29 @@ def test_a_ledger_that_stands_still_is_known_to_every_figure(shell: Shell) -> No
         assert daemon.today()["totals"]["complete"] and daemon.health()[0] == 200
 
 
+def test_health_tells_a_script_while_the_ledger_stands_still_and_that_a_restart_would_not_help(
+    shell: Shell,
+) -> None:
+    with running(shell) as daemon:
+        daemon.call(1)
+        until(lambda: shell.farebox("health", status=None).returncode == 0, "both ready")
+        ledger = written_pid(str(shell.home / "run"), "ledger")
+        os.kill(ledger, signal.SIGSTOP)
+        try:
+            daemon.call(1)
+            until(lambda: shell.farebox("health", status=None).returncode == 1, "not ready")
+            said = until(
+                lambda: (out := shell.farebox("health", status=1).stdout).count("ledger_behind") == 2 and out,
+                "the reason, from both",
+            )
+            assert str(shell.home) not in said
+            shell.farebox("health", "--live")
+        finally:
+            os.kill(ledger, signal.SIGCONT)
+        until(lambda: shell.farebox("health", status=None).returncode == 0, "both ready again")
+    shell.farebox("health", status=69)
+
+
 def test_a_ledger_without_room_is_known_and_catches_up(shell: Shell) -> None:
     with small_disk(shell.home, "192m"), running(shell) as daemon:
         daemon.call(1)

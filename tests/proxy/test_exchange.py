@@ -10,6 +10,7 @@ import pytest
 from proxy_harness import QUICK, Client, Reply, Request, mock, serving
 
 from farebox.config import ProviderConfig
+from farebox.journal.health import State
 from farebox.proxy.limits import Limits
 
 CHAT = "/openai/v1/chat/completions"
@@ -440,6 +441,40 @@ def test_health_says_degraded_while_the_journal_is_and_traffic_goes_on() -> None
         assert json.loads(answer.body)["state"] == "degraded"
         assert json.loads(answer.body)["journal"]["lost_exchanges"] == 3
         assert client.post(CHAT, chat(), JSON).status == 200
+
+
+def test_live_and_ready_are_told_to_anybody_in_words_that_name_nothing() -> None:
+    with serving(answer_chat) as (_, proxy), proxy.connect() as client:
+        for path in ("/health/live", "/health/ready"):
+            answer = client.get(path)
+            assert answer.status == 200
+            assert client.get(path, method="HEAD").status == 200
+        assert json.loads(answer.body) == {"ready": True, "reasons": []}
+        proxy.journal.health.state = "degraded"
+        proxy.journal.health.reason = "no segment: /home/somebody/journal: No space left on device"
+        answer = client.get("/health/ready")
+        assert answer.status == 503
+        assert json.loads(answer.body) == {"ready": False, "reasons": ["journal_unwritable"]}
+        assert client.get("/health/live").status == 200
+        assert client.post(CHAT, chat(), JSON).status == 200
+        assert client.post("/health/ready", b"{}").status == 405
+
+
+@pytest.mark.parametrize(
+    ("state", "trouble", "reasons"),
+    [
+        ("lost", None, ["records_lost"]),
+        ("ok", "database or disk is full", ["ledger_behind"]),
+        ("degraded", "stands still", ["journal_unwritable", "ledger_behind"]),
+    ],
+)
+def test_a_proxy_is_ready_exactly_while_all_is_recorded_and_applied(
+    state: State, trouble: str | None, reasons: list[str]
+) -> None:
+    with serving(answer_chat) as (_, proxy), proxy.connect() as client:
+        proxy.journal.health.state = state
+        proxy.proxy.ledger_trouble = lambda: trouble
+        assert json.loads(client.get("/health/ready").body)["reasons"] == reasons
 
 
 def test_without_any_journal_traffic_goes_on_and_what_is_missing_is_counted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
@@ -20,6 +21,9 @@ from proxy_processes import ProxyProcess, configured, files_below
 
 from farebox.certificates import authority
 from farebox.home import Home
+from farebox.journal import records
+from farebox.journal.reader import Entry, JournalReader
+from farebox.journal.tally import read_tally
 
 CHAT = "/openai/v1/chat/completions"
 JSON = "Content-Type: application/json"
@@ -150,6 +154,43 @@ def test_a_kept_connection_may_send_one_more_request_while_stopping(
         assert answer.header("connection") == b"close"
         assert client.until_closed() == b""
     assert proxy.ended()[0] == 0
+
+
+def proxys_records(home: Home) -> tuple[Path, list[Entry]]:
+    """Return the proxy's journal, which is not the estimator's, and what is in it."""
+    for folder in home.journal.iterdir():
+        reader = JournalReader(folder)
+        entries = reader.read(100).entries
+        reader.close()
+        if entries and entries[0][1] == records.INTENT:
+            return folder, entries
+    raise AssertionError("no call is on record")
+
+
+def test_sigterm_ends_a_stream_without_an_end_in_bounded_time_and_keeps_its_record(home: Home) -> None:
+    patient = (
+        "import functools, sys; from farebox.proxy import process, __main__, limits\n"
+        "process.Proxy = functools.partial(process.Proxy, limits=limits.Limits(drain_s=0.5))\n"
+        "sys.exit(__main__.run())"
+    )
+    event = mock.chat_events(1)[0]
+    with MockUpstream(lambda _: mock.sse_reply(itertools.repeat(event), pace_s=0.02)) as upstream:
+        proxy = ProxyProcess(home, configured(upstream.url), program=("-c", patient)).ready()
+        with Client(proxy.port) as client:
+            client.send(client.head("POST", CHAT, JSON, f"Content-Length: {len(BODY)}") + BODY)
+            client.until(event)
+            proxy.terminate()
+            while client.socket.recv(65536):
+                pass
+        assert proxy.ended(seconds=30) == (0, "")
+    assert not (home.run / "proxy.json").exists()
+    folder, entries = proxys_records(home)
+    kinds = [kind for _, kind, _ in entries]
+    assert (kinds[0], kinds[-1]) == (records.INTENT, records.DONE)
+    assert records.decode_done(entries[-1][2]).error_class == "proxy_stopped"
+    noted = read_tally(folder)
+    assert noted is not None
+    assert (noted.last_seq, noted.waiting_records) == (entries[-1][0], 0)  # all of it is on the disk
 
 
 def test_a_second_signal_ends_it_at_once(home: Home) -> None:

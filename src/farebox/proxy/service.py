@@ -1,6 +1,6 @@
 """The proxy as a service: what every connection shares, listening, draining, health.
 
-No admin interface: `/` and `/health` say how it is, and that is all that can be asked here.
+No admin interface: `/`, `/health` and what is below it say how it is, and that is all that can be asked here.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from farebox.proxy.recording.recorder import Journal, NoJournal, Recorder
 from farebox.proxy.service_state import ServiceState
 from farebox.proxy.sockets.tls_buffer import TlsBuffer, settle_memory
 from farebox.proxy.upstream.tls import UpstreamTls
+from farebox.readiness import LIVE, READY, Liveness, Readiness, readiness
 from farebox.recording.callers import Callers
 from farebox.recording.guarded_meter import MakeMeter
 from farebox.wire.http.request_policy import allowed_hosts
@@ -76,7 +77,12 @@ class Proxy:
             Callers(secret, catalog.vendors, config.keys),
             source=journal.source,
             given=(names, {name: f"env:FAREBOX_{name.upper()}" for name in names}),
-            health=self.health,
+            pages={
+                b"/": self.health,
+                b"/health": self.health,
+                LIVE.encode(): lambda: (200, Liveness()),
+                READY.encode(): self._ready,
+            },
         )
         self.shared = Shared(state, self.recorder, admission)
         self.interception = Interception(
@@ -209,6 +215,20 @@ class Proxy:
             with contextlib.suppress(OSError):  # a handshake that fails is the client's affair
                 await self.state.loop.connect_accepted_socket(self._accepted, connection, ssl=context)
         pending.close()
+
+    def readiness(self) -> Readiness:
+        """Return whether everything that passes is recorded as it should be, and gets into the ledger."""
+        state = self.recorder.journal.health.state
+        return readiness(
+            "draining" if self.state.draining else None,
+            "journal_unwritable" if state == "degraded" or not self.recording else None,
+            "records_lost" if state == "lost" else None,
+            "ledger_behind" if self.ledger_trouble() is not None else None,
+        )
+
+    def _ready(self) -> tuple[int, Readiness]:
+        found = self.readiness()
+        return found.status, found
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """Return status and body of `/health`: 503 whenever anything is not recorded as it should be."""

@@ -23,6 +23,7 @@ from farebox.analytics.query import Request as AnalyticsRequest
 from farebox.clock import now_ns
 from farebox.errors import CallNotFoundError, FareboxError
 from farebox.home import Home
+from farebox.readiness import LIVE, READY, Liveness
 from farebox.server.access import links, pages
 from farebox.server.access.guard import App, Guard, Kind, Receive, Role, Scope, Send
 from farebox.server.access.sessions import SESSION_SECONDS, Sessions
@@ -32,6 +33,7 @@ from farebox.server.api.errors import ApiError, from_farebox, invalid_parameter
 from farebox.server.api.filters import Selection, read_choice, read_count, read_selection
 from farebox.server.api.live import Pulse, stream
 from farebox.server.api.queries import Ledger, Reader
+from farebox.server.api.ready import RecentReadiness
 from farebox.server.api.status import Typed, plainly, status
 from farebox.server.assets import Assets, content_type, is_immutable
 
@@ -70,9 +72,12 @@ class Server:
         self._assets = assets
         self._clock = clock
         self._cover = Covers(home)
+        self._readiness = RecentReadiness(home)
         self.pulse = Pulse(ledger)
         self.routes: dict[str, tuple[Kind, Role, Answer]] = {
             "/": (Kind.PAGE, Role.NOBODY, self.index),  # shows how to sign in, until signed in
+            LIVE: (Kind.API, Role.NOBODY, self.live_at_all),
+            READY: (Kind.API, Role.NOBODY, self.ready),
             "/api/v1/status": (Kind.API, Role.VIEWER, self.status),
             "/api/v1/summary": (Kind.API, Role.VIEWER, self.summary),
             "/api/v1/breakdown": (Kind.API, Role.VIEWER, self.breakdown),
@@ -163,6 +168,15 @@ class Server:
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
         return Response(self._assets.read(name), headers={**headers, "content-type": content_type(name)})
+
+    # For whoever watches the process, without a token
+
+    async def live_at_all(self, request: Request) -> Response:
+        return json_response(Liveness())
+
+    async def ready(self, request: Request) -> Response:
+        found = await self._ledger.read(self._readiness)
+        return json_response(found, found.status)
 
     # API
 
@@ -320,9 +334,12 @@ def _page(content: bytes, status_code: int) -> Response:
     return Response(content, status_code, media_type="text/html", headers=headers)
 
 
-def json_response(answer: msgspec.Struct) -> Response:
+def json_response(answer: msgspec.Struct, status_code: int = 200) -> Response:
     return Response(
-        msgspec.json.encode(answer), media_type="application/json", headers={"cache-control": "no-store"}
+        msgspec.json.encode(answer),
+        status_code,
+        media_type="application/json",
+        headers={"cache-control": "no-store"},
     )
 
 

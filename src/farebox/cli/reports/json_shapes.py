@@ -108,6 +108,29 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     """Why the ledger cannot be read."""
 
 
+class ProcessHealth(msgspec.Struct, kw_only=True):
+    """One process, as it says itself."""
+
+    name: str
+    live: bool
+    """It responds."""
+    ready: bool | None
+    """Everything is recorded and in the ledger; null where it was not asked, or did not say."""
+    reasons: list[str]
+    """Why it is not ready, in words of docs/guides/running-as-a-service.md."""
+    well: bool
+    """It is what was asked for: ready, or with `--live` alive."""
+
+
+class HealthAnswer(msgspec.Struct, kw_only=True):
+    """`farebox health --json`."""
+
+    schema: str = "farebox.health/1"
+    well: bool
+    """Every process is."""
+    processes: list[ProcessHealth]
+
+
 def period_answer(period: Period) -> PeriodAnswer:
     return PeriodAnswer(
         since=None if period.since_ns is None else iso(period.since_ns),

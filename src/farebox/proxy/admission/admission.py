@@ -1,9 +1,9 @@
-"""Accept a request or respond to it ourselves: routes, loops between Fareboxes, `/health`."""
+"""Accept a request or respond to it ourselves: routes, loops between Fareboxes, `/health` and below."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from farebox.proxy.admission import own_response
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from farebox.recording.attribution_merge import Attribution
     from farebox.recording.callers import Callers
     from farebox.wire.http.request_policy import RequestHead
+
+OwnPages = Mapping[bytes, Callable[[], tuple[int, Any]]]
+"""What the proxy serves itself: path to status and body."""
 
 HOPS_MAX = 8
 """Fareboxes one behind the other."""
@@ -29,7 +32,7 @@ class Admission:
         *,
         source: str,
         given: Attribution,
-        health: Callable[[], tuple[int, dict[str, Any]]],
+        pages: OwnPages,
     ) -> None:
         """`source` is the journal's name, `given` the attribution of calls that say nothing else."""
         self.routes = routes
@@ -40,7 +43,7 @@ class Admission:
         self.instance = os.urandom(8).hex().encode()
         """What this process calls itself to other Fareboxes."""
         self._source = source
-        self._health = health
+        self._pages = pages
 
     def route(self, request: RequestHead, route: Route, path: bytes) -> RoutedRequest | None:
         """Return a request on its way by `route`; None where it has come back to where it was."""
@@ -55,9 +58,10 @@ class Admission:
     def own_response(self, request: RequestHead, *, close: bool) -> bytes:
         """Return the response to a request that has no route."""
         to_head = request.method == b"HEAD"
-        if request.path not in (b"/", b"/health"):
+        page = self._pages.get(request.path)
+        if page is None:
             return own_response.unknown_route(self.routes.names, close=close, to_head=to_head)
         if request.method not in (b"GET", b"HEAD"):
             return own_response.error("farebox", 405, "method", "only GET is served here.", close=close)
-        status, body = self._health()
+        status, body = page()
         return own_response.json_response(status, body, close=close, to_head=to_head)

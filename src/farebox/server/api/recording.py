@@ -142,11 +142,22 @@ def _count(number: int, noun: str) -> str:
 
 
 def _ask(announced: Announced) -> _Health:
+    return msgspec.json.decode(ask(announced.host, announced.port, "/health")[1], type=_Health)
+
+
+def ask(host: str, port: int, path: str, seconds: float = ANSWER_SECONDS) -> tuple[int, bytes]:
+    """Return status and body of what a process of ours says under `path`.
+
+    Raises:
+        OSError: It does not listen, or says nothing in time.
+        http.client.HTTPException: It speaks no HTTP.
+    """
     import http.client
 
-    connection = http.client.HTTPConnection(announced.host, announced.port, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
-        connection.request("GET", "/health")
-        return msgspec.json.decode(connection.getresponse().read(_BODY_MAX), type=_Health)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read(_BODY_MAX)
     finally:
         connection.close()
