@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Durability = Literal["process", "power"]
 
 FILE_NAME = "farebox.yaml"
-KEYS_FILE = "keys.json"
 FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 HOST_PATTERN = re.compile(r"(?=.{1,253}\Z)[a-z0-9*_-]{1,63}(?:\.[a-z0-9*_-]{1,63})+")
@@ -91,7 +90,7 @@ class Config(msgspec.Struct, kw_only=True):
     providers: dict[str, ProviderConfig] = {}
     interception: InterceptionConfig = InterceptionConfig()
     keys: dict[str, KeyConfig] = {}
-    """By fingerprint: a key's name and owner."""
+    """By fingerprint: a key's name and owner, as this file says. What commands said: `farebox.snapshot`."""
     pricing: Node | None = None
     """The `pricing:` section as written; `farebox.pricing` reads and checks it."""
     contracts: Node | None = None
@@ -121,7 +120,7 @@ def load_config(home: Home, path: Path | None = None, *, prices: bool = True) ->
     """
     file = find_file(home, path)
     if file is None:
-        return Config(keys=saved_keys(home))
+        return Config()
     from farebox import yamltext
 
     try:
@@ -137,16 +136,7 @@ def load_config(home: Home, path: Path | None = None, *, prices: bool = True) ->
             findings.extend(_check_prices(config, home))
     if findings:
         raise ConfigError(sorted(findings, key=lambda finding: finding.line))
-    config.keys = {**saved_keys(home), **config.keys}
     return config
-
-
-def saved_keys(home: Home) -> dict[str, KeyConfig]:
-    """Return what `farebox keys label` has kept; nothing where that cannot be read."""
-    try:
-        return msgspec.json.decode((home.path / KEYS_FILE).read_bytes(), type=dict[str, KeyConfig])
-    except (OSError, msgspec.MsgspecError):
-        return {}
 
 
 def key_labels(keys: Mapping[str, KeyConfig]) -> dict[str, str]:

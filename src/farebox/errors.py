@@ -14,6 +14,10 @@ The slug (`code`) is the same in Python, the API's JSON, the dashboard and the d
     │   ├── LedgerTooOldError          ledger_schema_older
     │   ├── LedgerDamagedError         ledger_damaged
     │   └── LedgerUnwritableError      ledger_unwritable
+    ├── ControlError                   control_unavailable
+    │   ├── ControlSchemaError         control_schema_newer
+    │   ├── ControlDamagedError        control_damaged
+    │   └── ControlUnwritableError     control_unwritable
     ├── QuestionError                  question_failed
     │   ├── ReplicaBusyError           replica_busy
     │   └── ReplicaBuildingError       replica_building
@@ -102,6 +106,22 @@ class LedgerDamagedError(LedgerError):
 
 class LedgerUnwritableError(LedgerError):
     code = "ledger_unwritable"
+
+
+class ControlError(FareboxError):
+    code = "control_unavailable"
+
+
+class ControlSchemaError(ControlError):
+    code = "control_schema_newer"
+
+
+class ControlDamagedError(ControlError):
+    code = "control_damaged"
+
+
+class ControlUnwritableError(ControlError):
+    code = "control_unwritable"
 
 
 class QuestionError(FareboxError):

@@ -27,6 +27,9 @@ class Home:
         """One folder a writer, see `farebox.journal`."""
         self.ledger = path / "ledger.db"
         self.ledger_lock = path / "ledger.lock"
+        self.control = path / "control.db"
+        self.snapshot = path / "snapshot.json"
+        """What `control.db` and the configuration say, for whoever must not open a database."""
         self.run = path / "run"
         """`proxy.json`, `server.json`, `ledger.json`: pid and addresses of what runs."""
         self.cache = path / "cache"
@@ -181,12 +184,14 @@ def announce(path: Path, content: bytes) -> None:
             file.write(content.ljust(path.stat().st_size))
 
 
-def replace_private(path: Path, content: bytes) -> None:
-    """Replace `path` in one step with a 0600 file of that content."""
+def replace_private(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Replace `path` in one step with a 0600 file of that content; a `durable` one survives a power cut."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        write_private(temporary, content)
+        write_private(temporary, content, durable=durable)
         temporary.replace(path)
+        if durable:
+            _sync_directory(path.parent)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

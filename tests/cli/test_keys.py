@@ -10,7 +10,7 @@ from farebox.cli.keys import forget, label, show
 from farebox.cli.options import Place
 from farebox.config import KeyConfig, load_config
 from farebox.errors import ConfigError, UsageError
-from farebox.proxy.configuration import read_config
+from farebox.snapshot import SnapshotReader, read_snapshot
 
 FINGERPRINT = "0123456789abcdef"
 
@@ -23,19 +23,24 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_label_is_kept_and_reaches_the_proxy(capsys: pytest.CaptureFixture[str]) -> None:
     assert label(FINGERPRINT, "backend", customer="acme") == 0
     home = Place().state()
-    assert (home.path / "keys.json").stat().st_mode & 0o777 == 0o600
-    assert read_config(home).keys == {FINGERPRINT: KeyConfig(label="backend", customer="acme")}
+    for file in (home.control, home.snapshot):
+        assert file.stat().st_mode & 0o777 == 0o600
+    proxy = SnapshotReader(home)
+    assert proxy.current.key(FINGERPRINT) == KeyConfig(label="backend", customer="acme")
     capsys.readouterr()
     show()
     assert capsys.readouterr().out == f"{FINGERPRINT}  label backend  customer acme\n"
     forget(FINGERPRINT)
-    assert read_config(home).keys == {}
+    assert proxy.renew()
+    assert proxy.current.key(FINGERPRINT) is None
 
 
 def test_the_file_wins_over_what_was_labelled(tmp_path: Path) -> None:
     label(FINGERPRINT, "backend")
     (tmp_path / "farebox.yaml").write_text(f'keys: {{"{FINGERPRINT}": {{label: ours, customer: acme}}}}\n')
-    assert load_config(Place().state()).keys == {FINGERPRINT: KeyConfig(label="ours", customer="acme")}
+    home = Place().state()
+    keys = read_snapshot(home).keys(load_config(home).keys)
+    assert keys == {FINGERPRINT: KeyConfig(label="ours", customer="acme")}
 
 
 @pytest.mark.parametrize("text", ["sk-proj-secret", "0123", "0123456789ABCDEF"])

@@ -11,6 +11,9 @@ from io import TextIOWrapper
 from farebox.errors import (
     CallNotFoundError,
     ConfigError,
+    ControlDamagedError,
+    ControlSchemaError,
+    ControlUnwritableError,
     FareboxError,
     FindingsError,
     JournalError,
@@ -48,8 +51,8 @@ MEANINGS = {
     CANNOT_TELL: "it cannot be told: calls without a price (`--fail-over`) or records known to be missing "
     "(`--fail-over`, `verify`)",
     USAGE: "the command line is wrong",
-    DATA: "data is damaged: `verify` found something, `ledger.db` is no ledger of this Farebox, a price "
-    "or catalog file is wrong",
+    DATA: "data is damaged: `verify` found something, `ledger.db` or `control.db` is not this Farebox's, a "
+    "price or catalog file is wrong",
     UNAVAILABLE: "something needed is not there: no server, no free port, an unreadable ledger, "
     "a package of `farebox[standard]`",
     INTERNAL: "a defect in Farebox",
@@ -72,6 +75,9 @@ _STATUS: tuple[tuple[type[FareboxError], int], ...] = (
     (LedgerDamagedError, DATA),
     (LedgerUnwritableError, UNWRITABLE),
     (LedgerError, UNAVAILABLE),
+    (ControlSchemaError, DATA),
+    (ControlDamagedError, DATA),
+    (ControlUnwritableError, UNWRITABLE),
     (JournalError, UNWRITABLE),
     (StateDirectoryError, REFUSED),
     (StateDirectoryUnusableError, UNWRITABLE),

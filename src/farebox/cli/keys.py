@@ -7,24 +7,28 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from farebox.cli.daemon.running import running
+from farebox.cli.exits import say
 from farebox.cli.options import AsJson, Place
-from farebox.config import FINGERPRINT, KEYS_FILE, KeyConfig, saved_keys
+from farebox.clock import now_ns
+from farebox.config import FINGERPRINT, KeyConfig
 from farebox.errors import UsageError
-from farebox.home import Home, replace_private
+from farebox.home import Home
 from farebox.program import command
+from farebox.snapshot import read_snapshot
 
 app = App(name="keys", help="Give API keys names, and assign them to customers, users or projects.")
 
 _BOUND = ("customer", "user", "project")
-"""What a key's calls are counted under, which a running proxy reads when it starts."""
+"""What a key's calls are counted under."""
 
 
 @app.default
 def show(*, place: Place | None = None, as_json: AsJson = False) -> int:
     """List the keys that have a name; `by key` lists every fingerprint."""
     chosen = place or Place()
-    keys = chosen.configuration(chosen.state_to_read()).keys
+    home = chosen.state_to_read()
+    _say_what_was_left(home)
+    keys = read_snapshot(home).keys(chosen.configuration(home).keys)
     said = {fingerprint: msgspec.to_builtins(key) for fingerprint, key in sorted(keys.items())}
     if as_json:
         print(msgspec.json.encode(said).decode())
@@ -53,17 +57,25 @@ def label(
     if not FINGERPRINT.fullmatch(fingerprint):
         # Not repeated: it may be the key itself.
         raise UsageError(f"that is no fingerprint: 16 hex digits, as {command('by key')} shows them")
-    home = (place or Place()).state()
+    chosen = place or Place()
+    home = chosen.state()
+    configured = chosen.configuration(home).keys
     key = KeyConfig(label=name, customer=customer, user=user, project=project)
-    kept = {**saved_keys(home), fingerprint: key}
-    replace_private(home.path / KEYS_FILE, msgspec.json.encode(kept))
-    wins = (place or Place()).configuration(home).keys[fingerprint].label
+    from farebox.control import audit, keys
+    from farebox.control.publish import change
+
+    with change(home) as connection:
+        keys.label(connection, fingerprint, key, now_ns())
+        audit.note(
+            connection, now_ns(), audit.command_line(), "key.label", fingerprint, msgspec.to_builtins(key)
+        )
+    wins = read_snapshot(home).keys(configured)[fingerprint].label
     if wins == name:
         print(f"{fingerprint} is now called {name}, on every screen and for earlier calls too.")
     else:
         print(f"{fingerprint} stays {wins}, as farebox.yaml says; the name {name} applies without that line.")
     if customer or user or project:
-        _say_when(home)
+        _say_when()
     return 0
 
 
@@ -71,18 +83,26 @@ def label(
 def forget(fingerprint: str, *, place: Place | None = None) -> int:
     """Take a key's name away."""
     home = (place or Place()).state()
-    kept = saved_keys(home)
-    gone = kept.pop(fingerprint, None)
-    if gone is None:
-        raise UsageError(f"this fingerprint has no name that {command('keys label')} gave it")
-    replace_private(home.path / KEYS_FILE, msgspec.json.encode(kept))
+    from farebox.control import audit, keys
+    from farebox.control.publish import change
+
+    with change(home) as connection:
+        gone = keys.forget(connection, fingerprint)
+        if gone is None:
+            raise UsageError(f"this fingerprint has no name that {command('keys label')} gave it")
+        audit.note(connection, now_ns(), audit.command_line(), "key.forget", fingerprint)
     print(f"{fingerprint} has no name any more.")
     if any(getattr(gone, name) for name in _BOUND):
-        _say_when(home)
+        _say_when()
     return 0
 
 
-def _say_when(home: Home) -> None:
+def _say_when() -> None:
     """Say from when the change applies: recorded calls are not rewritten."""
-    again = f" after {command('restart', home)}" if running(home, "proxy") is not None else " from now on"
-    print(f"New calls are counted that way{again}; recorded calls stay as they are.")
+    print("New calls are counted that way from now on; recorded calls stay as they are.")
+
+
+def _say_what_was_left(home: Home) -> None:
+    """Say that names of a Farebox before the first release are not read any more."""
+    if (home.path / "keys.json").exists():
+        say(f"{home.path / 'keys.json'} is no longer read: name its keys again, then remove it")

@@ -21,7 +21,6 @@ from farebox.config import (
     ProviderConfig,
     find_file,
     load_config,
-    saved_keys,
 )
 from farebox.errors import FareboxError
 from farebox.home import Home
@@ -55,7 +54,7 @@ def read_config(home: Home, path: Path | None = None) -> Config:
         ConfigRefused: With every problem of the file.
     """
     if find_file(home, path) is None:
-        return Config(keys=saved_keys(home))
+        return Config()
     read, write = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()

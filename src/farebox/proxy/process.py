@@ -41,6 +41,7 @@ from farebox.proxy.recording.recorder import Journal, NoJournal
 from farebox.proxy.service import Proxy
 from farebox.proxy.sockets.tls_buffer import settle_memory
 from farebox.recording.callers import labels_of
+from farebox.snapshot import SnapshotReader
 
 EX_UNAVAILABLE = 69
 EX_CANTCREAT = 73
@@ -111,6 +112,10 @@ def run(
         _tell(f"farebox proxy: nothing is recorded: {error}")
         journal = NoJournal(str(error))
     started_ns = now_ns()
+    published = SnapshotReader(home)
+    if published.problem is not None:
+        _tell(f"farebox proxy: {published.problem}")
+    published.follow()
     proxy = Proxy(
         config,
         catalog=known,
@@ -120,6 +125,7 @@ def run(
         finds_processes=True,
         runs_for=os.getppid() if private else None,
         addresses=home.cache / "addresses.json",
+        published=published,
         clients_max=clients_max,
         authority=authority or home.path / "ca" / INSTALLED,
         pins=home.run / "pinned",
@@ -134,6 +140,7 @@ def run(
         announced = None if private else home
         _run_loop(_serve(proxy, listener, announced, keep_pending=reuse_port, config_file=config.file))
     finally:
+        published.close()
         journal.close()
         estimates.close()
         if lock is not None:

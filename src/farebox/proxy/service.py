@@ -37,6 +37,7 @@ from farebox.proxy.upstream.tls import UpstreamTls
 from farebox.readiness import LIVE, READY, Liveness, Readiness, readiness
 from farebox.recording.callers import Callers
 from farebox.recording.guarded_meter import MakeMeter
+from farebox.snapshot import SnapshotReader
 from farebox.wire.http.request_policy import allowed_hosts
 from farebox.wire.meter import Meter
 
@@ -62,9 +63,11 @@ class Proxy:
         runs_for: int | None = None,
         addresses: Path | None = None,
         certificate: ServerCertificate | None = None,
+        published: SnapshotReader | None = None,
     ) -> None:
         """`runs_for`: the process whose descendants alone are served, where there is one; `addresses`: the
-        file where addresses of providers are kept; `certificate`: what its own port speaks TLS with."""
+        file where addresses of providers are kept; `certificate`: what its own port speaks TLS with;
+        `published`: names of keys, renewed while this runs."""
         self.state = state = ServiceState(Limits() if limits is None else limits, clients_max)
         self.recorder = Recorder(journal, meter, power=config.durability == "power")
         self.tls = UpstreamTls(config.interception.ca_file)
@@ -74,7 +77,7 @@ class Proxy:
         names = dict(labels or {})
         admission = Admission(
             self.routes,
-            Callers(secret, catalog.vendors, config.keys),
+            Callers(secret, catalog.vendors, config.keys, published),
             source=journal.source,
             given=(names, {name: f"env:FAREBOX_{name.upper()}" for name in names}),
             pages={

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from farebox.snapshot import SnapshotReader
 from farebox.wire.attribution import Found, names_of
 from farebox.wire.keys import without_keys
 
@@ -96,17 +97,25 @@ class Callers(Fingerprints):
     """Tells from a request's head whose call it is: by its key, and by what its headers say."""
 
     def __init__(
-        self, secret: bytes, vendors: Sequence[Vendor] = (), keys: Mapping[str, KeyConfig] | None = None
+        self,
+        secret: bytes,
+        vendors: Sequence[Vendor] = (),
+        keys: Mapping[str, KeyConfig] | None = None,
+        published: SnapshotReader | None = None,
     ) -> None:
         super().__init__(secret)
         self._names = names_of(vendors)
         self.keys = dict(keys or {})
-        """What the user says of keys, by fingerprint."""
+        """What the configuration says of keys, by fingerprint."""
+        self.published = published or SnapshotReader(None)
+        """What commands say of them, now."""
 
     def read(self, headers: Headers, fingerprint: str | None) -> Attribution:
         """Return what a head says, the user's word on its key above all."""
         found = Found()
-        bound = self.keys.get(fingerprint) if fingerprint is not None else None
+        bound = None
+        if fingerprint is not None:
+            bound = self.keys.get(fingerprint) or self.published.current.key(fingerprint)
         if bound is not None:
             for name, value in bound.attribution().items():
                 found.note(name, value, f"key:{fingerprint}")

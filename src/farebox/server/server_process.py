@@ -28,6 +28,7 @@ from farebox.server.access.sessions import Sessions, load_token
 from farebox.server.api.key_labels import KeyLabels
 from farebox.server.api.queries import Ledger, Reader
 from farebox.server.app import Server, build
+from farebox.server.publication import Publication
 
 EXIT_CONFIG = 78
 PORTS_TRIED = 20
@@ -88,11 +89,14 @@ def serve(home: Home, config: Config) -> int:
         home,
         announced,
     )
+    publication = Publication(home)
+    publication.start()
     gc.collect()
     gc.freeze()
     try:
         runner.run(sockets=[listener])
     finally:
+        publication.close()
         runner.retract()
     return 0
 

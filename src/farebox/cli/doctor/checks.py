@@ -47,6 +47,7 @@ def check_installation(place: Place) -> list[Check]:
     checks += check_ports(home, config)
     checks.append(check_authority(place, home))
     checks += check_ledger(place)
+    checks += check_control(home)
     checks.append(check_recording(home))
     checks += check_pins(home)
     return checks
@@ -133,6 +134,24 @@ def check_authority(place: Place, home: Home) -> Check:
         detail = f"{len(missing)} hosts are not covered and not metered ({missing[0]})"
         return Check("certificates", False, detail, command("ca rotate"))
     return Check("certificates", True, f"{found.facts.name}, good for {days} days")
+
+
+def check_control(home: Home) -> list[Check]:
+    """Check the control database, where there is one, and that what it says is published."""
+    from farebox.snapshot import SnapshotReader
+
+    title = "control database"
+    if home.control.exists():
+        from farebox.control.database import open_control
+
+        try:
+            open_control(home).check()
+        except FareboxError as error:
+            return [Check(title, False, str(error), "calls are metered meanwhile")]
+    problem = SnapshotReader(home).problem
+    if problem is not None:
+        return [Check(title, False, problem, f"it is published again by {command('up')}")]
+    return [Check(title, True, "whole" if home.control.exists() else "none: no name or token was set")]
 
 
 def check_ledger(place: Place) -> list[Check]:

@@ -18,6 +18,7 @@ from farebox.cli.screen import BOLD, count, money, paint
 from farebox.config import key_labels
 from farebox.errors import UsageError
 from farebox.server.api.coverage import coverage
+from farebox.snapshot import read_snapshot
 from farebox.time_expressions import zone_named
 
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
@@ -78,7 +79,8 @@ def by(
     for line in (*notes(sums, unknown), *warning_lines(found)):
         print(line)
     if sums.groups:
-        labels = key_labels(chosen_place.configuration(home).keys) if "key" in names else {}
+        keys = read_snapshot(home).keys(chosen_place.configuration(home).keys) if "key" in names else {}
+        labels = key_labels(keys)
 
         def shown(name: str, value: str) -> str:
             return bucket_text(bucket, value, chosen.zone_name) if name == bucket else value

@@ -20,6 +20,7 @@ from farebox.errors import CallNotFoundError
 from farebox.home import Home
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.calls import LedgerReader
+from farebox.snapshot import read_snapshot
 
 FOLLOW_SECONDS = 0.25
 SUGGESTED = 5
@@ -72,7 +73,8 @@ def explain(
     if as_json:
         json_shapes.print_json(call)
     else:
-        print(call_receipt(call, key_labels(chosen.configuration(home).keys)))
+        keys = read_snapshot(home).keys(chosen.configuration(home).keys)
+        print(call_receipt(call, key_labels(keys)))
     return OK
 
 

@@ -68,6 +68,7 @@ class RoutedRequest(DescribedRequest):
         "response",
         "response_head",
         "route",
+        "snapshot",
         "target",
         "whole_size",
     )
@@ -116,6 +117,8 @@ class RoutedRequest(DescribedRequest):
             "attempt": retry_count(fields),
         }
         intent = Intent(**origin)
+        self.snapshot = callers.published.current
+        """What was published when this head was judged: under another one it is judged anew."""
         said = callers.read(request.headers, intent.key_fingerprint)
         super().__init__(intent, own_key, said, metered=route.metered and not self.hands_on)
         if self.hands_on:

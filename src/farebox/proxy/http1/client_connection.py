@@ -322,7 +322,8 @@ class ClientConnection(asyncio.Protocol):
 
     def _read_head(self, data: bytes) -> None:
         kept = self.kept_head
-        if kept.routed is not None:
+        published = self.shared.admission.callers.published.current
+        if kept.routed is not None and kept.routed.snapshot is published:
             known = kept.match(data)
             if known is not None:
                 self._exchange(kept.routed, known[0], data[known[1] :])

@@ -1,4 +1,4 @@
-"""The names of API keys as they are now: what `farebox keys label` kept, and the configuration's own.
+"""The names of API keys as they are now: what `farebox keys label` was told, and the configuration's own.
 
 Names are looked up when something is shown, so that a key named today has its name on every earlier call.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from farebox.config import KEYS_FILE, key_labels, load_config, saved_keys
+from farebox.config import KeyConfig, key_labels, load_config
 from farebox.errors import FareboxError
 from farebox.home import Home
+from farebox.snapshot import SnapshotReader
 
 
 class KeyLabels:
@@ -17,25 +18,27 @@ class KeyLabels:
 
     def __init__(self, home: Home, config_file: str | None = None) -> None:
         self._home = home
+        self._published = SnapshotReader(home)
         self._config_file = None if config_file is None else Path(config_file)
-        self._changed_at: tuple[int, int] | None = None
-        self._labels: dict[str, str] = {}
+        self._changed_at = 0
+        self._configured: dict[str, KeyConfig] = {}
 
     def __call__(self) -> dict[str, str]:
         """Return the names, by fingerprint."""
-        changed_at = (_changed_at(self._home.path / KEYS_FILE), _changed_at(self._config_file))
+        self._published.renew()
+        changed_at = _changed_at(self._config_file)
         if changed_at != self._changed_at:
-            self._labels = self._read()
+            self._configured = self._read()
             self._changed_at = changed_at
-        return self._labels
+        return key_labels(self._published.current.keys(self._configured))
 
-    def _read(self) -> dict[str, str]:
-        if self._config_file is not None:
-            try:
-                return key_labels(load_config(self._home, self._config_file, prices=False).keys)
-            except FareboxError:
-                pass  # being edited: the names that `farebox keys label` keeps are still known
-        return key_labels(saved_keys(self._home))
+    def _read(self) -> dict[str, KeyConfig]:
+        if self._config_file is None:
+            return {}
+        try:
+            return load_config(self._home, self._config_file, prices=False).keys
+        except FareboxError:
+            return self._configured if self._config_file.is_file() else {}  # being edited, or gone
 
 
 def _changed_at(path: Path | None) -> int:

@@ -1,0 +1,64 @@
+"""Keep the published snapshot true while the server runs.
+
+Whoever changes `control.db` publishes it. What remains is done here: a process that was killed between the
+two, the first start after a restore, and an edit of the home's `farebox.yaml`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+from farebox.errors import FareboxError
+from farebox.home import Home
+
+LOOK_EVERY_S = 2.0
+
+
+class Publication:
+    """Publishes at the start, and whenever one of the two files has changed."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._seen: tuple[object, object] | None = None
+        self._told = ""
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Do it in a thread: another process may hold the database for seconds."""
+        threading.Thread(target=self._run, name="publication", daemon=True).start()
+
+    def close(self) -> None:
+        self._stopped.set()
+
+    def renew(self) -> None:
+        """Publish if a file has changed; say on standard error, once, why that fails."""
+        seen = (_stamp(self._home.control), _stamp(self._home.config))
+        if seen == self._seen:
+            return
+        from farebox.control.publish import publish
+
+        try:
+            publish(self._home)
+        except FareboxError as error:
+            if str(error) != self._told:
+                print(f"farebox server: {error}", file=sys.stderr, flush=True)
+            self._told = str(error)
+        else:
+            self._told = ""
+        self._seen = seen
+
+    def _run(self) -> None:
+        while True:
+            self.renew()
+            if self._stopped.wait(LOOK_EVERY_S):
+                return
+
+
+def _stamp(path: Path) -> object:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
