@@ -244,6 +244,8 @@ def bucket_of(call: Call, asked: Question) -> int | None:
             return None
         case "hour_of_week":
             return local.weekday() * 24 + local.hour
+        case "second":
+            start = local
         case "minute":
             start = local.replace(second=0)
         case "hour":

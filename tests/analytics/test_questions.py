@@ -61,7 +61,7 @@ def random_question(rng: random.Random, calls: list[Call]) -> Question:
         until_ns=until,
         where=where,
         by=rng.sample(NAMES, rng.choice([0, 1, 1, 2, 3])),
-        bucket=rng.choice([None, None, "minute", "hour", "day", "week", "hour_of_week"]),
+        bucket=rng.choice([None, None, "second", "minute", "hour", "day", "week", "hour_of_week"]),
         tz=rng.choice(ZONES),
         measures=[*Question().measures, *rng.sample(others, 2)],
     )

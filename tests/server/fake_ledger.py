@@ -12,6 +12,7 @@ from farebox.analytics.query import Answer, Ask, AskCalls, Question, Reply, Requ
 from farebox.clock import iso
 from farebox.errors import CallNotFoundError
 from farebox.ledger.call_row import CallRow, PartRow
+from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Attribution, Batch
 from farebox.ledger.losses.backlog import Backlog
 from farebox.ledger.losses.health import LedgerHealth
 from farebox.money import pico_from_usd, usd_text
@@ -142,6 +143,16 @@ def whole(reader: Any, since_ns: int | None = None, until_ns: int | None = None,
     return Coverage(complete=True, pending_calls=0, words=[])
 
 
+def _of_class(row: CallRow, name: str) -> Any:
+    return plain(row)["model"] if name == "model" else getattr(row, name)
+
+
+def _as_fed(row: CallRow) -> list[Any]:
+    """Return a row as `farebox.ledger.feed` does; it has a class and an attribution of its own."""
+    values: Any = plain(row) | dict.fromkeys(("call_seq", "call_class", "attribution"), row.seq)
+    return [(values | {"source": 1, "sign": 1, "revision": 0}).get(name) for name in ROW_COLUMNS]
+
+
 class FakeLedger:
     """Rows in memory, read one by one and asked questions of; add some while a test runs."""
 
@@ -163,7 +174,8 @@ class FakeLedger:
                 raise AssertionError(f"the server never asks {request}")
 
     def answer(self, asked: Question) -> Answer:
-        found = plain_answer([plain(row) for row in self.rows], asked)
+        rows = [row for row in self.rows if asked.as_of_seq is None or row.seq <= asked.as_of_seq]
+        found = plain_answer(map(plain, rows), asked)
         cost = asked.measures.index(asked.order)
 
         def order(each: tuple[Any, list[int | None]]) -> Any:
@@ -171,14 +183,20 @@ class FakeLedger:
             return key[0] or 0, 0 if asked.bucket else -(values[cost] or 0)
 
         ordered = sorted(found.items(), key=order)
-        rows = [Row(key[0], list(key[1:]), values) for key, values in ordered[: asked.limit]]
-        return Answer(seq=self.last_seq(), rows=rows, groups=len(found))
+        listed = [Row(key[0], list(key[1:]), values) for key, values in ordered[: asked.limit]]
+        return Answer(seq=self.last_seq(), rows=listed, groups=len(found))
 
     def newest(self, limit: int, before_seq: int | None = None) -> list[CallRow]:
         return [row for row in self.rows if before_seq is None or row.seq < before_seq][::-1][:limit]
 
     def after(self, seq: int, limit: int) -> list[CallRow]:
         return [row for row in self.rows if row.seq > seq][:limit]
+
+    def rows_after(self, seq: int, limit: int) -> Batch:
+        rows = self.after(seq, limit)
+        classes = {row.seq: [_of_class(row, name) for name in CLASS_COLUMNS] for row in rows}
+        owners = {row.seq: Attribution(False, row.attribution) for row in rows}
+        return Batch([_as_fed(row) for row in rows], {1: "proxy:test"}, classes, owners)
 
     def by_seq(self, seqs: Sequence[int]) -> list[CallRow]:
         known = {row.seq: row for row in self.rows}

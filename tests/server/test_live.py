@@ -10,6 +10,7 @@ import msgspec
 from fake_ledger import FakeLedger, call, whole
 from served import MINUTE, NOW
 
+from farebox.analytics.query import Reply, Request
 from farebox.analytics.questions import Questions
 from farebox.server.api import live
 from farebox.server.api.filters import Selection, Window
@@ -25,11 +26,16 @@ def selected(where: dict[str, list[str]] | None) -> Selection:
 
 
 class Counting(FakeLedger):
-    """Counts how often it was asked for its last row."""
+    """Counts how often it was asked for its last row, and questions about many calls."""
 
     def __init__(self) -> None:
         super().__init__([call(1, NOW - 5 * MINUTE)])
         self.asked = 0
+        self.questions = 0
+
+    def reply(self, request: Request) -> Reply:
+        self.questions += 1
+        return super().reply(request)
 
     def last_seq(self) -> int:
         self.asked += 1
@@ -118,6 +124,7 @@ def test_a_browser_that_comes_back_gets_what_it_missed() -> None:
 
     async def act(events: AsyncIterator[bytes], pulse: Pulse) -> None:
         assert [row["seq"] for row in (await next_of(events, "calls"))[1]["calls"]] == [4, 5]
+        assert (await next_of(events, "minutes"))[1]["calls"] == [5]
 
     listening(rows, act, resume_after=3)
 
@@ -132,6 +139,22 @@ def test_a_flood_is_cut_to_the_newest_calls_and_says_so() -> None:
         assert [row["seq"] for row in news["calls"]] == list(range(802, 1002))
         assert (news["skipped"], news["last_seq"]) == (800, 1001)
         assert sum((await next_of(events, "minutes"))[1]["calls"]) == 1001
+
+    listening(rows, act)
+
+
+def test_a_stream_asks_the_replica_once_and_goes_on_by_the_newest_rows() -> None:
+    rows = Counting()
+
+    async def act(events: AsyncIterator[bytes], pulse: Pulse) -> None:
+        await next_of(events, "figures")
+        assert rows.questions == 1
+        for seq in range(2, 6):
+            rows.rows.append(call(seq, NOW - MINUTE // 4))
+            assert (await next_of(events, "calls"))[1]["last_seq"] == seq
+            figures = (await next_of(events, "figures"))[1]
+            assert (figures["last_seq"], figures["last_minute"]["calls"]) == (seq, seq - 1)
+        assert rows.questions == 1
 
     listening(rows, act)
 

@@ -11,7 +11,8 @@ const client = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 10_000,
-      refetchInterval: 60_000, // live events update it in between
+      // Live events update it in between. A question a minute would keep the process that answers them alive.
+      refetchInterval: 600_000,
       retry: (failures, error) =>
         failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
     },

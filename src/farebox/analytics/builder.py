@@ -21,6 +21,7 @@ SECOND_NS = 10**9
 HOUR_NS = 3_600 * SECOND_NS
 DAY_NS = 24 * HOUR_NS
 BUCKET_NS = {
+    "second": SECOND_NS,
     "minute": 60 * SECOND_NS,
     "hour": HOUR_NS,
     "day": DAY_NS,
@@ -161,11 +162,11 @@ class Builder:
         terms: list[str] = []
         exact: list[Any] = []
         for value in values:
-            status_class = _STATUS_CLASS.fullmatch(value) if of.name == "status" else None
+            first = status_class(of.name, value)
             if value == "":
                 terms.append(f"{column} IS NULL")
-            elif status_class is not None:
-                terms.append(f"{column} BETWEEN {status_class[1]}00 AND {status_class[1]}99")
+            elif first is not None:
+                terms.append(f"{column} BETWEEN {first}00 AND {first}99")
             else:
                 exact.append(_typed(of, value))
         if len(exact) == 1:
@@ -185,6 +186,12 @@ class Builder:
         start = f"{self._dialect.floor_divided(local, width)} * {width}"
         # Hours are told apart where the clock is set back; a day is one of the calendar.
         return start if bucket == "day" else f"{start} - {offset}"
+
+
+def status_class(name: str, value: str) -> str | None:
+    """Return the first digit of the statuses that a filter like `4xx` means, None for other values."""
+    found = _STATUS_CLASS.fullmatch(value) if name == "status" else None
+    return None if found is None else found[1]
 
 
 def start_of(bucket: str, value: int, offsets: Offsets) -> int:

@@ -11,7 +11,7 @@ from farebox.analytics.dimensions import SUMS
 RANGE_ROWS = 1 << 20
 """How many rows `farebox verify` compares at a time."""
 
-Bucket = Literal["minute", "hour", "day", "week", "hour_of_week"]
+Bucket = Literal["second", "minute", "hour", "day", "week", "hour_of_week"]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 
 from farebox.analytics.dimensions import DIMENSIONS, TAG, Dimension
 from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Attribution, Batch
@@ -126,13 +127,17 @@ def columns_of(batch: Batch) -> list[list[object]]:
     ]
 
 
-def _owner(number: int, owner: Attribution) -> tuple[object, ...]:
-    fields = owner.fields
-    tags = {
+def tags_of(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return an attribution's tags, and what else of it is no dimension."""
+    return {
         name.removeprefix(TAG).lower(): value
         for name, value in fields.items()
         if name.startswith(TAG) or name not in DIMENSIONS
     }
+
+
+def _owner(number: int, owner: Attribution) -> tuple[object, ...]:
+    fields, tags = owner.fields, tags_of(owner.fields)
     return (
         number,
         *(fields.get(each.name) for each in _OF_ATTRIBUTION),

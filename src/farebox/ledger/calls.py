@@ -18,6 +18,7 @@ from farebox.ledger.call_row import CallRow
 from farebox.ledger.call_store import read_calls
 from farebox.ledger.call_view import call_rows
 from farebox.ledger.database import Connection, ledger_error, open_reader
+from farebox.ledger.feed import Batch, Feed
 from farebox.ledger.losses import health
 from farebox.ledger.losses.backlog import Backlog, backlog
 from farebox.ledger.losses.health import LedgerHealth
@@ -55,6 +56,10 @@ class LedgerReader:
     def after(self, seq: int, limit: int) -> list[CallRow]:
         """Return calls oldest first, from the one after `seq` on."""
         return self._calls("o.seq > ? ORDER BY o.seq LIMIT ?", (seq, limit))
+
+    def rows_after(self, seq: int, limit: int) -> Batch:
+        """Return at most `limit` rows, corrections among them, oldest first, from the one after `seq` on."""
+        return self._ask(lambda connection: Feed(connection).after(seq, limit), Batch([], {}, {}, {}))
 
     def by_seq(self, seqs: Sequence[int]) -> list[CallRow]:
         """Return the calls with these numbers, in the order of the numbers given."""

@@ -1,8 +1,9 @@
 """Push events to open browsers: new calls, changed minutes, the header's figures.
 
 The ledger is asked for its last sequence number four times a second while a browser is connected, and
-never otherwise. Server-sent events, so a dropped connection resumes where it stopped: the browser names
-the last sequence number it has seen.
+never otherwise. A stream asks the replica once, when it begins; from then on it adds up the record's
+newest rows, so that an open browser does not keep the worker. Server-sent events, so a dropped connection
+resumes where it stopped: the browser names the last sequence number it has seen.
 """
 
 from __future__ import annotations
@@ -13,16 +14,21 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
+from farebox.analytics.live_sums import MINUTE_NS, LiveSums
 from farebox.errors import FareboxError
 from farebox.server.api import reports, views
 from farebox.server.api.errors import from_farebox
-from farebox.server.api.filters import Selection, instant_ns
-from farebox.server.api.queries import Ledger
+from farebox.server.api.filters import Selection
+from farebox.server.api.queries import Ledger, Reader, Sources
 
 POLL_S = 0.25
 FIGURES_S = 1.0
 IDLE_FIGURES_S = 5.0
 BATCH_MAX = 200
+RESUMED_ROWS_MAX = 100_000
+"""A browser that missed more begins anew: it asks for everything then anyway."""
+ROWS_MAX = 5_000
+"""How many rows a stream looks at in one turn; then others have theirs."""
 MINUTES_BACK_MAX = 120
 
 
@@ -31,8 +37,7 @@ class LiveCalls(msgspec.Struct, kw_only=True):
 
     calls: list[views.CallBrief]
     skipped: int
-    """About how many calls were left out because they came too fast; the next request for the list has
-    them."""
+    """How many calls were left out because they came too fast; the next request for the list has them."""
     last_seq: int
 
 
@@ -114,28 +119,25 @@ async def stream(
     """Yield server-sent events until the browser leaves or the server stops."""
     async with pulse:
         try:
-            seen = await ledger.read(lambda reader: reader.last_seq())
-            yield _event("hello", Hello(last_seq=seen, at_ms=clock() // 10**6), None)
-            if resume_after is not None and resume_after < seen:
-                seen = resume_after
+            last = await ledger.read(lambda reader: reader.last_seq())
+            yield _event("hello", Hello(last_seq=last, at_ms=clock() // 10**6), None)
+            if resume_after is not None and not 0 <= last - resume_after <= RESUMED_ROWS_MAX:
+                resume_after = None
+            live = await ledger.ask(lambda sources: _begin(sources, selection, resume_after, clock()))
             figures_at = 0.0
             moving = True
             while not pulse.closing:
                 due = figures_at + (FIGURES_S if moving else IDLE_FIGURES_S)
                 if time.monotonic() >= due:
-                    figures = await ledger.ask(
-                        lambda sources: reports.figures_now(sources, selection, clock(), cover)
-                    )
+                    figures = await ledger.read(lambda reader: _now(reader, live, selection, clock(), cover))
                     yield _event("figures", figures, None)
                     figures_at, moving = time.monotonic(), False
                     continue
-                if not await pulse.beyond(seen, max(due - time.monotonic(), 0.01)):
+                if not await pulse.beyond(live.seq, max(due - time.monotonic(), 0.01)):
                     continue
-                calls, minutes = await _news(ledger, selection, seen, clock())
-                if calls.calls:
-                    yield _event("calls", calls, calls.last_seq)
-                    yield _event("minutes", minutes, calls.last_seq)
-                seen, moving = max(calls.last_seq, seen), True
+                for event in await ledger.read(lambda reader: _news(reader, live, clock())):
+                    yield event
+                moving = True
                 await asyncio.sleep(POLL_S)
         except FareboxError as error:
             yield _event("failed", from_farebox(error).body, None)
@@ -148,37 +150,50 @@ class Hello(msgspec.Struct, kw_only=True):
     at_ms: int
 
 
-async def _news(ledger: Ledger, selection: Selection, seen: int, now: int) -> tuple[LiveCalls, LiveMinutes]:
-    everything = selection.calls(None, None)
-    last = await ledger.read(lambda reader: reader.last_seq())
-    # One more than is shown tells whether some are left out; the first of them, since when.
-    seqs = await ledger.ask(lambda each: each.questions.calls(everything, BATCH_MAX + 1, after_seq=seen))
-    skipped = 0
-    if len(seqs) > BATCH_MAX:
-        newest = await ledger.ask(lambda each: each.questions.calls(everything, BATCH_MAX))
-        skipped = max(newest[-1] - seqs[0], 0)
-        seqs = newest[::-1]
-    rows = await ledger.read(lambda reader: reader.by_seq(seqs))
-    calls = LiveCalls(calls=[views.brief(row) for row in rows], skipped=skipped, last_seq=last)
-    minute = 60 * reports.SECOND
-    end = now - now % minute + minute
-    earliest = min((_minute_of(row.occurred_at) for row in rows), default=end - minute)
-    if skipped:
-        earliest = 0
-    start = max(earliest, end - MINUTES_BACK_MAX * minute)
-    points = await ledger.ask(lambda each: each.questions.series(selection.calls(start, end), "minute"))
-    return calls, LiveMinutes(
-        starts_ms=[point.start_ns // 10**6 for point in points],
-        cost_pico=[str(point.measures.cost_pico) for point in points],
-        calls=[point.measures.calls for point in points],
-        unpriced_calls=[point.measures.unpriced_calls for point in points],
-        last_seq=last,
+def _begin(sources: Sources, selection: Selection, resume_after: int | None, now: int) -> LiveSums:
+    """Ask for the sums that new rows are added to: of now, or as they were when the browser left."""
+    live = LiveSums(selection.calls(None, None), resume_after)
+    live.begin(*sources.questions.answers(*live.base_questions(_kept_since(selection, now), now)))
+    return live
+
+
+def _now(reader: Reader, live: LiveSums, selection: Selection, now: int, cover: reports.Cover) -> views.Now:
+    spans = reports.spans_now(selection, now)
+    live.forget(_kept_since(selection, now), now)
+    *by_minute, by_second = spans
+    measures = [*(live.since_minute(*span) for span in by_minute), live.since_second(*by_second)]
+    return reports.now_view(measures, cover(reader, *spans.today), now, live.seq)
+
+
+def _news(reader: Reader, live: LiveSums, now: int) -> list[bytes]:
+    """Take in the next rows and return the events that they make."""
+    news = live.add(reader.rows_after(live.seq, ROWS_MAX))
+    if not news.minutes:
+        return []
+    shown = news.calls[-BATCH_MAX:]
+    calls = LiveCalls(
+        calls=[views.brief(row) for row in reader.by_seq(shown)],
+        skipped=len(news.calls) - len(shown),
+        last_seq=live.seq,
     )
+    starts = [start for start in news.minutes if start >= _first_minute(now)]
+    sums = [live.minute(start) for start in starts]
+    minutes = LiveMinutes(
+        starts_ms=[start // 10**6 for start in starts],
+        cost_pico=[str(each.cost_pico) for each in sums],
+        calls=[each.calls for each in sums],
+        unpriced_calls=[each.unpriced_calls for each in sums],
+        last_seq=live.seq,
+    )
+    return [_event("calls", calls, live.seq), _event("minutes", minutes, live.seq)]
 
 
-def _minute_of(occurred_at: str) -> int:
-    moment = instant_ns(occurred_at)
-    return moment - moment % (60 * reports.SECOND)
+def _kept_since(selection: Selection, now: int) -> int:
+    return min(reports.spans_now(selection, now).yesterday_so_far[0], _first_minute(now))
+
+
+def _first_minute(now: int) -> int:
+    return now - now % MINUTE_NS - MINUTES_BACK_MAX * MINUTE_NS
 
 
 def _event(name: str, data: object, event_id: int | None) -> bytes:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from farebox.analytics.query import Answer, Bucket, Point, Question
+from farebox.analytics.query import Answer, Bucket, Measures, Point, Question
 from farebox.analytics.questions import Questions
 from farebox.analytics.questions import Selection as Calls
 from farebox.clock import iso
@@ -65,21 +65,43 @@ def summary(sources: Sources, selection: Selection, now_ns: int, cover: Cover) -
     )
 
 
-def figures_now(sources: Sources, selection: Selection, now_ns: int, cover: Cover) -> views.Now:
-    """Return spend today, in the last hour and in the last minute."""
+class Spans(NamedTuple):
+    """The spans of the header's figures.
+
+    They begin with a whole minute, or second, so that the figures can be kept up without asking again.
+    """
+
+    today: tuple[int, int]
+    yesterday_so_far: tuple[int, int]
+    last_hour: tuple[int, int]
+    last_minute: tuple[int, int]
+
+
+def spans_now(selection: Selection, now_ns: int) -> Spans:
+    """Return the spans of the header's figures at a moment."""
     local = datetime.fromtimestamp(now_ns // SECOND, selection.zone)
     midnight = local.replace(hour=0, minute=0, second=0)
     end = now_ns + 1
-    spans = (
+    day_before = ns_of(local.replace(second=0) - timedelta(days=1))
+    hour_before, minute_before = end - 3600 * SECOND, end - 60 * SECOND
+    return Spans(
         (ns_of(midnight), end),
-        (ns_of(midnight - timedelta(days=1)), ns_of(local - timedelta(days=1))),
-        (end - 3600 * SECOND, end),
-        (end - 60 * SECOND, end),
+        (ns_of(midnight - timedelta(days=1)), day_before),
+        (hour_before - hour_before % (60 * SECOND), end),
+        (minute_before - minute_before % SECOND, end),
     )
-    seq, (today, yesterday, hour, minute) = sources.questions.covered_totals(
-        *(selection.calls(since, until) for since, until in spans)
-    )
-    covered = cover(sources.reader, ns_of(midnight), end)
+
+
+def figures_now(sources: Sources, selection: Selection, now_ns: int, cover: Cover) -> views.Now:
+    """Return spend today, in the last hour and in the last minute."""
+    spans = spans_now(selection, now_ns)
+    seq, measures = sources.questions.covered_totals(*(selection.calls(*span) for span in spans))
+    return now_view(measures, cover(sources.reader, *spans.today), now_ns, seq)
+
+
+def now_view(measures: Sequence[Measures], covered: views.Coverage, now_ns: int, seq: int) -> views.Now:
+    """Return the header's figures, given the sums of `Spans`."""
+    today, yesterday, hour, minute = measures
     return views.Now(
         today=views.sums(today, covered),
         yesterday_so_far=views.sums(yesterday, covered),

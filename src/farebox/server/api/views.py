@@ -107,10 +107,12 @@ class Now(msgspec.Struct, kw_only=True):
 
     today: Sums
     yesterday_so_far: Sums
+    """Yesterday until the same minute."""
     today_change_percent: Text | None
     last_hour: Sums
+    """The hour before `at`, from a whole minute on."""
     last_minute: Sums
-    """The 60 seconds before `at`: spend a minute, now."""
+    """The 60 seconds before `at`, from a whole second on: spend a minute, now."""
     at: str
     last_seq: int
 
