@@ -12,11 +12,13 @@ RUN := $(BIN)/python -m
 ARGS ?=
 FIXTURES ?= ../shared/fixtures
 FUZZ_SECONDS ?= 60
+ENGINE ?= $(shell command -v podman || echo docker)
+PYTHON_IMAGE ?= 3.13
 PYTHON_FILES := src tests tools
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help up install build format lint typecheck imports words test check bench replay sdk-suites fuzz clean \
+.PHONY: help up install build container format lint typecheck imports words test check bench replay sdk-suites fuzz clean \
 	catalog docs dashboard dashboard-check lock stale pytest
 
 help: ## Show this list
@@ -30,6 +32,9 @@ install: .make/dev .make/dashboard ## Set up everything a contributor needs in .
 
 build: .make/dev .make/dashboard ## Build the wheel into dist/
 	@rm -rf dist && $(RUN) hatchling build -t wheel && ls -l dist
+
+container: build ## Build the container image `farebox` (ENGINE=docker, PYTHON_IMAGE=3.13)
+	$(ENGINE) build -t farebox --build-arg PYTHON=$(PYTHON_IMAGE) -f Containerfile .
 
 format: .make/dev ## Rewrite the code in the project's format
 	@$(BIN)/ruff check --fix --quiet $(PYTHON_FILES) || true

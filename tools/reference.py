@@ -90,6 +90,7 @@ def json_page() -> str:
         json_shapes.BreakdownAnswer,
         json_shapes.StatusAnswer,
         json_shapes.HealthAnswer,
+        json_shapes.ServiceAnswer,
         VerifyAnswer,
         PricesAnswer,
         RerateAnswer,

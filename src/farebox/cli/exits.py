@@ -47,7 +47,8 @@ INTERRUPTED = 130
 
 MEANINGS = {
     OK: "done",
-    ANSWER_IS_NO: "the answer is no: more was spent than `--fail-over`, no such call, no such price",
+    ANSWER_IS_NO: "the answer is no: more was spent than `--fail-over`, no such call, no such price, "
+    "not ready, not running",
     CANNOT_TELL: "it cannot be told: calls without a price (`--fail-over`) or records known to be missing "
     "(`--fail-over`, `verify`)",
     USAGE: "the command line is wrong",

@@ -56,7 +56,7 @@ def up(
     arguments = [
         *(sys.executable, "-P", "-m", "farebox.cli.daemon.supervisor"),
         *(str(home.path), config.file or "-", str(listener.fileno()), str(lock), str(dashboard)),
-        "-" if detach else "banner",
+        "-" if detach or os.environ.get("FAREBOX_DETACHED") else "banner",
     ]
     for name in ("proxy", "ledger", "server"):
         (home.run / f"{name}.json").unlink(missing_ok=True)  # of a run that was killed

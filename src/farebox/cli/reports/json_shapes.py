@@ -131,6 +131,31 @@ class HealthAnswer(msgspec.Struct, kw_only=True):
     processes: list[ProcessHealth]
 
 
+class ServiceAnswer(msgspec.Struct, kw_only=True):
+    """`farebox service install --json`, `remove --json` and `status --json`: how it is afterwards."""
+
+    schema: str = "farebox.service/1"
+    manager: str
+    """`systemd` or `launchd`."""
+    file: str
+    """What describes the service to it."""
+    installed: bool
+    """That file is there."""
+    enabled: bool
+    """It starts by itself."""
+    active: bool
+    pid: int | None
+    home: str
+    logs: str
+    """The command that shows what it says."""
+    text: str | None
+    """The file's content, with `--dry-run`."""
+    done: list[str]
+    """What was done, or with `--dry-run` would be."""
+    type_this: list[str]
+    """Commands that are left to type, because the manager does not respond here or a Farebox runs already."""
+
+
 def period_answer(period: Period) -> PeriodAnswer:
     return PeriodAnswer(
         since=None if period.since_ns is None else iso(period.since_ns),
