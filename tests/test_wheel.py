@@ -93,15 +93,17 @@ def running(standard: Installation, tmp_path: Path) -> Iterator[str]:
         text=True,
     )
     assert process.stdout is not None
-    printed = ""
-    while "?link=" not in printed:
-        line = process.stdout.readline()
-        assert line, printed
-        printed += line
-    yield printed
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 0
-    process.stdout.close()
+    try:
+        printed = ""
+        while "?link=" not in printed:
+            line = process.stdout.readline()
+            assert line, printed
+            printed += line
+        yield printed
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+        process.stdout.close()
 
 
 def test_up_serves_the_dashboard_through_the_link_it_prints(running: str) -> None:
