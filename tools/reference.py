@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from farebox.cli.app import app
+from farebox.cli.config import ConfigAnswer, ConfigCheckAnswer
 from farebox.cli.exits import MEANINGS
 from farebox.cli.prices.show import PricesAnswer
 from farebox.cli.privacy import EraseAnswer, ErasedValue
@@ -19,6 +20,11 @@ from farebox.cli.reports import json_shapes
 from farebox.cli.reports.export import NESTED, csv_columns
 from farebox.cli.reports.rerate import Difference, RerateAnswer
 from farebox.cli.reports.verify import VerifyAnswer
+from farebox.config import Config
+from farebox.config.sections import SECTIONS
+from farebox.config.settings import SETTINGS, Setting
+from farebox.config.values_in_force import ValueInForce
+from farebox.errors import Finding
 from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.ledger.losses.coverage import Missing
 from farebox.ledger.proof.verification import Problem
@@ -83,6 +89,50 @@ carriage return) gets a `'` in front; numbers stay numbers.
 """
 
 
+def configuration_page() -> str:
+    """Return the reference of all settings and sections, made of their declarations."""
+    settings = "\n".join(
+        f"| `{each.key}` | {_in_table(each.form)} | {_default(each)} | `{each.environment}` | {each.help}"
+        f" | {'yes' if each.loosened else 'no'} | {'at once' if each.at_once else 'restart'} |"
+        for each in SETTINGS.values()
+    )
+    sections = "\n\n".join(
+        f"### `{each.key}`\n\n{each.help}\n\n```yaml\n{each.example}```\n\n"
+        f"In a working directory's file: {each.in_directory or 'nothing'}. "
+        f"A change takes effect {'at once' if each.at_once else 'after a restart'}."
+        for each in SECTIONS.values()
+    )
+    return f"""{MADE}
+# Configuration
+
+`farebox.yaml` in the state directory, then `farebox.yaml` in the working directory, then environment variables, then
+flags of `farebox up`: each overrides the one before it. `--config FILE` or `FAREBOX_CONFIG` names a file that takes the
+place of both files. `farebox config show` prints every value in force with where it comes from, `farebox config check
+[FILE]` every mistake with file, line and key. [The guide](../guides/configuration.md) explains more.
+
+## Settings
+
+The variable of a setting is its name in capitals behind `FAREBOX_`, the flag its name with `-` for `.`.
+
+| setting | form | default | variable | | in a working directory | a change takes effect |
+|---|---|---|---|---|---|---|
+{settings}
+
+## Sections
+
+{sections}
+"""
+
+
+def _in_table(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _default(setting: Setting) -> str:
+    written = setting.written(Config())
+    return "–" if written is None else f"`{written}`"
+
+
 def json_page() -> str:
     """Return the shapes of `--json` json_shapes."""
     shapes: list[type[msgspec.Struct]] = [
@@ -97,6 +147,9 @@ def json_page() -> str:
         Difference,
         EraseAnswer,
         ErasedValue,
+        ConfigAnswer,
+        ValueInForce,
+        ConfigCheckAnswer,
         json_shapes.PeriodAnswer,
         json_shapes.Totals,
         json_shapes.GroupAnswer,
@@ -106,6 +159,7 @@ def json_page() -> str:
         Missing,
         Recording,
         Problem,
+        Finding,
     ]
     parts = [f"## {_title(shape)}\n\n{_sentence(shape)}\n\n{_fields(shape)}" for shape in shapes]
     return (

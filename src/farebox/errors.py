@@ -47,7 +47,8 @@ class Finding(msgspec.Struct, frozen=True):
     expected: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.key}: found {self.found}, expected {self.expected}"
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.key}: found {self.found}, expected {self.expected}"
 
 
 class FareboxError(Exception):

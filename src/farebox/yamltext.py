@@ -71,12 +71,17 @@ class Node:
 
 def read(path: Path) -> tuple[Node | None, list[Finding]]:
     """Return the root node of a YAML file and what is wrong with its syntax."""
+    return decode(path.read_bytes(), str(path))
+
+
+def decode(content: bytes, file: str) -> tuple[Node | None, list[Finding]]:
+    """Return the root node of a YAML file's content and what is wrong with its syntax."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = content.decode()
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        return None, [Finding(str(path), line, "", "bytes that are not UTF-8", "UTF-8 text")]
-    return parse(text, str(path))
+        line = content[: error.start].count(b"\n") + 1
+        return None, [Finding(file, line, "", "bytes that are not UTF-8", "UTF-8 text")]
+    return parse(text, file)
 
 
 def parse(text: str, file: str) -> tuple[Node | None, list[Finding]]:

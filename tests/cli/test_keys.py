@@ -35,30 +35,28 @@ def test_a_label_is_kept_and_reaches_the_proxy(capsys: pytest.CaptureFixture[str
     assert proxy.current.key(FINGERPRINT) is None
 
 
-def test_the_file_wins_over_what_was_labelled(tmp_path: Path) -> None:
+def test_the_file_wins_over_what_was_labelled() -> None:
     label(FINGERPRINT, "backend")
-    (tmp_path / "farebox.yaml").write_text(f'keys: {{"{FINGERPRINT}": {{label: ours, customer: acme}}}}\n')
     home = Place().state()
+    home.config.write_text(f'keys: {{"{FINGERPRINT}": {{label: ours, customer: acme}}}}\n')
     keys = read_snapshot(home).keys(load_config(home).keys)
     assert keys == {FINGERPRINT: KeyConfig(label="ours", customer="acme")}
 
 
 @pytest.mark.parametrize("text", ["sk-proj-secret", "0123", "0123456789ABCDEF"])
-def test_what_is_no_fingerprint_is_refused_and_not_repeated(text: str, tmp_path: Path) -> None:
+def test_what_is_no_fingerprint_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         label(text, "backend")
-    (tmp_path / "farebox.yaml").write_text(f'keys: {{"{text}": {{label: x}}}}\n')
+    Place().state().config.write_text(f'keys: {{"{text}": {{label: x}}}}\n')
     with pytest.raises(ConfigError) as found:
         load_config(Place().state())
     assert text not in str(refused.value)
     assert "16 hex digits" in str(found.value)
 
 
-def test_a_name_that_the_file_overrules_is_not_promised(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_name_that_the_file_overrules_is_not_promised(capsys: pytest.CaptureFixture[str]) -> None:
     label(FINGERPRINT, "backend")
     assert "is now called backend" in capsys.readouterr().out
-    (tmp_path / "farebox.yaml").write_text(f'keys: {{"{FINGERPRINT}": {{label: ours}}}}\n')
+    Place().state().config.write_text(f'keys: {{"{FINGERPRINT}": {{label: ours}}}}\n')
     label(FINGERPRINT, "frontend")
     assert "stays ours" in capsys.readouterr().out

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from farebox.analytics.query import Measures
-from farebox.cli.daemon.status import configuration, render
+from farebox.cli.daemon.status import configuration, mistakes, render
 from farebox.cli.options import Place
 from farebox.cli.reports.json_shapes import StatusAnswer
 from farebox.home import Home
@@ -55,6 +55,13 @@ def test_status_names_the_configuration_that_the_running_farebox_uses(home: Home
     (home.run / "proxy.json").write_bytes(msgspec.json.encode(proxy))
     here = str(Path.cwd() / "farebox.yaml")
     assert configuration(home, Place()) == (file, here)
+
+
+def test_status_counts_mistakes_of_the_homes_file_and_not_of_the_directory_it_is_typed_in(home: Home) -> None:
+    Path("farebox.yaml").write_text("nothing: known\n")
+    assert mistakes(home, Place()) == 0
+    home.config.write_text("durability: pwoer\nlisten: everywhere\n")
+    assert mistakes(home, Place()) == 2
 
 
 def test_without_a_running_farebox_status_names_the_file_it_would_read(home: Home) -> None:

@@ -21,12 +21,14 @@ _UNSET = (
 
 
 class Shell:
-    """A working directory with a `farebox.yaml`, and a state directory."""
+    """A working directory, and a state directory with a `farebox.yaml`."""
 
     def __init__(self, folder: Path, configuration: str) -> None:
         self.folder = folder
         self.home = folder / "home"
-        (folder / "farebox.yaml").write_text(configuration)
+        self.home.mkdir(mode=0o700, exist_ok=True)
+        self.configuration = self.home / "farebox.yaml"
+        self.configuration.write_text(configuration)
         kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
         self.environment = {**kept, "FAREBOX_HOME": str(self.home), "TZ": "UTC", "NO_COLOR": "1"}
 

@@ -128,7 +128,7 @@ def test_a_run_needs_no_daemon_and_prints_what_it_spent(shell: Shell) -> None:
 
 def test_a_call_without_a_price_is_shown_as_unpriced_everywhere(shell: Shell) -> None:
     shell.farebox("run", "--", sys.executable, "-c", CALL.format(models=("gpt-4o",)), status=0)
-    unpriced = shell.folder / "farebox.yaml"
+    unpriced = shell.configuration
     unpriced.write_text(
         unpriced.read_text().replace("openai:", "my-llm:").replace("'}", "', speaks: openai}")
     )
@@ -280,7 +280,7 @@ def test_a_mistake_is_told_in_a_line_with_a_status(
 
 
 def test_a_wrong_configuration_is_refused_with_every_problem(shell: Shell) -> None:
-    (shell.folder / "farebox.yaml").write_text("listen: 0.0.0.0:80\npricing:\n  gpt-4o: {per_token: cheap}\n")
+    shell.configuration.write_text("listen: 0.0.0.0:80\npricing:\n  gpt-4o: {per_token: cheap}\n")
     told = shell.farebox("up", status=78).stderr
     assert "farebox.yaml:1: listen" in told
     assert "farebox.yaml:3: pricing.gpt-4o" in told
@@ -336,7 +336,7 @@ def test_a_busy_port_is_reported_with_who_holds_it_and_the_next_is_taken(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
-        file = shell.folder / "farebox.yaml"
+        file = shell.configuration
         file.write_text(file.read_text().replace("listen: 127.0.0.1:0", f"listen: 127.0.0.1:{port}"))
         daemon = Daemon(shell)
         assert f"port {port} is in use by" in daemon.printed

@@ -20,6 +20,7 @@ from served import HOST, MINUTE, NOW, Site, ask_raw, day_of_calls
 from farebox.analytics.query import Answer, Question, Reply, Request
 from farebox.cli.keys import forget, label
 from farebox.cli.options import Place
+from farebox.config import load_config
 from farebox.errors import LedgerSchemaError
 from farebox.home import Home
 from farebox.money import display_usd, usd_text
@@ -100,12 +101,12 @@ def test_a_key_is_found_by_the_name_it_has_now_and_has_it_in_the_status(home: Ho
     assert site.get("/api/v1/status").json()["key_labels"] == {fingerprint: "Backend"}
 
 
-def test_names_of_keys_are_read_again_when_they_change(home: Home, tmp_path: Path) -> None:
-    file = tmp_path / "farebox.yaml"
+def test_names_of_keys_are_read_again_when_they_change(home: Home) -> None:
+    file = home.config
     file.write_text('keys: {"0123456789abcdef": {label: one}}\n')
-    names = KeyLabels(home, str(file))
+    names = KeyLabels(home, load_config(home))
     assert names() == {"0123456789abcdef": "one"}
-    label("a" * 16, "two", place=Place(home=home.path, config=file))
+    label("a" * 16, "two", place=Place(home=home.path))
     assert names() == {"0123456789abcdef": "one", "a" * 16: "two"}
     file.write_text('keys: {"0123456789abcdef": {labe')
     assert names() == {"0123456789abcdef": "one", "a" * 16: "two"}, "a file being edited takes no name away"

@@ -10,7 +10,8 @@ from cyclopts import App, Parameter
 from farebox.cli.exits import say
 from farebox.cli.options import AsJson, Place
 from farebox.clock import now_ns
-from farebox.config import FINGERPRINT, KeyConfig
+from farebox.config import KeyConfig
+from farebox.config.sections import FINGERPRINT
 from farebox.errors import UsageError
 from farebox.home import Home
 from farebox.program import command

@@ -6,6 +6,7 @@ dashboard's address bar.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,11 +50,11 @@ class Place:
                 raise
         return place
 
-    def configuration(self, state: Home) -> Config:
-        """Return the checked configuration."""
+    def configuration(self, state: Home, flags: Mapping[str, str] | None = None) -> Config:
+        """Return the checked configuration; `flags` are settings by their keys."""
         from farebox.config import load_config
 
-        return load_config(state, self.config)
+        return load_config(state, self.config, flags=flags)
 
 
 @Parameter(name="*", group="When")

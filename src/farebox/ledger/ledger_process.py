@@ -122,7 +122,13 @@ def catch_up(home: Home, config: Config) -> int:
         with locked(home):
             connection = open_writer(home)
             try:
-                book = load_book(config.pricing, home.cache, contracts=config.contracts, state=home.path)
+                book = load_book(
+                    config.pricing,
+                    home.cache,
+                    contracts=config.contracts,
+                    directory=config.directory_pricing,
+                    state=home.path,
+                )
                 applier = Applier(connection, book)
                 follower = Follower(home, applier)
                 ends = stored_ends(home.journal)  # traffic may go on for ever, a command must end
@@ -175,7 +181,7 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
     sleeper = Sleeper(home.journal)
     note = ProgressNote(home.journal)
     try:
-        watch = PriceWatch(home.path, Path(config.file) if config.file else None, home.cache)
+        watch = PriceWatch(home.path, Path(config.named) if config.named else None, home.cache)
         applier = Applier(connection, watch.current())
         follower = Follower(home, applier)
         about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}

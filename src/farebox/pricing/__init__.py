@@ -28,11 +28,13 @@ def load_book(
     cache_dir: Path | None = None,
     *,
     contracts: Node | None = None,
+    directory: Node | None = None,
     state: Path | None = None,
 ) -> PriceBook:
     """Return the book of the catalog with the user's `pricing:` and `contracts:` on top.
 
-    `state` is the state directory: its price files and fetched lists count, too.
+    `directory` is the working directory's `pricing:`, for what has no price otherwise. `state` is the
+    state directory: its price files and fetched lists count, too.
 
     Raises:
         PriceFileError: With everything that is wrong with them.
@@ -47,12 +49,16 @@ def load_book(
         from farebox.pricing.sources.price_updates import newest
 
         updates = newest(state)
-    if pricing is None and contracts is None and not _has_files(state):
+    if pricing is None and contracts is None and directory is None and not _has_files(state):
         return PriceBook(compiled, updates=updates)
     user, agreed, findings = _read(compiled, pricing, contracts, state)
+    fallback = None
+    if directory is not None:
+        fallback, problems = _read_directory(compiled, directory, user)
+        findings += problems
     if findings:
         raise PriceFileError(findings)
-    return PriceBook(compiled, user, agreed, updates)
+    return PriceBook(compiled, user, agreed, updates, fallback)
 
 
 def check_pricing(
@@ -60,12 +66,17 @@ def check_pricing(
     cache_dir: Path | None = None,
     *,
     contracts: Node | None = None,
+    directory: Node | None = None,
     state: Path | None = None,
 ) -> list[Finding]:
     """Return everything that is wrong with `pricing:`, `contracts:` and the price files of `state`."""
     from farebox.pricing.compiled_book import open_prices
 
-    return _read(open_prices(cache_dir), pricing, contracts, state)[2]
+    compiled = open_prices(cache_dir)
+    user, _, findings = _read(compiled, pricing, contracts, state)
+    if directory is not None:
+        findings += _read_directory(compiled, directory, user)[1]
+    return findings
 
 
 def _read(
@@ -90,6 +101,28 @@ def _read(
     findings += problems
     agreed, problems = read_contracts(sections["contracts"], names)
     return user, agreed, findings + problems
+
+
+def _read_directory(
+    compiled: CompiledPrices, directory: Node, user: UserPricing
+) -> tuple[UserPricing, list[Finding]]:
+    """Return a working directory's prices, and a finding for each model that has a price without them."""
+    from farebox.pricing.book import PriceBook
+    from farebox.pricing.sources.user_prices import read_pricing
+
+    own, findings = read_pricing([directory], compiled.units.prices, frozenset(compiled.known))
+    book = PriceBook(compiled, user)
+    for key, entry in directory.items():
+        provider, slash, name = key.partition("/")
+        if "*" not in key and book.find(provider if slash else None, name if slash else key):
+            findings.append(
+                entry.finding(
+                    "it in the home's `farebox.yaml`: a working directory's file may only price what has no "
+                    "price otherwise",
+                    "a model that has a price",
+                )
+            )
+    return own, findings
 
 
 def _has_files(state: Path | None) -> bool:

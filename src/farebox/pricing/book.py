@@ -80,10 +80,13 @@ class PriceBook:
         user: UserPricing | None = None,
         contracts: Contracts | None = None,
         updates: PriceUpdates | None = None,
+        fallback: UserPricing | None = None,
     ) -> None:
+        """`fallback` prices only models that no other source, contracts included, has any price for."""
         self._compiled = compiled
         self._updates = updates
         self._user = user or UserPricing()
+        self._fallback = fallback or UserPricing()
         self._contracts = contracts if contracts is not None and contracts.all else None
         self._decoder = msgspec.msgpack.Decoder(ProviderPrices)
         self._providers: dict[str, ProviderPrices | None] = {}
@@ -94,6 +97,8 @@ class PriceBook:
             stack.append(self._contracts.digest)
         if updates is not None and updates.providers:
             stack.append(updates.digest)
+        if self._fallback.models:
+            stack.append(f"fallback {self._fallback.digest}")
         joined = "\n".join(stack).encode()
         self.digest = hashlib.sha256(joined).hexdigest()[:16]
         """Identifies this book: equal digests rate equally."""
@@ -254,7 +259,7 @@ class PriceBook:
         """Return the user's own prices, under the keys they wrote."""
         return [
             line
-            for entry in self._user.models
+            for entry in (*self._user.models, *self._fallback.models)
             for layer in layers([entry])
             for line in _price_lines("", entry.key, layer, at_ns)
         ]
@@ -275,6 +280,9 @@ class PriceBook:
         if provider is None and not found:
             for layer in layers(self._user.meaning("", [model])):
                 found.extend(_price_lines("", model, layer, at_ns))
+        if not found:
+            for layer in layers(self._fallback.meaning(provider or "", [model])):
+                found.extend(_price_lines(provider or "", model, layer, at_ns))
         return found
 
     def _plan(
@@ -298,6 +306,8 @@ class PriceBook:
         entries = self._user.meaning(part.provider, names)
         user_layers = layers(entries)
         sold = self._priced_as(entries) or self._listed(part.provider, names, facts.get("region"))
+        if agreed is None and not any(layer.rows for layer in (*user_layers, *sold.layers)):
+            user_layers = layers(self._fallback.meaning(part.provider, names))
         markup, edges = markup_at(entries, at_ns)
         adjustments: list[Adjustment] = []
         minimums: dict[str, Quantity] = {}

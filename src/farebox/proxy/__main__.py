@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from farebox.config import is_loopback, parse_address
+from farebox.config import flags_from, is_loopback, parse_address
+from farebox.errors import ConfigError
 from farebox.home import Home, locate
 from farebox.installation import start
 from farebox.proxy import main
@@ -19,6 +20,7 @@ def run() -> int:
     parser = argparse.ArgumentParser(prog="python -m farebox.proxy", description="The Farebox proxy.")
     parser.add_argument("--home", type=Path, help="state directory (default: FAREBOX_HOME or the platform's)")
     parser.add_argument("--config", type=Path, help="farebox.yaml to read")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting")
     parser.add_argument("--listen", metavar="HOST:PORT", help="loopback address; port 0 takes a free one")
     parser.add_argument("--listen-fd", type=int, metavar="N", help="inherited listening socket")
     parser.add_argument("--reuse-port", action="store_true", help="share the port while taking over")
@@ -27,8 +29,8 @@ def run() -> int:
     options = parser.parse_args()
     home = Home(options.home.expanduser().absolute()) if options.home else locate()
     try:
-        config = read_config(home, options.config)
-    except ConfigRefused as error:
+        config = read_config(home, options.config, flags_from(options.set))
+    except (ConfigRefused, ConfigError) as error:
         print(error, file=sys.stderr)
         return EX_CONFIG
     if options.listen is not None:

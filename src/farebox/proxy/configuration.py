@@ -8,20 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from farebox.config import (
-    Address,
-    Config,
-    Durability,
-    InterceptionConfig,
-    KeyConfig,
-    ProviderConfig,
-    find_file,
-    load_config,
-)
+from farebox.config import Config, is_default, load_config
 from farebox.errors import FareboxError
 from farebox.home import Home
 
@@ -30,30 +22,20 @@ class ConfigRefused(Exception):
     """The configuration cannot be used; the text says where and why."""
 
 
-class _Known(msgspec.Struct):
-    """What the proxy wants to know of a configuration."""
-
-    file: str | None
-    listen: Address
-    dashboard: Address
-    durability: Durability
-    providers: dict[str, ProviderConfig]
-    interception: InterceptionConfig
-    keys: dict[str, KeyConfig]
-
-
 class _Reply(msgspec.Struct):
-    known: _Known | None = None
+    """What the child found. Prices and contracts are left out: the proxy rates nothing."""
+
+    config: Config | None = None
     problem: str | None = None
 
 
-def read_config(home: Home, path: Path | None = None) -> Config:
-    """Return the configuration in force, without its prices.
+def read_config(home: Home, path: Path | None = None, flags: Mapping[str, str] | None = None) -> Config:
+    """Return the configuration in force, without its prices; `flags` are settings by their keys.
 
     Raises:
         ConfigRefused: With every problem of the file.
     """
-    if find_file(home, path) is None:
+    if is_default(home, path) and not flags:
         return Config()
     read, write = os.pipe()
     sys.stdout.flush()
@@ -64,7 +46,7 @@ def read_config(home: Home, path: Path | None = None) -> Config:
         status = 1
         try:
             with os.fdopen(write, "wb") as pipe:
-                pipe.write(msgspec.msgpack.encode(_read(home, path)))
+                pipe.write(msgspec.msgpack.encode(_read(home, path, flags)))
             status = 0
         finally:
             os._exit(status)
@@ -75,33 +57,16 @@ def read_config(home: Home, path: Path | None = None) -> Config:
     if not content:
         raise ConfigRefused("reading the configuration failed")
     reply = msgspec.msgpack.decode(content, type=_Reply)
-    if reply.known is None:
+    if reply.config is None:
         raise ConfigRefused(reply.problem or "the configuration cannot be read")
-    known = reply.known
-    return Config(
-        file=known.file,
-        listen=known.listen,
-        dashboard=known.dashboard,
-        durability=known.durability,
-        providers=known.providers,
-        interception=known.interception,
-        keys=known.keys,
-    )
+    return reply.config
 
 
-def _read(home: Home, path: Path | None) -> _Reply:
+def _read(home: Home, path: Path | None, flags: Mapping[str, str] | None) -> _Reply:
     try:
-        config = load_config(home, path)
+        config = load_config(home, path, flags=flags)
     except FareboxError as error:
         return _Reply(problem=str(error))
     return _Reply(
-        known=_Known(
-            config.file,
-            config.listen,
-            config.dashboard,
-            config.durability,
-            config.providers,
-            config.interception,
-            config.keys,
-        )
+        config=msgspec.structs.replace(config, pricing=None, contracts=None, directory_pricing=None)
     )

@@ -66,7 +66,7 @@ def serve(home: Home, config: Config) -> int:
         hosts=host_names(host, port),
         port=port,
         typed=lambda words: command(words, home, anywhere=True),
-        key_labels=KeyLabels(home, config.file),
+        key_labels=KeyLabels(home, config),
     )
     announced = Run(os.getpid(), host, port, iso(now_ns()), f"http://{Address(host, port)}")
     runner = _Runner(

@@ -16,7 +16,7 @@ from farebox.cli.exits import OK, status_of
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports import json_shapes
 from farebox.cli.screen import BOLD, GREEN, RED, YELLOW, clean, count, money, paint
-from farebox.config import find_file
+from farebox.config import find_file, read_layers
 from farebox.errors import LedgerError
 from farebox.home import Home
 from farebox.ledger.call_row import CallRow
@@ -48,6 +48,7 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
         home=str(home.path),
         config=in_use,
         config_here=elsewhere,
+        config_mistakes=mistakes(home, chosen),
         processes=processes(home),
         calls=totals.calls,
         last_call_at=latest[0].occurred_at if latest else None,
@@ -74,6 +75,12 @@ def configuration(home: Home, place: Place) -> tuple[str | None, str | None]:
     if proxy is None or isinstance(proxy.config, msgspec.UnsetType):
         return would_be, None
     return proxy.config, None if proxy.config == would_be else would_be
+
+
+def mistakes(home: Home, place: Place) -> int:
+    """Return how many mistakes the named file has, or the state directory's own."""
+    own = str(home.config if place.config is None else place.config.expanduser().absolute())
+    return sum(finding.file == own for finding in read_layers(home, place.config).findings)
 
 
 def processes(home: Home) -> list[json_shapes.ProcessAnswer]:
@@ -118,6 +125,11 @@ def troubles(answer: json_shapes.StatusAnswer) -> list[str]:
     told = answer.recording.words
     words: list[str] = [] if told is None else [paint(told, RED)]
     words += [clean(found.words) for found in answer.recording.unmetered]
+    if answer.config_mistakes:
+        words.append(
+            f"{count(answer.config_mistakes, 'mistake')} in the configuration: {command('config check')}; "
+            "what runs keeps what it said before"
+        )
     names = {process.name for process in answer.processes if process.running}
     if "supervisor" in names:
         words += [f"the {name} is down; the supervisor restarts it" for name in NAMES if name not in names]

@@ -309,10 +309,13 @@ def forbid_core_dumps() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Supervise as the arguments say: `home config listen_fd lock_fd dashboard banner`, `-` for nothing."""
-    home, config, listen_fd, lock_fd, dashboard, banner = arguments
+    """Supervise as the arguments say: `home config listen_fd lock_fd dashboard banner key=value…`, `-` for
+    nothing; the last are settings that were given as flags.
+    """
+    home, config, listen_fd, lock_fd, dashboard, banner, *settings = arguments
     forbid_core_dumps()
-    common = ["--home", home, *(["--config", config] if config != "-" else [])]
+    place = ["--home", home, *(["--config", config] if config != "-" else [])]
+    common = [*place, *(word for text in settings for word in ("--set", text))]
     proxy_fd, lock = int(listen_fd), int(lock_fd)
     children = [
         Child("proxy", ["farebox.proxy", *common, "--listen-fd", listen_fd], (proxy_fd,)),
@@ -330,7 +333,7 @@ def main(arguments: list[str]) -> int:
     os.close(descriptor)
     os.replace(temporary, own_file)  # noqa: PTH105
     try:
-        show = ["farebox.cli.daemon.banner", *common] if banner == "banner" else None
+        show = ["farebox.cli.daemon.banner", *place] if banner == "banner" else None
         return Supervisor(run, children, (lock,)).supervise(show)
     finally:
         if written_pid(run, "supervisor") == os.getpid():

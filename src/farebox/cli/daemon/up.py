@@ -18,6 +18,7 @@ from farebox.cli.daemon.running import Running, alive, running
 from farebox.cli.exits import OK, UNAVAILABLE, AlreadyRunningError, say
 from farebox.cli.options import Place
 from farebox.cli.run.environment import redirections
+from farebox.cli.setting_flags import SettingFlags
 from farebox.config import Address, Config
 from farebox.errors import LedgerError
 from farebox.home import Home
@@ -33,13 +34,14 @@ def up(
     detach: Annotated[
         bool, Parameter(help="Run in the background; `farebox stop` ends it.", negative="")
     ] = False,
+    settings: SettingFlags | None = None,
 ) -> int:
     """Start the proxy, the ledger and the dashboard, and keep them running."""
     chosen = place or Place()
     home = chosen.state()
     home.check_room()
     lock = take_lock(home)
-    config = chosen.configuration(home)
+    config = chosen.configuration(home, (settings or SettingFlags()).given())
     check_catalog(config)
     check_ledger(home)
     for note in redirections(config):
@@ -55,8 +57,9 @@ def up(
     os.set_inheritable(lock, True)
     arguments = [
         *(sys.executable, "-P", "-m", "farebox.cli.daemon.supervisor"),
-        *(str(home.path), config.file or "-", str(listener.fileno()), str(lock), str(dashboard)),
+        *(str(home.path), config.named or "-", str(listener.fileno()), str(lock), str(dashboard)),
         "-" if detach or os.environ.get("FAREBOX_DETACHED") else "banner",
+        *(f"{key}={text}" for key, text in config.flags.items()),
     ]
     for name in ("proxy", "ledger", "server"):
         (home.run / f"{name}.json").unlink(missing_ok=True)  # of a run that was killed
@@ -140,7 +143,7 @@ def check_catalog(config: Config) -> None:
     from farebox import catalog, pricing
 
     catalog.load(config.providers)
-    pricing.load_book(config.pricing)
+    pricing.load_book(config.pricing, directory=config.directory_pricing)
 
 
 def check_ledger(home: Home) -> None:

@@ -91,13 +91,23 @@ def check(
     try:
         config = load_config(home, chosen.config, prices=False)
         answer.findings = check_pricing(
-            config.pricing, home.cache, contracts=config.contracts, state=home.path
+            config.pricing,
+            home.cache,
+            contracts=config.contracts,
+            directory=config.directory_pricing,
+            state=home.path,
         )
     except FindingsError as error:
         answer.findings = error.findings
     else:
         if not answer.findings:
-            book = load_book(config.pricing, home.cache, contracts=config.contracts, state=home.path)
+            book = load_book(
+                config.pricing,
+                home.cache,
+                contracts=config.contracts,
+                directory=config.directory_pricing,
+                state=home.path,
+            )
             home, reader = open_ledger(chosen)
             with open_questions(home) as questions:
                 answer.gaps = gaps(questions)

@@ -20,4 +20,10 @@ def open_book(place: Place) -> tuple[Home, PriceBook]:
     """
     home = place.state_to_read()
     config = place.configuration(home)
-    return home, load_book(config.pricing, home.cache, contracts=config.contracts, state=home.path)
+    return home, load_book(
+        config.pricing,
+        home.cache,
+        contracts=config.contracts,
+        directory=config.directory_pricing,
+        state=home.path,
+    )

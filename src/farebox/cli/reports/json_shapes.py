@@ -94,6 +94,8 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     home: str
     config: str | None
     """The configuration file that the running Farebox uses; without one, the file it would read."""
+    config_mistakes: int = 0
+    """Mistakes in the state directory's `farebox.yaml`; what runs keeps what it said before."""
     processes: list[ProcessAnswer]
     calls: int
     last_call_at: str | None

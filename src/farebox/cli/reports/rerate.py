@@ -116,7 +116,13 @@ def rerate(
     chosen = place or Place()
     home, _ = open_ledger(chosen)
     config = chosen.configuration(home)
-    book = load_book(config.pricing, home.cache, contracts=config.contracts, state=home.path)
+    book = load_book(
+        config.pricing,
+        home.cache,
+        contracts=config.contracts,
+        directory=config.directory_pricing,
+        state=home.path,
+    )
     span = (period or PeriodFlags()).period()
     seqs = _selected(home, selection_of(span, filters), priced_too=priced_too)
     found = _Found()

@@ -6,9 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from farebox.config import Address, Config, ProviderConfig, load_config, parse_address, upstream_problem
+from farebox.config import (
+    Address,
+    Config,
+    ProviderConfig,
+    flags_from,
+    load_config,
+    parse_address,
+    read_layers,
+    upstream_problem,
+)
+from farebox.config.configuration import DEFAULT_PRICES
+from farebox.config.values_in_force import values_in_force
 from farebox.errors import ConfigError, Finding
 from farebox.home import Home
+from farebox.proxy.configuration import read_config
 
 PRICING_OF_THE_ISSUE = """\
 pricing:
@@ -128,18 +140,107 @@ def test_addresses_are_host_and_port(text: str, expected: Address | None) -> Non
     assert parse_address(text) == expected
 
 
-def test_the_working_directory_comes_before_the_home_and_a_named_file_before_both(
+def test_each_layer_overrides_the_one_before_it(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def port(flags: dict[str, str] | None = None) -> int:
+        return load_config(home, flags=flags).listen.port
+
+    assert port() == 3273
+    home.config.write_text("listen: 127.0.0.1:1001\ndurability: power\n")
+    assert port() == 1001
+    (tmp_path / "farebox.yaml").write_text("listen: 127.0.0.1:1002\n")
+    assert port() == 1002
+    assert load_config(home).durability == "power"  # what the nearer file leaves out is the home's
+    monkeypatch.setenv("FAREBOX_LISTEN", "127.0.0.1:1003")
+    assert port() == 1003
+    assert port({"listen": "127.0.0.1:1004"}) == 1004
+
+
+def test_a_named_file_takes_the_place_of_both_files(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.config.write_text("durability: power\n")
-    assert load_config(home).durability == "power"
-    (tmp_path / "farebox.yaml").write_text("durability: process\n")
-    assert load_config(home).durability == "process"
+    (tmp_path / "farebox.yaml").write_text("listen: 127.0.0.1:1002\n")
     named = tmp_path / "other.yaml"
-    named.write_text("durability: power\n")
-    assert load_config(home, named).durability == "power"
+    named.write_text("dashboard: 127.0.0.1:1003\n")
+    found = load_config(home, named)
+    assert (found.durability, found.listen.port, found.dashboard.port) == ("process", 3273, 1003)
+    assert found.named == str(named)
     monkeypatch.setenv("FAREBOX_CONFIG", str(named))
     assert load_config(home).file == str(named)
+
+
+def test_every_value_knows_where_it_comes_from(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.config.write_text("# ours\nlisten: 127.0.0.1:1001\nprices:\n  update: review\n")
+    file = tmp_path / "farebox.yaml"
+    file.write_text("providers:\n  my-llm:\n    upstream: http://127.0.0.1:8000\n    speaks: openai\n")
+    monkeypatch.setenv("FAREBOX_PRICES_EVERY", "90m")
+    layers = read_layers(home, flags={"durability": "power"})
+    assert layers.findings == []
+    values = {each.key: (each.value, each.layer, each.origin) for each in values_in_force(layers)}
+    assert values == {
+        "listen": ("127.0.0.1:1001", "home", f"{home.config}:2"),
+        "dashboard": ("127.0.0.1:3274", "default", "default"),
+        "durability": ("power", "flag", "--durability"),
+        "prices.update": ("review", "home", f"{home.config}:4"),
+        "prices.every": ("90m", "environment", "FAREBOX_PRICES_EVERY"),
+        "prices.from": (DEFAULT_PRICES, "default", "default"),
+        "prices.sha256": (None, "default", "default"),
+        "providers.my-llm.upstream": ("http://127.0.0.1:8000", "directory", f"{file}:3"),
+        "providers.my-llm.speaks": ("openai", "directory", f"{file}:4"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "told"),
+    [
+        (
+            "FAREBOX_LISTEN",
+            "0.0.0.0:1",
+            "the environment: FAREBOX_LISTEN: found '0.0.0.0:1', expected a loopback",
+        ),
+        ("FAREBOX_DURABILITY", "pwoer", 'did you mean "power"?'),
+        ("FAREBOX_PRICES_EVERY", "1s", "a duration of 1m to 90d"),
+    ],
+)
+def test_a_wrong_variable_is_a_finding_that_names_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch, variable: str, text: str, told: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(home)
+    assert told in str(caught.value)
+
+
+def test_the_proxy_reads_the_environment_and_flags_too(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_config(home).durability == "process"
+    monkeypatch.setenv("FAREBOX_DURABILITY", "power")
+    assert read_config(home).durability == "power"
+    assert read_config(home, flags={"durability": "process"}).durability == "process"
+    home.config.write_text("pricing: {my-model: {input_per_1m: 1}}\n")
+    assert read_config(home).pricing is None
+
+
+def test_flags_are_handed_to_other_processes_as_text() -> None:
+    assert flags_from(["listen=127.0.0.1:1", "prices.from=https://a.example/?x=y"]) == {
+        "listen": "127.0.0.1:1",
+        "prices.from": "https://a.example/?x=y",
+    }
+    with pytest.raises(ConfigError, match="--set"):
+        flags_from(["nothing=1"])
+
+
+def test_a_removed_working_directory_has_no_file(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert load_config(home).file is None
 
 
 def test_a_named_file_that_is_missing_is_told(home: Home, tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""The configuration: what can be set, where it is read from, and what is in force.
+
+    config = load_config(home)
+
+Settings and sections are declared once, in `settings` and `sections`; `layers` reads them.
+"""
+
+from __future__ import annotations
+
+from farebox.config.addresses import Address, is_loopback, parse_address, upstream_problem
+from farebox.config.configuration import (
+    Config,
+    Durability,
+    InterceptionConfig,
+    KeyConfig,
+    PricesConfig,
+    ProviderConfig,
+)
+from farebox.config.layers import (
+    FILE_NAME,
+    find_file,
+    flags_from,
+    is_default,
+    key_labels,
+    load_config,
+    read_layers,
+)
+from farebox.config.settings import did_you_mean
+
+__all__ = [
+    "FILE_NAME",
+    "Address",
+    "Config",
+    "Durability",
+    "InterceptionConfig",
+    "KeyConfig",
+    "PricesConfig",
+    "ProviderConfig",
+    "did_you_mean",
+    "find_file",
+    "flags_from",
+    "is_default",
+    "is_loopback",
+    "key_labels",
+    "load_config",
+    "parse_address",
+    "read_layers",
+    "upstream_problem",
+]

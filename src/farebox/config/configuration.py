@@ -1,0 +1,99 @@
+"""What a checked configuration holds. How it is read is in `layers`, `settings` and `sections`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from farebox.config.addresses import Address
+
+if TYPE_CHECKING:
+    from farebox.yamltext import Node
+else:
+    Node = Any  # a `Config` is decoded where YAML is not loaded: in the proxy
+
+Durability = Literal["process", "power"]
+Update = Literal["off", "review", "auto"]
+
+DEFAULT_PRICES = (
+    "https://raw.githubusercontent.com/pydantic/genai-prices/refs/heads/main/prices/new_data/v2/data.json"
+)
+"""Where genai-prices publishes its data: https://github.com/pydantic/genai-prices."""
+
+
+class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's change to a provider of the catalog, or a provider of their own."""
+
+    upstream: str | None = None
+    """Base URL, `http://` or `https://`, without a query."""
+    speaks: str | None = None
+    """The catalog provider whose formats this one speaks (`openai`)."""
+    hosts: tuple[str, ...] = ()
+    """More hosts that are this provider's, for interception; `*` stands for any part."""
+
+
+class InterceptionConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the forward proxy does beyond the catalog's hosts on port 443."""
+
+    addresses: dict[str, str] = {}
+    """Host to `host:port` where it really is: private endpoints, tests. Its certificate is checked
+    against the host all the same."""
+    ca_file: str | None = None
+    """Roots (PEM) that upstreams may be signed by, besides the system's."""
+    never: tuple[str, ...] = ()
+    """Hosts that are tunnelled although the catalog knows them."""
+    ports: tuple[int, ...] = ()
+    """Ports besides 443 that a tunnel may go to."""
+
+
+class KeyConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the user says of one API key, known by its fingerprint."""
+
+    label: str | None = None
+    customer: str | None = None
+    user: str | None = None
+    agent: str | None = None
+    project: str | None = None
+
+    def attribution(self) -> dict[str, str]:
+        """Return what calls with this key are attributed to."""
+        said = {"key_label": self.label, "customer": self.customer, "user": self.user}
+        said |= {"agent": self.agent, "project": self.project}
+        return {name: value for name, value in said.items() if value}
+
+
+class PricesConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How the server keeps the price lists up to date."""
+
+    update: Update = "off"
+    every_s: int = 24 * 3600
+    source: str = DEFAULT_PRICES
+    """A URL, or the absolute path of a file."""
+    sha256: str | None = None
+    """The list's digest in hex, or the URL or file of one."""
+
+
+class Config(msgspec.Struct, kw_only=True):
+    """A checked configuration. The defaults suit a laptop."""
+
+    file: str | None = None
+    """The most specific file that was read."""
+    named: str | None = None
+    """The file that was named (`--config`, `FAREBOX_CONFIG`), to be handed to other processes."""
+    flags: dict[str, str] = {}
+    """Settings that were given as flags, by key, likewise."""
+    listen: Address = Address("127.0.0.1", 3273)
+    dashboard: Address = Address("127.0.0.1", 3274)
+    durability: Durability = "process"
+    prices: PricesConfig = PricesConfig()
+    providers: dict[str, ProviderConfig] = {}
+    interception: InterceptionConfig = InterceptionConfig()
+    keys: dict[str, KeyConfig] = {}
+    """By fingerprint: a key's name and owner, as files say. What commands said: `farebox.snapshot`."""
+    pricing: Node | None = None
+    """The `pricing:` section as written; `farebox.pricing` reads and checks it."""
+    contracts: Node | None = None
+    """The `contracts:` section as written, likewise."""
+    directory_pricing: Node | None = None
+    """The working directory's `pricing:`, which prices only what has no price otherwise."""
