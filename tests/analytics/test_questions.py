@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from ledgers import (
     DAY,
@@ -23,9 +24,13 @@ from ledgers import (
     value_of,
 )
 
+from farebox.analytics.builder import Builder, is_percentile
+from farebox.analytics.dialects.duckdb import DuckDB
 from farebox.analytics.dimensions import DIMENSIONS, MEASURES
 from farebox.analytics.query import Question
 from farebox.analytics.questions import Questions, Selection
+from farebox.analytics.replica import Replica
+from farebox.analytics.zones import Offsets
 from farebox.errors import UsageError
 
 NAMES = [*(name for name in DIMENSIONS if name != "model"), "model", "tag.feature", "tag.team", "tag.none"]
@@ -65,6 +70,30 @@ def random_question(rng: random.Random, calls: list[Call]) -> Question:
         tz=rng.choice(ZONES),
         measures=[*Question().measures, *rng.sample(others, 2)],
     )
+
+
+def test_percentiles_found_by_sorting_are_the_same(record: Record, questions: Questions) -> None:
+    rng = random.Random(17)
+    for first in rng.sample(record.append(traffic(rng, 800)), 100):
+        record.correct(first, cost_state="free", cost_pico=0, total_us=rng.randrange(100))
+    calls = list(record.now.values())
+    assert questions.last_seq() == record.seq
+    questions.close()
+    replica = Replica.of(record.home)
+    percentiles = [name for name in MEASURES if is_percentile(name)]
+    for _ in range(int(os.environ.get("FAREBOX_QUESTIONS", "60")) // 2):
+        asked = msgspec.structs.replace(
+            random_question(rng, calls),
+            measures=["calls", "users", *percentiles],
+            order=rng.choice(percentiles),
+        )
+        offsets = Offsets.of(ZoneInfo(asked.tz), START, START + 5 * DAY)
+        plainly, by_rank = (
+            replica.rows(*Builder(DuckDB()).question(asked, offsets, by_rank=by_rank))
+            for by_rank in (False, True)
+        )
+        assert plainly == by_rank, asked
+    replica.close()
 
 
 def answered(questions: Questions, asked: Question) -> dict[Any, list[int | None]]:

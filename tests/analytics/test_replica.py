@@ -11,10 +11,12 @@ import pytest
 from ledgers import START, Record
 
 from farebox.analytics import replica as replicas
+from farebox.analytics.builder import Builder
 from farebox.analytics.checks import compare
+from farebox.analytics.dialects.duckdb import DuckDB
 from farebox.analytics.engine import Engine
 from farebox.analytics.local import LocalAsker
-from farebox.analytics.query import Ask
+from farebox.analytics.query import Ask, Question
 from farebox.analytics.questions import Questions, Selection
 from farebox.errors import QuestionError, ReplicaBuildingError, ReplicaBusyError
 from farebox.home import Home
@@ -255,3 +257,35 @@ def test_what_a_killed_question_had_spilled_goes_when_the_replica_is_opened(
     (spilled / "duckdb_temp_block-1.block").write_bytes(b"alice")
     assert _calls(record.home) == CALLS
     assert not spilled.exists()
+
+
+def test_percentiles_of_more_groups_than_memory_holds_are_found_by_sorting(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record.append([{"occurred_at": START}])
+    engine = Engine(record.home)
+    engine.catch_up()
+    engine.close()
+    replica = replicas.Replica.of(record.home)
+    replica.rows(
+        'INSERT INTO calls (seq, call_seq, sign, occurred_at, "session", total_us, first_byte_us) '
+        "SELECT n, n, 1, $1 + n, 's' || (n % 20000), n * 7919 % 1000003, n % 1000 FROM range(2, 400000) t(n)",
+        [START],
+    )
+    replica.close()
+    asked = Question(
+        by=["session"], measures=["calls", "total_p50_us", "first_byte_p99_us"], order="total_p95_us", limit=9
+    )
+    engine = Engine(record.home)
+    expected = engine.answer(asked)
+    engine.close()
+    for name in ("MEMORY", "MEMORY_MOST"):
+        monkeypatch.setattr(replicas, name, "24MB")
+    replica = replicas.Replica.of(record.home)
+    with pytest.raises(QuestionError, match="more than 24MB"):
+        replica.rows(*Builder(DuckDB()).question(asked))
+    replica.close()
+    engine = Engine(record.home)
+    assert engine.answer(asked) == expected
+    assert (len(expected.rows), expected.groups) == (9, 20_001)
+    engine.close()

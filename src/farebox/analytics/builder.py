@@ -47,13 +47,21 @@ class Builder:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._parameters: list[Any] = []
+        self._by_rank = False
 
     def question(
-        self, asked: Question, offsets: Offsets | None = None, models: Sequence[str] = ()
+        self,
+        asked: Question,
+        offsets: Offsets | None = None,
+        models: Sequence[str] = (),
+        *,
+        by_rank: bool = False,
     ) -> Statement:
         """Return the statement whose rows are bucket (if any), keys, measures, number of rows in all.
 
-        `models` are the names under which models of the wanted families responded.
+        `models` are the names under which models of the wanted families responded. With `by_rank` percentiles
+        are found by sorting, which takes longer and can be done on the disk; the engine's own hold all
+        values in memory.
 
         Raises:
             UsageError: There is no such dimension, measure or value.
@@ -66,12 +74,14 @@ class Builder:
             columns.append(self._bucket(asked.bucket, offsets or Offsets.of(UTC, 0, 0)))
         columns += [self._column(dimension(name)) for name in asked.by]
         keys = [str(index + 1) for index in range(len(columns))]
+        where = self._conditions(asked, models)
+        source = f"calls WHERE {where}" if where else "calls"
+        if by_rank:
+            columns, source = self._ranked(columns, [*asked.measures, asked.order], newest, source)
+        self._by_rank = by_rank
         measured = [self._measure(MEASURES[name], newest) for name in asked.measures]
         select = [*columns, *measured, self._dialect.group_count()]
-        where = self._conditions(asked, models)
-        sql = f"SELECT {', '.join(select)} FROM calls"  # noqa: S608 - identifiers are declared ones
-        if where:
-            sql += f" WHERE {where}"
+        sql = f"SELECT {', '.join(select)} FROM {source}"  # noqa: S608 - identifiers are declared ones
         if keys:
             # Calls that were corrected out of a group leave it empty.
             sql += f" GROUP BY {', '.join(keys)} HAVING sum(sign) > 0"
@@ -122,9 +132,27 @@ class Builder:
             return self._dialect.exact_sum(measure.column, measure.condition)
         if measure.kind == "distinct":
             return self._dialect.distinct(f'"{measure.column}"', newest)
+        if self._by_rank:
+            percent = round(measure.fraction * 100)
+            rank = self._dialect.floor_divided(f"newest_calls * {percent:d} + 99", 100)
+            return f"max(CASE WHEN {newest} AND {measure.column}_rank = {rank} THEN {measure.column} END)"
         fractions = [each.fraction for each in MEASURES.values() if each.column == measure.column]
         which = fractions.index(measure.fraction)
         return self._dialect.percentile(measure.column, fractions, which, newest)
+
+    def _ranked(
+        self, columns: Sequence[str], measures: Sequence[str], newest: str, source: str
+    ) -> tuple[list[str], str]:
+        """Return the columns of keys, and a source in which every value has its rank within its group."""
+        ranked = dict.fromkeys(MEASURES[name].column for name in measures if is_percentile(name))
+        names = [f"key_{number:d}" for number in range(len(columns))]
+        group = ", ".join([*columns, newest])
+        added = [
+            *(f"{column} AS {name}" for column, name in zip(columns, names, strict=True)),
+            *(f"row_number() OVER (PARTITION BY {group} ORDER BY {each}) AS {each}_rank" for each in ranked),
+            f"count(*) OVER (PARTITION BY {group}) AS newest_calls",
+        ]
+        return names, f"(SELECT *, {', '.join(added)} FROM {source}) AS ranked"  # noqa: S608
 
     def _order(self, asked: Question, newest: str, keys: Sequence[str]) -> list[str]:
         if asked.bucket is not None:
@@ -192,6 +220,11 @@ def status_class(name: str, value: str) -> str | None:
     """Return the first digit of the statuses that a filter like `4xx` means, None for other values."""
     found = _STATUS_CLASS.fullmatch(value) if name == "status" else None
     return None if found is None else found[1]
+
+
+def is_percentile(measure: str) -> bool:
+    """Tell whether a measure is a percentile."""
+    return MEASURES[measure].kind == "percentile"
 
 
 def start_of(bucket: str, value: int, offsets: Offsets) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from farebox.analytics import replica as replicas
 from farebox.analytics import schema
-from farebox.analytics.builder import Builder, family, key_text, start_of
+from farebox.analytics.builder import Builder, family, is_percentile, key_text, start_of
 from farebox.analytics.dialects import Dialect
 from farebox.analytics.dialects.duckdb import DuckDB
 from farebox.analytics.dimensions import dimension
@@ -18,7 +18,7 @@ from farebox.analytics.query import RANGE_ROWS, Answer, AskCalls, Question, Rang
 from farebox.analytics.replica import DamagedReplicaError, Lock, Replica
 from farebox.analytics.replicator import Progress, Replicator
 from farebox.analytics.zones import Offsets
-from farebox.errors import LedgerError, ReplicaBuildingError, ReplicaBusyError, UsageError
+from farebox.errors import LedgerError, QuestionError, ReplicaBuildingError, ReplicaBusyError, UsageError
 from farebox.home import Home
 from farebox.ledger.database import Connection, open_reader
 from farebox.ledger.feed import Feed
@@ -163,11 +163,10 @@ class Engine:
             since = first if asked.since_ns is None else asked.since_ns
             until = last if asked.until_ns is None else asked.until_ns
             offsets = Offsets.of(ZoneInfo(asked.tz), since, until)
-        statement = Builder(self._dialect).question(asked, offsets, responded)
         width = (0 if asked.bucket is None else 1) + len(asked.by)
         found: list[Row] = []
         groups = 0
-        for row in self._replica.rows(*statement):
+        for row in self._rows(asked, offsets, responded):
             start = None
             if offsets is not None and asked.bucket is not None:
                 start = start_of(asked.bucket, row[0], offsets)
@@ -176,6 +175,20 @@ class Engine:
             groups = row[-1]
         models = self._included(asked, responded) if asked.families else []
         return Answer(seq=self._replicator.seq, rows=found, groups=groups, models=models)
+
+    def _rows(self, asked: Question, offsets: Offsets | None, responded: list[str]) -> list[Any]:
+        """Return the rows of a question's statement; percentiles that need too much memory by sorting."""
+
+        def rows(*, by_rank: bool) -> list[Any]:
+            statement = Builder(self._dialect).question(asked, offsets, responded, by_rank=by_rank)
+            return self._replica.rows(*statement)
+
+        try:
+            return rows(by_rank=False)
+        except QuestionError:
+            if not any(is_percentile(name) for name in (*asked.measures, asked.order)):
+                raise
+        return rows(by_rank=True)
 
     def span(self) -> tuple[int, int]:
         """Return the times of the first and the last call, zeros where there are none."""

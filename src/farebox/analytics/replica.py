@@ -121,6 +121,7 @@ class Replica:
             }
         )
         if self._path is None:
+            connection.execute("SET temp_directory = ''")  # a folder of the working directory otherwise
             connection.execute(schema.CREATE)
             return connection
         try:
