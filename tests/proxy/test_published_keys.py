@@ -11,6 +11,7 @@ from tools.upstream import MockUpstream, json_reply
 
 from farebox.config import KeyConfig, ProviderConfig
 from farebox.home import Home, replace_private
+from farebox.proxy.admission.client_tokens import ClientTokens
 from farebox.recording.callers import Fingerprints
 from farebox.snapshot import Snapshot, SnapshotReader, encode
 
@@ -34,7 +35,7 @@ def test_a_running_proxy_counts_calls_under_the_name_that_was_published_last(hom
     published = SnapshotReader(home)
     with MockUpstream(lambda _: json_reply(ANSWER)) as upstream:
         providers = {"openai": ProviderConfig(upstream=upstream.url)}
-        with ProxyThread(providers, published=published) as proxied, proxied.connect() as client:
+        with ProxyThread(providers, clients=ClientTokens(published)) as proxied, proxied.connect() as client:
 
             def call() -> dict[str, str]:
                 proxied.journal.entries.clear()

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 from fake_ledger import FakeLedger, call
 
+from farebox.access.public_names import names_of
 from farebox.analytics.questions import Questions
 from farebox.home import Home
-from farebox.server.access.guard import Guard
+from farebox.server.access.guard import Guard, Visitors
 from farebox.server.access.sessions import Sessions, load_token
 from farebox.server.api.filters import instant_ns
 from farebox.server.api.queries import Ledger
@@ -22,6 +23,8 @@ NOW = instant_ns("2026-11-20T15:00:30Z")
 """A Friday, 16:00:30 in Berlin."""
 PORT = 3274
 HOST = f"127.0.0.1:{PORT}"
+_NAMES = names_of("127.0.0.1", PORT)
+VISITORS = Visitors(hosts=_NAMES.hosts, origins=_NAMES.origins)
 MINUTE = 60 * 10**9
 
 
@@ -43,6 +46,8 @@ class Site:
         rows: FakeLedger,
         assets: Assets,
         key_labels: Callable[[], dict[str, str]] = dict,
+        visitors: Visitors | None = None,
+        secure_hosts: frozenset[str] = frozenset(),
     ) -> None:
         self.home = home
         self.rows = rows
@@ -52,11 +57,12 @@ class Site:
             home,
             self.ledger,
             Sessions(self.token),
-            hosts=[HOST, f"localhost:{PORT}"],
+            visitors=visitors or VISITORS,
             port=PORT,
             assets=assets,
             clock=lambda: NOW,
             key_labels=key_labels,
+            secure_hosts=secure_hosts,
         )
         self.server: Server = built[0]
         self.app: Guard = built[1]

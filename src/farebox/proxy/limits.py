@@ -1,7 +1,7 @@
 """How long and how much: every limit of the data plane in one place (RELIABILITY §3).
 
-Sizes of heads are part of the HTTP policy, `farebox.wire.http.request_policy`. Bodies have no size
-limit: they are streamed, and what is kept of them is bounded here.
+Sizes of heads are part of the HTTP policy, `farebox.wire.http.request_policy`. Bodies are streamed, and what
+is kept of them is bounded here.
 """
 
 from __future__ import annotations
@@ -61,3 +61,5 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Kept until the response starts, for a safe second try on a fresh connection."""
     pipelined: int = 64 * 1024
     """Bytes of a next request read while one is under way."""
+    request_body: int = 0
+    """Bytes of a request's body, 0 for any number: this machine's own programs may send what they like."""

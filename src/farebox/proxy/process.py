@@ -35,6 +35,7 @@ from farebox.journal.writer import (
     SYNC_AFTER_S,
     JournalWriter,
 )
+from farebox.proxy.admission.client_tokens import ClientTokens
 from farebox.proxy.free_memory import FreeMemory
 from farebox.proxy.recording.estimates import Estimates
 from farebox.proxy.recording.recorder import Journal, NoJournal
@@ -125,7 +126,7 @@ def run(
         finds_processes=True,
         runs_for=os.getppid() if private else None,
         addresses=home.cache / "addresses.json",
-        published=published,
+        clients=ClientTokens(published),
         clients_max=clients_max,
         authority=authority or home.path / "ca" / INSTALLED,
         pins=home.run / "pinned",

@@ -21,6 +21,7 @@ from farebox.access.server_certificate import ServerCertificate
 from farebox.catalog import Catalog
 from farebox.config import Address, Config
 from farebox.proxy.admission.admission import Admission
+from farebox.proxy.admission.client_tokens import ClientTokens
 from farebox.proxy.admission.routes import Routes
 from farebox.proxy.caller.process_lookup import ProcessLookup
 from farebox.proxy.free_memory import FreeMemory
@@ -37,7 +38,6 @@ from farebox.proxy.upstream.tls import UpstreamTls
 from farebox.readiness import LIVE, READY, Liveness, Readiness, readiness
 from farebox.recording.callers import Callers
 from farebox.recording.guarded_meter import MakeMeter
-from farebox.snapshot import SnapshotReader
 from farebox.wire.http.request_policy import allowed_hosts
 from farebox.wire.meter import Meter
 
@@ -63,11 +63,12 @@ class Proxy:
         runs_for: int | None = None,
         addresses: Path | None = None,
         certificate: ServerCertificate | None = None,
-        published: SnapshotReader | None = None,
+        clients: ClientTokens | None = None,
     ) -> None:
         """`runs_for`: the process whose descendants alone are served, where there is one; `addresses`: the
         file where addresses of providers are kept; `certificate`: what its own port speaks TLS with;
-        `published`: names of keys, renewed while this runs."""
+        `clients`: who may ask, and the names of keys, renewed while this runs."""
+        clients = clients or ClientTokens()
         self.state = state = ServiceState(Limits() if limits is None else limits, clients_max)
         self.recorder = Recorder(journal, meter, power=config.durability == "power")
         self.tls = UpstreamTls(config.interception.ca_file)
@@ -77,7 +78,7 @@ class Proxy:
         names = dict(labels or {})
         admission = Admission(
             self.routes,
-            Callers(secret, catalog.vendors, config.keys, published),
+            Callers(secret, catalog.vendors, config.keys, clients.published),
             source=journal.source,
             given=(names, {name: f"env:FAREBOX_{name.upper()}" for name in names}),
             pages={
@@ -86,6 +87,7 @@ class Proxy:
                 LIVE.encode(): lambda: (200, Liveness()),
                 READY.encode(): self._ready,
             },
+            clients=clients,
         )
         self.shared = Shared(state, self.recorder, admission)
         self.interception = Interception(

@@ -1,6 +1,6 @@
 """Whose call it is, from everything that can say so, and which source won.
 
-Most certain first: a key that the configuration binds to somebody, our own headers, other products'
+Most certain first: a client token that is bound to somebody, a key that is, our own headers, other products'
 headers, the request's body, labels in the environment, the process behind the connection.
 """
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from farebox.catalog.shape import Vendor
     from farebox.config import KeyConfig
     from farebox.recording.attribution_merge import Attribution
+    from farebox.snapshot import PublishedToken
     from farebox.wire.http.request_policy import Headers, RequestHead
 
 LABELS = ("app", "session", "customer", "user", "agent", "task", "project")
@@ -110,9 +111,14 @@ class Callers(Fingerprints):
         self.published = published or SnapshotReader(None)
         """What commands say of them, now."""
 
-    def read(self, headers: Headers, fingerprint: str | None) -> Attribution:
-        """Return what a head says, the user's word on its key above all."""
+    def read(
+        self, headers: Headers, fingerprint: str | None, token: PublishedToken | None = None
+    ) -> Attribution:
+        """Return what a head says: what its token is bound to above all, then what its key is."""
         found = Found()
+        if token is not None:
+            for name, value in token.binding.items():
+                found.note(name, value, f"token:{token.id}")
         bound = None
         if fingerprint is not None:
             bound = self.keys.get(fingerprint) or self.published.current.key(fingerprint)

@@ -1,7 +1,7 @@
 """The table of routes and their handlers.
 
-A path that is not in the table does not exist, and every line says which role it needs:
-tests walk the table with every role.
+A path that is not in the table does not exist. Who may ask for it is in `farebox.access.roles`, and a path
+that is missing there is refused: tests walk both with every role.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from farebox.access.roles import Allowed, allowed
 from farebox.analytics.dimensions import DIMENSIONS, is_tag
 from farebox.analytics.query import Bucket
 from farebox.analytics.query import Request as AnalyticsRequest
@@ -25,7 +26,7 @@ from farebox.errors import CallNotFoundError, FareboxError
 from farebox.home import Home
 from farebox.readiness import LIVE, READY, Liveness
 from farebox.server.access import links, pages
-from farebox.server.access.guard import App, Guard, Kind, Receive, Role, Scope, Send
+from farebox.server.access.guard import App, Guard, Kind, Receive, Scope, Send, Visitors
 from farebox.server.access.sessions import SESSION_SECONDS, Sessions
 from farebox.server.api import reports, views
 from farebox.server.api.coverage import Covers
@@ -41,6 +42,7 @@ PAGE_SIZE = 100
 PAGE_SIZE_MAX = 500
 GROUPS_MAX = 200
 CALL_PREFIX = "/api/v1/calls/"
+ASSET = "/{asset}"
 
 _log = logging.getLogger("farebox.server")
 
@@ -62,8 +64,11 @@ class Server:
         clock: Callable[[], int] = now_ns,
         typed: Typed = plainly,
         key_labels: Callable[[], dict[str, str]] = dict,
+        secure_hosts: frozenset[str] = frozenset(),
     ) -> None:
+        """`secure_hosts` are `Host` values that browsers reach by HTTPS, though it does not end here."""
         self._home = home
+        self._secure_hosts = secure_hosts
         self._typed = typed
         self._key_labels = key_labels
         self._ledger = ledger
@@ -74,33 +79,37 @@ class Server:
         self._cover = Covers(home)
         self._readiness = RecentReadiness(home)
         self.pulse = Pulse(ledger)
-        self.routes: dict[str, tuple[Kind, Role, Answer]] = {
-            "/": (Kind.PAGE, Role.NOBODY, self.index),  # shows how to sign in, until signed in
-            LIVE: (Kind.API, Role.NOBODY, self.live_at_all),
-            READY: (Kind.API, Role.NOBODY, self.ready),
-            "/api/v1/status": (Kind.API, Role.VIEWER, self.status),
-            "/api/v1/summary": (Kind.API, Role.VIEWER, self.summary),
-            "/api/v1/breakdown": (Kind.API, Role.VIEWER, self.breakdown),
-            "/api/v1/series": (Kind.API, Role.VIEWER, self.series),
-            "/api/v1/values": (Kind.API, Role.VIEWER, self.values),
-            "/api/v1/questions": (Kind.API, Role.VIEWER, self.questions),
-            "/api/v1/calls": (Kind.API, Role.VIEWER, self.calls),
-            f"{CALL_PREFIX}{{id}}": (Kind.API, Role.VIEWER, self.call),
-            "/api/v1/live": (Kind.API, Role.VIEWER, self.live),
+        self.routes: dict[str, tuple[Kind, Answer]] = {
+            "/": (Kind.PAGE, self.index),  # shows how to sign in, until signed in
+            LIVE: (Kind.API, self.live_at_all),
+            READY: (Kind.API, self.ready),
+            "/api/v1/status": (Kind.API, self.status),
+            "/api/v1/summary": (Kind.API, self.summary),
+            "/api/v1/breakdown": (Kind.API, self.breakdown),
+            "/api/v1/series": (Kind.API, self.series),
+            "/api/v1/values": (Kind.API, self.values),
+            "/api/v1/questions": (Kind.API, self.questions),
+            "/api/v1/calls": (Kind.API, self.calls),
+            f"{CALL_PREFIX}{{id}}": (Kind.API, self.call),
+            "/api/v1/live": (Kind.API, self.live),
+            ASSET: (Kind.ASSET, self.asset),
         }
 
-    def route_of(self, path: str) -> tuple[Kind, dict[str, Role]] | None:
-        """Return the kind of a known path and the role each of its methods needs."""
-        found = self._find(path)
-        return None if found is None else (found[0], {"GET": found[1], "HEAD": found[1]})
+    def route_of(self, path: str) -> tuple[Kind, dict[str, Allowed]] | None:
+        """Return the kind of a known path and the roles that may use each of its methods."""
+        name = self._route_name(path)
+        if name is None:
+            return None
+        may = allowed("api", name)
+        return self.routes[name][0], {"GET": may, "HEAD": may}
 
-    def _find(self, path: str) -> tuple[Kind, Role, Answer] | None:
+    def _route_name(self, path: str) -> str | None:
         if path.startswith(CALL_PREFIX) and "/" not in path[len(CALL_PREFIX) :]:
-            return self.routes[f"{CALL_PREFIX}{{id}}"]
+            return f"{CALL_PREFIX}{{id}}"
         if path in self.routes and "{" not in path:
-            return self.routes[path]
+            return path
         if self._assets.etag(path[1:]) is not None and path not in ("/index.html", "/build.json"):
-            return Kind.ASSET, Role.VIEWER, self.asset
+            return ASSET
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,10 +117,10 @@ class Server:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send, self._ledger.close)
             return
-        found = self._find(scope["path"])
-        assert found is not None, "the guard lets only known paths through"  # noqa: S101 - states an invariant
+        name = self._route_name(scope["path"])
+        assert name is not None, "the guard lets only known paths through"  # noqa: S101 - states an invariant
         try:
-            response = await _unless_gone(found[2](Request(scope, receive)), receive)
+            response = await _unless_gone(self.routes[name][1](Request(scope, receive)), receive)
         except ApiError as error:
             response = error_response(error)
         except FareboxError as error:
@@ -128,10 +137,10 @@ class Server:
 
     async def index(self, request: Request) -> Response:
         code = request.query_params.get("link")
-        signed_in = request.state.role > Role.NOBODY
+        signed_in = request.state.role in allowed("api", ASSET)  # what may load the page's own files
         if code is not None and request.method == "GET" and not _is_prefetch(request):
             if links.redeem(self._home, code, time.time()):
-                return self._signed_in()
+                return self._signed_in(request)
             return (
                 RedirectResponse("/", 303)
                 if signed_in
@@ -148,12 +157,13 @@ class Server:
             headers={"cache-control": "no-store"},
         )
 
-    def _signed_in(self) -> Response:
+    def _signed_in(self, request: Request) -> Response:
         response = RedirectResponse("/", 303, headers={"cache-control": "no-store"})
         response.set_cookie(
             self._cookie_name,
             self._sessions.issue(int(time.time())),
             max_age=SESSION_SECONDS,
+            secure=request.url.scheme == "https" or request.headers["host"] in self._secure_hosts,
             httponly=True,
             samesite="strict",
             path="/",
@@ -299,20 +309,21 @@ def build(
     ledger: Ledger,
     sessions: Sessions,
     *,
-    hosts: list[str],
+    visitors: Visitors,
     port: int,
     assets: Assets | None = None,
     clock: Callable[[], int] = now_ns,
     typed: Typed = plainly,
     key_labels: Callable[[], dict[str, str]] = dict,
+    secure_hosts: frozenset[str] = frozenset(),
 ) -> tuple[Server, Guard]:
     """Return the server and the guarded ASGI application around it."""
     cookie_name = f"farebox_{port}"  # cookies know no ports, and two Fareboxes may run
     files = Assets() if assets is None else assets
-    server = Server(home, ledger, sessions, cookie_name, files, clock, typed, key_labels)
+    server = Server(home, ledger, sessions, cookie_name, files, clock, typed, key_labels, secure_hosts)
     guard = Guard(
         server,
-        hosts=hosts,
+        visitors=visitors,
         cookie_name=cookie_name,
         sessions=sessions,
         route_of=server.route_of,
@@ -349,6 +360,8 @@ def error_response(error: ApiError) -> Response:
         headers["www-authenticate"] = 'Bearer realm="farebox"'
     if error.status == 405:
         headers["allow"] = "GET, HEAD"
+    if error.status == 429:
+        headers["retry-after"] = str(error.body.details["retry_after_s"])
     return Response(
         msgspec.json.encode(error.body), error.status, media_type="application/json", headers=headers
     )

@@ -16,6 +16,7 @@ from collections.abc import Generator
 import msgspec
 import uvicorn
 
+from farebox.access.public_names import names_of
 from farebox.analytics.questions import Questions
 from farebox.analytics.worker import Worker
 from farebox.clock import iso, now_ns
@@ -24,6 +25,7 @@ from farebox.errors import PortInUseError
 from farebox.home import Home, announce
 from farebox.program import command
 from farebox.server.access.connection import Connection
+from farebox.server.access.guard import Visitors
 from farebox.server.access.sessions import Sessions, load_token
 from farebox.server.api.key_labels import KeyLabels
 from farebox.server.api.queries import Ledger, Reader
@@ -58,12 +60,13 @@ def serve(home: Home, config: Config) -> int:
     sessions = Sessions(load_token(home))
     listener = bind(config.dashboard)
     host, port = listener.getsockname()[:2]
+    names = names_of(host, port)
     ledger = Ledger(open_reader(home), Questions(Worker(home)))
     server, guarded = build(
         home,
         ledger,
         sessions,
-        hosts=host_names(host, port),
+        visitors=Visitors(hosts=names.hosts, origins=names.origins),
         port=port,
         typed=lambda words: command(words, home, anywhere=True),
         key_labels=KeyLabels(home, config),
@@ -133,13 +136,6 @@ def bind(address: Address) -> socket.socket:
         listener.setblocking(False)
         return listener
     raise PortInUseError(f"ports {address.port} to {last - 1} on {host} are all taken")
-
-
-def host_names(host: str, port: int) -> list[str]:
-    """Return every `Host` header that means us; all of them carry the port."""
-    written = f"[{host}]" if ":" in host else host
-    names = [written, "localhost"]
-    return [f"{name}:{port}" for name in names] + (names if port == 80 else [])
 
 
 class _Runner(uvicorn.Server):

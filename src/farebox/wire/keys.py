@@ -26,6 +26,7 @@ _KEY = re.compile(
     r"(?<![A-Za-z0-9])(?:"
     r"sk[-_](?=[\w-]*\d)[\w-]{8,}"
     rf"|(?:pk|rk|csk|tvly|pplx|nvapi|xai|key|glpat|xox[a-z])-(?=[\w-]*\d){_LONG_RUN}"
+    r"|fbx_[a-z]+_[\w-]{16,}"
     rf"|(?:gsk|hf|r8|fw|gh[opsu]|github_pat|tgp_v1|dapi|pk|rk)_(?=[\w-]*\d){_LONG_RUN}"
     r"|AIza[\w-]{16,}|A[KS]IA[A-Z0-9]{12,}|AQ\.[\w-]{30,}|ya29\.[\w-]{16,}"
     r"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)",

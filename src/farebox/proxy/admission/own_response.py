@@ -62,8 +62,10 @@ def _anthropic(status: int, slug: str, message: str) -> Any:
 
 _GOOGLE_STATUS = {
     400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
@@ -103,13 +105,24 @@ SHAPES: dict[str, Callable[[int, str, str], Any]] = {
 def _kind(status: int) -> str:
     if status == 408 or status == 504:
         return "timeout_error"
+    if status == 401 or status == 429:
+        return "authentication_error" if status == 401 else "rate_limit_error"
     return "invalid_request_error" if status < 500 else "api_error"
 
 
-def error(shape: str, status: int, slug: str, message: str, *, close: bool, to_head: bool = False) -> bytes:
+def error(
+    shape: str,
+    status: int,
+    slug: str,
+    message: str,
+    *,
+    close: bool,
+    headers: tuple[str, ...] = (),
+    to_head: bool = False,
+) -> bytes:
     """Return an error response in the named shape; an unknown one gets the most usual."""
     body = SHAPES.get(shape, _openai)(status, slug, f"Farebox: {message}")
-    return json_response(status, body, close=close, slug=slug, to_head=to_head)
+    return json_response(status, body, close=close, slug=slug, headers=headers, to_head=to_head)
 
 
 def refused(refusal: Refusal) -> bytes:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from farebox.access.tokens import HEADER
 from farebox.journal.records import Intent
+from farebox.proxy.admission.client_tokens import Admitted
 from farebox.proxy.admission.heads import read_response
 from farebox.proxy.admission.routes import Route
 from farebox.recording.callers import Callers, find_key, retry_count
@@ -48,7 +50,7 @@ def _in_a_header(text: str) -> bytes:
 
 def _is_ours(request: RequestHead, index: int) -> bool:
     name = request.headers[index - 1][0]
-    return name.startswith(OWN_PREFIX) and name != HOP
+    return name.startswith(OWN_PREFIX) and name not in (HOP, HEADER)
 
 
 class RoutedRequest(DescribedRequest):
@@ -57,6 +59,7 @@ class RoutedRequest(DescribedRequest):
     __slots__ = (
         "_head",
         "added",
+        "admitted",
         "error_shape",
         "fast_path",
         "hands_on",
@@ -68,15 +71,21 @@ class RoutedRequest(DescribedRequest):
         "response",
         "response_head",
         "route",
-        "snapshot",
         "target",
         "whole_size",
     )
 
     def __init__(
-        self, request: RequestHead, route: Route, path: bytes, callers: Callers, source: str
+        self,
+        request: RequestHead,
+        route: Route,
+        path: bytes,
+        callers: Callers,
+        source: str,
+        admitted: Admitted,
     ) -> None:
         self.request = request
+        self.admitted = admitted
         self.route = route
         self.hands_on = route.metered and route.origin.leads_to_farebox()
         """The upstream is a Farebox of this user: that one meters, nearest to the provider, and is told whose
@@ -117,9 +126,7 @@ class RoutedRequest(DescribedRequest):
             "attempt": retry_count(fields),
         }
         intent = Intent(**origin)
-        self.snapshot = callers.published.current
-        """What was published when this head was judged: under another one it is judged anew."""
-        said = callers.read(request.headers, intent.key_fingerprint)
+        said = callers.read(request.headers, intent.key_fingerprint, admitted.token)
         super().__init__(intent, own_key, said, metered=route.metered and not self.hands_on)
         if self.hands_on:
             request.drop = [index for index in request.drop if not _is_ours(request, index)]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class ConnectionCaller:
     """What is known of it so far."""
 
-    __slots__ = ("_steps", "attribution", "known", "process")
+    __slots__ = ("_steps", "attribution", "known", "process", "token")
 
     def __init__(self, given: Attribution, *, known: bool) -> None:
         """`given` is the attribution of every connection; `known`: nothing more will be found out."""
@@ -21,6 +21,8 @@ class ConnectionCaller:
         """Whose calls these are, as far as the connection says."""
         self.process: ClientProcess | None = None
         """The process of our own user that has opened the connection."""
+        self.token = ""
+        """The hash of the client token that it was opened with (`CONNECT`), empty for none."""
         self.known = known
         self._steps: tuple[Callable[[], None], ...] = ()
 

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from farebox.proxy.admission import own_response
+from farebox.proxy.admission.client_tokens import Admitted, NotAdmitted, too_large
 from farebox.proxy.admission.heads import read_request
 from farebox.proxy.caller import socket_owner
 from farebox.proxy.caller.connection_caller import ConnectionCaller
@@ -200,6 +201,26 @@ class ClientConnection(asyncio.Protocol):
         return True
 
     @property
+    def asked_as_proxy(self) -> bool:
+        """Whether the client takes us for its proxy."""
+        return False
+
+    @property
+    def peer(self) -> str:
+        """The address at the other end of the connection."""
+        name: tuple[str, ...] | str | None = self.transport.get_extra_info("peername")
+        return name[0] if isinstance(name, tuple) else ""
+
+    def admit(self, request: RequestHead) -> Admitted | NotAdmitted:
+        """Return whether a request may pass."""
+        clients = self.shared.admission.clients
+        found = clients.admit(request, self.peer, kept=self.caller.token, for_proxy=self.asked_as_proxy)
+        limit = self.service.limits.request_body
+        if limit and (request.content_length or 0) > limit and isinstance(found, Admitted):
+            return too_large(limit)
+        return found
+
+    @property
     def hosts(self) -> frozenset[bytes]:
         """The exact `Host` values that may be asked for."""
         return self.shared.admission.hosts
@@ -322,10 +343,9 @@ class ClientConnection(asyncio.Protocol):
 
     def _read_head(self, data: bytes) -> None:
         kept = self.kept_head
-        published = self.shared.admission.callers.published.current
-        if kept.routed is not None and kept.routed.snapshot is published:
+        if kept.routed is not None:
             known = kept.match(data)
-            if known is not None:
+            if known is not None and self._may_again(kept.routed, known[0]):
                 self._exchange(kept.routed, known[0], data[known[1] :])
                 return
         end = data.find(b"\r\n\r\n") + 4
@@ -345,12 +365,16 @@ class ClientConnection(asyncio.Protocol):
         self.state = _BUSY
         rest = data[end:]
         found = self.find(request.path)
-        if found is None:
+        admitted = None if found is None and shared.admission.is_page(request.path) else self.admit(request)
+        if isinstance(admitted, NotAdmitted):
+            self._turn_away(admitted, found[0].provider.error_shape if found else "farebox")
+            return
+        if found is None or admitted is None:
             self._respond(request)
             if rest and self.state != _LINGER:
                 self._hold_back(rest)
             return
-        routed = shared.admission.route(request, *found)
+        routed = shared.admission.route(request, *found, admitted)
         if routed is None:
             self._loop()
         elif request.websocket and routed.route.metered:
@@ -358,6 +382,20 @@ class ClientConnection(asyncio.Protocol):
         else:
             self.kept_head.keep(data[:end], routed)
             self._exchange(routed, request.content_length, rest)
+
+    def _may_again(self, routed: RoutedRequest, length: int) -> bool:
+        """Return whether a request with the same head as the last one may pass without being judged anew."""
+        limit = self.service.limits.request_body
+        return (not limit or length <= limit) and self.shared.admission.clients.again(routed.admitted)
+
+    def _turn_away(self, why: NotAdmitted, shape: str) -> None:
+        """Say that a request may not pass; nothing of it is read, and nothing of it is written down."""
+        self.service.refused += 1
+        self.kept_head.forget()
+        response = own_response.error(
+            shape, why.status, why.slug, why.message, close=True, headers=why.headers
+        )
+        self.finish(response, keep=False, unread=True)
 
     def _respond(self, request: RequestHead) -> None:
         """Respond to a request that has no route."""

@@ -11,6 +11,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from farebox.proxy.admission import own_response
+from farebox.proxy.admission.client_tokens import too_large
 from farebox.proxy.http1.chunked import FramingError
 from farebox.proxy.http1.request_body import RequestBody, WholeRequest
 from farebox.proxy.http1.response import BrokenResponse, Response
@@ -95,6 +96,11 @@ class Exchange(Relay):
             self.refuse(400, f"policy:{error.rule}", message, "client_disconnected")
             return b""
         self.attempt.request_bytes = request.body_bytes
+        limit = self.state.limits.request_body
+        if limit and request.body_bytes > limit:
+            why = too_large(limit)
+            self.refuse(why.status, why.slug, why.message, "refused")
+            return b""
         if request.complete:
             self.attempt.facts = request.facts
         if not self.forwarded:

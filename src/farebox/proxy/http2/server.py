@@ -20,6 +20,7 @@ from h2.events import (
     TrailersReceived,
 )
 
+from farebox.proxy.admission.client_tokens import NotAdmitted
 from farebox.proxy.http2 import heads
 from farebox.proxy.http2.peer import Headers
 from farebox.proxy.http2.stream import ClientPeer, Stream
@@ -116,12 +117,18 @@ class ServerConnection(ClientPeer):
             self.respond(stream_id, heads.is_grpc(headers), "farebox", judged.status, rule, judged.message)
             return
         found = self.find(judged.request.path, grpc=judged.grpc)
+        admitted = self.client.admit(judged.request)
+        if isinstance(admitted, NotAdmitted):
+            self.state.refused += 1
+            shape = found[0].provider.error_shape if found else "farebox"
+            self.turn_away(stream_id, judged.grpc, shape, admitted)
+            return
         if found is None:
             message = "the path names no provider and no service that is known here."
             self.respond(stream_id, judged.grpc, "farebox", 404, "route_not_found", message)
             return
         route, path = found
-        routed = self.client.shared.admission.route(judged.request, route, path)
+        routed = self.client.shared.admission.route(judged.request, route, path, admitted)
         if routed is None:
             self.state.refused += 1
             message = "the request has come back to where it was: an upstream leads to this Farebox."
@@ -154,6 +161,17 @@ class ServerConnection(ClientPeer):
         if self.send_headers(stream_id, headers, end=not body) and body:
             self.send_data(stream_id, body, end=True)
         self.reset(stream_id, ErrorCodes.NO_ERROR)  # what the client is still sending is not read
+
+    def turn_away(self, stream_id: int, grpc: bool, shape: str, why: NotAdmitted) -> None:
+        """Say that a request may not pass; nothing of it is written down."""
+        headers, body = heads.refusal(grpc, shape, why.status, why.slug, why.message)
+        headers += [
+            (name.encode(), value.strip().encode())
+            for name, _, value in (line.partition(":") for line in why.headers)
+        ]
+        if self.send_headers(stream_id, headers, end=not body) and body:
+            self.send_data(stream_id, body, end=True)
+        self.reset(stream_id, ErrorCodes.NO_ERROR)
 
     def forget(self, stream: Stream) -> None:
         self.streams.pop(stream.stream_id, None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from h2.errors import ErrorCodes
 
+from farebox.proxy.admission.client_tokens import too_large
 from farebox.proxy.http1.response import INTERIM_MAX
 from farebox.proxy.http2 import heads
 from farebox.proxy.http2.peer import Headers, Peer
@@ -109,6 +110,11 @@ class Stream:
     def client_data(self, data: bytes, counted: int) -> None:
         self.touched = self.server.state.tick
         self.attempt.request_bytes += len(data)
+        limit = self.server.state.limits.request_body
+        if limit and self.attempt.request_bytes > limit:
+            why = too_large(limit)
+            self.fail(why.status, why.slug, why.message, "refused")
+            return
         self.meter.request_body(data)
         self.up.add(data, counted)
         self.pump()

@@ -11,11 +11,13 @@ from __future__ import annotations
 import base64
 import hmac
 import re
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import httptools
 
 from farebox.proxy.admission import own_response
+from farebox.proxy.admission.client_tokens import NotAdmitted
 from farebox.proxy.intercept.interception import InterceptedConnection
 from farebox.proxy.intercept.tunnel import ClientSide, TunnelError, reach
 from farebox.wire.http.request_policy import Headers, Refusal, head_limit, imitates, malformed
@@ -72,6 +74,12 @@ class ForwardProxy:
             return
         host, port, fields = judged
         trusted = self._knows(fields)
+        if not trusted:
+            admitted = client.shared.admission.clients.admit_tunnel(fields, client.peer)
+            if isinstance(admitted, NotAdmitted):
+                self._turn_away(client, admitted)
+                return
+            client.caller.token = admitted.digest
         agent = _agent(fields)
         interception = self.interception
         route = None
@@ -91,6 +99,8 @@ class ForwardProxy:
             if reason is not None:
                 interception.unseen(host, agent, reason, client.caller)
             side = _hand_over(client, ClientSide(self.state, rest))
+            if client.caller.token:
+                side.may_stay = partial(client.shared.admission.clients.holds, client.caller.token)
             side.opening = self.state.loop.create_task(self._tunnel(side, host, port, trusted))
 
     async def _intercept(
@@ -102,6 +112,8 @@ class ForwardProxy:
         pin = await interception.pinned(host, agent, client.caller)
         context = await leaves.context(host) if leaves is not None and pin is None else None
         if context is None:  # seen by nobody is better than broken
+            if client.caller.token:
+                side.may_stay = partial(client.shared.admission.clients.holds, client.caller.token)
             reason = f"pinned:{pin.reason}" if pin is not None else "no_certificate"
             interception.unseen(host, agent, reason, client.caller, pin)
             await self._tunnel(side, host, route.origin.port, trusted)
@@ -155,7 +167,13 @@ class ForwardProxy:
         origin_form = b"%s %s %s%s" % (method, path, version, data[line_end:end])
         hosts = frozenset((authority, port_text, parts[1]) if port in (80, 443) else (authority,))
         host = host.strip("[]")
-        trusted = self._knows(_fields(data[:end]))
+        fields = _fields(data[:end])
+        trusted = self._knows(fields)
+        if not trusted and not client.shared.admission.clients.may_ask(fields):
+            admitted = client.shared.admission.clients.admit_tunnel(fields, client.peer)
+            if isinstance(admitted, NotAdmitted):
+                self._turn_away(client, admitted)
+                return
         route = self.interception.route(host, port, secure=secure, trusted=trusted)
         if route is None:
             if port not in (self._ports if secure else self._plain_ports) and not trusted:
@@ -180,6 +198,13 @@ class ForwardProxy:
             and scheme.lower() == b"basic"
             and hmac.compare_digest(said.strip(), self._password)
         )
+
+    def _turn_away(self, client: ClientConnection, why: NotAdmitted) -> None:
+        self.state.refused += 1
+        response = own_response.error(
+            "farebox", why.status, why.slug, why.message, close=True, headers=why.headers
+        )
+        client.finish(response, keep=False, unread=True)
 
     def _refuse(self, client: ClientConnection, refusal: Refusal) -> None:
         self.state.refused += 1

@@ -91,6 +91,10 @@ class InterceptedConnection(ClientConnection):
         return self.own_hosts
 
     @property
+    def asked_as_proxy(self) -> bool:
+        return self.forwards
+
+    @property
     def speaks_http2(self) -> bool:
         return not self.forwards
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from farebox.proxy.sockets.read_batch import FULL_READ
@@ -95,11 +96,13 @@ class Side(asyncio.Protocol):
 class ClientSide(Side):
     """The client's half: it is there first, and waits until there is somewhere to go."""
 
-    __slots__ = ("early", "opening")
+    __slots__ = ("early", "may_stay", "opening")
 
     def __init__(self, state: ServiceState, early: bytes = b"") -> None:
         super().__init__(state)
         self.early = early
+        self.may_stay: Callable[[], bool] | None = None
+        """Says whether the token that it was opened with is still good; None where there was none."""
         self.opening: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -129,6 +132,9 @@ class ClientSide(Side):
         self.transport.resume_reading()
 
     def sweep(self, now: float) -> None:
+        if self.may_stay is not None and not self.may_stay():
+            self.cut_off()
+            return
         stalled = self.stalled_since or (self.other.stalled_since if self.other is not None else 0.0)
         if stalled and now - stalled > self.state.limits.write_stall_s:
             self.cut_off()

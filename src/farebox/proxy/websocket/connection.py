@@ -74,6 +74,7 @@ class Socket(Relay):
         early: bytes,
     ) -> None:
         self.routed = routed
+        self.clients = client.shared.admission.clients
         self.early = early
         """What the client sent before it knew whether it may."""
         target = routed.target
@@ -344,6 +345,10 @@ class Socket(Relay):
             return
         limits = self.state.limits
         quiet_s = now - self.touched
+        digest = self.routed.admitted.digest
+        if digest and not self.clients.holds(digest):
+            self.give_up("timed_out", "token_refused")
+            return
         if not self.switched_ns:
             if quiet_s > limits.first_byte_s and self.connecting is None:
                 self.give_up("timed_out", "first_byte_timeout")

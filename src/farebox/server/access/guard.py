@@ -6,11 +6,18 @@ local user or a network neighbour gets a 4xx and no data. Nothing here reads the
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from enum import IntEnum
-from typing import Any
+from typing import Any, cast
 
+import msgspec
+
+from farebox.access.client_address import ReverseProxies, rate_key
+from farebox.access.rate_limit import RequestRates, wrong_tokens
+from farebox.access.roles import Allowed, Role
+from farebox.access.tokens import PublishedTokens, hash_of
 from farebox.server.access.sessions import Sessions
 from farebox.server.api.errors import ApiError
 
@@ -18,14 +25,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-class Role(IntEnum):
-    """The permission that a route needs; each role includes the ones before it."""
-
-    NOBODY = 0
-    VIEWER = 1
-    ADMIN = 2
 
 
 class Kind(IntEnum):
@@ -51,24 +50,38 @@ SECURITY_HEADERS = (
 )
 
 
+class Visitors(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may come: names that mean us, tokens, and how many requests a minute."""
+
+    hosts: frozenset[bytes]
+    """The exact `Host` values."""
+    origins: frozenset[bytes]
+    """Those of our own pages."""
+    tokens: PublishedTokens | None = None
+    rates: RequestRates = msgspec.field(default_factory=RequestRates)
+    behind: ReverseProxies = msgspec.field(default_factory=ReverseProxies)
+    used: Callable[[str], None] = lambda _: None
+    """Told the id of each token that was let in."""
+
+
 class Guard:
-    """ASGI middleware. `route_of` is the table of routes: path to kind, methods and role."""
+    """ASGI middleware. `route_of` says of a path its kind and, for each method, the roles that may use it."""
 
     def __init__(
         self,
         app: App,
         *,
-        hosts: Iterable[str],
+        visitors: Visitors,
         cookie_name: str,
         sessions: Sessions,
-        route_of: Callable[[str], tuple[Kind, dict[str, Role]] | None],
+        route_of: Callable[[str], tuple[Kind, dict[str, Allowed]] | None],
         refuse: Callable[[ApiError, Kind], App],
         clock: Callable[[], float] = time.time,
         way_in: str = "farebox open",
     ) -> None:
         self._app = app
-        self._hosts = frozenset(host.encode() for host in hosts)
-        self._origins = frozenset(b"http://" + host for host in self._hosts)
+        self._visitors = visitors
+        self._wrong = wrong_tokens()
         self._cookie_name = cookie_name
         self._sessions = sessions
         self._route_of = route_of
@@ -97,9 +110,9 @@ class Guard:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._check_host(headers)
         route = self._route_of(scope["path"])
-        role = self._role(headers)
+        role = self._role(scope, headers)
         if route is None:
-            if role is Role.NOBODY:
+            if role == "nobody":
                 raise unauthenticated(self._way_in)
             raise ApiError(404, "route_not_found", "There is nothing at this address.")
         kind, methods = route
@@ -108,11 +121,11 @@ class Guard:
             raise ApiError(
                 405, "method_not_allowed", "This address allows other methods.", {"allowed": sorted(methods)}
             )
-        if role < methods[scope["method"]]:
+        if role not in methods[scope["method"]]:
             raise (
                 unauthenticated(self._way_in)
-                if role is Role.NOBODY
-                else ApiError(403, "role_too_low", "Your session is read-only.")
+                if role == "nobody"
+                else ApiError(403, "role_not_allowed", "This token is for something else.")
             )
         return role
 
@@ -120,7 +133,7 @@ class Guard:
         hosts = [value for name, value in headers if name == b"host"]
         if len(hosts) != 1:
             raise ApiError(400, "host_missing", "A request names exactly one host.")
-        if hosts[0] not in self._hosts:
+        if hosts[0] not in self._visitors.hosts:
             # DNS rebinding: another site's name that points at this machine.
             raise ApiError(421, "host_not_allowed", "This server does not serve that host name.")
 
@@ -135,18 +148,44 @@ class Guard:
             and found.get(b"sec-fetch-mode") == b"navigate"
             and found.get(b"sec-fetch-dest") == b"document"
         )
-        if origin is not None and origin not in self._origins:
+        if origin is not None and origin not in self._visitors.origins:
             raise foreign_origin()
         if site not in (b"none", b"same-origin") and not followed_link:
             raise foreign_origin()
 
-    def _role(self, headers: list[tuple[bytes, bytes]]) -> Role:
-        for name, value in headers:
-            if name == b"authorization" and self._sessions.bearer_is_valid(value):
-                return Role.ADMIN
-            if name == b"cookie" and self._has_session(value):
-                return Role.ADMIN
-        return Role.NOBODY
+    def _role(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> Role:
+        """Return the role of whoever has sent the request, or raise that there are too many."""
+        address = self._address(scope, headers)
+        now = time.monotonic()
+        shown = [value for name, value in headers if name == b"authorization"]
+        role, digest = self._role_of_token(shown[0]) if len(shown) == 1 else ("nobody", "")
+        cookies = (value for name, value in headers if name == b"cookie")
+        if role == "nobody" and any(map(self._has_session, cookies)):
+            role = "admin"
+        rates = self._visitors.rates
+        wait_s = rates.wait_s(digest, address, now)
+        if not wait_s and shown and role == "nobody":
+            wait_s = self._wrong.take(address, now)
+        if wait_s:
+            raise too_many(wait_s)
+        rates.count(digest, address, now)
+        return role
+
+    def _role_of_token(self, authorization: bytes) -> tuple[Role, str]:
+        """Return the role that credentials give, and what their requests are counted under."""
+        if self._sessions.bearer_is_valid(authorization):
+            return "admin", ""
+        scheme, _, secret = authorization.partition(b" ")
+        tokens = self._visitors.tokens
+        token = tokens.find(secret.strip()) if tokens is not None and scheme.lower() == b"bearer" else None
+        if token is None:
+            return "nobody", ""
+        self._visitors.used(token.id)
+        return cast("Role", token.scope), hash_of(secret.strip())
+
+    def _address(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> str:
+        peer = scope.get("client")
+        return rate_key(self._visitors.behind.client_of(peer[0] if peer else "", headers))
 
     def _has_session(self, header: bytes) -> bool:
         # Every local app's cookies come along, whatever their port, and some are in no RFC's form:
@@ -165,6 +204,12 @@ _ORIGIN_HEADERS = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"
 
 def unauthenticated(way_in: str) -> ApiError:
     return ApiError(401, "unauthenticated", f"Your session has ended. Type this for a new link: {way_in}")
+
+
+def too_many(wait_s: float) -> ApiError:
+    seconds = math.ceil(wait_s)
+    message = f"Too many requests; the next one may come in {seconds} s."
+    return ApiError(429, "rate_limited", message, {"retry_after_s": seconds})
 
 
 def foreign_origin() -> ApiError:

@@ -1,0 +1,60 @@
+"""Every route that can be asked for, and which roles may: one table for all doors, and nothing beside it.
+
+What is not in the table is refused. A token's scope is its role; the owner's browser session and the token in
+`run/dashboard.token` are `admin`; whoever shows nothing, or something that is not good, is `nobody`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+Role = Literal["nobody", "ingest", "read", "admin", "client", "portal"]
+Scope = Literal["ingest", "read", "admin", "client", "portal"]
+Door = Literal["proxy", "api", "collector", "portal"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+Allowed = frozenset[Role]
+
+_ANYBODY: Allowed = frozenset(ROLES)
+_READERS: Allowed = frozenset(("read", "admin"))
+_CLIENTS: Allowed = frozenset(("client",))
+
+ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
+    # Where tokens are required, beyond loopback and behind a reverse proxy: on loopback nobody needs one.
+    "proxy": {
+        "/": _ANYBODY,  # whether it is ready, and nothing else
+        "/health": _ANYBODY,
+        "/health/live": _ANYBODY,
+        "/health/ready": _ANYBODY,
+        "/health in detail": _READERS,
+        "/{provider}/{path}": _CLIENTS,
+        "/{package.Service}/{method}": _CLIENTS,
+        "CONNECT {host}:{port}": _CLIENTS,
+        "{scheme}://{host}/{path}": _CLIENTS,
+    },
+    "api": {
+        "/": _ANYBODY,  # shows how to sign in, until signed in
+        "/health/live": _ANYBODY,
+        "/health/ready": _ANYBODY,
+        "/{asset}": _READERS,
+        "/api/v1/status": _READERS,
+        "/api/v1/summary": _READERS,
+        "/api/v1/breakdown": _READERS,
+        "/api/v1/series": _READERS,
+        "/api/v1/values": _READERS,
+        "/api/v1/questions": _READERS,
+        "/api/v1/calls": _READERS,
+        "/api/v1/calls/{id}": _READERS,
+        "/api/v1/live": _READERS,
+    },
+    "collector": {},
+    "portal": {},
+}
+
+
+def allowed(door: Door, route: str) -> Allowed:
+    """Return the roles that may ask for a route; none for a route that is not in the table."""
+    return ALLOWED[door].get(route, frozenset())
