@@ -122,3 +122,46 @@ def test_a_body_may_begin_behind_its_head() -> None:
         taken = [body.take(b"\r\n0\r\n\r\n" * seed + piece, 7 * seed) for piece in cut(raw, seed)]
         assert b"".join(taken) == content
         assert body.complete
+
+
+def events(random_: random.Random) -> bytes:
+    """Return a body of many chunks as a stream has them, now and then with something odd in it."""
+    chunks: list[bytes] = []
+    for _ in range(random_.randint(8, 60)):
+        end = random_.choice([b"\n\n"] * 30 + [b"\r\n\r\n", b"\r"])
+        data = b"data: " + b"x" * random_.randint(1, 30) + end
+        chunks.append(chunk(data).replace(b"\r\n", random_.choice([b"\r\n"] * 90 + [b";a\r\n"]), 1))
+    return b"".join(chunks) + LAST_CHUNK
+
+
+def test_many_chunks_in_one_read_are_judged_as_they_are_byte_by_byte() -> None:
+    random_ = random.Random(3)
+    broken = 0
+    for _ in range(1500):
+        raw = bytearray(events(random_))
+        if random_.random() < 0.7:
+            place = random_.randrange(len(raw))
+            raw[place : place + random_.randint(0, 2)] = random_.choice(
+                [b"", b"\r", b"\n", b"\r\n", b"1", b"f", b"0", b" "]
+            )
+        data = bytes(raw)
+        at_once, one_by_one = ChunkedBody(), ChunkedBody()
+        rule = content = None
+        try:
+            content = at_once.take(data)
+        except FramingError as error:
+            rule = error.rule
+        carried, end = b"", len(data)
+        try:
+            for place in range(len(data)):
+                carried += one_by_one.take(data[place : place + 1])
+                if one_by_one.complete:
+                    end = place + 1
+                    break
+        except FramingError as error:
+            assert error.rule == rule
+            broken += 1
+            continue
+        assert (content, rule, at_once.complete) == (carried, None, one_by_one.complete)
+        assert at_once.rest == data[end:]
+    assert 300 < broken < 1400, "some were broken and some were not"

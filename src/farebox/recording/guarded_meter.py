@@ -21,6 +21,7 @@ class ExchangeMeter(Protocol):
 
     def request_body(self, data: bytes) -> None: ...
     def request_end(self) -> RequestFacts: ...
+    def request_read(self, body: bytes, said: RequestFacts) -> None: ...
     def response_head(self, status: int, headers: Headers) -> None: ...
     def response_body(self, data: bytes) -> None: ...
     def snapshot(self) -> Extraction: ...
@@ -61,6 +62,14 @@ class GuardedMeter:
             except Exception as error:
                 self._fail(error)
         return RequestFacts()
+
+    def request_read(self, body: bytes, said: RequestFacts) -> None:
+        """Take in a whole request of which is known what it says."""
+        if self._meter is not None:
+            try:
+                self._meter.request_read(body, said)
+            except Exception as error:
+                self._fail(error)
 
     def response_head(self, status: int, headers: Headers) -> None:
         """Take in the response's status and headers."""

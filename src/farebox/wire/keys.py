@@ -43,8 +43,6 @@ dashes in it, as UUIDs do."""
 _WINDOW = TEXT_MAX // 2
 _SMALL = 2 * TEXT_MAX
 """A usage object of this size is small enough, whatever it holds."""
-_MODELS_MAX = 512
-_clean_models: dict[str, None] = {}
 
 
 def without_keys(text: str, key: str = "") -> str:
@@ -65,17 +63,19 @@ def redacted(found: Extraction, key: str = "") -> Extraction:
     `key`: the request's own, empty where there is none. What has none, nearly everything, is returned
     as it is after a look that takes a microsecond.
     """
-    if not (
-        _suspect(found.response_id, key)
-        or _suspect_model(found.request_model, key)
-        or _suspect_model(found.response_model, key)
-        or _suspect_usage(found.raw_usage, key)
-        or found.flags
-        or found.error_code is not None
-        or len(found.parts) > 1
-        or (found.parts and any(_suspect(value, key) for value in found.parts[0].facts.values()))
-    ):
-        return found
+    parts = found.parts
+    if len(parts) < 2 and not found.flags and found.error_code is None:
+        texts = [found.response_id or "", found.request_model or "", found.response_model or ""]
+        if parts:
+            texts += parts[0].facts.values()
+        said = "\n".join(texts)
+        if (
+            _KEY.search(said) is None
+            and (len(said) <= TEXT_MAX or max(map(len, texts)) <= TEXT_MAX)
+            and not (key and key in said)
+            and not _suspect_usage(found.raw_usage, key)
+        ):
+            return found
 
     def clean(text: str) -> str:
         return without_keys(text, key)[:TEXT_MAX]
@@ -104,23 +104,6 @@ def _part(part: Part, clean: Callable[[str], str], some: Callable[[str | None], 
         kind=clean(part.kind),
         facts={name: clean(value) for name, value in part.facts.items()},
     )
-
-
-def _suspect(text: str | None, key: str) -> bool:
-    return text is not None and (
-        _KEY.search(text) is not None or len(text) > TEXT_MAX or (key != "" and key in text)
-    )
-
-
-def _suspect_model(text: str | None, key: str) -> bool:
-    """Judge a name that comes again and again, and look at it once."""
-    if text is None or (text in _clean_models and key not in text):
-        return False
-    if _suspect(text, key):
-        return True
-    if len(_clean_models) < _MODELS_MAX:
-        _clean_models[text] = None
-    return False
 
 
 def _suspect_usage(text: str | None, key: str) -> bool:

@@ -118,6 +118,12 @@ class Meter:
             self._facts = RequestFacts()
         return self._facts
 
+    def request_read(self, body: bytes, said: RequestFacts) -> None:
+        """Take in a whole request that has been read already: what `request_end` would return is `said`."""
+        if self._endpoint.has_values:
+            self._path_values = self._endpoint.path_values(self._path.partition("?")[0])
+        self._asked, self._asked_with, self._facts = True, beginning(body), said
+
     # The response.
 
     def response_head(self, status: int, headers: Headers) -> None:

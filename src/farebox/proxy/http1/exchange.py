@@ -62,10 +62,11 @@ class Exchange(Relay):
         self.attempt = attempt = Attempt(recorder, routed)
         self.routed = routed
         super().__init__(state, recorder, client)
+        self.waits_for_disk = recorder.waits_for_disk and routed.metered
         if length and length == len(body) and length <= _KEPT and recorder.everyday:
             facts = routed.everyday_facts(body)
             if facts is not None:
-                self.request = WholeRequest(recorder, routed, body)
+                self.request = WholeRequest(recorder, routed, body, facts)
                 attempt.facts = facts
                 attempt.request_bytes = length
                 self.forward()
@@ -300,10 +301,6 @@ class Exchange(Relay):
             or self.client.asks_no_more
             or not self.routed.route.metered
         )
-
-    @property
-    def waits_for_disk(self) -> bool:
-        return self.recorder.waits_for_disk and self.routed.metered
 
     # Ends before the end.
 

@@ -31,26 +31,24 @@ class WholeRequest:
     injected = False
     pending_bytes = 0
     flags: tuple[str, ...] = ()
+    metered = False
+    """Whether there is a meter already."""
     _meter: GuardedMeter | None = None
 
-    def __init__(self, recorder: Recorder, routed: RoutedRequest, body: bytes) -> None:
+    def __init__(self, recorder: Recorder, routed: RoutedRequest, body: bytes, facts: RequestFacts) -> None:
         self._recorder = recorder
         self._routed = routed
         self._body = body
-
-    @property
-    def metered(self) -> bool:
-        """Whether there is a meter already."""
-        return self._meter is not None
+        self._facts = facts
 
     @property
     def meter(self) -> GuardedMeter:
         """The exchange's meter: most exchanges do without one, and it is told then what it has missed."""
         if self._meter is None:
             self._meter = self._recorder.meter(self._routed)
-            self._meter.request_body(self._body)
-            self._meter.request_end()
+            self._meter.request_read(self._body, self._facts)
             self._body = b""
+            self.metered = True
         return self._meter
 
     def begin(self) -> None:

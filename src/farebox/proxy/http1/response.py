@@ -62,7 +62,6 @@ class Response:
     """Bytes of the body to come; of chunked ones the framing knows."""
     _writing = _AS_IT_CAME
     _filter: UsageChunkFilter | None = None
-    _kept_trailers = False
     _ended = False
     _tail = b""
 
@@ -98,7 +97,7 @@ class Response:
             if chunks.complete:
                 self._end_chunks(chunks)
             if chunks.stop != len(data) or self.complete:
-                data = data[: chunks.stop] + chunks.closing(self._kept_trailers)
+                data = data[: chunks.stop] + self._closing()
         else:
             content = data[at:] if at else data
             left = self._left
@@ -211,7 +210,6 @@ class Response:
             self._writing = _PLAIN if old else _CHUNKED
         if response.chunked:
             self._chunks = ChunkedBody(padded=True)
-            self._kept_trailers = _takes_trailers(self._request.fields)
             if old:
                 self._writing = _PLAIN
         elif response.content_length is not None:
@@ -251,8 +249,15 @@ class Response:
         rest = self._filter.end() if self._filter is not None else b""
         if self._writing != _CHUNKED:
             return rest
-        closing = self._chunks.closing(self._kept_trailers) if self._chunks is not None else b""
+        closing = self._closing()
         return chunk(rest) + (_LAST_SIZE + closing if closing else LAST_CHUNK)
+
+    def _closing(self) -> bytes:
+        """Return what ends a chunked body where that is not passed on as it came."""
+        chunks = self._chunks
+        if chunks is None:
+            return b""
+        return chunks.closing(bool(chunks.trailers) and _takes_trailers(self._request.fields))
 
 
 def _refuse_no_head(beginning: bytes) -> None:

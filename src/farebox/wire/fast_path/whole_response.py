@@ -85,7 +85,6 @@ class ResponseReader:
         self._charged: list[tuple[int, Getter]] = []
         """Numbers beside the usage that say that something else is charged."""
         self._fees: tuple[Counting, ...] = tuple(each for each in plan.counts if each.rule.fixed is not None)
-        self._by_model: dict[str | None, bool] = {}
         self._several = len(form.usage) > 1
         self._marks = self._marks_of_items()
         costs = form.cost
@@ -218,8 +217,9 @@ class ResponseReader:
         if prefixes:
             request_model = without_prefix(request_model, prefixes)
             response_model = without_prefix(response_model, prefixes)
-        if self._fees and self._has_fee(response_model or request_model):
-            return None
+        for fee in self._fees:
+            if fee.applies(response_model or request_model):
+                return None
         part = Part(
             provider=provider,
             request_model=request_model,
@@ -236,15 +236,6 @@ class ResponseReader:
             response_model=response_model,
             raw_usage=usage_text.decode("utf-8", "replace"),
         )
-
-    def _has_fee(self, model: str | None) -> bool:
-        """Return whether a call of this model costs something beside its tokens."""
-        known = self._by_model.get(model)
-        if known is None:
-            known = any(fee.applies(model) for fee in self._fees)
-            if len(self._by_model) < _KNOWN_MAX:
-                self._by_model[model] = known
-        return known
 
     def _learn(self, outline: bytes, text: bytes) -> _Outline | None:
         recipe = self._plan.measure.recipe(outline)

@@ -153,9 +153,12 @@ class EventScanner:
             position = self._first(region)
         marks = self._marks
         if marks:
-            found = [at for at in (region.find(mark, position) for mark in marks) if at >= 0]
-            # Without one, an odd one can still be the last.
-            at = min(found) if found else max(position, len(region) - _TAIL_BYTES)
+            at = size = len(region)
+            for mark in marks:
+                found = region.find(mark, position, at)
+                at = found if found >= 0 else at
+            if at == size:
+                at = max(position, size - _TAIL_BYTES)  # an odd one can still be the last
             start = region.rfind(separator, position, at)
             position = position if start < 0 else start + width
         hits: list[int] = []

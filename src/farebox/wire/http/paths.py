@@ -29,8 +29,7 @@ def getter(path: str) -> Getter:
     if " + " in path:
         return _adder(tuple(getter(term.strip()) for term in path.split(" + ")))
     if "[" in path:
-        visit = selector(path)
-        return lambda document: _total(visit(document))
+        return _summing(selector(path))
     keys = tuple(path.split("."))
     if any(key.isdigit() for key in keys):
         return _indexed(keys)
@@ -49,10 +48,20 @@ def selector(path: str) -> Callable[[Any], list[Any]]:
     def select(document: Any) -> list[Any]:
         found = [document]
         for step in steps:
-            found = [value for entry in found for value in step(entry)]
+            found = step(found)
+            if not found:
+                break
         return found
 
     return select
+
+
+def _summing(select: Callable[[Any], list[Any]]) -> Getter:
+    def get(document: Any) -> Any:
+        found = select(document)
+        return _total(found) if found else None
+
+    return get
 
 
 def first_key(path: str) -> str:
@@ -60,25 +69,30 @@ def first_key(path: str) -> str:
     return path.partition(".")[0].partition("[")[0]
 
 
-def _step(name: str, bracket: str) -> Callable[[Any], list[Any]]:
+def _step(name: str, bracket: str) -> Callable[[list[Any]], list[Any]]:
+    """Return a function from some values to all that is one step below them."""
     keep = _condition(bracket[1:-1]) if len(bracket) > 2 else None
+    index = int(name) if name.isdigit() else None
 
-    def plain(entry: Any) -> list[Any]:
-        if isinstance(entry, dict):
-            value: Any = entry.get(name)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            return [] if value is None else [value]
-        if isinstance(entry, list) and name.isdigit() and int(name) < len(entry):  # pyright: ignore[reportUnknownArgumentType]
-            return [entry[int(name)]]
-        return []
-
-    def every(entry: Any) -> list[Any]:
+    def plain(entries: list[Any]) -> list[Any]:
         found: list[Any] = []
-        for value in plain(entry):
+        for entry in entries:
+            if isinstance(entry, dict):
+                value: Any = entry.get(name)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+                if value is not None:
+                    found.append(value)
+            elif index is not None and isinstance(entry, list) and index < len(entry):  # pyright: ignore[reportUnknownArgumentType]
+                found.append(entry[index])
+        return found
+
+    def every(entries: list[Any]) -> list[Any]:
+        found: list[Any] = []
+        for value in plain(entries):
             if isinstance(value, list):
                 found += value
             elif keep is not None:
                 found.append(value)
-        return [item for item in found if keep is None or keep(item)]
+        return found if keep is None else [item for item in found if keep(item)]
 
     return every if bracket else plain
 
@@ -138,7 +152,7 @@ def _indexed(keys: tuple[str, ...]) -> Getter:
 
     def get(document: Any) -> Any:
         for step in steps:
-            found = step(document)
+            found = step([document])
             if not found:
                 return None
             document = found[0]

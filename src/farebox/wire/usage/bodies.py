@@ -97,7 +97,7 @@ class Unknown:
         if text[:1] in (b"{", b"["):
             lines = lines or self._gathering.plan.format.each is not None
             return Events(self._gathering, b"\n") if lines else Json(self._gathering)
-        if is_event_stream(text):
+        if text[:1] == _BINARY_START and is_event_stream(text):
             return EventStreamBody(self._gathering, partial(Events, self._gathering, b"\n\n"))
         if events or text.startswith(_EVENT_STARTS):
             return Events(self._gathering, b"\n\n")

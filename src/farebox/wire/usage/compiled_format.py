@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from decimal import Decimal
 from typing import Any
@@ -71,6 +72,7 @@ def plan_for(form: UsageFormat) -> Plan:
 
 
 _SEEN_MAX = 10_000
+_MODELS_MAX = 64
 
 
 def _identity(item: Any) -> str:
@@ -82,7 +84,7 @@ def _identity(item: Any) -> str:
 class Counting:
     """One counted leaf, compiled."""
 
-    __slots__ = ("also", "deep", "leaf", "rule", "selectors")
+    __slots__ = ("_applies", "also", "deep", "leaf", "rule", "selectors")
 
     def __init__(self, rule: Count) -> None:
         self.rule = rule
@@ -91,6 +93,7 @@ class Counting:
         self.deep = by_items
         self.selectors = tuple(selector(path) if by_items else getter(path) for path in rule.at)
         self.also = tuple(selector(path) for path in rule.also)
+        self._applies: dict[str | None, bool] = {}
 
     def items(self, fields: Any) -> list[Any] | None:
         """Return what the paths select, None when nothing of the kind is there."""
@@ -116,19 +119,18 @@ class Counting:
                         seen[_identity(item) or f"#{len(seen)}"] = None
 
     def applies(self, model: str | None) -> bool:
-        return _matches(model, self.rule.models, when_empty=True) and not _matches(
-            model, self.rule.unless, when_empty=False
-        )
+        """Return whether calls of this model are counted so; a model's name is judged once."""
+        known = self._applies.get(model)
+        if known is None:
+            rule = self.rule
+            known = (not rule.models or _matches(model, rule.models)) and not _matches(model, rule.unless)
+            if len(self._applies) < _MODELS_MAX:
+                self._applies[model] = known
+        return known
 
 
-def _matches(model: str | None, globs: tuple[str, ...], *, when_empty: bool) -> bool:
-    if not globs:
-        return when_empty
-    if model is None:
-        return False
-    import fnmatch
-
-    return any(fnmatch.fnmatchcase(model, glob) for glob in globs)
+def _matches(model: str | None, globs: tuple[str, ...]) -> bool:
+    return model is not None and any(fnmatch.fnmatchcase(model, glob) for glob in globs)
 
 
 class Stating:

@@ -24,6 +24,9 @@ SMALL_BYTES = 64 * 1024
 decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
 """Decode JSON text with exact numbers."""
 _DEPTH_MAX = 128
+_EVENT_BYTES = 4096
+"""Looking through a larger document for the beginning of usage takes longer than looking where it can be."""
+_ESCAPED_LETTER = b"\\u00"
 encode_any = msgspec.json.Encoder(decimal_format="number").encode
 """Encode to JSON text with `Decimal`s as numbers."""
 
@@ -50,6 +53,9 @@ class Reader:
         self.usage_raw = tuple(path for path in places if "." not in path)
         """Usage places at the top level: kept as text, so that they can be stored verbatim."""
         self.usage_deep = tuple((path, getter(path)) for path in places if "." in path)
+        names_of_usage = tuple(path.rpartition(".")[2] for path in places)
+        self._opens = key_pattern(names_of_usage) if self.usage_deep and not self.usage_in_body else None
+        """What stands in a document with usage, where there are many places to look at."""
         paths = self._interesting(form, places)
         self._several = len(places) > 1
         self.keys = _first_keys(paths)
@@ -57,7 +63,7 @@ class Reader:
         self.keep = wanted(path for path in paths if not path.startswith("@"))
         """What a large document is cut down to."""
         self.keep |= {key.encode(): self.keep for key in form.unwrap}
-        self.watched = tuple(form.watch) or tuple(path.rpartition(".")[2] for path in places)
+        self.watched = tuple(form.watch) or names_of_usage
         names = {f"f{index}": key for index, key in enumerate(self.keys)}
         raw = frozenset((*form.unwrap, *self.usage_raw))
         self.unwrapped = tuple(name for name, key in names.items() if key in form.unwrap)
@@ -110,7 +116,7 @@ class Reader:
         What nobody reads may be wrong or deeper than a strict reader goes.
         """
         try:
-            return self.read_strictly(text)
+            return self.document(self.decode_struct(text), states=self._may_state(text))
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return self.read_strictly(repaired(prune(text, self.keep)))
 
@@ -118,12 +124,22 @@ class Reader:
         """Return what matters in one JSON object of which nothing is wrong."""
         return self.document(self.decode_struct(text))
 
-    def document(self, body: Any) -> Document:
-        """Return the document of a decoded struct, looking inside what the format unwraps."""
+    def _may_state(self, text: bytes) -> bool:
+        """Return whether usage can be in a document: most events of a stream are small and have none."""
+        opens = self._opens
+        if opens is None or len(text) > _EVENT_BYTES:
+            return True
+        return opens.search(text) is not None or _ESCAPED_LETTER in text
+
+    def document(self, body: Any, *, states: bool = True) -> Document:
+        """Return the document of a decoded struct, looking inside what the format unwraps.
+
+        `states`: there may be usage in it.
+        """
         if not self.unwrapped:
             # Keys that are not there are in it as None: telling them apart takes longer.
             fields = dict(zip(self._plain_keys, astuple(body)[self._raws :], strict=True))
-            usage, text_of_usage = self._usage(body, fields)
+            usage, text_of_usage = self._usage(body, fields) if states else (None, None)
             return Document(fields, usage, text_of_usage)
         for name in self.unwrapped:
             inner = getattr(body, name)
@@ -177,11 +193,13 @@ class Reader:
 
 def counts_anything(value: Any, depth: int = 0) -> bool:
     """Return whether a decoded value says more than zero; texts beside counts say nothing."""
-    if isinstance(value, list | dict):
-        entries = cast("list[Any]", value if isinstance(value, list) else list(value.values()))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-        inner = [entry for entry in entries if not isinstance(entry, str)]
-        return depth < _DEPTH_MAX and any(counts_anything(entry, depth + 1) for entry in inner)
-    return isinstance(value, bool) or bool(value)
+    if not isinstance(value, list | dict):
+        return isinstance(value, bool) or bool(value)
+    if depth < _DEPTH_MAX:
+        for entry in cast("list[Any]", value if isinstance(value, list) else value.values()):  # pyright: ignore[reportUnknownMemberType]
+            if not isinstance(entry, str) and counts_anything(entry, depth + 1):
+                return True
+    return False
 
 
 def _first_keys(paths: list[str]) -> tuple[str, ...]:
@@ -281,8 +299,8 @@ def value_pattern(conditions: tuple[str, ...]) -> re.Pattern[bytes] | None:
     return re.compile(b"|".join(options)) if options else None
 
 
-_NEAR = 128
-"""Most ends are in the last bytes."""
+_NEAR, _NEAR_IN = 128, 1024
+"""Most ends are in the last bytes: of a longer text they are searched first."""
 
 
 class Ends:
@@ -299,9 +317,9 @@ class Ends:
         self._patterns = tuple(pattern for pattern in patterns if pattern is not None)
 
     def search(self, text: bytes) -> re.Match[bytes] | None:
-        near_the_end = len(text) - _NEAR
+        size = len(text)
         for pattern in self._patterns:
-            match = (near_the_end > 0 and pattern.search(text, near_the_end)) or pattern.search(text)
+            match = (size > _NEAR_IN and pattern.search(text, size - _NEAR)) or pattern.search(text)
             if match is not None:
                 return match
         return None
