@@ -21,6 +21,7 @@ The slug (`code`) is the same in Python, the API's JSON, the dashboard and the d
     ├── QuestionError                  question_failed
     │   ├── ReplicaBusyError           replica_busy
     │   └── ReplicaBuildingError       replica_building
+    ├── BackupError                    backup_unusable
     ├── StateDirectoryError            state_directory_refused
     ├── StateDirectoryUnusableError    state_directory_unusable
     ├── PortInUseError                 port_in_use
@@ -135,6 +136,10 @@ class ReplicaBusyError(QuestionError):
 
 class ReplicaBuildingError(QuestionError):
     code = "replica_building"
+
+
+class BackupError(FareboxError):
+    code = "backup_unusable"
 
 
 class StateDirectoryError(FareboxError):

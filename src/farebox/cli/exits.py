@@ -9,6 +9,7 @@ from collections.abc import Callable
 from io import TextIOWrapper
 
 from farebox.errors import (
+    BackupError,
     CallNotFoundError,
     ConfigError,
     ControlDamagedError,
@@ -53,7 +54,7 @@ MEANINGS = {
     "(`--fail-over`, `verify`)",
     USAGE: "the command line is wrong",
     DATA: "data is damaged: `verify` found something, `ledger.db` or `control.db` is not this Farebox's, a "
-    "price or catalog file is wrong",
+    "backup is damaged, a price or catalog file is wrong",
     UNAVAILABLE: "something needed is not there: no server, no free port, an unreadable ledger, "
     "a package of `farebox[standard]`",
     INTERNAL: "a defect in Farebox",
@@ -76,6 +77,7 @@ _STATUS: tuple[tuple[type[FareboxError], int], ...] = (
     (LedgerDamagedError, DATA),
     (LedgerUnwritableError, UNWRITABLE),
     (LedgerError, UNAVAILABLE),
+    (BackupError, DATA),
     (ControlSchemaError, DATA),
     (ControlDamagedError, DATA),
     (ControlUnwritableError, UNWRITABLE),

@@ -34,15 +34,19 @@ class Place:
     home: Annotated[Path | None, Parameter(help="State directory, instead of FAREBOX_HOME.")] = None
     config: Annotated[Path | None, Parameter(help="Configuration file, instead of farebox.yaml.")] = None
 
+    def location(self) -> Home:
+        """Return the state directory, whether it is there or not."""
+        return locate() if self.home is None else Home(self.home.expanduser().absolute())
+
     def state(self) -> Home:
         """Return the state directory, made if it is not there yet."""
-        place = locate() if self.home is None else Home(self.home.expanduser().absolute())
+        place = self.location()
         place.prepare()
         return place
 
     def state_to_read(self) -> Home:
         """Return the state directory, made if possible; a read-only one is accepted."""
-        place = locate() if self.home is None else Home(self.home.expanduser().absolute())
+        place = self.location()
         try:
             place.prepare()
         except StateDirectoryUnusableError:

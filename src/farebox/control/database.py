@@ -111,6 +111,13 @@ class ControlDatabase:
         with self.reading() as connection:
             self._check(connection)
 
+    def copy_into(self, target: sqlite3.Connection) -> None:
+        """Copy one consistent state into another database; writers wait meanwhile, some milliseconds."""
+        with self.reading() as connection:
+            raw = connection.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - ours, see `_connect`
+            raw.backup(target)
+
     def check_seal(self, connection: Connection) -> None:
         """Raise `ControlDamagedError` where names or tokens are not what was written."""
         if not seal.holds(connection):

@@ -1,0 +1,1 @@
+"""Copies of a whole state directory: taken while it is in use, verified, restored in one step."""

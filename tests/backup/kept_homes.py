@@ -1,0 +1,49 @@
+"""A home with something of everything: calls without a price or usage, tags, names of keys, files."""
+
+from __future__ import annotations
+
+from calls import MINUTE, NOON, TestLedger, done
+
+from farebox.config import KeyConfig
+from farebox.control import keys
+from farebox.control.publish import change
+from farebox.home import Home
+from farebox.journal.records import Done
+
+FINGERPRINT = "0123456789abcdef"
+
+
+def calls(count: int, first: int = 0) -> list[Done]:
+    """Return calls of many kinds."""
+    return [
+        done(
+            NOON + number * MINUTE,
+            model="unheard-of" if number % 7 == 3 else "gpt-4o",
+            input_tokens=number * 1_000,
+            completeness="none" if number % 11 == 5 else "final",
+            response_id=f"r-{number}",
+            attribution={"user": f"user {number % 5}", "tag.feature": "summary", "app": "crm"},
+            attribution_from={"user": "header:x-farebox-user", "tag.feature": "header", "app": "env"},
+        )
+        for number in range(first, first + count)
+    ]
+
+
+def nothing_told(what: str, done: int, total: int) -> None:
+    """Take progress and do nothing."""
+
+
+def fill(home: Home) -> None:
+    """Put something of everything into a state directory."""
+    ledger = TestLedger(home)
+    ledger.append(*calls(40))
+    ledger.append(*calls(20, first=40))
+    ledger.connection.close()
+    home.config.write_text(f'keys: {{"{FINGERPRINT}": {{label: ours}}}}\n')
+    home.secret()
+    (home.path / "prices.d").mkdir(mode=0o700)
+    (home.path / "prices.d" / "own.yaml").write_text("# prices of our own\n")
+    (home.path / "ca").mkdir(mode=0o700)
+    (home.path / "ca" / "key.pem").write_text("PRIVATE")
+    with change(home) as connection:
+        keys.label(connection, "f" * 16, KeyConfig(label="backend", customer="acme"), 1)
