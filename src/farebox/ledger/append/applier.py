@@ -326,8 +326,9 @@ class Applier:
         # One step for all rows, then the next: each step's code and data stay in the cache.
         rows = self._billing.judged(rows, self.seq)
         money = self._rate_all(rows)
-        self._blocks.append([entry_of(row, rated) for row, rated in zip(rows, money, strict=True)])
-        self._corrector.consider(rows, self.seq)
+        entries = [entry_of(row, rated) for row, rated in zip(rows, money, strict=True)]
+        self._blocks.append(entries)
+        self._corrector.consider(rows, entries, self.seq)
 
     def _correct(self) -> None:
         """Append the corrections that were asked for, or that the newest calls make necessary."""

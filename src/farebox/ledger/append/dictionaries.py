@@ -188,34 +188,27 @@ class Dictionaries:
         verified = int(str(sources.get("customer", "")).startswith(_VERIFIED_BY))
         fields = _json(said).decode()
         digest = attribution_digest(verified, fields)
-        row = self._connection.execute("SELECT id FROM attribution WHERE digest = ?", (digest,)).fetchone()
-        if row is not None:
-            return Numbered(row[0], digest)
-        self._connection.execute(
-            "INSERT INTO attribution VALUES (?, ?, ?, ?)",
-            (self._last_attribution + 1, digest, verified, fields),
-        )
-        self._last_attribution += 1
-        return Numbered(self._last_attribution, digest)
+        number = self._last_attribution + 1
+        execute = self._connection.execute
+        if execute(_ADD_ATTRIBUTION, (number, digest, verified, fields)).fetchone() is None:
+            (number,) = execute("SELECT id FROM attribution WHERE digest = ?", (digest,)).fetchone()
+            return Numbered(number, digest)
+        self._last_attribution = number
+        return Numbered(number, digest)
 
     def _personal_of(self, field: str, value: str) -> int:
         known = self._personal.get((field, value))
         if known is not None:
             return known
-        row = self._connection.execute(
-            "SELECT id FROM personal WHERE field = ? AND value = ?", (field, value)
-        ).fetchone()
-        if row is not None:
-            number = int(row[0])
-        else:
-            salt = os.urandom(_SALT_BYTES)
-            commitment = commitment_of(salt, field, value)
-            number = self.last_personal + 1
-            self._connection.execute(
-                "INSERT INTO personal VALUES (?, ?, ?, ?, ?)", (number, field, value, salt, commitment)
-            )
+        salt, number = os.urandom(_SALT_BYTES), self.last_personal + 1
+        commitment = commitment_of(salt, field, value)
+        execute = self._connection.execute
+        if execute(_ADD_PERSONAL, (number, field, value, salt, commitment)).fetchone() is not None:
             self.last_personal = number
             self._commitments.append(commitment)
+        else:
+            statement = "SELECT id FROM personal WHERE field = ? AND value = ?"
+            (number,) = execute(statement, (field, value)).fetchone()
         if len(self._personal) >= _KEPT:
             self._personal.clear()
         self._personal[field, value] = number
@@ -236,4 +229,7 @@ class _Numbers(dict[Any, Numbered]):
         return found
 
 
+# What is not remembered is most probably new: one statement then.
+_ADD_ATTRIBUTION = "INSERT OR IGNORE INTO attribution VALUES (?, ?, ?, ?) RETURNING id"
+_ADD_PERSONAL = "INSERT OR IGNORE INTO personal VALUES (?, ?, ?, ?, ?) RETURNING id"
 _ADD_CLASS = Insert("call_class", len(CALL_CLASS) + 2)

@@ -85,7 +85,7 @@ def entry_of(judged: Judged, rated: Sequence[RatedPart]) -> Row:
         # What it costs is known once it is fetched.
         state, cost, charge, list_cost = "unknown", None, None, None
     flags: tuple[str, ...] = ()
-    if cost is not None and not (_storable(cost) and _storable(charge) and _storable(list_cost)):
+    if cost is not None and not _are_storable(cost, charge, list_cost):
         state, cost, charge, list_cost = "unpriced", None, None, None
         flags = (_TOO_LARGE,)
     # Tokens that are not billed are counted in another call, or were never used: they stay out of the sums.
@@ -174,7 +174,7 @@ def money_of(rated: Sequence[RatedPart], *, billable: bool) -> Money:
     """Return the totals of rated parts."""
     state = _state(rated, billable=billable)
     cost, charge, list_cost = _money(rated, state)
-    if cost is not None and not (_storable(cost) and _storable(charge) and _storable(list_cost)):
+    if cost is not None and not _are_storable(cost, charge, list_cost):
         return Money("unpriced", None, None, None, True)
     return Money(state, cost, charge, list_cost)
 
@@ -221,30 +221,23 @@ def _sum(amounts: Any) -> int | None:
     return sum(known) if known else None
 
 
-def _storable(amount: int | None) -> bool:
-    return amount is None or -INT64_MAX <= amount <= INT64_MAX
+def _are_storable(cost: int, charge: int | None, list_cost: int | None) -> bool:
+    return (
+        -INT64_MAX <= cost <= INT64_MAX
+        and (charge is None or -INT64_MAX <= charge <= INT64_MAX)
+        and (list_cost is None or -INT64_MAX <= list_cost <= INT64_MAX)
+    )
 
 
 def _tokens(parts: Sequence[Part]) -> tuple[tuple[int, ...], bool]:
     """Return the totals parts derive from their leaves, in one walk, and whether one was left out."""
-    plain = reads = writes = output = reasoning = 0
+    found = [0] * 5
     for part in parts:
         for leaf, count in part.quantities.items():
-            total = _total_of(leaf)
-            if total is None:
-                continue
-            if type(count) is not int:
-                count = int(count)
-            if total == _INPUT:
-                plain += count
-            elif total == _OUTPUT:
-                output += count
-            elif total == _READ:
-                reads += count
-            elif total == _WRITE:
-                writes += count
-            else:
-                reasoning += count
+            at = _total_of(leaf)
+            if at is not None:
+                found[at] += count if type(count) is int else int(count)
+    plain, reads, writes, output, reasoning = found
     totals = (plain + reads + writes, reads, writes, output + reasoning, reasoning)
     if max(totals) <= TOKENS_MAX and min(totals) >= -TOKENS_MAX:
         return totals, False

@@ -13,6 +13,9 @@ from farebox.ledger.database import Connection
 CALIBRATED_MIN, SAMPLES_MAX = 20, 200
 """How many measured calls of a model are enough, and how many are kept."""
 
+_OBSERVED_MAX = 50
+"""How many calls of a model are looked at in one transaction: after a backlog that is a part of them."""
+
 _SCALE = 1_000_000
 _WRITTEN_EVERY = 20
 """Samples between two writes: a crash loses few of them."""
@@ -64,7 +67,7 @@ class Calibrations:
         self._known.clear()
         self._fresh.clear()
 
-    def observe(self, done: Done) -> None:
+    def observe(self, done: Done, input_tokens: int, output_tokens: int) -> None:
         """Take in a call whose usage was stated."""
         extraction = done.extraction
         if extraction.completeness != "final" or len(extraction.parts) != 1:
@@ -73,12 +76,11 @@ class Calibrations:
         if key is None:
             return
         fresh = self._fresh.get(key, 0)
-        if fresh >= SAMPLES_MAX:
-            return  # enough for this transaction
+        if fresh >= _OBSERVED_MAX:
+            return
         samples = self._samples(key)
-        (part,) = extraction.parts
-        _add(samples.inputs, part.input_tokens, done.request_bytes)
-        _add(samples.outputs, part.output_tokens, done.response_bytes)
+        _add(samples.inputs, input_tokens, done.request_bytes)
+        _add(samples.outputs, output_tokens, done.response_bytes)
         self._fresh[key] = fresh + 1
 
     def of(self, done: Done) -> Calibration | None:

@@ -6,13 +6,14 @@ Requests of one batch are done together, after the calls of that batch, so that 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 from farebox.journal import records
 from farebox.journal.reader import Batch
 from farebox.journal.records import Done, Estimate, Rerate
 from farebox.ledger.append.bill_once import Completed
-from farebox.ledger.append.blocks import Blocks
+from farebox.ledger.append.blocks import CALL_AT, Blocks, Row
 from farebox.ledger.append.judgement import Judged
 from farebox.ledger.call_store import current
 from farebox.ledger.corrections.calibration import Calibrations
@@ -31,13 +32,14 @@ SEQS_PER_RECORD = 100
 
 REFUSED = "rerate_refused"
 _AT_A_TIME = 2_000
+_INPUT, _OUTPUT = CALL_AT["input_tokens"], CALL_AT["output_tokens"]
 
 WriteMark = Callable[[str, str, dict[str, Any]], None]
 
 
 def weight(batch: Batch) -> int:
     """Return how many records a batch counts as, by its work."""
-    requests = sum(record_type == records.RERATE for _, record_type, _ in batch.entries)
+    requests = [record_type for _, record_type, _ in batch.entries].count(records.RERATE)
     return len(batch.entries) + requests * (SEQS_PER_RECORD - 1)
 
 
@@ -80,14 +82,15 @@ class Corrector:
         else:
             self._asked.append((writer, records.decode_rerate(payload)))
 
-    def consider(self, rows: Sequence[Judged], last_seq: int) -> None:
-        """Take in calls that were appended, the last one with this number."""
-        for seq, (done, billable, _) in enumerate(rows, last_seq - len(rows) + 1):
+    def consider(self, calls: Sequence[Judged], rows: Sequence[Row], last_seq: int) -> None:
+        """Take in calls that were appended as these rows, the last one with this number."""
+        observe = self.calibrations.observe
+        for seq, (done, billable, _), row in zip(count(last_seq - len(rows) + 1), calls, rows, strict=False):
             if done.extraction.lacks:
                 if is_wanted(done, billable=billable):
                     self._unmeasured.append((seq, done))
             elif billable:
-                self.calibrations.observe(done)
+                observe(done, row.values[_INPUT], row.values[_OUTPUT])
 
     def complete(self, completed: list[Completed]) -> None:
         """Take in which calls saw a part of a usage that was seen whole since."""
