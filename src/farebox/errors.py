@@ -18,6 +18,7 @@ The slug (`code`) is the same in Python, the API's JSON, the dashboard and the d
     │   ├── ControlSchemaError         control_schema_newer
     │   ├── ControlDamagedError        control_damaged
     │   └── ControlUnwritableError     control_unwritable
+    ├── MessageRefusedError            message_refused
     ├── QuestionError                  question_failed
     │   ├── ReplicaBusyError           replica_busy
     │   └── ReplicaBuildingError       replica_building
@@ -124,6 +125,10 @@ class ControlDamagedError(ControlError):
 
 class ControlUnwritableError(ControlError):
     code = "control_unwritable"
+
+
+class MessageRefusedError(FareboxError):
+    code = "message_refused"
 
 
 class QuestionError(FareboxError):

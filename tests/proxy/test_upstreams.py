@@ -76,7 +76,7 @@ def test_an_address_of_our_own_is_refused_even_when_configured() -> None:
 
 
 def test_public_addresses_are_fine() -> None:
-    from farebox.proxy.upstream import addresses
+    from farebox.outbound import addresses
 
     for address in ("8.8.8.8", "2606:4700::1111", "1.1.1.1"):
         assert addresses.refusal(address, 443, private_allowed=False, own_ports=frozenset()) is None

@@ -9,9 +9,10 @@ import msgspec
 from farebox.config.addresses import Address
 
 if TYPE_CHECKING:
+    from farebox.config.secret_reference import SecretReference
     from farebox.yamltext import Node
 else:
-    Node = Any  # a `Config` is decoded where YAML is not loaded: in the proxy
+    Node = SecretReference = Any  # a `Config` is decoded where neither is loaded: in the proxy
 
 Durability = Literal["process", "power"]
 Update = Literal["off", "review", "auto"]
@@ -74,6 +75,18 @@ class PricesConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The list's digest in hex, or the URL or file of one."""
 
 
+class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who is told what happens, by a signed POST."""
+
+    name: str
+    url: str
+    address: str | None = None
+    """Where the URL's host really is, for one with a private address."""
+    kinds: tuple[str, ...] = ("*",)
+    """Kinds of messages, `prices.updated`, and groups of them, `prices.*`."""
+    secret: SecretReference
+
+
 class Config(msgspec.Struct, kw_only=True):
     """A checked configuration. The defaults suit a laptop."""
 
@@ -91,6 +104,8 @@ class Config(msgspec.Struct, kw_only=True):
     interception: InterceptionConfig = InterceptionConfig()
     keys: dict[str, KeyConfig] = {}
     """By fingerprint: a key's name and owner, as files say. What commands said: `farebox.snapshot`."""
+    webhooks: tuple[WebhookConfig, ...] = ()
+    """Of the home's file, for whoever delivers messages; other processes are not handed it."""
     pricing: Node | None = None
     """The `pricing:` section as written; `farebox.pricing` reads and checks it."""
     contracts: Node | None = None

@@ -205,6 +205,8 @@ def _read_key(layers: Layers, key: str, node: Node, layer: LayerName, home: Home
     elif key in SECTIONS:
         if layer == "directory" and SECTIONS[key].in_directory is None:
             layers.findings.append(misplaced(node, home.config))
+        elif SECTIONS[key].home_only and Path(node.file) != home.config:
+            layers.findings.append(node.finding(f"it in {home.config}", f"`{key}` in another file"))
         else:
             _read_section(layers, key, node, layer, home)
     elif key in SETTINGS:

@@ -15,6 +15,7 @@ import msgspec
 from farebox.config.addresses import parse_address, upstream_problem
 from farebox.config.configuration import Config, InterceptionConfig, KeyConfig, ProviderConfig
 from farebox.config.settings import did_you_mean
+from farebox.config.webhooks_section import EXAMPLE, read_webhooks
 from farebox.errors import Finding
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[Node, Config, list[Finding]], None]
     at_once: bool = False
     """Whether running processes follow a change of the file."""
+    home_only: bool = False
+    """Whether it stands in the home's own file only, and in no named one: what commands add goes with it."""
     in_directory: str | None = None
     """What a working directory's file may say here, in words; None: nothing."""
 
@@ -257,6 +260,14 @@ SECTIONS = {
             example="contracts:\n  our-discount: {with: provider, terms: [{discount_percent: 10}]}\n",
             read=_read_contracts,
             at_once=True,
+        ),
+        Section(
+            key="webhooks",
+            help="Receivers of messages, see the [guide](../guides/webhooks.md). In the home's file only.",
+            example=EXAMPLE,
+            read=read_webhooks,
+            at_once=True,
+            home_only=True,
         ),
     )
 }

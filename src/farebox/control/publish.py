@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from farebox.config import KeyConfig, load_config
+from farebox.clock import now_ns
+from farebox.config import Config, KeyConfig, load_config
 from farebox.errors import FareboxError
 from farebox.home import Home, replace_private
 from farebox.snapshot import PublishedToken, Snapshot, decode, encode
@@ -50,16 +51,29 @@ def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
         ControlError: The database cannot be used, or the file not written; the last snapshot stays.
     """
     if database is None and not home.control.exists():
-        return _replace(home, Snapshot(configured=_configured(home)))
+        said = _file_says(home)
+        if said is None or not said.webhooks:
+            return _replace(home, Snapshot(configured=_keys(home, said)))
     from farebox.control.database import open_control
 
     opened = database or open_control(home)
     with opened.writing() as connection:
         opened.check_seal(connection)
-        return _replace(home, _state(home, connection))
+        said = _file_says(home)
+        if said is not None:
+            _take_over_receivers(connection, said)
+        return _replace(home, _state(home, connection, _keys(home, said)))
 
 
-def _state(home: Home, connection: Connection) -> Snapshot:
+def _take_over_receivers(connection: Connection, said: Config) -> None:
+    """Write the file's `webhooks:` where whoever enqueues looks: the ledger process reads no YAML."""
+    from farebox.control.outbox.receivers import configure
+    from farebox.control.outbox.signing_secrets import configured_settings
+
+    configure(connection, {each.name: configured_settings(each) for each in said.webhooks}, now_ns())
+
+
+def _state(home: Home, connection: Connection, configured: dict[str, KeyConfig]) -> Snapshot:
     from sqlalchemy import select
 
     from farebox.control.database import damaged
@@ -76,19 +90,24 @@ def _state(home: Home, connection: Connection) -> Snapshot:
             )
             for row in connection.execute(select(token).where(token.c.revoked_at.is_(None)))
         }
-        return Snapshot(configured=_configured(home), labelled=labels(connection), tokens=tokens)
+        return Snapshot(configured=configured, labelled=labels(connection), tokens=tokens)
     except msgspec.MsgspecError as error:
         raise damaged(home, str(error)) from error
 
 
-def _configured(home: Home) -> dict[str, KeyConfig]:
-    """Return `keys:` of the home's file; while that is wrong, what it said when it was last right."""
+def _file_says(home: Home) -> Config | None:
+    """Return what the home's file says, None while it is wrong."""
     if not home.config.is_file():
-        return {}
+        return Config()
     try:
-        return load_config(home, home.config, prices=False).keys
+        return load_config(home, home.config, prices=False)
     except FareboxError:
-        return _published(home).configured
+        return None
+
+
+def _keys(home: Home, said: Config | None) -> dict[str, KeyConfig]:
+    """Return `keys:` of the file; while that is wrong, what it said when it was last right."""
+    return _published(home).configured if said is None else said.keys
 
 
 def _published(home: Home) -> Snapshot:

@@ -61,10 +61,11 @@ outbox_receiver = Table(
     "outbox_receiver",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("url", Text),  # NULL: as configured under this name
-    Column("secret", Text),  # a reference to the signing secret, never the secret
+    Column("configured", Text),  # JSON: what the home's farebox.yaml says; goes first
+    Column("commanded", Text),  # JSON: what a command said; NULL in both: removed
     Column("state", Text, nullable=False),
     Column("reason", Text),  # why it was stopped
+    Column("last_position", BigInteger, nullable=False),  # of the newest message for it
     Column("created_at", BigInteger, nullable=False),
     CheckConstraint(_one_of("state", RECEIVER_STATES), name="outbox_receiver_state"),
 )
@@ -94,7 +95,12 @@ outbox_delivery = Table(
     UniqueConstraint("receiver", "position", name="outbox_delivery_position"),
     CheckConstraint(_one_of("state", DELIVERY_STATES), name="outbox_delivery_state"),
 )
-Index("outbox_delivery_due", outbox_delivery.c.state, outbox_delivery.c.next_attempt_at)
+Index(
+    "outbox_delivery_waiting",
+    outbox_delivery.c.state,
+    outbox_delivery.c.receiver,
+    outbox_delivery.c.position,
+)
 
 audit = Table(
     "audit",

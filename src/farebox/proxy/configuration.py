@@ -23,7 +23,8 @@ class ConfigRefused(Exception):
 
 
 class _Reply(msgspec.Struct):
-    """What the child found. Prices and contracts are left out: the proxy rates nothing."""
+    """What the child found. Prices, contracts and webhooks are left out: the proxy rates and
+    tells nothing."""
 
     config: Config | None = None
     problem: str | None = None
@@ -68,5 +69,7 @@ def _read(home: Home, path: Path | None, flags: Mapping[str, str] | None) -> _Re
     except FareboxError as error:
         return _Reply(problem=str(error))
     return _Reply(
-        config=msgspec.structs.replace(config, pricing=None, contracts=None, directory_pricing=None)
+        config=msgspec.structs.replace(
+            config, pricing=None, contracts=None, directory_pricing=None, webhooks=()
+        )
     )

@@ -30,6 +30,7 @@ from farebox.server.access.sessions import Sessions, load_token
 from farebox.server.api.key_labels import KeyLabels
 from farebox.server.api.queries import Ledger, Reader
 from farebox.server.app import Server, build
+from farebox.server.deliveries import delivery_worker
 from farebox.server.publication import Publication
 
 EXIT_CONFIG = 78
@@ -94,12 +95,15 @@ def serve(home: Home, config: Config) -> int:
     )
     publication = Publication(home)
     publication.start()
+    deliveries = delivery_worker(home)
+    deliveries.start()
     gc.collect()
     gc.freeze()
     try:
         runner.run(sockets=[listener])
     finally:
         publication.close()
+        deliveries.close()
         runner.retract()
     return 0
 

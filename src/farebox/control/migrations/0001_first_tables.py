@@ -35,10 +35,11 @@ def upgrade() -> None:
     op.create_table(
         "outbox_receiver",
         sa.Column("name", sa.Text, primary_key=True),
-        sa.Column("url", sa.Text),
-        sa.Column("secret", sa.Text),
+        sa.Column("configured", sa.Text),
+        sa.Column("commanded", sa.Text),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("reason", sa.Text),
+        sa.Column("last_position", sa.BigInteger, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.CheckConstraint("state IN ('active', 'stopped')", name="outbox_receiver_state"),
     )
@@ -66,7 +67,7 @@ def upgrade() -> None:
             "state IN ('pending', 'delivered', 'dead', 'cancelled')", name="outbox_delivery_state"
         ),
     )
-    op.create_index("outbox_delivery_due", "outbox_delivery", ["state", "next_attempt_at"])
+    op.create_index("outbox_delivery_waiting", "outbox_delivery", ["state", "receiver", "position"])
     op.create_table(
         "audit",
         sa.Column("id", sa.Text, primary_key=True),

@@ -21,9 +21,9 @@ import msgspec
 
 from farebox.config import parse_address
 from farebox.home import replace_private
+from farebox.outbound import addresses
 from farebox.proxy.caller import process_info
 from farebox.proxy.caller.socket_owner import holders_of, in_table
-from farebox.proxy.upstream import addresses
 
 if TYPE_CHECKING:
     import asyncio

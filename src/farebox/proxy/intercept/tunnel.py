@@ -11,8 +11,8 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from farebox.outbound import addresses
 from farebox.proxy.sockets.read_batch import FULL_READ
-from farebox.proxy.upstream import addresses
 
 if TYPE_CHECKING:
     from farebox.proxy.service_state import ServiceState

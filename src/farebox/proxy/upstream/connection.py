@@ -16,11 +16,11 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from farebox.listeners import is_farebox
+from farebox.outbound import addresses
 from farebox.proxy.limits import Limits
 from farebox.proxy.sockets import socket_poll
 from farebox.proxy.sockets.read_batch import running_batch
 from farebox.proxy.sockets.tls_buffer import TlsBuffer
-from farebox.proxy.upstream import addresses
 from farebox.proxy.upstream.tls import keep_session
 
 _TICKETS_S = 0.1

@@ -6,6 +6,8 @@ import asyncio
 import ssl
 from pathlib import Path
 
+from farebox.outbound.tls import verified
+
 
 class UpstreamTls:
     """One proxy's contexts: one for each protocol, made when it is needed first."""
@@ -56,17 +58,9 @@ class _ReusingContext(ssl.SSLContext):
 
 def client_tls() -> ssl.SSLContext:
     """Return a new context: system roots and certifi's, always verified."""
-    import certifi
-
     context = _ReusingContext(ssl.PROTOCOL_TLS_CLIENT)
     context.sessions = {}
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # A name stands in the alternative names or nowhere (RFC 9525 §6.3): a common name proves nothing.
-    context.hostname_checks_common_name = False
-    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    context.load_verify_locations(certifi.where())
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+    return verified(context)
 
 
 def keep_session(transport: asyncio.BaseTransport, host: str) -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 
+LOOPBACK, PRIVATE = "loopback address", "private address"
+
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL = (
+    ipaddress.ip_network("64:ff9b:1::/48"),  # a network's own NAT64 (RFC 8215): whatever it embeds
+    ipaddress.ip_network("fec0::/10"),  # site-local, deprecated by RFC 3879 and routed by old networks
+)
+"""Private networks that Python's `is_global` does not know, or not in every version."""
 
 
 def refusal(address: str, port: int, *, private_allowed: bool, own_ports: frozenset[int]) -> str | None:
@@ -22,11 +29,11 @@ def refusal(address: str, port: int, *, private_allowed: bool, own_ports: frozen
     if private_allowed:
         return None
     if found.is_loopback or found.is_unspecified:
-        return "loopback address"
+        return LOOPBACK
     if found.is_link_local:
         return "link-local address"
-    if not found.is_global or found.is_reserved:
-        return "private address"
+    if not found.is_global or found.is_reserved or any(found in network for network in _LOCAL):
+        return PRIVATE
     return None
 
 

@@ -1,0 +1,80 @@
+"""Where the signing secret of a receiver is: an environment variable, a file, or the home's `farebox.yaml`.
+
+A secret that a command made is a 0600 file in the home's `webhooks/`. While it is changed the file holds the
+new one and the old one, and both sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farebox.config import load_config
+from farebox.config.secret_reference import SecretReference
+from farebox.control.outbox.envelope import ReceiverSettings
+from farebox.control.outbox.webhooks import new_secret
+from farebox.errors import ControlError
+from farebox.home import check_private, replace_private
+
+if TYPE_CHECKING:
+    from farebox.config.configuration import WebhookConfig
+    from farebox.home import Home
+
+IN_CONFIGURATION = "config"
+
+
+def configured_settings(said: WebhookConfig) -> ReceiverSettings:
+    """Return a receiver of the home's file as it is stored: where its secret is, and never the secret."""
+    kind, place = said.secret.kind, said.secret.place
+    secret = {IN_CONFIGURATION: said.name} if kind == "text" else {kind: place}
+    return ReceiverSettings(url=said.url, address=said.address, kinds=said.kinds, secret=secret)
+
+
+def secret_text(home: Home, reference: Mapping[str, str]) -> str:
+    """Return the secret as it is now, to be used at once and kept nowhere.
+
+    Raises:
+        FareboxError: There is none; the text names the place.
+    """
+    for kind, place in reference.items():
+        if kind == IN_CONFIGURATION:
+            for each in load_config(home, home.config, prices=False).webhooks:
+                if each.name == place:
+                    return each.secret.secret().reveal()
+        elif kind == "env" or kind == "file":
+            where = (str(home.control), 0, "secret")
+            return SecretReference(kind, place, where).secret().reveal()
+    raise ControlError("no signing secret is known for it")
+
+
+def words(reference: Mapping[str, str]) -> str:
+    """Return where a secret is, for people."""
+    for kind, place in reference.items():
+        return "in farebox.yaml" if kind == IN_CONFIGURATION else f"from {kind} {place}"
+    return "none"
+
+
+def make_secret(home: Home, name: str, *, keeping: bool = False) -> tuple[Path, str]:
+    """Make a receiver's secret and return its file and what to show once; `keeping` the one before it."""
+    path = home.path / "webhooks" / f"{name}.secret"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    check_private(path.parent)
+    made = new_secret()
+    before = path.read_text().split()[:1] if keeping and path.exists() else []
+    replace_private(path, " ".join([made, *before]).encode() + b"\n", durable=True)
+    return path, made
+
+
+def forget_old_secret(home: Home, name: str) -> bool:
+    """Sign with the newest secret only; False where there is no other."""
+    path = home.path / "webhooks" / f"{name}.secret"
+    known = path.read_text().split() if path.exists() else []
+    if len(known) > 1:
+        replace_private(path, known[0].encode() + b"\n", durable=True)
+    return len(known) > 1
+
+
+def remove_secret(home: Home, name: str) -> None:
+    """Remove what `make_secret` made."""
+    (home.path / "webhooks" / f"{name}.secret").unlink(missing_ok=True)

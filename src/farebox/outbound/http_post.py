@@ -1,0 +1,208 @@
+"""One POST to a destination: resolved once, connected to the address that was checked, bounded in every way.
+
+The response is its status and a short beginning of its body. What a server sends after that, how slowly
+and how much of it, cannot hold the caller up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import httptools
+
+from farebox.outbound.destination import Destination
+from farebox.outbound.tls import client_context
+
+HEAD_BYTES_MAX = 64 << 10
+BODY_BYTES_MAX = 64 << 10
+EXCERPT_CHARACTERS = 200
+
+
+class Limits(NamedTuple):
+    """Seconds. A webhook's sender is expected to wait 15 to 30 in all."""
+
+    connect: float = 10.0
+    """For the name, the connection and the TLS handshake."""
+    silence: float = 15.0
+    """Between two pieces of the response."""
+    whole: float = 30.0
+
+
+LIMITS = Limits()
+
+
+class Response(NamedTuple):
+    """What came back."""
+
+    status: int
+    retry_after: str | None
+    excerpt: str
+    """The beginning of the body, as text; nothing of a success."""
+
+
+class RequestFailedError(Exception):
+    """There was no response. The text says why, for people."""
+
+
+async def post(
+    to: Destination,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    own_ports: frozenset[int] = frozenset(),
+    limits: Limits = LIMITS,
+) -> Response:
+    """Send `body` and return the response. `own_ports` are ours on loopback: nothing is sent there.
+
+    Raises:
+        RequestFailedError: No connection, no response in time, or none that is HTTP.
+    """
+    try:
+        async with asyncio.timeout(limits.whole):
+            reader, writer = await _connect(to, own_ports, limits)
+            try:
+                writer.write(_head(to, headers, body) + body)
+                await writer.drain()
+                return await _response(reader, limits)
+            finally:
+                writer.transport.abort()
+    except TimeoutError:
+        raise RequestFailedError(f"no response within {limits.whole:g} seconds") from None
+    except (OSError, EOFError) as error:
+        raise RequestFailedError(f"the connection failed: {_why(error)}") from None
+
+
+def _head(to: Destination, headers: Mapping[str, str], body: bytes) -> bytes:
+    lines = [f"POST {to.target} HTTP/1.1", f"host: {to.authority}", f"content-length: {len(body)}"]
+    lines += ["connection: close", *(f"{name}: {value}" for name, value in headers.items())]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("a line break in a header")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+
+async def _connect(
+    to: Destination, own_ports: frozenset[int], limits: Limits
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to the first address that is allowed and accepts."""
+    try:
+        async with asyncio.timeout(limits.connect):
+            found = [to.address] if to.address is not None else await _resolve(to.host, to.port)
+            last = RequestFailedError(f"{to.host} has no address")
+            for address in found:
+                problem = to.refusal(address, own_ports)
+                if problem is not None:
+                    last = RequestFailedError(f"{to.host} is at a {problem}: nothing is sent there")
+                    continue
+                try:
+                    return await asyncio.open_connection(
+                        address,
+                        to.port,
+                        ssl=client_context() if to.secure else None,
+                        server_hostname=to.host if to.secure else None,
+                    )
+                except ssl.SSLCertVerificationError as error:
+                    last = RequestFailedError(f"its certificate is not valid: {error.verify_message}")
+                except ssl.SSLError:
+                    last = RequestFailedError("the TLS handshake failed")
+                except (OSError, EOFError) as error:
+                    last = RequestFailedError(f"it cannot be reached: {_why(error)}")
+            raise last
+    except TimeoutError:
+        raise RequestFailedError(f"no connection within {limits.connect:g} seconds") from None
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    """Return the addresses of a name, in a thread that keeps nobody from ending: a resolver may hang."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[str]] = loop.create_future()
+
+    def resolve() -> None:
+        try:
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            entries = []
+        names = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
+        with contextlib.suppress(RuntimeError):  # the loop was closed in the meantime
+            loop.call_soon_threadsafe(lambda: found.done() or found.set_result(names))
+
+    threading.Thread(target=resolve, name="resolver", daemon=True).start()
+    return await found
+
+
+async def _response(reader: asyncio.StreamReader, limits: Limits) -> Response:
+    parsed = _Parsed()
+    parser = httptools.HttpResponseParser(parsed)
+    parsed.status_of = parser.get_status_code
+    received = 0
+    try:
+        while not parsed.complete:
+            data = await asyncio.wait_for(reader.read(16 << 10), limits.silence)
+            received += len(data)
+            if data:
+                parser.feed_data(data)
+            if parsed.has_head and (200 <= parsed.status < 300 or not data):
+                break  # what a receiver says after "yes", or whether it says all of it, changes nothing
+            if not data:
+                raise RequestFailedError("it closed the connection before its response")
+            if received > (HEAD_BYTES_MAX + BODY_BYTES_MAX if parsed.has_head else HEAD_BYTES_MAX):
+                if not parsed.has_head:
+                    raise RequestFailedError("the head of its response is too long")
+                break
+    except (TimeoutError, OSError) as error:
+        if not parsed.has_head:
+            if isinstance(error, TimeoutError):
+                raise RequestFailedError(f"no response within {limits.silence:g} seconds") from None
+            raise
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        if not parsed.has_head:
+            raise RequestFailedError("its response is not HTTP") from None
+    return Response(parsed.status, parsed.retry_after, parsed.excerpt())
+
+
+class _Parsed:
+    """What the parser has found so far; interim responses (1xx) are passed over."""
+
+    status_of: Any
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.has_head = False
+        self.complete = False
+        self.retry_after: str | None = None
+        self._body = b""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"retry-after":
+            self.retry_after = value.decode("ascii", "replace")[:64]
+
+    def on_headers_complete(self) -> None:
+        self.status = self.status_of()
+        self.has_head = self.status >= 200 or self.status == 101
+        if not self.has_head:
+            self.retry_after = None
+
+    def on_body(self, body: bytes) -> None:
+        if len(self._body) < 4 * EXCERPT_CHARACTERS:
+            self._body += body[: 4 * EXCERPT_CHARACTERS]
+
+    def on_message_complete(self) -> None:
+        self.complete = self.has_head
+
+    def excerpt(self) -> str:
+        """Return the beginning of the body on one line; nothing of a success, which nobody reads."""
+        if 200 <= self.status < 300:
+            return ""
+        text = " ".join(self._body.decode("utf-8", "replace").split())
+        return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)[
+            :EXCERPT_CHARACTERS
+        ]
+
+
+def _why(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
