@@ -14,6 +14,7 @@ import msgspec
 from farebox.cli.app import app
 from farebox.cli.config import ConfigAnswer, ConfigCheckAnswer
 from farebox.cli.exits import MEANINGS
+from farebox.cli.prices.review import ReviewAnswer
 from farebox.cli.prices.show import PricesAnswer
 from farebox.cli.privacy import EraseAnswer, ErasedValue
 from farebox.cli.reports import json_shapes
@@ -145,6 +146,7 @@ def json_page() -> str:
         PricesAnswer,
         RerateAnswer,
         Difference,
+        ReviewAnswer,
         EraseAnswer,
         ErasedValue,
         ConfigAnswer,

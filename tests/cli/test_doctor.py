@@ -44,7 +44,7 @@ def test_a_fresh_installation_is_well(home: Home, capsys: pytest.CaptureFixture[
     names = [check["name"] for check in said["installation"]]
     assert names == [
         "permissions", "state directory", "configuration", "proxy port", "dashboard port", "certificates",
-        "journal lag", "lost events", "unpriced calls", "clock", "control database", "recording",
+        "journal lag", "lost events", "unpriced calls", "clock", "control database", "recording", "prices",
         "pinned clients",
     ]  # fmt: skip
 

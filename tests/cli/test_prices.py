@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,9 @@ from typing import Any
 import pytest
 
 from farebox.cli.main import main
+from farebox.config import Config, load_config
+from farebox.home import Home
+from farebox.price_lists.look import look
 from farebox.pricing import load_book
 from farebox.pricing.sources.price_updates import SNAPSHOTS_KEPT, snapshots
 
@@ -322,3 +326,46 @@ def test_what_a_price_depends_on_is_shown_at_any_width(cli: CLI, monkeypatch: py
         lines = cli(*arguments)[1].splitlines()
         assert any("prio" in line or "iority" in line for line in lines)
         assert max(map(len, lines)) <= 60
+
+
+def held(home: Path, tmp_path: Path, *models: dict[str, Any]) -> Config:
+    """Have a list held for review, after one with A and B was taken over."""
+    file = tmp_path / "list.json"
+    place = Home(home)
+    place.prepare()
+    config = load_config(place, flags={"prices.update": "auto", "prices.from": str(file)})
+    for content in (own_list(A, B), own_list(*models)):
+        file.write_bytes(content)
+        look(place, config)
+    return config
+
+
+def test_review_shows_before_and_after_and_accept_takes_it_over(cli: CLI, home: Path, tmp_path: Path) -> None:
+    held(home, tmp_path, {**A, "per_1m": {"input": "6"}}, B)
+    status, output, _ = cli("review")
+    assert status == 0
+    assert "! maker/a input would move from 0.000001 to 0.000006, more than 5 times" in output
+    assert re.search(r"moved +maker/a +input +\S*1\S* .* +\S*6", output)
+    assert "1 price changed" in output
+    shown = json.loads(cli("review", "--json")[1])
+    assert [(each["before_usd"], each["after_usd"]) for each in shown["changes"]] == [
+        ("0.000001", "0.000006")
+    ]
+    assert usd(home, "a", provider="maker") == "0.000001"
+    status, output, _ = cli("accept")
+    assert (status, "in force: 1 price changed" in output) == (0, True)
+    assert usd(home, "a", provider="maker") == "0.000006"
+    rows = [line.usd for line in load_book(state=home).find("maker", "a") if line.unit == "input"]
+    assert rows == ["1", "6"], "rows are appended, never edited"
+    assert cli("review")[0] == 1
+    assert cli("accept")[0] == 1
+
+
+def test_a_rejected_list_is_not_held_again_and_a_newer_one_is(cli: CLI, home: Path, tmp_path: Path) -> None:
+    config = held(home, tmp_path, {**A, "per_1m": {"input": "6"}}, B)
+    assert cli("reject")[0] == 0
+    assert look(Home(home), config).words == "the list is one that was rejected"
+    assert cli("review")[0] == 1
+    (tmp_path / "list.json").write_bytes(own_list({**A, "per_1m": {"input": "7"}}, B))
+    assert look(Home(home), config).state == "held"
+    assert cli("review")[0] == 0

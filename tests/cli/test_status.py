@@ -12,6 +12,7 @@ from farebox.analytics.query import Measures
 from farebox.cli.daemon.status import configuration, mistakes, render
 from farebox.cli.options import Place
 from farebox.cli.reports.json_shapes import StatusAnswer
+from farebox.config import read_layers
 from farebox.home import Home
 from farebox.server.api.recording import Recording, Unmetered
 
@@ -59,9 +60,9 @@ def test_status_names_the_configuration_that_the_running_farebox_uses(home: Home
 
 def test_status_counts_mistakes_of_the_homes_file_and_not_of_the_directory_it_is_typed_in(home: Home) -> None:
     Path("farebox.yaml").write_text("nothing: known\n")
-    assert mistakes(home, Place()) == 0
+    assert mistakes(home, read_layers(home)) == 0
     home.config.write_text("durability: pwoer\nlisten: everywhere\n")
-    assert mistakes(home, Place()) == 2
+    assert mistakes(home, read_layers(home)) == 2
 
 
 def test_without_a_running_farebox_status_names_the_file_it_would_read(home: Home) -> None:

@@ -31,6 +31,7 @@ from farebox.server.api.key_labels import KeyLabels
 from farebox.server.api.queries import Ledger, Reader
 from farebox.server.app import Server, build
 from farebox.server.deliveries import delivery_worker
+from farebox.server.price_updates import PriceUpdates
 from farebox.server.publication import Publication
 
 EXIT_CONFIG = 78
@@ -97,11 +98,14 @@ def serve(home: Home, config: Config) -> int:
     publication.start()
     deliveries = delivery_worker(home)
     deliveries.start()
+    price_updates = PriceUpdates(home, config)
+    price_updates.start()
     gc.collect()
     gc.freeze()
     try:
         runner.run(sockets=[listener])
     finally:
+        price_updates.close()
         publication.close()
         deliveries.close()
         runner.retract()

@@ -16,11 +16,14 @@ from farebox.cli.exits import OK, status_of
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports import json_shapes
 from farebox.cli.screen import BOLD, GREEN, RED, YELLOW, clean, count, money, paint
+from farebox.clock import now_ns
 from farebox.config import find_file, read_layers
+from farebox.config.layers import Layers
 from farebox.errors import LedgerError
 from farebox.home import Home
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.losses.coverage import Missing
+from farebox.price_lists.news import news
 from farebox.program import command
 from farebox.server.api.coverage import Coverage, coverage, warnings
 from farebox.server.api.recording import Recording, recording
@@ -43,12 +46,14 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
     except LedgerError as error:  # what runs is known without the ledger
         unread = error
     in_use, elsewhere = configuration(home, chosen)
+    layers = read_layers(home, chosen.config)
     answer = json_shapes.StatusAnswer(
         version=__version__,
         home=str(home.path),
         config=in_use,
         config_here=elsewhere,
-        config_mistakes=mistakes(home, chosen),
+        config_mistakes=mistakes(home, layers),
+        prices=news(home, layers.config.prices, now_ns()),
         processes=processes(home),
         calls=totals.calls,
         last_call_at=latest[0].occurred_at if latest else None,
@@ -77,10 +82,10 @@ def configuration(home: Home, place: Place) -> tuple[str | None, str | None]:
     return proxy.config, None if proxy.config == would_be else would_be
 
 
-def mistakes(home: Home, place: Place) -> int:
+def mistakes(home: Home, layers: Layers) -> int:
     """Return how many mistakes the named file has, or the state directory's own."""
-    own = str(home.config if place.config is None else place.config.expanduser().absolute())
-    return sum(finding.file == own for finding in read_layers(home, place.config).findings)
+    own = layers.config.named or str(home.config)
+    return sum(finding.file == own for finding in layers.findings)
 
 
 def processes(home: Home) -> list[json_shapes.ProcessAnswer]:
@@ -129,6 +134,11 @@ def troubles(answer: json_shapes.StatusAnswer) -> list[str]:
         words.append(
             f"{count(answer.config_mistakes, 'mistake')} in the configuration: {command('config check')}; "
             "what runs keeps what it said before"
+        )
+    if answer.prices:
+        words += [clean(told) for told in answer.prices]
+        words.append(
+            f"prices: {command('prices review')} shows a list that waits, {command('prices diff')} changes"
         )
     names = {process.name for process in answer.processes if process.running}
     if "supervisor" in names:

@@ -49,6 +49,7 @@ def check_installation(place: Place) -> list[Check]:
     checks += check_ledger(place)
     checks += check_control(home)
     checks.append(check_recording(home))
+    checks.append(check_prices(home, config))
     checks += check_pins(home)
     return checks
 
@@ -62,6 +63,23 @@ def check_room(home: Home) -> Check:
             STATE, False, str(error), "make room, or make it writable: nothing is recorded until then"
         )
     return Check(STATE, True, "records can be kept there")
+
+
+def check_prices(home: Home, config: Config) -> Check:
+    """Say how old the prices are, and whether a list waits or cannot be fetched."""
+    from farebox.price_lists.held_list import held_list
+    from farebox.price_lists.look import last_look
+    from farebox.price_lists.news import news
+    from farebox.pricing.sources.price_updates import newest
+
+    updates = newest(home.path)
+    since = f"the list of {updates.origin.fetched_at[:10]}" if updates else "those of this release"
+    last, waits = last_look(home), held_list(home) is not None
+    told = news(home, config.prices, time.time_ns())
+    late = config.prices.update != "off" and last is not None and last.failures > 0
+    detail = f"{since}; {'; '.join(told) or f'updates are {config.prices.update}'}"
+    fix = command("prices review") if waits else command("prices update")
+    return Check("prices", not (waits or late), detail, fix)
 
 
 def check_permissions(home: Home) -> Check:

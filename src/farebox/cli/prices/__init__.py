@@ -13,6 +13,9 @@ _COMMANDS = {
     "import": ("change:import_file", "Import a YAML, JSON or CSV file of prices."),
     "diff": ("update:diff", "Show what changed between snapshots of the lists."),
     "update": ("update:update", "Fetch a newer price list and append what is new."),
+    "review": ("review:review", "Show the list that waits for you: why, and every price before and after."),
+    "accept": ("review:accept", "Take over the list that waits."),
+    "reject": ("review:reject", "Drop the list that waits."),
     "unpriced": ("unpriced:unpriced", "List models seen without a price."),
 }
 for _name, (_target, _help) in _COMMANDS.items():

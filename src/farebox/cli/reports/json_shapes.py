@@ -96,6 +96,8 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     """The configuration file that the running Farebox uses; without one, the file it would read."""
     config_mistakes: int = 0
     """Mistakes in the state directory's `farebox.yaml`; what runs keeps what it said before."""
+    prices: list[str] = []
+    """News of the price lists: updated lately, waiting for review, looked for in vain."""
     processes: list[ProcessAnswer]
     calls: int
     last_call_at: str | None

@@ -126,6 +126,14 @@ def compared(
     return Comparison(tuple(changes), appended, median(ratios))
 
 
+def _is_past(row: PriceRow, rows: Iterable[PriceRow], seen_ns: int) -> bool:
+    """Return whether another row took a row's place before it was seen."""
+    return any(
+        (each.when, each.window) == (row.when, row.window) and row.from_ns < each.from_ns <= seen_ns
+        for each in rows
+    )
+
+
 def _appended(
     provider: str,
     old: PricedModel,
@@ -138,6 +146,8 @@ def _appended(
     for row in new.rows:
         alike = [each for each in old.rows if each.when == row.when and each.window == row.window]
         same_start = [each for each in alike if each.from_ns == row.from_ns]
+        if same_start and _is_past(row, new.rows, seen_ns):
+            continue  # what it said of the past is not edited, and from now on another row holds
         before = max(alike, key=lambda each: each.from_ns, default=None)
         if same_start:
             # A row without a date is compared with the newest observed row since.

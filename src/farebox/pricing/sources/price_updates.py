@@ -26,6 +26,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     fetched_at: str
     etag: str | None = None
+    modified: str | None = None
+    """`Last-Modified`, as the server stated it."""
+    models: dict[str, int] = {}
+    """How many models the list had, by provider."""
 
 
 class PriceUpdates(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +109,7 @@ def keep(state: Path, updates: PriceUpdates) -> Path:
     known = snapshots(state)
     number = int(known[-1].name.partition("-")[0]) + 1 if known else 1
     path = folder / f"{number:06d}-{updates.digest[:16]}{_SUFFIX}"
-    replace_private(path, msgspec.json.encode(updates, order="sorted"))
+    replace_private(path, msgspec.json.encode(updates, order="sorted"), durable=True)
     for old in snapshots(state)[:-SNAPSHOTS_KEPT]:
         old.unlink(missing_ok=True)
     return path

@@ -1,0 +1,78 @@
+"""Append what a list brings to the prices in force: one writer at a time, in one step."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farebox.home import check_private
+from farebox.pricing.price_rows import ProviderPrices
+from farebox.pricing.sources.price_updates import Origin, PriceUpdates, keep, read_snapshot, snapshots
+
+if TYPE_CHECKING:
+    from farebox.home import Home
+    from farebox.price_lists.candidate import Candidate
+    from farebox.pricing.sources.price_comparison import Comparison
+
+
+def folder_of(home: Home) -> Path:
+    """Return where a state directory keeps what is known of lists that are not in force."""
+    return home.path / "prices.updates"
+
+
+@contextlib.contextmanager
+def updating(home: Home) -> Generator[None]:
+    """Be the only one who changes the fetched prices: open the book inside, or another's rows are lost."""
+    folder = folder_of(home)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_private(folder)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def take_over(home: Home, before: PriceUpdates | None, candidate: Candidate, comparison: Comparison) -> Path:
+    """Append the rows of a comparison; `before` is what was appended so far. Rows are never edited.
+
+    The new snapshot replaces nothing: it is written beside the others and renamed, so that whoever is killed
+    leaves the old prices in force or the new ones.
+    """
+    origin = Origin(
+        source=candidate.source,
+        sha256=candidate.sha256,
+        fetched_at=candidate.seen,
+        etag=candidate.etag,
+        modified=candidate.modified,
+        models=candidate.models,
+    )
+    providers = dict(before.providers) if before is not None else {}
+    fresh = PriceUpdates(origin=origin, providers=comparison.appended)
+    for name in comparison.appended:
+        providers[name] = fresh.applied(ProviderPrices(name, providers.get(name, ()))).models
+    retired = {name: set(models) for name, models in (before.retired if before is not None else {}).items()}
+    for change in comparison.removed:
+        retired.setdefault(change.provider, set()).add(change.model)
+    return keep(
+        home.path,
+        PriceUpdates(
+            origin=origin,
+            providers=providers,
+            retired={name: tuple(sorted(models)) for name, models in retired.items()},
+        ),
+    )
+
+
+def digests(home: Home) -> list[str]:
+    """Return the digests of the lists that were taken over, oldest first."""
+    found: list[str] = []
+    for path in snapshots(home.path):
+        with contextlib.suppress(Exception):  # one that cannot be read says nothing
+            found.append(read_snapshot(path).origin.sha256)
+    return found
