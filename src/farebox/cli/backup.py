@@ -74,6 +74,9 @@ def restore(
     directory: Annotated[Path | None, Parameter(help="A directory that `backup` made.")] = None,
     /,
     *,
+    export: Annotated[
+        Path | None, Parameter(help="Instead of a directory, a file that `export --all` wrote.")
+    ] = None,
     replace: Annotated[
         bool, Parameter(negative="", help="Where the state directory is not empty: move it aside.")
     ] = False,
@@ -87,9 +90,18 @@ def restore(
     for name in NAMES:
         if running(home, name) is not None:
             raise UsageError(f"{home.path} is in use by the {name}; type: {command('stop')}")
-    if directory is None:
-        raise UsageError(f"name the directory that {command('backup')} made")
-    restored = restoration.restore(directory, home, replace=replace, told=show_progress)
+    if (directory is None) == (export is None):
+        raise UsageError(
+            f"name the directory that {command('backup')} made, or --export and the file that "
+            f"{command('export --all')} wrote"
+        )
+    if directory is not None:
+        restored = restoration.restore(directory, home, replace=replace, told=show_progress)
+    else:
+        assert export is not None  # noqa: S101 - one of the two was named
+        from farebox.backup.rebuild import restore_export
+
+        restored = restore_export(export, home, replace=replace, told=show_progress)
     _say_restored(restored, str(home.path), as_json=as_json)
     return OK
 

@@ -50,7 +50,8 @@ class ControlDatabase:
     def __init__(self, home: Home, migrations: Path = MIGRATIONS) -> None:
         self.home = home
         self._migrations = migrations
-        self._newest = newest_in(migrations)
+        self.newest = newest_in(migrations)
+        """The number of the schema that this Farebox knows."""
         self._writable = os.access(home.path, os.W_OK)
         self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
         event.listen(self._engine, "begin", _begin)
@@ -86,21 +87,32 @@ class ControlDatabase:
             ControlUnwritableError: It is missing or old, and cannot be written.
         """
         with named_errors(self.home):
-            if not self.home.control.exists():
-                flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-                os.close(os.open(self.home.control, flags, 0o600))
-            check_private(self.home.control)
+            self._create()
             with self._engine.connect() as connection:
                 if self.home.control.stat().st_size <= _CHECKED_BYTES_MAX:
                     self._check(connection)
-                version = _version(self.home, connection, self._newest)
-                if version == self._newest:
+                version = _version(self.home, connection, self.newest)
+                if version == self.newest:
                     self.check_seal(connection)
-            if version is None or version < self._newest:
+            if version is None or version < self.newest:
                 with self._writing() as connection:
-                    _version(self.home, connection, self._newest)  # of what others did in the meantime
+                    _version(self.home, connection, self.newest)  # of what others did in the meantime
                     upgrade(connection, self._migrations)
                     seal.renew(connection)
+
+    @contextlib.contextmanager
+    def filling(self, revision: str) -> Generator[Connection]:
+        """Create the file at an older schema to be filled; it is brought up to date when the block ends.
+
+        Raises:
+            ControlError: It cannot be made.
+        """
+        self._create()
+        with self._writing() as connection:
+            upgrade(connection, self._migrations, revision)
+            yield connection
+            upgrade(connection, self._migrations)
+            seal.renew(connection)
 
     def check(self) -> None:
         """Read the whole file, whatever its size.
@@ -110,6 +122,12 @@ class ControlDatabase:
         """
         with self.reading() as connection:
             self._check(connection)
+
+    def _create(self) -> None:
+        if not self.home.control.exists():
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            os.close(os.open(self.home.control, flags, 0o600))
+        check_private(self.home.control)
 
     def copy_into(self, target: sqlite3.Connection) -> None:
         """Copy one consistent state into another database; writers wait meanwhile, some milliseconds."""
@@ -131,7 +149,7 @@ class ControlDatabase:
 
     def _refuse_others(self, connection: Connection) -> None:
         """Raise where a newer Farebox upgraded the file while we had it, or another program emptied it."""
-        if _version(self.home, connection, self._newest) is None:
+        if _version(self.home, connection, self.newest) is None:
             raise damaged(self.home, "it has become empty")
 
     @contextlib.contextmanager

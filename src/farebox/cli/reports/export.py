@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any, Literal, TextIO
 
 import msgspec
@@ -19,6 +20,7 @@ from cyclopts import Parameter
 from farebox.cli.access import open_ledger, open_questions, say_what_is_missing
 from farebox.cli.exits import OK
 from farebox.cli.options import Filters, PeriodFlags, Place, selection_of
+from farebox.errors import UsageError
 from farebox.ledger.call_row import CallRow
 from farebox.wire.facts import LEAVES
 
@@ -46,8 +48,18 @@ def export(
     period: PeriodFlags | None = None,
     filters: Filters | None = None,
     format: Annotated[Format, Parameter(help="JSON lines, or CSV for spreadsheets.")] = "jsonl",
+    everything: Annotated[
+        Path | None,
+        Parameter(
+            name="--all",
+            help="Write all that is kept to this file instead, for `restore --export`: calls with all "
+            "revisions, marks, names of keys, tokens as hashes. Compressed where the name ends in .zst.",
+        ),
+    ] = None,
 ) -> int:
     """Write every call to standard output, oldest first."""
+    if everything is not None:
+        return _export_everything(everything, place or Place(), period, filters, format)
     chosen = (period or PeriodFlags()).period()
     home, ledger = open_ledger(place or Place())
     say_what_is_missing(home, ledger)
@@ -59,6 +71,22 @@ def export(
         return OK
     with open_questions(home) as questions:
         write(ledger.export(questions.every_call(narrowed)), sys.stdout)
+    return OK
+
+
+def _export_everything(
+    file: Path, place: Place, period: PeriodFlags | None, filters: Filters | None, format: Format
+) -> int:
+    if format != "jsonl" or period not in (None, PeriodFlags()) or filters not in (None, Filters()):
+        raise UsageError("--all writes everything: it takes no period, no filter and no --format")
+    from farebox.backup.portable_stream import write_file
+    from farebox.cli.backup import figures_line, show_progress
+
+    home, ledger = open_ledger(place)
+    say_what_is_missing(home, ledger)
+    head = write_file(home, file, show_progress)
+    print(f"{file}: {figures_line(head.figures)}")
+    print("Without configuration, prices and the secret of fingerprints: for all of these, farebox backup.")
     return OK
 
 
