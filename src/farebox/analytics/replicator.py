@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from farebox.analytics import schema
@@ -62,13 +61,6 @@ class Replicator:
             self._append(batch)
         last = self.seq if len(batch.rows) < limit else max(self._feed.last_seq(), self.seq)
         return Progress(self.seq, last)
-
-    def catch_up(self, told: Callable[[Progress], None] | None = None) -> int:
-        """Copy everything there is and return the newest row's number."""
-        while not (progress := self.step()).done:
-            if told is not None:
-                told(progress)
-        return self.seq
 
     def _append(self, batch: Batch) -> None:
         rows = batch.rows

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from farebox.journal.folders import segment_numbers
+from farebox.journal.folders import Position, segment_numbers
 from farebox.journal.format import (
     HEADER_BYTES,
     decode_record,
@@ -18,7 +18,6 @@ from farebox.journal.format import (
     segment_name,
     segment_seed,
 )
-from farebox.journal.reader import Position
 from farebox.journal.tally import LOCK_NAME, TALLY_BYTES
 
 Applied = Mapping[str, tuple[Position, bool]]

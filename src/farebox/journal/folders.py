@@ -6,13 +6,10 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from farebox.journal.format import HEADER_BYTES, RECORD_HEAD_BYTES, segment_name
 from farebox.journal.segments import LOCK_NAME, is_alive
-
-if TYPE_CHECKING:
-    from farebox.journal.reader import Position
 
 UNREAD = ".unread"
 """Added to the name of a segment that was set aside: nothing removes it."""
@@ -20,6 +17,14 @@ _UNBORN_S = 60.0
 """Making a folder takes less than this, whatever the disk does."""
 
 _OVERWRITTEN = b"\xff" * (1 << 20)
+
+
+class Position(NamedTuple):
+    """Where reading goes on: the next record's place and sequence number."""
+
+    segment: int = 1
+    offset: int = 0
+    seq: int = 1
 
 
 def segment_numbers(folder: Path, *, set_aside: bool = False) -> list[int]:

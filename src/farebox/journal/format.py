@@ -127,11 +127,6 @@ def decode_record(seed: int, data: Bytes, at: int) -> Record | None:
     return Record(seq, record_type, bytes(data[at + RECORD_HEAD_BYTES : end]), end + (-size & 7))
 
 
-def record_size(data: Bytes, at: int) -> int:
-    """Return the size word at `at`: zero where nothing has been written."""
-    return int.from_bytes(data[at : at + 4], "little")
-
-
 def find_record(seed: int, data: bytes | mmap.mmap, at: int) -> int | None:
     """Return where the next undamaged record at or after `at` starts, None if there is none."""
     magic_at = _find_magic(data, at + MAGIC_AT)

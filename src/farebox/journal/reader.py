@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from farebox.journal import records
-from farebox.journal.folders import UNREAD, first_bytes, open_segment, pending_bytes, segment_numbers
+from farebox.journal.folders import (
+    UNREAD,
+    Position,
+    first_bytes,
+    open_segment,
+    pending_bytes,
+    segment_numbers,
+)
 from farebox.journal.format import (
     HEADER_BYTES,
     MAGIC,
@@ -46,14 +53,6 @@ SETTLED_NS = 1_000_000_000
 """How old a folder's time stamp has to be to tell of any later change."""
 _HEAD = struct.Struct("<IIQB3s")
 _BLANK_HEADER = bytes(HEADER_BYTES)
-
-
-class Position(NamedTuple):
-    """Where reading goes on: the next record's place and sequence number."""
-
-    segment: int = 1
-    offset: int = 0
-    seq: int = 1
 
 
 Entry = tuple[int, int, bytes]

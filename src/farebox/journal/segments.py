@@ -151,8 +151,17 @@ def is_alive(folder: Path) -> bool:
         OSError: It cannot be told now. A caller that took this for "dead" would delete a live writer's
         records.
     """
+    return is_held(folder / LOCK_NAME)
+
+
+def is_held(lock: Path) -> bool:
+    """Tell whether a process holds a lock file; one that is not there is held by nobody.
+
+    Raises:
+        OSError: It cannot be told now.
+    """
     try:
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(lock, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except FileNotFoundError:
         return False
     try:

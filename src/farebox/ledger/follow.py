@@ -11,9 +11,9 @@ from pathlib import Path
 import apsw
 
 from farebox.home import Home
-from farebox.journal.folders import overwrite_passed, remove_passed, remove_unborn, remove_writer
+from farebox.journal.folders import Position, overwrite_passed, remove_passed, remove_unborn, remove_writer
 from farebox.journal.quarantine import copy_gap, copy_records
-from farebox.journal.reader import SETTLED_NS, Batch, JournalReader, Position
+from farebox.journal.reader import SETTLED_NS, Batch, JournalReader
 from farebox.ledger.append.applier import Applied, Applier
 from farebox.ledger.corrections.corrector import weight
 

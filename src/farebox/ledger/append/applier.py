@@ -7,15 +7,16 @@ appended as `unknown`, with what its last `Partial` said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from farebox.clock import now_ns
 from farebox.errors import LedgerError
 from farebox.journal import records
-from farebox.journal.reader import Batch, Entry, Position
+from farebox.journal.folders import Position
+from farebox.journal.reader import Batch, Entry
 from farebox.journal.records import Done
 from farebox.ledger.append.bill_once import BillOnce
 from farebox.ledger.append.blocks import CALL_AT, Blocks
@@ -27,30 +28,13 @@ from farebox.ledger.block_detail import encode_detail
 from farebox.ledger.call_store import has_content
 from farebox.ledger.corrections.contract_months import ContractMonths
 from farebox.ledger.corrections.corrector import CORRECTING, Corrector
+from farebox.ledger.corrections.rerating import Book
 from farebox.ledger.database import Connection, rewrite_table
 from farebox.ledger.losses.incidents import Incidents
 from farebox.ledger.proof.chain import link
-from farebox.pricing.contracts.tiers import MonthToDate
 from farebox.pricing.facts import RatedPart
 from farebox.pricing.quotation import month_of
 from farebox.wire.facts import Extraction, Part
-
-
-class Book(Protocol):
-    """The part of a price book that is used here."""
-
-    def rate(
-        self,
-        part: Part,
-        *,
-        occurred_at_ns: int,
-        completeness: str,
-        billable: bool,
-        attribution: Mapping[str, str] | None = None,
-        so_far: Mapping[str, MonthToDate] | None = None,
-    ) -> RatedPart:
-        """Return `part` in money."""
-        ...
 
 
 class Applied(NamedTuple):

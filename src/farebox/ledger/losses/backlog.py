@@ -12,8 +12,8 @@ import msgspec
 from farebox.clock import iso, now_ns
 from farebox.home import Home
 from farebox.journal import records
-from farebox.journal.folders import pending_bytes
-from farebox.journal.reader import JournalReader, Position
+from farebox.journal.folders import Position, pending_bytes
+from farebox.journal.reader import JournalReader
 from farebox.journal.segments import is_alive
 
 LATE_NS = 1_500_000_000

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from typing import NamedTuple
 
 import msgspec
 
 from farebox.home import Home
-from farebox.journal.folders import pending_bytes
-from farebox.journal.reader import Position
-from farebox.journal.segments import is_alive
+from farebox.journal.folders import Position, pending_bytes
+from farebox.journal.segments import is_alive, is_held
 from farebox.ledger.database import Connection
 
 
@@ -106,13 +103,6 @@ def look(home: Home, known: Known | None) -> LedgerHealth:
 def is_locked(home: Home) -> bool:
     """Tell whether a process holds the ledger's lock."""
     try:
-        descriptor = os.open(home.ledger_lock, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        return is_held(home.ledger_lock)
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

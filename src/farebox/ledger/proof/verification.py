@@ -15,8 +15,8 @@ import msgspec
 
 from farebox.errors import LedgerDamagedError, LedgerError
 from farebox.home import Home
+from farebox.journal.folders import Position
 from farebox.journal.format import HEADER_BYTES, decode_record, segment_name, segment_seed
-from farebox.journal.reader import Position
 from farebox.ledger.append.blocks import CALL_AT, block_link
 from farebox.ledger.block_detail import Details
 from farebox.ledger.corrections.rerating import shares_of
