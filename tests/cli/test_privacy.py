@@ -101,9 +101,10 @@ def test_what_cannot_be_erased_is_refused(cli: CLI, arguments: list[str]) -> Non
     assert cli("privacy", "erase", *arguments, "--yes")[0] == 64
 
 
-def test_files_that_erasing_does_not_change_are_named(state: Home, cli: CLI) -> None:
-    kept = state.path / "quarantine" / "proxy-1-record-1-type-3.bin"
-    kept.parent.mkdir()
+@pytest.mark.parametrize("name", ["quarantine/proxy-1-record-1-type-3.bin", "snapshot.json"])
+def test_files_that_erasing_does_not_change_are_named(state: Home, cli: CLI, name: str) -> None:
+    kept = state.path / name
+    kept.parent.mkdir(exist_ok=True)
     kept.write_bytes(b"\xc1" + WHO.encode())
     status, shown, _ = cli("privacy", "erase", "--user", WHO, "--yes")
     assert status == 0

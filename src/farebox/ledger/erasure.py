@@ -92,9 +92,10 @@ def request(home: Home, config: Config, numbers: Sequence[int], timeout_s: float
 def files_with(home: Home, values: Sequence[str]) -> list[Path]:
     """Return the files in which a value may still be that no erasure changes.
 
-    Those are what you wrote yourself, records that could not be decoded, and segments that were set aside.
+    Those are what you declared yourself (customers, labels of keys), records that could not be decoded, and
+    segments that were set aside.
     """
-    looked_at = [home.path / "farebox.yaml", home.path / "keys.json"]
+    looked_at = [home.config, home.control, home.snapshot, home.path / "keys.json"]
     looked_at += sorted((home.path / "quarantine").glob("*"))
     looked_at += sorted(home.journal.glob(f"*/*{UNREAD}"))
     encoded = [value.encode() for value in values]
