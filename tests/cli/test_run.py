@@ -50,6 +50,7 @@ def test_the_private_proxys_configuration_is_yaml_without_prices() -> None:
     assert node is not None
     assert node.plain() == {
         "listen": "127.0.0.1:0",
+        "dashboard": "127.0.0.1:3274",
         "durability": "power",
         "providers": {"a": {"upstream": "http://x", "speaks": "openai"}, "b": {"speaks": "openai"}},
     }

@@ -55,9 +55,9 @@ def run_calls(shell: Shell, *models: str, **options: Any) -> subprocess.Complete
 class Daemon:
     """`farebox up` in the foreground."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Shell, *flags: str) -> None:
         self.process = subprocess.Popen(
-            [FAREBOX, "up"],
+            [FAREBOX, "up", *flags],
             cwd=shell.folder,
             env=shell.environment,
             stdin=subprocess.DEVNULL,
@@ -345,6 +345,25 @@ def test_a_busy_port_is_reported_with_who_holds_it_and_the_next_is_taken(
         assert f":{port}/" not in daemon.base_url
         ask(daemon.base_url)
         assert daemon.stop() == 0
+
+
+def test_settings_that_are_given_as_flags_reach_every_process(shell: Shell) -> None:
+    assert "power" in shell.farebox("config", "show", FAREBOX_DURABILITY="power").stdout
+    daemon = Daemon(shell, "--durability", "power")
+    try:
+        assert health(daemon)["durability"] == "power"
+    finally:
+        assert daemon.stop() == 0
+    daemon = Daemon(shell)  # the negative control
+    try:
+        assert health(daemon)["durability"] == "process"
+    finally:
+        assert daemon.stop() == 0
+
+
+def health(daemon: Daemon) -> dict[str, Any]:
+    with urllib.request.urlopen(daemon.base_url.partition("/openai")[0] + "/health", timeout=30) as response:  # noqa: S310
+        return json.loads(response.read())
 
 
 def test_detached_it_stays_until_it_is_stopped(shell: Shell) -> None:

@@ -20,7 +20,8 @@ from farebox.config.configuration import PricesConfig
 from farebox.home import Home
 from farebox.price_lists.fetching import SIZE_MAX
 from farebox.price_lists.held_list import held_list
-from farebox.price_lists.look import LastLook, is_due, last_look, look, note_failure
+from farebox.price_lists.last_look import LastLook, is_due, last_look, note_failure
+from farebox.price_lists.look import look
 from farebox.price_lists.news import news
 from farebox.pricing import load_book
 from farebox.pricing.sources.price_updates import newest, snapshots

@@ -11,7 +11,7 @@ from price_server import A, B, PriceServer, price_list, price_server
 
 from farebox.config import load_config
 from farebox.home import Home
-from farebox.price_lists.look import last_look
+from farebox.price_lists.last_look import last_look
 from farebox.pricing import load_book
 from farebox.server import price_updates
 from farebox.server.price_updates import PriceUpdates

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farebox.home import check_private, replace_private
-from farebox.price_lists.takeover import folder_of
+from farebox.price_lists.updates_folder import folder_of
 
 if TYPE_CHECKING:
     from farebox.home import Home

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from farebox.clock import iso
 from farebox.price_lists.held_list import held_list
-from farebox.price_lists.look import last_look
+from farebox.price_lists.last_look import last_look
 
 if TYPE_CHECKING:
     from farebox.config.configuration import PricesConfig

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from farebox.clock import now_ns
 from farebox.config.file_stamps import ConfigWatch
-from farebox.price_lists.look import is_due, last_look, note_failure
+from farebox.price_lists.last_look import is_due, last_look, note_failure
 
 if TYPE_CHECKING:
     from farebox.config import Config

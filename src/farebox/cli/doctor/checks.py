@@ -68,7 +68,7 @@ def check_room(home: Home) -> Check:
 def check_prices(home: Home, config: Config) -> Check:
     """Say how old the prices are, and whether a list waits or cannot be fetched."""
     from farebox.price_lists.held_list import held_list
-    from farebox.price_lists.look import last_look
+    from farebox.price_lists.last_look import last_look
     from farebox.price_lists.news import news
     from farebox.pricing.sources.price_updates import newest
 

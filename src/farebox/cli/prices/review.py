@@ -12,7 +12,8 @@ from farebox.cli.screen import clean
 from farebox.price_lists.held_list import held_list, release
 from farebox.price_lists.look import counted, held_candidate
 from farebox.price_lists.look import reject as let_go
-from farebox.price_lists.takeover import take_over, updating
+from farebox.price_lists.takeover import take_over
+from farebox.price_lists.updates_folder import updating
 from farebox.pricing.sources.price_comparison import Change
 from farebox.program import command
 

@@ -18,7 +18,8 @@ from farebox.errors import PriceFileError, UsageError
 from farebox.price_lists.candidate import candidate_of, digest_problem
 from farebox.price_lists.fetching import obtain
 from farebox.price_lists.look import counted
-from farebox.price_lists.takeover import digests, take_over, updating
+from farebox.price_lists.takeover import digests, take_over
+from farebox.price_lists.updates_folder import updating
 from farebox.pricing.sources.price_comparison import Change, compared
 from farebox.program import command
 

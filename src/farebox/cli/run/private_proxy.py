@@ -124,6 +124,7 @@ def configuration_text(config: Config, upstreams: dict[str, ProviderConfig]) -> 
     interception = msgspec.to_builtins(config.interception)
     chosen = {
         "listen": "127.0.0.1:0",
+        "dashboard": str(config.dashboard),
         "durability": config.durability,
         "providers": providers,
         "interception": {key: value for key, value in interception.items() if value},
