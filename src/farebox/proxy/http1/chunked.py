@@ -33,8 +33,8 @@ _PADDED = _size_line(b"[ \t]*")
 _sizes: dict[bytes, int] = {}
 """Sizes without extensions as they were written, judged once: most streams repeat a few."""
 _SIZES_MAX = 4096
-_SEVERAL = 8
-"""Fewer chunks in a read are followed as quickly one by one."""
+_SEVERAL, _SEVERAL_BYTES = 8, 2048
+"""Fewer chunks in a read, or fewer bytes, are followed as quickly one by one."""
 
 
 class FramingError(Exception):
@@ -84,7 +84,7 @@ class ChunkedBody:
         at = start
         if self._left:
             at = self._go_on(data, at, pieces)
-        if not self._line:
+        if size - at > _SEVERAL_BYTES and not self._line:
             at = self._take_several(data, at, pieces)
         known = _sizes
         while at < size:

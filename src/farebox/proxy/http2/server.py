@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from farebox.proxy.upstream.connection import Origin
     from farebox.proxy.upstream.tls import UpstreamTls
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
 
 def take_over(client: ClientConnection, data: bytes, tls: UpstreamTls) -> None:
     """Serve a connection as HTTP/2 from its first bytes on."""

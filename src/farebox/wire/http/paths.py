@@ -17,7 +17,6 @@ from typing import Any
 Getter = Callable[[Any], Any]
 
 _STEP = re.compile(r"([^.\[\]]+)(\[[^\]]*\])?")
-_MISSING: Any = None
 
 
 @functools.cache
