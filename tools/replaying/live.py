@@ -58,7 +58,7 @@ def _carried(carrier: _Http | _Sockets | _Grpc) -> dict[int, list[dict[str, Any]
         url = stack.enter_context(carrier.upstream())
         home = folder / "home"
         home.mkdir(mode=0o700)
-        config = folder / "farebox.yaml"
+        config = home / "farebox.yaml"
         used = [carrier.names[number] for number in carrier.numbers]
         config.write_text(_config(used, url), encoding="utf-8")
         ledger = stack.enter_context(_process("farebox.ledger", home, config))
