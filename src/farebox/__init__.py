@@ -1,8 +1,85 @@
 """Meter every LLM call, price it exactly, and bill for it.
 
-Importing this package starts nothing and loads nothing heavy.
+    import farebox
+
+    farebox.instrument()                        # every call of this process, whatever client makes it
+    with farebox.attribute(customer="acme"):
+        client.chat.completions.create(...)
+
+Importing this package starts nothing and loads nothing heavy: each name is loaded when it is first used.
+See docs/guides/sdk.md.
 """
 
-__all__ = ["__version__"]
+from __future__ import annotations
+
+TYPE_CHECKING = False  # type checkers take it for True; importing `typing` would take most of the time
+if TYPE_CHECKING:
+    from farebox.errors import FareboxError
+    from farebox.sdk.attribution import attribute, meter
+    from farebox.sdk.cost import Spend, cost
+    from farebox.sdk.ending import flush, shutdown
+    from farebox.sdk.instrumentation import instrument, uninstrument
+    from farebox.sdk.outcomes import outcome, score
+    from farebox.sdk.price import Price, price
+    from farebox.sdk.record import record
+    from farebox.sdk.settings import configure
+    from farebox.sdk.track import track
+    from farebox.sdk.wrapping import wrap
+
+__all__ = [
+    "FareboxError",
+    "Price",
+    "Spend",
+    "__version__",
+    "attribute",
+    "configure",
+    "cost",
+    "flush",
+    "instrument",
+    "meter",
+    "outcome",
+    "price",
+    "record",
+    "score",
+    "shutdown",
+    "track",
+    "uninstrument",
+    "wrap",
+]
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "FareboxError": "errors",
+    "Price": "sdk.price",
+    "Spend": "sdk.cost",
+    "attribute": "sdk.attribution",
+    "configure": "sdk.settings",
+    "cost": "sdk.cost",
+    "flush": "sdk.ending",
+    "instrument": "sdk.instrumentation",
+    "meter": "sdk.attribution",
+    "outcome": "sdk.outcomes",
+    "price": "sdk.price",
+    "record": "sdk.record",
+    "score": "sdk.outcomes",
+    "shutdown": "sdk.ending",
+    "track": "sdk.track",
+    "uninstrument": "sdk.instrumentation",
+    "wrap": "sdk.wrapping",
+}
+
+
+def __getattr__(name: str) -> object:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module 'farebox' has no attribute {name!r}")
+    from importlib import import_module
+
+    found: object = getattr(import_module(f"farebox.{place}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

@@ -30,9 +30,9 @@ def answer(request: Request) -> Reply:
     """Answer as the provider whose name this request has."""
     host = (request.header("host") or "").partition(":")[0]
     if host == "api.mistral.ai":
-        reply = _mistral(request)
+        reply = mistral(request)
     elif host.startswith("bedrock-runtime."):
-        reply = _bedrock(request)
+        reply = bedrock(request)
     else:
         reply = respond(request)
     return Reply(reply.status, reply.headers, _late(reply), "chunked")
@@ -46,7 +46,7 @@ def _late(reply: Reply) -> Iterator[Step]:
         yield from reply.body
 
 
-def _mistral(request: Request) -> Reply:
+def mistral(request: Request) -> Reply:
     base = {"id": "m-1", "object": "chat.completion", "created": 1760000000, "model": "mistral-small-latest"}
     if not request.json().get("stream"):
         message = {"role": "assistant", "content": "hello", "tool_calls": None}
@@ -60,7 +60,7 @@ def _mistral(request: Request) -> Reply:
     return sse_reply([*events, b"data: [DONE]\n\n"])
 
 
-def _bedrock(request: Request) -> Reply:
+def bedrock(request: Request) -> Reply:
     if request.path.endswith("/converse"):
         message = {"role": "assistant", "content": [{"text": "hello"}]}
         body = {

@@ -16,7 +16,7 @@ import msgspec
 
 from farebox.wire.facts import Extraction
 
-INTENT, PARTIAL, DONE, MARK, RERATE, ESTIMATE, ERASE = 1, 2, 3, 4, 5, 6, 7
+INTENT, PARTIAL, DONE, MARK, RERATE, ESTIMATE, ERASE, OUTCOME, SCORE = 1, 2, 3, 4, 5, 6, 7, 8, 9
 """Record types as stored in a record's header."""
 
 Outcome = Literal[
@@ -86,6 +86,26 @@ class Done(Origin, kw_only=True, array_like=True):
     extraction: Extraction = Extraction()
     max_tokens: int | None = None
     """How many output tokens the request allowed the response to have, where it said so."""
+    event_id_text: str | None = None
+    """The id that somebody else gave the event, where it is no UUID: `event_id` is made of it."""
+    payload_sha256: bytes | None = None
+    """What somebody else said of the event, for an event with an id of theirs: the same id with other
+    content is a conflict."""
+
+
+class Result(msgspec.Struct, kw_only=True, array_like=True):
+    """What came of the work (OUTCOME), or how good it was (SCORE): no cost of its own."""
+
+    event_id: bytes
+    source: str
+    occurred_at_ns: int
+    name: str
+    value: str | None = None
+    """Decimal text."""
+    attribution: dict[str, str] = {}
+    attribution_from: dict[str, str] = {}
+    event_id_text: str | None = None
+    payload_sha256: bytes | None = None
 
 
 class Mark(msgspec.Struct, kw_only=True, array_like=True):
@@ -176,6 +196,7 @@ DONE_FIELDS = Done.__struct_fields__[len(Origin.__struct_fields__) :]
 decode_intent = msgspec.msgpack.Decoder(Intent).decode
 decode_partial = msgspec.msgpack.Decoder(Partial).decode
 decode_done = msgspec.msgpack.Decoder(Done).decode
+decode_result = msgspec.msgpack.Decoder(Result).decode
 decode_mark = msgspec.msgpack.Decoder(Mark).decode
 decode_estimate = msgspec.msgpack.Decoder(Estimate).decode
 decode_rerate = msgspec.msgpack.Decoder(Rerate).decode

@@ -71,6 +71,8 @@ _IN_ORDER = (
     "added_us",
     "extraction",
     "max_tokens",
+    "event_id_text",
+    "payload_sha256",
 )
 if _IN_ORDER != DONE_FIELDS:
     raise AssertionError(f"Attempt.done writes {_IN_ORDER}, a record has {DONE_FIELDS}")
@@ -153,6 +155,8 @@ class Attempt:
             self.own_ns // 1000,
             redacted(extraction, routed.key),
             self.facts.max_tokens,
+            None,
+            None,
         )
         if outcome != "completed" or self.status >= 400:
             call = self.call or self.event_id.hex()

@@ -30,6 +30,19 @@ LABELS = ("app", "session", "customer", "user", "agent", "task", "project")
 
 _VALUE_MAX = 256
 _REMEMBERED = 4096
+_OF_NO_INTEREST = frozenset(
+    (
+        b"host",
+        b"accept",
+        b"accept-encoding",
+        b"accept-language",
+        b"authorization",
+        b"connection",
+        b"content-length",
+        b"user-agent",
+        b"x-api-key",
+    )
+)
 _RETRY_COUNT = b"x-stainless-retry-count"
 
 
@@ -137,8 +150,13 @@ class Callers(Fingerprints):
             request.drop.extend(index + 1 for index in self._names.removed(request.headers, host))
 
     def others(self, headers: Headers) -> Headers:
-        """Return the headers that `read` has nothing to do with."""
-        return [pair for pair in headers if not self._names.knows(pair[0])]
+        """Return the headers that can say what a body is: `read` has nothing to do with them."""
+        knows = self._names.knows
+        return [
+            pair
+            for pair in headers
+            if pair[0] not in _OF_NO_INTEREST and pair[0][:12] != b"x-stainless-" and not knows(pair[0])
+        ]
 
     def _hashed(self, name: str, secret: bytes) -> str:
         return self.of(name.encode("latin-1"), secret)

@@ -10,6 +10,7 @@ from collections import OrderedDict
 
 SOURCE = "retry_count"
 _WINDOW_NS = 600_000_000_000
+_UNSAID_WINDOW_NS = 120_000_000_000
 _REMEMBERED = 1024
 _PER_KEY = 64
 
@@ -33,6 +34,16 @@ class LogicalCalls:
         if len(entries) >= _PER_KEY:
             del entries[0]
         entries.append((now_ns, attempt, call))
+
+    def repeats(self, key: CallKey, now_ns: int) -> int:
+        """Return the number of an attempt whose client does not say it: one more than what failed last.
+
+        0 where nothing like it failed lately. For keys that tell bodies apart by more than their length.
+        """
+        entries = self._failed.get(key)
+        if not entries or now_ns - entries[-1][0] > _UNSAID_WINDOW_NS:
+            return 0
+        return entries[-1][1] + 1
 
     def call_of(self, key: CallKey, attempt: int, now_ns: int) -> str | None:
         """Return the call that a retry belongs to: the first attempt's id, None where it is not known."""

@@ -24,6 +24,7 @@ from farebox.ledger.append.dictionaries import ERASED
 from farebox.ledger.append.entry import entry_of
 from farebox.ledger.append.judgement import Judged, done_of, event_id_of, judge
 from farebox.ledger.append.pending import Pending, as_unknown
+from farebox.ledger.append.results import TABLES, Results
 from farebox.ledger.block_detail import encode_detail
 from farebox.ledger.call_store import has_content
 from farebox.ledger.corrections.contract_months import ContractMonths
@@ -71,6 +72,7 @@ class Applier:
         self._pending = Pending(connection)
         self._months = ContractMonths(connection)
         self._billing = BillOnce(connection)
+        self._results = Results(connection, self._blocks, clock, self._marks.write)
         self._left_out: list[Entry] = []
         self._has_erased = False
         self._corrector = Corrector(connection, self._blocks, self._months)
@@ -233,6 +235,8 @@ class Applier:
                     if event_id in begun_here:
                         self._pending.begin(writer, event_id, begun_here.pop(event_id))
                     self._pending.go_on(event_id, payload)
+                elif record_type in TABLES:
+                    self._results.append(writer, record_type, payload, self.seq)
                 elif record_type in CORRECTING:
                     self._corrector.ask(writer, record_type, payload)
                 elif record_type == records.ERASE:
@@ -376,6 +380,7 @@ class Applier:
     def _load(self) -> None:
         """Read the state from the file: at the start, and after a transaction that failed."""
         self._blocks.load()
+        self._results.load()
         self._marks.load()
         self._pending.load()
         self._billing.load()

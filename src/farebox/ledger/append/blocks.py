@@ -12,7 +12,7 @@ from zlib import crc32
 
 import msgspec
 
-from farebox.ledger.append.dictionaries import Dictionaries
+from farebox.ledger.append.dictionaries import Dictionaries, Numbered, Whose
 from farebox.ledger.append.insertion import Insert
 from farebox.ledger.block_detail import encode_detail
 from farebox.ledger.database import Connection
@@ -126,6 +126,12 @@ class Blocks:
         """Append rows, in blocks of at most a megabyte of records."""
         for chunk in _chunks(rows):
             self._append(chunk)
+
+    def number_of(self, whose: Whose, source: str) -> tuple[Numbered, int]:
+        """Return the numbers of an attribution and of a writer, for rows that are no calls."""
+        (attribution,) = self._dictionaries.attributions([whose])
+        (number,) = self._dictionaries.sources([source])
+        return attribution, number
 
     def erase(self, personal: Sequence[int]) -> list[int]:
         """Erase personal values, by number; return which were still there."""

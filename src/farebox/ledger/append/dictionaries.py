@@ -121,7 +121,14 @@ class Dictionaries:
         self._last_class = execute("SELECT coalesce(max(id), 0) FROM call_class").fetchone()[0]
         self._last_attribution = execute("SELECT coalesce(max(id), 0) FROM attribution").fetchone()[0]
         self.last_personal = execute("SELECT coalesce(max(id), 0) FROM personal").fetchone()[0]
-        self._commitments.clear()
+        # Those that came with an outcome or a score are covered by the next block, whoever writes it.
+        self._commitments = [
+            commitment
+            for (commitment,) in execute(
+                "SELECT commitment FROM personal "
+                "WHERE id > (SELECT coalesce(max(last_personal), 0) FROM block) ORDER BY id"
+            )
+        ]
 
     def classes(self, wanted: Iterable[CallClass]) -> list[Numbered]:
         """Return the numbers of classes of calls."""

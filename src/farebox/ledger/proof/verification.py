@@ -18,6 +18,7 @@ from farebox.home import Home
 from farebox.journal.folders import Position
 from farebox.journal.format import HEADER_BYTES, decode_record, segment_name, segment_seed
 from farebox.ledger.append.blocks import CALL_AT, block_link
+from farebox.ledger.append.results import check_results
 from farebox.ledger.block_detail import Details
 from farebox.ledger.corrections.rerating import shares_of
 from farebox.ledger.database import Connection, open_reader, schema
@@ -39,7 +40,7 @@ class Problem(msgspec.Struct, kw_only=True):
     """One thing that is not as it was appended."""
 
     what: str
-    """`chain`, `dictionary`, `checkpoint`, `month`, `position`, `mark`, `schema` or `file`."""
+    """`chain`, `result`, `dictionary`, `checkpoint`, `month`, `position`, `mark`, `schema` or `file`."""
     seq: int | None = None
     """The call concerned, where it is one."""
     detail: str
@@ -106,6 +107,7 @@ class _Verification:
             ("mark", lambda: self._check_marks(mark_hashes)),
             ("dictionary", lambda: check_dictionaries(self._connection, self._problem)),
             ("chain", lambda: self._check_rows(mark_hashes)),
+            ("result", lambda: check_results(self._connection, self._problem)),
             ("month", self._check_months),
             ("position", self._check_positions),
         ]
@@ -187,7 +189,12 @@ class _Verification:
         statement = "SELECT seq FROM call WHERE seq < 1 OR seq >= ? ORDER BY seq LIMIT 10"
         for (seq,) in self._connection.execute(statement, (expected,)):
             self._problem("chain", f"row {seq} was never appended", seq)
-        statement = "SELECT id FROM personal WHERE id > ? ORDER BY id LIMIT 10"
+        statement = (
+            "SELECT id FROM personal p WHERE id > ? AND NOT EXISTS (SELECT 1 FROM attribution a, "
+            "json_each(a.fields) f WHERE f.value ->> '$[0]' = p.id AND f.key = p.field AND (a.id IN "
+            "(SELECT attribution FROM outcome) OR a.id IN (SELECT attribution FROM score))) "
+            "ORDER BY id LIMIT 10"
+        )
         for (number,) in self._connection.execute(statement, (last_personal,)):
             self._problem("dictionary", f"personal value {number} came with no row")
 

@@ -26,20 +26,6 @@ from farebox.wire.request import RequestFacts
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
-_OF_NO_INTEREST = frozenset(
-    (
-        b"host",
-        b"accept",
-        b"accept-encoding",
-        b"accept-language",
-        b"authorization",
-        b"connection",
-        b"content-length",
-        b"user-agent",
-        b"x-api-key",
-    )
-)
-
 HOP = b"x-farebox-hop"
 """Which instances a call has passed, the first one first: between Fareboxes only, against loops."""
 
@@ -96,11 +82,7 @@ class RoutedRequest(DescribedRequest):
         text = key.decode("latin-1") if key else ""
         own_key = text if len(text) >= KEY_LENGTH_MIN else ""
         self.query = request.query.decode("latin-1") if request.query else ""
-        self.meter_headers: Headers = [
-            pair
-            for pair in callers.others(request.headers)
-            if pair[0] not in _OF_NO_INTEREST and not pair[0].startswith(b"x-stainless-")
-        ]
+        self.meter_headers: Headers = callers.others(request.headers)
         """Headers that can say what the body is."""
         self.injectable = (
             route.metered

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 
-from farebox.config import Address
 from farebox.errors import ServerNotRunningError
 from farebox.home import Home, write_private
 from farebox.program import command
@@ -66,8 +65,6 @@ class _Running(msgspec.Struct):
     pid: int
     host: str
     port: int
-    url: str = ""
-    """Where a browser finds it, where that is another place."""
 
 
 def _address(home: Home) -> str:
@@ -76,4 +73,5 @@ def _address(home: Home) -> str:
         os.kill(running.pid, 0)
     except (OSError, msgspec.DecodeError) as error:
         raise ServerNotRunningError(f"no dashboard is running here; type: {command('up', home)}") from error
-    return running.url or f"http://{Address(running.host, running.port)}"
+    host = f"[{running.host}]" if ":" in running.host else running.host
+    return f"http://{host}:{running.port}"

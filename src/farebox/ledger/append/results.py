@@ -1,0 +1,104 @@
+"""Append what came of the work and how good it was: tables of their own, each with a chain of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from farebox.journal.records import OUTCOME, SCORE, Result, decode_result
+from farebox.ledger.append.dictionaries import PER_CALL, Numbered, Whose
+from farebox.ledger.database import Connection
+from farebox.ledger.proof.chain import GENESIS, link
+
+TABLES = {OUTCOME: "outcome", SCORE: "score"}
+_canonical = msgspec.msgpack.Encoder(order="deterministic").encode
+_ID_BYTES = 16
+_CHAIN = (
+    "SELECT o.id, o.event_id, s.name, o.revision, o.sign, o.occurred_at, a.digest, o.step, o.name, "
+    "o.value, o.payload_sha256, o.after_seq, o.recorded_at, o.hash "
+    "FROM RESULTS o LEFT JOIN source s ON s.id = o.source "
+    "LEFT JOIN attribution a ON a.id = o.attribution ORDER BY o.id"
+)
+"""What a chain is made over, in order."""
+
+
+class Numbers(Protocol):
+    """Gives values that rows share their numbers, in the caller's transaction."""
+
+    def number_of(self, whose: Whose, source: str) -> tuple[Numbered, int]: ...
+
+
+class Results:
+    """Appends within the caller's transaction."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        numbers: Numbers,
+        clock: Callable[[], int],
+        mark: Callable[[str, str, dict[str, Any]], None],
+    ) -> None:
+        self._connection = connection
+        self._numbers = numbers
+        self._clock = clock
+        self._mark = mark
+        self._ends: dict[str, tuple[int, bytes]] = {}
+
+    def load(self) -> None:
+        """Take from the file how far each chain is."""
+        for table in TABLES.values():
+            statement = f"SELECT id, hash FROM {table} ORDER BY id DESC LIMIT 1"  # noqa: S608 - of TABLES
+            self._ends[table] = self._connection.execute(statement).fetchone() or (0, GENESIS)
+
+    def append(self, writer: str, kind: int, payload: bytes, after_seq: int) -> None:
+        """Append one record, once: an id that is there already adds nothing.
+
+        Raises:
+            msgspec.MsgspecError: It cannot be decoded.
+        """
+        table, result = TABLES[kind], decode_result(payload)
+        if len(result.event_id) != _ID_BYTES:
+            raise msgspec.ValidationError("an event id has 16 bytes")
+        said = result.payload_sha256 or _payload(result)
+        whose = Whose(
+            tuple(item for item in result.attribution.items() if item[0] not in PER_CALL),
+            tuple(item for item in result.attribution_from.items() if item[0] not in PER_CALL),
+        )
+        attribution, source = self._numbers.number_of(whose, result.source)
+        statement = f"SELECT payload_sha256 FROM {table} WHERE event_id = ? AND source = ? AND revision = 0"  # noqa: S608
+        known = self._connection.execute(statement, (result.event_id, source)).fetchone()
+        if known is not None:
+            if known[0] != said:
+                self._mark(writer, "conflict", {"event_id": result.event_id.hex(), "table": table})
+            return
+        number, previous = self._ends[table]
+        number += 1
+        step = result.attribution.get("step")
+        begun = (number, result.event_id, result.source, 0, 1, result.occurred_at_ns, attribution.digest)
+        rest = (step, result.name, result.value, said, after_seq, self._clock())
+        link_hash = link(previous, (*begun, *rest))
+        stored = (*begun[:2], source, *begun[3:6], attribution.number, *rest, link_hash)
+        places = ", ".join("?" * len(stored))
+        self._connection.execute(f"INSERT INTO {table} VALUES ({places})", stored)  # noqa: S608
+        self._ends[table] = number, link_hash
+
+
+def check_results(connection: Connection, problem: Callable[[str, str], None]) -> None:
+    """Recompute the chains of outcomes and scores."""
+    for table in TABLES.values():
+        previous, expected = GENESIS, 1
+        statement = _CHAIN.replace("RESULTS", table)
+        values: Sequence[Any]
+        for *values, stored in connection.execute(statement):
+            previous = link(previous, tuple(values))
+            if values[0] != expected or previous != stored:
+                problem("result", f"{table} {values[0]} is not as it was appended")
+                previous = stored
+            expected = values[0] + 1
+
+
+def _payload(result: Result) -> bytes:
+    return hashlib.sha256(_canonical((result.name, result.value, result.attribution))).digest()

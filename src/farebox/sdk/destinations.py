@@ -1,0 +1,144 @@
+"""Which hosts are metered: those of the catalog, those that the configuration declares, and Fareboxes."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from farebox.catalog import Catalog, Endpoint, Provider
+from farebox.config import Config, is_loopback
+from farebox.listeners import is_farebox
+from farebox.recording.callers import find_key
+
+_LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
+_REMEMBERED = 1024
+_LOOK_AGAIN_S = 1.0
+_PORTS = {"http": 80, "https": 443}
+
+Address = tuple[str, int]
+
+
+class Destination(NamedTuple):
+    """A provider at an address."""
+
+    provider: Provider
+    host: str
+    """As records say it: without the port where that is the scheme's own."""
+    base_path: str
+    """What stands before the paths that the catalog knows."""
+    listed_only: bool
+    """Whether only paths of the catalog are this provider's: many a program listens on such an address."""
+    key_headers: tuple[bytes, ...]
+    key_query: frozenset[bytes]
+    login_keys: tuple[bytes, ...]
+
+    def key(self, fields: dict[bytes, bytes], query: bytes | None) -> bytes | None:
+        """Return the API key that a request carries."""
+        return find_key(fields, query, self.key_headers, self.key_query)
+
+    def endpoint(self, method: str, path: str, key: bytes | None, *, remember: bool) -> Endpoint | None:
+        """Return what the catalog knows of a request; None for one that is not this provider's."""
+        below = path
+        if self.base_path and path.startswith(self.base_path + "/"):
+            below = path[len(self.base_path) :]
+        host = self.host.partition(":")[0]
+        endpoint = self.provider.endpoint(method, below, host, remember=remember)
+        if self.listed_only and not endpoint.metered:
+            return None
+        login = self.provider.login
+        if login is not None and key is not None and key.startswith(self.login_keys):
+            return endpoint.of_login(login)
+        return endpoint
+
+
+class Destinations:
+    """What is known of addresses, remembered."""
+
+    def __init__(self, catalog: Catalog, config: Config) -> None:
+        self._catalog = catalog
+        self._declared: dict[Address, list[tuple[Provider, str, bool]]] = {}
+        """Provider, base path, and whether only listed paths are its: the longest base path first."""
+        for name, provider in catalog.providers.items():
+            configured = config.providers.get(name)
+            own = configured is not None and configured.upstream is not None
+            parts = urlsplit(provider.upstream or "")
+            if parts.hostname and (own or is_loopback(parts.hostname)):
+                port = parts.port or _PORTS.get(parts.scheme, 443)
+                here = self._declared.setdefault((parts.hostname, port), [])
+                here.append((provider, parts.path.rstrip("/"), not own))
+                here.sort(key=lambda entry: (len(entry[1]), not entry[2]), reverse=True)
+        self._never = frozenset(config.interception.never)
+        self._known: dict[tuple[str, str, int], tuple[Destination, ...]] = {}
+        self._fareboxes: dict[int, tuple[float, bool]] = {}
+        self._run_proxy = _run_proxy()
+
+    def find(self, scheme: str, host: str, port: int | None, path: str) -> Destination | None:
+        """Return the provider at an address, None where nobody is metered."""
+        number = port or _PORTS.get(scheme, 0)
+        found = self._known.get((scheme, host, number))
+        if found is None:
+            found = self._look(scheme, host.lower(), number)
+            if len(self._known) < _REMEMBERED:
+                self._known[scheme, host, number] = found
+        for destination in found:
+            base = destination.base_path
+            if not base or path.startswith(base + "/") or path == base:
+                return destination
+        return None
+
+    def is_farebox(self, host: str, port: int | None) -> bool:
+        """Tell whether a Farebox of this user listens at an address; looked up again after a second."""
+        if port is None or host not in _LOOPBACK:
+            return False
+        now = time.monotonic()
+        known = self._fareboxes.get(port)
+        if known is not None and now < known[0]:
+            return known[1]
+        found = is_farebox(port)
+        if len(self._fareboxes) >= _REMEMBERED:
+            self._fareboxes.clear()
+        self._fareboxes[port] = now + _LOOK_AGAIN_S, found
+        return found
+
+    def is_intercepted(self, scheme: str, host: str, port: int | None, via: Address) -> bool:
+        """Tell whether a request through an HTTP proxy is read by a Farebox, that of a `farebox run`."""
+        return (
+            self._run_proxy == via
+            and scheme == "https"
+            and (port or 443) == 443
+            and host not in self._never
+            and self._catalog.by_host(host) is not None
+            and self.is_farebox(*via)
+        )
+
+    def _look(self, scheme: str, host: str, port: int) -> tuple[Destination, ...]:
+        declared = self._declared.get((host, port)) or (
+            self._declared.get(("127.0.0.1", port), []) if host in _LOOPBACK else []
+        )
+        known = self._catalog.by_host(host)
+        if known is not None:
+            declared = [*declared, (known, "", False)]
+        shown = host if port == _PORTS.get(scheme) else f"{host}:{port}"
+        return tuple(
+            Destination(
+                provider,
+                shown,
+                base_path,
+                listed_only,
+                tuple(name.lower().encode() for name in provider.key_headers),
+                frozenset(name.encode() for name in provider.key_query),
+                tuple(start.encode() for start in provider.login.keys) if provider.login is not None else (),
+            )
+            for provider, base_path, listed_only in declared
+        )
+
+
+def _run_proxy() -> Address | None:
+    """Return the address of the proxy of the `farebox run` around this process."""
+    try:
+        parts = urlsplit(os.environ.get("FAREBOX_PROXY", ""))
+        return (parts.hostname, parts.port) if parts.hostname and parts.port else None
+    except ValueError:
+        return None

@@ -1,0 +1,294 @@
+"""One metered request of this process, from before its first byte to the end of its response.
+
+A transport tells it what passes; it writes INTENT and DONE. None of its methods raises: what goes wrong
+here is reported, and the request goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from farebox.clock import uuid7, uuid_text
+from farebox.journal.records import Intent, Outcome
+from farebox.recording.attempt import Attempt
+from farebox.recording.attribution_merge import NOBODY, Attribution, merged
+from farebox.recording.callers import retry_count
+from farebox.recording.described_request import DescribedRequest
+from farebox.recording.error_class import error_class_of
+from farebox.recording.guarded_meter import GuardedMeter
+from farebox.sdk import attribution, faults
+from farebox.sdk.failures import failure_of
+from farebox.sdk.process_meter import process_meter
+from farebox.wire.keys import KEY_LENGTH_MIN, path_without_keys, without_keys
+from farebox.wire.meter import Meter
+
+if TYPE_CHECKING:
+    from farebox.catalog import Endpoint
+    from farebox.recording.logical_calls import CallKey
+    from farebox.sdk.destinations import Address, Destination
+    from farebox.sdk.process_meter import ProcessMeter
+
+Headers = list[tuple[bytes, bytes]]
+"""Names in lower case."""
+
+EVENT_ID = b"x-farebox-event-id"
+_PARTIAL_S = 5.0
+_PATH_SHOWN_MAX = 1024
+_REMEMBERED = 512
+_STRONG = ("header:x-farebox-", "key:")
+"""What said a thing for this very call, or for ever: stronger than the block around the call."""
+
+_described: dict[tuple[object, ...], DescribedRequest] = {}
+
+
+class Passage:
+    """A request that a Farebox will meter: what to tell it is all there is to do."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self, said: Attribution, present: Mapping[bytes, bytes]) -> None:
+        self.headers: Headers = [(EVENT_ID, uuid_text(uuid7()).encode())]
+        for name, value in said[0].items():
+            header = f"x-farebox-{name.replace('.', '-')}".encode()
+            if header not in present:
+                self.headers.append((header, _in_a_header(value)))
+
+
+class _SdkAttempt(Attempt):
+    """An attempt whose retries are told by the body itself: most clients do not number them."""
+
+    body_hash = 0
+
+    def _call_key(self) -> CallKey:
+        intent = self.routed.intent
+        return intent.provider, intent.path, intent.key_fingerprint, self.body_hash
+
+
+class Exchange:
+    """One attempt, and what has passed of it."""
+
+    __slots__ = (
+        "_attempt",
+        "_below",
+        "_ended",
+        "_endpoint",
+        "_expected",
+        "_meter",
+        "_metered",
+        "_partial_at",
+    )
+
+    def __init__(
+        self, meter: ProcessMeter, described: DescribedRequest, endpoint: Endpoint, place: tuple[str, str],
+        headers: Headers, body: bytes | None,
+    ) -> None:  # fmt: skip
+        self._below = meter.below
+        self._metered = meter.metered_responses
+        self._attempt = attempt = _SdkAttempt(meter.recorder, described)
+        self._meter = GuardedMeter(Meter, endpoint, *place, meter.callers.others(headers))
+        self._ended = False
+        self._expected = -1
+        self._partial_at = monotonic() + _PARTIAL_S
+        if body is not None:
+            attempt.body_hash = hash(body)
+            attempt.request_bytes = len(body)
+            self._meter.request_body(body)
+            attempt.facts = self._meter.request_end()
+        self._endpoint = None if body is not None else endpoint
+        """Something only while the request's body is still to come."""
+        attempt.intend(self._below)
+        attempt.sent = True
+
+    def __del__(self) -> None:
+        """What the program has forgotten, it reads no further."""
+        if not getattr(self, "_ended", True):
+            self.left()
+
+    @property
+    def reads_request(self) -> bool:
+        """Whether the request's body is still to come, in pieces."""
+        return self._endpoint is not None
+
+    def request_body(self, data: bytes) -> None:
+        """Take in a piece of a request's body that is sent as it is made."""
+        try:
+            self._attempt.request_bytes += len(data)
+            self._meter.request_body(data)
+        except Exception as error:
+            faults.report(error, "metering")
+
+    def response(self, status: int, headers: Headers) -> None:
+        """Take in status and headers of the response."""
+        try:
+            attempt = self._attempt
+            if self._endpoint is not None:
+                attempt.facts, self._endpoint = self._meter.request_end(), None
+            attempt.status = status
+            self._meter.response_head(status, headers)
+            for name, value in headers:
+                if name == b"content-length" and value.isdigit():
+                    self._expected = int(value)
+        except Exception as error:
+            faults.report(error, "metering")
+
+    def chunk(self, data: bytes) -> None:
+        """Take in a piece of the response's body, before the program has it."""
+        try:
+            attempt = self._attempt
+            if not attempt.first_byte_ns:
+                attempt.first_byte_ns = _now()
+            attempt.response_bytes += len(data)
+            self._meter.response_body(data)
+            if attempt.response_bytes == self._expected:
+                self.completed()  # the program may never ask for more
+            elif monotonic() >= self._partial_at:
+                self._partial_at = monotonic() + _PARTIAL_S
+                attempt.partial(self._meter)
+        except Exception as error:
+            faults.report(error, "metering")
+
+    def completed(self) -> None:
+        """Note that the response is at its end."""
+        self._end("completed", error_class_of(self._attempt.status))
+
+    def left(self) -> None:
+        """Note that the program reads no further: it closed the response, or forgot it."""
+        try:
+            if not self._ended:
+                if self._meter.said_all() or self._expected == 0:
+                    self.completed()
+                else:
+                    self._end("client_disconnected", "client_disconnected")
+        except Exception as error:
+            faults.report(error, "metering")
+
+    def failed(self, error: BaseException) -> None:
+        """Note that there is no response, or no more of it."""
+        if not self._ended:
+            outcome, error_class, reached = failure_of(error)
+            if not reached and not self._attempt.status:
+                self._attempt.sent = False
+            self._end(outcome, error_class)
+
+    def _end(self, outcome: Outcome, error_class: str | None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        try:
+            attempt = self._attempt
+            found = attempt.measured(self._meter, outcome)
+            attempt.done(self._below, outcome, error_class, found)
+            if found.response_id is not None:
+                self._metered.add(attempt.routed.intent.provider, found.response_id)
+        except Exception as error:
+            faults.report(error, "metering")
+
+
+def begin(
+    method: str,
+    scheme: str,
+    host: str,
+    port: int | None,
+    target: bytes,
+    headers: Headers,
+    body: bytes | None,
+    via: Address | None = None,
+) -> Exchange | Passage | None:
+    """Begin what a request calls for, before anything of it is sent; None where it is nobody's to meter.
+
+    `body` is None for one that is sent in pieces; `via` the HTTP proxy that it goes through.
+    """
+    try:
+        meter = process_meter()
+        if meter is None:
+            return None
+        fareboxes = meter.destinations
+        if fareboxes.is_farebox(host, port) or (
+            via is not None and fareboxes.is_intercepted(scheme, host, port, via)
+        ):
+            return Passage(attribution.current(), dict(headers))
+        path, _, query = target.partition(b"?")
+        destination = fareboxes.find(scheme, host, port, path.decode("latin-1"))
+        if destination is None:
+            return None
+        return _begin(meter, destination, method.upper(), path.decode("latin-1"), query, headers, body)
+    except Exception as error:
+        faults.report(error, "metering")
+        return None
+
+
+def _begin(
+    meter: ProcessMeter,
+    destination: Destination,
+    method: str,
+    path: str,
+    query: bytes,
+    headers: Headers,
+    body: bytes | None,
+) -> Exchange | None:
+    meter.renew()
+    fields = dict(headers)
+    if b"websocket" in fields.get(b"upgrade", b"").lower():
+        return None  # a conversation, and not one response
+    key = destination.key(fields, query or None)
+    shown = path_without_keys(path)
+    endpoint = destination.endpoint(method, path, key, remember=shown == path)
+    if endpoint is None:
+        return None
+    callers = meter.callers
+    provider = destination.provider
+    fingerprint = callers.of(provider.id.encode(), key) if key else None
+    text = key.decode("latin-1") if key else ""
+    own_key = text if len(text) >= KEY_LENGTH_MIN else ""
+    written = without_keys(shown[:_PATH_SHOWN_MAX], own_key)
+    number = retry_count(fields)
+    if not number and body is not None:
+        wanted = provider.id, written, fingerprint, hash(body)
+        number = meter.recorder.calls.repeats(wanted, _now())
+    said = _said(callers.read(headers, fingerprint))
+    identity = provider.id, destination.host, method, path, fingerprint, number
+    described = _described.get(identity)
+    if described is None or described.said is not said:
+        intent = Intent(
+            event_id=b"",
+            occurred_at_ns=0,
+            source=meter.recorder.source,
+            witness="sdk",
+            provider=provider.id,
+            surface=endpoint.surface,
+            method=method,
+            path=written,
+            host=destination.host,
+            key_fingerprint=fingerprint,
+            attempt=number,
+        )
+        described = DescribedRequest(intent, own_key, said)
+        if len(_described) >= _REMEMBERED:
+            _described.clear()
+        if shown == path:
+            _described[identity] = described
+    base = destination.base_path
+    below = path[len(base) :] if base and path.startswith(base + "/") else path
+    return Exchange(meter, described, endpoint, (below, query.decode("latin-1")), headers, body)
+
+
+def _said(found: Attribution) -> Attribution:
+    """Return what headers and the block around the call say; the same object where only the block does."""
+    around = attribution.current()
+    if not found[0]:
+        return around
+    strong = {name: source for name, source in found[1].items() if source.startswith(_STRONG)}
+    above = ({name: found[0][name] for name in strong}, strong) if strong else NOBODY
+    return merged(found, around, above)
+
+
+def _in_a_header(text: str) -> bytes:
+    return "".join(letter if letter >= " " and letter != "\x7f" else "?" for letter in text).encode()
+
+
+def _now() -> int:
+    from time import monotonic_ns
+
+    return monotonic_ns()

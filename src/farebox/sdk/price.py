@@ -1,0 +1,102 @@
+"""What a response cost, rated in this process by the one rating function."""
+
+from __future__ import annotations
+
+import threading
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from farebox.clock import now_ns
+from farebox.errors import FareboxError, UsageError
+from farebox.money import usd_text
+from farebox.sdk import attribution
+from farebox.sdk.measured import document_of, endpoint_of, measure, provider_of
+from farebox.sdk.process_meter import process_meter
+
+if TYPE_CHECKING:
+    from farebox.pricing.price_watch import PriceWatch
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """What one response costs, and what the customer pays for it."""
+
+    cost_usd: Decimal | None
+    """None where it is not known, which is not zero."""
+    charge_usd: Decimal | None
+    """The customer's price."""
+    cost_state: str
+    """`priced`, `free`, `included`, `unpriced`, `estimated`, `unknown` or `provider_reported`."""
+    reason: str | None
+    """Why it is not `priced`."""
+    input_tokens: int
+    output_tokens: int
+
+
+_watch: tuple[Path, PriceWatch] | None = None
+_opening = threading.Lock()
+
+
+def price(
+    response: Any, *, customer: object = None, provider: str | None = None, model: str | None = None
+) -> Price:
+    """Return what a response costs by the prices in force now, and what the customer pays.
+
+    Nothing is recorded. The price book is loaded when this is first called; changes of its files are
+    taken in. Terms with tiers are rated as for the month's first call, because only the record knows how
+    far the month is.
+
+    Raises:
+        UsageError: The response has no usage, or does not say whose it is.
+        FareboxError: Metering is turned off, or the price files are not valid.
+    """
+    meter = process_meter()
+    if meter is None:
+        raise FareboxError("metering is turned off in this process (FAREBOX_DISABLED)")
+    named = provider or provider_of(response, meter.catalog)
+    if named is None:
+        raise UsageError(f"price() needs provider= for {type(response).__name__}")
+    found = measure(endpoint_of(meter.catalog, named), document_of(response), model)
+    if not found.parts:
+        raise UsageError(f"no usage was found in the response ({found.reason})")
+    asking = dict(attribution.current()[0])
+    if customer is not None:
+        asking["customer"] = str(customer)
+    book = _prices(meter.home.path, meter.config.file, meter.home.cache).current()
+    at_ns = now_ns()
+    rated = [
+        book.rate(
+            part,
+            occurred_at_ns=at_ns,
+            completeness=found.completeness,
+            billable=found.billable,
+            attribution=asking,
+        )
+        for part in found.parts
+    ]
+    worst = next((part for part in rated if part.cost_state not in ("priced", "provider_reported")), rated[0])
+    return Price(
+        cost_usd=_sum([part.cost_pico for part in rated]),
+        charge_usd=_sum([part.charge_pico for part in rated]),
+        cost_state=worst.cost_state,
+        reason=worst.reason,
+        input_tokens=sum(part.input_tokens for part in found.parts),
+        output_tokens=sum(part.output_tokens for part in found.parts),
+    )
+
+
+def _sum(amounts: list[int | None]) -> Decimal | None:
+    known = [amount for amount in amounts if amount is not None]
+    return Decimal(usd_text(sum(known))) if len(known) == len(amounts) else None
+
+
+def _prices(state: Path, config: str | None, cache: Path) -> PriceWatch:
+    global _watch
+    from farebox.pricing.price_watch import PriceWatch
+
+    with _opening:
+        if _watch is None or _watch[0] != state:
+            _watch = state, PriceWatch(state, None if config is None else Path(config), cache)
+        return _watch[1]

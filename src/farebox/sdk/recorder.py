@@ -1,0 +1,102 @@
+"""Where this process's attempts are written down: a journal folder of its own, opened by its first record."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import re
+import sys
+import threading
+import time
+from pathlib import Path
+
+from farebox.home import Home
+from farebox.journal.direct_writer import DirectWriter
+from farebox.recording.logical_calls import LogicalCalls
+from farebox.sdk import faults
+
+_AGAIN_S = 30.0
+"""How long after a failure it is tried again to open a journal."""
+_PROGRAM = re.compile(r"[^\w.-]+", re.ASCII)
+
+
+class ProcessRecorder:
+    """One process's, for one home."""
+
+    estimates = None
+    """What nobody stated is estimated by the ledger, from how many bytes passed."""
+
+    def __init__(self, home: Home, *, power: bool) -> None:
+        self.home = home
+        self.calls = LogicalCalls()
+        self.source = source()
+        self.unrecorded = 0
+        """Records that no journal could be opened for."""
+        self.is_power = power
+        self._pid = os.getpid()
+        self._writer: DirectWriter | None = None
+        self._opening = threading.Lock()
+        self._again_at = 0.0
+
+    def append(self, record_type: int, payload: bytes) -> int:
+        """Store a record; 0 where it cannot be stored. Never raises."""
+        writer = self._writer or self._open()
+        if writer is None:
+            self.unrecorded += 1
+            return 0
+        return writer.append(record_type, payload)
+
+    def flush(self) -> bool:
+        """Return once everything recorded survives a power cut; False where something does not."""
+        return self._writer.flush() if self._writer is not None else not self.unrecorded
+
+    def close(self) -> None:
+        """End the journal; a later record opens another one."""
+        with self._opening:
+            writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    def leave_to_parent(self) -> None:
+        """In a child of a fork: give up what is the parent's."""
+        if self._writer is not None:
+            self._writer.leave_to_parent()
+
+    def _open(self) -> DirectWriter | None:
+        if self._pid != os.getpid() or time.monotonic() < self._again_at:
+            return None
+        with self._opening:
+            if self._writer is None:
+                try:
+                    self.home.prepare()
+                    self._writer = DirectWriter(self.home.journal, source=self.source, power=self.is_power)
+                    atexit.register(self._writer.close)
+                except Exception as error:
+                    self._again_at = time.monotonic() + _AGAIN_S
+                    faults.report(error, "opening the journal")
+            return self._writer
+
+
+def source() -> str:
+    """Return what records call their writer: one name for every process of a program on a machine."""
+    return f"sdk:{_machine()}:{program_name()}"
+
+
+def program_name() -> str:
+    """Return the program's name: `app.py`, `package` for `-m package`, `python` for neither."""
+    arguments = getattr(sys, "argv", None) or [""]
+    path = Path(arguments[0] or "")
+    name = path.parent.name if path.name == "__main__.py" else path.name
+    return _PROGRAM.sub("_", name)[:40] if name not in ("", "-c", "-m") else "python"
+
+
+def _machine() -> str:
+    named = os.uname().nodename
+    for place in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        try:
+            named += Path(place).read_text(encoding="ascii").strip()
+            break
+        except (OSError, ValueError):
+            continue
+    return hashlib.blake2b(named.encode(), digest_size=4).hexdigest()

@@ -1,0 +1,213 @@
+"""httpx and httpx2: `HTTPTransport.handle_request` and its asynchronous twin.
+
+The response's stream is replaced by one that hands on the same pieces, errors and end; the bytes are as
+they came, still compressed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+from farebox.sdk import faults
+from farebox.sdk.exchange import Exchange, Passage, begin
+from farebox.sdk.transports.patches import replace
+from farebox.sdk.transports.watching import is_watched
+
+MODULES = ("httpx", "httpx2")
+
+
+def install(module: ModuleType) -> None:
+    """Meter the transports of httpx, or of httpx2."""
+    streams = _streams(module)
+    replace(module.HTTPTransport, "handle_request", lambda original: _sync(original, module, streams))
+    replace(
+        module.AsyncHTTPTransport, "handle_async_request", lambda original: _async(original, module, streams)
+    )
+
+
+def _sync(original: Callable[..., Any], module: Any, streams: tuple[Any, Any]) -> Callable[..., Any]:
+    metered, body = streams[0], _body_stream(module.SyncByteStream)
+
+    def handle_request(self: Any, request: Any) -> Any:
+        if not is_watched(self):
+            return original(self, request)
+        exchange = _begin(self, request)
+        if exchange is None:
+            return original(self, request)
+        if isinstance(exchange, Passage):
+            return original(self, _told(module, request, exchange))
+        content = request.stream
+        if exchange.reads_request:
+            request.stream = body(content, exchange)
+        try:
+            response = original(self, request)
+        except BaseException as error:
+            exchange.failed(error)
+            raise
+        finally:
+            request.stream = content
+        _respond(response, exchange, metered)
+        return response
+
+    return handle_request
+
+
+def _async(original: Callable[..., Any], module: Any, streams: tuple[Any, Any]) -> Callable[..., Any]:
+    metered, body = streams[1], _async_body_stream(module.AsyncByteStream)
+
+    async def handle_async_request(self: Any, request: Any) -> Any:
+        if not is_watched(self):
+            return await original(self, request)
+        exchange = _begin(self, request)
+        if exchange is None:
+            return await original(self, request)
+        if isinstance(exchange, Passage):
+            return await original(self, _told(module, request, exchange))
+        content = request.stream
+        if exchange.reads_request:
+            request.stream = body(content, exchange)
+        try:
+            response = await original(self, request)
+        except BaseException as error:
+            exchange.failed(error)
+            raise
+        finally:
+            request.stream = content
+        _respond(response, exchange, metered)
+        return response
+
+    return handle_async_request
+
+
+def _begin(transport: Any, request: Any) -> Exchange | Passage | None:
+    try:
+        url = request.url
+        proxy = getattr(transport._pool, "_proxy_url", None)
+        return begin(
+            request.method,
+            url.scheme,
+            url.host,
+            url.port,
+            url.raw_path,
+            [(name.lower(), value) for name, value in request.headers.raw],
+            getattr(request, "_content", None),
+            None if proxy is None else (proxy.host.decode("latin-1"), proxy.port or 80),
+        )
+    except Exception as error:
+        faults.report(error, "metering")
+        return None
+
+
+def _told(module: Any, request: Any, passage: Passage) -> Any:
+    """Return the request with what the Farebox behind it should know; the caller's own stays as it is."""
+    try:
+        headers = [*request.headers.raw, *passage.headers]
+        told = module.Request(
+            request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
+        )
+    except Exception as error:
+        faults.report(error, "metering")
+        return request
+    return told
+
+
+def _respond(response: Any, exchange: Exchange, metered: Any) -> None:
+    exchange.response(response.status_code, [(name.lower(), value) for name, value in response.headers.raw])
+    response.stream = metered(response.stream, exchange)
+
+
+def _streams(module: Any) -> tuple[Any, Any]:
+    class MeteredStream(module.SyncByteStream):
+        """The pieces of a response, as they come."""
+
+        def __init__(self, stream: Any, exchange: Exchange) -> None:
+            self._stream = stream
+            self._exchange = exchange
+
+        def __iter__(self) -> Iterator[bytes]:
+            exchange = self._exchange
+            try:
+                for piece in self._stream:
+                    exchange.chunk(piece)
+                    yield piece
+            except GeneratorExit:
+                exchange.left()
+                raise
+            except BaseException as error:
+                exchange.failed(error)
+                raise
+            exchange.completed()
+
+        def close(self) -> None:
+            self._exchange.left()
+            self._stream.close()
+
+    class MeteredAsyncStream(module.AsyncByteStream):
+        """The pieces of a response, as they come."""
+
+        def __init__(self, stream: Any, exchange: Exchange) -> None:
+            self._stream = stream
+            self._exchange = exchange
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            exchange = self._exchange
+            pieces = self._stream.__aiter__()
+            try:
+                async for piece in pieces:
+                    exchange.chunk(piece)
+                    yield piece
+            except GeneratorExit:
+                exchange.left()
+                if hasattr(pieces, "aclose"):
+                    await pieces.aclose()
+                raise
+            except BaseException as error:
+                exchange.failed(error)
+                raise
+            exchange.completed()
+
+        async def aclose(self) -> None:
+            self._exchange.left()
+            await self._stream.aclose()
+
+    return MeteredStream, MeteredAsyncStream
+
+
+def _body_stream(base: Any) -> Any:
+    class RequestStream(base):
+        """A request's body that is made while it is sent."""
+
+        def __init__(self, stream: Any, exchange: Exchange) -> None:
+            self._stream = stream
+            self._exchange = exchange
+
+        def __iter__(self) -> Iterator[bytes]:
+            for piece in self._stream:
+                self._exchange.request_body(piece)
+                yield piece
+
+        def close(self) -> None:
+            self._stream.close()
+
+    return RequestStream
+
+
+def _async_body_stream(base: Any) -> Any:
+    class AsyncRequestStream(base):
+        """A request's body that is made while it is sent."""
+
+        def __init__(self, stream: Any, exchange: Exchange) -> None:
+            self._stream = stream
+            self._exchange = exchange
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for piece in self._stream:
+                self._exchange.request_body(piece)
+                yield piece
+
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+
+    return AsyncRequestStream

@@ -1,0 +1,100 @@
+"""Outcomes and scores: appended once, chained, verified, without a cost of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+import pytest
+from calls import NOON, TestLedger, done
+
+from farebox.clock import uuid7
+from farebox.home import Home
+from farebox.journal import records
+from farebox.journal.reader import Batch, Position
+from farebox.journal.records import OUTCOME, SCORE, Result
+from farebox.ledger import verify
+
+
+def result(name: str = "lead.qualified", **more: Any) -> Result:
+    given: dict[str, Any] = {
+        "event_id": uuid7(NOON),
+        "source": "sdk:test:app.py",
+        "occurred_at_ns": NOON,
+        "value": "40.00",
+        "attribution": {"task": "t-1", "customer": "acme", "step": "plan:1"},
+        "attribution_from": {"task": "sdk:event", "customer": "sdk:event", "step": "sdk:meter"},
+    }
+    return Result(name=name, **{**given, **more})
+
+
+def apply(ledger: TestLedger, *results: tuple[int, Result], writer: str = "sdk-test") -> None:
+    entries = [(seq, kind, records.encode(each)) for seq, (kind, each) in enumerate(results, 1)]
+    ledger.applier.apply(writer, [Batch(entries, [], Position(1, 1000, len(entries) + 1), False)])
+
+
+def rows(ledger: TestLedger, table: str) -> list[tuple[Any, ...]]:
+    return ledger.connection.execute(
+        f"SELECT o.name, o.value, o.step, a.fields ->> '$.task[1]' FROM {table} o "  # noqa: S608
+        "JOIN attribution a ON a.id = o.attribution ORDER BY o.id"
+    ).fetchall()
+
+
+def test_outcomes_and_scores_are_rows_of_their_own_and_change_no_sum(home: Home) -> None:
+    ledger = TestLedger(home)
+    ledger.append(done())
+    apply(ledger, (OUTCOME, result()), (SCORE, result("faithfulness", value="0.92")))
+    assert rows(ledger, "outcome") == [("lead.qualified", "40.00", "plan:1", "sdk:event")]
+    assert rows(ledger, "score") == [("faithfulness", "0.92", "plan:1", "sdk:event")]
+    assert ledger.applier.seq == 1
+    assert verify(home).ok
+
+
+def test_the_same_outcome_twice_is_one_and_another_under_its_id_is_a_conflict(home: Home) -> None:
+    ledger = TestLedger(home)
+    first = result(payload_sha256=b"a" * 32)
+    apply(ledger, (OUTCOME, first), (OUTCOME, first))
+    apply(ledger, (OUTCOME, first), writer="sdk-other")
+    other = result(event_id=first.event_id, value="41.00", payload_sha256=b"b" * 32)
+    apply(ledger, (OUTCOME, other), writer="sdk-third")
+    assert [row[1] for row in rows(ledger, "outcome")] == ["40.00"]
+    kinds = [kind for (kind,) in ledger.connection.execute("SELECT kind FROM mark")]
+    assert kinds == ["conflict"]
+
+
+def test_a_customer_that_only_an_outcome_names_is_covered_by_the_next_block(home: Home) -> None:
+    ledger = TestLedger(home)
+    apply(ledger, (OUTCOME, result(attribution={"customer": "first seen here"})))
+    assert verify(home).ok
+    ledger.connection.close()
+    again = TestLedger(home)  # another process: what the first one held in memory is gone
+    again.append(done(attribution={"customer": "second"}))
+    report = verify(home)
+    assert report.ok, report.problems
+
+
+@pytest.mark.parametrize("table", ["outcome", "score"])
+def test_a_result_that_was_changed_is_found(home: Home, table: str) -> None:
+    ledger = TestLedger(home)
+    apply(ledger, (OUTCOME, result()), (SCORE, result()))
+    ledger.connection.close()
+    connection = apsw.Connection(str(home.ledger))
+    trigger = connection.execute(
+        "SELECT sql FROM sqlite_schema WHERE name = ?", (f"{table}_never_updated",)
+    ).fetchone()[0]
+    connection.execute(f"DROP TRIGGER {table}_never_updated")
+    connection.execute(f"UPDATE {table} SET value = '4000.00'")  # noqa: S608
+    connection.execute(trigger)
+    connection.close()
+    assert [(problem.what, problem.detail) for problem in verify(home).problems] == [
+        ("result", f"{table} 1 is not as it was appended")
+    ]
+
+
+def test_a_result_that_cannot_be_decoded_is_marked_and_stops_nothing(home: Home) -> None:
+    ledger = TestLedger(home)
+    entries = [(1, OUTCOME, b"\x00"), (2, OUTCOME, records.encode(result()))]
+    ledger.applier.apply("sdk-test", [Batch(entries, [], Position(1, 1000, 3), False)])
+    assert len(rows(ledger, "outcome")) == 1
+    kinds = [kind for (kind,) in ledger.connection.execute("SELECT kind FROM mark")]
+    assert kinds == ["undecodable"]
