@@ -23,14 +23,19 @@ _UNSET = (
 class Shell:
     """A working directory, and a state directory with a `farebox.yaml`."""
 
-    def __init__(self, folder: Path, configuration: str) -> None:
+    def __init__(self, folder: Path, configuration: str, *, home_is_made: bool = True) -> None:
+        """Where a test makes the home itself, the configuration lies beside it and is named."""
         self.folder = folder
         self.home = folder / "home"
-        self.home.mkdir(mode=0o700, exist_ok=True)
-        self.configuration = self.home / "farebox.yaml"
-        self.configuration.write_text(configuration)
         kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
         self.environment = {**kept, "FAREBOX_HOME": str(self.home), "TZ": "UTC", "NO_COLOR": "1"}
+        if home_is_made:
+            self.home.mkdir(mode=0o700, exist_ok=True)
+            self.configuration = self.home / "farebox.yaml"
+        else:
+            self.configuration = folder / "named.yaml"
+            self.environment["FAREBOX_CONFIG"] = str(self.configuration)
+        self.configuration.write_text(configuration)
 
     def farebox(
         self, *arguments: str | Path, status: int | None = 0, **environment: str

@@ -48,12 +48,8 @@ def upstream() -> Iterator[MockUpstream]:
 
 @pytest.fixture
 def shell(tmp_path: Path, upstream: MockUpstream) -> Shell:
-    shell = Shell(tmp_path, f"providers:\n  openai: {{upstream: '{upstream.url}'}}\n")
-    named = tmp_path / "named.yaml"  # the home is made, or made unusable, by the tests
-    shell.configuration.rename(named)
-    shell.home.rmdir()
-    shell.environment["FAREBOX_CONFIG"] = str(named)
-    return shell
+    providers = f"providers:\n  openai: {{upstream: '{upstream.url}'}}\n"
+    return Shell(tmp_path, providers, home_is_made=False)
 
 
 def check_runs_unmetered(shell: Shell, why: str) -> None:

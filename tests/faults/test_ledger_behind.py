@@ -83,7 +83,7 @@ class Daemon:
 @pytest.fixture
 def shell(tmp_path: Path, upstream: MockUpstream) -> Shell:
     providers = f"providers:\n  openai: {{upstream: '{upstream.url}'}}\n"
-    return Shell(tmp_path, f"listen: 127.0.0.1:0\ndashboard: 127.0.0.1:0\n{providers}")
+    return Shell(tmp_path, f"listen: 127.0.0.1:0\ndashboard: 127.0.0.1:0\n{providers}", home_is_made=False)
 
 
 @contextlib.contextmanager
