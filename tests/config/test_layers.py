@@ -189,6 +189,13 @@ def test_every_value_knows_where_it_comes_from(
         "prices.every": ("90m", "environment", "FAREBOX_PRICES_EVERY"),
         "prices.from": (DEFAULT_PRICES, "default", "default"),
         "prices.sha256": (None, "default", "default"),
+        "tls.certificate": (None, "default", "default"),
+        "tls.key": (None, "default", "default"),
+        "public_url": (None, "default", "default"),
+        "trusted_proxies": (None, "default", "default"),
+        "limits.token_requests_per_minute": (None, "default", "default"),
+        "limits.address_requests_per_minute": (None, "default", "default"),
+        "limits.body_bytes_max": (None, "default", "default"),
         "providers.my-llm.upstream": ("http://127.0.0.1:8000", "directory", f"{file}:3"),
         "providers.my-llm.speaks": ("openai", "directory", f"{file}:4"),
     }

@@ -39,7 +39,7 @@ def shell(tmp_path: Path, upstream: MockUpstream) -> Shell:
     models = "".join(f"  {name}: {RATES}\n" for name in ("gpt-4o", "claude-sonnet-4-5", "gemini-2.5-flash"))
     return Shell(
         tmp_path,
-        f"interception:\n  ca_file: certificates/ca.pem\n  addresses:\n{places}pricing:\n{models}",
+        f"interception:\n  ca_file: {tmp_path}/certificates/ca.pem\n  addresses:\n{places}pricing:\n{models}",
     )
 
 

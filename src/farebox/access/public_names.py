@@ -47,6 +47,13 @@ def names_of(host: str, port: int, *, secure: bool = False, public_url: str | No
     return Names(frozenset(map(_encoded, hosts)), frozenset(map(_encoded, origins)), public_host)
 
 
+def url_of(host: str, port: int, *, secure: bool, public_url: str | None = None) -> str:
+    """Return the base URL of a listener, under the public name where it speaks TLS itself."""
+    scheme = "https" if secure else "http"
+    name = (urlsplit(public_url).hostname or host) if secure and public_url is not None else host
+    return f"{scheme}://{_authority(f'[{name}]' if ':' in name else name, port, scheme)}"
+
+
 def _authority(name: str, port: int, scheme: str) -> str:
     return name if port == _PORTS[scheme] else f"{name}:{port}"
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from farebox.config import LimitsConfig
 
 KEYS_MAX = 10_000
 """Keys that are remembered: a key that is pushed out starts again with a full allowance."""
@@ -73,6 +77,17 @@ class RequestRates:
             self.address.take(address, now_s)
         if self.token is not None and token:
             self.token.take(token, now_s)
+
+
+PER_MINUTE = 6000
+"""Requests a minute of one token and of one address beyond loopback, where the configuration says nothing."""
+
+
+def rates_for(limits: LimitsConfig, *, exposed: bool) -> RequestRates:
+    """Return the rates of a listener; `exposed`: others than this machine reach it."""
+    usual = PER_MINUTE if exposed else 0
+    token, address = limits.token_requests_per_minute, limits.address_requests_per_minute
+    return RequestRates(usual if token is None else token, usual if address is None else address)
 
 
 WRONG_PER_MINUTE = 10

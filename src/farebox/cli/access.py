@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from farebox.access.own_listener import connect_to
 from farebox.cli.daemon.running import Running, running
 from farebox.cli.exits import say
 from farebox.cli.options import Place
@@ -122,7 +123,7 @@ class ServerAsker:
                 break
             if status == 200:
                 return msgspec.json.decode(body, type=Reply)
-            if status in (401, 404, 421):  # of another state directory, or of an older Farebox
+            if status in (401, 404, 421, 429):  # of another state directory, or of an older Farebox
                 self._unreachable = True
                 break
             failure = msgspec.json.decode(body, type=Failure)
@@ -134,10 +135,9 @@ class ServerAsker:
         return self._instead.reply(request)
 
     def _get(self, request: Request) -> tuple[int, bytes]:
-        from http.client import HTTPConnection  # only where a server runs: importing it is slow
-
         token = (self._home.run / "dashboard.token").read_text(encoding="ascii").strip()
-        connection = HTTPConnection(self._server.host, self._server.port, timeout=_CONNECT_SECONDS)
+        server = self._server
+        connection = connect_to(server.host, server.port, secure=server.secure, seconds=_CONNECT_SECONDS)
         try:
             connection.connect()
             connection.sock.settimeout(_REPLY_SECONDS)

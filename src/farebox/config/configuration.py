@@ -87,6 +87,23 @@ class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True):
     secret: SecretReference
 
 
+class TlsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What listeners beyond loopback speak TLS with."""
+
+    certificate: str | None = None
+    """A PEM file: the certificate, and what leads from it to a root."""
+    key: str | None = None
+    """A PEM file: its private key, without a password."""
+
+
+class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How much clients may ask for. None: no limit on loopback, a generous one beyond it."""
+
+    token_requests_per_minute: int | None = None
+    address_requests_per_minute: int | None = None
+    body_bytes_max: int | None = None
+
+
 class Config(msgspec.Struct, kw_only=True):
     """A checked configuration. The defaults suit a laptop."""
 
@@ -98,6 +115,12 @@ class Config(msgspec.Struct, kw_only=True):
     """Settings that were given as flags, by key, likewise."""
     listen: Address = Address("127.0.0.1", 3273)
     dashboard: Address = Address("127.0.0.1", 3274)
+    tls: TlsConfig = TlsConfig()
+    public_url: str | None = None
+    """Where others find this Farebox: `https://farebox.example.com`, with a port where that is not 443."""
+    trusted_proxies: str | None = None
+    """Addresses and networks of reverse proxies in front, separated by commas."""
+    limits: LimitsConfig = LimitsConfig()
     durability: Durability = "process"
     prices: PricesConfig = PricesConfig()
     providers: dict[str, ProviderConfig] = {}

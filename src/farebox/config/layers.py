@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from farebox.config.configuration import Config, KeyConfig
+from farebox.config.exposure import exposure_problem
 from farebox.config.settings import SETTINGS, Setting, did_you_mean, from_environment
 from farebox.errors import ConfigError, Finding
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 FILE_NAME = "farebox.yaml"
 
 LayerName = Literal["default", "home", "named", "directory", "environment", "flag"]
+
+
+_ELSEWHERE: dict[LayerName, str] = {"environment": "the environment", "flag": "the command line"}
+"""How a finding names a layer that is no file."""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -271,8 +276,7 @@ def _set(layers: Layers, setting: Setting, text: str, origin: Origin) -> None:
     try:
         value = setting.parse(text, Path.cwd())
     except ValueError as error:
-        where = "the environment" if origin.layer == "environment" else "the command line"
-        layers.findings.append(Finding(where, 0, origin.place, repr(text), str(error)))
+        layers.findings.append(Finding(_ELSEWHERE[origin.layer], 0, origin.place, repr(text), str(error)))
     else:
         _put(layers, setting, value, origin)
 
@@ -285,18 +289,30 @@ def _put(layers: Layers, setting: Setting, value: Any, origin: Origin) -> None:
 def _check_whole(layers: Layers) -> None:
     """Add what is wrong between settings that may come from different layers."""
     config = layers.config
+    for key, address in (("listen", config.listen), ("dashboard", config.dashboard)):
+        expected = exposure_problem(address, config)
+        if expected is not None:
+            layers.findings.append(_finding(layers, key, str(address), expected))
+    certificate, tls_key = config.tls.certificate, config.tls.key
+    if certificate is not None and tls_key is None:
+        layers.findings.append(_finding(layers, "tls.certificate", certificate, "`key` beside it"))
+    elif tls_key is not None and certificate is None:
+        layers.findings.append(_finding(layers, "tls.key", tls_key, "`certificate` beside it"))
     if config.listen == config.dashboard and config.listen.port:
-        origin = layers.origins.get("dashboard") or layers.origins.get("listen") or Origin("default")
-        file, _, line = origin.place.rpartition(":")
+        key = "dashboard" if "dashboard" in layers.origins else "listen"
+        twice = f"{config.dashboard} twice"
         layers.findings.append(
-            Finding(
-                file or origin.place,
-                int(line) if file and line.isdigit() else 0,
-                "dashboard",
-                f"{config.dashboard} twice",
-                "another address than `listen`",
-            )
+            _finding(layers, key, twice, "another address than `listen`", shown="dashboard")
         )
+
+
+def _finding(layers: Layers, key: str, found: str, expected: str, *, shown: str = "") -> Finding:
+    """Return a finding at the place where a setting comes from."""
+    origin = layers.origins.get(key) or Origin("default")
+    if origin.layer in _ELSEWHERE:
+        return Finding(_ELSEWHERE[origin.layer], 0, origin.place, repr(found), expected)
+    file, _, line = origin.place.rpartition(":")
+    return Finding(file, int(line) if line.isdigit() else 0, shown or key, found, expected)
 
 
 def _check_prices(config: Config, home: Home) -> list[Finding]:

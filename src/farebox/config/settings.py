@@ -23,6 +23,7 @@ Parse = Callable[[str, Path], Any]
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _EVERY_MIN_S, _EVERY_MAX_S = 60, 90 * 86400
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-zA-Z0-9_-]{1,63}(?:\.[a-zA-Z0-9_-]{1,63})*")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -86,10 +87,6 @@ def address(text: str, _folder: Path) -> Address:
     found = parse_address(text)
     if found is None:
         raise ValueError("host:port, as in `127.0.0.1:3273` (port 0: any free one)")
-    if not is_loopback(found.host):
-        raise ValueError(
-            "a loopback address (127.0.0.1, ::1, localhost): others on the network must not reach it"
-        )
     return found
 
 
@@ -125,6 +122,60 @@ def duration_text(seconds: int) -> str:
         if seconds % _SECONDS[unit] == 0 and (unit != "d" or seconds > _SECONDS["d"]):
             return f"{seconds // _SECONDS[unit]}{unit}"
     return f"{seconds}s"
+
+
+def path(text: str, folder: Path) -> str:
+    """Read the path of a file."""
+    return str((folder / Path(text).expanduser()).absolute())
+
+
+def whole_number(low: int, high: int) -> Parse:
+    """Read a number of digits alone."""
+
+    def parse(text: str, _folder: Path) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 16 and low <= int(text) <= high):
+            raise ValueError(f"a whole number, {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def public_url(text: str, _folder: Path) -> str:
+    """Read where others find this Farebox."""
+    from urllib.parse import urlsplit
+
+    expected = "https:// and a name, with a port where it is not 443, as in `https://farebox.example.com`"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError(expected) from None
+    plain = _HOST_NAME.fullmatch(parts.hostname or "") or _is_address(parts.hostname or "")
+    more = parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None
+    if parts.scheme != "https" or not plain or more or port == 0:
+        raise ValueError(expected)
+    return f"https://{parts.netloc.lower()}"
+
+
+def networks(text: str, _folder: Path) -> str:
+    """Read addresses and networks, separated by commas."""
+    import ipaddress
+
+    try:
+        found = [ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",")]
+    except ValueError:
+        raise ValueError("addresses and networks, as in `127.0.0.1, 10.0.0.0/8`") from None
+    return ", ".join(str(each.network_address if each.num_addresses == 1 else each) for each in found)
+
+
+def _is_address(text: str) -> bool:
+    import ipaddress
+
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def url_or_file(text: str, folder: Path) -> str:
@@ -181,16 +232,62 @@ _DECLARED = (
     Setting(
         key="listen",
         form="host:port",
-        help="Where the proxy listens. A loopback address; port 0 takes any free one.",
+        help="Where the proxy listens; port 0 takes any free one. Beyond loopback it needs `tls` and tokens.",
         parse=address,
         loosened=_beyond_loopback,
     ),
     Setting(
         key="dashboard",
         form="host:port",
-        help="Where the dashboard and its API listen. A loopback address.",
+        help="Where the dashboard and its API listen. Beyond loopback they need `tls`.",
         parse=address,
         loosened=_beyond_loopback,
+    ),
+    Setting(
+        key="tls.certificate",
+        form="file",
+        help="What listeners beyond loopback speak TLS with: the certificate and its chain (PEM). "
+        "A renewed one is used without a restart.",
+        parse=path,
+        at_once=True,
+    ),
+    Setting(
+        key="tls.key",
+        form="file",
+        help="The certificate's private key (PEM), readable by nobody else.",
+        parse=path,
+        at_once=True,
+    ),
+    Setting(
+        key="public_url",
+        form="https://name[:port]",
+        help="Where others find this Farebox: the name they call it by, and the origin of the dashboard.",
+        parse=public_url,
+    ),
+    Setting(
+        key="trusted_proxies",
+        form="addresses and networks",
+        help="Reverse proxies in front of it, which say their client's address in `X-Forwarded-For`. "
+        "With them, each request to the proxy needs a client token.",
+        parse=networks,
+    ),
+    Setting(
+        key="limits.token_requests_per_minute",
+        form="number",
+        help="Requests a minute with one token. Beyond loopback 6000 where nothing is said; 0: no limit.",
+        parse=whole_number(0, 1_000_000),
+    ),
+    Setting(
+        key="limits.address_requests_per_minute",
+        form="number",
+        help="Requests a minute from one address, likewise.",
+        parse=whole_number(0, 1_000_000),
+    ),
+    Setting(
+        key="limits.body_bytes_max",
+        form="number",
+        help="Bytes of one request's body. Beyond loopback 512 MiB where nothing is said; 0: no limit.",
+        parse=whole_number(0, 1 << 40),
     ),
     Setting(
         key="durability",

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from farebox.config import flags_from, is_loopback, parse_address
+from farebox.config import exposure_problem, flags_from, parse_address
 from farebox.errors import ConfigError
 from farebox.home import Home, locate
 from farebox.installation import start
@@ -21,7 +21,7 @@ def run() -> int:
     parser.add_argument("--home", type=Path, help="state directory (default: FAREBOX_HOME or the platform's)")
     parser.add_argument("--config", type=Path, help="farebox.yaml to read")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting")
-    parser.add_argument("--listen", metavar="HOST:PORT", help="loopback address; port 0 takes a free one")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="where to listen; port 0 takes a free one")
     parser.add_argument("--listen-fd", type=int, metavar="N", help="inherited listening socket")
     parser.add_argument("--reuse-port", action="store_true", help="share the port while taking over")
     parser.add_argument("--private", action="store_true", help="serve one program, unannounced")
@@ -39,12 +39,9 @@ def run() -> int:
             print(f"--listen {options.listen}: expected host:port, as in 127.0.0.1:3273", file=sys.stderr)
             return EX_CONFIG
         config.listen = address
-    if not is_loopback(config.listen.host):
-        print(
-            f"refusing to listen on {config.listen}: whoever reaches this port can use it and there is no "
-            "login; only loopback addresses (127.0.0.1, ::1, localhost) are served",
-            file=sys.stderr,
-        )
+    problem = exposure_problem(config.listen, config)
+    if problem is not None:
+        print(f"refusing to listen on {config.listen}: expected {problem}", file=sys.stderr)
         return EX_CONFIG
     return main(
         home,

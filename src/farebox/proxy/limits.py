@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
+BODY_EXPOSED = 512 << 20
+"""Bytes of a request's body where others than this machine may send one: the largest file that OpenAI takes
+(https://platform.openai.com/docs/api-reference/files/create)."""
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds and bytes. Tests pass smaller ones; users cannot loosen them."""

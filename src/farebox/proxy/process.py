@@ -20,10 +20,22 @@ import msgspec
 
 import farebox
 from farebox import catalog, listeners
+from farebox.access.client_address import ReverseProxies
+from farebox.access.rate_limit import rates_for
+from farebox.access.server_certificate import ServerCertificate
+from farebox.access.token_use import TokenUse
+from farebox.access.tokens import owner_token
 from farebox.certificates.authority import INSTALLED
 from farebox.clock import iso, now_ns
-from farebox.config import Address, Config
-from farebox.errors import FareboxError, JournalError, PortInUseError, StateDirectoryUnusableError
+from farebox.config import Address, Config, TlsConfig, is_exposed
+from farebox.config.exposure import speaks_tls
+from farebox.errors import (
+    CertificateError,
+    FareboxError,
+    JournalError,
+    PortInUseError,
+    StateDirectoryUnusableError,
+)
 from farebox.home import Home, announce
 from farebox.journal.health import JournalHealth
 from farebox.journal.progress import ledger_trouble
@@ -35,8 +47,10 @@ from farebox.journal.writer import (
     SYNC_AFTER_S,
     JournalWriter,
 )
+from farebox.program import command
 from farebox.proxy.admission.client_tokens import ClientTokens
 from farebox.proxy.free_memory import FreeMemory
+from farebox.proxy.limits import BODY_EXPOSED, Limits
 from farebox.proxy.recording.estimates import Estimates
 from farebox.proxy.recording.recorder import Journal, NoJournal
 from farebox.proxy.service import Proxy
@@ -62,6 +76,10 @@ class Announcement(msgspec.Struct):
     pid: int
     host: str
     port: int
+    secure: bool
+    """Whether the port speaks TLS."""
+    url: str
+    """What clients are pointed at."""
     started_at: str
     version: str
     source: str
@@ -99,6 +117,23 @@ def run(
     except OSError as error:
         _tell(f"farebox proxy: {home.unusable(error)}")
         return EX_CANTCREAT
+    published = SnapshotReader(home)
+    if published.problem is not None:
+        _tell(f"farebox proxy: {published.problem}")
+    exposed = is_exposed(config.listen, config) and not private
+    if exposed and not any(token.scope == "client" for token in published.current.tokens.values()):
+        _tell(
+            f"farebox proxy: {config.listen} is reached by others, who need client tokens, and there is none "
+            f"yet; type: {command('tokens create NAME --scope client', home)}"
+        )
+        return EX_CONFIG
+    certificate = None
+    try:
+        if speaks_tls(config.listen):
+            certificate = _certificate(config.tls)
+    except CertificateError as error:
+        _tell(f"farebox proxy: {error}")
+        return EX_CONFIG
     settle_memory()
     clients_max = _prepare_process()
     journal: Journal
@@ -113,10 +148,10 @@ def run(
         _tell(f"farebox proxy: nothing is recorded: {error}")
         journal = NoJournal(str(error))
     started_ns = now_ns()
-    published = SnapshotReader(home)
-    if published.problem is not None:
-        _tell(f"farebox proxy: {published.problem}")
     published.follow()
+    used = TokenUse(home, "run" if private else "proxy")
+    used.start()
+    body_max = config.limits.body_bytes_max
     proxy = Proxy(
         config,
         catalog=known,
@@ -126,7 +161,18 @@ def run(
         finds_processes=True,
         runs_for=os.getppid() if private else None,
         addresses=home.cache / "addresses.json",
-        clients=ClientTokens(published),
+        certificate=certificate,
+        clients=ClientTokens(
+            published,
+            required=exposed,
+            rates=rates_for(config.limits, exposed=exposed),
+            behind=ReverseProxies(
+                (config.trusted_proxies or "").split(",") if config.trusted_proxies else ()
+            ),
+            owner=owner_token(secret),
+            used=used.note,
+        ),
+        limits=Limits(request_body=(BODY_EXPOSED if exposed else 0) if body_max is None else body_max),
         clients_max=clients_max,
         authority=authority or home.path / "ca" / INSTALLED,
         pins=home.run / "pinned",
@@ -142,12 +188,30 @@ def run(
         _run_loop(_serve(proxy, listener, announced, keep_pending=reuse_port, config_file=config.file))
     finally:
         published.close()
+        used.close()
         journal.close()
         estimates.close()
         if lock is not None:
             os.close(lock)
         _tell_losses(home, journal, started_ns)
     return 0
+
+
+def _certificate(tls: TlsConfig) -> ServerCertificate:
+    """Return what the proxy's port speaks TLS with.
+
+    Raises:
+        CertificateError: It cannot be used.
+    """
+    found = ServerCertificate(
+        Path(tls.certificate or ""),
+        Path(tls.key or ""),
+        ("http/1.1", "h2"),  # HTTP/2 only for a client that offers nothing else
+        lambda text: _tell(f"farebox proxy: {text}"),
+    )
+    if found.warning is not None:
+        _tell(f"farebox proxy: {found.warning}")
+    return found
 
 
 def _tell(message: str) -> None:
@@ -266,6 +330,8 @@ def _announce(home: Home, address: Address, proxy: Proxy, config_file: str | Non
         pid=os.getpid(),
         host=address.host,
         port=address.port,
+        secure=proxy.secure,
+        url=proxy.url(address),
         started_at=iso(now_ns()),
         version=farebox.__version__,
         source=proxy.recorder.journal.source,

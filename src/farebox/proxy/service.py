@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 import farebox
+from farebox.access.public_names import names_of, url_of
 from farebox.access.server_certificate import ServerCertificate
 from farebox.catalog import Catalog
 from farebox.config import Address, Config
@@ -113,6 +114,15 @@ class Proxy:
         self._started = time.time()
 
     @property
+    def secure(self) -> bool:
+        """Whether its own port speaks TLS."""
+        return self._certificate is not None
+
+    def url(self, address: Address) -> str:
+        """Return what clients are pointed at."""
+        return url_of(address.host, address.port, secure=self.secure, public_url=self._config.public_url)
+
+    @property
     def recording(self) -> bool:
         """Whether there is a journal at all; how it does is its health."""
         return not isinstance(self.recorder.journal, NoJournal)
@@ -122,7 +132,8 @@ class Proxy:
         state, shared = self.state, self.shared
         state.loop = loop = asyncio.get_running_loop()
         host, port = listener.getsockname()[:2]
-        shared.admission.hosts = allowed_hosts(port, (host, self._config.listen.host))
+        public = names_of(host, port, secure=self.secure, public_url=self._config.public_url)
+        shared.admission.hosts = allowed_hosts(port, (host, self._config.listen.host)) | public.hosts
         state.own_ports = frozenset((port, self._config.listen.port, self._config.dashboard.port)) - {0}
         state.tick = loop.time()
         if self._finds_processes:

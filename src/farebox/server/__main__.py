@@ -27,7 +27,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--home", type=Path, required=True, help="the state directory")
     parser.add_argument("--config", type=Path, help="farebox.yaml to read")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting")
-    parser.add_argument("--listen", type=_address, help="HOST:PORT, loopback only; port 0 picks a free one")
+    parser.add_argument("--listen", type=_address, help="HOST:PORT; port 0 picks a free one")
     options = parser.parse_args(arguments)
     home = Home(options.home.expanduser().absolute())
     try:

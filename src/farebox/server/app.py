@@ -65,11 +65,14 @@ class Server:
         typed: Typed = plainly,
         key_labels: Callable[[], dict[str, str]] = dict,
         secure_hosts: frozenset[str] = frozenset(),
+        way_in: str = "farebox open",
     ) -> None:
-        """`secure_hosts` are `Host` values that browsers reach by HTTPS, though it does not end here."""
+        """`way_in` is the command that strangers are told of; `secure_hosts` are `Host` values that browsers
+        reach by HTTPS, though it does not end here."""
         self._home = home
         self._secure_hosts = secure_hosts
         self._typed = typed
+        self._way_in = way_in
         self._key_labels = key_labels
         self._ledger = ledger
         self._sessions = sessions
@@ -141,13 +144,9 @@ class Server:
         if code is not None and request.method == "GET" and not _is_prefetch(request):
             if links.redeem(self._home, code, time.time()):
                 return self._signed_in(request)
-            return (
-                RedirectResponse("/", 303)
-                if signed_in
-                else _page(pages.link_is_spent(self._typed("open")), 401)
-            )
+            return RedirectResponse("/", 303) if signed_in else _page(pages.link_is_spent(self._way_in), 401)
         if not signed_in:
-            return _page(pages.sign_in(self._typed("open")), 401)
+            return _page(pages.sign_in(self._way_in), 401)
         self._assets.refresh()
         if self._assets.stamp is None:
             return _page(pages.not_built(), 503)
@@ -316,11 +315,15 @@ def build(
     typed: Typed = plainly,
     key_labels: Callable[[], dict[str, str]] = dict,
     secure_hosts: frozenset[str] = frozenset(),
+    way_in: str = "",
 ) -> tuple[Server, Guard]:
     """Return the server and the guarded ASGI application around it."""
     cookie_name = f"farebox_{port}"  # cookies know no ports, and two Fareboxes may run
     files = Assets() if assets is None else assets
-    server = Server(home, ledger, sessions, cookie_name, files, clock, typed, key_labels, secure_hosts)
+    way_in = way_in or typed("open")
+    server = Server(
+        home, ledger, sessions, cookie_name, files, clock, typed, key_labels, secure_hosts, way_in
+    )
     guard = Guard(
         server,
         visitors=visitors,
@@ -329,7 +332,7 @@ def build(
         route_of=server.route_of,
         refuse=_refuse,
         clock=lambda: clock() / 10**9,
-        way_in=typed("open"),
+        way_in=way_in,
     )
     return server, guard
 

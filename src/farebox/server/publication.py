@@ -9,9 +9,13 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from farebox.errors import FareboxError
 from farebox.home import Home
+
+if TYPE_CHECKING:
+    from farebox.control.database import ControlDatabase
 
 LOOK_EVERY_S = 2.0
 
@@ -23,6 +27,8 @@ class Publication:
         self._home = home
         self._seen: tuple[object, object] | None = None
         self._told = ""
+        self._database: ControlDatabase | None = None
+        """Opened once: opening reads and checks the whole file, and the outbox changes it all the time."""
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -40,13 +46,18 @@ class Publication:
         from farebox.control.publish import publish
 
         try:
-            publish(self._home)
+            if self._database is None and self._home.control.exists():
+                from farebox.control.database import open_control
+
+                self._database = open_control(self._home)
+            publish(self._home, self._database)
         except FareboxError as error:
+            self._database = None
             if str(error) != self._told:
                 print(f"farebox server: {error}", file=sys.stderr, flush=True)
             self._told = str(error)
-        else:
-            self._told = ""
+            return  # and try again: what was in the way may pass without a change of the files
+        self._told = ""
         self._seen = seen
 
     def _run(self) -> None:

@@ -10,18 +10,26 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from pathlib import Path
 
 import msgspec
 import uvicorn
 
-from farebox.access.public_names import names_of
+from farebox.access.client_address import ReverseProxies
+from farebox.access.public_names import names_of, url_of
+from farebox.access.rate_limit import rates_for
+from farebox.access.server_certificate import ServerCertificate
+from farebox.access.token_use import TokenUse
+from farebox.access.tokens import PublishedTokens
 from farebox.analytics.questions import Questions
 from farebox.analytics.worker import Worker
 from farebox.clock import iso, now_ns
-from farebox.config import Address, Config, is_loopback
-from farebox.errors import PortInUseError
+from farebox.config import Address, Config, TlsConfig, exposure_problem, is_exposed
+from farebox.config.exposure import speaks_tls
+from farebox.errors import CertificateError, PortInUseError
 from farebox.home import Home, announce
 from farebox.program import command
 from farebox.server.access.connection import Connection
@@ -33,6 +41,7 @@ from farebox.server.app import Server, build
 from farebox.server.deliveries import delivery_worker
 from farebox.server.price_updates import PriceUpdates
 from farebox.server.publication import Publication
+from farebox.snapshot import SnapshotReader
 
 EXIT_CONFIG = 78
 PORTS_TRIED = 20
@@ -46,34 +55,55 @@ class Run(msgspec.Struct):
     port: int
     started_at: str
     url: str
+    """Where a browser finds it."""
+    secure: bool = False
+    """Whether the port speaks TLS."""
 
 
 def serve(home: Home, config: Config) -> int:
-    """Serve the dashboard on a loopback address until told to stop."""
-    if not is_loopback(config.dashboard.host):
-        print(
-            f"farebox: dashboard: {config.dashboard} is not a loopback address; other machines could read "
-            "what you spend. Use 127.0.0.1:PORT or [::1]:PORT.",
-            file=sys.stderr,
-        )
+    """Serve the dashboard until told to stop."""
+    problem = exposure_problem(config.dashboard, config)
+    if problem is not None:
+        _tell(f"dashboard: refusing to listen on {config.dashboard}: expected {problem}")
+        return EXIT_CONFIG
+    try:
+        certificate = _certificate(config.tls) if speaks_tls(config.dashboard) else None
+    except CertificateError as error:
+        _tell(f"dashboard: {error}")
         return EXIT_CONFIG
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     home.prepare()
     sessions = Sessions(load_token(home))
     listener = bind(config.dashboard)
     host, port = listener.getsockname()[:2]
-    names = names_of(host, port)
+    secure = certificate is not None
+    exposed = is_exposed(config.dashboard, config) or config.public_url is not None
+    names = names_of(host, port, secure=secure, public_url=config.public_url)
+    published = SnapshotReader(home)
+    published.follow()
+    used = TokenUse(home, "server")
+    used.start()
     ledger = Ledger(open_reader(home), Questions(Worker(home)))
     server, guarded = build(
         home,
         ledger,
         sessions,
-        visitors=Visitors(hosts=names.hosts, origins=names.origins),
+        visitors=Visitors(
+            hosts=names.hosts,
+            origins=names.origins,
+            tokens=PublishedTokens(published),
+            rates=rates_for(config.limits, exposed=exposed),
+            behind=ReverseProxies(config.trusted_proxies.split(",") if config.trusted_proxies else ()),
+            used=used.note,
+        ),
         port=port,
         typed=lambda words: command(words, home, anywhere=True),
         key_labels=KeyLabels(home, config),
+        secure_hosts=frozenset((names.public_host,)) if names.public_host else frozenset(),
+        way_in="farebox open" if exposed else "",  # no path of this machine for strangers
     )
-    announced = Run(os.getpid(), host, port, iso(now_ns()), f"http://{Address(host, port)}")
+    url = config.public_url or url_of(host, port, secure=secure)
+    announced = Run(os.getpid(), host, port, iso(now_ns()), url, secure)
     runner = _Runner(
         uvicorn.Config(
             guarded,
@@ -83,7 +113,8 @@ def serve(home: Home, config: Config) -> int:
             log_config=None,
             log_level="error",  # any client could fill the log with warnings about malformed requests
             access_log=False,
-            proxy_headers=False,  # no proxy stands in front, so forwarding headers are ignored
+            proxy_headers=False,  # the guard believes them of the proxies that the configuration names
+            ssl_context_factory=_context_of(certificate) if certificate is not None else None,
             server_header=False,
             date_header=False,
             timeout_keep_alive=75,
@@ -94,6 +125,8 @@ def serve(home: Home, config: Config) -> int:
         home,
         announced,
     )
+    if certificate is not None:
+        certificate.watch()
     publication = Publication(home)
     publication.start()
     deliveries = delivery_worker(home)
@@ -108,8 +141,33 @@ def serve(home: Home, config: Config) -> int:
         price_updates.close()
         publication.close()
         deliveries.close()
+        published.close()
+        used.close()
+        if certificate is not None:
+            certificate.close()
         runner.retract()
     return 0
+
+
+def _certificate(tls: TlsConfig) -> ServerCertificate:
+    """Return what the port speaks TLS with.
+
+    Raises:
+        CertificateError: It cannot be used.
+    """
+    found = ServerCertificate(Path(tls.certificate or ""), Path(tls.key or ""), tell=_tell)
+    if found.warning is not None:
+        _tell(found.warning)
+    return found
+
+
+def _context_of(certificate: ServerCertificate) -> Callable[..., ssl.SSLContext]:
+    """Return what uvicorn asks for the context of its listener."""
+    return lambda *_: certificate.context  # pyright: ignore[reportUnknownLambdaType]  # what it has in mind itself
+
+
+def _tell(text: str) -> None:
+    print(f"farebox: {text}", file=sys.stderr, flush=True)
 
 
 def open_reader(home: Home) -> Reader:

@@ -28,12 +28,12 @@ def text(home: Home, *, detached: bool = False) -> str:
     proxy, server = running(home, "proxy"), running(home, "server")
     shown: list[str] = []
     if proxy is not None and proxy.address is not None:
-        shown.append(f"Proxy      {paint(f'http://{proxy.address}', BOLD)}")
+        shown.append(f"Proxy      {paint(proxy.base_url, BOLD)}")
     if server is not None and server.address is not None:
-        shown.append(f"Dashboard  {paint(f'http://{server.address}', BOLD)}")
+        shown.append(f"Dashboard  {paint(server.base_url, BOLD)}")
         shown.append(f"           {_link(home)}")
     if proxy is not None and proxy.address is not None:
-        shown += ["", "Point a program at it:", *(f"  {line}" for line in lines(str(proxy.address)))]
+        shown += ["", "Point a program at it:", *(f"  {line}" for line in lines(proxy.base_url))]
         through = proxied_by(os.environ)
         if through is not None:
             shown.append(f"  {direct_line()}")

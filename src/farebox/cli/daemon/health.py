@@ -20,7 +20,6 @@ from farebox.readiness import LIVE, READY, Readiness
 from farebox.server.api.recording import ask
 
 ANSWER_SECONDS = 3.0
-_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # whoever listens everywhere is asked here
 
 
 def health(
@@ -49,9 +48,9 @@ def _asked(name: str, process: Running | None, *, live: bool) -> json_shapes.Pro
     silent = json_shapes.ProcessHealth(name=name, live=False, ready=None, reasons=[], well=False)
     if process is None or not process.port:
         return silent
-    host = _REACHED_AT.get(process.host, process.host)
+    path = LIVE if live else READY
     try:
-        status, body = ask(host, process.port, LIVE if live else READY, ANSWER_SECONDS)
+        status, body = ask(process.host, process.port, path, ANSWER_SECONDS, secure=process.secure)
         if live:
             return msgspec.structs.replace(silent, live=status == 200, well=status == 200)
         found = msgspec.json.decode(body, type=Readiness)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 
-def lines(address: str) -> list[str]:
-    """Return shell lines that point the most used clients at the proxy on `address`."""
+def lines(url: str) -> list[str]:
+    """Return shell lines that point the most used clients at the proxy at `url`."""
     from farebox.cli.run.environment import base_urls
 
-    urls = base_urls(address)
+    urls = base_urls(url)
     shown = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL")
     return [f"export {name}={urls[name]}" for name in shown if name in urls]
 

@@ -18,6 +18,10 @@ class Running(msgspec.Struct):
     pid: int
     host: str = ""
     port: int = 0
+    secure: bool = False
+    """Whether the port speaks TLS."""
+    url: str = ""
+    """What clients or a browser are pointed at."""
     started_at: str = ""
     config: str | msgspec.UnsetType | None = msgspec.UNSET
     """The configuration file it read, None where it found none; the proxy's alone says so."""
@@ -25,6 +29,11 @@ class Running(msgspec.Struct):
     @property
     def address(self) -> Address | None:
         return Address(self.host, self.port) if self.port else None
+
+    @property
+    def base_url(self) -> str:
+        """What clients or a browser are pointed at, empty for a process that does not listen."""
+        return self.url or (f"http://{self.address}" if self.port else "")
 
 
 def running(home: Home, name: str) -> Running | None:

@@ -19,7 +19,8 @@ from farebox.cli.exits import OK, UNAVAILABLE, AlreadyRunningError, say
 from farebox.cli.options import Place
 from farebox.cli.run.environment import redirections
 from farebox.cli.setting_flags import SettingFlags
-from farebox.config import Address, Config
+from farebox.config import Address, Config, is_exposed
+from farebox.control.publish import publish
 from farebox.errors import LedgerError
 from farebox.home import Home
 from farebox.journal.progress import progress_path
@@ -44,6 +45,8 @@ def up(
     config = chosen.configuration(home, (settings or SettingFlags()).given())
     check_catalog(config)
     check_ledger(home)
+    if is_exposed(config.listen, config):
+        publish(home)  # the proxy does not start without a client token
     for note in redirections(config):
         say(note)
     listener = bind(config.listen)

@@ -135,6 +135,42 @@ class HealthAnswer(msgspec.Struct, kw_only=True):
     processes: list[ProcessHealth]
 
 
+class TokenAnswer(msgspec.Struct, kw_only=True):
+    """A token; its secret is nowhere."""
+
+    id: str
+    name: str
+    scope: str
+    """`ingest`, `read`, `admin`, `client` or `portal`."""
+    state: str
+    """`active`, `expired` or `revoked`."""
+    customer: str | None
+    """Whose calls are made with it, as for the next two."""
+    user: str | None
+    project: str | None
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
+    """Up to a minute late; null for one that never was."""
+
+
+class TokensAnswer(msgspec.Struct, kw_only=True):
+    """`farebox tokens list --json`."""
+
+    schema: str = "farebox.tokens/1"
+    tokens: list[TokenAnswer]
+
+
+class TokenCreatedAnswer(msgspec.Struct, kw_only=True):
+    """`farebox tokens create --json`."""
+
+    schema: str = "farebox.token/1"
+    token: TokenAnswer
+    secret: str
+    """What to send. It is stored as a hash and cannot be shown again."""
+
+
 class ServiceAnswer(msgspec.Struct, kw_only=True):
     """`farebox service install --json`, `remove --json` and `status --json`: how it is afterwards."""
 

@@ -94,7 +94,7 @@ def empty_state(home: Home) -> str:
         )
     from farebox.cli.daemon.paste import lines
 
-    pasted = "\n".join(f"  {line}" for line in lines(str(proxy.address)))
+    pasted = "\n".join(f"  {line}" for line in lines(proxy.base_url))
     return f"No calls yet. The proxy is up on {proxy.address}. Point a program at it:\n\n{pasted}"
 
 

@@ -162,13 +162,13 @@ def _segment(netloc: str) -> str:
     return name[:48] or "upstream"
 
 
-def base_urls(address: str, catalog: Catalog | None = None) -> dict[str, str]:
-    """Return every base-URL variable with its value for a proxy on `address`."""
+def base_urls(url: str, catalog: Catalog | None = None) -> dict[str, str]:
+    """Return every base-URL variable with its value for a proxy at `url`."""
     if catalog is None:
         from farebox.catalog import load
 
         catalog = load()
-    return {name: f"http://{address}{path}" for name, path in plan(catalog, {}).variables.items()}
+    return {name: f"{url}{path}" for name, path in plan(catalog, {}).variables.items()}
 
 
 def direct(environment: Mapping[str, str]) -> dict[str, str]:

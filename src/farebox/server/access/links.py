@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from farebox.config import Address
 from farebox.errors import ServerNotRunningError
 from farebox.home import Home, write_private
 from farebox.program import command
@@ -65,6 +66,8 @@ class _Running(msgspec.Struct):
     pid: int
     host: str
     port: int
+    url: str = ""
+    """Where a browser finds it, where that is another place."""
 
 
 def _address(home: Home) -> str:
@@ -73,5 +76,4 @@ def _address(home: Home) -> str:
         os.kill(running.pid, 0)
     except (OSError, msgspec.DecodeError) as error:
         raise ServerNotRunningError(f"no dashboard is running here; type: {command('up', home)}") from error
-    host = f"[{running.host}]" if ":" in running.host else running.host
-    return f"http://{host}:{running.port}"
+    return running.url or f"http://{Address(running.host, running.port)}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from farebox.access.own_listener import connect_to
+from farebox.access.tokens import owner_token
 from farebox.home import Home
 
 ANSWER_SECONDS = 0.5
@@ -16,6 +18,7 @@ class Announced(msgspec.Struct):
     pid: int
     host: str
     port: int
+    secure: bool = False
     started_at: str | None = None
 
 
@@ -111,15 +114,15 @@ def recording(home: Home) -> Recording:
         announced = msgspec.json.decode((home.run / "proxy.json").read_bytes(), type=Announced)
     except (OSError, msgspec.DecodeError):
         return Recording(state="off")
-    return recording_of(announced)
+    return recording_of(announced, _owner(home))
 
 
-def recording_of(announced: Announced) -> Recording:
-    """Return the state of one proxy's journal."""
+def recording_of(announced: Announced, owner: str = "") -> Recording:
+    """Return the state of one proxy's journal; `owner` is the token of this machine's owner."""
     import http.client  # only where there is somebody to ask: every command imports this module
 
     try:
-        health = _ask(announced)
+        health = _ask(announced, owner)
     except ConnectionRefusedError:
         return Recording(state="off")
     except (OSError, http.client.HTTPException, msgspec.DecodeError):
@@ -141,22 +144,37 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _ask(announced: Announced) -> _Health:
-    return msgspec.json.decode(ask(announced.host, announced.port, "/health")[1], type=_Health)
+def _owner(home: Home) -> str:
+    """Return what a proxy that others reach says its details to, empty where the home has no secret yet."""
+    try:
+        return owner_token(home.secret_file.read_bytes())
+    except OSError:
+        return ""
 
 
-def ask(host: str, port: int, path: str, seconds: float = ANSWER_SECONDS) -> tuple[int, bytes]:
-    """Return status and body of what a process of ours says under `path`.
+def _ask(announced: Announced, owner: str) -> _Health:
+    _, body = ask(announced.host, announced.port, "/health", secure=announced.secure, owner=owner)
+    return msgspec.json.decode(body, type=_Health)
+
+
+def ask(
+    host: str,
+    port: int,
+    path: str,
+    seconds: float = ANSWER_SECONDS,
+    *,
+    secure: bool = False,
+    owner: str = "",
+) -> tuple[int, bytes]:
+    """Return status and body of what a process of ours says under `path`; `secure`: it speaks TLS.
 
     Raises:
         OSError: It does not listen, or says nothing in time.
         http.client.HTTPException: It speaks no HTTP.
     """
-    import http.client
-
-    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    connection = connect_to(host, port, secure=secure, seconds=seconds)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"x-farebox-token": owner} if owner else {})
         response = connection.getresponse()
         return response.status, response.read(_BODY_MAX)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import msgspec
 
 from farebox import __version__
 from farebox.clock import iso, now_ns
+from farebox.config import Address
 from farebox.errors import FareboxError
 from farebox.home import Home
 from farebox.ledger.losses.health import LedgerHealth
@@ -26,6 +28,7 @@ class _Run(msgspec.Struct):
     pid: int
     host: str | None = None
     port: int | None = None
+    url: str = ""
     started_at: str | None = None
 
 
@@ -41,7 +44,7 @@ def plainly(words: str) -> str:
 def status(reader: Reader, home: Home, typed: Typed, key_labels: dict[str, str]) -> views.Status:
     processes = [process(home, name) for name in ("proxy", "ledger", "server")]
     proxy = processes[0]
-    proxy_url = f"http://{proxy.address}" if proxy.state == "up" and proxy.address else None
+    proxy_url = url_of(home, "proxy") if proxy.state == "up" and proxy.address else None
     recorded = recording(home)
     return views.Status(
         version=__version__,
@@ -69,6 +72,14 @@ def unmetered(found: Unmetered) -> views.Unmetered:
         last_at=iso(found.last_at * 10**9),
         retry_at=iso(found.retry_at * 10**9) if found.retry_at else None,
     )
+
+
+def url_of(home: Home, name: str) -> str | None:
+    """Return what clients of a process that lives are pointed at."""
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        run = msgspec.json.decode((home.run / f"{name}.json").read_bytes(), type=_Run)
+        return run.url or f"http://{Address(run.host or '', run.port or 0)}"
+    return None
 
 
 def process(home: Home, name: str) -> views.Process:

@@ -1,0 +1,194 @@
+"""`farebox tokens`: what programs and people show to a Farebox that others reach."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from farebox.access.roles import Scope
+from farebox.access.token_use import last_uses
+from farebox.cli.options import AsJson, Place
+from farebox.cli.reports import json_shapes
+from farebox.clock import iso, now_ns
+from farebox.config.settings import duration, duration_text
+from farebox.errors import UsageError
+from farebox.home import Home
+from farebox.program import command
+
+if TYPE_CHECKING:
+    from farebox.control.tokens import Token
+
+app = App(name="tokens", help="Create, list and revoke the tokens that other machines show.")
+
+_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
+_BOUND_MAX = 256
+_EXPIRES_MAX_S = 3650 * 86_400
+
+Words = Annotated[str, Parameter(help="Its name, or the start of its id.")]
+
+
+@app.command
+def create(
+    name: Annotated[str, Parameter(help="What to call it.")],
+    *,
+    scope: Annotated[Scope, Parameter(help="What it may: `client` uses the proxy, `read` sees the record.")],
+    expires: Annotated[str | None, Parameter(help="After how long it ends, as 12h or 90d.")] = None,
+    customer: Annotated[str | None, Parameter(help="Whose calls are made with it: this customer's.")] = None,
+    user: Annotated[str | None, Parameter(help="This user's.")] = None,
+    project: Annotated[str | None, Parameter(help="This project's.")] = None,
+    place: Place | None = None,
+    as_json: AsJson = False,
+) -> int:
+    """Create a token and print it, once."""
+    said = {"customer": customer, "user": user, "project": project}
+    binding = {key: value for key, value in said.items() if value is not None}
+    if binding and scope != "client":
+        raise UsageError("--customer, --user and --project say whose calls a client's are: --scope client")
+    if not _NAME.fullmatch(name) or any(not 0 < len(value) <= _BOUND_MAX for value in binding.values()):
+        raise UsageError("a name has 1 to 64 characters, and what a token is bound to 1 to 256")
+    now = now_ns()
+    expires_at = None if expires is None else now + _seconds(expires) * 10**9
+    home = (place or Place()).state()
+    from farebox.control import audit, tokens
+    from farebox.control.publish import change
+
+    with change(home) as connection:
+        if any(each.revoked_at is None and each.name == name for each in tokens.listed(connection)):
+            raise UsageError(f"there is a token called {name}; revoke it first, or choose another name")
+        tokens.note_uses(connection, last_uses(home))
+        made, secret = tokens.create(connection, name, scope, now, expires_at=expires_at, binding=binding)
+        detail = {"name": name, "scope": scope, "expires_at": expires_at, **binding}
+        audit.note(connection, now, audit.command_line(), "token.create", made.id, detail)
+    if as_json:
+        json_shapes.print_json(json_shapes.TokenCreatedAnswer(token=_answer(made, now), secret=secret))
+    else:
+        print(secret)
+        print(f"This is shown once. {_described(_answer(made, now))}")
+        print(_how_to_use(scope))
+    return 0
+
+
+@app.command(name="list")
+def list_tokens(
+    *,
+    revoked: Annotated[
+        bool, Parameter(name="--all", help="Also revoked and expired ones.", negative="")
+    ] = False,
+    place: Place | None = None,
+    as_json: AsJson = False,
+) -> int:
+    """List the tokens in force, with when each was last used."""
+    home = (place or Place()).state_to_read()
+    now = now_ns()
+    answers = [_answer(each, now) for each in _known(home)]
+    shown = [each for each in answers if revoked or each.state == "active"]
+    if as_json:
+        json_shapes.print_json(json_shapes.TokensAnswer(tokens=shown))
+        return 0
+    if not shown:
+        print(f"There is no token{'' if revoked else ' in force'}. Create one:")
+        print(f"  {command('tokens create NAME --scope client')}")
+    for each in shown:
+        print(_described(each))
+    return 0
+
+
+@app.command
+def revoke(name: Words, *, place: Place | None = None) -> int:
+    """Take a token out of force; every process refuses it within seconds."""
+    home = (place or Place()).state()
+    from farebox.control import audit, tokens
+    from farebox.control.publish import change
+
+    now = now_ns()
+    with change(home) as connection:
+        found = tokens.find(connection, name)
+        if len(found) != 1:
+            why = "no token is called so" if not found else f"{len(found)} tokens are called so: name its id"
+            raise UsageError(f"{why}; see: {command('tokens list')}")
+        if found[0].revoked_at is not None:
+            raise UsageError(f"{found[0].name} was revoked on {iso(found[0].revoked_at)}")
+        tokens.note_uses(connection, last_uses(home))
+        tokens.revoke(connection, found[0].id, now)
+        audit.note(
+            connection, now, audit.command_line(), "token.revoke", found[0].id, {"name": found[0].name}
+        )
+    print(f"{found[0].name} is revoked: requests with it are refused within two seconds.")
+    return 0
+
+
+def _known(home: Home) -> list[Token]:
+    """Return every token, with when each was last used as far as that is written down."""
+    if not home.control.exists():
+        return []
+    from farebox.control import tokens
+    from farebox.control.database import open_control
+
+    uses = last_uses(home)
+    with open_control(home).reading() as connection:
+        return [
+            msgspec.structs.replace(
+                each, last_used_at=max(each.last_used_at or 0, uses.get(each.id, 0)) or None
+            )
+            for each in tokens.listed(connection)
+        ]
+
+
+def _seconds(text: str) -> int:
+    from pathlib import Path
+
+    try:
+        return duration(60, _EXPIRES_MAX_S)(text, Path())
+    except ValueError:
+        limits = f"1m to {duration_text(_EXPIRES_MAX_S)}"
+        raise UsageError(f"--expires {text}: a duration of {limits}, as 12h or 90d") from None
+
+
+def _answer(token: Token, now: int) -> json_shapes.TokenAnswer:
+    if token.revoked_at is not None:
+        state = "revoked"
+    else:
+        state = "expired" if token.expires_at is not None and token.expires_at <= now else "active"
+    return json_shapes.TokenAnswer(
+        id=token.id,
+        name=token.name,
+        scope=token.scope,
+        state=state,
+        customer=token.binding.get("customer"),
+        user=token.binding.get("user"),
+        project=token.binding.get("project"),
+        created_at=iso(token.created_at),
+        expires_at=_iso(token.expires_at),
+        revoked_at=_iso(token.revoked_at),
+        last_used_at=_iso(token.last_used_at),
+    )
+
+
+def _iso(moment: int | None) -> str | None:
+    return None if moment is None else iso(moment)
+
+
+def _described(token: json_shapes.TokenAnswer) -> str:
+    bound = [f"{key} {value}" for key in ("customer", "user", "project") if (value := getattr(token, key))]
+    if token.state == "revoked":
+        end = f"revoked {token.revoked_at}"
+    else:
+        end = (
+            f"{'expired' if token.state == 'expired' else 'until'} {token.expires_at}"
+            if token.expires_at
+            else ""
+        )
+    used = f"last used {token.last_used_at}" if token.last_used_at else "never used"
+    return "  ".join((token.id, token.name, token.scope, *bound, *([end] if end else []), used))
+
+
+def _how_to_use(scope: Scope) -> str:
+    if scope == "client":
+        return (
+            "Send it as the header x-farebox-token, or as the user of an HTTPS proxy: "
+            "https_proxy=https://TOKEN@HOST:PORT"
+        )
+    return "Send it as the header Authorization: Bearer TOKEN"
