@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -221,6 +222,8 @@ def told(world: World, upstream: MockUpstream) -> dict[str, Any]:
             process.send_signal(signal.SIGTERM)
         found["errors"] = [process.communicate(timeout=60)[1] for process in (proxy, server)]
     found["calls"] = [json.loads(line) for line in world.command("export", "--format", "jsonl").splitlines()]
+    with contextlib.closing(sqlite3.connect(world.home / "ledger.db")) as ledger:
+        found["verified"] = [bool(row[0]) for row in ledger.execute("SELECT verified FROM attribution")]
     found["last used"] = json.loads(world.command("tokens", "list", "--all", "--json"))["tokens"]
     found["files with a secret"] = [
         str(file)

@@ -51,6 +51,7 @@ def test_a_client_with_a_token_is_metered_and_what_it_states_does_not_override_i
         assert call["attribution"]["customer"] == "acme"
         assert call["attribution_from"]["customer"].startswith("token:")
         assert call["cost_pico"] == 3_597_500_000
+    assert told["verified"] and all(told["verified"])
     assert told["calls"][0]["attribution"]["user"] == "anna"
     assert told["calls"][0]["attribution_from"]["user"] == "header:x-farebox-user"
 

@@ -153,6 +153,27 @@ def test_a_handshake_that_does_not_go_on_is_ended_and_does_not_disturb_others(tm
             assert time.monotonic() - started < 15
 
 
+def test_a_head_that_does_not_end_is_refused_inside_tls_too(tmp_path: Path) -> None:
+    with MockUpstream(lambda _: mock.json_reply({})) as server:
+        listener = Listener(tmp_path, server.url, limits=Limits(sweep_s=0.02, client_head_s=2.0))
+        with listener.thread, listener.connect() as client:
+            client.send(b"POST /openai/v1/chat/completions HTTP/1.1\r\nHost: x")
+            assert client.answer().status == 408
+    assert server.requests == []
+
+
+def test_health_says_why_a_new_certificate_is_not_in_use(tmp_path: Path) -> None:
+    with MockUpstream(lambda _: mock.json_reply({})) as server:
+        listener = Listener(tmp_path, server.url)
+        with listener.thread, listener.connect() as client:
+            assert json.loads(client.get("/health").body)["certificate"] is None
+            _, cert, _ = make(tmp_path / "half", "half")
+            listener.swap(cert, tmp_path / "first" / "key.pem")
+            listener.pair.look()
+            listener.pair.look()
+            assert "cannot be used" in json.loads(client.get("/health").body)["certificate"]
+
+
 def test_http2_is_spoken_where_the_client_offers_nothing_else(tmp_path: Path) -> None:
     with MockUpstream(lambda _: mock.json_reply({})) as server:
         listener = Listener(tmp_path, server.url)

@@ -258,6 +258,7 @@ class Proxy:
             "journal": msgspec.to_builtins(journal),
             "unmetered": msgspec.to_builtins(self.interception.unmetered.listed()),
             "ledger": {"state": "ok" if trouble is None else "degraded", "reason": trouble},
+            "certificate": self._certificate.trouble if self._certificate is not None else None,
             "in_flight": state.in_flight,
             "connections": len(state.clients),
             "draining": state.draining,

@@ -123,7 +123,7 @@ class ClientTokens:
 
     def again(self, admitted: Admitted) -> bool:
         """Return whether a request with the same head as one before may pass; else it is judged anew."""
-        if admitted.snapshot is not self._tokens.snapshot:
+        if admitted.snapshot is not self.published.current:
             return False
         token = admitted.token
         if token is None and not self._counts:
