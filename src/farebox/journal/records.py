@@ -91,6 +91,10 @@ class Done(Origin, kw_only=True, array_like=True):
     payload_sha256: bytes | None = None
     """What somebody else said of the event, for an event with an id of theirs: the same id with other
     content is a conflict."""
+    request_id: str | None = None
+    """The provider's id of the request, where it is not the response's id as well."""
+    passed_on: bool = False
+    """The event id went with the request: the SDK sent it to a Farebox, or the proxy took it over."""
 
 
 class Result(msgspec.Struct, kw_only=True, array_like=True):

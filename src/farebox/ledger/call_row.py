@@ -59,7 +59,8 @@ class CorrectionRow(msgspec.Struct, kw_only=True):
 
     recorded_at: str
     kind: str
-    """`rerate`: by other prices; `estimate`: usage nobody stated; `measured`: the real count came later."""
+    """`rerate`: by other prices; `estimate`: usage nobody stated; `measured`: the real count came later;
+    `witness`: somebody else saw the same call."""
     because: str
     request: str | None
     """The journal of the process that asked for it."""
@@ -86,6 +87,28 @@ class EstimateRow(msgspec.Struct, kw_only=True):
     output_tokens_high: int | None
     cost_low_pico: int | None
     cost_high_pico: int | None
+
+
+class WitnessRow(msgspec.Struct, kw_only=True):
+    """How one witness saw a call."""
+
+    kind: str
+    """`proxy`, `sdk`, `otlp` …"""
+    source: str
+    event_id: str
+    occurred_at: str
+    recorded_at: str
+    completeness: str
+    """How much of the usage it saw."""
+    input_tokens: int | None
+    output_tokens: int | None
+    """None where it saw no usage."""
+    status: int
+    outcome: str
+    attribution: dict[str, str]
+    """Whose call it says it is."""
+    disagrees: list[str] = []
+    """Where it says something else than what counts."""
 
 
 class CallRow(msgspec.Struct, kw_only=True):
@@ -183,5 +206,7 @@ class CallRow(msgspec.Struct, kw_only=True):
     """The provider's usage object(s) verbatim, JSON text."""
     estimate: EstimateRow | None = None
     """The bounds, where usage is estimated."""
+    witnesses: list[WitnessRow] = []
+    """Who saw it; the one that made its row first."""
     corrections: list[CorrectionRow] = []
     """What was corrected after the row was appended, oldest first."""

@@ -71,6 +71,8 @@ class StoredCall(NamedTuple):
     """What was decided about it, encoded (append/entry.py)."""
     correction: Correction | None
     """What made the row that counts, where that is not the first."""
+    first: Done
+    """The record of its end as the first witness of it said it, attribution included."""
 
     @property
     def extraction(self) -> Extraction:
@@ -107,13 +109,14 @@ _SELECT = (
         [f"n.{name}" for name in _OF_ROW]
         + [f"k.{name}" for name in CALL_CLASS]
         + [f"n.{name}" for name in ("cost_pico", "charge_pico", *MEASURED)]
+        + ["o.attribution"]
     )
     + " FROM call o "
 )
 _AS_SEEN = "CROSS JOIN call n ON n.seq = o.seq "
 _AS_IT_COUNTS = (
     "CROSS JOIN call n ON n.event_id = o.event_id AND n.source = o.source AND n.revision = "
-    "(SELECT max(revision) FROM call WHERE event_id = o.event_id AND source = o.source) "
+    "(SELECT max(revision) FROM call WHERE event_id = o.event_id AND source = o.source) AND n.sign = 1 "
 )
 _REST = "CROSS JOIN call_class k ON k.id = n.call_class CROSS JOIN source s ON s.id = o.source WHERE "
 
@@ -142,14 +145,19 @@ def current(connection: Connection, seqs: Iterable[int]) -> list[StoredCall]:
 def has_content(connection: Connection, seq: int, done: Done) -> bool:
     """Tell whether the call with this number has the content of `done`; erased values count as equal."""
     (stored,) = read_calls(connection, "o.seq = ?", (seq,), as_seen=True)
+    return has_said(stored.done, done)
+
+
+def has_said(stored: Done, done: Done) -> bool:
+    """Tell whether a stored record has the content of `done`; erased values count as equal."""
     if done.payload_sha256 is not None:
-        return stored.done.payload_sha256 == done.payload_sha256
-    known = stored.done.attribution
+        return stored.payload_sha256 == done.payload_sha256
+    known = stored.attribution
     erased = {name for name in done.attribution if is_erased_name(known.get(name))}
     said = {name: value for name, value in done.attribution.items() if name not in erased}
     kept = {name: value for name, value in known.items() if name not in erased}
     return msgspec.structs.replace(
-        stored.done, attribution=kept, attribution_from={}
+        stored, attribution=kept, attribution_from={}
     ) == msgspec.structs.replace(done, attribution=said, attribution_from={})
 
 
@@ -163,13 +171,20 @@ def _whole(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> list[Stor
         if row != seq:
             change, rating = details.of(row)
             correction = decode_correction(change)
-        done = records.decode_done(record)
+        *values, attribution = values
+        first = done = records.decode_done(record)
+        if values[_ATTRIBUTION] != attribution or correction is not None:
+            done = msgspec.structs.replace(done)
+            attributions.attach(first, attribution)
         attributions.attach(done, values[_ATTRIBUTION])
-        found.append(StoredCall._make((*values, done, rating, correction)))
+        if correction is not None:
+            steps = {"step": values[_STEP], "parent_step": values[_STEP + 1]}
+            done.attribution.update({name: value for name, value in steps.items() if value is not None})
+        found.append(StoredCall._make((*values, done, rating, correction, first)))
     return found
 
 
-_ATTRIBUTION = _FIELDS.index("attribution")
+_ATTRIBUTION, _STEP = _FIELDS.index("attribution"), _FIELDS.index("step")
 
 
 class Attributions:

@@ -10,10 +10,13 @@ import msgspec
 from farebox.clock import iso, uuid_text
 from farebox.ledger.append.entry import decode_rating
 from farebox.ledger.block_detail import Details
-from farebox.ledger.call_row import CallRow, CorrectionRow, EstimateRow, PartRow
+from farebox.ledger.call_row import CallRow, CorrectionRow, EstimateRow, PartRow, WitnessRow
 from farebox.ledger.call_store import StoredCall
 from farebox.ledger.corrections.correction import Bounds, decode_correction
 from farebox.ledger.database import Connection
+from farebox.ledger.witnesses.merging import disagreements, tokens_of
+from farebox.ledger.witnesses.witness_chain import witnesses_of
+from farebox.journal.records import Done
 from farebox.money import usd_text
 from farebox.pricing.facts import CostLine, RatedPart
 from farebox.wire.facts import Part, Quantity
@@ -32,8 +35,11 @@ _TRAIL = (
 def call_rows(connection: Connection, calls: Sequence[StoredCall]) -> list[CallRow]:
     """Return calls as they are shown, each with what was corrected."""
     rows: list[CallRow] = []
+    others = witnesses_of(connection, [call.seq for call in calls])
     for call in calls:
         row = _call_row(call)
+        first = (call.first, call.recorded_at)
+        row.witnesses = [_witness_row(call, *each) for each in (first, *others.get(call.seq, ()))]
         if call.revision:
             row.corrections = _trail(connection, call.seq)
         rows.append(row)
@@ -97,6 +103,24 @@ def _call_row(call: StoredCall) -> CallRow:
         parts=parts,
         raw_usage=extraction.raw_usage,
         estimate=_bounds_row(call.correction.bounds) if call.correction else None,
+    )
+
+
+def _witness_row(call: StoredCall, done: Done, recorded_at: int) -> WitnessRow:
+    tokens = tokens_of(done.extraction)
+    return WitnessRow(
+        kind=done.witness,
+        source=done.source,
+        event_id=uuid_text(done.event_id),
+        occurred_at=iso(done.occurred_at_ns),
+        recorded_at=iso(recorded_at),
+        completeness=done.extraction.completeness,
+        input_tokens=None if tokens is None else tokens[0],
+        output_tokens=None if tokens is None else tokens[3],
+        status=done.status,
+        outcome=done.outcome,
+        attribution=done.attribution,
+        disagrees=disagreements(done, call),
     )
 
 

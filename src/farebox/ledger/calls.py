@@ -24,6 +24,12 @@ from farebox.ledger.losses.health import LedgerHealth
 _CHUNK = 500
 _END = 1 << 62
 
+_SEEN_AS = (
+    "o.seq IN (SELECT w.call_seq FROM witness w WHERE w.event_id BETWEEN ? AND ? AND w.id = "
+    "(SELECT max(id) FROM witness WHERE event_id = w.event_id AND source = w.source)) ORDER BY o.seq LIMIT 2"
+)
+"""Calls by the id that another witness gave them."""
+
 T = TypeVar("T")
 
 
@@ -82,6 +88,8 @@ class LedgerReader:
         if not digits or len(low) != 16:
             raise CallNotFoundError(f"{event_id!r} is no call id, nor the beginning of one")
         rows = self._calls("o.event_id BETWEEN ? AND ? ORDER BY o.event_id LIMIT 2", (low, high))
+        if not rows:
+            rows = self._calls(_SEEN_AS, (low, high))
         if not rows:
             raise CallNotFoundError(f"no call {event_id}")
         if len(rows) > 1:

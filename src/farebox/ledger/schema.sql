@@ -89,19 +89,24 @@ CREATE TABLE block (
   hash BLOB NOT NULL                     -- SHA-256 of a version byte, the block before's hash, this block
 ) STRICT;
 
--- How a call was seen: proxy, SDK, OTLP, agent log, kernel. A chain of its own.
+-- How a call was seen by others than the one that made its first row: proxy, SDK, OTLP, agent log, kernel.
+-- A witness that turns out to be of another call is written again; its newest row stands. A chain of its own.
 CREATE TABLE witness (
   id INTEGER PRIMARY KEY,
   call_seq INTEGER NOT NULL,             -- the call's row of revision 0
   kind TEXT NOT NULL,
   source INTEGER NOT NULL,
   event_id BLOB NOT NULL,
+  attribution INTEGER NOT NULL,          -- whose call it says it is
+  record BLOB NOT NULL,                  -- what it said, without that
   figures_digest BLOB NOT NULL,
   after_seq INTEGER NOT NULL,            -- the newest row when this was appended
+  last_personal INTEGER NOT NULL,        -- it covers the personal values that came with it, too
   recorded_at INTEGER NOT NULL,
   hash BLOB NOT NULL
 ) STRICT;
 CREATE INDEX witness_call ON witness (call_seq);
+CREATE INDEX witness_event ON witness (event_id);
 
 -- What came of the work, and how good it was: no cost of its own, the same identity and attribution.
 CREATE TABLE outcome (
@@ -215,6 +220,29 @@ CREATE TABLE calibration (
   samples BLOB NOT NULL,                 -- MessagePack: input tokens and output tokens a million bytes
   PRIMARY KEY (provider, model, surface, streamed)
 ) STRICT, WITHOUT ROWID;
+
+-- What a later witness is compared with: every witness, once more than one kind has been seen. Made of
+-- the rows above, for the calls from `joined_since` on, and made again for earlier ones when they are asked for.
+CREATE TABLE sighting (
+  id INTEGER PRIMARY KEY,
+  call_seq INTEGER NOT NULL,             -- the call it is of now
+  core INTEGER NOT NULL,                 -- the same for witnesses that ids join
+  row_seq INTEGER,                       -- the first row that was made of it, where one was
+  told INTEGER NOT NULL,                 -- the call its newest row of `witness` names, else 0
+  event_key INTEGER NOT NULL,
+  moment_key INTEGER NOT NULL,           -- two seconds and a fingerprint
+  response_key INTEGER,                  -- a day and an id
+  request_key INTEGER,
+  facts BLOB NOT NULL
+) STRICT;
+CREATE INDEX sighting_call ON sighting (call_seq);
+CREATE INDEX sighting_event ON sighting (event_key);
+CREATE INDEX sighting_moment ON sighting (moment_key);
+CREATE INDEX sighting_response ON sighting (response_key) WHERE response_key IS NOT NULL;
+CREATE INDEX sighting_request ON sighting (request_key) WHERE request_key IS NOT NULL;
+CREATE TABLE joined_since (
+  seq INTEGER PRIMARY KEY                -- calls from this row on have their sightings
+) STRICT;
 
 CREATE TRIGGER source_never_updated BEFORE UPDATE ON source
   BEGIN SELECT RAISE(ABORT, 'sources are never edited'); END;

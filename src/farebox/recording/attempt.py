@@ -73,6 +73,8 @@ _IN_ORDER = (
     "max_tokens",
     "event_id_text",
     "payload_sha256",
+    "request_id",
+    "passed_on",
 )
 if _IN_ORDER != DONE_FIELDS:
     raise AssertionError(f"Attempt.done writes {_IN_ORDER}, a record has {DONE_FIELDS}")
@@ -157,6 +159,8 @@ class Attempt:
             self.facts.max_tokens,
             None,
             None,
+            None,
+            False,
         )
         if outcome != "completed" or self.status >= 400:
             call = self.call or self.event_id.hex()

@@ -33,6 +33,7 @@ from farebox.ledger.corrections.rerating import Book
 from farebox.ledger.database import Connection, rewrite_table
 from farebox.ledger.losses.incidents import Incidents
 from farebox.ledger.proof.chain import link
+from farebox.ledger.witnesses.joining import Joining
 from farebox.pricing.facts import RatedPart
 from farebox.pricing.quotation import month_of
 from farebox.wire.facts import Extraction, Part
@@ -76,6 +77,7 @@ class Applier:
         self._left_out: list[Entry] = []
         self._has_erased = False
         self._corrector = Corrector(connection, self._blocks, self._months)
+        self._joining = Joining(connection, self._blocks, self._months, clock)
         self._load()
 
     @property
@@ -112,6 +114,7 @@ class Applier:
         try:
             with self._connection:
                 self._billing.begin()
+                self._joining.begin()
                 for batch in batches:
                     last, count = batch, count + len(batch.entries) + len(batch.gaps)
                     self._take(writer, batch, leave_out_because, look_for_duplicates)
@@ -304,13 +307,20 @@ class Applier:
             "AND source = (SELECT id FROM source WHERE name = ?)",
             (done.event_id, done.source),
         ).fetchone()
-        if found is not None and writer and not has_content(self._connection, found[0], done):
+        if found is None:
+            is_same = self._joining.knows(done)
+            if is_same is False and writer:
+                self._marks.write(writer, "conflict", {"event_id": done.event_id.hex()})
+            return is_same is None
+        if writer and not has_content(self._connection, found[0], done):
             self._marks.write(writer, "conflict", {"event_id": done.event_id.hex(), "call": found[0]})
-        return found is None
+        return False
 
     def _append(self, rows: Sequence[Judged]) -> None:
         if not rows:
             return
+        if self._joining.has_several_kinds(rows):
+            rows = self._joining.place(rows)
         # One step for all rows, then the next: each step's code and data stay in the cache.
         rows = self._billing.judged(rows, self.seq)
         money = self._rate_all(rows)
@@ -320,6 +330,8 @@ class Applier:
 
     def _correct(self) -> None:
         """Append the corrections that were asked for, or that the newest calls make necessary."""
+        if self._joining.is_unsettled:
+            self._joining.settle(self._book, self._rate_all)
         self._corrector.complete(self._billing.completed)
         if self._corrector.is_asked:
             self._corrector.apply(self._book, self._marks.write)
@@ -386,6 +398,7 @@ class Applier:
         self._billing.load()
         self._months.forget()
         self._corrector.load()
+        self._joining.load()
 
 
 def _is_among(rows: Iterable[Judged], done: Done) -> bool:

@@ -110,7 +110,7 @@ class Blocks:
     def __init__(self, connection: Connection, clock: Callable[[], int]) -> None:
         self._connection = connection
         self._clock = clock
-        self._dictionaries = Dictionaries(connection)
+        self.dictionaries = Dictionaries(connection)
         self.seq = 0
         self.head = GENESIS
 
@@ -120,7 +120,7 @@ class Blocks:
             "SELECT last_seq, hash FROM block ORDER BY first_seq DESC LIMIT 1"
         ).fetchone()
         self.seq, self.head = last or (0, GENESIS)
-        self._dictionaries.load()
+        self.dictionaries.load()
 
     def append(self, rows: Sequence[Row]) -> None:
         """Append rows, in blocks of at most a megabyte of records."""
@@ -135,10 +135,10 @@ class Blocks:
 
     def erase(self, personal: Sequence[int]) -> list[int]:
         """Erase personal values, by number; return which were still there."""
-        return self._dictionaries.erase(personal)
+        return self.dictionaries.erase(personal)
 
     def _append(self, rows: Sequence[Row]) -> None:
-        dictionaries = self._dictionaries
+        dictionaries = self.dictionaries
         columns: list[Sequence[Any]] = list(zip(*[row.values for row in rows], strict=True))
         sources, checksums = columns[_SOURCE], columns[_RESPONSE]
         classes = dictionaries.classes(columns[_CLASS])

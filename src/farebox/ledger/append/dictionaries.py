@@ -75,6 +75,11 @@ def is_personal(name: str) -> bool:
     return name in PERSONAL or name.startswith(_PERSONAL_PREFIXES)
 
 
+def is_verified_by(source: str | None) -> bool:
+    """Tell whether a source of an attribution proves it: a bound key or a client token."""
+    return source is not None and source.startswith(_VERIFIED_BY)
+
+
 def erased_name(number: int) -> str:
     """Return what stands for an erased value: still one value, told apart from others."""
     return f"(erased {number:d})"
@@ -158,6 +163,10 @@ class Dictionaries:
         self._attributions.clear()
         return sorted(number for (number,) in erased)
 
+    def personal(self, field: str, value: str) -> int:
+        """Return the number of a personal value."""
+        return self._personal_of(field, value)
+
     def take_commitments(self) -> bytes:
         """Return the commitments of the personal values that came since this was asked last."""
         found = b"".join(self._commitments)
@@ -192,7 +201,7 @@ class Dictionaries:
             name: [self._personal_of(name, value) if is_personal(name) else value, sources.get(name)]
             for name, value in whose.values
         }
-        verified = int(str(sources.get("customer", "")).startswith(_VERIFIED_BY))
+        verified = int(is_verified_by(sources.get("customer")))
         fields = _json(said).decode()
         digest = attribution_digest(verified, fields)
         number = self._last_attribution + 1

@@ -17,7 +17,7 @@ from farebox.wire.facts import Extraction
 if TYPE_CHECKING:
     from farebox.ledger.call_store import StoredCall
 
-RERATE, ESTIMATE, MEASURED = "rerate", "estimate", "measured"
+RERATE, ESTIMATE, MEASURED, WITNESS = "rerate", "estimate", "measured", "witness"
 
 _CHECKSUM = (1 << 32) - 1
 _COMPLETENESS, _STATE = CLASS_AT["completeness"], CLASS_AT["cost_state"]
@@ -83,7 +83,12 @@ def rows_of(change: Change) -> tuple[Row, Row]:
         encode_correction(change.correction),
         msgspec.Raw(change.rating),
     )
-    reversal = Row(
+    return reversal_of(now), replacement
+
+
+def reversal_of(now: StoredCall) -> Row:
+    """Return the row that takes back what counts of a call; alone it means that there is no such call."""
+    return Row(
         (
             *_head(now, now.revision + 1, -1, now.row),
             now.call_class,
@@ -95,7 +100,6 @@ def rows_of(change: Change) -> tuple[Row, Row]:
         b"",
         _NO_RATING,
     )
-    return reversal, replacement
 
 
 def _head(now: StoredCall, revision: int, sign: int, reverses: int | None) -> tuple[object, ...]:

@@ -23,6 +23,7 @@ from farebox.ledger.corrections.estimation import Estimation, is_wanted, rated_b
 from farebox.ledger.corrections.late_usage import correct_late_usage
 from farebox.ledger.corrections.rerating import Rerating, change_of
 from farebox.ledger.database import Connection
+from farebox.ledger.witnesses.witness_chain import call_of
 
 CORRECTING = frozenset({records.RERATE, records.ESTIMATE})
 """Types of records that concern calls which are in the record already."""
@@ -153,6 +154,9 @@ class Corrector:
         self._append(changes)
 
     def _seq_of(self, estimate: Estimate) -> int | None:
+        joined = call_of(self._connection, estimate.event_id, estimate.source)
+        if joined is not None:
+            return joined
         row = self._connection.execute(
             "SELECT seq FROM call WHERE event_id = ? AND revision = 0 "
             "AND source = (SELECT id FROM source WHERE name = ?)",

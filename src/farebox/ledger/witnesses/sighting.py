@@ -1,0 +1,237 @@
+"""One witness of a call, reduced to what tells calls apart, and the rules by which two are of one call.
+
+Most certain first: an event id that the proxy took over from the SDK, the provider's response id, its
+request id, and last a fingerprint: same model and counts, begun within two seconds. One kind of witness
+never joins itself: two POSTs with a reused id stay two calls.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import msgspec
+
+from farebox.ledger.append.dictionaries import is_erased_name
+from farebox.ledger.append.entry import token_totals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from farebox.journal.records import Done
+    from farebox.ledger.witnesses.group import Group
+
+SECOND_NS = 1_000_000_000
+NEAR_NS = 2 * SECOND_NS
+"""How far apart two witnesses of one call may say that it began."""
+IDS_NS = 86_400 * SECOND_NS
+"""How far apart two witnesses with one response id may be: some state the moment of writing it down."""
+
+EVENT_ID, RESPONSE_ID, LATE_RESPONSE_ID, REQUEST_ID, FINGERPRINT = 5, 4, 3, 2, 1
+"""How certain it is that two are of one call."""
+
+_LIVE = frozenset(("proxy", "mitm", "ebpf", "otlp"))
+"""Kinds whose times are those of the call. So are the SDK's where it saw the request, and not a statement of it."""
+
+_EVENT_SHARED = ({"sdk", "proxy"}, {"sdk", "mitm"})
+
+_CONTAINER, _PID, _HOST = "container.id", "process.pid", "host.name"
+
+
+class Facts(msgspec.Struct, array_like=True, frozen=True):
+    """What is stored of a witness to compare it by. Personal values are numbers of the dictionary."""
+
+    kind: str
+    source: int
+    event_id: bytes
+    occurred_at: int
+    ended_at: int
+    provider: str
+    model: str | None
+    counts: tuple[int, int] | None
+    """Input and output tokens; None where no usage was seen."""
+    status: int
+    method: str
+    response_id: int | None
+    """Checksums of 60 bits."""
+    request_id: int | None
+    customer: int | None
+    pid: int | None
+    container: int | None
+    host: str | None
+    is_live: bool
+    """Its times are those of the call, not of writing it down."""
+    passed_on: bool
+    """SDK and proxy gave it one event id."""
+
+
+class Sighting:
+    """A witness, which call it is of, and what the record has of it."""
+
+    __slots__ = ("core", "done", "facts", "group", "is_new", "number", "row", "stands", "told")
+
+    def __init__(self, number: int, facts: Facts, group: Group) -> None:
+        self.number = number
+        self.facts = facts
+        self.group = group
+        self.core = number
+        """Witnesses that ids join have one core; cores are joined by fingerprint only."""
+        self.row: int | None = None
+        """The first row that was made of it, where one was."""
+        self.stands = False
+        """That row counts; else the call is another witness's row."""
+        self.told = 0
+        """The call that the table of witnesses says it is of, 0 where it says nothing."""
+        self.is_new = True
+        self.done: Done | None = None
+        """Its record, where it is at hand."""
+
+
+def facts_of(done: Done, source: int, personal: Callable[[str, str], int]) -> Facts:
+    """Return what a record is compared by."""
+    extraction, said = done.extraction, done.attribution
+    counts = None
+    if extraction.completeness != "none":
+        totals = token_totals(extraction.parts)
+        counts = (totals[0], totals[3])
+
+    def number(name: str) -> int | None:
+        value = said.get(name)
+        if not value:
+            return None
+        return int(value[8:-1]) if is_erased_name(value) else personal(name, value)
+
+    return Facts(
+        done.witness,
+        source,
+        done.event_id,
+        done.occurred_at_ns,
+        max(done.ended_at_ns, done.occurred_at_ns),
+        done.provider,
+        extraction.response_model or extraction.request_model,
+        counts,
+        done.status,
+        done.method,
+        _checksum(extraction.response_id),
+        _checksum(done.request_id),
+        number("customer"),
+        number(_PID),
+        number(_CONTAINER),
+        said.get(_HOST),
+        done.witness in _LIVE or (done.witness == "sdk" and bool(done.path)),
+        done.passed_on,
+    )
+
+
+def certainty(one: Facts, other: Facts) -> int:
+    """Return how certain ids make it that two are of one call; 0 where they say nothing of it."""
+    if one.kind == other.kind:
+        return 0
+    if one.event_id == other.event_id:
+        return EVENT_ID
+    if one.provider != other.provider or one.method != other.method or are_elsewhere(one, other):
+        return 0
+    if abs(one.occurred_at - other.occurred_at) > IDS_NS:
+        return 0
+    if one.response_id is not None and one.response_id == other.response_id:
+        by = RESPONSE_ID
+    elif one.request_id is not None and one.request_id == other.request_id:
+        by = REQUEST_ID
+    else:
+        return 0
+    if abs(one.occurred_at - other.occurred_at) <= NEAR_NS:
+        return by
+    are_live = one.is_live and other.is_live
+    if not _fit_in_time(one, other, are_live=are_live):
+        # The same id was given to another call where figures differ, or where one clock timed both.
+        if one.counts is not None and other.counts is not None and one.counts != other.counts:
+            return 0
+        if are_live and share_process(one, other):
+            return 0
+    return LATE_RESPONSE_ID if by == RESPONSE_ID else REQUEST_ID
+
+
+def look_alike(one: Facts, other: Facts) -> bool:
+    """Tell whether two have one fingerprint and began within two seconds."""
+    return (
+        one.model == other.model
+        and one.counts == other.counts
+        and one.provider == other.provider
+        and abs(one.occurred_at - other.occurred_at) <= NEAR_NS
+        and (one.counts is not None or (one.status == other.status and one.status > 0))
+    )
+
+
+def are_apart(one: Facts, other: Facts) -> bool:
+    """Tell whether two cannot be of one call, but for an id that says so."""
+    return (
+        one.kind == other.kind
+        or ((one.passed_on or other.passed_on) and _could_share_event(one, other))
+        or _differ(one.response_id, other.response_id)
+        or _differ(one.request_id, other.request_id)
+        or _differ(one.customer, other.customer)
+        or (one.status != other.status and one.status > 0 and other.status > 0)
+        or one.method != other.method
+        or are_elsewhere(one, other)
+    )
+
+
+def are_elsewhere(one: Facts, other: Facts) -> bool:
+    """Tell whether two are known to be of different processes or machines."""
+    if one.host is not None and other.host is not None and one.host != other.host:
+        return True
+    # Inside a container a process has another number than outside: only like is compared with like.
+    return one.container == other.container and _differ(one.pid, other.pid)
+
+
+def _could_share_event(one: Facts, other: Facts) -> bool:
+    """Tell whether two would have one event id, were they of one call."""
+    return one.event_id != other.event_id and {one.kind, other.kind} in _EVENT_SHARED
+
+
+def share_process(one: Facts, other: Facts) -> bool:
+    """Tell whether both are known to be of one process."""
+    return one.pid is not None and one.pid == other.pid and one.container == other.container
+
+
+def _differ(one: int | None, other: int | None) -> bool:
+    return one is not None and other is not None and one != other
+
+
+def _fit_in_time(one: Facts, other: Facts, *, are_live: bool) -> bool:
+    """Tell whether two times can be of one call that did not begin at one moment for both.
+
+    An SDK's call may wait for a connection before the proxy sees it; a log states any moment of a call.
+    """
+    if are_live:
+        return abs(one.ended_at - other.ended_at) <= NEAR_NS
+    return one.occurred_at <= other.ended_at + NEAR_NS and other.occurred_at <= one.ended_at + NEAR_NS
+
+
+# -- keys that find witnesses in the file; of two with one key only the rules above tell --
+
+
+def event_key(event_id: bytes) -> int:
+    """Return the key of an event id: its beginning, which grows with time."""
+    return int.from_bytes(event_id[:8], "big", signed=True)
+
+
+def moment_keys(facts: Facts) -> tuple[int, int, int]:
+    """Return the keys of a fingerprint at its moment, and right before and after it."""
+    counts = "" if facts.counts is None else f"{facts.counts[0]:d}.{facts.counts[1]:d}"
+    print_ = crc32(f"{facts.provider}\0{facts.model}\0{counts}".encode())
+    at = facts.occurred_at // NEAR_NS
+    return (at << 32 | print_, (at - 1) << 32 | print_, (at + 1) << 32 | print_)
+
+
+def id_keys(checksum: int | None, occurred_at: int) -> tuple[int, ...]:
+    """Return the keys of an id on its day, the day before and the day after; none where there is no id."""
+    if checksum is None:
+        return ()
+    day, low = occurred_at // IDS_NS, checksum & (1 << 40) - 1
+    return (day << 40 | low, (day - 1) << 40 | low, (day + 1) << 40 | low)
+
+
+def _checksum(text: str | None) -> int | None:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 4 if text else None
