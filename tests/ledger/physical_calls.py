@@ -45,7 +45,9 @@ def physical_calls(chance: random.Random, count: int) -> list[PhysicalCall]:
     at = NOON
     while len(made) < count:
         at += HOUR
-        way = chance.choice(["response id", "process", "time", "event id", "reused id", "reused id later", "pieces"])
+        way = chance.choice(
+            ["response id", "process", "time", "event id", "reused id", "reused id later", "pieces"]
+        )
         size = min(chance.choice([1, 2, 5, 40]), count - len(made))
         tokens = chance.choice([10, 10, 20])
         for index in range(size):
@@ -53,9 +55,7 @@ def physical_calls(chance: random.Random, count: int) -> list[PhysicalCall]:
     return made
 
 
-def _call(
-    chance: random.Random, number: int, way: str, at: int, index: int, tokens: int
-) -> PhysicalCall:
+def _call(chance: random.Random, number: int, way: str, at: int, index: int, tokens: int) -> PhysicalCall:
     began = at + (index * 6 * SECOND if way in ("time", "reused id later") else chance.randrange(SECOND))
     kinds = chance.sample(KINDS, chance.choice([1, 1, 2, 2, 3, 5]))
     event_id = uuid7(began)

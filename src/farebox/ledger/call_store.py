@@ -156,9 +156,9 @@ def has_said(stored: Done, done: Done) -> bool:
     erased = {name for name in done.attribution if is_erased_name(known.get(name))}
     said = {name: value for name, value in done.attribution.items() if name not in erased}
     kept = {name: value for name, value in known.items() if name not in erased}
-    return msgspec.structs.replace(
-        stored, attribution=kept, attribution_from={}
-    ) == msgspec.structs.replace(done, attribution=said, attribution_from={})
+    return msgspec.structs.replace(stored, attribution=kept, attribution_from={}) == msgspec.structs.replace(
+        done, attribution=said, attribution_from={}
+    )
 
 
 def _whole(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> list[StoredCall]:

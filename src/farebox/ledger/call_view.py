@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from farebox.clock import iso, uuid_text
+from farebox.journal.records import Done
 from farebox.ledger.append.entry import decode_rating
 from farebox.ledger.block_detail import Details
 from farebox.ledger.call_row import CallRow, CorrectionRow, EstimateRow, PartRow, WitnessRow
@@ -16,7 +17,6 @@ from farebox.ledger.corrections.correction import Bounds, decode_correction
 from farebox.ledger.database import Connection
 from farebox.ledger.witnesses.merging import disagreements, tokens_of
 from farebox.ledger.witnesses.witness_chain import witnesses_of
-from farebox.journal.records import Done
 from farebox.money import usd_text
 from farebox.pricing.facts import CostLine, RatedPart
 from farebox.wire.facts import Part, Quantity
@@ -38,8 +38,14 @@ def call_rows(connection: Connection, calls: Sequence[StoredCall]) -> list[CallR
     others = witnesses_of(connection, [call.seq for call in calls])
     for call in calls:
         row = _call_row(call)
-        first = (call.first, call.recorded_at)
-        row.witnesses = [_witness_row(call, *each) for each in (first, *others.get(call.seq, ()))]
+        row.witnesses = [
+            _witness_row(call, call.first, call.recorded_at),
+            *[
+                _witness_row(call, done, recorded_at)
+                for done, recorded_at in others.get(call.seq, ())
+                if (done.event_id, done.source) != (call.event_id, call.source)
+            ],
+        ]
         if call.revision:
             row.corrections = _trail(connection, call.seq)
         rows.append(row)

@@ -14,7 +14,7 @@ from farebox.clock import iso
 from farebox.config import Config
 from farebox.errors import FareboxError, LedgerUnwritableError
 from farebox.home import Home
-from farebox.ledger.call_row import CallRow, CorrectionRow, EstimateRow, PartRow
+from farebox.ledger.call_row import CallRow, CorrectionRow, EstimateRow, PartRow, WitnessRow
 from farebox.money import display_usd, usd_text
 from farebox.pricing.facts import CostLine
 from farebox.program import command
@@ -167,9 +167,20 @@ def call_receipt(call: CallRow, key_labels: Mapping[str, str] | None = None) -> 
     if call.estimate is not None:
         lines.append(_bounds(call.estimate))
     lines += [_correction(each) for each in call.corrections]
+    if len(call.witnesses) > 1:
+        lines += ["", "seen by", *[_witness(each) for each in call.witnesses]]
     if call.flags:
         lines.append(f"flags: {', '.join(clean(flag) for flag in call.flags)}")
     return "\n".join(lines)
+
+
+def _witness(seen: WitnessRow) -> str:
+    """Return how one witness saw a call, and where it says something else than what counts."""
+    usage = "no usage"
+    if seen.input_tokens is not None:
+        usage = f"{seen.input_tokens:,} in, {seen.output_tokens:,} out ({seen.completeness})"
+    line = f"  {clean(seen.kind)} ({clean(seen.source)}) at {seen.occurred_at}: {usage}"
+    return f"{line}; says {clean(', '.join(seen.disagrees))}" if seen.disagrees else line
 
 
 def _source(call: CallRow, name: str) -> str:

@@ -1,12 +1,13 @@
 """Prove that the record is what was appended: recompute everything and compare.
 
-Checked are the file itself, its schema and triggers, the dictionaries against their digests, the chain over
-every block of rows and over every mark, the checkpoints (those inside and one that the user kept), the
-months of contracts, and the positions in the journals. The replica is compared by `farebox.analytics`.
+Checked are the file itself, its schema and triggers, the dictionaries against their digests, the chains over
+every block of rows, every mark and every witness, the checkpoints (those inside and one that the user kept),
+the months of contracts, and the positions in the journals. The replica is compared by `farebox.analytics`.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -25,10 +26,17 @@ from farebox.ledger.database import Connection, open_reader, schema
 from farebox.ledger.proof.block_check import SELECT, check_block
 from farebox.ledger.proof.chain import GENESIS, Checkpoint, link
 from farebox.ledger.proof.dictionary_check import check_dictionaries
+from farebox.ledger.witnesses.witness_chain import witness_link
 from farebox.pricing.quotation import month_of
 
 _BLOCKS = "SELECT first_seq, last_seq, last_personal, recorded_at, detail, hash FROM block ORDER BY first_seq"
 _ROWS = SELECT + "WHERE c.seq BETWEEN ? AND ? ORDER BY c.seq"
+_WITNESSES = (
+    "SELECT w.id, call_seq, kind, source, event_id, attribution, record, figures_digest, after_seq, "
+    "last_personal, recorded_at, a.digest, hash FROM witness w "
+    "LEFT JOIN attribution a ON a.id = w.attribution ORDER BY w.id"
+)
+_LAST_PERSONAL = "SELECT last_personal FROM block WHERE last_seq <= ? ORDER BY first_seq DESC LIMIT 1"
 _REVISION = 1 + CALL_AT["revision"]
 _DAY_NS = 86_400 * 1_000_000_000
 _PROBLEMS_MAX = 100
@@ -40,7 +48,8 @@ class Problem(msgspec.Struct, kw_only=True):
     """One thing that is not as it was appended."""
 
     what: str
-    """`chain`, `result`, `dictionary`, `checkpoint`, `month`, `position`, `mark`, `schema` or `file`."""
+    """`chain`, `result`, `witness`, `dictionary`, `checkpoint`, `month`, `position`, `mark`, `schema` or
+    `file`."""
     seq: int | None = None
     """The call concerned, where it is one."""
     detail: str
@@ -51,6 +60,8 @@ class Report(msgspec.Struct, kw_only=True):
 
     rows: int = 0
     marks: int = 0
+    witnesses: int = 0
+    """How many times another witness of a call was written down."""
     corrections: int = 0
     """How many of the rows are replacements."""
     checkpoint: str | None = None
@@ -98,6 +109,8 @@ class _Verification:
         self._home = home
         self._kept = kept
         self._report = Report(problems=[])
+        self._witnessed: list[tuple[int, int]] = []
+        """For each witness the newest row before it, and the last personal value that it covers."""
 
     def run(self) -> Report:
         mark_hashes: dict[int, bytes] = {0: GENESIS}
@@ -106,6 +119,7 @@ class _Verification:
             ("schema", self._check_schema),
             ("mark", lambda: self._check_marks(mark_hashes)),
             ("dictionary", lambda: check_dictionaries(self._connection, self._problem)),
+            ("witness", self._check_witnesses),
             ("chain", lambda: self._check_rows(mark_hashes)),
             ("result", lambda: check_results(self._connection, self._problem)),
             ("month", self._check_months),
@@ -156,7 +170,10 @@ class _Verification:
     def _check_rows(self, mark_hashes: dict[int, bytes]) -> None:
         promised = self._promised(mark_hashes)
         previous, expected, last_personal = GENESIS, 1, 0
+        witnessed = deque(self._witnessed)
         for first, last, personal, recorded_at, detail, stored in self._connection.execute(_BLOCKS):
+            while witnessed and witnessed[0][0] < first:
+                last_personal = max(last_personal, witnessed.popleft()[1])
             if first != expected:
                 self._problem("chain", f"rows {expected} to {first - 1} are missing", expected)
             rows = self._connection.execute(_ROWS, (first, last)).fetchall()
@@ -173,12 +190,26 @@ class _Verification:
             previous, expected, last_personal = stored, last + 1, personal
             self._report.rows += len(rows)
             self._report.corrections += sum(row[_REVISION] > 0 and row[_REVISION] % 2 == 0 for row in rows)
-        self._check_strays(expected, last_personal)
+        self._check_strays(expected, max([last_personal, *[last for _, last in witnessed]]))
         for seq, promises in promised.items():
             for what, wanted in promises:
                 if seq or wanted != GENESIS:
                     self._problem("checkpoint", f"row {seq} is missing, says {what}", min(seq, expected))
         self._report.checkpoint = str(Checkpoint(expected - 1, previous))
+
+    def _check_witnesses(self) -> None:
+        previous, expected, last_personal = GENESIS, 1, 0
+        for *values, attribution, stored in self._connection.execute(_WITNESSES):
+            number, call, after, last = values[0], values[1], values[8], values[9]
+            (covered,) = self._connection.execute(_LAST_PERSONAL, (after,)).fetchone() or (0,)
+            commitments = self._commitments(max(covered, last_personal), last)
+            previous = witness_link(previous, tuple(values), attribution, commitments)
+            if number != expected or previous != stored:
+                self._problem("witness", f"witness {number}, of call {call}, is not as it was written", call)
+                previous = stored
+            self._witnessed.append((after, last))
+            expected, last_personal = number + 1, last
+        self._report.witnesses = expected - 1
 
     def _commitments(self, after: int, last: int) -> bytes:
         statement = "SELECT commitment FROM personal WHERE id > ? AND id <= ? ORDER BY id"

@@ -104,7 +104,9 @@ class Joining:
         for seq, each in enumerate(found, self._blocks.seq + 1):
             each.row, each.stands, each.group.call = seq, True, seq
             self._sightings.changed(each)
-        return [by_number.get(each.number) or judge(msgspec.structs.replace(self._said(each))) for each in found]
+        return [
+            by_number.get(each.number) or judge(msgspec.structs.replace(self._said(each))) for each in found
+        ]
 
     def knows(self, done: Done) -> bool | None:
         """Tell whether a witness without a row is there with this content; None where it is not there."""
@@ -292,7 +294,9 @@ def _is_settled(group: Group) -> bool:
 
 def _because(group: Group, best: str) -> str:
     kinds = sorted(group.kinds)
-    return f"seen by {' and '.join(kinds)}, figures of {best}" if len(kinds) > 1 else f"seen by {kinds[0]} alone"
+    return (
+        f"seen by {' and '.join(kinds)}, figures of {best}" if len(kinds) > 1 else f"seen by {kinds[0]} alone"
+    )
 
 
 def _replacement(judged: Judged, rated: Sequence[RatedPart], revision: int, because: str) -> Row:

@@ -7,7 +7,9 @@ one that fits is taken, the taker is moved to another call that it fits as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from heapq import nsmallest
 
 from farebox.ledger.witnesses.group import Group, can_be_one
 from farebox.ledger.witnesses.sighting import (
@@ -21,8 +23,8 @@ from farebox.ledger.witnesses.sighting import (
 )
 from farebox.ledger.witnesses.sightings import Sightings
 
-_LOOKED_AT_MAX = 16
-"""How many calls are looked at, and how many are moved, to make room for one witness."""
+_LOOKED_AT_MAX, _NEAREST = 500, 32
+"""How many calls are looked at to make room for one witness, and how many from each of them."""
 
 
 class Matching:
@@ -58,7 +60,9 @@ class Matching:
             for each in {*self._sightings.of_event(facts.event_id), *self._sightings.of_ids(facts)}
             if each is not new and (certain := certainty(facts, each.facts))
         ]
-        said.sort(key=lambda item: (-item[0], abs(item[1].facts.occurred_at - facts.occurred_at), item[1].number))
+        said.sort(
+            key=lambda item: (-item[0], abs(item[1].facts.occurred_at - facts.occurred_at), item[1].number)
+        )
         outcasts: list[Sighting] = []
         for certain, each in said:
             if each.core == new.core:
@@ -116,14 +120,14 @@ class Matching:
             older, younger = sorted((group, found[0]), key=_age)
             self._move(younger.members, older)
         if len(each.group.cores()) == 1:
-            self._make_room(each.group.members, {each.group}, _LOOKED_AT_MAX)
+            self._make_room(each.group.members)
 
     def _alike(self, some: Sequence[Sighting], without: frozenset[str], group: Group) -> list[Group]:
         """Return groups that witnesses fit into, the best first."""
         ranked: dict[Group, tuple[bool, int, int]] = {}
         for one in some:
             facts = one.facts
-            for other in self._sightings.alike(facts, without):
+            for other in self._sightings.alike(one, without):
                 if other.group is group or not look_alike(facts, other.facts):
                     continue
                 rank = (
@@ -137,40 +141,52 @@ class Matching:
             return [best]
         return [other for other in sorted(ranked, key=ranked.__getitem__) if can_be_one(some, other.members)]
 
-    def _make_room(self, core: Sequence[Sighting], tried: set[Group], moves: int) -> bool:
-        """Put a core that fits only where its place is taken there, if the taker fits elsewhere."""
-        if moves == 0:
-            return False
-        for group in self._taken(core, tried):
-            tried.add(group)
-            takers = [some for some in group.cores().values() if not can_be_one(core, some)]
-            if len(takers) != 1:
-                continue
-            rest = [one for one in group.members if one not in takers[0]]
-            if not any(look_alike(one.facts, other.facts) for one in core for other in rest):
-                continue
-            free = self._alike(takers[0], frozenset([one.facts.kind for one in takers[0]]), group)
-            free = [other for other in free if other is not core[0].group]
-            if free:
-                self._move(takers[0], free[0])
-            elif not self._make_room(takers[0], tried, moves - 1):
-                continue
-            self._move(core, group)
-            return True
-        return False
+    def _make_room(self, core: Sequence[Sighting]) -> None:
+        """Put a core that fits only where its place is taken there, if the taker fits elsewhere.
 
-    def _taken(self, core: Sequence[Sighting], tried: set[Group]) -> list[Group]:
-        """Return the nearest groups that look like a core and have others of its kinds."""
+        The taker's new place may be taken as well: the shortest chain of moves is looked for.
+        """
+        start = core[0].group
+        if not any(self._sightings.has_open(one) for one in core):
+            return
+        came_from: dict[Group, tuple[Sequence[Sighting], Group]] = {}
+        reached: deque[tuple[Sequence[Sighting], Group]] = deque([(core, start)])
+        while reached and len(came_from) < _LOOKED_AT_MAX:
+            moving, left = reached.popleft()
+            for group, taker in self._taken(moving, came_from):
+                came_from[group] = moving, left
+                free = self._alike(taker, frozenset([one.facts.kind for one in taker]), group)
+                free = [other for other in free if other not in came_from and other is not start]
+                if free:
+                    self._move(taker, free[0])
+                    while group is not start:
+                        moving, left = came_from[group]
+                        self._move(moving, group)
+                        group = left
+                    return
+                reached.append((taker, group))
+
+    def _taken(
+        self, core: Sequence[Sighting], known: Collection[Group]
+    ) -> list[tuple[Group, Sequence[Sighting]]]:
+        """Return the nearest groups that a core would fit into but for one other core, with that one."""
         kinds = frozenset([one.facts.kind for one in core])
-        found: dict[Group, int] = {}
+        near: dict[Group, int] = {}
         for one in core:
-            for other in self._sightings.alike(one.facts, frozenset()):
+            for other in self._sightings.alike(one, frozenset()):
                 group = other.group
-                if group in tried or group.kinds.isdisjoint(kinds) or len(group.members) < 2:
+                if group in known or len(group.members) == 1 or group.kinds.isdisjoint(kinds):
                     continue
                 if other.facts.kind not in kinds and look_alike(one.facts, other.facts):
-                    found[group] = abs(one.facts.occurred_at - other.facts.occurred_at)
-        return sorted(found, key=found.__getitem__)[:_LOOKED_AT_MAX]
+                    near[group] = abs(one.facts.occurred_at - other.facts.occurred_at)
+        found: list[tuple[Group, Sequence[Sighting]]] = []
+        for group in nsmallest(_NEAREST, near, key=near.__getitem__):
+            takers = [some for some in group.cores().values() if not can_be_one(core, some)]
+            if len(takers) == 1:
+                rest = [one for one in group.members if one not in takers[0]]
+                if any(look_alike(one.facts, other.facts) for one in core for other in rest):
+                    found.append((group, takers[0]))
+        return found
 
     def _move(self, some: Iterable[Sighting], group: Group) -> None:
         moved = list(some)

@@ -32,7 +32,7 @@ EVENT_ID, RESPONSE_ID, LATE_RESPONSE_ID, REQUEST_ID, FINGERPRINT = 5, 4, 3, 2, 1
 """How certain it is that two are of one call."""
 
 _LIVE = frozenset(("proxy", "mitm", "ebpf", "otlp"))
-"""Kinds whose times are those of the call. So are the SDK's where it saw the request, and not a statement of it."""
+"""Kinds whose times are those of the call. So are the SDK's where it saw the request itself."""
 
 _EVENT_SHARED = ({"sdk", "proxy"}, {"sdk", "mitm"})
 
@@ -69,12 +69,13 @@ class Facts(msgspec.Struct, array_like=True, frozen=True):
 class Sighting:
     """A witness, which call it is of, and what the record has of it."""
 
-    __slots__ = ("core", "done", "facts", "group", "is_new", "number", "row", "stands", "told")
+    __slots__ = ("core", "done", "facts", "group", "is_new", "moment", "number", "row", "stands", "told")
 
     def __init__(self, number: int, facts: Facts, group: Group) -> None:
         self.number = number
         self.facts = facts
         self.group = group
+        self.moment = moment_key(facts)
         self.core = number
         """Witnesses that ids join have one core; cores are joined by fingerprint only."""
         self.row: int | None = None
@@ -217,20 +218,24 @@ def event_key(event_id: bytes) -> int:
     return int.from_bytes(event_id[:8], "big", signed=True)
 
 
-def moment_keys(facts: Facts) -> tuple[int, int, int]:
-    """Return the keys of a fingerprint at its moment, and right before and after it."""
+def moment_key(facts: Facts) -> int:
+    """Return the key of a fingerprint at its moment."""
     counts = "" if facts.counts is None else f"{facts.counts[0]:d}.{facts.counts[1]:d}"
-    print_ = crc32(f"{facts.provider}\0{facts.model}\0{counts}".encode())
-    at = facts.occurred_at // NEAR_NS
-    return (at << 32 | print_, (at - 1) << 32 | print_, (at + 1) << 32 | print_)
+    digest = crc32(f"{facts.provider}\0{facts.model}\0{counts}".encode())
+    return facts.occurred_at // NEAR_NS << 32 | digest
 
 
-def id_keys(checksum: int | None, occurred_at: int) -> tuple[int, ...]:
+def around(moment: int, steps: int = 1) -> list[int]:
+    """Return the keys of a fingerprint at a moment, and so many before and after it."""
+    return [moment + (step << 32) for step in range(-steps, steps + 1)]
+
+
+def id_keys(checksum: int | None, occurred_at: int) -> list[int]:
     """Return the keys of an id on its day, the day before and the day after; none where there is no id."""
     if checksum is None:
-        return ()
+        return []
     day, low = occurred_at // IDS_NS, checksum & (1 << 40) - 1
-    return (day << 40 | low, (day - 1) << 40 | low, (day + 1) << 40 | low)
+    return [day << 40 | low, (day - 1) << 40 | low, (day + 1) << 40 | low]
 
 
 def _checksum(text: str | None) -> int | None:

@@ -15,7 +15,7 @@ import msgspec
 from farebox.ledger.append.insertion import Insert
 from farebox.ledger.database import Connection
 from farebox.ledger.witnesses.group import Group
-from farebox.ledger.witnesses.sighting import Facts, Sighting, event_key, id_keys, moment_keys
+from farebox.ledger.witnesses.sighting import Facts, Sighting, around, event_key, id_keys, moment_key
 
 _EVENT, _MOMENT, _RESPONSE, _REQUEST = "event_key", "moment_key", "response_key", "request_key"
 _COLUMNS = (_EVENT, _MOMENT, _RESPONSE, _REQUEST)
@@ -29,6 +29,9 @@ _OF_CALLS = (
 )
 _INSERT = Insert("sighting", 5 + len(_COLUMNS) + 1)
 _CHANGE = "UPDATE sighting SET call_seq = ?, core = ?, row_seq = ?, told = ? WHERE id = ?"
+
+_AROUND = 16
+"""How many times two seconds before and after a witness a chain of moves may reach."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Facts).decode
@@ -77,7 +80,7 @@ class Sightings:
         keys: dict[str, set[int]] = {column: set() for column in _COLUMNS}
         for facts in wanted:
             keys[_EVENT].add(event_key(facts.event_id))
-            keys[_MOMENT].update(moment_keys(facts))
+            keys[_MOMENT].update(around(moment_key(facts)))
             keys[_RESPONSE].update(id_keys(facts.response_id, facts.occurred_at))
             keys[_REQUEST].update(id_keys(facts.request_id, facts.occurred_at))
         for column, values in keys.items():
@@ -95,14 +98,21 @@ class Sightings:
             *self._with(_REQUEST, id_keys(facts.request_id, facts.occurred_at)),
         ]
 
-    def alike(self, facts: Facts, without: frozenset[str]) -> Iterator[Sighting]:
+    def alike(self, one: Sighting, without: frozenset[str]) -> Iterator[Sighting]:
         """Yield witnesses that may have the same fingerprint, of groups that have none of these kinds."""
-        keys = moment_keys(facts)
+        keys = around(one.moment)
         self._look_up(_MOMENT, keys)
         for key in keys:
-            for kinds, some in self._alike[key].items():
+            for kinds, some in self._alike[key].items() if key in self._alike else ():
                 if kinds.isdisjoint(without):
                     yield from some
+
+    def has_open(self, one: Sighting) -> bool:
+        """Tell whether, around its moment, a group with its fingerprint has no witness of its kind."""
+        keys = around(one.moment, _AROUND)
+        self._look_up(_MOMENT, keys)
+        kind = one.facts.kind
+        return any(kind not in kinds for key in keys if key in self._alike for kinds in self._alike[key])
 
     def move(self, some: Collection[Sighting], group: Group) -> None:
         """Make witnesses members of a group, and of no other."""
@@ -132,14 +142,14 @@ class Sightings:
     def _set_members(self, group: Group, members: list[Sighting]) -> None:
         before, kinds = group.kinds, frozenset([each.facts.kind for each in members])
         for each in group.members:
-            lists = self._alike[moment_keys(each.facts)[0]]
+            lists = self._alike[each.moment]
             if each in lists.get(before, ()):
                 del lists[before][each]
                 if not lists[before]:
                     del lists[before]
         group.members, group.kinds = members, kinds
         for each in members:
-            self._alike[moment_keys(each.facts)[0]].setdefault(kinds, {})[each] = None
+            self._alike[each.moment].setdefault(kinds, {})[each] = None
 
     def _with(self, column: str, keys: Collection[int]) -> list[Sighting]:
         self._look_up(column, keys)
@@ -174,19 +184,24 @@ class Sightings:
 
     def _file(self, each: Sighting) -> None:
         self._known[each.number] = each
-        for column, index in self._by.items():
-            for key in _keys(each.facts)[column]:
-                index[key].append(each)
+        event, _, response, request = _keys(each)
+        self._by[_EVENT][event].append(each)
+        if response is not None:
+            self._by[_RESPONSE][response].append(each)
+        if request is not None:
+            self._by[_REQUEST][request].append(each)
 
 
-def _keys(facts: Facts) -> dict[str, tuple[int, ...]]:
-    """Return the keys that a witness is stored under: one a column, or none."""
-    return {
-        _EVENT: (event_key(facts.event_id),),
-        _MOMENT: moment_keys(facts)[:1],
-        _RESPONSE: id_keys(facts.response_id, facts.occurred_at)[:1],
-        _REQUEST: id_keys(facts.request_id, facts.occurred_at)[:1],
-    }
+def _keys(each: Sighting) -> tuple[int, int, int | None, int | None]:
+    """Return the keys that a witness is stored under, as `_COLUMNS`."""
+    facts = each.facts
+    at = facts.occurred_at
+    return (
+        event_key(facts.event_id),
+        each.moment,
+        next(iter(id_keys(facts.response_id, at)), None),
+        next(iter(id_keys(facts.request_id, at)), None),
+    )
 
 
 def _state(each: Sighting) -> tuple[Any, ...]:
@@ -194,9 +209,7 @@ def _state(each: Sighting) -> tuple[Any, ...]:
 
 
 def _values(each: Sighting) -> tuple[Any, ...]:
-    keys = _keys(each.facts)
-    stored = [keys[column][0] if keys[column] else None for column in _COLUMNS]
-    return (each.number, *_state(each), *stored, _encode(each.facts))
+    return (each.number, *_state(each), *_keys(each), _encode(each.facts))
 
 
 def _json(numbers: Iterable[int]) -> str:

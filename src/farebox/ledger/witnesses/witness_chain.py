@@ -48,7 +48,7 @@ def call_of(connection: Connection, event_id: bytes, source: str) -> int | None:
 
 
 def witnesses_of(connection: Connection, calls: Iterable[int]) -> dict[int, list[tuple[Done, int]]]:
-    """Return what the other witnesses of calls said, with the moment it was recorded, by the call's number."""
+    """Return what other witnesses of calls said, and when that was recorded, by the call's number."""
     if connection.execute("SELECT 1 FROM witness LIMIT 1").fetchone() is None:
         return {}
     found: dict[int, list[tuple[Done, int]]] = {}
