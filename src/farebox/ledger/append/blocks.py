@@ -129,8 +129,8 @@ class Blocks:
 
     def number_of(self, whose: Whose, source: str) -> tuple[Numbered, int]:
         """Return the numbers of an attribution and of a writer, for rows that are no calls."""
-        (attribution,) = self._dictionaries.attributions([whose])
-        (number,) = self._dictionaries.sources([source])
+        (attribution,) = self.dictionaries.attributions([whose])
+        (number,) = self.dictionaries.sources([source])
         return attribution, number
 
     def erase(self, personal: Sequence[int]) -> list[int]:

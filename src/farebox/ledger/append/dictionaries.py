@@ -126,14 +126,8 @@ class Dictionaries:
         self._last_class = execute("SELECT coalesce(max(id), 0) FROM call_class").fetchone()[0]
         self._last_attribution = execute("SELECT coalesce(max(id), 0) FROM attribution").fetchone()[0]
         self.last_personal = execute("SELECT coalesce(max(id), 0) FROM personal").fetchone()[0]
-        # Those that came with an outcome or a score are covered by the next block, whoever writes it.
-        self._commitments = [
-            commitment
-            for (commitment,) in execute(
-                "SELECT commitment FROM personal "
-                "WHERE id > (SELECT coalesce(max(last_personal), 0) FROM block) ORDER BY id"
-            )
-        ]
+        # Those that came with an outcome or a score are covered by what is chained next: a block, a witness.
+        self._commitments = [commitment for (commitment,) in execute(_NOT_COVERED)]
 
     def classes(self, wanted: Iterable[CallClass]) -> list[Numbered]:
         """Return the numbers of classes of calls."""
@@ -248,4 +242,9 @@ class _Numbers(dict[Any, Numbered]):
 # What is not remembered is most probably new: one statement then.
 _ADD_ATTRIBUTION = "INSERT OR IGNORE INTO attribution VALUES (?, ?, ?, ?) RETURNING id"
 _ADD_PERSONAL = "INSERT OR IGNORE INTO personal VALUES (?, ?, ?, ?, ?) RETURNING id"
+_NOT_COVERED = (
+    "SELECT commitment FROM personal WHERE id > max("
+    "coalesce((SELECT last_personal FROM block ORDER BY first_seq DESC LIMIT 1), 0), "
+    "coalesce((SELECT last_personal FROM witness ORDER BY id DESC LIMIT 1), 0)) ORDER BY id"
+)
 _ADD_CLASS = Insert("call_class", len(CALL_CLASS) + 2)
