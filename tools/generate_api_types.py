@@ -14,7 +14,7 @@ import msgspec
 from msgspec import inspect as shapes
 
 from farebox.analytics.dimensions import DIMENSIONS
-from farebox.server.api import errors, live, views
+from farebox.server.api import errors, live, outbox, views
 
 SHARED = Path(__file__).resolve().parent.parent / "dashboard" / "src" / "shared"
 ROOTS = (
@@ -26,6 +26,7 @@ ROOTS = (
     views.Series,
     views.Calls,
     views.Receipt,
+    outbox.Outbox,
     live.Hello,
     live.LiveCalls,
     live.LiveMinutes,

@@ -14,6 +14,8 @@ import msgspec
 from farebox.cli.app import app
 from farebox.cli.config import ConfigAnswer, ConfigCheckAnswer
 from farebox.cli.exits import MEANINGS
+from farebox.cli.outbox.messages import MessageAnswer, OutboxAnswer
+from farebox.cli.outbox.receivers import ReceiversAnswer
 from farebox.cli.prices.review import ReviewAnswer
 from farebox.cli.prices.show import PricesAnswer
 from farebox.cli.privacy import EraseAnswer, ErasedValue
@@ -31,6 +33,7 @@ from farebox.ledger.losses.coverage import Missing
 from farebox.ledger.proof.verification import Problem
 from farebox.pricing.facts import CostLine
 from farebox.server.api.coverage import Coverage
+from farebox.server.api.outbox import OutboxDelivery, OutboxFigures, OutboxReceiver
 from farebox.server.api.recording import Recording
 from farebox.wire.facts import LEAVES
 
@@ -154,6 +157,12 @@ def json_page() -> str:
         ConfigAnswer,
         ValueInForce,
         ConfigCheckAnswer,
+        OutboxAnswer,
+        MessageAnswer,
+        ReceiversAnswer,
+        OutboxDelivery,
+        OutboxReceiver,
+        OutboxFigures,
         json_shapes.PeriodAnswer,
         json_shapes.Totals,
         json_shapes.GroupAnswer,

@@ -49,6 +49,7 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
         "/api/v1/calls": _READERS,
         "/api/v1/calls/{id}": _READERS,
         "/api/v1/live": _READERS,
+        "/api/v1/outbox": _READERS,
     },
     "collector": {},
     "portal": {},

@@ -95,6 +95,7 @@ class Server:
             "/api/v1/calls": (Kind.API, self.calls),
             f"{CALL_PREFIX}{{id}}": (Kind.API, self.call),
             "/api/v1/live": (Kind.API, self.live),
+            "/api/v1/outbox": (Kind.API, self.outbox),
             ASSET: (Kind.ASSET, self.asset),
         }
 
@@ -285,6 +286,12 @@ class Server:
         if not call_id or len(call_id) > 64:
             raise from_farebox(CallNotFoundError("a call's id is 36 characters, or a unique start"))
         return json_response(views.receipt(await self._ledger.read(lambda reader: reader.call(call_id))))
+
+    async def outbox(self, request: Request) -> Response:
+        from farebox.server.api.outbox import outbox, read_question
+
+        asked = read_question(request.query_params.multi_items())
+        return json_response(await asyncio.to_thread(outbox, self._home, **asked))
 
     async def live(self, request: Request) -> Response:
         selection, _ = self._select(request)

@@ -111,7 +111,7 @@ def test_secrets_are_read_where_they_are(home: Home, tmp_path: Path, monkeypatch
     assert secret_text(home, {"config": "near"}) == SECRET
     path, made = make_secret(home, "mine")
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert secret_text(home, {"file": str(path)}) == made
+    assert secret_text(home, {"file": str(path)}) == secret_text(home, {"made": "mine"}) == made
     path.chmod(0o644)
     with pytest.raises(ConfigError, match="mode 600"):
         secret_text(home, {"file": str(path)})
@@ -122,6 +122,7 @@ def test_secrets_are_read_where_they_are(home: Home, tmp_path: Path, monkeypatch
             secret_text(home, nowhere)
     assert words({"env": "OPS"}) == "from env OPS"
     assert words({"config": "near"}) == "in farebox.yaml"
+    assert words({"made": "mine"}) == "in webhooks/mine.secret"
 
 
 def test_a_secret_is_changed_in_two_steps(home: Home) -> None:

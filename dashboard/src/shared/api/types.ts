@@ -127,6 +127,39 @@ export interface Now {
   last_seq: number;
 }
 
+/** `/api/v1/outbox`: receivers, how many messages wait or were given up, and the newest. */
+export interface Outbox {
+  pending: number;
+  dead: number;
+  receivers: OutboxReceiver[];
+  messages: OutboxDelivery[];
+}
+
+/** One message on its way to one receiver. */
+export interface OutboxDelivery {
+  id: string;
+  kind: string;
+  receiver: string;
+  position: number;
+  state: string;
+  attempts: number;
+  created_at: string;
+  next_attempt_at: string | null;
+  delivered_at: string | null;
+  last_error: string | null;
+}
+
+/** Somebody who is told what happens. */
+export interface OutboxReceiver {
+  name: string;
+  origin: string;
+  kinds: string[];
+  secret: string;
+  state: string;
+  reason: string | null;
+  said_by: string;
+}
+
 /** A span and what happened in it. */
 export interface Period {
   span: Span;

@@ -26,6 +26,7 @@ from farebox.ledger.losses.coverage import Missing
 from farebox.price_lists.news import news
 from farebox.program import command
 from farebox.server.api.coverage import Coverage, coverage, warnings
+from farebox.server.api.outbox import OutboxFigures, outbox_figures
 from farebox.server.api.recording import Recording, recording
 
 
@@ -61,6 +62,7 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
         recording=found.recording if found else recording(home),
         coverage=found,
         ledger_error=str(unread) if unread else None,
+        outbox=outbox_figures(home),
     )
     if as_json:
         json_shapes.print_json(answer)
@@ -155,10 +157,24 @@ def troubles(answer: json_shapes.StatusAnswer) -> list[str]:
         number = answer.health.get(name)
         if isinstance(number, int) and number:
             words.append(f"{count(number, title)} in the journals: {command('verify')}")
+    if answer.outbox is not None:
+        words += outbox_words(answer.outbox)
     if not names:
         words.append(
             f"nothing is running. {command('up')} starts it; {command('run -- CMD')} works without it"
         )
+    return words
+
+
+def outbox_words(found: OutboxFigures) -> list[str]:
+    """Return which messages did not arrive, and who is sent nothing any more."""
+    words: list[str] = []
+    if found.dead:
+        words.append(f"{count(found.dead, 'message')} could not be delivered: {command('outbox')}")
+    words += [
+        f"{clean(name)} is told nothing any more, {clean(reason)}: {command('outbox receivers')}"
+        for name, reason in found.stopped.items()
+    ]
     return words
 
 

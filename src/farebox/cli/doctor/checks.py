@@ -48,6 +48,7 @@ def check_installation(place: Place) -> list[Check]:
     checks.append(check_authority(place, home))
     checks += check_ledger(place)
     checks += check_control(home)
+    checks += check_outbox(home)
     checks.append(check_recording(home))
     checks.append(check_prices(home, config))
     checks += check_pins(home)
@@ -170,6 +171,20 @@ def check_control(home: Home) -> list[Check]:
     if problem is not None:
         return [Check(title, False, problem, f"it is published again by {command('up')}")]
     return [Check(title, True, "whole" if home.control.exists() else "none: no name or token was set")]
+
+
+def check_outbox(home: Home) -> list[Check]:
+    """Check that messages arrive, where anybody is told anything: no dead letter, no stopped receiver."""
+    from farebox.cli.daemon.status import outbox_words
+    from farebox.server.api.outbox import outbox_figures
+
+    found = outbox_figures(home)
+    if found is None:
+        return []
+    words = outbox_words(found)
+    if words:
+        return [Check("outbox", False, "; ".join(words), "see why, correct it, then resume it or send again")]
+    return [Check("outbox", True, f"{found.pending} waiting, none given up")]
 
 
 def check_ledger(place: Place) -> list[Check]:

@@ -15,6 +15,7 @@ from farebox.cli.periods import Period
 from farebox.clock import iso
 from farebox.money import usd_text
 from farebox.server.api.coverage import Coverage
+from farebox.server.api.outbox import OutboxFigures
 from farebox.server.api.recording import Recording
 
 
@@ -110,6 +111,8 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     """What the figures do not include; null where the ledger cannot be read."""
     ledger_error: str | None = None
     """Why the ledger cannot be read."""
+    outbox: OutboxFigures | None = None
+    """Messages to others; null where nothing was ever set by a command or named under `webhooks:`."""
 
 
 class ProcessHealth(msgspec.Struct, kw_only=True):

@@ -31,7 +31,8 @@ class ReceiverSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     """Where the URL's host really is, for one that has a private address."""
     kinds: tuple[str, ...] = (EVERYTHING,)
     secret: dict[str, str] = {}
-    """`{"env": NAME}` or `{"file": PATH}`; `{"config": NAME}`: as text in the home's `farebox.yaml`."""
+    """`{"env": NAME}` or `{"file": PATH}`; `{"made": NAME}`: in the home's `webhooks/`; `{"config": NAME}`:
+    as text in its `farebox.yaml`."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):

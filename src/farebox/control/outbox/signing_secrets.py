@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from farebox.config.configuration import WebhookConfig
     from farebox.home import Home
 
-IN_CONFIGURATION = "config"
+IN_CONFIGURATION, MADE = "config", "made"
 
 
 def configured_settings(said: WebhookConfig) -> ReceiverSettings:
@@ -42,22 +42,36 @@ def secret_text(home: Home, reference: Mapping[str, str]) -> str:
             for each in load_config(home, home.config, prices=False).webhooks:
                 if each.name == place:
                     return each.secret.secret().reveal()
-        elif kind == "env" or kind == "file":
-            where = (str(home.control), 0, "secret")
-            return SecretReference(kind, place, where).secret().reveal()
+        elif kind == "env":
+            return SecretReference("env", place, (str(home.control), 0, "secret")).secret().reveal()
+        elif kind == "file" or kind == MADE:
+            file = str(_made_file(home, place)) if kind == MADE else place
+            return SecretReference("file", file, (str(home.control), 0, "secret")).secret().reveal()
     raise ControlError("no signing secret is known for it")
 
 
 def words(reference: Mapping[str, str]) -> str:
     """Return where a secret is, for people."""
     for kind, place in reference.items():
+        if kind == MADE:
+            return f"in webhooks/{place}.secret"
         return "in farebox.yaml" if kind == IN_CONFIGURATION else f"from {kind} {place}"
     return "none"
 
 
+def _made_file(home: Home, name: str) -> Path:
+    """Return the file of a secret that was made here: a restored home has it in another place."""
+    return home.path / "webhooks" / f"{name}.secret"
+
+
+def is_made(home: Home, name: str) -> bool:
+    """Return whether a secret was made for a receiver."""
+    return _made_file(home, name).is_file()
+
+
 def make_secret(home: Home, name: str, *, keeping: bool = False) -> tuple[Path, str]:
     """Make a receiver's secret and return its file and what to show once; `keeping` the one before it."""
-    path = home.path / "webhooks" / f"{name}.secret"
+    path = _made_file(home, name)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     check_private(path.parent)
     made = new_secret()
@@ -68,7 +82,7 @@ def make_secret(home: Home, name: str, *, keeping: bool = False) -> tuple[Path, 
 
 def forget_old_secret(home: Home, name: str) -> bool:
     """Sign with the newest secret only; False where there is no other."""
-    path = home.path / "webhooks" / f"{name}.secret"
+    path = _made_file(home, name)
     known = path.read_text().split() if path.exists() else []
     if len(known) > 1:
         replace_private(path, known[0].encode() + b"\n", durable=True)
@@ -77,4 +91,4 @@ def forget_old_secret(home: Home, name: str) -> bool:
 
 def remove_secret(home: Home, name: str) -> None:
     """Remove what `make_secret` made."""
-    (home.path / "webhooks" / f"{name}.secret").unlink(missing_ok=True)
+    _made_file(home, name).unlink(missing_ok=True)

@@ -1,0 +1,272 @@
+"""`farebox outbox receivers`: who is told what happens, and where."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import msgspec
+from cyclopts import App, Parameter
+
+from farebox.cli.exits import ANSWER_IS_NO, OK, say
+from farebox.cli.options import AsJson, Place
+from farebox.cli.reports.json_shapes import print_json
+from farebox.cli.screen import Column, clean, table
+from farebox.clock import now_ns
+from farebox.errors import ControlUnwritableError, UsageError
+from farebox.program import command
+from farebox.server.api.outbox import OutboxReceiver, outbox
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from farebox.home import Home
+
+_Found = TypeVar("_Found")
+
+app = App(name="receivers", help="Name who receives messages; test, resume, remove them.")
+TEST_SECONDS = 10.0
+"""How long `test` waits for the outcome where Farebox runs."""
+
+Name = Annotated[str, Parameter(help="The receiver's name.")]
+
+
+class ReceiversAnswer(msgspec.Struct, kw_only=True):
+    """`farebox outbox receivers --json`."""
+
+    schema: str = "farebox.outbox-receivers/1"
+    receivers: list[OutboxReceiver]
+
+
+@app.command(name="list", help="List the receivers.")
+@app.default
+def list_receivers(*, place: Place | None = None, as_json: AsJson = False) -> int:
+    """List who receives messages, of which kinds, and whether it is stopped."""
+    home = (place or Place()).state_to_read()
+    take_over_file(home)
+    found = outbox(home, limit=1).receivers
+    if as_json:
+        print_json(ReceiversAnswer(receivers=found))
+        return OK
+    if not found:
+        print("Nobody is told anything yet: no receiver is named.")
+        print(f"Name one:  {command('outbox receivers add NAME URL')}")
+        print("or in the home's farebox.yaml, under webhooks:")
+        return OK
+    columns = [
+        Column("name"),
+        Column("to"),
+        Column("kinds", drop=2),
+        Column("secret", drop=3, width_max=50),
+        Column("named by", drop=4),
+        Column("state", width_max=70, width_min=10),
+    ]
+    rows = [
+        [
+            each.name,
+            each.origin,
+            ", ".join(each.kinds),
+            each.secret,
+            {"both": "farebox.yaml, before a command", "file": "farebox.yaml"}.get(each.said_by, "command"),
+            each.state if each.reason is None else f"{each.state}: {each.reason}",
+        ]
+        for each in found
+    ]
+    print(table(columns, rows))
+    return OK
+
+
+@app.command
+def add(
+    name: Annotated[str, Parameter(help="What to call it: a-z, 0-9, `-` and `_`.")],
+    url: Annotated[str, Parameter(help="Where to POST: https, or http to localhost or a private address.")],
+    *,
+    kind: Annotated[
+        list[str] | None,
+        Parameter(help="What it is told: prices.updated, prices.*; everything by default.", negative=""),
+    ] = None,
+    address: Annotated[
+        str | None, Parameter(help="Where the URL's host really is, for one with a private address.")
+    ] = None,
+    secret_env: Annotated[str | None, Parameter(help="Environment variable with its signing secret.")] = None,
+    secret_file: Annotated[Path | None, Parameter(help="File (0600) with its signing secret.")] = None,
+    place: Place | None = None,
+) -> int:
+    """Add a receiver of webhooks, or change it. Without a secret one is made, and shown once."""
+    from farebox.config.webhooks_section import RECEIVER_NAME, subscription_problem
+    from farebox.control.outbox import receivers, signing_secrets
+    from farebox.control.outbox.envelope import ReceiverSettings
+    from farebox.outbound.destination import destination
+
+    if not RECEIVER_NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a receiver: a-z, 0-9, `-` and `_`")
+    try:
+        to = destination(url, address)
+    except ValueError as error:
+        raise UsageError(f"nothing is sent to that URL; it has to be {error}") from None
+    kinds = tuple(kind or ("*",))
+    for each in kinds:
+        if (problem := subscription_problem(each)) is not None:
+            raise UsageError(f"{each!r} is nothing to subscribe to: {problem}")
+    if secret_env is not None and secret_file is not None:
+        raise UsageError("the secret is in an environment variable or in a file, not in both")
+    home = (place or Place()).state()
+    secret, shown = _secret_of(home, name, secret_env, secret_file)
+    said = ReceiverSettings(url=url, address=address, kinds=kinds, secret=secret)
+    _change(home, "receiver.add", name, lambda connection: receivers.add(connection, name, said, now_ns()))
+    found = next(each for each in outbox(home, limit=1).receivers if each.name == name)
+    if found.said_by == "both":
+        print(f"{name} stays as farebox.yaml says, at {found.origin}; this applies without that entry.")
+    else:
+        print(f"{name} is told {', '.join(kinds) if kind else 'everything'}, at {to.origin}.")
+    print(f"Its signing secret is {signing_secrets.words(secret)}.")
+    if shown is not None:
+        print(f"Give it to the receiver; it is shown this once:  {shown}")
+    print(f"Send a test:  {command(f'outbox receivers test {name}')}")
+    return OK
+
+
+@app.command
+def remove(name: Name, *, place: Place | None = None) -> int:
+    """Remove a receiver; what waits for it is cancelled."""
+    from farebox.control.outbox import receivers, signing_secrets
+
+    home = _known(place)
+    gone = _change(home, "receiver.remove", name, lambda connection: receivers.remove(connection, name))
+    signing_secrets.remove_secret(home, name)
+    if gone:
+        print(f"{name} is removed, and what waited for it is cancelled.")
+        return OK
+    print(f"{name} stays: farebox.yaml names it, and a command does not change that file. Remove it there.")
+    return ANSWER_IS_NO
+
+
+@app.command
+def resume(name: Name, *, place: Place | None = None) -> int:
+    """Send to a stopped receiver again, what waits for it first."""
+    from farebox.control.outbox import receivers
+
+    _change(_known(place), "receiver.resume", name, lambda connection: receivers.resume(connection, name))
+    print(f"{name} is active.")
+    return OK
+
+
+@app.command
+def rotate(
+    name: Name,
+    *,
+    finish: Annotated[
+        bool, Parameter(help="Sign with the new secret only: the receiver has it.", negative="")
+    ] = False,
+    place: Place | None = None,
+) -> int:
+    """Make a new signing secret. The old one signs, too, until `--finish`."""
+    from farebox.control.outbox import signing_secrets
+
+    home = _known(place)
+    found = next((each for each in outbox(home, limit=1).receivers if each.name == name), None)
+    if found is None or found.secret != signing_secrets.words({signing_secrets.MADE: name}):
+        raise UsageError(
+            f"no secret of {name} was made by {command('outbox receivers add')}: put the new one in place of "
+            "yours, with the old one behind it after a space until the receiver has the new one"
+        )
+    if finish:
+        gone = signing_secrets.forget_old_secret(home, name)
+        print(f"{name} is signed with the new secret only." if gone else f"{name} has only one secret.")
+        return OK
+    _, made = signing_secrets.make_secret(home, name, keeping=True)
+    print(f"Give it to the receiver; it is shown this once:  {made}")
+    print(f"Both sign until you type:  {command(f'outbox receivers rotate {name} --finish')}")
+    return OK
+
+
+@app.command
+def test(name: Name, *, place: Place | None = None) -> int:
+    """Send a `farebox.test` message to a receiver, whatever it subscribed to, and say whether it arrived."""
+    from farebox.cli.daemon.running import running
+    from farebox.control import audit
+    from farebox.control.database import open_control
+    from farebox.control.outbox import messages, receivers
+    from farebox.control.outbox.envelope import TEST_KIND, envelope
+
+    home = _known(place)
+    database = open_control(home)
+    with database.writing() as connection:
+        found = receivers.receiver_named(connection, name)
+        sent = envelope(
+            TEST_KIND, {"receiver": name, "text": "This is a test."}, now_ns(), cause=audit.command_line()
+        )
+        messages.enqueue(connection, sent, only=name)
+    if found.state == "stopped":
+        print(f"{name} is stopped: {clean(found.reason)}. It is sent after:")
+        print(f"  {command(f'outbox receivers resume {name}')}")
+        return ANSWER_IS_NO
+    if running(home, "server") is None:
+        print(f"{sent.id} waits: it is sent once Farebox runs. Start it:  {command('up')}")
+        return OK
+    deadline = time.monotonic() + TEST_SECONDS
+    while True:
+        with database.reading() as connection:
+            (now,) = messages.stored(connection, sent.id).deliveries
+        if now.state == "delivered":
+            print(f"{sent.id} has arrived at {name}.")
+            return OK
+        if now.attempts or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    why = clean(now.last_error) if now.last_error else "messages before it wait, or it takes its time"
+    print(f"{sent.id} has not arrived at {name}: {why}")
+    print(f"It is tried again. See:  {command(f'outbox show {sent.id}')}")
+    return ANSWER_IS_NO
+
+
+def _secret_of(
+    home: Home, name: str, env: str | None, file: Path | None
+) -> tuple[dict[str, str], str | None]:
+    """Return where a receiver's secret is, and what is to be shown once: one that is made here."""
+    from farebox.control.outbox import signing_secrets, webhooks
+
+    if env is not None:
+        say(f"the server reads {env} from its own environment: start Farebox where it is set")
+        return {"env": env}, None
+    if file is not None:
+        reference = {"file": str(file.expanduser().absolute())}
+        try:
+            webhooks.signing_keys(signing_secrets.secret_text(home, reference))
+        except ValueError as error:
+            raise UsageError(f"{file}: {error}") from None
+        return reference, None
+    reference = {signing_secrets.MADE: name}
+    if signing_secrets.is_made(home, name):
+        return reference, None  # the receiver knows it
+    _, made = signing_secrets.make_secret(home, name)
+    return reference, made
+
+
+def _known(place: Place | None) -> Home:
+    """Return a home whose file's receivers are in its control database."""
+    home = (place or Place()).state()
+    take_over_file(home)
+    return home
+
+
+def take_over_file(home: Home) -> None:
+    """Let an edit of farebox.yaml count at once, where no server has noticed it yet."""
+    from farebox.control.publish import publish
+
+    with contextlib.suppress(ControlUnwritableError):  # whoever may only look sees what is there
+        publish(home)
+
+
+def _change(home: Home, action: str, name: str, do: Callable[[Connection], _Found]) -> _Found:
+    """Change a receiver, and note in the audit who did."""
+    from farebox.control import audit
+    from farebox.control.publish import change
+
+    with change(home) as connection:
+        done = do(connection)
+        audit.note(connection, now_ns(), audit.command_line(), action, name)
+    return done

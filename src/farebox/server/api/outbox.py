@@ -1,0 +1,189 @@
+"""The outbox as API v1 and `farebox outbox --json` show it: no secret, and of a URL only the origin.
+
+A URL's path is often as good as a password where the receiver is somebody else's service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypedDict
+
+import msgspec
+
+from farebox.clock import iso
+from farebox.errors import FareboxError
+from farebox.server.api.errors import ApiError, invalid_parameter
+from farebox.server.api.filters import read_count
+
+if TYPE_CHECKING:
+    from farebox.control.outbox.messages import Delivery
+    from farebox.control.outbox.receivers import Receiver
+    from farebox.home import Home
+
+
+STATES = ("pending", "delivered", "dead", "cancelled")
+_PARAMETERS = ("state", "receiver", "limit")
+
+
+class OutboxFigures(msgspec.Struct, kw_only=True):
+    """How the outbox is doing."""
+
+    pending: int
+    """Messages on their way, one for each receiver."""
+    dead: int
+    """Messages that were given up."""
+    stopped: dict[str, str]
+    """Receivers that nothing is sent to, each with the reason."""
+
+
+class OutboxReceiver(msgspec.Struct, kw_only=True):
+    """Somebody who is told what happens."""
+
+    name: str
+    origin: str
+    """Where it is sent to, without path and query."""
+    kinds: list[str]
+    """What it subscribed to: kinds, groups as `prices.*`, or `*`."""
+    secret: str
+    """Where its signing secret is, in words."""
+    state: str
+    """`active`, or `stopped`: nothing is sent until it is resumed."""
+    reason: str | None
+    """Why it was stopped."""
+    said_by: str
+    """`file`, `command`, or `both`: then the file is in force."""
+
+
+class OutboxDelivery(msgspec.Struct, kw_only=True):
+    """One message on its way to one receiver."""
+
+    id: str
+    """The `webhook-id`, the same at each attempt."""
+    kind: str
+    receiver: str
+    position: int
+    """In which order it is sent to this receiver."""
+    state: str
+    """`pending`, `delivered`, `dead` (given up after the last attempt), or `cancelled`."""
+    attempts: int
+    created_at: str
+    next_attempt_at: str | None
+    """The earliest; a message waits for the ones before it, too."""
+    delivered_at: str | None
+    last_error: str | None
+
+
+class Outbox(msgspec.Struct, kw_only=True):
+    """`/api/v1/outbox`: receivers, how many messages wait or were given up, and the newest."""
+
+    pending: int
+    dead: int
+    receivers: list[OutboxReceiver]
+    messages: list[OutboxDelivery]
+    """The newest first."""
+
+
+def outbox(
+    home: Home, *, states: Sequence[str] = (), receiver: str | None = None, limit: int | None = None
+) -> Outbox:
+    """Return what the outbox of a home holds; an empty one where nothing was ever named.
+
+    Raises:
+        ControlError: `control.db` cannot be read.
+    """
+    if not home.control.exists():
+        return Outbox(pending=0, dead=0, receivers=[], messages=[])
+    from farebox.control.database import open_control
+    from farebox.control.outbox import messages, receivers
+
+    with open_control(home).reading() as connection:
+        figures = messages.figures(connection)
+        return Outbox(
+            pending=figures.pending,
+            dead=figures.dead,
+            receivers=[receiver_view(each) for each in receivers.receivers(connection)],
+            messages=[
+                delivery_view(each)
+                for each in messages.deliveries(connection, states=states, of=receiver, limit=limit)
+            ],
+        )
+
+
+def outbox_figures(home: Home) -> OutboxFigures | None:
+    """Return how the outbox is doing, None where there is no control database that can be read."""
+    if not home.control.exists():
+        return None
+    from farebox.control.database import open_control
+    from farebox.control.outbox.messages import figures
+
+    try:
+        with open_control(home).reading() as connection:
+            found = figures(connection)
+    except FareboxError:
+        return None  # what is wrong with the file is said by the one who looks after it
+    return OutboxFigures(pending=found.pending, dead=found.dead, stopped=found.stopped)
+
+
+class Question(TypedDict):
+    """What `outbox` is asked for."""
+
+    states: Sequence[str]
+    receiver: str | None
+    limit: int | None
+
+
+def read_question(parameters: Iterable[tuple[str, str]]) -> Question:
+    """Return what a request's parameters ask for: `state` (may be repeated), `receiver`, `limit`."""
+    given: dict[str, list[str]] = {}
+    for name, value in parameters:
+        if name not in _PARAMETERS:
+            raise ApiError(
+                422,
+                "unknown_parameter",
+                f"There is no parameter {name!r} here.",
+                {"parameter": name[:200], "allowed": list(_PARAMETERS)},
+            )
+        given.setdefault(name, []).append(value)
+    for state in given.get("state", []):
+        if state not in STATES:
+            raise invalid_parameter("state", state, list(STATES))
+    query = {name: values[0] for name, values in given.items()}
+    return Question(
+        states=given.get("state", []),
+        receiver=query.get("receiver"),
+        limit=read_count(query, "limit", low=1, high=500, default=100),
+    )
+
+
+def receiver_view(found: Receiver) -> OutboxReceiver:
+    """Return a receiver as it is shown."""
+    from farebox.control.outbox.signing_secrets import words
+    from farebox.outbound.destination import destination
+
+    said = found.settings
+    both = found.configured and found.commanded
+    return OutboxReceiver(
+        name=found.name,
+        origin=destination(said.url, said.address).origin,
+        kinds=list(said.kinds),
+        secret=words(said.secret),
+        state=found.state,
+        reason=found.reason,
+        said_by="both" if both else "file" if found.configured else "command",
+    )
+
+
+def delivery_view(found: Delivery) -> OutboxDelivery:
+    """Return a delivery as it is shown."""
+    return OutboxDelivery(
+        id=found.id,
+        kind=found.kind,
+        receiver=found.receiver,
+        position=found.position,
+        state=found.state,
+        attempts=found.attempts,
+        created_at=iso(found.created_at),
+        next_attempt_at=None if found.next_attempt_at is None else iso(found.next_attempt_at),
+        delivered_at=None if found.delivered_at is None else iso(found.delivered_at),
+        last_error=found.last_error,
+    )
