@@ -133,7 +133,7 @@ def test_control_tables_come_along_and_no_secret_does(full: Home, tmp_path: Path
     token = {
         "id": "t1", "scope": "client", "name": "laptop", "hash": "a" * 64, "binding": "{}", "created_at": 1,
     }  # fmt: skip
-    receiver = {"name": "ops", "state": "active", "created_at": 1}
+    receiver = {"name": "ops", "state": "active", "last_position": 1, "created_at": 1}
     message = {"id": "m1", "kind": "alert", "payload": "{}", "created_at": 1, "cause": "a"}
     delivery = {"message": "m1", "receiver": "ops", "position": 1, "state": "pending", "attempts": 0}
     with change(full) as connection:

@@ -156,6 +156,19 @@ def test_what_is_no_control_database_is_left_alone(home: Home, what: str) -> Non
     assert home.control.read_bytes() == before
 
 
+def test_a_database_that_is_suddenly_empty_takes_no_name_away(home: Home) -> None:
+    with change(home) as connection:
+        keys.label(connection, FINGERPRINT, BACKEND, 1)
+    home.control.write_bytes(b"")
+    for use in (lambda: open_control(home), lambda: publish(home)):
+        with pytest.raises(ControlDamagedError, match="it is empty"):
+            use()
+    assert SnapshotReader(home).current.key(FINGERPRINT) == BACKEND
+    home.control.unlink()  # moved away to start again, as the message says
+    publish(home, open_control(home))
+    assert SnapshotReader(home).current.key(FINGERPRINT) is None
+
+
 def whole(home: Home) -> bytes:
     """Return a control database with a hundred rows in each table that has some."""
     with change(home) as connection:

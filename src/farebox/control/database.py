@@ -26,6 +26,7 @@ from farebox.errors import (
     ControlUnwritableError,
 )
 from farebox.home import Home, check_private
+from farebox.snapshot import read_snapshot
 
 BUSY_S = 10.0
 """How long one writer waits for another one."""
@@ -87,13 +88,15 @@ class ControlDatabase:
             ControlUnwritableError: It is missing or old, and cannot be written.
         """
         with named_errors(self.home):
-            self._create()
+            made = self._create()
             with self._engine.connect() as connection:
                 if self.home.control.stat().st_size <= _CHECKED_BYTES_MAX:
                     self._check(connection)
                 version = _version(self.home, connection, self.newest)
                 if version == self.newest:
                     self.check_seal(connection)
+            if version is None and not made and _was_published(self.home):
+                raise damaged(self.home, "it is empty, and names or tokens were published from it")
             if version is None or version < self.newest:
                 with self._writing() as connection:
                     _version(self.home, connection, self.newest)  # of what others did in the meantime
@@ -123,11 +126,14 @@ class ControlDatabase:
         with self.reading() as connection:
             self._check(connection)
 
-    def _create(self) -> None:
-        if not self.home.control.exists():
+    def _create(self) -> bool:
+        """Create the file; return False where it is there already."""
+        missing = not self.home.control.exists()
+        if missing:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
             os.close(os.open(self.home.control, flags, 0o600))
         check_private(self.home.control)
+        return missing
 
     def copy_into(self, target: sqlite3.Connection) -> None:
         """Copy one consistent state into another database; writers wait meanwhile, some milliseconds."""
@@ -189,6 +195,12 @@ def open_control(home: Home) -> ControlDatabase:
     database = ControlDatabase(home)
     database.prepare()
     return database
+
+
+def _was_published(home: Home) -> bool:
+    """Return whether the snapshot has what only a control database can have said."""
+    published = read_snapshot(home)
+    return bool(published.labelled or published.tokens)
 
 
 def damaged(home: Home, why: str) -> ControlDamagedError:
