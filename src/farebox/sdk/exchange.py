@@ -7,11 +7,12 @@ here is reported, and the request goes on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import monotonic
+from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING
 
 from farebox.clock import uuid7, uuid_text
 from farebox.journal.records import Intent, Outcome
+from farebox.recording.adopted_ids import EVENT_ID
 from farebox.recording.attempt import Attempt
 from farebox.recording.attribution_merge import NOBODY, Attribution, merged
 from farebox.recording.callers import retry_count
@@ -21,6 +22,8 @@ from farebox.recording.guarded_meter import GuardedMeter
 from farebox.sdk import attribution, faults
 from farebox.sdk.failures import failure_of
 from farebox.sdk.process_meter import process_meter
+from farebox.wire.facts import Extraction
+from farebox.wire.fast_path.whole_response import fast_path_for
 from farebox.wire.keys import KEY_LENGTH_MIN, path_without_keys, without_keys
 from farebox.wire.meter import Meter
 
@@ -33,13 +36,15 @@ if TYPE_CHECKING:
 Headers = list[tuple[bytes, bytes]]
 """Names in lower case."""
 
-EVENT_ID = b"x-farebox-event-id"
+_JSON = b"application/json"
 _PARTIAL_S = 5.0
 _PATH_SHOWN_MAX = 1024
 _REMEMBERED = 512
 _STRONG = ("header:x-farebox-", "key:")
 """What said a thing for this very call, or for ever: stronger than the block around the call."""
 
+_plain_paths: set[str] = set()
+"""Paths that hold nothing like a key."""
 _described: dict[tuple[object, ...], DescribedRequest] = {}
 
 
@@ -75,6 +80,9 @@ class Exchange:
         "_ended",
         "_endpoint",
         "_expected",
+        "_fast_path",
+        "_headers",
+        "_made_of",
         "_meter",
         "_metered",
         "_partial_at",
@@ -87,19 +95,39 @@ class Exchange:
         self._below = meter.below
         self._metered = meter.metered_responses
         self._attempt = attempt = _SdkAttempt(meter.recorder, described)
-        self._meter = GuardedMeter(Meter, endpoint, *place, meter.callers.others(headers))
+        about_body = meter.callers.others(headers)
+        self._made_of = endpoint, *place, about_body, body
+        """What its meter is made of, which everyday exchanges do without."""
+        self._meter: GuardedMeter | None = None
+        self._fast_path = None if body is None else fast_path_for(endpoint, *place, about_body)
         self._ended = False
         self._expected = -1
+        self._headers: Headers = []
         self._partial_at = monotonic() + _PARTIAL_S
         if body is not None:
             attempt.body_hash = hash(body)
             attempt.request_bytes = len(body)
-            self._meter.request_body(body)
-            attempt.facts = self._meter.request_end()
+            facts = None if self._fast_path is None else self._fast_path.request(body)
+            if facts is None:
+                self._fast_path = None
+                self._metering()
+            else:
+                attempt.facts = facts
         self._endpoint = None if body is not None else endpoint
         """Something only while the request's body is still to come."""
         attempt.intend(self._below)
         attempt.sent = True
+
+    def _metering(self) -> GuardedMeter:
+        """Return its meter, which has seen what is known of the request."""
+        meter = self._meter
+        if meter is None:
+            endpoint, path, query, headers, body = self._made_of
+            meter = self._meter = GuardedMeter(Meter, endpoint, path, query, headers)
+            if body is not None:
+                meter.request_body(body)
+                self._attempt.facts = meter.request_end()
+        return meter
 
     def __del__(self) -> None:
         """What the program has forgotten, it reads no further."""
@@ -115,7 +143,7 @@ class Exchange:
         """Take in a piece of a request's body that is sent as it is made."""
         try:
             self._attempt.request_bytes += len(data)
-            self._meter.request_body(data)
+            self._metering().request_body(data)
         except Exception as error:
             faults.report(error, "metering")
 
@@ -124,12 +152,20 @@ class Exchange:
         try:
             attempt = self._attempt
             if self._endpoint is not None:
-                attempt.facts, self._endpoint = self._meter.request_end(), None
+                attempt.facts, self._endpoint = self._metering().request_end(), None
             attempt.status = status
-            self._meter.response_head(status, headers)
+            everyday = status == 200
             for name, value in headers:
                 if name == b"content-length" and value.isdigit():
                     self._expected = int(value)
+                elif name == b"content-encoding" or (name == b"content-type" and value[:16] != _JSON):
+                    everyday = False
+            if not everyday or self._expected <= 0:
+                self._fast_path = None
+            if self._fast_path is None:
+                self._metering().response_head(status, headers)
+            else:
+                self._headers = headers
         except Exception as error:
             faults.report(error, "metering")
 
@@ -138,14 +174,22 @@ class Exchange:
         try:
             attempt = self._attempt
             if not attempt.first_byte_ns:
-                attempt.first_byte_ns = _now()
+                attempt.first_byte_ns = monotonic_ns()
             attempt.response_bytes += len(data)
-            self._meter.response_body(data)
+            if self._fast_path is not None:
+                if len(data) == self._expected:
+                    found = self._fast_path.response(data, attempt.facts)
+                    if found is not None:
+                        self._finish("completed", None, found)
+                        return
+                self._fast_path = None
+                self._metering().response_head(attempt.status, self._headers)
+            (self._meter or self._metering()).response_body(data)
             if attempt.response_bytes == self._expected:
                 self.completed()  # the program may never ask for more
             elif monotonic() >= self._partial_at:
                 self._partial_at = monotonic() + _PARTIAL_S
-                attempt.partial(self._meter)
+                attempt.partial(self._metering())
         except Exception as error:
             faults.report(error, "metering")
 
@@ -157,7 +201,7 @@ class Exchange:
         """Note that the program reads no further: it closed the response, or forgot it."""
         try:
             if not self._ended:
-                if self._meter.said_all() or self._expected == 0:
+                if self._metering().said_all() or self._expected == 0:
                     self.completed()
                 else:
                     self._end("client_disconnected", "client_disconnected")
@@ -175,10 +219,18 @@ class Exchange:
     def _end(self, outcome: Outcome, error_class: str | None) -> None:
         if self._ended:
             return
+        try:
+            if self._fast_path is not None and self._attempt.status:
+                self._metering().response_head(self._attempt.status, self._headers)
+            self._finish(outcome, error_class, self._attempt.measured(self._metering(), outcome))
+        except Exception as error:
+            self._ended = True
+            faults.report(error, "metering")
+
+    def _finish(self, outcome: Outcome, error_class: str | None, found: Extraction) -> None:
         self._ended = True
         try:
             attempt = self._attempt
-            found = attempt.measured(self._meter, outcome)
             attempt.done(self._below, outcome, error_class, found)
             if found.response_id is not None:
                 self._metered.add(attempt.routed.intent.provider, found.response_id)
@@ -233,7 +285,9 @@ def _begin(
     if b"websocket" in fields.get(b"upgrade", b"").lower():
         return None  # a conversation, and not one response
     key = destination.key(fields, query or None)
-    shown = path_without_keys(path)
+    shown = path if path in _plain_paths else path_without_keys(path)
+    if shown == path and len(_plain_paths) < _REMEMBERED:
+        _plain_paths.add(path)
     endpoint = destination.endpoint(method, path, key, remember=shown == path)
     if endpoint is None:
         return None
@@ -242,11 +296,13 @@ def _begin(
     fingerprint = callers.of(provider.id.encode(), key) if key else None
     text = key.decode("latin-1") if key else ""
     own_key = text if len(text) >= KEY_LENGTH_MIN else ""
-    written = without_keys(shown[:_PATH_SHOWN_MAX], own_key)
+    written = shown[:_PATH_SHOWN_MAX]
+    if own_key and own_key in written:
+        written = without_keys(written, own_key)
     number = retry_count(fields)
     if not number and body is not None:
         wanted = provider.id, written, fingerprint, hash(body)
-        number = meter.recorder.calls.repeats(wanted, _now())
+        number = meter.recorder.calls.repeats(wanted, monotonic_ns())
     said = _said(callers.read(headers, fingerprint))
     identity = provider.id, destination.host, method, path, fingerprint, number
     described = _described.get(identity)
@@ -286,9 +342,3 @@ def _said(found: Attribution) -> Attribution:
 
 def _in_a_header(text: str) -> bytes:
     return "".join(letter if letter >= " " and letter != "\x7f" else "?" for letter in text).encode()
-
-
-def _now() -> int:
-    from time import monotonic_ns
-
-    return monotonic_ns()

@@ -19,6 +19,8 @@ from farebox.wire.keys import without_keys
 OWN_PREFIX = "x-farebox-"
 TOKEN = "x-farebox-token"  # noqa: S105  # a header's name
 """A secret, which says whose call it is by what it is bound to and not by what it spells."""
+_NO_ATTRIBUTION = frozenset({"x-farebox-event-id", "x-farebox-hop"})
+"""Headers of ours that say nothing of whose call it is."""
 VALUE_MAX = 256
 NAME_MAX = 64
 TAGS_MAX = 32
@@ -156,6 +158,8 @@ class Names:
 
     def _judge(self, name: str) -> _Header | None:
         if name == TOKEN:
+            return _Header(name)
+        if name in _NO_ATTRIBUTION:
             return _Header(name)
         if name.startswith(OWN_PREFIX):
             return _Header(name, own=name[len(OWN_PREFIX) :])

@@ -15,6 +15,7 @@ from farebox.journal.records import Intent
 from farebox.proxy.admission.client_tokens import Admitted
 from farebox.proxy.admission.heads import read_response
 from farebox.proxy.admission.routes import Route
+from farebox.recording.adopted_ids import EVENT_ID, event_id_of
 from farebox.recording.callers import Callers, find_key, retry_count
 from farebox.recording.described_request import DescribedRequest
 from farebox.wire.facts import Extraction
@@ -47,6 +48,7 @@ class RoutedRequest(DescribedRequest):
         "added",
         "admitted",
         "error_shape",
+        "event_id",
         "fast_path",
         "hands_on",
         "injectable",
@@ -95,6 +97,8 @@ class RoutedRequest(DescribedRequest):
         """Whether a second copy does no harm (RFC 9110 §9.2.2). A POST could be billed twice, whatever
         its `Idempotency-Key` says: only the provider knows whether it honours one."""
         self.error_shape = route.provider.error_shape
+        self.event_id = event_id_of(fields.get(EVENT_ID))
+        """The id that the SDK in the client gave this call; empty where it gave none."""
         origin: dict[str, Any] = {
             "event_id": b"",
             "occurred_at_ns": 0,

@@ -9,6 +9,7 @@ from farebox.journal import records
 from farebox.journal.health import JournalHealth
 from farebox.proxy.admission.routed_request import RoutedRequest
 from farebox.proxy.recording.estimates import Estimates
+from farebox.recording.adopted_ids import AdoptedIds
 from farebox.recording.guarded_meter import GuardedMeter, MakeMeter
 from farebox.recording.logical_calls import LogicalCalls
 from farebox.wire.meter import Meter
@@ -62,6 +63,7 @@ class Recorder:
         """Where calls go that nobody stated the usage of; None where nobody estimates."""
         self.everyday = make_meter is Meter
         """Whether everyday exchanges may do without a meter of their own."""
+        self.ids = AdoptedIds()
         self._make_meter = make_meter
 
     @property
