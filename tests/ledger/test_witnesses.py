@@ -73,6 +73,10 @@ BOTH: dict[str, tuple[Done, Done]] = {
         witness("sdk", NOON, pid=7),
         witness("proxy", NOON + SECOND, pid=7),
     ),
+    "a fingerprint, of a statement that knows no event id": (
+        msgspec.structs.replace(witness("sdk", NOON), path=""),
+        witness("proxy", NOON + SECOND, passed_on=True),
+    ),
     "an error's status": (
         witness("sdk", NOON, completeness="none", status=429, billable=False, because="error_response"),
         witness("proxy", NOON, completeness="none", status=429, billable=False, because="error_response"),

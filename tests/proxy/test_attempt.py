@@ -10,7 +10,13 @@ from h2.events import RequestReceived, StreamEnded
 from proxy_harness import Reply, Request, mock, serving
 from test_http2 import BODY, PATH, End, authority, proxied
 
+from farebox.clock import now_ns, uuid7
+from farebox.journal import records
 from farebox.journal.records import Done, Intent
+from farebox.recording.attempt import NOT_SENT, Attempt
+from farebox.recording.attribution_merge import NOBODY
+from farebox.recording.described_request import DescribedRequest
+from farebox.recording.logical_calls import LogicalCalls
 from farebox.wire.usage.estimate_sample import Unmeasured
 
 MEASURED = {"id": "chatcmpl-1", "model": "gpt-4o", "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
@@ -93,3 +99,30 @@ def test_a_call_whose_usage_nobody_stated_is_handed_to_the_estimator_over_http_2
 def test_a_call_whose_usage_is_stated_is_not_estimated() -> None:
     response = json.dumps(MEASURED).encode()
     assert over_http1(response)[2].offered == over_http2(response)[2].offered == []
+
+
+class Kept:
+    """A recorder that keeps what is written down."""
+
+    source, estimates = "proxy:test", None
+
+    def __init__(self) -> None:
+        self.calls = LogicalCalls()
+        self.ends: list[Done] = []
+
+    def append(self, record_type: int, payload: bytes) -> int:
+        if record_type == records.DONE:
+            self.ends.append(records.decode_done(payload))
+        return 0
+
+
+@pytest.mark.parametrize(
+    "event_id", [b"", uuid7(now_ns())], ids=["its own", "one that came with the request"]
+)
+def test_a_record_says_that_somebody_else_writes_the_call_down_by_its_id(event_id: bytes) -> None:
+    intent = Intent(event_id=b"", source="proxy:test", occurred_at_ns=0, provider="p", surface="p.chat")
+    recorder = Kept()
+    attempt = Attempt(recorder, DescribedRequest(intent, "", NOBODY), event_id)
+    attempt.done(NOBODY, "completed", None, NOT_SENT)
+    (done,) = recorder.ends
+    assert (done.passed_on, done.event_id == event_id) == (bool(event_id),) * 2

@@ -106,12 +106,14 @@ class Attempt:
     """What its records begin with, for that attribution."""
 
     def __init__(self, recorder: AttemptRecorder, routed: DescribedRequest, event_id: bytes = b"") -> None:
-        """`event_id`: one that was made where the call began; without it, a new one."""
+        """`event_id`: one that was made where the call began and came with it; without it, a new one."""
         self.recorder = recorder
         self.routed = routed
         self.began_ns = monotonic_ns()
         self.occurred_at_ns = occurred = time_ns()
         self.event_id = event_id or uuid7(occurred)
+        self.passed_on = bool(event_id)
+        """Somebody else writes this call down by the same id."""
 
     def intend(self, below: Attribution) -> None:
         """Write down that the upstream is about to be sent something that can cost.
@@ -160,7 +162,7 @@ class Attempt:
             None,
             None,
             None,
-            False,
+            self.passed_on,
         )
         if outcome != "completed" or self.status >= 400:
             call = self.call or self.event_id.hex()

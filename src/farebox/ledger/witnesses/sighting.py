@@ -188,7 +188,12 @@ def are_elsewhere(one: Facts, other: Facts) -> bool:
 
 def _could_share_event(one: Facts, other: Facts) -> bool:
     """Tell whether two would have one event id, were they of one call."""
-    return one.event_id != other.event_id and {one.kind, other.kind} in _EVENT_SHARED
+    return (
+        one.event_id != other.event_id
+        and {one.kind, other.kind} in _EVENT_SHARED
+        and one.is_live
+        and other.is_live
+    )
 
 
 def share_process(one: Facts, other: Facts) -> bool:
