@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.requests import Request
@@ -37,6 +37,9 @@ from farebox.server.api.queries import Ledger, Reader
 from farebox.server.api.ready import RecentReadiness
 from farebox.server.api.status import Typed, plainly, status
 from farebox.server.assets import Assets, content_type, is_immutable
+
+if TYPE_CHECKING:
+    from farebox.control.database import ControlDatabase
 
 PAGE_SIZE = 100
 PAGE_SIZE_MAX = 500
@@ -81,6 +84,7 @@ class Server:
         self._clock = clock
         self._cover = Covers(home)
         self._readiness = RecentReadiness(home)
+        self._control_database: ControlDatabase | None = None
         self.pulse = Pulse(ledger)
         self.routes: dict[str, tuple[Kind, Answer]] = {
             "/": (Kind.PAGE, self.index),  # shows how to sign in, until signed in
@@ -291,7 +295,15 @@ class Server:
         from farebox.server.api.outbox import outbox, read_question
 
         asked = read_question(request.query_params.multi_items())
-        return json_response(await asyncio.to_thread(outbox, self._home, **asked))
+        return json_response(await asyncio.to_thread(lambda: outbox(self._home, self._control(), **asked)))
+
+    def _control(self) -> ControlDatabase | None:
+        """Return the control database, opened once; None where there is none yet."""
+        if self._control_database is None and self._home.control.exists():
+            from farebox.control.database import open_control
+
+            self._control_database = open_control(self._home)
+        return self._control_database
 
     async def live(self, request: Request) -> Response:
         selection, _ = self._select(request)

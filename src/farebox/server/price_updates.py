@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from farebox.clock import now_ns
 from farebox.config.file_stamps import ConfigWatch
+from farebox.errors import FareboxError
 from farebox.price_lists.last_look import is_due, last_look, note_failure
 
 if TYPE_CHECKING:
@@ -61,9 +62,19 @@ class PriceUpdates:
                 status = self._look.wait()
         if status and not self._stopped.is_set():
             note_failure(self._home, config, f"the look for newer prices ended with {status}")
+        self._tell(config)
         return True
 
+    def _tell(self, config: Config) -> None:
+        from farebox.server.price_messages import tell
+
+        try:
+            tell(self._home, config.prices, now_ns())
+        except FareboxError as error:  # the next look or start tells it
+            print(f"farebox: prices: {error}", file=sys.stderr, flush=True)
+
     def _run(self) -> None:
+        self._tell(self._configuration.current())  # what a server that was killed had no time to tell
         while not self._stopped.is_set():
             try:
                 self.renew()

@@ -16,6 +16,7 @@ from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.server.api.filters import read_count
 
 if TYPE_CHECKING:
+    from farebox.control.database import ControlDatabase
     from farebox.control.outbox.messages import Delivery
     from farebox.control.outbox.receivers import Receiver
     from farebox.home import Home
@@ -84,9 +85,16 @@ class Outbox(msgspec.Struct, kw_only=True):
 
 
 def outbox(
-    home: Home, *, states: Sequence[str] = (), receiver: str | None = None, limit: int | None = None
+    home: Home,
+    database: ControlDatabase | None = None,
+    *,
+    states: Sequence[str] = (),
+    receiver: str | None = None,
+    limit: int | None = None,
 ) -> Outbox:
     """Return what the outbox of a home holds; an empty one where nothing was ever named.
+
+    Whoever asks often hands in the `database`: opening reads and checks the whole file.
 
     Raises:
         ControlError: `control.db` cannot be read.
@@ -96,7 +104,7 @@ def outbox(
     from farebox.control.database import open_control
     from farebox.control.outbox import messages, receivers
 
-    with open_control(home).reading() as connection:
+    with (database or open_control(home)).reading() as connection:
         figures = messages.figures(connection)
         return Outbox(
             pending=figures.pending,
