@@ -72,7 +72,7 @@ pytest: .make/dev .make/dashboard .make/chromium
 bench: .make/dev .make/nginx .make/wrk ## Measure speed and size beside nginx (JSON=1 for one JSON object)
 	@$(RUN) tools.bench $(if $(JSON),--json) $(ARGS)
 
-replay: .make/dev ## Replay recordings through Farebox and compare (FIXTURES=DIR, JSON=1)
+replay: .make/dev ## Replay recordings through Farebox and compare (FIXTURES=DIR, JSON=1, ARGS="--via sdk")
 	@$(BIN)/python tools/replay.py $(if $(JSON),--json) $(FIXTURES) $(ARGS)
 
 sdk-suites: .make/dev ## Run the suites of openai-python and anthropic-sdk-python directly and through Farebox

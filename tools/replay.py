@@ -1,10 +1,11 @@
 """Replay recorded provider traffic through Farebox and print how exact the result is.
 
-    python tools/replay.py DIR [--json] [--seed N] [--direct] [--surface NAME]
+    python tools/replay.py DIR [--json] [--seed N] [--direct | --via sdk] [--surface NAME]
 
 `DIR` holds `exchanges.jsonl.gz` and `expected.jsonl.gz`. Every exchange, HTTP, WebSocket or gRPC, goes
 through a real proxy to a mock upstream that responds with the recorded bytes; the exported rows are
-then compared. `--direct` feeds the meter instead, without processes.
+compared. `--via sdk` sends those of HTTP from a program that the SDK meters, by httpx, requests and aiohttp
+in turn; `--direct` feeds the meter itself, without processes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 from farebox import catalog as catalogs
 from farebox.pricing import load_book
 from farebox.wire.facts import Part
-from replaying import direct, live
+from replaying import direct, live, sdk
 from replaying.judging import Report, Verdict, cost_verdict, usage_difference
 from replaying.recordings import Recording, load
 
@@ -34,6 +35,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="how bodies are cut into pieces")
     parser.add_argument("--direct", action="store_true", help="feed the meter, start no process")
     parser.add_argument("--surface", help="only surfaces that start with this")
+    parser.add_argument("--via", choices=("proxy", "sdk"), default="proxy", help="what meters")
     options = parser.parse_args()
     if not (options.fixtures / "exchanges.jsonl.gz").is_file():
         print(f"no exchanges.jsonl.gz in {options.fixtures}", file=sys.stderr)
@@ -43,7 +45,7 @@ def main() -> int:
         for recording in load(options.fixtures)
         if not options.surface or recording.surface.startswith(options.surface)
     ]
-    carry = _direct if options.direct else _live
+    carry = _direct if options.direct else _through_sdk if options.via == "sdk" else _live
     report = carry(recordings, options.seed)
     if options.json:
         print(json.dumps(report.summary()))
@@ -53,11 +55,21 @@ def main() -> int:
 
 
 def _live(recordings: Sequence[Recording], seed: int) -> Report:
-    rows = live.replay(_catalog, recordings, seed)
+    return _report(recordings, live.replay(_catalog, recordings, seed))
+
+
+def _through_sdk(recordings: Sequence[Recording], seed: int) -> Report:
+    carried = [recording for recording in recordings if recording.plain_http]
+    return _report(carried, sdk.replay(_catalog, carried, seed), "sdk")
+
+
+def _report(recordings: Sequence[Recording], rows: dict[int, list[dict[str, Any]]], via: str = "") -> Report:
     report = Report()
     for number, recording in enumerate(recordings):
         found = rows.get(number, [])
         verdict = Verdict(recording, rows=len(found))
+        if via:
+            verdict.via = via
         if found:
             row = found[0]
             if recording.transport == "websocket":

@@ -42,7 +42,7 @@ _NOT_SENT = frozenset(
 
 def replay(catalog: Catalog, recordings: Sequence[Recording], seed: int) -> dict[int, list[dict[str, Any]]]:
     """Return the exported rows of each recording, by its place in `recordings`."""
-    names = [_name(catalog, recording) for recording in recordings]
+    names = [name_of(catalog, recording) for recording in recordings]
     rows: dict[int, list[dict[str, Any]]] = {}
     for transport, carrier in (("http", _Http), ("websocket", _Sockets), ("grpc", _Grpc)):
         numbers = [number for number, entry in enumerate(recordings) if entry.transport == transport]
@@ -66,7 +66,7 @@ def _carried(carrier: _Http | _Sockets | _Grpc) -> dict[int, list[dict[str, Any]
         address = _address(home / "run" / "proxy.json", proxy)
         carrier.send(address)
         _stop(proxy)
-        rows = _settled(home, config, len(carrier.numbers))
+        rows = settled(home, config, len(carrier.numbers))
         _stop(ledger)
     return rows
 
@@ -88,7 +88,7 @@ class _Http:
 
     @contextmanager
     def upstream(self) -> Iterator[str]:
-        with MockUpstream(_answers(self.recordings, self.seed), keep_requests=False) as serving:
+        with MockUpstream(answers(self.recordings, self.seed), keep_requests=False) as serving:
             yield serving.url
 
     def send(self, address: str) -> None:
@@ -167,7 +167,7 @@ def _messages(body: bytes) -> list[bytes]:
     return found
 
 
-def _name(catalog: Catalog, recording: Recording) -> tuple[str, str | None]:
+def name_of(catalog: Catalog, recording: Recording) -> tuple[str, str | None]:
     """Return the route's name and, for a host outside the catalog, what it speaks."""
     known = catalog.by_host(recording.host)
     if known is not None:
@@ -184,7 +184,7 @@ def _config(names: Sequence[tuple[str, str | None]], url: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _answers(recordings: Sequence[Recording], seed: int) -> Any:
+def answers(recordings: Sequence[Recording], seed: int) -> Any:
     def answer(request: Request) -> Reply:
         number = int(request.header(_SEQUENCE) or 0)
         recording = recordings[number]
@@ -255,13 +255,7 @@ def _send(
 
     def one(client: httpx2.Client, number: int) -> None:
         recording = recordings[number]
-        headers = {
-            name: value
-            for name, value in recording.request_headers.items()
-            if name not in _NOT_SENT and "_" not in name and str(value).isascii()
-        }
-        headers[_SEQUENCE] = str(number)
-        headers["x-farebox-session"] = f"replay-{number}"
+        headers = request_headers(recording, number)
         url = f"{address}/{names[number][0]}{recording.path}"
         with client.stream(
             recording.method, url, headers=headers, content=recording.request_body or None
@@ -283,7 +277,19 @@ def _send(
         list(pool.map(lane, range(_CLIENTS)))
 
 
-def _settled(home: Path, config: Path, wanted: int) -> dict[int, list[dict[str, Any]]]:
+def request_headers(recording: Recording, number: int) -> dict[str, str]:
+    """Return what a recorded request is sent with; its number says which one it is."""
+    headers = {
+        name: str(value)
+        for name, value in recording.request_headers.items()
+        if name not in _NOT_SENT and "_" not in name and str(value).isascii()
+    }
+    headers[_SEQUENCE] = str(number)
+    headers["x-farebox-session"] = f"replay-{number}"
+    return headers
+
+
+def settled(home: Path, config: Path, wanted: int) -> dict[int, list[dict[str, Any]]]:
     """Return the exported rows once they are all there, or when no more come."""
     until = time.monotonic() + _SETTLE_S
     seen = -1
