@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from calls import TestLedger, batch, done
+from calls import NOON, TestLedger, batch, done
 
-from farebox.cli.reports.receipt import run_receipt
+from farebox.cli.reports.receipt import call_receipt, run_receipt
 from farebox.clock import now_ns
 from farebox.config import Config
 from farebox.home import Home
 from farebox.journal.records import Mark
+from farebox.ledger.calls import LedgerReader
 from farebox.pricing import load_book
 from farebox.server.api.recording import Recording, Unmetered
 
@@ -63,3 +64,18 @@ def test_a_sum_that_lacks_records_says_at_least_and_what_is_missing(state: Home)
     assert "≥ $" in said
     assert "1 call unpriced in 2 calls" in said
     assert "2 calls could not be recorded (4 records lost)" in said
+
+
+def test_a_calls_receipt_lists_who_saw_it_and_where_they_disagree(state: Home) -> None:
+    ledger = TestLedger(state)
+    ledger.append(done(NOON, response_id="r1", source="proxy:here"))
+    ledger.append(done(NOON + 1, model="gpt-4o-mini"))
+    ledger.append(
+        done(NOON, response_id="r1", source="sdk:here:app.py", witness="sdk", input_tokens=9, key=None)
+    )
+    ledger.connection.close()
+    joined, alone = LedgerReader(state).after(0, 10)
+    said = call_receipt(joined)
+    assert "seen by\n  proxy (proxy:here) at " in said
+    assert "sdk (sdk:here:app.py)" in said and "9 in, 5 out (final); says input_tokens 9, not 10" in said
+    assert "seen by" not in call_receipt(alone)

@@ -26,6 +26,8 @@ from farebox.analytics.checks import compare
 from farebox.analytics.local import LocalAsker
 from farebox.analytics.questions import Questions
 from farebox.clock import uuid7, uuid_text
+from farebox.journal import records
+from farebox.journal.reader import Batch, Position
 from farebox.journal.records import Done
 from farebox.ledger import verify
 from farebox.ledger.call_row import CallRow
@@ -231,7 +233,7 @@ def test_a_fingerprints_join_comes_apart_when_an_id_says_otherwise(ledger: TestL
     assert one_row(ledger).attribution["customer"] == "acme"
     ledger.append(witness("sdk", NOON, response_id="b", pid=2))
     found = {row.attribution.get("customer"): [each.kind for each in row.witnesses] for row in rows(ledger)}
-    assert found == {"acme": ["otlp"], None: ["proxy", "sdk"]}
+    assert found == {"acme": [], None: ["proxy", "sdk"]}
     assert sums_of(ledger.home)[:3] == (2, 0, 30 * PICO_PER_TOKEN)
     assert verify(ledger.home).problems == []
 
@@ -296,6 +298,22 @@ def test_calls_of_before_the_first_other_witness_are_joined_days_later(ledger: T
     ledger.append(witness("log", NOON + HOUR, response_id="r1"))
     assert [row.response_id for row in rows(ledger) if len(row.witnesses) == 2] == ["r1", "r50"]
     assert len(rows(ledger)) == 100
+
+
+def test_what_a_witness_said_of_a_person_is_erased_everywhere(ledger: TestLedger) -> None:
+    ledger.append(witness("proxy", NOON, response_id="a", pid=4_711))
+    ledger.append(witness("sdk", NOON, response_id="a", pid=4_711, attribution={"customer": "acme-person"}))
+    asked = [
+        (number, records.ERASE, records.encode(records.Erase(at_ns=NOON, personal=[number])))
+        for (number,) in ledger.connection.execute("SELECT id FROM personal").fetchall()
+    ]
+    ledger.applier.apply("erase", [Batch(asked, [], Position(1, 2_000, 9), False)])
+    assert ledger.applier.forget_earlier_pages()
+    assert b"acme-person" not in ledger.home.ledger.read_bytes()
+    ledger.append(witness("otlp", NOON, response_id="a", attribution={"customer": "acme-person"}))
+    row = one_row(ledger)
+    assert {each.kind for each in row.witnesses} == {"proxy", "sdk", "otlp"}
+    assert all("acme-person" not in each.attribution.values() for each in row.witnesses if each.kind == "sdk")
 
 
 def test_nothing_is_kept_to_join_by_while_one_kind_writes(ledger: TestLedger) -> None:

@@ -207,6 +207,6 @@ class CallRow(msgspec.Struct, kw_only=True):
     estimate: EstimateRow | None = None
     """The bounds, where usage is estimated."""
     witnesses: list[WitnessRow] = []
-    """Who saw it; the one that made its row first."""
+    """Who saw it, the one that made its row first; empty where nobody else did."""
     corrections: list[CorrectionRow] = []
     """What was corrected after the row was appended, oldest first."""

@@ -38,14 +38,14 @@ def call_rows(connection: Connection, calls: Sequence[StoredCall]) -> list[CallR
     others = witnesses_of(connection, [call.seq for call in calls])
     for call in calls:
         row = _call_row(call)
-        row.witnesses = [
-            _witness_row(call, call.first, call.recorded_at),
-            *[
-                _witness_row(call, done, recorded_at)
-                for done, recorded_at in others.get(call.seq, ())
-                if (done.event_id, done.source) != (call.event_id, call.source)
-            ],
+        also = [
+            seen
+            for seen in others.get(call.seq, ())
+            if seen[0].event_id != call.event_id or seen[0].source != call.source
         ]
+        if also:
+            seen_by = ((call.first, call.recorded_at), *also)
+            row.witnesses = [_witness_row(call, *each) for each in seen_by]
         if call.revision:
             row.corrections = _trail(connection, call.seq)
         rows.append(row)

@@ -167,7 +167,7 @@ def call_receipt(call: CallRow, key_labels: Mapping[str, str] | None = None) -> 
     if call.estimate is not None:
         lines.append(_bounds(call.estimate))
     lines += [_correction(each) for each in call.corrections]
-    if len(call.witnesses) > 1:
+    if call.witnesses:
         lines += ["", "seen by", *[_witness(each) for each in call.witnesses]]
     if call.flags:
         lines.append(f"flags: {', '.join(clean(flag) for flag in call.flags)}")
