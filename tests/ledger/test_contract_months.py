@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import msgspec
-from calls import NOON, TestLedger, batch, done
+from calls import MINUTE, NOON, TestLedger, batch, done
+from physical_calls import witness
 
 from farebox import yamltext
 from farebox.home import Home
+from farebox.ledger import verify
 from farebox.ledger.calls import LedgerReader
 from farebox.ledger.corrections.contract_months import ContractMonths
 from farebox.pricing import load_book
@@ -80,3 +82,20 @@ def test_a_new_book_prices_later_calls_and_leaves_earlier_rows(ledger: TestLedge
     first, second = LedgerReader(home).export()
     assert first.cost_pico is not None
     assert second.cost_pico == 2 * first.cost_pico
+
+
+def test_a_call_that_several_saw_is_once_in_its_month_whoever_says_whose_it_is(
+    ledger: TestLedger, home: Home
+) -> None:
+    ledger.applier.use(book(TIERS))
+    acme = {"customer": "acme"}
+    ledger.append(witness("proxy", NOON, response_id="a"), witness("proxy", NOON + 1, response_id="b"))
+    ledger.append(witness("sdk", NOON, response_id="a", attribution=acme))
+    ledger.append(witness("sdk", NOON + 1, response_id="b", attribution=acme, input_tokens=9))
+    ledger.append(witness("otlp", NOON + MINUTE, pid=1, attribution=acme))
+    ledger.append(witness("proxy", NOON + MINUTE, response_id="c"))
+    ledger.append(witness("sdk", NOON + MINUTE, response_id="c", pid=2))  # the trace was of another call
+    rows = list(LedgerReader(home).export())
+    charged = [row.charge_pico for row in rows if row.attribution.get("customer") == "acme"]
+    assert charged == [3 * USD, 3 * USD, 1 * USD]
+    assert verify(home).problems == []
