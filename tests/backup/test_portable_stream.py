@@ -25,6 +25,7 @@ from farebox.cli.backup import restore as restore_command
 from farebox.cli.options import PeriodFlags, Place
 from farebox.cli.reports.export import export as export_command
 from farebox.cli.reports.receipt import call_receipt
+from farebox.clock import uuid7
 from farebox.config import KeyConfig
 from farebox.control import schema
 from farebox.control.database import open_control
@@ -33,7 +34,7 @@ from farebox.errors import BackupError, UsageError
 from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.reader import Batch, Position
-from farebox.journal.records import Done, Estimate, Rerate
+from farebox.journal.records import Done, Estimate, Rerate, Result
 from farebox.ledger.calls import LedgerReader
 from farebox.ledger.proof.verification import verify
 from farebox.pricing import load_book
@@ -53,6 +54,7 @@ def full(home: Home) -> Home:
     ledger.append(
         *(done(NOON + number * MINUTE, model="gpt-4o", response_id=f"x-{number}") for number in range(9))
     )
+    ledger.append(done(NOON, source="sdk:here", witness="sdk", model="gpt-4o", response_id="x-0"))
     unknown = silent()
     ledger.append(unknown)
     estimate = Estimate(
@@ -67,15 +69,20 @@ def full(home: Home) -> Home:
     asked = Rerate(at_ns=NOON, seqs=[4, 11, 18], snapshot=prices.digest, priced_too=False)
     entry = (1, records.RERATE, records.encode(asked))
     ledger.applier.apply("rerate-1", [Batch([entry], [], Position(1, 2_000, 2), False)])
+    results = [
+        (seq, kind, records.encode(Result(
+            name=name, value=value, event_id=uuid7(NOON), source="sdk:here", occurred_at_ns=NOON,
+            attribution={"task": "t-1"}, attribution_from={"task": "sdk:event"},
+        )))
+        for seq, kind, name, value in (
+            (1, records.OUTCOME, "sold", "40.00"), (2, records.SCORE, "good", "0.92"),
+        )
+    ]  # fmt: skip
+    ledger.applier.apply("sdk-1", [Batch(results, [], Position(1, 2_000, 3), False)])
     ledger.applier.checkpoint_if_due()
+    for table in ("witness", "outcome", "score"):
+        assert list(ledger.connection.execute(f"SELECT count(*) FROM {table}")) == [(1,)]  # noqa: S608
     ledger.connection.close()
-    with sqlite3.connect(home.ledger) as connection:
-        for table in ("witness", "outcome", "score"):  # what fills them comes later: rows of any content
-            names = [row[1:3] for row in connection.execute(f"PRAGMA table_info({table})")]
-            values = [b"\x00\xff" if kind == "BLOB" else "0.5" if kind == "TEXT" else 1 for _, kind in names]
-            marks = ", ".join("?" * len(names))
-            connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
-    connection.close()
     return home
 
 
