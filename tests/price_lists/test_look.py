@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -188,7 +189,10 @@ def test_a_price_of_the_past_that_is_corrected_does_not_replace_the_one_in_force
 def test_a_list_without_the_newest_prices_that_we_have_is_older_and_held(
     taken: Home, server: PriceServer
 ) -> None:
-    dated = [{"per_1m": {"input": "1"}}, {"effective_from": "2026-10-01", "per_1m": {"input": "2"}}]
+    dated = [
+        {"per_1m": A["per_1m"]},
+        {"effective_from": "2026-10-01", "per_1m": {"input": "2", "output": "4"}},
+    ]
     looked(taken, server, price_list({**A, "rows": dated}, B))
     assert in_force(taken)[0] == "0.000002"
     dated[1] = {"effective_from": "2026-09-01", "per_1m": {"input": "3"}}
@@ -230,6 +234,59 @@ def test_a_price_for_a_new_condition_is_compared_with_the_usual_one(taken: Home,
     assert looked(taken, server, price_list(model, B)).state == "held"
     rows[1]["per_1m"] = {"input": "0.5"}
     assert looked(taken, server, price_list(model, B)).state == "taken"  # the negative control
+
+
+TIER = {"tiers": [{"above": 1000, "per_1m": {"input": "900"}}]}
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (
+            {"per_1m": {"input": "1", "output": "4"}, **TIER},
+            "a input above 1,000 input tokens would move from 0.000001 to 0.0009",
+        ),
+        (
+            {"per_1m": {"input": "1.1", "output": "4"}, **TIER},
+            "a input above 1,000 input tokens would move from 0.000001 to 0.0009",
+        ),
+        (
+            {"per_1m": {"input": "1", "output": "4"}, "per_1": {"requests": "100"}},
+            "a requests would be 100, more than 5 times the highest price of the model, 0.000004",
+        ),
+        ({"per_1m": {"input": "1"}}, "a output would have no price any more"),
+    ],
+)
+def test_a_price_that_had_nothing_before_it_is_held_where_it_is_far_from_all_others(
+    taken: Home, server: PriceServer, row: dict[str, object], why: str
+) -> None:
+    """A tier, a unit, a gap: each would change what calls cost, without moving a price that is there."""
+    found = looked(taken, server, price_list({"id": "a", "rows": [row]}, {**B, "per_1m": {"input": "3"}}))
+    assert found.state == "partly_held"
+    assert in_force(taken) == (OLD[0], "0.000003")
+    assert {line.unit_price_usd for line in load_book(state=taken.path).find("maker", "a", 2**62)} == {
+        Decimal("0.000001"),
+        Decimal("0.000004"),
+    }
+    held = held_list(taken)
+    assert held is not None
+    assert any(why in reason for reason in held.reasons), held.reasons
+
+
+def test_a_tier_and_a_unit_that_cost_about_the_same_are_taken_over(taken: Home, server: PriceServer) -> None:
+    """The control."""
+    row = {
+        "per_1m": {"input": "1", "output": "4", "cache_read": "0.1"},
+        "tiers": [{"above": 1000, "per_1m": {"input": "2"}}],
+    }
+    found = looked(taken, server, price_list({"id": "a", "rows": [row]}, B))
+    assert (found.state, found.words) == ("taken", "1 price changed, 1 new price")
+
+
+def test_a_new_model_that_costs_far_more_than_all_others_is_held(taken: Home, server: PriceServer) -> None:
+    found = looked(taken, server, price_list(A, B, {"id": "c", "per_1m": {"input": "11"}}))
+    assert found.state == "held"
+    assert usd(taken, "c") is None
 
 
 def test_in_review_everything_waits(home: Home, server: PriceServer) -> None:

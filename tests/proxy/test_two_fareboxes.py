@@ -13,7 +13,10 @@ import pytest
 from proxy_harness import ProxyThread, Reply, Request, mock
 
 from farebox import listeners
+from farebox.access import tokens
 from farebox.config import ProviderConfig
+from farebox.proxy.admission.client_tokens import ClientTokens
+from farebox.snapshot import PublishedToken, Snapshot, SnapshotReader
 
 PATH = "/openai/v1/chat/completions"
 BODY = b'{"model": "gpt-4o", "messages": []}'
@@ -65,6 +68,32 @@ def test_a_call_through_two_of_them_is_metered_once_by_the_one_nearest_to_the_pr
     assert (first.provider, first.outcome) == ("openai", "completed")
     for request in upstream.requests:
         assert not any(name.lower().startswith(b"x-farebox-") for name, _ in request.headers)
+
+
+def test_what_a_token_is_bound_to_goes_along_and_what_the_client_says_instead_does_not() -> None:
+    published = SnapshotReader(None)
+    secret = tokens.new_secret("client")
+    token = PublishedToken(id="id-1", scope="client", binding={"customer": "acme"})
+    published.current = Snapshot(tokens={tokens.hash_of(secret.encode()): token})
+    with (
+        mock.MockUpstream(respond) as upstream,
+        ProxyThread({"openai": ProviderConfig(upstream=upstream.url)}) as outer,
+        announced(outer.port),
+        ProxyThread(
+            {"openai": ProviderConfig(upstream=f"http://127.0.0.1:{outer.port}/openai")},
+            clients=ClientTokens(published, required=True),
+        ) as inner,
+    ):
+        with inner.connect() as client:
+            for _ in range(2):
+                found = client.post(
+                    PATH, BODY, f"x-farebox-token: {secret}", "x-farebox-customer: other",
+                    "X-Farebox-Customer: third", "x-farebox-user: ada",
+                )  # fmt: skip
+                assert found.status == 200
+        for record in outer.settled(2):
+            assert record.attribution["customer"] == "acme"
+            assert record.attribution["user"] == "ada"
 
 
 def test_an_upstream_that_nobody_has_announced_is_metered_and_told_nothing() -> None:

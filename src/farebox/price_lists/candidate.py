@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +17,7 @@ from farebox.price_lists.fetching import Fetched, obtain
 from farebox.pricing.book import PriceBook
 from farebox.pricing.compiled_book import CATALOG
 from farebox.pricing.exact import shown
-from farebox.pricing.price_rows import ProviderPrices
+from farebox.pricing.price_rows import PricedModel, ProviderPrices
 from farebox.pricing.sources.price_comparison import MOVED_MAX, Change, Comparison, compared, moved
 from farebox.pricing.sources.price_import import ForeignNames, Lists, read_list
 
@@ -193,9 +194,14 @@ def _moment(text: str | None) -> float | None:
 
 def _moved(comparison: Comparison, known: dict[str, ProviderPrices]) -> list[Doubt]:
     doubts = [
-        _far(change.provider, change.model, change.unit or "", str(change.before_usd), str(change.after_usd))
+        _far(change.provider, change.model, _unit(change), str(change.before_usd), str(change.after_usd))
         for change in comparison.too_far
     ]
+    for change in comparison.changes:
+        if change.kind == "moved" and change.after_usd is None:
+            words = f"{change.provider}/{change.model} {_unit(change)} would have no price any more"
+            doubts.append(Doubt("model", words, change.provider, change.model))
+    doubts += _unheard_of(comparison, known)
     if comparison.has_wrong_units:
         doubts.append(
             Doubt("list", "half of all prices would move more than 10 times: these are other units")
@@ -219,6 +225,46 @@ def _moved(comparison: Comparison, known: dict[str, ProviderPrices]) -> list[Dou
                     if ratio is not None and ratio > MOVED_MAX:
                         doubts.append(_far(provider, model.id, unit, str(before), f"{after} for {row.when}"))
     return doubts
+
+
+def _unheard_of(comparison: Comparison, known: dict[str, ProviderPrices]) -> list[Doubt]:
+    """Return doubts about prices for what had none, far above all that is known: there is no price before to
+    compare them with."""
+    doubts: list[Doubt] = []
+    for provider, models in comparison.appended.items():
+        prices = known.get(provider)
+        if prices is None:
+            continue
+        by_unit: dict[str, Decimal] = {}
+        by_model: dict[str, Decimal] = {}
+        for model in prices.models:
+            for unit, price in _unit_prices(model):
+                by_unit[unit] = max(price, by_unit.get(unit, price))
+                by_model[model.id] = max(price, by_model.get(model.id, price))
+        for model in models:
+            had = {unit for each in prices.models if each.id == model.id for unit, _ in _unit_prices(each)}
+            for unit, price in _unit_prices(model):
+                if unit in had:
+                    continue  # compared with what it was
+                highest = by_model.get(model.id) if had else by_unit.get(unit)
+                if highest is not None and price > highest * MOVED_MAX:
+                    of = "the model" if had else f"{provider} for that"
+                    words = (
+                        f"{provider}/{model.id} {unit} would be {price}, more than {MOVED_MAX} times the highest "
+                        f"price of {of}, {highest}"
+                    )
+                    doubts.append(Doubt("model", words, provider, model.id))
+    return doubts
+
+
+def _unit_prices(model: PricedModel) -> Iterator[tuple[str, Decimal]]:
+    for row in model.rows:
+        for quotes in (row.quotes, *(tier.quotes for tier in row.tiers)):
+            yield from ((unit, shown(quote.usd, quote.per)) for unit, quote in quotes.items())
+
+
+def _unit(change: Change) -> str:
+    return f"{change.unit} above {change.above:,} input tokens" if change.above else change.unit or ""
 
 
 def _far(provider: str, model: str, unit: str, before: str, after: str) -> Doubt:

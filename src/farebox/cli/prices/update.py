@@ -161,7 +161,7 @@ def _cells(change: Change) -> list[str]:
     return [
         change.kind,
         f"{change.provider}/{change.model}",
-        change.unit or "–",
+        f"{change.unit or '–'}{f' > {change.above:,} tokens' if change.above else ''}",
         "–" if change.before_usd is None else quoted(change.before_usd),
         "–" if change.after_usd is None else quoted(change.after_usd),
         ", ".join(f"{key} {value}" for key, value in change.when.items()) or "always",

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from farebox.pricing.exact import shown
-from farebox.pricing.price_rows import EVER, PricedModel, PriceRow, ProviderPrices
+from farebox.pricing.price_rows import EVER, PricedModel, PriceRow, ProviderPrices, Quote
 
 MOVED_MAX = 5
 """A price that changes by more than this factor needs an acknowledgement."""
@@ -32,9 +32,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     unit: str | None = None
     when: dict[str, str] = {}
+    above: int = 0
+    """Of requests with more input tokens than this."""
     before_usd: Decimal | None = None
     """Per single unit."""
     after_usd: Decimal | None = None
+    """None: it would have no price any more."""
     effective_from: str | None = None
     observed: bool = False
 
@@ -153,12 +156,13 @@ def _appended(
             # A row without a date is compared with the newest observed row since.
             observed = [each for each in alike if each.observed and each.from_ns > row.from_ns]
             before = observed[-1] if observed else same_start[-1]
-        for unit, quote in row.quotes.items():
-            was = before.quotes.get(unit) if before is not None else None
+        for above, unit in _priced(before, row):
+            was = _quote(before, above, unit) if before is not None else None
+            quote = _quote(row, above, unit)
             before_usd = None if was is None else shown(was.usd, was.per)
-            after_usd = shown(quote.usd, quote.per)
+            after_usd = None if quote is None else shown(quote.usd, quote.per)
             ratio = moved(before_usd, after_usd)
-            if ratio is not None:
+            if ratio is not None and not above:
                 ratios.append(ratio)
             if ratio != 1:
                 changes.append(
@@ -168,6 +172,7 @@ def _appended(
                         model=new.id,
                         unit=unit,
                         when=row.when,
+                        above=above,
                         before_usd=before_usd,
                         after_usd=after_usd,
                         effective_from=seen if same_start else row.effective_from,
@@ -187,3 +192,20 @@ def _appended(
                 effective_from=seen,
                 observed=True,
             )
+
+
+def _priced(before: PriceRow | None, after: PriceRow) -> Iterable[tuple[int, str]]:
+    """Yield every unit that has a price, in requests of any size and above each threshold that either row has."""
+    rows = (after,) if before is None else (before, after)
+    yield from ((0, unit) for unit in dict.fromkeys(unit for row in rows for unit in row.quotes))
+    for above in sorted({tier.above for row in rows for tier in row.tiers}):
+        tiers = [tier for row in rows for tier in row.tiers if tier.above == above]
+        yield from ((above, unit) for unit in dict.fromkeys(unit for tier in tiers for unit in tier.quotes))
+
+
+def _quote(row: PriceRow, above: int, unit: str) -> Quote | None:
+    """Return what a unit costs in a request just larger than `above`, as the rating has it."""
+    for tier in reversed(row.tiers):
+        if above and tier.above <= above and unit in tier.quotes:
+            return tier.quotes[unit]
+    return row.quotes.get(unit)

@@ -151,9 +151,21 @@ class RoutedRequest(DescribedRequest):
 
     def hand_on(self, labels: Mapping[str, str], hops: bytes) -> None:
         """Tell the Farebox behind this one whose call it is, and through which ones it has come."""
-        said = self.request.fields
-        named = ((b"x-farebox-" + name.encode(), value) for name, value in labels.items() if "." not in name)
-        lines = [name + b": " + _in_a_header(value) for name, value in named if name not in said]
+        request = self.request
+        values, sources = self.said
+        # Behind this one nobody can tell what is verified from what the client says: only one goes there.
+        verified = {
+            name: value for name, value in values.items() if sources[name].startswith(("token:", "key:"))
+        }
+        taken = {OWN_PREFIX + name.encode() for name in verified}
+        request.drop += [index for index, (name, _) in enumerate(request.headers, 1) if name in taken]
+        said = request.fields.keys() - taken
+        named = ((OWN_PREFIX + name.encode(), value) for name, value in ({**labels, **verified}).items())
+        lines = [
+            name + b": " + _in_a_header(value)
+            for name, value in named
+            if b"." not in name and name not in said
+        ]
         self.added = (*lines, HOP + b": " + hops)
 
     def remember(self, head: bytes, response: ResponseHead) -> None:
