@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from farebox.control.database import open_control
 from farebox.control.publish import change
 from farebox.errors import ControlDamagedError, ControlUnwritableError
 from farebox.home import Home
+from farebox.server import publication
 from farebox.server.publication import Publication
 from farebox.snapshot import Snapshot, SnapshotReader, decode, encode, read_snapshot
 from mounts import fill, make_read_only, small_disk
@@ -135,7 +137,7 @@ def test_on_a_full_disk_the_last_names_stay(disk: Home) -> None:
 
 
 def test_the_server_says_once_what_is_wrong_with_the_database(
-    home: Home, capsys: pytest.CaptureFixture[str]
+    home: Home, capfd: pytest.CaptureFixture[str]
 ) -> None:
     label(home)
     server = Publication(home)
@@ -143,7 +145,7 @@ def test_the_server_says_once_what_is_wrong_with_the_database(
     for touched in (1, 2):
         os.utime(home.control, ns=(touched, touched))
         server.renew()
-    said = capsys.readouterr().err
+    said = capfd.readouterr().err
     assert said.count("is damaged") == 1 and "Restore it from a backup" in said
     with pytest.raises(ControlDamagedError):
         label(home, "new")
@@ -181,3 +183,24 @@ def test_fields_that_a_later_farebox_adds_are_passed_over() -> None:
     later = b'{"labelled":{},"customers":{"acme":1}}'
     file = b'{"format":1,"sha256":"%s","content":%s}' % (sha256(later).hexdigest().encode(), later)
     assert decode(file) == Snapshot()
+
+
+def test_a_defect_while_publishing_is_told_and_tried_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(publication, "LOOK_EVERY_S", 0.01)
+    server, done = Publication(home), threading.Event()
+    whole, tries = server.renew, iter([ValueError("odd"), None])
+
+    def renew() -> None:
+        problem = next(tries, None)
+        if problem is not None:
+            raise problem
+        whole()
+        done.set()
+
+    monkeypatch.setattr(server, "renew", renew)
+    server.start()
+    assert done.wait(20)
+    server.close()
+    assert "names and tokens are not published: ValueError: odd" in capfd.readouterr().err

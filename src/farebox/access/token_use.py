@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from farebox.clock import now_ns
+from farebox.errors import StateDirectoryError
 from farebox.home import Home, replace_private
 
 WRITTEN_EVERY_S = 60.0
@@ -47,7 +48,7 @@ class TokenUse:
         used = dict(self._used)
         if used == self._written:
             return
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, StateDirectoryError):
             kept = _read(self._path)
             for token_id, moment in used.items():
                 kept[token_id] = max(moment, kept.get(token_id, 0))
@@ -71,5 +72,5 @@ def last_uses(home: Home) -> dict[str, int]:
 def _read(path: Path) -> _Uses:
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Uses)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return {}

@@ -75,7 +75,7 @@ def read_manifest(root: Path) -> Manifest:
         manifest = msgspec.json.decode(file.read_bytes(), type=Manifest)
     except FileNotFoundError:
         raise BackupError(f"{root} is no backup: it has no {NAME}") from None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BackupError(f"{file} cannot be read: {error}") from None
     if manifest.schema != FORMAT:
         raise BackupError(

@@ -47,12 +47,12 @@ _LISTS = (
 
 def load_data() -> CatalogData:
     """Return the compiled catalog: the wheel's, or the cache's while no file has changed."""
-    with contextlib.suppress(OSError, msgspec.MsgspecError):
+    with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return msgspec.msgpack.decode(COMPILED.read_bytes(), type=CatalogData)
     files = sources(FOLDER)
     place = home.locate()
     cached = place.cache / f"catalog-{_digest(files)}.msgpack"
-    with contextlib.suppress(OSError, msgspec.MsgspecError):
+    with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return msgspec.msgpack.decode(cached.read_bytes(), type=CatalogData)
     data = read_catalog(files)
     with contextlib.suppress(OSError, StateDirectoryError):

@@ -30,7 +30,7 @@ def trusted(home: Home) -> dict[str, str]:
     try:
         check_private(path)
         return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return {}
 
 

@@ -37,7 +37,7 @@ def held_list(home: Home) -> HeldList | None:
     try:
         check_private(path)
         found = msgspec.json.decode(path.read_bytes(), type=HeldList)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return found if hashlib.sha256(found.content).hexdigest() == found.sha256 else None
 

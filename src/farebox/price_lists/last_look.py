@@ -58,7 +58,7 @@ def last_look(home: Home) -> LastLook | None:
     try:
         check_private(path)
         return msgspec.json.decode(path.read_bytes(), type=LastLook)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 

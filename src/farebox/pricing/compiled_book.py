@@ -125,7 +125,7 @@ def _encoded(digest: str, units: Units, providers: dict[str, ProviderPrices]) ->
 def _open(path: Path, digest: str) -> CompiledPrices | None:
     try:
         found = msgspec.msgpack.decode(path.read_bytes(), type=CompiledPrices)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None  # absent, unreadable, or of another version: the next place, or a fresh build
     return found if found.digest == digest else None
 

@@ -57,6 +57,7 @@ from farebox.proxy.service import Proxy
 from farebox.proxy.sockets.tls_buffer import settle_memory
 from farebox.recording.callers import labels_of
 from farebox.snapshot import SnapshotReader
+from farebox.standard_error import tell
 
 EX_UNAVAILABLE = 69
 EX_CANTCREAT = 73
@@ -106,23 +107,23 @@ def run(
         secret = home.secret()
         known = catalog.load(config.providers)
     except PortInUseError as error:
-        _tell(f"farebox proxy: {error}")
+        tell(f"farebox proxy: {error}")
         return EX_UNAVAILABLE
     except StateDirectoryUnusableError as error:
-        _tell(f"farebox proxy: {error}")
+        tell(f"farebox proxy: {error}")
         return EX_CANTCREAT
     except FareboxError as error:
-        _tell(f"farebox proxy: {error}")
+        tell(f"farebox proxy: {error}")
         return EX_CONFIG
     except OSError as error:
-        _tell(f"farebox proxy: {home.unusable(error)}")
+        tell(f"farebox proxy: {home.unusable(error)}")
         return EX_CANTCREAT
     published = SnapshotReader(home)
     if published.problem is not None:
-        _tell(f"farebox proxy: {published.problem}")
+        tell(f"farebox proxy: {published.problem}")
     exposed = is_exposed(config.listen, config) and not private
     if exposed and not any(token.scope == "client" for token in published.current.tokens.values()):
-        _tell(
+        tell(
             f"farebox proxy: {config.listen} is reached by others, who need client tokens, and there is none "
             f"yet; type: {command('tokens create NAME --scope client', home)}"
         )
@@ -132,7 +133,7 @@ def run(
         if speaks_tls(config.listen):
             certificate = _certificate(config.tls)
     except CertificateError as error:
-        _tell(f"farebox proxy: {error}")
+        tell(f"farebox proxy: {error}")
         return EX_CONFIG
     settle_memory()
     clients_max = _prepare_process()
@@ -145,7 +146,7 @@ def run(
             sync_after_bytes=SYNC_AFTER_BYTES if waits else SYNC_AFTER_RELAXED_BYTES,
         )
     except JournalError as error:
-        _tell(f"farebox proxy: nothing is recorded: {error}")
+        tell(f"farebox proxy: nothing is recorded: {error}")
         journal = NoJournal(str(error))
     started_ns = now_ns()
     published.follow()
@@ -207,17 +208,11 @@ def _certificate(tls: TlsConfig) -> ServerCertificate:
         Path(tls.certificate or ""),
         Path(tls.key or ""),
         ("http/1.1", "h2"),  # HTTP/2 only for a client that offers nothing else
-        lambda text: _tell(f"farebox proxy: {text}"),
+        lambda text: tell(f"farebox proxy: {text}"),
     )
     if found.warning is not None:
-        _tell(f"farebox proxy: {found.warning}")
+        tell(f"farebox proxy: {found.warning}")
     return found
-
-
-def _tell(message: str) -> None:
-    """Say it on standard error; where that is a file on a full disk, go on without."""
-    with contextlib.suppress(OSError):
-        os.write(2, f"{message}\n".encode())
 
 
 def _tell_losses(home: Home, journal: Journal, started_ns: int) -> None:
@@ -228,7 +223,7 @@ def _tell_losses(home: Home, journal: Journal, started_ns: int) -> None:
     if health.state == "lost" and health.lost_records:
         calls = "1 call" if health.lost_exchanges == 1 else f"{health.lost_exchanges:,} calls"
         why = f": {health.reason}" if health.reason else ""
-        _tell(f"farebox proxy: {calls} could not be kept{why}")
+        tell(f"farebox proxy: {calls} could not be kept{why}")
 
 
 def _note_losses(home: Home, health: JournalHealth, started_ns: int) -> None:
@@ -344,7 +339,7 @@ def _announce(home: Home, address: Address, proxy: Proxy, config_file: str | Non
 def _withdraw(home: Home) -> None:
     """Remove our announcement, unless a successor has written its own."""
     file = home.run / "proxy.json"
-    with contextlib.suppress(OSError, msgspec.MsgspecError):
+    with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
         if msgspec.json.decode(file.read_bytes(), type=Announcement).pid == os.getpid():
             file.unlink()
 

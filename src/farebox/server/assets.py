@@ -48,7 +48,7 @@ class Assets:
             self.stamp = msgspec.json.decode(
                 self._folder.joinpath("build.json").read_bytes(), type=BuildStamp
             )
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
             self.stamp = None
 
     def etag(self, name: str) -> str | None:

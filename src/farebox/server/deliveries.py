@@ -26,7 +26,7 @@ def own_ports(home: Home) -> frozenset[int]:
     """Return the ports that this Farebox listens on: a webhook sent to one could only go round in circles."""
     found: set[int] = set()
     for name in ("proxy", "server"):
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
             port = msgspec.json.decode((home.run / f"{name}.json").read_bytes(), type=_Announced).port
             if port:
                 found.add(port)

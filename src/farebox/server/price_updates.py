@@ -15,6 +15,7 @@ from farebox.clock import now_ns
 from farebox.config.file_stamps import ConfigWatch
 from farebox.errors import FareboxError
 from farebox.price_lists.last_look import is_due, last_look, note_failure
+from farebox.standard_error import tell
 
 if TYPE_CHECKING:
     from farebox.config import Config
@@ -79,5 +80,5 @@ class PriceUpdates:
             try:
                 self.renew()
             except Exception as error:  # prices that are not looked for must not end the server
-                print(f"farebox: prices: {error}", file=sys.stderr, flush=True)
+                tell(f"farebox: prices: {error}")
             self._stopped.wait(LOOK_EVERY_S)

@@ -6,13 +6,13 @@ two, the first start after a restore, and an edit of the home's `farebox.yaml`.
 
 from __future__ import annotations
 
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farebox.errors import FareboxError
 from farebox.home import Home
+from farebox.standard_error import tell
 
 if TYPE_CHECKING:
     from farebox.control.database import ControlDatabase
@@ -53,16 +53,22 @@ class Publication:
             publish(self._home, self._database)
         except FareboxError as error:
             self._database = None
-            if str(error) != self._told:
-                print(f"farebox server: {error}", file=sys.stderr, flush=True)
-            self._told = str(error)
+            self._say(str(error))
             return  # and try again: what was in the way may pass without a change of the files
         self._told = ""
         self._seen = seen
 
+    def _say(self, words: str) -> None:
+        if words != self._told:
+            tell(f"farebox server: {words}")
+        self._told = words
+
     def _run(self) -> None:
         while True:
-            self.renew()
+            try:
+                self.renew()
+            except Exception as error:  # a defect here must not end publishing for good
+                self._say(f"names and tokens are not published: {type(error).__name__}: {error}")
             if self._stopped.wait(LOOK_EVERY_S):
                 return
 

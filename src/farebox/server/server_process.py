@@ -11,7 +11,6 @@ import resource
 import signal
 import socket
 import ssl
-import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -42,6 +41,7 @@ from farebox.server.deliveries import delivery_worker
 from farebox.server.price_updates import PriceUpdates
 from farebox.server.publication import Publication
 from farebox.snapshot import SnapshotReader
+from farebox.standard_error import tell
 
 EXIT_CONFIG = 78
 PORTS_TRIED = 20
@@ -167,7 +167,7 @@ def _context_of(certificate: ServerCertificate) -> Callable[..., ssl.SSLContext]
 
 
 def _tell(text: str) -> None:
-    print(f"farebox: {text}", file=sys.stderr, flush=True)
+    tell(f"farebox: {text}")
 
 
 def open_reader(home: Home) -> Reader:
@@ -198,7 +198,7 @@ def bind(address: Address) -> socket.socket:
                 raise
             continue
         if port != address.port:
-            print(f"farebox: dashboard: port {address.port} is taken, listening on {port}", file=sys.stderr)
+            _tell(f"dashboard: port {address.port} is taken, listening on {port}")
         listener.setblocking(False)
         return listener
     raise PortInUseError(f"ports {address.port} to {last - 1} on {host} are all taken")
@@ -247,5 +247,5 @@ class _Runner(uvicorn.Server):
         try:
             if msgspec.json.decode(self._file.read_bytes(), type=Run).pid == os.getpid():
                 self._file.unlink()
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
             pass

@@ -40,7 +40,7 @@ def running(home: Home, name: str) -> Running | None:
     """Return the process called `name` if it is alive."""
     try:
         found = msgspec.json.decode((home.run / f"{name}.json").read_bytes(), type=Running)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return found if alive(found.pid) else None
 

@@ -16,7 +16,6 @@ import contextlib
 import fcntl
 import os
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 from farebox.clock import now_ns
 from farebox.errors import FareboxError
 from farebox.outbound.http_post import LIMITS, Limits
+from farebox.standard_error import tell
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -50,7 +50,7 @@ _Found = TypeVar("_Found")
 
 
 def _print(words: str) -> None:
-    print(f"farebox server: {words}", file=sys.stderr, flush=True)
+    tell(f"farebox server: {words}")
 
 
 class DeliveryWorker:

@@ -195,7 +195,7 @@ def _appended(
 
 
 def _priced(before: PriceRow | None, after: PriceRow) -> Iterable[tuple[int, str]]:
-    """Yield every unit that has a price, in requests of any size and above each threshold that either row has."""
+    """Yield every unit that has a price: in requests of any size, and above each threshold of either row."""
     rows = (after,) if before is None else (before, after)
     yield from ((0, unit) for unit in dict.fromkeys(unit for row in rows for unit in row.quotes))
     for above in sorted({tier.above for row in rows for tier in row.tiers}):

@@ -96,7 +96,7 @@ def read_snapshot(path: Path) -> PriceUpdates:
 def newest(state: Path) -> PriceUpdates | None:
     """Return the snapshot in force; None where nothing was ever fetched, or no snapshot can be read."""
     for path in reversed(snapshots(state)):
-        with suppress(OSError, msgspec.MsgspecError):
+        with suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
             return read_snapshot(path)
     return None
 

@@ -68,7 +68,7 @@ class ProviderAddresses:
                 self._placed[found.host, found.port] = host
         self._kept: dict[str, tuple[str, int]] = {}
         """Address to host and when it was resolved, seconds since 1970; all on port 443."""
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
             if file is not None:
                 self._kept = msgspec.json.decode(file.read_bytes(), type=dict[str, tuple[str, int]])
 

@@ -179,6 +179,6 @@ def _file_name(key: _Key) -> str:
 def _read(file: Path) -> Pin | None:
     try:
         pin = msgspec.json.decode(file.read_bytes(), type=Pin)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return pin if pin.process or pin.program else None  # one of a version that knew no processes

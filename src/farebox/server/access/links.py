@@ -74,6 +74,6 @@ def _address(home: Home) -> str:
     try:
         running = msgspec.json.decode((home.run / "server.json").read_bytes(), type=_Running)
         os.kill(running.pid, 0)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ServerNotRunningError(f"no dashboard is running here; type: {command('up', home)}") from error
     return running.url or f"http://{Address(running.host, running.port)}"

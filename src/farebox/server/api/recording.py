@@ -112,7 +112,7 @@ def recording(home: Home) -> Recording:
     """Return the state of the announced proxy's journal, after half a second at most."""
     try:
         announced = msgspec.json.decode((home.run / "proxy.json").read_bytes(), type=Announced)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return Recording(state="off")
     return recording_of(announced, _owner(home))
 

@@ -76,7 +76,7 @@ def unmetered(found: Unmetered) -> views.Unmetered:
 
 def url_of(home: Home, name: str) -> str | None:
     """Return what clients of a process that lives are pointed at."""
-    with contextlib.suppress(OSError, msgspec.DecodeError):
+    with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
         run = msgspec.json.decode((home.run / f"{name}.json").read_bytes(), type=_Run)
         return run.url or f"http://{Address(run.host or '', run.port or 0)}"
     return None
@@ -87,7 +87,7 @@ def process(home: Home, name: str) -> views.Process:
     try:
         run = msgspec.json.decode((home.run / f"{name}.json").read_bytes(), type=_Run)
         os.kill(run.pid, 0)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return views.Process(name=name, state="down", address=None, started_at=None)
     address = f"{run.host}:{run.port}" if run.host and run.port else None
     return views.Process(name=name, state="up", address=address, started_at=run.started_at)
