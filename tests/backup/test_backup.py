@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -401,3 +402,34 @@ def test_a_target_that_cannot_be_renamed_is_told(home: Home, tmp_path: Path) -> 
         with pytest.raises(BackupError, match=r"mount point.* name a directory below it with --home"):
             restore(tmp_path / "backup", Home(mounted))
         restore(tmp_path / "backup", Home(mounted / "home"))
+
+
+@pytest.mark.parametrize("kind", ["link", "device", "fifo", "twice", "below itself", "nul"])
+def test_a_hostile_backup_is_refused_and_reads_nothing_else(home: Home, tmp_path: Path, kind: str) -> None:
+    kept, target = tmp_path / "kept", tmp_path / "elsewhere"
+    creation.create(home, kept, configuration=None, certificates=False, told=nothing_told)
+    manifest = json.loads((kept / "manifest.json").read_bytes())
+    other = tmp_path / "other"
+    other.write_bytes(b"of somebody else")
+    digest = hashlib.sha256(other.read_bytes()).hexdigest()
+    entry = {"path": "prices.yaml", "bytes": 16, "sha256": digest}
+    place = kept / "prices.yaml"
+    if kind == "link":
+        place.symlink_to(other)
+    elif kind == "device":
+        place.symlink_to("/dev/zero")
+    elif kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "twice":
+        place.write_bytes(other.read_bytes())
+        manifest["files"].append(entry)
+    elif kind == "below itself":
+        entry["path"] = f"{manifest['files'][0]['path']}/x"
+    else:
+        entry["path"] = "a\0b"
+    manifest["files"].append(entry)
+    (kept / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BackupError):
+        restoration.restore(kept, Home(target), replace=False, told=nothing_told)
+    assert not target.exists()
+    assert not list(tmp_path.glob(".elsewhere*"))

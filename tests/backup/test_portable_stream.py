@@ -18,8 +18,9 @@ from sqlalchemy import insert
 from test_backup import killed_at
 
 from farebox import yamltext
+from farebox.backup import rebuild
 from farebox.backup.figures import figures_of
-from farebox.backup.portable_stream import write_file
+from farebox.backup.portable_stream import CHUNK_BYTES_MAX, write_file
 from farebox.backup.rebuild import restore_export
 from farebox.cli.backup import restore as restore_command
 from farebox.cli.options import PeriodFlags, Place
@@ -192,7 +193,7 @@ WRONG: list[tuple[Change, str]] = [
         lambda lines: [lines[0], b'{"table":"call","row":{"event_id":"??"}}\n', *lines[1:]],
         r"call\.event_id: found '\?\?'",
     ),
-    (lambda lines: [lines[0], b'{"table":"control.x","row":{}}\n'], r"control\.x"),
+    (lambda lines: [lines[0], b'{"table":"control.x","row":{}}\n', *lines[1:]], r"control\.x"),
 ]
 
 
@@ -267,3 +268,58 @@ def test_any_program_can_read_it(full: Home, tmp_path: Path) -> None:
         [sys.executable, "-I", "-c", program, file], capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == head.figures.cost_pico
+
+
+def test_a_bomb_of_small_files_and_huge_rows_is_read_a_few_megabytes_at_a_time(
+    full: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = tmp_path / "all.ndjson"
+    write_file(full, plain, nothing_told)
+    huge = b'{"table":"mark","row":{"detail":"%b"}}\n' % (b"x" * 100_000)
+    bomb = tmp_path / "bomb.zst"
+    bomb.write_bytes(zstandard.compress(lines_of(plain)[0] + huge * 1_000))
+    assert bomb.stat().st_size < 50_000
+    most = 0
+
+    def insert(_: object, rows: list[dict[str, object]]) -> None:
+        nonlocal most
+        most = max(most, sum(len(str(row)) for row in rows))
+
+    monkeypatch.setattr(rebuild._Loader, "insert", insert)
+    with pytest.raises(BackupError, match="it ends too early"):
+        restore_export(bomb, Home(tmp_path / "elsewhere"), replace=False, told=nothing_told)
+    assert 0 < most <= CHUNK_BYTES_MAX + 200_000
+
+
+HOSTILE = [
+    b'{"table":"call","row":{"seq":' + b"[" * 100_000 + b"\n",
+    b'{"table":"call","row":{"seq":[1]}}\n',
+    b'{"table":"\xff","row":{}}\n',
+    b'{"table":"call","row":{"seq":99999999999999999999}}\n',
+    b'{"table":"call","row":{"seq":1e400}}\n',
+    b'{"table":"control.token","row":{"id":"a","created_at":99999999999999999999}}\n',
+    b'{"table":"control.alembic_version","row":{"version_num":"0000"}}\n',
+    b'{"table":"control.seal","row":{"name":"published","sha256":""}}\n',
+    b"\xff\n",
+]
+
+
+@pytest.mark.parametrize("line", HOSTILE)
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_hostile_line_is_named_and_leaves_nothing(full: Home, tmp_path: Path, line: bytes, at: int) -> None:
+    file = tmp_path / "all.ndjson"
+    write_file(full, file, nothing_told)
+    file.write_bytes(b"".join([lines_of(file)[0], line] if at else [line]))
+    with pytest.raises(BackupError):
+        restore_export(file, Home(tmp_path / "elsewhere"), replace=False, told=nothing_told)
+    assert not list(tmp_path.glob("*elsewhere*"))
+
+
+@pytest.mark.parametrize("revision", ["", "0000", "head", "base", "-1", "../0001"])
+def test_a_schema_that_there_has_never_been_is_named(full: Home, tmp_path: Path, revision: str) -> None:
+    file = tmp_path / "all.ndjson"
+    write_file(full, file, nothing_told)
+    first, *rest = lines_of(file)
+    file.write_bytes(b"".join([first.replace(b'"0001"', f'"{revision}"'.encode()), *rest]))
+    with pytest.raises(BackupError, match="control_schema"):
+        restore_export(file, Home(tmp_path / "elsewhere"), replace=False, told=nothing_told)

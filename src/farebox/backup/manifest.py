@@ -83,6 +83,6 @@ def read_manifest(root: Path) -> Manifest:
         )
     for stored in manifest.files:
         path = PurePosixPath(stored.path)
-        if path.is_absolute() or ".." in path.parts or not path.parts:
+        if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in stored.path:
             raise BackupError(f"{file}: files: {stored.path!r} leads out of the backup")
     return manifest

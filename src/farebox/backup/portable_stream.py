@@ -16,7 +16,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
@@ -40,10 +40,15 @@ LEFT_OUT = ("applied", "pending")
 _LINE_BYTES_MAX = 64 << 20
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ROWS_TOLD = 5_000
+CHUNK_BYTES_MAX = 8 << 20
+"""Of rows that are held at once: compressed, lines of many megabytes cost a stream next to nothing."""
 
 Told = Callable[[str, int, int], None]
 Line = tuple[str, dict[str, Any]]
 """A table's name and one of its rows, binary values as bytes where the record has them."""
+
+Sized = tuple[str, dict[str, Any], int]
+"""Likewise, with the bytes of its line."""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,9 +73,12 @@ class End(msgspec.Struct, frozen=True):
 
 class _Row(msgspec.Struct, frozen=True, omit_defaults=True):
     table: str | None = None
-    row: dict[str, Any] = {}
+    row: dict[str, str | int | float | None] = {}
     end: End | None = None
 
+
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What damaged JSON raises: the second is bytes that are no UTF-8."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_row = msgspec.json.Decoder(_Row).decode
@@ -165,8 +173,22 @@ def columns_of(connection: Connection, table: str) -> dict[str, str]:
     return dict(found)
 
 
+def chunked(rows: Iterable[Sized], number: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield rows in lists of at most `number`, and of few megabytes."""
+    chunk: list[dict[str, Any]] = []
+    held = 0
+    for _, row, size in rows:
+        chunk.append(row)
+        held += size
+        if len(chunk) == number or held > CHUNK_BYTES_MAX:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
+        yield chunk
+
+
 @contextlib.contextmanager
-def opened(file: Path) -> Generator[tuple[Head, Iterator[Line]]]:
+def opened(file: Path) -> Generator[tuple[Head, Iterator[Sized]]]:
     """Return a stream's head and its rows. Reading them to the end checks that all of it is there.
 
     Raises:
@@ -194,7 +216,7 @@ class _Reader:
         line = self._next()
         try:
             head = msgspec.json.decode(line, type=Head)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise self._wrong(f"it is not what `farebox export --all` writes ({error})") from None
         if head.schema != SCHEMA:
             raise self._wrong(
@@ -207,13 +229,14 @@ class _Reader:
             )
         return head
 
-    def rows(self) -> Iterator[Line]:
+    def rows(self) -> Iterator[Sized]:
         while True:
             before = self._digest.hexdigest()
             lines = self._lines
             try:
-                row = _decode_row(self._next())
-            except msgspec.MsgspecError as error:
+                line = self._next()
+                row = _decode_row(line)
+            except UNREADABLE as error:
                 raise self._wrong(f"it is damaged ({error})") from None
             if row.end is not None:
                 if row.end != End(lines, before):
@@ -221,7 +244,7 @@ class _Reader:
                 return
             if row.table is None:
                 raise self._wrong("table: found nothing, expected a table's name")
-            yield row.table, row.row
+            yield row.table, row.row, len(line)
 
     def wrong(self, why: str) -> BackupError:
         """Return what is wrong with the line that was read last."""

@@ -5,19 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from itertools import chain, groupby, islice
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
 from farebox.backup.creation import Told, check_record
 from farebox.backup.figures import Figures
-from farebox.backup.portable_stream import CONTROL, Head, Line, columns_of, opened, record_tables
+from farebox.backup.portable_stream import CONTROL, Head, Sized, chunked, columns_of, opened, record_tables
 from farebox.backup.restoration import Restored, build_home
 from farebox.errors import BackupError
 from farebox.home import Home
 from farebox.ledger.database import Connection, open_writer
+
+if TYPE_CHECKING:
+    from farebox.control import transfer
 
 _AT_A_TIME = 2_000
 
@@ -35,12 +38,12 @@ def restore_export(file: Path, home: Home, *, replace: bool, told: Told) -> Rest
             copy.prepare()
             rest = _load_record(file, copy, head, lines, told)
             if head.control_schema is None:
-                for table, _ in rest:
+                for table, _, _ in rest:
                     raise BackupError(f"{file}: table: found {table} in a stream without a control database")
             else:
                 from farebox.control import transfer
 
-                transfer.load(copy, head.control_schema, ((name[len(CONTROL) :], row) for name, row in rest))
+                transfer.load(copy, head.control_schema, _control_chunks(file, rest))
         figures = check_record(copy, told) if copy.ledger.exists() else Figures()
         if figures != head.figures:
             raise BackupError(f"{file}: the record has other totals than its first line says")
@@ -50,14 +53,22 @@ def restore_export(file: Path, home: Home, *, replace: bool, told: Told) -> Rest
     return Restored(figures=figures, moved_to=moved_to)
 
 
-def _load_record(file: Path, copy: Home, head: Head, lines: Iterator[Line], told: Told) -> Iterator[Line]:
+def _control_chunks(file: Path, rows: Iterator[Sized]) -> Iterator[transfer.Chunk]:
+    for table, some in groupby(rows, key=lambda line: line[0]):
+        if not table.startswith(CONTROL):
+            raise BackupError(f"{file}: table: found {table} behind those of the control database")
+        for chunk in chunked(some, _AT_A_TIME):
+            yield table.removeprefix(CONTROL), chunk
+
+
+def _load_record(file: Path, copy: Home, head: Head, lines: Iterator[Sized], told: Told) -> Iterator[Sized]:
     """Insert the record's rows; return the lines behind them."""
     first = next(lines, None)
     if first is None or first[0].startswith(CONTROL):
         return chain([first] if first is not None else [], lines)
-    rest: list[Line] = []
+    rest: list[Sized] = []
 
-    def of_the_record() -> Iterator[Line]:
+    def of_the_record() -> Iterator[Sized]:
         for line in chain([first], lines):
             if line[0].startswith(CONTROL):
                 rest.append(line)
@@ -72,12 +83,12 @@ def _load_record(file: Path, copy: Home, head: Head, lines: Iterator[Line], told
             if table not in known:
                 raise BackupError(f"{file}: table: found {table}, which this Farebox does not know")
             loader = _Loader(file, connection, table)
-            while some := [row for _, row in islice(rows, _AT_A_TIME)]:
+            for some in chunked(rows, _AT_A_TIME):
                 loader.insert(some)
                 if table == "call":
                     done += len(some)
                     told("reading", done, max(head.figures.seq, done))
-    except apsw.Error as error:
+    except (apsw.Error, OverflowError, TypeError) as error:  # the last two: no value that SQLite has
         raise BackupError(f"{file}: a row cannot be taken: {error}") from error
     finally:
         connection.close()

@@ -17,6 +17,8 @@ from farebox.backup.placement import first_kept, is_alive, private_folder, put_i
 from farebox.errors import BackupError, LedgerLockedError, UsageError
 from farebox.home import Home
 
+_CHUNK = 1 << 20
+
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What was restored, and where the state directory before is now."""
@@ -43,12 +45,11 @@ def restore(source: Path, home: Home, *, replace: bool, told: Told) -> Restored:
         done = 0
         for file in manifest.files:
             target = copy.path / file.path
-            private_folder(target.parent)
             try:
-                shutil.copyfile(source / file.path, target)
+                private_folder(target.parent)
+                _copy(source / file.path, target, file.bytes)
             except OSError as error:
-                raise BackupError(f"{source / file.path} cannot be read: {error.strerror}") from None
-            target.chmod(0o600)
+                raise BackupError(f"{source / file.path} cannot be copied: {error.strerror}") from None
             if stored_file(copy.path, target) != file:
                 raise BackupError(f"{source / file.path} is damaged: its checksum is another one")
             done += file.bytes
@@ -65,6 +66,21 @@ def restore(source: Path, home: Home, *, replace: bool, told: Told) -> Restored:
         configuration=manifest.configuration,
         certificates=manifest.certificates,
     )
+
+
+def _copy(source: Path, target: Path, size: int) -> None:
+    """Copy a file of a backup and at most a byte more than it should have: a device has no end.
+
+    Raises:
+        OSError: It is a link, or cannot be read; or `target` is there.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(source, flags), "rb") as opened, target.open("xb") as made:
+        os.fchmod(made.fileno(), 0o600)
+        left = size + 1
+        while left and (chunk := opened.read(min(left, _CHUNK))):
+            made.write(chunk)
+            left -= len(chunk)
 
 
 def build_home(home: Home, build: Callable[[Home], Figures], *, replace: bool) -> tuple[Figures, str | None]:

@@ -11,12 +11,16 @@ from sqlalchemy import Connection, MetaData, select
 from farebox.control.database import ControlDatabase, open_control
 from farebox.control.schema import metadata
 from farebox.control.schema import seal as seal_table
+from farebox.control.upgrade import MIGRATIONS
 from farebox.errors import BackupError
 from farebox.home import Home
 
-_AT_A_TIME = 500
-
 Row = tuple[str, dict[str, Any]]
+Chunk = tuple[str, list[dict[str, Any]]]
+"""A table and some of its rows."""
+
+_OWN = ("alembic_version", seal_table.name)
+"""Tables that say something of the others, and are made with them."""
 
 
 class Dump(NamedTuple):
@@ -43,7 +47,7 @@ def dumped(home: Home) -> Generator[Dump | None]:
         yield Dump(database.newest, _rows(connection))
 
 
-def load(home: Home, revision: str, rows: Iterable[Row]) -> None:
+def load(home: Home, revision: str, chunks: Iterable[Chunk]) -> None:
     """Fill a new control database at `revision` and bring it up to date, in one transaction.
 
     Raises:
@@ -55,8 +59,10 @@ def load(home: Home, revision: str, rows: Iterable[Row]) -> None:
             f"control_schema: found {revision}, this Farebox knows {database.newest}; use the Farebox "
             "that wrote it, or a newer one"
         )
+    if not any(file.name[:4] == revision for file in MIGRATIONS.glob("[0-9]*.py")):
+        raise BackupError(f"control_schema: found {revision!r}, which there has never been")
     with database.filling(revision) as connection:
-        _insert(connection, rows)
+        _insert(connection, chunks)
     open_control(home)
 
 
@@ -68,23 +74,20 @@ def _rows(connection: Connection) -> Iterator[Row]:
             yield table.name, dict(row)
 
 
-def _insert(connection: Connection, rows: Iterable[Row]) -> None:
-    from itertools import groupby, islice
-
+def _insert(connection: Connection, chunks: Iterable[Chunk]) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     tables = MetaData()
     tables.reflect(connection)
-    for name, some in groupby(rows, key=lambda row: row[0]):
+    for name, rows in chunks:
         table = tables.tables.get(name)
-        if table is None:
+        if table is None or name in _OWN:
             raise BackupError(f"table: found control.{name}, which schema has not")
-        while chunk := [row for _, row in islice(some, _AT_A_TIME)]:
-            if unknown := {column for row in chunk for column in row} - set(table.columns.keys()):
-                raise BackupError(f"control.{name}.{min(unknown)}: a column that its schema does not have")
-            try:
-                connection.execute(table.insert(), chunk)
-            except SQLAlchemyError as error:
-                raise BackupError(
-                    f"control.{name}: a row cannot be taken: {str(error).splitlines()[0]}"
-                ) from None
+        if unknown := {column for row in rows for column in row} - set(table.columns.keys()):
+            raise BackupError(f"control.{name}.{min(unknown)}: a column that its schema does not have")
+        try:
+            connection.execute(table.insert(), rows)
+        except (SQLAlchemyError, OverflowError) as error:  # the second: more than 64 bits
+            raise BackupError(
+                f"control.{name}: a row cannot be taken: {str(error).splitlines()[0]}"
+            ) from None

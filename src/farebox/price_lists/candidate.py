@@ -250,8 +250,8 @@ def _unheard_of(comparison: Comparison, known: dict[str, ProviderPrices]) -> lis
                 if highest is not None and price > highest * MOVED_MAX:
                     of = "the model" if had else f"{provider} for that"
                     words = (
-                        f"{provider}/{model.id} {unit} would be {price}, more than {MOVED_MAX} times the highest "
-                        f"price of {of}, {highest}"
+                        f"{provider}/{model.id} {unit} would be {price}, more than {MOVED_MAX} times the "
+                        f"highest price of {of}, {highest}"
                     )
                     doubts.append(Doubt("model", words, provider, model.id))
     return doubts
