@@ -11,11 +11,15 @@ from typing import Any
 
 import msgspec
 
+from farebox.backup.figures import Figures
+from farebox.backup.manifest import Manifest, StoredFile
 from farebox.cli.app import app
+from farebox.cli.backup import RestoreAnswer
 from farebox.cli.config import ConfigAnswer, ConfigCheckAnswer
 from farebox.cli.exits import MEANINGS
+from farebox.cli.keys import KeysAnswer, NamedKey
 from farebox.cli.outbox.messages import MessageAnswer, OutboxAnswer
-from farebox.cli.outbox.receivers import ReceiversAnswer
+from farebox.cli.outbox.receivers import ReceiversAnswer, SecretAnswer
 from farebox.cli.prices.review import ReviewAnswer
 from farebox.cli.prices.show import PricesAnswer
 from farebox.cli.privacy import EraseAnswer, ErasedValue
@@ -144,10 +148,14 @@ def json_page() -> str:
         json_shapes.BreakdownAnswer,
         json_shapes.StatusAnswer,
         json_shapes.HealthAnswer,
+        KeysAnswer,
+        NamedKey,
         json_shapes.TokensAnswer,
         json_shapes.TokenCreatedAnswer,
         json_shapes.ServiceAnswer,
         VerifyAnswer,
+        Manifest,
+        RestoreAnswer,
         PricesAnswer,
         RerateAnswer,
         Difference,
@@ -160,9 +168,12 @@ def json_page() -> str:
         OutboxAnswer,
         MessageAnswer,
         ReceiversAnswer,
+        SecretAnswer,
         OutboxDelivery,
         OutboxReceiver,
         OutboxFigures,
+        Figures,
+        StoredFile,
         json_shapes.PeriodAnswer,
         json_shapes.Totals,
         json_shapes.GroupAnswer,

@@ -25,6 +25,16 @@ def test_an_http_proxy_is_mentioned_only_where_one_is_set(monkeypatch: pytest.Mo
     assert "http_proxy is set" in shown
 
 
+@pytest.mark.parametrize("tls", [False, True])
+def test_where_others_reach_it_what_is_pasted_names_the_token(tls: bool) -> None:
+    home = locate()
+    home.prepare()
+    url = f"{'https' if tls else 'http'}://192.0.2.1:3273"
+    announced = {"pid": os.getpid(), "host": "192.0.2.1", "port": 3273, "url": url}
+    (home.run / "proxy.json").write_bytes(msgspec.json.encode(announced))
+    assert ("x-farebox-token" in text(home)) is tls
+
+
 @pytest.mark.parametrize("detached", [True, False])
 def test_ctrl_c_is_spoken_of_only_where_it_reaches_farebox(detached: bool) -> None:
     home = locate()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,10 @@ def test_a_label_is_kept_and_reaches_the_proxy(capsys: pytest.CaptureFixture[str
     assert proxy.current.key(FINGERPRINT) == KeyConfig(label="backend", customer="acme")
     capsys.readouterr()
     show()
-    assert capsys.readouterr().out == f"{FINGERPRINT}  label backend  customer acme\n"
+    assert re.search(rf"{FINGERPRINT} +backend +acme", capsys.readouterr().out)
+    show(as_json=True)
+    (named,) = json.loads(capsys.readouterr().out)["keys"]
+    assert (named["fingerprint"], named["label"], named["customer"]) == (FINGERPRINT, "backend", "acme")
     forget(FINGERPRINT)
     assert proxy.renew()
     assert proxy.current.key(FINGERPRINT) is None

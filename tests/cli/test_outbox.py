@@ -122,6 +122,16 @@ def test_a_secret_is_changed_with_both_in_force_meanwhile(told: Told, home: Home
     assert secret_text(home, {"made": "ops"}) == new
 
 
+def test_a_script_reads_the_secret_that_was_made(told: Told, home: Home) -> None:
+    made = told.json("receivers", "add", "ops", URL)
+    assert made["schema"] == "farebox.outbox-secret/1" and made["origin"] == "https://hooks.example.com"
+    assert secret_text(home, {"made": "ops"}) == made["made"]
+    assert told.json("receivers", "add", "ops", URL)["made"] is None, "the receiver knows it"
+    new = told.json("receivers", "rotate", "ops")["made"]
+    assert secret_text(home, {"made": "ops"}).split() == [new, made["made"]]
+    assert told.json("receivers", "rotate", "ops", "--finish")["made"] is None
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -133,6 +143,7 @@ def test_a_secret_is_changed_with_both_in_force_meanwhile(told: Told, home: Home
         (["remove", "nobody"], "there is no receiver 'nobody'"),
         (["test", "nobody"], "there is no receiver 'nobody'"),
         (["resume", "nobody"], "there is no receiver 'nobody'"),
+        (["rotate", "nobody"], "there is no receiver 'nobody'"),
     ],
 )
 def test_a_mistake_is_said_and_changes_nothing(told: Told, home: Home, words: list[str], said: str) -> None:
@@ -197,6 +208,14 @@ def test_a_test_that_fails_says_why(told: Told, home: Home, serving: None) -> No
         told("receivers", "add", "ops", receiver.url)
         assert "has not arrived at ops: status 403: who are you?" in told("receivers", "test", "ops")
         assert told.status == 1
+
+
+def test_a_test_that_stops_its_receiver_says_so(told: Told, home: Home, serving: None) -> None:
+    with WebhookReceiver(lambda *_: status(410)) as receiver:
+        told("receivers", "add", "ops", receiver.url)
+        shown = told("receivers", "test", "ops")
+    assert "outbox receivers resume ops" in shown
+    assert "tried again" not in shown
 
 
 def test_without_a_server_a_test_waits_and_says_so(told: Told, home: Home) -> None:

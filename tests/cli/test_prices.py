@@ -344,7 +344,7 @@ def test_review_shows_before_and_after_and_accept_takes_it_over(cli: CLI, home: 
     held(home, tmp_path, {**A, "per_1m": {"input": "6"}}, B)
     status, output, _ = cli("review")
     assert status == 0
-    assert "! maker/a input would move from 0.000001 to 0.000006, more than 5 times" in output
+    assert "! maker/a input would move from $0.000001 to $0.000006, more than 5 times" in output
     assert re.search(r"moved +maker/a +input +\S*1\S* .* +\S*6", output)
     assert "1 price changed" in output
     shown = json.loads(cli("review", "--json")[1])

@@ -54,7 +54,7 @@ def test_an_erased_user_is_in_no_file_and_every_total_is_as_it_was(state: Home, 
     before = json.loads(cli("by", "user", "--json")[1])
     assert sorted(containing(state)) == ["analytics.duckdb", "ledger.db"]
 
-    status, shown, _ = cli("privacy", "erase", "--user", WHO, "--tag", f"mail={WHO}", "--json")
+    status, shown, _ = cli("privacy", "erase", "--user", WHO, "--tag", f"mail={WHO}", "--dry-run", "--json")
     preview = json.loads(shown)
     assert (status, preview["erased"]) == (0, False)
     assert [(each["field"], each["calls"]) for each in preview["values"]] == [("user", 2), ("tag.mail", 1)]
@@ -84,9 +84,11 @@ def test_export_and_questions_name_an_erased_user_alike(state: Home, cli: CLI) -
 
 
 def test_nothing_is_erased_without_a_yes(state: Home, cli: CLI) -> None:
-    for arguments in (["--user", WHO], ["--user", WHO, "--dry-run", "--yes"]):
+    for arguments, expected in ((["--user", WHO], 1), (["--user", WHO, "--dry-run", "--yes"], 0)):
         status, shown, _ = cli("privacy", "erase", *arguments)
-        assert (status, "Nothing was erased" in shown) == (0, True)
+        assert (status, "Nothing was erased" in shown) == (expected, True), (
+            "a script must not take it for done"
+        )
         assert "2" in shown
     assert containing(state) == ["ledger.db"]
 
@@ -99,6 +101,13 @@ def test_a_value_that_no_call_has_is_said_and_is_a_no(cli: CLI) -> None:
 @pytest.mark.parametrize("arguments", [[], ["--tag", "mail"], ["--attribution", "app=a"]])
 def test_what_cannot_be_erased_is_refused(cli: CLI, arguments: list[str]) -> None:
     assert cli("privacy", "erase", *arguments, "--yes")[0] == 64
+
+
+def test_a_text_that_has_a_value_within_a_longer_word_is_not_named(state: Home, cli: CLI) -> None:
+    state.config.write_text("keys: {0123456789abcdef: {customer: annabel}}\n")
+    state.config.chmod(0o600)
+    assert "may still be in" not in cli("privacy", "erase", "--user", "anna", "--yes")[1]
+    assert f"may still be in {state.config}" in cli("privacy", "erase", "--user", "annabel", "--yes")[1]
 
 
 @pytest.mark.parametrize("name", ["quarantine/proxy-1-record-1-type-3.bin", "snapshot.json"])

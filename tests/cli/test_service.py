@@ -195,6 +195,15 @@ def test_without_a_manager_the_file_is_written_and_what_to_type_is_said(user: Pa
     assert not shell.unit.exists()
 
 
+def test_help_says_what_each_command_does(capsys: pytest.CaptureFixture[str]) -> None:
+    from farebox.cli.app import app
+
+    app(["service", "--help"], exit_on_error=False, result_action="return_value")
+    shown = capsys.readouterr().out
+    for words in ("Have it start with your session", "take it out of the service manager", "1 means that it"):
+        assert words in shown
+
+
 def test_a_dry_run_prints_the_unit_and_writes_nothing(shell: Shell) -> None:
     said = shell.farebox("service", "install", "--dry-run")
     assert "[Service]" in said and "systemctl --user enable farebox.service" in said

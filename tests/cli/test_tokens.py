@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -48,6 +49,16 @@ def test_a_token_is_shown_once_and_is_in_no_file(capsys: Output) -> None:
     assert token["last_used_at"] is None and str(token["expires_at"]) > str(token["created_at"])
     list_tokens(revoked=True)
     assert secret not in capsys.readouterr().out
+
+
+def test_the_list_names_each_token_with_whose_calls_it_makes_and_until_when(capsys: Output) -> None:
+    made(capsys, customer="acme", user="ana", expires="90d")
+    made(capsys, "looker", scope="read")
+    list_tokens()
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split("  ")[0] == "name"
+    assert re.match(r"backend +client +customer acme, user ana +until \d{4}-\d\d-\d\d .*Z +never", rows[0])
+    assert re.match(r"looker +read +in force +never", rows[1])
 
 
 def test_who_follows_the_snapshot_knows_a_token_at_once_and_a_revoked_one_no_more(capsys: Output) -> None:

@@ -99,7 +99,7 @@ def test_a_price_that_moves_more_than_five_times_is_held_and_the_rest_taken(
     assert in_force(taken) == (OLD[0], "0.000003")
     held = held_list(taken)
     assert held is not None
-    assert "maker/a input would move from 0.000001 to 0.000006, more than 5 times" in held.reasons[0]
+    assert "maker/a input would move from $0.000001 to $0.000006, more than 5 times" in held.reasons[0]
 
 
 @pytest.mark.parametrize("price", ["6", "0.1", "0"])
@@ -244,15 +244,15 @@ TIER = {"tiers": [{"above": 1000, "per_1m": {"input": "900"}}]}
     [
         (
             {"per_1m": {"input": "1", "output": "4"}, **TIER},
-            "a input above 1,000 input tokens would move from 0.000001 to 0.0009",
+            "a input above 1,000 input tokens would move from $0.000001 to $0.0009",
         ),
         (
             {"per_1m": {"input": "1.1", "output": "4"}, **TIER},
-            "a input above 1,000 input tokens would move from 0.000001 to 0.0009",
+            "a input above 1,000 input tokens would move from $0.000001 to $0.0009",
         ),
         (
             {"per_1m": {"input": "1", "output": "4"}, "per_1": {"requests": "100"}},
-            "a requests would be 100, more than 5 times the highest price of the model, 0.000004",
+            "a requests would be $100, more than 5 times the highest price of the model, $0.000004",
         ),
         ({"per_1m": {"input": "1"}}, "a output would have no price any more"),
     ],
@@ -357,7 +357,8 @@ def test_news_say_what_changed_what_waits_and_what_fails(taken: Home, server: Pr
     assert "the price lists were updated on" in news(taken, prices, now_ns())[0]
     assert news(taken, prices, now_ns() + 2 * DAY_NS) and not news(taken, PricesConfig(), now_ns())
     looked(taken, server, price_list(dearer("6"), B))
-    assert "with 1 changes waits for review: maker/a input" in news(taken, prices, now_ns())[0]
+    waiting = news(taken, prices, now_ns())[0]
+    assert "with 1 change waits, see " in waiting and "farebox prices review: maker/a input" in waiting
     server.status = 500
     looked(taken, server)
     assert "the old ones stay in force: " in news(taken, prices, now_ns())[1]

@@ -152,6 +152,13 @@ def test_a_wrong_token_or_a_forged_cookie_is_nobody(site: Site, headers: dict[st
     assert site.ask("/api/v1/status", headers).status == 401
 
 
+def test_a_program_with_a_wrong_token_is_not_sent_for_a_link(site: Site) -> None:
+    told = site.ask("/api/v1/status", {"authorization": "Bearer wrong"}).json()
+    assert (told["code"], "token" in told["message"]) == ("unauthenticated", True)
+    assert "link" not in told["message"]
+    assert "link" in site.ask("/api/v1/status").json()["message"]
+
+
 @pytest.mark.parametrize("others", ['prefs={"a":1}; x[y]=1; {}', "a@b=1;{};=;", "\xff=,; {}", 'q="open; {}'])
 def test_other_local_apps_cookies_do_not_hide_ours(site: Site, others: str) -> None:
     cookie = others.replace("{}", cookie_of(site))

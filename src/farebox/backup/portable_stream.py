@@ -26,7 +26,7 @@ import msgspec
 import farebox
 from farebox.backup.figures import Figures, read_figures
 from farebox.clock import iso, now_ns
-from farebox.errors import BackupError
+from farebox.errors import BackupError, UsageError
 from farebox.home import Home
 from farebox.ledger.database import SCHEMA_VERSION, Connection, open_reader
 
@@ -87,6 +87,8 @@ _decode_row = msgspec.json.Decoder(_Row).decode
 def write_file(home: Home, file: Path, told: Told) -> Head:
     """Write all of `home` to `file`, compressed where its name ends in `.zst`; whole, or not at all."""
     file = file.expanduser().absolute()
+    if not file.parent.is_dir():
+        raise UsageError(f"{file} cannot be written: there is no directory {file.parent}")
     partial = file.with_name(f".{file.name}.partial-{os.getpid()}")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
+from farebox.backup.figures import Figures
 from farebox.cli.access import open_ledger
 from farebox.cli.daemon.running import NAMES, running
 from farebox.cli.exits import OK, say
@@ -20,8 +21,22 @@ from farebox.money import display_usd
 from farebox.program import command
 
 if TYPE_CHECKING:
-    from farebox.backup.figures import Figures
     from farebox.backup.restoration import Restored
+
+
+class RestoreAnswer(msgspec.Struct, kw_only=True):
+    """`farebox restore --json`."""
+
+    schema: str = "farebox.restore/1"
+    home: str
+    figures: Figures
+    """The record that was restored."""
+    moved_to: str | None
+    """Where the old state directory is now; null where there was nothing in it."""
+    configuration: str | None
+    """A configuration file that was in force and is not in the state directory, to be put back by hand."""
+    certificates: bool
+    """Whether authorities of interception were in it."""
 
 
 def backup(
@@ -108,10 +123,14 @@ def restore(
 
 def _say_restored(restored: Restored, home: str, *, as_json: bool) -> None:
     if as_json:
-        print(
-            msgspec.json.encode(
-                {"schema": "farebox.restore/1", "home": home, **msgspec.to_builtins(restored)}
-            ).decode()
+        print_json(
+            RestoreAnswer(
+                home=home,
+                figures=restored.figures,
+                moved_to=restored.moved_to,
+                configuration=restored.configuration,
+                certificates=restored.certificates,
+            )
         )
         return
     print(f"{home}: {figures_line(restored.figures)}")

@@ -157,12 +157,15 @@ def _not_installed(error: ModuleNotFoundError) -> int:
 
 def _unexpected(error: Exception) -> int:
     if "cyclopts" in sys.modules:
-        from cyclopts import CycloptsError
+        from cyclopts import CycloptsError, UnusedCliTokensError
 
         if isinstance(error, CycloptsError):
             from farebox.program import command
 
-            say(f"{' '.join(str(error).split())} See: {command('help')}")
+            words = " ".join(str(error).split())
+            if isinstance(error, UnusedCliTokensError):
+                words = f"nothing of this command is called {' '.join(error.unused_tokens or ())!r}."
+            say(f"{words} See: {command('help')}")
             return USAGE
     if os.environ.get("FAREBOX_DEBUG"):
         import traceback

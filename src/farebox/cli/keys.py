@@ -9,6 +9,8 @@ from cyclopts import App, Parameter
 
 from farebox.cli.exits import say
 from farebox.cli.options import AsJson, Place
+from farebox.cli.reports.json_shapes import print_json
+from farebox.cli.screen import Column, clean, table
 from farebox.clock import now_ns
 from farebox.config import KeyConfig
 from farebox.config.sections import FINGERPRINT
@@ -19,10 +21,30 @@ from farebox.snapshot import read_snapshot
 
 app = App(name="keys", help="Give API keys names, and assign them to customers, users or projects.")
 
-_BOUND = ("customer", "user", "project")
+_BOUND = ("customer", "user", "agent", "project")
 """What a key's calls are counted under."""
 
 
+class NamedKey(msgspec.Struct, kw_only=True):
+    """A key that has a name, or whose calls are somebody's."""
+
+    fingerprint: str
+    label: str | None
+    customer: str | None
+    """Whose calls are made with it, as for the next three."""
+    user: str | None
+    agent: str | None
+    project: str | None
+
+
+class KeysAnswer(msgspec.Struct, kw_only=True):
+    """`farebox keys --json`."""
+
+    schema: str = "farebox.keys/1"
+    keys: list[NamedKey]
+
+
+@app.command(name="list", help="List the keys that have a name.")
 @app.default
 def show(*, place: Place | None = None, as_json: AsJson = False) -> int:
     """List the keys that have a name; `by key` lists every fingerprint."""
@@ -30,15 +52,29 @@ def show(*, place: Place | None = None, as_json: AsJson = False) -> int:
     home = chosen.state_to_read()
     _say_what_was_left(home)
     keys = read_snapshot(home).keys(chosen.configuration(home).keys)
-    said = {fingerprint: msgspec.to_builtins(key) for fingerprint, key in sorted(keys.items())}
+    said = [
+        NamedKey(
+            fingerprint=fingerprint,
+            label=key.label,
+            customer=key.customer,
+            user=key.user,
+            agent=key.agent,
+            project=key.project,
+        )
+        for fingerprint, key in sorted(keys.items())
+    ]
     if as_json:
-        print(msgspec.json.encode(said).decode())
+        print_json(KeysAnswer(keys=said))
         return 0
     if not said:
         print(f"No key has a name yet. See the fingerprints:  {command('by key')}")
         print(f"Name one:  {command('keys label FINGERPRINT NAME [--customer NAME]')}")
-    for fingerprint, known in said.items():
-        print("  ".join((fingerprint, *(f"{name} {value}" for name, value in known.items()))))
+        return 0
+    columns = [Column("key"), Column("name"), *(Column(name, drop=1) for name in _BOUND)]
+    rows = [
+        [each.fingerprint, each.label, each.customer, each.user, each.agent, each.project] for each in said
+    ]
+    print(table(columns, [[clean(cell or "–") for cell in row] for row in rows]))
     return 0
 
 
@@ -81,7 +117,11 @@ def label(
 
 
 @app.command
-def forget(fingerprint: str, *, place: Place | None = None) -> int:
+def forget(
+    fingerprint: Annotated[str, Parameter(help="16 hex digits, as `keys` shows them.")],
+    *,
+    place: Place | None = None,
+) -> int:
     """Take a key's name away."""
     home = (place or Place()).state()
     from farebox.control import audit, keys

@@ -103,7 +103,7 @@ def erase(
         print_json(answer)
     else:
         print(render(answer))
-    return OK if found else ANSWER_IS_NO
+    return OK if answer.erased or (found and dry_run) else ANSWER_IS_NO
 
 
 def render(answer: EraseAnswer) -> str:

@@ -12,6 +12,7 @@ from farebox.access.roles import Scope
 from farebox.access.token_use import last_uses
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports import json_shapes
+from farebox.cli.screen import Column, clean, table
 from farebox.clock import iso, now_ns
 from farebox.config.settings import duration, duration_text
 from farebox.errors import UsageError
@@ -26,6 +27,22 @@ app = App(name="tokens", help="Create, list and revoke the tokens that other mac
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
 _BOUND_MAX = 256
 _EXPIRES_MAX_S = 3650 * 86_400
+
+_COLUMNS = [
+    Column("name"),
+    Column("scope"),
+    Column("whose calls", drop=2),
+    Column("state"),
+    Column("last used", drop=3),
+    Column("id", drop=1),
+]
+_FOR: dict[Scope, str] = {
+    "client": "calls through the proxy",
+    "read": "looking, with the API",
+    "admin": "everything, with the API",
+    "ingest": "sending events",
+    "portal": "a customer's own page",
+}
 
 Words = Annotated[str, Parameter(help="Its name, or the start of its id.")]
 
@@ -66,12 +83,16 @@ def create(
         json_shapes.print_json(json_shapes.TokenCreatedAnswer(token=_answer(made, now), secret=secret))
     else:
         print(secret)
-        print(f"This is shown once. {_described(_answer(made, now))}")
+        until = f" until {iso(expires_at)[:16]}Z" if expires_at is not None else ""
+        print(f"This is shown once. {name} may be used in two seconds' time{until}, for {_FOR[scope]}.")
+        if binding:
+            print(f"Its calls are those of {', '.join(f'{key} {value}' for key, value in binding.items())}.")
         print(_how_to_use(scope))
     return 0
 
 
 @app.command(name="list")
+@app.default
 def list_tokens(
     *,
     revoked: Annotated[
@@ -91,8 +112,8 @@ def list_tokens(
     if not shown:
         print(f"There is no token{'' if revoked else ' in force'}. Create one:")
         print(f"  {command('tokens create NAME --scope client')}")
-    for each in shown:
-        print(_described(each))
+        return 0
+    print(table(_COLUMNS, [_cells(each) for each in shown]))
     return 0
 
 
@@ -107,8 +128,9 @@ def revoke(name: Words, *, place: Place | None = None) -> int:
     with change(home) as connection:
         found = tokens.find(connection, name)
         if len(found) != 1:
-            why = "no token is called so" if not found else f"{len(found)} tokens are called so: name its id"
-            raise UsageError(f"{why}; see: {command('tokens list')}")
+            number = f"{len(found)} tokens are" if found else "no token is"
+            why = f"{number} called {name!r}{': name its id' if found else ''}"
+            raise UsageError(f"{why}; see: {command('tokens list --all')}")
         if found[0].revoked_at is not None:
             raise UsageError(f"{found[0].name} was revoked on {iso(found[0].revoked_at)}")
         tokens.note_uses(connection, last_uses(home))
@@ -171,18 +193,20 @@ def _iso(moment: int | None) -> str | None:
     return None if moment is None else iso(moment)
 
 
-def _described(token: json_shapes.TokenAnswer) -> str:
+def _cells(token: json_shapes.TokenAnswer) -> list[str]:
     bound = [f"{key} {value}" for key in ("customer", "user", "project") if (value := getattr(token, key))]
-    if token.state == "revoked":
-        end = f"revoked {token.revoked_at}"
+    if token.revoked_at is not None:
+        end = f"revoked {_minute(token.revoked_at)}"
+    elif token.expires_at is not None:
+        end = f"{'expired' if token.state == 'expired' else 'until'} {_minute(token.expires_at)}"
     else:
-        end = (
-            f"{'expired' if token.state == 'expired' else 'until'} {token.expires_at}"
-            if token.expires_at
-            else ""
-        )
-    used = f"last used {token.last_used_at}" if token.last_used_at else "never used"
-    return "  ".join((token.id, token.name, token.scope, *bound, *([end] if end else []), used))
+        end = "in force"
+    used = _minute(token.last_used_at) if token.last_used_at else "never"
+    return [clean(token.name), token.scope, clean(", ".join(bound)), end, used, token.id]
+
+
+def _minute(moment: str) -> str:
+    return f"{moment[:10]} {moment[11:16]}Z"
 
 
 def _how_to_use(scope: Scope) -> str:

@@ -5,6 +5,7 @@ The request names them by number, so that no journal holds a value again.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,10 +96,16 @@ def files_with(home: Home, values: Sequence[str]) -> list[Path]:
     Those are what you declared yourself (customers, labels of keys), records that could not be decoded, and
     segments that were set aside.
     """
-    looked_at = [home.config, home.control, home.snapshot, home.path / "keys.json"]
-    looked_at += sorted((home.path / "quarantine").glob("*"))
-    looked_at += sorted(home.journal.glob(f"*/*{UNREAD}"))
-    encoded = [value.encode() for value in values]
+    texts = [home.config, home.snapshot, home.path / "keys.json"]
+    others = [home.control, *sorted((home.path / "quarantine").glob("*"))]
+    others += sorted(home.journal.glob(f"*/*{UNREAD}"))
+    forms = {form for value in values for form in (value, msgspec.json.encode(value).decode()[1:-1])}
+    # In a text a value stands by itself; in a database or a record it has no borders.
+    alone = [re.compile(rb"(?<!\w)" + re.escape(form.encode()) + rb"(?!\w)") for form in sorted(forms)]
+    anywhere = [re.compile(re.escape(form.encode())) for form in sorted(forms)]
     return [
-        path for path in looked_at if path.is_file() and any(each in path.read_bytes() for each in encoded)
+        path
+        for paths, patterns in ((texts, alone), (others, anywhere))
+        for path in paths
+        if path.is_file() and any(each.search(path.read_bytes()) for each in patterns)
     ]

@@ -194,7 +194,7 @@ def _moment(text: str | None) -> float | None:
 
 def _moved(comparison: Comparison, known: dict[str, ProviderPrices]) -> list[Doubt]:
     doubts = [
-        _far(change.provider, change.model, _unit(change), str(change.before_usd), str(change.after_usd))
+        _far(change.provider, change.model, _unit(change), change.before_usd, change.after_usd)
         for change in comparison.too_far
     ]
     for change in comparison.changes:
@@ -223,7 +223,7 @@ def _moved(comparison: Comparison, known: dict[str, ProviderPrices]) -> list[Dou
                     after = shown(quote.usd, quote.per)
                     ratio = moved(before, after)
                     if ratio is not None and ratio > MOVED_MAX:
-                        doubts.append(_far(provider, model.id, unit, str(before), f"{after} for {row.when}"))
+                        doubts.append(_far(provider, model.id, unit, before, after, f" for {row.when}"))
     return doubts
 
 
@@ -250,8 +250,8 @@ def _unheard_of(comparison: Comparison, known: dict[str, ProviderPrices]) -> lis
                 if highest is not None and price > highest * MOVED_MAX:
                     of = "the model" if had else f"{provider} for that"
                     words = (
-                        f"{provider}/{model.id} {unit} would be {price}, more than {MOVED_MAX} times the "
-                        f"highest price of {of}, {highest}"
+                        f"{provider}/{model.id} {unit} would be ${price:f}, more than {MOVED_MAX} times the "
+                        f"highest price of {of}, ${highest:f}"
                     )
                     doubts.append(Doubt("model", words, provider, model.id))
     return doubts
@@ -267,8 +267,13 @@ def _unit(change: Change) -> str:
     return f"{change.unit} above {change.above:,} input tokens" if change.above else change.unit or ""
 
 
-def _far(provider: str, model: str, unit: str, before: str, after: str) -> Doubt:
-    words = f"{provider}/{model} {unit} would move from {before} to {after}, more than {MOVED_MAX} times"
+def _far(
+    provider: str, model: str, unit: str, before: Decimal | None, after: Decimal | None, when: str = ""
+) -> Doubt:
+    was, would_be = ("no price" if each is None else f"${each:f}" for each in (before, after))
+    words = (
+        f"{provider}/{model} {unit} would move from {was} to {would_be}{when}, more than {MOVED_MAX} times"
+    )
     return Doubt("model", words, provider, model)
 
 

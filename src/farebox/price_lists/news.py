@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from farebox.clock import iso
 from farebox.price_lists.held_list import held_list
 from farebox.price_lists.last_look import last_look
+from farebox.program import command
 
 if TYPE_CHECKING:
     from farebox.config.configuration import PricesConfig
@@ -18,16 +19,16 @@ TOLD_FOR_DAYS = 7
 
 
 def news(home: Home, prices: PricesConfig, at_ns: int) -> list[str]:
-    """Return sentences, none where the prices are not kept up to date. Who prints them adds what to type."""
+    """Return sentences, none where the prices are not kept up to date."""
     if prices.update == "off":
         return []
     last, held = last_look(home), held_list(home)
     told: list[str] = []
     if held is not None:
         why = f": {held.reasons[0]}" if held.reasons else ""
-        told.append(
-            f"a price list of {held.fetched_at[:10]} with {held.changes:,} changes waits for review{why}"
-        )
+        changes = f"{held.changes:,} change{'' if held.changes == 1 else 's'}"
+        see = command("prices review")
+        told.append(f"a price list of {held.fetched_at[:10]} with {changes} waits, see {see}{why}")
     if last is None:
         return told
     if last.failures:
@@ -36,5 +37,6 @@ def news(home: Home, prices: PricesConfig, at_ns: int) -> list[str]:
     elif at_ns - last.at_ns > 3 * prices.every_s * _NS:
         told.append(f"nobody has looked for newer prices since {iso(last.at_ns)[:16]}Z")
     if last.taken and at_ns - last.taken_at_ns < TOLD_FOR_DAYS * _DAY_NS:
-        told.append(f"the price lists were updated on {iso(last.taken_at_ns)[:10]}: {last.taken}")
+        day = iso(last.taken_at_ns)[:10]
+        told.append(f"the price lists were updated on {day}: {last.taken}; see {command('prices diff')}")
     return told

@@ -137,11 +137,7 @@ def troubles(answer: json_shapes.StatusAnswer) -> list[str]:
             f"{count(answer.config_mistakes, 'mistake')} in the configuration: {command('config check')}; "
             "what runs keeps what it said before"
         )
-    if answer.prices:
-        words += [clean(told) for told in answer.prices]
-        words.append(
-            f"prices: {command('prices review')} shows a list that waits, {command('prices diff')} changes"
-        )
+    words += [clean(told) for told in answer.prices]
     names = {process.name for process in answer.processes if process.running}
     if "supervisor" in names:
         words += [f"the {name} is down; the supervisor restarts it" for name in NAMES if name not in names]

@@ -188,7 +188,7 @@ def _detached(home: Home, arguments: list[str]) -> int:
     ended = _wait_for(home, pid)
     if ended is not None:
         say(f"it did not start; see {home.run / 'farebox.log'}. It said last:")
-        say(_last_line(home.run / "farebox.log"))
+        print(_last_line(home.run / "farebox.log"), file=sys.stderr)  # it names the process
         return ended or UNAVAILABLE
     from farebox.cli.daemon.banner import show
 

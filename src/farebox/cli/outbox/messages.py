@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, Place
-from farebox.cli.outbox.receivers import take_over_file
+from farebox.cli.outbox.receivers import nobody_is_told, take_over_file
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import RED, YELLOW, Column, clean, count, paint, table
 from farebox.clock import iso, now_ns
@@ -71,11 +71,11 @@ def outbox(
             )
         )
     else:
-        print(render(found, filtered=bool(state or receiver)))
+        print(render(found, home, filtered=bool(state or receiver)))
     return OK
 
 
-def render(found: Outbox, *, filtered: bool = False) -> str:
+def render(found: Outbox, home: Home, *, filtered: bool = False) -> str:
     """Return the list as the terminal shows it; where there is nothing, what to do."""
     stopped = [each for each in found.receivers if each.state == "stopped"]
     lines: list[str] = []
@@ -98,9 +98,7 @@ def render(found: Outbox, *, filtered: bool = False) -> str:
         lines.append(f"Nothing was sent to {names} yet.")
         lines.append(f"Send a test:  {command(f'outbox receivers test {found.receivers[0].name}')}")
     else:
-        lines.append("Nobody is told anything yet: no receiver is named.")
-        lines.append(f"Name one:  {command('outbox receivers add NAME URL')}")
-        lines.append("or in the home's farebox.yaml, under webhooks:")
+        lines.append(nobody_is_told(home))
     if found.dead:
         lines.append(
             f"{paint('!', RED)} {count(found.dead, 'message')} given up. "

@@ -41,6 +41,22 @@ class ReceiversAnswer(msgspec.Struct, kw_only=True):
     receivers: list[OutboxReceiver]
 
 
+class SecretAnswer(msgspec.Struct, kw_only=True):
+    """`farebox outbox receivers add --json` and `rotate --json`."""
+
+    schema: str = "farebox.outbox-secret/1"
+    receiver: str
+    origin: str
+    """Of its URL, without the path."""
+    kinds: list[str]
+    said_by: str
+    """`command`, `file` or `both`; `farebox.yaml` goes before a command."""
+    secret: str
+    """Where the signing secret is."""
+    made: str | None
+    """The secret itself, where it was made now; it cannot be shown again."""
+
+
 @app.command(name="list", help="List the receivers.")
 @app.default
 def list_receivers(*, place: Place | None = None, as_json: AsJson = False) -> int:
@@ -52,9 +68,7 @@ def list_receivers(*, place: Place | None = None, as_json: AsJson = False) -> in
         print_json(ReceiversAnswer(receivers=found))
         return OK
     if not found:
-        print("Nobody is told anything yet: no receiver is named.")
-        print(f"Name one:  {command('outbox receivers add NAME URL')}")
-        print("or in the home's farebox.yaml, under webhooks:")
+        print(nobody_is_told(home))
         return OK
     columns = [
         Column("name"),
@@ -94,6 +108,7 @@ def add(
     secret_env: Annotated[str | None, Parameter(help="Environment variable with its signing secret.")] = None,
     secret_file: Annotated[Path | None, Parameter(help="File (0600) with its signing secret.")] = None,
     place: Place | None = None,
+    as_json: AsJson = False,
 ) -> int:
     """Add a receiver of webhooks, or change it. Without a secret one is made, and shown once."""
     from farebox.config.webhooks_section import RECEIVER_NAME, subscription_problem
@@ -117,7 +132,10 @@ def add(
     secret, shown = _secret_of(home, name, secret_env, secret_file)
     said = ReceiverSettings(url=url, address=address, kinds=kinds, secret=secret)
     _change(home, "receiver.add", name, lambda connection: receivers.add(connection, name, said, now_ns()))
-    found = next(each for each in outbox(home, limit=1).receivers if each.name == name)
+    found = _shown(home, name)
+    if as_json:
+        print_json(_secret_answer(found, shown))
+        return OK
     if found.said_by == "both":
         print(f"{name} stays as farebox.yaml says, at {found.origin}; this applies without that entry.")
     else:
@@ -162,22 +180,29 @@ def rotate(
         bool, Parameter(help="Sign with the new secret only: the receiver has it.", negative="")
     ] = False,
     place: Place | None = None,
+    as_json: AsJson = False,
 ) -> int:
     """Make a new signing secret. The old one signs, too, until `--finish`."""
     from farebox.control.outbox import signing_secrets
 
     home = _known(place)
-    found = next((each for each in outbox(home, limit=1).receivers if each.name == name), None)
-    if found is None or found.secret != signing_secrets.words({signing_secrets.MADE: name}):
+    found = _shown(home, name)
+    if found.secret != signing_secrets.words({signing_secrets.MADE: name}):
         raise UsageError(
             f"no secret of {name} was made by {command('outbox receivers add')}: put the new one in place of "
             "yours, with the old one behind it after a space until the receiver has the new one"
         )
     if finish:
         gone = signing_secrets.forget_old_secret(home, name)
+        if as_json:
+            print_json(_secret_answer(found, None))
+            return OK
         print(f"{name} is signed with the new secret only." if gone else f"{name} has only one secret.")
         return OK
     _, made = signing_secrets.make_secret(home, name, keeping=True)
+    if as_json:
+        print_json(_secret_answer(found, made))
+        return OK
     print(f"Give it to the receiver; it is shown this once:  {made}")
     print(f"Both sign until you type:  {command(f'outbox receivers rotate {name} --finish')}")
     return OK
@@ -211,6 +236,7 @@ def test(name: Name, *, place: Place | None = None) -> int:
     while True:
         with database.reading() as connection:
             (now,) = messages.stored(connection, sent.id).deliveries
+            stopped = receivers.receiver_named(connection, name).state == "stopped"
         if now.state == "delivered":
             print(f"{sent.id} has arrived at {name}.")
             return OK
@@ -219,8 +245,41 @@ def test(name: Name, *, place: Place | None = None) -> int:
         time.sleep(0.1)
     why = clean(now.last_error) if now.last_error else "messages before it wait, or it takes its time"
     print(f"{sent.id} has not arrived at {name}: {why}")
-    print(f"It is tried again. See:  {command(f'outbox show {sent.id}')}")
+    if stopped:  # it replied 410: nothing is sent until somebody says so
+        print(f"{name} is stopped by that. Go on:  {command(f'outbox receivers resume {name}')}")
+    else:
+        print(f"It is tried again. See:  {command(f'outbox show {sent.id}')}")
     return ANSWER_IS_NO
+
+
+def nobody_is_told(home: Home) -> str:
+    """Return what to do where no receiver is named."""
+    return (
+        "Nobody is told anything yet: no receiver is named.\n"
+        f"Name one:  {command('outbox receivers add NAME URL')}\n"
+        f"or under `webhooks:` in {home.config}"
+    )
+
+
+def _shown(home: Home, name: str) -> OutboxReceiver:
+    """Return a receiver as lists show it, or raise `UsageError` where there is none of that name."""
+    from farebox.control.database import open_control
+    from farebox.control.outbox.receivers import receiver_named
+
+    with open_control(home).reading() as connection:
+        receiver_named(connection, name)
+    return next(each for each in outbox(home, limit=1).receivers if each.name == name)
+
+
+def _secret_answer(found: OutboxReceiver, made: str | None) -> SecretAnswer:
+    return SecretAnswer(
+        receiver=found.name,
+        origin=found.origin,
+        kinds=list(found.kinds),
+        said_by=found.said_by,
+        secret=found.secret,
+        made=made,
+    )
 
 
 def _secret_of(

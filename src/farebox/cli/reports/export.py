@@ -81,12 +81,13 @@ def _export_everything(
         raise UsageError("--all writes everything: it takes no period, no filter and no --format")
     from farebox.backup.portable_stream import write_file
     from farebox.cli.backup import figures_line, show_progress
+    from farebox.program import command
 
     home, ledger = open_ledger(place)
     say_what_is_missing(home, ledger)
     head = write_file(home, file, show_progress)
     print(f"{file}: {figures_line(head.figures)}")
-    print("Without configuration, prices and the secret of fingerprints: for all of these, farebox backup.")
+    print(f"Configuration, prices and the secret of fingerprints are not in it: {command('backup')}")
     return OK
 
 

@@ -43,7 +43,8 @@ def receiver_named(connection: Connection, name: str) -> Receiver:
     found = _receiver(row) if row is not None else None
     if found is None:
         names = ", ".join(each.name for each in receivers(connection))
-        raise UsageError(f"there is no receiver {name!r}; there {f'are: {names}' if names else 'is none'}")
+        others = f"there are: {names}" if names else "none is named"
+        raise UsageError(f"there is no receiver {name!r}; {others}")
     return found
 
 

@@ -113,7 +113,7 @@ class Guard:
         role = self._role(scope, headers)
         if route is None:
             if role == "nobody":
-                raise unauthenticated(self._way_in)
+                raise unauthenticated(self._way_in, scope["headers"])
             raise ApiError(404, "route_not_found", "There is nothing at this address.")
         kind, methods = route
         self._check_origin(headers, kind, scope["method"])
@@ -123,7 +123,7 @@ class Guard:
             )
         if role not in methods[scope["method"]]:
             raise (
-                unauthenticated(self._way_in)
+                unauthenticated(self._way_in, scope["headers"])
                 if role == "nobody"
                 else ApiError(403, "role_not_allowed", "This token is for something else.")
             )
@@ -202,7 +202,9 @@ class Guard:
 _ORIGIN_HEADERS = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"})
 
 
-def unauthenticated(way_in: str) -> ApiError:
+def unauthenticated(way_in: str, headers: list[tuple[bytes, bytes]]) -> ApiError:
+    if any(name == b"authorization" for name, _ in headers):  # a program: it has no use for a link
+        return ApiError(401, "unauthenticated", "This token is unknown, or no longer in force.")
     return ApiError(401, "unauthenticated", f"Your session has ended. Type this for a new link: {way_in}")
 
 
