@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -186,3 +187,24 @@ def test_http2_is_spoken_where_the_client_offers_nothing_else(tmp_path: Path) ->
             client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
             assert client.socket.recv(9)[3] == 4  # its SETTINGS
             client.socket.close()
+
+
+def test_at_a_stop_one_that_begins_no_handshake_does_not_keep_the_next_one_waiting(tmp_path: Path) -> None:
+    with MockUpstream(lambda _: Reply(200)) as upstream:
+        found = Listener(tmp_path, upstream.url)
+        with (
+            found.thread as running,
+            socket.create_server(("127.0.0.1", 0)) as pending,
+            socket.create_connection(pending.getsockname()) as silent,
+            socket.create_connection(pending.getsockname(), 20) as raw,
+        ):
+            running.proxy._pending = pending.dup()
+            accepted = asyncio.run_coroutine_threadsafe(running.proxy._accept_pending(), running.loop)
+            context = ssl.create_default_context(cafile=str(found.root))
+            with context.wrap_socket(raw, server_hostname=NAME) as client:
+                assert client.version() == "TLSv1.3"
+                silent.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    silent.recv(1)
+            silent.close()
+            accepted.result(20)

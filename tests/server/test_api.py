@@ -352,3 +352,8 @@ def test_an_empty_ledger_answers_zeros_everywhere(home: Home, web: Path) -> None
     ):
         assert site.get(f"/api/v1/{target}").status == 200
     assert site.get("/api/v1/summary").json()["sums"]["priced_percent"] == "100.0"
+
+
+def test_a_question_nested_without_end_is_a_wrong_parameter(site: Site) -> None:
+    found = site.get(f"/api/v1/questions?request={{%22x%22:{'[' * 20_000}")
+    assert found.status == 422

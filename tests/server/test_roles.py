@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from fake_ledger import FakeLedger
-from served import VISITORS, Site, day_of_calls
+from fake_ledger import FakeLedger, call
+from served import HOST, NOW, VISITORS, Site, ask_raw, day_of_calls
 from test_guard import cookie_of, written
 
 from farebox.access import tokens
@@ -170,3 +171,24 @@ def test_rates_hold_for_a_token_and_for_an_address(
     assert by_token.ask("/api/v1/summary", second).status == 200
     by_address = guarded(rates=RequestRates(0, 6))
     assert [by_address.ask("/api/v1/summary", each).status for each in (first, second)] == [200, 429]
+
+
+def test_a_live_stream_ends_when_its_token_is_revoked(
+    guarded: Callable[..., Site], published: Published
+) -> None:
+    rows = day_of_calls()
+    site = guarded(rows)
+    secret = published.issue("read")
+    headers = [(b"host", HOST.encode()), (b"authorization", f"Bearer {secret}".encode())]
+
+    async def ask() -> tuple[bool, bytes]:
+        listening = asyncio.ensure_future(ask_raw(site.app, "/api/v1/live", headers))
+        ended_early = bool((await asyncio.wait((listening,), timeout=1.5))[0])
+        published.current = Snapshot()
+        rows.rows.append(call(99, NOW, app="of-another"))
+        return ended_early, (await asyncio.wait_for(listening, 20)).body
+
+    ended_early, sent = asyncio.run(ask())
+    assert not ended_early, "the control"
+    assert b"event: hello" in sent and b"event: figures" in sent
+    assert b"of-another" not in sent

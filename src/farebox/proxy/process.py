@@ -29,6 +29,7 @@ from farebox.certificates.authority import INSTALLED
 from farebox.clock import iso, now_ns
 from farebox.config import Address, Config, TlsConfig, is_exposed
 from farebox.config.exposure import speaks_tls
+from farebox.descriptors import allow_many
 from farebox.errors import (
     CertificateError,
     FareboxError,
@@ -68,7 +69,6 @@ PASSWORD_VARIABLE = "FAREBOX_PROXY_PASSWORD"  # noqa: S105  # its name, not one
 
 _DESCRIPTORS_KEPT = 64
 """Descriptors for everything that is not a connection: journal, pipes, listeners."""
-_DESCRIPTORS_WANTED = 65536
 
 
 class Announcement(msgspec.Struct):
@@ -295,16 +295,8 @@ def _listener(address: Address, listen_fd: int | None, *, reuse_port: bool) -> s
 def _prepare_process() -> int:
     """No core dumps, as many descriptors as may be had; return how many clients fit."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS_WANTED)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-            soft = wanted
-    if soft == resource.RLIM_INFINITY:
-        soft = _DESCRIPTORS_WANTED
     # A client may need a connection to an upstream.
-    return max(8, (soft - _DESCRIPTORS_KEPT) // 2)
+    return max(8, (allow_many() - _DESCRIPTORS_KEPT) // 2)
 
 
 def _settle_memory() -> None:

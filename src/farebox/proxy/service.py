@@ -222,15 +222,24 @@ class Proxy:
         if pending is None:
             return
         pending.setblocking(False)
-        while True:
-            try:
-                connection, _ = pending.accept()
-            except OSError:
-                break
-            context = self._certificate.context if self._certificate is not None else None
-            with contextlib.suppress(OSError):  # a handshake that fails is the client's affair
-                await self.state.loop.connect_accepted_socket(self._accepted, connection, ssl=context)
+        waiting: list[socket.socket] = []
+        with contextlib.suppress(OSError):
+            while True:
+                waiting.append(pending.accept()[0])
         pending.close()
+        secure = self._certificate is not None
+        serving = [
+            self.state.loop.connect_accepted_socket(
+                self._accepted,
+                connection,
+                ssl=self._certificate.context if self._certificate is not None else None,
+                ssl_handshake_timeout=self.state.limits.client_head_s if secure else None,
+            )
+            for connection in waiting
+        ]
+        # All at once: one that begins no handshake must not keep the others waiting. One that fails is the
+        # client's affair.
+        await asyncio.gather(*serving, return_exceptions=True)
 
     def readiness(self) -> Readiness:
         """Return whether everything that passes is recorded as it should be, and gets into the ledger."""

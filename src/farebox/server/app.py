@@ -243,7 +243,7 @@ class Server:
         text = request.query_params.get("request", "")
         try:
             asked = _decode_request(text)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise invalid_parameter("request", text, [f"a request of farebox.analytics ({error})"]) from error
         return json_response(await self._ledger.ask(lambda sources: sources.questions.reply(asked)))
 
@@ -310,7 +310,15 @@ class Server:
         last_event_id = request.headers.get("last-event-id", "")
         resume_after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else None
         return StreamingResponse(
-            stream(self._ledger, self.pulse, selection, resume_after, self._clock, self._cover),
+            stream(
+                self._ledger,
+                self.pulse,
+                selection,
+                resume_after,
+                self._clock,
+                self._cover,
+                request.state.may_stay,
+            ),
             media_type="text/event-stream",
             headers={"cache-control": "no-store"},
         )

@@ -28,6 +28,7 @@ from farebox.analytics.worker import Worker
 from farebox.clock import iso, now_ns
 from farebox.config import Address, Config, TlsConfig, exposure_problem, is_exposed
 from farebox.config.exposure import speaks_tls
+from farebox.descriptors import allow_many
 from farebox.errors import CertificateError, PortInUseError
 from farebox.home import Home, announce
 from farebox.program import command
@@ -72,6 +73,7 @@ def serve(home: Home, config: Config) -> int:
         _tell(f"dashboard: {error}")
         return EXIT_CONFIG
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    allow_many()
     home.prepare()
     sessions = Sessions(load_token(home))
     listener = bind(config.dashboard)
@@ -215,9 +217,24 @@ class _Runner(uvicorn.Server):
         self._leaving = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
+        # uvicorn would wait a minute for a handshake, and count no connection before it.
+        await super().startup(sockets=[])
+        tls = self.config.ssl
+        for listener in sockets or ():
+            self.servers.append(
+                await asyncio.get_running_loop().create_server(
+                    self._accepted,
+                    sock=listener,
+                    ssl=tls,
+                    ssl_handshake_timeout=Connection.limits.request_s if tls is not None else None,
+                    backlog=self.config.backlog,
+                )
+            )
         if self.started:
             announce(self._file, msgspec.json.encode(self._announced))
+
+    def _accepted(self) -> asyncio.Protocol:
+        return Connection(self.config, self.server_state, self.lifespan.state)
 
     async def main_loop(self) -> None:
         """Wait for a signal. uvicorn's own loop wakes ten times a second to look for one."""

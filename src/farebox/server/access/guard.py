@@ -99,7 +99,9 @@ class Guard:
             return
         answer = self._app
         try:
-            scope["state"]["role"] = self._admit(scope)
+            scope["state"]["role"] = role = self._admit(scope)
+            # For a response that goes on: a token may be revoked, a session end meanwhile.
+            scope["state"]["may_stay"] = lambda: self._who(scope["headers"])[0] == role
         except ApiError as error:
             known = self._route_of(scope["path"])
             answer = self._refuse(error, known[0] if known else Kind.API)
@@ -157,19 +159,24 @@ class Guard:
         """Return the role of whoever has sent the request, or raise that there are too many."""
         address = self._address(scope, headers)
         now = time.monotonic()
-        shown = [value for name, value in headers if name == b"authorization"]
-        role, digest = self._role_of_token(shown[0]) if len(shown) == 1 else ("nobody", "")
-        cookies = (value for name, value in headers if name == b"cookie")
-        if role == "nobody" and any(map(self._has_session, cookies)):
-            role = "admin"
+        role, digest = self._who(headers)
         rates = self._visitors.rates
         wait_s = rates.wait_s(digest, address, now)
-        if not wait_s and shown and role == "nobody":
+        if not wait_s and role == "nobody" and any(name == b"authorization" for name, _ in headers):
             wait_s = self._wrong.take(address, now)
         if wait_s:
             raise too_many(wait_s)
         rates.count(digest, address, now)
         return role
+
+    def _who(self, headers: list[tuple[bytes, bytes]]) -> tuple[Role, str]:
+        """Return the role that a request's headers give now, and what its token is counted under."""
+        shown = [value for name, value in headers if name == b"authorization"]
+        role, digest = self._role_of_token(shown[0]) if len(shown) == 1 else ("nobody", "")
+        cookies = (value for name, value in headers if name == b"cookie")
+        if role == "nobody" and any(map(self._has_session, cookies)):
+            role = "admin"
+        return role, digest
 
     def _role_of_token(self, authorization: bytes) -> tuple[Role, str]:
         """Return the role that credentials give, and what their requests are counted under."""

@@ -115,8 +115,9 @@ async def stream(
     resume_after: int | None,
     clock: Callable[[], int],
     cover: reports.Cover,
+    may_stay: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[bytes]:
-    """Yield server-sent events until the browser leaves or the server stops."""
+    """Yield server-sent events until the browser leaves, the server stops, or who asked may ask no more."""
     async with pulse:
         try:
             last = await ledger.read(lambda reader: reader.last_seq())
@@ -126,7 +127,7 @@ async def stream(
             live = await ledger.ask(lambda sources: _begin(sources, selection, resume_after, clock()))
             figures_at = 0.0
             moving = True
-            while not pulse.closing:
+            while not pulse.closing and may_stay():
                 due = figures_at + (FIGURES_S if moving else IDLE_FIGURES_S)
                 if time.monotonic() >= due:
                     figures = await ledger.read(lambda reader: _now(reader, live, selection, clock(), cover))
@@ -135,6 +136,8 @@ async def stream(
                     continue
                 if not await pulse.beyond(live.seq, max(due - time.monotonic(), 0.01)):
                     continue
+                if not may_stay():
+                    break
                 for event in await ledger.read(lambda reader: _news(reader, live, clock())):
                     yield event
                 moving = True
