@@ -127,6 +127,7 @@ def test_a_bad_new_pair_keeps_the_old_one_and_says_so_once(pair: Pair, fault: st
     assert shake_hands(found.context)[0] == "first"
     assert found.trouble is not None
     assert len(pair.told) == 1 and "stays in use" in pair.told[0]
+    assert ("the key is not this certificate's" in pair.told[0]) is (fault == "mismatch")
     pair.use(pair.make("third", "third"))
     found.look()
     assert shake_hands(found.context)[0] == "third"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
 
 from farebox import __version__
-from farebox.cli.app import as_help_flag
+from farebox.cli.app import app, as_help_flag
 from farebox.cli.main import main
 
 
@@ -45,3 +46,18 @@ def test_a_wrong_word_suggests_the_right_one(
 ) -> None:
     assert run(monkeypatch, "hlep") == 64
     assert 'did you mean "help"?' in capsys.readouterr().err
+
+
+def test_a_word_too_many_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "keys", "everything") == 64
+    assert "nothing of this command is called 'everything'" in capsys.readouterr().err
+
+
+def test_what_has_a_place_has_no_flag_and_every_command_says_what_it_does() -> None:
+    pages = app.generate_docs(output_format="markdown", heading_level=1)
+    assert re.findall(r"^\* `[A-Z-]+, --.*", pages, re.MULTILINE) == []
+    listed = re.findall(r"^\* \[?`([a-z][a-z -]*)`.*", pages, re.MULTILINE)
+    assert {"today", "tokens"} <= set(listed)
+    assert re.findall(r"^\* \[?`[a-z][a-z -]*`(?:\]\(#[^)]*\))?:?\s*$", pages, re.MULTILINE) == []

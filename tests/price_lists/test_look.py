@@ -291,7 +291,7 @@ def test_a_new_model_that_costs_far_more_than_all_others_is_held(taken: Home, se
 
 def test_in_review_everything_waits(home: Home, server: PriceServer) -> None:
     found = looked(home, server, update="review")
-    assert (found.state, found.words) == ("held", "2 new models: wait for review")
+    assert (found.state, found.words) == ("held", "2 new models; the list waits for review")
     assert in_force(home) == (None, None)
     held = held_list(home)
     assert held is not None

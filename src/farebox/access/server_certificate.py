@@ -88,6 +88,8 @@ class ServerCertificate:
             context.load_cert_chain(self._certificate, self._key, password=_no_password)
         except ssl.SSLError as error:
             reason = error.reason or "the certificate or the key is not in PEM form"
+            if reason == "KEY_VALUES_MISMATCH":  # as between the renewal of one and of the other
+                reason = "the key is not this certificate's"
             raise CertificateError(f"{self._certificate} and {self._key} cannot be used: {reason}") from None
         except OSError as error:
             why = error.strerror or error

@@ -82,6 +82,7 @@ def show(*, place: Place | None = None, as_json: AsJson = False) -> int:
 def label(
     fingerprint: Annotated[str, Parameter(help="16 hex digits, as `by key` shows them.")],
     name: Annotated[str, Parameter(help="What to call it.")],
+    /,
     *,
     customer: Annotated[
         str | None, Parameter(help="Count every call with this key under this customer.")
@@ -119,6 +120,7 @@ def label(
 @app.command
 def forget(
     fingerprint: Annotated[str, Parameter(help="16 hex digits, as `keys` shows them.")],
+    /,
     *,
     place: Place | None = None,
 ) -> int:

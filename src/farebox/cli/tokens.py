@@ -50,6 +50,7 @@ Words = Annotated[str, Parameter(help="Its name, or the start of its id.")]
 @app.command
 def create(
     name: Annotated[str, Parameter(help="What to call it.")],
+    /,
     *,
     scope: Annotated[Scope, Parameter(help="What it may: `client` uses the proxy, `read` sees the record.")],
     expires: Annotated[str | None, Parameter(help="After how long it ends, as 12h or 90d.")] = None,
@@ -118,7 +119,7 @@ def list_tokens(
 
 
 @app.command
-def revoke(name: Words, *, place: Place | None = None) -> int:
+def revoke(name: Words, /, *, place: Place | None = None) -> int:
     """Take a token out of force; every process refuses it within seconds."""
     home = (place or Place()).state()
     from farebox.control import audit, tokens

@@ -101,13 +101,17 @@ def _look(home: Home, config: Config, last: LastLook | None, moment: int) -> Las
     reasons = [doubt.words for doubt in candidate.doubts]
     if prices.update == "review" or any(doubt.about == "list" for doubt in candidate.doubts):
         hold(home, _held(candidate, fetched, reasons, len(candidate.changes)))
-        return ended(prices, last, moment, "held", f"{counted(candidate.changes)}: wait for review", **seen)
+        return ended(
+            prices, last, moment, "held", f"{counted(candidate.changes)}; the list waits for review", **seen
+        )
     doubted = {(doubt.provider, doubt.model) for doubt in candidate.doubts}
     passing = without(candidate.comparison, doubted)
     left = len(candidate.changes) - len(passing.changes)
     if not passing.appended:
         hold(home, _held(candidate, fetched, reasons, left))
-        return ended(prices, last, moment, "held", f"{counted(candidate.changes)}: wait for review", **seen)
+        return ended(
+            prices, last, moment, "held", f"{counted(candidate.changes)}; the list waits for review", **seen
+        )
     if left:
         hold(home, _held(candidate, fetched, reasons, left))
     take_over(home, book.updates, candidate, passing)

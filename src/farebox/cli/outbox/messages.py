@@ -120,7 +120,7 @@ def _cells(each: OutboxDelivery) -> list[str]:
     return [each.id, each.kind, each.receiver, each.state, str(each.attempts), when, what]
 
 
-def show(id: MessageId, *, place: Place | None = None, as_json: AsJson = False) -> int:
+def show(id: MessageId, /, *, place: Place | None = None, as_json: AsJson = False) -> int:
     """Show one message: what it says, and how each attempt ended."""
     from farebox.control.database import open_control
     from farebox.control.outbox.messages import stored
@@ -185,7 +185,7 @@ def retry(
     return OK
 
 
-def cancel(id: MessageId, *, receiver: OfReceiver = None, place: Place | None = None) -> int:
+def cancel(id: MessageId, /, *, receiver: OfReceiver = None, place: Place | None = None) -> int:
     """Give up a message that is waiting or dead; the ones behind it go on."""
     from farebox.control import audit
     from farebox.control.database import open_control

@@ -97,6 +97,7 @@ def list_receivers(*, place: Place | None = None, as_json: AsJson = False) -> in
 def add(
     name: Annotated[str, Parameter(help="What to call it: a-z, 0-9, `-` and `_`.")],
     url: Annotated[str, Parameter(help="Where to POST: https, or http to localhost or a private address.")],
+    /,
     *,
     kind: Annotated[
         list[str] | None,
@@ -148,7 +149,7 @@ def add(
 
 
 @app.command
-def remove(name: Name, *, place: Place | None = None) -> int:
+def remove(name: Name, /, *, place: Place | None = None) -> int:
     """Remove a receiver; what waits for it is cancelled."""
     from farebox.control.outbox import receivers, signing_secrets
 
@@ -163,7 +164,7 @@ def remove(name: Name, *, place: Place | None = None) -> int:
 
 
 @app.command
-def resume(name: Name, *, place: Place | None = None) -> int:
+def resume(name: Name, /, *, place: Place | None = None) -> int:
     """Send to a stopped receiver again, what waits for it first."""
     from farebox.control.outbox import receivers
 
@@ -175,6 +176,7 @@ def resume(name: Name, *, place: Place | None = None) -> int:
 @app.command
 def rotate(
     name: Name,
+    /,
     *,
     finish: Annotated[
         bool, Parameter(help="Sign with the new secret only: the receiver has it.", negative="")
@@ -209,7 +211,7 @@ def rotate(
 
 
 @app.command
-def test(name: Name, *, place: Place | None = None) -> int:
+def test(name: Name, /, *, place: Place | None = None) -> int:
     """Send a `farebox.test` message to a receiver, whatever it subscribed to, and say whether it arrived."""
     from farebox.cli.daemon.running import running
     from farebox.control import audit
