@@ -114,3 +114,13 @@ def test_a_working_directory_may_set_none_of_it(home: Home, monkeypatch: pytest.
 
 def test_loopback_needs_nothing() -> None:
     assert exposure_problem(Address("127.0.0.1", 3273), Config()) is None
+
+
+def test_a_public_url_without_a_certificate_of_ours_means_a_reverse_proxy(home: Home) -> None:
+    """Everything that comes through one comes from loopback: without tokens it would be open to the world."""
+    config = read(home, PUBLIC)
+    assert is_exposed(config.listen, config)
+    config = read(home, f"{PUBLIC}{TLS}")  # the dashboard speaks TLS, the proxy stays on loopback
+    assert not is_exposed(config.listen, config)
+    config = read(home, "")
+    assert not is_exposed(config.listen, config)

@@ -14,6 +14,7 @@ from sqlalchemy import insert
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from farebox.cli.daemon.up import publish_tokens
 from farebox.config import KeyConfig
 from farebox.control import keys, publish, schema
 from farebox.control.database import open_control
@@ -204,3 +205,32 @@ def test_a_defect_while_publishing_is_told_and_tried_again(
     assert done.wait(20)
     server.close()
     assert "names and tokens are not published: ValueError: odd" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["removed", "damaged"])
+def test_a_snapshot_that_is_lost_or_damaged_is_published_again(home: Home, damage: str) -> None:
+    """A proxy beyond loopback does not start without a token in it."""
+    label(home)
+    server = Publication(home)
+    server.renew()
+    before = home.snapshot.read_bytes()
+    if damage == "removed":
+        home.snapshot.unlink()
+    else:
+        home.snapshot.write_bytes(before[:-20])
+    server.renew()
+    assert home.snapshot.read_bytes() == before
+    written = home.snapshot.stat().st_mtime_ns
+    server.renew()
+    assert home.snapshot.stat().st_mtime_ns == written
+
+
+def test_a_proxy_for_others_starts_with_the_tokens_published_last_where_the_database_is_damaged(
+    home: Home, capfd: pytest.CaptureFixture[str]
+) -> None:
+    label(home)
+    before = home.snapshot.read_bytes()
+    home.control.write_bytes(b"garbage" * 1_000)
+    publish_tokens(home)
+    assert "is damaged" in capfd.readouterr().err
+    assert home.snapshot.read_bytes() == before

@@ -9,8 +9,12 @@ WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  # compared with, not listened on
 
 
 def is_exposed(address: Address, config: Config) -> bool:
-    """Return whether requests come from other machines: directly, or through a reverse proxy."""
-    return not is_loopback(address.host) or config.trusted_proxies is not None
+    """Return whether requests come from other machines: directly, or through a reverse proxy.
+
+    A public URL without a certificate of ours leads through one, named in the configuration or not.
+    """
+    behind_another = config.public_url is not None and config.tls.certificate is None
+    return not is_loopback(address.host) or config.trusted_proxies is not None or behind_another
 
 
 def speaks_tls(address: Address) -> bool:

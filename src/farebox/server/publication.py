@@ -1,7 +1,7 @@
 """Keep the published snapshot true while the server runs.
 
 Whoever changes `control.db` publishes it. What remains is done here: a process that was killed between the
-two, the first start after a restore, and an edit of the home's `farebox.yaml`.
+two, the first start after a restore, an edit of the home's `farebox.yaml`, and a snapshot that was damaged.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ LOOK_EVERY_S = 2.0
 
 
 class Publication:
-    """Publishes at the start, and whenever one of the two files has changed."""
+    """Publishes at the start, and whenever one of the files has changed."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._seen: tuple[object, object] | None = None
+        self._seen: tuple[object, object, object] | None = None
         self._told = ""
         self._database: ControlDatabase | None = None
         """Opened once: opening reads and checks the whole file, and the outbox changes it all the time."""
@@ -41,7 +41,7 @@ class Publication:
     def renew(self) -> None:
         """Publish if a file has changed; say on standard error, once, why that fails."""
         seen = (_stamp(self._home.control), _stamp(self._home.config))
-        if seen == self._seen:
+        if (*seen, _stamp(self._home.snapshot)) == self._seen:
             return
         from farebox.control.publish import publish
 
@@ -56,7 +56,7 @@ class Publication:
             self._say(str(error))
             return  # and try again: what was in the way may pass without a change of the files
         self._told = ""
-        self._seen = seen
+        self._seen = (*seen, _stamp(self._home.snapshot))
 
     def _say(self, words: str) -> None:
         if words != self._told:

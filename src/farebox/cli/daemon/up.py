@@ -21,7 +21,7 @@ from farebox.cli.run.environment import redirections
 from farebox.cli.setting_flags import SettingFlags
 from farebox.config import Address, Config, is_exposed
 from farebox.control.publish import publish
-from farebox.errors import LedgerError
+from farebox.errors import ControlError, LedgerError
 from farebox.home import Home
 from farebox.journal.progress import progress_path
 from farebox.program import command
@@ -46,7 +46,7 @@ def up(
     check_catalog(config)
     check_ledger(home)
     if is_exposed(config.listen, config):
-        publish(home)  # the proxy does not start without a client token
+        publish_tokens(home)
     for note in redirections(config):
         say(note)
     listener = bind(config.listen)
@@ -71,6 +71,17 @@ def up(
     if not detach:
         os.execv(sys.executable, arguments)
     return _detached(home, arguments)
+
+
+def publish_tokens(home: Home) -> None:
+    """Publish the client tokens: the proxy does not start without one.
+
+    Where the database cannot be used it starts with those that were published last.
+    """
+    try:
+        publish(home)
+    except ControlError as error:
+        say(str(error))
 
 
 def stop(*, place: Place | None = None) -> int:
