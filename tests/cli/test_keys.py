@@ -40,6 +40,15 @@ def test_a_label_is_kept_and_reaches_the_proxy(capsys: pytest.CaptureFixture[str
     assert proxy.current.key(FINGERPRINT) is None
 
 
+def test_a_binding_that_a_new_name_drops_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    label(FINGERPRINT, "backend", customer="acme", user="ana")
+    assert "no longer" not in capsys.readouterr().out
+    label(FINGERPRINT, "frontend", user="ana")
+    assert "no longer those of customer acme:" in capsys.readouterr().out
+    label(FINGERPRINT, "front", user="ana")
+    assert "no longer" not in capsys.readouterr().out
+
+
 def test_the_file_wins_over_what_was_labelled() -> None:
     label(FINGERPRINT, "backend")
     home = Place().state()

@@ -102,6 +102,7 @@ def label(
     from farebox.control import audit, keys
     from farebox.control.publish import change
 
+    before = read_snapshot(home).keys({}).get(fingerprint)
     with change(home) as connection:
         keys.label(connection, fingerprint, key, now_ns())
         audit.note(
@@ -109,10 +110,17 @@ def label(
         )
     wins = read_snapshot(home).keys(configured)[fingerprint].label
     if wins == name:
-        print(f"{fingerprint} is now called {name}, on every screen and for earlier calls too.")
+        print(f"{fingerprint} is now called {clean(name)}, on every screen and for earlier calls too.")
     else:
         print(f"{fingerprint} stays {wins}, as farebox.yaml says; the name {name} applies without that line.")
-    if customer or user or project:
+    given_up = [
+        f"{what} {clean(was)}"
+        for what in _BOUND
+        if before is not None and (was := getattr(before, what)) is not None and getattr(key, what) is None
+    ]
+    if given_up:
+        print(f"Its calls are no longer those of {', '.join(given_up)}: what is not named is not kept.")
+    if customer or user or project or given_up:
         _say_when()
     return 0
 
