@@ -76,7 +76,7 @@ def test_a_removed_receiver_gets_nothing_and_what_waits_is_cancelled(home: Home)
         assert receivers.remove(connection, "ops")
         assert messages.enqueue(connection, envelope("a.b", {}, NOW, cause="t")) is None
         assert [each.state for each in messages.deliveries(connection)] == ["cancelled"]
-        with pytest.raises(UsageError, match="there is none"):
+        with pytest.raises(UsageError, match="none is named"):
             receivers.receiver_named(connection, "ops")
         receivers.add(connection, "ops", ReceiverSettings(url="https://b.example.com/"), NOW)
         messages.enqueue(connection, envelope("a.b", {}, NOW + 1, cause="t"))
