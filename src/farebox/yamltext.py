@@ -87,6 +87,9 @@ def decode(content: bytes, file: str) -> tuple[Node | None, list[Finding]]:
 def parse(text: str, file: str) -> tuple[Node | None, list[Finding]]:
     """Return the root node of YAML text, None where it is empty, and syntax findings."""
     try:
+        too_deep = _too_deep(text)
+        if too_deep:
+            return None, [Finding(file, too_deep, "", "deeper nesting", f"at most {DEPTH_MAX} levels")]
         root = cast("yaml.Node | None", yaml.compose(text, Loader=_Loader))  # pyright: ignore[reportUnknownMemberType]  # untyped in the stubs
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -94,12 +97,27 @@ def parse(text: str, file: str) -> tuple[Node | None, list[Finding]]:
         return None, [Finding(file, line, "", str(error.problem), "well-formed YAML")]
     except yaml.YAMLError as error:
         return None, [Finding(file, 1, "", str(error), "well-formed YAML")]
-    except RecursionError:
-        return None, [Finding(file, 1, "", "very deep nesting", f"at most {DEPTH_MAX} levels")]
     if root is None:
         return None, []
     converter = _Converter(file)
     return converter.convert(root, "", 0), converter.findings
+
+
+def _too_deep(text: str) -> int:
+    """Return the first line with deeper nesting than is read, 0 where there is none.
+
+    PyYAML composes by recursion in C, without a limit: deep nesting would end the process. Its events come
+    one by one.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEPTH_MAX:
+                return int(event.start_mark.line) + 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return 0
 
 
 class _Converter:
