@@ -48,3 +48,25 @@ def test_as_many_levels_as_are_allowed_are_read() -> None:
 def test_whatever_is_in_it_is_read_as_text_or_a_finding(content: bytes) -> None:
     root, findings = yamltext.decode(content, "f")
     assert root is not None or findings
+
+
+def aliases(lines: int) -> bytes:
+    """Return a text in which each line stands for twice as much as the one before."""
+    doubled = [f"m{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, lines)]
+    return "\n".join(["m0: &a0 {b: c}", *doubled]).encode()
+
+
+@pytest.mark.parametrize(
+    "content", [aliases(40), b"a: &a [" + b"1," * 200 + b"]\nb: [" + b"*a," * 200 + b"]"]
+)
+def test_a_text_that_stands_for_far_more_than_it_is_is_a_finding(content: bytes) -> None:
+    root, findings = yamltext.decode(content, "f")
+    assert root is None
+    assert "aliases" in findings[0].found
+
+
+def test_a_few_aliases_are_read() -> None:
+    """The control."""
+    root, findings = yamltext.decode(aliases(8), "f")
+    assert findings == [] and root is not None
+    assert root.plain()["m1"] == [{"b": "c"}, {"b": "c"}]

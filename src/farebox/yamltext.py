@@ -17,6 +17,9 @@ from farebox.errors import Finding
 DEPTH_MAX = 64
 """Deeper nesting than this is a mistake or an attack, not a configuration."""
 
+REPEATED_MAX = 10_000
+"""Nodes that aliases stand for, in all: forty lines could stand for more than any memory holds."""
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOTHING = frozenset(("", "null", "~", "Null", "NULL"))
 
@@ -87,9 +90,9 @@ def decode(content: bytes, file: str) -> tuple[Node | None, list[Finding]]:
 def parse(text: str, file: str) -> tuple[Node | None, list[Finding]]:
     """Return the root node of YAML text, None where it is empty, and syntax findings."""
     try:
-        too_deep = _too_deep(text)
-        if too_deep:
-            return None, [Finding(file, too_deep, "", "deeper nesting", f"at most {DEPTH_MAX} levels")]
+        beyond = _beyond_limits(text, file)
+        if beyond is not None:
+            return None, [beyond]
         root = cast("yaml.Node | None", yaml.compose(text, Loader=_Loader))  # pyright: ignore[reportUnknownMemberType]  # untyped in the stubs
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -103,21 +106,46 @@ def parse(text: str, file: str) -> tuple[Node | None, list[Finding]]:
     return converter.convert(root, "", 0), converter.findings
 
 
-def _too_deep(text: str) -> int:
-    """Return the first line with deeper nesting than is read, 0 where there is none.
+def _beyond_limits(text: str, file: str) -> Finding | None:
+    """Return the finding that a text is nested too deeply or stands for far more than it is, else None.
 
     PyYAML composes by recursion in C, without a limit: deep nesting would end the process. Its events come
     one by one.
     """
-    depth = 0
+    open_sizes: list[tuple[str | None, int]] = []
+    sizes: dict[str, int] = {}
+    """Nodes behind each anchor, aliases in it written out."""
+    repeated = 0
     for event in yaml.parse(text, Loader=_Loader):  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        size = 1
         if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEPTH_MAX:
-                return int(event.start_mark.line) + 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-    return 0
+            open_sizes.append((cast("str | None", event.anchor), 1))
+            if len(open_sizes) > DEPTH_MAX:
+                line = int(event.start_mark.line) + 1
+                return Finding(file, line, "", "deeper nesting", f"at most {DEPTH_MAX} levels")
+            continue
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = open_sizes.pop()
+            if anchor is not None:
+                sizes[anchor] = size
+        elif isinstance(event, yaml.AliasEvent):
+            size = sizes.get(str(event.anchor), 1)
+            repeated += size
+            if repeated > REPEATED_MAX:
+                line = int(event.start_mark.line) + 1
+                return Finding(
+                    file,
+                    line,
+                    "",
+                    "aliases to aliases",
+                    f"aliases that stand for at most {REPEATED_MAX:,} nodes",
+                )
+        elif not isinstance(event, yaml.ScalarEvent):
+            continue
+        if open_sizes:
+            anchor, before = open_sizes[-1]
+            open_sizes[-1] = anchor, before + size
+    return None
 
 
 class _Converter:
