@@ -25,14 +25,13 @@ def test_an_http_proxy_is_mentioned_only_where_one_is_set(monkeypatch: pytest.Mo
     assert "http_proxy is set" in shown
 
 
-@pytest.mark.parametrize("tls", [False, True])
-def test_where_others_reach_it_what_is_pasted_names_the_token(tls: bool) -> None:
+@pytest.mark.parametrize("needed", [False, True])
+def test_where_a_token_is_needed_what_is_pasted_names_it(needed: bool) -> None:
     home = locate()
     home.prepare()
-    url = f"{'https' if tls else 'http'}://192.0.2.1:3273"
-    announced = {"pid": os.getpid(), "host": "192.0.2.1", "port": 3273, "url": url}
+    announced = {"pid": os.getpid(), "host": "127.0.0.1", "port": 3273, "tokens": needed}
     (home.run / "proxy.json").write_bytes(msgspec.json.encode(announced))
-    assert ("x-farebox-token" in text(home)) is tls
+    assert ("x-farebox-token" in text(home)) is needed
 
 
 @pytest.mark.parametrize("detached", [True, False])

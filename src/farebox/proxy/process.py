@@ -81,6 +81,8 @@ class Announcement(msgspec.Struct):
     """Whether the port speaks TLS."""
     url: str
     """What clients are pointed at."""
+    tokens: bool
+    """Whether each request needs a client token."""
     started_at: str
     version: str
     source: str
@@ -319,6 +321,7 @@ def _announce(home: Home, address: Address, proxy: Proxy, config_file: str | Non
         port=address.port,
         secure=proxy.secure,
         url=proxy.url(address),
+        tokens=proxy.needs_tokens,
         started_at=iso(now_ns()),
         version=farebox.__version__,
         source=proxy.recorder.journal.source,

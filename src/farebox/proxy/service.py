@@ -70,6 +70,7 @@ class Proxy:
         file where addresses of providers are kept; `certificate`: what its own port speaks TLS with;
         `clients`: who may ask, and the names of keys, renewed while this runs."""
         clients = clients or ClientTokens()
+        self._tokens_needed = clients.required
         self.state = state = ServiceState(Limits() if limits is None else limits, clients_max)
         self.recorder = Recorder(journal, meter, power=config.durability == "power")
         self.tls = UpstreamTls(config.interception.ca_file)
@@ -117,6 +118,11 @@ class Proxy:
     def secure(self) -> bool:
         """Whether its own port speaks TLS."""
         return self._certificate is not None
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether each request needs a client token: others than this machine's users can send some."""
+        return self._tokens_needed
 
     def url(self, address: Address) -> str:
         """Return what clients are pointed at."""

@@ -34,7 +34,7 @@ def text(home: Home, *, detached: bool = False) -> str:
         shown.append(f"           {_link(home)}")
     if proxy is not None and proxy.address is not None:
         shown += ["", "Point a program at it:", *(f"  {line}" for line in lines(proxy.base_url))]
-        if proxy.base_url.startswith("https:"):  # others reach it
+        if proxy.tokens:
             shown += ["with a client token as the header x-farebox-token:"]
             shown += [f"  {command('tokens create NAME --scope client', home)}"]
         through = proxied_by(os.environ)

@@ -22,6 +22,8 @@ class Running(msgspec.Struct):
     """Whether the port speaks TLS."""
     url: str = ""
     """What clients or a browser are pointed at."""
+    tokens: bool = False
+    """Whether each request needs a client token; the proxy's alone says so."""
     started_at: str = ""
     config: str | msgspec.UnsetType | None = msgspec.UNSET
     """The configuration file it read, None where it found none; the proxy's alone says so."""
