@@ -17,9 +17,9 @@ from pathlib import Path
 _PROBED = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-def announce(port: int) -> int | None:
+def announce(port: int, home: Path | None = None) -> int | None:
     """Announce that this process serves `port` until it ends; return what holds the lock, None where no
-    file can be made."""
+    file can be made. `home`: whose record its calls go into."""
     folder = _folder(make=True)
     if folder is None:
         return None
@@ -27,6 +27,9 @@ def announce(port: int) -> int | None:
         _sweep(folder)
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
         descriptor = os.open(folder / f"{port}-{os.getpid()}", flags, 0o600)
+        os.ftruncate(descriptor, 0)  # a process of the same number may have left something
+        if home is not None:
+            os.write(descriptor, os.fsencode(home.resolve()))
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return descriptor
     return None
@@ -34,15 +37,21 @@ def announce(port: int) -> int | None:
 
 def is_farebox(port: int) -> bool:
     """Return whether a Farebox of this user, other than this process, serves `port` on loopback."""
+    return home_of(port) is not None
+
+
+def home_of(port: int) -> str | None:
+    """Return the home of the Farebox that serves `port` on loopback, empty where it does not say; None
+    where no other process of this user is one."""
     folder = _folder(make=False)
     if folder is None:
-        return False
+        return None
     own = str(os.getpid())
     with contextlib.suppress(OSError):
         for file in folder.glob(f"{port}-*"):
             if file.name.partition("-")[2] != own and _is_held(file):
-                return True
-    return False
+                return os.fsdecode(file.read_bytes())
+    return None
 
 
 def _is_held(file: Path) -> bool:

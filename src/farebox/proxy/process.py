@@ -182,7 +182,7 @@ def run(
         password=os.environ.pop(PASSWORD_VARIABLE, "") if private else "",
     )
     proxy.recorder.estimates = estimates = Estimates(home.journal)
-    lock = listeners.announce(listener.getsockname()[1])
+    lock = listeners.announce(listener.getsockname()[1], home.path)
     if not private:
         proxy.ledger_trouble = partial(ledger_trouble, home.journal)
     proxy.free_memory = FreeMemory()

@@ -27,7 +27,7 @@ from farebox.journal.records import (
 )
 from farebox.recording.logical_calls import SOURCE
 from farebox.wire.facts import Extraction
-from farebox.wire.keys import redacted
+from farebox.wire.keys import redacted, without_keys
 from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class Attempt:
     request_bytes = 0
     response_bytes = 0
     status = 0
+    request_id: str | None = None
+    """The provider's id of the request, of a response header."""
     sent = False
     """Something of it has gone upstream."""
     facts = RequestFacts()
@@ -147,6 +149,12 @@ class Attempt:
         began_ns, first_ns = self.began_ns, self.first_byte_ns
         if self.flags:
             extraction = msgspec.structs.replace(extraction, flags=(*extraction.flags, *self.flags))
+        extraction = redacted(extraction, routed.key)
+        request_id = self.request_id
+        if request_id is not None:
+            request_id = without_keys(request_id, routed.key)
+            if request_id == extraction.response_id:
+                request_id = None
         rest = (
             self.occurred_at_ns + (ended_ns - began_ns),
             outcome,
@@ -157,11 +165,11 @@ class Attempt:
             (first_ns - began_ns) // 1000 if first_ns else 0,
             (ended_ns - began_ns) // 1000,
             self.own_ns // 1000,
-            redacted(extraction, routed.key),
+            extraction,
             self.facts.max_tokens,
             None,
             None,
-            None,
+            request_id,
             self.passed_on,
         )
         if outcome != "completed" or self.status >= 400:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from farebox.catalog import Catalog, Endpoint, Provider
 from farebox.config import Config, is_loopback
-from farebox.listeners import is_farebox
+from farebox.listeners import home_of
 from farebox.recording.callers import find_key
 
 _LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
@@ -56,8 +57,9 @@ class Destination(NamedTuple):
 class Destinations:
     """What is known of addresses, remembered."""
 
-    def __init__(self, catalog: Catalog, config: Config) -> None:
+    def __init__(self, catalog: Catalog, config: Config, home: Path) -> None:
         self._catalog = catalog
+        self._home = str(home.resolve())
         self._declared: dict[Address, list[tuple[Provider, str, bool]]] = {}
         """Provider, base path, and whether only listed paths are its: the longest base path first."""
         for name, provider in catalog.providers.items():
@@ -71,7 +73,9 @@ class Destinations:
                 here.sort(key=lambda entry: (len(entry[1]), not entry[2]), reverse=True)
         self._never = frozenset(config.interception.never)
         self._known: dict[tuple[str, str, int], tuple[Destination, ...]] = {}
-        self._fareboxes: dict[int, tuple[float, bool]] = {}
+        self._fareboxes: dict[int, tuple[float, str | None]] = {}
+        """For a port, the home of the Farebox there, and until when that is believed."""
+        self._routes: dict[str, Destination] = {}
         self._run_proxy = _run_proxy()
 
     def find(self, scheme: str, host: str, port: int | None, path: str) -> Destination | None:
@@ -90,13 +94,33 @@ class Destinations:
 
     def is_farebox(self, host: str, port: int | None) -> bool:
         """Tell whether a Farebox of this user listens at an address; looked up again after a second."""
-        if port is None or host not in _LOOPBACK:
-            return False
+        return port is not None and host in _LOOPBACK and self._home_at(port) is not None
+
+    def is_own(self, port: int | None) -> bool:
+        """Tell whether the Farebox that listens at a port writes to the same record as this process."""
+        return port is not None and self._home_at(port) == self._home
+
+    def route(self, path: str) -> tuple[Destination, str] | None:
+        """Return where a Farebox of the same home sends a request, and the path there; None for a route that
+        is not known here."""
+        name, slash, rest = path[1:].partition("/")
+        destination = self._routes.get(name)
+        if destination is None:
+            destination = self._look_for_route(name)
+            if destination is None:
+                return None
+            self._routes[name] = destination
+        below, base = ("/" + rest if slash else "/"), destination.base_path
+        if not base:
+            below = destination.provider.path_aliases.get(below, below)
+        return destination, base + below
+
+    def _home_at(self, port: int) -> str | None:
         now = time.monotonic()
         known = self._fareboxes.get(port)
         if known is not None and now < known[0]:
             return known[1]
-        found = is_farebox(port)
+        found = home_of(port)
         if len(self._fareboxes) >= _REMEMBERED:
             self._fareboxes.clear()
         self._fareboxes[port] = now + _LOOK_AGAIN_S, found
@@ -122,17 +146,30 @@ class Destinations:
             declared = [*declared, (known, "", False)]
         shown = host if port == _PORTS.get(scheme) else f"{host}:{port}"
         return tuple(
-            Destination(
-                provider,
-                shown,
-                base_path,
-                listed_only,
-                tuple(name.lower().encode() for name in provider.key_headers),
-                frozenset(name.encode() for name in provider.key_query),
-                tuple(start.encode() for start in provider.login.keys) if provider.login is not None else (),
-            )
+            _destination(provider, shown, base_path, listed_only=listed_only)
             for provider, base_path, listed_only in declared
         )
+
+    def _look_for_route(self, name: str) -> Destination | None:
+        provider = self._catalog.providers.get(name)
+        if provider is None or not provider.upstream:
+            return None
+        parts = urlsplit(provider.upstream)
+        host = parts.hostname or ""
+        shown = host if parts.port in (None, _PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
+        return _destination(provider, shown, parts.path.rstrip("/"), listed_only=False)
+
+
+def _destination(provider: Provider, shown: str, base_path: str, *, listed_only: bool) -> Destination:
+    return Destination(
+        provider,
+        shown,
+        base_path,
+        listed_only,
+        tuple(name.lower().encode() for name in provider.key_headers),
+        frozenset(name.encode() for name in provider.key_query),
+        tuple(start.encode() for start in provider.login.keys) if provider.login is not None else (),
+    )
 
 
 def _run_proxy() -> Address | None:

@@ -24,6 +24,7 @@ from farebox.sdk.failures import failure_of
 from farebox.sdk.process_meter import process_meter
 from farebox.wire.facts import Extraction
 from farebox.wire.fast_path.whole_response import fast_path_for
+from farebox.wire.http.request_id import request_id_names, request_id_of
 from farebox.wire.keys import KEY_LENGTH_MIN, path_without_keys, without_keys
 from farebox.wire.meter import Meter
 
@@ -40,6 +41,8 @@ _JSON = b"application/json"
 _PARTIAL_S = 5.0
 _PATH_SHOWN_MAX = 1024
 _REMEMBERED = 512
+_NOTHING: Headers = []
+_OWN_ERROR = b"x-farebox-error"
 _STRONG = ("header:x-farebox-", "key:")
 """What said a thing for this very call, or for ever: stronger than the block around the call."""
 
@@ -49,22 +52,20 @@ _described: dict[tuple[object, ...], DescribedRequest] = {}
 
 
 class Passage:
-    """A request that a Farebox will meter: what to tell it is all there is to do."""
+    """A request by a route of a Farebox that is not known here: that one meters it alone."""
 
     __slots__ = ("headers",)
 
-    def __init__(self, said: Attribution, present: Mapping[bytes, bytes]) -> None:
-        self.headers: Headers = [(EVENT_ID, uuid_text(uuid7()).encode())]
-        for name, value in said[0].items():
-            header = f"x-farebox-{name.replace('.', '-')}".encode()
-            if header not in present:
-                self.headers.append((header, _in_a_header(value)))
+    def __init__(self, headers: Headers) -> None:
+        self.headers = headers
 
 
 class _SdkAttempt(Attempt):
     """An attempt whose retries are told by the body itself: most clients do not number them."""
 
     body_hash = 0
+    refusal: str | None = None
+    """Why the Farebox on the way did not send it on, or could not."""
 
     def _call_key(self) -> CallKey:
         intent = self.routed.intent
@@ -81,20 +82,24 @@ class Exchange:
         "_endpoint",
         "_expected",
         "_fast_path",
-        "_headers",
         "_made_of",
         "_meter",
         "_metered",
         "_partial_at",
+        "_response_headers",
+        "headers",
     )
 
     def __init__(
         self, meter: ProcessMeter, described: DescribedRequest, endpoint: Endpoint, place: tuple[str, str],
-        headers: Headers, body: bytes | None,
+        headers: Headers, body: bytes | None, event_id: bytes, told: Headers,
     ) -> None:  # fmt: skip
+        """`event_id` and `told`: what a Farebox on the way is told; empty where there is none."""
+        self.headers = told
+        """Headers to add to the request."""
         self._below = meter.below
         self._metered = meter.metered_responses
-        self._attempt = attempt = _SdkAttempt(meter.recorder, described)
+        self._attempt = attempt = _SdkAttempt(meter.recorder, described, event_id)
         about_body = meter.callers.others(headers)
         self._made_of = endpoint, *place, about_body, body
         """What its meter is made of, which everyday exchanges do without."""
@@ -102,7 +107,7 @@ class Exchange:
         self._fast_path = None if body is None else fast_path_for(endpoint, *place, about_body)
         self._ended = False
         self._expected = -1
-        self._headers: Headers = []
+        self._response_headers: Headers = []
         self._partial_at = monotonic() + _PARTIAL_S
         if body is not None:
             attempt.body_hash = hash(body)
@@ -154,18 +159,20 @@ class Exchange:
             if self._endpoint is not None:
                 attempt.facts, self._endpoint = self._metering().request_end(), None
             attempt.status = status
-            everyday = status == 200
-            for name, value in headers:
-                if name == b"content-length" and value.isdigit():
-                    self._expected = int(value)
-                elif name == b"content-encoding" or (name == b"content-type" and value[:16] != _JSON):
-                    everyday = False
-            if not everyday or self._expected <= 0:
+            fields = dict(headers)
+            attempt.request_id = request_id_of(fields, request_id_names(self._made_of[0]))
+            if self.headers and _OWN_ERROR in fields:
+                attempt.refusal = fields[_OWN_ERROR].decode("latin-1")
+            length = fields.get(b"content-length", b"")
+            if length.isdigit():
+                self._expected = int(length)
+            everyday = status == 200 and fields.get(b"content-type", _JSON)[:16] == _JSON
+            if not everyday or self._expected <= 0 or b"content-encoding" in fields:
                 self._fast_path = None
             if self._fast_path is None:
                 self._metering().response_head(status, headers)
             else:
-                self._headers = headers
+                self._response_headers = headers
         except Exception as error:
             faults.report(error, "metering")
 
@@ -183,7 +190,7 @@ class Exchange:
                         self._finish("completed", None, found)
                         return
                 self._fast_path = None
-                self._metering().response_head(attempt.status, self._headers)
+                self._metering().response_head(attempt.status, self._response_headers)
             (self._meter or self._metering()).response_body(data)
             if attempt.response_bytes == self._expected:
                 self.completed()  # the program may never ask for more
@@ -220,12 +227,22 @@ class Exchange:
         if self._ended:
             return
         try:
+            refusal = self._attempt.refusal
+            if refusal is not None and outcome == "completed":
+                outcome, error_class = self._refused(refusal), refusal
             if self._fast_path is not None and self._attempt.status:
-                self._metering().response_head(self._attempt.status, self._headers)
+                self._metering().response_head(self._attempt.status, self._response_headers)
             self._finish(outcome, error_class, self._attempt.measured(self._metering(), outcome))
         except Exception as error:
             self._ended = True
             faults.report(error, "metering")
+
+    def _refused(self, refusal: str) -> Outcome:
+        """Return how a call ended that a Farebox on the way responded to itself."""
+        if self._attempt.status < 500 or refusal.startswith("policy:"):
+            self._attempt.sent = False
+            return "refused"
+        return "upstream_failed"
 
     def _finish(self, outcome: Outcome, error_class: str | None, found: Extraction) -> None:
         self._ended = True
@@ -256,16 +273,26 @@ def begin(
         meter = process_meter()
         if meter is None:
             return None
-        fareboxes = meter.destinations
-        if fareboxes.is_farebox(host, port) or (
-            via is not None and fareboxes.is_intercepted(scheme, host, port, via)
-        ):
-            return Passage(attribution.current(), dict(headers))
-        path, _, query = target.partition(b"?")
-        destination = fareboxes.find(scheme, host, port, path.decode("latin-1"))
-        if destination is None:
-            return None
-        return _begin(meter, destination, method.upper(), path.decode("latin-1"), query, headers, body)
+        destinations = meter.destinations
+        target, _, query = target.partition(b"?")
+        path = target.decode("latin-1")
+        if destinations.is_farebox(host, port):
+            found = destinations.route(path) if destinations.is_own(port) else None
+        elif via is not None and destinations.is_intercepted(scheme, host, port, via):
+            known = destinations.find(scheme, host, port, path) if destinations.is_own(via[1]) else None
+            found = None if known is None else (known, path)
+        else:
+            destination = destinations.find(scheme, host, port, path)
+            if destination is None:
+                return None
+            return _begin(meter, destination, method.upper(), path, query, headers, body)
+        event_id = uuid7()
+        told = _told(event_id, attribution.current(), dict(headers))
+        if found is None:
+            return Passage(told)
+        destination, path = found
+        exchange = _begin(meter, destination, method.upper(), path, query, headers, body, event_id, told)
+        return Passage(told) if exchange is None else exchange
     except Exception as error:
         faults.report(error, "metering")
         return None
@@ -279,6 +306,8 @@ def _begin(
     query: bytes,
     headers: Headers,
     body: bytes | None,
+    event_id: bytes = b"",
+    told: Headers = _NOTHING,
 ) -> Exchange | None:
     meter.renew()
     fields = dict(headers)
@@ -327,7 +356,8 @@ def _begin(
             _described[identity] = described
     base = destination.base_path
     below = path[len(base) :] if base and path.startswith(base + "/") else path
-    return Exchange(meter, described, endpoint, (below, query.decode("latin-1")), headers, body)
+    place = below, query.decode("latin-1")
+    return Exchange(meter, described, endpoint, place, headers, body, event_id, told)
 
 
 def _said(found: Attribution) -> Attribution:
@@ -338,6 +368,16 @@ def _said(found: Attribution) -> Attribution:
     strong = {name: source for name, source in found[1].items() if source.startswith(_STRONG)}
     above = ({name: found[0][name] for name in strong}, strong) if strong else NOBODY
     return merged(found, around, above)
+
+
+def _told(event_id: bytes, said: Attribution, present: Mapping[bytes, bytes]) -> Headers:
+    """Return what a Farebox is told of a call: its id, and whose it is as far as no header says so."""
+    told = [(EVENT_ID, uuid_text(event_id).encode())]
+    for name, value in said[0].items():
+        header = f"x-farebox-{name.replace('.', '-')}".encode()
+        if header not in present:
+            told.append((header, _in_a_header(value)))
+    return told
 
 
 def _in_a_header(text: str) -> bytes:

@@ -53,7 +53,7 @@ class ProcessMeter:
         self.home = _home()
         self.config = _config(self.home)
         self.catalog = load(self.config.providers)
-        self.destinations = Destinations(self.catalog, self.config)
+        self.destinations = Destinations(self.catalog, self.config, self.home.path)
         self.published = SnapshotReader(self.home)
         secret = _secret(self.home)
         self.callers = Callers(secret, self.catalog.vendors, self.config.keys, self.published)

@@ -42,7 +42,7 @@ class PrivateProxy:
         self._listener = bind(Address("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         # Before the command starts, so that a run inside this one can tell that it talks to a Farebox.
-        self._announced = announce(self._listener.getsockname()[1])
+        self._announced = announce(self._listener.getsockname()[1], home.path)
         self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=home.cache))
         self._revivals = 0
         self._environment: dict[str, str] = {}

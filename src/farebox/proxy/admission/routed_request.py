@@ -20,6 +20,7 @@ from farebox.recording.callers import Callers, find_key, retry_count
 from farebox.recording.described_request import DescribedRequest
 from farebox.wire.facts import Extraction
 from farebox.wire.fast_path.whole_response import fast_path_for
+from farebox.wire.http.request_id import request_id_names, request_id_of
 from farebox.wire.http.request_policy import OWN_PREFIX, Headers, Refusal, RequestHead
 from farebox.wire.http.response_policy import ResponseHead
 from farebox.wire.keys import KEY_LENGTH_MIN, without_keys
@@ -56,6 +57,8 @@ class RoutedRequest(DescribedRequest):
         "query",
         "replayable",
         "request",
+        "request_id",
+        "request_id_names",
         "response",
         "response_head",
         "route",
@@ -124,6 +127,9 @@ class RoutedRequest(DescribedRequest):
         self.response_head = b""
         """The head of the response before, as it came: servers of one's own often repeat it."""
         self.response: ResponseHead | None = None
+        self.request_id: str | None = None
+        """The provider's id of the request, by that head."""
+        self.request_id_names = request_id_names(target.endpoint)
         self.whole_size = 0
         """The size of a whole response under that head that is passed on unchanged, 0 where none is."""
         self.fast_path = fast_path_for(target.endpoint, target.path, self.query, self.meter_headers)
@@ -174,6 +180,7 @@ class RoutedRequest(DescribedRequest):
         self.response = response
         self.whole_size = 0
         fields = dict(response.headers)
+        self.request_id = request_id_of(fields, self.request_id_names)
         if response.status == 200 and response.content_length and response.keep_alive:
             unchanged = not (response.drop or response.old or self.request.close or self.request.version_1_0)
             plain = fields.get(b"content-type", b"")[:16] == b"application/json"

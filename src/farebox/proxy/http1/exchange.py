@@ -232,6 +232,7 @@ class Exchange(Relay):
             return False
         attempt.response_bytes = len(data) - len(head)
         attempt.status = 200
+        attempt.request_id = routed.request_id
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.leave(reusable=True)
@@ -245,6 +246,7 @@ class Exchange(Relay):
         if response.head is not None and not response.begun:
             response.begun = True
             self.attempt.status = response.status
+            self.attempt.request_id = response.request_id
         if response.milestone:
             position = self.attempt.partial(response.meter)
             if self.waits_for_disk:
@@ -257,6 +259,7 @@ class Exchange(Relay):
         started_ns = monotonic_ns()
         attempt = self.attempt
         attempt.status = response.status
+        attempt.request_id = response.request_id
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             reusable = response.connection_reusable and self.request.complete and not self.large

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from farebox.proxy.admission.heads import next_response, write_response
 from farebox.proxy.http1.chunked import LAST_CHUNK, ChunkedBody, FramingError, chunk
 from farebox.wire.http.include_usage import UsageChunkFilter
+from farebox.wire.http.request_id import request_id_of
 from farebox.wire.http.request_policy import OWN_PREFIX, Headers, Refusal, head_limit
 from farebox.wire.http.response_policy import ResponseHead, may_be_trailer
 
@@ -204,6 +205,12 @@ class Response:
         self.head = response
         self.status = response.status
         self.flags = response.flags
+        routed = self._prepared
+        # A head that was kept has been read already.
+        if head is routed.response_head:
+            self.request_id = routed.request_id
+        else:
+            self.request_id = request_id_of(dict(response.headers), routed.request_id_names)
         self.meter.response_head(response.status, response.headers)
         if self._injected and response.status == 200 and _is_plain_stream(response.headers):
             self._filter = UsageChunkFilter()

@@ -19,6 +19,7 @@ from farebox.proxy.http2.pipe import Pipe
 from farebox.proxy.recording.power_gate import PowerGate
 from farebox.recording.attempt import NOT_SENT, Attempt
 from farebox.recording.error_class import error_class_of
+from farebox.wire.http.request_id import request_id_of
 
 if TYPE_CHECKING:
     from farebox.journal.records import Outcome
@@ -150,7 +151,9 @@ class Stream:
         self.attempt.first_byte_ns = monotonic_ns()
         self.attempt.status = heads.status_of(headers)
         self.grpc_status = heads.grpc_status(headers)
-        self.meter.response_head(self.attempt.status, heads.plain(headers))
+        plain = heads.plain(headers)
+        self.attempt.request_id = request_id_of(dict(plain), self.routed.request_id_names)
+        self.meter.response_head(self.attempt.status, plain)
         if self.grpc_status is not None:
             self.trailers = headers  # gRPC's "Trailers-Only": the whole response
         elif not self.server.send_headers(self.stream_id, headers, end=False):

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from farebox.sdk import faults
-from farebox.sdk.exchange import Exchange, Passage, begin
+from farebox.sdk.exchange import Exchange, Headers, Passage, begin
 from farebox.sdk.transports.patches import replace
 from farebox.sdk.transports.watching import is_watched
 
@@ -37,8 +37,8 @@ def _connect(original: Callable[..., Any]) -> Callable[..., Any]:
         exchange = _begin(req) if is_watched(self) else None
         if exchange is None:
             return await original(self, req, *rest, **named)
+        _tell(req, exchange.headers)
         if isinstance(exchange, Passage):
-            _tell(req, exchange)
             return await original(self, req, *rest, **named)
         setattr(req, _MARK, exchange)
         try:
@@ -104,9 +104,9 @@ def _begin(request: Any) -> Exchange | Passage | None:
         return None
 
 
-def _tell(request: Any, passage: Passage) -> None:
+def _tell(request: Any, told: Headers) -> None:
     try:
-        for name, value in passage.headers:
+        for name, value in told:
             request.headers[name.decode()] = value.decode()
     except Exception as error:
         faults.report(error, "metering")

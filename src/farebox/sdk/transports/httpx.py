@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from farebox.sdk import faults
-from farebox.sdk.exchange import Exchange, Passage, begin
+from farebox.sdk.exchange import Exchange, Headers, Passage, begin
 from farebox.sdk.transports.patches import replace
 from farebox.sdk.transports.watching import is_watched
 
@@ -36,8 +36,10 @@ def _sync(original: Callable[..., Any], module: Any, streams: tuple[Any, Any]) -
         exchange = _begin(self, request)
         if exchange is None:
             return original(self, request)
+        if exchange.headers:
+            request = _told(module, request, exchange.headers)
         if isinstance(exchange, Passage):
-            return original(self, _told(module, request, exchange))
+            return original(self, request)
         content = request.stream
         if exchange.reads_request:
             request.stream = body(content, exchange)
@@ -63,8 +65,10 @@ def _async(original: Callable[..., Any], module: Any, streams: tuple[Any, Any]) 
         exchange = _begin(self, request)
         if exchange is None:
             return await original(self, request)
+        if exchange.headers:
+            request = _told(module, request, exchange.headers)
         if isinstance(exchange, Passage):
-            return await original(self, _told(module, request, exchange))
+            return await original(self, request)
         content = request.stream
         if exchange.reads_request:
             request.stream = body(content, exchange)
@@ -100,17 +104,21 @@ def _begin(transport: Any, request: Any) -> Exchange | Passage | None:
         return None
 
 
-def _told(module: Any, request: Any, passage: Passage) -> Any:
+def _told(module: Any, request: Any, told: Headers) -> Any:
     """Return the request with what the Farebox behind it should know; the caller's own stays as it is."""
     try:
-        headers = [*request.headers.raw, *passage.headers]
-        told = module.Request(
-            request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
+        names = {name for name, _ in told}
+        headers = [pair for pair in request.headers.raw if pair[0].lower() not in names]
+        return module.Request(
+            request.method,
+            request.url,
+            headers=[*headers, *told],
+            stream=request.stream,
+            extensions=request.extensions,
         )
     except Exception as error:
         faults.report(error, "metering")
         return request
-    return told
 
 
 def _respond(response: Any, exchange: Exchange, metered: Any) -> None:

@@ -43,8 +43,9 @@ def _make_request(original: Callable[..., Any]) -> Callable[..., Any]:
         exchange = _begin(self, method, url, rest, named)
         if exchange is None:
             return original(self, conn, method, url, *rest, **named)
+        if exchange.headers:
+            rest, named = _told(self, rest, named, exchange.headers)
         if isinstance(exchange, Passage):
-            rest, named = _told(self, rest, named, exchange)
             return original(self, conn, method, url, *rest, **named)
         try:
             response = original(self, conn, method, url, *rest, **named)
@@ -102,12 +103,14 @@ def _bytes(text: Any) -> bytes:
 
 
 def _told(
-    pool: Any, rest: tuple[Any, ...], named: dict[str, Any], passage: Passage
+    pool: Any, rest: tuple[Any, ...], named: dict[str, Any], told: Headers
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments with what the Farebox behind the request should know."""
     given = rest[1] if len(rest) > 1 else named.get("headers")
-    headers = dict(cast("Iterable[tuple[Any, Any]]", (pool.headers if given is None else given).items()))
-    headers |= {name.decode(): value for name, value in passage.headers}
+    said = cast("Iterable[tuple[Any, Any]]", (pool.headers if given is None else given).items())
+    names = {name for name, _ in told}
+    headers = {name: value for name, value in said if _bytes(name).lower() not in names}
+    headers |= {name.decode(): value for name, value in told}
     if len(rest) > 1:
         return (rest[0], headers, *rest[2:]), named
     return rest, {**named, "headers": headers}
