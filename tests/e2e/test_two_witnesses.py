@@ -335,14 +335,14 @@ exchange.uuid7 = lambda: made(OCCURRED)
 
 
 @pytest.mark.parametrize("occurred", ["1_700_000_000_000_000_000", "10**18 * 4"])
-def test_where_the_proxy_takes_the_id_not_over_the_response_id_joins(world: Make, occurred: str) -> None:
+def test_where_the_proxy_does_not_adopt_the_id_the_response_id_joins(world: Make, occurred: str) -> None:
     made = world(lambda _: json_reply(chat_answer()))
     made.run(STALE.replace("OCCURRED", occurred) + "assert call() == 200")
     row = made.row()
     assert (tokens(row), row.cost_usd) == (CHAT, COST)
 
 
-def test_where_the_proxy_takes_the_id_not_over_the_request_id_joins(world: Make) -> None:
+def test_where_the_proxy_does_not_adopt_the_id_an_id_of_the_responses_head_joins(world: Make) -> None:
     made = world(lambda _: json_reply({**without_id(), "id": ""}, headers=((b"x-request-id", b"req_77"),)))
     made.run(STALE.replace("OCCURRED", "1_700_000_000_000_000_000") + "assert call() == 200")
     assert made.row().cost_usd == COST

@@ -45,7 +45,7 @@ class BrokenMeter:
 
 def over_http1(response: bytes, **seams: Any) -> tuple[Intent, Done, Estimator]:
     def respond(_: Request) -> Reply:
-        return mock.json_reply(json.loads(response))
+        return mock.json_reply(json.loads(response), headers=((b"x-request-id", b"req_1"),))
 
     estimator = Estimator()
     with serving(respond, **seams) as (_, proxy), proxy.connect() as client:
@@ -59,7 +59,8 @@ def over_http2(response: bytes, **seams: Any) -> tuple[Intent, Done, Estimator]:
     def respond(server: End) -> None:
         stream_id = server.until(RequestReceived).stream_id
         server.until(StreamEnded, stream_id)
-        server.h2.send_headers(stream_id, [(":status", "200"), ("content-type", "application/json")])
+        head = [(":status", "200"), ("content-type", "application/json"), ("x-request-id", "req_1")]
+        server.h2.send_headers(stream_id, head)
         server.send(stream_id, response)
         while True:
             server.read()
@@ -86,6 +87,7 @@ def test_the_same_call_is_recorded_alike_over_http_1_1_and_http_2(
     first, second = over_http1(response, **seams), over_http2(response, **seams)
     assert common(first[0]) == common(second[0])
     assert common(first[1]) == common(second[1])
+    assert first[1].request_id == "req_1"
     if seams:
         assert second[1].extraction.reason == "meter_failed:ZeroDivisionError"
 

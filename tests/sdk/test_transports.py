@@ -18,6 +18,7 @@ from tools.upstream import (
     CHAT_USAGE,
     Close,
     Hang,
+    MockUpstream,
     Reply,
     Request,
     Reset,
@@ -28,6 +29,7 @@ from tools.upstream import (
 )
 
 import farebox
+from farebox.recording.attempt import Attempt
 
 httpx = pytest.importorskip("httpx")
 httpx2 = pytest.importorskip("httpx2")
@@ -523,3 +525,23 @@ def test_the_port_of_a_service_that_is_no_provider_is_left_alone(instrumented: M
     with pytest.raises(httpx.ConnectError):
         httpx.get("http://127.0.0.1:8000/api/orders", trust_env=False)
     assert instrumented.rows() == []
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_providers_request_id_is_recorded(
+    metered: Metered, monkeypatch: pytest.MonkeyPatch, stack: str
+) -> None:
+    ids: list[str | None] = []
+    done = Attempt.done
+
+    def keep(self: Attempt, *rest: Any) -> int:
+        ids.append(self.request_id)
+        return done(self, *rest)
+
+    monkeypatch.setattr(Attempt, "done", keep)
+    with MockUpstream(lambda _: json_reply(chat_answer(), headers=((b"X-Request-Id", b"req_1"),))) as mock:
+        text = metered.home.config.read_text().replace(metered.mock.url, mock.url)
+        metered.home.config.write_text(text)
+        farebox.instrument()
+        STACKS[stack](f"{mock.url}/openai/v1/chat/completions", ASK)
+    assert ids == ["req_1"]
