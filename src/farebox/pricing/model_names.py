@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from farebox.pricing.price_rows import PricedModel
 
@@ -44,6 +44,64 @@ def _holds(kind: str, wanted: Any, name: str) -> bool:
             return any(matches(clause, name) for clause in wanted)
         case _:
             return all(matches(clause, name) for clause in wanted)
+
+
+PATTERN_CHARACTERS_MAX = 500
+_UNBOUNDED_MAX, _OPTIONAL_MAX = 3, 8
+"""Repetitions of any number multiply the time that a name takes by its length, optional parts by two."""
+
+
+def pattern_problem(pattern: str) -> str | None:
+    """Return why a pattern is not used, None where it may be.
+
+    Price lists are fetched and model names come from the network: a repetition in a repetition, as `(a+)+`,
+    would take for ever over a name made for it.
+    """
+    if len(pattern) > PATTERN_CHARACTERS_MAX:
+        return f"a regular expression of at most {PATTERN_CHARACTERS_MAX} characters"
+    try:
+        re.compile(pattern)
+        found = list(_repeats(_parse(pattern), False))
+    except (re.error, RecursionError, OverflowError) as error:
+        return f"a regular expression ({error})"
+    unbounded = sum(most > 1 for most, _ in found)
+    if any(repeated for _, repeated in found):
+        return "a regular expression without a repetition or a choice in a repetition"
+    if unbounded > _UNBOUNDED_MAX or len(found) - unbounded > _OPTIONAL_MAX:
+        limits = f"{_UNBOUNDED_MAX} repetitions and {_OPTIONAL_MAX} optional parts"
+        return f"a regular expression with at most {limits}"
+    return None
+
+
+def _repeats(parsed: Any, repeated: bool) -> Iterator[tuple[int, bool]]:
+    """Yield of each part of variable length how often it may be there, and whether it is itself repeated."""
+    if not (isinstance(parsed, list | tuple) or hasattr(parsed, "data")):
+        return
+    parts = cast("list[Any]", parsed)
+    operator = str(parts[0]) if isinstance(parsed, tuple) and parts else ""
+    if operator in _REPETITIONS:
+        least, most, body = cast("tuple[int, int, Any]", parts[1])
+        if least != most:
+            yield int(most), repeated
+        yield from _repeats(body, repeated or most > 1)
+        return
+    if operator == "BRANCH" and repeated:
+        yield 1, True  # two branches may begin alike
+    for each in parts:
+        yield from _repeats(each, repeated)
+
+
+_REPETITIONS = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
+
+
+def _parse(pattern: str) -> Any:
+    import importlib
+
+    try:
+        parser = importlib.import_module("re._parser")
+    except ModuleNotFoundError:  # before Python 3.11
+        parser = importlib.import_module("sre_parse")
+    return parser.parse(pattern)
 
 
 @lru_cache(maxsize=512)

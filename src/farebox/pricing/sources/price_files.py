@@ -7,13 +7,12 @@ name that does not exist, a row without a source: everything wrong is reported a
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from farebox.errors import Finding
 from farebox.pricing.exact import price_problem
-from farebox.pricing.model_names import CLAUSES
+from farebox.pricing.model_names import CLAUSES, pattern_problem
 from farebox.pricing.price_rows import (
     EVER,
     Adjustment,
@@ -115,10 +114,9 @@ class PriceFile:
             return {kind: [self.clause(child) for child in self.children(inner)]}
         text = self.text(inner) or ""
         if kind == "regex":
-            try:
-                re.compile(text)
-            except re.error as error:
-                self.refuse(inner, f"a regular expression ({error})")
+            problem = pattern_problem(text)
+            if problem is not None:
+                self.refuse(inner, problem)
             return {kind: text}
         return {kind: text.lower()}
 

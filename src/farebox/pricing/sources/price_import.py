@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from farebox.errors import Finding
 from farebox.pricing.exact import price_problem
-from farebox.pricing.model_names import CLAUSES
+from farebox.pricing.model_names import CLAUSES, pattern_problem
 from farebox.pricing.price_rows import (
     EVER,
     PricedModel,
@@ -233,6 +233,10 @@ class _Genai:
             ours = _CLAUSES.get(kind)
             if ours in ("any", "all"):
                 return {ours: [self.clause(each, key) for each in self.items(inner, key)]}
+            if ours == "regex" and isinstance(inner, str):
+                problem = pattern_problem(inner)
+                if problem is not None:
+                    self.refuse(key, inner, problem)
             if ours is not None and isinstance(inner, str):
                 return {ours: inner if ours == "regex" else inner.lower()}
         self.refuse(key, value, f"one of {', '.join(_CLAUSES)}")
