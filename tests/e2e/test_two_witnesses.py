@@ -306,6 +306,27 @@ def test_a_program_killed_in_mid_call_leaves_one_row(world: Make) -> None:
     assert row.outcome == "client_disconnected"
 
 
+def test_a_proxy_killed_in_mid_call_leaves_one_row(world: Make) -> None:
+    asked = threading.Event()
+
+    def respond(_: Request) -> Reply:
+        asked.set()
+        return Reply(200, ((b"content-type", b"text/event-stream"),), endless(), "chunked")
+
+    made = world(respond)
+    child = made.start("""
+        try:
+            call(stream=True)
+        except requests.RequestException:
+            print("broken off")
+    """)
+    assert asked.wait(30)
+    made.proxy.kill()
+    out, _ = child.communicate(timeout=60)
+    assert out == "broken off\n"
+    assert made.row().outcome == "upstream_failed"
+
+
 def test_a_customer_that_only_the_programs_side_states_is_the_calls(world: Make) -> None:
     made = world(lambda _: json_reply(chat_answer()))
     made.run("assert call() == 200", FAREBOX_CUSTOMER="acme")
@@ -324,6 +345,8 @@ def test_a_customer_that_only_the_proxy_knows_is_the_calls(world: Make) -> None:
     row = made.row()
     assert row.attribution["customer"] == "acme"
     assert row.attribution_from["customer"].startswith("token:")
+    for file in made.home.path.rglob("*"):
+        assert not file.is_file() or made.token.encode() not in file.read_bytes(), file
 
 
 STALE = """

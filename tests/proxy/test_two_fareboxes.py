@@ -31,9 +31,14 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def announced(port: int) -> Iterator[None]:
+def announced(port: int, home: Path | None = None) -> Iterator[None]:
     """Have another process say that it is a Farebox on `port`."""
-    code = f"from farebox import listeners; print(listeners.announce({port}), flush=True); input()"
+    where = "None" if home is None else f"Path({str(home)!r})"
+    code = f"""if True:
+        from pathlib import Path
+        from farebox import listeners
+        print(listeners.announce({port}, {where}), flush=True)
+        input()"""
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ)
     ) as holder:
@@ -114,6 +119,13 @@ def test_what_a_farebox_left_behind_when_it_was_killed_says_nothing(runtime: Pat
         (left,) = (runtime / "farebox").iterdir()
     assert left.exists()
     assert not listeners.is_farebox(4711)
+
+
+def test_a_farebox_says_which_home_it_writes_to(runtime: Path, tmp_path: Path) -> None:
+    with announced(4711, tmp_path / "home"), announced(4712):
+        assert listeners.home_of(4711) == str((tmp_path / "home").resolve())
+        assert listeners.home_of(4712) == ""
+    assert listeners.home_of(4711) is None
 
 
 def test_a_place_that_others_can_write_is_not_believed(runtime: Path) -> None:
