@@ -115,7 +115,9 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
 def _manager() -> ServiceManager:
     found = manager_here()
     if found is None:
-        raise NoServiceManagerError("neither systemd nor launchd is here; let what you have run: farebox up")
+        raise NoServiceManagerError(
+            f"neither systemd nor launchd is here; let what you have run: {command('up')}"
+        )
     return found
 
 

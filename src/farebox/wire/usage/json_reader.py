@@ -54,8 +54,9 @@ class Reader:
         """Usage places at the top level: kept as text, so that they can be stored verbatim."""
         self.usage_deep = tuple((path, getter(path)) for path in places if "." in path)
         names_of_usage = tuple(path.rpartition(".")[2] for path in places)
-        self._opens = key_pattern(names_of_usage) if self.usage_deep and not self.usage_in_body else None
-        """What stands in a document with usage, where there are many places to look at."""
+        named = self.usage_deep and not self.usage_in_body and all(map(str.isidentifier, names_of_usage))
+        self._opens = key_pattern(names_of_usage) if named else None
+        """What stands in a document with usage, where its places have names that can be looked for."""
         paths = self._interesting(form, places)
         self._several = len(places) > 1
         self.keys = _first_keys(paths)
