@@ -18,7 +18,7 @@ PYTHON_FILES := src tests tools
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help up install build container format lint typecheck imports words test check bench replay sdk-suites fuzz clean \
+.PHONY: help up install build container format lint typecheck imports words test test-long check bench replay sdk-suites fuzz clean \
 	catalog docs dashboard dashboard-check lock stale pytest
 
 help: ## Show this list
@@ -68,6 +68,12 @@ test: check pytest ## All checks and all tests, end to end: what CI runs
 
 pytest: .make/dev .make/dashboard .make/chromium
 	@$(BIN)/pytest $(ARGS)
+
+test-long: .make/dev .make/fuzzer ## Long rounds of kill -9, power cuts, random questions and fuzzing (an hour and more)
+	@FAREBOX_FAULT_ROUNDS=200 FAREBOX_KILLS=200 FAREBOX_KILL_ROUNDS=200 FAREBOX_POWER_ROUNDS=30 \
+		FAREBOX_QUESTIONS=300 FAREBOX_LONG=1 $(BIN)/pytest --timeout 3600 tests/faults tests/analytics \
+		tests/control/outbox tests/ledger/test_witnesses_at_random.py tests/sdk/test_processes.py $(ARGS)
+	@$(RUN) tools.fuzz --seconds $(FUZZ_SECONDS)
 
 bench: .make/dev .make/nginx .make/wrk ## Measure speed and size beside nginx (JSON=1 for one JSON object)
 	@$(RUN) tools.bench $(if $(JSON),--json) $(ARGS)
