@@ -1,0 +1,1 @@
+"""Limits on what may be spent, kept by everybody who lets calls pass."""
