@@ -79,20 +79,23 @@ def test_the_short_way_records_what_the_meter_records(body: bytes, answer: Any, 
     assert short[0] == short[1] == short[2]
 
 
-def test_a_record_put_together_from_parts_is_the_record() -> None:
+@pytest.mark.parametrize("held", [None, records.Held(12, 15, (2**62, 7))])
+def test_a_record_put_together_from_parts_is_the_record(held: records.Held | None) -> None:
     origin: dict[str, Any] = {
         "event_id": bytes(range(16)), "source": "proxy:1", "occurred_at_ns": 1_763_000_000_000_000_001,
         "provider": "openai", "surface": "openai.chat", "path": "/v1/chat/completions",
         "attribution": {"user": "ann"}, "attribution_from": {"user": "body:user"}, "attempt": 2,
     }  # fmt: skip
-    intent = records.Intent(**origin)
-    done = records.Done(**origin, ended_at_ns=5, outcome="completed", status=200, request_bytes=7)
+    intent = records.Intent(**origin, held=held)
+    done = records.Done(
+        **origin, ended_at_ns=5, outcome="completed", status=200, request_bytes=7, held=held
+    )
     before, after = records.spelled(intent)
     spelled = b"".join(
         (origin["event_id"], before, origin["occurred_at_ns"].to_bytes(8, "big"), after)
     )  # fmt: skip
     rest = tuple(getattr(done, name) for name in records.DONE_FIELDS)
-    assert records.intent_record(spelled) == records.encode(intent)
+    assert records.intent_record(spelled, held) == records.encode(intent)
     assert records.done_record(spelled, rest) == records.encode(done)
 
 

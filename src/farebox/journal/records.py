@@ -55,8 +55,22 @@ class Origin(msgspec.Struct, kw_only=True, array_like=True):
     """The SDK's own retry count, 0 for a first try."""
 
 
+class Held(msgspec.Struct, array_like=True, frozen=True):
+    """What budgets hold for a call."""
+
+    cost_pico: int
+    """In INTENT the worst case that was reserved; in DONE what counted when the call ended."""
+    charge_pico: int
+    """The same of what its customer is charged."""
+    accounts: tuple[int, ...]
+    """The keys of the budgets' accounts it is held in."""
+
+
 class Intent(Origin, kw_only=True, array_like=True):
     """Written before the first upstream byte."""
+
+    held: Held | None = None
+    """None where no budget covers the call."""
 
 
 class Partial(msgspec.Struct, kw_only=True, array_like=True):
@@ -95,6 +109,8 @@ class Done(Origin, kw_only=True, array_like=True):
     """The provider's id of the request, where it is not the response's id as well."""
     passed_on: bool = False
     """The event id went with the request: the SDK sent it to a Farebox, or the proxy took it over."""
+    held: Held | None = None
+    """None where no budget covered the call."""
 
 
 class Result(msgspec.Struct, kw_only=True, array_like=True):
@@ -161,6 +177,7 @@ class Estimate(msgspec.Struct, kw_only=True, array_like=True):
 encode = msgspec.msgpack.Encoder().encode
 _MARK_ID = bytes(range(0xF0, 0x100))
 _MARK_NS = (1 << 64) - 2
+_NOTHING = encode(None)
 
 
 def spelled(intent: Intent) -> tuple[bytes, bytes]:
@@ -168,10 +185,10 @@ def spelled(intent: Intent) -> tuple[bytes, bytes]:
 
     All but these two is the same for many exchanges, so it is worth encoding once.
     """
-    marked = msgspec.structs.replace(intent, event_id=_MARK_ID, occurred_at_ns=_MARK_NS)
+    marked = msgspec.structs.replace(intent, event_id=_MARK_ID, occurred_at_ns=_MARK_NS, held=None)
     _, _, rest = encode(marked).partition(_MARK_ID)
     before, _, after = rest.partition(_MARK_NS.to_bytes(8, "big"))
-    return before, after
+    return before, after.removesuffix(_NOTHING)
 
 
 def _head(record: Intent | Done) -> bytes:
@@ -184,18 +201,20 @@ _INTENT_HEAD = _head(Intent(**_nobody))
 _DONE_HEAD = _head(Done(**_nobody, ended_at_ns=0, outcome="unknown"))
 
 
-def intent_record(origin: bytes) -> bytes:
+def intent_record(origin: bytes, held: Held | None = None) -> bytes:
     """Return an encoded `Intent` of encoded origin fields."""
-    return _INTENT_HEAD + origin
+    return b"".join((_INTENT_HEAD, origin, _NOTHING if held is None else encode(held)))
 
 
 def done_record(origin: bytes, rest: tuple[Any, ...]) -> bytes:
     """Return an encoded `Done` of encoded origin fields and the values of `DONE_FIELDS`."""
-    return b"".join((_DONE_HEAD, origin, encode(rest)[1:]))
+    return b"".join((_DONE_HEAD, origin, encode(rest)[_REST_HEAD_BYTES:]))
 
 
 DONE_FIELDS = Done.__struct_fields__[len(Origin.__struct_fields__) :]
-"""What a `Done` has beyond its origin; under 16 fields, or an array's head would be longer."""
+"""What a `Done` has beyond its origin."""
+_REST_HEAD_BYTES = 1 if len(DONE_FIELDS) < 16 else 3
+"""How long MessagePack's head of an array of so many values is."""
 
 decode_intent = msgspec.msgpack.Decoder(Intent).decode
 decode_partial = msgspec.msgpack.Decoder(Partial).decode

@@ -31,6 +31,7 @@ from farebox.wire.keys import redacted, without_keys
 from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:
+    from farebox.journal.records import Held
     from farebox.recording.attribution_merge import Attribution
     from farebox.recording.described_request import DescribedRequest
     from farebox.recording.guarded_meter import GuardedMeter
@@ -75,6 +76,7 @@ _IN_ORDER = (
     "payload_sha256",
     "request_id",
     "passed_on",
+    "held",
 )
 if _IN_ORDER != DONE_FIELDS:
     raise AssertionError(f"Attempt.done writes {_IN_ORDER}, a record has {DONE_FIELDS}")
@@ -103,6 +105,8 @@ class Attempt:
     """What was unusual about its form."""
     call: str | None = None
     """For a retry, the logical call that it belongs to."""
+    held: Held | None = None
+    """What budgets hold for it: reserved, and once it has ended, settled."""
     _attribution: Attribution | None = None
     _origin = b""
     """What its records begin with, for that attribution."""
@@ -127,7 +131,7 @@ class Attempt:
             number = routed.intent.attempt
             if number:
                 self.call = self.recorder.calls.call_of(self._call_key(), number, self.began_ns)
-            self.recorder.append(INTENT, intent_record(self._begin(below)))
+            self.recorder.append(INTENT, intent_record(self._begin(below), self.held))
 
     def partial(self, meter: GuardedMeter) -> int:
         """Write down what it has cost so far; return the record's position, 0 where nothing is recorded."""
@@ -171,6 +175,7 @@ class Attempt:
             None,
             request_id,
             self.passed_on,
+            self.held,
         )
         if outcome != "completed" or self.status >= 400:
             call = self.call or self.event_id.hex()
