@@ -1,0 +1,467 @@
+"""The public event: one record of the journal as flat JSON, for whoever sends records over a network.
+
+Everything a `Done` or a `Result` says can be spelled, and is read back as it was; an event written by hand
+needs little of it: id, provider, model, usage, customer. Both conversions are here and nowhere else. What a
+token proves, and what a collector accepts, is not decided here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from farebox.clock import uuid_text
+from farebox.journal.records import OUTCOME, SCORE, Done, Mark, Result
+from farebox.recording.event_schema import COUNT_MAX, NAME_MAX, VALUE_MAX, Event, EventPart
+from farebox.wire.facts import LEAVES, Extraction, Part, Quantity
+from farebox.wire.keys import path_without_keys, redacted, without_keys
+
+_EXPONENT_MAX, _DIGITS_MAX = 30, 60
+_OF_CALLS = ("provider", "model", "usage", "parts")
+_OF_RESULTS = ("name", "value")
+_OF_LOSSES = ("records", "exchanges", "lost_bytes")
+
+
+class EventInvalidError(ValueError):
+    """An event that means nothing: which field, and why."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
+
+
+decode_event = msgspec.json.Decoder(Event).decode
+encode_event = msgspec.json.Encoder(decimal_format="string").encode
+_canonical = msgspec.json.Encoder(order="deterministic", decimal_format="string").encode
+
+ReadUsage = Callable[[str, str | None, Mapping[str, Any]], tuple[str, Extraction]]
+"""Provider, model and what stands under `usage`, to the surface that goes with it and what was used."""
+
+# -- who and when --
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def event_key(source: str, text: str) -> tuple[bytes, str | None]:
+    """Return the 16 bytes that stand for an id, and its text where they cannot be turned back into it.
+
+    Raises:
+        EventInvalidError: An API key was taken for an id, and would be written down.
+    """
+    for field, said in (("id", text), ("source", source)):
+        if without_keys(said) != said:
+            raise EventInvalidError(field, "this looks like an API key")
+    if _UUID.fullmatch(text):
+        return bytes.fromhex(text.replace("-", "")), None
+    return hashlib.sha256(source.encode() + b"\0" + text.encode()).digest()[:16], text
+
+
+def moment_text(moment_ns: int) -> str:
+    """Return a moment in nanoseconds since 1970 as RFC 3339 text in UTC; every nanosecond is kept."""
+    seconds, nanos = divmod(moment_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"
+
+
+def moment_ns(text: str, field: str = "time") -> int:
+    """Return a moment in nanoseconds since 1970.
+
+    Raises:
+        EventInvalidError: It is no RFC 3339 text with an offset.
+    """
+    found = _MOMENT.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError
+        day, clock, fraction, offset = found.groups()
+        stamp = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if offset in 'Zz' else offset}")
+        seconds = int(stamp.timestamp())
+    except (ValueError, OverflowError):
+        raise EventInvalidError(
+            field, f"expected RFC 3339 with an offset such as 2026-11-29T08:30:00.125Z, got {text!r}"
+        ) from None
+    return seconds * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
+
+
+# -- attribution --
+
+_NAMED = ("customer", "user", "agent", "session", "task", "project", "app", "step", "parent_step")
+
+
+def _attribution(event: Event) -> tuple[dict[str, str], dict[str, str]]:
+    values: dict[str, str] = {}
+    for name in _NAMED:
+        value = getattr(event, name)
+        if value:
+            values[name] = value
+    for name, value in event.tags.items():
+        _put(values, f"tag.{name.strip().lower()}", value, "tags")
+    for name, value in event.attribution.items():
+        _put(values, name, value, "attribution")
+    return (
+        {name: without_keys(value) for name, value in values.items()},
+        {name: without_keys(said) for name, said in event.attribution_from.items() if name in values},
+    )
+
+
+def _put(values: dict[str, str], name: str, value: str, field: str) -> None:
+    if not name or name == "tag.":
+        raise EventInvalidError(field, "a name is empty")
+    if values.setdefault(without_keys(name)[:NAME_MAX], value) != value and len(name) <= NAME_MAX:
+        raise EventInvalidError(field, f"{name} is said twice, with two values")
+
+
+# -- an event to a record --
+
+
+def done_of(event: Event, *, source: str, received_ns: int, read_usage: ReadUsage) -> Done:
+    """Return the end of a call that an event of the type `call` states. Nothing in it looks like a key.
+
+    Raises:
+        EventInvalidError: It makes no sense.
+    """
+    if event.provider is None:
+        raise EventInvalidError("provider", "a call has a provider")
+    _refuse_fields_of_others(event, (*_OF_RESULTS, *_OF_LOSSES))
+    occurred_ns, ended_ns = _moments(event, received_ns)
+    extraction, surface = _extraction(event, read_usage)
+    event_id, text = event_key(source, event.id)
+    attribution, said = _attribution(event)
+    return Done(
+        event_id=event_id,
+        source=source,
+        witness=event.witness,
+        occurred_at_ns=occurred_ns,
+        provider=event.provider,
+        surface=without_keys(event.surface or surface),
+        method=without_keys(event.method),
+        path=path_without_keys(event.path),
+        host=without_keys(event.host),
+        key_fingerprint=event.key_fingerprint,
+        attribution=attribution,
+        attribution_from=said,
+        attempt=event.attempt,
+        ended_at_ns=ended_ns,
+        outcome=event.outcome,
+        status=event.status,
+        error_class=None if event.error_class is None else without_keys(event.error_class),
+        request_bytes=event.request_bytes,
+        response_bytes=event.response_bytes,
+        first_byte_us=event.first_byte_us,
+        total_us=event.total_us,
+        added_us=event.added_us,
+        extraction=redacted(extraction),
+        max_tokens=event.max_tokens,
+        event_id_text=text,
+        payload_sha256=_payload(event),
+        request_id=None if event.request_id is None else without_keys(event.request_id),
+        passed_on=event.passed_on,
+    )
+
+
+def result_of(event: Event, *, source: str, received_ns: int) -> Result:
+    """Return the outcome or score that an event states.
+
+    Raises:
+        EventInvalidError: It makes no sense.
+    """
+    if event.name is None:
+        raise EventInvalidError(
+            "name", f"{'an outcome' if event.type == 'outcome' else 'a score'} has a name"
+        )
+    if event.type == "score" and event.value is None:
+        raise EventInvalidError("value", "a score has a value")
+    _refuse_fields_of_others(event, (*_OF_CALLS, *_OF_LOSSES))
+    value = None
+    if event.value is not None:
+        value = f"{_exact(event.value, 'value'):f}"
+    event_id, text = event_key(source, event.id)
+    attribution, said = _attribution(event)
+    return Result(
+        event_id=event_id,
+        source=source,
+        occurred_at_ns=received_ns if event.time is None else moment_ns(event.time),
+        name=without_keys(event.name),
+        value=value,
+        attribution=attribution,
+        attribution_from=said,
+        event_id_text=text,
+        payload_sha256=_payload(event),
+    )
+
+
+def loss_of(event: Event, *, source: str, received_ns: int) -> Mark:
+    """Return what a sender could not keep, as a `lost` mark. The ledger counts each id once.
+
+    Raises:
+        EventInvalidError: It makes no sense.
+    """
+    if not event.records:
+        raise EventInvalidError("records", "a loss says how many records it was")
+    if event.exchanges > event.records:
+        raise EventInvalidError("exchanges", "more calls than records")
+    _refuse_fields_of_others(event, (*_OF_CALLS, *_OF_RESULTS))
+    event_id, _ = event_key(source, event.id)
+    from_ns = received_ns if event.time is None else moment_ns(event.time)
+    return Mark(
+        at_ns=received_ns,
+        kind="lost",
+        detail={
+            "records": event.records,
+            "exchanges": event.exchanges,
+            "bytes": event.lost_bytes,
+            "from_ns": from_ns,
+            "until_ns": from_ns if event.ended_at is None else moment_ns(event.ended_at, "ended_at"),
+            "source": source,
+            "event_id": event_id.hex(),
+        },
+    )
+
+
+def content_digest(event: Event) -> bytes:
+    """Return what tells events with one id apart: of everything that is said, however it is spelled."""
+    if event.payload_sha256 is not None:
+        return bytes.fromhex(event.payload_sha256)
+    plain = msgspec.structs.replace(
+        event,
+        id="-",
+        source="",
+        time=None if event.time is None else moment_text(moment_ns(event.time)),
+        ended_at=None if event.ended_at is None else moment_text(moment_ns(event.ended_at, "ended_at")),
+    )
+    return hashlib.sha256(_canonical(plain)).digest()
+
+
+def _payload(event: Event) -> bytes | None:
+    return None if event.payload_sha256 is None else bytes.fromhex(event.payload_sha256)
+
+
+def _refuse_fields_of_others(event: Event, fields: tuple[str, ...]) -> None:
+    for field in fields:
+        if getattr(event, field):
+            raise EventInvalidError(field, f"an event of type {event.type} has none")
+
+
+def _moments(event: Event, received_ns: int) -> tuple[int, int]:
+    took_ns = event.total_us * 1000
+    if event.ended_at is None:
+        occurred_ns = received_ns if event.time is None else moment_ns(event.time)
+        return occurred_ns, occurred_ns + took_ns
+    ended_ns = moment_ns(event.ended_at, "ended_at")
+    return (ended_ns - took_ns if event.time is None else moment_ns(event.time)), ended_ns
+
+
+def _extraction(event: Event, read_usage: ReadUsage) -> tuple[Extraction, str]:
+    """Return what was used, and the surface of an event that states none."""
+    if event.usage and event.parts:
+        raise EventInvalidError("usage", "usage or parts, not both")
+    if event.model is not None and (event.request_model is not None or event.response_model is not None):
+        raise EventInvalidError("model", "model, or request_model and response_model, not both")
+    provider = event.provider or ""
+    asked, answered = event.request_model or event.model, event.response_model or event.model
+    surface, parts = "", tuple([_part(part, provider) for part in event.parts])
+    found = Extraction()
+    if event.usage or event.surface is None:
+        if event.usage and not (asked or answered):
+            raise EventInvalidError("model", "nothing can be priced without a model")
+        surface, found = read_usage(provider, answered or asked, event.usage)
+    for part in found.parts:
+        if event.model is None:
+            part = msgspec.structs.replace(part, request_model=asked, response_model=answered)
+        parts = (*parts, part)
+    completeness = event.completeness or ("final" if event.parts else found.completeness)
+    return (
+        Extraction(
+            parts=parts,
+            completeness=completeness,
+            reason=event.reason,
+            billable=event.billable,
+            not_billable_because=event.not_billable_because,
+            response_id=event.response_id,
+            request_model=asked,
+            response_model=answered,
+            streamed=event.streamed,
+            raw_usage=event.raw_usage if event.raw_usage is not None else found.raw_usage,
+            error_code=event.error_code,
+            flags=event.flags or found.flags,
+            lacks=event.lacks or found.lacks,
+        ),
+        surface,
+    )
+
+
+def _part(part: EventPart, provider: str) -> Part:
+    return Part(
+        provider=part.provider or provider,
+        request_model=part.request_model,
+        response_model=part.response_model,
+        kind=part.kind,
+        quantities={leaf: quantity_of(leaf, count) for leaf, count in part.usage.items()},
+        facts=part.facts,
+        provider_cost_usd=None
+        if part.provider_cost_usd is None
+        else Decimal(_exact(part.provider_cost_usd, "parts.provider_cost_usd")),
+    )
+
+
+_LEAVES = frozenset(LEAVES)
+
+
+def quantity_of(leaf: str, count: int | Decimal) -> Quantity:
+    """Return a count of a leaf as records have it.
+
+    Raises:
+        EventInvalidError: There is no such leaf, or it is no count.
+    """
+    if leaf not in _LEAVES:
+        raise EventInvalidError(f"usage.{leaf}", f"no such quantity; there are {', '.join(LEAVES)}")
+    if type(count) is int:
+        if 0 <= count <= COUNT_MAX:
+            return count
+        raise EventInvalidError(f"usage.{leaf}", "a count is from 0 to 2^63 - 1")
+    exact = _exact(count, f"usage.{leaf}")
+    if exact < 0:
+        raise EventInvalidError(f"usage.{leaf}", "a count is not negative")
+    return exact
+
+
+def _exact(number: int | Decimal, field: str) -> int | Decimal:
+    if isinstance(number, Decimal):
+        if (
+            not number.is_finite()
+            or abs(number.adjusted()) > _EXPONENT_MAX
+            or len(number.as_tuple().digits) > 60
+        ):
+            raise EventInvalidError(field, f"expected a plain number, got {str(number)[:40]}")
+    elif abs(number) > COUNT_MAX:
+        raise EventInvalidError(field, "a number this large means nothing")
+    return number
+
+
+# -- a record to an event --
+
+
+def event_of_done(done: Done) -> Event:
+    """Return the event that says what the end of a call says."""
+    found = done.extraction
+    named, tags, others = _split(done.attribution)
+    took_ns = done.total_us * 1000
+    usual = "final" if found.parts else "none"
+    return Event(
+        id=_id(done.event_id, done.event_id_text),
+        source=done.source,
+        time=moment_text(done.occurred_at_ns),
+        **named,
+        tags=tags,
+        attribution=others,
+        attribution_from={name: said[:VALUE_MAX] for name, said in done.attribution_from.items()},
+        provider=done.provider,
+        request_model=found.request_model,
+        response_model=found.response_model,
+        parts=tuple([_event_part(part, done.provider) for part in found.parts]),
+        completeness=None if found.completeness == usual else found.completeness,
+        reason=found.reason,
+        billable=found.billable,
+        not_billable_because=found.not_billable_because,
+        response_id=found.response_id,
+        request_id=None if done.request_id is None else done.request_id[:VALUE_MAX],
+        streamed=found.streamed,
+        max_tokens=done.max_tokens,
+        outcome=done.outcome,
+        status=done.status,
+        error_class=done.error_class,
+        error_code=found.error_code,
+        ended_at=None if done.ended_at_ns == done.occurred_at_ns + took_ns else moment_text(done.ended_at_ns),
+        total_us=done.total_us,
+        first_byte_us=done.first_byte_us,
+        added_us=done.added_us,
+        request_bytes=done.request_bytes,
+        response_bytes=done.response_bytes,
+        surface=done.surface,
+        method=done.method,
+        path=done.path,
+        host=done.host,
+        key_fingerprint=done.key_fingerprint,
+        attempt=done.attempt,
+        raw_usage=found.raw_usage,
+        flags=found.flags,
+        lacks=found.lacks,
+        witness=done.witness,
+        passed_on=done.passed_on,
+        payload_sha256=None if done.payload_sha256 is None else done.payload_sha256.hex(),
+    )
+
+
+def event_of_result(kind: int, result: Result) -> Event:
+    """Return the event that says what an outcome or a score (the record's type) says."""
+    named, tags, others = _split(result.attribution)
+    return Event(
+        id=_id(result.event_id, result.event_id_text),
+        source=result.source,
+        type=_RESULTS[kind],
+        time=moment_text(result.occurred_at_ns),
+        **named,
+        tags=tags,
+        attribution=others,
+        attribution_from={name: said[:VALUE_MAX] for name, said in result.attribution_from.items()},
+        name=result.name,
+        value=None if result.value is None else Decimal(result.value),
+        payload_sha256=None if result.payload_sha256 is None else result.payload_sha256.hex(),
+    )
+
+
+_RESULTS: dict[int, Literal["outcome", "score"]] = {OUTCOME: "outcome", SCORE: "score"}
+
+
+def loss_event(
+    event_id: bytes, source: str, *, records: int, exchanges: int, size: int, from_ns: int, until_ns: int
+) -> Event:
+    """Return the event that reports what a full spool refused since the last report."""
+    return Event(
+        id=uuid_text(event_id),
+        source=source,
+        type="loss",
+        time=moment_text(from_ns),
+        ended_at=moment_text(until_ns),
+        records=records,
+        exchanges=exchanges,
+        lost_bytes=size,
+    )
+
+
+def _id(event_id: bytes, text: str | None) -> str:
+    return uuid_text(event_id) if text is None else text
+
+
+def _split(attribution: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    named: dict[str, Any] = {}
+    tags: dict[str, str] = {}
+    others: dict[str, str] = {}
+    for name, value in attribution.items():
+        value = value[:VALUE_MAX]
+        if name in _NAMED:
+            named[name] = value
+        elif name.startswith("tag.") and name == name.lower().strip():
+            tags[name[4:]] = value
+        else:
+            others[name] = value
+    return named, tags, others
+
+
+def _event_part(part: Part, provider: str) -> EventPart:
+    return EventPart(
+        provider="" if part.provider == provider else part.provider,
+        request_model=part.request_model,
+        response_model=part.response_model,
+        kind=part.kind,
+        usage=dict(part.quantities),
+        facts=part.facts,
+        provider_cost_usd=part.provider_cost_usd,
+    )
