@@ -87,9 +87,7 @@ def test_a_record_put_together_from_parts_is_the_record(held: records.Held | Non
         "attribution": {"user": "ann"}, "attribution_from": {"user": "body:user"}, "attempt": 2,
     }  # fmt: skip
     intent = records.Intent(**origin, held=held)
-    done = records.Done(
-        **origin, ended_at_ns=5, outcome="completed", status=200, request_bytes=7, held=held
-    )
+    done = records.Done(**origin, ended_at_ns=5, outcome="completed", status=200, request_bytes=7, held=held)
     before, after = records.spelled(intent)
     spelled = b"".join(
         (origin["event_id"], before, origin["occurred_at_ns"].to_bytes(8, "big"), after)
