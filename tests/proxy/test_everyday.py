@@ -79,7 +79,7 @@ def test_the_short_way_records_what_the_meter_records(body: bytes, answer: Any, 
     assert short[0] == short[1] == short[2]
 
 
-@pytest.mark.parametrize("held", [None, records.Held(12, 15, (2**62, 7))])
+@pytest.mark.parametrize("held", [None, records.Held(12, 15, 3, (2**62, 7))])
 def test_a_record_put_together_from_parts_is_the_record(held: records.Held | None) -> None:
     origin: dict[str, Any] = {
         "event_id": bytes(range(16)), "source": "proxy:1", "occurred_at_ns": 1_763_000_000_000_000_001,

@@ -62,6 +62,8 @@ class Held(msgspec.Struct, array_like=True, frozen=True):
     """In INTENT the worst case that was reserved; in DONE what counted when the call ended."""
     charge_pico: int
     """The same of what its customer is charged."""
+    holder: int
+    """The number of the participant that holds it: made of its journal's writer id."""
     accounts: tuple[int, ...]
     """The keys of the budgets' accounts it is held in."""
 
