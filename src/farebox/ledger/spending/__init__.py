@@ -1,0 +1,1 @@
+"""What rows of the record count for in budgets."""
