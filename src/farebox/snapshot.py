@@ -14,6 +14,7 @@ from hashlib import sha256
 
 import msgspec
 
+from farebox.budgets.budget import Budget, BudgetSet, Stop
 from farebox.config import KeyConfig
 from farebox.home import Home
 
@@ -43,6 +44,15 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `farebox keys label` was told, by fingerprint."""
     tokens: dict[str, PublishedToken] = {}
     """By the hexadecimal SHA-256 of the secret. Revoked ones are left out."""
+
+    budgets: tuple[Budget, ...] = ()
+    """Of the file and of commands, by name."""
+    stops: tuple[Stop, ...] = ()
+
+    @property
+    def limits(self) -> BudgetSet:
+        """Everything that can refuse a call."""
+        return BudgetSet(budgets=self.budgets, stops=self.stops)
 
     def key(self, fingerprint: str) -> KeyConfig | None:
         """Return what is known of a key; the file goes before the command."""

@@ -1,0 +1,180 @@
+"""Which budgets a call counts for, and which stops refuse it: one rule for proxy, SDK, ledger and simulation.
+
+Pure, and compiled once for a set of budgets. What it decided for the same caller is remembered, so that the
+next call costs a look into a dictionary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from farebox.budgets.budget import Budget, BudgetSet, Stop
+
+DIMENSIONS = (
+    "customer",
+    "user",
+    "agent",
+    "parent_agent",
+    "session",
+    "task",
+    "project",
+    "branch",
+    "app",
+    "key",
+    "model",
+    "provider",
+    "process",
+)
+"""What a budget or a stop can be for; besides `tag.NAME`."""
+
+TAG = "tag."
+_LABEL = "key_label"
+_PROCESS = "process.pid"
+_REMEMBERED = 4096
+
+
+def is_dimension(name: str) -> bool:
+    """Return whether a budget can be for `name`."""
+    return name in DIMENSIONS or (name.startswith(TAG) and len(name) > len(TAG))
+
+
+class Match(NamedTuple):
+    """A budget that a call counts for."""
+
+    budget: Budget
+    value: str | None
+    """Of `each`: whose limit it is. None for a budget with one limit."""
+
+
+class Verdict(NamedTuple):
+    """What there is to say of a caller."""
+
+    budgets: tuple[Match, ...]
+    stop: Stop | None
+    """The first one that refuses its calls."""
+
+
+NOTHING = Verdict((), None)
+
+
+def attributes(
+    attribution: Mapping[str, str],
+    *,
+    provider: str,
+    request_model: str | None,
+    response_model: str | None = None,
+    key_fingerprint: str | None = None,
+) -> dict[str, str]:
+    """Return what a call is matched by: its attribution, and what is known of it besides.
+
+    Before its response, its model is the one that was asked for; afterwards the same, or the one that
+    responded where none was asked for.
+    """
+    found = {name.lower() if name.startswith(TAG) else name: value for name, value in attribution.items()}
+    found["provider"] = provider
+    model = request_model or response_model
+    if model:
+        found["model"] = model
+    if key_fingerprint:
+        found["key"] = key_fingerprint
+    process = attribution.get(_PROCESS)
+    if process:
+        found["process"] = process
+    return found
+
+
+def without_stated_customer(found: dict[str, str], sources: Mapping[str, str]) -> dict[str, str]:
+    """Return attributes without a customer that only the request itself states.
+
+    For a proxy that others reach: only a client token or a key says there whose budget a call uses.
+    """
+    if sources.get("customer", "").startswith(("token:", "key:")):
+        return found
+    return {name: value for name, value in found.items() if name != "customer"}
+
+
+class Matcher:
+    """A set of budgets and stops, compiled."""
+
+    def __init__(self, limits: BudgetSet) -> None:
+        self.limits = limits
+        self._budgets = [
+            (budget, [_Condition(name, values) for name, values in budget.where.items()])
+            for budget in limits.budgets
+        ]
+        self._stops = [(stop, _Condition(stop.dimension, (stop.value,), exact=True)) for stop in limits.stops]
+        asked = {name for budget in limits.budgets for name in budget.where}
+        asked |= {budget.each for budget in limits.budgets if budget.each}
+        asked |= {stop.dimension for stop in limits.stops}
+        if "key" in asked:
+            asked.add(_LABEL)
+        self._asked = tuple(sorted(asked))
+        """The only attributes that matter."""
+        self._known: dict[tuple[str | None, ...], Verdict] = {}
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to match."""
+        return bool(self._budgets or self._stops)
+
+    def judge(self, call: Mapping[str, str]) -> Verdict:
+        """Return which budgets a call counts for, in the order of the set, and what stops it.
+
+        `call` are its `attributes`.
+        """
+        get = call.get
+        caller = tuple([get(name) for name in self._asked])
+        found = self._known.get(caller)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = self._known[caller] = self._judged(call)
+        return found
+
+    def _judged(self, call: Mapping[str, str]) -> Verdict:
+        matches: list[Match] = []
+        for budget, conditions in self._budgets:
+            value = call.get(budget.each) if budget.each else None
+            if budget.each and not value:
+                continue
+            if all(condition.holds(call) for condition in conditions):
+                matches.append(Match(budget, value))
+        stop = next((stop for stop, condition in self._stops if condition.holds(call)), None)
+        return Verdict(tuple(matches), stop)
+
+
+class _Condition:
+    """The values of one dimension, any of which is enough."""
+
+    __slots__ = ("_exact", "_names", "_patterns")  # a pattern is its fixed parts
+
+    def __init__(self, name: str, values: Sequence[str], *, exact: bool = False) -> None:
+        self._names = (name, _LABEL) if name == "key" else (name,)
+        patterns = () if exact else tuple(value for value in values if "*" in value)
+        self._exact = frozenset(value for value in values if value not in patterns)
+        self._patterns = tuple(tuple(value.split("*")) for value in patterns)
+
+    def holds(self, call: Mapping[str, str]) -> bool:
+        said = [value for name in self._names if (value := call.get(name))]
+        if not said:
+            return "" in self._exact
+        return any(
+            value in self._exact or any(_fits(parts, value) for parts in self._patterns) for value in said
+        )
+
+
+def _fits(parts: tuple[str, ...], value: str) -> bool:
+    """Return whether `value` is the fixed parts of a pattern in order, with any text between them.
+
+    By search and not by a regular expression, whose time grows with a power of the number of `*`.
+    """
+    first, *middle, last = parts
+    position, end = len(first), len(value) - len(last)
+    if position > end or not value.startswith(first) or not value.endswith(last):
+        return False
+    for part in middle:
+        found = value.find(part, position, end)
+        if found < 0:
+            return False
+        position = found + len(part)
+    return True
