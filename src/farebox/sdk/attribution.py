@@ -64,16 +64,15 @@ class attribute:
         tags: Mapping[str, object] | None = None,
     ) -> None:
         self._said: Attribution = NOBODY
+        self._entered: list[_Entered] = []
         try:
             names = {"customer": customer, "user": user, "agent": agent, "session": session, "task": task}
             self._said = stated({**names, "project": project, "app": app}, tags)
         except Exception as error:
             faults.report(error, "attribute()")
-        self._tokens: list[tuple[Token[Attribution], Attribution]] = []
 
     def __enter__(self) -> None:
-        before = _current.get()
-        self._tokens.append((_current.set(merged(before, self._said)), before))
+        self._entered.append(_enter(lambda: self._said))
 
     def __exit__(
         self,
@@ -81,8 +80,8 @@ class attribute:
         error: BaseException | None = None,
         trace: TracebackType | None = None,
     ) -> None:
-        if self._tokens:
-            _leave(*self._tokens.pop())
+        if self._entered:
+            _leave(self._entered.pop())
 
     async def __aenter__(self) -> None:
         self.__enter__()
@@ -99,11 +98,36 @@ class attribute:
         return _decorated(function, lambda: self._said)
 
 
-def _leave(token: Token[Attribution], before: Attribution) -> None:
+_Entered = tuple[Token[Attribution] | None, Attribution]
+"""What undoes it, and what held before."""
+
+
+def _enter(said: Callable[[], Attribution]) -> _Entered:
+    """Have what `said` returns hold from here on; never raises."""
     try:
-        _current.reset(token)
-    except ValueError:  # left in another context than it was entered in, as generators can be
-        _current.set(before)
+        before = _current.get()
+        return _current.set(merged(before, said())), before
+    except Exception as error:
+        faults.report(error, "attribution")
+        return None, NOBODY
+
+
+def _said_once(said: Callable[[], Attribution]) -> Callable[[], Attribution]:
+    """Return what says the same again, asked once; never raises."""
+    try:
+        found = said()
+    except Exception as error:
+        faults.report(error, "attribution")
+        found = NOBODY
+    return lambda: found
+
+
+def _leave(entered: _Entered) -> None:
+    try:
+        if entered[0] is not None:
+            _current.reset(entered[0])
+    except Exception:  # left in another context than it was entered in, as generators can be
+        _current.set(entered[1])
 
 
 def meter(
@@ -122,7 +146,11 @@ def meter(
 
     def decorate(inner: _Function) -> _Function:
         name = getattr(inner, "__name__", "step")
-        said = stated({"agent": agent, "customer": customer, "task": task, "session": session}, tags)
+        said = NOBODY
+        try:
+            said = stated({"agent": agent, "customer": customer, "task": task, "session": session}, tags)
+        except Exception as error:
+            faults.report(error, "meter()")
 
         def step() -> Attribution:
             around = _current.get()[0].get("step")
@@ -138,47 +166,41 @@ def meter(
 
 def _decorated(function: _Function, said: Callable[[], Attribution]) -> _Function:
     """Return a function whose body, and nothing else, runs with what `said` returns."""
-    if inspect.isasyncgenfunction(function):
-        made: Any = _async_generator(function, said)
-    elif inspect.iscoroutinefunction(function):
+    try:
+        if inspect.isasyncgenfunction(function):
+            made: Any = _async_generator(function, said)
+        elif inspect.iscoroutinefunction(function):
 
-        async def coroutine(*arguments: Any, **named: Any) -> Any:
-            with _Block(said()):
-                return await function(*arguments, **named)
+            async def coroutine(*arguments: Any, **named: Any) -> Any:
+                entered = _enter(said)
+                try:
+                    return await function(*arguments, **named)
+                finally:
+                    _leave(entered)
 
-        made = coroutine
-    elif inspect.isgeneratorfunction(function):
-        made = _generator(function, said)
-    else:
+            made = coroutine
+        elif inspect.isgeneratorfunction(function):
+            made = _generator(function, said)
+        else:
 
-        def plain(*arguments: Any, **named: Any) -> Any:
-            with _Block(said()):
-                return function(*arguments, **named)
+            def plain(*arguments: Any, **named: Any) -> Any:
+                entered = _enter(said)
+                try:
+                    return function(*arguments, **named)
+                finally:
+                    _leave(entered)
 
-        made = plain
-    return cast("_Function", functools.wraps(function)(made))
-
-
-class _Block:
-    """One stretch of code with an attribution."""
-
-    __slots__ = ("_before", "_said", "_token")
-
-    def __init__(self, said: Attribution) -> None:
-        self._said = said
-
-    def __enter__(self) -> None:
-        self._before = _current.get()
-        self._token = _current.set(merged(self._before, self._said))
-
-    def __exit__(self, *_: object) -> None:
-        _leave(self._token, self._before)
+            made = plain
+        return cast("_Function", functools.wraps(function)(made))
+    except Exception as error:
+        faults.report(error, "meter()")
+        return function
 
 
 def _generator(function: Callable[..., Any], said: Callable[[], Attribution]) -> Callable[..., Any]:
     def generator(*arguments: Any, **named: Any) -> Generator[Any, Any, Any]:
         context = copy_context()
-        context.run(lambda: _current.set(merged(_current.get(), said())))
+        context.run(_enter, said)
         inner = function(*arguments, **named)
         resume: Callable[[], Any] = inner.__next__
         while True:
@@ -201,20 +223,25 @@ def _generator(function: Callable[..., Any], said: Callable[[], Attribution]) ->
 
 def _async_generator(function: Callable[..., Any], said: Callable[[], Attribution]) -> Callable[..., Any]:
     async def generator(*arguments: Any, **named: Any) -> AsyncGenerator[Any, Any]:
-        mine = said()
+        mine = _said_once(said)
         inner = function(*arguments, **named)
         resume: Callable[[], Any] = inner.__anext__
         while True:
+            entered = _enter(mine)
             try:
-                with _Block(mine):
-                    item = await resume()
+                item = await resume()
             except StopAsyncIteration:
                 return
+            finally:
+                _leave(entered)
             try:
                 sent = yield item
             except GeneratorExit:
-                with _Block(mine):
+                entered = _enter(mine)
+                try:
                     await inner.aclose()
+                finally:
+                    _leave(entered)
                 raise
             except BaseException as error:
                 resume = functools.partial(inner.athrow, error)

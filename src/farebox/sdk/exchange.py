@@ -79,7 +79,6 @@ class Exchange:
         "_attempt",
         "_below",
         "_ended",
-        "_endpoint",
         "_expected",
         "_fast_path",
         "_made_of",
@@ -88,6 +87,7 @@ class Exchange:
         "_partial_at",
         "_response_headers",
         "headers",
+        "reads_request",
     )
 
     def __init__(
@@ -118,8 +118,8 @@ class Exchange:
                 self._metering()
             else:
                 attempt.facts = facts
-        self._endpoint = None if body is not None else endpoint
-        """Something only while the request's body is still to come."""
+        self.reads_request = body is None
+        """Whether the request's body is still to come, in pieces."""
         attempt.intend(self._below)
         attempt.sent = True
 
@@ -139,11 +139,6 @@ class Exchange:
         if not getattr(self, "_ended", True):
             self.left()
 
-    @property
-    def reads_request(self) -> bool:
-        """Whether the request's body is still to come, in pieces."""
-        return self._endpoint is not None
-
     def request_body(self, data: bytes) -> None:
         """Take in a piece of a request's body that is sent as it is made."""
         try:
@@ -156,8 +151,8 @@ class Exchange:
         """Take in status and headers of the response."""
         try:
             attempt = self._attempt
-            if self._endpoint is not None:
-                attempt.facts, self._endpoint = self._metering().request_end(), None
+            if self.reads_request:
+                attempt.facts, self.reads_request = self._metering().request_end(), False
             attempt.status = status
             fields = dict(headers)
             attempt.request_id = request_id_of(fields, request_id_names(self._made_of[0]))
@@ -202,7 +197,11 @@ class Exchange:
 
     def completed(self) -> None:
         """Note that the response is at its end."""
-        self._end("completed", error_class_of(self._attempt.status))
+        try:
+            if not self._ended:
+                self._end("completed", error_class_of(self._attempt.status))
+        except Exception as error:
+            faults.report(error, "metering")
 
     def left(self) -> None:
         """Note that the program reads no further: it closed the response, or forgot it."""
@@ -217,15 +216,16 @@ class Exchange:
 
     def failed(self, error: BaseException) -> None:
         """Note that there is no response, or no more of it."""
-        if not self._ended:
-            outcome, error_class, reached = failure_of(error)
-            if not reached and not self._attempt.status:
-                self._attempt.sent = False
-            self._end(outcome, error_class)
+        try:
+            if not self._ended:
+                outcome, error_class, reached = failure_of(error)
+                if not reached and not self._attempt.status:
+                    self._attempt.sent = False
+                self._end(outcome, error_class)
+        except Exception as fault:
+            faults.report(fault, "metering")
 
     def _end(self, outcome: Outcome, error_class: str | None) -> None:
-        if self._ended:
-            return
         try:
             refusal = self._attempt.refusal
             if refusal is not None and outcome == "completed":

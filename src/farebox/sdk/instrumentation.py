@@ -35,10 +35,13 @@ def instrument() -> None:
 
 def uninstrument() -> None:
     """Undo `instrument()` and `wrap()`; what is under way is metered to its end."""
-    watching.meter_everything(False)
-    if _finder in sys.meta_path:
-        sys.meta_path.remove(_finder)
-    patches.restore_all()
+    try:
+        watching.meter_everything(False)
+        if _finder in sys.meta_path:
+            sys.meta_path.remove(_finder)
+        patches.restore_all()
+    except Exception as error:
+        faults.report(error, "uninstrument()")
 
 
 def prepare() -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from farebox.errors import UsageError
 from farebox.journal.records import OUTCOME, SCORE, Result, encode
+from farebox.sdk import faults
 from farebox.sdk.events import decimal_text, identity, moment_ns, whose
 from farebox.sdk.process_meter import process_meter
 
@@ -75,27 +76,33 @@ def _append(
     event_id: str | None,
     occurred_at: datetime | int | None,
 ) -> str | None:
-    meter = process_meter()
-    if meter is None:
+    try:
+        meter = process_meter()
+        if meter is None:
+            return None
+        if not 0 < len(name) <= _NAME_MAX:
+            raise UsageError(f"a name has 1 to {_NAME_MAX} characters")
+        text = decimal_text(value, "value")
+        given = {key: str(entry) for key, entry in names.items() if entry is not None}
+        which = identity(
+            meter.recorder.source, event_id, (kind, name, text, given, dict(tags or {}), occurred_at)
+        )
+        of = whose(meter, names, tags)
+        result = Result(
+            event_id=which.event_id,
+            source=meter.recorder.source,
+            occurred_at_ns=moment_ns(occurred_at),
+            name=name,
+            value=text,
+            attribution=of[0],
+            attribution_from=of[1],
+            event_id_text=which.text,
+            payload_sha256=which.payload_sha256,
+        )
+        meter.recorder.append(kind, encode(result))
+        return which.shown
+    except UsageError:
+        raise
+    except Exception as error:
+        faults.report(error, "outcome()" if kind == OUTCOME else "score()")
         return None
-    if not 0 < len(name) <= _NAME_MAX:
-        raise UsageError(f"a name has 1 to {_NAME_MAX} characters")
-    text = decimal_text(value, "value")
-    given = {key: str(entry) for key, entry in names.items() if entry is not None}
-    which = identity(
-        meter.recorder.source, event_id, (kind, name, text, given, dict(tags or {}), occurred_at)
-    )
-    of = whose(meter, names, tags)
-    result = Result(
-        event_id=which.event_id,
-        source=meter.recorder.source,
-        occurred_at_ns=moment_ns(occurred_at),
-        name=name,
-        value=text,
-        attribution=of[0],
-        attribution_from=of[1],
-        event_id_text=which.text,
-        payload_sha256=which.payload_sha256,
-    )
-    meter.recorder.append(kind, encode(result))
-    return which.shown

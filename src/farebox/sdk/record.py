@@ -46,30 +46,36 @@ def record(
     Raises:
         UsageError: What was given cannot be recorded, and nothing was.
     """
-    meter = process_meter()
-    if meter is None:
+    try:
+        meter = process_meter()
+        if meter is None:
+            return None
+        if not PROVIDER_NAME.fullmatch(provider):
+            raise UsageError(f"provider is a name such as openai, not {provider!r}")
+        if not model:
+            raise UsageError("model is missing: nothing can be priced without")
+        endpoint = _endpoint(meter, provider)
+        found = stated_usage(endpoint, model, usage)
+        names = {
+            "customer": customer,
+            "user": user,
+            "agent": agent,
+            "session": session,
+            "task": task,
+            "project": project,
+        }
+        said = None
+        if event_id is not None:
+            given = {name: str(value) for name, value in names.items() if value is not None}
+            said = (provider, model, found.parts, given, dict(tags or {}), occurred_at)
+        which = identity(meter.recorder.source, event_id, said)
+        append(meter, which, endpoint, found, whose(meter, names, tags), moment_ns(occurred_at))
+        return which.shown
+    except UsageError:
+        raise
+    except Exception as error:
+        faults.report(error, "record()")
         return None
-    if not PROVIDER_NAME.fullmatch(provider):
-        raise UsageError(f"provider is a name such as openai, not {provider!r}")
-    if not model:
-        raise UsageError("model is missing: nothing can be priced without")
-    endpoint = _endpoint(meter, provider)
-    found = stated_usage(endpoint, model, usage)
-    names = {
-        "customer": customer,
-        "user": user,
-        "agent": agent,
-        "session": session,
-        "task": task,
-        "project": project,
-    }
-    said = None
-    if event_id is not None:
-        given = {name: str(value) for name, value in names.items() if value is not None}
-        said = (provider, model, found.parts, given, dict(tags or {}), occurred_at)
-    which = identity(meter.recorder.source, event_id, said)
-    append(meter, which, endpoint, found, whose(meter, names, tags), moment_ns(occurred_at))
-    return which.shown
 
 
 def append(

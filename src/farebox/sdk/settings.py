@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from farebox.errors import UsageError
-from farebox.sdk.faults import OnError, use_hook
+from farebox.sdk.faults import OnError, report, use_hook
 
 DURABILITIES = ("process", "power")
 
@@ -59,4 +59,7 @@ def configure(
     if durability is not None:
         settings.durability = durability
     for listener in _listeners:
-        listener()
+        try:
+            listener()
+        except Exception as error:
+            report(error, "configure()")

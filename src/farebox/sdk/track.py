@@ -137,6 +137,8 @@ class _TrackedStream:
         return cast("Any", type(self._stream))
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("_stream", "_tracked"):  # not made to its end, or a copy without them
+            raise AttributeError(name)
         return getattr(self._stream, name)
 
     def __iter__(self) -> Iterator[Any]:
@@ -196,7 +198,8 @@ class _TrackedStream:
         return self._stream.close()
 
     def __del__(self) -> None:
-        self._tracked.end(whole=False)
+        if "_tracked" in self.__dict__:
+            self._tracked.end(whole=False)
 
     def _entered(self, stream: Any) -> Any:
         return self if stream is self._stream else _TrackedStream(stream, self._tracked)

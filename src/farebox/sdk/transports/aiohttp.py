@@ -34,13 +34,9 @@ def install(module: ModuleType) -> None:
 
 def _connect(original: Callable[..., Any]) -> Callable[..., Any]:
     async def connect(self: Any, req: Any, *rest: Any, **named: Any) -> Any:
-        exchange = _begin(req) if is_watched(self) else None
+        exchange = _begin(self, req)
         if exchange is None:
             return await original(self, req, *rest, **named)
-        _tell(req, exchange.headers)
-        if isinstance(exchange, Passage):
-            return await original(self, req, *rest, **named)
-        setattr(req, _MARK, exchange)
         try:
             return await original(self, req, *rest, **named)
         except BaseException as error:
@@ -82,8 +78,11 @@ def _start(original: Callable[..., Any], metered: type[Any]) -> Callable[..., An
     return start
 
 
-def _begin(request: Any) -> Exchange | Passage | None:
+def _begin(connector: Any, request: Any) -> Exchange | None:
+    exchange: Exchange | Passage | None = None
     try:
+        if not is_watched(connector):
+            return None
         url, proxy, body = request.url, request.proxy, request.body
         content = body if isinstance(body, bytes) else getattr(body, "_value", None)
         exchange = begin(
@@ -96,20 +95,20 @@ def _begin(request: Any) -> Exchange | Passage | None:
             content if isinstance(content, bytes) else None,
             None if proxy is None else (proxy.host, proxy.port or 80),
         )
-        if isinstance(exchange, Exchange) and exchange.reads_request:
-            request._traces = [*request._traces, _SentPieces(exchange)]
-        return exchange
+        if exchange is not None:
+            _tell(request, exchange.headers)
+        if isinstance(exchange, Exchange):
+            setattr(request, _MARK, exchange)
+            if exchange.reads_request:
+                request._traces = [*request._traces, _SentPieces(exchange)]
     except Exception as error:
         faults.report(error, "metering")
-        return None
+    return exchange if isinstance(exchange, Exchange) else None
 
 
 def _tell(request: Any, told: Headers) -> None:
-    try:
-        for name, value in told:
-            request.headers[name.decode()] = value.decode()
-    except Exception as error:
-        faults.report(error, "metering")
+    for name, value in told:
+        request.headers[name.decode()] = value.decode()
 
 
 def _respond(response: Any, exchange: Exchange, metered: type[Any]) -> None:
@@ -148,6 +147,17 @@ class _SentPieces:
         return _nothing
 
 
+def _broke_off(exchange: Exchange, error: Any) -> None:
+    try:
+        # Closing a response sets an exception, too: the program has left, nothing has failed.
+        if str(error) == "Connection closed":
+            exchange.left()
+        else:
+            exchange.failed(error if isinstance(error, BaseException) else error())
+    except Exception as fault:
+        faults.report(fault, "metering")
+
+
 async def _nothing(*_: object, **__: object) -> None:
     return
 
@@ -175,11 +185,7 @@ def _metered_reader(base: Any) -> type[Any]:
         def set_exception(self, exc: Any, *rest: Any) -> None:
             exchange = _reading.pop(id(self), None)
             if exchange is not None:
-                # Closing a response sets an exception, too: the program has left, nothing has failed.
-                if str(exc) == "Connection closed":
-                    exchange.left()
-                else:
-                    exchange.failed(exc if isinstance(exc, BaseException) else exc())
+                _broke_off(exchange, exc)
             base.set_exception(self, exc, *rest)
 
         def ended(self) -> None:

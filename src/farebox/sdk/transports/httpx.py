@@ -31,25 +31,14 @@ def _sync(original: Callable[..., Any], module: Any, streams: tuple[Any, Any]) -
     metered, body = streams[0], _body_stream(module.SyncByteStream)
 
     def handle_request(self: Any, request: Any) -> Any:
-        if not is_watched(self):
-            return original(self, request)
-        exchange = _begin(self, request)
+        exchange, request = _begin(self, request, module, body)
         if exchange is None:
             return original(self, request)
-        if exchange.headers:
-            request = _told(module, request, exchange.headers)
-        if isinstance(exchange, Passage):
-            return original(self, request)
-        content = request.stream
-        if exchange.reads_request:
-            request.stream = body(content, exchange)
         try:
             response = original(self, request)
         except BaseException as error:
             exchange.failed(error)
             raise
-        finally:
-            request.stream = content
         _respond(response, exchange, metered)
         return response
 
@@ -60,36 +49,33 @@ def _async(original: Callable[..., Any], module: Any, streams: tuple[Any, Any]) 
     metered, body = streams[1], _async_body_stream(module.AsyncByteStream)
 
     async def handle_async_request(self: Any, request: Any) -> Any:
-        if not is_watched(self):
-            return await original(self, request)
-        exchange = _begin(self, request)
+        exchange, request = _begin(self, request, module, body)
         if exchange is None:
             return await original(self, request)
-        if exchange.headers:
-            request = _told(module, request, exchange.headers)
-        if isinstance(exchange, Passage):
-            return await original(self, request)
-        content = request.stream
-        if exchange.reads_request:
-            request.stream = body(content, exchange)
         try:
             response = await original(self, request)
         except BaseException as error:
             exchange.failed(error)
             raise
-        finally:
-            request.stream = content
         _respond(response, exchange, metered)
         return response
 
     return handle_async_request
 
 
-def _begin(transport: Any, request: Any) -> Exchange | Passage | None:
+def _begin(transport: Any, request: Any, module: Any, pieces: Any) -> tuple[Exchange | None, Any]:
+    """Return the exchange, where one begins, and the request as it is to be sent.
+
+    The caller's own request stays as it is: what a Farebox is told, or what reads a body on its way, is
+    in a copy. `pieces` is the class that reads such a body.
+    """
+    exchange: Exchange | Passage | None = None
     try:
+        if not is_watched(transport):
+            return None, request
         url = request.url
         proxy = getattr(transport._pool, "_proxy_url", None)
-        return begin(
+        exchange = begin(
             request.method,
             url.scheme,
             url.host,
@@ -99,31 +85,34 @@ def _begin(transport: Any, request: Any) -> Exchange | Passage | None:
             getattr(request, "_content", None),
             None if proxy is None else (proxy.host.decode("latin-1"), proxy.port or 80),
         )
+        if exchange is None:
+            return None, request
+        reads = isinstance(exchange, Exchange) and exchange.reads_request
+        if reads or exchange.headers:
+            stream = pieces(request.stream, exchange) if reads else request.stream
+            request = _copied(module, request, exchange.headers, stream)
+        return (exchange if isinstance(exchange, Exchange) else None), request
     except Exception as error:
         faults.report(error, "metering")
-        return None
+        return (exchange if isinstance(exchange, Exchange) else None), request
 
 
-def _told(module: Any, request: Any, told: Headers) -> Any:
-    """Return the request with what the Farebox behind it should know; the caller's own stays as it is."""
-    try:
-        names = {name for name, _ in told}
-        headers = [pair for pair in request.headers.raw if pair[0].lower() not in names]
-        return module.Request(
-            request.method,
-            request.url,
-            headers=[*headers, *told],
-            stream=request.stream,
-            extensions=request.extensions,
-        )
-    except Exception as error:
-        faults.report(error, "metering")
-        return request
+def _copied(module: Any, request: Any, told: Headers, stream: Any) -> Any:
+    """Return a request with another body, and with what the Farebox behind it should know."""
+    names = {name for name, _ in told}
+    headers = [pair for pair in request.headers.raw if pair[0].lower() not in names]
+    return module.Request(
+        request.method, request.url, headers=[*headers, *told], stream=stream, extensions=request.extensions
+    )
 
 
 def _respond(response: Any, exchange: Exchange, metered: Any) -> None:
-    exchange.response(response.status_code, [(name.lower(), value) for name, value in response.headers.raw])
-    response.stream = metered(response.stream, exchange)
+    try:
+        headers = [(name.lower(), value) for name, value in response.headers.raw]
+        exchange.response(response.status_code, headers)
+        response.stream = metered(response.stream, exchange)
+    except Exception as error:
+        faults.report(error, "metering")
 
 
 def _streams(module: Any) -> tuple[Any, Any]:

@@ -38,14 +38,8 @@ def install(module: ModuleType) -> None:
 
 def _make_request(original: Callable[..., Any]) -> Callable[..., Any]:
     def make_request(self: Any, conn: Any, method: str, url: str, *rest: Any, **named: Any) -> Any:
-        if not is_watched(self):
-            return original(self, conn, method, url, *rest, **named)
-        exchange = _begin(self, method, url, rest, named)
+        exchange, rest, named = _begin(self, method, url, rest, named)
         if exchange is None:
-            return original(self, conn, method, url, *rest, **named)
-        if exchange.headers:
-            rest, named = _told(self, rest, named, exchange.headers)
-        if isinstance(exchange, Passage):
             return original(self, conn, method, url, *rest, **named)
         try:
             response = original(self, conn, method, url, *rest, **named)
@@ -60,8 +54,12 @@ def _make_request(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _begin(
     pool: Any, method: str, url: str, rest: tuple[Any, ...], named: dict[str, Any]
-) -> Exchange | Passage | None:
+) -> tuple[Exchange | None, tuple[Any, ...], dict[str, Any]]:
+    """Return the exchange, where one begins, and the arguments with which the request is to be made."""
+    exchange: Exchange | Passage | None = None
     try:
+        if not is_watched(pool):
+            return None, rest, named
         body = rest[0] if rest else named.get("body")
         headers = rest[1] if len(rest) > 1 else named.get("headers")
         scheme, host, port, target = pool.scheme, pool.host, pool.port, url
@@ -70,7 +68,7 @@ def _begin(
             scheme, host, port = parts.scheme, parts.hostname or host, parts.port
             target = url[url.index("/", len(scheme) + 3) :] if "/" in url[len(scheme) + 3 :] else "/"
         proxy = pool.proxy
-        return begin(
+        exchange = begin(
             method,
             scheme,
             host,
@@ -80,9 +78,11 @@ def _begin(
             _content(body),
             None if proxy is None else (proxy.host, proxy.port or 80),
         )
+        if exchange is not None and exchange.headers:
+            rest, named = _told(pool, rest, named, exchange.headers)
     except Exception as error:
         faults.report(error, "metering")
-        return None
+    return (exchange if isinstance(exchange, Exchange) else None), rest, named
 
 
 def _content(body: Any) -> bytes:
@@ -134,6 +134,16 @@ def _respond(response: Any, exchange: Exchange) -> None:
         faults.report(error, "metering")
 
 
+def _read(response: Any, exchange: Exchange, data: bytes, amt: int | None) -> None:
+    try:
+        if data:
+            exchange.chunk(data)
+        if (not data and amt != 0) or _is_over(response):
+            exchange.completed()
+    except Exception as error:
+        faults.report(error, "metering")
+
+
 def _is_over(response: Any) -> bool:
     body = response._fp
     return body is None or bool(getattr(body, "isclosed", bool)())
@@ -149,10 +159,7 @@ def _raw_read(original: Callable[..., Any]) -> Callable[..., Any]:
         except BaseException as error:
             exchange.failed(error)
             raise
-        if data:
-            exchange.chunk(data)
-        if (not data and amt != 0) or _is_over(self):
-            exchange.completed()
+        _read(self, exchange, data, amt)
         return data
 
     return raw_read
