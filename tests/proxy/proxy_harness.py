@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import ipaddress
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -232,6 +233,13 @@ class Client:
         """Read one answer to its end, whatever its framing."""
         data = self.until(b"\r\n\r\n")
         head, _, rest = data.partition(b"\r\n\r\n")
+        ids = CALL_ID.findall(head + b"\r\n")
+        head = without_call_id(head + b"\r\n").removesuffix(b"\r\n")
+        answer = self.answer_behind(head, rest, no_body=no_body)
+        answer.call_ids = [value.decode() for value in ids]
+        return answer
+
+    def answer_behind(self, head: bytes, rest: bytes, *, no_body: bool) -> Answer:
         lines = head.split(b"\r\n")
         status = int(lines[0].split(b" ")[1])
         headers = [(name.lower(), value.strip()) for name, _, value in (x.partition(b":") for x in lines[1:])]
@@ -258,7 +266,18 @@ class Client:
         return Answer(status, headers, rest, head, rest)
 
 
+CALL_ID = re.compile(rb"x-farebox-call-id: ([0-9a-f-]{36})\r\n")
+
+
+def without_call_id(data: bytes) -> bytes:
+    """Return a response as its upstream sent it: the one line that every response gets is taken out."""
+    return CALL_ID.sub(b"", data)
+
+
 class Answer:
+    call_ids: list[str]
+    """What the head said of the call's id; `head` and `headers` are without it."""
+
     def __init__(
         self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, head: bytes, raw: bytes
     ) -> None:
@@ -268,6 +287,7 @@ class Answer:
         self.head = head
         self.raw = raw
         """The body as it came, framing included."""
+        self.call_ids = []
 
     def header(self, name: str) -> bytes | None:
         return dict(self.headers).get(name.encode())

@@ -418,7 +418,7 @@ def test_interim_responses_pass_and_a_flood_of_them_ends_the_stream() -> None:
     with proxied(hint) as (client, running):
         client.send(client.ask(authority(running)), BODY)
         assert dict(client.until(InformationalResponseReceived).headers)["link"] == "x"
-        assert dict(client.until(ResponseReceived).headers) == {":status": "200"}
+        assert dict(client.until(ResponseReceived).headers).keys() == {":status", "x-farebox-call-id"}
         client.send(client.ask(authority(running)), BODY)
         head = dict(client.until(ResponseReceived).headers)
         assert (head[":status"], head["x-farebox-error"]) == ("502", "policy:interim_responses")

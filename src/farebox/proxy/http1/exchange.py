@@ -11,6 +11,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from farebox.proxy.admission import own_response
+from farebox.proxy.admission.call_headers import call_lines, call_texts
 from farebox.proxy.admission.client_tokens import too_large
 from farebox.proxy.http1.chunked import FramingError
 from farebox.proxy.http1.request_body import RequestBody, WholeRequest
@@ -210,9 +211,15 @@ class Exchange(Relay):
             self.fail(502, f"policy:{error.rule}", str(error))
             return
         if response.complete:
-            self.complete(response, data)
+            self.complete(response, data, response.lines_at)
         elif data:
+            if response.lines_at:
+                data = self.with_lines(data, response.lines_at)
             self.pass_on(response, data)
+
+    def with_lines(self, data: bytes, at: int) -> bytes:
+        """Put what we say of the call behind the lines of the head in `data`, which end at `at`."""
+        return b"".join((data[:at], call_lines(self.attempt), data[at:]))
 
     def take_whole(self, data: bytes) -> bool:
         """Pass on an everyday response that came whole, unchanged; return whether it was one."""
@@ -238,7 +245,7 @@ class Exchange(Relay):
             upstream.leave(reusable=True)
         if attempt.own_ns:
             attempt.own_ns += monotonic_ns() - attempt.first_byte_ns
-        self.end("completed", None, extraction, data)
+        self.end("completed", None, extraction, data, len(head) - 2)
         return True
 
     def pass_on(self, response: Response, data: bytes) -> None:
@@ -255,7 +262,7 @@ class Exchange(Relay):
 
     # Record, then release the last bytes.
 
-    def complete(self, response: Response, data: bytes) -> None:
+    def complete(self, response: Response, data: bytes, lines_at: int = 0) -> None:
         started_ns = monotonic_ns()
         attempt = self.attempt
         attempt.status = response.status
@@ -266,13 +273,20 @@ class Exchange(Relay):
             upstream.leave(reusable=reusable)
         if attempt.own_ns:
             attempt.own_ns += monotonic_ns() - started_ns
-        self.end("completed", error_class_of(attempt.status), None, data)
+        self.end("completed", error_class_of(attempt.status), None, data, lines_at)
 
     def end(
-        self, outcome: Outcome, error_class: str | None, extraction: Extraction | None, data: bytes
+        self,
+        outcome: Outcome,
+        error_class: str | None,
+        extraction: Extraction | None,
+        data: bytes,
+        lines_at: int,
     ) -> None:
-        """Record a complete response, then release its last bytes."""
+        """Record a complete response, then release its last bytes; see `Response.lines_at`."""
         position = self.record(outcome, error_class, extraction)
+        if lines_at:
+            data = self.with_lines(data, lines_at)
         if self.waits_for_disk:
             self.wait_for(position)
             self.send(data)
@@ -369,7 +383,15 @@ class Exchange(Relay):
         keep = self.may_keep_client()
         to_head = self.routed.request.method == b"HEAD"
         shape = self.routed.error_shape
-        data = own_response.error(shape, status, error_class, message, close=not keep, to_head=to_head)
+        data = own_response.error(
+            shape,
+            status,
+            error_class,
+            message,
+            close=not keep,
+            headers=call_texts(self.attempt),
+            to_head=to_head,
+        )
         self.client.finish(data, keep=keep, unread=not self.request.complete)
 
     def leave_flight(self) -> None:

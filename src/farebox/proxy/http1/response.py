@@ -56,6 +56,8 @@ class Response:
     passed on, because clients stop reading there and not at the framing's end."""
     flags: tuple[str, ...] = ()
     """What was unusual about its form, for the record."""
+    lines_at = 0
+    """Where more lines of the head may be put in what `feed` returned last; 0 where no head is in it."""
     _start = b""
     _interim = 0
     _chunks: ChunkedBody | None = None
@@ -83,10 +85,12 @@ class Response:
         at = 0
         if self.milestone:
             self.milestone = False
+        self.lines_at = 0
         if self.head is None:
             start, data, at = self._read_head(data, keep)
             if self.head is None:
                 return start
+            self.lines_at = len(start) - 2
         if self._chunks is not None:
             if at == len(data):
                 return start

@@ -153,23 +153,30 @@ class ServerConnection(ClientPeer):
 
     # What streams ask for.
 
-    def respond(self, stream_id: int, grpc: bool, shape: str, status: int, slug: str, message: str) -> None:
-        """Respond ourselves, in the shape the client's library reads."""
+    def respond(
+        self,
+        stream_id: int,
+        grpc: bool,
+        shape: str,
+        status: int,
+        slug: str,
+        message: str,
+        more: Headers | None = None,
+    ) -> None:
+        """Respond ourselves, in the shape the client's library reads, with `more` headers."""
         headers, body = heads.refusal(grpc, shape, status, slug, message)
+        headers += more or ()
         if self.send_headers(stream_id, headers, end=not body) and body:
             self.send_data(stream_id, body, end=True)
         self.reset(stream_id, ErrorCodes.NO_ERROR)  # what the client is still sending is not read
 
     def turn_away(self, stream_id: int, grpc: bool, shape: str, why: NotAdmitted) -> None:
         """Say that a request may not pass; nothing of it is written down."""
-        headers, body = heads.refusal(grpc, shape, why.status, why.slug, why.message)
-        headers += [
+        more = [
             (name.encode(), value.strip().encode())
             for name, _, value in (line.partition(":") for line in why.headers)
         ]
-        if self.send_headers(stream_id, headers, end=not body) and body:
-            self.send_data(stream_id, body, end=True)
-        self.reset(stream_id, ErrorCodes.NO_ERROR)
+        self.respond(stream_id, grpc, shape, why.status, why.slug, why.message, more)
 
     def forget(self, stream: Stream) -> None:
         self.streams.pop(stream.stream_id, None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from h2.errors import ErrorCodes
 
+from farebox.proxy.admission.call_headers import call_headers
 from farebox.proxy.admission.client_tokens import too_large
 from farebox.proxy.http1.response import INTERIM_MAX
 from farebox.proxy.http2 import heads
@@ -42,7 +43,16 @@ class ClientPeer(Peer):
     def session(self, origin: Origin) -> UpstreamSession:
         raise NotImplementedError
 
-    def respond(self, stream_id: int, grpc: bool, shape: str, status: int, slug: str, message: str) -> None:
+    def respond(
+        self,
+        stream_id: int,
+        grpc: bool,
+        shape: str,
+        status: int,
+        slug: str,
+        message: str,
+        more: Headers | None = None,
+    ) -> None:
         raise NotImplementedError
 
     def forget(self, stream: Stream) -> None:
@@ -141,12 +151,12 @@ class Stream:
         if self._interim > INTERIM_MAX:
             self.fail(502, "policy:interim_responses", "the upstream sent too many interim responses.")
         elif heads.status_of(headers) != 100 or self.judged.request.expects_continue:
-            self.server.send_headers(self.stream_id, heads.for_client(headers), end=False)
+            self.server.send_headers(self.stream_id, self.for_client(headers), end=False)
             self.server.flush()
 
     def response_head(self, headers: Headers) -> None:
         """Pass on the response's head; one that is also its end waits for the record."""
-        headers = heads.for_client(headers)
+        headers = self.for_client(headers)
         self.touched = self.server.state.tick
         self.attempt.first_byte_ns = monotonic_ns()
         self.attempt.status = heads.status_of(headers)
@@ -154,10 +164,15 @@ class Stream:
         plain = heads.plain(headers)
         self.attempt.request_id = request_id_of(dict(plain), self.routed.request_id_names)
         self.meter.response_head(self.attempt.status, plain)
+        headers += call_headers(self.attempt)
         if self.grpc_status is not None:
             self.trailers = headers  # gRPC's "Trailers-Only": the whole response
         elif not self.server.send_headers(self.stream_id, headers, end=False):
             self.client_reset(ErrorCodes.CANCEL)
+
+    def for_client(self, headers: Headers) -> Headers:
+        """Return an upstream's headers without those that only Farebox may say; the one that meters has."""
+        return list(headers) if self.routed.hands_on else heads.for_client(headers)
 
     def upstream_data(self, data: bytes, counted: int) -> None:
         self.touched = self.server.state.tick
@@ -262,7 +277,15 @@ class Stream:
             self.server.reset(self.stream_id, ErrorCodes.INTERNAL_ERROR)
         else:
             shape = self.routed.error_shape
-            self.server.respond(self.stream_id, self.judged.grpc, shape, status, error_class, message)
+            self.server.respond(
+                self.stream_id,
+                self.judged.grpc,
+                shape,
+                status,
+                error_class,
+                message,
+                call_headers(self.attempt),
+            )
         self.leave()
         self.server.flush()
 

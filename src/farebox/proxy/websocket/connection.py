@@ -12,6 +12,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from farebox.proxy.admission import own_response
+from farebox.proxy.admission.call_headers import call_lines, call_texts
 from farebox.proxy.http1.response import BrokenResponse, Response
 from farebox.proxy.relay import Relay
 from farebox.recording.attempt import Attempt
@@ -150,7 +151,7 @@ class Socket(Relay):
             self.from_upstream = Messages(self.upstream_said, masked=False, deflate=agreed.from_server)
         else:
             self.meter.give_up(agreed.problem)
-        self.client.write(head)
+        self.client.write(self.with_lines(head, len(head) - 2))
         early, self.early = self.early + self.client.buffer, b""
         self.client.buffer = b""
         self.client.resume_reading()
@@ -167,10 +168,16 @@ class Socket(Relay):
             self.refuse(502, f"policy:{error.rule}", str(error))
             return
         self.session.response_bytes = response.body_bytes
+        if response.lines_at:
+            data = self.with_lines(data, response.lines_at)
         if response.complete:
             self.end_response(response, data)
         elif data:
             self.client.write(data)
+
+    def with_lines(self, data: bytes, at: int) -> bytes:
+        """Put what we say of the call behind the lines of the head in `data`, which end at `at`."""
+        return b"".join((data[:at], call_lines(self.session), data[at:]))
 
     def end_response(self, response: Response, data: bytes) -> None:
         extraction = response.meter.finish("completed")
@@ -191,7 +198,9 @@ class Socket(Relay):
             self.client.abort()
             return
         shape = self.routed.error_shape
-        self.client.finish(own_response.error(shape, status, error_class, message, close=True), keep=False)
+        said = call_texts(self.session)
+        response_bytes = own_response.error(shape, status, error_class, message, close=True, headers=said)
+        self.client.finish(response_bytes, keep=False)
 
     # The socket.
 
