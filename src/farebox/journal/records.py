@@ -178,19 +178,24 @@ class Estimate(msgspec.Struct, kw_only=True, array_like=True):
 
 encode = msgspec.msgpack.Encoder().encode
 _MARK_ID = bytes(range(0xF0, 0x100))
-_MARK_NS = (1 << 64) - 2
 _NOTHING = encode(None)
 
 
-def spelled(intent: Intent) -> tuple[bytes, bytes]:
-    """Return what stands between an origin's `event_id` and `occurred_at_ns`, and what after them.
+def spelled(intent: Intent) -> tuple[bytes, bytes, bytes]:
+    """Return what of an encoded origin is the same for many exchanges, so that it is encoded once.
 
-    All but these two is the same for many exchanges, so it is worth encoding once.
+    Between the three pieces stand, after an `event_id`: `occurred_at_ns` in 8 bytes, and the two dicts of the
+    attribution.
     """
-    marked = msgspec.structs.replace(intent, event_id=_MARK_ID, occurred_at_ns=_MARK_NS, held=None)
-    _, _, rest = encode(marked).partition(_MARK_ID)
-    before, _, after = rest.partition(_MARK_NS.to_bytes(8, "big"))
-    return before, after.removesuffix(_NOTHING)
+    values = [encode(getattr(intent, name)) for name in Origin.__struct_fields__]
+    before, between = values[1:_OCCURRED], values[_OCCURRED + 1 : _ATTRIBUTION]
+    return b"".join((*before, _UINT64)), b"".join(between), b"".join(values[_ATTRIBUTION + 2 :])
+
+
+_UINT64 = b"\xcf"
+"""What MessagePack puts before an integer of 8 bytes."""
+_OCCURRED = Origin.__struct_fields__.index("occurred_at_ns")
+_ATTRIBUTION = Origin.__struct_fields__.index("attribution")
 
 
 def _head(record: Intent | Done) -> bytes:

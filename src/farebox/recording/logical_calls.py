@@ -24,6 +24,11 @@ class LogicalCalls:
     def __init__(self) -> None:
         self._failed: OrderedDict[CallKey, list[tuple[int, int, str]]] = OrderedDict()
 
+    @property
+    def none_failed(self) -> bool:
+        """Whether nothing is remembered that could be repeated."""
+        return not self._failed
+
     def failed(self, key: CallKey, attempt: int, call: str, now_ns: int) -> None:
         """Remember an attempt that a client may repeat; times are monotonic."""
         entries = self._failed.get(key)

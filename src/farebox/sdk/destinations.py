@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from farebox.catalog import Catalog, Endpoint, Provider
+from farebox.catalog import Catalog, Provider
 from farebox.config import Config, is_loopback
 from farebox.listeners import home_of
-from farebox.recording.callers import find_key
+from farebox.sdk.destination import destination_of
+from farebox.sdk.known_request import KnownRequests
 
 _LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 _REMEMBERED = 1024
@@ -19,39 +19,6 @@ _LOOK_AGAIN_S = 1.0
 _PORTS = {"http": 80, "https": 443}
 
 Address = tuple[str, int]
-
-
-class Destination(NamedTuple):
-    """A provider at an address."""
-
-    provider: Provider
-    host: str
-    """As records say it: without the port where that is the scheme's own."""
-    base_path: str
-    """What stands before the paths that the catalog knows."""
-    listed_only: bool
-    """Whether only paths of the catalog are this provider's: many a program listens on such an address."""
-    key_headers: tuple[bytes, ...]
-    key_query: frozenset[bytes]
-    login_keys: tuple[bytes, ...]
-
-    def key(self, fields: dict[bytes, bytes], query: bytes | None) -> bytes | None:
-        """Return the API key that a request carries."""
-        return find_key(fields, query, self.key_headers, self.key_query)
-
-    def endpoint(self, method: str, path: str, key: bytes | None, *, remember: bool) -> Endpoint | None:
-        """Return what the catalog knows of a request; None for one that is not this provider's."""
-        below = path
-        if self.base_path and path.startswith(self.base_path + "/"):
-            below = path[len(self.base_path) :]
-        host = self.host.partition(":")[0]
-        endpoint = self.provider.endpoint(method, below, host, remember=remember)
-        if self.listed_only and not endpoint.metered:
-            return None
-        login = self.provider.login
-        if login is not None and key is not None and key.startswith(self.login_keys):
-            return endpoint.of_login(login)
-        return endpoint
 
 
 class Destinations:
@@ -72,13 +39,13 @@ class Destinations:
                 here.append((provider, parts.path.rstrip("/"), not own))
                 here.sort(key=lambda entry: (len(entry[1]), not entry[2]), reverse=True)
         self._never = frozenset(config.interception.never)
-        self._known: dict[tuple[str, str, int], tuple[Destination, ...]] = {}
+        self._known: dict[tuple[str, str, int], tuple[KnownRequests, ...]] = {}
         self._fareboxes: dict[int, tuple[float, str | None]] = {}
         """For a port, the home of the Farebox there, and until when that is believed."""
-        self._routes: dict[str, Destination] = {}
+        self._routes: dict[str, KnownRequests] = {}
         self._run_proxy = _run_proxy()
 
-    def find(self, scheme: str, host: str, port: int | None, path: str) -> Destination | None:
+    def find(self, scheme: str, host: str, port: int | None, path: bytes) -> KnownRequests | None:
         """Return the provider at an address, None where nobody is metered."""
         number = port or _PORTS.get(scheme, 0)
         found = self._known.get((scheme, host, number))
@@ -86,10 +53,10 @@ class Destinations:
             found = self._look(scheme, host.lower(), number)
             if len(self._known) < _REMEMBERED:
                 self._known[scheme, host, number] = found
-        for destination in found:
-            base = destination.base_path
-            if not base or path.startswith(base + "/") or path == base:
-                return destination
+        for known in found:
+            base = known.base_path
+            if not base or path.startswith(base + b"/") or path == base:
+                return known
         return None
 
     def is_farebox(self, host: str, port: int | None) -> bool:
@@ -100,20 +67,21 @@ class Destinations:
         """Tell whether the Farebox that listens at a port writes to the same record as this process."""
         return port is not None and self._home_at(port) == self._home
 
-    def route(self, path: str) -> tuple[Destination, str] | None:
+    def route(self, raw_path: bytes) -> tuple[KnownRequests, bytes] | None:
         """Return where a Farebox of the same home sends a request, and the path there; None for a route that
         is not known here."""
-        name, slash, rest = path[1:].partition("/")
-        destination = self._routes.get(name)
-        if destination is None:
-            destination = self._look_for_route(name)
-            if destination is None:
+        name, slash, rest = raw_path[1:].decode("latin-1").partition("/")
+        known = self._routes.get(name)
+        if known is None:
+            known = self._look_for_route(name)
+            if known is None:
                 return None
-            self._routes[name] = destination
+            self._routes[name] = known
+        destination = known.destination
         below, base = ("/" + rest if slash else "/"), destination.base_path
         if not base:
             below = destination.provider.path_aliases.get(below, below)
-        return destination, base + below
+        return known, (base + below).encode("latin-1", "replace")
 
     def _home_at(self, port: int) -> str | None:
         now = time.monotonic()
@@ -137,7 +105,7 @@ class Destinations:
             and self.is_farebox(*via)
         )
 
-    def _look(self, scheme: str, host: str, port: int) -> tuple[Destination, ...]:
+    def _look(self, scheme: str, host: str, port: int) -> tuple[KnownRequests, ...]:
         declared = self._declared.get((host, port)) or (
             self._declared.get(("127.0.0.1", port), []) if host in _LOOPBACK else []
         )
@@ -146,30 +114,18 @@ class Destinations:
             declared = [*declared, (known, "", False)]
         shown = host if port == _PORTS.get(scheme) else f"{host}:{port}"
         return tuple(
-            _destination(provider, shown, base_path, listed_only=listed_only)
+            KnownRequests(destination_of(provider, shown, base_path, listed_only=listed_only))
             for provider, base_path, listed_only in declared
         )
 
-    def _look_for_route(self, name: str) -> Destination | None:
+    def _look_for_route(self, name: str) -> KnownRequests | None:
         provider = self._catalog.providers.get(name)
         if provider is None or not provider.upstream:
             return None
         parts = urlsplit(provider.upstream)
         host = parts.hostname or ""
         shown = host if parts.port in (None, _PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
-        return _destination(provider, shown, parts.path.rstrip("/"), listed_only=False)
-
-
-def _destination(provider: Provider, shown: str, base_path: str, *, listed_only: bool) -> Destination:
-    return Destination(
-        provider,
-        shown,
-        base_path,
-        listed_only,
-        tuple(name.lower().encode() for name in provider.key_headers),
-        frozenset(name.encode() for name in provider.key_query),
-        tuple(start.encode() for start in provider.login.keys) if provider.login is not None else (),
-    )
+        return KnownRequests(destination_of(provider, shown, parts.path.rstrip("/"), listed_only=False))
 
 
 def _run_proxy() -> Address | None:

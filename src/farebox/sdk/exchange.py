@@ -7,48 +7,34 @@ here is reported, and the request goes on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import monotonic, monotonic_ns
+from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from farebox.clock import uuid7, uuid_text
-from farebox.journal.records import Intent, Outcome
+from farebox.journal.records import Outcome
 from farebox.recording.adopted_ids import EVENT_ID
 from farebox.recording.attempt import Attempt
-from farebox.recording.attribution_merge import NOBODY, Attribution, merged
-from farebox.recording.callers import retry_count
-from farebox.recording.described_request import DescribedRequest
+from farebox.recording.attribution_merge import Attribution
 from farebox.recording.error_class import error_class_of
 from farebox.recording.guarded_meter import GuardedMeter
 from farebox.sdk import attribution, faults
 from farebox.sdk.failures import failure_of
+from farebox.sdk.known_request import Headers, KnownRequest, KnownRequests
 from farebox.sdk.process_meter import process_meter
 from farebox.wire.facts import Extraction
-from farebox.wire.fast_path.whole_response import fast_path_for
-from farebox.wire.http.request_id import request_id_names, request_id_of
-from farebox.wire.keys import KEY_LENGTH_MIN, path_without_keys, without_keys
+from farebox.wire.http.request_id import request_id_of
 from farebox.wire.meter import Meter
 
 if TYPE_CHECKING:
-    from farebox.catalog import Endpoint
     from farebox.recording.logical_calls import CallKey
-    from farebox.sdk.destinations import Address, Destination
+    from farebox.sdk.destinations import Address
     from farebox.sdk.process_meter import ProcessMeter
-
-Headers = list[tuple[bytes, bytes]]
-"""Names in lower case."""
+    from farebox.wire.fast_path.whole_response import FastPath
 
 _JSON = b"application/json"
-_PARTIAL_S = 5.0
-_PATH_SHOWN_MAX = 1024
-_REMEMBERED = 512
+_PARTIAL_NS = 5_000_000_000
 _NOTHING: Headers = []
 _OWN_ERROR = b"x-farebox-error"
-_STRONG = ("header:x-farebox-", "key:")
-"""What said a thing for this very call, or for ever: stronger than the block around the call."""
-
-_plain_paths: set[str] = set()
-"""Paths that hold nothing like a key."""
-_described: dict[tuple[object, ...], DescribedRequest] = {}
 
 
 class Passage:
@@ -60,89 +46,72 @@ class Passage:
         self.headers = headers
 
 
-class _SdkAttempt(Attempt):
-    """An attempt whose retries are told by the body itself: most clients do not number them."""
-
-    body_hash = 0
-    refusal: str | None = None
-    """Why the Farebox on the way did not send it on, or could not."""
-
-    def _call_key(self) -> CallKey:
-        intent = self.routed.intent
-        return intent.provider, intent.path, intent.key_fingerprint, self.body_hash
-
-
-class Exchange:
+class Exchange(Attempt):
     """One attempt, and what has passed of it."""
 
-    __slots__ = (
-        "_attempt",
-        "_below",
-        "_ended",
-        "_expected",
-        "_fast_path",
-        "_made_of",
-        "_meter",
-        "_metered",
-        "_partial_at",
-        "_response_headers",
-        "headers",
-        "reads_request",
-    )
+    # What is the same until something happens.
+    reads_request = False
+    """The request's body is still to come, in pieces."""
+    refusal: str | None = None
+    """Why the Farebox on the way did not send it on, or could not."""
+    _ended = False
+    _expected = -1
+    _fast_path: FastPath | None = None
+    _meter: GuardedMeter | None = None
+    """What everyday exchanges do without."""
+    _response_headers: Headers = _NOTHING
 
     def __init__(
-        self, meter: ProcessMeter, described: DescribedRequest, endpoint: Endpoint, place: tuple[str, str],
-        headers: Headers, body: bytes | None, event_id: bytes, told: Headers,
+        self, meter: ProcessMeter, known: KnownRequest, retry: int, body: bytes | None, event_id: bytes,
+        told: Headers,
     ) -> None:  # fmt: skip
         """`event_id` and `told`: what a Farebox on the way is told; empty where there is none."""
+        super().__init__(meter.recorder, known.described(attribution.current(), retry), event_id)
         self.headers = told
         """Headers to add to the request."""
+        self._process = meter
         self._below = meter.below
-        self._metered = meter.metered_responses
-        self._attempt = attempt = _SdkAttempt(meter.recorder, described, event_id)
-        about_body = meter.callers.others(headers)
-        self._made_of = endpoint, *place, about_body, body
-        """What its meter is made of, which everyday exchanges do without."""
-        self._meter: GuardedMeter | None = None
-        self._fast_path = None if body is None else fast_path_for(endpoint, *place, about_body)
-        self._ended = False
-        self._expected = -1
-        self._response_headers: Headers = []
-        self._partial_at = monotonic() + _PARTIAL_S
-        if body is not None:
-            attempt.body_hash = hash(body)
-            attempt.request_bytes = len(body)
-            facts = None if self._fast_path is None else self._fast_path.request(body)
+        self._known = known
+        self._body = body
+        self._partial_at_ns = self.began_ns + _PARTIAL_NS
+        if body is None:
+            self.reads_request = True
+        else:
+            self.request_bytes = len(body)
+            fast_path = known.fast_path
+            facts = None if fast_path is None else fast_path.request(body)
             if facts is None:
-                self._fast_path = None
                 self._metering()
             else:
-                attempt.facts = facts
-        self.reads_request = body is None
-        """Whether the request's body is still to come, in pieces."""
-        attempt.intend(self._below)
-        attempt.sent = True
+                self.facts, self._fast_path = facts, fast_path
+        self.intend(self._below)
+        self.sent = True
+
+    def _call_key(self) -> CallKey:
+        """Retries are told by the body itself: most clients do not number them."""
+        return _call_key(self._known, self._body)
 
     def _metering(self) -> GuardedMeter:
         """Return its meter, which has seen what is known of the request."""
         meter = self._meter
         if meter is None:
-            endpoint, path, query, headers, body = self._made_of
-            meter = self._meter = GuardedMeter(Meter, endpoint, path, query, headers)
+            known, body = self._known, self._body
+            meter = GuardedMeter(Meter, known.endpoint, known.path, known.query, known.about_body)
+            self._meter = meter
             if body is not None:
                 meter.request_body(body)
-                self._attempt.facts = meter.request_end()
+                self.facts = meter.request_end()
         return meter
 
     def __del__(self) -> None:
         """What the program has forgotten, it reads no further."""
-        if not getattr(self, "_ended", True):
+        if not self._ended and self.sent:
             self.left()
 
     def request_body(self, data: bytes) -> None:
         """Take in a piece of a request's body that is sent as it is made."""
         try:
-            self._attempt.request_bytes += len(data)
+            self.request_bytes += len(data)
             self._metering().request_body(data)
         except Exception as error:
             faults.report(error, "metering")
@@ -150,14 +119,13 @@ class Exchange:
     def response(self, status: int, headers: Headers) -> None:
         """Take in status and headers of the response."""
         try:
-            attempt = self._attempt
             if self.reads_request:
-                attempt.facts, self.reads_request = self._metering().request_end(), False
-            attempt.status = status
+                self.facts, self.reads_request = self._metering().request_end(), False
+            self.status = status
             fields = dict(headers)
-            attempt.request_id = request_id_of(fields, request_id_names(self._made_of[0]))
+            self.request_id = request_id_of(fields, self._known.id_names)
             if self.headers and _OWN_ERROR in fields:
-                attempt.refusal = fields[_OWN_ERROR].decode("latin-1")
+                self.refusal = fields[_OWN_ERROR].decode("latin-1")
             length = fields.get(b"content-length", b"")
             if length.isdigit():
                 self._expected = int(length)
@@ -174,24 +142,24 @@ class Exchange:
     def chunk(self, data: bytes) -> None:
         """Take in a piece of the response's body, before the program has it."""
         try:
-            attempt = self._attempt
-            if not attempt.first_byte_ns:
-                attempt.first_byte_ns = monotonic_ns()
-            attempt.response_bytes += len(data)
+            now_ns = monotonic_ns()
+            if not self.first_byte_ns:
+                self.first_byte_ns = now_ns
+            self.response_bytes += len(data)
             if self._fast_path is not None:
                 if len(data) == self._expected:
-                    found = self._fast_path.response(data, attempt.facts)
+                    found = self._fast_path.response(data, self.facts)
                     if found is not None:
                         self._finish("completed", None, found)
                         return
                 self._fast_path = None
-                self._metering().response_head(attempt.status, self._response_headers)
+                self._metering().response_head(self.status, self._response_headers)
             (self._meter or self._metering()).response_body(data)
-            if attempt.response_bytes == self._expected:
+            if self.response_bytes == self._expected:
                 self.completed()  # the program may never ask for more
-            elif monotonic() >= self._partial_at:
-                self._partial_at = monotonic() + _PARTIAL_S
-                attempt.partial(self._metering())
+            elif now_ns >= self._partial_at_ns:
+                self._partial_at_ns = now_ns + _PARTIAL_NS
+                self.partial(self._metering())
         except Exception as error:
             faults.report(error, "metering")
 
@@ -199,18 +167,19 @@ class Exchange:
         """Note that the response is at its end."""
         try:
             if not self._ended:
-                self._end("completed", error_class_of(self._attempt.status))
+                self._end("completed", error_class_of(self.status))
         except Exception as error:
             faults.report(error, "metering")
 
     def left(self) -> None:
         """Note that the program reads no further: it closed the response, or forgot it."""
         try:
-            if not self._ended:
-                if self._metering().said_all() or self._expected == 0:
-                    self.completed()
-                else:
-                    self._end("client_disconnected", "client_disconnected")
+            if self._ended:
+                return
+            if self._metering().said_all() or self._expected == 0:
+                self.completed()
+            else:
+                self._end("client_disconnected", "client_disconnected")
         except Exception as error:
             faults.report(error, "metering")
 
@@ -219,38 +188,37 @@ class Exchange:
         try:
             if not self._ended:
                 outcome, error_class, reached = failure_of(error)
-                if not reached and not self._attempt.status:
-                    self._attempt.sent = False
+                if not reached and not self.status:
+                    self.sent = False
                 self._end(outcome, error_class)
         except Exception as fault:
             faults.report(fault, "metering")
 
     def _end(self, outcome: Outcome, error_class: str | None) -> None:
         try:
-            refusal = self._attempt.refusal
+            refusal = self.refusal
             if refusal is not None and outcome == "completed":
                 outcome, error_class = self._refused(refusal), refusal
-            if self._fast_path is not None and self._attempt.status:
-                self._metering().response_head(self._attempt.status, self._response_headers)
-            self._finish(outcome, error_class, self._attempt.measured(self._metering(), outcome))
+            if self._fast_path is not None and self.status:
+                self._metering().response_head(self.status, self._response_headers)
+            self._finish(outcome, error_class, self.measured(self._metering(), outcome))
         except Exception as error:
             self._ended = True
             faults.report(error, "metering")
 
     def _refused(self, refusal: str) -> Outcome:
         """Return how a call ended that a Farebox on the way responded to itself."""
-        if self._attempt.status < 500 or refusal.startswith("policy:"):
-            self._attempt.sent = False
+        if self.status < 500 or refusal.startswith("policy:"):
+            self.sent = False
             return "refused"
         return "upstream_failed"
 
     def _finish(self, outcome: Outcome, error_class: str | None, found: Extraction) -> None:
         self._ended = True
         try:
-            attempt = self._attempt
-            attempt.done(self._below, outcome, error_class, found)
+            self.done(self._below, outcome, error_class, found)
             if found.response_id is not None:
-                self._metered.add(attempt.routed.intent.provider, found.response_id)
+                self._process.metered_responses.add(self._known.intent.provider, found.response_id)
         except Exception as error:
             faults.report(error, "metering")
 
@@ -275,23 +243,22 @@ def begin(
             return None
         destinations = meter.destinations
         target, _, query = target.partition(b"?")
-        path = target.decode("latin-1")
         if destinations.is_farebox(host, port):
-            found = destinations.route(path) if destinations.is_own(port) else None
+            found = destinations.route(target) if destinations.is_own(port) else None
         elif via is not None and destinations.is_intercepted(scheme, host, port, via):
-            known = destinations.find(scheme, host, port, path) if destinations.is_own(via[1]) else None
-            found = None if known is None else (known, path)
+            there = destinations.find(scheme, host, port, target) if destinations.is_own(via[1]) else None
+            found = None if there is None else (there, target)
         else:
-            destination = destinations.find(scheme, host, port, path)
-            if destination is None:
+            there = destinations.find(scheme, host, port, target)
+            if there is None:
                 return None
-            return _begin(meter, destination, method.upper(), path, query, headers, body)
+            return _begin(meter, there, method, target, query, headers, body)
         event_id = uuid7()
         told = _told(event_id, attribution.current(), dict(headers))
         if found is None:
             return Passage(told)
-        destination, path = found
-        exchange = _begin(meter, destination, method.upper(), path, query, headers, body, event_id, told)
+        there, path = found
+        exchange = _begin(meter, there, method, path, query, headers, body, event_id, told)
         return Passage(told) if exchange is None else exchange
     except Exception as error:
         faults.report(error, "metering")
@@ -300,9 +267,9 @@ def begin(
 
 def _begin(
     meter: ProcessMeter,
-    destination: Destination,
+    there: KnownRequests,
     method: str,
-    path: str,
+    path: bytes,
     query: bytes,
     headers: Headers,
     body: bytes | None,
@@ -310,64 +277,19 @@ def _begin(
     told: Headers = _NOTHING,
 ) -> Exchange | None:
     meter.renew()
-    fields = dict(headers)
-    if b"websocket" in fields.get(b"upgrade", b"").lower():
-        return None  # a conversation, and not one response
-    key = destination.key(fields, query or None)
-    shown = path if path in _plain_paths else path_without_keys(path)
-    if shown == path and len(_plain_paths) < _REMEMBERED:
-        _plain_paths.add(path)
-    endpoint = destination.endpoint(method, path, key, remember=shown == path)
-    if endpoint is None:
+    recorder = meter.recorder
+    known = there.find(meter.callers, recorder.source, method, path, query, headers)
+    if known is None:
         return None
-    callers = meter.callers
-    provider = destination.provider
-    fingerprint = callers.of(provider.id.encode(), key) if key else None
-    text = key.decode("latin-1") if key else ""
-    own_key = text if len(text) >= KEY_LENGTH_MIN else ""
-    written = shown[:_PATH_SHOWN_MAX]
-    if own_key and own_key in written:
-        written = without_keys(written, own_key)
-    number = retry_count(fields)
-    if not number and body is not None:
-        wanted = provider.id, written, fingerprint, hash(body)
-        number = meter.recorder.calls.repeats(wanted, monotonic_ns())
-    said = _said(callers.read(headers, fingerprint))
-    identity = provider.id, destination.host, method, path, fingerprint, number
-    described = _described.get(identity)
-    if described is None or described.said is not said:
-        intent = Intent(
-            event_id=b"",
-            occurred_at_ns=0,
-            source=meter.recorder.source,
-            witness="sdk",
-            provider=provider.id,
-            surface=endpoint.surface,
-            method=method,
-            path=written,
-            host=destination.host,
-            key_fingerprint=fingerprint,
-            attempt=number,
-        )
-        described = DescribedRequest(intent, own_key, said)
-        if len(_described) >= _REMEMBERED:
-            _described.clear()
-        if shown == path:
-            _described[identity] = described
-    base = destination.base_path
-    below = path[len(base) :] if base and path.startswith(base + "/") else path
-    place = below, query.decode("latin-1")
-    return Exchange(meter, described, endpoint, place, headers, body, event_id, told)
+    retry, calls = known.retry, recorder.calls
+    if not retry and body is not None and not calls.none_failed:
+        retry = calls.repeats(_call_key(known, body), monotonic_ns())
+    return Exchange(meter, known, retry, body, event_id, told)
 
 
-def _said(found: Attribution) -> Attribution:
-    """Return what headers and the block around the call say; the same object where only the block does."""
-    around = attribution.current()
-    if not found[0]:
-        return around
-    strong = {name: source for name, source in found[1].items() if source.startswith(_STRONG)}
-    above = ({name: found[0][name] for name in strong}, strong) if strong else NOBODY
-    return merged(found, around, above)
+def _call_key(known: KnownRequest, body: bytes | None) -> CallKey:
+    intent = known.intent
+    return intent.provider, intent.path, intent.key_fingerprint, 0 if body is None else hash(body)
 
 
 def _told(event_id: bytes, said: Attribution, present: Mapping[bytes, bytes]) -> Headers:
