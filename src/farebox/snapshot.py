@@ -48,6 +48,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     budgets: tuple[Budget, ...] = ()
     """Of the file and of commands, by name."""
     stops: tuple[Stop, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Why the home's `farebox.yaml` is not in force: what it said when it was last right is."""
 
     @property
     def limits(self) -> BudgetSet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from farebox.budgets.budget import Budget, BudgetSet, Period, Stop
@@ -20,6 +21,7 @@ def call(**said: str) -> dict[str, str]:
     key = given.pop("key", None)
     return attributes(
         given,
+        {name: "key:0123456789abcdef" if name == "key_label" else "header:x" for name in given},
         provider=given.pop("provider", "openai"),
         request_model=given.pop("model", "gpt-4o"),
         key_fingerprint=key,
@@ -93,9 +95,9 @@ def test_a_stop_refuses_exactly_what_it_names() -> None:
 
 
 def test_the_model_is_the_one_asked_for_or_else_the_one_that_responded() -> None:
-    assert attributes({}, provider="p", request_model="a", response_model="b")["model"] == "a"
-    assert attributes({}, provider="p", request_model=None, response_model="b")["model"] == "b"
-    assert "model" not in attributes({}, provider="p", request_model=None)
+    assert attributes({}, {}, provider="p", request_model="a", response_model="b")["model"] == "a"
+    assert attributes({}, {}, provider="p", request_model=None, response_model="b")["model"] == "b"
+    assert "model" not in attributes({}, {}, provider="p", request_model=None)
 
 
 def test_a_stated_customer_is_left_out_where_others_reach_the_proxy() -> None:
@@ -118,3 +120,38 @@ def test_what_was_decided_is_remembered_by_what_matters_only() -> None:
 
 def test_an_empty_set_matches_nothing() -> None:
     assert not Matcher(BudgetSet()) and Matcher(BudgetSet(budgets=(budget(),)))
+
+
+def test_only_a_key_that_is_listed_as_exempt_passes_a_budget() -> None:
+    """AT-G3: no credential is a way around, and none is exempt that is not named."""
+    each = msgspec.structs.replace(budget(), exempt=("nightly", "0123456789abcdef"))
+    assert not matched(each, call(key="0123456789abcdef"))
+    assert not matched(each, call(key="aaaaaaaaaaaaaaaa", key_label="nightly"))
+    for said in (
+        call(),
+        call(key="aaaaaaaaaaaaaaaa"),
+        call(key="aaaaaaaaaaaaaaaa", key_label="backend"),
+        call(customer="nightly", user="0123456789abcdef", agent="nightly"),
+    ):
+        assert matched(each, said), said
+
+
+def test_a_header_cannot_claim_the_label_of_an_exempt_key() -> None:
+    each = msgspec.structs.replace(budget(), exempt=("nightly",))
+    claimed = {"key_label": "nightly", "key": "nightly"}
+    sources = dict.fromkeys(claimed, "header:x-farebox-key_label")
+    said = attributes(
+        claimed, sources, provider="openai", request_model=None, key_fingerprint="aaaaaaaaaaaaaaaa"
+    )
+    assert matched(each, said)
+    without_key = attributes(claimed, sources, provider="openai", request_model=None)
+    assert matched(each, without_key), "nor can one that shows no key"
+    sources["key_label"] = "key:aaaaaaaaaaaaaaaa"
+    said = attributes(claimed, sources, provider="openai", request_model=None)
+    assert not matched(each, said), "the negative control: the owner's label"
+
+
+@pytest.mark.parametrize("name", ["provider", "model", "key", "process"])
+def test_what_is_known_of_a_call_is_not_taken_from_what_it_says_of_itself(name: str) -> None:
+    found = attributes({name: "claimed"}, {}, provider="openai", request_model=None)
+    assert "claimed" not in found.values()

@@ -204,7 +204,7 @@ def test_a_defect_while_publishing_is_told_and_tried_again(
     server.start()
     assert done.wait(20)
     server.close()
-    assert "names and tokens are not published: ValueError: odd" in capfd.readouterr().err
+    assert "names, tokens and budgets are not published: ValueError: odd" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("damage", ["removed", "damaged"])

@@ -30,7 +30,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    op.create_table("budget", sa.Column("id", sa.Text, primary_key=True))
+    op.create_table("made_up", sa.Column("id", sa.Text, primary_key=True))
     op.add_column("key_label", sa.Column("note", sa.Text))
     op.execute(sa.text("UPDATE key_label SET note = 'old'"))
     op.create_index("key_label_note", "key_label", ["note"])

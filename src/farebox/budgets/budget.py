@@ -20,6 +20,9 @@ AtLimit = Literal["cut", "finish"]
 Unpriced = Literal["ceiling", "block", "allow"]
 Reserve = Literal["worst", "likely"]
 
+COMMAND = "command"
+"""The origin of what a command or the API has set, and no file says."""
+
 LIMIT_MAX: PicoUsd = 9_000_000 * 10**12
 """Counters are signed 64-bit integers of pico-dollars."""
 
@@ -39,10 +42,12 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Unique; a-z, 0-9, `-`, `_` and `.`."""
     where: dict[str, tuple[str, ...]] = {}
     """For each dimension or `tag.NAME` the values that match, one of which is enough; `*` in a value stands
-    for any text. Empty: every call of this machine. `model` is the model that was asked for, or the one
-    that responded where none was; `key` a label or a fingerprint."""
+    for any text, and the empty one for calls that say none. Empty: every call of this machine. `model` is the
+    model that was asked for, or the one that responded where none was; `key` a label or a fingerprint."""
     each: str | None = None
     """A dimension or tag of which every value has the limit for itself; calls without one are not limited."""
+    exempt: tuple[str, ...] = ()
+    """API keys, by label or fingerprint, whose calls it neither counts nor refuses. Nobody else passes."""
     limit_pico: PicoUsd
     measure: Measure = "cost"
     period: Period
@@ -59,7 +64,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How long a call may wait for others to settle before it is refused."""
     reserve: Reserve = "worst"
     """`likely` reserves what calls like it really cost, and may pass the limit by a bound that is shown."""
-    origin: str = "command"
+    origin: str = COMMAND
     """Where it is written: `command`, or `farebox.yaml:12`."""
 
 

@@ -31,6 +31,8 @@ DIMENSIONS = (
 TAG = "tag."
 _LABEL = "key_label"
 _PROCESS = "process.pid"
+_KNOWN_OTHERWISE = frozenset(("provider", "model", "key", "process", _LABEL))
+"""Not what a request says of itself."""
 _REMEMBERED = 4096
 
 
@@ -60,6 +62,7 @@ NOTHING = Verdict((), None)
 
 def attributes(
     attribution: Mapping[str, str],
+    sources: Mapping[str, str],
     *,
     provider: str,
     request_model: str | None,
@@ -68,10 +71,19 @@ def attributes(
 ) -> dict[str, str]:
     """Return what a call is matched by: its attribution, and what is known of it besides.
 
+    `sources` says of each attribution what said so. A key's label counts only where the owner gave it: a
+    header that claims one must not reach another key's budget, or its exemption.
     Before its response, its model is the one that was asked for; afterwards the same, or the one that
     responded where none was asked for.
     """
-    found = {name.lower() if name.startswith(TAG) else name: value for name, value in attribution.items()}
+    found = {
+        name.lower() if name.startswith(TAG) else name: value
+        for name, value in attribution.items()
+        if name not in _KNOWN_OTHERWISE
+    }
+    label = attribution.get(_LABEL)
+    if label and sources.get(_LABEL, "").startswith("key:"):
+        found[_LABEL] = label
     found["provider"] = provider
     model = request_model or response_model
     if model:
@@ -100,13 +112,15 @@ class Matcher:
     def __init__(self, limits: BudgetSet) -> None:
         self.limits = limits
         self._budgets = [
-            (budget, [_Condition(name, values) for name, values in budget.where.items()])
+            (budget, _conditions(budget), _Condition("key", budget.exempt, exact=True))
             for budget in limits.budgets
         ]
         self._stops = [(stop, _Condition(stop.dimension, (stop.value,), exact=True)) for stop in limits.stops]
         asked = {name for budget in limits.budgets for name in budget.where}
         asked |= {budget.each for budget in limits.budgets if budget.each}
         asked |= {stop.dimension for stop in limits.stops}
+        if any(budget.exempt for budget in limits.budgets):
+            asked.add("key")
         if "key" in asked:
             asked.add(_LABEL)
         self._asked = tuple(sorted(asked))
@@ -133,14 +147,18 @@ class Matcher:
 
     def _judged(self, call: Mapping[str, str]) -> Verdict:
         matches: list[Match] = []
-        for budget, conditions in self._budgets:
+        for budget, conditions, exempt in self._budgets:
             value = call.get(budget.each) if budget.each else None
             if budget.each and not value:
                 continue
-            if all(condition.holds(call) for condition in conditions):
+            if all(each.holds(call) for each in conditions) and not exempt.holds(call):
                 matches.append(Match(budget, value))
         stop = next((stop for stop, condition in self._stops if condition.holds(call)), None)
         return Verdict(tuple(matches), stop)
+
+
+def _conditions(budget: Budget) -> list[_Condition]:
+    return [_Condition(name, values) for name, values in budget.where.items()]
 
 
 class _Condition:

@@ -9,10 +9,11 @@ import msgspec
 from farebox.config.addresses import Address
 
 if TYPE_CHECKING:
+    from farebox.budgets.budget import Budget
     from farebox.config.secret_reference import SecretReference
     from farebox.yamltext import Node
 else:
-    Node = SecretReference = Any  # a `Config` is decoded where neither is loaded: in the proxy
+    Node = SecretReference = Budget = Any  # a `Config` is decoded where none is loaded: in the proxy
 
 Durability = Literal["process", "power"]
 Update = Literal["off", "review", "auto"]
@@ -129,6 +130,8 @@ class Config(msgspec.Struct, kw_only=True):
     """By fingerprint: a key's name and owner, as files say. What commands said: `farebox.snapshot`."""
     webhooks: tuple[WebhookConfig, ...] = ()
     """Of the home's file, for whoever delivers messages; other processes are not handed it."""
+    budgets: tuple[Budget, ...] = ()
+    """Of the home's file, for whoever publishes them; other processes read the snapshot."""
     pricing: Node | None = None
     """The `pricing:` section as written; `farebox.pricing` reads and checks it."""
     contracts: Node | None = None

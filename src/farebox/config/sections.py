@@ -184,6 +184,12 @@ def _read_contracts(node: Node, config: Config, findings: list[Finding]) -> None
     config.contracts = node
 
 
+def _read_budgets(node: Node, config: Config, findings: list[Finding]) -> None:
+    from farebox.budgets.definition import read_budgets
+
+    config.budgets = read_budgets(node, findings)
+
+
 def _provider(entry: Node, findings: list[Finding]) -> ProviderConfig | None:
     if entry.kind != "mapping":
         findings.append(entry.finding('a mapping, as in `{upstream: "http://127.0.0.1:9001"}`'))
@@ -260,6 +266,14 @@ SECTIONS = {
             example="contracts:\n  our-discount: {with: provider, terms: [{discount_percent: 10}]}\n",
             read=_read_contracts,
             at_once=True,
+        ),
+        Section(
+            key="budgets",
+            help="Limits on spending, see the [guide](../guides/budgets.md). In the home's file only.",
+            example='budgets:\n  - {name: acme, where: {customer: acme}, limit: "25.00", period: day}\n',
+            read=_read_budgets,
+            at_once=True,
+            home_only=True,
         ),
         Section(
             key="webhooks",

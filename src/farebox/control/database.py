@@ -17,6 +17,7 @@ from urllib.parse import quote
 from sqlalchemy import Column, Connection, MetaData, Table, Text, create_engine, event, exc, inspect, select
 from sqlalchemy.pool import NullPool
 
+from farebox.budgets.budget import COMMAND
 from farebox.control import seal
 from farebox.control.upgrade import MIGRATIONS, newest_in, upgrade
 from farebox.errors import (
@@ -96,7 +97,7 @@ class ControlDatabase:
                 if version == self.newest:
                     self.check_seal(connection)
             if version is None and not made and _was_published(self.home):
-                raise damaged(self.home, "it is empty, and names or tokens were published from it")
+                raise damaged(self.home, "it is empty, and what commands set was published from it")
             if version is None or version < self.newest:
                 with self._writing() as connection:
                     _version(self.home, connection, self.newest)  # of what others did in the meantime
@@ -143,9 +144,9 @@ class ControlDatabase:
             raw.backup(target)
 
     def check_seal(self, connection: Connection) -> None:
-        """Raise `ControlDamagedError` where names or tokens are not what was written."""
+        """Raise `ControlDamagedError` where what commands set is not what was written."""
         if not seal.holds(connection):
-            raise damaged(self.home, "its names and tokens do not match their checksum")
+            raise damaged(self.home, "its names, tokens and budgets do not match their checksum")
 
     def _check(self, connection: Connection) -> None:
         for pragma in ("integrity_check(1)", "foreign_key_check"):
@@ -200,15 +201,16 @@ def open_control(home: Home) -> ControlDatabase:
 def _was_published(home: Home) -> bool:
     """Return whether the snapshot has what only a control database can have said."""
     published = read_snapshot(home)
-    return bool(published.labelled or published.tokens)
+    commanded = any(each.origin == COMMAND for each in published.budgets)
+    return bool(published.labelled or published.tokens or commanded or published.stops)
 
 
 def damaged(home: Home, why: str) -> ControlDamagedError:
     """Return what to tell a user whose file is damaged."""
     return ControlDamagedError(
         f"{home.control} is damaged, or is not a control database ({why}); calls are metered all the same, "
-        "with the names and tokens that were published last. Restore it from a backup, or move it away to "
-        "start again"
+        "with the names, tokens and budgets that were published last. Restore it from a backup, or move it "
+        "away to start again"
     )
 
 
@@ -239,7 +241,7 @@ def _named(home: Home, error: BaseException) -> ControlError:
         why = {sqlite3.SQLITE_FULL: "the disk is full", sqlite3.SQLITE_READONLY: "it is read-only"}
         return ControlUnwritableError(
             f"{home.control} cannot be written: {why.get(primary, str(error))}; "
-            "names and tokens stay as they were"
+            "names, tokens and budgets stay as they were"
         )
     # No code: text that is no UTF-8. SQLITE_ERROR: a table or column that should be there is not.
     if primary in _DAMAGED or primary is None or primary == sqlite3.SQLITE_ERROR:
@@ -265,7 +267,7 @@ def _version(home: Home, connection: Connection, newest: str) -> str | None:
     if version > newest:
         raise ControlSchemaError(
             f"{home.control} has schema {version}, this Farebox knows {newest}: use the Farebox that wrote "
-            "it, or a newer one; calls are metered all the same, with the names and tokens that were "
-            "published last"
+            "it, or a newer one; calls are metered all the same, with the names, tokens and budgets "
+            "that were published last"
         )
     return version

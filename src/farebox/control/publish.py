@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from farebox.budgets.budget import COMMAND, Budget
 from farebox.clock import now_ns
-from farebox.config import Config, KeyConfig, load_config
+from farebox.config import Config, load_config
 from farebox.errors import FareboxError
 from farebox.home import Home, replace_private
 from farebox.snapshot import PublishedToken, Snapshot, decode, encode
@@ -51,18 +52,29 @@ def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
         ControlError: The database cannot be used, or the file not written; the last snapshot stays.
     """
     if database is None and not home.control.exists():
-        said = _file_says(home)
-        if said is None or not said.webhooks:
-            return _replace(home, Snapshot(configured=_keys(home, said)))
+        file = _file_says(home)
+        if not file.config.webhooks:
+            return _replace(home, file.state())
     from farebox.control.database import open_control
 
     opened = database or open_control(home)
     with opened.writing() as connection:
         opened.check_seal(connection)
-        said = _file_says(home)
-        if said is not None:
-            _take_over_receivers(connection, said)
-        return _replace(home, _state(home, connection, _keys(home, said)))
+        file = _file_says(home)
+        if not file.problems:
+            _take_over_receivers(connection, file.config)
+        return _replace(home, _state(home, connection, file))
+
+
+class _File(msgspec.Struct, frozen=True):
+    """What the home's file says; while it is wrong, what it said when it was last right."""
+
+    config: Config
+    problems: tuple[str, ...] = ()
+
+    def state(self) -> Snapshot:
+        """Return what is published of it."""
+        return Snapshot(configured=self.config.keys, budgets=self.config.budgets, problems=self.problems)
 
 
 def _take_over_receivers(connection: Connection, said: Config) -> None:
@@ -73,9 +85,10 @@ def _take_over_receivers(connection: Connection, said: Config) -> None:
     configure(connection, {each.name: configured_settings(each) for each in said.webhooks}, now_ns())
 
 
-def _state(home: Home, connection: Connection, configured: dict[str, KeyConfig]) -> Snapshot:
+def _state(home: Home, connection: Connection, file: _File) -> Snapshot:
     from sqlalchemy import select
 
+    from farebox.control import budgets
     from farebox.control.database import damaged
     from farebox.control.keys import labels
     from farebox.control.schema import token
@@ -90,24 +103,51 @@ def _state(home: Home, connection: Connection, configured: dict[str, KeyConfig])
             )
             for row in connection.execute(select(token).where(token.c.revoked_at.is_(None)))
         }
-        return Snapshot(configured=configured, labelled=labels(connection), tokens=tokens)
+        commanded = budgets.budgets(connection)
+        file = _without_names_of_commands(home, file, commanded)
+        return msgspec.structs.replace(
+            file.state(),
+            labelled=labels(connection),
+            tokens=tokens,
+            budgets=budgets.together(file.config.budgets, list(commanded.values())),
+            stops=tuple(budgets.stops(connection)),
+        )
     except msgspec.MsgspecError as error:
         raise damaged(home, str(error)) from error
 
 
-def _file_says(home: Home) -> Config | None:
-    """Return what the home's file says, None while it is wrong."""
+def _without_names_of_commands(home: Home, file: _File, commanded: Mapping[str, Budget]) -> _File:
+    """Return the file's state; where it names a budget that a command has set, its budgets stay as they were.
+
+    At the first publication nothing was before: then the file goes first.
+    """
+    twice = [each for each in file.config.budgets if each.name in commanded]
+    if not twice or file.problems:
+        return file
+    problems = tuple(
+        f"{home.config.parent / each.origin}: budgets: found {each.name!r}, which `farebox budget set` has "
+        f"set, too, expected it in one place: remove it here, or type `farebox budget remove {each.name}`"
+        for each in twice
+    )
+    config = file.config
+    if home.snapshot.exists():
+        config = msgspec.structs.replace(config, budgets=_budgets_of_file(_published(home)))
+    return _File(config, problems)
+
+
+def _budgets_of_file(snapshot: Snapshot) -> tuple[Budget, ...]:
+    return tuple(each for each in snapshot.budgets if each.origin != COMMAND)
+
+
+def _file_says(home: Home) -> _File:
     if not home.config.is_file():
-        return Config()
+        return _File(Config())
     try:
-        return load_config(home, home.config, prices=False)
-    except FareboxError:
-        return None
-
-
-def _keys(home: Home, said: Config | None) -> dict[str, KeyConfig]:
-    """Return `keys:` of the file; while that is wrong, what it said when it was last right."""
-    return _published(home).configured if said is None else said.keys
+        return _File(load_config(home, home.config, prices=False))
+    except FareboxError as error:
+        before = _published(home)
+        kept = Config(keys=before.configured, budgets=_budgets_of_file(before))
+        return _File(kept, tuple(str(error).splitlines()))
 
 
 def _published(home: Home) -> Snapshot:

@@ -57,6 +57,24 @@ token = Table(
     CheckConstraint("length(hash) = 64", name="token_hash"),
 )
 
+budget = Table(
+    "budget",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("definition", Text, nullable=False),  # JSON: farebox.budgets.budget.Budget
+    Column("changed_at", BigInteger, nullable=False),
+)
+
+stop = Table(
+    "stop",
+    metadata,
+    Column("dimension", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),  # as in `audit`
+)
+
 outbox_receiver = Table(
     "outbox_receiver",
     metadata,

@@ -1,4 +1,4 @@
-"""A checksum over the names and tokens: SQLite notices a damaged page, and not a changed value in it.
+"""A checksum over names, tokens, budgets and stops: SQLite notices a damaged page, not a changed value in it.
 
 Renewed by `farebox.control.publish.change`, compared at each opening and each time they are published.
 """
@@ -10,9 +10,9 @@ from hashlib import sha256
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
-from farebox.control.schema import key_label, seal, token
+from farebox.control.schema import budget, key_label, seal, stop, token
 
-_SEALED = (key_label, token)
+_SEALED = (key_label, token, budget, stop)
 _LEFT_OUT = ("last_used_at",)
 """Written at any time, by whoever lets a token in."""
 

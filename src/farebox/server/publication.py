@@ -68,7 +68,7 @@ class Publication:
             try:
                 self.renew()
             except Exception as error:  # a defect here must not end publishing for good
-                self._say(f"names and tokens are not published: {type(error).__name__}: {error}")
+                self._say(f"names, tokens and budgets are not published: {type(error).__name__}: {error}")
             if self._stopped.wait(LOOK_EVERY_S):
                 return
 
