@@ -22,7 +22,7 @@ from test_transports import ASK, HEADERS, STREAM
 from tools.upstream import Reply, Request, Reset, chat_answer, chat_events, json_reply, sse_reply
 
 import farebox
-from farebox.sdk import exchange, faults
+from farebox.sdk import faults
 
 httpx = pytest.importorskip("httpx")
 httpx2 = pytest.importorskip("httpx2")
@@ -236,8 +236,6 @@ def run(metered: Metered, program: Program) -> Seen:
         return program(metered)
     finally:
         farebox.shutdown()
-        exchange._described.clear()
-        exchange._plain_paths.clear()
 
 
 def guarded() -> set[tuple[str, int]]:
@@ -361,7 +359,7 @@ def test_an_error_is_logged_once_counted_and_handed_to_the_hook_each_time(
         raise RuntimeError("my secret prompt")
 
     monkeypatch.setattr("farebox.sdk.exchange.uuid7", fail)
-    monkeypatch.setattr("farebox.sdk.exchange.retry_count", fail)
+    monkeypatch.setattr("farebox.sdk.known_request.retry_count", fail)
     url = instrumented.url("openai") + "/v1/chat/completions"
     for _ in range(3):
         assert httpx.post(url, json=WHOLE).status_code == 200
@@ -380,7 +378,7 @@ def test_a_hook_that_raises_is_counted_and_changes_nothing(
         raise RuntimeError
 
     farebox.configure(on_error=fail)
-    monkeypatch.setattr("farebox.sdk.exchange.retry_count", fail)
+    monkeypatch.setattr("farebox.sdk.known_request.retry_count", fail)
     url = instrumented.url("openai") + "/v1/chat/completions"
     assert httpx.post(url, json=WHOLE).status_code == 200
     assert faults.counts["on_error"] == 1
