@@ -29,6 +29,9 @@ The slug (`code`) is the same in Python, the API's JSON, the dashboard and the d
     ├── CallNotFoundError              call_not_found
     ├── ServerNotRunningError          server_not_running
     ├── CertificateError               certificate_failed
+    ├── CountersError                  budget_counters_unusable
+    │   ├── CountersNewerError         budget_counters_newer
+    │   └── CountersDamagedError       budget_counters_damaged
     └── UsageError                     usage_error
 """
 
@@ -169,6 +172,18 @@ class ServerNotRunningError(FareboxError):
 
 class CertificateError(FareboxError):
     code = "certificate_failed"
+
+
+class CountersError(FareboxError):
+    code = "budget_counters_unusable"
+
+
+class CountersNewerError(CountersError):
+    code = "budget_counters_newer"
+
+
+class CountersDamagedError(CountersError):
+    code = "budget_counters_damaged"
 
 
 class UsageError(FareboxError):

@@ -1,0 +1,116 @@
+"""The one lock of a home's counters: `flock`, which ends with the process that holds it.
+
+It is never waited for on the request path: whoever does not get it within microseconds comes back later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from pathlib import Path
+
+_OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_PAUSE_S = 0.0005
+
+
+class FileLock:
+    """A lock between processes, and between the threads of this one."""
+
+    def __init__(self, path: Path) -> None:
+        """Open its file, which is made if it is not there.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        self._path = path
+        self._descriptor = os.open(path, _OPEN, 0o600)
+        self._threads = threading.Lock()
+
+    def acquire(self, patience_s: float = 0.0) -> bool:
+        """Take it; False where somebody else has it for longer than `patience_s`.
+
+        Without patience it is tried a few times, giving way to whoever may hold it: a critical section
+        takes less than a millisecond of processor time.
+        """
+        until = time.monotonic() + patience_s if patience_s else 0.0
+        tries = 0
+        while True:
+            if self._threads.acquire(blocking=False):
+                try:
+                    fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return True
+                except BlockingIOError:
+                    self._threads.release()
+                except BaseException:
+                    self._threads.release()
+                    raise
+            tries += 1
+            if tries < _TRIES:
+                os.sched_yield()
+            elif time.monotonic() >= until:
+                return False
+            else:
+                time.sleep(_PAUSE_S)
+
+    def release(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        self._threads.release()
+
+    def reopen(self) -> None:
+        """In a child of a fork: have a lock of our own, not the parent's."""
+        inherited, self._threads = self._descriptor, threading.Lock()
+        self._descriptor = os.open(self._path, _OPEN, 0o600)
+        os.close(inherited)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+
+
+class LifeLock:
+    """Held by a participant for its life, so that others can tell whether it has ended."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the file and take the lock.
+
+        Raises:
+            OSError: There is no room, or it is there already.
+        """
+        self.path = path
+        self._descriptor = os.open(path, _OPEN | os.O_EXCL, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def release(self) -> None:
+        """Let others know; in a child of a fork it changes nothing for the parent."""
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+
+    def remove(self) -> None:
+        """Take its name away, once nobody needs to know."""
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether the process that made a life lock still runs.
+
+    Raises:
+        OSError: It cannot be told now.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+_TRIES = 20

@@ -1,0 +1,271 @@
+"""One process that lets calls pass: reserves, settles and waits its turn.
+
+While it has a lease, a reservation is arithmetic on words that only it stores, and one look whether somebody
+took the lease back. Only without one it takes the lock. An unused lease never keeps anybody out: whoever
+needs the room takes it back, also from a process that is dead or stands still.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Sequence
+
+from farebox.budgets.counters import layout
+from farebox.budgets.counters.account import Account
+from farebox.budgets.counters.admission import Admission
+from farebox.budgets.counters.reservation import (
+    UNLIMITED,
+    Claim,
+    Holding,
+    OnTurn,
+    Refused,
+    Reservation,
+    Waiting,
+)
+from farebox.budgets.counters.room import somebody_waits
+from farebox.budgets.counters.shared_file import SharedFile
+from farebox.money import PicoUsd
+
+POLL_S = 0.02
+"""How often `poll` is to be called while calls wait."""
+_MOST: PicoUsd = (1 << 63) - 1
+"""What a word can hold: about 9.2 million dollars."""
+
+_all: weakref.WeakSet[Participant] = weakref.WeakSet()
+
+
+class Participant:
+    """Made by `Counters.join`. For all threads of the process that made it; a child of a fork joins anew."""
+
+    def __init__(self, shared: SharedFile, writer_id: str) -> None:
+        self._shared = shared
+        self._mutex = threading.RLock()
+        self._busy = False
+        """Figures are being changed. Python may collect garbage in the middle of it, which can end a
+        forgotten stream, which settles: that has to come after."""
+        self._interrupting: deque[tuple[Reservation, Sequence[PicoUsd]]] = deque()
+        self._fence = threading.Lock()
+        self._forked = False
+        self._admission = Admission(shared, writer_id)
+        _all.add(self)
+
+    @property
+    def number(self) -> int:
+        """What INTENT and DONE call this participant (`Held.holder`). It changes if the file is replaced."""
+        return self._admission.number
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process made it, and not the one it was forked from."""
+        return not self._forked
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether calls wait, so that `poll` has to be called every `POLL_S` seconds; else every second."""
+        return bool(self._admission.waiting)
+
+    def holding(self, account: Account, limit: PicoUsd) -> Holding:
+        """Return what this participant has of an account, whose limit is `limit` from now on.
+
+        Takes no lock. `limit` is up to `LIMIT_MAX`, or `UNLIMITED` for a soft budget.
+        """
+        holding = self._admission.attached.get(account.key)
+        if holding is None:
+            with self._mutex:
+                holding = self._admission.holding(account, limit)
+        if holding.limit != limit:
+            with self._mutex:
+                if limit < holding.limit and holding.granted > 0:
+                    self._admission.give_back(holding)
+                holding.limit = limit
+        return holding
+
+    def reserve(
+        self, claims: Sequence[Claim], *, wait_s: float = 0.0, on_turn: OnTurn | None = None
+    ) -> Reservation | Waiting | Refused:
+        """Hold the amounts of all `claims`, or of none. Each holding is in them once. Never raises.
+
+        `Waiting` comes back only with `wait_s`, or for milliseconds where another process has the lock; then
+        `poll` has to be called until it has an outcome.
+        """
+        with self._mutex:
+            if self._forked:
+                return Refused(claims[0][0], 0, "unusable")
+            if self._busy:  # a signal's handler, in the middle of another reservation
+                return self._admission.queue_late(Waiting(self, claims, wait_s, on_turn))
+            self._busy = True
+            try:
+                if self._hold(claims):
+                    return Reservation(self, list(claims))
+                waiting = Waiting(self, claims, wait_s, on_turn)
+                outcome = self._admission.admit(waiting)
+                if outcome is None:
+                    return waiting
+                return Reservation(self, list(claims)) if outcome is True else outcome
+            finally:
+                self._end()
+
+    def extend(self, reservation: Reservation, more: Sequence[PicoUsd]) -> bool:
+        """See `Reservation.extend`."""
+        claims = [(holding, amount) for (holding, _), amount in zip(reservation.claims, more, strict=True)]
+        with self._mutex:
+            if self._forked or self._busy or reservation.is_settled:
+                return False
+            self._busy = True
+            try:
+                if not self._hold(claims) and not self._admission.admit_at_once(claims):
+                    return False
+                reservation.claims = [
+                    (holding, held + amount)
+                    for (holding, held), amount in zip(reservation.claims, more, strict=True)
+                ]
+                return True
+            finally:
+                self._end()
+
+    def settle(self, reservation: Reservation, amounts: Sequence[PicoUsd]) -> None:
+        """See `Reservation.settle`."""
+        with self._mutex:
+            if self._busy:
+                self._interrupting.append((reservation, amounts))
+                return
+            self._busy = True
+            try:
+                self._settle(reservation, amounts)
+            finally:
+                self._end()
+
+    def poll(self) -> None:
+        """See whose turn it is, and call `on_turn` of those that have an outcome.
+
+        Every `POLL_S` seconds while calls wait (`has_waiting`), and worth a call right after a settlement;
+        else once a second, so that a file that was replaced is noticed.
+        """
+        with self._mutex:
+            if self._busy or self._forked:
+                return
+            self._busy = True
+            try:
+                resolved = self._admission.turns()
+                for waiting in resolved:
+                    if waiting.outcome is None:
+                        waiting.outcome = Reservation(self, list(waiting.claims))
+            finally:
+                self._end()
+        for waiting in resolved:
+            if waiting.on_turn is not None and waiting.outcome is not None:
+                waiting.on_turn(waiting.outcome)
+
+    def wait(self, waiting: Waiting) -> Reservation | Refused:
+        """See `Waiting.wait`."""
+        while waiting.outcome is None:
+            self.poll()
+            if waiting.outcome is None:
+                time.sleep(POLL_S)
+        return waiting.outcome
+
+    def leave_queue(self, waiting: Waiting) -> None:
+        """See `Waiting.leave`."""
+        with self._mutex:
+            outcome = waiting.outcome
+            if outcome is None:
+                self._admission.leave_queue(waiting)
+                return
+        if isinstance(outcome, Reservation):
+            outcome.settle((0,) * len(outcome.claims))
+
+    def left(self, holding: Holding) -> PicoUsd:
+        """Return what is left of a holding's limit now: what the next call may reserve. Takes no lock."""
+        return self._admission.left(holding)
+
+    def close(self) -> None:
+        """Give leases and places back and end. What is reserved stays held until the journal was applied."""
+        with self._mutex:
+            if not self._forked:
+                self._forked = True
+                self._admission.close()
+
+    def leave_to_parent(self) -> None:
+        """In a child of a fork: have nothing to do with what the parent holds."""
+        self._mutex = threading.RLock()
+        if not self._forked:
+            self._forked = True
+            self._admission.leave_to_parent()
+
+    # -- under the mutex --
+
+    def _hold(self, claims: Sequence[Claim]) -> bool:
+        """Reserve out of leases; False, and nothing changed, where they are not enough."""
+        admission = self._admission
+        words = admission.words
+        done = 0
+        for holding, amount in claims:
+            reserved = holding.reserved + amount
+            if holding.settled + reserved > holding.granted:
+                self._unhold(claims, done)
+                return False
+            holding.reserved = reserved
+            words[holding.at_reserved] = reserved
+            done += 1
+        # Either whoever takes a lease back sees what was just stored, or it is seen here that it was taken.
+        self._fence.acquire()
+        self._fence.release()
+        if words[admission.at_revoked] == admission.revoked:
+            return True
+        admission.notice_revoked()
+        if all(holding.settled + holding.reserved <= holding.granted for holding, _ in claims):
+            return True
+        self._unhold(claims, done)
+        return False
+
+    def _unhold(self, claims: Sequence[Claim], count: int) -> None:
+        words = self._admission.words
+        for holding, amount in claims[:count]:
+            holding.reserved -= amount
+            words[holding.at_reserved] = holding.reserved
+
+    def _settle(self, reservation: Reservation, amounts: Sequence[PicoUsd]) -> None:
+        if reservation.is_settled or self._forked:
+            return
+        reservation.is_settled = True
+        admission = self._admission
+        words = admission.words
+        is_tight = False
+        for (holding, held), amount in zip(reservation.claims, amounts, strict=True):
+            settled = holding.settled = holding.settled + amount
+            try:
+                words[holding.at_settled] = settled
+            except ValueError:  # what is spent beyond what a word can hold is known by the record
+                holding.settled = words[holding.at_settled] = _MOST
+            reserved = holding.reserved = holding.reserved - held
+            words[holding.at_reserved] = reserved
+            if holding.granted <= 0:
+                is_tight = True
+        self._fence.acquire()
+        self._fence.release()
+        if is_tight or words[admission.at_revoked] != admission.revoked:
+            admission.notice_revoked()
+            for holding, _ in reservation.claims:
+                if holding.number < 0:
+                    admission.attach_late(holding)
+                elif holding.granted <= 0 and somebody_waits(admission.file, holding.at_account):
+                    words[holding.at_account + layout.A_WAKE] = time.monotonic_ns()
+
+    def _end(self) -> None:
+        while self._interrupting:
+            self._settle(*self._interrupting.popleft())
+        self._busy = False
+
+
+def _leave_to_parents() -> None:
+    for participant in list(_all):
+        participant.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_to_parents)
+
+__all__ = ["POLL_S", "UNLIMITED", "Participant"]
