@@ -15,7 +15,15 @@ import msgspec
 
 from farebox.catalog import routes
 from farebox.catalog.loading import load_data
-from farebox.catalog.shape import CatalogData, EndpointData, Login, ProviderData, UsageFormat, Vendor
+from farebox.catalog.shape import (
+    CatalogData,
+    EndpointData,
+    Login,
+    ProviderData,
+    RequestLimitsData,
+    UsageFormat,
+    Vendor,
+)
 from farebox.config import ProviderConfig
 
 __all__ = ["Catalog", "Endpoint", "Provider", "load"]
@@ -193,10 +201,17 @@ class Provider:
 class Catalog:
     """Every provider, by the path's first segment and by host."""
 
-    def __init__(self, providers: Mapping[str, Provider], vendors: tuple[Vendor, ...] = ()) -> None:
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        vendors: tuple[Vendor, ...] = (),
+        request_limits: RequestLimitsData | None = None,
+    ) -> None:
         self.providers = dict(providers)
         self.vendors = vendors
         """Whose names for customer, user, session … are understood."""
+        self.request_limits = request_limits
+        """What in a request decides how much it can cost; for `farebox.wire.request_limits`."""
         self._exact: dict[str, Provider] = {}
         self._globs: list[tuple[re.Pattern[str], Provider]] = []
         for provider in self.providers.values():
@@ -245,6 +260,7 @@ def load(providers: Mapping[str, ProviderConfig] | None = None) -> Catalog:
     return Catalog(
         {name: Provider(entry, loaded.formats, loaded.vendors, unlisted) for name, entry in data.items()},
         loaded.vendors,
+        loaded.request_limits,
     )
 
 

@@ -16,7 +16,14 @@ from typing import Any, cast
 import msgspec
 
 from farebox import home
-from farebox.catalog.shape import CatalogData, ProviderData, Unlisted, UsageFormat, Vendor
+from farebox.catalog.shape import (
+    CatalogData,
+    ProviderData,
+    RequestLimitsData,
+    Unlisted,
+    UsageFormat,
+    Vendor,
+)
 from farebox.errors import CatalogError, Finding, StateDirectoryError
 
 FOLDER = Path(__file__).resolve().parent
@@ -24,6 +31,7 @@ COMPILED = FOLDER / "catalog.msgpack"
 """Where the wheel has the catalog compiled; a clone compiles it into the state directory."""
 _ATTRIBUTION = "attribution.yaml"
 _UNLISTED = "unlisted.yaml"
+_REQUEST_LIMITS = "request_limits.yaml"
 _LISTED = ("speaks", "same_service", "formats", "endpoints", "free_endpoints")
 _LISTS = (
     "usage",
@@ -70,7 +78,8 @@ def compile_catalog(folder: Path) -> bytes:
 
 def sources(folder: Path) -> list[Path]:
     """Return the files that the catalog is made of."""
-    return [*sorted(folder.glob("*/provider.yaml")), folder / _ATTRIBUTION, folder / _UNLISTED]
+    shared = [folder / name for name in (_ATTRIBUTION, _UNLISTED, _REQUEST_LIMITS)]
+    return [*sorted(folder.glob("*/provider.yaml")), *shared]
 
 
 def _digest(files: list[Path]) -> str:
@@ -90,6 +99,7 @@ def read_catalog(files: list[Path]) -> CatalogData:
     plain: dict[str, dict[str, Any]] = {}
     origins: dict[str, str] = {}
     vendors: tuple[Vendor, ...] = ()
+    request_limits: RequestLimitsData | None = None
     for file in files:
         node, problems = yamltext.read(file)
         findings += problems
@@ -102,6 +112,12 @@ def read_catalog(files: list[Path]) -> CatalogData:
                 vendors = read_vendors(raw)
             except (msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
                 findings.append(Finding(str(file), 1, "vendors", str(error), "vendors and their names"))
+            continue
+        if file.name == _REQUEST_LIMITS:
+            try:
+                request_limits = msgspec.convert(raw, RequestLimitsData, strict=False)
+            except msgspec.ValidationError as error:
+                findings.append(Finding(str(file), 1, "", str(error), "what decides the cost of a request"))
             continue
         name = file.stem if file.name == _UNLISTED else str(raw.get("id") or file.parent.name)
         plain[name] = raw
@@ -128,7 +144,7 @@ def read_catalog(files: list[Path]) -> CatalogData:
             findings.append(Finding(origins[name], 1, name, str(error), "a valid provider"))
     if findings:
         raise CatalogError(findings)
-    return CatalogData(providers, formats, vendors, unlisted)
+    return CatalogData(providers, formats, vendors, unlisted, request_limits)
 
 
 def read_vendors(raw: dict[str, Any]) -> tuple[Vendor, ...]:

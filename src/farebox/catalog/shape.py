@@ -314,6 +314,57 @@ class Unlisted(msgspec.Struct, frozen=True):
     """In the order in which they are tried."""
 
 
+class AskedFact(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a request says a fact that moves the price."""
+
+    asked: tuple[str, ...] = ()
+    """Paths in the body, the first that is there."""
+    open: tuple[str, ...] = ()
+    """Values that leave it to the provider."""
+    unless_asked: Literal["none", "any"] = "none"
+    """Which rates can apply where it is not said: none of those it selects, or any."""
+    providers: tuple[str, ...] = ()
+    """Where `unless_asked` holds; everywhere when empty."""
+
+
+class WideWindow(msgspec.Struct, frozen=True):
+    """What widens the context window of models that have a smaller one otherwise."""
+
+    header: str
+    body: str
+    """A key of the body that says the same."""
+    mark: str
+    tokens: int
+
+
+class RequestLimitsData(msgspec.Struct, frozen=True):
+    """`request_limits.yaml`, as it is written: what in a request decides how much it can cost."""
+
+    input_elsewhere: tuple[str, ...]
+    other_work: tuple[str, ...]
+    media_types: tuple[str, ...]
+    media_keys: tuple[str, ...]
+    media_objects: tuple[str, ...]
+    client_tools: tuple[str, ...]
+    client_tool_keys: tuple[str, ...]
+    server_tool_keys: tuple[str, ...]
+    choices: tuple[str, ...]
+    cache_marks: tuple[str, ...]
+    cache_hour: str
+    writes_when_asked: tuple[str, ...]
+    facts: dict[str, AskedFact]
+    searching_models: tuple[str, ...]
+    text_added: int
+    text_added_with_tools: int
+    thinks_beside: tuple[str, ...]
+    wide_window: WideWindow
+    many_inputs: tuple[str, ...]
+    works_later: tuple[str, ...]
+    begins_nothing: tuple[str, ...]
+    sockets: tuple[str, ...]
+    most: dict[str, int]
+
+
 class CatalogData(msgspec.Struct, frozen=True):
     """The whole compiled catalog as it lies in the cache."""
 
@@ -323,3 +374,4 @@ class CatalogData(msgspec.Struct, frozen=True):
     vendors: tuple[Vendor, ...] = ()
     """Whose names for attribution are understood."""
     unlisted: Unlisted | None = None
+    request_limits: RequestLimitsData | None = None

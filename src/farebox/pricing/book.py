@@ -142,6 +142,21 @@ class PriceBook:
         self._remember(key, plan)
         return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
 
+    def plan_of(self, part: Part, occurred_at_ns: int, attribution: Mapping[str, str] | None = None) -> Plan:
+        """Return the prices in force for calls like `part` at a moment, contracts included.
+
+        Nothing is cached: whoever asks keeps it until `end_ns`.
+        """
+        plan = self._plan(part, occurred_at_ns)
+        if self._contracts is not None:
+            self._agree(self._contracts, plan, part, occurred_at_ns, attribution or {})
+        return plan
+
+    @property
+    def contract_attributes(self) -> tuple[str, ...]:
+        """Return the attributes (`customer`, `key` …) that decide which contracts cover a call."""
+        return self._contracts.attributes if self._contracts is not None else ()
+
     def charge_of(self, share: MonthShare, so_far: Mapping[str, MonthToDate]) -> int:
         """Return what a call's share makes in its month under a term with tiers, 0 for no such term."""
         from farebox.pricing.contracts.tiers import MonthToDate

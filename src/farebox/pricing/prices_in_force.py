@@ -7,7 +7,7 @@ time, so that the next call like it only multiplies.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -65,6 +65,7 @@ class Plan:
 
     __slots__ = (
         "_adjustments",
+        "_every_adjustment",
         "_factor",
         "_layers",
         "_leaves",
@@ -111,6 +112,7 @@ class Plan:
             [row for layer in layers for row in layer.rows], [each.from_ns for each in adjustments], at_ns
         )
         self._layers = [(layer, rows_in_force(layer, facts, at_ns)) for layer in layers]
+        self._every_adjustment = adjustments
         self._adjustments = [
             each for each in adjustments if each.from_ns <= at_ns and holds(each.when, facts)
         ]
@@ -133,6 +135,13 @@ class Plan:
         if leaf not in table:
             table[leaf] = self._resolve(leaf, band)
         return table[leaf]
+
+    def conditions(self) -> Iterator[Mapping[str, str]]:
+        """Yield the facts by which other prices would have been selected."""
+        for layer, _ in self._layers:
+            if layer.with_variants:
+                yield from (row.when for row in layer.rows if row.when)
+        yield from (each.when for each in self._every_adjustment if each.when)
 
     def is_included(self, leaf: str) -> bool:
         """True where a leaf without a price is free."""

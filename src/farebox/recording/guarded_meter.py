@@ -6,7 +6,7 @@ The first failure ends the metering of that exchange, and its record says so. Ca
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from farebox.catalog import Endpoint
 from farebox.wire.facts import Extraction
@@ -15,10 +15,14 @@ from farebox.wire.meter import Meter
 from farebox.wire.request import RequestFacts
 from farebox.wire.usage.estimate_sample import Unmeasured
 
+if TYPE_CHECKING:  # only where budgets exist
+    from farebox.wire.request_limits import LimitKeys
+
 
 class ExchangeMeter(Protocol):
     """What the proxy asks of a meter (`farebox.wire.meter.Meter`)."""
 
+    def read_limits(self, keys: LimitKeys) -> None: ...
     def request_body(self, data: bytes) -> None: ...
     def request_end(self) -> RequestFacts: ...
     def request_read(self, body: bytes, said: RequestFacts) -> None: ...
@@ -45,6 +49,14 @@ class GuardedMeter:
             self._meter = make(endpoint, path, query, headers)
         except Exception as error:
             self._fail(error)
+
+    def read_limits(self, keys: LimitKeys) -> None:
+        """Have it said what the request allows its call to use; before its body comes."""
+        if self._meter is not None:
+            try:
+                self._meter.read_limits(keys)
+            except Exception as error:
+                self._fail(error)
 
     def request_body(self, data: bytes) -> None:
         """Take in bytes of the request's body."""

@@ -7,7 +7,7 @@ cannot read ends as `completeness: none` or `partial` with the reason, and traff
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,6 +22,9 @@ from farebox.wire.usage.compiled_format import Plan, plan_for
 from farebox.wire.usage.estimate_sample import Sample, Side, Unmeasured, beginning
 from farebox.wire.usage.extract import Context, Gathering, ShapedGathering, extraction
 from farebox.wire.usage.protobuf_usage import EventStreamBody, GrpcBody, GrpcRequest
+
+if TYPE_CHECKING:  # only where budgets exist
+    from farebox.wire.request_limits import LimitKeys
 
 _HEADER_MAX = 256
 _PAGES = (b"text/html", b"text/css", b"text/javascript", b"application/javascript", b"application/xhtml")
@@ -44,6 +47,8 @@ class Meter:
     _request_body: Mapping[str, Any] = {}
     _path_values: Mapping[str, str] = {}
     _facts = RequestFacts()
+    _limits: LimitKeys | None = None
+    """By what a request is read for what it allows its call to use; None where nobody asks."""
     _status = 0
     _response_headers: Headers = ()
     _content_type = b""
@@ -70,6 +75,10 @@ class Meter:
 
     # The request.
 
+    def read_limits(self, keys: LimitKeys) -> None:
+        """Have `request_end` say what the request allows its call to use, as well; before its body comes."""
+        self._limits = keys
+
     def request_body(self, data: bytes) -> None:
         """Take in a piece of the request's body."""
         if self._first is None:
@@ -88,7 +97,7 @@ class Meter:
         form = self._endpoint.format
         if form is not None and form.protobuf is not None:
             return GrpcRequest(form.protobuf.request)
-        return RequestReader(self._headers, form.request if form is not None else ())
+        return RequestReader(self._headers, form.request if form is not None else (), self._limits)
 
     def request_end(self) -> RequestFacts:
         """Return what the request said; call it once, when its body is complete."""
@@ -102,7 +111,7 @@ class Meter:
             if endpoint.has_values:
                 self._path_values = endpoint.path_values(path)
             if first and self._reader is None and not (form is not None and form.request):
-                said = plain_facts(first, self._headers, path)
+                said = plain_facts(first, self._headers, path, limits=self._limits)
                 if said is not None:
                     self._facts = said
                     return said
@@ -113,7 +122,13 @@ class Meter:
             if isinstance(reader, RequestReader):
                 self._asked_side, self._asked_encoded = reader.side(), reader.is_encoded
             body = self._request_body = {} if broken else reader.body()
-            self._facts = facts(body, self._headers, self._query, self._path_values, path, endpoint.vendors)
+            allowed = None
+            if self._limits is not None:
+                plain = isinstance(reader, RequestReader)
+                allowed = reader.limits(body) if plain else self._limits.not_read(reader.body_bytes)
+            self._facts = facts(
+                body, self._headers, self._query, self._path_values, path, endpoint.vendors, allowed
+            )
         except Exception:
             self._facts = RequestFacts()
         return self._facts

@@ -8,8 +8,8 @@ holds more than a bounded piece.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs
 
 import msgspec
@@ -19,6 +19,9 @@ from farebox.wire.attribution import Found, names_of
 from farebox.wire.framing.largejson import KEPT_STRING_MAX, JsonPruner, prune, repaired, wanted
 from farebox.wire.http.decoding import DecodeError, Decoder, encoding_of, supported
 from farebox.wire.usage.estimate_sample import Sample, Side
+
+if TYPE_CHECKING:  # only where budgets exist
+    from farebox.wire.request_limits import LimitKeys, RequestLimits
 
 SMALL_BYTES = 64 * 1024
 _FIELD_MAX = 256
@@ -59,15 +62,33 @@ class RequestFacts(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True
     attribution: dict[str, str] = {}
     attribution_from: dict[str, str] = {}
     """For each attribution key, what said so: `header:x-farebox-user`, `body:user`."""
+    limits: RequestLimits | None = None
+    """What it allows its call to use; only where somebody asked for that."""
 
 
 class RequestReader:
     """Feed it the body in any pieces; ask for `body` at the end."""
 
-    __slots__ = ("_decoder", "_form", "_ignored", "_pieces", "_pruner", "_sample", "_size", "_wanted")
+    __slots__ = (
+        "_decoder",
+        "_form",
+        "_ignored",
+        "_is_read",
+        "_limits",
+        "_marks",
+        "_pieces",
+        "_pruner",
+        "_sample",
+        "_size",
+        "_wanted",
+    )
 
-    def __init__(self, headers: Headers, keys: tuple[str, ...] = ()) -> None:
-        self._wanted = _wanted(keys)
+    def __init__(self, headers: Headers, keys: tuple[str, ...] = (), limits: LimitKeys | None = None) -> None:
+        """`keys`: of the body, beside those that are always of interest; `limits`: what a call can cost is
+        asked for, too."""
+        self._wanted = _wanted(keys, limits)
+        self._limits = limits
+        self._marks = None if limits is None else limits.marks(headers)
         self._pieces: list[bytes] = []
         self._size = 0
         self._pruner: JsonPruner | None = None
@@ -75,6 +96,7 @@ class RequestReader:
         self._ignored = False
         self._decoder: Decoder | None = None
         self._sample = Sample()
+        self._is_read = False
         encoded = False
         for name, value in headers:
             if name == b"content-type":
@@ -112,6 +134,8 @@ class RequestReader:
         if self._ignored:
             return
         self._sample.add(data)
+        if self._marks is not None:
+            self._marks.feed(data)
         if self._form is not None:
             self._form.feed(data)
             return
@@ -131,6 +155,7 @@ class RequestReader:
         if self._ignored:
             return {}
         if self._form is not None:
+            self._is_read = True
             return dict(self._form.fields)
         if self._pruner is not None:
             text = self._pruner.so_far() if self._pruner.problem is None else b""
@@ -140,9 +165,19 @@ class RequestReader:
         if not text:
             return {}
         try:
-            return self._wanted.read(text)
+            found = self._wanted.read(text)
         except (msgspec.MsgspecError, RecursionError, ValueError):
             return {}
+        self._is_read = self._pruner is None or (self._pruner.closed and not self._pruner.left_out)
+        return found
+
+    def limits(self, body: Mapping[str, Any]) -> RequestLimits | None:
+        """Return what the request allows its call to use, by its `body`; None where nobody asked."""
+        if self._limits is None or self._marks is None:
+            return None
+        if self._is_read:
+            return self._limits.limits(body, self._marks)
+        return self._limits.not_read(self._marks.body_bytes)
 
 
 class Wanted:
@@ -150,9 +185,12 @@ class Wanted:
 
     __slots__ = ("_names", "decode", "keep", "string_max")
 
-    def __init__(self, extra: tuple[str, ...]) -> None:
+    def __init__(self, extra: tuple[str, ...], limits: LimitKeys | None = None) -> None:
+        kept = (*_BASE_KEYS, *extra)
+        if limits is not None:
+            kept, extra = (*kept, *limits.paths), (*extra, *limits.keys)
         self._names = (*_BASE_KEYS, *sorted(frozenset(extra).difference(_BASE_KEYS)))
-        self.keep = wanted(self._names)
+        self.keep = wanted(kept)
         self.string_max = _COUNTED_STRING_MAX if extra else KEPT_STRING_MAX
         spelled = {f"f{index}": key for index, key in enumerate(self._names[len(_BASE_KEYS) :])}
         struct = msgspec.defstruct(
@@ -190,14 +228,59 @@ class _Base(msgspec.Struct, gc=False):
 
 
 _decode_base = msgspec.json.Decoder(_Base).decode
-_all_wanted: dict[tuple[str, ...], Wanted] = {}
+_all_wanted: dict[tuple[tuple[str, ...], LimitKeys | None], Wanted] = {}
 
 
-def _wanted(keys: tuple[str, ...]) -> Wanted:
-    wanted = _all_wanted.get(keys)
+def _wanted(keys: tuple[str, ...], limits: LimitKeys | None = None) -> Wanted:
+    wanted = _all_wanted.get((keys, limits))
     if wanted is None:
-        wanted = _all_wanted[keys] = Wanted(keys)
+        wanted = _all_wanted[keys, limits] = Wanted(keys, limits)
     return wanted
+
+
+class LimitedBody:
+    """An ordinary small request, read for what it allows its call to use as well."""
+
+    __slots__ = ("_keys", "_limits", "_nothing", "decode")
+
+    def __init__(self, limits: LimitKeys) -> None:
+        self._limits = limits
+        self._keys = tuple(key for key in limits.keys if key not in _BASE_KEYS)
+        spelled = {f"f{index}": key for index, key in enumerate(self._keys)}
+        # Tools are long: they are read only where there are any, and only for their keys.
+        fields = [
+            (name, msgspec.Raw, msgspec.Raw()) if key == "tools" else (name, Any, None)
+            for name, key in spelled.items()
+        ]
+        struct = msgspec.defstruct("LimitedBody", fields, bases=(_Base,), rename=spelled, gc=False)
+        self.decode: Callable[[bytes], _Base] = msgspec.json.Decoder(cast("type[_Base]", struct)).decode
+        self._nothing = self._extra(self.decode(b"{}"))
+
+    @staticmethod
+    def _extra(body: _Base) -> tuple[Any, ...]:
+        return msgspec.structs.astuple(body)[len(_BASE_KEYS) :]
+
+    def limits(self, body: _Base, text: bytes, headers: Headers) -> RequestLimits:
+        """Return what a request allows its call to use."""
+        marks = self._limits.marks(headers)
+        marks.feed(text, whole=True)
+        extra = self._extra(body)
+        if extra == self._nothing and body.generationConfig is None:
+            return self._limits.plain(marks)
+        found = {key: value for key, value in zip(self._keys, extra, strict=True) if value}
+        if body.generationConfig is not None:
+            found["generationConfig"] = body.generationConfig
+        return self._limits.limits(found, marks)
+
+
+_limited_bodies: dict[LimitKeys, LimitedBody] = {}
+
+
+def _limited_body(limits: LimitKeys) -> LimitedBody:
+    known = _limited_bodies.get(limits)
+    if known is None:
+        known = _limited_bodies[limits] = LimitedBody(limits)
+    return known
 
 
 _PLAIN_MAX = 256
@@ -206,19 +289,25 @@ _plain: dict[str, RequestFacts] = {}
 
 
 def plain_facts(
-    text: bytes, headers: Headers, path: str, path_model: str | None = None
+    text: bytes,
+    headers: Headers,
+    path: str,
+    path_model: str | None = None,
+    limits: LimitKeys | None = None,
 ) -> RequestFacts | None:
     """Return what an ordinary small JSON request says, None for one that needs a closer look.
 
-    Most requests name a model and nobody who is asking: for them nothing else has to be built.
+    Most requests name a model and nobody who is asking: for them nothing else has to be built. `limits`:
+    what the call can cost is asked for, too.
     """
     if text[:1] != b"{" or len(text) > SMALL_BYTES:
         return None
     for name, _ in headers:
         if name != b"content-type" and (name[:10] == b"x-farebox-" or name == b"content-encoding"):
             return None
+    limited = None if limits is None else _limited_body(limits)
     try:
-        body = _decode_base(text)
+        body: _Base = _decode_base(text) if limited is None else limited.decode(text)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return None
     model = body.model
@@ -240,7 +329,9 @@ def plain_facts(
         body.generationConfig,
         body.inferenceConfig,
     )
-    if most is None and stream is not True and options is None and stream != "true" and ":stream" not in path:
+    allowed = None if limited is None else limited.limits(body, text, headers)
+    ordinary = most is None and stream is not True and options is None and stream != "true"
+    if ordinary and ":stream" not in path and allowed is None:
         plain = _plain.get(model)
         if plain is None:
             plain = RequestFacts(request_model=model[:_FIELD_MAX])
@@ -252,6 +343,7 @@ def plain_facts(
         stream=stream is True or stream == "true" or ":stream" in path,
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,  # pyright: ignore[reportUnknownMemberType]
         max_tokens=most,
+        limits=allowed,
     )
 
 
@@ -279,10 +371,12 @@ def facts(
     path_values: Mapping[str, str],
     path: str,
     vendors: Sequence[Vendor] = (),
+    limits: RequestLimits | None = None,
 ) -> RequestFacts:
     """Return what the request said. The body's model wins over the path's and the query's.
 
-    `vendors` are those whose names for customer, user, session … are understood.
+    `vendors` are those whose names for customer, user, session … are understood; `limits` are what the
+    reader of the body found.
     """
     model = body.get("model")
     if not isinstance(model, str) or not model:
@@ -307,6 +401,7 @@ def facts(
         ),
         attribution=found.attribution,
         attribution_from=found.sources,
+        limits=limits,
     )
 
 

@@ -8,7 +8,7 @@ for byte.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from farebox.access.tokens import HEADER
 from farebox.journal.records import Intent
@@ -25,6 +25,9 @@ from farebox.wire.http.request_policy import OWN_PREFIX, Headers, Refusal, Reque
 from farebox.wire.http.response_policy import ResponseHead
 from farebox.wire.keys import KEY_LENGTH_MIN, without_keys
 from farebox.wire.request import RequestFacts
+
+if TYPE_CHECKING:  # only where budgets exist
+    from farebox.wire.request_limits import LimitKeys
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
@@ -134,12 +137,13 @@ class RoutedRequest(DescribedRequest):
         """The size of a whole response under that head that is passed on unchanged, 0 where none is."""
         self.fast_path = fast_path_for(target.endpoint, target.path, self.query, self.meter_headers)
 
-    def everyday_facts(self, body: bytes) -> RequestFacts | None:
-        """Return what a whole request says, None where only a meter can tell."""
+    def everyday_facts(self, body: bytes, limits: LimitKeys | None = None) -> RequestFacts | None:
+        """Return what a whole request says, None where only a meter can tell; with `limits` also what it
+        allows its call to use."""
         if self.fast_path is None:
             return None
         try:
-            facts = self.fast_path.request(body)
+            facts = self.fast_path.request(body, limits)
         except Exception:
             return None  # the meter says what is the matter with it
         if facts is None or (facts.stream and self.injectable and not facts.wants_usage):

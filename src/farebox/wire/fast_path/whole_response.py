@@ -11,7 +11,7 @@ import functools
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import astuple
@@ -25,6 +25,9 @@ from farebox.wire.usage.compiled_format import Counting, Plan, plan_for
 from farebox.wire.usage.extract import without_prefix
 from farebox.wire.usage.json_reader import SMALL_BYTES, decode_any
 from farebox.wire.usage.quantities import INT64_MAX, Oddities
+
+if TYPE_CHECKING:  # only where budgets exist
+    from farebox.wire.request_limits import LimitKeys
 
 _TEXT_MAX = 256
 _KNOWN_MAX = 64
@@ -335,9 +338,9 @@ class FastPath:
         prices = endpoint.prices_id
         self._provider = prices.format_map(path_values) if "{" in prices else prices
 
-    def request(self, body: bytes) -> RequestFacts | None:
+    def request(self, body: bytes, limits: LimitKeys | None = None) -> RequestFacts | None:
         """Return what a whole request says, None where it has to be read properly."""
-        return plain_facts(body, self._headers, self._path, self._path_values.get("model"))
+        return plain_facts(body, self._headers, self._path, self._path_values.get("model"), limits)
 
     def response(self, text: bytes, said: RequestFacts) -> Extraction | None:
         """Return what a whole JSON response with a status of success says, None where the meter has to."""

@@ -211,8 +211,10 @@ class GrpcRequest:
         self._schema = schema
         self._fields: dict[str, Any] = {}
         self._messages = GrpcMessages(self._message)
+        self.body_bytes = 0
 
     def feed(self, data: bytes) -> None:
+        self.body_bytes += len(data)
         self._messages.feed(data)
 
     def body(self) -> dict[str, Any]:

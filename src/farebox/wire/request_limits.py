@@ -1,0 +1,219 @@
+"""What a request's body says about how much its call can cost at most.
+
+Read in the one pass that reads a request anyway, and only where budgets exist: `LimitKeys` is the catalog's
+`request_limits.yaml`, compiled. Nothing is tokenised: text has at most as many tokens as bytes, and what may
+have more (a picture, a link, a stored conversation) is recognised and named as a cause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, cast
+
+import msgspec
+
+from farebox.catalog.shape import RequestLimitsData
+
+CacheWrites = Literal["none", "5m", "1h"]
+
+MEDIA = "media"
+NOT_READ = "body_not_read"
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_KINDS_MAX = 4096
+_CAUSES_MAX = 8
+_TEXT_MAX = 64
+_CHOICES_MAX = 10_000
+_OVERLAP = 64
+"""Longer than any mark: one may come in two pieces."""
+
+
+class RequestKind(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What requests have in common that can cost the same by the token. Hashable."""
+
+    facts: tuple[tuple[str, str], ...] = ()
+    """What is asked for that moves the rate: `service_tier`, `speed`, `geo` …, in lower case."""
+    causes: tuple[str, ...] = ()
+    """Why its bytes do not bound what is read for it: `media`, `previous_response_id`, `web_search` …"""
+    writes: CacheWrites = "none"
+    """For how long it marks text to be cached."""
+    has_tools: bool = False
+    is_wide: bool = False
+    """It asks for a context window wider than the model's usual one."""
+
+
+class RequestLimits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a request allows its call to use."""
+
+    kind: RequestKind
+    body_bytes: int
+    """Of the decoded body."""
+    choices: int = 1
+    """How many responses it asks for."""
+
+
+PLAIN = RequestKind()
+
+_decode_tools = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
+
+
+class LimitKeys:
+    """The keys and marks that decide what a call can cost, compiled from the catalog."""
+
+    def __init__(self, data: RequestLimitsData) -> None:
+        self._data = data
+        self._reasons = frozenset((*data.input_elsewhere, *data.other_work))
+        self._client_keys = frozenset(path.partition(".")[0] for path in data.client_tool_keys)
+        self._server_keys = frozenset(data.server_tool_keys)
+        self._kinds: dict[RequestKind, RequestKind] = {PLAIN: PLAIN}
+        asked = [path.partition(".")[0] for fact in data.facts.values() for path in fact.asked]
+        wide = data.wide_window
+        every = (*data.input_elsewhere, *data.other_work, *data.choices, *asked, wide.body)
+        every = (*every, "parameters", "toolConfig")
+        self._wide_header, self._wide_mark = wide.header.encode(), wide.mark.encode()
+        self.keys: tuple[str, ...] = (*dict.fromkeys(every), "prompt", "tools")
+        """Keys of the body's top level that are looked at; `tools` is the last."""
+        tools = ("type", *data.client_tool_keys, *data.server_tool_keys)
+        self.paths: tuple[str, ...] = (*self.keys[:-2], "prompt.id", *(f"tools.{path}" for path in tools))
+        """What is kept of a large body."""
+        self._pattern = _pattern(data)
+
+    def marks(self, headers: Headers = ()) -> Marks:
+        """Return a search for what has more tokens than bytes, and for text that is to be cached."""
+        marks = Marks(self._pattern)
+        for name, value in headers:
+            if name == self._wide_header and self._wide_mark in value:
+                marks.is_wide = True
+        return marks
+
+    def limits(self, body: Mapping[str, Any], marks: Marks) -> RequestLimits:
+        """Return what a request allows, by the keys of its body and the marks in its text."""
+        causes = {key for key in self._reasons & body.keys() if body[key]}
+        if marks.media:
+            causes.add(MEDIA)
+        if isinstance(body.get("prompt"), dict):
+            causes.add("prompt")
+        tools = body.get("tools")
+        if tools:
+            causes.update(self._server_tools(tools))
+        places, wide = (body, body.get("generationConfig"), body.get("parameters")), self._data.wide_window
+        kind = RequestKind(
+            facts=tuple(self._facts(body)),
+            causes=tuple(sorted(causes)[:_CAUSES_MAX]),
+            writes=marks.writes,
+            has_tools=bool(tools) or bool(body.get("toolConfig")),
+            is_wide=marks.is_wide or wide.mark in str(body.get(wide.body)),
+        )
+        choices = max(self._choices(place) for place in places)
+        return RequestLimits(self._interned(kind), marks.body_bytes, choices)
+
+    def plain(self, marks: Marks) -> RequestLimits:
+        """Return what a request allows that has none of the keys."""
+        if not marks.media and marks.writes == "none" and not marks.is_wide:
+            return RequestLimits(PLAIN, marks.body_bytes)
+        return self.limits({}, marks)
+
+    def not_read(self, body_bytes: int) -> RequestLimits:
+        """Return the limits of a request whose body is not understood: it may ask for anything."""
+        kind = RequestKind(causes=(NOT_READ,), writes="1h", has_tools=True, is_wide=True)
+        return RequestLimits(self._interned(kind), body_bytes)
+
+    def _interned(self, kind: RequestKind) -> RequestKind:
+        known = self._kinds.get(kind)
+        if known is None:
+            if len(self._kinds) >= _KINDS_MAX:
+                self._kinds.clear()
+            known = self._kinds[kind] = kind
+        return known
+
+    def _server_tools(self, tools: Any) -> Iterator[str]:
+        """Yield the tools that the provider runs."""
+        if isinstance(tools, msgspec.Raw):
+            try:
+                tools = _decode_tools(tools)
+            except msgspec.MsgspecError:
+                tools = None
+        entries = cast("list[Any]", tools) if isinstance(tools, list) else [None]
+        for tool in entries:
+            keys = set(cast("dict[str, Any]", tool)) if isinstance(tool, dict) else {"tools"}
+            yield from (key for key in keys & self._server_keys)
+            kind = cast("dict[str, Any]", tool)["type"] if "type" in keys else None
+            if isinstance(kind, msgspec.Raw):
+                kind = bytes(kind).decode("utf-8", "replace").strip('"')
+            if isinstance(kind, str):
+                if not kind.startswith(self._data.client_tools):
+                    yield kind[:_TEXT_MAX]
+            elif not keys & self._client_keys and not keys & self._server_keys:
+                yield "tools"
+
+    def _choices(self, place: Any) -> int:
+        if not isinstance(place, dict):
+            return 1
+        stated = cast("dict[str, Any]", place)
+        asked = [stated[key] for key in self._data.choices if type(stated.get(key)) is int]
+        return max(1, min(max(asked, default=1), _CHOICES_MAX))
+
+    def _facts(self, body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        for name, fact in self._data.facts.items():
+            for path in fact.asked:
+                value: Any = body
+                for step in path.split("."):
+                    value = cast("dict[str, Any]", value).get(step) if isinstance(value, dict) else None
+                if isinstance(value, dict):
+                    value = cast("dict[str, Any]", value).get("type")
+                if isinstance(value, str) and value and value.lower() not in fact.open:
+                    yield name, value.lower()[:_TEXT_MAX]
+                    break
+
+
+class Marks:
+    """What stands somewhere inside a body. Feed it the text in any pieces."""
+
+    __slots__ = ("_pattern", "_seam", "body_bytes", "is_wide", "media", "writes")
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self._pattern = pattern
+        self._seam = b""
+        self.body_bytes = 0
+        self.media = False
+        self.is_wide = False
+        self.writes: CacheWrites = "none"
+
+    def feed(self, text: bytes, *, whole: bool = False) -> None:
+        """Take in the next piece, or the `whole` text."""
+        self.body_bytes += len(text)
+        if self._seam:
+            self._look(self._seam + text[:_OVERLAP])
+        self._look(text)
+        if not whole:
+            self._seam = (self._seam + text)[-_OVERLAP:] if len(text) < _OVERLAP else text[-_OVERLAP:]
+
+    def _look(self, text: bytes) -> None:
+        for match in self._pattern.finditer(text):
+            name = match.lastgroup
+            if name == "media":
+                self.media = True
+            elif name == "hour":
+                self.writes = "1h"
+            elif self.writes == "none":
+                self.writes = "5m"
+
+
+def _pattern(data: RequestLimitsData) -> re.Pattern[bytes]:
+    """Return what a mark looks like in JSON. Inside a string its quotes would be escaped."""
+
+    def any_of(names: tuple[str, ...]) -> str:
+        return "|".join(map(re.escape, names))
+
+    media = (
+        rf'type"\s{{0,8}}:\s{{0,8}}"(?:{any_of(data.media_types)})(?:_url)?"'
+        rf'|(?:{any_of(data.media_keys)})"\s{{0,8}}:'
+        rf'|(?:{any_of(data.media_objects)})"\s{{0,8}}:\s{{0,8}}[\[{{]'
+    )
+    text = (
+        rf'"(?:(?P<media>{media})|(?P<hour>ttl"\s{{0,8}}:\s{{0,8}}"{re.escape(data.cache_hour)}")'
+        rf'|(?P<cache>(?:{any_of(data.cache_marks)})"))'
+    )
+    return re.compile(text.encode())
