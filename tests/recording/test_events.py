@@ -26,15 +26,15 @@ from farebox.recording.events import (
     loss_of,
     moment_ns,
     moment_text,
-    quantity_of,
     result_of,
 )
+from farebox.recording.stated_usage import quantity_of
 from farebox.wire.facts import LEAVES, Extraction, Part
 
 NOW = 1_790_000_000_123_456_789
 
 
-def leaves(provider: str, model: str | None, usage: Mapping[str, Any]) -> tuple[str, Extraction]:
+def leaves(provider: str, model: str, usage: Mapping[str, Any]) -> tuple[str, Extraction]:
     quantities = {leaf: quantity_of(leaf, count) for leaf, count in usage.items()}
     part = Part(provider=provider, request_model=model, response_model=model, quantities=quantities)
     return f"{provider}.other", Extraction(
@@ -65,10 +65,14 @@ parts = st.builds(
     request_model=st.none() | words,
     response_model=st.none() | words,
     kind=st.sampled_from(["main", "compaction"]),
-    quantities=st.dictionaries(
-        st.sampled_from(LEAVES),
-        counts | st.decimals(0, 10**9, places=3).filter(lambda count: count != count.to_integral_value()),
-        max_size=4,
+    quantities=st.builds(
+        lambda whole, split: whole | split,
+        st.dictionaries(st.sampled_from(LEAVES), counts, max_size=4),
+        st.dictionaries(
+            st.sampled_from([leaf for leaf in LEAVES if leaf.endswith("_seconds")]),
+            st.decimals(0, 10**9, places=3).filter(lambda count: count != count.to_integral_value()),
+            max_size=2,
+        ),
     ),
     facts=st.dictionaries(names, words, max_size=2),
     provider_cost_usd=st.none() | st.decimals(0, 100, places=6),
@@ -134,7 +138,7 @@ def test_whatever_the_end_of_a_call_says_is_read_back_from_its_event(done: Done,
 def test_every_field_of_a_record_is_in_the_property_above() -> None:
     """A field that is added to `Done` or `Extraction` must be spelled in events, too."""
     drawn = set(dones.wrapped_strategy.kwargs)  # type: ignore[attr-defined]
-    assert set(Done.__struct_fields__) - drawn == {"attribution_from", "event_id_text"}
+    assert set(Done.__struct_fields__) - drawn == {"attribution_from", "event_id_text", "held"}
     assert set(extractions.wrapped_strategy.kwargs) == set(Extraction.__struct_fields__)  # type: ignore[attr-defined]
     assert set(parts.wrapped_strategy.kwargs) == set(Part.__struct_fields__)  # type: ignore[attr-defined]
 
@@ -181,15 +185,16 @@ def test_an_event_written_by_hand_needs_five_fields() -> None:
     ("fields", "field"),
     [
         ({"provider": None}, "provider"),
-        ({"usage": {"input_tokenz": 1}}, "usage.input_tokenz"),
-        ({"usage": {"input_uncached": -1}}, "usage.input_uncached"),
-        ({"usage": {"input_uncached": 2**63}}, "usage.input_uncached"),
+        ({"usage": {"input_tokenz": 1}}, "usage"),
+        ({"usage": {"input_uncached": -1}}, "usage"),
+        ({"usage": {"input_uncached": 2**63}}, "usage"),
         ({"time": "2026-11-29T08:30:00"}, "time"),
         ({"time": "yesterday"}, "time"),
         ({"time": "2026-02-30T08:30:00Z"}, "time"),
         ({"ended_at": "2026-11-29"}, "ended_at"),
         ({"model": None}, "model"),
         ({"response_model": "n"}, "model"),
+        ({"usage": {}, "parts": [{"usage": {"input_uncached": -1}}]}, "parts.usage"),
         ({"parts": [{"usage": {"input_uncached": 1}}]}, "usage"),
         ({"name": "lead"}, "name"),
         ({"records": 3}, "records"),

@@ -12,11 +12,11 @@ import msgspec
 from msgspec import Meta
 
 from farebox.journal.records import Outcome
+from farebox.recording.stated_usage import COUNT_MAX
 from farebox.wire.facts import Completeness
 
 EventType = Literal["call", "outcome", "score", "loss"]
 
-COUNT_MAX = 2**63 - 1
 ID_MAX = 256
 VALUE_MAX = 256
 NAME_MAX = 68

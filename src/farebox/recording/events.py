@@ -2,7 +2,8 @@
 
 Everything a `Done` or a `Result` says can be spelled, and is read back as it was; an event written by hand
 needs little of it: id, provider, model, usage, customer. Both conversions are here and nowhere else. What a
-token proves, and what a collector accepts, is not decided here.
+token proves, and what a collector accepts, is not decided here. What budgets of a machine held for a call is
+not sent: their counters are that machine's own.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Any, Literal
 import msgspec
 
 from farebox.clock import uuid_text
+from farebox.errors import UsageError
 from farebox.journal.records import OUTCOME, SCORE, Done, Mark, Result
-from farebox.recording.event_schema import COUNT_MAX, NAME_MAX, VALUE_MAX, Event, EventPart
-from farebox.wire.facts import LEAVES, Extraction, Part, Quantity
+from farebox.recording.event_schema import NAME_MAX, VALUE_MAX, Event, EventPart
+from farebox.recording.stated_usage import COUNT_MAX, quantity_of
+from farebox.wire.facts import Extraction, Part, Quantity
 from farebox.wire.keys import path_without_keys, redacted, without_keys
 
 _EXPONENT_MAX, _DIGITS_MAX = 30, 60
@@ -41,8 +44,9 @@ decode_event = msgspec.json.Decoder(Event).decode
 encode_event = msgspec.json.Encoder(decimal_format="string").encode
 _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="string").encode
 
-ReadUsage = Callable[[str, str | None, Mapping[str, Any]], tuple[str, Extraction]]
-"""Provider, model and what stands under `usage`, to the surface that goes with it and what was used."""
+ReadUsage = Callable[[str, str, Mapping[str, Any]], tuple[str, Extraction]]
+"""Provider, model and what stands under `usage`, to the surface that goes with it and what was used. Raises
+`UsageError`."""
 
 # -- who and when --
 
@@ -271,7 +275,10 @@ def _extraction(event: Event, read_usage: ReadUsage) -> tuple[Extraction, str]:
     if event.usage or event.surface is None:
         if event.usage and not (asked or answered):
             raise EventInvalidError("model", "nothing can be priced without a model")
-        surface, found = read_usage(provider, answered or asked, event.usage)
+        try:
+            surface, found = read_usage(provider, answered or asked or "", event.usage)
+        except UsageError as error:
+            raise EventInvalidError("usage", str(error)) from None
     for part in found.parts:
         if event.model is None:
             part = msgspec.structs.replace(part, request_model=asked, response_model=answered)
@@ -303,7 +310,7 @@ def _part(part: EventPart, provider: str) -> Part:
         request_model=part.request_model,
         response_model=part.response_model,
         kind=part.kind,
-        quantities={leaf: quantity_of(leaf, count) for leaf, count in part.usage.items()},
+        quantities={leaf: _quantity(leaf, count) for leaf, count in part.usage.items()},
         facts=part.facts,
         provider_cost_usd=None
         if part.provider_cost_usd is None
@@ -311,25 +318,11 @@ def _part(part: EventPart, provider: str) -> Part:
     )
 
 
-_LEAVES = frozenset(LEAVES)
-
-
-def quantity_of(leaf: str, count: int | Decimal) -> Quantity:
-    """Return a count of a leaf as records have it.
-
-    Raises:
-        EventInvalidError: There is no such leaf, or it is no count.
-    """
-    if leaf not in _LEAVES:
-        raise EventInvalidError(f"usage.{leaf}", f"no such quantity; there are {', '.join(LEAVES)}")
-    if type(count) is int:
-        if 0 <= count <= COUNT_MAX:
-            return count
-        raise EventInvalidError(f"usage.{leaf}", "a count is from 0 to 2^63 - 1")
-    exact = _exact(count, f"usage.{leaf}")
-    if exact < 0:
-        raise EventInvalidError(f"usage.{leaf}", "a count is not negative")
-    return exact
+def _quantity(leaf: str, count: int | Decimal) -> Quantity:
+    try:
+        return quantity_of(leaf, count)
+    except UsageError as error:
+        raise EventInvalidError("parts.usage", str(error)) from None
 
 
 def _exact(number: int | Decimal, field: str) -> int | Decimal:

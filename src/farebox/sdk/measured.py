@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Mapping
 from typing import Any, cast
-
-import msgspec
 
 from farebox.catalog import Catalog, Endpoint
 from farebox.errors import UsageError
-from farebox.wire.facts import LEAVES, Extraction, Part, Quantity
-from farebox.wire.meter import Meter
+from farebox.recording.stated_usage import begun, encoded
+from farebox.wire.facts import Extraction
 
-_PATH = "/"
-_JSON = [(b"content-type", b"application/json")]
 _EVENTS = [(b"content-type", b"text/event-stream")]
-_LEAVES = frozenset(LEAVES)
-_WHOLE = frozenset(leaf for leaf in LEAVES if not leaf.endswith(("_seconds", "pages")))
-"""Leaves that come in whole numbers only."""
-_COUNT_MAX = 2**63 - 1
 
 
 def document_of(response: Any) -> dict[str, Any]:
@@ -65,33 +56,15 @@ def provider_of(response: Any, catalog: Catalog) -> str | None:
     return None
 
 
-def endpoint_of(catalog: Catalog, provider: str) -> Endpoint:
-    """Return how responses of a provider are read whose route is not known: by the fields of their usage."""
-    known = catalog.provider(provider)
-    if known is not None:
-        return known.endpoint("POST", _PATH, remember=False)
-    any_other = next(iter(catalog.providers.values())).endpoint("POST", _PATH, remember=False)
-    return msgspec.structs.replace(
-        any_other, provider_id=provider, prices_id=provider, surface=f"{provider}.other", model_prefixes=()
-    )
-
-
-def measure(endpoint: Endpoint, document: Mapping[str, Any], model: str | None = None) -> Extraction:
-    """Return what a response comes to; `model` is what was asked for, where the response does not say."""
-    meter = _begun(endpoint, model, _JSON)
-    meter.response_body(_encoded(document))
-    return meter.finish("completed")
-
-
 class StreamMeasure:
     """What the events of a stream come to, one after the other."""
 
     def __init__(self, endpoint: Endpoint, model: str | None) -> None:
-        self._meter = _begun(endpoint, model, _EVENTS)
+        self._meter = begun(endpoint, model, _EVENTS)
 
     def event(self, event: Any) -> None:
         """Take in an event as its client library hands it out."""
-        self._meter.response_body(b"data: " + _encoded(document_of(event)) + b"\n\n")
+        self._meter.response_body(b"data: " + encoded(document_of(event)) + b"\n\n")
 
     def finish(self, *, whole: bool) -> Extraction:
         """Return what they came to; `whole` where the stream was read to its end."""
@@ -99,60 +72,3 @@ class StreamMeasure:
             self._meter.response_body(b"data: [DONE]\n\n")
         ended = whole or self._meter.said_all()
         return self._meter.finish("completed" if ended else "client_disconnected")
-
-
-def _begun(endpoint: Endpoint, model: str | None, headers: list[tuple[bytes, bytes]]) -> Meter:
-    meter = Meter(endpoint, _PATH, "", ())
-    meter.request_body(_encoded({"model": model} if model else {}))
-    meter.request_end()
-    meter.response_head(200, headers)
-    return meter
-
-
-_encode: Callable[[Any], bytes] = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
-
-
-def _encoded(document: Any) -> bytes:
-    return _encode(document)
-
-
-def stated_usage(endpoint: Endpoint, model: str, usage: Any) -> Extraction:
-    """Return usage that the program knows itself: leaf quantities, or the provider's own usage object.
-
-    Raises:
-        UsageError: It is neither.
-    """
-    fields: dict[str, Any] = dict(usage) if type(usage) is dict else document_of(usage)  # pyright: ignore[reportUnknownArgumentType]
-    if not fields:
-        raise UsageError("usage has no quantities")
-    if _LEAVES.issuperset(fields):
-        quantities = {leaf: _quantity(leaf, count) for leaf, count in fields.items()}
-        part = Part(
-            provider=endpoint.prices_id, request_model=model, response_model=model, quantities=quantities
-        )
-        return Extraction(parts=(part,), completeness="final", request_model=model, response_model=model)
-    for place in ("usage", "usageMetadata"):
-        found = measure(endpoint, {"model": model, place: fields}, model)
-        if any(part.quantities for part in found.parts):
-            return found
-    raise UsageError(
-        f"usage with {', '.join(sorted(map(str, fields))[:6])} is neither a provider's usage object nor made "
-        f"of quantities: {', '.join(LEAVES[:4])} …"
-    )
-
-
-def _quantity(leaf: str, count: Any) -> Quantity:
-    if type(count) is int:
-        if 0 <= count <= _COUNT_MAX:
-            return count
-    elif isinstance(count, float | str | Decimal):
-        try:
-            exact = Decimal(str(count))
-        except ArithmeticError:
-            exact = Decimal("NaN")
-        if exact.is_finite() and exact >= 0 and abs(exact.adjusted()) <= 30:
-            if exact == exact.to_integral_value():
-                return int(exact)
-            if leaf not in _WHOLE:
-                return exact
-    raise UsageError(f"{leaf} is a count from 0 on, not {count!r}")

@@ -12,8 +12,9 @@ import msgspec
 from farebox.clock import now_ns
 from farebox.errors import FareboxError, UsageError
 from farebox.money import usd_text
+from farebox.recording.stated_usage import endpoint_of, measure
 from farebox.sdk import attribution
-from farebox.sdk.measured import document_of, endpoint_of, measure, provider_of
+from farebox.sdk.measured import document_of, provider_of
 from farebox.sdk.process_meter import process_meter
 
 if TYPE_CHECKING:

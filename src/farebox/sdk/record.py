@@ -11,9 +11,10 @@ from farebox.config.sections import PROVIDER_NAME
 from farebox.errors import UsageError
 from farebox.journal.records import DONE, Done, Outcome, encode
 from farebox.recording.attribution_merge import Attribution
+from farebox.recording.stated_usage import endpoint_of, stated_usage
 from farebox.sdk import faults
 from farebox.sdk.events import Identity, identity, moment_ns, whose
-from farebox.sdk.measured import endpoint_of, stated_usage
+from farebox.sdk.measured import document_of
 from farebox.sdk.process_meter import ProcessMeter, process_meter
 from farebox.wire.facts import Extraction
 from farebox.wire.keys import redacted
@@ -55,7 +56,8 @@ def record(
         if not model:
             raise UsageError("model is missing: nothing can be priced without")
         endpoint = _endpoint(meter, provider)
-        found = stated_usage(endpoint, model, usage)
+        fields: dict[str, Any] = usage if type(usage) is dict else document_of(usage)  # pyright: ignore[reportUnknownVariableType]
+        found = stated_usage(endpoint, model, fields)
         names = {
             "customer": customer,
             "user": user,

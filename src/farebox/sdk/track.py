@@ -8,9 +8,10 @@ from typing import Any, TypeVar, cast
 
 from farebox.errors import UsageError
 from farebox.recording.attribution_merge import Attribution
+from farebox.recording.stated_usage import endpoint_of, measure
 from farebox.sdk import faults
 from farebox.sdk.events import identity, whose
-from farebox.sdk.measured import StreamMeasure, document_of, endpoint_of, measure, provider_of
+from farebox.sdk.measured import StreamMeasure, document_of, provider_of
 from farebox.sdk.process_meter import ProcessMeter, process_meter
 from farebox.sdk.record import append
 
