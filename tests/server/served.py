@@ -12,6 +12,7 @@ from fake_ledger import FakeLedger, call
 from farebox.access.public_names import names_of
 from farebox.analytics.questions import Questions
 from farebox.home import Home
+from farebox.ingest.intake import Intake
 from farebox.server.access.guard import Guard, Visitors
 from farebox.server.access.sessions import Sessions, load_token
 from farebox.server.api.filters import instant_ns
@@ -48,6 +49,7 @@ class Site:
         key_labels: Callable[[], dict[str, str]] = dict,
         visitors: Visitors | None = None,
         secure_hosts: frozenset[str] = frozenset(),
+        intake: Intake | None = None,
     ) -> None:
         self.home = home
         self.rows = rows
@@ -63,6 +65,7 @@ class Site:
             clock=lambda: NOW,
             key_labels=key_labels,
             secure_hosts=secure_hosts,
+            intake=intake,
         )
         self.server: Server = built[0]
         self.app: Guard = built[1]
@@ -71,13 +74,15 @@ class Site:
         """Ask as a client that has the token."""
         return self.ask(target, {"authorization": f"Bearer {self.token}", **(headers or {})}, method)
 
-    def ask(self, target: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Answer:
+    def ask(
+        self, target: str, headers: Mapping[str, str] | None = None, method: str = "GET", body: bytes = b""
+    ) -> Answer:
         """Ask with exactly these headers, and the right host unless they name another."""
-        return asyncio.run(self._ask(target, {"host": HOST, **(headers or {})}, method))
+        return asyncio.run(self._ask(target, {"host": HOST, **(headers or {})}, method, body))
 
-    async def _ask(self, target: str, headers: Mapping[str, str], method: str) -> Answer:
+    async def _ask(self, target: str, headers: Mapping[str, str], method: str, body: bytes) -> Answer:
         given = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        return await ask_raw(self.app, target, given, method)
+        return await ask_raw(self.app, target, given, method, body=body)
 
 
 async def ask_raw(
@@ -86,6 +91,7 @@ async def ask_raw(
     headers: list[tuple[bytes, bytes]],
     method: str = "GET",
     gone: asyncio.Event | None = None,
+    body: bytes = b"",
 ) -> Answer:
     path, _, query = target.partition("?")
     scope: dict[str, Any] = {
@@ -105,7 +111,7 @@ async def ask_raw(
     }
     sent: list[dict[str, Any]] = []
 
-    asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
+    asked = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> dict[str, Any]:
         for message in asked:

@@ -20,6 +20,7 @@ Allowed = frozenset[Role]
 
 _ANYBODY: Allowed = frozenset(ROLES)
 _READERS: Allowed = frozenset(("read", "admin"))
+_SENDERS: Allowed = frozenset(("ingest", "admin"))
 _CLIENTS: Allowed = frozenset(("client",))
 
 ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
@@ -51,7 +52,10 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
         "/api/v1/live": _READERS,
         "/api/v1/outbox": _READERS,
     },
-    "collector": {},
+    "collector": {
+        "/v1/events": _SENDERS,
+        "/v1/openapi.json": _SENDERS,
+    },
     "portal": {},
 }
 

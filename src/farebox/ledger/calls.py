@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 import msgspec
@@ -20,6 +20,9 @@ from farebox.ledger.feed import Batch, Feed
 from farebox.ledger.losses import health
 from farebox.ledger.losses.backlog import Backlog, backlog
 from farebox.ledger.losses.health import LedgerHealth
+
+if TYPE_CHECKING:
+    from farebox.ledger.known_events import Known
 
 _CHUNK = 500
 _END = 1 << 62
@@ -136,6 +139,18 @@ class LedgerReader:
         """Return what the journals hold beyond the ledger."""
         known = self._ask(health.read, None)
         return backlog(self._home, known.applied if known else {}, running=health.is_locked(self._home))
+
+    def known_events(self, event_ids: Sequence[bytes]) -> Known:
+        """Return which of these events the record has, and the digests of what they said."""
+        from farebox.ledger.known_events import known_events
+
+        return self._ask(lambda connection: known_events(connection, event_ids), {})
+
+    def applied(self, kind: str) -> dict[str, int]:
+        """Return of each writer of a kind the number of the first record that is not in the record yet."""
+        from farebox.ledger.known_events import applied
+
+        return self._ask(lambda connection: applied(connection, kind), {})
 
     def _calls(self, where: str, parameters: Sequence[Any]) -> list[CallRow]:
         # Only here: a command that shows no call starts faster without them.

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from starlette.requests import Request
@@ -24,6 +24,7 @@ from farebox.analytics.query import Request as AnalyticsRequest
 from farebox.clock import now_ns
 from farebox.errors import CallNotFoundError, FareboxError
 from farebox.home import Home
+from farebox.ingest.intake import Intake
 from farebox.readiness import LIVE, READY, Liveness
 from farebox.server.access import links, pages
 from farebox.server.access.guard import App, Guard, Kind, Receive, Scope, Send, Visitors
@@ -37,6 +38,7 @@ from farebox.server.api.queries import Ledger, Reader
 from farebox.server.api.ready import RecentReadiness
 from farebox.server.api.status import Typed, plainly, status
 from farebox.server.assets import Assets, content_type, is_immutable
+from farebox.server.collector.door import CollectorDoor
 
 if TYPE_CHECKING:
     from farebox.control.database import ControlDatabase
@@ -69,6 +71,7 @@ class Server:
         key_labels: Callable[[], dict[str, str]] = dict,
         secure_hosts: frozenset[str] = frozenset(),
         way_in: str = "farebox open",
+        collector: CollectorDoor | None = None,
     ) -> None:
         """`way_in` is the command that strangers are told of; `secure_hosts` are `Host` values that browsers
         reach by HTTPS, though it does not end here."""
@@ -82,6 +85,7 @@ class Server:
         self._cookie_name = cookie_name
         self._assets = assets
         self._clock = clock
+        self._collector = collector
         self._cover = Covers(home)
         self._readiness = RecentReadiness(home)
         self._control_database: ControlDatabase | None = None
@@ -105,6 +109,9 @@ class Server:
 
     def route_of(self, path: str) -> tuple[Kind, dict[str, Allowed]] | None:
         """Return the kind of a known path and the roles that may use each of its methods."""
+        found = self._collector.route_of(path) if self._collector is not None else None
+        if found is not None:
+            return found
         name = self._route_name(path)
         if name is None:
             return None
@@ -124,6 +131,9 @@ class Server:
         """Handle a request that the guard let through."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send, self._ledger.close)
+            return
+        if self._collector is not None and self._collector.route_of(scope["path"]) is not None:
+            await self._collector(scope, receive, send)
             return
         name = self._route_name(scope["path"])
         assert name is not None, "the guard lets only known paths through"  # noqa: S101 - states an invariant
@@ -343,13 +353,15 @@ def build(
     key_labels: Callable[[], dict[str, str]] = dict,
     secure_hosts: frozenset[str] = frozenset(),
     way_in: str = "",
+    intake: Intake | None = None,
 ) -> tuple[Server, Guard]:
     """Return the server and the guarded ASGI application around it."""
     cookie_name = f"farebox_{port}"  # cookies know no ports, and two Fareboxes may run
     files = Assets() if assets is None else assets
     way_in = way_in or typed("open")
+    collector = CollectorDoor(intake, visitors.tokens, way_in) if intake is not None else None
     server = Server(
-        home, ledger, sessions, cookie_name, files, clock, typed, key_labels, secure_hosts, way_in
+        home, ledger, sessions, cookie_name, files, clock, typed, key_labels, secure_hosts, way_in, collector
     )
     guard = Guard(
         server,
@@ -389,7 +401,7 @@ def error_response(error: ApiError) -> Response:
     if error.status == 401:
         headers["www-authenticate"] = 'Bearer realm="farebox"'
     if error.status == 405:
-        headers["allow"] = "GET, HEAD"
+        headers["allow"] = ", ".join(cast("list[str]", error.body.details["allowed"]))
     if error.status == 429:
         headers["retry-after"] = str(error.body.details["retry_after_s"])
     return Response(

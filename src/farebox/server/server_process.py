@@ -25,12 +25,16 @@ from farebox.access.token_use import TokenUse
 from farebox.access.tokens import PublishedTokens
 from farebox.analytics.questions import Questions
 from farebox.analytics.worker import Worker
+from farebox.catalog import load as load_catalog
 from farebox.clock import iso, now_ns
 from farebox.config import Address, Config, TlsConfig, exposure_problem, is_exposed
 from farebox.config.exposure import speaks_tls
 from farebox.descriptors import allow_many
 from farebox.errors import CertificateError, PortInUseError
 from farebox.home import Home, announce
+from farebox.ingest.intake import Intake
+from farebox.ingest.limits import IngestLimits
+from farebox.ledger.calls import LedgerReader
 from farebox.program import command
 from farebox.server.access.connection import Connection
 from farebox.server.access.guard import Visitors
@@ -86,6 +90,11 @@ def serve(home: Home, config: Config) -> int:
     used = TokenUse(home, "server")
     used.start()
     ledger = Ledger(open_reader(home), Questions(Worker(home)))
+    rates = rates_for(config.limits, exposed=exposed)
+    per_minute = rates.token.per_minute if rates.token is not None else None
+    intake = Intake(
+        home, load_catalog(config.providers), LedgerReader(home), IngestLimits(requests_per_minute=per_minute)
+    )
     server, guarded = build(
         home,
         ledger,
@@ -94,7 +103,7 @@ def serve(home: Home, config: Config) -> int:
             hosts=names.hosts,
             origins=names.origins,
             tokens=PublishedTokens(published),
-            rates=rates_for(config.limits, exposed=exposed),
+            rates=rates,
             behind=ReverseProxies(config.trusted_proxies.split(",") if config.trusted_proxies else ()),
             used=used.note,
         ),
@@ -103,6 +112,7 @@ def serve(home: Home, config: Config) -> int:
         key_labels=KeyLabels(home, config),
         secure_hosts=frozenset((names.public_host,)) if names.public_host else frozenset(),
         way_in="farebox open" if exposed else "",  # no path of this machine for strangers
+        intake=intake,
     )
     url = config.public_url or url_of(host, port, secure=secure)
     announced = Run(os.getpid(), host, port, iso(now_ns()), url, secure)
@@ -140,6 +150,7 @@ def serve(home: Home, config: Config) -> int:
     try:
         runner.run(sockets=[listener])
     finally:
+        intake.close()
         price_updates.close()
         publication.close()
         deliveries.close()
@@ -174,8 +185,6 @@ def _tell(text: str) -> None:
 
 def open_reader(home: Home) -> Reader:
     """Return a read-only view of the ledger."""
-    from farebox.ledger.calls import LedgerReader
-
     return LedgerReader(home)
 
 

@@ -246,7 +246,8 @@ class Applier:
                     self._erase(writer, records.decode_erase(payload).personal)
                 elif record_type == records.MARK:
                     mark = records.decode_mark(payload)
-                    self._marks.write(writer, mark.kind, {"at_ns": mark.at_ns, **mark.detail})
+                    if not self._marks.has_event(mark.detail):
+                        self._marks.write(writer, mark.kind, {"at_ns": mark.at_ns, **mark.detail})
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 # A record that cannot be decoded must not stop those behind it.
                 self._leave_out(writer, (seq, record_type, payload), str(error))

@@ -11,6 +11,13 @@ from farebox.journal.folders import Position, pending_bytes
 from farebox.journal.segments import is_alive, is_held
 from farebox.ledger.database import Connection
 
+_MARKS = (
+    "SELECT iif(kind = 'lost' AND detail ->> '$.source' IS NOT NULL, 'refused', kind) AS what, count(*), "
+    "sum(coalesce(json_extract(detail, '$.records'), 0)), "
+    "sum(coalesce(json_extract(detail, '$.exchanges'), 0)) FROM mark GROUP BY what"
+)
+"""A loss that a sender reported names its source; a writer of this machine's does not."""
+
 
 class LedgerHealth(msgspec.Struct, kw_only=True):
     """The ledger's condition at one moment."""
@@ -34,6 +41,9 @@ class LedgerHealth(msgspec.Struct, kw_only=True):
     lost_records: int = 0
     lost_exchanges: int = 0
     """Records a writer could not keep, and how many of them were the end of an exchange."""
+    refused_records: int = 0
+    refused_exchanges: int = 0
+    """How many of those the full spool of a remote sender refused."""
     undecodable: int = 0
 
     @property
@@ -58,17 +68,19 @@ def read(connection: Connection) -> Known | None:
     if last:
         health.last_seq, health.last_recorded_at_ns = last
     health.in_flight = connection.execute("SELECT count(*) FROM pending").fetchone()[0]
-    for kind, count, records, exchanges in connection.execute(
-        "SELECT kind, count(*), sum(coalesce(json_extract(detail, '$.records'), 0)), "
-        "sum(coalesce(json_extract(detail, '$.exchanges'), 0)) FROM mark GROUP BY kind"
-    ):
+    for kind, count, records, exchanges in connection.execute(_MARKS):
         if kind in ("gap", "missing"):
             health.gaps += count
             health.gap_records += records
         elif kind == "torn_tail":
             health.torn_tails = count
         elif kind == "lost":
-            health.lost_records, health.lost_exchanges = records, exchanges
+            health.lost_records += records
+            health.lost_exchanges += exchanges
+        elif kind == "refused":
+            health.lost_records += records
+            health.lost_exchanges += exchanges
+            health.refused_records, health.refused_exchanges = records, exchanges
         elif kind == "undecodable":
             health.undecodable += count
         elif kind == "recovered":  # what is left out again is marked again

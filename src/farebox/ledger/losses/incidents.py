@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -41,6 +41,17 @@ class Incidents:
         self._hash = link(self._hash, values)
         self._id += 1
         self._connection.execute("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?)", (*values, self._hash))
+
+    def has_event(self, detail: Mapping[str, Any]) -> bool:
+        """Tell whether a mark with this identity is there: senders report a loss until it is acknowledged."""
+        if "event_id" not in detail or "source" not in detail:
+            return False
+        statement = (
+            "SELECT 1 FROM mark WHERE kind = 'lost' "
+            "AND detail ->> '$.event_id' = ? AND detail ->> '$.source' = ?"
+        )
+        found = self._connection.execute(statement, (detail["event_id"], detail["source"]))
+        return found.fetchone() is not None
 
     def gaps(self, writer: str, gaps: Iterable[Gap]) -> None:
         """Mark damaged places of a journal."""

@@ -19,10 +19,12 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from farebox.ingest.limits import IngestLimits
 from farebox.server.access.guard import SECURITY_HEADERS
 from farebox.server.api.errors import ErrorBody
 from farebox.wire.http.request_policy import Refusal, head_limit, lines_limit, malformed, starts_like_a_head
 
+_EVENTS = b"POST /v1/events "
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
@@ -37,6 +39,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How long a client may read nothing of what is sent to it."""
     body: int = 64 * 1024
     """Bytes of a request's body. Nothing that the dashboard offers needs one today."""
+    body_of_events: int = IngestLimits().body_bytes_max
+    """The same of what is sent to the collector."""
     pipelined: int = 64 * 1024
     """Bytes of further requests that are read while a response is on its way."""
     connections: int = 256
@@ -185,8 +189,9 @@ class Connection(HttpToolsProtocol):
             return Refusal(411, "length_required", "A body needs one Content-Length here.")
         if not value.isdigit() or len(value) > 18:
             return Refusal(400, "length_invalid", "Content-Length is not a plain number.")
-        if int(value) > self.limits.body:
-            return Refusal(413, "body_too_large", f"A request's body is at most {self.limits.body} bytes.")
+        limit = self.limits.body_of_events if head.startswith(_EVENTS) else self.limits.body
+        if int(value) > limit:
+            return Refusal(413, "body_too_large", f"A request's body is at most {limit} bytes.")
         return int(value)
 
     def _request_is_late(self) -> None:

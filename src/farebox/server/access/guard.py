@@ -167,6 +167,7 @@ class Guard:
         if wait_s:
             raise too_many(wait_s)
         rates.count(digest, address, now)
+        scope["state"]["token_digest"] = digest
         return role
 
     def _who(self, headers: list[tuple[bytes, bytes]]) -> tuple[Role, str]:

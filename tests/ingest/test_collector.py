@@ -1,0 +1,176 @@
+"""Events that come once, twice, late, with other content, before and after they are applied."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from taken_in import SENDER, Door, applied, event, statuses
+
+from farebox.errors import JournalError
+from farebox.home import Home
+from farebox.ingest.trust import Sender
+
+
+def test_an_accepted_event_is_a_call_of_the_record(door: Door, home: Home) -> None:
+    assert statuses(door.send(event(id="a-1", tags={"Feature": "summary"}))) == ["accepted"]
+    (call,) = applied(home).newest(10)
+    assert call.request_model == "gpt-4o"
+    assert call.attribution["customer"] == "acme"
+    assert call.attribution["tag.feature"] == "summary"
+    assert call.source == "shop"
+
+
+def test_the_same_event_is_a_duplicate_in_one_body_before_and_after_it_is_applied(
+    door: Door, home: Home
+) -> None:
+    same = event(id="a-1")
+    assert statuses(door.send(same, same)) == ["accepted", "duplicate"]
+    assert statuses(door.send(same)) == ["duplicate"]
+    assert len(applied(home).newest(10)) == 1
+    assert statuses(door.send(same)) == ["duplicate"]
+    assert len(applied(home).newest(10)) == 1
+
+
+def test_the_same_id_with_other_content_is_a_conflict_before_and_after_it_is_applied(
+    door: Door, home: Home
+) -> None:
+    first = event(id="a-1")
+    other = {**first, "customer": "other"}
+    assert statuses(door.send(first, other)) == ["accepted", "conflict"]
+    assert statuses(door.send(other)) == ["conflict"]
+    applied(home)
+    assert statuses(door.send(other, first)) == ["conflict", "duplicate"]
+    (call,) = applied(home).newest(10)
+    assert call.attribution["customer"] == "acme"
+
+
+def test_one_id_of_two_sources_is_two_events(door: Door, home: Home) -> None:
+    same = event(id="a-1")
+    assert statuses(door.send(same, {**same, "source": "depot"})) == ["accepted", "accepted"]
+    assert statuses(door.send(same, {**same, "source": "depot"})) == ["duplicate", "duplicate"]
+    assert len(applied(home).newest(10)) == 2
+
+
+def test_one_id_is_one_event_whatever_its_type(door: Door, home: Home) -> None:
+    call = event(id="a-1")
+    score = {"id": "a-1", "source": "shop", "type": "score", "name": "faithfulness", "value": "0.92"}
+    outcome = {"id": "a-2", "source": "shop", "type": "outcome", "name": "lead", "value": 40}
+    assert statuses(door.send(call, score, outcome)) == ["accepted", "conflict", "accepted"]
+    applied(home)
+    assert statuses(door.send(score, outcome, {**outcome, "value": 41})) == [
+        "conflict",
+        "duplicate",
+        "conflict",
+    ]
+
+
+def test_an_event_without_a_time_is_the_same_when_it_is_sent_again(door: Door, home: Home) -> None:
+    same = event(id="a-1", time=None)
+    assert statuses(door.send(same)) == ["accepted"]
+    applied(home)
+    assert statuses(door.send(same)) == ["duplicate"]
+
+
+def test_events_that_a_dead_collector_left_unapplied_are_known(
+    doors: Callable[..., Door], home: Home
+) -> None:
+    same, score = event(id="a-1"), {"id": "s", "source": "shop", "type": "score", "name": "x", "value": 1}
+    loss = {"id": "l", "source": "shop", "type": "loss", "records": 3, "exchanges": 1}
+    first = doors()
+    assert statuses(first.send(same, score, loss)) == ["accepted"] * 3
+    first.close()
+    second = doors()
+    assert statuses(second.send(same, score, loss, {**same, "model": "other"})) == [
+        "duplicate",
+        "duplicate",
+        "duplicate",
+        "conflict",
+    ]
+    assert len(applied(home).newest(10)) == 1
+
+
+def test_what_is_known_is_forgotten_once_it_is_applied_and_looked_up_in_the_record(
+    door: Door, home: Home
+) -> None:
+    events = [event() for _ in range(50)]
+    door.send(*events)
+    applied(home)
+    assert statuses(door.send(*events)) == ["duplicate"] * 50
+    collector = door.intake._collector  # pyright: ignore[reportPrivateUsage]
+    assert collector is not None
+    assert len(collector._unapplied) == 0  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_call_that_was_joined_to_anothers_row_is_known(door: Door, home: Home) -> None:
+    """Two witnesses of one call: the second makes no row, and is a duplicate all the same."""
+    one = event(id="a-1", response_id="chatcmpl-1", witness="sdk", source="sdk:m:p")
+    other = event(id="b-1", response_id="chatcmpl-1", witness="otlp", source="otlp:m", time=one["time"])
+    assert statuses(door.send(one, other)) == ["accepted", "accepted"]
+    assert len(applied(home).newest(10)) == 1
+    assert statuses(door.send(other, {**other, "user": "x"})) == ["duplicate", "conflict"]
+
+
+def test_a_loss_counts_once_and_is_told_apart(door: Door, home: Home) -> None:
+    loss = {"id": "l-1", "source": "sdk:m:p", "type": "loss", "records": 7, "exchanges": 3}
+    assert statuses(door.send(loss)) == ["accepted"]
+    reader = applied(home)
+    health = reader.health()
+    assert (health.lost_records, health.lost_exchanges) == (7, 3)
+    assert (health.refused_records, health.refused_exchanges) == (7, 3)
+    assert statuses(door.send(loss, {**loss, "records": 8})) == ["duplicate", "conflict"]
+    assert applied(home).health().lost_records == 7
+
+
+def test_what_a_token_says_is_proven_and_its_source_cannot_be_claimed(door: Door, home: Home) -> None:
+    door.send(event(attribution_from={"customer": "key:feedfeedfeedfeed"}, attribution={"process.pid": "7"}))
+    (call,) = applied(home).newest(10)
+    assert call.attribution_from["customer"] == "token:tok1"
+
+
+def test_a_bound_token_speaks_of_its_customer_only(door: Door, home: Home) -> None:
+    bound = Sender("tok2", {"customer": "acme"})
+    verdicts = door.send(event(customer=None), event(customer="acme"), event(customer="other"), sender=bound)
+    assert statuses(verdicts) == ["accepted", "accepted", "invalid"]
+    assert verdicts[2].field == "customer"
+    assert {call.attribution["customer"] for call in applied(home).newest(10)} == {"acme"}
+
+
+def test_an_event_of_another_customers_token_is_no_duplicate(door: Door) -> None:
+    same = event(id="a-1", customer=None)
+    one, other = Sender("t1", {"customer": "acme"}), Sender("t2", {"customer": "other"})
+    assert statuses(door.send(same, sender=one)) == ["accepted"]
+    assert statuses(door.send(same, sender=other)) == ["conflict"]
+
+
+def test_nothing_is_acknowledged_that_the_disk_has_not(
+    door: Door, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farebox.ingest.intake.SYNC_S_MAX", 0.3)
+    assert statuses(door.send(event())) == ["accepted"], "the control"
+    same = event()
+    door.disk.fails = True
+    with pytest.raises(JournalError):
+        door.send(same)
+    with pytest.raises(JournalError):  # a duplicate of what is on no disk is not one yet
+        door.send(same)
+    door.disk.fails = False
+    monkeypatch.setattr("farebox.ingest.intake.SYNC_S_MAX", 30)
+    assert statuses(door.send(same)) == ["duplicate"]
+    assert len(applied(home).newest(10)) == 2
+
+
+def test_requests_that_wait_together_share_a_sync(door: Door) -> None:
+    door.send(event())
+    before = door.disk.syncs
+
+    async def many() -> None:
+        bodies = [msgspec.json.encode(event()) for _ in range(200)]
+        headers = [(b"content-type", b"application/json")]
+        found = await asyncio.gather(*(door.intake.take(headers, body, SENDER) for body in bodies))
+        assert all(each.receipt.accepted for each in found)
+
+    asyncio.run(many())
+    assert 0 < door.disk.syncs - before < 200
