@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from taken_in import Door, applied, event
 
 from farebox.analytics.query import Measures
-from farebox.cli.daemon.status import configuration, mistakes, render
+from farebox.cli.daemon.status import configuration, mistakes, render, status
 from farebox.cli.options import Place
 from farebox.cli.reports.json_shapes import StatusAnswer
 from farebox.config import read_layers
@@ -74,3 +75,26 @@ def test_what_is_tunnelled_and_not_metered_is_told() -> None:
     found = Unmetered("api.openai.com", "curl", "", "no_authority", 1, 1)
     told = shown(Recording(state="ok", unmetered=[found]))
     assert "! not metered: 1 connection of curl to api.openai.com: there is no certificate authority" in told
+
+
+def test_status_shows_what_was_sent_here_and_what_a_senders_full_spool_refused(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    door = Door(home)
+    loss = {"id": "l-1", "source": "sdk:m:app.py", "type": "loss", "records": 7, "exchanges": 3}
+    same = event()
+    door.send(same, same, {**same, "model": "other"}, {"id": "x"}, loss)
+    door.close()
+    applied(home)
+    place = Place(home=home.path)
+    assert status(place=place) == 0
+    told = capsys.readouterr().out
+    assert "collector: 2 accepted, 1 sent again, 1 refused as conflicts, 1 refused as invalid" in told
+    assert (
+        "! the full spool of sdk:m:app.py refused 7 records, 3 calls among them: totals are too low" in told
+    )
+    assert "lost record" not in told
+    assert status(place=place, as_json=True) == 0
+    answer = msgspec.json.decode(capsys.readouterr().out)
+    assert answer["spool_refused"] == [{"source": "sdk:m:app.py", "records": 7, "calls": 3}]
+    assert answer["collector"]["senders"]["tok1"]["invalid"] == 1

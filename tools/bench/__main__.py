@@ -25,6 +25,7 @@ TARGETS = (
     ("idling", "idle_cpu_pct", "≤ 0.3 %"),
     ("importing", "import_ms", "farebox ≤ 40 ms"),
     ("ledger rows a second", "ledger_rows_s", "≥ 30,000"),
+    ("events through the collector", "collector", "≥ 10,000 a second, acknowledged after the sync"),
     ("queries", "query_ms", "each ≤ 200 ms"),
     ("rating a call, loading the prices", "rating", "≤ 5 µs, ≥ 10 × the libraries; ≤ 60 ms, ≤ 12 MiB"),
     ("re-rating a million calls", "rerating", "≤ 30 s"),
@@ -39,7 +40,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="shorter runs")
     parser.add_argument(
         "--only",
-        choices=("proxy", "streams", "interception", "startup", "ledger", "pricing"),
+        choices=("proxy", "streams", "interception", "startup", "ledger", "collector", "pricing"),
         help="one part",
     )
     options = parser.parse_args()
@@ -73,6 +74,11 @@ def main() -> int:
         tell(f"ledger with {rows} rows")
         measured = ledger.measure(rows)
         found.update({key: measured[key] for key in ("ledger_rows_s", "query_ms") if key in measured})
+    if options.only in (None, "collector"):
+        from tools.bench import collector
+
+        tell("events through the collector")
+        found["collector"] = collector.measure(2 if options.quick else 6)
     if options.only in (None, "pricing"):
         from tools.bench import pricing, rerating
 

@@ -135,6 +135,10 @@ class LedgerReader:
         """Return how far the ledger is and what is missing from it."""
         return health.look(self._home, self._ask(health.read, None))
 
+    def refused_by(self) -> dict[str, tuple[int, int]]:
+        """Return of each sender how many records its full spool refused, and how many were ends of calls."""
+        return self._ask(health.refused_by, {})
+
     def backlog(self) -> Backlog:
         """Return what the journals hold beyond the ledger."""
         known = self._ask(health.read, None)

@@ -16,11 +16,12 @@ from farebox.cli.exits import OK, status_of
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports import json_shapes
 from farebox.cli.screen import BOLD, GREEN, RED, YELLOW, clean, count, money, paint
-from farebox.clock import now_ns
+from farebox.clock import iso, now_ns
 from farebox.config import find_file, read_layers
 from farebox.config.layers import Layers
 from farebox.errors import LedgerError
 from farebox.home import Home
+from farebox.ingest.figures import read_figures
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.losses.coverage import Missing
 from farebox.price_lists.news import news
@@ -36,11 +37,13 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
     home = chosen.state_to_read()
     totals, latest, found = Measures(), list[CallRow](), None
     health: dict[str, int | float | str | bool | None] = {}
+    refused: dict[str, tuple[int, int]] = {}
     unread: LedgerError | None = None
     try:
         _, ledger = open_ledger(chosen)
         latest = ledger.newest(1)
         health = msgspec.to_builtins(ledger.health())
+        refused = ledger.refused_by()
         found = coverage(home, ledger)
         with open_questions(home) as questions:
             (totals,) = questions.totals(Selection())
@@ -63,12 +66,34 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
         coverage=found,
         ledger_error=str(unread) if unread else None,
         outbox=outbox_figures(home),
+        collector=collected(home),
+        spool_refused=[
+            json_shapes.SpoolRefusal(source=source, records=records, calls=calls)
+            for source, (records, calls) in refused.items()
+        ],
     )
     if as_json:
         json_shapes.print_json(answer)
     else:
         print(render(answer, totals))
     return status_of(unread) if unread else OK
+
+
+def collected(home: Home) -> json_shapes.CollectorAnswer | None:
+    """Return what became of the events that were sent here, None where there were none."""
+    figures = read_figures(home)
+    if figures is None:
+        return None
+    total = figures.total()
+    return json_shapes.CollectorAnswer(
+        since=iso(figures.since),
+        last_at=iso(total.last_at),
+        accepted=total.accepted,
+        duplicate=total.duplicate,
+        conflict=total.conflict,
+        invalid=total.invalid,
+        senders=figures.senders,
+    )
 
 
 def configuration(home: Home, place: Place) -> tuple[str | None, str | None]:
@@ -123,8 +148,25 @@ def render(answer: json_shapes.StatusAnswer, totals: Measures) -> str:
     if answer.ledger_error is None:
         whole = money(totals, covered=answer.coverage is None or answer.coverage.complete)
         lines.append(f"{count(answer.calls, 'call')} recorded{seen} · {whole}")
+    if answer.collector is not None:
+        lines.append(collector_line(answer.collector))
     lines += [f"{paint('!', YELLOW)} {word}" for word in troubles(answer)]
     return "\n".join(lines)
+
+
+def collector_line(found: json_shapes.CollectorAnswer) -> str:
+    """Return in one line what the collector accepted and refused."""
+    parts = [f"{found.accepted:,} accepted"]
+    parts += [
+        f"{number:,} {what}"
+        for number, what in (
+            (found.duplicate, "sent again"),
+            (found.conflict, "refused as conflicts"),
+            (found.invalid, "refused as invalid"),
+        )
+        if number
+    ]
+    return f"collector: {', '.join(parts)} · the last at {found.last_at}"
 
 
 def troubles(answer: json_shapes.StatusAnswer) -> list[str]:
@@ -151,8 +193,15 @@ def troubles(answer: json_shapes.StatusAnswer) -> list[str]:
         ("undecodable", "unreadable record"),
     ):
         number = answer.health.get(name)
+        if isinstance(number, int) and name == "lost_records":
+            number -= sum(each.records for each in answer.spool_refused)
         if isinstance(number, int) and number:
             words.append(f"{count(number, title)} in the journals: {command('verify')}")
+    words += [
+        f"the full spool of {clean(each.source)} refused {count(each.records, 'record')}, "
+        f"{count(each.calls, 'call')} among them: totals are too low"
+        for each in answer.spool_refused
+    ]
     if answer.outbox is not None:
         words += outbox_words(answer.outbox)
     if not names:

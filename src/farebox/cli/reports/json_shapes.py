@@ -13,6 +13,7 @@ import msgspec
 from farebox.analytics.query import Breakdown, Group, Measures, UnknownValue
 from farebox.cli.periods import Period
 from farebox.clock import iso
+from farebox.ingest.figures import SenderFigures
 from farebox.money import usd_text
 from farebox.server.api.coverage import Coverage
 from farebox.server.api.outbox import OutboxFigures
@@ -87,6 +88,31 @@ class ProcessAnswer(msgspec.Struct, kw_only=True):
     address: str | None
 
 
+class SpoolRefusal(msgspec.Struct, kw_only=True):
+    """What a remote sender could not keep, by its own exact count."""
+
+    source: str
+    records: int
+    calls: int
+    """How many of the records were ends of calls: these calls are missing from every sum."""
+
+
+class CollectorAnswer(msgspec.Struct, kw_only=True):
+    """What became of the events that were sent here."""
+
+    since: str
+    """When the first ones came."""
+    last_at: str
+    accepted: int
+    duplicate: int
+    conflict: int
+    """Refused: their id had been used for other content."""
+    invalid: int
+    """Refused: the sender was told why."""
+    senders: dict[str, SenderFigures]
+    """The same by the id of the token; `last_at` in nanoseconds since 1970."""
+
+
 class StatusAnswer(msgspec.Struct, kw_only=True):
     """`farebox status --json`."""
 
@@ -113,6 +139,10 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     """Why the ledger cannot be read."""
     outbox: OutboxFigures | None = None
     """Messages to others; null where nothing was ever set by a command or named under `webhooks:`."""
+    collector: CollectorAnswer | None = None
+    """Null where nothing was ever sent here."""
+    spool_refused: list[SpoolRefusal] = []
+    """What the full spools of remote senders refused."""
 
 
 class ProcessHealth(msgspec.Struct, kw_only=True):

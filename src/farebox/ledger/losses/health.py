@@ -91,6 +91,16 @@ def read(connection: Connection) -> Known | None:
     return Known(health, applied)
 
 
+def refused_by(connection: Connection) -> dict[str, tuple[int, int]]:
+    """Return of each sender how many records its full spool refused, and how many were ends of calls."""
+    found = connection.execute(
+        "SELECT detail ->> '$.source' AS sender, sum(json_extract(detail, '$.records')), "
+        "sum(json_extract(detail, '$.exchanges')) FROM mark "
+        "WHERE kind = 'lost' AND sender IS NOT NULL GROUP BY sender ORDER BY sender"
+    )
+    return {sender: (records, exchanges) for sender, records, exchanges in found}
+
+
 def look(home: Home, known: Known | None) -> LedgerHealth:
     """Return the ledger's condition: what its file knows, and what the journals have beyond it."""
     health = known.health if known else LedgerHealth()
