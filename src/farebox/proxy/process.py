@@ -50,6 +50,7 @@ from farebox.journal.writer import (
 )
 from farebox.program import command
 from farebox.proxy.admission.client_tokens import ClientTokens
+from farebox.proxy.admission.limits_in_force import LimitsInForce
 from farebox.proxy.free_memory import FreeMemory
 from farebox.proxy.limits import BODY_EXPOSED, Limits
 from farebox.proxy.recording.estimates import Estimates
@@ -155,6 +156,14 @@ def run(
     used = TokenUse(home, "run" if private else "proxy")
     used.start()
     body_max = config.limits.body_bytes_max
+    budgets = LimitsInForce(
+        home,
+        published,
+        known,
+        writer_id=journal.writer_id if isinstance(journal, JournalWriter) else "",
+        config_file=Path(config.named) if config.named else None,
+        trusts_stated=not exposed,
+    )
     proxy = Proxy(
         config,
         catalog=known,
@@ -180,6 +189,7 @@ def run(
         authority=authority or home.path / "ca" / INSTALLED,
         pins=home.run / "pinned",
         password=os.environ.pop(PASSWORD_VARIABLE, "") if private else "",
+        budgets=budgets,
     )
     proxy.recorder.estimates = estimates = Estimates(home.journal)
     lock = listeners.announce(listener.getsockname()[1], home.path)
@@ -193,6 +203,7 @@ def run(
         published.close()
         used.close()
         journal.close()
+        budgets.close()
         estimates.close()
         if lock is not None:
             os.close(lock)

@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -42,6 +42,10 @@ from farebox.recording.guarded_meter import MakeMeter
 from farebox.wire.http.request_policy import allowed_hosts
 from farebox.wire.meter import Meter
 
+if TYPE_CHECKING:  # only where budgets exist
+    from farebox.budgets.call_limits import CallLimits
+    from farebox.proxy.admission.limits_in_force import LimitsInForce
+
 
 class Proxy:
     """Everything that connections share. Seams are arguments: journal, catalog, meter, limits."""
@@ -65,10 +69,12 @@ class Proxy:
         addresses: Path | None = None,
         certificate: ServerCertificate | None = None,
         clients: ClientTokens | None = None,
+        budgets: LimitsInForce | None = None,
     ) -> None:
         """`runs_for`: the process whose descendants alone are served, where there is one; `addresses`: the
         file where addresses of providers are kept; `certificate`: what its own port speaks TLS with;
-        `clients`: who may ask, and the names of keys, renewed while this runs."""
+        `clients`: who may ask, and the names of keys, renewed while this runs; `budgets`: what may be
+        spent."""
         clients = clients or ClientTokens()
         self._tokens_needed = clients.required
         self.state = state = ServiceState(Limits() if limits is None else limits, clients_max)
@@ -104,6 +110,7 @@ class Proxy:
         self.ledger_trouble: Callable[[], str | None] = lambda: None
         """Says why what is recorded does not get into the ledger, where one should be running."""
         self._config = config
+        self._budgets = budgets
         self._finds_processes = finds_processes
         self._runs_for = runs_for
         self._addresses = addresses
@@ -142,6 +149,9 @@ class Proxy:
         shared.admission.hosts = allowed_hosts(port, (host, self._config.listen.host)) | public.hosts
         state.own_ports = frozenset((port, self._config.listen.port, self._config.dashboard.port)) - {0}
         state.tick = loop.time()
+        if self._budgets is not None:
+            self._limit(self._budgets.current())
+            self._budgets.follow(self._limits_changed)
         if self._finds_processes:
             shared.processes = ProcessLookup(loop, shared.admission.given)
             known = ProviderAddresses(
@@ -172,10 +182,31 @@ class Proxy:
             return ClientConnection(self.shared)
         return TlsBuffer(SecuredConnection(self.shared))
 
+    def _limits_changed(self, limits: CallLimits | None) -> None:
+        """Called in a thread of its own."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            self.state.loop.call_soon_threadsafe(self._limit, limits)
+
+    def _limit(self, limits: CallLimits | None) -> None:
+        """Have calls pass these limits from now on; None: there are none."""
+        state, budgets = self.state, self._budgets
+        if budgets is None:
+            return
+        if state.gate is not None:
+            state.gate.renew(limits)
+        elif limits is not None:
+            from farebox.proxy.admission.budget_gate import BudgetGate
+
+            state.gate = BudgetGate(limits, budgets.keys, state.loop)
+        if limits is None:
+            state.gate = None
+
     def _sweep(self) -> None:
         """Once a second: limits in time, PARTIAL records, unused upstream connections."""
         state = self.state
         state.tick = now = state.loop.time()
+        if state.gate is not None:
+            state.gate.sweep()
         for client in list(state.clients):
             client.sweep(now)
         moment = time.monotonic()
@@ -198,7 +229,10 @@ class Proxy:
         await self._accept_pending()
         deadline = state.loop.time() + state.limits.drain_s
         # Connections come and go meanwhile: looking now and then is simpler than an event.
-        while state.clients and state.loop.time() < deadline:  # noqa: ASYNC110
+        while state.clients and state.loop.time() < deadline:
+            if state.gate is not None and state.gate.waiting:
+                # Nobody else can take a call over that waits for room: it goes on, and then has its time.
+                deadline = state.loop.time() + state.limits.drain_s
             await asyncio.sleep(0.02)
         self.cut_off()
         await asyncio.sleep(0)

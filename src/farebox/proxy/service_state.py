@@ -6,10 +6,13 @@ The service sets the clock; connections count themselves here; `/health` shows t
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from farebox.proxy.held_bodies import HeldBodies
 from farebox.proxy.limits import Limits
+
+if TYPE_CHECKING:
+    from farebox.proxy.admission.budget_gate import BudgetGate
 
 
 class Served(Protocol):
@@ -41,5 +44,7 @@ class ServiceState:
         """Requests refused before they were routed to a provider."""
         self.passed = False
         """Whether something has come since the last sweep."""
+        self.gate: BudgetGate | None = None
+        """What lets calls pass or not; None without budgets and stops, and then nothing of them is loaded."""
         self.own_ports: frozenset[int] = frozenset()
         """Farebox's own listeners, where no upstream may be."""

@@ -45,6 +45,14 @@ class Estimates(Protocol):
     def offer(self, unmeasured: Unmeasured) -> None: ...
 
 
+class Hold(Protocol):
+    """What budgets hold for a call (`farebox.budgets.hold`)."""
+
+    def concluded(self, extraction: Extraction) -> Held: ...
+    def settle(self) -> None: ...
+    def lines(self) -> str: ...
+
+
 class AttemptRecorder(Protocol):
     """Where attempts are written down: the proxy's recorder, the SDK's."""
 
@@ -107,6 +115,8 @@ class Attempt:
     """For a retry, the logical call that it belongs to."""
     held: Held | None = None
     """What budgets hold for it: reserved, and once it has ended, settled."""
+    hold: Hold | None = None
+    """Where that is counted; None where no budget covers the call."""
     _attribution: Attribution | None = None
     _origin = b""
     """What its records begin with, for that attribution."""
@@ -159,6 +169,9 @@ class Attempt:
             request_id = without_keys(request_id, routed.key)
             if request_id == extraction.response_id:
                 request_id = None
+        hold = self.hold
+        if hold is not None:
+            self.held = hold.concluded(extraction)
         rest = (
             self.occurred_at_ns + (ended_ns - began_ns),
             outcome,
@@ -180,7 +193,10 @@ class Attempt:
         if outcome != "completed" or self.status >= 400:
             call = self.call or self.event_id.hex()
             self.recorder.calls.failed(self._call_key(), routed.intent.attempt, call, ended_ns)
-        return self.recorder.append(DONE, done_record(self._begin(below), rest))
+        position = self.recorder.append(DONE, done_record(self._begin(below), rest))
+        if hold is not None:
+            hold.settle()  # what is on record is never less than what counts
+        return position
 
     def measured(self, meter: GuardedMeter, outcome: Outcome) -> Extraction:
         """Return what it has cost by its meter; have it estimated where a response stated no usage."""

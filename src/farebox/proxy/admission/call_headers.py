@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from farebox.budgets.refusal import Refusal
     from farebox.recording.attempt import Attempt
 
 CALL_ID = b"x-farebox-call-id"
@@ -18,9 +19,10 @@ def call_lines(attempt: Attempt) -> bytes:
     if not attempt.routed.metered:
         return b""
     digits = attempt.event_id.hex()
-    return (
-        f"x-farebox-call-id: {digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}\r\n"
-    ).encode()
+    said = f"x-farebox-call-id: {digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}\r\n"
+    if attempt.hold is not None:
+        said += attempt.hold.lines()
+    return said.encode()
 
 
 def call_headers(attempt: Attempt) -> list[tuple[bytes, bytes]]:
@@ -32,3 +34,10 @@ def call_headers(attempt: Attempt) -> list[tuple[bytes, bytes]]:
 def call_texts(attempt: Attempt) -> tuple[str, ...]:
     """Return the same as lines of text, for a response of our own."""
     return tuple(call_lines(attempt).decode().split("\r\n")[:-1])
+
+
+def refusal_lines(why: Refusal) -> tuple[str, ...]:
+    """Return what a refusal says in its head: whether to try again, so that no client storms."""
+    if why.retry_after_s is not None:
+        return (f"retry-after: {why.retry_after_s}",)
+    return ("x-should-retry: false",)

@@ -16,6 +16,10 @@ from farebox.wire.http.request_policy import Refusal
 
 MARKER = "x-farebox-error"
 
+OUT_OF_MONEY = frozenset(("budget_exceeded", "budget_unbounded", "stopped"))
+"""Slugs of refusals that are no matter of waiting: OpenAI's clients know that as `insufficient_quota`, not as
+`rate_limit_exceeded` (https://platform.openai.com/docs/guides/error-codes)."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -53,7 +57,11 @@ def _reason(status: int) -> str:
 
 
 def _openai(status: int, slug: str, message: str) -> Any:
-    return {"error": {"message": message, "type": _kind(status), "param": None, "code": slug}}
+    kind, code = _kind(status), slug
+    if slug in OUT_OF_MONEY:
+        kind = code = "insufficient_quota"
+        message = f"{message} ({slug})"
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
 def _anthropic(status: int, slug: str, message: str) -> Any:
@@ -74,6 +82,24 @@ _GOOGLE_STATUS = {
 def _google(status: int, slug: str, message: str) -> Any:
     word = _GOOGLE_STATUS.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
     return {"error": {"code": status, "message": f"{message} ({slug})", "status": word}}
+
+
+_AWS_TYPES = {
+    400: "ValidationException",
+    401: "AccessDeniedException",
+    403: "AccessDeniedException",
+    404: "ResourceNotFoundException",
+    408: "ModelTimeoutException",
+    429: "ThrottlingException",
+    503: "ServiceUnavailableException",
+}
+
+
+def _aws_type(status: int) -> str:
+    """Return the header by which an AWS SDK tells which exception to raise
+    (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html)."""
+    kind = _AWS_TYPES.get(status, "ValidationException" if status < 500 else "InternalServerException")
+    return f"x-amzn-errortype: {kind}"
 
 
 def _message(status: int, slug: str, message: str) -> Any:
@@ -122,6 +148,8 @@ def error(
 ) -> bytes:
     """Return an error response in the named shape; an unknown one gets the most usual."""
     body = SHAPES.get(shape, _openai)(status, slug, f"Farebox: {message}")
+    if shape == "aws":
+        headers = (*headers, _aws_type(status))
     return json_response(status, body, close=close, slug=slug, headers=headers, to_head=to_head)
 
 

@@ -27,6 +27,8 @@ from farebox.wire.keys import KEY_LENGTH_MIN, without_keys
 from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:  # only where budgets exist
+    from farebox.budgets.call_limits import CallLimits, Covered
+    from farebox.recording.attribution_merge import Attribution
     from farebox.wire.request_limits import LimitKeys
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
@@ -49,8 +51,10 @@ class RoutedRequest(DescribedRequest):
 
     __slots__ = (
         "_head",
+        "_path_values",
         "added",
         "admitted",
+        "covered",
         "error_shape",
         "event_id",
         "fast_path",
@@ -136,6 +140,23 @@ class RoutedRequest(DescribedRequest):
         self.whole_size = 0
         """The size of a whole response under that head that is passed on unchanged, 0 where none is."""
         self.fast_path = fast_path_for(target.endpoint, target.path, self.query, self.meter_headers)
+        self._path_values: Mapping[str, str] | None = None
+        self.covered: tuple[CallLimits, Attribution, str | None, Covered] | None = None
+        """The budgets that covered the call before, with whose it was and which model it asked for."""
+
+    @property
+    def path_values(self) -> Mapping[str, str]:
+        """What path and host say: the model, the region."""
+        if self._path_values is None:
+            endpoint = self.target.endpoint
+            path = self.target.path.partition("?")[0]
+            self._path_values = endpoint.path_values(path) if endpoint.has_values else {}
+        return self._path_values
+
+    def asking(self, attribution: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what decides which contracts cover a call."""
+        fingerprint = self.intent.key_fingerprint
+        return attribution if fingerprint is None else {**attribution, "key": fingerprint}
 
     def everyday_facts(self, body: bytes, limits: LimitKeys | None = None) -> RequestFacts | None:
         """Return what a whole request says, None where only a meter can tell; with `limits` also what it

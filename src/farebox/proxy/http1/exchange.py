@@ -11,7 +11,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from farebox.proxy.admission import own_response
-from farebox.proxy.admission.call_headers import call_lines, call_texts
+from farebox.proxy.admission.call_headers import call_lines, call_texts, refusal_lines
 from farebox.proxy.admission.client_tokens import too_large
 from farebox.proxy.http1.chunked import FramingError
 from farebox.proxy.http1.request_body import RequestBody, WholeRequest
@@ -21,8 +21,11 @@ from farebox.recording.attempt import Attempt
 from farebox.recording.error_class import error_class_of
 
 if TYPE_CHECKING:
+    from farebox.budgets.refusal import Refusal
     from farebox.journal.records import Outcome
+    from farebox.proxy.admission.budget_gate import BudgetGate
     from farebox.proxy.admission.routed_request import RoutedRequest
+    from farebox.proxy.caller.connection_caller import ConnectionCaller
     from farebox.proxy.recording.recorder import Recorder
     from farebox.proxy.relay import Client
     from farebox.proxy.service_state import ServiceState
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 _KEPT = 16 * 1024
 """Bytes of a request that may be kept until its response comes."""
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _JOINED = 256 * 1024
 """Bytes of a held request that are still joined for one write."""
 
@@ -45,6 +49,12 @@ class Exchange(Relay):
     response: Response | None = None
     """The response, where it comes in pieces or is new in any way."""
     forwarded = False
+    asks: BudgetGate | None = None
+    """What it waits for, while it is not known whether budgets let it pass."""
+    began_ns = 0
+    """When it went on after waiting, 0 where it did not wait."""
+    continued = False
+    """The client has been told to send its body: the upstream's word for that is not passed on."""
     replay: bytes | None = None
     """The request as sent, while a second try would be safe."""
     large: list[bytes | memoryview] | None = None
@@ -64,8 +74,9 @@ class Exchange(Relay):
         self.routed = routed
         super().__init__(state, recorder, client)
         self.waits_for_disk = recorder.waits_for_disk and routed.metered
+        gate = self.budgets
         if length and length == len(body) and length <= _KEPT and recorder.everyday:
-            facts = routed.everyday_facts(body)
+            facts = routed.everyday_facts(body, None if gate is None else gate.keys)
             if facts is not None:
                 self.request = WholeRequest(recorder, routed, body, facts)
                 attempt.facts = facts
@@ -73,13 +84,31 @@ class Exchange(Relay):
                 self.forward()
                 return
         waits = routed.request.expects_continue and (length is None or len(body) < length)
+        meter = recorder.meter(routed)
+        judged = False
+        if gate is not None:
+            meter.read_limits(gate.keys)
+            judged = gate.may_cost(routed)
+            if judged and waits:
+                self.continued = True
+                waits = False
+                client.write(_CONTINUE)
         self.request = request = RequestBody(
-            routed, length, recorder.meter(routed), state.limits, waits=waits, holding=state.held_bodies
+            routed, length, meter, state.limits, waits=waits, judged=judged, holding=state.held_bodies
         )
         if request.complete:
             attempt.facts = request.facts
         if not request.held:
             self.forward()
+
+    @property
+    def budgets(self) -> BudgetGate | None:
+        """What its calls have to pass, None where nothing is limited here."""
+        return self.state.gate if self.routed.metered else None
+
+    @property
+    def caller(self) -> ConnectionCaller:
+        return self.client.caller
 
     @property
     def request_complete(self) -> bool:
@@ -91,6 +120,8 @@ class Exchange(Relay):
         request = self.request
         if isinstance(request, WholeRequest) or request.complete:
             return data
+        if self.ended:
+            return b""
         try:
             rest = request.feed(data)
         except FramingError as error:
@@ -108,6 +139,8 @@ class Exchange(Relay):
         if not self.forwarded:
             if request.complete or not request.held:
                 self.forward()
+            if self.asks is not None and request.pending_bytes > self.state.limits.injected_body:
+                self.client.pause_reading()
         elif self.large:
             self.large[:0] = request.pop_pieces()
         elif self.upstream is not None:
@@ -119,6 +152,30 @@ class Exchange(Relay):
     # Intent, then forward.
 
     def forward(self) -> None:
+        """Send the request upstream, once budgets let it pass."""
+        if self.asks is not None:
+            return
+        gate = self.budgets
+        if gate is not None:
+            self.asks = gate
+            if not gate.ask(self):
+                return
+            self.asks = None
+        self.send_on()
+
+    def admitted(self) -> None:
+        """Go on after waiting for room."""
+        self.asks = None
+        self.touched = self.state.tick
+        self.began_ns = monotonic_ns()
+        self.send_on()
+
+    def turned_away(self, why: Refusal) -> None:
+        """Tell the client why budgets do not let it pass."""
+        self.asks = None
+        self.respond(why.status, why.slug, why.message, "refused", refusal_lines(why))
+
+    def send_on(self) -> None:
         self.forwarded = True
         self.attempt.intend(self.client.caller.attribution)
         self.request.begin()
@@ -148,7 +205,7 @@ class Exchange(Relay):
             else:
                 data = request.pop()
             if connection.reused and request.complete:
-                attempt.own_ns = monotonic_ns() - attempt.began_ns
+                attempt.own_ns = monotonic_ns() - (self.began_ns or attempt.began_ns)
                 if self.routed.replayable and not self.large and len(data) <= limits.replay_body:
                     self.replay = data
         self.touched = self.state.tick
@@ -205,6 +262,7 @@ class Exchange(Relay):
             self.attempt.partial_at = self.touched
             self.replay = None
             response = self.response = Response(self.routed, request.meter, injected=request.injected)
+            response.continued = self.continued
         try:
             data = response.feed(data, keep=self.may_keep_client())
         except BrokenResponse as error:
@@ -304,7 +362,10 @@ class Exchange(Relay):
             attempt.flags = request.flags
         if extraction is None:
             extraction = attempt.measured(request.meter, outcome)
-        return attempt.done(self.client.caller.attribution, outcome, error_class, extraction)
+        position = attempt.done(self.client.caller.attribution, outcome, error_class, extraction)
+        if attempt.hold is not None and self.state.gate is not None:
+            self.state.gate.settled()
+        return position
 
     def finish(self, data: bytes) -> None:
         complete = self.request.complete
@@ -376,7 +437,14 @@ class Exchange(Relay):
         else:
             self.respond(status, slug, message, "refused")
 
-    def respond(self, status: int, error_class: str, message: str, outcome: Outcome) -> None:
+    def respond(
+        self,
+        status: int,
+        error_class: str,
+        message: str,
+        outcome: Outcome,
+        lines: tuple[str, ...] = (),
+    ) -> None:
         """Record what has gone wrong and say it to the client."""
         self.attempt.status = status
         self.record(outcome, error_class)
@@ -389,7 +457,7 @@ class Exchange(Relay):
             error_class,
             message,
             close=not keep,
-            headers=call_texts(self.attempt),
+            headers=(*lines, *call_texts(self.attempt)),
             to_head=to_head,
         )
         self.client.finish(data, keep=keep, unread=not self.request.complete)
@@ -398,6 +466,9 @@ class Exchange(Relay):
         self.ended = True
         self.state.in_flight -= 1
         self.request.let_go()
+        if self.asks is not None:
+            self.asks.leave(self)
+            self.asks = None
 
     # Once a second: limits in time, PARTIAL records.
 
@@ -405,6 +476,9 @@ class Exchange(Relay):
         if self.ended:
             return
         attempt, limits = self.attempt, self.state.limits
+        if self.asks is not None:
+            self.touched = now  # waiting for room is nobody's delay
+            return
         quiet_s = now - self.touched
         if self.client.stalled_since:
             self.touched = now  # the client's own limit, looked after by its connection

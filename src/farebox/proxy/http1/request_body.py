@@ -100,11 +100,12 @@ class RequestBody:
         limits: Limits,
         *,
         waits: bool = False,
+        judged: bool = False,
         holding: HeldBodies | None = None,
     ) -> None:
         """`length`: the body's, None where it is chunked or there is none; `waits`: the client sends its
-        body when the upstream has said that it may, so the head has to go first; `holding`: the room that
-        it shares with others."""
+        body when the upstream has said that it may, so the head has to go first; `judged`: what it says
+        decides whether it may pass; `holding`: the room that it shares with others."""
         self.meter = meter
         self._prepared = routed
         self._limits = limits
@@ -131,12 +132,13 @@ class RequestBody:
             self._injectable = routed.injectable and length <= limits.injected_body
             if waits and not routed.route.provider.hosts:
                 self._injectable = False  # a server of one's own may need the length that it was told
-            self.held = not waits and (self._injectable or length <= limits.held_body)
+            held_max = limits.injected_body if judged else limits.held_body
+            self.held = not waits and (self._injectable or length <= held_max)
             """Nothing goes upstream before the body is whole."""
         elif routed.request.chunked:
             self._chunks = ChunkedBody()
             self._injectable = routed.injectable
-            self.held = self._injectable and not waits
+            self.held = (self._injectable or judged) and not waits
         else:
             self._injectable = self.held = False
         if waits and self._injectable:

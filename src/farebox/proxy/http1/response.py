@@ -56,6 +56,8 @@ class Response:
     passed on, because clients stop reading there and not at the framing's end."""
     flags: tuple[str, ...] = ()
     """What was unusual about its form, for the record."""
+    continued = False
+    """We have told the client to send its body: the upstream's word for that stops here."""
     lines_at = 0
     """Where more lines of the head may be put in what `feed` returned last; 0 where no head is in it."""
     _start = b""
@@ -182,7 +184,8 @@ class Response:
             if self._interim > INTERIM_MAX:
                 raise BrokenResponse("interim_responses", "the upstream sent too many interim responses.")
             # 100 is for a client that waits for it; others (103) are for any that can read them.
-            if (response.status != 100 or request.expects_continue) and not request.version_1_0:
+            wanted = response.status != 100 or (request.expects_continue and not self.continued)
+            if wanted and not request.version_1_0:
                 interim += write_response(response) if response.drop or response.flags else head
         self._start = b""
         return interim + self._begin(response, head, keep), data, begins

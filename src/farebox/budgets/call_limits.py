@@ -1,0 +1,304 @@
+"""The limits in force for the calls of one process: whether a call may pass, and what is held for it.
+
+    covered = limits.covering(attribution, sources, …)    # which budgets, found once for calls that are alike
+    outcome = limits.reserve(covered, worst, …)           # Hold | Waiting | Refusal
+
+Used by whoever lets calls pass: the proxy, and the SDK where it enforces. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from time import monotonic_ns
+from typing import TYPE_CHECKING
+
+from farebox.budgets import refusal
+from farebox.budgets.counters import UNLIMITED, Holding, Refused, Reservation, Waiting, account_of
+from farebox.budgets.hold import KNOWN, Hold
+from farebox.budgets.matching import Match, Matcher, attributes, without_stated_customer
+from farebox.budgets.refusal import Refusal
+from farebox.budgets.worst_case import WorstCase, claim_of
+from farebox.journal.records import Held
+from farebox.money import usd_text
+
+if TYPE_CHECKING:
+    from farebox.budgets.budget import Budget, BudgetSet, Stop
+    from farebox.budgets.counters import Participant
+    from farebox.budgets.worst_case import WorstCases
+    from farebox.money import PicoUsd
+    from farebox.pricing.book import PriceBook
+    from farebox.wire.facts import Extraction
+
+OF_REQUESTS = frozenset(("key", "model", "provider"))
+"""What a request alone says. Everything else may come from the process that sends it."""
+_COVERED_MAX = 4096
+_SHOWN_MAX = 3
+_LOOK_NS = 20_000_000
+_NEVER = 1 << 63
+
+
+class Limit:
+    """One budget that covers a call."""
+
+    __slots__ = ("beyond", "budget", "end_ns", "holding", "is_hard", "value")
+
+    def __init__(self, match: Match, holding: Holding) -> None:
+        self.budget: Budget = match.budget
+        self.value = match.value
+        self.holding = holding
+        self.is_hard = match.budget.mode == "hard"
+        self.end_ns = holding.account.end_ns
+        self.beyond: PicoUsd = 0
+        """What was left beside what this process has taken, when it was looked up last."""
+
+
+class Covered:
+    """What covers calls that are alike, until one of its windows ends."""
+
+    __slots__ = (
+        "accounts",
+        "end_ns",
+        "has_hard",
+        "holdings",
+        "limits",
+        "looked_ns",
+        "measures",
+        "nearest",
+        "stop",
+        "wait_s",
+    )
+
+    def __init__(self, limits: tuple[Limit, ...], stop: Stop | None) -> None:
+        self.limits = limits
+        self.stop = stop
+        self.holdings = [limit.holding for limit in limits]
+        self.accounts = tuple([holding.account.key for holding in self.holdings])
+        is_cost = tuple([limit.budget.measure == "cost" for limit in limits])
+        self.measures = None if all(is_cost) else is_cost
+        """For each limit whether it is on cost; None where all are."""
+        self.end_ns = min([limit.end_ns for limit in limits if limit.end_ns], default=_NEVER)
+        self.has_hard = any(limit.is_hard for limit in limits)
+        self.wait_s = max([limit.budget.wait_s for limit in limits if limit.is_hard], default=0)
+        self.nearest: list[Limit] = []
+        """The limits of which least is left, least first."""
+        self.looked_ns = 0
+
+
+Outcome = Hold | Refusal
+"""What becomes of a call in the end."""
+
+
+class CallLimits:
+    """One process's, for one set of budgets and stops and one price book."""
+
+    def __init__(
+        self,
+        limits: BudgetSet,
+        participant: Participant | None,
+        worst_cases: WorstCases,
+        book: PriceBook,
+        *,
+        trusts_stated: bool = True,
+    ) -> None:
+        """`participant` is None where nothing can be counted: then hard budgets refuse. `trusts_stated`:
+        a customer that only the request states uses that customer's budgets, too."""
+        self._matcher = Matcher(limits)
+        self.participant = participant
+        self.worst_cases = worst_cases
+        self._book = book
+        self.by_contract = bool(book.contract_attributes)
+        """Whether who calls decides what a call costs."""
+        self._trusts_stated = trusts_stated
+        self._covered: dict[int, tuple[object, Covered]] = {}
+        """By the matcher's verdict, which is kept here so that its identity stays its own."""
+        dimensions = {name for budget in limits.budgets for name in (*budget.where, budget.each or "key")}
+        dimensions |= {stop.dimension for stop in limits.stops}
+        self.needs_process = not dimensions <= OF_REQUESTS
+        """Whether who sends a call decides what covers it, not its request alone."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything that could refuse a call."""
+        return bool(self._matcher)
+
+    @property
+    def number(self) -> int:
+        """What records call the holder."""
+        return 0 if self.participant is None else self.participant.number
+
+    def covering(
+        self,
+        attribution: Mapping[str, str],
+        sources: Mapping[str, str],
+        *,
+        provider: str,
+        request_model: str | None,
+        key_fingerprint: str | None,
+        at_ns: int,
+    ) -> Covered:
+        """Return what covers a call. The same until `end_ns`, so it is worth keeping."""
+        asked = attributes(
+            attribution,
+            sources,
+            provider=provider,
+            request_model=request_model,
+            key_fingerprint=key_fingerprint,
+        )
+        if not self._trusts_stated:
+            asked = without_stated_customer(asked, sources)
+        verdict = self._matcher.judge(asked)
+        known = self._covered.get(id(verdict))
+        if known is not None and at_ns < known[1].end_ns:
+            return known[1]
+        participant = self.participant
+        limits: list[Limit] = []
+        if participant is not None:
+            for match in verdict.budgets:
+                budget = match.budget
+                limit = budget.limit_pico if budget.mode == "hard" else UNLIMITED
+                limits.append(
+                    Limit(match, participant.holding(account_of(budget, match.value, at_ns), limit))
+                )
+        covered = Covered(tuple(limits), verdict.stop)
+        if participant is None and any(match.budget.mode == "hard" for match in verdict.budgets):
+            covered.has_hard = True
+        if len(self._covered) >= _COVERED_MAX:
+            self._covered.clear()
+        self._covered[id(verdict)] = verdict, covered
+        return covered
+
+    def reserve(
+        self,
+        covered: Covered,
+        worst: WorstCase,
+        at_ns: int,
+        attribution: Mapping[str, str],
+        on_outcome: Callable[[Outcome], None],
+    ) -> Hold | Waiting | Refusal:
+        """Hold what a call can cost, have it wait for room, or refuse it; None of it takes long.
+
+        A call that waits is told in `on_outcome` what became of it.
+        """
+        participant = self.participant
+        if participant is None:
+            return refusal.unusable()
+        limits = covered.limits
+        claims: list[tuple[Holding, PicoUsd]]
+        cost, charge = worst.cost_pico or 0, worst.charge_pico or 0
+        if not worst.because and covered.measures is None and worst.cost_pico is not None:
+            claims = [(holding, cost) for holding in covered.holdings]
+        else:
+            claims = []
+            highest: dict[str, PicoUsd] = {}
+            for limit in limits:
+                claim = claim_of(worst, limit.budget)
+                if claim.is_blocked and limit.is_hard:
+                    return refusal.unbounded(limit.budget, limit.value, claim.because, limit.end_ns)
+                amount, measure = claim.amount_pico, limit.budget.measure
+                claims.append((limit.holding, amount))
+                highest[measure] = max(highest.get(measure, 0), amount)
+            cost, charge = highest.get("cost", cost), highest.get("price", charge)
+        wait_s = covered.wait_s
+
+        def on_turn(outcome: Reservation | Refused) -> None:
+            if isinstance(outcome, Refused):
+                on_outcome(self._refusal(covered, outcome, claims))
+            else:
+                on_outcome(self._hold(covered, outcome, cost, charge, at_ns, attribution))
+
+        outcome = participant.reserve(claims, wait_s=wait_s, on_turn=on_turn)
+        if isinstance(outcome, Reservation):
+            return self._hold(covered, outcome, cost, charge, at_ns, attribution)
+        if isinstance(outcome, Refused):
+            return self._refusal(covered, outcome, claims)
+        return outcome
+
+    def rated(
+        self, extraction: Extraction, at_ns: int, attribution: Mapping[str, str]
+    ) -> tuple[PicoUsd, PicoUsd, bool]:
+        """Return a call's cost and charge as the record will have them, and whether they are known."""
+        parts = extraction.parts
+        if not extraction.billable:
+            return 0, 0, True
+        cost = charge = 0
+        known = bool(parts)
+        rate, completeness = self._book.rate, extraction.completeness
+        for part in parts:
+            rated = rate(
+                part,
+                occurred_at_ns=at_ns,
+                completeness=completeness,
+                billable=True,
+                attribution=attribution if self.by_contract else None,
+            )
+            cost += rated.cost_pico or 0
+            charge += rated.charge_pico or 0
+            if rated.cost_state not in KNOWN:
+                known = False
+            if part.response_model != part.request_model:
+                self.worst_cases.served(part.provider, part.request_model, part.response_model)
+        return cost, charge, known
+
+    def left(self, limit: Limit) -> PicoUsd:
+        """Return what is left of a limit now: what the next call may reserve."""
+        if self.participant is None:
+            return 0
+        left = self.participant.left(limit.holding)
+        return left if limit.is_hard else left - UNLIMITED + limit.budget.limit_pico
+
+    def left_text(self, covered: Covered) -> str:
+        """Return `NAME=DOLLARS` of the limits of which least is left, least first.
+
+        What this process has taken is exact; what others have taken may be `_LOOK_NS` old.
+        """
+        now = monotonic_ns()
+        if now - covered.looked_ns > _LOOK_NS:
+            covered.looked_ns = now
+            for limit in covered.limits:
+                holding = limit.holding
+                limit.beyond = self.left(limit) + holding.settled + holding.reserved
+            nearest = covered.limits
+            if len(nearest) > 1:
+                nearest = sorted(nearest, key=lambda limit: limit.beyond - limit.holding.settled)
+            covered.nearest = list(nearest[:_SHOWN_MAX])
+        return ", ".join(
+            [
+                f"{limit.budget.name}={usd_text(limit.beyond - holding.settled - holding.reserved)}"
+                for limit in covered.nearest
+                if (holding := limit.holding)
+            ]
+        )
+
+    # Details.
+
+    def _hold(
+        self,
+        covered: Covered,
+        reservation: Reservation,
+        cost: PicoUsd,
+        charge: PicoUsd,
+        at_ns: int,
+        attribution: Mapping[str, str],
+    ) -> Hold:
+        held = Held(cost, charge, self.number, covered.accounts)
+        return Hold(self, covered, reservation, held, at_ns, attribution)
+
+    def _refusal(self, covered: Covered, refused: Refused, claims: list[tuple[Holding, PicoUsd]]) -> Refusal:
+        found = next(
+            (index for index, holding in enumerate(covered.holdings) if holding is refused.holding), None
+        )
+        if found is None:
+            return refusal.unusable()
+        limit, amount = covered.limits[found], claims[found][1]
+        if refused.reason == "unusable":
+            return refusal.unusable()
+        if refused.reason == "opening":
+            return refusal.opening(limit.budget, limit.value)
+        waited_s = limit.budget.wait_s if refused.reason == "waited" else 0
+        return refusal.over_limit(
+            limit.budget,
+            limit.value,
+            left=refused.left,
+            asked=amount,
+            end_ns=limit.end_ns,
+            waited_s=waited_s,
+        )
