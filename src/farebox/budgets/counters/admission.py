@@ -61,6 +61,9 @@ class Admission:
         """Holdings with a place in the file, by the key of their account."""
         self._known: WeakValueDictionary[int, Holding] = WeakValueDictionary()
         self._leased: dict[int, Holding] = {}
+        self.lease_mark = 0
+        """Changes with every lease that is lost. What was reserved under another one is settled with a look
+        whether somebody waits."""
         self.waiting: list[Waiting] = []
         """In the order of their tickets; those that have none yet are behind."""
         self._fence = Lock()
@@ -111,8 +114,7 @@ class Admission:
 
     def give_back(self, holding: Holding) -> None:
         """Give a lease back: nothing of it is used any more."""
-        self._leased.pop(holding.account.key, None)
-        holding.granted = min(holding.granted, 0)
+        self._lose_lease(holding)
         if holding.number >= 0:
             self.words[HOLDINGS.at(holding.number) + layout.G_GRANTED] = 0
 
@@ -121,8 +123,12 @@ class Admission:
         self.revoked = self.words[self.at_revoked]
         for holding in list(self._leased.values()):
             if not self.words[HOLDINGS.at(holding.number) + layout.G_GRANTED]:
-                holding.granted = 0
-                del self._leased[holding.account.key]
+                self._lose_lease(holding)
+
+    def _lose_lease(self, holding: Holding) -> None:
+        if self._leased.pop(holding.account.key, None) is not None:
+            self.lease_mark += 1
+        holding.granted = min(holding.granted, 0)
 
     def left(self, holding: Holding) -> PicoUsd:
         """Return what the next call may reserve."""
@@ -250,7 +256,12 @@ class Admission:
         former.release()
         former.remove()
         self._leased.clear()
-        held = [holding for holding in self.attached.values() if holding.reserved or holding.waiting]
+        self.lease_mark += 1
+        held = [
+            holding
+            for holding in self.attached.values()
+            if holding.taken != holding.settled or holding.waiting
+        ]
         for holding in self.attached.values():
             holding.detach()
         self.attached.clear()
@@ -268,8 +279,8 @@ class Admission:
         number, account = attach(section, self._place, holding.account)
         start = HOLDINGS.at(number)
         holding.settled += section[start + layout.G_SETTLED]
-        holding.reserved += section[start + layout.G_RESERVED]
-        section[start + layout.G_RESERVED] = holding.reserved
+        holding.taken += section[start + layout.G_TAKEN]
+        section[start + layout.G_TAKEN] = holding.taken
         section[start + layout.G_SETTLED] = holding.settled
         section[start + layout.G_GRANTED] = 0
         section[start + layout.G_RETIRED] = 0
@@ -340,18 +351,17 @@ class Admission:
     def _reserve(self, section: Section, holding: Holding, amount: PicoUsd, room: Room) -> None:
         """Reserve what is there, and take a lease while much is left."""
         start = HOLDINGS.at(holding.number)
-        holding.reserved += amount
-        section[holding.at_reserved] = holding.reserved
-        taken = holding.settled + holding.reserved
+        taken = holding.taken = holding.taken + amount
+        section[holding.at_taken] = taken
         spare = room.left(holding.limit) - room.leased - amount
         granted = 0
         if spare > LEASE_FROM * amount and not room.queue and not holding.waiting:
             granted = min(max(taken + max(spare // LEASE_SHARE, amount), 1), _MOST)
-        if granted <= 0:
-            self._leased.pop(holding.account.key, None)
-        else:
+        if granted:
             self._leased[holding.account.key] = holding
-        holding.granted = granted
+            holding.granted = granted
+        else:
+            self._lose_lease(holding)
         section[start + layout.G_GRANTED] = granted
 
     def _revoke(self, section: Section, wanted: Iterable[tuple[Holding, Room]]) -> None:
@@ -377,8 +387,7 @@ class Admission:
         for holding in blocked:
             if waiting not in holding.waiting:
                 insort(holding.waiting, waiting, key=_order)
-            self._leased.pop(holding.account.key, None)
-            holding.granted = 0
+            self._lose_lease(holding)
             section[HOLDINGS.at(holding.number) + layout.G_GRANTED] = 0
         waiting.blocked = blocked
         for holding in (*former, *blocked):
@@ -521,7 +530,11 @@ class Admission:
         if now - self._tidied_ns < _TIDY_NS:
             return
         self._tidied_ns = now
-        idle = [holding for holding in self.attached.values() if not holding.reserved and not holding.waiting]
+        idle = [
+            holding
+            for holding in self.attached.values()
+            if holding.taken == holding.settled and not holding.waiting
+        ]
         for holding in idle[:_TIDY_AT_ONCE]:
             if holding.settled != holding.seen_settled:
                 holding.seen_settled = holding.settled
@@ -531,7 +544,7 @@ class Admission:
             section[start + layout.G_RETIRED] = 1
             section.commit()
             del self.attached[holding.account.key]
-            self._leased.pop(holding.account.key, None)
+            self._lose_lease(holding)
             holding.detach()
 
     # -- the end --

@@ -39,9 +39,9 @@ P_NUMBER, P_WRITER, P_STATE, P_POLLED_NS, P_REVOKED = 0, 1, 2, 3, 4
 A_KEY, A_BUDGET, A_STATE, A_END_NS, A_PART_NS, A_ROLLING_NS = 0, 1, 2, 3, 4, 5
 A_RECORDED, A_RING, A_HOLDING, A_NEXT, A_WAKE, A_USED_S = 6, 7, 8, 9, 10, 11
 # -- a holding --
-G_ACCOUNT, G_PARTICIPANT, G_GRANTED, G_RESERVED, G_SETTLED = 0, 1, 2, 3, 4
+G_ACCOUNT, G_PARTICIPANT, G_GRANTED, G_TAKEN, G_SETTLED = 0, 1, 2, 3, 4
 G_FOLDED, G_TICKET, G_NEXT, G_RETIRED = 5, 6, 7, 8
-"""The order counts: records are read from the front, and what is reserved before what is settled."""
+"""`G_TAKEN`: settled and reserved, ever, in one word, so that it is never read in the middle of a change."""
 
 FREE, OPENING, OPEN = 0, 1, 2
 """`B_STATE` and `A_STATE`; `P_STATE` is `FREE` or `OPEN`."""

@@ -195,7 +195,7 @@ class MappedFile:
             (layout.HOLDINGS, layout.G_PARTICIPANT, words[layout.PARTICIPANTS.used]),
             (layout.HOLDINGS, layout.G_GRANTED, _AMOUNT_MAX),
             (layout.HOLDINGS, layout.G_SETTLED, _AMOUNT_MAX),
-            (layout.HOLDINGS, layout.G_RESERVED, _AMOUNT_MAX),
+            (layout.HOLDINGS, layout.G_TAKEN, _AMOUNT_MAX),
             (layout.HOLDINGS, layout.G_FOLDED, _AMOUNT_MAX),
         )
         for table, word, most in links:

@@ -1,8 +1,7 @@
 """How much of an account is left, and who waits for it: a look at the words of all its holdings.
 
-Owners and the ledger store without the lock, so the order of reading counts. What is reserved is read before
-what is settled, and what is recorded last: whoever reads in the middle of a change sees an amount twice and
-never not at all.
+Owners and the ledger store without the lock, so the order of reading counts. What is recorded is read last:
+whoever reads in the middle of a change sees an amount twice and never not at all.
 """
 
 from __future__ import annotations
@@ -55,9 +54,9 @@ def look(file: MappedFile, account: int, now_ns: int, own: int = -1) -> Room:
     link, steps = words[account + layout.A_HOLDING], 0
     while link:
         start = HOLDINGS.at(link - 1)
-        _, _, granted, reserved, settled, folded, ticket, after, _ = numbers(start, 9)
+        _, _, granted, taken, settled, folded, ticket, after, _ = numbers(start, 9)
         spent = settled if settled > folded else folded
-        taken = settled + reserved if settled + reserved > folded else folded
+        taken = taken if taken > spent else spent
         settled_sum += spent - folded
         reserved_sum += taken - spent
         if link - 1 != own:
