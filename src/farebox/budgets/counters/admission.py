@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 
 from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account, writer_key
+from farebox.budgets.counters.figures import figures_of
 from farebox.budgets.counters.file_lock import LifeLock, is_held
 from farebox.budgets.counters.layout import ACCOUNTS, HOLDINGS, OPEN, PARTICIPANTS
 from farebox.budgets.counters.reservation import UNLIMITED, Claim, Holding, Refused, Waiting
@@ -133,7 +134,7 @@ class Admission:
     def left(self, holding: Holding) -> PicoUsd:
         """Return what the next call may reserve."""
         if holding.number < 0:
-            return holding.limit
+            return figures_of(self.file, holding.account, holding.limit, time.time_ns()).left
         return self._room(holding).left(holding.limit)
 
     def queue_late(self, waiting: Waiting) -> Waiting:
