@@ -76,7 +76,7 @@ class Batch:
         self.forget()
         if words[layout.H_FOLDING] & 1:
             words[layout.H_FOLDING] = words[layout.H_FOLDING] + 1
-        if words[layout.H_SEQ] != committed_seq:
+        if words[layout.H_SEQ] > committed_seq:
             self.spoil()
 
     def prepare(self, seq: int, spent: Iterable[Spent], folded: Iterable[Folded]) -> None:
