@@ -25,8 +25,11 @@ from farebox.catalog import Endpoint
 from farebox.catalog.shape import Count, RequestLimitsData, UsageFormat
 from farebox.money import PicoUsd
 from farebox.pricing.book import PriceBook
+from farebox.pricing.exact import UnitPrice
+from farebox.pricing.highest_prices import FREE as NOTHING
 from farebox.pricing.highest_prices import RateTable, Uses, highest_known, highest_prices
 from farebox.pricing.model_limits import LimitBook
+from farebox.wire.facts import INPUT_LEAVES, OUTPUT_LEAVES
 from farebox.wire.request import RequestFacts
 from farebox.wire.request_limits import MEDIA, NOT_READ, RequestKind
 
@@ -46,6 +49,7 @@ _MEDIA_LEAVES = frozenset(
         *("cache_read_audio", "cache_read_image", "cache_read_video"),
     )
 )
+_TOKENS = frozenset((*INPUT_LEAVES, *OUTPUT_LEAVES))
 _ANYTHING = RequestKind(causes=(NOT_READ,), writes="1h", has_tools=True)
 _TEXT = Uses(("input_uncached", "tool_use_input", "cache_read"), ("output_text", "output_reasoning"))
 
@@ -73,8 +77,10 @@ class Claim(msgspec.Struct, frozen=True):
     is_blocked: bool = False
     """Nothing bounds the call, or the budget does not take such calls: it is refused."""
     may_pass: bool = False
-    """The call can cost more than is reserved, by what nothing bounds."""
+    """The call can cost more than is reserved."""
     because: tuple[str, ...] = ()
+    beyond_pico: PicoUsd = 0
+    """By how much at most; 0 with `may_pass` where nothing bounds that."""
 
 
 FREE = WorstCase(0, 0)
@@ -139,6 +145,7 @@ class WorstCases:
         self._sockets = _globs(rules.sockets)
         self._many = _globs(rules.many_inputs)
         self._searching = _globs(rules.searching_models)
+        self._reading = _globs(rules.reading_models)
         self._asked_writes = _globs(rules.writes_when_asked)
 
     def of(
@@ -273,16 +280,23 @@ class WorstCases:
             because.append(NOT_LISTED)
         form = _format(endpoint, model)
         uses, counts = self._uses(form, asked, model, bool(because) and set(because) != {MEDIA})
-        models = [model or None, *self._served.get((provider, facts.request_model or ""), ())]
-        found = highest_prices(
+        models: list[str | None] = [model or None]
+        stated = self._facts(provider, form, asked, path_values)
+        find = functools.partial(
+            highest_prices,
             self._book,
             provider,
-            models,
-            self._facts(provider, form, asked, path_values),
-            uses,
+            facts=stated,
+            uses=uses,
             at_ns=at_ns,
             attribution=attribution,
         )
+        found = find(models)
+        served = self._served.get((provider, facts.request_model or ""), ())
+        if served:
+            # The name of a deployment has no price; what served it has.
+            models = list(served) if found.cost is None else [*models, *served]
+            found = find(models)
         cost, charge = found.cost, found.charge
         # Work of the provider's own may read a window more than once; a picture or a reference may not.
         elsewhere = {MEDIA, "prompt", *rules.input_elsewhere}
@@ -295,9 +309,11 @@ class WorstCases:
         elif charge is None:
             because.append(NO_CHARGE_BOUND)
             is_bound = False
-        guessed = [leaf for leaf in counts if leaf in cost.counts] if cost is not None else []
-        if guessed and any(leaf in rules.most and leaf not in ("images",) for leaf in guessed):
-            because += [leaf for leaf in guessed if leaf in rules.most and leaf not in because]
+        rates: Mapping[str, UnitPrice] = {} if cost is None else cost.counts
+        guessed = [leaf for leaf in counts if leaf in rules.most and rates.get(leaf, NOTHING)[0]]
+        lacking = [leaf for leaf in found.missing if leaf in _TOKENS] if not rates else []
+        if found.cost is not None and (guessed or lacking):
+            because += [*guessed, *(f"{NO_PRICE}:{leaf}" for leaf in lacking)]
             is_bound = False
         size = self._limits.of(
             (provider, *self._sellers(provider)), [name for name in (*models, *found.priced_models) if name]
@@ -311,7 +327,7 @@ class WorstCases:
             is_priced=found.cost is not None,
             added=rules.text_added_with_tools if asked.has_tools else rules.text_added,
             window=window,
-            whole_window=bool(because) and because != [NO_PRICE],
+            whole_window=bool(asked.causes) or SEARCHES in because,
             many_inputs=bool(self._many.match(endpoint.surface)),
             output=size.output if uses.output else 0,
             output_beside=size.output if provider in rules.thinks_beside else 0,
@@ -337,6 +353,8 @@ class WorstCases:
             writing.add(form.remainder)
         if not reading and not writing and not form.counts:
             return _TEXT, {}
+        if self._reading.match(model):
+            writing.clear()
         if MEDIA not in asked.causes and NOT_READ not in asked.causes and "output_text" in writing:
             reading -= _MEDIA_LEAVES
         if self._asked_writes.match(model.lower()):
@@ -395,8 +413,8 @@ class WorstCases:
 
 
 _FREE_KIND = _Kind(
-    cost=RateTable(rounding_pico=0),
-    charge=RateTable(rounding_pico=0),
+    cost=RateTable(),
+    charge=RateTable(),
     because=(),
     is_bound=True,
     is_priced=True,
