@@ -363,6 +363,7 @@ class RequestLimitsData(msgspec.Struct, frozen=True):
     works_later: tuple[str, ...]
     begins_nothing: tuple[str, ...]
     sockets: tuple[str, ...]
+    calls: dict[str, tuple[str, ...]]
     most: dict[str, int]
 
 
