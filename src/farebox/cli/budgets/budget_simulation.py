@@ -57,9 +57,9 @@ def simulate(
 ) -> int:
     """Show what a budget would have blocked: a set one, one of a file, or one that the flags say.
 
-    Of the last 30 days unless `--since` says otherwise; times are in the budget's zone. Calls are taken in the
-    order they began, each by what it really cost. Near its limit a budget in force holds back a little more,
-    since what a call costs is not known before it ends.
+    Of the last 30 days unless `--since` says otherwise; times are in the budget's zone. Calls are taken in
+    the order they began, each by what it really cost. Near its limit a budget in force holds back a little
+    more, since what a call costs is not known before it ends.
     """
     chosen = place or Place()
     home = chosen.state_to_read()

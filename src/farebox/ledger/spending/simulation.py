@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -19,9 +19,8 @@ from farebox.budgets.budget import Budget, BudgetSet
 from farebox.budgets.matching import Matcher, attributes, without_stated_customer
 from farebox.budgets.periods import SECOND_NS, Windows, rolling_part_ns, window
 from farebox.home import Home
-from farebox.ledger.append.dictionaries import CALL_CLASS, CLASS_AT
-from farebox.ledger.call_store import Attributions
 from farebox.ledger.database import Connection, ledger_error, open_reader
+from farebox.ledger.feed import CLASS_COLUMNS, Attribution, Batch, Feed
 from farebox.ledger.spending.counted_rows import CountedRow, CountedRows
 from farebox.money import PicoUsd
 
@@ -29,6 +28,10 @@ PIECE_ROWS = 10_000
 _CLOCKS_DIFFER_NS = 3600 * SECOND_NS
 """A call of another machine can have begun so long after it was recorded, by that machine's clock."""
 _CALLERS_REMEMBERED = 50_000
+_PROVIDER, _MODEL, _REQUEST_MODEL, _KEY, _COST_STATE = (
+    CLASS_COLUMNS.index(name)
+    for name in ("provider", "model", "request_model", "key_fingerprint", "cost_state")
+)
 _WHOM = ("customer", "user", "agent", "app")
 """Who a blocked call is said to be of, besides the value of `each`."""
 
@@ -125,8 +128,7 @@ class Simulation:
         self._stated_customers = stated_customers
         self._matcher = Matcher(BudgetSet(budgets=(budget,)))
         self._rows = CountedRows(connection)
-        self._attributions = Attributions(connection)
-        self._classes: dict[int, tuple[object, ...]] = {}
+        self._feed = Feed(connection)
         self._callers: dict[tuple[int, int], int | None] = {}
         self._known_callers: dict[Caller, int] = {}
         self._numbered: list[Caller] = []
@@ -145,12 +147,13 @@ class Simulation:
 
     def step(self) -> None:
         """Read the next piece of the record."""
-        upto = min(self.seq + PIECE_ROWS, self.last_seq)
         with self._connection:
+            batch = self._feed.after(self.seq, min(PIECE_ROWS, self.last_seq - self.seq))
+            upto = batch.last_seq or self.last_seq
             taken_back = self._taken_back(self.seq, upto)
-            for row in self._rows.between(self.seq, upto, with_held=False):
+            for row in self._rows.of(batch, with_held=False):
                 if row.seq not in taken_back and self._from_ns <= row.occurred_at_ns < self._until_ns:
-                    self._take(row)
+                    self._take(row, batch)
         self.seq = upto
 
     def run(self, told: Callable[[Simulation], None] = lambda _: None) -> Outcome:
@@ -181,13 +184,15 @@ class Simulation:
             calls, spent, blocked.calls, blocked.saved_pico, unpriced, blocked.windows(), blocked.whom()
         )
 
-    def _take(self, row: CountedRow) -> None:
+    def _take(self, row: CountedRow, batch: Batch) -> None:
         key = row.call_class, row.attribution
         number = self._callers.get(key, -1)
         if number == -1:
             if len(self._callers) >= _CALLERS_REMEMBERED:
                 self._callers.clear()
-            number = self._callers[key] = self._caller(*key)
+            number = self._callers[key] = self._caller(
+                batch.classes[row.call_class], batch.attributions[row.attribution]
+            )
         if number is None:
             return
         self._begun.append(row.occurred_at_ns)
@@ -195,24 +200,22 @@ class Simulation:
         self._amounts.append(row.charge_pico if self._budget.measure == "price" else row.cost_pico)
         self._whose.append(number)
 
-    def _caller(self, call_class: int, attribution: int) -> int | None:
+    def _caller(self, said: Sequence[Any], whose: Attribution) -> int | None:
         """Return the number of who makes such calls, None where the budget is not for them."""
-        said = self._class(call_class)
-        values, sources = self._attributions.of(attribution)
         call = attributes(
-            values,
-            sources,
-            provider=str(said[CLASS_AT["provider"]]),
-            request_model=_text(said[CLASS_AT["request_model"]]),
-            response_model=_text(said[CLASS_AT["model"]]),
-            key_fingerprint=_text(said[CLASS_AT["key_fingerprint"]]),
+            whose.fields,
+            whose.proven,
+            provider=said[_PROVIDER],
+            request_model=said[_REQUEST_MODEL],
+            response_model=said[_MODEL],
+            key_fingerprint=said[_KEY],
         )
         if not self._stated_customers:
-            call = without_stated_customer(call, sources)
+            call = without_stated_customer(call, whose.proven)
         matches = self._matcher.judge(call).budgets
         if not matches:
             return None
-        unpriced = said[CLASS_AT["cost_state"]] in ("unpriced", "unknown")
+        unpriced = said[_COST_STATE] in ("unpriced", "unknown")
         caller = Caller(
             matches[0].value, _whom(call), unpriced and self._budget.unpriced == "block", unpriced
         )
@@ -220,14 +223,6 @@ class Simulation:
         if number == len(self._numbered):
             self._numbered.append(caller)
         return number
-
-    def _class(self, number: int) -> tuple[object, ...]:
-        found = self._classes.get(number)
-        if found is None:
-            columns = ", ".join(CALL_CLASS)
-            statement = f"SELECT {columns} FROM call_class WHERE id = ?"  # noqa: S608 - constants
-            found = self._classes[number] = self._connection.execute(statement, (number,)).fetchone()
-        return found
 
     def _taken_back(self, after: int, upto: int) -> set[int]:
         """Return the rows of a piece that do not count: reversals, and what they take back at any time."""
@@ -355,7 +350,3 @@ class _Blocked:
 
 def _whom(call: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name in _WHOM if (value := call.get(name)))
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
