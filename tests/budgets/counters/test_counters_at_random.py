@@ -296,6 +296,14 @@ class CountersAtRandom(RuleBasedStateMachine):
             if call.settled is not None and place in call.places
         )
 
+    def unseen_excess_in(self, process: Process, place: int) -> int:
+        """What calls cost above what was held for them, of a process killed before it could count that."""
+        return sum(
+            max(call.settled[call.places.index(place)] - call.held[call.places.index(place)], 0)
+            for call in process.calls
+            if process.is_dead and call.settled is not None and place in call.places
+        )
+
     def unknown_in(self, place: int) -> int:
         """What dead processes hold besides what their journals say: an intent that was never written."""
         return sum(LIMITS[place] for process in self.processes if process.is_dead)
@@ -314,11 +322,12 @@ class CountersAtRandom(RuleBasedStateMachine):
             assert figures.is_open
             settled = sum(self.settled_in(process, place) for process in self.processes)
             reserved = sum(self.reserved_in(process, place) for process in self.processes)
+            excess = sum(self.unseen_excess_in(process, place) for process in self.processes)
             granted = [w.outcome for p in self.processes for w, _ in p.waiting]
             assert all(outcome is None for outcome in granted)
             assert figures.recorded == self.recorded[place]
             if any(process.is_dead for process in self.processes):
-                assert figures.left <= limit - figures.recorded - settled - reserved
+                assert figures.left <= limit - figures.recorded - settled - reserved + excess
             else:
                 assert figures.settled == settled
                 assert figures.reserved == reserved
