@@ -20,12 +20,13 @@ from farebox.budgets.counters.account import Account, writer_key
 from farebox.budgets.counters.figures import figures_of
 from farebox.budgets.counters.file_lock import LifeLock, is_held
 from farebox.budgets.counters.layout import ACCOUNTS, HOLDINGS, OPEN, PARTICIPANTS
+from farebox.budgets.counters.mapped_file import DAMAGE
 from farebox.budgets.counters.reservation import UNLIMITED, Claim, Holding, Refused, Waiting
 from farebox.budgets.counters.room import Room, look, somebody_waits
 from farebox.budgets.counters.section import NoRoomError, Section
 from farebox.budgets.counters.shared_file import SharedFile
 from farebox.budgets.counters.tables import attach
-from farebox.errors import CountersDamagedError, CountersError
+from farebox.errors import CountersError
 from farebox.money import PicoUsd
 
 LEASE_SHARE = 50
@@ -135,7 +136,10 @@ class Admission:
         """Return what the next call may reserve."""
         if holding.number < 0:
             return figures_of(self.file, holding.account, holding.limit, time.time_ns()).left
-        return self._room(holding).left(holding.limit)
+        try:
+            return self._room(holding).left(holding.limit)
+        except DAMAGE:
+            return 0
 
     def queue_late(self, waiting: Waiting) -> Waiting:
         """Keep a call until the lock is to be had."""
@@ -166,7 +170,7 @@ class Admission:
             return section._replace(holding=waiting.claims[0][0])
         try:
             return self._try(section, waiting)
-        except (CountersDamagedError, IndexError):
+        except DAMAGE:
             self._replace_damaged()
             self.queue_late(waiting)
             return None
@@ -182,7 +186,7 @@ class Admission:
             return False
         try:
             return self._decide(section, claims, 0, goes_on=True) is True
-        except (CountersDamagedError, IndexError):
+        except DAMAGE:
             self._replace_damaged()
             return False
         except CountersError:
@@ -195,26 +199,32 @@ class Admission:
         now = time.monotonic_ns()
         self.words[PARTICIPANTS.at(self._place) + layout.P_POLLED_NS] = now
         resolved = self._expired(now)
-        is_due = self._is_due(now)
-        if not is_due and now - self._looked_ns < _LOOK_NS:
+        if not self._is_worth_the_lock(now):
             return resolved
-        if not is_due:
-            self._looked_ns = now
-            if self.file.is_current() and now - self._tidied_ns < _TIDY_NS:
-                return resolved
         section = self._enter()
         if section is None or isinstance(section, Refused):
             return resolved
         try:
             self._tidy(section, now)
             resolved += self._take_turns(section)
-        except (CountersDamagedError, IndexError):
+        except DAMAGE:
             self._replace_damaged()
         except CountersError:
             pass
         finally:
             self._leave()
         return resolved
+
+    def _is_worth_the_lock(self, now: int) -> bool:
+        try:
+            if self._is_due(now):
+                return True
+        except DAMAGE:
+            return True  # it is found again, and replaced, under the lock
+        if now - self._looked_ns < _LOOK_NS:
+            return False
+        self._looked_ns = now
+        return now - self._tidied_ns > _TIDY_NS or not self.file.is_current()
 
     def _enter(self, patience_s: float = 0.0) -> Section | Refused | None:
         """Take the lock; a place in the file there is now is taken, too."""
@@ -237,7 +247,7 @@ class Admission:
                     self._attach(section, self._late[-1])
                     section.commit()
                 self._late.pop()
-        except (NoRoomError, CountersDamagedError, IndexError):
+        except (NoRoomError, *DAMAGE):
             section.discard()  # it is known by the record
             self._late.clear()
         return section
@@ -372,9 +382,9 @@ class Admission:
             for number in room.leases:
                 start = HOLDINGS.at(number)
                 section[start + layout.G_GRANTED] = 0
-                owners[section[start + layout.G_PARTICIPANT] - 1] = None
+                owners[section[start + layout.G_PARTICIPANT]] = None
         for owner in owners:
-            at = PARTICIPANTS.at(owner) + layout.P_REVOKED
+            at = PARTICIPANTS.linked(owner, section[PARTICIPANTS.used]) + layout.P_REVOKED
             section[at] = section[at] + 1  # stored after the leases
         section.commit()
         self._fence.acquire()
@@ -420,13 +430,12 @@ class Admission:
         for waiting in expired:
             self.waiting.remove(waiting)
             first = waiting.blocked[0] if waiting.blocked else waiting.claims[0][0]
-            if first.number < 0 or not waiting.ticket:
-                waiting.outcome = Refused(first, 0, "unusable")
-            else:
-                room = self._room(first)
-                waiting.outcome = Refused(
-                    first, room.left(first.limit), "waited" if room.is_open else "opening"
-                )
+            waiting.outcome = Refused(first, 0, "unusable")
+            if first.number >= 0 and waiting.ticket:
+                with contextlib.suppress(*DAMAGE):
+                    room = self._room(first)
+                    reason = "waited" if room.is_open else "opening"
+                    waiting.outcome = Refused(first, room.left(first.limit), reason)
             self._unblock(waiting)
         return expired
 
@@ -506,7 +515,8 @@ class Admission:
 
     def _is_there(self, holding: int) -> bool:
         """Tell whether a process still looks after its waiting calls."""
-        owner = PARTICIPANTS.at(self.words[HOLDINGS.at(holding) + layout.G_PARTICIPANT] - 1)
+        place = self.words[HOLDINGS.at(holding) + layout.G_PARTICIPANT]
+        owner = PARTICIPANTS.linked(place, self.words[PARTICIPANTS.used])
         absent = time.monotonic_ns() - self.words[owner + layout.P_POLLED_NS]
         if absent < _ABSENT_NS:
             return True

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from farebox.errors import CountersDamagedError
+
 MAGIC = int.from_bytes(b"FAREBDGT", "little")
 VERSION = 1
 WORD_BYTES = 8
@@ -83,6 +85,16 @@ class Table(NamedTuple):
     def at(self, number: int) -> int:
         """Return the first word of a record."""
         return self.start + self.record * number
+
+    def linked(self, link: int, used: int) -> int:
+        """Return the first word of the record that a link (its number + 1) leads to.
+
+        Raises:
+            CountersDamagedError: There are not that many.
+        """
+        if not 0 < link <= used:
+            raise CountersDamagedError(f"a link to record {link} of {used}")
+        return self.start + self.record * (link - 1)
 
 
 PENDING_ENTRIES = 8192

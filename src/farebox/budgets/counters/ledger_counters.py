@@ -18,13 +18,13 @@ from farebox.budgets.counters.account import Account
 from farebox.budgets.counters.batch import Batch, Folded, Spent
 from farebox.budgets.counters.file_lock import is_held
 from farebox.budgets.counters.layout import ACCOUNTS, BUDGETS, HOLDINGS, OPENING, PARTICIPANTS, RINGS
-from farebox.budgets.counters.mapped_file import MappedFile, Wrap
+from farebox.budgets.counters.mapped_file import DAMAGE, MappedFile, Wrap
 from farebox.budgets.counters.opening import close_all, open_accounts
 from farebox.budgets.counters.section import NoRoomError, Section
 from farebox.budgets.counters.shared_file import SharedFile
 from farebox.budgets.counters.sweep import free_accounts, free_holding, free_holdings
 from farebox.budgets.counters.tables import find_budget, find_or_make_budget
-from farebox.errors import CountersDamagedError, CountersError
+from farebox.errors import CountersError
 from farebox.home import Home
 
 PATIENCE_S = 1.0
@@ -247,7 +247,7 @@ class LedgerCounters:
             return
         try:
             yield section
-        except (CountersDamagedError, IndexError):
+        except DAMAGE:
             with contextlib.suppress(CountersError):
                 self._shared.replace()
             self._batch.forget_places()

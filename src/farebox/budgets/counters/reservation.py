@@ -61,6 +61,11 @@ class Holding:
         self.seen_wake = self.tried_ns = 0
         self.detach()
 
+    @property
+    def reserved(self) -> PicoUsd:
+        """What this process holds for calls in flight."""
+        return self.taken - self.settled
+
     def detach(self) -> None:
         """Have no place in the file; the next reservation finds one."""
         self.number = UNATTACHED
