@@ -31,7 +31,8 @@ _LOOK_NS = 1_000_000_000
 """How often it is looked whether the folder is still there."""
 _WAKE_NS = 50_000_000
 """The ledger is woken this often at most: it also looks by itself."""
-_BEGINNINGS = frozenset((records.INTENT, records.PARTIAL))
+BEGINNINGS = frozenset((records.INTENT, records.PARTIAL))
+"""Records that say less than the one that will end what they belong to."""
 
 
 class DirectWriter:
@@ -44,6 +45,7 @@ class DirectWriter:
         source: str,
         kind: str = "sdk",
         power: bool = False,
+        wakes: bool = True,
         files: Files | None = None,
         segment_bytes: int = SEGMENT_BYTES,
         memory_bytes_max: int = MEMORY_BYTES_MAX,
@@ -51,7 +53,8 @@ class DirectWriter:
         """Make the folder; the first segment is made with the first record.
 
         `source` is what the records call their writer: the same for every process of a program. `power`:
-        `append` returns when the end of a call survives a power cut.
+        `append` returns when the end of a call survives a power cut. `wakes`: a ledger reads this folder, and
+        is told when there is something.
 
         Raises:
             JournalError: The folder cannot be made.
@@ -70,19 +73,33 @@ class DirectWriter:
         can end a forgotten stream, whose end is a record of the same thread."""
         self._interrupting: deque[tuple[int, bytes]] = deque()
         """Records that came in the middle of another one."""
-        self._waker = Waker(home_journal)
+        self._waker = Waker(home_journal) if wakes else None
         self._woken_ns = 0
         self._looked_ns = time.monotonic_ns()
         self._next_seq = 1
         self._segment: Segment | None = None
+        self._unbegun: Segment | None = None
+        """A segment that was made and has no header yet, because the disk was full between the two."""
         self._memory_bytes_max = memory_bytes_max
         self._waiting: deque[tuple[int, bytes]] = deque()
         """Type and payload of what the disk refused so far; they have their numbers already."""
         self._waiting_bytes = 0
+        self._waiting_ends = 0
+        """How many of them say how something ended."""
         self._waiting_since_ns = 0
         self._losses = Losses()
         self._health = JournalHealth()
         self._closed = False
+
+    @property
+    def last_seq(self) -> int:
+        """The position of the newest record that is in a file."""
+        return self._next_seq - 1
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether records wait in memory, or are lost and no record says so yet."""
+        return bool(self._waiting or self._losses)
 
     @property
     def is_ours(self) -> bool:
@@ -118,8 +135,15 @@ class DirectWriter:
             self._store_interrupting()
             self._store_waiting()
             synced = self._sync()
-            self._waker.wake()
+            if self._waker is not None:
+                self._waker.wake()
             return synced and not self._waiting and not self._losses
+
+    def store_waiting(self) -> None:
+        """Store what waits in memory, as far as there is room by now: else it waits for the next record."""
+        if self.has_waiting and self._pid == os.getpid() and not self._closed:
+            with self._lock:
+                self._store_waiting()
 
     @property
     def health(self) -> JournalHealth:
@@ -144,11 +168,13 @@ class DirectWriter:
             if self.power:
                 self._sync()
             self._note()
-            if self._segment is not None:
-                self._segment.close()
+            for segment in (self._segment, self._unbegun):
+                if segment is not None:
+                    segment.close()
             self._folder.unlock()
-            self._waker.wake()
-            self._waker.close()
+            if self._waker is not None:
+                self._waker.wake()
+                self._waker.close()
 
     def leave_to_parent(self) -> None:
         """In a child of a fork: close what was inherited, and change nothing.
@@ -157,13 +183,15 @@ class DirectWriter:
         """
         if self._pid == os.getpid():
             return
-        with contextlib.suppress(OSError):
-            if self._segment is not None:
-                self._segment.drop()
+        for segment in (self._segment, self._unbegun):
+            with contextlib.suppress(OSError):
+                if segment is not None:
+                    segment.drop()
         with contextlib.suppress(OSError):
             self._folder.unlock()
         with contextlib.suppress(OSError):
-            self._waker.close()
+            if self._waker is not None:
+                self._waker.close()
 
     # -- under the lock --
 
@@ -181,10 +209,10 @@ class DirectWriter:
         if self._waiting or not self._store(seq, record_type, payload):
             return self._wait(record_type, payload)
         self._next_seq = seq + 1
-        if record_type not in _BEGINNINGS:
+        if record_type not in BEGINNINGS:
             if self.power:
                 self._sync()
-            if now - self._woken_ns > _WAKE_NS:
+            if self._waker is not None and now - self._woken_ns > _WAKE_NS:
                 self._woken_ns = now
                 self._waker.wake()
         return seq
@@ -208,8 +236,11 @@ class DirectWriter:
         return True
 
     def _next_segment(self, first_seq: int) -> Segment:
-        full, segment = self._segment, self._folder.make()
+        # One that has no header yet is begun again: else a full disk would get an empty file a record.
+        full, segment = self._segment, self._unbegun or self._folder.make()
+        self._unbegun = segment
         segment.begin(first_seq)
+        self._unbegun = None
         if full is not None:
             if self.power:
                 full.sync()
@@ -223,6 +254,9 @@ class DirectWriter:
             if self._segment is not None and self._segment.is_removed():
                 self._segment.drop()
                 self._segment = None
+            if self._unbegun is not None and self._unbegun.is_removed():
+                self._unbegun.drop()
+                self._unbegun = None
 
     def _wait(self, record_type: int, payload: bytes) -> int:
         if self._waiting_bytes + len(payload) > self._memory_bytes_max:
@@ -231,11 +265,12 @@ class DirectWriter:
         self._waiting_since_ns = self._waiting_since_ns or now_ns()
         self._waiting.append((record_type, payload))
         self._waiting_bytes += len(payload)
+        self._waiting_ends += record_type not in BEGINNINGS
         self._note()
         return self._next_seq + len(self._waiting) - 1
 
     def _lose(self, record_type: int, size: int) -> None:
-        is_exchange = record_type not in _BEGINNINGS
+        is_exchange = record_type not in BEGINNINGS
         self._losses.add(size, is_exchange=is_exchange)
         self._health.lose(size, is_exchange=is_exchange)
         self._note()
@@ -248,6 +283,7 @@ class DirectWriter:
             self._next_seq += 1
             self._waiting.popleft()
             self._waiting_bytes -= len(payload)
+            self._waiting_ends -= record_type not in BEGINNINGS
         self._waiting_since_ns = 0
         if self._losses:
             mark = records.Mark(at_ns=now_ns(), kind="lost", detail=self._losses.detail())
@@ -270,13 +306,12 @@ class DirectWriter:
 
     def _note(self) -> None:
         """Note beside the segments how far they go and what is missing, for readers after our end."""
-        exchanges = sum(kind not in _BEGINNINGS for kind, _ in self._waiting)
         missing = bool(self._waiting or self._losses)
         self._folder.note(
             Tally(
                 self._next_seq - 1,
                 len(self._waiting),
-                exchanges,
+                self._waiting_ends,
                 self._waiting_bytes,
                 self._losses.records,
                 self._losses.exchanges,

@@ -7,12 +7,19 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from farebox.errors import UsageError
 from farebox.recording.attribution_merge import Attribution
 from farebox.recording.callers import Callers, labels_of
 from farebox.sdk import faults
 from farebox.sdk.destinations import Destinations
 from farebox.sdk.recorder import ProcessRecorder, program_name
-from farebox.sdk.settings import is_disabled, settings, when_changed
+from farebox.sdk.settings import (
+    collector_address,
+    collector_token,
+    is_disabled,
+    settings,
+    when_changed,
+)
 from farebox.snapshot import RENEWED_EVERY_S, SnapshotReader
 
 if TYPE_CHECKING:
@@ -57,8 +64,7 @@ class ProcessMeter:
         self.published = SnapshotReader(self.home)
         secret = _secret(self.home)
         self.callers = Callers(secret, self.catalog.vendors, self.config.keys, self.published)
-        power = (settings.durability or self.config.durability) == "power"
-        self.recorder = ProcessRecorder(self.home, power=power)
+        self.recorder = _recorder(self.home, (settings.durability or self.config.durability) == "power")
         self.below = _of_this_process()
         """Whose calls these are where nobody says anything: labels of the environment, the program."""
         self.metered_responses = MeteredResponses()
@@ -118,7 +124,7 @@ def _after_fork() -> None:
     if made is not None:
         inherited = made.recorder
         inherited.leave_to_parent()
-        made.recorder = ProcessRecorder(made.home, power=inherited.is_power)
+        made.recorder = inherited.successor()
         made.below = _of_this_process()
 
 
@@ -140,6 +146,27 @@ def _config(home: Home) -> Config:
     except Exception as error:
         faults.report(error, "reading the configuration")
         return Config()
+
+
+def _recorder(home: Home, power: bool) -> ProcessRecorder:
+    try:
+        collector = collector_address()
+    except UsageError as error:
+        faults.report(error, "reading FAREBOX_COLLECTOR")
+        collector = None  # what is recorded stays on this machine, where it can be had
+    if collector is None:
+        return ProcessRecorder(home, power=power)
+    from farebox.sdk.shipping.remote_recorder import RemoteRecorder
+    from farebox.sdk.shipping.shipper import Pace
+
+    return RemoteRecorder(
+        home,
+        power=power,
+        collector=collector,
+        token=collector_token(),
+        pace=Pace(settings.flush_interval_s, settings.batch_size, settings.spool_days_max * 86_400),
+        spool_bytes_max=settings.spool_bytes_max,
+    )
 
 
 def _secret(home: Home) -> bytes:

@@ -11,8 +11,11 @@ import threading
 import time
 from pathlib import Path
 
+from farebox.clock import now_ns
 from farebox.home import Home
-from farebox.journal.direct_writer import DirectWriter
+from farebox.journal.direct_writer import BEGINNINGS, DirectWriter
+from farebox.journal.health import Losses
+from farebox.journal.records import MARK, Mark, encode
 from farebox.recording.logical_calls import LogicalCalls
 from farebox.sdk import faults
 
@@ -22,7 +25,7 @@ _PROGRAM = re.compile(r"[^\w.-]+", re.ASCII)
 
 
 class ProcessRecorder:
-    """One process's, for one home."""
+    """One process's, for one home: local mode."""
 
     estimates = None
     """What nobody stated is estimated by the ledger, from how many bytes passed."""
@@ -31,9 +34,9 @@ class ProcessRecorder:
         self.home = home
         self.calls = LogicalCalls()
         self.source = source()
-        self.unrecorded = 0
-        """Records that no journal could be opened for."""
         self.is_power = power
+        self._unrecorded = Losses()
+        """Records that no journal could be opened for; the first one that can be says so."""
         self._pid = os.getpid()
         self._writer: DirectWriter | None = None
         self._opening = threading.Lock()
@@ -43,13 +46,20 @@ class ProcessRecorder:
         """Store a record; 0 where it cannot be stored. Never raises."""
         writer = self._writer or self._open()
         if writer is None:
-            self.unrecorded += 1
+            self._lose(record_type, payload)
             return 0
         return writer.append(record_type, payload)
 
-    def flush(self) -> bool:
-        """Return once everything recorded survives a power cut; False where something does not."""
-        return self._writer.flush() if self._writer is not None else not self.unrecorded
+    def flush(self, timeout: float) -> bool:
+        """Return once everything recorded survives a power cut; False where something does not.
+
+        The disk is not waited for with a limit: `timeout` is for what goes over a network.
+        """
+        return self._writer.flush() if self._writer is not None else not self._unrecorded
+
+    def successor(self) -> ProcessRecorder:
+        """Return the one of a child of a fork."""
+        return ProcessRecorder(self.home, power=self.is_power)
 
     def close(self) -> None:
         """End the journal; a later record opens another one."""
@@ -70,12 +80,28 @@ class ProcessRecorder:
             if self._writer is None:
                 try:
                     self.home.prepare()
-                    self._writer = DirectWriter(self.home.journal, source=self.source, power=self.is_power)
-                    atexit.register(self._writer.close)
+                    self._writer = self._make_writer()
                 except Exception as error:
                     self._again_at = time.monotonic() + _AGAIN_S
                     faults.report(error, "opening the journal")
+                else:
+                    self._tell_unrecorded(self._writer)
             return self._writer
+
+    def _make_writer(self) -> DirectWriter:
+        writer = DirectWriter(self.home.journal, source=self.source, power=self.is_power)
+        atexit.register(writer.close)
+        return writer
+
+    def _lose(self, record_type: int, payload: bytes) -> None:
+        if self._pid == os.getpid():
+            self._unrecorded.add(len(payload), is_exchange=record_type not in BEGINNINGS)
+
+    def _tell_unrecorded(self, writer: DirectWriter) -> None:
+        if self._unrecorded:
+            mark = Mark(at_ns=now_ns(), kind="lost", detail=self._unrecorded.detail())
+            self._unrecorded = Losses()
+            writer.append(MARK, encode(mark))
 
 
 def source() -> str:

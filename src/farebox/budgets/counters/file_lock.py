@@ -66,9 +66,8 @@ class FileLock:
         os.close(inherited)
 
     def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
 
 
 class LifeLock:
@@ -86,9 +85,8 @@ class LifeLock:
 
     def release(self) -> None:
         """Let others know; in a child of a fork it changes nothing for the parent."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
 
     def remove(self) -> None:
         """Take its name away, once nobody needs to know."""

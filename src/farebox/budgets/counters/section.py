@@ -66,10 +66,11 @@ class Section:
         free = self[table.free]
         if free:
             number = free - 1
-            self[table.free] = self[table.linked(free, self[table.used]) + table.record - 1]
+            link = table.at(number) + table.record - 1
+            self[table.free] = self[link]
         else:
             number = self[table.used]
-            if not 0 <= number < self[table.allocated] <= table.most:
+            if number >= self[table.allocated]:
                 raise NoRoomError(f"{number} records in use")
             self[table.used] = number + 1
         start = table.at(number)
@@ -89,14 +90,14 @@ class Section:
 
     def find_account(self, key: int) -> int | None:
         """Return the number of the account with that key."""
-        link, steps, used = self[BUCKET + key % BUCKETS], 0, self[layout.ACCOUNTS.used]
+        link, steps = self[BUCKET + key % BUCKETS], 0
         while link:
-            start = layout.ACCOUNTS.linked(link, used)
+            start = layout.ACCOUNTS.at(link - 1)
             if self[start + layout.A_KEY] == key:
                 return link - 1
             link = self[start + layout.A_NEXT]
             steps += 1
-            if steps > used:
+            if steps > layout.ACCOUNTS.most:
                 raise CountersDamagedError("a chain of accounts has no end")
         return None
 
@@ -116,16 +117,15 @@ class Section:
     def unchain_holding(self, number: int) -> None:
         """Take a holding from its account's chain."""
         start = layout.HOLDINGS.at(number)
-        account = layout.ACCOUNTS.linked(self[start + layout.G_ACCOUNT], self[layout.ACCOUNTS.used])
+        account = layout.ACCOUNTS.at(self[start + layout.G_ACCOUNT] - 1)
         self._unlink(account + layout.A_HOLDING, number, layout.HOLDINGS, layout.G_NEXT)
 
     def _unlink(self, at: int, number: int, table: Table, next_word: int) -> None:
-        used = self[table.used]
-        for _ in range(used + 1):
+        for _ in range(table.most):
             link = self[at]
             if not link:
                 return
-            after = table.linked(link, used) + next_word
+            after = table.at(link - 1) + next_word
             if link == number + 1:
                 self[at] = self[after]
                 return

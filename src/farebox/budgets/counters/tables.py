@@ -20,11 +20,10 @@ def attach(section: Section, participant: int, account: Account) -> tuple[int, i
     found = find_or_make(section, account)
     head = ACCOUNTS.at(found) + layout.A_HOLDING
     link = section[head]
-    used = section[HOLDINGS.used]
-    for _ in range(used + 1):
+    for _ in range(HOLDINGS.most):
         if not link:
             break
-        start = HOLDINGS.linked(link, used)
+        start = HOLDINGS.at(link - 1)
         if section[start + layout.G_PARTICIPANT] == participant + 1:
             return link - 1, found
         link = section[start + layout.G_NEXT]

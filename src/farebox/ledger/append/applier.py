@@ -18,12 +18,13 @@ from farebox.journal import records
 from farebox.journal.folders import Position
 from farebox.journal.reader import Batch, Entry
 from farebox.journal.records import Done
+from farebox.journal.unknown_outcome import as_unknown
 from farebox.ledger.append.bill_once import BillOnce
 from farebox.ledger.append.blocks import CALL_AT, Blocks
 from farebox.ledger.append.dictionaries import ERASED
 from farebox.ledger.append.entry import entry_of
 from farebox.ledger.append.judgement import Judged, done_of, event_id_of, judge
-from farebox.ledger.append.pending import Pending, as_unknown
+from farebox.ledger.append.pending import Pending
 from farebox.ledger.append.results import TABLES, Results
 from farebox.ledger.block_detail import encode_detail
 from farebox.ledger.call_store import has_content
@@ -272,7 +273,7 @@ class Applier:
         rows: list[Judged] = []
         for event_id, begun in self._pending.take_all(writer):
             try:
-                done = as_unknown(begun)
+                done = as_unknown(begun.intent, begun.partial)
                 if self._dedupe and (_is_among(ended, done) or not self._is_new(done)):
                     continue
                 rows.append(judge(done))

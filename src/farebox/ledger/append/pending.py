@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
-from farebox.journal import records
-from farebox.journal.records import Done
 from farebox.ledger.database import Connection
-from farebox.wire.facts import Extraction
 
 
 class Begun:
@@ -74,23 +69,3 @@ class Pending:
                 [(event_id, begun.writer, begun.intent, begun.partial) for event_id, begun in found],
             )
             self._fresh.clear()
-
-
-def as_unknown(begun: Begun) -> Done:
-    """Return the end of an exchange whose writer died before it could record the outcome."""
-    intent = records.decode_intent(begun.intent)
-    extraction = Extraction(reason="writer_died", request_model=None)
-    ended_at_ns = intent.occurred_at_ns
-    if begun.partial:
-        partial = records.decode_partial(begun.partial)
-        ended_at_ns = partial.at_ns
-        extraction = partial.extraction
-        # A stream whose last event was seen is complete: only its record is missing.
-        if extraction.completeness not in ("none", "final"):
-            extraction = msgspec.structs.replace(extraction, completeness="partial", reason="writer_died")
-    return Done(
-        **msgspec.structs.asdict(intent),
-        ended_at_ns=ended_at_ns,
-        outcome="unknown",
-        extraction=extraction,
-    )
