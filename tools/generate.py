@@ -16,11 +16,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from farebox.ingest.openapi import openapi_document  # noqa: E402
-from tools.reference import cli_page, configuration_page, export_page, json_page  # noqa: E402
+from tools.reference import cli_page, configuration_page, events_page, export_page, json_page  # noqa: E402
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/cli.md": cli_page,
     "docs/reference/configuration.md": configuration_page,
+    "docs/reference/events.md": events_page,
     "docs/reference/export.md": export_page,
     "docs/reference/ingest-openapi.json": lambda: openapi_document().decode(),
     "docs/reference/json.md": json_page,

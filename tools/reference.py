@@ -32,6 +32,7 @@ from farebox.config.sections import SECTIONS
 from farebox.config.settings import SETTINGS, Setting
 from farebox.config.values_in_force import ValueInForce
 from farebox.errors import Finding
+from farebox.ingest.openapi import openapi_document
 from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.ledger.losses.coverage import Missing
 from farebox.ledger.proof.verification import Problem
@@ -54,6 +55,52 @@ def cli_page() -> str:
         "`farebox run` ends with the status of the command it ran: 127 when it was not found, 126 when it\n"
         "could not be started, 128 + n when signal n ended it.\n"
     )
+
+
+def events_page() -> str:
+    """Return the documentation of public events, field by field."""
+    schemas = msgspec.json.decode(openapi_document())["components"]["schemas"]
+    return f"""{MADE}
+# Events
+
+What [the collector](../guides/collector.md) takes in: one flat JSON object an event. Needed are `id` and, for a call, `provider`, `model`
+and `usage`; a field that is not listed makes an event invalid. The same as a schema: [OpenAPI](ingest-openapi.json).
+
+{_described(schemas["Event"])}
+
+## A part (`parts`)
+
+{_described(schemas["EventPart"])}
+
+## Quantities
+
+{", ".join(f"`{leaf}`" for leaf in LEAVES)}
+
+## The response
+
+{_described(schemas["Receipt"])}
+
+## A verdict (`items`)
+
+{_described(schemas["Verdict"])}
+"""
+
+
+def _described(schema: dict[str, Any]) -> str:
+    rows = ["| field | type | meaning |", "|---|---|---|"]
+    for name, field in schema["properties"].items():
+        kinds = [each for each in field.get("anyOf", [field]) if each.get("type") != "null"]
+        said = " or ".join(dict.fromkeys(_kind(each) for each in kinds))
+        rows.append(f"| `{name}` | {said} | {field.get('description', '')} |")
+    return "\n".join(rows)
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " · ".join(f"`{value}`" for value in schema["enum"])
+    if "$ref" in schema:
+        return "object"
+    return "decimal text" if schema.get("format") == "decimal" else schema["type"]
 
 
 def export_page() -> str:
