@@ -7,12 +7,10 @@ run and seen is in docs/reference/clients.md.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +20,9 @@ import pytest
 from farebox_process import Shell
 from providers import Providers
 from proxy_harness import certificate, server_tls
+from tests.client_environments import CACHE, installed, python_with, run
 
 MATRIX = Path(__file__).resolve().parent / "matrix"
-CACHE = Path(os.environ.get("FAREBOX_BUILD_CACHE", Path.home() / ".cache" / "farebox-build")) / "test-clients"
 KEYS = {
     "OPENAI_API_KEY": "sk-matrix-openai",
     "ANTHROPIC_API_KEY": "sk-matrix-anthropic",
@@ -73,37 +71,9 @@ NODE = {
 }
 
 
-def _installed(kind: str, lock: Path, install: Any) -> Path:
-    """Return the folder where a lock file's clients are, installing them once; skip where that fails."""
-    folder = CACHE / f"{kind}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
-    if (folder / ".ready").is_file():
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        install(folder)
-    except (OSError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        said = getattr(error, "stderr", b"") or b""
-        pytest.skip(f"the {kind} clients cannot be installed here: {error} {said[-300:]!r}")
-    (folder / ".ready").touch()
-    return folder
-
-
-def _run(*command: str | Path, **options: Any) -> None:
-    subprocess.run(list(map(str, command)), check=True, capture_output=True, timeout=280, **options)
-
-
 @pytest.fixture(scope="session")
 def python_clients() -> Path:
-    lock = MATRIX / "requirements.lock"
-
-    def install(folder: Path) -> None:
-        _run(sys.executable, "-m", "venv", folder)
-        pip = (folder / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--require-hashes")
-        _run(*pip, "-r", lock)
-
-    return _installed("python", lock, install) / "bin" / "python"
+    return python_with(MATRIX / "requirements.lock")
 
 
 @pytest.fixture(scope="session")
@@ -119,9 +89,9 @@ def node_clients() -> Path:
         for name in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copy(MATRIX / name, folder)
         environment = {**os.environ, "npm_config_cache": str(CACHE / "npm")}
-        _run("npm", "ci", "--silent", "--ignore-scripts", cwd=folder, env=environment)
+        run("npm", "ci", "--silent", "--ignore-scripts", cwd=folder, env=environment)
 
-    return _installed("node", MATRIX / "package-lock.json", install) / "node_modules"
+    return installed("node", MATRIX / "package-lock.json", install) / "node_modules"
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from calls import NOON, PICO_PER_TOKEN, OnePriceBook, TestLedger, batch, done, i
 from farebox.journal import records
 from farebox.journal.reader import Batch, Position
 from farebox.journal.records import Held
+from farebox.ledger.feed import Feed
 from farebox.ledger.spending.counted_rows import CountedRow, CountedRows
 
 HELD = Held(90_000_000, 120_000_000, 7, (1, 2))
@@ -26,7 +27,8 @@ class EstimatingBook(OnePriceBook):
 
 
 def rows(ledger: TestLedger, *, with_held: bool = True) -> list[CountedRow]:
-    return CountedRows(ledger.connection).between(0, ledger.applier.seq, with_held=with_held)
+    batch = Feed(ledger.connection).after(0, 1_000)
+    return list(CountedRows(ledger.connection).of(batch, with_held=with_held))
 
 
 def amounts(ledger: TestLedger) -> list[tuple[int, int]]:
@@ -76,7 +78,7 @@ def test_a_correction_takes_back_exactly_what_counted_before(ledger: TestLedger)
     entry = [(9, records.ESTIMATE, records.encode(estimate))]
     ledger.applier.apply("estimator", [Batch(entry, [], Position(1, 9, 9), False)])
     found = amounts(ledger)
-    first, taken_back, *rest, last = found
+    first, taken_back, *_, last = found
     assert first == (HELD.cost_pico, HELD.charge_pico) and len(found) in (3, 5)
     assert sum(cost for cost, _ in found) == last[0] == 9 * PICO_PER_TOKEN, "its upper bound"
     assert taken_back[0] == -first[0] and taken_back[1] == -first[1]
@@ -86,5 +88,5 @@ def test_a_correction_takes_back_exactly_what_counted_before(ledger: TestLedger)
 def test_a_second_reading_counts_the_same(ledger: TestLedger) -> None:
     ledger.append(done(held=HELD), done(at=NOON + 1, model="unheard-of", held=HELD))
     assert rows(ledger) == rows(ledger)
-    reader = CountedRows(ledger.connection)
-    assert reader.between(1, 2, with_held=True) == rows(ledger)[1:]
+    later = Feed(ledger.connection).after(1, 1_000)
+    assert list(CountedRows(ledger.connection).of(later, with_held=True)) == rows(ledger)[1:]

@@ -20,11 +20,11 @@ from farebox.budgets.counters import (
     account_of,
     definition_key,
 )
+from farebox.budgets.limits_in_force import LimitsInForce
 from farebox.clock import now_ns
 from farebox.config import ProviderConfig
 from farebox.home import Home
 from farebox.proxy.admission.client_tokens import ClientTokens
-from farebox.proxy.admission.limits_in_force import LimitsInForce
 from farebox.snapshot import Snapshot, SnapshotReader
 
 DOLLAR = 10**12

@@ -385,6 +385,20 @@ def test_one_key_has_one_fingerprint_wherever_it_is_carried_and_one_per_provider
     assert first != Fingerprints(b"other secret").of(b"openai", b"k")
 
 
+def test_the_key_of_a_signed_request_is_the_id_of_the_key_that_signed_it() -> None:
+    """The signature is another each second: it would be another key each second."""
+    from farebox.recording.callers import find_key
+
+    signed = b"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/%s/us-east-1/bedrock/aws4_request, Signature=%s"
+    names = (b"authorization",)
+    found = {
+        find_key({b"authorization": signed % pair}, None, names, frozenset())
+        for pair in ((b"20150830", b"fe5f80"), (b"20150831", b"3c52ab"))
+    }
+    assert found == {b"AKIDEXAMPLE"}
+    assert find_key({b"authorization": b"AWS4-HMAC-SHA256 odd"}, None, names, frozenset()) == b"odd"
+
+
 @pytest.mark.parametrize(
     ("status", "word"),
     [(401, "auth_failed"), (429, "rate_limited"), (500, "upstream_5xx"), (529, "upstream_overloaded")],

@@ -376,6 +376,23 @@ def test_retries_that_nobody_numbers_are_attempts_of_one_call(instrumented: Mete
     assert {row.attribution["call"] for row in rows[1:3]} == {rows[0].event_id.replace("-", "")}
 
 
+def test_a_request_that_says_it_is_no_retry_is_none(instrumented: Metered) -> None:
+    respond_with(instrumented, json_reply({}, 503), json_reply(chat_answer()))
+    for _ in range(2):
+        headers = {**HEADERS, "x-stainless-retry-count": "0"}
+        requests.post(chat(instrumented), json=ASK, headers=headers)
+    assert [(row.status, row.attempt) for row in instrumented.rows()] == [(503, 0), (200, 0)]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_the_same_request_after_a_refusal_is_a_call_of_its_own(instrumented: Metered, status: int) -> None:
+    """No library tries that again: a person, or a loop, has asked twice."""
+    respond_with(instrumented, json_reply({}, status), json_reply(chat_answer()))
+    for _ in range(2):
+        requests.post(chat(instrumented), json=ASK, headers=HEADERS)
+    assert [(row.status, row.attempt) for row in instrumented.rows()] == [(status, 0), (200, 0)]
+
+
 @pytest.mark.parametrize("stack", ["httpx", "httpx async", "aiohttp"])
 def test_a_request_that_is_made_while_it_is_sent_is_read_on_its_way(
     instrumented: Metered, stack: str

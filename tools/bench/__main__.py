@@ -28,6 +28,7 @@ TARGETS = (
     ("events through the collector", "collector", "≥ 10,000 a second, acknowledged after the sync"),
     ("queries", "query_ms", "each ≤ 200 ms"),
     ("rating a call, loading the prices", "rating", "≤ 5 µs, ≥ 10 × the libraries; ≤ 60 ms, ≤ 12 MiB"),
+    ("reserving and settling a call", "budgets", "≤ 5 µs with 1, ≤ 15 µs with 50 budgets that match"),
     ("re-rating a million calls", "rerating", "≤ 30 s"),
     ("slow streams open at once", "slow_streams", "none fails, p99 of others within 2 × of idle"),
     ("interception beside mitmproxy", "interception", "≥ 25 × its rate, 0.1 × its latency, ≤ 120 MB"),
@@ -40,7 +41,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="shorter runs")
     parser.add_argument(
         "--only",
-        choices=("proxy", "streams", "interception", "startup", "ledger", "collector", "pricing"),
+        choices=("proxy", "streams", "interception", "startup", "ledger", "collector", "pricing", "budgets"),
         help="one part",
     )
     options = parser.parse_args()
@@ -85,6 +86,11 @@ def main() -> int:
         tell("rating and re-rating")
         found["rating"] = pricing.measure()
         found["rerating"] = rerating.measure(100_000 if options.quick else 1_000_000)
+    if options.only in (None, "budgets"):
+        from tools.bench import budgets
+
+        tell("budgets")
+        found["budgets"] = budgets.measure(5 if options.quick else 15)
     if options.json:
         print(json.dumps(found))
         return 0

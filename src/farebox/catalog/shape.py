@@ -359,9 +359,11 @@ class RequestLimitsData(msgspec.Struct, frozen=True):
     thinks_beside: tuple[str, ...]
     wide_window: WideWindow
     many_inputs: tuple[str, ...]
+    reading_models: tuple[str, ...]
     works_later: tuple[str, ...]
     begins_nothing: tuple[str, ...]
     sockets: tuple[str, ...]
+    calls: dict[str, tuple[str, ...]]
     most: dict[str, int]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import App, Parameter
 
 from farebox.cli.access import open_ledger, open_questions
+from farebox.cli.confirmation import is_confirmed
 from farebox.cli.exits import ANSWER_IS_NO, OK, UNAVAILABLE, say
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports.json_shapes import print_json
@@ -91,7 +91,11 @@ def erase(
     )
     if found and not as_json:
         print(_listed(answer))
-    if found and not dry_run and (yes or _is_confirmed(len(found), as_json=as_json)):
+    if (
+        found
+        and not dry_run
+        and (yes or is_confirmed(f"Erase {count(len(found), 'value')} for ever?", as_json=as_json))
+    ):
         answer.erased = request(
             home, chosen.configuration(home), [each.number for each in found], ERASE_SECONDS
         )
@@ -120,14 +124,6 @@ def render(answer: EraseAnswer) -> str:
 def _listed(answer: EraseAnswer) -> str:
     columns = [Column("field"), Column("calls", right=True), Column("becomes")]
     return table(columns, [[clean(e.field), f"{e.calls:,}", f"(erased {e.number})"] for e in answer.values])
-
-
-def _is_confirmed(values: int, *, as_json: bool) -> bool:
-    """Ask on a terminal; anywhere else it is a preview."""
-    if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return False
-    reply = input(f"Erase {count(values, 'value')} for ever? Type yes: ")
-    return reply.strip().lower() == "yes"
 
 
 def _wanted(

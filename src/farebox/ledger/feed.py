@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from farebox.ledger.append.blocks import CALL
-from farebox.ledger.append.dictionaries import CALL_CLASS, erased_name
+from farebox.ledger.append.dictionaries import CALL_CLASS, erased_name, is_verified_by
 from farebox.ledger.database import Connection
 
 ROW_COLUMNS = ("seq", "call_seq", *(name for name in CALL if name != "response_key"))
@@ -48,6 +48,8 @@ class Attribution(NamedTuple):
     """Bound by a key or a client token, not only stated."""
     fields: dict[str, str]
     """Name to value: `customer`, `session`, `tag.feature` …; of an erased value `erased_name`."""
+    proven: dict[str, str]
+    """Name to the key or client token that proves its value."""
 
 
 class Batch(NamedTuple):
@@ -129,6 +131,7 @@ class Feed:
                     for name, (value, _) in fields.items()
                     if (text := _text(values, value) if isinstance(value, int) else value)
                 },
+                {name: source for name, (_, source) in fields.items() if source and is_verified_by(source)},
             )
             for number, verified, fields in stored
         }

@@ -20,6 +20,7 @@ import apsw
 import msgspec
 
 from farebox.clock import iso, now_ns
+from farebox.config.exposure import is_exposed
 from farebox.errors import (
     FareboxError,
     LedgerDamagedError,
@@ -35,12 +36,15 @@ from farebox.journal.folders import stored_ends
 from farebox.journal.progress import ProgressNote
 from farebox.journal.wake import Sleeper, Waker
 from farebox.ledger.append.applier import Applier
-from farebox.ledger.database import ledger_error, open_writer
+from farebox.ledger.database import Connection, ledger_error, open_writer
 from farebox.ledger.follow import BATCH_RECORDS, Follower
+from farebox.ledger.spending.recorded_spending import RecordedSpending
 from farebox.pricing import load_book
 from farebox.pricing.price_watch import PriceWatch
+from farebox.snapshot import SnapshotReader
 
 if TYPE_CHECKING:
+    from farebox.budgets.budget import Budget
     from farebox.config import Config
 
 EXIT_LOCKED = 75
@@ -137,6 +141,9 @@ def catch_up(home: Home, config: Config) -> int:
                     done += count
                     if not follower.is_behind(ends):
                         break
+                spending = _spending(home, config, connection, follower)
+                spending.open_all()
+                spending.close()
                 follower.close()
                 return done
             finally:
@@ -187,13 +194,26 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
         about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}
         announce(run_file, msgspec.json.encode(about))
         settle_memory()
-        _Following(home, follower, applier, stop, watch, sleeper, note).run()
+        spending = _spending(home, config, connection, follower)
+        _Following(home, follower, applier, stop, watch, sleeper, note, spending).run()
+        spending.close()
         follower.close()
         note.close()
     finally:
         sleeper.close()
         run_file.unlink(missing_ok=True)
         connection.close()
+
+
+def _spending(home: Home, config: Config, connection: Connection, follower: Follower) -> RecordedSpending:
+    snapshot = SnapshotReader(home)
+
+    def budgets() -> tuple[Budget, ...]:
+        snapshot.renew()
+        return snapshot.current.budgets
+
+    exposed = is_exposed(config.listen, config)
+    return RecordedSpending(home, connection, follower, budgets, others_reach_us=exposed)
 
 
 class _Following:
@@ -208,6 +228,7 @@ class _Following:
         watch: PriceWatch,
         sleeper: Sleeper,
         note: ProgressNote,
+        spending: RecordedSpending,
     ) -> None:
         self._home = home
         self._file = home.ledger.stat().st_ino
@@ -217,6 +238,7 @@ class _Following:
         self._watch = watch
         self._sleeper = sleeper
         self._note = note
+        self._spending = spending
         self._told: tuple[str, float] = ("", 0.0)
 
     def run(self) -> None:
@@ -236,6 +258,7 @@ class _Following:
                     self._applier.use(self._watch.current())
                     prices_at = now + _PRICES_EVERY_S
                 busy = self._follower.step()
+                counting = self._spending.step(is_idle=not busy)
                 self._applier.checkpoint_if_due()
                 self._note.say(None)
             except (apsw.Error, OSError, LedgerError) as error:
@@ -244,7 +267,7 @@ class _Following:
                     return
                 prices_at = 0.0
                 continue
-            if busy >= BATCH_RECORDS or (busy and stopping):
+            if busy >= BATCH_RECORDS or counting or (busy and stopping):
                 continue
             if stopping:
                 return

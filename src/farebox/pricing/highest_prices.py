@@ -49,7 +49,8 @@ class RateTable(msgspec.Struct, frozen=True):
     """For the call itself."""
     counts: Mapping[str, UnitPrice] = {}
     """For each unit of a leaf that is not a token: an image, a second, a search."""
-    rounding_pico: PicoUsd = ROUNDING_PICO
+    rounding_pico: PicoUsd = 0
+    """What rounding may add; none where everything is free."""
 
     def amount(
         self, input_tokens: int, output_tokens: int, counts: Mapping[str, int] | None = None
@@ -69,22 +70,20 @@ class RateTable(msgspec.Struct, frozen=True):
 
     def times(self, numerator: int, denominator: int) -> RateTable:
         """Return the table with everything multiplied by a fraction."""
+        factor = numerator, denominator
+        bands = [
+            Band(band.up_to, band.input.times(*factor), band.output.times(*factor)) for band in self.bands
+        ]
         return RateTable(
-            tuple(
-                Band(
-                    band.up_to,
-                    band.input.times(numerator, denominator),
-                    band.output.times(numerator, denominator),
-                )
-                for band in self.bands
-            ),
+            tuple(bands),
             -(-self.request_pico * numerator // denominator),
-            {leaf: rate.times(numerator, denominator) for leaf, rate in self.counts.items()},
+            {leaf: rate.times(*factor) for leaf, rate in self.counts.items()},
+            -(-self.rounding_pico * numerator // denominator) + bool(self.rounding_pico),
         )
 
     def plus(self, pico: PicoUsd) -> RateTable:
         """Return the table with an amount added for the call itself."""
-        return RateTable(self.bands, self.request_pico + pico, self.counts)
+        return RateTable(self.bands, self.request_pico + pico, self.counts, self.rounding_pico)
 
     def joined(self, other: RateTable) -> RateTable:
         """Return a table that charges at least as much as either."""
@@ -95,7 +94,11 @@ class RateTable(msgspec.Struct, frozen=True):
             bands.append(Band(edge, highest(mine.input, theirs.input), highest(mine.output, theirs.output)))
         leaves = {*self.counts, *other.counts}
         counts = {leaf: highest(self.counts.get(leaf, FREE), other.counts.get(leaf, FREE)) for leaf in leaves}
-        return RateTable(tuple(bands), max(self.request_pico, other.request_pico), counts)
+        fee, rounding = (
+            max(self.request_pico, other.request_pico),
+            max(self.rounding_pico, other.rounding_pico),
+        )
+        return RateTable(tuple(bands), fee, counts, rounding)
 
     def _at(self, edge: int | None) -> Band:
         if edge is None:
@@ -180,7 +183,8 @@ def highest_prices(
 def highest_known(book: PriceBook, provider: str, *, at_ns: int) -> RateTable | None:
     """Return the highest rates of a token that any model of a provider has; None where none has a price.
 
-    Rates of sound, pictures and video are left out: a model that nobody knows is taken for one of text.
+    Rates of sound, pictures and video are left out: a model that nobody knows is taken for one of text. The
+    second list counts only where there is no other: it has prices per thousand tokens written as per token.
     """
     known = book.provider(provider)
     if known is None:
@@ -189,8 +193,11 @@ def highest_known(book: PriceBook, provider: str, *, at_ns: int) -> RateTable | 
     lists = (known, base) if base is not None else (known,)
     rate_in = rate_out = FREE
     for prices in lists:
-        models = (*prices.models, *prices.others, *prices.overlay.models)
-        for row in (row for model in models for row in model.rows if row.from_ns <= at_ns):
+        first = (*prices.models, *prices.overlay.models)
+        listed = any(model.rows for model in prices.models)
+        for row in (row for model in (first if listed else (*first, *prices.others)) for row in model.rows):
+            if row.from_ns > at_ns:
+                continue
             if row.when.get("processing") == "batch":
                 continue
             for quotes in (row.quotes, *(tier.quotes for tier in row.tiers)):
@@ -201,7 +208,7 @@ def highest_known(book: PriceBook, provider: str, *, at_ns: int) -> RateTable | 
                         rate_out = highest(rate_out, unit_price(quote.usd, quote.per))
     if not rate_in[0] and not rate_out[0]:
         return None
-    return RateTable((Band(None, rate_in, rate_out),))
+    return RateTable((Band(None, rate_in, rate_out),), rounding_pico=ROUNDING_PICO)
 
 
 def highest(one: UnitPrice, other: UnitPrice) -> UnitPrice:
@@ -272,10 +279,9 @@ def _table(plan: Plan, uses: Uses) -> _Found:
                     rate_out = highest(rate_out, rate)
         up_to = plan.thresholds[number] if number < len(plan.thresholds) else None
         bands.append(Band(up_to, rate_in, rate_out))
-    request, counts, lacks_tokens = 0, dict[str, UnitPrice](), bool(missing)
-    last = len(plan.bands) - 1
+    counts: dict[str, UnitPrice] = {}
     for leaf in ("requests", *uses.counts):
-        lines = [line for number in range(last + 1) if (line := plan.line(leaf, number)) is not None]
+        lines = [line for number in range(len(plan.bands)) if (line := plan.line(leaf, number)) is not None]
         if lines:
             priced = True
             for line in lines:
@@ -283,10 +289,10 @@ def _table(plan: Plan, uses: Uses) -> _Found:
                 counts[leaf] = highest(counts.get(leaf, FREE), rate)
         elif not plan.is_included(leaf):
             missing.add(leaf)
-    rate = counts.pop("requests", FREE)
-    request = -(-rate[0] // rate[1])
-    table = RateTable(tuple(bands), request, counts)
-    return _Found(table if priced and not lacks_tokens else None, tuple(sorted(missing)))
+    fee = counts.pop("requests", FREE)
+    is_free = not any(rate[0] for rate in (rate_in, rate_out, fee, *counts.values()))
+    table = RateTable(tuple(bands), -(-fee[0] // fee[1]), counts, 0 if is_free else ROUNDING_PICO)
+    return _Found(table if priced else None, tuple(sorted(missing)))
 
 
 def _charged(
@@ -305,7 +311,7 @@ def _charged(
     if sold.factor is not None:
         return None if base is None else base.times(*ratio(sold.factor))
     if agreement is not None and agreement.charged is not None:
-        return _table(agreement.charged, Uses(uses.input, uses.output, uses.counts)).table or RateTable()
+        return _table(agreement.charged, uses).table or RateTable()
     return _tiered(sold.tiers, base) if sold.tiers is not None else cost
 
 
@@ -324,5 +330,5 @@ def _tiered(tiers: Tiers, base: RateTable | None) -> RateTable | None:
     if tiers.steps[0].is_factor:
         return None if base is None else base.times(*top).plus(fees)
     if tiers.measure == "calls":
-        return RateTable(request_pico=-(-top[0] // top[1]) + fees)
-    return RateTable((Band(None, top, top),), fees)
+        return RateTable(request_pico=-(-top[0] // top[1]) + fees, rounding_pico=ROUNDING_PICO)
+    return RateTable((Band(None, top, top),), fees, rounding_pico=ROUNDING_PICO)

@@ -70,7 +70,8 @@ def load_limits(place: Path = PLACE) -> LimitBook:
 
 
 def _largest(every: Iterable[tuple[int | None, int | None]]) -> tuple[int | None, int | None]:
+    """Return the largest figures; an output as large as the window says only that nobody knows it."""
     pairs = list(every)
     windows = [window for window, _ in pairs if window]
-    outputs = [output for _, output in pairs if output]
+    outputs = [output for window, output in pairs if output and output < (window or output + 1)]
     return max(windows, default=None), max(outputs, default=None)

@@ -25,6 +25,7 @@ from farebox.access.rate_limit import rates_for
 from farebox.access.server_certificate import ServerCertificate
 from farebox.access.token_use import TokenUse
 from farebox.access.tokens import owner_token
+from farebox.budgets.limits_in_force import LimitsInForce
 from farebox.certificates.authority import INSTALLED
 from farebox.clock import iso, now_ns
 from farebox.config import Address, Config, TlsConfig, is_exposed
@@ -50,7 +51,6 @@ from farebox.journal.writer import (
 )
 from farebox.program import command
 from farebox.proxy.admission.client_tokens import ClientTokens
-from farebox.proxy.admission.limits_in_force import LimitsInForce
 from farebox.proxy.free_memory import FreeMemory
 from farebox.proxy.limits import BODY_EXPOSED, Limits
 from farebox.proxy.recording.estimates import Estimates

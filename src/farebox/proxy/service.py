@@ -44,7 +44,7 @@ from farebox.wire.meter import Meter
 
 if TYPE_CHECKING:  # only where budgets exist
     from farebox.budgets.call_limits import CallLimits
-    from farebox.proxy.admission.limits_in_force import LimitsInForce
+    from farebox.budgets.limits_in_force import LimitsInForce
 
 
 class Proxy:

@@ -192,7 +192,8 @@ class Attempt:
         )
         if outcome != "completed" or self.status >= 400:
             call = self.call or self.event_id.hex()
-            self.recorder.calls.failed(self._call_key(), routed.intent.attempt, call, ended_ns)
+            calls, number = self.recorder.calls, routed.intent.attempt
+            calls.failed(self._call_key(), number, call, ended_ns, self.status)
         position = self.recorder.append(DONE, done_record(self._begin(below), rest))
         if hold is not None:
             hold.settle()  # what is on record is never less than what counts

@@ -43,7 +43,10 @@ _OF_NO_INTEREST = frozenset(
         b"x-api-key",
     )
 )
-_RETRY_COUNT = b"x-stainless-retry-count"
+RETRY_COUNT = b"x-stainless-retry-count"
+_SIGNED, _CREDENTIAL = b"AWS4-", b"Credential="
+"""`AWS4-HMAC-SHA256 Credential=ID/DATE/REGION/SERVICE/aws4_request, SignedHeaders=…, Signature=…`
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html"""
 
 
 def labels_of(environment: Mapping[str, str]) -> dict[str, str]:
@@ -58,7 +61,7 @@ def labels_of(environment: Mapping[str, str]) -> dict[str, str]:
 
 def retry_count(fields: Mapping[bytes, bytes]) -> int:
     """Return the SDK's own retry count, 0 where it says none."""
-    value = fields.get(_RETRY_COUNT, b"0")
+    value = fields.get(RETRY_COUNT, b"0")
     return int(value) if value.isdigit() and len(value) <= 3 else 0
 
 
@@ -68,11 +71,16 @@ def find_key(
     key_headers: tuple[bytes, ...],
     key_query: frozenset[bytes],
 ) -> bytes | None:
-    """Return the API key a request carries: `Bearer x`, `x` and `?key=x` are the same key."""
+    """Return the API key a request carries: `Bearer x`, `x` and `?key=x` are the same key.
+
+    Of a request that AWS's key has signed it is that key's id: the signature is another each second.
+    """
     for name in key_headers:
         value = fields.get(name)
         if value:
             scheme, space, rest = value.strip().partition(b" ")
+            if scheme.startswith(_SIGNED):
+                rest = _access_key(rest)
             return (rest if space else scheme).strip() or None
     if query and key_query:
         for pair in query.split(b"&"):
@@ -80,6 +88,12 @@ def find_key(
             if name in key_query and value:
                 return unquote_to_bytes(value)
     return None
+
+
+def _access_key(signed: bytes) -> bytes:
+    """Return the id of the key that signed a request; everything where it is not found."""
+    _, found, credential = signed.partition(_CREDENTIAL)
+    return credential.partition(b"/")[0] if found else signed
 
 
 class Fingerprints:

@@ -282,7 +282,7 @@ def _begin(
     if known is None:
         return None
     retry, calls = known.retry, recorder.calls
-    if not retry and body is not None and not calls.none_failed:
+    if not known.is_numbered and body is not None and not calls.none_failed:
         retry = calls.repeats(_call_key(known, body), monotonic_ns())
     return Exchange(meter, known, retry, body, event_id, told)
 

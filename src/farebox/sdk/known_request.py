@@ -12,7 +12,7 @@ import msgspec
 
 from farebox.journal.records import Intent
 from farebox.recording.attribution_merge import NOBODY, Attribution, merged
-from farebox.recording.callers import retry_count
+from farebox.recording.callers import RETRY_COUNT, retry_count
 from farebox.recording.described_request import DescribedRequest
 from farebox.wire.fast_path.whole_response import fast_path_for
 from farebox.wire.http.request_id import request_id_names
@@ -41,7 +41,7 @@ class KnownRequest:
 
     __slots__ = (
         "_after", "_before", "_found", "_last", "_length_at", "_published", "about_body", "endpoint",
-        "fast_path", "id_names", "intent", "keepable", "path", "query", "retry",
+        "fast_path", "id_names", "intent", "is_numbered", "keepable", "path", "query", "retry",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +70,7 @@ class KnownRequest:
         self.id_names = request_id_names(endpoint)
         self.retry = retry_count(fields)
         """Which retry this is, as the client says."""
+        self.is_numbered = RETRY_COUNT in fields
         self.keepable = shown == path and not (key and key in query)
         """Its address holds no key."""
         self.intent = intent = Intent(

@@ -38,7 +38,7 @@ from farebox.server.api.queries import Ledger, Reader
 from farebox.server.api.ready import RecentReadiness
 from farebox.server.api.status import Typed, plainly, status
 from farebox.server.assets import Assets, content_type, is_immutable
-from farebox.server.collector.door import CollectorDoor
+from farebox.server.collector.door import EVENTS, CollectorDoor
 
 if TYPE_CHECKING:
     from farebox.control.database import ControlDatabase
@@ -372,6 +372,7 @@ def build(
         refuse=_refuse,
         clock=lambda: clock() / 10**9,
         way_in=way_in,
+        sockets=frozenset((EVENTS,)) if collector is not None else frozenset(),
     )
     return server, guard
 

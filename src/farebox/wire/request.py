@@ -8,7 +8,7 @@ holds more than a bounded piece.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs
 
@@ -18,6 +18,7 @@ from farebox.catalog.shape import Vendor
 from farebox.wire.attribution import Found, names_of
 from farebox.wire.framing.largejson import KEPT_STRING_MAX, JsonPruner, prune, repaired, wanted
 from farebox.wire.http.decoding import DecodeError, Decoder, encoding_of, supported
+from farebox.wire.request_keys import BASE_KEYS, BaseBody
 from farebox.wire.usage.estimate_sample import Sample, Side
 
 if TYPE_CHECKING:  # only where budgets exist
@@ -30,23 +31,6 @@ _COUNTED_STRING_MAX = 512 * 1024
 """Of a request whose text is charged by the character, strings are kept up to here."""
 _FORM_CARRY = 4096
 _FORM_FIELDS = rb"model|stream|user|response_format|language|n|size|quality|duration|seconds"
-_BASE_KEYS = (
-    "model",
-    "stream",
-    "stream_options",
-    "user",
-    "metadata",
-    "safety_identifier",
-    "litellm_metadata",
-    "litellm_session_id",
-    "requestMetadata",
-    "max_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "generationConfig",
-    "inferenceConfig",
-)
-
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -186,15 +170,13 @@ class Wanted:
     __slots__ = ("_names", "decode", "keep", "string_max")
 
     def __init__(self, extra: tuple[str, ...], limits: LimitKeys | None = None) -> None:
-        kept = (*_BASE_KEYS, *extra)
-        if limits is not None:
-            kept, extra = (*kept, *limits.paths), (*extra, *limits.keys)
-        self._names = (*_BASE_KEYS, *sorted(frozenset(extra).difference(_BASE_KEYS)))
-        self.keep = wanted(kept)
+        more = frozenset(extra) if limits is None else frozenset((*extra, *limits.keys))
+        self._names = (*BASE_KEYS, *sorted(more.difference(BASE_KEYS)))
+        self.keep = wanted(self._names)
         self.string_max = _COUNTED_STRING_MAX if extra else KEPT_STRING_MAX
-        spelled = {f"f{index}": key for index, key in enumerate(self._names[len(_BASE_KEYS) :])}
+        spelled = {f"f{index}": key for index, key in enumerate(self._names[len(BASE_KEYS) :])}
         struct = msgspec.defstruct(
-            "Request", [(name, Any, None) for name in spelled], bases=(_Base,), rename=spelled
+            "Request", [(name, Any, None) for name in spelled], bases=(BaseBody,), rename=spelled
         )
         self.decode = msgspec.json.Decoder(struct).decode
 
@@ -208,26 +190,7 @@ class Wanted:
         return {key: value for key, value in zip(self._names, values, strict=True) if value is not None}
 
 
-class _Base(msgspec.Struct, gc=False):
-    """What every request is asked for, in the order of `_BASE_KEYS`."""
-
-    model: Any = None
-    stream: Any = None
-    stream_options: Any = None
-    user: Any = None
-    metadata: Any = None
-    safety_identifier: Any = None
-    litellm_metadata: Any = None
-    litellm_session_id: Any = None
-    requestMetadata: Any = None
-    max_tokens: Any = None
-    max_completion_tokens: Any = None
-    max_output_tokens: Any = None
-    generationConfig: Any = None
-    inferenceConfig: Any = None
-
-
-_decode_base = msgspec.json.Decoder(_Base).decode
+_decode_base = msgspec.json.Decoder(BaseBody).decode
 _all_wanted: dict[tuple[tuple[str, ...], LimitKeys | None], Wanted] = {}
 
 
@@ -236,51 +199,6 @@ def _wanted(keys: tuple[str, ...], limits: LimitKeys | None = None) -> Wanted:
     if wanted is None:
         wanted = _all_wanted[keys, limits] = Wanted(keys, limits)
     return wanted
-
-
-class LimitedBody:
-    """An ordinary small request, read for what it allows its call to use as well."""
-
-    __slots__ = ("_keys", "_limits", "_nothing", "decode")
-
-    def __init__(self, limits: LimitKeys) -> None:
-        self._limits = limits
-        self._keys = tuple(key for key in limits.keys if key not in _BASE_KEYS)
-        spelled = {f"f{index}": key for index, key in enumerate(self._keys)}
-        # Tools are long: they are read only where there are any, and only for their keys.
-        fields = [
-            (name, msgspec.Raw, msgspec.Raw()) if key == "tools" else (name, Any, None)
-            for name, key in spelled.items()
-        ]
-        struct = msgspec.defstruct("LimitedBody", fields, bases=(_Base,), rename=spelled, gc=False)
-        self.decode: Callable[[bytes], _Base] = msgspec.json.Decoder(cast("type[_Base]", struct)).decode
-        self._nothing = self._extra(self.decode(b"{}"))
-
-    @staticmethod
-    def _extra(body: _Base) -> tuple[Any, ...]:
-        return msgspec.structs.astuple(body)[len(_BASE_KEYS) :]
-
-    def limits(self, body: _Base, text: bytes, headers: Headers) -> RequestLimits:
-        """Return what a request allows its call to use."""
-        marks = self._limits.marks(headers)
-        marks.feed(text, whole=True)
-        extra = self._extra(body)
-        if extra == self._nothing and body.generationConfig is None:
-            return self._limits.plain(marks)
-        found = {key: value for key, value in zip(self._keys, extra, strict=True) if value}
-        if body.generationConfig is not None:
-            found["generationConfig"] = body.generationConfig
-        return self._limits.limits(found, marks)
-
-
-_limited_bodies: dict[LimitKeys, LimitedBody] = {}
-
-
-def _limited_body(limits: LimitKeys) -> LimitedBody:
-    known = _limited_bodies.get(limits)
-    if known is None:
-        known = _limited_bodies[limits] = LimitedBody(limits)
-    return known
 
 
 _PLAIN_MAX = 256
@@ -305,9 +223,10 @@ def plain_facts(
     for name, _ in headers:
         if name != b"content-type" and (name[:10] == b"x-farebox-" or name == b"content-encoding"):
             return None
-    limited = None if limits is None else _limited_body(limits)
+    allowed = None if limits is None else limits.plain(text, headers)
+    limited = None if limits is None or allowed is not None else limits.body
     try:
-        body: _Base = _decode_base(text) if limited is None else limited.decode(text)
+        body = _decode_base(text) if limited is None else limited.decode(text)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return None
     model = body.model
@@ -329,7 +248,8 @@ def plain_facts(
         body.generationConfig,
         body.inferenceConfig,
     )
-    allowed = None if limited is None else limited.limits(body, text, headers)
+    if limits is not None and limited is not None:
+        allowed = limits.limits(limited.found(body), limits.marks(headers, text))
     ordinary = most is None and stream is not True and options is None and stream != "true"
     if ordinary and ":stream" not in path and allowed is None:
         plain = _plain.get(model)

@@ -8,12 +8,13 @@ have more (a picture, a link, a stored conversation) is recognised and named as 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import msgspec
 
 from farebox.catalog.shape import RequestLimitsData
+from farebox.wire.request_keys import LimitedBody
 
 CacheWrites = Literal["none", "5m", "1h"]
 
@@ -65,7 +66,7 @@ class LimitKeys:
     def __init__(self, data: RequestLimitsData) -> None:
         self._data = data
         self._reasons = frozenset((*data.input_elsewhere, *data.other_work))
-        self._client_keys = frozenset(path.partition(".")[0] for path in data.client_tool_keys)
+        self._client_keys = frozenset(data.client_tool_keys)
         self._server_keys = frozenset(data.server_tool_keys)
         self._kinds: dict[RequestKind, RequestKind] = {PLAIN: PLAIN}
         asked = [path.partition(".")[0] for fact in data.facts.values() for path in fact.asked]
@@ -75,17 +76,29 @@ class LimitKeys:
         self._wide_header, self._wide_mark = wide.header.encode(), wide.mark.encode()
         self.keys: tuple[str, ...] = (*dict.fromkeys(every), "prompt", "tools")
         """Keys of the body's top level that are looked at; `tools` is the last."""
-        tools = ("type", *data.client_tool_keys, *data.server_tool_keys)
-        self.paths: tuple[str, ...] = (*self.keys[:-2], "prompt.id", *(f"tools.{path}" for path in tools))
-        """What is kept of a large body."""
+        self.body = LimitedBody(self.keys)
+        """Decodes an ordinary small body that has any of them."""
         self._pattern = _pattern(data)
+        self._anything = _anything(data, self.keys)
 
-    def marks(self, headers: Headers = ()) -> Marks:
-        """Return a search for what has more tokens than bytes, and for text that is to be cached."""
+    def plain(self, text: bytes, headers: Headers) -> RequestLimits | None:
+        """Return the limits of a body in which nothing says more than its size; None for another."""
+        if self._anything.search(text) is not None:
+            return None
+        for name, value in headers:
+            if name == self._wide_header and self._wide_mark in value:
+                return None
+        return RequestLimits(PLAIN, len(text))
+
+    def marks(self, headers: Headers = (), whole: bytes | None = None) -> Marks:
+        """Return a search for what has more tokens than bytes, and for text that is to be cached: in the
+        `whole` text, or in the pieces it is fed."""
         marks = Marks(self._pattern)
         for name, value in headers:
             if name == self._wide_header and self._wide_mark in value:
                 marks.is_wide = True
+        if whole is not None:
+            marks.feed(whole, whole=True)
         return marks
 
     def limits(self, body: Mapping[str, Any], marks: Marks) -> RequestLimits:
@@ -108,12 +121,6 @@ class LimitKeys:
         )
         choices = max(self._choices(place) for place in places)
         return RequestLimits(self._interned(kind), marks.body_bytes, choices)
-
-    def plain(self, marks: Marks) -> RequestLimits:
-        """Return what a request allows that has none of the keys."""
-        if not marks.media and marks.writes == "none" and not marks.is_wide:
-            return RequestLimits(PLAIN, marks.body_bytes)
-        return self.limits({}, marks)
 
     def not_read(self, body_bytes: int) -> RequestLimits:
         """Return the limits of a request whose body is not understood: it may ask for anything."""
@@ -201,19 +208,35 @@ class Marks:
                 self.writes = "5m"
 
 
+def _anything(data: RequestLimitsData, keys: tuple[str, ...]) -> re.Pattern[bytes]:
+    """Return what a body has in it that needs a closer look. Letters in common are looked at once: it is
+    tried at every quote of the text."""
+    words = (*keys, *data.media_keys, *data.media_objects, *data.cache_marks)
+    text = rf'"(?:(?:{_tree(words)})"|type"\s{{0,8}}:\s{{0,8}}"(?:{_tree(data.media_types)}))'
+    return re.compile(text.encode())
+
+
+def _tree(words: Iterable[str]) -> str:
+    """Return a pattern for any of `words` that tells them apart letter by letter."""
+    followers: dict[str, list[str]] = {}
+    for word in dict.fromkeys(words):
+        followers.setdefault(word[:1], []).append(word[1:])
+    ends = "" in followers
+    branches = [re.escape(letter) + _tree(rest) for letter, rest in followers.items() if letter]
+    if not branches:
+        return ""
+    text = branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
+    return f"(?:{text})?" if ends else text
+
+
 def _pattern(data: RequestLimitsData) -> re.Pattern[bytes]:
     """Return what a mark looks like in JSON. Inside a string its quotes would be escaped."""
-
-    def any_of(names: tuple[str, ...]) -> str:
-        return "|".join(map(re.escape, names))
-
+    blank = r"\s{0,8}"
     media = (
-        rf'type"\s{{0,8}}:\s{{0,8}}"(?:{any_of(data.media_types)})(?:_url)?"'
-        rf'|(?:{any_of(data.media_keys)})"\s{{0,8}}:'
-        rf'|(?:{any_of(data.media_objects)})"\s{{0,8}}:\s{{0,8}}[\[{{]'
+        rf'type"{blank}:{blank}"(?:{_tree(data.media_types)})(?:_url)?"'
+        rf'|(?:{_tree(data.media_keys)})"{blank}:'
+        rf'|(?:{_tree(data.media_objects)})"{blank}:{blank}[\[{{]'
     )
-    text = (
-        rf'"(?:(?P<media>{media})|(?P<hour>ttl"\s{{0,8}}:\s{{0,8}}"{re.escape(data.cache_hour)}")'
-        rf'|(?P<cache>(?:{any_of(data.cache_marks)})"))'
-    )
+    hour = rf'ttl"{blank}:{blank}"{re.escape(data.cache_hour)}"'
+    text = rf'"(?:(?P<media>{media})|(?P<hour>{hour})|(?P<cache>(?:{_tree(data.cache_marks)})"))'
     return re.compile(text.encode())

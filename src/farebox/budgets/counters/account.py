@@ -38,7 +38,7 @@ def definition_key(budget: Budget) -> int:
     """
     where = sorted((name, sorted(values)) for name, values in budget.where.items())
     period = (budget.period.kind, budget.period.rolling_s, budget.timezone)
-    return _key(budget.name, where, budget.each, budget.measure, period)
+    return _key(budget.name, where, budget.each, sorted(budget.exempt), budget.measure, period)
 
 
 def account_of(budget: Budget, value: str | None, at_ns: int) -> Account:

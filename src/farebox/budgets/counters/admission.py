@@ -17,14 +17,16 @@ from weakref import WeakValueDictionary
 
 from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account, writer_key
+from farebox.budgets.counters.figures import figures_of
 from farebox.budgets.counters.file_lock import LifeLock, is_held
 from farebox.budgets.counters.layout import ACCOUNTS, HOLDINGS, OPEN, PARTICIPANTS
+from farebox.budgets.counters.mapped_file import DAMAGE
 from farebox.budgets.counters.reservation import UNLIMITED, Claim, Holding, Refused, Waiting
 from farebox.budgets.counters.room import Room, look, somebody_waits
 from farebox.budgets.counters.section import NoRoomError, Section
 from farebox.budgets.counters.shared_file import SharedFile
 from farebox.budgets.counters.tables import attach
-from farebox.errors import CountersDamagedError, CountersError
+from farebox.errors import CountersError
 from farebox.money import PicoUsd
 
 LEASE_SHARE = 50
@@ -61,6 +63,9 @@ class Admission:
         """Holdings with a place in the file, by the key of their account."""
         self._known: WeakValueDictionary[int, Holding] = WeakValueDictionary()
         self._leased: dict[int, Holding] = {}
+        self.lease_mark = 0
+        """Changes with every lease that is lost. What was reserved under another one is settled with a look
+        whether somebody waits."""
         self.waiting: list[Waiting] = []
         """In the order of their tickets; those that have none yet are behind."""
         self._fence = Lock()
@@ -111,8 +116,7 @@ class Admission:
 
     def give_back(self, holding: Holding) -> None:
         """Give a lease back: nothing of it is used any more."""
-        self._leased.pop(holding.account.key, None)
-        holding.granted = min(holding.granted, 0)
+        self._lose_lease(holding)
         if holding.number >= 0:
             self.words[HOLDINGS.at(holding.number) + layout.G_GRANTED] = 0
 
@@ -121,14 +125,21 @@ class Admission:
         self.revoked = self.words[self.at_revoked]
         for holding in list(self._leased.values()):
             if not self.words[HOLDINGS.at(holding.number) + layout.G_GRANTED]:
-                holding.granted = 0
-                del self._leased[holding.account.key]
+                self._lose_lease(holding)
+
+    def _lose_lease(self, holding: Holding) -> None:
+        if self._leased.pop(holding.account.key, None) is not None:
+            self.lease_mark += 1
+        holding.granted = min(holding.granted, 0)
 
     def left(self, holding: Holding) -> PicoUsd:
         """Return what the next call may reserve."""
         if holding.number < 0:
-            return holding.limit
-        return self._room(holding).left(holding.limit)
+            return figures_of(self.file, holding.account, holding.limit, time.time_ns()).left
+        try:
+            return self._room(holding).left(holding.limit)
+        except DAMAGE:
+            return 0
 
     def queue_late(self, waiting: Waiting) -> Waiting:
         """Keep a call until the lock is to be had."""
@@ -159,7 +170,7 @@ class Admission:
             return section._replace(holding=waiting.claims[0][0])
         try:
             return self._try(section, waiting)
-        except (CountersDamagedError, IndexError):
+        except DAMAGE:
             self._replace_damaged()
             self.queue_late(waiting)
             return None
@@ -175,7 +186,7 @@ class Admission:
             return False
         try:
             return self._decide(section, claims, 0, goes_on=True) is True
-        except (CountersDamagedError, IndexError):
+        except DAMAGE:
             self._replace_damaged()
             return False
         except CountersError:
@@ -188,26 +199,32 @@ class Admission:
         now = time.monotonic_ns()
         self.words[PARTICIPANTS.at(self._place) + layout.P_POLLED_NS] = now
         resolved = self._expired(now)
-        is_due = self._is_due(now)
-        if not is_due and now - self._looked_ns < _LOOK_NS:
+        if not self._is_worth_the_lock(now):
             return resolved
-        if not is_due:
-            self._looked_ns = now
-            if self.file.is_current() and now - self._tidied_ns < _TIDY_NS:
-                return resolved
         section = self._enter()
         if section is None or isinstance(section, Refused):
             return resolved
         try:
             self._tidy(section, now)
             resolved += self._take_turns(section)
-        except (CountersDamagedError, IndexError):
+        except DAMAGE:
             self._replace_damaged()
         except CountersError:
             pass
         finally:
             self._leave()
         return resolved
+
+    def _is_worth_the_lock(self, now: int) -> bool:
+        try:
+            if self._is_due(now):
+                return True
+        except DAMAGE:
+            return True  # it is found again, and replaced, under the lock
+        if now - self._looked_ns < _LOOK_NS:
+            return False
+        self._looked_ns = now
+        return now - self._tidied_ns > _TIDY_NS or not self.file.is_current()
 
     def _enter(self, patience_s: float = 0.0) -> Section | Refused | None:
         """Take the lock; a place in the file there is now is taken, too."""
@@ -230,7 +247,7 @@ class Admission:
                     self._attach(section, self._late[-1])
                     section.commit()
                 self._late.pop()
-        except (NoRoomError, CountersDamagedError, IndexError):
+        except (NoRoomError, *DAMAGE):
             section.discard()  # it is known by the record
             self._late.clear()
         return section
@@ -250,7 +267,12 @@ class Admission:
         former.release()
         former.remove()
         self._leased.clear()
-        held = [holding for holding in self.attached.values() if holding.reserved or holding.waiting]
+        self.lease_mark += 1
+        held = [
+            holding
+            for holding in self.attached.values()
+            if holding.taken != holding.settled or holding.waiting
+        ]
         for holding in self.attached.values():
             holding.detach()
         self.attached.clear()
@@ -268,8 +290,8 @@ class Admission:
         number, account = attach(section, self._place, holding.account)
         start = HOLDINGS.at(number)
         holding.settled += section[start + layout.G_SETTLED]
-        holding.reserved += section[start + layout.G_RESERVED]
-        section[start + layout.G_RESERVED] = holding.reserved
+        holding.taken += section[start + layout.G_TAKEN]
+        section[start + layout.G_TAKEN] = holding.taken
         section[start + layout.G_SETTLED] = holding.settled
         section[start + layout.G_GRANTED] = 0
         section[start + layout.G_RETIRED] = 0
@@ -340,18 +362,17 @@ class Admission:
     def _reserve(self, section: Section, holding: Holding, amount: PicoUsd, room: Room) -> None:
         """Reserve what is there, and take a lease while much is left."""
         start = HOLDINGS.at(holding.number)
-        holding.reserved += amount
-        section[holding.at_reserved] = holding.reserved
-        taken = holding.settled + holding.reserved
+        taken = holding.taken = holding.taken + amount
+        section[holding.at_taken] = taken
         spare = room.left(holding.limit) - room.leased - amount
         granted = 0
         if spare > LEASE_FROM * amount and not room.queue and not holding.waiting:
             granted = min(max(taken + max(spare // LEASE_SHARE, amount), 1), _MOST)
-        if granted <= 0:
-            self._leased.pop(holding.account.key, None)
-        else:
+        if granted:
             self._leased[holding.account.key] = holding
-        holding.granted = granted
+            holding.granted = granted
+        else:
+            self._lose_lease(holding)
         section[start + layout.G_GRANTED] = granted
 
     def _revoke(self, section: Section, wanted: Iterable[tuple[Holding, Room]]) -> None:
@@ -361,9 +382,9 @@ class Admission:
             for number in room.leases:
                 start = HOLDINGS.at(number)
                 section[start + layout.G_GRANTED] = 0
-                owners[section[start + layout.G_PARTICIPANT] - 1] = None
+                owners[section[start + layout.G_PARTICIPANT]] = None
         for owner in owners:
-            at = PARTICIPANTS.at(owner) + layout.P_REVOKED
+            at = PARTICIPANTS.linked(owner, section[PARTICIPANTS.used]) + layout.P_REVOKED
             section[at] = section[at] + 1  # stored after the leases
         section.commit()
         self._fence.acquire()
@@ -377,8 +398,7 @@ class Admission:
         for holding in blocked:
             if waiting not in holding.waiting:
                 insort(holding.waiting, waiting, key=_order)
-            self._leased.pop(holding.account.key, None)
-            holding.granted = 0
+            self._lose_lease(holding)
             section[HOLDINGS.at(holding.number) + layout.G_GRANTED] = 0
         waiting.blocked = blocked
         for holding in (*former, *blocked):
@@ -410,13 +430,12 @@ class Admission:
         for waiting in expired:
             self.waiting.remove(waiting)
             first = waiting.blocked[0] if waiting.blocked else waiting.claims[0][0]
-            if first.number < 0 or not waiting.ticket:
-                waiting.outcome = Refused(first, 0, "unusable")
-            else:
-                room = self._room(first)
-                waiting.outcome = Refused(
-                    first, room.left(first.limit), "waited" if room.is_open else "opening"
-                )
+            waiting.outcome = Refused(first, 0, "unusable")
+            if first.number >= 0 and waiting.ticket:
+                with contextlib.suppress(*DAMAGE):
+                    room = self._room(first)
+                    reason = "waited" if room.is_open else "opening"
+                    waiting.outcome = Refused(first, room.left(first.limit), reason)
             self._unblock(waiting)
         return expired
 
@@ -496,7 +515,8 @@ class Admission:
 
     def _is_there(self, holding: int) -> bool:
         """Tell whether a process still looks after its waiting calls."""
-        owner = PARTICIPANTS.at(self.words[HOLDINGS.at(holding) + layout.G_PARTICIPANT] - 1)
+        place = self.words[HOLDINGS.at(holding) + layout.G_PARTICIPANT]
+        owner = PARTICIPANTS.linked(place, self.words[PARTICIPANTS.used])
         absent = time.monotonic_ns() - self.words[owner + layout.P_POLLED_NS]
         if absent < _ABSENT_NS:
             return True
@@ -521,7 +541,11 @@ class Admission:
         if now - self._tidied_ns < _TIDY_NS:
             return
         self._tidied_ns = now
-        idle = [holding for holding in self.attached.values() if not holding.reserved and not holding.waiting]
+        idle = [
+            holding
+            for holding in self.attached.values()
+            if holding.taken == holding.settled and not holding.waiting
+        ]
         for holding in idle[:_TIDY_AT_ONCE]:
             if holding.settled != holding.seen_settled:
                 holding.seen_settled = holding.settled
@@ -531,7 +555,7 @@ class Admission:
             section[start + layout.G_RETIRED] = 1
             section.commit()
             del self.attached[holding.account.key]
-            self._leased.pop(holding.account.key, None)
+            self._lose_lease(holding)
             holding.detach()
 
     # -- the end --

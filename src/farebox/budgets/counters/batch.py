@@ -76,7 +76,7 @@ class Batch:
         self.forget()
         if words[layout.H_FOLDING] & 1:
             words[layout.H_FOLDING] = words[layout.H_FOLDING] + 1
-        if words[layout.H_SEQ] != committed_seq:
+        if words[layout.H_SEQ] > committed_seq:
             self.spoil()
 
     def prepare(self, seq: int, spent: Iterable[Spent], folded: Iterable[Folded]) -> None:
@@ -97,7 +97,7 @@ class Batch:
                 if at >= 0:
                     values[at] = values.get(at, words[at]) + entry.amount
             is_whole = len(values) <= REDO_ENTRIES and all(abs(value) < 1 << 63 for value in values.values())
-        except (CountersError, NoRoomError, IndexError, OSError):
+        except (CountersError, NoRoomError, IndexError, ValueError, OSError):
             is_whole = False
         words = self._shared.file.words
         if not is_whole:
@@ -168,7 +168,8 @@ class Batch:
             values[at] = values.get(at, words[at]) + entry.amount
             return
         part = min(entry.at_ns, now_ns) // part_ns  # a clock that is ahead must not push others' amounts out
-        at = RINGS.at(words[start + layout.A_RING] - 1) + 2 * (part % RING_PARTS)
+        ring = RINGS.linked(words[start + layout.A_RING], words[RINGS.used])
+        at = ring + 2 * (part % RING_PARTS)
         there = values.get(at, words[at])
         if there == part:
             values[at + 1] = values.get(at + 1, words[at + 1]) + entry.amount
@@ -224,10 +225,11 @@ class Batch:
         if place < 0 or account is None:
             return _NOWHERE
         link = section[ACCOUNTS.at(account) + layout.A_HOLDING]
-        for _ in range(HOLDINGS.most):
+        used = section[HOLDINGS.used]
+        for _ in range(used + 1):
             if not link:
                 return _NOWHERE
-            start = HOLDINGS.at(link - 1)
+            start = HOLDINGS.linked(link, used)
             if section[start + layout.G_PARTICIPANT] == place + 1:
                 return start + layout.G_FOLDED
             link = section[start + layout.G_NEXT]

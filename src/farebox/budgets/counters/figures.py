@@ -7,7 +7,7 @@ from typing import NamedTuple
 from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
 from farebox.budgets.counters.layout import ACCOUNTS, OPEN
-from farebox.budgets.counters.mapped_file import MappedFile
+from farebox.budgets.counters.mapped_file import DAMAGE, MappedFile
 from farebox.budgets.counters.room import look
 from farebox.budgets.counters.section import Section
 from farebox.budgets.counters.tables import find_budget
@@ -43,6 +43,13 @@ class Figures(NamedTuple):
 
 def figures_of(file: MappedFile, account: Account, limit: PicoUsd, now_ns: int) -> Figures:
     """Return an account's figures without the lock, read until they were the same twice."""
+    try:
+        return _read(file, account, limit, now_ns)
+    except DAMAGE:
+        return Figures(limit, 0, 0, 0, 0, False)
+
+
+def _read(file: MappedFile, account: Account, limit: PicoUsd, now_ns: int) -> Figures:
     words = Section(file.words)
     number = words.find_account(account.key)
     if number is None:

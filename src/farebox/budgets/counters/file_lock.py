@@ -66,8 +66,9 @@ class FileLock:
         os.close(inherited)
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 class LifeLock:
@@ -85,8 +86,9 @@ class LifeLock:
 
     def release(self) -> None:
         """Let others know; in a child of a fork it changes nothing for the parent."""
-        with contextlib.suppress(OSError):
-            os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def remove(self) -> None:
         """Take its name away, once nobody needs to know."""

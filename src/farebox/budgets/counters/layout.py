@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from farebox.errors import CountersDamagedError
+
 MAGIC = int.from_bytes(b"FAREBDGT", "little")
 VERSION = 1
 WORD_BYTES = 8
@@ -39,9 +41,9 @@ P_NUMBER, P_WRITER, P_STATE, P_POLLED_NS, P_REVOKED = 0, 1, 2, 3, 4
 A_KEY, A_BUDGET, A_STATE, A_END_NS, A_PART_NS, A_ROLLING_NS = 0, 1, 2, 3, 4, 5
 A_RECORDED, A_RING, A_HOLDING, A_NEXT, A_WAKE, A_USED_S = 6, 7, 8, 9, 10, 11
 # -- a holding --
-G_ACCOUNT, G_PARTICIPANT, G_GRANTED, G_RESERVED, G_SETTLED = 0, 1, 2, 3, 4
+G_ACCOUNT, G_PARTICIPANT, G_GRANTED, G_TAKEN, G_SETTLED = 0, 1, 2, 3, 4
 G_FOLDED, G_TICKET, G_NEXT, G_RETIRED = 5, 6, 7, 8
-"""The order counts: records are read from the front, and what is reserved before what is settled."""
+"""`G_TAKEN`: settled and reserved, ever, in one word, so that it is never read in the middle of a change."""
 
 FREE, OPENING, OPEN = 0, 1, 2
 """`B_STATE` and `A_STATE`; `P_STATE` is `FREE` or `OPEN`."""
@@ -83,6 +85,16 @@ class Table(NamedTuple):
     def at(self, number: int) -> int:
         """Return the first word of a record."""
         return self.start + self.record * number
+
+    def linked(self, link: int, used: int) -> int:
+        """Return the first word of the record that a link (its number + 1) leads to.
+
+        Raises:
+            CountersDamagedError: There are not that many.
+        """
+        if not 0 < link <= used:
+            raise CountersDamagedError(f"a link to record {link} of {used}")
+        return self.start + self.record * (link - 1)
 
 
 PENDING_ENTRIES = 8192

@@ -18,13 +18,13 @@ from farebox.budgets.counters.account import Account
 from farebox.budgets.counters.batch import Batch, Folded, Spent
 from farebox.budgets.counters.file_lock import is_held
 from farebox.budgets.counters.layout import ACCOUNTS, BUDGETS, HOLDINGS, OPENING, PARTICIPANTS, RINGS
-from farebox.budgets.counters.mapped_file import MappedFile, Wrap
+from farebox.budgets.counters.mapped_file import DAMAGE, MappedFile, Wrap
 from farebox.budgets.counters.opening import close_all, open_accounts
 from farebox.budgets.counters.section import NoRoomError, Section
 from farebox.budgets.counters.shared_file import SharedFile
 from farebox.budgets.counters.sweep import free_accounts, free_holding, free_holdings
 from farebox.budgets.counters.tables import find_budget, find_or_make_budget
-from farebox.errors import CountersDamagedError, CountersError
+from farebox.errors import CountersError
 from farebox.home import Home
 
 PATIENCE_S = 1.0
@@ -55,12 +55,24 @@ class LedgerCounters:
         self._definitions: frozenset[int] = frozenset()
         self._batch = Batch(self._shared, PATIENCE_S)
 
+    @property
+    def seq(self) -> int:
+        """The row of the record up to which everything is counted; 0 of a new file."""
+        return self._followed().words[layout.H_SEQ]
+
+    def definition_of(self, account: int) -> int | None:
+        """Return the `definition_key` of the budget that the account with this key is of."""
+        words = Section(self._shared.file.words)
+        number = words.find_account(account)
+        return None if number is None else words[ACCOUNTS.at(number) + layout.A_BUDGET]
+
     # -- for each batch --
 
     def recover(self, committed_seq: int) -> None:
         """At the start: finish the batch that the last ledger had prepared, if it is in the record.
 
-        If the figures are not those of row `committed_seq` then, all are to be made from the record.
+        Rows behind `seq` are to be counted next. A record that ends before `seq` is another one (a backup
+        that was restored): then all figures are to be made anew.
         """
         self._batch.recover(committed_seq)
 
@@ -235,7 +247,7 @@ class LedgerCounters:
             return
         try:
             yield section
-        except (CountersDamagedError, IndexError):
+        except DAMAGE:
             with contextlib.suppress(CountersError):
                 self._shared.replace()
             self._batch.forget_places()

@@ -16,11 +16,15 @@ from typing import Any, Protocol, cast
 
 from farebox.budgets.counters import layout
 from farebox.budgets.counters.layout import FILE_WORDS, FIXED_WORDS, TABLES, WORD_BYTES, Table
-from farebox.errors import CountersError, CountersNewerError
+from farebox.errors import CountersDamagedError, CountersError, CountersNewerError
 
 _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _FILE_BYTES = FILE_WORDS * WORD_BYTES
 _AMOUNT_MAX = (1 << 63) - 1
+
+
+DAMAGE = (CountersDamagedError, IndexError, ValueError)
+"""What is raised where something in the file cannot be so."""
 
 
 class Words(Protocol):
@@ -195,7 +199,7 @@ class MappedFile:
             (layout.HOLDINGS, layout.G_PARTICIPANT, words[layout.PARTICIPANTS.used]),
             (layout.HOLDINGS, layout.G_GRANTED, _AMOUNT_MAX),
             (layout.HOLDINGS, layout.G_SETTLED, _AMOUNT_MAX),
-            (layout.HOLDINGS, layout.G_RESERVED, _AMOUNT_MAX),
+            (layout.HOLDINGS, layout.G_TAKEN, _AMOUNT_MAX),
             (layout.HOLDINGS, layout.G_FOLDED, _AMOUNT_MAX),
         )
         for table, word, most in links:

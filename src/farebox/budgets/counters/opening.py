@@ -70,7 +70,7 @@ def _open(section: Section, number: int, entries: Sequence[Spent]) -> None:
         for entry in entries:
             part = min(entry.at_ns, time.time_ns()) // part_ns
             parts[part] = parts.get(part, 0) + entry.amount
-        ring = RINGS.at(section[start + layout.A_RING] - 1)
+        ring = RINGS.linked(section[start + layout.A_RING], section[RINGS.used])
         for at in range(ring, ring + 2 * RING_PARTS):
             section[at] = 0
         for part in sorted(parts):

@@ -100,7 +100,7 @@ class Participant:
             self._busy = True
             try:
                 if self._hold(claims):
-                    return Reservation(self, list(claims))
+                    return Reservation(self, list(claims), self._admission.lease_mark)
                 waiting = Waiting(self, claims, wait_s, on_turn)
                 outcome = self._admission.admit(waiting)
                 if outcome is None:
@@ -202,31 +202,32 @@ class Participant:
         """Reserve out of leases; False, and nothing changed, where they are not enough."""
         admission = self._admission
         words = admission.words
-        done = 0
         for holding, amount in claims:
-            reserved = holding.reserved + amount
-            if holding.settled + reserved > holding.granted:
-                self._unhold(claims, done)
+            taken = holding.taken + amount
+            if taken > holding.granted:
+                self._unhold(claims, holding)
                 return False
-            holding.reserved = reserved
-            words[holding.at_reserved] = reserved
-            done += 1
+            holding.taken = taken
+            words[holding.at_taken] = taken
         # Either whoever takes a lease back sees what was just stored, or it is seen here that it was taken.
         self._fence.acquire()
         self._fence.release()
         if words[admission.at_revoked] == admission.revoked:
             return True
         admission.notice_revoked()
-        if all(holding.settled + holding.reserved <= holding.granted for holding, _ in claims):
+        if all(holding.taken <= holding.granted for holding, _ in claims):
             return True
-        self._unhold(claims, done)
+        self._unhold(claims, None)
         return False
 
-    def _unhold(self, claims: Sequence[Claim], count: int) -> None:
+    def _unhold(self, claims: Sequence[Claim], first_left: Holding | None) -> None:
+        """Take back what was reserved before a holding that had not enough."""
         words = self._admission.words
-        for holding, amount in claims[:count]:
-            holding.reserved -= amount
-            words[holding.at_reserved] = holding.reserved
+        for holding, amount in claims:
+            if holding is first_left:
+                return
+            holding.taken -= amount
+            words[holding.at_taken] = holding.taken
 
     def _settle(self, reservation: Reservation, amounts: Sequence[PicoUsd]) -> None:
         if reservation.is_settled or self._forked:
@@ -234,20 +235,22 @@ class Participant:
         reservation.is_settled = True
         admission = self._admission
         words = admission.words
-        is_tight = False
+        was_held = was_settled = change = 0
         for (holding, held), amount in zip(reservation.claims, amounts, strict=True):
-            settled = holding.settled = holding.settled + amount
+            if held is not was_held or amount is not was_settled:  # mostly the same for all
+                was_held, was_settled, change = held, amount, amount - held
+            holding.settled = settled = holding.settled + amount
+            holding.taken = taken = holding.taken + change
             try:
                 words[holding.at_settled] = settled
+                words[holding.at_taken] = taken
             except ValueError:  # what is spent beyond what a word can hold is known by the record
-                holding.settled = words[holding.at_settled] = _MOST
-            reserved = holding.reserved = holding.reserved - held
-            words[holding.at_reserved] = reserved
-            if holding.granted <= 0:
-                is_tight = True
+                holding.settled, holding.taken = min(settled, _MOST), min(taken, _MOST)
+                words[holding.at_settled] = holding.settled
+                words[holding.at_taken] = holding.taken
         self._fence.acquire()
         self._fence.release()
-        if is_tight or words[admission.at_revoked] != admission.revoked:
+        if words[admission.at_revoked] != admission.revoked or reservation.lease_mark != admission.lease_mark:
             admission.notice_revoked()
             for holding, _ in reservation.claims:
                 if holding.number < 0:

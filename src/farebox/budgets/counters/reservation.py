@@ -36,15 +36,15 @@ class Holding:
         "__weakref__",
         "account",
         "at_account",
-        "at_reserved",
         "at_settled",
+        "at_taken",
         "granted",
         "limit",
         "number",
-        "reserved",
         "seen_settled",
         "seen_wake",
         "settled",
+        "taken",
         "tried_ns",
         "waiting",
     )
@@ -54,26 +54,33 @@ class Holding:
         self.limit = limit
         self.waiting: list[Waiting] = []
         """Calls of this process for which there is no room in it."""
-        self.reserved: PicoUsd = 0
+        self.settled: PicoUsd = 0
+        self.taken: PicoUsd = 0
+        """Settled and reserved, ever."""
         self.seen_settled = UNATTACHED
         self.seen_wake = self.tried_ns = 0
         self.detach()
+
+    @property
+    def reserved(self) -> PicoUsd:
+        """What this process holds for calls in flight."""
+        return self.taken - self.settled
 
     def detach(self) -> None:
         """Have no place in the file; the next reservation finds one."""
         self.number = UNATTACHED
         self.granted = UNATTACHED
-        """Up to this `settled + reserved` may grow without asking anybody; less than that: not at all."""
-        self.settled: PicoUsd = 0
-        """What is in the file, and what is to be added to it once there is a place again."""
-        self.at_account = self.at_reserved = self.at_settled = layout.H_SCRATCH
+        """Up to this `taken` may grow without asking anybody; less than that: not at all."""
+        self.taken -= self.settled
+        self.settled = 0  # what is settled from now on is to be added once there is a place again
+        self.at_account = self.at_taken = self.at_settled = layout.H_SCRATCH
 
     def attach(self, number: int, at_account: int) -> None:
         """Have the place `number` in the file, in the account whose first word is `at_account`."""
         start = layout.HOLDINGS.at(number)
         self.number = number
         self.at_account = at_account
-        self.at_reserved = start + layout.G_RESERVED
+        self.at_taken = start + layout.G_TAKEN
         self.at_settled = start + layout.G_SETTLED
         self.granted = 0
 
@@ -91,10 +98,12 @@ class Refused(NamedTuple):
 class Reservation:
     """Room that is held for one call, until it is settled. Settle each exactly once."""
 
-    __slots__ = ("_participant", "claims", "is_settled")
+    __slots__ = ("_participant", "claims", "is_settled", "lease_mark")
 
-    def __init__(self, participant: Participant, claims: list[Claim]) -> None:
+    def __init__(self, participant: Participant, claims: list[Claim], lease_mark: int = -1) -> None:
         self._participant = participant
+        self.lease_mark = lease_mark
+        """Which leases there were when it was made of them; -1: it was not."""
         self.claims = claims
         """With what is reserved now."""
         self.is_settled = False

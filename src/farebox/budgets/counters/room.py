@@ -1,8 +1,7 @@
 """How much of an account is left, and who waits for it: a look at the words of all its holdings.
 
-Owners and the ledger store without the lock, so the order of reading counts. What is reserved is read before
-what is settled, and what is recorded last: whoever reads in the middle of a change sees an amount twice and
-never not at all.
+Owners and the ledger store without the lock, so the order of reading counts. What is recorded is read last:
+whoever reads in the middle of a change sees an amount twice and never not at all.
 """
 
 from __future__ import annotations
@@ -52,12 +51,12 @@ def look(file: MappedFile, account: int, now_ns: int, own: int = -1) -> Room:
     settled_sum = reserved_sum = leased_sum = 0
     queue: list[tuple[int, int]] = []
     leases: list[int] = []
-    link, steps = words[account + layout.A_HOLDING], 0
+    link, steps, used = words[account + layout.A_HOLDING], 0, words[HOLDINGS.used]
     while link:
-        start = HOLDINGS.at(link - 1)
-        _, _, granted, reserved, settled, folded, ticket, after, _ = numbers(start, 9)
+        start = HOLDINGS.linked(link, used)
+        _, _, granted, taken, settled, folded, ticket, after, _ = numbers(start, 9)
         spent = settled if settled > folded else folded
-        taken = settled + reserved if settled + reserved > folded else folded
+        taken = taken if taken > spent else spent
         settled_sum += spent - folded
         reserved_sum += taken - spent
         if link - 1 != own:
@@ -69,7 +68,7 @@ def look(file: MappedFile, account: int, now_ns: int, own: int = -1) -> Room:
                 queue.append((ticket, link - 1))
         link = after
         steps += 1
-        if steps > HOLDINGS.most:
+        if steps > used:
             raise CountersDamagedError("a chain of holdings has no end")
     recorded = recorded_in(file, account, now_ns)
     is_open = words[account + layout.A_STATE] == OPEN and not words[layout.H_STALE]
@@ -83,14 +82,16 @@ def recorded_in(file: MappedFile, account: int, now_ns: int) -> PicoUsd:
     if not part:
         return file.words[account + layout.A_RECORDED]
     oldest = (now_ns - file.words[account + layout.A_ROLLING_NS]) // part
-    ring = file.numbers(RINGS.at(file.words[account + layout.A_RING] - 1), 2 * RING_PARTS)
+    start = RINGS.linked(file.words[account + layout.A_RING], file.words[RINGS.used])
+    ring = file.numbers(start, 2 * RING_PARTS)
     return sum(ring[at + 1] for at in range(0, 2 * RING_PARTS, 2) if ring[at] >= oldest)
 
 
 def somebody_waits(file: MappedFile, account: int) -> bool:
     """Tell whether anybody waits at an account; a look without the lock."""
     link, steps = file.words[account + layout.A_HOLDING], 0
-    while link and steps <= HOLDINGS.most:
+    used = file.words[HOLDINGS.used]
+    while 0 < link <= used and steps <= used:
         start = HOLDINGS.at(link - 1)
         if file.words[start + layout.G_TICKET]:
             return True

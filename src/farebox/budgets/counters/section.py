@@ -66,11 +66,10 @@ class Section:
         free = self[table.free]
         if free:
             number = free - 1
-            link = table.at(number) + table.record - 1
-            self[table.free] = self[link]
+            self[table.free] = self[table.linked(free, self[table.used]) + table.record - 1]
         else:
             number = self[table.used]
-            if number >= self[table.allocated]:
+            if not 0 <= number < self[table.allocated] <= table.most:
                 raise NoRoomError(f"{number} records in use")
             self[table.used] = number + 1
         start = table.at(number)
@@ -90,14 +89,14 @@ class Section:
 
     def find_account(self, key: int) -> int | None:
         """Return the number of the account with that key."""
-        link, steps = self[BUCKET + key % BUCKETS], 0
+        link, steps, used = self[BUCKET + key % BUCKETS], 0, self[layout.ACCOUNTS.used]
         while link:
-            start = layout.ACCOUNTS.at(link - 1)
+            start = layout.ACCOUNTS.linked(link, used)
             if self[start + layout.A_KEY] == key:
                 return link - 1
             link = self[start + layout.A_NEXT]
             steps += 1
-            if steps > layout.ACCOUNTS.most:
+            if steps > used:
                 raise CountersDamagedError("a chain of accounts has no end")
         return None
 
@@ -117,15 +116,16 @@ class Section:
     def unchain_holding(self, number: int) -> None:
         """Take a holding from its account's chain."""
         start = layout.HOLDINGS.at(number)
-        account = layout.ACCOUNTS.at(self[start + layout.G_ACCOUNT] - 1)
+        account = layout.ACCOUNTS.linked(self[start + layout.G_ACCOUNT], self[layout.ACCOUNTS.used])
         self._unlink(account + layout.A_HOLDING, number, layout.HOLDINGS, layout.G_NEXT)
 
     def _unlink(self, at: int, number: int, table: Table, next_word: int) -> None:
-        for _ in range(table.most):
+        used = self[table.used]
+        for _ in range(used + 1):
             link = self[at]
             if not link:
                 return
-            after = table.at(link - 1) + next_word
+            after = table.linked(link, used) + next_word
             if link == number + 1:
                 self[at] = self[after]
                 return

@@ -8,9 +8,9 @@ from pathlib import Path
 from farebox.budgets.counters import layout
 from farebox.budgets.counters.file_lock import FileLock, is_held
 from farebox.budgets.counters.layout import TABLES, Table
-from farebox.budgets.counters.mapped_file import MappedFile, Wrap
+from farebox.budgets.counters.mapped_file import DAMAGE, MappedFile, Wrap
 from farebox.budgets.counters.section import Section, recover
-from farebox.errors import CountersDamagedError, CountersError
+from farebox.errors import CountersError
 
 OPENING_PATIENCE_S = 5.0
 
@@ -63,7 +63,7 @@ class SharedFile:
                 self._note_growth(grown)
             try:
                 recover(self.file.words)
-            except (CountersDamagedError, IndexError):
+            except DAMAGE:
                 self.replace()
             return Section(self.file.words)
         except BaseException:
@@ -74,7 +74,7 @@ class SharedFile:
         """Give the lock back, and finish what an interruption may have left half stored."""
         try:
             if self.file.words[layout.H_PENDING]:
-                with contextlib.suppress(CountersDamagedError, IndexError):
+                with contextlib.suppress(*DAMAGE):
                     recover(self.file.words)
         finally:
             self._lock.release()

@@ -25,10 +25,10 @@ def free_holdings(section: Section, file: MappedFile) -> None:
     """Free those that their owners no longer use, and of which everything is in the record."""
     columns = [
         file.column(HOLDINGS, word)
-        for word in (layout.G_RETIRED, layout.G_RESERVED, layout.G_SETTLED, layout.G_FOLDED)
+        for word in (layout.G_RETIRED, layout.G_TAKEN, layout.G_SETTLED, layout.G_FOLDED)
     ]
-    for number, (retired, reserved, settled, folded) in enumerate(zip(*columns, strict=False)):
-        if retired and not reserved and folded >= settled:
+    for number, (retired, taken, settled, folded) in enumerate(zip(*columns, strict=False)):
+        if retired and folded >= max(taken, settled):
             free_holding(section, number)
             section.commit()
 

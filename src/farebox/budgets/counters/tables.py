@@ -20,10 +20,11 @@ def attach(section: Section, participant: int, account: Account) -> tuple[int, i
     found = find_or_make(section, account)
     head = ACCOUNTS.at(found) + layout.A_HOLDING
     link = section[head]
-    for _ in range(HOLDINGS.most):
+    used = section[HOLDINGS.used]
+    for _ in range(used + 1):
         if not link:
             break
-        start = HOLDINGS.at(link - 1)
+        start = HOLDINGS.linked(link, used)
         if section[start + layout.G_PARTICIPANT] == participant + 1:
             return link - 1, found
         link = section[start + layout.G_NEXT]

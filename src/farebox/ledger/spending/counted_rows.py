@@ -7,6 +7,8 @@ what budgets held for the call when it ended.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +17,7 @@ from farebox.journal.records import Done, Held
 from farebox.ledger.block_detail import Details
 from farebox.ledger.corrections.correction import decode_correction
 from farebox.ledger.database import Connection
+from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Batch
 from farebox.money import PicoUsd
 
 KNOWN = frozenset(("priced", "free", "included", "provider_reported"))
@@ -27,89 +30,67 @@ class CountedRow(NamedTuple):
     seq: int
     occurred_at_ns: int
     call_class: int
-    """The number of its class of calls."""
+    """The number of its class of calls, as in its batch."""
     attribution: int
-    """The number of whose call it is."""
+    """The number of whose call it is, as in its batch."""
     cost_pico: PicoUsd
     charge_pico: PicoUsd
     held: Held | None
     """What budgets held for the call when it ended; with its first row only."""
 
 
-class _Figures(NamedTuple):
-    seq: int
-    sign: int
-    reverses: int | None
-    revision: int
-    occurred_at_ns: int
-    call_class: int
-    attribution: int
-    cost_pico: PicoUsd
-    charge_pico: PicoUsd
-    cost_state: str
-
-
-_COLUMNS = (
-    "SELECT c.seq, c.sign, c.reverses, c.revision, c.occurred_at, c.call_class, c.attribution, "
-    "coalesce(c.cost_pico, 0), coalesce(c.charge_pico, 0), k.cost_state "
-    "FROM call c CROSS JOIN call_class k ON k.id = c.call_class WHERE "
-)
-_AFTER = _COLUMNS + "c.seq > ? AND c.seq <= ? ORDER BY c.seq"
-_ONE = _COLUMNS + "c.seq = ?"
-_FIRST = (
-    "SELECT first.seq FROM call this CROSS JOIN call first ON first.event_id = this.event_id "
-    "AND first.source = this.source AND first.revision = 0 WHERE this.seq = ?"
-)
+_figures = itemgetter(
+    *(
+        ROW_COLUMNS.index(name)
+        for name in (
+            "seq", "call_seq", "revision", "sign", "reverses", "occurred_at", "call_class", "attribution",
+            "cost_pico", "charge_pico",
+        )
+    )
+)  # fmt: skip
+_STATE = CLASS_COLUMNS.index("cost_state")
 _EnvelopeOfHeld = msgspec.defstruct(
     "_EnvelopeOfHeld",
     [(name, Any if name != "held" else Held | None, None) for name in Done.__struct_fields__],
     array_like=True,
 )
-_decode_held = msgspec.msgpack.Decoder(_EnvelopeOfHeld).decode
+_decode_held: Callable[[bytes], Any] = msgspec.msgpack.Decoder(_EnvelopeOfHeld).decode
 
 
 class CountedRows:
-    """Reads the rows of one open record. For one thread."""
+    """Says of the rows of one open record what they count for. For one thread."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
         self._details = Details(connection)
 
-    def between(self, after: int, upto: int, *, with_held: bool) -> list[CountedRow]:
-        """Return the rows behind row `after`, up to row `upto`.
+    def of(self, batch: Batch, *, with_held: bool) -> Iterator[CountedRow]:
+        """Yield what the rows of a batch count for.
 
         `with_held` reads what budgets held for every call, and costs more: the detail of each block.
         """
-        found = list(map(_Figures._make, self._connection.execute(_AFTER, (after, upto))))
-        return [self._counted(row, with_held=with_held) for row in found]
+        known = {number for number, values in batch.classes.items() if values[_STATE] in KNOWN}
+        for row in batch.rows:
+            seq, first, revision, sign, reverses, at_ns, call_class, attribution, cost, charge = _figures(row)
+            held = self._held(seq) if with_held and not revision else None
+            cost, charge = cost or 0, charge or 0
+            if call_class not in known:
+                if sign < 0:  # of the state that the reversed row had
+                    cost, charge = self._most(reverses, revision - 1, first, -cost, -charge, None)
+                    cost, charge = -cost, -charge
+                else:
+                    cost, charge = self._most(seq, revision, first, cost, charge, held)
+            yield CountedRow(seq, at_ns, call_class, attribution, cost, charge, held)
 
-    def _counted(self, row: _Figures, *, with_held: bool) -> CountedRow:
-        held = self._held(row.seq) if with_held and not row.revision else None
-        cost, charge = row.cost_pico, row.charge_pico
-        if row.cost_state not in KNOWN:
-            if row.sign < 0:
-                cost, charge = self._taken_back(row)
-            else:
-                cost, charge = self._bound(row, held)
-        return CountedRow(row.seq, row.occurred_at_ns, row.call_class, row.attribution, cost, charge, held)
-
-    def _taken_back(self, reversal: _Figures) -> tuple[PicoUsd, PicoUsd]:
-        reversed_row = _Figures._make(self._connection.execute(_ONE, (reversal.reverses,)).fetchone())
-        cost, charge = self._bound(reversed_row, None)
-        return -cost, -charge
-
-    def _bound(self, row: _Figures, held: Held | None) -> tuple[PicoUsd, PicoUsd]:
+    def _most(
+        self, seq: int, revision: int, first: int, cost: PicoUsd, charge: PicoUsd, held: Held | None
+    ) -> tuple[PicoUsd, PicoUsd]:
         """Return the most that a row can be of whose cost a part is known, or nothing."""
-        cost, charge = row.cost_pico, row.charge_pico
-        if row.revision:
-            bounds = decode_correction(self._details.of(row.seq)[0]).bounds
+        if revision:
+            bounds = decode_correction(self._details.of(seq)[0]).bounds
             if bounds is not None and bounds.cost_high_pico is not None:
                 high = max(cost, bounds.cost_high_pico)
                 return high, (charge if not cost else -(-charge * high // cost))
-            (first,) = self._connection.execute(_FIRST, (row.seq,)).fetchone()
-            held = self._held(first)
-        elif held is None:
-            held = self._held(row.seq)
+        held = held or self._held(first)
         if held is None:
             return cost, charge
         return max(cost, held.cost_pico), max(charge, held.charge_pico)

@@ -12,7 +12,7 @@ import re
 from asyncio import TimerHandle
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from uvicorn.config import Config
@@ -20,11 +20,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from farebox.ingest.limits import IngestLimits
-from farebox.server.access.guard import SECURITY_HEADERS
+from farebox.server.access.event_socket import EventSocket
+from farebox.server.access.guard import SECURITY_HEADERS, App
 from farebox.server.api.errors import ErrorBody
 from farebox.wire.http.request_policy import Refusal, head_limit, lines_limit, malformed, starts_like_a_head
 
-_EVENTS = b"POST /v1/events "
+EVENTS = b"/v1/events"
+_SENT_EVENTS = b"POST %b " % EVENTS
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
@@ -68,6 +70,8 @@ class Connection(HttpToolsProtocol):
         self._since = self.loop.time()
         """When the last response was complete, or the connection made."""
         self._refused = False
+        self._upgraded = False
+        """It is a WebSocket now, and none of this applies to it."""
         self._reading_paused = False
         self._owed: TimerHandle | None = None
         """Runs while the rest of a request has not arrived."""
@@ -83,7 +87,7 @@ class Connection(HttpToolsProtocol):
             self._owed = self.loop.call_later(self.limits.request_s, self._request_is_late)
 
     def data_received(self, data: bytes) -> None:
-        if not self._refused:
+        if not self._refused and not self._upgraded:
             self._held = self._held + data if self._held else data
             self._go_on()
 
@@ -109,6 +113,20 @@ class Connection(HttpToolsProtocol):
         self._since = self.loop.time()
         self.loop.call_soon(self._go_on)
 
+    def handle_websocket_upgrade(self) -> None:
+        self._upgraded = True
+        self._owed = _cancelled(self._owed)
+        self._unset_keepalive_if_required()
+        self.connections.discard(self)
+        scope = {**self.scope, "path": self.url.partition(b"?")[0].decode("ascii"), "query_string": b""}
+        app = cast("App", self.app)  # pyright: ignore[reportUnknownMemberType]  # uvicorn's type is a union
+        socket = EventSocket(app, scope, self.transport, self.server_state)
+        self.transport.set_protocol(socket)
+        socket.start()
+
+    def _should_upgrade_to_ws(self) -> bool:
+        return self.url.partition(b"?")[0] == EVENTS and self.scope.get("http_version") == "1.1"
+
     def timeout_keep_alive_handler(self) -> None:
         self.transport.abort()  # an orderly close would wait for a client that does not read
 
@@ -128,14 +146,14 @@ class Connection(HttpToolsProtocol):
     def _go_on(self) -> None:
         """Give the parser what comes next: the rest of a body, or the next head."""
         give = super().data_received
-        while self._held and not self._refused and not self.transport.is_closing():
+        while self._held and not (self._refused or self._upgraded or self.transport.is_closing()):
             if self._body_left:
                 piece, self._held = self._held[: self._body_left], self._held[self._body_left :]
                 self._body_left -= len(piece)
                 give(piece)
             elif self._busy or not self._take_head(give):
                 break
-        if self._refused or self.transport.is_closing():
+        if self._refused or self._upgraded or self.transport.is_closing():
             return
         owes = self._body_left > 0 or (bool(self._held) and not self._busy)
         if not owes and self._busy:
@@ -169,6 +187,8 @@ class Connection(HttpToolsProtocol):
         before = self.cycle
         self._body_left, self._busy = length, True
         give(head)
+        if self._upgraded:
+            return False
         if self.transport.is_closing():
             return False  # the parser has refused it
         if self.cycle is before:
@@ -189,7 +209,7 @@ class Connection(HttpToolsProtocol):
             return Refusal(411, "length_required", "A body needs one Content-Length here.")
         if not value.isdigit() or len(value) > 18:
             return Refusal(400, "length_invalid", "Content-Length is not a plain number.")
-        limit = self.limits.body_of_events if head.startswith(_EVENTS) else self.limits.body
+        limit = self.limits.body_of_events if head.startswith(_SENT_EVENTS) else self.limits.body
         if int(value) > limit:
             return Refusal(413, "body_too_large", f"A request's body is at most {limit} bytes.")
         return int(value)

@@ -78,8 +78,11 @@ class Guard:
         refuse: Callable[[ApiError, Kind], App],
         clock: Callable[[], float] = time.time,
         way_in: str = "farebox open",
+        sockets: frozenset[str] = frozenset(),
     ) -> None:
+        """`sockets` are the paths of WebSockets; their handshake is a GET."""
         self._app = app
+        self._sockets = sockets
         self._visitors = visitors
         self._wrong = wrong_tokens()
         self._cookie_name = cookie_name
@@ -93,7 +96,7 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        if scope["type"] != "http":  # a WebSocket: none is served, from any origin
+        if scope["type"] != "http" and scope["path"] not in self._sockets:  # none is served, from any origin
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -102,6 +105,8 @@ class Guard:
             scope["state"]["role"] = role = self._admit(scope)
             # For a response that goes on: a token may be revoked, a session end meanwhile.
             scope["state"]["may_stay"] = lambda: self._who(scope["headers"])[0] == role
+            # For what comes as messages: each is a request.
+            scope["state"]["wait_s"] = lambda: self._wait_s(scope)
         except ApiError as error:
             known = self._route_of(scope["path"])
             answer = self._refuse(error, known[0] if known else Kind.API)
@@ -169,6 +174,15 @@ class Guard:
         rates.count(digest, address, now)
         scope["state"]["token_digest"] = digest
         return role
+
+    def _wait_s(self, scope: Scope) -> float:
+        """Count a message of a sender that was let in; return by how many seconds it is too early, or 0."""
+        address, digest = self._address(scope, scope["headers"]), scope["state"]["token_digest"]
+        now = time.monotonic()
+        wait_s = self._visitors.rates.wait_s(digest, address, now)
+        if not wait_s:
+            self._visitors.rates.count(digest, address, now)
+        return wait_s
 
     def _who(self, headers: list[tuple[bytes, bytes]]) -> tuple[Role, str]:
         """Return the role that a request's headers give now, and what its token is counted under."""

@@ -16,10 +16,11 @@ from farebox.ingest.openapi import openapi_document
 from farebox.ingest.trust import Sender
 from farebox.server.access.guard import Kind, Receive, Scope, Send, unauthenticated
 from farebox.server.api.errors import ApiError, from_farebox
+from farebox.server.collector.event_stream import EventStream
 
 EVENTS = "/v1/events"
 DOCUMENT = "/v1/openapi.json"
-_METHODS: Mapping[str, tuple[str, ...]] = {EVENTS: ("POST",), DOCUMENT: ("GET", "HEAD")}
+_METHODS: Mapping[str, tuple[str, ...]] = {EVENTS: ("GET", "POST"), DOCUMENT: ("GET", "HEAD")}
 _STATUS_OF_ONE = {"accepted": 202, "duplicate": 200, "conflict": 409, "invalid": 422}
 """The response to one event sent by itself. Lists get 202, and a status for each."""
 
@@ -47,6 +48,12 @@ class CollectorDoor:
                 await respond(send, 200, openapi_document(), head=scope["method"] == "HEAD")
                 return
             sender = self._sender(scope)
+            if scope["type"] == "websocket":
+                await EventStream(self._intake, scope, sender).serve(receive, send)
+                return
+            if scope["method"] == "GET":
+                message = "GET opens a WebSocket here; events are sent with POST."
+                raise ApiError(426, "upgrade_required", message)
             length = _length(scope)
             with self._intake.room(length):
                 body = await _body(receive, self._intake.limits.body_bytes_max)
@@ -78,7 +85,7 @@ class CollectorDoor:
     async def _refuse(self, send: Send, error: ApiError) -> None:
         limits = msgspec.structs.asdict(self._intake.limits)
         error.body.details |= {name: value for name, value in limits.items() if value is not None}
-        headers: list[tuple[bytes, bytes]] = []
+        headers: list[tuple[bytes, bytes]] = [(b"upgrade", b"websocket")] if error.status == 426 else []
         if error.status == 401:
             headers.append((b"www-authenticate", b'Bearer realm="farebox"'))
         if error.status == 503:

@@ -65,12 +65,27 @@ class Agreement:
 class Messages:
     """One direction. Feed it bytes in any pieces; it hands every whole message to `take`."""
 
-    def __init__(self, take: Callable[[bytes], None], *, masked: bool, deflate: Deflate | None) -> None:
+    def __init__(
+        self,
+        take: Callable[[bytes], None],
+        *,
+        masked: bool,
+        deflate: Deflate | None,
+        bytes_max: int | None = None,
+        take_control: Callable[[int, bytes], None] | None = None,
+    ) -> None:
+        """`take_control` is for whoever is an end of the connection: it is handed Ping, Pong and Close, with
+        their opcode, and a message over `bytes_max` is a problem at once."""
         self.problem: str | None = None
         self.closed = False
         """A Close frame has passed."""
         self.frames = 0
         self._take = take
+        self._bytes_max = MESSAGE_BYTES_MAX if bytes_max is None else bytes_max
+        self._take_control = take_control
+        self._opcode = 0
+        self._said: list[bytes] = []
+        """The payload of a control frame, where somebody wants it."""
         self._masked = masked
         self._deflate = deflate
         self._inflater: zlib._Decompress | None = None  # pyright: ignore[reportPrivateUsage]
@@ -132,6 +147,7 @@ class Messages:
         self.frames += 1
         opcode, packed = first & 0x0F, bool(first & 0x40)
         self._control = opcode >= _CLOSE
+        self._opcode = opcode
         if masked is not self._masked or first & 0x30 or not self._acceptable(opcode, size, packed):
             self.problem = "websocket_framing"
         elif opcode == _CLOSE:
@@ -156,22 +172,26 @@ class Messages:
         return opcode in (_TEXT, _BINARY) and not self._within and (not packed or self._deflate is not None)
 
     def _payload(self, data: bytes) -> None:
-        if self._control or self._skipping:
+        if self._skipping or (self._control and self._take_control is None):
             return
         if self._masked:
             offset = self._offset % 4
             self._offset += len(data)
             data = _unmask(data, self._mask[offset:] + self._mask[:offset])
-        if self._packed:
+        if self._control:
+            self._said.append(data)
+        elif self._packed:
             self._unpack(data)
         else:
             self._keep(data)
 
     def _keep(self, data: bytes) -> None:
         self._size += len(data)
-        if self._size > MESSAGE_BYTES_MAX:
+        if self._size > self._bytes_max:
             self._skipping = True
             self._pieces.clear()
+            if self._take_control is not None:
+                self.problem = "websocket_message_too_large"
         else:
             self._pieces.append(data)
 
@@ -193,6 +213,10 @@ class Messages:
             self.problem = "websocket_message_too_large"
 
     def _end_frame(self) -> None:
+        if self._control and self._take_control is not None and self.problem is None:
+            payload = b"".join(self._said)
+            self._said.clear()
+            self._take_control(self._opcode, payload)
         if self._control or not self._final or self.problem is not None:
             return
         self._within = False

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from farebox.snapshot import Snapshot, SnapshotReader
     from farebox.wire.request_limits import LimitKeys
 
-log = logging.getLogger("farebox.proxy")
+log = logging.getLogger("farebox.budgets")
 
 _EVERY_S = 0.5
 
 
 class LimitsInForce:
-    """One proxy's. `current` and the thread of `follow` open files; nothing else does."""
+    """One process's. `current` and the thread of `follow` open files; nothing else does."""
 
     def __init__(
         self,
