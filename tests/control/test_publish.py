@@ -14,7 +14,7 @@ from sqlalchemy import insert
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from farebox.cli.daemon.up import publish_tokens
+from farebox.cli.publication import publish_home
 from farebox.config import KeyConfig
 from farebox.control import keys, publish, schema
 from farebox.control.database import open_control
@@ -231,6 +231,6 @@ def test_a_proxy_for_others_starts_with_the_tokens_published_last_where_the_data
     label(home)
     before = home.snapshot.read_bytes()
     home.control.write_bytes(b"garbage" * 1_000)
-    publish_tokens(home)
+    publish_home(home)
     assert "is damaged" in capfd.readouterr().err
     assert home.snapshot.read_bytes() == before

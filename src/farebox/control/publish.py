@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from farebox.control.database import ControlDatabase
+
+
+_FILE_TIMES_LAG_NS = 20_000_000
+"""A file's times come from a clock that ticks less often than the one we read."""
 
 
 @contextlib.contextmanager
@@ -51,10 +56,11 @@ def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
     Raises:
         ControlError: The database cannot be used, or the file not written; the last snapshot stays.
     """
+    began_ns = now_ns() - _FILE_TIMES_LAG_NS
     if database is None and not home.control.exists():
         file = _file_says(home)
         if not file.config.webhooks:
-            return _replace(home, file.state())
+            return _replace(home, file.state(), began_ns)
     from farebox.control.database import open_control
 
     opened = database or open_control(home)
@@ -63,7 +69,13 @@ def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
         file = _file_says(home)
         if not file.problems:
             _take_over_receivers(connection, file.config)
-        return _replace(home, _state(home, connection, file))
+        return _replace(home, _state(home, connection, file), began_ns)
+
+
+def _is_published(home: Home, content: bytes) -> bool:
+    with contextlib.suppress(OSError):
+        return home.snapshot.read_bytes() == content
+    return False
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -157,17 +169,18 @@ def _published(home: Home) -> Snapshot:
         return Snapshot()
 
 
-def _replace(home: Home, snapshot: Snapshot) -> Snapshot:
+def _replace(home: Home, snapshot: Snapshot, began_ns: int) -> Snapshot:
+    """Write the snapshot. Its time says from when on what it is made of is new to it."""
     from farebox.errors import ControlUnwritableError
 
     content = encode(snapshot)
-    with contextlib.suppress(OSError):
-        if home.snapshot.read_bytes() == content:
-            return snapshot
     try:
-        replace_private(home.snapshot, content, durable=True)
+        if not _is_published(home, content):
+            replace_private(home.snapshot, content, durable=True)
     except OSError as error:
         raise ControlUnwritableError(
             f"{home.snapshot} cannot be written: {error.strerror or error}"
         ) from error
+    with contextlib.suppress(OSError):
+        os.utime(home.snapshot, ns=(began_ns, began_ns))
     return snapshot

@@ -10,9 +10,9 @@ import msgspec
 from cyclopts import Parameter
 
 from farebox.cli.access import open_ledger, open_questions
-from farebox.cli.budgets.publication import publish_file
 from farebox.cli.exits import OK, say
 from farebox.cli.options import AsJson, Place
+from farebox.cli.publication import publish_home
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import BOLD, DIM, RED, Column, clean, count, paint, table
 from farebox.clock import now_ns
@@ -85,7 +85,7 @@ def read_budgets(
     place: Place, home: Home, *, name: str | None = None, values_max: int = VALUES_SHOWN
 ) -> Budgets:
     """Return budgets with their figures, the file's as it is now and the record up to date."""
-    publish_file(home)
+    publish_home(home)
     try:
         open_ledger(place)[1].close()
         with open_questions(home) as questions:

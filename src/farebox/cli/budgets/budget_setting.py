@@ -10,10 +10,10 @@ from farebox.budgets.budget import Budget
 from farebox.budgets.loosening import loosened
 from farebox.cli.budgets.budget_list import BudgetsAnswer, Name, dollars, resets, settings
 from farebox.cli.budgets.definition_flags import DefinitionFlags, WhereFlags, definition
-from farebox.cli.budgets.publication import publish_file
 from farebox.cli.confirmation import is_confirmed
 from farebox.cli.exits import ANSWER_IS_NO, OK
 from farebox.cli.options import AsJson, Place
+from farebox.cli.publication import publish_home
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import clean
 from farebox.clock import now_ns
@@ -42,7 +42,7 @@ def set_budget(
     allows more than before.
     """
     home = (place or Place()).state()
-    publish_file(home)
+    publish_home(home)
     from farebox.control import audit
     from farebox.control.budget_changes import refuse_name_of_file, set_budget
 
@@ -66,7 +66,7 @@ def set_budget(
 def remove(name: Name, /, *, yes: Yes = False, place: Place | None = None) -> int:
     """Take a budget away: its calls are not limited by it any more."""
     home = (place or Place()).state()
-    publish_file(home)
+    publish_home(home)
     from farebox.control import audit
     from farebox.control.budget_changes import refuse_name_of_file, remove_budget, unknown_budget
 

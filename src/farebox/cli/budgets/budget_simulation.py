@@ -14,9 +14,9 @@ from farebox.budgets.budget import Budget
 from farebox.cli.access import open_ledger
 from farebox.cli.budgets.budget_list import dollars, headline
 from farebox.cli.budgets.definition_flags import DefinitionFlags, WhereFlags, definition
-from farebox.cli.budgets.publication import publish_file
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, PeriodFlags, Place
+from farebox.cli.publication import publish_home
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import Column, clean, count, table
 from farebox.clock import now_ns
@@ -63,7 +63,7 @@ def simulate(
     """
     chosen = place or Place()
     home = chosen.state_to_read()
-    publish_file(home)
+    publish_home(home)
     budget = _chosen(name, file, limits, where, read_snapshot(home).budgets)
     now = now_ns()
     span = (period or PeriodFlags()).period(DEFAULT_SINCE, now)

@@ -17,11 +17,11 @@ from farebox.cli.daemon.ports import bind, holder
 from farebox.cli.daemon.running import Running, alive, running
 from farebox.cli.exits import OK, UNAVAILABLE, AlreadyRunningError, say
 from farebox.cli.options import Place
+from farebox.cli.publication import publish_home
 from farebox.cli.run.environment import redirections
 from farebox.cli.setting_flags import SettingFlags
-from farebox.config import Address, Config, is_exposed
-from farebox.control.publish import publish
-from farebox.errors import ControlError, LedgerError
+from farebox.config import Address, Config
+from farebox.errors import LedgerError
 from farebox.home import Home
 from farebox.journal.progress import progress_path
 from farebox.program import command
@@ -45,8 +45,7 @@ def up(
     config = chosen.configuration(home, (settings or SettingFlags()).given())
     check_catalog(config)
     check_ledger(home)
-    if is_exposed(config.listen, config):
-        publish_tokens(home)
+    publish_home(home)
     for note in redirections(config):
         say(note)
     listener = bind(config.listen)
@@ -71,17 +70,6 @@ def up(
     if not detach:
         os.execv(sys.executable, arguments)
     return _detached(home, arguments)
-
-
-def publish_tokens(home: Home) -> None:
-    """Publish the client tokens: the proxy does not start without one.
-
-    Where the database cannot be used it starts with those that were published last.
-    """
-    try:
-        publish(home)
-    except ControlError as error:
-        say(str(error))
 
 
 def stop(*, place: Place | None = None) -> int:

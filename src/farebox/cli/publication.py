@@ -1,0 +1,56 @@
+"""Publish what the home's file and `control.db` say now: nobody else does where no server runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from farebox.budgets.budget import COMMAND
+from farebox.cli.exits import say
+from farebox.errors import ControlError, ControlUnwritableError
+from farebox.home import Home
+from farebox.snapshot import Snapshot, SnapshotReader
+
+
+def publish_home(home: Home) -> None:
+    """Publish, unless nothing has changed since; what fails is said, and what was published last stays.
+
+    Opening the database takes longer than most commands do.
+    """
+    if _is_current(home):
+        return
+    from farebox.control.publish import publish
+
+    try:
+        publish(home)
+    except ControlUnwritableError as error:
+        if os.access(home.path, os.W_OK):
+            say(str(error))
+    except ControlError as error:
+        say(str(error))
+
+
+def _is_current(home: Home) -> bool:
+    sources = [when for path in (home.config, home.control) if (when := _changed_at(path)) is not None]
+    try:
+        published = home.snapshot.stat().st_mtime_ns
+    except OSError:
+        return not sources
+    reader = SnapshotReader(home)
+    if reader.problem or (not home.config.exists() and _has_something_of_the_file(reader.current)):
+        return False  # it is damaged, or the file was removed
+    return all(when < published for when in sources)
+
+
+def _has_something_of_the_file(snapshot: Snapshot) -> bool:
+    from_file = any(each.origin != COMMAND for each in snapshot.budgets)
+    return bool(snapshot.configured or snapshot.problems or from_file)
+
+
+def _changed_at(path: Path) -> int | None:
+    """Return when a file changed. One that was moved into place keeps only the time of its content."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return max(status.st_mtime_ns, status.st_ctime_ns)
