@@ -185,7 +185,9 @@ def test_the_service_tier_that_is_asked_for_or_that_the_project_may_be_set_to_co
 
 def test_fast_mode_counts_where_it_is_asked_for(worst_cases: WorstCases) -> None:
     slow, size = anthropic(worst_cases, "claude-opus-4-8")
-    assert slow.cost_pico == pico(size + RULES.text_added, "5.5", 1000, "27.5"), "a workspace may be in the US"
+    assert slow.cost_pico == pico(size + RULES.text_added, "5.5", 1000, "27.5"), (
+        "a workspace may be in the US"
+    )
     fast, size = anthropic(worst_cases, "claude-opus-4-8", speed="fast", inference_geo="global")
     assert fast.cost_pico == pico(size + RULES.text_added, "10", 1000, "50")
 
