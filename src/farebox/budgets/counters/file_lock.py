@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_SPIN_S = 0.0002
 _PAUSE_S = 0.0005
 
 
@@ -32,11 +33,10 @@ class FileLock:
     def acquire(self, patience_s: float = 0.0) -> bool:
         """Take it; False where somebody else has it for longer than `patience_s`.
 
-        Without patience it is tried a few times, giving way to whoever may hold it: a critical section
-        takes less than a millisecond of processor time.
+        Without patience it is tried for a fraction of a millisecond, giving way to whoever may hold it.
         """
-        until = time.monotonic() + patience_s if patience_s else 0.0
-        tries = 0
+        now = time.monotonic()
+        spin_until, until = now + _SPIN_S, now + patience_s
         while True:
             if self._threads.acquire(blocking=False):
                 try:
@@ -47,10 +47,10 @@ class FileLock:
                 except BaseException:
                     self._threads.release()
                     raise
-            tries += 1
-            if tries < _TRIES:
+            now = time.monotonic()
+            if now < spin_until:
                 os.sched_yield()
-            elif time.monotonic() >= until:
+            elif now >= until:
                 return False
             else:
                 time.sleep(_PAUSE_S)
@@ -113,6 +113,3 @@ def is_held(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-_TRIES = 20

@@ -30,6 +30,12 @@ from farebox.home import Home
 PATIENCE_S = 1.0
 """How long the ledger waits for the lock."""
 _ORPHAN_S = 60.0
+_BREATHE_EVERY = 20
+"""Others may take the lock after so many records."""
+
+
+class _LockLostError(CountersError):
+    """Somebody else took it and keeps it, or the file is another one. What is left to do is done later."""
 
 
 class ParticipantState(NamedTuple):
@@ -54,6 +60,8 @@ class LedgerCounters:
         self._shared = SharedFile(home.path / "budgets", wrap)
         self._definitions: frozenset[int] = frozenset()
         self._batch = Batch(self._shared, PATIENCE_S)
+        self._has_lock = False
+        self._breaths = 0
 
     @property
     def seq(self) -> int:
@@ -128,7 +136,7 @@ class LedgerCounters:
             with self._section() as section:
                 if section is None:
                     return set()
-                close_all(section)
+                close_all(section, self._breathe)
         states = zip(file.column(BUDGETS, layout.B_KEY), file.column(BUDGETS, layout.B_STATE), strict=False)
         known = {key: state for key, state in states if key}
         if not self._definitions <= known.keys():  # the file is a new one
@@ -170,7 +178,7 @@ class LedgerCounters:
             if budget is not None:
                 section[layout.H_SEQ] = seq
                 try:
-                    open_accounts(section, budget, by_account)
+                    open_accounts(section, budget, by_account, self._breathe)
                 except NoRoomError:
                     section.discard()
                     return False
@@ -211,6 +219,7 @@ class LedgerCounters:
                         free_holding(section, holding)
                         section[ACCOUNTS.at(account - 1) + layout.A_WAKE] = time.monotonic_ns()
                         section.commit()
+                        self._breathe()
                 section.release(PARTICIPANTS, place)
                 section.commit()
             self._batch.forget_places()
@@ -225,8 +234,8 @@ class LedgerCounters:
         with self._section() as section:
             if section is None or section[layout.H_REDO]:
                 return
-            free_holdings(section, self._shared.file)
-            free_accounts(section, self._shared.file, now_ns)
+            free_holdings(section, self._shared.file, self._breathe)
+            free_accounts(section, self._shared.file, now_ns, self._breathe)
             self._batch.forget_places()
         self._remove_life_locks()
 
@@ -245,14 +254,34 @@ class LedgerCounters:
         if section is None:
             yield None
             return
+        self._has_lock = True
         try:
             yield section
+        except _LockLostError:
+            pass
         except DAMAGE:
             with contextlib.suppress(CountersError):
                 self._shared.replace()
             self._batch.forget_places()
         finally:
-            self._shared.leave()
+            if self._has_lock:
+                self._shared.leave()
+                self._has_lock = False
+
+    def _breathe(self) -> None:
+        """Let others have the lock for a moment, in the middle of something long that may stop there."""
+        self._breaths += 1
+        if self._breaths % _BREATHE_EVERY:
+            return
+        words = self._shared.file.words
+        self._shared.leave()
+        self._has_lock = False
+        time.sleep(0)
+        if self._shared.enter(PATIENCE_S) is None:
+            raise _LockLostError
+        self._has_lock = True
+        if self._shared.file.words is not words:
+            raise _LockLostError
 
     def _followed(self) -> MappedFile:
         with contextlib.suppress(CountersError, OSError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
@@ -15,10 +15,10 @@ from farebox.budgets.counters.tables import find_or_make
 KEPT_MAX = 32768
 """Of more accounts than these only those that somebody has asked for are kept; others are made from the
 record when they are asked for."""
-_AT_ONCE = 4000
+_AT_ONCE = 500
 
 
-def close_all(section: Section) -> None:
+def close_all(section: Section, breathe: Callable[[], None]) -> None:
     """Have everything made from the record anew."""
     for number in range(section[BUDGETS.used]):
         if section[BUDGETS.at(number) + layout.B_KEY]:
@@ -28,11 +28,17 @@ def close_all(section: Section) -> None:
             section[ACCOUNTS.at(number) + layout.A_STATE] = OPENING
         if len(section) > _AT_ONCE:
             section.commit()
+            breathe()
     section[layout.H_STALE] = 0
     section.commit()
 
 
-def open_accounts(section: Section, budget: int, spent: Mapping[Account, Sequence[Spent]]) -> None:
+def open_accounts(
+    section: Section,
+    budget: int,
+    spent: Mapping[Account, Sequence[Spent]],
+    breathe: Callable[[], None],
+) -> None:
     """Set what is recorded in all accounts of a budget that are opening, and open them.
 
     Raises:
@@ -50,10 +56,12 @@ def open_accounts(section: Section, budget: int, spent: Mapping[Account, Sequenc
             number = find_or_make(section, account)
         if section[ACCOUNTS.at(number) + layout.A_STATE] == OPENING:
             _open(section, number, entries)
+            breathe()
     for number in range(section[ACCOUNTS.used]):
         at = ACCOUNTS.at(number)
         if section[at + layout.A_BUDGET] == definition and section[at + layout.A_STATE] == OPENING:
             _open(section, number, ())
+            breathe()
     if is_new:
         section[start + layout.B_STATE] = OPEN
         section[start + layout.B_EVICTED] = 0 if keeps_all else 1
@@ -78,5 +86,4 @@ def _open(section: Section, number: int, entries: Sequence[Spent]) -> None:
             section[ring + 2 * (part % RING_PARTS) + 1] = parts[part]
     section[start + layout.A_STATE] = OPEN
     section[start + layout.A_WAKE] = time.monotonic_ns()
-    if len(section) > _AT_ONCE:
-        section.commit()
+    section.commit()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from farebox.budgets.counters import layout
 from farebox.budgets.counters.layout import ACCOUNTS, BUDGETS, HOLDINGS, RINGS
 from farebox.budgets.counters.mapped_file import MappedFile
@@ -21,19 +23,21 @@ def free_holding(section: Section, number: int) -> None:
     section.release(HOLDINGS, number)
 
 
-def free_holdings(section: Section, file: MappedFile) -> None:
+def free_holdings(section: Section, file: MappedFile, breathe: Callable[[], None]) -> None:
     """Free those that their owners no longer use, and of which everything is in the record."""
-    columns = [
-        file.column(HOLDINGS, word)
-        for word in (layout.G_RETIRED, layout.G_TAKEN, layout.G_SETTLED, layout.G_FOLDED)
-    ]
-    for number, (retired, taken, settled, folded) in enumerate(zip(*columns, strict=False)):
-        if retired and folded >= max(taken, settled):
+    for number, retired in enumerate(file.column(HOLDINGS, layout.G_RETIRED)):
+        if not retired:
+            continue
+        start = HOLDINGS.at(number)
+        taken = max(section[start + layout.G_TAKEN], section[start + layout.G_SETTLED])
+        # Its owner may have come back since, while others had the lock.
+        if section[start + layout.G_RETIRED] and section[start + layout.G_FOLDED] >= taken:
             free_holding(section, number)
             section.commit()
+            breathe()
 
 
-def free_accounts(section: Section, file: MappedFile, now_ns: int) -> None:
+def free_accounts(section: Section, file: MappedFile, now_ns: int, breathe: Callable[[], None]) -> None:
     """Free accounts in which nobody holds anything: their window is over, or their budget is gone."""
     keys = file.column(ACCOUNTS, layout.A_KEY)
     ends = file.column(ACCOUNTS, layout.A_END_NS)
@@ -50,6 +54,7 @@ def free_accounts(section: Section, file: MappedFile, now_ns: int) -> None:
             continue
         if (end and end + KEPT_NS <= now_ns) or budget not in defined:
             _free_account(section, number)
+            breathe()
             live -= 1
         else:
             kept.append(number)
@@ -58,6 +63,7 @@ def free_accounts(section: Section, file: MappedFile, now_ns: int) -> None:
         kept.sort(key=lambda number: used[number])
         for number in kept[: live - LIVE_MAX // 2]:
             _evict(section, number)
+            breathe()
 
 
 def _evict(section: Section, number: int) -> None:
@@ -70,6 +76,8 @@ def _evict(section: Section, number: int) -> None:
 
 def _free_account(section: Section, number: int) -> None:
     start = ACCOUNTS.at(number)
+    if section[start + layout.A_HOLDING]:
+        return  # somebody has come since, while others had the lock
     if section[start + layout.A_RING]:
         section.release(RINGS, section[start + layout.A_RING] - 1)
     section.unchain_account(number)
