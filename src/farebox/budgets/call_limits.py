@@ -212,6 +212,22 @@ class CallLimits:
             return self._refusal(covered, outcome, claims)
         return outcome
 
+    def turn(self, covered: Covered, at_ns: int, attribution: Mapping[str, str]) -> Hold | Refusal | None:
+        """Let one turn of a socket pass whose cost nothing bounds, while there is anything left.
+
+        Nothing is reserved for it: what it has cost counts when it ends.
+        """
+        participant = self.participant
+        if participant is None:
+            return refusal.unusable() if covered.has_hard else None
+        for limit in covered.limits:
+            if limit.is_hard and (left := self.left(limit)) <= 0:
+                return refusal.over_limit(limit.budget, limit.value, left=left, asked=0, end_ns=limit.end_ns)
+        if not covered.limits:
+            return None
+        reservation = Reservation(participant, [(holding, 0) for holding in covered.holdings])
+        return self._hold(covered, reservation, 0, 0, at_ns, attribution)
+
     def rated(
         self, extraction: Extraction, at_ns: int, attribution: Mapping[str, str]
     ) -> tuple[PicoUsd, PicoUsd, bool]:

@@ -141,13 +141,15 @@ def run(
     settle_memory()
     clients_max = _prepare_process()
     journal: Journal
+    writer_id = ""
     try:
         waits = config.durability == "power"
-        journal = JournalWriter(
+        journal = writer = JournalWriter(
             home.journal,
             sync_after_s=SYNC_AFTER_S if waits else SYNC_AFTER_RELAXED_S,
             sync_after_bytes=SYNC_AFTER_BYTES if waits else SYNC_AFTER_RELAXED_BYTES,
         )
+        writer_id = writer.writer_id
     except JournalError as error:
         tell(f"farebox proxy: nothing is recorded: {error}")
         journal = NoJournal(str(error))
@@ -160,7 +162,7 @@ def run(
         home,
         published,
         known,
-        writer_id=journal.writer_id if isinstance(journal, JournalWriter) else "",
+        writer_id=writer_id,
         config_file=Path(config.named) if config.named else None,
         trusts_stated=not exposed,
     )

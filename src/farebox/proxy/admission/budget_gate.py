@@ -36,9 +36,10 @@ _LOOK_UP_S = 3.0
 class Applicant(Protocol):
     """What a gate asks of an exchange, a stream or a socket."""
 
-    attempt: Attempt
     routed: RoutedRequest
 
+    @property
+    def attempt(self) -> Attempt: ...
     @property
     def caller(self) -> ConnectionCaller: ...
     def admitted(self) -> None:
@@ -78,6 +79,24 @@ class BudgetGate:
             log.exception("a call could not be held against its budgets")
             call.turned_away(refusal.unusable())
             return False
+
+    def ask_for_turn(
+        self, attempt: Attempt, routed: RoutedRequest, caller: ConnectionCaller
+    ) -> Refusal | None:
+        """Hold a turn of a socket, or say why it may not begin; turns do not wait."""
+        limits = self._limits
+        facts, at_ns = attempt.facts, attempt.occurred_at_ns
+        attribution = routed.attribution(caller.attribution, facts)
+        covered = self._covering(limits, routed, attribution, facts.request_model, at_ns)
+        if covered.stop is not None:
+            return refusal.stopped(covered.stop)
+        names = routed.asking(attribution[0]) if limits.by_contract else attribution[0]
+        outcome = limits.turn(covered, at_ns, names)
+        if isinstance(outcome, Refusal):
+            return outcome
+        if outcome is not None:
+            attempt.hold, attempt.held = outcome, outcome.held
+        return None
 
     def may_cost(self, routed: RoutedRequest) -> bool:
         """Return whether calls like this can cost anything: the others need not be read before they pass."""

@@ -41,3 +41,13 @@ def refusal_lines(why: Refusal) -> tuple[str, ...]:
     if why.retry_after_s is not None:
         return (f"retry-after: {why.retry_after_s}",)
     return ("x-should-retry: false",)
+
+
+def refusal_headers(why: Refusal, *, grpc: bool) -> list[tuple[bytes, bytes]]:
+    """Return the same as names and values; gRPC has a word of its own for it (gRFC A6)."""
+    found = [
+        (name, value) for name, _, value in (line.encode().partition(b": ") for line in refusal_lines(why))
+    ]
+    if grpc and why.retry_after_s is None:
+        found.append((b"grpc-retry-pushback-ms", b"-1"))
+    return found

@@ -153,6 +153,12 @@ def error(
     return json_response(status, body, close=close, slug=slug, headers=headers, to_head=to_head)
 
 
+def error_event(shape: str, status: int, slug: str, message: str, **more: Any) -> bytes:
+    """Return an error as an event of a stream or a message of a socket that names its `type`."""
+    body = SHAPES.get(shape, _openai)(status, slug, f"Farebox: {message}")
+    return _encode({"type": "error", **more, **body})
+
+
 def refused(refusal: Refusal) -> bytes:
     """Return the response to a request that the policy refuses; the connection ends with it."""
     return error("farebox", refusal.status, f"policy:{refusal.rule}", refusal.message, close=True)

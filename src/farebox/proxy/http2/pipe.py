@@ -11,6 +11,7 @@ class Pipe:
     """What has come on one side's stream and goes to the other's."""
 
     __slots__ = (
+        "_acknowledged",
         "_ended",
         "_held",
         "_queue",
@@ -29,12 +30,28 @@ class Pipe:
         self.sink: Peer | None = None
         self.sink_id = 0
         self.size = 0
+        self._acknowledged = 0
+        """Bytes that wait here and that the sender has been given room for already."""
         self.closed = False
         """The end has been passed on, or nothing more will be."""
         self._queue: deque[bytes] = deque()
         self._ended = False
         self._held = False
         self._trailers: Headers | None = None
+
+    def take_in(self) -> None:
+        """Give the sender room for more, although what has come waits here."""
+        waiting = self.size - self._acknowledged
+        if waiting:
+            self._acknowledged = self.size
+            self.source.acknowledge(self.source_id, waiting)
+
+    def _gone(self, size: int) -> None:
+        """Give the sender its room back for what waits here no more."""
+        before = min(size, self._acknowledged)
+        self._acknowledged -= before
+        if size > before:
+            self.source.acknowledge(self.source_id, size - before)
 
     def to(self, sink: Peer, stream_id: int) -> None:
         """Say where it goes."""
@@ -79,7 +96,7 @@ class Pipe:
                 return moved
             moved = True
             self.size -= len(piece)
-            self.source.acknowledge(self.source_id, len(piece))
+            self._gone(len(piece))
             if last:
                 self.closed = True
                 return True
@@ -98,4 +115,4 @@ class Pipe:
         waiting = sum(map(len, self._queue)) + len(beside)
         self._queue.clear()
         self.size = 0
-        self.source.acknowledge(self.source_id, waiting)
+        self._gone(waiting)

@@ -132,7 +132,9 @@ class ServerConnection(ClientPeer):
             message = "the request has come back to where it was: an upstream leads to this Farebox."
             self.respond(stream_id, judged.grpc, "farebox", 508, "policy:loop", message)
             return
-        self.streams[stream_id] = Stream(self, self.client.shared.recorder, stream_id, judged, routed)
+        stream = Stream(self, self.client.shared.recorder, stream_id, judged, routed)
+        if not stream.ended:
+            self.streams[stream_id] = stream
 
     def find(self, path: bytes, *, grpc: bool) -> tuple[Route, bytes] | None:
         """Return where a request goes; a gRPC client cannot put a route's name before its service."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from h2.errors import ErrorCodes
 
-from farebox.proxy.admission.call_headers import call_headers
+from farebox.proxy.admission.call_headers import call_headers, refusal_headers
 from farebox.proxy.admission.client_tokens import too_large
 from farebox.proxy.http1.response import INTERIM_MAX
 from farebox.proxy.http2 import heads
@@ -23,8 +23,11 @@ from farebox.recording.error_class import error_class_of
 from farebox.wire.http.request_id import request_id_of
 
 if TYPE_CHECKING:
+    from farebox.budgets.refusal import Refusal
     from farebox.journal.records import Outcome
+    from farebox.proxy.admission.budget_gate import BudgetGate
     from farebox.proxy.admission.routed_request import RoutedRequest
+    from farebox.proxy.caller.connection_caller import ConnectionCaller
     from farebox.proxy.http1.client_connection import ClientConnection
     from farebox.proxy.http2.heads import Judged
     from farebox.proxy.http2.upstream_session import UpstreamSession
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from farebox.wire.facts import Extraction
 
 _UNREAD = "upstream_refused"
+_SAID_S = 1.0
+"""After so long without a message a call of gRPC that goes on is judged by what it has said."""
 
 
 class ClientPeer(Peer):
@@ -67,6 +72,11 @@ class Stream:
     trailers: Headers | None = None
     grpc_status: int | None = None
     ended = False
+    forwarded = False
+    asks: BudgetGate | None = None
+    """What it waits for, while it is not known whether budgets let it pass."""
+    held = False
+    """Nothing goes upstream before the request is whole: what it says decides whether it may pass."""
     refused_unread = False
     """The provider has said that it has not looked at the request (RFC 9113 §8.7)."""
     _interim = 0
@@ -90,11 +100,56 @@ class Stream:
         self.down: Pipe | None = None
         self.touched = self.attempt.partial_at = server.state.tick
         server.state.in_flight += 1
-        self.attempt.intend(server.client.caller.attribution)
-        self.upstream = server.session(routed.route.origin)
-        self.upstream.add(self)
+        gate = self.gate
+        if gate is not None:
+            self.meter.read_limits(gate.keys)
+            self.held = gate.may_cost(routed)
+        if self.held:
+            if judged.request.expects_continue:
+                server.send_headers(stream_id, [(b":status", b"100")], end=False)
+        else:
+            self.forward()
+
+    @property
+    def gate(self) -> BudgetGate | None:
+        """What its calls have to pass, None where nothing is limited here."""
+        return self.server.state.gate if self.routed.metered else None
+
+    @property
+    def caller(self) -> ConnectionCaller:
+        return self.server.client.caller
 
     # The request on its way.
+
+    def forward(self) -> None:
+        """Send the request upstream, once budgets let it pass."""
+        if self.asks is not None or self.forwarded:
+            return
+        gate = self.gate
+        if gate is not None:
+            self.asks = gate
+            if not gate.ask(self):
+                return
+            self.asks = None
+        self.send_on()
+
+    def admitted(self) -> None:
+        """Go on after waiting for room."""
+        self.asks = None
+        self.send_on()
+        self.server.flush()
+
+    def turned_away(self, why: Refusal) -> None:
+        """Tell the client why budgets do not let it pass."""
+        self.asks = None
+        self.fail(why.status, why.slug, why.message, "refused", refusal_headers(why, grpc=self.judged.grpc))
+
+    def send_on(self) -> None:
+        self.forwarded = True
+        self.touched = self.server.state.tick
+        self.attempt.intend(self.server.client.caller.attribution)
+        self.upstream = self.server.session(self.routed.route.origin)
+        self.upstream.add(self)
 
     def connected(self, stream_id: int) -> None:
         """There is a stream to the provider: send the head, then what has come of the body."""
@@ -128,11 +183,18 @@ class Stream:
             return
         self.meter.request_body(data)
         self.up.add(data, counted)
-        self.pump()
+        if self.forwarded:
+            self.pump()
+        elif self.attempt.request_bytes <= self.server.state.limits.injected_body:
+            self.up.take_in()
+        else:
+            self.forward()  # too large to be held: what is known of it has to do
 
     def client_ended(self) -> None:
         self.attempt.facts = self.meter.request_end()
         self.up.end()
+        if not self.forwarded:
+            self.forward()
         self.pump()
 
     def connect_failed(self, error: ConnectError) -> None:
@@ -150,7 +212,7 @@ class Stream:
         self._interim += 1
         if self._interim > INTERIM_MAX:
             self.fail(502, "policy:interim_responses", "the upstream sent too many interim responses.")
-        elif heads.status_of(headers) != 100 or self.judged.request.expects_continue:
+        elif heads.status_of(headers) != 100 or (self.judged.request.expects_continue and not self.held):
             self.server.send_headers(self.stream_id, self.for_client(headers), end=False)
             self.server.flush()
 
@@ -210,15 +272,24 @@ class Stream:
 
     def record(self, outcome: Outcome, error_class: str | None) -> int:
         """Write down how it ended and let go of the provider's stream."""
-        self.ended = True
-        self.server.state.in_flight -= 1
+        self.leave_flight()
         below = self.server.client.caller.attribution
         position = self.attempt.done(below, outcome, error_class, self.measured(outcome))
+        gate = self.server.state.gate
+        if self.attempt.hold is not None and gate is not None:
+            gate.settled()
         self.up.drop()
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.forget(self)
         return position
+
+    def leave_flight(self) -> None:
+        self.ended = True
+        self.server.state.in_flight -= 1
+        if self.asks is not None:
+            self.asks.leave(self)
+            self.asks = None
 
     def measured(self, outcome: Outcome) -> Extraction:
         if self.refused_unread and self.attempt.sent:
@@ -243,6 +314,9 @@ class Stream:
         self.drop_upstream(code)
         if not self.ended and self.down is not None and not self.down.size and self.meter.said_all():
             self.record("completed", self.error_class())
+        elif not self.ended and not self.forwarded:
+            self.leave_flight()  # without a record: no upstream was contacted, and the client has left
+            self.up.drop()
         elif not self.ended:
             self.record("client_disconnected", "client_disconnected")
         self.leave()
@@ -265,10 +339,19 @@ class Stream:
             self.upstream = None
             self.fail(502, "upstream_closed", "the upstream closed the connection before its response's end.")
 
-    def fail(self, status: int, error_class: str, message: str, outcome: Outcome = "upstream_failed") -> None:
+    def fail(
+        self,
+        status: int,
+        error_class: str,
+        message: str,
+        outcome: Outcome = "upstream_failed",
+        more: Headers | None = None,
+    ) -> None:
         """End it ourselves: with a response while none has begun, else by breaking it off."""
         if self.ended:
             return
+        if not self.forwarded:
+            outcome = "refused"
         begun = bool(self.attempt.status)
         self.drop_upstream(ErrorCodes.CANCEL)
         self.attempt.status = self.attempt.status or status
@@ -284,7 +367,7 @@ class Stream:
                 status,
                 error_class,
                 message,
-                call_headers(self.attempt),
+                [*(more or ()), *call_headers(self.attempt)],
             )
         self.leave()
         self.server.flush()
@@ -323,11 +406,26 @@ class Stream:
             elif self.upstream is not None:
                 self.upstream.flush()  # acknowledgements
 
+    def held_too_long(self) -> None:
+        """A request stopped coming: a call that talks both ways has said what it says at first."""
+        if self.judged.grpc:
+            self.forward()
+        else:
+            message = "the request's body stopped coming."
+            self.fail(408, "body_timeout", message, "refused")
+
     # Once a second.
 
     def sweep(self, now: float) -> None:
         limits = self.server.state.limits
+        if self.asks is not None:
+            self.touched = now  # waiting for room is nobody's delay
+            return
         quiet_s = now - self.touched
+        if not self.forwarded:
+            if quiet_s > (_SAID_S if self.judged.grpc else limits.client_body_s):
+                self.held_too_long()
+            return
         waiting = self.down is not None and self.down.size > 0
         if self.ended or waiting:
             if quiet_s > limits.write_stall_s:

@@ -12,20 +12,23 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from farebox.proxy.admission import own_response
-from farebox.proxy.admission.call_headers import call_lines, call_texts
+from farebox.proxy.admission.call_headers import call_lines, call_texts, refusal_lines
 from farebox.proxy.http1.response import BrokenResponse, Response
 from farebox.proxy.relay import Relay
-from farebox.recording.attempt import Attempt
+from farebox.recording.attempt import NOT_SENT, Attempt
 from farebox.recording.error_class import error_class_of
 from farebox.wire.facts import Extraction
-from farebox.wire.framing.websocket import Agreement, Messages
+from farebox.wire.framing.websocket import Agreement, Messages, close_frame, text_frame
 from farebox.wire.http.request_policy import HEAD_BYTES_MAX, Refusal
 from farebox.wire.http.upgrade import judge_switch, judge_upgrade
 from farebox.wire.session import SessionMeter
 
 if TYPE_CHECKING:
+    from farebox.budgets.refusal import Refusal as BudgetRefusal
     from farebox.journal.records import Outcome
+    from farebox.proxy.admission.budget_gate import BudgetGate
     from farebox.proxy.admission.routed_request import RoutedRequest
+    from farebox.proxy.caller.connection_caller import ConnectionCaller
     from farebox.proxy.http1.client_connection import ClientConnection
     from farebox.proxy.recording.recorder import Recorder
     from farebox.proxy.service_state import ServiceState
@@ -37,6 +40,8 @@ def _free(because: str) -> Extraction:
 
 
 _NO_SESSION = _free("no_session")
+_POLICY = 1008
+"""The close code for who may not go on (RFC 6455 §7.4.1)."""
 _HANDSHAKE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
@@ -56,6 +61,10 @@ def open_socket(client: ClientConnection, routed: RoutedRequest, early: bytes) -
 class Socket(Relay):
     """One WebSocket, in an exchange's place."""
 
+    asks: BudgetGate | None = None
+    """What it waits for, while it is not known whether budgets let it pass."""
+    refused: BudgetRefusal | None = None
+    """Why no other turn may begin."""
     response: Response | None = None
     """The upstream's response where it did not switch protocols."""
     turn: Attempt | None = None
@@ -81,17 +90,48 @@ class Socket(Relay):
         target = routed.target
         self.meter = SessionMeter(target.endpoint, target.path, routed.query, routed.meter_headers)
         super().__init__(state, recorder, client)
-        self.session = self.begin_attempt()
-        self.connecting = routed.route.origin.connect(self)
+        self.session = self.new_attempt()
+        gate = state.gate
+        if gate is not None:
+            self.asks = gate
+            if not gate.ask(self):
+                return
+            self.asks = None
+        self.open()
+
+    # What budgets say.
+
+    @property
+    def attempt(self) -> Attempt:
+        return self.session
+
+    @property
+    def caller(self) -> ConnectionCaller:
+        return self.client.caller
+
+    def admitted(self) -> None:
+        """Go on after waiting."""
+        self.asks = None
+        self.open()
+
+    def turned_away(self, why: BudgetRefusal) -> None:
+        """Tell the client why budgets do not let it pass."""
+        self.asks = None
+        self.refuse(why.status, why.slug, why.message, "refused", refusal_lines(why))
+
+    def open(self) -> None:
+        """Ask the upstream to switch."""
+        self.touched = self.state.tick
+        self.session.intend(self.client.caller.attribution)
+        self.connecting = self.routed.route.origin.connect(self)
 
     @property
     def request_complete(self) -> bool:
         return not self.switched_ns  # before that, what comes is kept by the connection
 
-    def begin_attempt(self) -> Attempt:
+    def new_attempt(self) -> Attempt:
         attempt = Attempt(self.recorder, self.routed)
         attempt.facts = self.meter.request_facts()
-        attempt.intend(self.client.caller.attribution)
         return attempt
 
     # The handshake.
@@ -186,7 +226,12 @@ class Socket(Relay):
         self.finish(data)
 
     def refuse(
-        self, status: int, error_class: str, message: str, outcome: Outcome = "upstream_failed"
+        self,
+        status: int,
+        error_class: str,
+        message: str,
+        outcome: Outcome = "upstream_failed",
+        lines: tuple[str, ...] = (),
     ) -> None:
         """Respond ourselves: no WebSocket came about."""
         response = self.response
@@ -198,7 +243,7 @@ class Socket(Relay):
             self.client.abort()
             return
         shape = self.routed.error_shape
-        said = call_texts(self.session)
+        said = (*lines, *call_texts(self.session))
         response_bytes = own_response.error(shape, status, error_class, message, close=True, headers=said)
         self.client.finish(response_bytes, keep=False)
 
@@ -210,6 +255,8 @@ class Socket(Relay):
         self.session.request_bytes += len(data)
         if self.from_client is not None:
             self.listen(self.from_client, data)
+            if self.ended:
+                return b""
         if self.turn is not None:
             self.turn.request_bytes += len(data)
         if self.upstream is not None:
@@ -224,6 +271,10 @@ class Socket(Relay):
             turn.response_bytes += len(data)
         if self.from_upstream is not None:
             self.listen(self.from_upstream, data)
+            if self.refused is not None:
+                self.client.write(data)
+                self.cut(self.refused)
+                return
         self.send(data)
 
     def listen(self, messages: Messages, data: bytes) -> None:
@@ -242,6 +293,8 @@ class Socket(Relay):
         meter.message(message, sent=True)
         if self.turn is None and meter.metered and meter.opens(message):
             self.open_turn()
+            if self.refused is not None:
+                self.cut(self.refused)
 
     def upstream_said(self, message: bytes) -> None:
         meter = self.meter
@@ -254,16 +307,43 @@ class Socket(Relay):
             if not (begins or meter.charged or meter.turn_ended):
                 return
             turn = self.open_turn()
+            if turn is None:
+                return
         if not turn.first_byte_ns:
             turn.first_byte_ns = monotonic_ns()
         self.begun = self.begun or begins
         if meter.turn_ended or (meter.charged and not self.begun):
             self.end_turn(turn, "completed")
 
-    def open_turn(self) -> Attempt:
-        self.turn = turn = self.begin_attempt()
+    def open_turn(self) -> Attempt | None:
+        """Begin a turn; None where budgets do not let it."""
+        if self.refused is not None:
+            return None
+        turn = self.new_attempt()
+        gate = self.state.gate
+        if gate is not None:
+            self.refused = gate.ask_for_turn(turn, self.routed, self.client.caller)
+            if self.refused is not None:
+                turn.status = self.refused.status
+                turn.done(self.client.caller.attribution, "refused", self.refused.slug, NOT_SENT)
+                return None
+        turn.intend(self.client.caller.attribution)
+        self.turn = turn
         self.begun = False
         return turn
+
+    def cut(self, why: BudgetRefusal) -> None:
+        """End the socket with a word that its client understands: there is no money for another turn."""
+        if self.ended:
+            return
+        down = self.from_upstream
+        self.end_session("timed_out", why.slug)
+        if down is None or not down.between_frames or self.waiting:
+            self.break_off()
+            return
+        said = own_response.error_event(self.routed.error_shape, why.status, why.slug, why.message)
+        told = text_frame(said) if down.between_messages else b""
+        self.client.finish(told + close_frame(_POLICY, f"Farebox: {why.message}"), keep=False)
 
     def end_turn(self, turn: Attempt, outcome: Outcome) -> None:
         """Record a turn before the message that ended it is passed on."""
@@ -280,6 +360,9 @@ class Socket(Relay):
         """Write the session's own entry and let go of the upstream."""
         self.ended = True
         self.state.in_flight -= 1
+        if self.asks is not None:
+            self.asks.leave(self)
+            self.asks = None
         self.drop_upstream()
         self.session.status = status
         return self.session.done(self.client.caller.attribution, outcome, error_class, extraction)
@@ -311,6 +394,12 @@ class Socket(Relay):
 
     def client_lost(self) -> None:
         if self.ended:
+            return
+        if self.asks is not None:
+            self.asks.leave(self)
+            self.asks = None
+            self.ended = True  # without a record: no upstream was contacted
+            self.state.in_flight -= 1
             return
         if self.switched_ns:
             self.end_session("client_disconnected", "client_disconnected")
@@ -351,6 +440,8 @@ class Socket(Relay):
 
     def sweep(self, now: float) -> None:
         if self.ended:
+            return
+        if self.asks is not None:
             return
         limits = self.state.limits
         quiet_s = now - self.touched

@@ -103,6 +103,16 @@ class Messages:
         self._pieces: list[bytes] = []
         self._size = 0
 
+    @property
+    def between_frames(self) -> bool:
+        """Whether a frame of somebody else's may follow."""
+        return self.problem is None and not self._head and self._left < 0
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether a message of somebody else's may follow."""
+        return self.between_frames and not self._within
+
     def feed(self, data: bytes) -> None:
         """Take in what has passed."""
         if self._head:
@@ -235,6 +245,26 @@ class Messages:
         self._skipping = False
         if message is not None:
             self._take(message)
+
+
+def text_frame(message: bytes) -> bytes:
+    """Return a server's whole message."""
+    return _frame(_TEXT, message)
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """Return a server's end of a socket; the reason is cut to what fits."""
+    told = reason.encode()[: _CONTROL_MAX - 2].decode("utf-8", "ignore").encode()
+    return _frame(_CLOSE, code.to_bytes(2, "big") + told)
+
+
+def _frame(opcode: int, payload: bytes) -> bytes:
+    size = len(payload)
+    if size < 126:
+        return bytes((0x80 | opcode, size)) + payload
+    if size < 1 << 16:
+        return bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big") + payload
 
 
 def _unmask(data: bytes, mask: bytes) -> bytes:
