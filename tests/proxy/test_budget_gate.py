@@ -371,7 +371,7 @@ def test_without_budgets_nothing_of_them_is_loaded() -> None:
     code = (
         "import sys, farebox.proxy.process; "
         "print([name for name in sys.modules if name.startswith('farebox.budgets.') "
-        "and not name.endswith('.budget')], 'farebox.pricing.book' in sys.modules)"
+        "and not name.endswith(('.budget', '.limits_in_force'))], 'farebox.pricing.book' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[] False"

@@ -21,11 +21,11 @@ from test_websocket import ASK, SETTINGS, UPGRADE, conversation, created, done, 
 
 from farebox.budgets.budget import Budget, Stop
 from farebox.budgets.counters import Counters, account_of
+from farebox.budgets.limits_in_force import LimitsInForce
 from farebox.clock import now_ns
 from farebox.config import ProviderConfig
 from farebox.home import Home
 from farebox.proxy.admission.client_tokens import ClientTokens
-from farebox.proxy.admission.limits_in_force import LimitsInForce
 from farebox.wire.framing.websocket import Messages
 
 BODY = b'{"model": "gpt-4o", "messages": [], "max_tokens": 100}'

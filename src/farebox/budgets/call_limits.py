@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from farebox.budgets import refusal
 from farebox.budgets.counters import UNLIMITED, Holding, Refused, Reservation, Waiting, account_of
-from farebox.budgets.hold import KNOWN, Hold
+from farebox.budgets.hold import KNOWN, Hold, Shared
+from farebox.budgets.likely_share import LikelyShares
 from farebox.budgets.matching import Match, Matcher, attributes, without_stated_customer
 from farebox.budgets.refusal import Refusal
 from farebox.budgets.worst_case import WorstCase, claim_of
@@ -57,6 +58,7 @@ class Covered:
 
     __slots__ = (
         "accounts",
+        "by_worst_case",
         "end_ns",
         "has_hard",
         "holdings",
@@ -79,6 +81,8 @@ class Covered:
         self.end_ns = min([limit.end_ns for limit in limits if limit.end_ns], default=_NEVER)
         self.has_hard = any(limit.is_hard for limit in limits)
         self.wait_s = max([limit.budget.wait_s for limit in limits if limit.is_hard], default=0)
+        self.by_worst_case = all(limit.budget.reserve == "worst" for limit in limits)
+        """Whether all hold the worst case, and not what is likely."""
         self.nearest: list[Limit] = []
         """The limits of which least is left, least first."""
         self.looked_ns = 0
@@ -98,13 +102,18 @@ class CallLimits:
         worst_cases: WorstCases,
         book: PriceBook,
         *,
+        shares: LikelyShares | None = None,
         trusts_stated: bool = True,
     ) -> None:
-        """`participant` is None where nothing can be counted: then hard budgets refuse. `trusts_stated`:
-        a customer that only the request states uses that customer's budgets, too."""
+        """`participant` is None where nothing can be counted: then hard budgets refuse. `shares`: what is
+        likely, kept through changes. `trusts_stated`: a customer that only the request states uses that
+        customer's budgets, too."""
         self._matcher = Matcher(limits)
         self.participant = participant
         self.worst_cases = worst_cases
+        self.shares = shares or LikelyShares()
+        self._likely: dict[Waiting, list[Shared]] = {}
+        """Of calls that wait, what is held by what is likely."""
         self._book = book
         self.by_contract = bool(book.contract_attributes)
         """Whether who calls decides what a call costs."""
@@ -170,6 +179,7 @@ class CallLimits:
         self,
         covered: Covered,
         worst: WorstCase,
+        model: str | None,
         at_ns: int,
         attribution: Mapping[str, str],
         on_outcome: Callable[[Outcome], None],
@@ -184,33 +194,55 @@ class CallLimits:
         limits = covered.limits
         claims: list[tuple[Holding, PicoUsd]]
         cost, charge = worst.cost_pico or 0, worst.charge_pico or 0
-        if not worst.because and covered.measures is None and worst.cost_pico is not None:
+        shared: list[Shared] = []
+        if (
+            not worst.because
+            and covered.measures is None
+            and covered.by_worst_case
+            and worst.cost_pico is not None
+        ):
             claims = [(holding, cost) for holding in covered.holdings]
         else:
-            claims = []
-            highest: dict[str, PicoUsd] = {}
-            for limit in limits:
-                claim = claim_of(worst, limit.budget)
+            asked = [(limit, claim_of(worst, limit.budget)) for limit in limits]
+            for limit, claim in asked:
                 if claim.is_blocked and limit.is_hard:
                     return refusal.unbounded(limit.budget, limit.value, claim.because, limit.end_ns)
-                amount, measure = claim.amount_pico, limit.budget.measure
-                claims.append((limit.holding, amount))
-                highest[measure] = max(highest.get(measure, 0), amount)
+            claims = []
+            highest: dict[str, PicoUsd] = {}
+            for limit, claim in asked:
+                budget = limit.budget
+                most = claim.amount_pico
+                if budget.reserve == "likely":
+                    caller = limit.value or attribution.get("customer"), model
+                    claim = self.shares.claim(claim, budget, caller)
+                    shared.append((claim, budget, caller))
+                claims.append((limit.holding, claim.amount_pico))
+                highest[budget.measure] = max(highest.get(budget.measure, 0), most)
             cost, charge = highest.get("cost", cost), highest.get("price", charge)
         wait_s = covered.wait_s
 
         def on_turn(outcome: Reservation | Refused) -> None:
+            for waiting in [each for each, own in self._likely.items() if own is shared]:
+                del self._likely[waiting]
             if isinstance(outcome, Refused):
-                on_outcome(self._refusal(covered, outcome, claims))
+                on_outcome(self._refusal(covered, outcome, claims, shared))
             else:
-                on_outcome(self._hold(covered, outcome, cost, charge, at_ns, attribution))
+                on_outcome(self._hold(covered, outcome, cost, charge, at_ns, attribution, shared))
 
         outcome = participant.reserve(claims, wait_s=wait_s, on_turn=on_turn)
         if isinstance(outcome, Reservation):
-            return self._hold(covered, outcome, cost, charge, at_ns, attribution)
+            return self._hold(covered, outcome, cost, charge, at_ns, attribution, shared)
         if isinstance(outcome, Refused):
-            return self._refusal(covered, outcome, claims)
+            return self._refusal(covered, outcome, claims, shared)
+        if shared:
+            self._likely[outcome] = shared
         return outcome
+
+    def leave(self, waiting: Waiting) -> None:
+        """Give the place of a call up that waits."""
+        waiting.leave()
+        for claim, budget, caller in self._likely.pop(waiting, ()):
+            self.shares.settled(claim, budget, caller, None)
 
     def turn(self, covered: Covered, at_ns: int, attribution: Mapping[str, str]) -> Hold | Refusal | None:
         """Let one turn of a socket pass whose cost nothing bounds, while there is anything left.
@@ -226,7 +258,7 @@ class CallLimits:
         if not covered.limits:
             return None
         reservation = Reservation(participant, [(holding, 0) for holding in covered.holdings])
-        return self._hold(covered, reservation, 0, 0, at_ns, attribution)
+        return self._hold(covered, reservation, 0, 0, at_ns, attribution, [])
 
     def rated(
         self, extraction: Extraction, at_ns: int, attribution: Mapping[str, str]
@@ -271,16 +303,15 @@ class CallLimits:
             covered.looked_ns = now
             for limit in covered.limits:
                 holding = limit.holding
-                limit.beyond = self.left(limit) + holding.settled + holding.reserved
+                limit.beyond = self.left(limit) + holding.taken
             nearest = covered.limits
             if len(nearest) > 1:
-                nearest = sorted(nearest, key=lambda limit: limit.beyond - limit.holding.settled)
+                nearest = sorted(nearest, key=lambda limit: limit.beyond - limit.holding.taken)
             covered.nearest = list(nearest[:_SHOWN_MAX])
         return ", ".join(
             [
-                f"{limit.budget.name}={usd_text(limit.beyond - holding.settled - holding.reserved)}"
+                f"{limit.budget.name}={usd_text(limit.beyond - limit.holding.taken)}"
                 for limit in covered.nearest
-                if (holding := limit.holding)
             ]
         )
 
@@ -294,11 +325,20 @@ class CallLimits:
         charge: PicoUsd,
         at_ns: int,
         attribution: Mapping[str, str],
+        shared: list[Shared],
     ) -> Hold:
         held = Held(cost, charge, self.number, covered.accounts)
-        return Hold(self, covered, reservation, held, at_ns, attribution)
+        return Hold(self, covered, reservation, held, at_ns, attribution, shared)
 
-    def _refusal(self, covered: Covered, refused: Refused, claims: list[tuple[Holding, PicoUsd]]) -> Refusal:
+    def _refusal(
+        self,
+        covered: Covered,
+        refused: Refused,
+        claims: list[tuple[Holding, PicoUsd]],
+        shared: list[Shared],
+    ) -> Refusal:
+        for claim, budget, caller in shared:
+            self.shares.settled(claim, budget, caller, None)
         found = next(
             (index for index, holding in enumerate(covered.holdings) if holding is refused.holding), None
         )

@@ -6,17 +6,21 @@ where that is known; else the most that it can be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
 from farebox.journal.records import Held
 from farebox.money import PicoUsd, usd_text
 
 if TYPE_CHECKING:
+    from farebox.budgets.budget import Budget
     from farebox.budgets.call_limits import CallLimits, Covered
     from farebox.budgets.counters import Reservation
+    from farebox.budgets.worst_case import Claim
     from farebox.wire.facts import Extraction
 
+Shared = tuple["Claim", "Budget", Hashable]
+"""What a budget that holds what is likely held for a call, and for whom."""
 KNOWN = frozenset(("priced", "free", "included", "provider_reported"))
 """States of calls whose cost is known; the ledger counts by the same."""
 
@@ -29,6 +33,7 @@ class Hold:
         "_at_ns",
         "_attribution",
         "_limits",
+        "_shared",
         "cost_pico",
         "covered",
         "held",
@@ -43,6 +48,7 @@ class Hold:
         held: Held,
         at_ns: int,
         attribution: Mapping[str, str],
+        shared: list[Shared],
     ) -> None:
         self._limits = limits
         self.covered = covered
@@ -54,6 +60,8 @@ class Hold:
         self._at_ns = at_ns
         self._attribution = attribution
         self._amounts: list[PicoUsd] = []
+        self._shared = shared
+        """Claims of budgets that hold what is likely."""
 
     def concluded(self, extraction: Extraction) -> Held:
         """Return what DONE says: what counts from now on. Takes effect with `settle`."""
@@ -76,6 +84,8 @@ class Hold:
     def settle(self) -> None:
         """Count what `concluded` said and give the rest back; after DONE is in the journal."""
         self.reservation.settle(self._amounts)
+        for claim, budget, caller in self._shared:
+            self._limits.shares.settled(claim, budget, caller, self.cost_pico)
 
     def lines(self) -> str:
         """Return what a response's head says of it: what is left, and the cost once that is known."""
@@ -101,4 +111,5 @@ class Hold:
 
     def give_back(self) -> None:
         """Settle at nothing: the call was never sent, and nothing of it is on record."""
-        self.reservation.settle([0] * len(self.covered.limits))
+        self._amounts = [0] * len(self.covered.limits)
+        self.settle()

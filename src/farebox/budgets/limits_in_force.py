@@ -84,6 +84,7 @@ class LimitsInForce:
                 self._participant,
                 WorstCases(book, self._rules(), load_limits()),
                 book,
+                shares=None if self._limits is None else self._limits.shares,
                 trusts_stated=self._trusts_stated,
             )
             self._limits, self._seen = limits, (snapshot, book.digest)

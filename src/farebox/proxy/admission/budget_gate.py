@@ -115,7 +115,7 @@ class BudgetGate:
         """Give a call's place up: its client has left."""
         waiting = self._waiting.pop(call, None)
         if waiting is not None:
-            waiting.leave()
+            self._limits.leave(waiting)
             self._see_soon()
 
     def settled(self) -> None:
@@ -125,14 +125,13 @@ class BudgetGate:
 
     def renew(self, limits: CallLimits | None) -> None:
         """Use other budgets, stops or prices from now on, also for calls that wait; None: there are none."""
+        calls = self._taken_back(list(self._waiting))
         if limits is not None:
             self._limits = limits
-            self._ask_again(list(self._waiting))
+            self._ask_again(calls)
             return
-        waiting, self._waiting = self._waiting, {}
-        for call, place in waiting.items():
-            if place is not None:
-                place.leave()
+        looked_up, self._waiting = list(self._waiting), {}
+        for call in (*calls, *looked_up):
             call.admitted()
 
     def sweep(self) -> None:
@@ -148,7 +147,7 @@ class BudgetGate:
         ]
         for call in ended:
             call.attempt.occurred_at_ns = now  # it is a call of the window in which it is sent
-        self._ask_again(ended)
+        self._ask_again(self._taken_back(ended))
 
     # Details.
 
@@ -181,7 +180,9 @@ class BudgetGate:
         )
         if worst.cost_pico == 0 == worst.charge_pico and not worst.because:
             return True
-        outcome = limits.reserve(covered, worst, at_ns, names, lambda found: self._tell(call, found))
+        outcome = limits.reserve(
+            covered, worst, facts.request_model, at_ns, names, lambda found: self._tell(call, found)
+        )
         if isinstance(outcome, Hold):
             attempt.hold, attempt.held = outcome, outcome.held
             return True
@@ -248,13 +249,19 @@ class BudgetGate:
 
         caller.when_known(known)
 
-    def _ask_again(self, calls: list[Applicant]) -> None:
+    def _taken_back(self, calls: list[Applicant]) -> list[Applicant]:
+        """Give the places of calls up that wait for room, and return these calls."""
+        found: list[Applicant] = []
         for call in calls:
             waiting = self._waiting.get(call)
-            if waiting is None:
-                continue  # it will be asked when its process is known
-            del self._waiting[call]
-            waiting.leave()
+            if waiting is not None:  # else it will be asked when its process is known
+                del self._waiting[call]
+                self._limits.leave(waiting)
+                found.append(call)
+        return found
+
+    def _ask_again(self, calls: list[Applicant]) -> None:
+        for call in calls:
             if self.ask(call):
                 call.admitted()
 
