@@ -148,22 +148,41 @@ def test_a_fork_holds_nothing_of_its_parent(tmp_path: Path) -> None:
     assert counters.figures(account(ALL), DOLLAR).settled == 3 * CENT
 
 
-def test_a_fork_in_the_middle_of_the_lock_does_not_hold_it(tmp_path: Path) -> None:
+FORKS_WITHIN_THE_LOCK = """
+import os, signal, sys, time
+from pathlib import Path
+from farebox.budgets.counters import Counters
+from farebox.home import Home
+
+counters = Counters(Home(Path(sys.argv[1])))
+participant = counters.join("proxy-1")
+assert counters._shared.enter() is not None
+child = os.fork()
+if not child:
+    time.sleep(600)
+print(child, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_child_of_a_process_killed_within_the_lock_does_not_hold_it(tmp_path: Path) -> None:
     home = prepared(tmp_path, ALL)
-    counters, other = Counters(home), Counters(home)
-    participant = counters.join("proxy-1")
-    assert counters._shared.enter() is not None
-    child = os.fork()
-    if not child:
-        os.execvp("sleep", ["sleep", "60"])
+    read, written = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKS_WITHIN_THE_LOCK, str(home.path)], stdout=written
+    ) as parent:
+        os.close(written)
+        child = int(os.read(read, 100))
+    os.close(read)
     try:
-        counters._shared.leave()
-        second = other.join("proxy-2")
-        assert isinstance(second.reserve([(second.holding(account(ALL), DOLLAR), CENT)]), Reservation)
-        participant.close()
+        assert parent.returncode == -signal.SIGKILL
+        (dead,) = LedgerCounters(home).participants()
+        assert not dead.is_alive
+        participant = Counters(home).join("proxy-2")
+        holding = participant.holding(account(ALL), DOLLAR)
+        reserved(participant.reserve([(holding, DOLLAR)]))
     finally:
         os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
 
 
 def test_a_full_disk_is_an_error_at_the_start_and_no_signal_later(tmp_path: Path) -> None:

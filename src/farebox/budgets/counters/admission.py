@@ -11,12 +11,12 @@ import secrets
 import time
 from bisect import insort
 from collections.abc import Iterable, Sequence
-from threading import Lock
 from typing import Literal
 from weakref import WeakValueDictionary
 
 from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account, writer_key
+from farebox.budgets.counters.fence import fence
 from farebox.budgets.counters.figures import figures_of
 from farebox.budgets.counters.file_lock import LifeLock, is_held
 from farebox.budgets.counters.layout import ACCOUNTS, HOLDINGS, OPEN, PARTICIPANTS
@@ -68,7 +68,6 @@ class Admission:
         whether somebody waits."""
         self.waiting: list[Waiting] = []
         """In the order of their tickets; those that have none yet are behind."""
-        self._fence = Lock()
         self._late: list[Holding] = []
         """Settled while they had no place in the file."""
         self._dead: set[int] = set()
@@ -387,8 +386,7 @@ class Admission:
             at = PARTICIPANTS.linked(owner, section[PARTICIPANTS.used]) + layout.P_REVOKED
             section[at] = section[at] + 1  # stored after the leases
         section.commit()
-        self._fence.acquire()
-        self._fence.release()
+        fence()
 
     def _block(self, section: Section, waiting: Waiting, blocked: list[Holding]) -> None:
         """Have a call wait where there is no room for it, and only there."""
@@ -570,7 +568,6 @@ class Admission:
 
     def leave_to_parent(self) -> None:
         """In a child of a fork."""
-        self._fence = Lock()
         self._life.release()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
+from farebox.budgets.counters.fence import fence
 from farebox.budgets.counters.layout import (
     ACCOUNTS,
     BUDGETS,
@@ -54,7 +54,6 @@ class Batch:
     def __init__(self, shared: SharedFile, patience_s: float) -> None:
         self._shared = shared
         self._patience_s = patience_s
-        self._fence = threading.Lock()
         self._seen: Words | None = None
         """The file that the places are of."""
         self._accounts: dict[int, int] = {}
@@ -127,9 +126,7 @@ class Batch:
         for start, stop in ((REDO, middle), (middle, end)):
             for at in range(start, stop, 2):
                 words[words[at]] = words[at + 1]
-            for _ in range(2):  # whoever sees what comes after sees what came before
-                self._fence.acquire()
-                self._fence.release()
+            fence()
         words[layout.H_SEQ] = words[layout.H_REDO_SEQ]
         words[layout.H_FOLDING] = words[layout.H_FOLDING] + 1
         words[layout.H_REDO] = 0

@@ -40,6 +40,8 @@ class FileLock:
         while True:
             if self._threads.acquire(blocking=False):
                 try:
+                    if self._descriptor < 0:
+                        self._descriptor = os.open(self._path, _OPEN, 0o600)
                     fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     return True
                 except BlockingIOError:
@@ -59,11 +61,10 @@ class FileLock:
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         self._threads.release()
 
-    def reopen(self) -> None:
-        """In a child of a fork: have a lock of our own, not the parent's."""
-        inherited, self._threads = self._descriptor, threading.Lock()
-        self._descriptor = os.open(self._path, _OPEN, 0o600)
-        os.close(inherited)
+    def leave_to_parent(self) -> None:
+        """In a child of a fork: have a lock of our own. The parent's would last as long as we do."""
+        self._threads = threading.Lock()
+        self.close()
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1

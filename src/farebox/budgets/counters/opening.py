@@ -8,7 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
 from farebox.budgets.counters.batch import Spent
-from farebox.budgets.counters.layout import ACCOUNTS, BUDGETS, OPEN, OPENING, RING_PARTS, RINGS
+from farebox.budgets.counters.layout import (
+    ACCOUNTS,
+    BUDGETS,
+    HOLDINGS,
+    OPEN,
+    OPENING,
+    PARTICIPANTS,
+    RING_PARTS,
+    RINGS,
+)
 from farebox.budgets.counters.section import Section
 from farebox.budgets.counters.tables import find_or_make
 
@@ -29,6 +38,16 @@ def close_all(section: Section, breathe: Callable[[], None]) -> None:
         if len(section) > _AT_ONCE:
             section.commit()
             breathe()
+    for number in range(section[HOLDINGS.used]):  # no call is let pass by a lease that was taken before
+        if section[HOLDINGS.at(number) + layout.G_GRANTED]:
+            section[HOLDINGS.at(number) + layout.G_GRANTED] = 0
+        if len(section) > _AT_ONCE:
+            section.commit()
+            breathe()
+    section.commit()
+    for number in range(section[PARTICIPANTS.used]):
+        at = PARTICIPANTS.at(number) + layout.P_REVOKED
+        section[at] = section[at] + 1
     section[layout.H_STALE] = 0
     section.commit()
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
 from farebox.budgets.counters.admission import Admission
+from farebox.budgets.counters.fence import fence
 from farebox.budgets.counters.reservation import (
     UNLIMITED,
     Claim,
@@ -48,7 +49,6 @@ class Participant:
         """Figures are being changed. Python may collect garbage in the middle of it, which can end a
         forgotten stream, which settles: that has to come after."""
         self._interrupting: deque[tuple[Reservation, Sequence[PicoUsd]]] = deque()
-        self._fence = threading.Lock()
         self._forked = False
         self._admission = Admission(shared, writer_id)
         _all.add(self)
@@ -210,8 +210,7 @@ class Participant:
             holding.taken = taken
             words[holding.at_taken] = taken
         # Either whoever takes a lease back sees what was just stored, or it is seen here that it was taken.
-        self._fence.acquire()
-        self._fence.release()
+        fence()
         if words[admission.at_revoked] == admission.revoked:
             return True
         admission.notice_revoked()
@@ -248,8 +247,7 @@ class Participant:
                 holding.settled, holding.taken = min(settled, _MOST), min(taken, _MOST)
                 words[holding.at_settled] = holding.settled
                 words[holding.at_taken] = holding.taken
-        self._fence.acquire()
-        self._fence.release()
+        fence()
         if words[admission.at_revoked] != admission.revoked or reservation.lease_mark != admission.lease_mark:
             admission.notice_revoked()
             for holding, _ in reservation.claims:

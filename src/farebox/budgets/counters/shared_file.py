@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import weakref
 from pathlib import Path
 
 from farebox.budgets.counters import layout
@@ -13,6 +15,7 @@ from farebox.budgets.counters.section import Section, recover
 from farebox.errors import CountersError
 
 OPENING_PATIENCE_S = 5.0
+_all: weakref.WeakSet[SharedFile] = weakref.WeakSet()
 
 
 class SharedFile:
@@ -30,6 +33,7 @@ class SharedFile:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = FileLock(folder / "lock")
+            _all.add(self)
         except OSError as error:
             raise CountersError(f"budgets cannot be counted in {folder}: {error.strerror}") from error
         if not self._lock.acquire(OPENING_PATIENCE_S):
@@ -125,8 +129,8 @@ class SharedFile:
         return found
 
     def leave_to_parent(self) -> None:
-        """In a child of a fork: share neither lock nor file position with the parent."""
-        self._lock.reopen()
+        """In a child of a fork: have a lock of our own."""
+        self._lock.leave_to_parent()
 
     def close(self) -> None:
         self._lock.close()
@@ -148,3 +152,11 @@ class SharedFile:
         for path in self.folder.glob(".counters.*"):
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def _leave_to_parents() -> None:
+    for shared in list(_all):
+        shared.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_leave_to_parents)
