@@ -44,7 +44,7 @@ from farebox.wire.facts import Extraction, Part
 
 TABLES = (
     "source", "call_class", "personal", "attribution", "call", "block", "witness", "outcome", "score",
-    "mark", "checkpoint", "retrieval", "waiting_estimate", "contract_month", "calibration",
+    "mark", "chain_end", "checkpoint", "retrieval", "waiting_estimate", "contract_month", "calibration",
 )  # fmt: skip
 
 

@@ -371,6 +371,30 @@ def test_where_the_proxy_does_not_adopt_the_id_an_id_of_the_responses_head_joins
     assert made.row().cost_usd == COST
 
 
+@pytest.mark.parametrize("before", ["its first event", "its response"])
+def test_where_the_proxy_does_not_adopt_the_id_a_stream_left_before_anything_came_is_one_row(
+    world: Make, before: str
+) -> None:
+    def silent() -> Iterator[Any]:
+        yield Hang()
+
+    headers = ((b"content-type", b"text/event-stream"),)
+    framing = "chunked" if before == "its first event" else "raw"
+    made = world(lambda _: Reply(200, headers, silent(), framing))
+    made.run(
+        STALE.replace("OCCURRED", "1_700_000_000_000_000_000")
+        + STREAM
+        + """
+try:
+    response = requests.post(url, json=body, stream=True, timeout=(30, 0.5))
+    response.close()
+except requests.Timeout:
+    pass
+"""
+    )
+    assert made.row().billable
+
+
 def test_an_id_that_is_used_again_makes_two_calls_each_seen_twice(world: Make) -> None:
     numbers = iter(range(1, 9))
     made = world(lambda _: json_reply(chat_answer(number=next(numbers))))

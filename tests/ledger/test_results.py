@@ -7,6 +7,7 @@ from typing import Any
 import apsw
 import pytest
 from calls import NOON, TestLedger, done
+from test_witnesses import witness
 
 from farebox.clock import uuid7
 from farebox.home import Home
@@ -98,3 +99,22 @@ def test_a_result_that_cannot_be_decoded_is_marked_and_stops_nothing(home: Home)
     assert len(rows(ledger, "outcome")) == 1
     kinds = [kind for (kind,) in ledger.connection.execute("SELECT kind FROM mark")]
     assert kinds == ["undecodable"]
+
+
+@pytest.mark.parametrize("table", ["mark", "witness", "outcome", "score"])
+@pytest.mark.parametrize("left", [0, 1])
+def test_verify_misses_what_is_cut_from_the_end_of_a_chain(home: Home, table: str, left: int) -> None:
+    ledger = TestLedger(home)
+    for number in range(3):
+        moment = NOON + number * 10_000_000_000
+        ledger.append(witness("proxy", moment, response_id=f"r{number}"))
+        ledger.append(witness("sdk", moment, response_id=f"r{number}"))
+        named = result(payload_sha256=bytes([number]) * 32), result("faithfulness", event_id=uuid7(moment))
+        apply(ledger, (OUTCOME, named[0]), (SCORE, named[1]), writer=f"sdk-{number}")
+        again = result(event_id=named[0].event_id, value="7", payload_sha256=b"c" * 32)
+        apply(ledger, (OUTCOME, again), writer=f"again-{number}")  # a conflict, which is a mark
+    assert verify(home).problems == []
+    assert ledger.connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (3,)  # noqa: S608
+    ledger.connection.execute(f"DROP TRIGGER {table}_never_deleted")
+    ledger.connection.execute(f"DELETE FROM {table} WHERE id > {left}")  # noqa: S608
+    assert f"{table} {left + 1} to 3 are missing" in [each.detail for each in verify(home).problems]

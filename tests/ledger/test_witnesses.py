@@ -53,6 +53,7 @@ def in_every_order(*seen: Done) -> list[tuple[Done, ...]]:
 
 
 EVENT = uuid7(NOON)
+LEFT: dict[str, Any] = {"completeness": "none", "outcome": "client_disconnected", "status": 200}
 BOTH: dict[str, tuple[Done, Done]] = {
     "an event id that the proxy took over": (
         witness("sdk", NOON, event_id=EVENT, input_tokens=3, passed_on=True),
@@ -69,6 +70,14 @@ BOTH: dict[str, tuple[Done, Done]] = {
     "a request id": (
         witness("sdk", NOON, request_id="req_1", completeness="none"),
         witness("proxy", NOON + SECOND, request_id="req_1", response_id="chatcmpl-1"),
+    ),
+    "an event id that the proxy did not take over": (
+        witness("sdk", NOON, event_id=EVENT, passed_on=True, **LEFT),
+        witness("proxy", NOON + SECOND, request_id=uuid_text(EVENT), **LEFT),
+    ),
+    "such an id, before there was any response": (
+        witness("sdk", NOON, event_id=EVENT, passed_on=True, **{**LEFT, "status": 0}),
+        witness("proxy", NOON + SECOND, request_id=uuid_text(EVENT), **{**LEFT, "status": 0}),
     ),
     "a fingerprint": (witness("otlp", NOON), witness("proxy", NOON + 2 * SECOND)),
     "a fingerprint and a process": (
@@ -102,6 +111,8 @@ def test_two_witnesses_of_one_call_are_one_call_with_the_wires_figures(
     assert {each.kind for each in row.witnesses} == {each.witness for each in seen}
     (wire,) = [each for each in seen if each.witness == "proxy"]
     cost = 0 if wire.status == 429 else 15 * PICO_PER_TOKEN
+    if wire.outcome == "client_disconnected":
+        cost = None  # nobody has seen any usage
     assert (row.cost_pico, row.status) == (cost, wire.status)
 
 

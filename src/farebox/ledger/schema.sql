@@ -156,6 +156,13 @@ CREATE TABLE mark (
 
 CREATE INDEX mark_erased ON mark (id) WHERE kind = 'erased';
 
+-- The newest row of each chain beside the calls, so that rows cut from its end are missed.
+CREATE TABLE chain_end (
+  chain TEXT PRIMARY KEY,                -- mark, witness, outcome, score
+  last_id INTEGER NOT NULL,
+  hash BLOB NOT NULL                     -- that row's
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE checkpoint (
   seq INTEGER PRIMARY KEY,               -- the last row it covers
   hash BLOB NOT NULL,

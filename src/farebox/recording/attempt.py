@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from farebox.clock import now_ns, uuid7
+from farebox.clock import now_ns, uuid7, uuid_text
 from farebox.journal.records import (
     DONE,
     DONE_FIELDS,
@@ -105,6 +105,8 @@ class Attempt:
     status = 0
     request_id: str | None = None
     """The provider's id of the request, of a response header."""
+    told_id: str | None = None
+    """The event id that came with it and was not taken over: what joins the two where nothing else does."""
     sent = False
     """Something of it has gone upstream."""
     facts = RequestFacts()
@@ -121,8 +123,13 @@ class Attempt:
     _origin = b""
     """What its records begin with, for that attribution."""
 
-    def __init__(self, recorder: AttemptRecorder, routed: DescribedRequest, event_id: bytes = b"") -> None:
-        """`event_id`: one that was made where the call began and came with it; without it, a new one."""
+    def __init__(
+        self, recorder: AttemptRecorder, routed: DescribedRequest, event_id: bytes = b"", told: bytes = b""
+    ) -> None:
+        """`event_id`: one that was made where the call began and came with it; without it, a new one.
+
+        `told`: the id that came with it, whether or not it was taken over.
+        """
         self.recorder = recorder
         self.routed = routed
         self.began_ns = monotonic_ns()
@@ -130,6 +137,8 @@ class Attempt:
         self.event_id = event_id or uuid7(occurred)
         self.passed_on = bool(event_id)
         """Somebody else writes this call down by the same id."""
+        if told and not event_id:
+            self.told_id = uuid_text(told)
 
     def intend(self, below: Attribution) -> None:
         """Write down that the upstream is about to be sent something that can cost.
@@ -164,7 +173,7 @@ class Attempt:
         if self.flags:
             extraction = msgspec.structs.replace(extraction, flags=(*extraction.flags, *self.flags))
         extraction = redacted(extraction, routed.key)
-        request_id = self.request_id
+        request_id = self.request_id or self.told_id
         if request_id is not None:
             request_id = without_keys(request_id, routed.key)
             if request_id == extraction.response_id:

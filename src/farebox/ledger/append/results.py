@@ -12,6 +12,7 @@ from farebox.journal.records import OUTCOME, SCORE, Result, decode_result
 from farebox.ledger.append.dictionaries import PER_CALL, Numbered, Whose
 from farebox.ledger.database import Connection
 from farebox.ledger.proof.chain import GENESIS, link
+from farebox.ledger.proof.chain_ends import missing_rows, write_end
 
 TABLES = {OUTCOME: "outcome", SCORE: "score"}
 _canonical = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -84,6 +85,7 @@ class Results:
         places = ", ".join("?" * len(stored))
         self._connection.execute(f"INSERT INTO {table} VALUES ({places})", stored)  # noqa: S608
         self._ends[table] = number, link_hash
+        write_end(self._connection, table, number, link_hash)
 
 
 def check_results(connection: Connection, problem: Callable[[str, str], None]) -> None:
@@ -98,6 +100,9 @@ def check_results(connection: Connection, problem: Callable[[str, str], None]) -
                 problem("result", f"{table} {values[0]} is not as it was appended")
                 previous = stored
             expected = values[0] + 1
+        missing = missing_rows(connection, table, expected - 1, previous)
+        if missing is not None:
+            problem("result", missing)
 
 
 def _payload(result: Result) -> bytes:

@@ -10,6 +10,7 @@ import msgspec
 from farebox.journal.reader import Gap
 from farebox.ledger.database import Connection
 from farebox.ledger.proof.chain import GENESIS, link
+from farebox.ledger.proof.chain_ends import write_end
 
 CHECKPOINT_ROWS = 10_000
 CHECKPOINT_NS = 60_000_000_000
@@ -41,6 +42,7 @@ class Incidents:
         self._hash = link(self._hash, values)
         self._id += 1
         self._connection.execute("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?)", (*values, self._hash))
+        write_end(self._connection, "mark", self._id, self._hash)
 
     def has_event(self, detail: Mapping[str, Any]) -> bool:
         """Tell whether a mark with this identity is there: senders report a loss until it is acknowledged."""

@@ -1,8 +1,9 @@
 """Prove that the record is what was appended: recompute everything and compare.
 
 Checked are the file itself, its schema and triggers, the dictionaries against their digests, the chains over
-every block of rows, every mark and every witness, the checkpoints (those inside and one that the user kept),
-the months of contracts, and the positions in the journals. The replica is compared by `farebox.analytics`.
+every block of rows, every mark and every witness and where they end, the checkpoints (those inside and one
+that the user kept), the months of contracts, and the positions in the journals. The replica is compared by
+`farebox.analytics`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from farebox.ledger.corrections.rerating import shares_of
 from farebox.ledger.database import Connection, open_reader, schema
 from farebox.ledger.proof.block_check import SELECT, check_block
 from farebox.ledger.proof.chain import GENESIS, Checkpoint, link
+from farebox.ledger.proof.chain_ends import missing_rows
 from farebox.ledger.proof.dictionary_check import check_dictionaries
 from farebox.ledger.witnesses.witness_chain import witness_link
 from farebox.pricing.quotation import month_of
@@ -165,6 +167,7 @@ class _Verification:
                 previous = stored
             hashes[values[0]] = stored
             expected = values[0] + 1
+        self._check_end("mark", expected - 1, previous)
         self._report.marks = len(hashes) - 1
 
     def _check_rows(self, mark_hashes: dict[int, bytes]) -> None:
@@ -209,7 +212,13 @@ class _Verification:
                 previous = stored
             self._witnessed.append((after, last))
             expected, last_personal = number + 1, last
+        self._check_end("witness", expected - 1, previous)
         self._report.witnesses = expected - 1
+
+    def _check_end(self, chain: str, last_id: int, last_hash: bytes) -> None:
+        missing = missing_rows(self._connection, chain, last_id, last_hash)
+        if missing is not None:
+            self._problem(chain, missing)
 
     def _commitments(self, after: int, last: int) -> bytes:
         statement = "SELECT commitment FROM personal WHERE id > ? AND id <= ? ORDER BY id"

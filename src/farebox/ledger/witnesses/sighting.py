@@ -13,6 +13,7 @@ from zlib import crc32
 
 import msgspec
 
+from farebox.clock import uuid_text
 from farebox.ledger.append.dictionaries import is_erased_name
 from farebox.ledger.append.entry import token_totals
 
@@ -137,7 +138,7 @@ def certainty(one: Facts, other: Facts) -> int:
         return 0
     if one.response_id is not None and one.response_id == other.response_id:
         by = RESPONSE_ID
-    elif one.request_id is not None and one.request_id == other.request_id:
+    elif (request := sent_id(one)) is not None and request == sent_id(other):
         by = REQUEST_ID
     else:
         return 0
@@ -151,6 +152,16 @@ def certainty(one: Facts, other: Facts) -> int:
         if are_live and share_process(one, other):
             return 0
     return LATE_RESPONSE_ID if by == RESPONSE_ID else REQUEST_ID
+
+
+def sent_id(facts: Facts) -> int | None:
+    """Return what tells a request: the provider's id of it, else the event id that the SDK sent along.
+
+    A proxy that did not take that over states it as the request's id.
+    """
+    if facts.request_id is None and facts.passed_on and facts.kind == "sdk":
+        return _checksum(uuid_text(facts.event_id))
+    return facts.request_id
 
 
 def look_alike(one: Facts, other: Facts) -> bool:

@@ -15,7 +15,15 @@ import msgspec
 from farebox.ledger.append.insertion import Insert
 from farebox.ledger.database import Connection
 from farebox.ledger.witnesses.group import Group
-from farebox.ledger.witnesses.sighting import Facts, Sighting, around, event_key, id_keys, moment_key
+from farebox.ledger.witnesses.sighting import (
+    Facts,
+    Sighting,
+    around,
+    event_key,
+    id_keys,
+    moment_key,
+    sent_id,
+)
 
 _EVENT, _MOMENT, _RESPONSE, _REQUEST = "event_key", "moment_key", "response_key", "request_key"
 _COLUMNS = (_EVENT, _MOMENT, _RESPONSE, _REQUEST)
@@ -82,7 +90,7 @@ class Sightings:
             keys[_EVENT].add(event_key(facts.event_id))
             keys[_MOMENT].update(around(moment_key(facts)))
             keys[_RESPONSE].update(id_keys(facts.response_id, facts.occurred_at))
-            keys[_REQUEST].update(id_keys(facts.request_id, facts.occurred_at))
+            keys[_REQUEST].update(id_keys(sent_id(facts), facts.occurred_at))
         for column, values in keys.items():
             self._look_up(column, values)
 
@@ -95,7 +103,7 @@ class Sightings:
         """Return the witnesses that may have the same response or request id."""
         return [
             *self._with(_RESPONSE, id_keys(facts.response_id, facts.occurred_at)),
-            *self._with(_REQUEST, id_keys(facts.request_id, facts.occurred_at)),
+            *self._with(_REQUEST, id_keys(sent_id(facts), facts.occurred_at)),
         ]
 
     def alike(self, one: Sighting, without: frozenset[str]) -> Iterator[Sighting]:
@@ -200,7 +208,7 @@ def _keys(each: Sighting) -> tuple[int, int, int | None, int | None]:
         event_key(facts.event_id),
         each.moment,
         next(iter(id_keys(facts.response_id, at)), None),
-        next(iter(id_keys(facts.request_id, at)), None),
+        next(iter(id_keys(sent_id(facts), at)), None),
     )
 
 

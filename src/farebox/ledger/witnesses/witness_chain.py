@@ -15,6 +15,7 @@ from farebox.ledger.append.entry import detached
 from farebox.ledger.call_store import Attributions
 from farebox.ledger.database import Connection
 from farebox.ledger.proof.chain import GENESIS, link
+from farebox.ledger.proof.chain_ends import write_end
 from farebox.ledger.witnesses.merging import figures_digest
 from farebox.ledger.witnesses.sighting import Sighting
 
@@ -104,6 +105,8 @@ class WitnessChain:
             rows.append((*values, self._hash))
             each.told = each.group.call
         self._connection.executemany(_INSERT, rows)
+        if rows:
+            write_end(self._connection, "witness", self._id, self._hash)
 
     def record_of(self, event_id: bytes, source: str) -> Done | None:
         """Return what a witness said, where it is in the table."""

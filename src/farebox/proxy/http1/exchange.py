@@ -70,7 +70,9 @@ class Exchange(Relay):
         body: bytes,
     ) -> None:
         """`length` is that of the request's body, `body` what has come of it and after it."""
-        self.attempt = attempt = Attempt(recorder, routed, recorder.ids.adopt(routed.event_id))
+        self.attempt = attempt = Attempt(
+            recorder, routed, recorder.ids.adopt(routed.event_id), routed.event_id
+        )
         self.routed = routed
         super().__init__(state, recorder, client)
         self.waits_for_disk = recorder.waits_for_disk and routed.metered

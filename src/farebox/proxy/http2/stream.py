@@ -95,7 +95,7 @@ class Stream:
         self.routed = routed
         self.meter = recorder.meter(routed)
         self.recorder = recorder
-        self.attempt = Attempt(recorder, routed, recorder.ids.adopt(routed.event_id))
+        self.attempt = Attempt(recorder, routed, recorder.ids.adopt(routed.event_id), routed.event_id)
         self.up = Pipe(server, stream_id)
         self.down: Pipe | None = None
         self.touched = self.attempt.partial_at = server.state.tick
