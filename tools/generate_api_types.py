@@ -14,7 +14,7 @@ import msgspec
 from msgspec import inspect as shapes
 
 from farebox.analytics.dimensions import DIMENSIONS
-from farebox.server.api import errors, live, outbox, views
+from farebox.server.api import budgets, errors, live, outbox, views
 
 SHARED = Path(__file__).resolve().parent.parent / "dashboard" / "src" / "shared"
 ROOTS = (
@@ -27,6 +27,9 @@ ROOTS = (
     views.Calls,
     views.Receipt,
     outbox.Outbox,
+    budgets.Budgets,
+    budgets.BudgetSimulation,
+    budgets.Stops,
     live.Hello,
     live.LiveCalls,
     live.LiveMinutes,

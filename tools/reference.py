@@ -15,6 +15,8 @@ from farebox.backup.figures import Figures
 from farebox.backup.manifest import Manifest, StoredFile
 from farebox.cli.app import app
 from farebox.cli.backup import RestoreAnswer
+from farebox.cli.budgets.budget_list import BudgetsAnswer
+from farebox.cli.budgets.budget_simulation import SimulationAnswer
 from farebox.cli.config import ConfigAnswer, ConfigCheckAnswer
 from farebox.cli.exits import MEANINGS
 from farebox.cli.keys import KeysAnswer, NamedKey
@@ -27,6 +29,7 @@ from farebox.cli.reports import json_shapes
 from farebox.cli.reports.export import NESTED, csv_columns
 from farebox.cli.reports.rerate import Difference, RerateAnswer
 from farebox.cli.reports.verify import VerifyAnswer
+from farebox.cli.stops import StopAnswer, StopsAnswer
 from farebox.config import Config
 from farebox.config.sections import SECTIONS
 from farebox.config.settings import SETTINGS, Setting
@@ -37,6 +40,15 @@ from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.ledger.losses.coverage import Missing
 from farebox.ledger.proof.verification import Problem
 from farebox.pricing.facts import CostLine
+from farebox.server.api.budgets import (
+    BlockedCaller,
+    BlockedWindow,
+    BudgetFigures,
+    BudgetSimulation,
+    BudgetState,
+    BudgetValue,
+    StopState,
+)
 from farebox.server.api.coverage import Coverage
 from farebox.server.api.outbox import OutboxDelivery, OutboxFigures, OutboxReceiver
 from farebox.server.api.recording import Recording
@@ -212,6 +224,17 @@ def json_page() -> str:
         ConfigAnswer,
         ValueInForce,
         ConfigCheckAnswer,
+        BudgetsAnswer,
+        BudgetState,
+        BudgetFigures,
+        BudgetValue,
+        SimulationAnswer,
+        BudgetSimulation,
+        BlockedWindow,
+        BlockedCaller,
+        StopsAnswer,
+        StopAnswer,
+        StopState,
         OutboxAnswer,
         MessageAnswer,
         ReceiversAnswer,

@@ -116,7 +116,7 @@ def routes(site: Site) -> list[str]:
 def written(route: str) -> str:
     """Return an address of a route."""
     call = "019aa000-0000-7000-8000-000000000005"
-    return route.replace("{id}", call).replace("{asset}", "assets/index-1a2b.js")
+    return route.replace("{id}", call).replace("{asset}", "assets/index-1a2b.js").replace("{name}", "daily")
 
 
 def test_every_route_but_the_way_in_refuses_nobody(site: Site) -> None:

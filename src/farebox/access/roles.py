@@ -22,6 +22,7 @@ _ANYBODY: Allowed = frozenset(ROLES)
 _READERS: Allowed = frozenset(("read", "admin"))
 _SENDERS: Allowed = frozenset(("ingest", "admin"))
 _CLIENTS: Allowed = frozenset(("client",))
+_OWNERS: Allowed = frozenset(("admin",))
 
 ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
     # Where tokens are required, beyond loopback and behind a reverse proxy: on loopback nobody needs one.
@@ -51,6 +52,14 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
         "/api/v1/calls/{id}": _READERS,
         "/api/v1/live": _READERS,
         "/api/v1/outbox": _READERS,
+        "/api/v1/budgets": _READERS,
+        "/api/v1/budgets/{name}": _READERS,
+        "PUT /api/v1/budgets/{name}": _OWNERS,
+        "DELETE /api/v1/budgets/{name}": _OWNERS,
+        "/api/v1/budgets/{name}/simulation": _READERS,
+        "/api/v1/stops": _READERS,
+        "POST /api/v1/stops": _OWNERS,
+        "DELETE /api/v1/stops": _OWNERS,
     },
     "collector": {
         "/v1/events": _SENDERS,

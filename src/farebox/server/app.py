@@ -33,6 +33,7 @@ from farebox.server.api import reports, views
 from farebox.server.api.coverage import Covers
 from farebox.server.api.errors import ApiError, from_farebox, invalid_parameter
 from farebox.server.api.filters import Selection, read_choice, read_count, read_selection
+from farebox.server.api.limit_routes import LimitRoutes
 from farebox.server.api.live import Pulse, stream
 from farebox.server.api.queries import Ledger, Reader
 from farebox.server.api.ready import RecentReadiness
@@ -89,6 +90,7 @@ class Server:
         self._cover = Covers(home)
         self._readiness = RecentReadiness(home)
         self._control_database: ControlDatabase | None = None
+        self.limits = LimitRoutes(home, ledger, clock, self._control)
         self.pulse = Pulse(ledger)
         self.routes: dict[str, tuple[Kind, Answer]] = {
             "/": (Kind.PAGE, self.index),  # shows how to sign in, until signed in
@@ -107,11 +109,18 @@ class Server:
             ASSET: (Kind.ASSET, self.asset),
         }
 
+    def _close(self) -> None:
+        self.limits.close()
+        self._ledger.close()
+
     def route_of(self, path: str) -> tuple[Kind, dict[str, Allowed]] | None:
         """Return the kind of a known path and the roles that may use each of its methods."""
         found = self._collector.route_of(path) if self._collector is not None else None
         if found is not None:
             return found
+        limited = self.limits.name_of(path)
+        if limited is not None:
+            return Kind.API, self.limits.methods_of(limited)
         name = self._route_name(path)
         if name is None:
             return None
@@ -130,15 +139,13 @@ class Server:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request that the guard let through."""
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send, self._ledger.close)
+            await _lifespan(receive, send, self._close)
             return
         if self._collector is not None and self._collector.route_of(scope["path"]) is not None:
             await self._collector(scope, receive, send)
             return
-        name = self._route_name(scope["path"])
-        assert name is not None, "the guard lets only known paths through"  # noqa: S101 - states an invariant
         try:
-            response = await _unless_gone(self.routes[name][1](Request(scope, receive)), receive)
+            response = await self._respond(scope, receive)
         except ApiError as error:
             response = error_response(error)
         except FareboxError as error:
@@ -150,6 +157,20 @@ class Server:
             )
         if response is not None:
             await response(scope, receive, send)
+
+    async def _respond(self, scope: Scope, receive: Receive) -> Response | None:
+        """Return the response; None for a client that has gone before it. A change is made all the same."""
+        request = Request(scope, receive)
+        limited = self.limits.name_of(scope["path"])
+        if limited is None:
+            name = self._route_name(scope["path"])
+            assert name is not None, "the guard lets only known paths through"  # noqa: S101 - an invariant
+            return await _unless_gone(self.routes[name][1](request), receive)
+        answering = self._limited(request, limited)
+        return await (_unless_gone(answering, receive) if request.method in ("GET", "HEAD") else answering)
+
+    async def _limited(self, request: Request, name: str) -> Response:
+        return json_response(await self.limits.handle(request, name))
 
     # Pages
 

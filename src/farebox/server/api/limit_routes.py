@@ -1,0 +1,302 @@
+"""The routes of budgets and stops: read by who may read, changed by who administers.
+
+A path and a method together are a route of `farebox.access.roles`. Changes are made as commands make them,
+and say in the audit whose token made them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from starlette.requests import Request
+
+from farebox.access.roles import Allowed, allowed
+from farebox.budgets.budget import COMMAND, Stop
+from farebox.budgets.definition import NAME, read_budget
+from farebox.budgets.matching import DIMENSIONS
+from farebox.budgets.written_values import read_dimension
+from farebox.config import is_exposed, load_config
+from farebox.errors import ConfigError, Finding
+from farebox.home import Home
+from farebox.server.api.budgets import (
+    BudgetSimulation,
+    Stops,
+    budgets_view,
+    simulation_view,
+    stop_view,
+    stops_view,
+)
+from farebox.server.api.errors import ApiError, invalid_parameter
+from farebox.server.api.filters import read_selection
+from farebox.server.api.queries import Ledger
+from farebox.snapshot import read_snapshot
+from farebox.wire.keys import without_keys
+
+if TYPE_CHECKING:
+    from farebox.control.database import ControlDatabase
+    from farebox.ledger.spending.simulation import Simulation
+    from farebox.yamltext import Node
+
+BUDGETS = "/api/v1/budgets"
+STOPS = "/api/v1/stops"
+BODY_BYTES_MAX = 256 << 10
+VALUES_MAX = 100
+_ONE, _SIMULATION = f"{BUDGETS}/{{name}}", f"{BUDGETS}/{{name}}/simulation"
+
+Shown = Coroutine[Any, Any, msgspec.Struct]
+
+
+class _LeftError(Exception):
+    """Nobody waits for it any more."""
+
+
+class LimitRoutes:
+    """Handlers by path and method."""
+
+    def __init__(
+        self,
+        home: Home,
+        ledger: Ledger,
+        clock: Callable[[], int],
+        control: Callable[[], ControlDatabase | None],
+    ) -> None:
+        self._home = home
+        self._ledger = ledger
+        self._clock = clock
+        self._control = control
+        self._simulating = ThreadPoolExecutor(max_workers=1, thread_name_prefix="simulation")
+        self.routes: Mapping[str, Mapping[str, Callable[[Request], Shown]]] = {
+            BUDGETS: {"GET": self.list_budgets},
+            _ONE: {"GET": self.show, "PUT": self.put, "DELETE": self.remove},
+            _SIMULATION: {"GET": self.simulate},
+            STOPS: {"GET": self.list_stops, "POST": self.stop, "DELETE": self.lift},
+        }
+
+    def name_of(self, path: str) -> str | None:
+        """Return the route that a path is one of."""
+        if path in (BUDGETS, STOPS):
+            return path
+        name, slash, rest = path.removeprefix(f"{BUDGETS}/").partition("/")
+        if not path.startswith(f"{BUDGETS}/") or not NAME.fullmatch(name):
+            return None
+        if not slash:
+            return _ONE
+        return _SIMULATION if rest == "simulation" else None
+
+    def methods_of(self, name: str) -> dict[str, Allowed]:
+        """Return the roles that may use each method of a route."""
+        found = {method: allowed("api", route_of(method, name)) for method in self.routes[name]}
+        return found | {"HEAD": found["GET"]}
+
+    async def handle(self, request: Request, name: str) -> msgspec.Struct:
+        """Return what a route's method shows, or does."""
+        method = "GET" if request.method == "HEAD" else request.method
+        return await self.routes[name][method](request)
+
+    def close(self) -> None:
+        self._simulating.shutdown(wait=False, cancel_futures=True)
+
+    async def list_budgets(self, request: Request) -> msgspec.Struct:
+        _only(request)
+        now = self._clock()
+        return await self._ledger.ask(lambda sources: budgets_view(self._home, now, sources.questions))
+
+    async def show(self, request: Request) -> msgspec.Struct:
+        _only(request)
+        return await self._shown(_name(request))
+
+    async def put(self, request: Request) -> msgspec.Struct:
+        from farebox.control.budget_changes import set_budget
+
+        _only(request)
+        name = _name(request)
+        node, findings = _node_of(await _body(request)), list[Finding]()
+        said = read_budget(node, findings, name=name, origin=COMMAND)
+        if said is None:
+            raise ConfigError(findings)
+        actor, now = self._actor(request), self._clock()
+        await asyncio.to_thread(lambda: set_budget(self._home, said, actor, now, self._control()))
+        return await self._shown(name)
+
+    async def remove(self, request: Request) -> msgspec.Struct:
+        from farebox.control.budget_changes import remove_budget
+
+        _only(request)
+        name, actor, now = _name(request), self._actor(request), self._clock()
+        self._known(name)
+        await asyncio.to_thread(lambda: remove_budget(self._home, name, actor, now, self._control()))
+        now = self._clock()
+        return await self._ledger.ask(lambda sources: budgets_view(self._home, now, sources.questions))
+
+    async def simulate(self, request: Request) -> msgspec.Struct:
+        """Simulate a budget that is set, in a thread of its own: a screen never waits behind it."""
+        from datetime import UTC, datetime
+
+        given = request.query_params.multi_items()
+        _only(request, "since", "until", "tz")
+        if not any(name == "since" for name, _ in given):
+            given.append(("since", "30d"))
+        now = datetime.fromtimestamp(self._clock() // 10**9, UTC)
+        span = read_selection(given, now=now).window
+        budget = self._known(_name(request))
+        gone = threading.Event()
+
+        def told(_: Simulation) -> None:
+            if gone.is_set():
+                raise _LeftError
+
+        def work() -> BudgetSimulation:
+            from farebox.ledger.spending.simulation import simulate
+
+            config = load_config(self._home, prices=False)
+            stated = not is_exposed(config.listen, config)
+            since = span.since_ns or 0
+            found = simulate(self._home, budget, since, span.until_ns, stated_customers=stated, told=told)
+            return simulation_view(budget, since, span.until_ns, found)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._simulating, work)
+        finally:
+            gone.set()
+
+    async def list_stops(self, request: Request) -> msgspec.Struct:
+        _only(request)
+        return stops_view(read_snapshot(self._home))
+
+    async def stop(self, request: Request) -> msgspec.Struct:
+        from farebox.control.budget_changes import REASON_MAX, stop_calls
+
+        _only(request)
+        said = _object(await _body(request))
+        reason = said.pop("reason", "")
+        if not isinstance(reason, str) or len(reason) > REASON_MAX or without_keys(reason) != reason:
+            raise invalid_parameter("reason", "", [f"text of at most {REASON_MAX} characters, without a key"])
+        dimension, value = _what(said)
+        actor, now = self._actor(request), self._clock()
+        stop = Stop(dimension=dimension, value=value, reason=reason, since_ns=now, by=actor)
+        await asyncio.to_thread(lambda: stop_calls(self._home, stop, now, self._control()))
+        return stop_view(stop)
+
+    async def lift(self, request: Request) -> Stops:
+        from farebox.control.budget_changes import lift_stop
+
+        dimension, value = _what(dict(request.query_params.multi_items()))
+        actor, now = self._actor(request), self._clock()
+        lifted = await asyncio.to_thread(
+            lambda: lift_stop(self._home, dimension, value, actor, now, self._control())
+        )
+        if not lifted:
+            raise ApiError(404, "stop_not_found", f"This {dimension} is not stopped.")
+        return stops_view(read_snapshot(self._home))
+
+    async def _shown(self, name: str) -> msgspec.Struct:
+        self._known(name)
+        now = self._clock()
+        found = await self._ledger.ask(
+            lambda sources: budgets_view(self._home, now, sources.questions, name=name, values_max=VALUES_MAX)
+        )
+        return found.budgets[0]
+
+    def _known(self, name: str) -> Any:
+        for each in read_snapshot(self._home).budgets:
+            if each.name == name:
+                return each
+        raise ApiError(404, "budget_not_found", f"There is no budget {name!r}.")
+
+    def _actor(self, request: Request) -> str:
+        """Return who acts, for the audit: the owner, or a token."""
+        digest: str = getattr(request.state, "token_digest", "")
+        token = read_snapshot(self._home).tokens.get(digest) if digest else None
+        return "owner" if token is None else f"token:{token.id}"
+
+
+def route_of(method: str, name: str) -> str:
+    """Return what `farebox.access.roles` calls a method of a path."""
+    return name if method == "GET" else f"{method} {name}"
+
+
+def _only(request: Request, *known: str) -> None:
+    for name in request.query_params:
+        if name not in known:
+            raise ApiError(
+                422,
+                "unknown_parameter",
+                f"There is no parameter {name!r} here.",
+                {"parameter": name[:200], "allowed": list(known)},
+            )
+
+
+def _name(request: Request) -> str:
+    return request.url.path.removeprefix(f"{BUDGETS}/").partition("/")[0]
+
+
+async def _body(request: Request) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        pieces.append(piece)
+        size += len(piece)
+        if size > BODY_BYTES_MAX:
+            raise ApiError(413, "body_too_large", f"A body is at most {BODY_BYTES_MAX} bytes.")
+    return b"".join(pieces)
+
+
+_decode = msgspec.json.Decoder(float_hook=str).decode
+"""Numbers with a fraction stay the text that they are written as."""
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = _decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError(422, "body_invalid", f"The body is no JSON: {error}.") from None
+    if not isinstance(found, dict):
+        raise ApiError(422, "body_invalid", "The body is no JSON object.")
+    return cast("dict[str, Any]", found)
+
+
+def _node_of(body: bytes) -> Node:
+    """Return a budget's JSON as nodes, as its reader takes them."""
+    return _node(_object(body), "", 0)
+
+
+def _node(value: Any, key: str, depth: int) -> Node:
+    from farebox.yamltext import DEPTH_MAX, Node
+
+    if depth > DEPTH_MAX:
+        raise ApiError(422, "body_invalid", "The body is nested too deeply.")
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Any]", value)
+        inner = {
+            name: _node(each, f"{key}.{name}" if key else name, depth + 1) for name, each in pairs.items()
+        }
+        return Node(inner, "the request", 0, key)
+    if isinstance(value, list):
+        items = cast("list[Any]", value)
+        listed = [_node(each, f"{key}[{at}]", depth + 1) for at, each in enumerate(items)]
+        return Node(listed, "the request", 0, key)
+    if value is None or isinstance(value, str):
+        return Node(value, "the request", 0, key)
+    return Node(str(value).lower(), "the request", 0, key)
+
+
+def _what(said: dict[str, Any]) -> tuple[str, str]:
+    """Return the dimension and value that are meant: `{"session": "ID"}`."""
+    if len(said) != 1:
+        raise invalid_parameter("stop", ", ".join(said)[:200], ["one of " + ", ".join(DIMENSIONS)])
+    ((name, value),) = said.items()
+    try:
+        dimension = read_dimension(name)
+    except ValueError as error:
+        raise ApiError(422, "invalid_parameter", f"There is no dimension {name[:200]!r}: {error}") from None
+    text = str(value)
+    if not text.strip() or len(text) > 256 or isinstance(value, (dict, list, bool)) or value is None:
+        raise invalid_parameter(dimension, "", ["text of 1 to 256 characters"])
+    if without_keys(text) != text:
+        raise invalid_parameter(dimension, "", ["a key's label or fingerprint, not the key"])
+    return dimension, text
