@@ -375,7 +375,7 @@ class Admission:
         section[start + layout.G_GRANTED] = granted
 
     def _revoke(self, section: Section, wanted: Iterable[tuple[Holding, Room]]) -> None:
-        """Take back what others have leased and do not use. Who reserves meanwhile sees it, or is seen."""
+        """Take back what others have leased and do not use. Whoever reserves meanwhile sees it or is seen."""
         owners: dict[int, None] = {}
         for _, room in wanted:
             for number in room.leases:
