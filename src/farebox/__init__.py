@@ -14,8 +14,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # type checkers take it for True; importing `typing` would take most of the time
 if TYPE_CHECKING:
-    from farebox.errors import FareboxError
+    from farebox.errors import BudgetExceededError, FareboxError
     from farebox.sdk.attribution import attribute, meter
+    from farebox.sdk.budget_left import BudgetLeft, budget_left
     from farebox.sdk.cost import Spend, cost
     from farebox.sdk.ending import flush, shutdown
     from farebox.sdk.instrumentation import instrument, uninstrument
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     from farebox.sdk.wrapping import wrap
 
 __all__ = [
+    "BudgetExceededError",
+    "BudgetLeft",
     "FareboxError",
     "Price",
     "Spend",
     "__version__",
     "attribute",
+    "budget_left",
     "configure",
     "cost",
     "flush",
@@ -50,10 +54,13 @@ __all__ = [
 __version__ = "0.1.0"
 
 _PLACES = {
+    "BudgetExceededError": "errors",
+    "BudgetLeft": "sdk.budget_left",
     "FareboxError": "errors",
     "Price": "sdk.price",
     "Spend": "sdk.cost",
     "attribute": "sdk.attribution",
+    "budget_left": "sdk.budget_left",
     "configure": "sdk.settings",
     "cost": "sdk.cost",
     "flush": "sdk.ending",

@@ -32,6 +32,7 @@ The slug (`code`) is the same in Python, the API's JSON, the dashboard and the d
     ├── CountersError                  budget_counters_unusable
     │   ├── CountersNewerError         budget_counters_newer
     │   └── CountersDamagedError       budget_counters_damaged
+    ├── BudgetExceededError            budget_exceeded
     └── UsageError                     usage_error
 """
 
@@ -184,6 +185,17 @@ class CountersNewerError(CountersError):
 
 class CountersDamagedError(CountersError):
     code = "budget_counters_damaged"
+
+
+class BudgetExceededError(FareboxError):
+    """A call that its budgets have no room for, or that was stopped: nothing of it was sent."""
+
+    code = "budget_exceeded"
+
+    def __init__(self, message: str, *, reason: str = "budget_exceeded") -> None:
+        super().__init__(message)
+        self.reason = reason
+        """`budget_exceeded`, `budget_unbounded`, `stopped` or `budgets_unavailable`."""
 
 
 class UsageError(FareboxError):

@@ -9,8 +9,8 @@ import sys
 import farebox
 
 NAMES = [
-    "FareboxError", "Price", "Spend", "__version__", "attribute", "configure", "cost", "flush",
-    "instrument", "meter", "outcome", "price", "record", "score", "shutdown", "track", "uninstrument", "wrap",
+    "BudgetExceededError", "BudgetLeft", "FareboxError", "Price", "Spend", "__version__", "attribute",
+    "budget_left", "configure", "cost", "flush", "instrument", "meter", "outcome", "price", "record", "score", "shutdown", "track", "uninstrument", "wrap",
 ]  # fmt: skip
 
 

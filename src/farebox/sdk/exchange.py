@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from farebox.clock import uuid7, uuid_text
 from farebox.journal.records import Outcome
 from farebox.recording.adopted_ids import EVENT_ID
-from farebox.recording.attempt import Attempt
+from farebox.recording.attempt import NOT_SENT, Attempt
 from farebox.recording.attribution_merge import Attribution
 from farebox.recording.error_class import error_class_of
 from farebox.recording.guarded_meter import GuardedMeter
@@ -21,15 +21,19 @@ from farebox.sdk import attribution, faults
 from farebox.sdk.failures import failure_of
 from farebox.sdk.known_request import Headers, KnownRequest, KnownRequests
 from farebox.sdk.process_meter import process_meter
+from farebox.sdk.settings import settings
 from farebox.wire.facts import Extraction
 from farebox.wire.http.request_id import request_id_of
 from farebox.wire.meter import Meter
 
 if TYPE_CHECKING:
+    from farebox.budgets.call_limits import Outcome as Admission
     from farebox.recording.logical_calls import CallKey
     from farebox.sdk.destinations import Address
+    from farebox.sdk.enforcement import Place
     from farebox.sdk.process_meter import ProcessMeter
     from farebox.wire.fast_path.whole_response import FastPath
+    from farebox.wire.request_limits import LimitKeys
 
 _JSON = b"application/json"
 _PARTIAL_NS = 5_000_000_000
@@ -60,6 +64,10 @@ class Exchange(Attempt):
     _meter: GuardedMeter | None = None
     """What everyday exchanges do without."""
     _response_headers: Headers = _NOTHING
+    _limit_keys: LimitKeys | None = None
+    """What of its request decides what it can cost, where that matters."""
+    place: Place | None = None
+    """Where it stands with its budgets, until it may be sent."""
 
     def __init__(
         self, meter: ProcessMeter, known: KnownRequest, retry: int, body: bytes | None, event_id: bytes,
@@ -71,33 +79,82 @@ class Exchange(Attempt):
         """Headers to add to the request."""
         self._process = meter
         self._below = meter.below
-        self._known = known
+        self.known = known
         self._body = body
         self._partial_at_ns = self.began_ns + _PARTIAL_NS
+        is_held = settings.enforces and not told  # a Farebox on the way holds what passes it
+        if is_held:
+            from farebox.sdk import enforcement
+
+            self._limit_keys = enforcement.keys_for(meter)
         if body is None:
             self.reads_request = True
         else:
             self.request_bytes = len(body)
             fast_path = known.fast_path
-            facts = None if fast_path is None else fast_path.request(body)
+            facts = None if fast_path is None else fast_path.request(body, self._limit_keys)
             if facts is None:
                 self._metering()
             else:
                 self.facts, self._fast_path = facts, fast_path
-        self.intend(self._below)
+        if is_held:
+            from farebox.sdk import enforcement
+
+            self.place = enforcement.place_of(meter, self)
+        if self.place is None:
+            self.intend(self._below)
+            self.sent = True
+
+    def admit(self) -> None:
+        """Wait until its budgets have room for it, before it is sent.
+
+        Raises:
+            BudgetExceededError: They have none. Nothing is sent.
+        """
+        if self.place is not None:
+            self._admitted(self.place.wait())
+
+    async def admit_async(self) -> None:
+        """The same, for an event loop."""
+        if self.place is not None:
+            self._admitted(await self.place.wait_async())
+
+    def attribution(self) -> Attribution:
+        """Return whose call it is, as far as that is known before its response."""
+        return self.routed.attribution(self._below, self.facts)
+
+    def _admitted(self, outcome: Admission) -> None:
+        from farebox.budgets.refusal import Refusal
+        from farebox.sdk import enforcement
+
+        self.place = None
+        if isinstance(outcome, Refusal):
+            self._ended = True
+            try:
+                self.done(self._below, "refused", outcome.slug, NOT_SENT)
+            except Exception as error:
+                faults.report(error, "metering")
+            raise enforcement.refused(outcome)
+        self.hold, self.held = outcome, outcome.held
+        try:
+            self.intend(self._below)
+        except Exception as error:
+            faults.report(error, "metering")
         self.sent = True
 
     def _call_key(self) -> CallKey:
         """Retries are told by the body itself: most clients do not number them."""
-        return _call_key(self._known, self._body)
+        return _call_key(self.known, self._body)
 
     def _metering(self) -> GuardedMeter:
         """Return its meter, which has seen what is known of the request."""
         meter = self._meter
         if meter is None:
-            known, body = self._known, self._body
+            known, body = self.known, self._body
             meter = GuardedMeter(Meter, known.endpoint, known.path, known.query, known.about_body)
             self._meter = meter
+            if self._limit_keys is not None:
+                meter.read_limits(self._limit_keys)
             if body is not None:
                 meter.request_body(body)
                 self.facts = meter.request_end()
@@ -123,7 +180,7 @@ class Exchange(Attempt):
                 self.facts, self.reads_request = self._metering().request_end(), False
             self.status = status
             fields = dict(headers)
-            self.request_id = request_id_of(fields, self._known.id_names)
+            self.request_id = request_id_of(fields, self.known.id_names)
             if self.headers and _OWN_ERROR in fields:
                 self.refusal = fields[_OWN_ERROR].decode("latin-1")
             length = fields.get(b"content-length", b"")
@@ -218,7 +275,7 @@ class Exchange(Attempt):
         try:
             self.done(self._below, outcome, error_class, found)
             if found.response_id is not None:
-                self._process.metered_responses.add(self._known.intent.provider, found.response_id)
+                self._process.metered_responses.add(self.known.intent.provider, found.response_id)
         except Exception as error:
             faults.report(error, "metering")
 

@@ -10,31 +10,50 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
+from farebox.errors import UsageError
 from farebox.sdk import faults
-from farebox.sdk.settings import is_disabled
+from farebox.sdk.settings import collector_address, is_disabled, settings
 from farebox.sdk.transports import patches, watching
 
 _TRANSPORTS = {"httpx": "httpx", "httpx2": "httpx", "urllib3": "urllib3", "aiohttp": "aiohttp"}
 """Package of a stack, and the module here that meters it."""
 
 
-def instrument() -> None:
+def instrument(*, enforce: bool = False) -> None:
     """Meter every call that this process makes to a known provider, whatever client makes it.
 
     Works for clients built before and after, and for stacks that are imported later. Twice is once. A
     forked child goes on metering by itself.
+
+    `enforce`: hold each call against this machine's budgets before it is sent. It waits as long as its
+    budget says where others are about to free some room; a call without room raises `BudgetExceededError`.
+
+    Raises:
+        UsageError: Budgets are to be enforced, and this process sends its records to a collector: they hold
+            on one machine.
     """
+    if enforce and collector_address() is not None:
+        raise UsageError(
+            "enforce=True needs the budgets of this machine, and this process sends its records to a "
+            "collector elsewhere; run without FAREBOX_COLLECTOR, or send the calls through a Farebox"
+        )
     try:
         if is_disabled():
             return
         _install()
         watching.meter_everything(True)
+        if enforce:
+            _enforce()
     except Exception as error:
         faults.report(error, "instrument()")
 
 
 def uninstrument() -> None:
     """Undo `instrument()` and `wrap()`; what is under way is metered to its end."""
+    if settings.enforces:
+        from farebox.sdk import enforcement
+
+        enforcement.turn_off()
     try:
         watching.meter_everything(False)
         if _finder in sys.meta_path:
@@ -50,6 +69,16 @@ def prepare() -> None:
         _install()
 
 
+def _enforce() -> None:
+    from farebox.sdk import enforcement
+    from farebox.sdk.transports import generated_clients
+
+    for name, module in list(sys.modules.items()):
+        if name.endswith(f".{generated_clients.MODULE}"):
+            generated_clients.install(module)
+    enforcement.turn_on()
+
+
 def _install() -> None:
     for name in _TRANSPORTS:
         module = sys.modules.get(name)
@@ -61,6 +90,11 @@ def _install() -> None:
 
 def _patch(name: str, module: ModuleType) -> None:
     try:
+        if name not in _TRANSPORTS:
+            from farebox.sdk.transports import generated_clients
+
+            generated_clients.install(module)
+            return
         own = importlib.import_module(f"farebox.sdk.transports.{_TRANSPORTS[name]}")
         own.install(module)
     except Exception as error:
@@ -76,7 +110,8 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname not in _TRANSPORTS or fullname in self._looking:
+        wanted = fullname in _TRANSPORTS or (settings.enforces and fullname.endswith("._base_client"))
+        if not wanted or fullname in self._looking:
             return None
         self._looking.add(fullname)
         try:

@@ -50,6 +50,11 @@ class ProcessRecorder:
             return 0
         return writer.append(record_type, payload)
 
+    def writer_id(self) -> str:
+        """Return the name of this process's journal, which is opened; empty where it cannot be."""
+        writer = self._writer or self._open()
+        return "" if writer is None else writer.writer_id
+
     def flush(self, timeout: float) -> bool:
         """Return once everything recorded survives a power cut; False where something does not.
 

@@ -27,6 +27,8 @@ class Settings:
     batch_size: int = 100
     spool_bytes_max: int = 256 << 20
     spool_days_max: float = 30.0
+    enforces: bool = False
+    """Calls are held against budgets: `instrument(enforce=True)`."""
 
 
 settings = Settings()

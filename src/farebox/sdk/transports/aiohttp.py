@@ -37,6 +37,8 @@ def _connect(original: Callable[..., Any]) -> Callable[..., Any]:
         exchange = _begin(self, req)
         if exchange is None:
             return await original(self, req, *rest, **named)
+        if exchange.place is not None:
+            await exchange.admit_async()
         try:
             return await original(self, req, *rest, **named)
         except BaseException as error:

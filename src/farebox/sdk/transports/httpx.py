@@ -34,6 +34,8 @@ def _sync(original: Callable[..., Any], module: Any, streams: tuple[Any, Any]) -
         exchange, request = _begin(self, request, module, body)
         if exchange is None:
             return original(self, request)
+        if exchange.place is not None:
+            exchange.admit()
         try:
             response = original(self, request)
         except BaseException as error:
@@ -52,6 +54,8 @@ def _async(original: Callable[..., Any], module: Any, streams: tuple[Any, Any]) 
         exchange, request = _begin(self, request, module, body)
         if exchange is None:
             return await original(self, request)
+        if exchange.place is not None:
+            await exchange.admit_async()
         try:
             response = await original(self, request)
         except BaseException as error:

@@ -41,6 +41,8 @@ def _make_request(original: Callable[..., Any]) -> Callable[..., Any]:
         exchange, rest, named = _begin(self, method, url, rest, named)
         if exchange is None:
             return original(self, conn, method, url, *rest, **named)
+        if exchange.place is not None:
+            exchange.admit()
         try:
             response = original(self, conn, method, url, *rest, **named)
         except BaseException as error:
