@@ -79,10 +79,11 @@ class LimitsInForce:
             from farebox.budgets.worst_case import WorstCases
             from farebox.pricing.model_limits import load_limits
 
+            before = None if self._limits is None else self._limits.worst_cases
             limits = CallLimits(
                 snapshot.limits,
                 self._participant,
-                WorstCases(book, self._rules(), load_limits()),
+                WorstCases(book, self._rules(), load_limits(), before),
                 book,
                 shares=None if self._limits is None else self._limits.shares,
                 trusts_stated=self._trusts_stated,

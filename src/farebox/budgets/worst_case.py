@@ -86,12 +86,19 @@ def _claimed(amount: PicoUsd) -> Claim:
 class WorstCases:
     """The worst cases of calls, by price book and catalog. One for each process that lets calls pass."""
 
-    def __init__(self, book: PriceBook, rules: RequestLimitsData, limits: LimitBook) -> None:
+    def __init__(
+        self,
+        book: PriceBook,
+        rules: RequestLimitsData,
+        limits: LimitBook,
+        before: WorstCases | None = None,
+    ) -> None:
+        """`before`: those by the prices before, which have seen what serves a name."""
         self._attributes = book.contract_attributes
         self._rules = rules
         self._make = CallKinds(book, rules, limits)
         self._kinds: dict[tuple[object, ...], CallKind] = {}
-        self._served: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._served: dict[tuple[str, str], tuple[str, ...]] = {} if before is None else before._served
 
     def of(
         self,
