@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from farebox.cli.budgets.budget_setting import remove, set_budget
 from farebox.cli.budgets.budget_simulation import simulate
 from farebox.cli.budgets.definition_flags import DefinitionFlags, WhereFlags, definition
 from farebox.cli.options import Place
+from farebox.control.publish import publish
 from farebox.errors import ConfigError, UsageError
 from farebox.snapshot import SnapshotReader, read_snapshot
 
@@ -280,3 +282,93 @@ def test_what_cannot_be_simulated_is_told() -> None:
         simulate()
     with pytest.raises(UsageError, match="there is no budget 'daily'"):
         simulate("daily")
+
+
+BAD = 'budgets:\n  - {name: zonal, limit: "-1", period: day}\n'
+GOOD = 'budgets:\n  - {name: zonal, limit: "1", period: day}\n'
+
+
+def test_status_and_health_say_that_a_bad_file_is_not_in_force(capsys: pytest.CaptureFixture[str]) -> None:
+    from farebox.cli.daemon.health import health
+    from farebox.cli.daemon.status import status
+
+    home = Place().state()
+    home.config.write_text(GOOD)
+    list_budgets()
+    capsys.readouterr()
+    health()
+    assert "stays" not in capsys.readouterr().out
+    home.config.write_text(BAD)
+    publish(home)
+    health()
+    assert re.search(r"farebox.yaml:2: budgets\[0\].limit.*what was in force stays", capsys.readouterr().out)
+    health(as_json=True)
+    assert len(json.loads(capsys.readouterr().out)["notes"]) == 1
+    status()
+    assert "1 mistake in the configuration" in capsys.readouterr().out
+
+
+def test_a_name_in_file_and_command_is_told_by_status_and_config_check(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from farebox.cli.config import check
+    from farebox.cli.daemon.status import status
+
+    home = Place().state()
+    set_budget("zonal", limits=DAILY)
+    home.config.write_text(GOOD)
+    publish(home)
+    capsys.readouterr()
+    assert check() == 78
+    told = "farebox.yaml:2: budgets.zonal: found a name that `farebox budget set` has set, too"
+    assert told in capsys.readouterr().out
+    status()
+    assert told in capsys.readouterr().out
+    assert published()["zonal"].limit_pico == 25 * 10**12
+    home.config.unlink()
+    publish(home)
+    assert check() == 0
+
+
+def test_status_says_that_something_is_stopped(capsys: pytest.CaptureFixture[str]) -> None:
+    from farebox.cli.daemon.status import status
+    from farebox.cli.stops import stop_session
+
+    stop_session("s1")
+    capsys.readouterr()
+    status()
+    assert "1 stop in force" in capsys.readouterr().out
+
+
+def test_the_list_shows_the_very_figures_of_the_counters(capsys: pytest.CaptureFixture[str]) -> None:
+    """AT-G2: what is shown is what is enforced, to the pico."""
+    from farebox.budgets.counters import Counters, account_of
+
+    set_budget("daily", limits=DAILY)
+    set_budget("per-session", limits=DefinitionFlags(limit="2", period="session"))
+    home = Place().state()
+    with recorded(*(calls.done(time.time_ns(), attribution={"session": f"s{at}"}) for at in range(3))):
+        capsys.readouterr()
+        list_budgets(as_json=True)
+    found = {each["name"]: each for each in json.loads(capsys.readouterr().out)["budgets"]}
+    counters = Counters(home)
+    daily = counters.figures(account_of(published()["daily"], None, time.time_ns()), 25 * 10**12)
+    said = found["daily"]["figures"]
+    assert (said["spent_pico"], said["reserved_pico"], said["left_pico"]) == (
+        str(daily.spent),
+        str(daily.reserved),
+        str(daily.left),
+    )
+    assert {each["value"] for each in found["per-session"]["values"]} == {"s0", "s1", "s2"}
+    assert [each["calls"] for each in found["per-session"]["values"]] == [1, 1, 1]
+    assert (found["daily"]["calls"], found["daily"]["unpriced_calls"]) == (3, 0)
+    counters.close()
+
+
+def test_calls_without_a_price_are_counted_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    set_budget("daily", limits=DAILY, where=WhereFlags(model=["un*"]))
+    now = time.time_ns()
+    with recorded(calls.done(now, model="unheard-of"), calls.done(now + 1)):
+        capsys.readouterr()
+        list_budgets()
+    assert "daily: 1 call unpriced" in capsys.readouterr().out

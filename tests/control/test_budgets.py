@@ -89,7 +89,7 @@ def test_a_name_in_the_file_and_set_by_command_is_told_and_changes_nothing(home:
     found = publish(home)
     assert {each.name: each.limit_pico for each in found.budgets} == {"daily": 5 * 10**12, "other": 10**12}
     assert len(found.problems) == 1
-    assert f"{home.config}:3" in found.problems[0] and "'daily'" in found.problems[0]
+    assert f"{home.config}:3" in found.problems[0] and "budgets.daily" in found.problems[0]
     with change(home) as connection:
         budgets.remove(connection, "daily")
     found = read_snapshot(home)

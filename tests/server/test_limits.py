@@ -114,8 +114,8 @@ def test_stops_are_made_listed_and_lifted(site: Site) -> None:
 @pytest.mark.parametrize(
     "body",
     [{}, {"session": ""}, {"session": None}, {"session": ["a"]}, {"sesion": "a"},
-     {"session": "a", "key": "b"}, {"session": "x" * 300}, {"session": "a", "reason": "x" * 300}, {"session": "a", "reason": 5},
-     {"key": "sk-proj-0123456789abcdef0123456789abcdef"}],
+     {"session": "a", "key": "b"}, {"session": "x" * 300}, {"session": "a", "reason": "x" * 300},
+     {"session": "a", "reason": 5}, {"key": "sk-proj-0123456789abcdef0123456789abcdef"}],
 )  # fmt: skip
 def test_what_cannot_be_stopped_is_refused(site: Site, body: Any) -> None:
     answer = sent(site, "POST", STOPS, body)

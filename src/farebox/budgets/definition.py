@@ -8,7 +8,7 @@ float.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -96,6 +96,23 @@ def read_budgets(node: Node, findings: list[Finding], origin: str | None = None)
         if budget is not None:
             found.append(budget)
     return tuple(found)
+
+
+def named_twice(file: Path, configured: Sequence[Budget], commanded: Collection[str]) -> list[Finding]:
+    """Return the findings that budgets of a file have names that commands have set, too."""
+    from farebox.errors import Finding
+
+    return [
+        Finding(
+            str(file),
+            int(each.origin.rpartition(":")[2]),
+            f"budgets.{each.name}",
+            "a name that `farebox budget set` has set, too",
+            f"it in one place: remove it here, or type `farebox budget remove {each.name}`",
+        )
+        for each in configured
+        if each.name in commanded
+    ]
 
 
 def read_budget(

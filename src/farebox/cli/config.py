@@ -8,6 +8,8 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
+from farebox.budgets.budget import COMMAND
+from farebox.budgets.definition import named_twice
 from farebox.cli.exits import CONFIG, OK, say
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports import json_shapes
@@ -18,6 +20,7 @@ from farebox.config.values_in_force import ValueInForce, values_in_force
 from farebox.config.working_directory import SIZE_MAX
 from farebox.errors import ConfigError, Finding, UsageError
 from farebox.program import command
+from farebox.snapshot import read_snapshot
 
 app = App(
     name="config", help="Show what is configured and where it comes from; check a file; trust a directory."
@@ -88,8 +91,11 @@ def check(
 ) -> int:
     """Check the configuration, prices included, and report every mistake with file and line."""
     chosen = place or Place()
-    layers = read_layers(chosen.state_to_read(), file or chosen.config)
-    answer = ConfigCheckAnswer(files=[str(path) for path in layers.files], findings=layers.findings)
+    home = chosen.state_to_read()
+    layers = read_layers(home, file or chosen.config)
+    commanded = [each.name for each in read_snapshot(home).budgets if each.origin == COMMAND]
+    findings = [*layers.findings, *named_twice(home.config, layers.config.budgets, commanded)]
+    answer = ConfigCheckAnswer(files=[str(path) for path in layers.files], findings=findings)
     if as_json:
         json_shapes.print_json(answer)
     else:

@@ -133,14 +133,11 @@ def _without_names_of_commands(home: Home, file: _File, commanded: Mapping[str, 
 
     At the first publication nothing was before: then the file goes first.
     """
-    twice = [each for each in file.config.budgets if each.name in commanded]
-    if not twice or file.problems:
+    if file.problems or not any(each.name in commanded for each in file.config.budgets):
         return file
-    problems = tuple(
-        f"{home.config.parent / each.origin}: budgets: found {each.name!r}, which `farebox budget set` has "
-        f"set, too, expected it in one place: remove it here, or type `farebox budget remove {each.name}`"
-        for each in twice
-    )
+    from farebox.budgets.definition import named_twice
+
+    problems = tuple(map(str, named_twice(home.config, file.config.budgets, commanded)))
     config = file.config
     if home.snapshot.exists():
         config = msgspec.structs.replace(config, budgets=_budgets_of_file(_published(home)))

@@ -15,9 +15,10 @@ from farebox.cli.daemon.running import Running, running
 from farebox.cli.exits import ANSWER_IS_NO, OK, UNAVAILABLE
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports import json_shapes
-from farebox.cli.screen import GREEN, RED, YELLOW, paint
+from farebox.cli.screen import GREEN, RED, YELLOW, clean, paint
 from farebox.readiness import LIVE, READY, Readiness
 from farebox.server.api.recording import ask
+from farebox.snapshot import read_snapshot
 
 ANSWER_SECONDS = 3.0
 
@@ -33,12 +34,15 @@ def health(
     """Ask the proxy and the dashboard whether they are well; 1 means no, 69 that one does not run."""
     home = (place or Place()).state_to_read()
     found = [_asked(name, running(home, name), live=live) for name in ("proxy", "server")]
-    answer = json_shapes.HealthAnswer(well=all(each.well for each in found), processes=found)
+    notes = [] if live else [f"{each}; what was in force stays" for each in read_snapshot(home).problems]
+    answer = json_shapes.HealthAnswer(well=all(each.well for each in found), processes=found, notes=notes)
     if as_json:
         json_shapes.print_json(answer)
     else:
         for each in found:
             print(_line(each))
+        for note in notes:
+            print(f"{paint('!', YELLOW)} {clean(note)}")
     if not all(each.live for each in found):
         return UNAVAILABLE
     return OK if answer.well else ANSWER_IS_NO

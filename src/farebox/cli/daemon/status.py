@@ -29,6 +29,7 @@ from farebox.program import command
 from farebox.server.api.coverage import Coverage, coverage, warnings
 from farebox.server.api.outbox import OutboxFigures, outbox_figures
 from farebox.server.api.recording import Recording, recording
+from farebox.snapshot import read_snapshot
 
 
 def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
@@ -51,12 +52,15 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
         unread = error
     in_use, elsewhere = configuration(home, chosen)
     layers = read_layers(home, chosen.config)
+    published = read_snapshot(home)
     answer = json_shapes.StatusAnswer(
         version=__version__,
         home=str(home.path),
         config=in_use,
         config_here=elsewhere,
         config_mistakes=mistakes(home, layers),
+        published_problems=list(published.problems),
+        stops=len(published.stops),
         prices=news(home, layers.config.prices, now_ns()),
         processes=processes(home),
         calls=totals.calls,
@@ -179,6 +183,10 @@ def troubles(answer: json_shapes.StatusAnswer) -> list[str]:
             f"{count(answer.config_mistakes, 'mistake')} in the configuration: {command('config check')}; "
             "what runs keeps what it said before"
         )
+    else:
+        words += [f"{clean(each)}; what was in force stays" for each in answer.published_problems]
+    if answer.stops:
+        words.append(f"{count(answer.stops, 'stop')} in force, whose calls are refused: {command('stops')}")
     words += [clean(told) for told in answer.prices]
     names = {process.name for process in answer.processes if process.running}
     if "supervisor" in names:

@@ -123,6 +123,10 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     """The configuration file that the running Farebox uses; without one, the file it would read."""
     config_mistakes: int = 0
     """Mistakes in the state directory's `farebox.yaml`; what runs keeps what it said before."""
+    published_problems: list[str] = []
+    """Why the state directory's `farebox.yaml` is not in force, as it was published last, a sentence each."""
+    stops: int = 0
+    """How many sessions, keys and processes are stopped by command."""
     prices: list[str] = []
     """News of the price lists: updated lately, waiting for review, looked for in vain."""
     processes: list[ProcessAnswer]
@@ -166,6 +170,8 @@ class HealthAnswer(msgspec.Struct, kw_only=True):
     well: bool
     """Every process is."""
     processes: list[ProcessHealth]
+    notes: list[str] = []
+    """What is not as it was meant, and harms no call: why `farebox.yaml` is not in force."""
 
 
 class TokenAnswer(msgspec.Struct, kw_only=True):
