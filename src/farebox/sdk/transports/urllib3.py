@@ -1,7 +1,8 @@
 """urllib3, and with it requests and botocore: one attempt is one `HTTPConnectionPool._make_request`.
 
 Responses are metered where urllib3 takes bytes off the connection, before it decodes them. A response that
-it reads whole before anybody sees it is metered as decoded.
+version 2 reads whole before anybody sees it is metered as decoded. In version 1 an attempt returns the
+response of `http.client`, which carries the exchange until urllib3 has made its own of it.
 """
 
 from __future__ import annotations
@@ -21,16 +22,17 @@ _MARK = "_farebox_exchange"
 
 
 def install(module: ModuleType) -> None:
-    """Meter the connection pools of urllib3, from version 2 on."""
+    """Meter the connection pools of urllib3, from version 1.26.10 on."""
     from urllib3.connectionpool import HTTPConnectionPool
     from urllib3.response import HTTPResponse
 
     response: Any = HTTPResponse
-    if not hasattr(response, "_raw_read"):
-        faults.report(RuntimeError("urllib3 before version 2 is not metered"), "instrument()")
+    reads = next((name for name in ("_raw_read", "_fp_read") if hasattr(response, name)), None)
+    if reads is None:
+        faults.report(RuntimeError("urllib3 before version 1.26.10 is not metered"), "instrument()")
         return
     replace(HTTPConnectionPool, "_make_request", _make_request)
-    replace(response, "_raw_read", _raw_read)
+    replace(response, reads, _raw_read)
     replace(response, "_handle_chunk", _handle_chunk)
     replace(response, "_update_chunk_length", _update_chunk_length)
     replace(response, "close", _close)
@@ -146,14 +148,26 @@ def _read(response: Any, exchange: Exchange, data: bytes, amt: int | None) -> No
         faults.report(error, "metering")
 
 
+def _exchange_of(response: Any) -> Exchange | None:
+    """Return a response's exchange, which it takes over from that of `http.client`."""
+    fields = response.__dict__
+    found: Exchange | None = fields.get(_MARK)
+    if found is None:
+        below = getattr(fields.get("_original_response"), "__dict__", None)
+        found = None if below is None else below.pop(_MARK, None)
+        if found is not None:
+            fields[_MARK] = found
+    return found
+
+
 def _is_over(response: Any) -> bool:
-    body = response._fp
+    body = getattr(response, "_fp", response)
     return body is None or bool(getattr(body, "isclosed", bool)())
 
 
 def _raw_read(original: Callable[..., Any]) -> Callable[..., Any]:
     def raw_read(self: Any, amt: int | None = None, **named: Any) -> Any:
-        exchange: Exchange | None = self.__dict__.get(_MARK)
+        exchange = _exchange_of(self)
         if exchange is None:
             return original(self, amt, **named)
         try:
@@ -169,7 +183,7 @@ def _raw_read(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _handle_chunk(original: Callable[..., Any]) -> Callable[..., Any]:
     def handle_chunk(self: Any, amt: int | None) -> Any:
-        exchange: Exchange | None = self.__dict__.get(_MARK)
+        exchange = _exchange_of(self)
         if exchange is None:
             return original(self, amt)
         try:
@@ -185,7 +199,7 @@ def _handle_chunk(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _update_chunk_length(original: Callable[..., Any]) -> Callable[..., Any]:
     def update_chunk_length(self: Any) -> None:
-        exchange: Exchange | None = self.__dict__.get(_MARK)
+        exchange = _exchange_of(self)
         if exchange is None:
             original(self)
             return
@@ -205,7 +219,7 @@ def _update_chunk_length(original: Callable[..., Any]) -> Callable[..., Any]:
 def _close(original: Callable[..., Any]) -> Callable[..., Any]:
     def close(self: Any) -> None:
         """Also what Python calls for a response that is forgotten."""
-        exchange: Exchange | None = self.__dict__.get(_MARK)
+        exchange = _exchange_of(self)
         if exchange is not None:
             exchange.left()
         original(self)
