@@ -150,14 +150,18 @@ def _read(response: Any, exchange: Exchange, data: bytes, amt: int | None) -> No
 
 def _exchange_of(response: Any) -> Exchange | None:
     """Return a response's exchange, which it takes over from that of `http.client`."""
-    fields = response.__dict__
-    found: Exchange | None = fields.get(_MARK)
-    if found is None:
-        below = getattr(fields.get("_original_response"), "__dict__", None)
-        found = None if below is None else below.pop(_MARK, None)
-        if found is not None:
-            fields[_MARK] = found
-    return found
+    try:
+        fields = response.__dict__
+        found: Exchange | None = fields.get(_MARK)
+        if found is None:
+            below = getattr(fields.get("_original_response"), "__dict__", None)
+            found = None if below is None else below.pop(_MARK, None)
+            if found is not None:
+                fields[_MARK] = found
+        return found
+    except Exception as error:
+        faults.report(error, "metering")
+        return None
 
 
 def _is_over(response: Any) -> bool:
