@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from farebox import catalog
+from farebox import catalog, yamltext
 from farebox.budgets.budget import Budget, Period
 from farebox.budgets.worst_case import WorstCase, WorstCases, claim_of
 from farebox.pricing import load_book
@@ -358,3 +358,30 @@ def test_prices_that_change_are_followed(worst_cases: WorstCases) -> None:
     quiet, peak = at(0), at(2)
     assert peak - ROUNDING_PICO == 2 * (quiet - ROUNDING_PICO), "peak hours of a weekday cost twice as much"
     assert at(5) == quiet
+
+
+def test_what_has_served_a_name_is_kept_when_prices_or_budgets_change(worst_cases: WorstCases) -> None:
+    worst_cases.served("openai", "gpt-4o-mini", "gpt-4o-2024-08-06")
+    after = WorstCases(BOOK, RULES, load_limits(), worst_cases)
+    dear, _ = chat(after, "gpt-4o-mini", service_tier="default")
+    assert dear == chat(worst_cases, "gpt-4o-mini", service_tier="default")[0]
+    cheap, _ = chat(WorstCases(BOOK, RULES, load_limits()), "gpt-4o-mini", service_tier="default")
+    assert (cheap.cost_pico or 0) < (dear.cost_pico or 0)
+
+
+def test_a_customers_charge_is_bounded_beside_the_cost() -> None:
+    written, problems = yamltext.parse(
+        "acme: {with: customer, for: {customer: acme}, terms: [{markup_percent: 50}]}", "farebox.yaml"
+    )
+    assert written is not None and not problems
+    book = load_book(contracts=written)
+    worst_cases = WorstCases(book, RULES, load_limits())
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 1000, **ASKED}
+    acme, size = request(worst_cases, "anthropic", "/v1/messages", body, attribution={"customer": "acme"})
+    other, _ = request(worst_cases, "anthropic", "/v1/messages", body, attribution={"customer": "else"})
+    cost = pico(size + RULES.text_added, "3", 1000, "15")
+    assert other == WorstCase(cost, cost)
+    assert acme.cost_pico == cost
+    assert acme.charge_pico is not None and 0 <= acme.charge_pico - cost * 3 // 2 <= 2
+    by_price = Budget(name="b", limit_pico=10**12, period=DAY, measure="price")
+    assert claim_of(acme, by_price).amount_pico == acme.charge_pico
