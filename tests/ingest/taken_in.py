@@ -69,7 +69,7 @@ class Door:
     def __init__(self, home: Home, limits: IngestLimits | None = None) -> None:
         self.home = home
         self.disk = Disk()
-        self.intake = Intake(home, load(), LedgerReader(home), limits, files=self.disk)
+        self.intake = Intake(home, load, LedgerReader(home), limits, files=self.disk)
 
     def take(
         self,

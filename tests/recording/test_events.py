@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from farebox.journal.records import OUTCOME, SCORE, Done, Result, decode_done, encode
 from farebox.recording.event_schema import Event
 from farebox.recording.events import (
-    EventInvalidError,
     content_digest,
     decode_event,
     done_of,
@@ -28,6 +27,7 @@ from farebox.recording.events import (
     moment_text,
     result_of,
 )
+from farebox.recording.invalid_event import EventInvalidError
 from farebox.recording.stated_usage import quantity_of
 from farebox.wire.facts import LEAVES, Extraction, Part
 

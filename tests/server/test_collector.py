@@ -46,7 +46,7 @@ class Collecting:
     def __init__(self, home: Home, web: Path, **visitors: Any) -> None:
         self.home = home
         self.published = Published()
-        self.intake = Intake(home, load(), LedgerReader(home), IngestLimits(body_bytes_max=4096))
+        self.intake = Intake(home, load, LedgerReader(home), IngestLimits(body_bytes_max=4096))
         who = msgspec.structs.replace(VISITORS, tokens=PublishedTokens(self.published), **visitors)
         self.site = Site(home, day_of_calls(), Assets(web), visitors=who, intake=self.intake)
         self.headers = {**JSON, "authorization": f"Bearer {self.published.issue('ingest')}"}
@@ -170,7 +170,7 @@ def test_a_disk_that_refuses_is_a_503_that_says_when_to_come_again(
         raise JournalError("no space left on device")
 
     with monkeypatch.context() as disk:
-        disk.setattr("farebox.ingest.intake.JournalWriter", full)
+        disk.setattr("farebox.journal.writer.JournalWriter", full)
         answer = collecting.post(event())
     assert (answer.status, answer.json()["code"]) == (503, "journal_unavailable")
     assert answer.headers["retry-after"]

@@ -15,6 +15,7 @@ import msgspec
 
 from farebox.ingest.cloud_events import flat_text, flat_text_of_binary
 from farebox.ingest.limits import IngestLimits
+from farebox.ingest.refused_body import BodyRefusedError
 from farebox.wire.http.decoding import DecodeError, Decoder, encoding_of, supported
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -39,15 +40,6 @@ class Items(NamedTuple):
     """The body was one event and no list."""
     flat: Callable[[bytes], bytes] | None = None
     """Makes the flat form of a text; None where it has that form."""
-
-
-class BodyRefusedError(Exception):
-    """A body none of which can be taken."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
 
 
 def read_body(headers: Headers, body: bytes, limits: IngestLimits) -> Items:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from farebox.recording.events import EventInvalidError
+from farebox.recording.invalid_event import EventInvalidError
 
 TYPE_PREFIX = "farebox."
 """`farebox.call`, `farebox.outcome`, `farebox.score`."""

@@ -19,7 +19,7 @@ from farebox.ingest.event_reading import EventReader, ReadEvent, id_of
 from farebox.ingest.trust import Sender
 from farebox.ingest.unapplied_events import Key, UnappliedEvents
 from farebox.ingest.verdicts import Status, Verdict
-from farebox.recording.events import EventInvalidError
+from farebox.recording.invalid_event import EventInvalidError
 
 WRITER = "collector"
 """The kind of writer that collectors' journals are of."""

@@ -15,7 +15,6 @@ from farebox.ingest.trust import Sender
 from farebox.journal.records import DONE, MARK, OUTCOME, SCORE, encode
 from farebox.recording.event_schema import Event
 from farebox.recording.events import (
-    EventInvalidError,
     content_digest,
     decode_event,
     done_of,
@@ -23,6 +22,7 @@ from farebox.recording.events import (
     loss_of,
     result_of,
 )
+from farebox.recording.invalid_event import EventInvalidError
 from farebox.recording.stated_usage import endpoint_of, stated_usage
 from farebox.wire.facts import Extraction
 from farebox.wire.keys import without_keys

@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from farebox.catalog import Catalog
-from farebox.errors import JournalError
+from farebox.errors import FareboxError, JournalError
 from farebox.home import Home
-from farebox.ingest.bodies import BodyRefusedError, Headers, read_body
-from farebox.ingest.collector import WRITER, Collector, Record
-from farebox.ingest.event_reading import EventReader
 from farebox.ingest.figures import FigureFile
 from farebox.ingest.limits import IngestLimits
-from farebox.ingest.trust import Sender
-from farebox.ingest.unapplied_events import Key
+from farebox.ingest.refused_body import BodyRefusedError
 from farebox.ingest.verdicts import Receipt, receipt
 from farebox.journal import records
 from farebox.journal.files import Files
 from farebox.journal.folders import Position
 from farebox.journal.reader import JournalReader
-from farebox.journal.writer import JournalWriter
+
+if TYPE_CHECKING:
+    from farebox.catalog import Catalog
+    from farebox.ingest.bodies import Headers
+    from farebox.ingest.collector import Collector, Record
+    from farebox.ingest.trust import Sender
+    from farebox.ingest.unapplied_events import Key
+    from farebox.journal.writer import JournalWriter
 
 SEGMENT_BYTES = 16 << 20
 SYNC_S_MAX = 30.0
@@ -50,15 +53,16 @@ class Intake:
     def __init__(
         self,
         home: Home,
-        catalog: Catalog,
+        catalog: Callable[[], Catalog],
         record: Record,
         limits: IngestLimits | None = None,
         *,
         files: Files | None = None,
     ) -> None:
+        """`catalog` is loaded with the first event: most servers are never sent any."""
         self.limits = limits or IngestLimits()
         self._home = home
-        self._reader = EventReader(catalog, self.limits)
+        self._catalog = catalog
         self._record = record
         self._files = files
         self._figures = FigureFile(home)
@@ -103,6 +107,8 @@ class Intake:
             self._writer.close()
 
     def _judge(self, headers: Headers, body: bytes, sender: Sender) -> tuple[Acknowledged, int]:
+        from farebox.ingest.bodies import read_body
+
         items = read_body(headers, body, self.limits)
         collector = self._collector or self._open()
         taken = collector.take(items, sender)
@@ -112,25 +118,21 @@ class Intake:
 
     def _open(self) -> Collector:
         """Open the journal. Only the judging thread comes here."""
-        earlier = list(self._earlier())
+        from farebox.ingest.collector import WRITER, Collector
+        from farebox.ingest.event_reading import EventReader
+        from farebox.journal.writer import JournalWriter
+
         self._home.prepare()
+        folders = sorted(self._home.journal.glob(f"{WRITER}-*"))
+        applied: Mapping[str, int] = {}
+        with contextlib.suppress(FareboxError):  # then events that are in the record are accepted once more
+            applied = self._record.applied(WRITER)
         self._writer = JournalWriter(
             self._home.journal, kind=WRITER, files=self._files, segment_bytes=SEGMENT_BYTES
         )
-        self._collector = Collector(self._reader, self._record, self._writer, earlier)
+        reader = EventReader(self._catalog(), self.limits)
+        self._collector = Collector(reader, self._record, self._writer, _earlier(folders, applied))
         return self._collector
-
-    def _earlier(self) -> Iterator[tuple[str, int, Key, bytes]]:
-        """Yield the events that journals of collectors before this one hold and the record may not have."""
-        applied = self._record.applied(WRITER)
-        for folder in sorted(self._home.journal.glob(f"{WRITER}-*")):
-            journal = JournalReader(folder, Position())
-            with contextlib.closing(journal):
-                while entries := journal.read(_AT_ONCE).entries:
-                    for seq, kind, payload in entries:
-                        found = _identity(kind, payload) if seq >= applied.get(folder.name, 0) else None
-                        if found is not None:
-                            yield folder.name, seq, *found
 
     async def _durable(self, position: int) -> None:
         """Return once a record survives a power cut.
@@ -157,6 +159,18 @@ class Intake:
             raise JournalError(
                 f"the journal cannot be written: {health.reason or 'closing'}; send this again later"
             )
+
+
+def _earlier(folders: Sequence[Path], applied: Mapping[str, int]) -> Iterator[tuple[str, int, Key, bytes]]:
+    """Yield the events that journals of earlier collectors hold and the record may not have."""
+    for folder in folders:
+        journal = JournalReader(folder, Position())
+        with contextlib.closing(journal):
+            while entries := journal.read(_AT_ONCE).entries:
+                for seq, kind, payload in entries:
+                    found = _identity(kind, payload) if seq >= applied.get(folder.name, 0) else None
+                    if found is not None:
+                        yield folder.name, seq, *found
 
 
 def _identity(kind: int, payload: bytes) -> tuple[Key, bytes] | None:

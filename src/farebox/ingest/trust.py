@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from farebox.recording.events import EventInvalidError
+from farebox.recording.invalid_event import EventInvalidError
 
 _FOUND_OUT = ("process", "git", "host", "container")
 """How sources begin that nobody has stated."""

@@ -21,6 +21,7 @@ from farebox.clock import uuid_text
 from farebox.errors import UsageError
 from farebox.journal.records import OUTCOME, SCORE, Done, Mark, Result
 from farebox.recording.event_schema import NAME_MAX, VALUE_MAX, Event, EventPart
+from farebox.recording.invalid_event import EventInvalidError
 from farebox.recording.stated_usage import COUNT_MAX, quantity_of
 from farebox.wire.facts import Extraction, Part, Quantity
 from farebox.wire.keys import path_without_keys, redacted, without_keys
@@ -29,15 +30,6 @@ _EXPONENT_MAX, _DIGITS_MAX = 30, 60
 _OF_CALLS = ("provider", "model", "usage", "parts")
 _OF_RESULTS = ("name", "value")
 _OF_LOSSES = ("records", "exchanges", "lost_bytes")
-
-
-class EventInvalidError(ValueError):
-    """An event that means nothing: which field, and why."""
-
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}" if field else reason)
-        self.field = field
-        self.reason = reason
 
 
 decode_event = msgspec.json.Decoder(Event).decode

@@ -11,8 +11,9 @@ import resource
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import uvicorn
@@ -25,7 +26,6 @@ from farebox.access.token_use import TokenUse
 from farebox.access.tokens import PublishedTokens
 from farebox.analytics.questions import Questions
 from farebox.analytics.worker import Worker
-from farebox.catalog import load as load_catalog
 from farebox.clock import iso, now_ns
 from farebox.config import Address, Config, TlsConfig, exposure_problem, is_exposed
 from farebox.config.exposure import speaks_tls
@@ -47,6 +47,10 @@ from farebox.server.price_updates import PriceUpdates
 from farebox.server.publication import Publication
 from farebox.snapshot import SnapshotReader
 from farebox.standard_error import tell
+
+if TYPE_CHECKING:
+    from farebox.catalog import Catalog
+    from farebox.config import ProviderConfig
 
 EXIT_CONFIG = 78
 PORTS_TRIED = 20
@@ -93,7 +97,10 @@ def serve(home: Home, config: Config) -> int:
     rates = rates_for(config.limits, exposed=exposed)
     per_minute = rates.token.per_minute if rates.token is not None else None
     intake = Intake(
-        home, load_catalog(config.providers), LedgerReader(home), IngestLimits(requests_per_minute=per_minute)
+        home,
+        lambda: load_catalog(config.providers),
+        LedgerReader(home),
+        IngestLimits(requests_per_minute=per_minute),
     )
     server, guarded = build(
         home,
@@ -181,6 +188,13 @@ def _context_of(certificate: ServerCertificate) -> Callable[..., ssl.SSLContext]
 
 def _tell(text: str) -> None:
     tell(f"farebox: {text}")
+
+
+def load_catalog(providers: Mapping[str, ProviderConfig]) -> Catalog:
+    """Return the catalog, which only a collector needs here."""
+    from farebox.catalog import load
+
+    return load(providers)
 
 
 def open_reader(home: Home) -> Reader:

@@ -10,9 +10,8 @@ import msgspec
 from farebox.access.roles import Allowed, allowed
 from farebox.access.tokens import PublishedTokens
 from farebox.errors import FareboxError
-from farebox.ingest.bodies import BodyRefusedError
 from farebox.ingest.intake import Acknowledged, Intake
-from farebox.ingest.openapi import openapi_document
+from farebox.ingest.refused_body import BodyRefusedError
 from farebox.ingest.trust import Sender
 from farebox.server.access.guard import Kind, Receive, Scope, Send, unauthenticated
 from farebox.server.api.errors import ApiError, from_farebox
@@ -45,6 +44,8 @@ class CollectorDoor:
         """Handle a request that the guard let through."""
         try:
             if scope["path"] == DOCUMENT:
+                from farebox.ingest.openapi import openapi_document
+
                 await respond(send, 200, openapi_document(), head=scope["method"] == "HEAD")
                 return
             sender = self._sender(scope)

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from farebox.errors import FareboxError
-from farebox.ingest.bodies import JSON, BodyRefusedError, Headers
 from farebox.ingest.intake import Intake
+from farebox.ingest.refused_body import BodyRefusedError
 from farebox.ingest.trust import Sender
 from farebox.server.access.guard import Receive, Scope, Send, too_many
 from farebox.server.api.errors import ApiError, from_farebox
@@ -32,9 +32,11 @@ class EventStream:
         self._intake = intake
         self._state: dict[str, Any] = scope["state"]
         self._sender = sender
-        self._headers: Headers = [pair for pair in scope["headers"] if pair[0] in _OF_MESSAGES]
+        self._headers: list[tuple[bytes, bytes]] = [
+            pair for pair in scope["headers"] if pair[0] in _OF_MESSAGES
+        ]
         if not any(name == b"content-type" for name, _ in self._headers):
-            self._headers = [*self._headers, (b"content-type", JSON.encode())]
+            self._headers = [*self._headers, (b"content-type", b"application/json")]
 
     async def serve(self, receive: Receive, send: Send) -> None:
         """Take messages in until the client leaves, or its token is good for nothing more."""
