@@ -58,7 +58,7 @@ def _gaps_of_list(name: str, entry: PriceList, data: CatalogData, book: PriceBoo
     users = {
         endpoint.surface.partition(".")[0]
         for provider in data.providers.values()
-        for endpoint in provider.endpoints
+        for endpoint in data.endpoints[provider.id]
         if any(list_name == name for list_name in _matching(endpoint.prices, book))
     }
     if entry.used_by is not None and entry.used_by not in users:
@@ -73,16 +73,17 @@ def _gaps_of_provider(
     name = place.name
     if not (provider.hosts or provider.upstream):
         yield f"{name}: neither host nor upstream says where it is reached"
-    if not any(endpoint.format for endpoint in provider.endpoints):
+    if not any(endpoint.format for endpoint in data.endpoints[provider.id]):
         yield f"{name}: no routes: none that is metered"
-    priced = is_priced(provider, book)
+    priced = is_priced(provider, data, book)
     if not priced and not provider.unpriced_because:
         yield f"{name}: neither a price nor unpriced_because"
     if priced and provider.unpriced_because:
         yield f"{name}: unpriced_because, and it has prices"
     kinds: set[str] = set()
     costs: set[str] = set()
-    loaded = Catalog({name: Provider(provider, data.formats)})
+    found = Provider(provider, data.formats, endpoints=lambda: data.endpoints[provider.id])
+    loaded = Catalog({name: found})
     for file in sorted(place.glob("fixtures/*.yaml")):
         fixture = read(file)
         extraction = meter(fixture, [fixture.body], loaded=loaded)
@@ -107,14 +108,14 @@ def has_prices(list_name: str, book: PriceBook) -> bool:
     return bool(prices.models or prices.others or prices.overlay.models or unconditional)
 
 
-def is_priced(provider: ProviderData, book: PriceBook) -> bool:
+def is_priced(provider: ProviderData, data: CatalogData, book: PriceBook) -> bool:
     """Return whether the provider's calls are priced: by its list, or by those its paths choose from.
 
     A list that only one route names does not count: `speaks` takes such routes over.
     """
     if has_prices(provider.prices or provider.id, book):
         return True
-    chosen = [endpoint.prices for endpoint in provider.endpoints if "{" in endpoint.prices]
+    chosen = [endpoint.prices for endpoint in data.endpoints[provider.id] if "{" in endpoint.prices]
     return any(has_prices(name, book) for template in chosen for name in _matching(template, book))
 
 
@@ -130,7 +131,7 @@ def streams(provider: ProviderData, data: CatalogData) -> bool:
     """
     names = {
         name
-        for endpoint in provider.endpoints
+        for endpoint in data.endpoints[provider.id]
         for name in (endpoint.format, *endpoint.by_model.values())
         if name is not None
     }

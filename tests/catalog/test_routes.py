@@ -251,7 +251,7 @@ def test_no_route_hides_a_later_one() -> None:
     hidden: list[str] = []
     for name, provider in CATALOG.providers.items():
         seen: set[tuple[str, str]] = set()
-        for entry in provider.data.endpoints:
+        for entry in provider.endpoints:
             method = "POST" if entry.method == "*" else entry.method
             if not seen.isdisjoint({(entry.method, entry.path), ("*", entry.path)}):
                 continue  # the provider's own word for a route of the format that it speaks

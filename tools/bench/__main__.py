@@ -31,6 +31,16 @@ TARGETS = (
     ("reserving and settling a call", "budgets", "≤ 5 µs with 1, ≤ 15 µs with 50 budgets that match"),
     ("re-rating a million calls", "rerating", "≤ 30 s"),
     ("slow streams open at once", "slow_streams", "none fails, p99 of others within 2 × of idle"),
+    ("the SDK, added to an openai call", "sdk_call_us", "farebox ≤ 60 µs, less than lago-agent-sdk's"),
+    ("the same, processor time", "sdk_call_processor_us", ""),
+    ("the same, async", "sdk_async_call_us", ""),
+    ("added to an event of a stream", "sdk_event_us", "farebox ≤ 2 µs"),
+    ("the same, processor time", "sdk_event_processor_us", ""),
+    ("memory of a program, added", "sdk_memory_kib", "farebox ≤ 5,000 KiB"),
+    ("importing it beside openai", "sdk_import_ms", "farebox ≤ 40 ms"),
+    ("record(), events a second", "sdk_records_per_second", "goal: 50,000"),
+    ("what was measured", "sdk_versions", ""),
+    ("what was not", "sdk_others_not_measured", ""),
     ("interception beside mitmproxy", "interception", "≥ 25 × its rate, 0.1 × its latency, ≤ 120 MB"),
 )
 
@@ -41,7 +51,17 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="shorter runs")
     parser.add_argument(
         "--only",
-        choices=("proxy", "streams", "interception", "startup", "ledger", "collector", "pricing", "budgets"),
+        choices=(
+            "proxy",
+            "streams",
+            "interception",
+            "startup",
+            "ledger",
+            "collector",
+            "pricing",
+            "budgets",
+            "sdk",
+        ),
         help="one part",
     )
     options = parser.parse_args()
@@ -91,6 +111,12 @@ def main() -> int:
 
         tell("budgets")
         found["budgets"] = budgets.measure(5 if options.quick else 15)
+    if options.only in (None, "sdk"):
+        from tools.bench import sdk
+
+        tell("the SDK beside lago-agent-sdk, langfuse and OpenLLMetry")
+        measured = sdk.measure(200 if options.quick else 1_000)
+        found.update({f"sdk_{key.removeprefix('added_')}": value for key, value in measured.items()})
     if options.json:
         print(json.dumps(found))
         return 0

@@ -1,15 +1,17 @@
-"""What the SDK adds to a program: time a call and a streamed event, memory, import time, `record()` a second.
+"""What the SDK adds to a program, beside lago-agent-sdk, langfuse and OpenLLMetry: time, memory, imports.
 
-    python -m tools.bench.sdk [--json] [--calls N]
+    python -m tools.bench.sdk [--json] [--calls N] [--alone]
 
-The same loop of openai calls runs in turn without and with the SDK, in one process against a mock in
-another, and the medians are compared. Where lago-agent-sdk or langfuse are installed beside it, they are
-measured in the same run.
+Everything is measured in one run, on one mock, with the same openai client. Each figure comes from a
+process of its own that makes the same calls with and without a product by turns. The products are taken
+from the package registry into a virtual environment in the build cache; where that cannot be reached,
+Farebox is measured alone, and it is said so.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import statistics
@@ -17,52 +19,67 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tools.upstream import MockUpstream, Reply, Request, json_reply
+
 TOOLS = Path(__file__).resolve().parents[1]
-KEY = "sk-bench-0123456789abcdef"
-ASK: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
-EVENTS = 2_000
-_TURN = 25
+CACHE = Path(os.environ.get("FAREBOX_BUILD_CACHE", Path.home() / ".cache" / "farebox-build"))
+REQUIREMENTS = Path(__file__).with_name("sdk_products.txt")
+PRODUCT = Path(__file__).with_name("sdk_product.py")
+OTHERS = ("lago-agent-sdk", "langfuse", "openllmetry")
+ROUNDS = 3
+"""Each product's calls are measured this often, all products in turn; the median counts."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    parser.add_argument("--calls", type=int, default=2_000)
-    parser.add_argument("--part", choices=("memory", "memory-without"), help=argparse.SUPPRESS)
+    parser.add_argument("--calls", type=int, default=1_000, help="calls of each kind, each product and round")
+    parser.add_argument("--alone", action="store_true", help="Farebox only, without the other products")
     options = parser.parse_args()
-    if options.part:
-        print(_memory(with_sdk=options.part == "memory"))
-        return 0
-    found = measure(options.calls)
+    found = measure(options.calls, alone=options.alone)
     if options.json:
         print(json.dumps(found))
-    else:
-        for name, value in found.items():
-            print(f"{name:36} {value}")
+        return 0
+    for name, value in found.items():
+        text = (
+            " · ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, dict) else value
+        )
+        print(f"{name:28} {text}")
     return 0
 
 
-def measure(calls: int) -> dict[str, Any]:
-    """Return every figure of this page."""
-    with tempfile.TemporaryDirectory(prefix="farebox-bench-") as folder, _Mock() as url:
-        _prepare(Path(folder), url)
-        found: dict[str, Any] = {"import_ms": _import_ms()}
-        found |= _added(url, calls)
-        found["memory_kib"] = _added_memory(url)
+def measure(calls: int, *, alone: bool = False) -> dict[str, Any]:
+    """Return every figure of this page; of each product where there is more than one."""
+    with tempfile.TemporaryDirectory(prefix="farebox-bench-") as folder, _Mock() as url, _Sink() as sink:
+        home = Path(folder) / "home"
+        home.mkdir(mode=0o700)
+        (home / "farebox.yaml").write_text(f"providers:\n  openai: {{upstream: '{url}'}}\n", encoding="utf-8")
+        os.environ |= {
+            "FAREBOX_HOME": str(home),
+            "BENCH_URL": url,
+            "BENCH_SINK": sink.url,
+            "BENCH_CALLS": str(calls),
+            "PYTHONPATH": str(TOOLS.parent / "src"),
+        }
+        python, problem = (None, "not asked for") if alone else _products()
+        names = ("farebox",) if python is None else ("farebox", *OTHERS)
+        python = python or sys.executable
+        found: dict[str, Any] = {"versions": _versions(python, names)}
+        if problem is not None:
+            found["others_not_measured"] = problem
+        found |= _added(python, names)
+        for name in names[1:]:
+            if not sink.delivered(name):
+                raise RuntimeError(f"{name} delivered nothing: it has measured nothing")
+        found["memory_kib"] = _memory(python, names)
+        found["import_ms"] = {name: _part(python, name, "import", best_of=5) for name in names}
+        found["import_alone_ms"] = _import_alone_ms(python)
         found["records_per_second"] = _records()
-    return found
-
-
-def _prepare(folder: Path, url: str) -> None:
-    home = folder / "home"
-    home.mkdir(mode=0o700)
-    (home / "farebox.yaml").write_text(f"providers:\n  openai: {{upstream: '{url}'}}\n", encoding="utf-8")
-    os.environ["FAREBOX_HOME"] = str(home)
-    os.environ["BENCH_URL"] = url
+        return found
 
 
 class _Mock:
@@ -81,107 +98,115 @@ class _Mock:
         self._child.wait()
 
 
-def _import_ms() -> float:
+class _Sink:
+    """Where the products deliver to: it takes everything."""
+
+    def __enter__(self) -> _Sink:
+        self._seen: set[str] = set()
+        self._mock = MockUpstream(self._respond, keep_requests=False)
+        self._mock.__enter__()
+        self.url = self._mock.url
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._mock.__exit__()
+
+    def delivered(self, name: str) -> bool:
+        """Tell whether a product has sent anything."""
+        return name.partition("-")[0] in self._seen
+
+    def _respond(self, request: Request) -> Reply:
+        if request.method == b"POST":
+            self._seen.add(request.path.split("/")[1])
+        return json_reply({})
+
+
+def _products() -> tuple[str | None, str | None]:
+    """Return the Python of the environment with the products, or why there is none."""
+    mark = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    folder = CACHE / "sdk-products" / mark
+    python, ready = folder / "bin" / "python", folder / "ready"
+    if not ready.exists():
+        print("… installing the products that are measured beside it", file=sys.stderr, flush=True)
+        install = [str(python), "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)]
+        for command in ([sys.executable, "-m", "venv", "--clear", str(folder)], install):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+                problem = f"the other products could not be installed from the package registry: {last}"
+                print(f"Farebox is measured alone: {problem}", file=sys.stderr, flush=True)
+                return None, problem
+        ready.touch()
+    return str(python), None
+
+
+def _versions(python: str, names: tuple[str, ...]) -> dict[str, str]:
+    packages = {"openai": "openai", "farebox": "", "openllmetry": "opentelemetry-instrumentation-openai"}
+    packages = {name: packages.get(name, name) for name in ("openai", *names) if name != "farebox"}
+    code = f"import importlib.metadata as m; print(*map(m.version, {list(packages.values())}))"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    return {"farebox": version("farebox"), **dict(zip(packages, done.stdout.split(), strict=True))}
+
+
+def _part(python: str, name: str, part: str, *, best_of: int = 1) -> Any:
+    """Return what a process says that measures one part of a product; the least of several where it is a
+    number."""
+    found: list[Any] = []
+    for _ in range(best_of):
+        done = subprocess.run(
+            [python, str(PRODUCT), name, part], cwd=TOOLS.parent, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{name}, {part}: {done.stderr.strip()[-2000:]}")
+        found.append(json.loads(done.stdout.splitlines()[-1]))
+    return round(min(found), 1) if best_of > 1 else found[0]
+
+
+def _added(python: str, names: tuple[str, ...]) -> dict[str, Any]:
+    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for _ in range(ROUNDS):
+        for name in names:
+            rounds[name].append(_part(python, name, "calls"))
+    found: dict[str, Any] = {}
+    for key in rounds["farebox"][0]:
+        values = {name: statistics.median(each[key] for each in rounds[name]) for name in names}
+        digits = 2 if key.startswith("event") else 1
+        if key == "call_us_without":
+            found[key] = round(min(values.values()), digits)
+        else:
+            found[f"added_{key}"] = {name: round(value, digits) for name, value in values.items()}
+    return found
+
+
+def _memory(python: str, names: tuple[str, ...]) -> dict[str, float]:
+    """Return what each adds to the memory of a program that has made a thousand calls, in KiB."""
+    without = _part(python, "nothing", "memory", best_of=3)
+    return {name: round(_part(python, name, "memory", best_of=3) - without) for name in names}
+
+
+def _import_alone_ms(python: str) -> float:
     """Return what `import farebox` takes, the interpreter's own start apart; the best of nine."""
 
     def took(code: str) -> float:
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True)
+        subprocess.run([python, "-c", code], check=True)
         return time.perf_counter() - began
 
     pairs = [(took("pass"), took("import farebox")) for _ in range(9)]
     return round((min(pair[1] for pair in pairs) - min(pair[0] for pair in pairs)) * 1000, 1)
 
 
-def _client(url: str) -> Any:
-    import openai
-
-    return openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0)
-
-
-def _added(url: str, calls: int) -> dict[str, Any]:
-    import farebox
-
-    client = _client(url)
-
-    def call() -> None:
-        client.chat.completions.create(**ASK)
-
-    streaming = {"extra_headers": {"x-mock-events": str(EVENTS)}}
-
-    def stream() -> None:
-        for _ in client.chat.completions.create(**ASK, stream=True, **streaming):
-            pass
-
-    plain, metered, plain_cpu, metered_cpu = _in_turns(call, calls)
-    streamed = _in_turns(stream, 40, turn=2)
-    farebox.uninstrument()
-    return {
-        "call_us_p50_without": round(plain, 1),
-        "call_us_p50_with": round(metered, 1),
-        "call_added_us": round(metered - plain, 1),
-        "call_added_processor_us": round(metered_cpu - plain_cpu, 1),
-        "event_added_us": round((streamed[1] - streamed[0]) / EVENTS, 3),
-        "event_added_processor_us": round((streamed[3] - streamed[2]) / EVENTS, 3),
-    }
-
-
-def _in_turns(work: Callable[[], None], count: int, turn: int = _TURN) -> tuple[float, ...]:
-    """Return medians in microseconds: time without and with the SDK, processor time without and with it."""
-    import farebox
-
-    took: tuple[list[int], list[int]] = ([], [])
-    spent: tuple[list[int], list[int]] = ([], [])
-    for on in (False, True):  # both warm
-        farebox.instrument() if on else farebox.uninstrument()
-        for _ in range(turn):
-            work()
-    clock, processor = time.perf_counter_ns, time.thread_time_ns
-    for number in range(2 * count // turn):
-        on = bool(number % 2)
-        farebox.instrument() if on else farebox.uninstrument()
-        for _ in range(turn):
-            began, busy = clock(), processor()
-            work()
-            took[on].append(clock() - began)
-            spent[on].append(processor() - busy)
-    return tuple(statistics.median(each) / 1000 for each in (*took, *spent))
-
-
-def _added_memory(url: str) -> int:
-    def of(part: str) -> int:
-        command = [sys.executable, "-m", "tools.bench.sdk", "--part", part]
-        done = subprocess.run(command, cwd=TOOLS.parent, capture_output=True, text=True, check=True)
-        return int(done.stdout.split()[-1])
-
-    return min(of("memory") for _ in range(3)) - min(of("memory-without") for _ in range(3))
-
-
-def _memory(*, with_sdk: bool) -> int:
-    """Return this program's PSS in KiB after a thousand calls."""
-    import httpx2  # noqa: F401 - what the program has loaded anyway
-
-    if with_sdk:
-        import farebox
-
-        farebox.instrument()
-    client = _client(os.environ["BENCH_URL"])
-    for _ in range(1_000):
-        client.chat.completions.create(**ASK)
-    lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith("Pss:")))
-
-
 def _records() -> int:
+    """Return how many events a second of processor time go through `record()`."""
     import farebox
 
     usage = {"input_uncached": 900, "cache_read": 100, "output_text": 50}
     best = 0.0
     for _ in range(3):
-        began = time.process_time()
+        began = time.thread_time()
         for _ in range(20_000):
             farebox.record(provider="openai", model="gpt-4o", usage=usage)
-        best = max(best, 20_000 / (time.process_time() - began))
+        best = max(best, 20_000 / (time.thread_time() - began))
     farebox.shutdown()
     return round(best)
 

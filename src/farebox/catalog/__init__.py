@@ -7,6 +7,7 @@ Owns `<provider>/{provider.yaml, prices.yaml, fixtures/}`. Does not own how byte
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -113,8 +114,11 @@ class Provider:
         formats: Mapping[str, UsageFormat],
         vendors: tuple[Vendor, ...] = (),
         unlisted: UsageShapes | None = None,
+        endpoints: Callable[[], tuple[EndpointData, ...]] = tuple,
     ) -> None:
+        """`endpoints` returns what it has; asked when the first request comes."""
         self.data = data
+        self._endpoints = endpoints
         self.vendors = vendors
         self.formats = formats
         self._unlisted = unlisted
@@ -133,6 +137,11 @@ class Provider:
         self._routes: list[tuple[str, re.Pattern[str], Endpoint]] | None = None
         self._known: dict[tuple[str, str, str], Endpoint] = {}
         self._places = tuple(routes.compile_path(place) for place in data.places)
+
+    @property
+    def endpoints(self) -> tuple[EndpointData, ...]:
+        """What is known of its paths."""
+        return self._endpoints()
 
     def __repr__(self) -> str:
         return f"Provider({self.id!r}, {self.upstream!r})"
@@ -163,7 +172,7 @@ class Provider:
 
     def _find(self, method: str, path: str) -> Endpoint:
         if self._routes is None:
-            self._routes = [self._route(entry) for entry in self.data.endpoints]
+            self._routes = [self._route(entry) for entry in self._endpoints()]
         for wanted, pattern, endpoint in self._routes:
             if wanted in (method, "*") and pattern.match(path):
                 return endpoint
@@ -243,12 +252,17 @@ def load(providers: Mapping[str, ProviderConfig] | None = None) -> Catalog:
     """Return the catalog with the configuration's upstreams and own providers in it."""
     loaded = load_data()
     data = dict(loaded.providers)
+    endpoints: dict[str, Callable[[], tuple[EndpointData, ...]]] = {
+        name: functools.partial(loaded.endpoints.__getitem__, name) for name in data
+    }
     for name, configured in (providers or {}).items():
         base = data.get(name)
         if configured.speaks is not None and (base is None or configured.speaks != name):
             spoken = data.get(configured.speaks)
             if spoken is not None:
-                base = _derive(name, spoken, configured.speaks)
+                base = _derive(name, spoken)
+                spoken_endpoints = endpoints[configured.speaks]
+                endpoints[name] = functools.partial(_derived, name, configured.speaks, spoken_endpoints)
         if base is None:
             continue  # farebox.config has already reported it: neither known nor `speaks`
         if configured.upstream is not None:
@@ -258,7 +272,10 @@ def load(providers: Mapping[str, ProviderConfig] | None = None) -> Catalog:
         data[name] = base
     unlisted = _shapes(loaded)
     return Catalog(
-        {name: Provider(entry, loaded.formats, loaded.vendors, unlisted) for name, entry in data.items()},
+        {
+            name: Provider(entry, loaded.formats, loaded.vendors, unlisted, endpoints[name])
+            for name, entry in data.items()
+        },
         loaded.vendors,
         loaded.request_limits,
     )
@@ -273,18 +290,8 @@ def _shapes(data: CatalogData) -> UsageShapes | None:
     )
 
 
-def _derive(name: str, spoken: ProviderData, speaks: str) -> ProviderData:
+def _derive(name: str, spoken: ProviderData) -> ProviderData:
     """Return a provider of the user's own that speaks a known one's formats."""
-
-    def own(surface: str) -> str:
-        family, _, rest = surface.partition(".")
-        return f"{name}.{rest}" if family == speaks else f"{name}.{surface}"
-
-    endpoints = tuple(
-        msgspec.structs.replace(entry, surface=own(entry.surface))
-        for entry in spoken.endpoints
-        if entry.format or entry.shared or not entry.free
-    )
     return msgspec.structs.replace(
         spoken,
         id=name,
@@ -295,5 +302,20 @@ def _derive(name: str, spoken: ProviderData, speaks: str) -> ProviderData:
         base_url_env={},
         grpc_packages=(),
         path_aliases={},
-        endpoints=endpoints,
+    )
+
+
+def _derived(
+    name: str, speaks: str, spoken: Callable[[], tuple[EndpointData, ...]]
+) -> tuple[EndpointData, ...]:
+    """Return the endpoints of a provider of the user's own that speaks a known one's formats."""
+
+    def own(surface: str) -> str:
+        family, _, rest = surface.partition(".")
+        return f"{name}.{rest}" if family == speaks else f"{name}.{surface}"
+
+    return tuple(
+        msgspec.structs.replace(entry, surface=own(entry.surface))
+        for entry in spoken()
+        if entry.format or entry.shared or not entry.free
     )

@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from farebox import home
 from farebox.catalog.shape import (
     CatalogData,
+    EndpointData,
     ProviderData,
     RequestLimitsData,
     Unlisted,
@@ -56,12 +58,12 @@ _LISTS = (
 def load_data() -> CatalogData:
     """Return the compiled catalog: the wheel's, or the cache's while no file has changed."""
     with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
-        return msgspec.msgpack.decode(COMPILED.read_bytes(), type=CatalogData)
+        return _unpacked(COMPILED.read_bytes())
     files = sources(FOLDER)
     place = home.locate()
     cached = place.cache / f"catalog-{_digest(files)}.msgpack"
     with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
-        return msgspec.msgpack.decode(cached.read_bytes(), type=CatalogData)
+        return _unpacked(cached.read_bytes())
     data = read_catalog(files)
     with contextlib.suppress(OSError, StateDirectoryError):
         place.prepare()  # private from the first moment: a looser directory would be refused later
@@ -69,6 +71,50 @@ def load_data() -> CatalogData:
             stale.unlink(missing_ok=True)
         home.replace_private(cached, msgspec.msgpack.encode(data))
     return data
+
+
+class _Packed(CatalogData, frozen=True):
+    """What lies in the file, with that undecoded which is asked for by name."""
+
+    endpoints: dict[str, msgspec.Raw]  # pyright: ignore[reportIncompatibleVariableOverride]  # not decoded
+    formats: dict[str, msgspec.Raw]  # pyright: ignore[reportIncompatibleVariableOverride]  # not decoded
+
+
+_Entry = TypeVar("_Entry")
+
+
+class _Entries(Mapping[str, _Entry]):
+    """Entries that are decoded when they are first asked for, and then kept."""
+
+    def __init__(self, packed: dict[str, msgspec.Raw], decoder: msgspec.msgpack.Decoder[_Entry]) -> None:
+        self._packed = packed
+        self._decoder = decoder
+        self._known: dict[str, _Entry] = {}
+
+    def __getitem__(self, name: str) -> _Entry:
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = self._decoder.decode(self._packed[name])
+        return known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+
+_endpoints_decoder = msgspec.msgpack.Decoder(tuple[EndpointData, ...])
+_format_decoder = msgspec.msgpack.Decoder(UsageFormat)
+
+
+def _unpacked(content: bytes) -> CatalogData:
+    found = msgspec.msgpack.decode(content, type=_Packed)
+    entries: dict[str, Any] = {
+        "endpoints": _Entries(found.endpoints, _endpoints_decoder),
+        "formats": _Entries(found.formats, _format_decoder),
+    }
+    return CatalogData(**{**msgspec.structs.asdict(found), **entries})
 
 
 def compile_catalog(folder: Path) -> bytes:
@@ -123,6 +169,7 @@ def read_catalog(files: list[Path]) -> CatalogData:
         plain[name] = raw
         origins[name] = str(file)
     providers: dict[str, ProviderData] = {}
+    endpoints: dict[str, tuple[EndpointData, ...]] = {}
     formats: dict[str, UsageFormat] = {}
     unlisted: Unlisted | None = None
     for name, raw in plain.items():
@@ -139,12 +186,14 @@ def read_catalog(files: list[Path]) -> CatalogData:
                 if reference not in formats:
                     spelled = _format(reference, plain)
                     formats[reference] = msgspec.convert(spelled, UsageFormat, strict=False)
+            own = resolved.pop("endpoints")
+            endpoints[name] = msgspec.convert(own, tuple[EndpointData, ...], strict=False)
             providers[name] = msgspec.convert(resolved, ProviderData, strict=False)
         except (msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
             findings.append(Finding(origins[name], 1, name, str(error), "a valid provider"))
     if findings:
         raise CatalogError(findings)
-    return CatalogData(providers, formats, vendors, unlisted, request_limits)
+    return CatalogData(providers, endpoints, formats, vendors, unlisted, request_limits)
 
 
 def read_vendors(raw: dict[str, Any]) -> tuple[Vendor, ...]:

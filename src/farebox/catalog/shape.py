@@ -7,6 +7,7 @@ compiles them on first use.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -274,7 +275,6 @@ class ProviderData(msgspec.Struct, frozen=True, omit_defaults=True):
     model_prefixes: tuple[str, ...] = ()
     """Prefixes that a model id carries on the wire only (`models/`)."""
     accepts_include_usage: bool = True
-    endpoints: tuple[EndpointData, ...] = ()
 
 
 class Said(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -368,10 +368,13 @@ class RequestLimitsData(msgspec.Struct, frozen=True):
 
 
 class CatalogData(msgspec.Struct, frozen=True):
-    """The whole compiled catalog as it lies in the cache."""
+    """The whole compiled catalog. Loaded, it decodes endpoints and formats when they are first asked for: a
+    program talks to one provider or two."""
 
     providers: dict[str, ProviderData]
-    formats: dict[str, UsageFormat]
+    endpoints: Mapping[str, tuple[EndpointData, ...]]
+    """By provider."""
+    formats: Mapping[str, UsageFormat]
     """By absolute name (`openai/chat`): providers share them."""
     vendors: tuple[Vendor, ...] = ()
     """Whose names for attribution are understood."""

@@ -203,7 +203,7 @@ class DirectWriter:
         if len(payload) > PAYLOAD_BYTES_MAX:
             self._lose(record_type, len(payload))
             return self._next_seq - 1
-        if self._waiting or self._losses:
+        if self._waiting or self._losses.records:
             self._store_waiting()
         seq = self._next_seq
         if self._waiting or not self._store(seq, record_type, payload):
