@@ -117,7 +117,7 @@ class CountersAtRandom(RuleBasedStateMachine):
         """What the kernel does: locks end with their holder."""
         process.is_dead = True
         process.life.is_over = True
-        process.participant._admission._life.release()
+        process.participant._place._life.release()
         process.waiting.clear()
 
     @precondition(lambda self: bool(self.living))

@@ -286,7 +286,7 @@ def test_random_damage_is_replaced_or_harmless_and_ends_nobody(memory_path: Path
             (-1, 0, 1, 1 << 40, random_.getrandbits(63))
         )
     for holding in holdings:
-        participant._admission.give_back(holding)
+        participant._place.give_back(holding)
         participant.reserve([(holding, CENT)], wait_s=60)
     participant.poll()
     Counters(home)

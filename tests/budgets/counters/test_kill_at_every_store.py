@@ -50,7 +50,7 @@ class Victim:
 
     def die(self) -> None:
         self.life.is_over = True
-        self.participant._admission._life.release()
+        self.participant._place._life.release()
 
 
 def reserve_out_of_a_lease(victim: Victim) -> Callable[[], object]:
@@ -59,7 +59,7 @@ def reserve_out_of_a_lease(victim: Victim) -> Callable[[], object]:
 
 def reserve_under_the_lock(victim: Victim) -> Callable[[], object]:
     for holding, _ in victim.claims:
-        victim.participant._admission.give_back(holding)
+        victim.participant._place.give_back(holding)
     return lambda: victim.participant.reserve(victim.claims)
 
 

@@ -72,7 +72,7 @@ def test_accounts_of_windows_that_are_over_are_used_anew(memory_path: Path) -> N
             holding = participant.holding(account(hourly, str(user), at_ns), DOLLAR)
             reserved(participant.reserve([(holding, CENT)])).settle([0])
         for _ in range(20):  # two looks, a minute apart, tell that a holding is no longer used
-            participant._admission._tidied_ns = participant._admission._looked_ns = 0
+            participant._place._tidied_ns = participant._admission._looked_ns = 0
             participant.poll()
         ledger.sweep(at_ns + 2 * HOUR_NS)
     assert live_accounts(home) <= 600

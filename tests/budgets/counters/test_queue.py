@@ -129,7 +129,7 @@ def test_a_dead_process_keeps_nobody_waiting(home: Home) -> None:
     hold = reserved(living.reserve(60 * CENT))
     waits(dead.reserve(50 * CENT))
     behind = waits(living.reserve(45 * CENT))
-    dead.participant._admission._life.release()  # as the kernel does
+    dead.participant._place._life.release()  # as the kernel does
     hold.settle([CENT])
     assert isinstance(behind.wait(), Reservation)
 

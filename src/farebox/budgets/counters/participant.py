@@ -18,6 +18,7 @@ from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
 from farebox.budgets.counters.admission import Admission
 from farebox.budgets.counters.fence import fence
+from farebox.budgets.counters.place import Place
 from farebox.budgets.counters.reservation import (
     UNLIMITED,
     Claim,
@@ -33,6 +34,8 @@ from farebox.money import PicoUsd
 
 POLL_S = 0.02
 """How often `poll` is to be called while calls wait."""
+_NO_PART = Refused(Holding(Account(0, 0, 0, 0), 0), 0, "unusable")
+"""What those who wait are told when their process takes part no longer."""
 _MOST: PicoUsd = (1 << 63) - 1
 """What a word can hold: about 9.2 million dollars."""
 
@@ -50,13 +53,14 @@ class Participant:
         forgotten stream, which settles: that has to come after."""
         self._interrupting: deque[tuple[Reservation, Sequence[PicoUsd]]] = deque()
         self._forked = False
-        self._admission = Admission(shared, writer_id)
+        self._place = Place(shared, writer_id)
+        self._admission = Admission(self._place)
         _all.add(self)
 
     @property
     def number(self) -> int:
         """What INTENT and DONE call this participant (`Held.holder`). It changes if the file is replaced."""
-        return self._admission.number
+        return self._place.number
 
     @property
     def is_ours(self) -> bool:
@@ -66,21 +70,21 @@ class Participant:
     @property
     def has_waiting(self) -> bool:
         """Whether calls wait, so that `poll` has to be called every `POLL_S` seconds; else every second."""
-        return bool(self._admission.waiting)
+        return bool(self._admission.waiting.calls)
 
     def holding(self, account: Account, limit: PicoUsd) -> Holding:
         """Return what this participant has of an account, whose limit is `limit` from now on.
 
         Takes no lock. `limit` is up to `LIMIT_MAX`, or `UNLIMITED` for a soft budget.
         """
-        holding = self._admission.attached.get(account.key)
+        holding = self._place.attached.get(account.key)
         if holding is None:
             with self._mutex:
-                holding = self._admission.holding(account, limit)
+                holding = self._place.holding(account, limit)
         if holding.limit != limit:
             with self._mutex:
                 if limit < holding.limit and holding.granted > 0:
-                    self._admission.give_back(holding)
+                    self._place.give_back(holding)
                 holding.limit = limit
         return holding
 
@@ -96,11 +100,13 @@ class Participant:
             if self._forked:
                 return Refused(claims[0][0], 0, "unusable")
             if self._busy:  # a signal's handler, in the middle of another reservation
-                return self._admission.queue_late(Waiting(self, claims, wait_s, on_turn))
+                late = Waiting(self, claims, wait_s, on_turn)
+                self._admission.waiting.keep(late)
+                return late
             self._busy = True
             try:
                 if self._hold(claims):
-                    return Reservation(self, list(claims), self._admission.lease_mark)
+                    return Reservation(self, list(claims), self._place.lease_mark)
                 waiting = Waiting(self, claims, wait_s, on_turn)
                 outcome = self._admission.admit(waiting)
                 if outcome is None:
@@ -117,7 +123,7 @@ class Participant:
                 return False
             self._busy = True
             try:
-                if not self._hold(claims) and not self._admission.admit_at_once(claims):
+                if not self._hold(claims) and not self._admission.extend(claims):
                     return False
                 reservation.claims = [
                     (holding, held + amount)
@@ -173,35 +179,37 @@ class Participant:
         with self._mutex:
             outcome = waiting.outcome
             if outcome is None:
-                self._admission.leave_queue(waiting)
+                self._admission.waiting.leave(waiting)
                 return
         if isinstance(outcome, Reservation):
             outcome.settle((0,) * len(outcome.claims))
 
     def left(self, holding: Holding) -> PicoUsd:
         """Return what is left of a holding's limit now: what the next call may reserve. Takes no lock."""
-        return self._admission.left(holding)
+        return self._place.left(holding)
 
     def close(self) -> None:
         """Give leases and places back and end. What is reserved stays held until the journal was applied."""
         with self._mutex:
             if not self._forked:
                 self._forked = True
-                self._admission.close()
+                self._admission.waiting.close(_NO_PART)
+                self._place.close()
 
     def leave_to_parent(self) -> None:
         """In a child of a fork: have nothing to do with what the parent holds."""
         self._mutex = threading.RLock()
         if not self._forked:
             self._forked = True
-            self._admission.leave_to_parent()
+            self._admission.waiting.leave_to_parent(_NO_PART)
+            self._place.leave_to_parent()
 
     # -- under the mutex --
 
     def _hold(self, claims: Sequence[Claim]) -> bool:
         """Reserve out of leases; False, and nothing changed, where they are not enough."""
-        admission = self._admission
-        words = admission.words
+        place = self._place
+        words = place.words
         for holding, amount in claims:
             taken = holding.taken + amount
             if taken > holding.granted:
@@ -211,9 +219,9 @@ class Participant:
             words[holding.at_taken] = taken
         # Either whoever takes a lease back sees what was just stored, or it is seen here that it was taken.
         fence()
-        if words[admission.at_revoked] == admission.revoked:
+        if words[place.at_revoked] == place.revoked:
             return True
-        admission.notice_revoked()
+        place.notice_revoked()
         if all(holding.taken <= holding.granted for holding, _ in claims):
             return True
         self._unhold(claims, None)
@@ -221,7 +229,7 @@ class Participant:
 
     def _unhold(self, claims: Sequence[Claim], first_left: Holding | None) -> None:
         """Take back what was reserved before a holding that had not enough."""
-        words = self._admission.words
+        words = self._place.words
         for holding, amount in claims:
             if holding is first_left:
                 return
@@ -232,8 +240,8 @@ class Participant:
         if reservation.is_settled or self._forked:
             return
         reservation.is_settled = True
-        admission = self._admission
-        words = admission.words
+        place = self._place
+        words = place.words
         was_held = was_settled = change = 0
         for (holding, held), amount in zip(reservation.claims, amounts, strict=True):
             if held is not was_held or amount is not was_settled:  # mostly the same for all
@@ -248,12 +256,12 @@ class Participant:
                 words[holding.at_settled] = holding.settled
                 words[holding.at_taken] = holding.taken
         fence()
-        if words[admission.at_revoked] != admission.revoked or reservation.lease_mark != admission.lease_mark:
-            admission.notice_revoked()
+        if words[place.at_revoked] != place.revoked or reservation.lease_mark != place.lease_mark:
+            place.notice_revoked()
             for holding, _ in reservation.claims:
                 if holding.number < 0:
-                    admission.attach_late(holding)
-                elif holding.granted <= 0 and somebody_waits(admission.file, holding.at_account):
+                    place.attach_late(holding)
+                elif holding.granted <= 0 and somebody_waits(place.file, holding.at_account):
                     words[holding.at_account + layout.A_WAKE] = time.monotonic_ns()
 
     def _end(self) -> None:
