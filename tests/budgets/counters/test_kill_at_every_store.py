@@ -18,6 +18,7 @@ from farebox.budgets.counters import (
     Participant,
     Spent,
     Waiting,
+    shared_file,
 )
 from farebox.home import Home
 
@@ -126,6 +127,27 @@ def test_others_go_on_and_nothing_is_free_twice_wherever_a_process_is_killed(
         if survived:
             break
     assert stores > 1
+
+
+def test_a_reservation_would_be_left_half_done_if_nobody_finished_it(
+    memory_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_file, "recover", lambda words: None)
+    halves = 0
+    for stores in itertools.count():
+        home = prepared(memory_path / str(stores), WIDE, NARROW)
+        victim = Victim(home)
+        act = reserve_under_the_lock(victim)
+        victim.life.stores_left = stores
+        try:
+            act()
+            break
+        except Killed:
+            victim.die()
+        counters = Counters(home)
+        wide, narrow = (counters.figures(account(each), each.limit_pico) for each in (WIDE, NARROW))
+        halves += wide.reserved != narrow.reserved
+    assert halves
 
 
 def check_what_the_dead_left(home: Home, victim: Victim) -> None:

@@ -177,3 +177,26 @@ def test_calls_that_have_an_outcome_are_told(home: Home) -> None:
     hold.settle([0])
     process.participant.poll()
     assert len(told) == 1 and isinstance(told[0], Reservation)
+
+
+def test_a_wake_up_that_changed_nothing_is_not_heard_again(home: Home) -> None:
+    first, second = Process(home, "proxy-1"), Process(home, "proxy-2")
+    holds = [reserved(second.reserve(10 * CENT)) for _ in range(10)]
+    waits(first.reserve(50 * CENT))
+    first.participant.poll()
+    for hold in holds[:3]:
+        hold.settle([0])
+        first.entered = 0
+        first.holding.tried_ns += 60 * 10**9
+        for _ in range(10):
+            first.participant.poll()
+            first.holding.tried_ns += 60 * 10**9
+        assert first.entered == 1
+
+
+def test_those_that_wait_are_refused_when_their_process_takes_part_no_longer(home: Home) -> None:
+    process = Process(home, "proxy-1")
+    reserved(process.reserve(DOLLAR))
+    waiting = waits(process.reserve(CENT))
+    process.participant.close()
+    assert refused(waiting.wait()).reason == "unusable"
