@@ -385,3 +385,13 @@ def test_a_customers_charge_is_bounded_beside_the_cost() -> None:
     assert acme.charge_pico is not None and 0 <= acme.charge_pico - cost * 3 // 2 <= 2
     by_price = Budget(name="b", limit_pico=10**12, period=DAY, measure="price")
     assert claim_of(acme, by_price).amount_pico == acme.charge_pico
+
+
+def test_limits_that_the_user_states_bound_a_model_of_his_own() -> None:
+    prices = "input_per_1m: 3, output_per_1m: 15, context_window: 200000, max_output_tokens: 32000"
+    written, problems = yamltext.parse(f"anthropic/my-llm: {{{prices}}}", "farebox.yaml")
+    assert written is not None and not problems
+    stated = WorstCases(load_book(written), RULES, load_limits())
+    long = {"model": "my-llm", "messages": [{"role": "user", "content": "x" * 300_000}]}
+    worst, _ = request(stated, "anthropic", "/v1/messages", long)
+    assert worst.because == () and worst.cost_pico == pico(200_000, "3", 32_000, "15")

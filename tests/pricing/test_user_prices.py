@@ -10,6 +10,7 @@ from farebox import yamltext
 from farebox.pricing import check_pricing, load_book
 from farebox.pricing.book import PriceBook
 from farebox.pricing.facts import RatedPart
+from farebox.pricing.sources.user_prices import read_pricing
 from farebox.wire.facts import Part, Quantity
 
 Make = Callable[..., PriceBook]
@@ -280,3 +281,17 @@ def test_no_pricing_at_all_is_fine() -> None:
     node, _ = yamltext.parse("pricing:\n", "farebox.yaml")
     assert node is not None
     assert check_pricing(node.get("pricing")) == []
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "1e6", "many", "[1]", "9999999999"])
+def test_limits_of_a_model_are_whole_numbers_of_tokens(text: str) -> None:
+    node, _ = yamltext.parse(f"m: {{input_per_1m: 1, context_window: {text}}}", "farebox.yaml")
+    _, findings = read_pricing(node, {"input": True}, frozenset())
+    assert [finding.key for finding in findings] == ["m.context_window"]
+
+
+def test_limits_of_a_model_are_read_beside_its_prices() -> None:
+    text = "m: {input_per_1m: 1, context_window: 200000, max_output_tokens: 32000}"
+    node, _ = yamltext.parse(text, "farebox.yaml")
+    pricing, findings = read_pricing(node, {"input": True}, frozenset())
+    assert not findings and pricing.models[0].limits == (200_000, 32_000)

@@ -250,7 +250,15 @@ class CallKinds:
     def _size(self, provider: str, models: Sequence[str | None], priced: Sequence[str]) -> ModelLimits:
         """Return the largest window and output of the models that may serve a call."""
         sellers = (provider, *self._sellers(provider))
-        sizes = [self._limits.of(sellers, [name, *priced] if name else priced) for name in models]
+        sizes: list[ModelLimits] = []
+        for name in models:
+            known = self._limits.of(sellers, [name, *priced] if name else priced)
+            window, output = self._book.stated_limits(provider, name) if name else (None, None)
+            if window is not None:
+                known = known._replace(window=window, output=min(known.output, window))
+            if output is not None:
+                known = known._replace(output=output)
+            sizes.append(known)
         return ModelLimits(
             max(size.window for size in sizes),
             max(size.output for size in sizes),

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 SIZE_MAX = 1 << 20
 """A larger file is no configuration."""
 
-PRICE_KEYS_REFUSED = ("markup", "markup_percent", "margin_percent", "priced_as")
+PRICE_KEYS_REFUSED = (
+    "markup",
+    "markup_percent",
+    "margin_percent",
+    "priced_as",
+    "context_window",
+    "max_output_tokens",
+)
 
 
 def allowed_keys() -> list[str]:

@@ -152,6 +152,13 @@ class PriceBook:
             self._agree(self._contracts, plan, part, occurred_at_ns, attribution or {})
         return plan
 
+    def stated_limits(self, provider: str, model: str) -> tuple[int | None, int | None]:
+        """Return the context window and the output limit that the user states for a model."""
+        window = output = None
+        for entry in self._user.meaning(provider, [model.strip().lower()]):
+            window, output = window or entry.limits[0], output or entry.limits[1]
+        return window, output
+
     @property
     def contract_attributes(self) -> tuple[str, ...]:
         """Return the attributes (`customer`, `key` …) that decide which contracts cover a call."""

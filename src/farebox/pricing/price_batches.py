@@ -80,6 +80,9 @@ def normalised(pricing: UserPricing) -> dict[str, list[dict[str, Any]]]:
                 entries.append(target)
         if model.priced_as:
             entries.append({"priced_as": model.priced_as})
+        stated = zip(("context_window", "max_output_tokens"), model.limits, strict=True)
+        if limits := {name: str(tokens) for name, tokens in stated if tokens}:
+            entries.append(limits)
     return found
 
 

@@ -23,8 +23,10 @@ from farebox.pricing.quotation import PER, instant_ns, per_of
 if TYPE_CHECKING:  # reading YAML is heavy, and a book without user prices needs none
     from farebox.yamltext import Node
 
-_SETTINGS = ("effective_from", "when", "per", "priced_as", "markup", "markup_percent", "margin_percent")
-_MARKUPS = _SETTINGS[-3:]
+_MARKUPS = ("markup", "markup_percent", "margin_percent")
+_LIMITS = ("context_window", "max_output_tokens")
+_SETTINGS = ("effective_from", "when", "per", "priced_as", *_LIMITS, *_MARKUPS)
+_TOKENS_MAX = 10**9
 _MARKUP_MAX = Decimal(1000)
 _ALIASES = {
     "input_tokens": "input",
@@ -53,6 +55,8 @@ class UserModel(msgspec.Struct, frozen=True):
     markups: tuple[tuple[int, Markup], ...]
     priced_as: str | None = None
     """The model whose list price this one has: a deployment's name does not tell the model."""
+    limits: tuple[int | None, int | None] = (None, None)
+    """How many tokens it reads and writes at most; only budgets ask."""
 
     def closeness(self, provider: str, model: str) -> int:
         """Return how closely this key means a model of a provider; 0 where it does not."""
@@ -135,6 +139,7 @@ def _model(
     rows: list[PriceRow] = []
     markups: list[tuple[int, Markup]] = []
     priced_as: str | None = None
+    limits: tuple[int | None, int | None] = (None, None)
     starts: set[tuple[int, str]] = set()
     for entry in entries:
         reader = EntryReader(key, entry, price_names, findings)
@@ -150,6 +155,8 @@ def _model(
         if markup is not None:
             markups.append((row.from_ns, markup))
         priced_as = reader.alias() or priced_as
+        window, output = reader.limits()
+        limits = (window or limits[0], output or limits[1])
     provider, slash, name = key.partition("/")
     return UserModel(
         key=key,
@@ -159,6 +166,7 @@ def _model(
         rows=tuple(sorted(rows, key=lambda row: row.from_ns)),
         markups=tuple(sorted(markups, key=lambda pair: pair[0])),
         priced_as=priced_as,
+        limits=limits,
     )
 
 
@@ -207,6 +215,20 @@ class EntryReader:
             self._refuse(node, "a model such as azure/eu/gpt-4o, without a date", None)
             return None
         return str(node.value).strip().lower()
+
+    def limits(self) -> tuple[int | None, int | None]:
+        """Return `context_window` and `max_output_tokens`."""
+        window, output = (self._tokens(self.node.get(key)) for key in _LIMITS)
+        return window, output
+
+    def _tokens(self, node: Node | None) -> int | None:
+        if node is None:
+            return None
+        text = str(node.value) if node.kind == "text" else ""
+        if not text.isascii() or not text.isdigit() or not 0 < int(text[:12]) <= _TOKENS_MAX:
+            self._refuse(node, f"a whole number of tokens, up to {_TOKENS_MAX}")
+            return None
+        return int(text)
 
     def _refuse(self, node: Node, expected: str, found: str | None = None) -> None:
         self.findings.append(node.finding(expected, found))
