@@ -223,6 +223,18 @@ def test_an_item_as_large_as_the_limit_and_no_larger(doors: Callable[..., Door])
     assert statuses(told) == ["accepted", "invalid", "accepted"]
 
 
+def test_an_event_whose_record_no_journal_takes_is_invalid_and_stops_nobody(door: Door, home: Home) -> None:
+    """A sender that gets 503 sends again: what can never be stored must not be answered so."""
+    parts = [{"kind": "x" * 200, "usage": {"input_uncached": 1}} for _ in range(6_000)]
+    tags = {f"tag-{number}": "x" for number in range(257)}
+    told = door.send(event(), event(usage=None, model=None, parts=parts), event(tags=tags), event())
+    assert statuses(told) == ["accepted", "invalid", "invalid", "accepted"]
+    assert told[2].field == "tags"
+    few = {f"tag-{number}": "x" for number in range(255)}
+    assert statuses(door.send(event(tags=few))) == ["accepted"]
+    assert len(applied(home).newest(10)) == 3
+
+
 @pytest.mark.parametrize(
     ("ago_s", "status"),
     [(3600, "accepted"), (3590, "accepted"), (3700, "invalid"), (-55, "accepted"), (-70, "invalid")],

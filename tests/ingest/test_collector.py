@@ -9,9 +9,10 @@ import msgspec
 import pytest
 from taken_in import SENDER, Door, applied, event, statuses
 
-from farebox.errors import JournalError
+from farebox.errors import JournalError, LedgerError
 from farebox.home import Home
 from farebox.ingest.trust import Sender
+from farebox.ledger.calls import LedgerReader
 
 
 def test_an_accepted_event_is_a_call_of_the_record(door: Door, home: Home) -> None:
@@ -102,6 +103,24 @@ def test_what_is_known_is_forgotten_once_it_is_applied_and_looked_up_in_the_reco
     collector = door.intake._collector  # pyright: ignore[reportPrivateUsage]
     assert collector is not None
     assert len(collector._unapplied) == 0  # pyright: ignore[reportPrivateUsage]
+
+
+def test_events_are_accepted_and_recorded_once_while_the_record_cannot_be_read(
+    door: Door, doors: Callable[..., Door], home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = event()
+    assert statuses(door.send(same)) == ["accepted"]
+    door.close()
+    applied(home)
+
+    def unreadable(*_: object) -> None:
+        raise LedgerError("damaged")
+
+    with monkeypatch.context() as damaged:
+        damaged.setattr(LedgerReader, "known_events", unreadable)
+        damaged.setattr(LedgerReader, "applied", unreadable)
+        assert statuses(doors().send(same, event())) == ["accepted", "accepted"]
+    assert len(applied(home).newest(10)) == 2
 
 
 def test_a_call_that_was_joined_to_anothers_row_is_known(door: Door, home: Home) -> None:

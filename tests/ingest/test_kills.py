@@ -1,4 +1,4 @@
-"""A collector that is killed while it is sent events, beside a ledger that applies them: each is recorded once."""
+"""A collector that is killed while events come, beside a ledger that applies them: each is recorded once."""
 
 from __future__ import annotations
 

@@ -279,6 +279,8 @@ def test_content_is_the_same_however_it_is_spelled() -> None:
     assert digest() == digest(tags={"y": "2", "x": "1"}, time="2026-11-29T09:30:00.000+01:00", status=0)
     assert digest() != digest(status=200)
     assert digest() != digest(time="2026-11-29T08:30:01Z")
+    assert digest(type="loss", records=3) == digest(type="loss", records=3, time="2026-11-29T08:30:01Z")
+    assert digest(type="loss", records=3) != digest(type="loss", records=4)
 
 
 def test_a_loss_is_a_mark_that_knows_its_event() -> None:

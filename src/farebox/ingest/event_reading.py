@@ -12,6 +12,7 @@ import msgspec
 from farebox.catalog import Catalog, Endpoint
 from farebox.ingest.limits import IngestLimits
 from farebox.ingest.trust import Sender
+from farebox.journal.format import PAYLOAD_BYTES_MAX
 from farebox.journal.records import DONE, MARK, OUTCOME, SCORE, encode
 from farebox.recording.event_schema import Event
 from farebox.recording.events import (
@@ -98,7 +99,14 @@ class EventReader:
                 record.attribution, record.attribution_from
             )
             record.payload_sha256 = digest
-        return ReadEvent(event.id, (key, source), digest, kind, encode(record))
+            if len(record.attribution) > self._limits.dimensions_max:
+                raise EventInvalidError(
+                    "tags", f"an event has at most {self._limits.dimensions_max} dimensions"
+                )
+        payload = encode(record)
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            raise EventInvalidError("", f"its record would have {len(payload)} bytes of {PAYLOAD_BYTES_MAX}")
+        return ReadEvent(event.id, (key, source), digest, kind, payload)
 
     def _check_age(self, occurred_ns: int, now_ns: int) -> None:
         ago_s = (now_ns - occurred_ns) // 1_000_000_000

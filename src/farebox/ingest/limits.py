@@ -13,7 +13,10 @@ class IngestLimits(msgspec.Struct, frozen=True, kw_only=True):
     unpacked_bytes_max: int = 16 * 1024 * 1024
     """The same once it is decompressed."""
     items_max: int = 10_000
-    item_bytes_max: int = 256 * 1024
+    item_bytes_max: int = 2 * 1024 * 1024
+    """The JSON of one event. Its record has at most 1 MiB, as every record of a journal."""
+    dimensions_max: int = 256
+    """Of one event: customer, user …, tags and others together."""
     age_s_max: int = 400 * 86_400
     """How long ago an event may have happened."""
     ahead_s_max: int = 86_400

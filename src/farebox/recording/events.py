@@ -222,15 +222,21 @@ def loss_of(event: Event, *, source: str, received_ns: int) -> Mark:
 
 
 def content_digest(event: Event) -> bytes:
-    """Return what tells events with one id apart: of everything that is said, however it is spelled."""
+    """Return what tells events with one id apart: of everything that is said, however it is spelled.
+
+    Of a loss only the counts: senders find the same loss at different times.
+    """
     if event.payload_sha256 is not None:
         return bytes.fromhex(event.payload_sha256)
+    is_loss = event.type == "loss"
     plain = msgspec.structs.replace(
         event,
         id="-",
         source="",
-        time=None if event.time is None else moment_text(moment_ns(event.time)),
-        ended_at=None if event.ended_at is None else moment_text(moment_ns(event.ended_at, "ended_at")),
+        time=None if event.time is None or is_loss else moment_text(moment_ns(event.time)),
+        ended_at=None
+        if event.ended_at is None or is_loss
+        else moment_text(moment_ns(event.ended_at, "ended_at")),
     )
     return hashlib.sha256(_canonical(plain)).digest()
 
