@@ -24,6 +24,7 @@ from farebox.cli.budgets.definition_flags import DefinitionFlags, WhereFlags, de
 from farebox.cli.options import Place
 from farebox.control.publish import publish
 from farebox.errors import ConfigError, UsageError
+from farebox.server.api.budgets import overshoot
 from farebox.snapshot import SnapshotReader, read_snapshot
 
 DAILY = DefinitionFlags(limit="25", period="day", timezone="Europe/Berlin")
@@ -372,3 +373,19 @@ def test_calls_without_a_price_are_counted_in_the_list(capsys: pytest.CaptureFix
         capsys.readouterr()
         list_budgets()
     assert "daily: 1 call unpriced" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, "holds: calls whose worst case does not fit are not sent"),
+        ({"mode": "soft"}, "refuses nothing"),
+        ({"reserve": "likely"}, "may pass by at most $0.12 now, what calls in flight can cost beyond"),
+        ({"unpriced": "allow"}, "may pass by any amount while calls that nothing bounds run"),
+        ({"ceiling_pico": 10**12}, "what a call without a price costs beyond $1.00"),
+        ({"stream": "finish"}, "what streams cost beyond what was held"),
+    ],
+)
+def test_by_how_much_a_budget_may_be_passed_is_said(more: dict[str, Any], told: str) -> None:
+    found = Budget(name="b", limit_pico=1, period=Period(kind="day"), **more)
+    assert told in overshoot(found, 12 * 10**10)

@@ -22,6 +22,7 @@ def held(path: Path, of: Budget, calls: int) -> list[tuple[int, int, int]]:
         gate = run.proxy.proxy.state.gate
         worst = run.proxy.journal.intents[-1].held.cost_pico
         shares = gate._limits.shares
+        assert run.figures(of).beyond == shares.may_pass_by(of), "shown to every process"
         seen.append((run.figures(of).reserved, worst, shares.may_pass_by(of)))
         return answering(output_tokens=10)(request)
 
@@ -31,7 +32,7 @@ def held(path: Path, of: Budget, calls: int) -> list[tuple[int, int, int]]:
             assert client.post(CHAT, chat(max_tokens=1000), JSON).status == 200
             run.proxy.settled(number + 1)
         figures = run.figures(of)
-        assert (figures.reserved, figures.settled) == (0, calls * 125_000_000)
+        assert (figures.reserved, figures.settled, figures.beyond) == (0, calls * 125_000_000, 0)
         assert run.proxy.proxy.state.gate._limits.shares.may_pass_by(of) == 0
     return seen
 

@@ -127,8 +127,8 @@ def test_each_change_is_in_the_audit_with_who_made_it(site: Site) -> None:
     sent(site, "PUT", f"{BUDGETS}/daily", DAILY)
     sent(site, "DELETE", f"{BUDGETS}/daily")
     with open_control(site.home).reading() as connection:
-        rows = connection.execute(select(audit).order_by(audit.c.id)).all()
-    assert [(row.actor, row.action) for row in rows] == [("owner", "budget.set"), ("owner", "budget.remove")]
+        rows = connection.execute(select(audit)).all()
+    assert {(row.actor, row.action) for row in rows} == {("owner", "budget.set"), ("owner", "budget.remove")}
 
 
 def test_a_simulation_of_nothing_blocks_nothing_and_its_span_is_checked(site: Site) -> None:

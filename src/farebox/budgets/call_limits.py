@@ -215,7 +215,9 @@ class CallLimits:
                 if budget.reserve == "likely":
                     caller = limit.value or attribution.get("customer"), model
                     claim = self.shares.claim(claim, budget, caller)
-                    shared.append((claim, budget, caller))
+                    shared.append((claim, budget, caller, limit.holding))
+                    if claim.beyond_pico:
+                        participant.announce(limit.holding, claim.beyond_pico)
                 claims.append((limit.holding, claim.amount_pico))
                 highest[budget.measure] = max(highest.get(budget.measure, 0), most)
             cost, charge = highest.get("cost", cost), highest.get("price", charge)
@@ -241,8 +243,14 @@ class CallLimits:
     def leave(self, waiting: Waiting) -> None:
         """Give the place of a call up that waits."""
         waiting.leave()
-        for claim, budget, caller in self._likely.pop(waiting, ()):
-            self.shares.settled(claim, budget, caller, None)
+        self.over(self._likely.pop(waiting, []), None)
+
+    def over(self, shared: list[Shared], cost: PicoUsd | None) -> None:
+        """Take note that a call of budgets that hold what is likely is over; None: its cost is not known."""
+        for claim, budget, caller, holding in shared:
+            self.shares.settled(claim, budget, caller, cost)
+            if claim.beyond_pico and self.participant is not None:
+                self.participant.announce(holding, -claim.beyond_pico)
 
     def turn(self, covered: Covered, at_ns: int, attribution: Mapping[str, str]) -> Hold | Refusal | None:
         """Let one turn of a socket pass whose cost nothing bounds, while there is anything left.
@@ -337,8 +345,7 @@ class CallLimits:
         claims: list[tuple[Holding, PicoUsd]],
         shared: list[Shared],
     ) -> Refusal:
-        for claim, budget, caller in shared:
-            self.shares.settled(claim, budget, caller, None)
+        self.over(shared, None)
         found = next(
             (index for index, holding in enumerate(covered.holdings) if holding is refused.holding), None
         )

@@ -15,12 +15,12 @@ from farebox.money import PicoUsd, usd_text
 if TYPE_CHECKING:
     from farebox.budgets.budget import Budget
     from farebox.budgets.call_limits import CallLimits, Covered
-    from farebox.budgets.counters import Reservation
+    from farebox.budgets.counters import Holding, Reservation
     from farebox.budgets.worst_case import Claim
     from farebox.wire.facts import Extraction
 
-Shared = tuple["Claim", "Budget", Hashable]
-"""What a budget that holds what is likely held for a call, and for whom."""
+Shared = tuple["Claim", "Budget", Hashable, "Holding"]
+"""What a budget that holds what is likely held for a call, for whom and where."""
 KNOWN = frozenset(("priced", "free", "included", "provider_reported"))
 """States of calls whose cost is known; the ledger counts by the same."""
 
@@ -84,8 +84,7 @@ class Hold:
     def settle(self) -> None:
         """Count what `concluded` said and give the rest back; after DONE is in the journal."""
         self.reservation.settle(self._amounts)
-        for claim, budget, caller in self._shared:
-            self._limits.shares.settled(claim, budget, caller, self.cost_pico)
+        self._limits.over(self._shared, self.cost_pico)
 
     def lines(self) -> str:
         """Return what a response's head says of it: what is left, and the cost once that is known."""

@@ -47,6 +47,8 @@ export interface BudgetFigures {
   reserved_usd: string;
   left_pico: string;
   left_usd: string;
+  may_pass_by_pico: string;
+  may_pass_by_usd: string;
   waiting: number;
   opening: boolean;
 }

@@ -31,6 +31,9 @@ class Figures(NamedTuple):
     is_open: bool
     """Whether the figures are whole; else they are being made from the record, and hard calls wait."""
 
+    beyond: PicoUsd = 0
+    """By how much calls in flight can pass the limit at most: what they can cost and is not reserved."""
+
     @property
     def spent(self) -> PicoUsd:
         return self.recorded + self.settled
@@ -67,4 +70,6 @@ def _read(file: MappedFile, account: Account, limit: PicoUsd, now_ns: int) -> Fi
         seen, room = room, look(file, ACCOUNTS.at(number), now_ns)
         if room.is_steady and room == seen:
             break
-    return Figures(limit, room.recorded, room.settled, room.reserved, len(room.queue), room.is_open)
+    return Figures(
+        limit, room.recorded, room.settled, room.reserved, len(room.queue), room.is_open, room.beyond
+    )

@@ -42,8 +42,9 @@ A_KEY, A_BUDGET, A_STATE, A_END_NS, A_PART_NS, A_ROLLING_NS = 0, 1, 2, 3, 4, 5
 A_RECORDED, A_RING, A_HOLDING, A_NEXT, A_WAKE, A_USED_S = 6, 7, 8, 9, 10, 11
 # -- a holding --
 G_ACCOUNT, G_PARTICIPANT, G_GRANTED, G_TAKEN, G_SETTLED = 0, 1, 2, 3, 4
-G_FOLDED, G_TICKET, G_NEXT, G_RETIRED = 5, 6, 7, 8
-"""`G_TAKEN`: settled and reserved, ever, in one word, so that it is never read in the middle of a change."""
+G_FOLDED, G_TICKET, G_NEXT, G_RETIRED, G_BEYOND = 5, 6, 7, 8, 9
+"""`G_TAKEN`: settled and reserved, ever, in one word, so that it is never read in the middle of a change.
+`G_BEYOND`: what its calls in flight can cost beyond what is reserved for them; only shown."""
 
 FREE, OPENING, OPEN = 0, 1, 2
 """`B_STATE` and `A_STATE`; `P_STATE` is `FREE` or `OPEN`."""

@@ -145,6 +145,16 @@ class Participant:
             finally:
                 self._end()
 
+    def announce(self, holding: Holding, more: PicoUsd) -> None:
+        """Say that a call in flight can cost so much beyond what is reserved for it; negative: no longer.
+
+        It is shown as the amount by which the limit may be passed, and decides nothing.
+        """
+        with self._mutex:
+            holding.beyond += more
+            if not self._forked:
+                self._shared.file.words[holding.at_beyond] = holding.beyond
+
     def poll(self) -> None:
         """See whose turn it is, and call `on_turn` of those that have an outcome.
 

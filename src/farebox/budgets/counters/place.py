@@ -184,6 +184,7 @@ class Place:
         section[start + layout.G_SETTLED] = holding.settled
         section[start + layout.G_GRANTED] = 0
         section[start + layout.G_RETIRED] = 0
+        section[start + layout.G_BEYOND] = holding.beyond
         holding.attach(number, ACCOUNTS.at(account))
         self.attached[holding.account.key] = holding
 

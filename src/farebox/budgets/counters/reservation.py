@@ -36,8 +36,10 @@ class Holding:
         "__weakref__",
         "account",
         "at_account",
+        "at_beyond",
         "at_settled",
         "at_taken",
+        "beyond",
         "granted",
         "limit",
         "number",
@@ -57,6 +59,8 @@ class Holding:
         self.settled: PicoUsd = 0
         self.taken: PicoUsd = 0
         """Settled and reserved, ever."""
+        self.beyond: PicoUsd = 0
+        """What its calls in flight can cost beyond what is reserved; see `Participant.announce`."""
         self.seen_settled = UNATTACHED
         self.seen_wake = self.tried_ns = 0
         self.detach()
@@ -73,7 +77,7 @@ class Holding:
         """Up to this `taken` may grow without asking anybody; less than that: not at all."""
         self.taken -= self.settled
         self.settled = 0  # what is settled from now on is to be added once there is a place again
-        self.at_account = self.at_taken = self.at_settled = layout.H_SCRATCH
+        self.at_account = self.at_taken = self.at_settled = self.at_beyond = layout.H_SCRATCH
 
     def attach(self, number: int, at_account: int) -> None:
         """Have the place `number` in the file, in the account whose first word is `at_account`."""
@@ -82,6 +86,7 @@ class Holding:
         self.at_account = at_account
         self.at_taken = start + layout.G_TAKEN
         self.at_settled = start + layout.G_SETTLED
+        self.at_beyond = start + layout.G_BEYOND
         self.granted = 0
 
 

@@ -34,6 +34,8 @@ class Room(NamedTuple):
     """Whether the figures are whole."""
     is_steady: bool
     """Whether the ledger was not in the middle of a change, which shows amounts twice."""
+    beyond: PicoUsd = 0
+    """What calls in flight can cost beyond what is held for them."""
 
     def left(self, limit: PicoUsd) -> PicoUsd:
         """Return what a call may still reserve; leases are taken back for it."""
@@ -48,13 +50,14 @@ def look(file: MappedFile, account: int, now_ns: int, own: int = -1) -> Room:
     """Return the room in the account whose first word is `account`; `own` is the holding of who asks."""
     words, numbers = file.words, file.numbers
     folding = words[layout.H_FOLDING]
-    settled_sum = reserved_sum = leased_sum = 0
+    settled_sum = reserved_sum = leased_sum = beyond_sum = 0
     queue: list[tuple[int, int]] = []
     leases: list[int] = []
     link, steps, used = words[account + layout.A_HOLDING], 0, words[HOLDINGS.used]
     while link:
         start = HOLDINGS.linked(link, used)
-        _, _, granted, taken, settled, folded, ticket, after, _ = numbers(start, 9)
+        _, _, granted, taken, settled, folded, ticket, after, _, beyond = numbers(start, 10)
+        beyond_sum += beyond
         spent = settled if settled > folded else folded
         taken = taken if taken > spent else spent
         settled_sum += spent - folded
@@ -73,7 +76,9 @@ def look(file: MappedFile, account: int, now_ns: int, own: int = -1) -> Room:
     recorded = recorded_in(file, account, now_ns)
     is_open = words[account + layout.A_STATE] == OPEN and not words[layout.H_STALE]
     is_steady = not folding & 1 and words[layout.H_FOLDING] == folding
-    return Room(recorded, settled_sum, reserved_sum, leased_sum, queue, leases, is_open, is_steady)
+    return Room(
+        recorded, settled_sum, reserved_sum, leased_sum, queue, leases, is_open, is_steady, beyond_sum
+    )
 
 
 def recorded_in(file: MappedFile, account: int, now_ns: int) -> PicoUsd:

@@ -19,7 +19,7 @@ from farebox.budgets.written_values import period_text, wait_text
 from farebox.clock import iso
 from farebox.errors import CountersError, UsageError
 from farebox.home import Home
-from farebox.money import display_usd, usd_text
+from farebox.money import PicoUsd, display_usd, usd_text
 from farebox.snapshot import Snapshot, read_snapshot
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ class BudgetFigures(msgspec.Struct, kw_only=True):
     left_pico: Text
     """What the next call may reserve; negative where the limit was passed."""
     left_usd: Text
+    may_pass_by_pico: Text
+    """What calls in flight can cost beyond what is held for them (`reserve: likely`)."""
+    may_pass_by_usd: Text
     waiting: int
     """How many processes have calls that wait for room."""
     opening: bool
@@ -259,21 +262,22 @@ def stop_view(found: Stop) -> StopState:
     )
 
 
-def overshoot(budget: Budget) -> str:
-    """Return by how much a budget may be passed."""
+def overshoot(budget: Budget, beyond_pico: PicoUsd | None = None) -> str:
+    """Return by how much a budget may be passed; `beyond_pico`: by calls in flight, where that is known."""
     if budget.mode == "soft":
         return "refuses nothing: it counts, and may be passed by any amount"
     words: list[str] = []
     if budget.unpriced == "allow":
-        words.append("may be passed by calls that nothing bounds (unpriced: allow)")
+        words.append("may pass by any amount while calls that nothing bounds run (unpriced: allow)")
     elif budget.unpriced == "ceiling" and budget.ceiling_pico is not None:
         words.append(
-            f"may be passed by what a call without a price costs beyond {display_usd(budget.ceiling_pico)}"
+            f"may pass by what a call without a price costs beyond {display_usd(budget.ceiling_pico)}"
         )
     if budget.stream == "finish":
-        words.append("may be passed by streams that go on beyond what was reserved (stream: finish)")
+        words.append("may pass by what streams cost beyond what was held for them (stream: finish)")
     if budget.reserve == "likely":
-        words.append("may be passed by what calls in flight cost beyond what is likely (reserve: likely)")
+        most = "what" if beyond_pico is None else f"at most {display_usd(beyond_pico)} now, what"
+        words.append(f"may pass by {most} calls in flight can cost beyond what is held (reserve: likely)")
     return "; ".join(words) or "holds: calls whose worst case does not fit are not sent"
 
 
@@ -314,8 +318,14 @@ def state_of(
         more_values=max(0, len(values) - values_max),
         calls=usage.calls if usage else None,
         unpriced_calls=usage.unpriced_calls if usage else None,
-        overshoot=overshoot(budget),
+        overshoot=overshoot(budget, _most_beyond(whole, values)),
     )
+
+
+def _most_beyond(whole: BudgetFigures | None, values: list[BudgetValue]) -> PicoUsd | None:
+    """Return by how much one limit of a budget can be passed at most."""
+    found = [*([whole] if whole is not None else []), *(each.figures for each in values)]
+    return max((int(each.may_pass_by_pico) for each in found), default=None)
 
 
 class _Usage:
@@ -417,6 +427,8 @@ def _figures(found: Figures) -> BudgetFigures:
         reserved_usd=usd_text(found.reserved),
         left_pico=str(found.left),
         left_usd=usd_text(found.left),
+        may_pass_by_pico=str(found.beyond),
+        may_pass_by_usd=usd_text(found.beyond),
         waiting=found.waiting,
         opening=not found.is_open,
     )
