@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from metered import KEY, Metered, attributed, tokens
 from tools.upstream import chat_answer
 
 import farebox
-from farebox.errors import FareboxError, UsageError
+from farebox.errors import FareboxError, QuestionError, UsageError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -126,6 +129,19 @@ def test_price_says_cost_and_charge_and_records_nothing(metered: Metered) -> Non
     assert metered.rows() == []
 
 
+def test_price_says_where_it_was_rated_as_for_the_months_first_call(metered: Metered) -> None:
+    assert not farebox.price(chat_answer(), provider="openai", customer="acme").as_first_of_month
+    steps = "[{up_to: 1000, per_1m: 2}, {per_1m: 1}]"
+    tiers = f"tiers: {{mode: graduated, measure: tokens, steps: {steps}}}"
+    terms = f"terms: [{{models: gpt-4o, {tiers}}}]"
+    contract = f"contracts:\n  acme: {{with: customer, for: {{customer: acme}}, {terms}}}\n"
+    metered.home.config.write_text(metered.home.config.read_text() + contract)
+    found = farebox.price(chat_answer(), provider="openai", customer="acme")
+    # 1,000 of the 1,390 tokens at $2 and 390 at $1 a million
+    assert found.as_first_of_month and found.charge_usd == Decimal("0.00239")
+    assert not farebox.price(chat_answer(), provider="openai", customer="other").as_first_of_month
+
+
 def test_price_takes_in_prices_that_changed(metered: Metered) -> None:
     text = metered.home.config.read_text()
     for rate, cost in ((1, "0.000179"), (2, "0.000358")):
@@ -149,6 +165,40 @@ def test_price_says_what_is_missing(metered: Metered, monkeypatch: pytest.Monkey
     farebox.configure(durability="process")
     with pytest.raises(FareboxError, match="FAREBOX_DISABLED"):
         farebox.price(chat_answer(), provider="openai")
+
+
+def test_cost_is_what_a_running_farebox_says(metered: Metered) -> None:
+    text = metered.home.config.read_text()
+    metered.home.config.write_text(f"{text}pricing:\n  gpt-4o: {{output: 10, per: 1M, markup: 1.5}}\n")
+    for customer, count in (("acme", 100_000), ("acme", 50_000), ("other", 1)):
+        farebox.record(
+            provider="openai",
+            model="gpt-4o",
+            usage={"output_text": count},
+            customer=customer,
+            tags={"feature": "summary" if count == 50_000 else "chat"},
+        )
+    farebox.flush()
+    assert len(metered.rows()) == 3
+    address = metered.home.run / "server.json"
+    command = [sys.executable, "-m", "farebox.server", "--home", str(metered.home.path)]
+    with subprocess.Popen([*command, "--listen", "127.0.0.1:0"], stderr=subprocess.DEVNULL) as server:
+        try:
+            deadline = time.monotonic() + 120
+            while not address.exists():
+                assert server.poll() is None and time.monotonic() < deadline
+                time.sleep(0.05)
+            spent = farebox.cost(since="today", customer="acme")
+            assert (spent.cost_usd, spent.charge_usd) == (Decimal("1.5"), Decimal("2.25"))
+            assert (spent.calls, spent.output_tokens, spent.complete) == (2, 150_000, True)
+            tagged = farebox.cost(since="all", tags={"feature": "summary"})
+            assert (tagged.cost_usd, tagged.calls) == (Decimal("0.5"), 1)
+            assert farebox.cost(customer="nobody").calls == 0
+            with pytest.raises(QuestionError):
+                farebox.cost(since="no such day")
+        finally:
+            server.terminate()
+            server.wait(timeout=60)
 
 
 def test_cost_without_a_farebox_says_what_to_start(metered: Metered, tmp_path: Path) -> None:

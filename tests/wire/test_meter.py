@@ -87,6 +87,12 @@ def test_an_error_answer_costs_nothing(status: int) -> None:
     assert "secret" not in repr(extraction)
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
+def test_a_redirect_costs_nothing(status: int) -> None:
+    extraction = answer(b"", status=status)
+    assert (extraction.billable, extraction.not_billable_because) == (False, "redirect")
+
+
 def test_a_large_body_is_measured_in_little_memory() -> None:
     started = meter("openai", "/v1/images/generations")
     started.response_head(200, JSON)

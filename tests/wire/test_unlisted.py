@@ -165,12 +165,16 @@ def test_a_response_that_can_be_a_models_is_unknown(body: bytes, options: dict[s
         (b"", {"method": "OPTIONS", "status": 204}),
         (b"", {"status": 204}),
         (b"", {"status": 200}),
-        (b"", {"status": 303}),
     ],
 )
 def test_a_response_that_cannot_be_a_models_is_not_billable(body: bytes, options: dict[str, Any]) -> None:
     found = metered(body, **options)
     assert (found.completeness, found.billable, found.not_billable_because) == ("none", False, "management")
+
+
+def test_a_redirect_on_an_unlisted_route_costs_nothing() -> None:
+    found = metered(b"", status=303)
+    assert (found.billable, found.not_billable_because) == (False, "redirect")
 
 
 def test_an_error_on_an_unlisted_route_costs_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from decimal import Decimal
 from pathlib import Path
@@ -34,10 +35,21 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is not `priced`."""
     input_tokens: int
     output_tokens: int
+    as_first_of_month: bool = False
+    """A term of a contract has tiers by the month: it is rated as for the month's first call, and the record,
+    which knows how far the month is, may say something else."""
 
 
 _watch: tuple[Path, PriceWatch] | None = None
 _opening = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _opening
+    _opening = threading.Lock()  # another thread of the parent may have held it
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def price(
@@ -46,8 +58,8 @@ def price(
     """Return what a response costs by the prices in force now, and what the customer pays.
 
     Nothing is recorded. The price book is loaded when this is first called; changes of its files are
-    taken in. Terms with tiers are rated as for the month's first call, because only the record knows how
-    far the month is.
+    taken in. Terms with tiers by the month are rated as for the month's first call, which the result says:
+    only the record knows how far the month is.
 
     Raises:
         UsageError: The response has no usage, or does not say whose it is.
@@ -85,6 +97,7 @@ def price(
         reason=worst.reason,
         input_tokens=sum(part.input_tokens for part in found.parts),
         output_tokens=sum(part.output_tokens for part in found.parts),
+        as_first_of_month=any(part.month is not None for part in rated),
     )
 
 

@@ -130,7 +130,7 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     `no_usage_in_response`, `body_not_json`, `body_too_large`, `nested_too_deep` …"""
     billable: bool = True
     not_billable_because: str | None = None
-    """`error_response`, `token_count`, `poll`, `batch_status`, `background_response` …"""
+    """`error_response`, `redirect`, `token_count`, `poll`, `batch_status`, `background_response` …"""
     response_id: str | None = None
     request_model: str | None = None
     response_model: str | None = None

@@ -353,6 +353,8 @@ class Meter:
             return self._empty("refused", billable=False)
         if self._status >= 400:
             return self._empty("error_response", billable=False)
+        if 300 <= self._status < 400:
+            return self._empty("redirect", billable=False)  # the call is the one that follows it
         form = self._form()
         if endpoint.free is not None and (form is None or self._gathering is None):
             return self._empty(endpoint.free, billable=False)
@@ -383,7 +385,7 @@ class Meter:
         """Return whether a response without usage can be what a model made."""
         if self._body is not None and self._body.streamed:
             return True
-        if self._endpoint.reads or (300 <= self._status < 400 or self._status in (204, 205)):
+        if self._endpoint.reads or self._status in (204, 205):
             return False
         if self._body is None and self._status == 200:
             return False  # nothing came back; with 202 a job may have begun
