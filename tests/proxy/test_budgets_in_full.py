@@ -105,7 +105,9 @@ def test_at_g1_500_parallel_calls_spend_a_dollar_and_never_more(
     assert DOLLAR * 90 // 100 <= spent <= DOLLAR
     assert len(passed) == len(demand) == run.upstream.count
     longest = max(record.total_us for record in dones) / 1e6
-    print(f"spent {spent / DOLLAR:.4f} in {len(passed)} calls, {len(refused)} refused; longest {longest:.2f} s")
+    print(
+        f"spent {spent / DOLLAR:.4f} in {len(passed)} calls, {len(refused)} refused; longest {longest:.2f} s"
+    )
 
 
 @pytest.mark.parametrize(

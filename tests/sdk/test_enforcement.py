@@ -26,12 +26,13 @@ httpx = pytest.importorskip("httpx")
 requests = pytest.importorskip("requests")
 aiohttp = pytest.importorskip("aiohttp")
 
-ASK = {"model": "gpt-4o", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
+ASK = {"model": "gpt-4o", "max_tokens": 10_000, "messages": [{"role": "user", "content": "hi"}]}
 HEADERS = {"authorization": f"Bearer {KEY}"}
 CHAT = "/v1/chat/completions"
 USED = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+PRICES = "pricing:\n  gpt-4o: {input: 2.50, output: 10, per: 1M}\n"
 COST = Decimal("0.000125")
-"""10 tokens in at $2.50 and 10 out at $10 a million."""
+"""10 tokens in at $2.50 and 10 out at $10 a million; 10,000 out would be $0.10."""
 
 
 class Enforced(Metered):
@@ -50,7 +51,7 @@ class Enforced(Metered):
         """Put budgets into force, as `farebox up` does, and instrument this process."""
         lines = "".join(f"  - {each}\n" for each in budgets)
         said = self.home.config.read_text(encoding="utf-8")
-        self.home.config.write_text(f"{said}budgets:\n{lines}", encoding="utf-8")
+        self.home.config.write_text(f"{said}{PRICES}budgets:\n{lines}", encoding="utf-8")
         publish(self.home)
         catch_up(self.home, load_config(self.home))
         farebox.instrument(enforce=True)
@@ -155,7 +156,7 @@ def test_a_call_with_room_passes_and_is_settled_at_what_it_cost(
 
 
 def test_a_call_waits_until_another_one_settles(enforced: Enforced) -> None:
-    enforced.enforce("{name: narrow, limit: '0.0025', period: ever, wait: 30s}")
+    enforced.enforce("{name: narrow, limit: '0.15', period: ever, wait: 30s}")
     enforced.release.clear()
     first = threading.Thread(target=enforced.post)
     first.start()
@@ -172,7 +173,7 @@ def test_a_call_waits_until_another_one_settles(enforced: Enforced) -> None:
 
 
 def test_a_waiting_task_that_is_cancelled_gives_up_its_place(enforced: Enforced) -> None:
-    enforced.enforce("{name: narrow, limit: '0.0025', period: ever, wait: 30s}")
+    enforced.enforce("{name: narrow, limit: '0.15', period: ever, wait: 30s}")
     enforced.release.clear()
     first = threading.Thread(target=enforced.post)
     first.start()
@@ -219,7 +220,7 @@ def test_a_budget_that_is_changed_is_followed(enforced: Enforced, monkeypatch: p
 
 
 def test_a_forked_child_holds_the_same_budget(enforced: Enforced) -> None:
-    enforced.enforce("{name: narrow, limit: '0.0025', period: ever, wait: 0s}")
+    enforced.enforce("{name: narrow, limit: '0.15', period: ever, wait: 0s}")
     enforced.post()
     child = os.fork()
     if not child:

@@ -10,7 +10,8 @@ import farebox
 
 NAMES = [
     "BudgetExceededError", "BudgetLeft", "FareboxError", "Price", "Spend", "__version__", "attribute",
-    "budget_left", "configure", "cost", "flush", "instrument", "meter", "outcome", "price", "record", "score", "shutdown", "track", "uninstrument", "wrap",
+    "budget_left", "configure", "cost", "flush", "instrument", "meter", "outcome", "price", "record",
+    "score", "shutdown", "track", "uninstrument", "wrap",
 ]  # fmt: skip
 
 

@@ -107,7 +107,8 @@ class Enforcement:
         )
         if worst.cost_pico == 0 == worst.charge_pico and not worst.because:
             return None
-        return limits.reserve(covered, worst, call.occurred_at_ns, names, told)
+        model = call.facts.request_model
+        return limits.reserve(covered, worst, model, call.occurred_at_ns, names, told)
 
     def poll(self) -> None:
         """See whether there is room by now for calls that wait."""
