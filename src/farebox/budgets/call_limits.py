@@ -8,7 +8,7 @@ Used by whoever lets calls pass: the proxy, and the SDK where it enforces. Nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
@@ -195,6 +195,7 @@ class CallLimits:
         claims: list[tuple[Holding, PicoUsd]]
         cost, charge = worst.cost_pico or 0, worst.charge_pico or 0
         shared: list[Shared] = []
+        may_pass: list[int] = []
         if (
             not worst.because
             and covered.measures is None
@@ -218,6 +219,8 @@ class CallLimits:
                     shared.append((claim, budget, caller, limit.holding))
                     if claim.beyond_pico:
                         participant.announce(limit.holding, claim.beyond_pico)
+                if claim.may_pass:
+                    may_pass.append(len(claims))
                 claims.append((limit.holding, claim.amount_pico))
                 highest[budget.measure] = max(highest.get(budget.measure, 0), most)
             cost, charge = highest.get("cost", cost), highest.get("price", charge)
@@ -229,11 +232,11 @@ class CallLimits:
             if isinstance(outcome, Refused):
                 on_outcome(self._refusal(covered, outcome, claims, shared))
             else:
-                on_outcome(self._hold(covered, outcome, cost, charge, at_ns, attribution, shared))
+                on_outcome(self._hold(covered, outcome, cost, charge, at_ns, attribution, shared, may_pass))
 
         outcome = participant.reserve(claims, wait_s=wait_s, on_turn=on_turn)
         if isinstance(outcome, Reservation):
-            return self._hold(covered, outcome, cost, charge, at_ns, attribution, shared)
+            return self._hold(covered, outcome, cost, charge, at_ns, attribution, shared, may_pass)
         if isinstance(outcome, Refused):
             return self._refusal(covered, outcome, claims, shared)
         if shared:
@@ -269,7 +272,7 @@ class CallLimits:
         return self._hold(covered, reservation, 0, 0, at_ns, attribution, [])
 
     def rated(
-        self, extraction: Extraction, at_ns: int, attribution: Mapping[str, str]
+        self, extraction: Extraction, at_ns: int, attribution: Mapping[str, str], *, learns: bool = True
     ) -> tuple[PicoUsd, PicoUsd, bool]:
         """Return a call's cost and charge as the record will have them, and whether they are known."""
         parts = extraction.parts
@@ -290,7 +293,7 @@ class CallLimits:
             charge += rated.charge_pico or 0
             if rated.cost_state not in KNOWN:
                 known = False
-            if part.response_model != part.request_model:
+            if learns and part.response_model != part.request_model:
                 self.worst_cases.served(part.provider, part.request_model, part.response_model)
         return cost, charge, known
 
@@ -334,9 +337,10 @@ class CallLimits:
         at_ns: int,
         attribution: Mapping[str, str],
         shared: list[Shared],
+        may_pass: Sequence[int] = (),
     ) -> Hold:
         held = Held(cost, charge, self.number, covered.accounts)
-        return Hold(self, covered, reservation, held, at_ns, attribution, shared)
+        return Hold(self, covered, reservation, held, at_ns, attribution, shared, may_pass)
 
     def _refusal(
         self,

@@ -6,18 +6,19 @@ where that is known; else the most that it can be.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from farebox.budgets.refusal import Refusal, over_limit
 from farebox.journal.records import Held
 from farebox.money import PicoUsd, usd_text
+from farebox.wire.facts import Extraction, Part, Quantity
 
 if TYPE_CHECKING:
     from farebox.budgets.budget import Budget
     from farebox.budgets.call_limits import CallLimits, Covered
     from farebox.budgets.counters import Holding, Reservation
     from farebox.budgets.worst_case import Claim
-    from farebox.wire.facts import Extraction
 
 Shared = tuple["Claim", "Budget", Hashable, "Holding"]
 """What a budget that holds what is likely held for a call, for whom and where."""
@@ -37,6 +38,7 @@ class Hold:
         "cost_pico",
         "covered",
         "held",
+        "may_pass",
         "reservation",
     )
 
@@ -49,7 +51,10 @@ class Hold:
         at_ns: int,
         attribution: Mapping[str, str],
         shared: list[Shared],
+        may_pass: Sequence[int] = (),
     ) -> None:
+        """`may_pass`: of which limits of `covered`, by their place, the call can cost more than is held."""
+        self.may_pass = may_pass
         self._limits = limits
         self.covered = covered
         self.reservation = reservation
@@ -93,20 +98,55 @@ class Hold:
             return left
         return f"{left}x-farebox-cost: {usd_text(self.cost_pico)}\r\n"
 
-    def extend(self, more_cost: PicoUsd, more_charge: PicoUsd) -> bool:
-        """Hold more for a call that goes on; False where there is no room at once."""
-        measures = self.covered.measures
-        amounts = [
-            more_cost if measures is None or measures[index] else more_charge
-            for index in range(len(self.covered.limits))
-        ]
-        if not self.reservation.extend(amounts):
+    @property
+    def is_watched(self) -> bool:
+        """Whether the call can cost more than is held for it in a limit that refuses calls."""
+        return any(self.covered.limits[index].is_hard for index in self.may_pass)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a limit that it can pass ends a stream, and does not let it finish."""
+        limits = self.covered.limits
+        return any(limits[index].is_hard and limits[index].budget.stream == "cut" for index in self.may_pass)
+
+    def covers(self, cost: PicoUsd) -> bool:
+        """Return whether so much is held wherever the call can cost more than is held."""
+        claims = self.reservation.claims
+        return all(claims[index][1] >= cost for index in self.may_pass)
+
+    def grow(self, cost: PicoUsd) -> bool:
+        """Hold so much for a call that goes on; False where there is no room at once."""
+        more = [0] * len(self.covered.limits)
+        for index in self.may_pass:
+            more[index] = max(0, cost - self.reservation.claims[index][1])
+        if not self.reservation.extend(more):
             return False
-        held = self.held
-        self.held = Held(
-            held.cost_pico + more_cost, held.charge_pico + more_charge, held.holder, held.accounts
-        )
+        self.note(cost)
         return True
+
+    def note(self, cost: PicoUsd) -> None:
+        """Take note that the call has cost about so much: it counts for no less where nobody says more."""
+        held = self.held
+        self.held = Held(max(held.cost_pico, cost), max(held.charge_pico, cost), held.holder, held.accounts)
+
+    def estimated(
+        self, provider: str, model: str | None, input_tokens: int, output_tokens: int
+    ) -> PicoUsd | None:
+        """Return about what the call costs with so many tokens; None where no price is known."""
+        quantities: dict[str, Quantity] = {"input_uncached": input_tokens, "output_text": output_tokens}
+        part = Part(provider=provider, request_model=model, quantities=quantities)
+        cost, _, known = self._limits.rated(
+            Extraction(parts=(part,), completeness="final"), self._at_ns, self._attribution, learns=False
+        )
+        return cost if known else None
+
+    def no_room(self) -> Refusal:
+        """Return why a stream of this call ends."""
+        limits = self.covered.limits
+        cuts = [limits[index] for index in self.may_pass if limits[index].is_hard]
+        limit = min(cuts, key=self._limits.left)
+        left = self._limits.left(limit)
+        return over_limit(limit.budget, limit.value, left=left, asked=0, end_ns=limit.end_ns, is_stream=True)
 
     def give_back(self) -> None:
         """Settle at nothing: the call was never sent, and nothing of it is on record."""

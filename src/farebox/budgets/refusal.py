@@ -31,10 +31,19 @@ class Refusal(NamedTuple):
 
 
 def over_limit(
-    budget: Budget, value: str | None, *, left: PicoUsd, asked: PicoUsd, end_ns: int, waited_s: int = 0
+    budget: Budget,
+    value: str | None,
+    *,
+    left: PicoUsd,
+    asked: PicoUsd,
+    end_ns: int,
+    waited_s: int = 0,
+    is_stream: bool = False,
 ) -> Refusal:
     """Say that a budget has no room for what a call can cost; `end_ns`: when it begins anew, 0 for never."""
     asks = f"this call can cost up to {display_usd(asked)}" if asked else "nothing of it is left"
+    if is_stream:
+        asks = "there is no room for the rest of this response"
     wait = f", and none came free within {waited_s} s" if waited_s else ""
     has = f"{display_usd(left)} left of {display_usd(budget.limit_pico)}{_period(budget)}"
     message = f"{_named(budget, value)} has {has}; {asks}{wait}. {_reset(budget, end_ns)}"

@@ -14,13 +14,16 @@ from farebox.budgets.counters import POLL_S
 from farebox.budgets.hold import Hold
 from farebox.budgets.refusal import Refusal
 from farebox.clock import now_ns
+from farebox.proxy.admission.stream_watch import StreamWatch
 from farebox.wire.request import RequestFacts
+from farebox.wire.usage.extract import without_prefix
 
 if TYPE_CHECKING:
     import asyncio
 
     from farebox.budgets.call_limits import CallLimits, Covered, Outcome
     from farebox.budgets.counters import Waiting
+    from farebox.money import PicoUsd
     from farebox.proxy.admission.routed_request import RoutedRequest
     from farebox.proxy.caller.connection_caller import ConnectionCaller
     from farebox.recording.attempt import Attempt
@@ -110,6 +113,22 @@ class BudgetGate:
             path=target.path,
         )
         return bool(worst.because) or worst.cost_pico != 0 or worst.charge_pico != 0
+
+    def watch(self, call: Applicant) -> StreamWatch | None:
+        """Return what watches the response of a call that may cost more than is held; None for most."""
+        hold, routed, facts = call.attempt.hold, call.routed, call.attempt.facts
+        if not isinstance(hold, Hold) or not hold.is_watched:
+            return None
+        endpoint = routed.target.endpoint
+        provider = endpoint.prices_id
+        provider = provider.format_map(routed.path_values) if "{" in provider else provider
+        model = without_prefix(facts.request_model, endpoint.model_prefixes)
+        asked = call.attempt.request_bytes // 4
+
+        def cost_of(tokens: int) -> PicoUsd | None:
+            return hold.estimated(provider, model, asked, tokens)
+
+        return StreamWatch(hold, cost_of, hold.no_room, shape=routed.error_shape, surface=endpoint.surface)
 
     def leave(self, call: Applicant) -> None:
         """Give a call's place up: its client has left."""

@@ -6,7 +6,7 @@ raises what its user expects; the header `x-farebox-error` says that it was us.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -153,10 +153,17 @@ def error(
     return json_response(status, body, close=close, slug=slug, headers=headers, to_head=to_head)
 
 
-def error_event(shape: str, status: int, slug: str, message: str, **more: Any) -> bytes:
+def error_body(shape: str, status: int, slug: str, message: str) -> bytes:
+    """Return an error's body alone, as a stream carries it."""
+    return _encode(SHAPES.get(shape, _openai)(status, slug, f"Farebox: {message}"))
+
+
+def error_event(
+    shape: str, status: int, slug: str, message: str, more: Mapping[str, Any] | None = None
+) -> bytes:
     """Return an error as an event of a stream or a message of a socket that names its `type`."""
     body = SHAPES.get(shape, _openai)(status, slug, f"Farebox: {message}")
-    return _encode({"type": "error", **more, **body})
+    return _encode({"type": "error", **(more or {}), **body})
 
 
 def refused(refusal: Refusal) -> bytes:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _KEPT = 16 * 1024
 """Bytes of a request that may be kept until its response comes."""
+EXCEEDED = "budget_exceeded"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _JOINED = 256 * 1024
 """Bytes of a held request that are still joined for one write."""
@@ -265,12 +266,19 @@ class Exchange(Relay):
             self.replay = None
             response = self.response = Response(self.routed, request.meter, injected=request.injected)
             response.continued = self.continued
+            if self.attempt.hold is not None and self.state.gate is not None:
+                response.watch = self.state.gate.watch(self)
         try:
             data = response.feed(data, keep=self.may_keep_client())
         except BrokenResponse as error:
-            self.fail(502, f"policy:{error.rule}", str(error))
+            if response.watch is not None and response.watch.due:
+                self.fail(429, error.rule, str(error), "timed_out")
+            else:
+                self.fail(502, f"policy:{error.rule}", str(error))
             return
-        if response.complete:
+        if response.is_cut:
+            self.cut(response, data)
+        elif response.complete:
             self.complete(response, data, response.lines_at)
         elif data:
             if response.lines_at:
@@ -334,6 +342,13 @@ class Exchange(Relay):
         if attempt.own_ns:
             attempt.own_ns += monotonic_ns() - started_ns
         self.end("completed", error_class_of(attempt.status), None, data, lines_at)
+
+    def cut(self, response: Response, data: bytes) -> None:
+        """End a response for which there is no more money; `data` says so in its own format."""
+        self.drop_upstream()
+        self.attempt.status = response.status
+        self.attempt.request_id = response.request_id
+        self.end("timed_out", EXCEEDED, None, data, response.lines_at)
 
     def end(
         self,

@@ -17,6 +17,7 @@ from farebox.wire.http.response_policy import ResponseHead, may_be_trailer
 
 if TYPE_CHECKING:
     from farebox.proxy.admission.routed_request import RoutedRequest
+    from farebox.proxy.admission.stream_watch import StreamWatch
     from farebox.recording.guarded_meter import GuardedMeter
 
 _AS_IT_CAME, _CHUNKED, _PLAIN = range(3)
@@ -56,6 +57,10 @@ class Response:
     passed on, because clients stop reading there and not at the framing's end."""
     flags: tuple[str, ...] = ()
     """What was unusual about its form, for the record."""
+    watch: StreamWatch | None = None
+    """Watches what a call costs that may cost more than is held for it."""
+    is_cut = False
+    """We have ended it, because there was no money for more."""
     continued = False
     """We have told the client to send its body: the upstream's word for that stops here."""
     lines_at = 0
@@ -119,6 +124,8 @@ class Response:
         if content:
             self.body_bytes += len(content)
             self.meter.response_body(content)
+            if self.watch is not None and not self.complete:
+                content = self._watched(self.watch, content)
             if not self.complete and self._left <= 0:
                 self._look_for_end(content)
         if self._writing != _AS_IT_CAME:
@@ -126,13 +133,30 @@ class Response:
                 content = self._filter.feed(content)
             data = chunk(content) if self._writing == _CHUNKED else content
             at = 0
-            if self.complete:
+            if self.is_cut:
+                data += LAST_CHUNK if self._writing == _CHUNKED else b""
+            elif self.complete:
                 data += self._last()
         if not start:
             return data
         if at == len(start) and data.startswith(start):
             return data  # all as it came: no need for a copy
         return start + data[at:]
+
+    def _watched(self, watch: StreamWatch, content: bytes) -> bytes:
+        """Return what passes of a piece of the body: less of it, and an error, where it ends here.
+
+        Raises:
+            BrokenResponse: It has to end, and nothing can be said in it.
+        """
+        instead = watch.take(content)
+        if instead is not None:
+            self.is_cut = self.complete = True
+            return instead
+        if watch.due and not watch.can_end_well:
+            why = watch.refusal()
+            raise BrokenResponse(why.slug, why.message)
+        return content
 
     def end(self) -> bytes | None:
         """The upstream closed: return the last bytes of a body that ends so, None for others."""
@@ -222,6 +246,15 @@ class Response:
         if self._injected and response.status == 200 and _is_plain_stream(response.headers):
             self._filter = UsageChunkFilter()
             self._writing = _PLAIN if old else _CHUNKED
+        if self.watch is not None:
+            fields = dict(response.headers)
+            encoded = fields.get(b"content-encoding", b"identity").lower() != b"identity"
+            kind = fields.get(b"content-type", b"").decode("latin-1")
+            if response.status != 200 or kind.startswith("application/json"):
+                self.watch = None
+            else:
+                self.watch.begins(kind, encoded=encoded)
+                self._writing = _PLAIN if old else _CHUNKED  # an error may have to follow within the framing
         if response.chunked:
             self._chunks = ChunkedBody(padded=True)
             if old:

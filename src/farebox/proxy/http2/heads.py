@@ -133,19 +133,18 @@ def grpc_status(headers: Headers) -> int | None:
     return int(value) if value.isdigit() and len(value) < 6 else None
 
 
+def grpc_trailers(status: int, message: str) -> Headers:
+    """Return what ends a call of gRPC with an error of ours."""
+    said = quote(f"Farebox: {message}", safe=" ,.:;()'`/-_").encode("ascii")
+    return [(b"grpc-status", str(_CODES.get(status, 2)).encode()), (b"grpc-message", said)]
+
+
 def refusal(grpc: bool, shape: str, status: int, slug: str, message: str) -> tuple[Headers, bytes]:
     """Return headers and body of a response of our own, in the shape the client's library reads."""
     marker = (own_response.MARKER.encode(), slug.encode("ascii", "replace"))
     if grpc:
-        said = quote(f"Farebox: {message}", safe=" ,.:;()'`/-_").encode("ascii")
-        code = str(_CODES.get(status, 2)).encode()
-        return [
-            (b":status", b"200"),
-            (b"content-type", _GRPC),
-            (b"grpc-status", code),
-            (b"grpc-message", said),
-            marker,
-        ], b""
+        trailers = grpc_trailers(status, message)
+        return [(b":status", b"200"), (b"content-type", _GRPC), *trailers, marker], b""
     body = own_response.error(shape, status, slug, message, close=False).partition(b"\r\n\r\n")[2]
     length = str(len(body)).encode()
     return [

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from farebox.journal.records import Outcome
     from farebox.proxy.admission.budget_gate import BudgetGate
     from farebox.proxy.admission.routed_request import RoutedRequest
+    from farebox.proxy.admission.stream_watch import StreamWatch
     from farebox.proxy.caller.connection_caller import ConnectionCaller
     from farebox.proxy.http1.client_connection import ClientConnection
     from farebox.proxy.http2.heads import Judged
@@ -77,6 +78,8 @@ class Stream:
     """What it waits for, while it is not known whether budgets let it pass."""
     held = False
     """Nothing goes upstream before the request is whole: what it says decides whether it may pass."""
+    watch: StreamWatch | None = None
+    """Watches what a call costs that may cost more than is held for it."""
     refused_unread = False
     """The provider has said that it has not looked at the request (RFC 9113 §8.7)."""
     _interim = 0
@@ -227,6 +230,8 @@ class Stream:
         self.attempt.request_id = request_id_of(dict(plain), self.routed.request_id_names)
         self.meter.response_head(self.attempt.status, plain)
         headers += call_headers(self.attempt)
+        if self.attempt.hold is not None and self.server.state.gate is not None:
+            self.watch_from(self.server.state.gate, dict(plain))
         if self.grpc_status is not None:
             self.trailers = headers  # gRPC's "Trailers-Only": the whole response
         elif not self.server.send_headers(self.stream_id, headers, end=False):
@@ -240,9 +245,40 @@ class Stream:
         self.touched = self.server.state.tick
         self.attempt.response_bytes += len(data)
         self.meter.response_body(data)
+        if self.watch is not None:
+            instead = self.watch.take(data)
+            if instead is not None or (self.watch.due and not self.watch.can_end_well):
+                self.cut(self.watch, instead, counted)
+                return
         if self.down is not None:
             self.down.add(data, counted)
         self.pump()
+
+    def watch_from(self, gate: BudgetGate, fields: dict[bytes, bytes]) -> None:
+        """Watch a stream that begins, where it may cost more than is held for it."""
+        kind = fields.get(b"content-type", b"").decode("latin-1")
+        if self.attempt.status == 200 and not kind.startswith("application/json"):
+            self.watch = gate.watch(self)
+            if self.watch is not None:
+                self.watch.begins(kind, encoded=fields.get(b"content-encoding", b"identity") != b"identity")
+
+    def cut(self, watch: StreamWatch, instead: bytes | None, counted: int) -> None:
+        """End a stream for which there is no more money, in a way that its client understands."""
+        down = self.down
+        if down is None or (instead is None and not self.judged.grpc):
+            self.fail(429, watch.refusal().slug, watch.refusal().message, "timed_out")
+            return
+        self.drop_upstream(ErrorCodes.CANCEL)
+        down.add(instead or b"", counted)
+        why = watch.refusal()
+        self.trailers = heads.grpc_trailers(why.status, why.message) if self.judged.grpc else None
+        position = self.record("timed_out", why.slug)
+        down.end(self.trailers)
+        if self.recorder.waits_for_disk:
+            down.hold_end(True)
+            PowerGate(self.recorder.journal, self.released).close(position)
+        self.settle()
+        self.server.flush()
 
     def upstream_ended(self) -> None:
         """Record, then release the end."""

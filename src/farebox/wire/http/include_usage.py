@@ -132,7 +132,7 @@ class UsageChunkFilter:
     def feed(self, data: bytes) -> bytes:
         """Return what may be sent on now: every complete event, unless it is the extra one."""
         text = self._held + data if self._held else data
-        end = _last_end(text)
+        end = last_end(text)
         if end < len(text):
             rest = text[end:]
             if len(rest) > _HELD_MAX:
@@ -169,7 +169,7 @@ class UsageChunkFilter:
         return b"".join(kept)
 
 
-def _last_end(text: bytes) -> int:
+def last_end(text: bytes) -> int:
     """Return where the last complete event of `text` ends, 0 where there is none."""
     if text.endswith((b"\n\n", b"\r\n\r\n")):
         return len(text)
