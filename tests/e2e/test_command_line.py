@@ -126,6 +126,16 @@ def test_a_run_needs_no_daemon_and_prints_what_it_spent(shell: Shell) -> None:
     assert done.stdout == ""
 
 
+def test_a_run_without_a_daemon_holds_the_budgets_from_its_first_call_on(shell: Shell) -> None:
+    budgets = "budgets:\n  - {name: machine, limit: '1', period: day, wait: 5s}\n"
+    config = shell.home / "farebox.yaml"
+    config.write_text(config.read_text() + budgets)
+    assert run_calls(shell, "gpt-4o", "gpt-4o").returncode == 0
+    (listed,) = json.loads(shell.farebox("budget", "list", "--json").stdout)["budgets"]
+    spent = json.loads(shell.farebox("--json").stdout)["totals"]["cost_usd"]
+    assert listed["figures"]["spent_usd"] == spent != "0"
+
+
 def test_a_call_without_a_price_is_shown_as_unpriced_everywhere(shell: Shell) -> None:
     shell.farebox("run", "--", sys.executable, "-c", CALL.format(models=("gpt-4o",)), status=0)
     unpriced = shell.configuration

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from farebox.budgets.budget import COMMAND
 from farebox.cli.exits import say
-from farebox.errors import ControlError, ControlUnwritableError
+from farebox.errors import ControlError, ControlUnwritableError, FareboxError
 from farebox.home import Home
 from farebox.snapshot import Snapshot, SnapshotReader
+
+if TYPE_CHECKING:
+    from farebox.config import Config
 
 
 def publish_home(home: Home) -> None:
@@ -28,6 +32,21 @@ def publish_home(home: Home) -> None:
             say(str(error))
     except ControlError as error:
         say(str(error))
+
+
+def open_budgets(home: Home, config: Config) -> None:
+    """Have what budgets count made from the record, for a proxy that starts where no ledger process does so.
+
+    Until then calls under a hard budget wait. Where a ledger process runs, this does nothing.
+    """
+    if not SnapshotReader(home).current.budgets:
+        return
+    from farebox.ledger import catch_up
+
+    try:
+        catch_up(home, config)
+    except FareboxError as error:
+        say(f"what is spent of the budgets is not known: {error}")
 
 
 def _is_current(home: Home) -> bool:

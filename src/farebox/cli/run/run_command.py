@@ -17,7 +17,7 @@ from farebox import clock
 from farebox.cli.daemon.running import running
 from farebox.cli.exits import UNWRITABLE, say
 from farebox.cli.options import Place
-from farebox.cli.publication import publish_home
+from farebox.cli.publication import open_budgets, publish_home
 from farebox.cli.reports.receipt import print_run_receipt
 from farebox.cli.run.command_process import NeverStartedError, run_to_end, serve_what_is_left
 from farebox.cli.run.environment import custom_headers, direct, labels_of, plan, redirections
@@ -69,6 +69,7 @@ def run(
         return _unmetered(list(command), error)
     config = chosen.configuration(home)
     publish_home(home)
+    open_budgets(home, config)
     known = catalog.load(config.providers)
     daemon = running(home, "proxy")
     theirs = proxy_of_the_users(os.environ) if intercept else None
