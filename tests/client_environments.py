@@ -36,15 +36,15 @@ def installed(kind: str, lock: Path, install: Callable[[Path], None]) -> Path:
     return folder
 
 
-def python_with(lock: Path) -> Path:
-    """Return a Python that has what a lock file names, and nothing else."""
+def python_with(lock: Path, python: str | Path = sys.executable, kind: str = "python") -> Path:
+    """Return a Python that has what a lock file names, and nothing else; `kind` tells it from others."""
 
     def install(folder: Path) -> None:
-        run(sys.executable, "-m", "venv", folder)
+        run(python, "-m", "venv", folder)
         pip = (folder / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--require-hashes")
         run(*pip, "-r", lock)
 
-    return installed("python", lock, install) / "bin" / "python"
+    return installed(kind, lock, install) / "bin" / "python"
 
 
 def run(*command: str | Path, **options: Any) -> None:

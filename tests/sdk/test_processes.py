@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import pytest
 from metered import Metered, tokens
+from tests.client_environments import python_with
 from tools.upstream import chat_answer, json_reply
 
 CHAT = (1203, 1024, 187)
+ROOT = Path(__file__).resolve().parents[2]
 
 BEGIN = """
 import os, sys
@@ -217,6 +220,57 @@ def test_a_call_that_was_under_way_when_its_program_was_killed_is_unknown_and_no
     row = metered.row()
     assert row.outcome == "unknown" and row.cost_state != "free"
     assert row.attribution["customer"] == "acme"
+
+
+@pytest.fixture(scope="session")
+def newer_python() -> Path:
+    """A Python whose interpreters can have a GIL of their own, with the base install."""
+    for version in ("3.14", "3.13", "3.12"):
+        name = f"python{version}"
+        for found in (shutil.which(name), *Path.home().glob(f".pyenv/versions/{version}*/bin/{name}")):
+            asked = [found or name, "--version"]
+            if found and subprocess.run(asked, capture_output=True, check=False).returncode == 0:
+                return python_with(ROOT / "requirements-base.lock", found, name)
+    pytest.skip("no Python from 3.12 on here")
+
+
+INTERPRETERS = """
+import sys
+try:
+    import _interpreters as interpreters
+    other = interpreters.create("isolated" if sys.argv[1] == "own" else "legacy")
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    other = interpreters.create(isolated=sys.argv[1] == "own")
+failure = interpreters.run_string(other, sys.argv[2])
+assert failure is None, failure.formatted
+import farebox
+farebox.record(provider="openai", model="gpt-4o", usage={"output_text": 1}, customer="first")
+"""
+IN_ANOTHER = """
+import farebox
+farebox.configure(on_error=print)
+farebox.instrument()
+with farebox.attribute(customer="second"):
+    farebox.record(provider="openai", model="gpt-4o", usage={"output_text": 1})
+assert farebox.track({}) == {} and farebox.flush()
+farebox.shutdown()
+"""
+
+
+@pytest.mark.parametrize("gil", ["shared", "own"])
+def test_an_interpreter_with_a_gil_of_its_own_runs_its_program_and_meters_nothing(
+    metered: Metered, newer_python: Path, gil: str
+) -> None:
+    """No interpreter with a GIL of its own can load msgspec; one that shares it meters as any other."""
+    done = subprocess.run(
+        [newer_python, "-c", INTERPRETERS, gil, IN_ANOTHER],
+        env={**os.environ, "FAREBOX_HOME": str(metered.home.path), "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert ("are not metered" in done.stderr) == (gil == "own")
+    assert customers(metered) == (["first"] if gil == "own" else ["first", "second"])
 
 
 def test_two_interpreters_of_one_process_have_a_journal_each(metered: Metered) -> None:
