@@ -11,7 +11,7 @@ import pytest
 from calls import NOON, PICO_PER_TOKEN, OnePriceBook, done, intent_of
 
 from farebox.budgets.budget import Budget, Period
-from farebox.budgets.counters import Counters, Figures, Reservation, account_of
+from farebox.budgets.counters import UNLIMITED, Counters, Figures, Reservation, account_of
 from farebox.clock import now_ns
 from farebox.home import Home
 from farebox.journal import records
@@ -149,6 +149,23 @@ def test_what_a_proxy_settled_is_counted_once(home: Home, writer: DirectWriter) 
             assert (figures.recorded, figures.settled, figures.reserved) == (number * CALL, 0, 0)
     keeper.run()
     assert keeper.figures(EVER)[1:4] == (4 * CALL, 0, 0)
+    participant.close()
+    counters.close()
+
+
+def test_what_was_settled_before_the_ledger_looked_for_the_first_time_is_counted_once(
+    home: Home, writer: DirectWriter
+) -> None:
+    counters = Counters(home)
+    participant = counters.join(writer.writer_id)
+    soft = participant.holding(account_of(EVER, None, now_ns()), UNLIMITED)
+    reservation = participant.reserve([(soft, 3 * CALL)])
+    assert isinstance(reservation, Reservation)
+    write(writer, call(held=held(participant, reservation, CALL)))
+    reservation.settle([CALL])
+    keeper = Keeper(home, EVER)
+    keeper.run()
+    assert keeper.figures(EVER)[1:4] == (CALL, 0, 0)
     participant.close()
     counters.close()
 

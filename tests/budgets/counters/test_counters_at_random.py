@@ -338,7 +338,7 @@ class CountersAtRandom(RuleBasedStateMachine):
 
 
 CountersAtRandom.TestCase.settings = settings(
-    max_examples=2000 if LONG else 60,
+    max_examples=500 if LONG else 60,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=list(HealthCheck),

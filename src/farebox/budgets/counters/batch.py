@@ -24,6 +24,7 @@ from farebox.budgets.counters.mapped_file import Words
 from farebox.budgets.counters.section import NoRoomError, Section
 from farebox.budgets.counters.shared_file import SharedFile
 from farebox.budgets.counters.tables import find_budget, find_or_make
+from farebox.clock import now_ns
 from farebox.errors import CountersDamagedError, CountersError
 from farebox.money import PicoUsd
 
@@ -78,28 +79,24 @@ class Batch:
         if words[layout.H_SEQ] > committed_seq:
             self.spoil()
 
-    def prepare(self, seq: int, spent: Iterable[Spent], folded: Iterable[Folded]) -> None:
-        """Write down the new values."""
+    def prepare(self, seq: int, spent: Iterable[Spent], folded: Iterable[Folded]) -> bool:
+        """Write down the new values; False where that cannot be done now."""
         values: dict[int, int] = {}
-        last_spent = 0
         self._touched.clear()
-        is_whole = True
         try:
             self._follow()
-            now_ns = time.time_ns()
+            now = now_ns()
             for entry in spent:
-                self._count(values, entry, now_ns)
+                self._count(values, entry, now)
             last_spent = len(values)
             words = self._shared.file.words
             for entry in folded:
                 at = self._holding_of(entry)
                 if at >= 0:
                     values[at] = values.get(at, words[at]) + entry.amount
-            is_whole = len(values) <= REDO_ENTRIES and all(abs(value) < 1 << 63 for value in values.values())
-        except (CountersError, NoRoomError, IndexError, ValueError, OSError):
-            is_whole = False
-        words = self._shared.file.words
-        if not is_whole:
+        except (CountersError, IndexError, ValueError, OSError):
+            return False
+        if len(values) > REDO_ENTRIES or any(abs(value) >= 1 << 63 for value in values.values()):
             self.spoil()
             values, last_spent = {}, 0
         at = REDO
@@ -110,6 +107,7 @@ class Batch:
         words[layout.H_REDO_SEQ] = seq
         words[layout.H_REDO_SPENT] = last_spent
         words[layout.H_REDO] = len(values) + 1
+        return True
 
     def apply(self) -> None:
         """Store what was written down.
@@ -130,10 +128,10 @@ class Batch:
         words[layout.H_SEQ] = words[layout.H_REDO_SEQ]
         words[layout.H_FOLDING] = words[layout.H_FOLDING] + 1
         words[layout.H_REDO] = 0
-        now_ns, now_s = time.monotonic_ns(), int(time.monotonic())
+        now = time.monotonic_ns()
         for account in self._touched:
-            words[ACCOUNTS.at(account) + layout.A_WAKE] = now_ns
-            words[ACCOUNTS.at(account) + layout.A_USED_S] = now_s
+            words[ACCOUNTS.at(account) + layout.A_WAKE] = now
+            words[ACCOUNTS.at(account) + layout.A_USED_S] = now // 10**9
         self._touched.clear()
 
     def forget(self) -> None:
@@ -151,9 +149,9 @@ class Batch:
             self._seen = self._shared.file.words
             self.forget_places()
 
-    def _count(self, values: dict[int, int], entry: Spent, now_ns: int) -> None:
+    def _count(self, values: dict[int, int], entry: Spent, now: int) -> None:
         """Add what a row counts for to its account, and to the part of a rolling window it occurred in."""
-        number = self._account_of(entry.account, now_ns)
+        number = self._account_of(entry.account, now)
         words = self._shared.file.words
         start = ACCOUNTS.at(number)
         if number < 0 or words[start + layout.A_STATE] != OPEN:
@@ -164,7 +162,7 @@ class Batch:
             at = start + layout.A_RECORDED
             values[at] = values.get(at, words[at]) + entry.amount
             return
-        part = min(entry.at_ns, now_ns) // part_ns  # a clock that is ahead must not push others' amounts out
+        part = min(entry.at_ns, now) // part_ns  # a clock that is ahead must not push others' amounts out
         ring = RINGS.linked(words[start + layout.A_RING], words[RINGS.used])
         at = ring + 2 * (part % RING_PARTS)
         there = values.get(at, words[at])
@@ -174,7 +172,7 @@ class Batch:
             values[at + 1] = entry.amount  # stored first: until the part has its number it does not count
             values[at] = part
 
-    def _account_of(self, account: Account, now_ns: int) -> int:
+    def _account_of(self, account: Account, now: int) -> int:
         """Return the number of an account; it is made where its window is not over."""
         number = self._accounts.get(account.key)
         if number is not None:
@@ -184,12 +182,18 @@ class Batch:
             found = section.find_account(account.key)
             if found is None:
                 budget = find_budget(section, account.budget)
-                if budget is None or (account.end_ns and account.end_ns <= now_ns):
+                if budget is None or (account.end_ns and account.end_ns <= now):
                     return _NOWHERE
                 start = BUDGETS.at(budget)
                 if section[start + layout.B_STATE] != OPEN or section[start + layout.B_EVICTED]:
                     return _NOWHERE
-                found = find_or_make(section, account)
+                try:
+                    found = find_or_make(section, account)
+                except NoRoomError:  # it is made from the record once somebody asks for it
+                    section.discard()
+                    section[start + layout.B_EVICTED] = 1
+                    section.commit()
+                    return _NOWHERE
                 section.commit()
         finally:
             self._shared.leave()

@@ -25,6 +25,8 @@ H_PENDING = 9
 H_REDO, H_REDO_SEQ, H_REDO_SPENT = 10, 11, 12
 """The same of the ledger, plus 1 (0: nothing); the row of the record it belongs to; how many of them are of
 what is recorded."""
+H_MADE_NS = 13
+"""When the file was made, by the wall clock."""
 H_TABLES = 16
 """Three words a table, see `Table`."""
 H_SCRATCH = 511

@@ -68,6 +68,11 @@ class LedgerCounters:
         """The row of the record up to which everything is counted; 0 of a new file."""
         return self._followed().words[layout.H_SEQ]
 
+    @property
+    def made_ns(self) -> int:
+        """When the file was made: what was settled in it ended after that."""
+        return self._followed().words[layout.H_MADE_NS]
+
     def definition_of(self, account: int) -> int | None:
         """Return the `definition_key` of the budget that the account with this key is of."""
         words = Section(self._shared.file.words)
@@ -84,13 +89,14 @@ class LedgerCounters:
         """
         self._batch.recover(committed_seq)
 
-    def prepare(self, seq: int, spent: Iterable[Spent], folded: Iterable[Folded]) -> None:
-        """Write down what will hold once the record is committed up to row `seq`. Never raises.
+    def prepare(self, seq: int, spent: Iterable[Spent], folded: Iterable[Folded]) -> bool:
+        """Write down what holds once everything is counted up to row `seq` of the record. Never raises.
 
-        What cannot be counted now (the lock is held by a process that stands still, there is no room) makes
-        all figures stale: calls wait until they are made from the record.
+        False where that has to be tried again: a new account has to be made, and the lock is held by a
+        process that stands still. More than can be written down makes all figures stale: calls wait until
+        they are made from the record.
         """
-        self._batch.prepare(seq, spent, folded)
+        return self._batch.prepare(seq, spent, folded)
 
     def apply(self) -> None:
         """Store what was prepared: the record has it."""

@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 
 from farebox.budgets.counters import layout
 from farebox.budgets.counters.layout import FILE_WORDS, FIXED_WORDS, TABLES, WORD_BYTES, Table
+from farebox.clock import now_ns
 from farebox.errors import CountersDamagedError, CountersError, CountersNewerError
 
 _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -124,6 +125,7 @@ class MappedFile:
             self.words[layout.H_VERSION] = layout.VERSION
             self.words[layout.H_BOOT] = _boot()
             self.words[layout.H_EPOCH] = secrets.randbits(62) | 1
+            self.words[layout.H_MADE_NS] = now_ns()
             self.words[layout.H_STATE] = layout.STATE_USED
             self.words[layout.H_MAGIC] = layout.MAGIC
             unborn.replace(self.path)

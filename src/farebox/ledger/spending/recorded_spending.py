@@ -131,11 +131,10 @@ class RecordedSpending:
     def _count(self, counters: LedgerCounters) -> bool:
         """Count the next rows of the record; return whether there were any."""
         if not counters.seq and counters.opening() >= {definition_key(each) for each in self._budgets}:
-            last = (
-                self._feed.last_seq()
-            )  # a new file: everything is made from the record, which has these rows
-            if last:
-                counters.prepare(last, (), ())
+            # A new file: everything is made from the record. Only what was settled in it is to be folded.
+            row = self._row_before(counters.made_ns)
+            if row:
+                counters.prepare(row, (), ())
                 counters.apply()
         batch = self._feed.after(counters.seq, _ROWS_AT_ONCE)
         if not batch.rows:
@@ -149,7 +148,8 @@ class RecordedSpending:
             if (held := row.held) is not None
             for account in held.accounts
         ]
-        counters.prepare(batch.last_seq, _spent(sums), folded)
+        if not counters.prepare(batch.last_seq, _spent(sums), folded):
+            return False
         counters.apply()
         return True
 
