@@ -57,7 +57,6 @@ def measure(calls: int, *, alone: bool = False) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="farebox-bench-") as folder, _Mock() as url, _Sink() as sink:
         home = Path(folder) / "home"
         home.mkdir(mode=0o700)
-        (home / "farebox.yaml").write_text(f"providers:\n  openai: {{upstream: '{url}'}}\n", encoding="utf-8")
         os.environ |= {
             "FAREBOX_HOME": str(home),
             "BENCH_URL": url,

@@ -166,12 +166,21 @@ def main() -> None:
 
 
 def _clients(product: Nothing, kind: str) -> tuple[Any, Any]:
-    """Return a client that is not measured and one that is."""
+    """Return a client that is not measured and one that is.
+
+    Both go to the provider's own name, by way of the mock as their HTTP proxy: so no product needs a
+    configuration that it would not have in a program of somebody's.
+    """
     import openai
 
     def make() -> Any:
-        url = os.environ["BENCH_URL"] + "/v1"
-        return getattr(openai, kind)(base_url=url, api_key=KEY, max_retries=0)
+        transport = openai.DefaultHttpxClient if kind == "OpenAI" else openai.DefaultAsyncHttpxClient
+        return getattr(openai, kind)(
+            base_url="http://api.openai.com/v1",
+            api_key=KEY,
+            max_retries=0,
+            http_client=transport(proxy=os.environ["BENCH_URL"]),
+        )
 
     return make(), product.client(make())
 
