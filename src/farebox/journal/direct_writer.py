@@ -229,7 +229,8 @@ class DirectWriter:
             if segment is None or segment.offset + size > segment.capacity:
                 segment = self._next_segment(seq)
             # What a write left half done is overwritten by the next one, which begins at the same place.
-            segment.store(encode_record(segment.seed, seq, record_type, payload))
+            segment.store_at(segment.offset, encode_record(segment.seed, seq, record_type, payload))
+            segment.offset += size + 7 & -8
         except (OSError, JournalError) as error:
             self._health.reason = str(error)
             return False

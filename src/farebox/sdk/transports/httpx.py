@@ -85,7 +85,7 @@ def _begin(transport: Any, request: Any, module: Any, pieces: Any) -> tuple[Exch
             url.host,
             url.port,
             url.raw_path,
-            [(name.lower(), value) for name, value in request.headers.raw],
+            _lowered(request.headers),
             getattr(request, "_content", None),
             None if proxy is None else (proxy.host.decode("latin-1"), proxy.port or 80),
         )
@@ -110,9 +110,17 @@ def _copied(module: Any, request: Any, told: Headers, stream: Any) -> Any:
     )
 
 
+def _lowered(headers: Any) -> Headers:
+    """Return headers with their names in lower case, which httpx keeps beside the names as they came."""
+    known = getattr(headers, "_list", None)
+    if known is None:
+        return [(name.lower(), value) for name, value in headers.raw]
+    return [(lower, value) for _, lower, value in known]
+
+
 def _respond(response: Any, exchange: Exchange, metered: Any) -> None:
     try:
-        headers = [(name.lower(), value) for name, value in response.headers.raw]
+        headers = _lowered(response.headers)
         exchange.response(response.status_code, headers)
         response.stream = metered(response.stream, exchange)
     except Exception as error:
