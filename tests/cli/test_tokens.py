@@ -151,3 +151,9 @@ def test_an_expired_token_is_not_listed_as_one_in_force(
 def test_listing_opens_no_database_where_there_is_none(capsys: Output) -> None:
     assert listed(capsys) == []
     assert not Place().state().control.exists()
+
+
+def test_a_token_for_ingesting_can_be_bound_to_a_customer(capsys: Output) -> None:
+    secret = made(capsys, "shop", scope="ingest", customer="acme")
+    token = PublishedTokens(SnapshotReader(Place().state())).find(secret.encode())
+    assert token is not None and (token.scope, token.binding) == ("ingest", {"customer": "acme"})

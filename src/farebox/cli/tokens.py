@@ -63,8 +63,8 @@ def create(
     """Create a token and print it, once."""
     said = {"customer": customer, "user": user, "project": project}
     binding = {key: value for key, value in said.items() if value is not None}
-    if binding and scope != "client":
-        raise UsageError("--customer, --user and --project say whose calls a client's are: --scope client")
+    if binding and scope not in ("client", "ingest"):
+        raise UsageError("--customer, --user and --project say whose calls are made or sent: client, ingest")
     if not _NAME.fullmatch(name) or any(not 0 < len(value) <= _BOUND_MAX for value in binding.values()):
         raise UsageError("a name has 1 to 64 characters, and what a token is bound to 1 to 256")
     now = now_ns()
