@@ -11,6 +11,7 @@ from taken_in import SENDER, Door, applied, event, statuses
 
 from farebox.errors import JournalError, LedgerError
 from farebox.home import Home
+from farebox.ingest.figures import CollectorFigures, read_figures
 from farebox.ingest.trust import Sender
 from farebox.ledger.calls import LedgerReader
 
@@ -193,3 +194,15 @@ def test_requests_that_wait_together_share_a_sync(door: Door) -> None:
 
     asyncio.run(many())
     assert 0 < door.disk.syncs - before < 200
+
+
+def test_the_last_figures_are_written_though_nothing_comes_after_them(door: Door, home: Home) -> None:
+    async def one() -> CollectorFigures | None:
+        headers = [(b"content-type", b"application/json")]
+        await door.intake.take(headers, msgspec.json.encode(event()), SENDER)
+        while (found := read_figures(home)) is None:
+            await asyncio.sleep(0.05)
+        return found
+
+    found = asyncio.run(asyncio.wait_for(one(), 60))
+    assert found is not None and found.total().accepted == 1

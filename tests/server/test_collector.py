@@ -186,3 +186,9 @@ def test_what_was_accepted_and_refused_is_counted_for_each_token(collecting: Col
     assert set(figures.senders) == {"id-ingest", "owner"}
     mine = figures.senders["id-ingest"]
     assert (mine.accepted, mine.duplicate, mine.conflict, mine.invalid) == (1, 1, 0, 1)
+
+
+def test_a_sender_without_a_token_is_told_how_to_get_one(collecting: Collecting) -> None:
+    answer = collecting.post(event(), JSON)
+    assert answer.status == 401
+    assert answer.json()["message"] == "Events need a token: farebox tokens create NAME --scope ingest"

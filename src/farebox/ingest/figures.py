@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 
 import msgspec
 
@@ -48,12 +47,11 @@ class CollectorFigures(msgspec.Struct):
 
 
 class FigureFile:
-    """Counts, and writes the counts at most once a second."""
+    """Counts; whoever has it says when the counts are written."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._figures = read_figures(home) or CollectorFigures()
-        self._written_at = 0.0
         self._is_new = False
 
     def count(self, sender: str, told: Receipt) -> None:
@@ -69,14 +67,11 @@ class FigureFile:
         each.invalid += told.invalid
         each.last_at = now_ns()
         self._is_new = True
-        if time.monotonic() - self._written_at > WRITTEN_EVERY_S:
-            self.write()
 
     def write(self) -> None:
         """Write what is new; a full disk keeps nothing of it."""
         if not self._is_new:
             return
-        self._written_at = time.monotonic()
         with contextlib.suppress(OSError, StateDirectoryError):
             replace_private(self._home.run / "collector.json", msgspec.json.encode(self._figures))
             self._is_new = False

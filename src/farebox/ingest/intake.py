@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from farebox.errors import FareboxError, JournalError
 from farebox.home import Home
-from farebox.ingest.figures import FigureFile
+from farebox.ingest.figures import WRITTEN_EVERY_S, FigureFile
 from farebox.ingest.limits import IngestLimits
 from farebox.ingest.refused_body import BodyRefusedError
 from farebox.ingest.verdicts import Receipt, receipt
@@ -70,6 +70,7 @@ class Intake:
         self._writer: JournalWriter | None = None
         self._collector: Collector | None = None
         self._held = 0
+        self._noting: asyncio.TimerHandle | None = None
 
     @contextlib.contextmanager
     def room(self, size: int) -> Generator[None]:
@@ -97,6 +98,8 @@ class Intake:
         acknowledged, position = await loop.run_in_executor(self._judging, self._judge, headers, body, sender)
         if position:
             await self._durable(position)
+        if self._noting is None:
+            self._noting = loop.call_later(WRITTEN_EVERY_S, self._note)
         return acknowledged
 
     def close(self) -> None:
@@ -105,6 +108,12 @@ class Intake:
         self._figures.write()
         if self._writer is not None:
             self._writer.close()
+
+    def _note(self) -> None:
+        """Have the figures written that no later body would have written."""
+        self._noting = None
+        with contextlib.suppress(RuntimeError):  # closed
+            self._judging.submit(self._figures.write)
 
     def _judge(self, headers: Headers, body: bytes, sender: Sender) -> tuple[Acknowledged, int]:
         from farebox.ingest.bodies import read_body

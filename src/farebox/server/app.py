@@ -380,7 +380,7 @@ def build(
     cookie_name = f"farebox_{port}"  # cookies know no ports, and two Fareboxes may run
     files = Assets() if assets is None else assets
     way_in = way_in or typed("open")
-    collector = CollectorDoor(intake, visitors.tokens, way_in) if intake is not None else None
+    collector = CollectorDoor(intake, visitors.tokens) if intake is not None else None
     server = Server(
         home, ledger, sessions, cookie_name, files, clock, typed, key_labels, secure_hosts, way_in, collector
     )

@@ -33,6 +33,8 @@ class Kind(IntEnum):
     API = 0
     PAGE = 1
     ASSET = 2
+    EVENTS = 3
+    """For programs that have a token, whatever a browser shows."""
 
 
 SECURITY_HEADERS = (
@@ -130,7 +132,7 @@ class Guard:
             )
         if role not in methods[scope["method"]]:
             raise (
-                unauthenticated(self._way_in, scope["headers"])
+                unauthenticated(self._way_in, scope["headers"], kind)
                 if role == "nobody"
                 else ApiError(403, "role_not_allowed", "This token is for something else.")
             )
@@ -224,9 +226,12 @@ class Guard:
 _ORIGIN_HEADERS = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"})
 
 
-def unauthenticated(way_in: str, headers: list[tuple[bytes, bytes]]) -> ApiError:
+def unauthenticated(way_in: str, headers: list[tuple[bytes, bytes]], kind: Kind = Kind.API) -> ApiError:
     if any(name == b"authorization" for name, _ in headers):  # a program: it has no use for a link
         return ApiError(401, "unauthenticated", "This token is unknown, or no longer in force.")
+    if kind is Kind.EVENTS:
+        message = "Events need a token: farebox tokens create NAME --scope ingest"
+        return ApiError(401, "unauthenticated", message)
     return ApiError(401, "unauthenticated", f"Your session has ended. Type this for a new link: {way_in}")
 
 

@@ -29,16 +29,15 @@ _log = logging.getLogger("farebox.server")
 class CollectorDoor:
     """Where events come in."""
 
-    def __init__(self, intake: Intake, tokens: PublishedTokens | None, way_in: str) -> None:
+    def __init__(self, intake: Intake, tokens: PublishedTokens | None) -> None:
         self._intake = intake
         self._tokens = tokens
-        self._way_in = way_in
 
     def route_of(self, path: str) -> tuple[Kind, dict[str, Allowed]] | None:
         """Return the kind of a known path and the roles that may use each of its methods."""
         if path not in _METHODS:
             return None
-        return Kind.API, dict.fromkeys(_METHODS[path], allowed("collector", path))
+        return Kind.EVENTS, dict.fromkeys(_METHODS[path], allowed("collector", path))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request that the guard let through."""
@@ -80,7 +79,7 @@ class CollectorDoor:
             return Sender("owner")
         token = self._tokens.by_hash(digest) if self._tokens is not None else None
         if token is None:  # revoked since
-            raise unauthenticated(self._way_in, scope["headers"])
+            raise unauthenticated("", scope["headers"], Kind.EVENTS)
         return Sender(token.id, token.binding)
 
     async def _refuse(self, send: Send, error: ApiError) -> None:
