@@ -45,7 +45,8 @@ class Collecting:
         self.proxy_port, self.port = free_ports(2)
         self.shell = Shell(
             folder / "collector",
-            f"listen: 127.0.0.1:{self.proxy_port}\ndashboard: 127.0.0.1:{self.port}\n",
+            f"listen: 127.0.0.1:{self.proxy_port}\ndashboard: 127.0.0.1:{self.port}\n"
+            'pricing:\n  house-model: {per_1m: {input: "3"}}\n',
         )
         self.home = folder / "program"
         self.url = f"http://127.0.0.1:{self.port}"
@@ -112,8 +113,22 @@ def test_what_a_program_records_is_in_the_record_of_the_collector_once(collectin
     rows = collecting.calls(301)
     assert len(rows) == 301
     assert sum(row["output_tokens"] for row in rows) == 3001
-    verified = collecting.shell.farebox("verify")
-    assert verified.returncode == 0
+    collecting.shell.farebox("verify")
+    done = collecting.run("""
+        spent = farebox.cost(since="all", customer="c1")
+        print(spent.calls, spent.input_tokens, spent.output_tokens)
+        usage = {"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}
+        response = {"object": "chat.completion", "model": "house-model", "id": "c-1", "usage": usage}
+        print(farebox.price(response, provider="openai").cost_usd)
+        os.environ["FAREBOX_READ_TOKEN"] = os.environ["FAREBOX_TOKEN"]
+        try:
+            farebox.cost()
+        except farebox.FareboxError as error:
+            print(error)
+    """)
+    spent, price, refused = done.out.splitlines()  # type: ignore[attr-defined]
+    assert spent == "100 10000 1000" and price == "3", "by the collector's own price list"
+    assert "farebox tokens create reports --scope read" in refused
 
 
 def test_a_collector_that_is_stopped_and_started_again_gets_everything_once(collecting: Collecting) -> None:
@@ -126,7 +141,7 @@ def test_a_collector_that_is_stopped_and_started_again_gets_everything_once(coll
         farebox.configure(flush_interval=0.05)
         call()
         deadline = time.monotonic() + 60
-        while len(list(Path(os.environ["FAREBOX_HOME"]).glob("outgoing/*/*/sdk-*"))) > 1:
+        while len(list(Path(os.environ["FAREBOX_HOME"]).glob("collectors/*/spool/*/sdk-*"))) > 1:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert farebox.flush(60)
@@ -158,7 +173,7 @@ def test_programs_that_are_killed_while_they_send_are_in_the_record_once(collect
         farebox.configure(flush_interval=0.05)
         call("last")
         deadline = time.monotonic() + 60
-        while len(list(Path(os.environ["FAREBOX_HOME"]).glob("outgoing/*/*/sdk-*"))) > 1:
+        while len(list(Path(os.environ["FAREBOX_HOME"]).glob("collectors/*/spool/*/sdk-*"))) > 1:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert farebox.flush(60)

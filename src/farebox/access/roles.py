@@ -60,6 +60,7 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
         "/api/v1/stops": _READERS,
         "POST /api/v1/stops": _OWNERS,
         "DELETE /api/v1/stops": _OWNERS,
+        "/api/v1/prices": _READERS,
     },
     "collector": {
         "/v1/events": _SENDERS,

@@ -12,7 +12,8 @@ import msgspec
 from farebox.errors import QuestionError, ServerNotRunningError
 from farebox.home import Home, locate
 from farebox.program import command
-from farebox.sdk.settings import settings
+from farebox.sdk.collector_questions import ask
+from farebox.sdk.settings import collector_address, settings
 
 _CONNECT_S = 1.0
 _REPLY_S = 120.0
@@ -63,15 +64,23 @@ def cost(
 
     `since` and `until` are what `farebox spend` takes: `today`, `7d`, `2026-11-01`, `all`.
 
+    Where a collector is configured, that one is asked, with `read_token`.
+
     Raises:
-        ServerNotRunningError: No Farebox runs for this home; the message says what to type.
+        ServerNotRunningError: No Farebox runs for this home, or the collector cannot be reached; the message
+            says what to type.
         QuestionError: It was refused; the message says why.
     """
+    collector = collector_address()
     home = locate() if settings.home is None else Home(settings.home)
     asked = {"customer": customer, "agent": agent, "session": session, "task": task, "model": model}
     query = {"since": since, "until": until, **{name: value for name, value in asked.items() if value}}
     query |= {f"tag.{name}": value for name, value in (tags or {}).items()}
-    status, body = _get(home, f"/api/v1/summary?{urlencode(query)}")
+    target = f"/api/v1/summary?{urlencode(query)}"
+    if collector is not None:
+        body = ask(collector, target, seconds=_REPLY_S).body
+        return msgspec.json.decode(body, type=_Summary).sums
+    status, body = _get(home, target)
     if status != 200:
         raise QuestionError(msgspec.json.decode(body, type=_Failure).message or f"HTTP status {status}")
     return msgspec.json.decode(body, type=_Summary).sums

@@ -17,9 +17,12 @@ from farebox.recording.stated_usage import endpoint_of, measure
 from farebox.sdk import attribution
 from farebox.sdk.measured import document_of, provider_of
 from farebox.sdk.process_meter import process_meter
+from farebox.sdk.settings import collector_address
 
 if TYPE_CHECKING:
+    from farebox.home import Home
     from farebox.pricing.price_watch import PriceWatch
+    from farebox.sdk.collector_prices import CollectorPrices
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +44,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _watch: tuple[Path, PriceWatch] | None = None
+_collected: tuple[Path, CollectorPrices] | None = None
 _opening = threading.Lock()
 
 
@@ -58,12 +62,15 @@ def price(
     """Return what a response costs by the prices in force now, and what the customer pays.
 
     Nothing is recorded. The price book is loaded when this is first called; changes of its files are
-    taken in. Terms with tiers by the month are rated as for the month's first call, which the result says:
-    only the record knows how far the month is.
+    taken in. Where a collector is configured, its prices and terms are fetched when this is first called,
+    and looked at again in the background after a minute; a copy of them serves while it cannot be reached.
+    Terms with tiers by the month are rated as for the month's first call, which the result says: only the
+    record knows how far the month is.
 
     Raises:
         UsageError: The response has no usage, or does not say whose it is.
-        FareboxError: Metering is turned off, or the price files are not valid.
+        FareboxError: Metering is turned off, the price files are not valid, or the collector has never been
+            reached.
     """
     meter = process_meter()
     if meter is None:
@@ -77,7 +84,11 @@ def price(
     asking = dict(attribution.current()[0])
     if customer is not None:
         asking["customer"] = str(customer)
-    book = _prices(meter.home.path, meter.config.file, meter.home.cache).current()
+    collector = collector_address()
+    if collector is None:
+        book = _prices(meter.home.path, meter.config.file, meter.home.cache).current()
+    else:
+        book = _collector_prices(meter.home, collector).current()
     at_ns = now_ns()
     rated = [
         book.rate(
@@ -114,3 +125,15 @@ def _prices(state: Path, config: str | None, cache: Path) -> PriceWatch:
         if _watch is None or _watch[0] != state:
             _watch = state, PriceWatch(state, None if config is None else Path(config), cache)
         return _watch[1]
+
+
+def _collector_prices(home: Home, collector: str) -> CollectorPrices:
+    global _collected
+    from farebox.sdk.collector_prices import CollectorPrices
+    from farebox.sdk.shipping.spool import folder_of
+
+    folder = folder_of(home.path, collector)
+    with _opening:
+        if _collected is None or _collected[0] != folder:
+            _collected = folder, CollectorPrices(home, collector, folder / "prices")
+        return _collected[1]

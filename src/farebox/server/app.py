@@ -25,6 +25,7 @@ from farebox.clock import now_ns
 from farebox.errors import CallNotFoundError, FareboxError
 from farebox.home import Home
 from farebox.ingest.intake import Intake
+from farebox.pricing.price_copy import PriceCopy
 from farebox.readiness import LIVE, READY, Liveness
 from farebox.server.access import links, pages
 from farebox.server.access.guard import App, Guard, Kind, Receive, Scope, Send, Visitors
@@ -73,6 +74,7 @@ class Server:
         secure_hosts: frozenset[str] = frozenset(),
         way_in: str = "farebox open",
         collector: CollectorDoor | None = None,
+        prices: Callable[[], PriceCopy] = PriceCopy,
     ) -> None:
         """`way_in` is the command that strangers are told of; `secure_hosts` are `Host` values that browsers
         reach by HTTPS, though it does not end here."""
@@ -87,6 +89,7 @@ class Server:
         self._assets = assets
         self._clock = clock
         self._collector = collector
+        self._prices = prices
         self._cover = Covers(home)
         self._readiness = RecentReadiness(home)
         self._control_database: ControlDatabase | None = None
@@ -106,6 +109,7 @@ class Server:
             f"{CALL_PREFIX}{{id}}": (Kind.API, self.call),
             "/api/v1/live": (Kind.API, self.live),
             "/api/v1/outbox": (Kind.API, self.outbox),
+            "/api/v1/prices": (Kind.API, self.prices),
             ASSET: (Kind.ASSET, self.asset),
         }
 
@@ -328,6 +332,15 @@ class Server:
         asked = read_question(request.query_params.multi_items())
         return json_response(await asyncio.to_thread(lambda: outbox(self._home, self._control(), **asked)))
 
+    async def prices(self, request: Request) -> Response:
+        copy = await asyncio.to_thread(self._prices)
+        etag = f'"{copy.digest}"'
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers={"etag": etag, "cache-control": "no-cache"})
+        response = json_response(copy)
+        response.headers["etag"] = etag
+        return response
+
     def _control(self) -> ControlDatabase | None:
         """Return the control database, opened once; None where there is none yet."""
         if self._control_database is None and self._home.control.exists():
@@ -375,6 +388,7 @@ def build(
     secure_hosts: frozenset[str] = frozenset(),
     way_in: str = "",
     intake: Intake | None = None,
+    prices: Callable[[], PriceCopy] = PriceCopy,
 ) -> tuple[Server, Guard]:
     """Return the server and the guarded ASGI application around it."""
     cookie_name = f"farebox_{port}"  # cookies know no ports, and two Fareboxes may run
@@ -382,7 +396,18 @@ def build(
     way_in = way_in or typed("open")
     collector = CollectorDoor(intake, visitors.tokens) if intake is not None else None
     server = Server(
-        home, ledger, sessions, cookie_name, files, clock, typed, key_labels, secure_hosts, way_in, collector
+        home,
+        ledger,
+        sessions,
+        cookie_name,
+        files,
+        clock,
+        typed,
+        key_labels,
+        secure_hosts,
+        way_in,
+        collector,
+        prices,
     )
     guard = Guard(
         server,

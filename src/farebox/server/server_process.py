@@ -40,6 +40,7 @@ from farebox.server.access.connection import Connection
 from farebox.server.access.guard import Visitors
 from farebox.server.access.sessions import Sessions, load_token
 from farebox.server.api.key_labels import KeyLabels
+from farebox.server.api.prices import SharedPrices
 from farebox.server.api.queries import Ledger, Reader
 from farebox.server.app import Server, build
 from farebox.server.deliveries import delivery_worker
@@ -120,6 +121,7 @@ def serve(home: Home, config: Config) -> int:
         secure_hosts=frozenset((names.public_host,)) if names.public_host else frozenset(),
         way_in="farebox open" if exposed else "",  # no path of this machine for strangers
         intake=intake,
+        prices=SharedPrices(home, config),
     )
     url = config.public_url or url_of(host, port, secure=secure)
     announced = Run(os.getpid(), host, port, iso(now_ns()), url, secure)

@@ -13,9 +13,12 @@ from farebox.sdk.shipping.shipper import Shipper
 class Background:
     """Runs a shipper's steps, when they are due or somebody asks."""
 
-    def __init__(self, shipper: Shipper, before_step: Callable[[], None]) -> None:
+    def __init__(
+        self, shipper: Shipper, before_step: Callable[[], None], after_step: Callable[[], None]
+    ) -> None:
         self._shipper = shipper
         self._before_step = before_step
+        self._after_step = after_step
         self._wanted = threading.Event()
         self._urgent = False
         self._ended = False
@@ -84,3 +87,4 @@ class Background:
             with self._progress:
                 self._steps += 1
                 self._progress.notify_all()
+            self._after_step()

@@ -33,6 +33,7 @@ class RemoteRecorder(ProcessRecorder):
         self._spool_bytes_max = spool_bytes_max
         self._shipper: Shipper | None = None
         self._background: Background | None = None
+        self._closing = False
         self._wake_at = 0
         """The record with which the thread is woken: a batch is full."""
 
@@ -72,7 +73,16 @@ class RemoteRecorder(ProcessRecorder):
         )
 
     def close(self) -> None:
-        """End the journal if all of it was acknowledged; what was not goes on being sent."""
+        """End the journal once all of it is acknowledged; until then it goes on being sent.
+
+        Calls that have begun are recorded at their end, which is waited for as well.
+        """
+        self._closing = True
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if not self._closing:
+            return
         with self._opening:
             writer, shipper, background = self._writer, self._shipper, self._background
             if writer is None or shipper is None or background is None:
@@ -103,8 +113,12 @@ class RemoteRecorder(ProcessRecorder):
         client = CollectorClient(self.collector, self._token)
         shipper = Shipper(spool, client, source=self.source, pace=self._pace)
         shipper.follow(writer.folder)
-        self._shipper, self._background = shipper, Background(shipper, writer.store_waiting)
+        self._shipper, self._background = (
+            shipper,
+            Background(shipper, writer.store_waiting, self._close_if_done),
+        )
         self._wake_at = 2 * self._pace.batch_size
+        self._closing = False
         self._background.start()
         atexit.register(self._at_exit)
         for name in ("multiprocessing.util", "billiard.util"):  # whose children end without `atexit`

@@ -246,7 +246,7 @@ class Shipper:
                 why = f"{verdict.status}{where}: {verdict.reason or 'no reason given'}"
                 faults.report(RefusedEventsError(f"the collector refused an event: {why}"), "sending events")
                 if unsent.entry is not None and self.refused <= _REFUSED_KEPT_MAX:
-                    copy_records(unsent.writer, [unsent.entry], self.spool.root / REFUSED)
+                    copy_records(unsent.writer, [unsent.entry], self.spool.root.parent / REFUSED)
 
     def _back_off(self, at_least_s: float) -> float:
         """Return how long to wait: twice as long with each failure, and by chance up to half of it less."""

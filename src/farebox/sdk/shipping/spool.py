@@ -1,7 +1,7 @@
 """Where events wait for the collector: journal folders below the state directory, bounded together.
 
-    outgoing/<collector>/<token>/<writer>/     one process's segments, as in any journal
-    outgoing/<collector>/<token>/.sent/        how far each writer's records have been acknowledged
+    collectors/<collector>/spool/<token>/<writer>/     one process's segments, as in any journal
+    collectors/<collector>/spool/<token>/.sent/        how far each writer's records have been acknowledged
 
 The folders of one token are apart from those of another: what a token may say is not what another one may.
 """
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from farebox.journal.files import Files, GrowingFiles, SegmentFile
 
-FOLDER = "outgoing"
+FOLDER = "collectors"
 _SENT = ".sent"
 _LOCK = ".takeover.lock"
 _SEGMENT_BYTES_MAX = 1 << 20
@@ -43,8 +43,7 @@ class Spool:
         bytes_max: int,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        host = _UNSAFE.sub("_", urlsplit(collector).netloc)[:80]
-        self.root = home / FOLDER / f"{host}-{_digest(collector)}"
+        self.root = folder_of(home, collector) / "spool"
         self.journal = self.root / _digest(token)
         """Where this process writes."""
         self.program = f"sdk-{_digest(source)}"
@@ -141,6 +140,12 @@ class Spool:
             for note in (group / _SENT).iterdir():
                 if not (group / note.name).exists():
                     note.unlink(missing_ok=True)
+
+
+def folder_of(home: Path, collector: str) -> Path:
+    """Return the folder of everything that has to do with one collector."""
+    host = _UNSAFE.sub("_", urlsplit(collector).netloc)[:80]
+    return home / FOLDER / f"{host}-{_digest(collector)}"
 
 
 def used_bytes(root: Path) -> int:
