@@ -18,6 +18,7 @@ import pytest
 from metered import Metered, respond_as_named, tokens
 from official_clients import ACTION, ACTIONS, CLIENTS
 from tests.client_environments import python_with
+from tools.replaying.recordings import Recording, load
 from tools.upstream import Hang, Reply, Request, Reset, json_reply
 
 import farebox
@@ -173,3 +174,65 @@ def test_litellm_is_metered_exactly_and_unchanged(metered: Metered) -> None:
     rows = metered.rows()
     for action in ACTIONS:
         check([row for row in rows if row.attribution["task"] == action], "litellm", action)
+
+
+RECORDED = {
+    "openai": ("openai.chat",),
+    "anthropic": ("anthropic.messages",),
+    "google": ("google.generateContent", "google.streamGenerateContent"),
+    "mistral": ("mistral.chat",),
+    "cohere": ("cohere.v2_chat",),
+    "bedrock": ("bedrock.converse", "bedrock.converse-stream"),
+}
+
+
+@pytest.mark.parametrize("client", RECORDED)
+def test_recorded_responses_are_metered_exactly_through_the_official_client(
+    metered: Metered, recordings: Path, client: str
+) -> None:
+    """Each response as it was recorded, read by the client as it reads: all of it, or to its last event."""
+    found = [
+        each
+        for each in load(recordings)
+        if each.surface in RECORDED[client] and each.status == 200 and each.billable and each.canonical
+    ]
+    assert len(found) > 5
+    farebox.instrument()
+    expected: dict[str, Recording] = {}
+    for number, recording in enumerate(found):
+        headers = [(name.encode(), value.encode()) for name, value in recording.response_headers.items()]
+        metered.mock.respond = lambda _, to=recording, named=headers: Reply(200, named, to.response_body)
+        action = "streamed" if recording.streaming else "whole"
+        if number % 2 and client not in NO_ASYNC:
+            action = {"streamed": "async streamed", "whole": "async"}[action]
+        with farebox.attribute(task=recording.id):
+            try:
+                said = CLIENTS[client](action, metered.url(client))
+            except Exception as error:  # a recording of something that its client was not asked for here
+                said = [repr(error)]
+        if not _failed(said):
+            expected[recording.id] = recording
+    assert len(expected) >= len(found) * 0.8
+    rows = {row.attribution["task"]: row for row in metered.rows()}
+    assert len(rows) == len(found)
+    wrong = {
+        name: (recording.canonical, tokens(rows[name]))
+        for name, recording in expected.items()
+        if any(
+            recording.canonical.get(field, counted) != counted
+            for field, counted in (
+                ("input_total", rows[name].input_tokens),
+                ("output_total", rows[name].output_tokens),
+                ("cache_read", rows[name].cache_read_input_tokens),
+                ("cache_write", rows[name].cache_creation_input_tokens),
+            )
+        )
+    }
+    assert not wrong and not metered.errors
+
+
+def _failed(said: Any) -> bool:
+    """Tell whether a client raised instead of returning a response, or in the middle of a stream."""
+    if isinstance(said, tuple) and len(said) == 4:
+        return True
+    return isinstance(said, list) and (not said or isinstance(said[-1], str))
