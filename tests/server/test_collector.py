@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from served import VISITORS, Answer, Site, day_of_calls
+from served import HOST, VISITORS, Answer, Site, day_of_calls
 from test_roles import Published, everybody
 
 from farebox.access.rate_limit import RequestRates
@@ -25,6 +26,7 @@ from farebox.ledger import catch_up
 from farebox.ledger.calls import LedgerReader
 from farebox.server.assets import Assets
 from farebox.server.collector.door import DOCUMENT, EVENTS
+from farebox.snapshot import Snapshot
 
 JSON = {"content-type": "application/json"}
 
@@ -192,3 +194,62 @@ def test_a_sender_without_a_token_is_told_how_to_get_one(collecting: Collecting)
     answer = collecting.post(event(), JSON)
     assert answer.status == 401
     assert answer.json()["message"] == "Events need a token: farebox tokens create NAME --scope ingest"
+
+
+def socket_told(collecting: Collecting, *steps: Any) -> list[dict[str, Any]]:
+    """Open a WebSocket, send messages (a callable is called in between), return what was sent back."""
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "path": EVENTS,
+        "method": "GET",
+        "query_string": b"",
+        "headers": [(b"host", HOST.encode())]
+        + [(name.encode(), value.encode()) for name, value in collecting.headers.items()],
+        "client": ("127.0.0.1", 50000),
+        "state": {},
+    }
+    coming = iter(steps)
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if not sent:
+            return {"type": "websocket.connect"}
+        for step in coming:
+            if callable(step):
+                step()
+                continue
+            return {"type": "websocket.receive", "bytes": msgspec.json.encode(step)}
+        return {"type": "websocket.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(dict(message))
+
+    asyncio.run(collecting.site.app(scope, receive, send))
+    return sent
+
+
+def test_a_socket_whose_token_is_revoked_takes_nothing_more(collecting: Collecting) -> None:
+    def revoke() -> None:
+        collecting.published.current = Snapshot()
+
+    told = socket_told(collecting, event(), revoke, event(id="a-2"))
+    assert [each["type"] for each in told] == ["websocket.accept", "websocket.send", "websocket.close"]
+    assert told[2]["code"] == 1008
+    assert collecting.recorded() == 1
+
+
+def test_each_message_of_a_socket_counts_as_a_request(home: Home, web: Path) -> None:
+    collecting = Collecting(home, web, rates=RequestRates(12, 0))
+    told = socket_told(collecting, event(), event(id="a-2"))
+    answers = [msgspec.json.decode(each["text"]) for each in told if "text" in each]
+    assert [each.get("code", "accepted") for each in answers] == ["accepted", "rate_limited"]
+    assert answers[1]["details"]["retry_after_s"] >= 1
+    collecting.close()
+
+
+def test_a_socket_without_a_token_is_refused_before_it_is_one(collecting: Collecting) -> None:
+    collecting.headers = {}
+    told = socket_told(collecting, event())
+    assert told[0]["type"] == "websocket.http.response.start"
+    assert told[0]["status"] == 401
+    assert collecting.recorded() == 0
