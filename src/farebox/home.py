@@ -33,6 +33,8 @@ class Home:
         self.run = path / "run"
         """`proxy.json`, `server.json`, `ledger.json`: pid and addresses of what runs."""
         self.cache = path / "cache"
+        self.budgets = path / "budgets"
+        """What is spent, settled and reserved of each limit; made from the record, see `farebox.budgets`."""
         self.config = path / "farebox.yaml"
         self.secret_file = path / "install.key"
 

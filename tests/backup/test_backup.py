@@ -21,6 +21,7 @@ from ledger_writers import Spawned
 from farebox.backup import creation, restoration
 from farebox.backup.figures import Figures, figures_of, read_figures
 from farebox.backup.manifest import NAME, Manifest
+from farebox.budgets.counters import Counters
 from farebox.cli.backup import backup as backup_command
 from farebox.cli.backup import restore as restore_command
 from farebox.cli.options import Place
@@ -61,6 +62,12 @@ def test_a_restored_home_has_the_record_the_names_and_the_configuration(home: Ho
     assert (elsewhere.path / "prices.d" / "own.yaml").is_file()
     for path in (elsewhere.path, *elsewhere.path.rglob("*")):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_counters_of_budgets_are_not_copied_but_made_from_the_record(home: Home, tmp_path: Path) -> None:
+    Counters(home).close()
+    backup(home, tmp_path / "backup")
+    assert not (tmp_path / "backup" / "budgets").exists()
 
 
 def test_private_keys_of_interception_come_along_only_when_asked_for(home: Home, tmp_path: Path) -> None:
@@ -253,6 +260,7 @@ def test_a_home_in_which_nothing_is_kept_counts_as_empty(home: Home, tmp_path: P
     prepared = Home(tmp_path / "prepared")
     prepared.prepare()
     (prepared.cache / "book").write_text("")
+    Counters(prepared).close()
     assert restore(tmp_path / "backup", prepared).moved_to is None
     assert rows_of(prepared) == rows_of(home)
 

@@ -32,7 +32,7 @@ OUTSIDE = "outside"
 """Where a configuration file is put that is not in the state directory."""
 
 CERTIFICATES = "ca"
-_DERIVED = ("run", "cache", "journal", CERTIFICATES)
+_DERIVED = ("run", "cache", "budgets", "journal", CERTIFICATES)
 """Folders that say what runs now, can be made again, or are copied in a way of their own."""
 _DERIVED_FILES = ("ledger.db", "control.db", "analytics.", "snapshot.json")
 _PAGES_AT_A_TIME = 512

@@ -16,7 +16,7 @@ from farebox.errors import BackupError
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-_ALWAYS_THERE = ("run", "cache")
+_ALWAYS_THERE = ("run", "cache", "budgets")
 """Folders of a home in which nothing is kept."""
 
 

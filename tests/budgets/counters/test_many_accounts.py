@@ -61,6 +61,19 @@ def test_a_process_that_mapped_a_small_file_uses_what_was_added_to_it(memory_pat
         assert refused(early.reserve([(holding, 1)])).left == 0
 
 
+def test_the_ledger_makes_room_before_somebody_needs_it(memory_path: Path) -> None:
+    home = prepared(memory_path, SESSIONS)
+    participant, ledger = Counters(home).join("proxy-1"), LedgerCounters(home)
+    words = participant._place.words
+    for number in range(3 * layout.ACCOUNTS.step):
+        if not number % 200:
+            ledger.make_room()
+            allocated = [words[table.allocated] for table in layout.TABLES]
+        holding = participant.holding(account(SESSIONS, str(number)), 2 * CENT)
+        reserved(participant.reserve([(holding, CENT)]))
+        assert [words[table.allocated] for table in layout.TABLES] == allocated
+
+
 def test_accounts_of_windows_that_are_over_are_used_anew(memory_path: Path) -> None:
     hourly = budget("hourly", DOLLAR, Period("hour"), each="user")
     home = prepared(memory_path, hourly)

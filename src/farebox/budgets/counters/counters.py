@@ -23,7 +23,7 @@ class Counters:
             CountersNewerError: A newer Farebox wrote it.
             CountersError: It cannot be opened or made, or a process that stands still has its lock.
         """
-        self._shared = SharedFile(home.path / "budgets", wrap)
+        self._shared = SharedFile(home.budgets, wrap)
 
     def join(self, writer_id: str) -> Participant:
         """Take part, as the process that writes the journal of `writer_id`.

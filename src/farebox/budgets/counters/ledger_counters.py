@@ -57,7 +57,7 @@ class LedgerCounters:
             CountersNewerError: A newer Farebox wrote it.
             CountersError: It cannot be opened or made, or a process that stands still has its lock.
         """
-        self._shared = SharedFile(home.path / "budgets", wrap)
+        self._shared = SharedFile(home.budgets, wrap)
         self._definitions: frozenset[int] = frozenset()
         self._batch = Batch(self._shared, PATIENCE_S)
         self._has_lock = False
@@ -233,10 +233,13 @@ class LedgerCounters:
             return True
         return False
 
+    def make_room(self) -> None:
+        """Have blocks on the disk before others need them, who would have to wait for it."""
+        for table in (ACCOUNTS, HOLDINGS, RINGS):
+            self._shared.make_room(table, table.step // 2, PATIENCE_S)
+
     def sweep(self, now_ns: int) -> None:
         """Free what nobody needs any more. Once a minute is enough; not between `prepare` and `apply`."""
-        self._shared.make_room(ACCOUNTS, ACCOUNTS.step // 2, PATIENCE_S)
-        self._shared.make_room(HOLDINGS, HOLDINGS.step // 2, PATIENCE_S)
         with self._section() as section:
             if section is None or section[layout.H_REDO]:
                 return

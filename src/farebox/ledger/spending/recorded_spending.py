@@ -109,6 +109,7 @@ class RecordedSpending:
         if is_time:
             self._look_for_opening(counters)
             self._let_go_of_the_dead(counters)
+            counters.make_room()
             if now >= self._sweep_at:
                 self._sweep_at = now + _SWEEP_EVERY_S
                 counters.sweep(now_ns())
