@@ -144,6 +144,21 @@ def test_a_loss_counts_once_and_is_told_apart(door: Door, home: Home) -> None:
     assert applied(home).health().lost_records == 7
 
 
+def test_a_loss_that_was_accepted_twice_counts_once(
+    doors: Callable[..., Door], home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger tells, where the collector could not."""
+    loss = {"id": "l-1", "source": "sdk:m:p", "type": "loss", "records": 7, "exchanges": 3}
+    monkeypatch.setattr(LedgerReader, "known_events", lambda *_: {})
+    for _ in range(2):
+        door = doors()
+        assert statuses(door.send(loss, event())) == ["accepted", "accepted"]
+        door.close()
+        reader = applied(home)
+    assert reader.health().lost_records == 7
+    assert len(reader.newest(10)) == 2
+
+
 def test_what_a_token_says_is_proven_and_its_source_cannot_be_claimed(door: Door, home: Home) -> None:
     door.send(event(attribution_from={"customer": "key:feedfeedfeedfeed"}, attribution={"process.pid": "7"}))
     (call,) = applied(home).newest(10)
