@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from calls import MINUTE, NOON, TestLedger, done
 
+from farebox.budgets.budget import Budget, Period, Stop
 from farebox.config import KeyConfig
-from farebox.control import keys
+from farebox.control import budgets, keys
 from farebox.control.publish import change
 from farebox.home import Home
 from farebox.journal.records import Done
 
 FINGERPRINT = "0123456789abcdef"
+DAILY = Budget(name="daily", limit_pico=10**12, period=Period(kind="day"), where={"customer": ("acme",)})
+STOPPED = Stop(dimension="session", value="s1", reason="runs away", since_ns=1, by="uid:0")
 
 
 def calls(count: int, first: int = 0) -> list[Done]:
@@ -47,3 +50,5 @@ def fill(home: Home) -> None:
     (home.path / "ca" / "key.pem").write_text("PRIVATE")
     with change(home) as connection:
         keys.label(connection, "f" * 16, KeyConfig(label="backend", customer="acme"), 1)
+        budgets.put(connection, DAILY, 1)
+        budgets.stop(connection, STOPPED)

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from calls import OnePriceBook, sums_of
-from kept_homes import FINGERPRINT, nothing_told
+from kept_homes import DAILY, FINGERPRINT, STOPPED, nothing_told
 from ledger_writers import Spawned
 
 from farebox.backup import creation, restoration
@@ -55,6 +55,7 @@ def test_a_restored_home_has_the_record_the_names_and_the_configuration(home: Ho
     assert rows_of(elsewhere) == rows_of(home)
     assert sums_of(elsewhere) == sums_of(home)
     assert verify(elsewhere, manifest.figures.checkpoint).ok
+    assert (read_snapshot(elsewhere).budgets, read_snapshot(elsewhere).stops) == ((DAILY,), (STOPPED,))
     keys = read_snapshot(elsewhere).keys()
     assert keys["f" * 16] == KeyConfig(label="backend", customer="acme")
     assert keys[FINGERPRINT].label == "ours"

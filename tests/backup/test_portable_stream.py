@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import zstandard
 from calls import MINUTE, NOON, TestLedger, done, sums_of
-from kept_homes import nothing_told
+from kept_homes import DAILY, STOPPED, nothing_told
 from sqlalchemy import insert
 from test_backup import killed_at
 
@@ -31,6 +31,7 @@ from farebox.config import KeyConfig
 from farebox.control import schema
 from farebox.control.database import open_control
 from farebox.control.publish import change
+from farebox.control.upgrade import MIGRATIONS, newest_in
 from farebox.errors import BackupError, UsageError
 from farebox.home import Home
 from farebox.journal import records
@@ -123,6 +124,7 @@ def test_a_rebuilt_home_has_the_same_rows_receipts_and_totals(full: Home, tmp_pa
     report = verify(rebuilt, head.figures.checkpoint)
     assert report.ok, report.problems
     assert read_snapshot(rebuilt).labelled == {"f" * 16: KeyConfig(label="backend", customer="acme")}
+    assert (read_snapshot(rebuilt).budgets, read_snapshot(rebuilt).stops) == ((DAILY,), (STOPPED,))
     assert (tmp_path / name).stat().st_mode & 0o077 == 0
 
 
@@ -167,6 +169,7 @@ def lines_of(file: Path) -> list[bytes]:
     return file.read_bytes().splitlines(keepends=True)
 
 
+NEWEST = b'"%s"' % newest_in(MIGRATIONS).encode()
 Change = Callable[[list[bytes]], list[bytes]]
 
 
@@ -186,7 +189,7 @@ WRONG: list[tuple[Change, str]] = [
         lambda lines: [lines[0].replace(b'"ledger_schema":', b'"ledger_schema":9'), *lines[1:]],
         "ledger_schema: found 9",
     ),
-    (lambda lines: [lines[0].replace(b'"0001"', b'"9999"'), *lines[1:]], "control_schema: found 9999"),
+    (lambda lines: [lines[0].replace(NEWEST, b'"9999"'), *lines[1:]], "control_schema: found 9999"),
     (lambda lines: [lines[0], b'{"table":"sqlite_schema","row":{"a":1}}\n'], "found sqlite_schema, which"),
     (lambda lines: [lines[0], b'{"table":"call","row":{"x":1}}\n', *lines[1:]], r"call\.x: a column that"),
     (
@@ -320,6 +323,6 @@ def test_a_schema_that_there_has_never_been_is_named(full: Home, tmp_path: Path,
     file = tmp_path / "all.ndjson"
     write_file(full, file, nothing_told)
     first, *rest = lines_of(file)
-    file.write_bytes(b"".join([first.replace(b'"0001"', f'"{revision}"'.encode()), *rest]))
+    file.write_bytes(b"".join([first.replace(NEWEST, f'"{revision}"'.encode()), *rest]))
     with pytest.raises(BackupError, match="control_schema"):
         restore_export(file, Home(tmp_path / "elsewhere"), replace=False, told=nothing_told)
