@@ -395,3 +395,27 @@ def test_limits_that_the_user_states_bound_a_model_of_his_own() -> None:
     long = {"model": "my-llm", "messages": [{"role": "user", "content": "x" * 300_000}]}
     worst, _ = request(stated, "anthropic", "/v1/messages", long)
     assert worst.because == () and worst.cost_pico == pico(200_000, "3", 32_000, "15")
+
+
+@pytest.mark.parametrize(
+    ("provider", "path", "stated", "is_heeded"),
+    [
+        ("openai", "/v1/chat/completions", {"max_tokens": 5}, True),
+        ("openai", "/v1/chat/completions", {"max_completion_tokens": 5}, True),
+        ("openai", "/v1/chat/completions", {"max_output_tokens": 5}, False),
+        ("openai", "/v1/responses", {"max_output_tokens": 5}, True),
+        ("openai", "/v1/responses", {"max_tokens": 5}, False),
+        ("anthropic", "/v1/messages", {"max_tokens": 5}, True),
+        ("anthropic", "/v1/messages", {"max_output_tokens": 5}, False),
+        ("bedrock", "/model/amazon.nova-lite-v1:0/converse", {"inferenceConfig": {"maxTokens": 5}}, True),
+        ("bedrock", "/model/amazon.nova-lite-v1:0/converse", {"max_tokens": 5}, False),
+    ],
+)
+def test_only_a_length_that_the_route_understands_bounds_a_response(
+    worst_cases: WorstCases, provider: str, path: str, stated: dict[str, Any], is_heeded: bool
+) -> None:
+    named = {"openai": {"model": "gpt-4o"}, "anthropic": {"model": "claude-sonnet-4-5"}}.get(provider, {})
+    bare, _ = request(worst_cases, provider, path, {**named, **ASKED})
+    worst, _ = request(worst_cases, provider, path, {**named, **ASKED, **stated})
+    assert bare.because == worst.because == ()
+    assert ((worst.cost_pico or 0) < (bare.cost_pico or 0) // 20) == is_heeded

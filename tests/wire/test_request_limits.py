@@ -165,7 +165,9 @@ def test_how_many_responses_are_asked_for() -> None:
     asked = limits({"contents": [], "generationConfig": {"candidateCount": 3}}, "google", gemini)
     assert asked.choices == 3
     assert limits({**TEXT, "n": -1}).choices == 1
-    assert limits({**TEXT, "n": "7"}).choices == 1
+    assert limits({**TEXT, "n": "7"}).choices == 7, "as a lenient server reads it"
+    assert limits({**TEXT, "n": 2.5}).choices == 3
+    assert limits({**TEXT, "n": "many"}).choices == 1
 
 
 def test_what_moves_the_rate_is_read_as_it_is_asked_for() -> None:
@@ -215,3 +217,51 @@ def test_reading_in_pieces_says_the_same() -> None:
     for body in bodies:
         whole = limits(body)
         assert all(limits(body, rng=rng) == whole for _ in range(20))
+
+
+def test_by_which_name_a_response_is_limited_is_kept() -> None:
+    def lengths(**more: Any) -> tuple[str, str]:
+        asked = ({**TEXT, **more}, {**TEXT, **more, "metadata": {"a": "b"}})
+        return kind(asked[0]).lengths.strip(), kind(asked[1]).lengths.strip()
+
+    assert lengths() == ("", "")
+    assert lengths(max_tokens=5) == ("max_tokens", "max_tokens")
+    assert lengths(max_output_tokens=5, max_tokens=7) == ("max_tokens max_output_tokens",) * 2
+    assert lengths(generationConfig={"maxOutputTokens": 5}) == ("generationConfig",) * 2
+    assert lengths(generationConfig={}, max_tokens="5") == ("", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rb'{"model": "m", "\u006e": 50, "messages": []}',
+        rb'{"model": "m", "messages": [{"content": [{"type": "im\u0061ge_url", "image_url": "x"}]}]}',
+        b'{"model": "m", "messages": [{"content": [{"type"' + b" " * 30 + b': "image_url"}]}]}',
+        b'{"model": "m", "messages": [{"content": [{"type"' + b" " * 99 + b': "image_url"}]}]}',
+        b'{"model": "m", "messages": [{"content": [{"type": ' + b" " * 99 + b'"image_url"}]}]}',
+    ],
+)
+def test_what_is_written_so_that_it_is_passed_over_may_be_anything(text: bytes) -> None:
+    """Nobody who writes requests escapes a letter of a key or puts lines of blanks at a colon."""
+    large = text.replace(b'"messages"', b'"metadata": {"x": "' + b"y" * SMALL_BYTES + b'"}, "messages"')
+    for each in (text, large):
+        found = kind(each)
+        assert set(found.causes) & {NOT_READ, MEDIA}, each[:200]
+
+
+def test_escapes_that_encoders_write_say_nothing() -> None:
+    text = r'{"model": "m", "messages": [{"role": "user", "content": "\u003cb\u003e caf\u00e9 \\u0041 \n"}]}'
+    assert kind(text.encode()) == PLAIN
+
+
+def test_a_form_with_files_is_read_for_pictures_and_sound() -> None:
+    boundary = "x" * 20
+    headers = [(b"content-type", f"multipart/form-data; boundary={boundary}".encode())]
+    part = '--{0}\r\nContent-Disposition: form-data; name="{1}"\r\n\r\n{2}\r\n'
+    text = (
+        part.format(boundary, "model", "gpt-image-1")
+        + part.format(boundary, "n", "3")
+        + f"--{boundary}--\r\n"
+    )
+    found = limits(text.encode(), "openai", "/v1/images/edits", headers)
+    assert MEDIA in found.kind.causes and found.choices == 3

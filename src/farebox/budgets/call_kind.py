@@ -60,6 +60,8 @@ class CallKind(NamedTuple):
     """Each input has a window of its own."""
     output: int
     """Of one response, where the request does not say."""
+    heeds_length: bool
+    """The route understands a name under which the request says how long a response may be."""
     output_beside: int
     """Reasoning that does not count against what the request allows."""
     characters: bool
@@ -85,6 +87,7 @@ class CallKinds:
         self._searching = _globs(rules.searching_models)
         self._reading = _globs(rules.reading_models)
         self._asked_writes = _globs(rules.writes_when_asked)
+        self._lengths = [(_globs(entry.surfaces), frozenset(entry.names)) for entry in rules.lengths]
         self._elsewhere = frozenset((MEDIA, "prompt", *rules.input_elsewhere))
 
     def kind(
@@ -172,6 +175,7 @@ class CallKinds:
             whole_window=bool(asked.causes) or SEARCHES in because,
             many_inputs=bool(self._many.match(endpoint.surface)),
             output=size.output if uses.output else 0,
+            heeds_length=self._heeds(endpoint.surface, asked),
             output_beside=size.output if provider in rules.thinks_beside else 0,
             characters="input_characters" in uses.counts,
             images="images" in uses.counts,
@@ -218,6 +222,10 @@ class CallKinds:
             elif not leaf.startswith("calls_") or self._may_call(leaf, work):
                 counted.setdefault(leaf, rules.most.get(leaf, 1))
         return Uses(tuple(sorted(reading)), tuple(sorted(writing)), tuple(sorted(counted))), counted
+
+    def _heeds(self, surface: str, asked: RequestKind) -> bool:
+        names = next((names for globs, names in self._lengths if globs.match(surface)), frozenset[str]())
+        return not names.isdisjoint(asked.lengths.split())
 
     def _may_call(self, leaf: str, work: Sequence[str]) -> bool:
         """Return whether what the provider does by itself may call a tool that is charged."""
@@ -289,6 +297,7 @@ FREE_KIND = CallKind(
     whole_window=False,
     many_inputs=False,
     output=0,
+    heeds_length=False,
     output_beside=0,
     characters=False,
     images=False,

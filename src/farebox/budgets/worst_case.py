@@ -155,7 +155,9 @@ class WorstCases:
         reading = kind.window
         if kind.many_inputs or (not kind.whole_window and body_bytes + kind.added < reading):
             reading = body_bytes + kind.added
-        writing = kind.output if facts.max_tokens is None else facts.max_tokens + kind.output_beside
+        writing = kind.output
+        if facts.max_tokens is not None and kind.heeds_length:
+            writing = facts.max_tokens + kind.output_beside
         if writing > kind.window and writing > kind.output:
             writing = max(kind.window, kind.output)
         writing *= choices

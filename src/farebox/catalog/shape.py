@@ -337,6 +337,13 @@ class WideWindow(msgspec.Struct, frozen=True):
     tokens: int
 
 
+class LengthNames(msgspec.Struct, frozen=True):
+    """By which names a route understands how long a response may be."""
+
+    surfaces: tuple[str, ...]
+    names: tuple[str, ...]
+
+
 class RequestLimitsData(msgspec.Struct, frozen=True):
     """`request_limits.yaml`, as it is written: what in a request decides how much it can cost."""
 
@@ -348,6 +355,7 @@ class RequestLimitsData(msgspec.Struct, frozen=True):
     client_tools: tuple[str, ...]
     client_tool_keys: tuple[str, ...]
     server_tool_keys: tuple[str, ...]
+    lengths: tuple[LengthNames, ...]
     choices: tuple[str, ...]
     cache_marks: tuple[str, ...]
     cache_hour: str

@@ -18,7 +18,7 @@ from farebox.catalog.shape import Vendor
 from farebox.wire.attribution import Found, names_of
 from farebox.wire.framing.largejson import KEPT_STRING_MAX, JsonPruner, prune, repaired, wanted
 from farebox.wire.http.decoding import DecodeError, Decoder, encoding_of, supported
-from farebox.wire.request_keys import BASE_KEYS, BaseBody
+from farebox.wire.request_keys import BASE_KEYS, LENGTHS, BaseBody
 from farebox.wire.usage.estimate_sample import Sample, Side
 
 if TYPE_CHECKING:  # only where budgets exist
@@ -160,7 +160,10 @@ class RequestReader:
         if self._limits is None or self._marks is None:
             return None
         if self._is_read:
-            return self._limits.limits(body, self._marks)
+            if self._form is not None:
+                self._marks.media = True  # files: pictures and sound
+            said = BaseBody(**{key: body[key] for key in LENGTHS if key in body})
+            return self._limits.limits(body, self._marks, _lengths(said))
         return self._limits.not_read(self._marks.body_bytes)
 
 
@@ -223,8 +226,7 @@ def plain_facts(
     for name, _ in headers:
         if name != b"content-type" and (name[:10] == b"x-farebox-" or name == b"content-encoding"):
             return None
-    allowed = None if limits is None else limits.plain(text, headers)
-    limited = None if limits is None or allowed is not None else limits.body
+    limited = None if limits is None or limits.plain(text, headers) else limits.body
     try:
         body = _decode_base(text) if limited is None else limited.decode(text)
     except (msgspec.MsgspecError, RecursionError, ValueError):
@@ -248,8 +250,13 @@ def plain_facts(
         body.generationConfig,
         body.inferenceConfig,
     )
-    if limits is not None and limited is not None:
-        allowed = limits.limits(limited.found(body), limits.marks(headers, text))
+    allowed: RequestLimits | None = None
+    if limits is not None:
+        lengths = "" if most is None else _lengths(body)
+        if limited is None:
+            allowed = limits.of_plain(len(text), lengths)
+        else:
+            allowed = limits.limits(limited.found(body), limits.marks(headers, text), lengths)
     ordinary = most is None and stream is not True and options is None and stream != "true"
     if ordinary and ":stream" not in path and allowed is None:
         plain = _plain.get(model)
@@ -282,6 +289,22 @@ def _max_tokens(tokens: Any, completion: Any, output: Any, generation: Any, infe
         inference = cast("dict[str, Any]", inference).get("maxTokens")
     said = (tokens, completion, output, generation, inference)
     return max((each for each in said if type(each) is int and 0 <= each <= _TOKENS_MAX), default=None)
+
+
+def _lengths(body: BaseBody) -> str:
+    """Return by which names a request says how many output tokens it allows."""
+    said = ""
+    if type(body.max_tokens) is int and body.max_tokens >= 0:
+        said = "max_tokens"
+    if type(body.max_completion_tokens) is int and body.max_completion_tokens >= 0:
+        said += " max_completion_tokens"
+    if type(body.max_output_tokens) is int and body.max_output_tokens >= 0:
+        said += " max_output_tokens"
+    if body.generationConfig is not None and _max_tokens(None, None, None, body.generationConfig, None):
+        said += " generationConfig"
+    if body.inferenceConfig is not None and _max_tokens(None, None, None, None, body.inferenceConfig):
+        said += " inferenceConfig"
+    return said
 
 
 def facts(

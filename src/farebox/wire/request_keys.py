@@ -25,6 +25,10 @@ BASE_KEYS = (
 )
 
 
+LENGTHS = BASE_KEYS[-5:]
+"""The names under which a request says how many output tokens it allows."""
+
+
 class BaseBody(msgspec.Struct, gc=False):
     """What every request is asked for, in the order of `BASE_KEYS`."""
 

@@ -7,6 +7,7 @@ have more (a picture, a link, a stored conversation) is recognised and named as 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
@@ -24,7 +25,7 @@ NOT_READ = "body_not_read"
 Headers = Sequence[tuple[bytes, bytes]]
 
 _KINDS_MAX = 4096
-_CAUSES_MAX = 8
+_CAUSES_MAX = 32
 _TEXT_MAX = 64
 _CHOICES_MAX = 10_000
 _OVERLAP = 64
@@ -43,6 +44,8 @@ class RequestKind(msgspec.Struct, frozen=True, omit_defaults=True):
     has_tools: bool = False
     is_wide: bool = False
     """It asks for a context window wider than the model's usual one."""
+    lengths: str = ""
+    """By which names it says how long a response may be, blanks between them."""
 
 
 class RequestLimits(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,6 +60,11 @@ class RequestLimits(msgspec.Struct, frozen=True, omit_defaults=True):
 
 PLAIN = RequestKind()
 
+_MANY_BLANKS = r"(?:\s{9,40}:|\s{41}|\s{0,8}:\s{9})"
+_ESCAPE = b"\\u00"
+_ESCAPED = re.compile(rb"(?<!\\)(?:\\\\)*\\u00[4-7][0-9a-fA-F]")
+"""A letter written as an escape: no encoder does that, and what is looked for could be hidden behind it."""
+
 _decode_tools = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 
 
@@ -69,10 +77,12 @@ class LimitKeys:
         self._client_keys = frozenset(data.client_tool_keys)
         self._server_keys = frozenset(data.server_tool_keys)
         self._kinds: dict[RequestKind, RequestKind] = {PLAIN: PLAIN}
+        self._plain = {"": PLAIN}
+        """Kinds of requests that say how long a response may be, and nothing else."""
         asked = [path.partition(".")[0] for fact in data.facts.values() for path in fact.asked]
         wide = data.wide_window
         every = (*data.input_elsewhere, *data.other_work, *data.choices, *asked, wide.body)
-        every = (*every, "parameters", "toolConfig")
+        every = (*every, "parameters", "toolConfig", "generation_config")
         self._wide_header, self._wide_mark = wide.header.encode(), wide.mark.encode()
         self.keys: tuple[str, ...] = (*dict.fromkeys(every), "prompt", "tools")
         """Keys of the body's top level that are looked at; `tools` is the last."""
@@ -81,28 +91,32 @@ class LimitKeys:
         self._pattern = _pattern(data)
         self._anything = _anything(data, self.keys)
 
-    def plain(self, text: bytes, headers: Headers) -> RequestLimits | None:
-        """Return the limits of a body in which nothing says more than its size; None for another."""
-        if self._anything.search(text) is not None:
-            return None
-        for name, value in headers:
-            if name == self._wide_header and self._wide_mark in value:
-                return None
-        return RequestLimits(PLAIN, len(text))
+    def plain(self, text: bytes, headers: Headers) -> bool:
+        """Return whether nothing in a body says more than its size and how long a response may be."""
+        if self._anything.search(text) is not None or _has_letters_escaped(text):
+            return False
+        return not self._asks_wide(headers)
+
+    def of_plain(self, body_bytes: int, lengths: str) -> RequestLimits:
+        """Return the limits of such a body."""
+        kind = self._plain.get(lengths)
+        if kind is None:
+            kind = self._plain[lengths] = self._interned(RequestKind(lengths=lengths))
+        return RequestLimits(kind, body_bytes)
 
     def marks(self, headers: Headers = (), whole: bytes | None = None) -> Marks:
         """Return a search for what has more tokens than bytes, and for text that is to be cached: in the
         `whole` text, or in the pieces it is fed."""
         marks = Marks(self._pattern)
-        for name, value in headers:
-            if name == self._wide_header and self._wide_mark in value:
-                marks.is_wide = True
+        marks.is_wide = self._asks_wide(headers)
         if whole is not None:
             marks.feed(whole, whole=True)
         return marks
 
-    def limits(self, body: Mapping[str, Any], marks: Marks) -> RequestLimits:
+    def limits(self, body: Mapping[str, Any], marks: Marks, lengths: str) -> RequestLimits:
         """Return what a request allows, by the keys of its body and the marks in its text."""
+        if marks.is_disguised:
+            return self.not_read(marks.body_bytes)
         causes = {key for key in self._reasons & body.keys() if body[key]}
         if marks.media:
             causes.add(MEDIA)
@@ -111,13 +125,17 @@ class LimitKeys:
         tools = body.get("tools")
         if tools:
             causes.update(self._server_tools(tools))
-        places, wide = (body, body.get("generationConfig"), body.get("parameters")), self._data.wide_window
+        places = (body, *(body.get(key) for key in ("generationConfig", "generation_config", "parameters")))
+        wide = self._data.wide_window
+        if len(causes) > _CAUSES_MAX:
+            causes = {NOT_READ, *sorted(causes)[:_CAUSES_MAX]}
         kind = RequestKind(
             facts=tuple(self._facts(body)),
-            causes=tuple(sorted(causes)[:_CAUSES_MAX]),
+            causes=tuple(sorted(causes)),
             writes=marks.writes,
             has_tools=bool(tools) or bool(body.get("toolConfig")),
             is_wide=marks.is_wide or wide.mark in str(body.get(wide.body)),
+            lengths=lengths,
         )
         choices = max(self._choices(place) for place in places)
         return RequestLimits(self._interned(kind), marks.body_bytes, choices)
@@ -126,6 +144,13 @@ class LimitKeys:
         """Return the limits of a request whose body is not understood: it may ask for anything."""
         kind = RequestKind(causes=(NOT_READ,), writes="1h", has_tools=True, is_wide=True)
         return RequestLimits(self._interned(kind), body_bytes)
+
+    def _asks_wide(self, headers: Headers) -> bool:
+        wide = self._wide_header
+        for name, value in headers:  # noqa: SIM110  # a generator would take longer than all the rest
+            if name == wide and self._wide_mark in value:
+                return True
+        return False
 
     def _interned(self, kind: RequestKind) -> RequestKind:
         known = self._kinds.get(kind)
@@ -159,7 +184,7 @@ class LimitKeys:
         if not isinstance(place, dict):
             return 1
         stated = cast("dict[str, Any]", place)
-        asked = [stated[key] for key in self._data.choices if type(stated.get(key)) is int]
+        asked = [_whole(stated[key]) for key in self._data.choices if stated.get(key)]
         return max(1, min(max(asked, default=1), _CHOICES_MAX))
 
     def _facts(self, body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -175,10 +200,22 @@ class LimitKeys:
                     break
 
 
+def _has_letters_escaped(text: bytes) -> bool:
+    return b"\\" in text and _ESCAPE in text and _ESCAPED.search(text) is not None
+
+
+def _whole(value: Any) -> int:
+    """Return a number as a lenient server would read it, up to the next whole one."""
+    try:
+        return math.ceil(float(value)) if isinstance(value, int | float | str) else 1
+    except (ValueError, OverflowError):
+        return 1
+
+
 class Marks:
     """What stands somewhere inside a body. Feed it the text in any pieces."""
 
-    __slots__ = ("_pattern", "_seam", "body_bytes", "is_wide", "media", "writes")
+    __slots__ = ("_pattern", "_seam", "body_bytes", "is_disguised", "is_wide", "media", "writes")
 
     def __init__(self, pattern: re.Pattern[bytes]) -> None:
         self._pattern = pattern
@@ -186,6 +223,8 @@ class Marks:
         self.body_bytes = 0
         self.media = False
         self.is_wide = False
+        self.is_disguised = False
+        """It is written so that marks could be passed over: letters as escapes, many blanks at a colon."""
         self.writes: CacheWrites = "none"
 
     def feed(self, text: bytes, *, whole: bool = False) -> None:
@@ -198,10 +237,14 @@ class Marks:
             self._seam = (self._seam + text)[-_OVERLAP:] if len(text) < _OVERLAP else text[-_OVERLAP:]
 
     def _look(self, text: bytes) -> None:
+        if _has_letters_escaped(text):
+            self.is_disguised = True
         for match in self._pattern.finditer(text):
             name = match.lastgroup
             if name == "media":
                 self.media = True
+            elif name == "blanks":
+                self.is_disguised = True
             elif name == "hour":
                 self.writes = "1h"
             elif self.writes == "none":
@@ -212,7 +255,8 @@ def _anything(data: RequestLimitsData, keys: tuple[str, ...]) -> re.Pattern[byte
     """Return what a body has in it that needs a closer look. Letters in common are looked at once: it is
     tried at every quote of the text."""
     words = (*keys, *data.media_keys, *data.media_objects, *data.cache_marks)
-    text = rf'"(?:(?:{_tree(words)})"|type"\s{{0,8}}:\s{{0,8}}"(?:{_tree(data.media_types)}))'
+    kinds = rf'\s{{0,8}}:\s{{0,8}}"(?:{_tree(data.media_types)})'
+    text = rf'"(?:(?:{_tree(words)})"|type"(?:{kinds}|{_MANY_BLANKS}))'
     return re.compile(text.encode())
 
 
@@ -237,6 +281,9 @@ def _pattern(data: RequestLimitsData) -> re.Pattern[bytes]:
         rf'|(?:{_tree(data.media_keys)})"{blank}:'
         rf'|(?:{_tree(data.media_objects)})"{blank}:{blank}[\[{{]'
     )
+    names = ("type", "ttl", *data.media_keys, *data.media_objects)
+    blanks = rf'(?:{_tree(names)})"{_MANY_BLANKS}'
     hour = rf'ttl"{blank}:{blank}"{re.escape(data.cache_hour)}"'
-    text = rf'"(?:(?P<media>{media})|(?P<hour>{hour})|(?P<cache>(?:{_tree(data.cache_marks)})"))'
+    cache = rf'(?:{_tree(data.cache_marks)})"'
+    text = rf'"(?:(?P<media>{media})|(?P<hour>{hour})|(?P<blanks>{blanks})|(?P<cache>{cache}))'
     return re.compile(text.encode())
