@@ -1,11 +1,12 @@
 """Replay recorded provider traffic through Farebox and print how exact the result is.
 
-    python tools/replay.py DIR [--json] [--seed N] [--direct | --via sdk] [--surface NAME]
+    python tools/replay.py DIR [--json] [--seed N] [--direct | --via sdk [--collector]] [--surface NAME]
 
 `DIR` holds `exchanges.jsonl.gz` and `expected.jsonl.gz`. Every exchange, HTTP, WebSocket or gRPC, goes
 through a real proxy to a mock upstream that responds with the recorded bytes; the exported rows are
 compared. `--via sdk` sends those of HTTP from a program that the SDK meters, by httpx, requests and aiohttp
-in turn; `--direct` feeds the meter itself, without processes.
+in turn, with `--collector` to a Farebox of another home that collects; `--direct` feeds the meter itself,
+without processes.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--direct", action="store_true", help="feed the meter, start no process")
     parser.add_argument("--surface", help="only surfaces that start with this")
     parser.add_argument("--via", choices=("proxy", "sdk"), default="proxy", help="what meters")
+    parser.add_argument("--collector", action="store_true", help="with `--via sdk`: in remote mode")
     options = parser.parse_args()
     if not (options.fixtures / "exchanges.jsonl.gz").is_file():
         print(f"no exchanges.jsonl.gz in {options.fixtures}", file=sys.stderr)
@@ -45,8 +47,12 @@ def main() -> int:
         for recording in load(options.fixtures)
         if not options.surface or recording.surface.startswith(options.surface)
     ]
-    carry = _direct if options.direct else _through_sdk if options.via == "sdk" else _live
-    report = carry(recordings, options.seed)
+    if options.direct:
+        report = _direct(recordings, options.seed)
+    elif options.via == "sdk":
+        report = _through_sdk(recordings, options.seed, options.collector)
+    else:
+        report = _live(recordings, options.seed)
     if options.json:
         print(json.dumps(report.summary()))
     else:
@@ -58,9 +64,9 @@ def _live(recordings: Sequence[Recording], seed: int) -> Report:
     return _report(recordings, live.replay(_catalog, recordings, seed))
 
 
-def _through_sdk(recordings: Sequence[Recording], seed: int) -> Report:
+def _through_sdk(recordings: Sequence[Recording], seed: int, collector: bool) -> Report:
     carried = [recording for recording in recordings if recording.plain_http]
-    return _report(carried, sdk.replay(_catalog, carried, seed), "sdk")
+    return _report(carried, sdk.replay(_catalog, carried, seed, collector=collector), "sdk")
 
 
 def _report(recordings: Sequence[Recording], rows: dict[int, list[dict[str, Any]]], via: str = "") -> Report:

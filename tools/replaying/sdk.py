@@ -1,13 +1,17 @@
 """Send recordings from a program that the SDK meters, and read the exported rows.
 
 The mock responds with the recorded bytes; httpx, requests and aiohttp send in turn. The configuration says
-that each provider is found below a path of its own at the mock, as it would for a gateway.
+that each provider is found below a path of its own at the mock, as it would for a gateway. With a collector,
+the rows are those of another home, to which the SDK has sent what it recorded.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,7 +24,9 @@ from replaying.recordings import Recording
 from upstream import MockUpstream
 
 
-def replay(catalog: Catalog, recordings: Sequence[Recording], seed: int) -> dict[int, list[dict[str, Any]]]:
+def replay(
+    catalog: Catalog, recordings: Sequence[Recording], seed: int, *, collector: bool = False
+) -> dict[int, list[dict[str, Any]]]:
     """Return the exported rows of each recording of HTTP, by its place in `recordings`."""
     import farebox
     from farebox.sdk.faults import counts
@@ -42,15 +48,61 @@ def replay(catalog: Catalog, recordings: Sequence[Recording], seed: int) -> dict
         config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         os.environ["FAREBOX_HOME"] = str(home)
         farebox.configure(home=home)
+        collecting = _Collector(Path(folder), lines) if collector else None
+        if collecting is not None:
+            farebox.configure(collector=collecting.url, token=collecting.token)
         farebox.instrument()
         try:
             for turn, send in enumerate((_with_httpx, _with_requests, _with_aiohttp)):
                 send(serving.url, recordings, numbers[turn::3], names)
+            if not farebox.flush(timeout=120):
+                print("not everything was acknowledged", file=sys.stderr)
         finally:
             farebox.shutdown()
         if counts:
             print(f"the SDK reported {dict(counts)}", file=sys.stderr)
-        return live.settled(home, config, len(numbers))
+        if collecting is None:
+            return live.settled(home, config, len(numbers))
+        try:
+            return live.settled(collecting.home, collecting.home / "farebox.yaml", len(numbers))
+        finally:
+            collecting.stop()
+
+
+class _Collector:
+    """A Farebox with a home of its own."""
+
+    def __init__(self, folder: Path, lines: Sequence[str]) -> None:
+        self.home = folder / "collector"
+        self.home.mkdir(mode=0o700)
+        port, proxy_port = _free_ports(2)
+        own = [f"listen: 127.0.0.1:{proxy_port}", f"dashboard: 127.0.0.1:{port}"]
+        (self.home / "farebox.yaml").write_text("\n".join([*own, *lines]) + "\n", encoding="utf-8")
+        self.url = f"http://127.0.0.1:{port}"
+        self._run("up", "--detach")
+        self.token: str = json.loads(self._run("tokens", "create", "replay", "--scope", "ingest", "--json"))[
+            "secret"
+        ]
+
+    def stop(self) -> None:
+        self._run("stop")
+
+    def _run(self, *words: str) -> str:
+        command = [sys.executable, "-m", "farebox.cli", *words]
+        environment = {**os.environ, "FAREBOX_HOME": str(self.home)}
+        return subprocess.run(
+            command, env=environment, cwd=self.home, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
+
+
+def _free_ports(count: int) -> list[int]:
+    held = [socket.socket() for _ in range(count)]
+    for each in held:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
 
 
 def _requests_of(
