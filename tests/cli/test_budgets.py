@@ -211,10 +211,14 @@ def test_a_bad_file_is_told_in_the_list_and_its_last_budgets_stand(
     list_budgets()
     home.config.write_text('budgets:\n  - {name: zonal, limit: "-1", period: day}\n')
     capsys.readouterr()
-    assert list_budgets(place=Place(config=home.config.with_name("none.yaml"))) in (0, 78)
-    read = read_snapshot(home)
-    assert [each.limit_pico for each in read.budgets] == [10**12]
-    assert "farebox.yaml:2" in read.problems[0]
+    with recorded(calls.done(AGO)):
+        assert list_budgets() == 0
+        said = capsys.readouterr()
+        assert "farebox.yaml:2: budgets[0].limit" in said.err
+        assert re.search(r"zonal +all calls +\$1\.00", said.out)
+        assert simulate("zonal", limits=DefinitionFlags(limit="0.00001")) == 0
+    assert "would have blocked 1 call" in capsys.readouterr().out
+    assert published()["zonal"].limit_pico == 10**12
 
 
 def test_each_change_is_in_the_audit() -> None:
@@ -305,8 +309,10 @@ def test_status_and_health_say_that_a_bad_file_is_not_in_force(capsys: pytest.Ca
     assert re.search(r"farebox.yaml:2: budgets\[0\].limit.*what was in force stays", capsys.readouterr().out)
     health(as_json=True)
     assert len(json.loads(capsys.readouterr().out)["notes"]) == 1
-    status()
-    assert "1 mistake in the configuration" in capsys.readouterr().out
+    with recorded(calls.done(AGO)):
+        assert status() == 0
+    said = capsys.readouterr().out
+    assert "1 mistake in the configuration" in said and "1 call recorded" in said
 
 
 def test_a_name_in_file_and_command_is_told_by_status_and_config_check(

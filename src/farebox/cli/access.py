@@ -14,7 +14,7 @@ from farebox.access.own_listener import connect_to
 from farebox.cli.daemon.running import Running, running
 from farebox.cli.exits import say
 from farebox.cli.options import Place
-from farebox.errors import LedgerUnwritableError
+from farebox.errors import ConfigError, LedgerUnwritableError
 from farebox.home import Home
 
 if TYPE_CHECKING:
@@ -32,10 +32,16 @@ _REPLY_BYTES_MAX = 256 << 20
 _PAUSE_SECONDS = 0.5
 
 
-def open_ledger(place: Place, patience_s: float = PATIENCE_SECONDS) -> tuple[Home, LedgerReader]:
+def open_ledger(
+    place: Place, patience_s: float = PATIENCE_SECONDS, *, whatever_the_file_says: bool = False
+) -> tuple[Home, LedgerReader]:
     """Return the state directory and its record, up to date whether or not a daemon runs.
 
-    Where it cannot be brought up to date, it is returned as it is, and says why.
+    Where it cannot be brought up to date, it is returned as it is, and says why. So it is while the
+    configuration is wrong, for commands that say what is wrong themselves (`whatever_the_file_says`).
+
+    Raises:
+        ConfigError: The configuration is wrong.
     """
     from farebox.ledger import catch_up
     from farebox.ledger.calls import LedgerReader
@@ -47,6 +53,11 @@ def open_ledger(place: Place, patience_s: float = PATIENCE_SECONDS) -> tuple[Hom
         return home, ledger  # importing what applies and rates would take longer than this command does
     try:
         catch_up(home, place.configuration(home))
+    except ConfigError:
+        if not whatever_the_file_says:
+            raise
+        if not health.running:
+            ledger.trouble = "calls are not applied to the ledger while the configuration is wrong"
     except LedgerUnwritableError as error:
         ledger.trouble = str(error)
         return home, ledger

@@ -20,7 +20,7 @@ from farebox.cli.publication import publish_home
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import Column, clean, count, table
 from farebox.clock import now_ns
-from farebox.config import is_exposed
+from farebox.config import is_exposed, read_layers
 from farebox.errors import ConfigError, Finding, UsageError
 from farebox.ledger.spending.simulation import Simulation
 from farebox.ledger.spending.simulation import simulate as simulated
@@ -68,8 +68,8 @@ def simulate(
     now = now_ns()
     span = (period or PeriodFlags()).period(DEFAULT_SINCE, now)
     since, until = span.since_ns or 0, span.until_ns or now + 1
-    open_ledger(chosen)[1].close()
-    config = chosen.configuration(home)
+    open_ledger(chosen, whatever_the_file_says=True)[1].close()
+    config = read_layers(home, chosen.config, prices=False).config
     outcome = simulated(
         home,
         budget,

@@ -41,7 +41,7 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
     refused: dict[str, tuple[int, int]] = {}
     unread: LedgerError | None = None
     try:
-        _, ledger = open_ledger(chosen)
+        _, ledger = open_ledger(chosen, whatever_the_file_says=True)
         latest = ledger.newest(1)
         health = msgspec.to_builtins(ledger.health())
         refused = ledger.refused_by()
