@@ -142,6 +142,43 @@ def test_a_compressed_response_is_metered_however_it_is_framed(
 
 
 @every_stack
+def test_an_encoding_that_a_stack_does_not_know_is_decoded_by_the_meter(
+    instrumented: Metered, stack: str
+) -> None:
+    packed = gzip.compress(json.dumps(chat_answer()).encode())
+    headers = ((b"content-type", b"application/json"), (b"content-encoding", b"x-gzip"))
+    respond_with(instrumented, Reply(200, headers, packed))
+    STACKS[stack](chat(instrumented), ASK)
+    assert tokens(instrumented.row()) == CHAT
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize("stack", ["aiohttp", "urllib3"])
+def test_a_program_that_decompresses_by_itself_is_metered(
+    instrumented: Metered, stack: str, framing: str
+) -> None:
+    packed = gzip.compress(json.dumps(chat_answer()).encode())
+    headers = ((b"content-type", b"application/json"), (b"content-encoding", b"gzip"))
+    respond_with(instrumented, Reply(200, headers, packed, framing))
+
+    async def with_aiohttp() -> bytes:
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.post(chat(instrumented), json=ASK) as response,
+        ):
+            return await response.read()
+
+    def with_urllib3() -> bytes:
+        import urllib3
+
+        with urllib3.PoolManager() as pool:
+            return pool.request("POST", chat(instrumented), json=ASK, decode_content=False).data
+
+    assert (asyncio.run(with_aiohttp()) if stack == "aiohttp" else with_urllib3()) == packed
+    assert tokens(instrumented.row()) == CHAT
+
+
+@every_stack
 @pytest.mark.parametrize(("status", "error_class"), [(400, "invalid_request"), (500, "upstream_5xx")])
 def test_an_error_of_the_provider_is_a_row_that_costs_nothing(
     instrumented: Metered, stack: str, status: int, error_class: str

@@ -1,10 +1,11 @@
 """aiohttp: an attempt begins when a connection is asked for and ends with its response's content.
 
-aiohttp decompresses before anybody can look, so the meter is told of no encoding.
+aiohttp decompresses before anybody can look, so the meter is told of no encoding where it does.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,9 @@ from farebox.sdk.transports.patches import replace
 from farebox.sdk.transports.watching import is_watched
 
 MODULES = ("aiohttp",)
-_MARK = "_farebox_exchange"
+_MARK, _RAW = "_farebox_exchange", "_farebox_raw"
+_DECODED = frozenset((b"gzip", b"deflate", b"br", b"zstd"))
+"""What aiohttp decompresses; other encodings it hands on as they came."""
 
 _reading: dict[int, Exchange] = {}
 """The exchanges of readers, by identity: a reader has no room for anything of ours."""
@@ -23,12 +26,14 @@ _reading: dict[int, Exchange] = {}
 
 def install(module: ModuleType) -> None:
     """Meter aiohttp's client."""
+    from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ClientRequest, ClientResponse
     from aiohttp.connector import BaseConnector
     from aiohttp.streams import StreamReader
 
     replace(BaseConnector, "connect", _connect)
     replace(ClientRequest, "send", _send)
+    replace(ResponseHandler, "set_response_params", _set_response_params)
     replace(ClientResponse, "start", lambda original: _start(original, _metered_reader(StreamReader)))
 
 
@@ -64,17 +69,28 @@ def _send(original: Callable[..., Any]) -> Callable[..., Any]:
     return send
 
 
+def _set_response_params(original: Callable[..., Any]) -> Callable[..., Any]:
+    def set_response_params(self: Any, **named: Any) -> None:
+        """aiohttp keeps what a program says of decompressing in a parser that nobody can ask."""
+        with contextlib.suppress(AttributeError):
+            setattr(self, _RAW, not named.get("auto_decompress", True))
+        original(self, **named)
+
+    return set_response_params
+
+
 def _start(original: Callable[..., Any], metered: type[Any]) -> Callable[..., Any]:
     async def start(self: Any, connection: Any) -> Any:
         exchange: Exchange | None = self.__dict__.get(_MARK)
         if exchange is None:
             return await original(self, connection)
         try:
+            protocol = connection.protocol
             await original(self, connection)
         except BaseException as error:
             exchange.failed(error)
             raise
-        _respond(self, exchange, metered)
+        _respond(self, exchange, metered, protocol)
         return self
 
     return start
@@ -113,13 +129,12 @@ def _tell(request: Any, told: Headers) -> None:
         request.headers[name.decode()] = value.decode()
 
 
-def _respond(response: Any, exchange: Exchange, metered: type[Any]) -> None:
+def _respond(response: Any, exchange: Exchange, metered: type[Any], protocol: Any) -> None:
     try:
-        headers = [
-            (name.lower(), value)
-            for name, value in response.raw_headers
-            if name.lower() not in (b"content-encoding", b"content-length")
-        ]
+        is_raw = getattr(protocol, _RAW, False)
+        headers = [(name.lower(), value) for name, value in response.raw_headers]
+        if not is_raw and dict(headers).get(b"content-encoding", b"").lower() in _DECODED:
+            headers = [pair for pair in headers if pair[0] not in (b"content-encoding", b"content-length")]
         exchange.response(response.status, headers)
         content = response.content
         if type(content) is metered.__base__:

@@ -1,7 +1,7 @@
 """urllib3, and with it requests and botocore: one attempt is one `HTTPConnectionPool._make_request`.
 
 Responses are metered where urllib3 takes bytes off the connection, before it decodes them. A response that
-version 2 reads whole before anybody sees it is metered as decoded. In version 1 an attempt returns the
+version 2 reads whole before anybody sees it is metered as it is then. In version 1 an attempt returns the
 response of `http.client`, which carries the exchange until urllib3 has made its own of it.
 """
 
@@ -124,7 +124,7 @@ def _respond(response: Any, exchange: Exchange) -> None:
     try:
         whole = getattr(response, "_body", None)
         headers = _raw(response.headers)
-        if whole is not None:
+        if whole is not None and response.decode_content and response._decoder is not None:
             headers = [pair for pair in headers if pair[0] not in (b"content-encoding", b"content-length")]
         exchange.response(response.status, headers)
         if whole is not None:
