@@ -18,7 +18,7 @@ from farebox.budgets.hold import KNOWN, Hold, Shared
 from farebox.budgets.likely_share import LikelyShares
 from farebox.budgets.matching import Match, Matcher, attributes, without_stated_customer
 from farebox.budgets.refusal import Refusal
-from farebox.budgets.worst_case import WorstCase, claim_of
+from farebox.budgets.worst_case import Claim, WorstCase, claim_of
 from farebox.journal.records import Held
 from farebox.money import usd_text
 
@@ -58,10 +58,10 @@ class Covered:
 
     __slots__ = (
         "accounts",
-        "by_worst_case",
         "end_ns",
         "has_hard",
         "holdings",
+        "is_plain",
         "limits",
         "looked_ns",
         "measures",
@@ -81,8 +81,8 @@ class Covered:
         self.end_ns = min([limit.end_ns for limit in limits if limit.end_ns], default=_NEVER)
         self.has_hard = any(limit.is_hard for limit in limits)
         self.wait_s = max([limit.budget.wait_s for limit in limits if limit.is_hard], default=0)
-        self.by_worst_case = all(limit.budget.reserve == "worst" for limit in limits)
-        """Whether all hold the worst case, and not what is likely."""
+        self.is_plain = self.measures is None and all(limit.budget.reserve == "worst" for limit in limits)
+        """Whether all are on cost, and hold the worst case and not what is likely."""
         self.nearest: list[Limit] = []
         """The limits of which least is left, least first."""
         self.looked_ns = 0
@@ -191,40 +191,78 @@ class CallLimits:
         participant = self.participant
         if participant is None:
             return refusal.unusable()
-        limits = covered.limits
-        claims: list[tuple[Holding, PicoUsd]]
-        cost, charge = worst.cost_pico or 0, worst.charge_pico or 0
-        shared: list[Shared] = []
-        may_pass: list[int] = []
-        if (
-            not worst.because
-            and covered.measures is None
-            and covered.by_worst_case
-            and worst.cost_pico is not None
-        ):
+        plain = covered.is_plain and not worst.because
+        if plain and (cost := worst.cost_pico) is not None:
+            # Most calls: nothing but this is done for them.
+            charge = worst.charge_pico or 0
             claims = [(holding, cost) for holding in covered.holdings]
+            shared: list[Shared] = []
+            may_pass: list[int] = []
         else:
-            asked = [(limit, claim_of(worst, limit.budget)) for limit in limits]
+            asked = [(limit, claim_of(worst, limit.budget)) for limit in covered.limits]
             for limit, claim in asked:
                 if claim.is_blocked and limit.is_hard:
                     return refusal.unbounded(limit.budget, limit.value, claim.because, limit.end_ns)
-            claims = []
-            highest: dict[str, PicoUsd] = {}
-            for limit, claim in asked:
-                budget = limit.budget
-                most = claim.amount_pico
-                if budget.reserve == "likely":
-                    caller = limit.value or attribution.get("customer"), model
-                    claim = self.shares.claim(claim, budget, caller)
-                    shared.append((claim, budget, caller, limit.holding))
-                    if claim.beyond_pico:
-                        participant.announce(limit.holding, claim.beyond_pico)
-                if claim.may_pass:
-                    may_pass.append(len(claims))
-                claims.append((limit.holding, claim.amount_pico))
-                highest[budget.measure] = max(highest.get(budget.measure, 0), most)
-            cost, charge = highest.get("cost", cost), highest.get("price", charge)
-        wait_s = covered.wait_s
+            claims, shared, may_pass, cost, charge = self._claims(
+                asked, worst, model, attribution.get("customer")
+            )
+            for claim, _, _, holding in shared:
+                if claim.beyond_pico:
+                    participant.announce(holding, claim.beyond_pico)
+        on_turn = self._telling(
+            covered, claims, cost, charge, at_ns, attribution, shared, may_pass, on_outcome
+        )
+        outcome = participant.reserve(claims, wait_s=covered.wait_s, on_turn=on_turn)
+        if type(outcome) is Reservation:
+            held = Held(cost, charge, participant.number, covered.accounts)
+            return Hold(self, covered, outcome, held, at_ns, attribution, shared, may_pass)
+        if isinstance(outcome, Refused):
+            return self._refusal(covered, outcome, claims, shared)
+        assert isinstance(outcome, Waiting)  # noqa: S101  # the three outcomes there are
+        if shared:
+            self._likely[outcome] = shared
+        return outcome
+
+    def _claims(
+        self,
+        asked: list[tuple[Limit, Claim]],
+        worst: WorstCase,
+        model: str | None,
+        customer: str | None,
+    ) -> tuple[list[tuple[Holding, PicoUsd]], list[Shared], list[int], PicoUsd, PicoUsd]:
+        """Return what to hold in each limit, what of it is what is likely, which of them the call can pass,
+        and the most that it can cost and be charged."""
+        claims: list[tuple[Holding, PicoUsd]] = []
+        shared: list[Shared] = []
+        may_pass: list[int] = []
+        highest: dict[str, PicoUsd] = {}
+        for limit, claim in asked:
+            budget = limit.budget
+            most = claim.amount_pico
+            if budget.reserve == "likely":
+                caller = limit.value or customer, model
+                claim = self.shares.claim(claim, budget, caller)
+                shared.append((claim, budget, caller, limit.holding))
+            if claim.may_pass:
+                may_pass.append(len(claims))
+            claims.append((limit.holding, claim.amount_pico))
+            highest[budget.measure] = max(highest.get(budget.measure, 0), most)
+        cost = highest.get("cost", worst.cost_pico or 0)
+        return claims, shared, may_pass, cost, highest.get("price", worst.charge_pico or 0)
+
+    def _telling(
+        self,
+        covered: Covered,
+        claims: list[tuple[Holding, PicoUsd]],
+        cost: PicoUsd,
+        charge: PicoUsd,
+        at_ns: int,
+        attribution: Mapping[str, str],
+        shared: list[Shared],
+        may_pass: list[int],
+        on_outcome: Callable[[Outcome], None],
+    ) -> Callable[[Reservation | Refused], None]:
+        """Return what tells a call that has waited its outcome."""
 
         def on_turn(outcome: Reservation | Refused) -> None:
             for waiting in [each for each, own in self._likely.items() if own is shared]:
@@ -234,14 +272,7 @@ class CallLimits:
             else:
                 on_outcome(self._hold(covered, outcome, cost, charge, at_ns, attribution, shared, may_pass))
 
-        outcome = participant.reserve(claims, wait_s=wait_s, on_turn=on_turn)
-        if isinstance(outcome, Reservation):
-            return self._hold(covered, outcome, cost, charge, at_ns, attribution, shared, may_pass)
-        if isinstance(outcome, Refused):
-            return self._refusal(covered, outcome, claims, shared)
-        if shared:
-            self._likely[outcome] = shared
-        return outcome
+        return on_turn
 
     def leave(self, waiting: Waiting) -> None:
         """Give the place of a call up that waits."""
@@ -275,19 +306,16 @@ class CallLimits:
         self, extraction: Extraction, at_ns: int, attribution: Mapping[str, str], *, learns: bool = True
     ) -> tuple[PicoUsd, PicoUsd, bool]:
         """Return a call's cost and charge as the record will have them, and whether they are known."""
-        parts = extraction.parts
         if not extraction.billable:
             return 0, 0, True
+        parts = extraction.parts
         cost = charge = 0
         known = bool(parts)
         rate, completeness = self._book.rate, extraction.completeness
+        asking = attribution if self.by_contract else None
         for part in parts:
             rated = rate(
-                part,
-                occurred_at_ns=at_ns,
-                completeness=completeness,
-                billable=True,
-                attribution=attribution if self.by_contract else None,
+                part, occurred_at_ns=at_ns, completeness=completeness, billable=True, attribution=asking
             )
             cost += rated.cost_pico or 0
             charge += rated.charge_pico or 0

@@ -29,18 +29,10 @@ KNOWN = frozenset(("priced", "free", "included", "provider_reported"))
 class Hold:
     """One call's."""
 
-    __slots__ = (
-        "_amounts",
-        "_at_ns",
-        "_attribution",
-        "_limits",
-        "_shared",
-        "cost_pico",
-        "covered",
-        "held",
-        "may_pass",
-        "reservation",
-    )
+    # What is the same for most calls.
+    cost_pico: PicoUsd | None = None
+    """What the call cost, once that is known."""
+    _amounts: Sequence[PicoUsd] = ()
 
     def __init__(
         self,
@@ -60,11 +52,8 @@ class Hold:
         self.reservation = reservation
         self.held = held
         """What INTENT says: the most that the call can cost."""
-        self.cost_pico: PicoUsd | None = None
-        """What the call cost, once that is known."""
         self._at_ns = at_ns
         self._attribution = attribution
-        self._amounts: list[PicoUsd] = []
         self._shared = shared
         """Claims of budgets that hold what is likely."""
 
