@@ -40,7 +40,7 @@ def worst_of(done: Done) -> int:
     return done.held.cost_pico
 
 
-def test_a_call_is_held_at_its_worst_case_while_it_runs_and_settled_at_its_cost(tmp_path: Path) -> None:
+def test_at_g2_what_is_shown_is_what_is_enforced_while_a_call_runs_and_after_it(tmp_path: Path) -> None:
     all_of_it = budget()
     seen: list[tuple[int, int]] = []
 
@@ -69,8 +69,7 @@ def test_a_call_is_held_at_its_worst_case_while_it_runs_and_settled_at_its_cost(
         assert reserved == written > 100 * 10**7
 
 
-def test_a_budget_is_left_as_it_was_after_every_way_a_call_can_end(tmp_path: Path) -> None:
-    """AT-G4: settled exactly; what failed and cost nothing is given back."""
+def test_at_g4_calls_are_settled_exactly_and_what_cost_nothing_is_given_back(tmp_path: Path) -> None:
     all_of_it = budget()
     errors = {"500": mock.json_reply({"error": {"message": "no"}}, 500), "429": mock.json_reply({}, 429)}
     replies: list[Reply] = [*errors.values()]
@@ -382,3 +381,22 @@ def test_without_budgets_a_response_says_nothing_of_them() -> None:
         answer = client.post(CHAT, chat(), JSON)
         assert not any(b"budget" in name or b"cost" in name for name, _ in answer.headers)
         assert proxy.settled(1)[0].held is None
+
+
+def test_a_second_word_to_stop_refuses_what_still_waits(tmp_path: Path) -> None:
+    upstream = Held()
+    tight = budget(limit=4 * 10**9, wait_s=30)
+    with (
+        budgeted(tmp_path, tight, respond=upstream) as run,
+        run.proxy.connect() as first,
+        run.proxy.connect() as second,
+    ):
+        for client in (first, second):
+            client.send(client.head("POST", CHAT, JSON, f"Content-Length: {len(chat())}") + chat())
+            run.proxy.settle(lambda: upstream.seen == 1)
+        run.proxy.settle(lambda: run.waiting == 1)
+        run.proxy.loop.call_soon_threadsafe(run.proxy.proxy.cut_off)
+        answer = second.answer()
+        assert (answer.status, answer.header("x-farebox-error")) == (503, b"proxy_stopped")
+        assert (run.waiting, len(run.proxy.journal.intents)) == (0, 1)
+        upstream.go.set()

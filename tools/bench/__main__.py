@@ -28,6 +28,7 @@ TARGETS = (
     ("events through the collector", "collector", "≥ 10,000 a second, acknowledged after the sync"),
     ("queries", "query_ms", "each ≤ 200 ms"),
     ("rating a call, loading the prices", "rating", "≤ 5 µs, ≥ 10 × the libraries; ≤ 60 ms, ≤ 12 MiB"),
+    ("requests with one budget", "with_budget", "≥ 0.93 of the rate without"),
     ("reserving and settling a call", "budgets", "≤ 5 µs with 1, ≤ 15 µs with 50 budgets that match"),
     ("re-rating a million calls", "rerating", "≤ 30 s"),
     ("slow streams open at once", "slow_streams", "none fails, p99 of others within 2 × of idle"),

@@ -18,6 +18,7 @@ from farebox.budgets.counters import (
     definition_key,
 )
 from farebox.home import Home
+from farebox.snapshot import Snapshot, encode
 
 WORST_CASE, ACTUAL = 2 * 10**9, 3 * 10**8
 CALLS, ROUNDS = 2_000, 15
@@ -34,7 +35,8 @@ def measure(rounds: int = ROUNDS) -> dict[str, Any]:
     return found
 
 
-def _measure(folder: Path, count: int, rounds: int) -> float:
+def home_with(folder: Path, count: int) -> list[Budget]:
+    """Prepare a home with so many published budgets, of which the ledger has said that nothing is spent."""
     budgets = [
         Budget(name=f"b{number}", limit_pico=LIMIT_MAX, period=Period("day")) for number in range(count)
     ]
@@ -45,7 +47,16 @@ def _measure(folder: Path, count: int, rounds: int) -> float:
     ledger.define([definition_key(budget) for budget in budgets])
     for definition in ledger.opening():
         ledger.open_budget(definition, [], 0)
-    participant = Counters(home).join("bench")
+    ledger.close()
+    home.snapshot.parent.mkdir(mode=0o700, exist_ok=True)
+    home.snapshot.write_bytes(encode(Snapshot(budgets=tuple(budgets))))
+    home.snapshot.chmod(0o600)
+    return budgets
+
+
+def _measure(folder: Path, count: int, rounds: int) -> float:
+    budgets = home_with(folder, count)
+    participant = Counters(Home(folder)).join("bench")
     now = time.time_ns()
     holdings = [participant.holding(account_of(budget, None, now), LIMIT_MAX) for budget in budgets]
     amounts = [ACTUAL] * count

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,8 +177,10 @@ def nginx(upstream: int) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def farebox(upstream: int, *, durability: str = "process") -> Iterator[Server]:
-    """Run the proxy with its journal on, on a core of its own."""
+def farebox(
+    upstream: int, *, durability: str = "process", prepare: Callable[[Path], None] | None = None
+) -> Iterator[Server]:
+    """Run the proxy with its journal on, on a core of its own; `prepare` makes its home ready."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="farebox-bench-") as folder:
         config = Path(folder) / "farebox.yaml"
@@ -186,6 +188,8 @@ def farebox(upstream: int, *, durability: str = "process") -> Iterator[Server]:
             f"listen: 127.0.0.1:{port}\ndurability: {durability}\n"
             f'providers:\n  openai: {{upstream: "http://127.0.0.1:{upstream}"}}\n'
         )
+        if prepare is not None:
+            prepare(Path(folder) / "home")
         command = [sys.executable, "-m", "farebox.proxy", "--home", f"{folder}/home", "--config", str(config)]
         with running(command, core=cores()[0], ready=port) as process:
             yield Server("farebox", process.pid, port)

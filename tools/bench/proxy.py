@@ -58,6 +58,37 @@ def rates(upstream: int, seconds: float) -> dict[str, Any]:
     }
 
 
+def with_budget(upstream: int, seconds: float, rounds: int = 5) -> dict[str, Any]:
+    """Requests/s and processor time with one hard budget that covers every call, beside none at all.
+
+    Both run at once and are loaded in turn, so that what else the machine does meets both alike.
+    """
+    from tools.bench.budgets import home_with
+
+    rates: dict[str, list[float]] = {"without": [], "with": []}
+    times: dict[str, list[float]] = {"without": [], "with": []}
+    with contextlib.ExitStack() as stack:
+        servers = {
+            "without": stack.enter_context(farebox(upstream)),
+            "with": stack.enter_context(farebox(upstream, prepare=lambda home: home_with(home, 1))),
+        }
+        for server in servers.values():
+            wrk(server, seconds=1)
+        for _ in range(rounds):
+            for name, server in servers.items():
+                found = wrk(server, seconds=seconds / rounds)
+                rates[name].append(found["rps"])
+                times[name].append(found["cpu_us"])
+    medians = {name: statistics.median(found) for name, found in rates.items()}
+    return {
+        "with_budget": {
+            "ratio": round(medians["with"] / medians["without"], 3),
+            "cpu_us": round(statistics.median(times["with"]), 1),
+            "cpu_us_without": round(statistics.median(times["without"]), 1),
+        }
+    }
+
+
 def _beside(found: dict[str, dict[str, float]], key: str) -> dict[str, int]:
     return {name: round(values[key]) for name, values in found.items()}
 
@@ -269,6 +300,8 @@ def measure(
     with mock_upstream() as upstream:
         tell("rates beside nginx")
         found.update(rates(upstream, seconds))
+        tell("rate with one budget")
+        found.update(with_budget(upstream, seconds))
         tell("added latency")
         found.update(latency(upstream, seconds))
         tell("first byte of a stream")

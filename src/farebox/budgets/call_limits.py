@@ -92,6 +92,39 @@ Outcome = Hold | Refusal
 """What becomes of a call in the end."""
 
 
+AskedFor = tuple[
+    Covered,
+    list[tuple[Holding, "PicoUsd"]],
+    "PicoUsd",
+    "PicoUsd",
+    int,
+    Mapping[str, str],
+    list[Shared],
+    list[int],
+]
+"""What a call asked for: what covers it, its claims, the most it can cost and be charged, when it began,
+whose it is, which claims are what is likely, and which limits it can pass."""
+_NOT_SHARED: list[Shared] = []
+_NONE_PASSED: list[int] = []
+"""Those of most calls."""
+
+
+class _Turn:
+    """Tells a call that has waited its outcome."""
+
+    __slots__ = ("_asked_for", "_limits", "_on_outcome")
+
+    def __init__(
+        self, limits: CallLimits, asked_for: AskedFor, on_outcome: Callable[[Outcome], None]
+    ) -> None:
+        self._limits = limits
+        self._asked_for = asked_for
+        self._on_outcome = on_outcome
+
+    def __call__(self, outcome: Reservation | Refused) -> None:
+        self._on_outcome(self._limits.turn_of(self._asked_for, outcome))
+
+
 class CallLimits:
     """One process's, for one set of budgets and stops and one price book."""
 
@@ -196,8 +229,7 @@ class CallLimits:
             # Most calls: nothing but this is done for them.
             charge = worst.charge_pico or 0
             claims = [(holding, cost) for holding in covered.holdings]
-            shared: list[Shared] = []
-            may_pass: list[int] = []
+            shared, may_pass = _NOT_SHARED, _NONE_PASSED
         else:
             asked = [(limit, claim_of(worst, limit.budget)) for limit in covered.limits]
             for limit, claim in asked:
@@ -209,9 +241,8 @@ class CallLimits:
             for claim, _, _, holding in shared:
                 if claim.beyond_pico:
                     participant.announce(holding, claim.beyond_pico)
-        on_turn = self._telling(
-            covered, claims, cost, charge, at_ns, attribution, shared, may_pass, on_outcome
-        )
+        asked_for = covered, claims, cost, charge, at_ns, attribution, shared, may_pass
+        on_turn = _Turn(self, asked_for, on_outcome)
         outcome = participant.reserve(claims, wait_s=covered.wait_s, on_turn=on_turn)
         if type(outcome) is Reservation:
             held = Held(cost, charge, participant.number, covered.accounts)
@@ -250,29 +281,14 @@ class CallLimits:
         cost = highest.get("cost", worst.cost_pico or 0)
         return claims, shared, may_pass, cost, highest.get("price", worst.charge_pico or 0)
 
-    def _telling(
-        self,
-        covered: Covered,
-        claims: list[tuple[Holding, PicoUsd]],
-        cost: PicoUsd,
-        charge: PicoUsd,
-        at_ns: int,
-        attribution: Mapping[str, str],
-        shared: list[Shared],
-        may_pass: list[int],
-        on_outcome: Callable[[Outcome], None],
-    ) -> Callable[[Reservation | Refused], None]:
-        """Return what tells a call that has waited its outcome."""
-
-        def on_turn(outcome: Reservation | Refused) -> None:
-            for waiting in [each for each, own in self._likely.items() if own is shared]:
-                del self._likely[waiting]
-            if isinstance(outcome, Refused):
-                on_outcome(self._refusal(covered, outcome, claims, shared))
-            else:
-                on_outcome(self._hold(covered, outcome, cost, charge, at_ns, attribution, shared, may_pass))
-
-        return on_turn
+    def turn_of(self, asked_for: AskedFor, outcome: Reservation | Refused) -> Outcome:
+        """Return what became of a call that has waited."""
+        covered, claims, cost, charge, at_ns, attribution, shared, may_pass = asked_for
+        for waiting in [each for each, own in self._likely.items() if own is shared]:
+            del self._likely[waiting]
+        if isinstance(outcome, Refused):
+            return self._refusal(covered, outcome, claims, shared)
+        return self._hold(covered, outcome, cost, charge, at_ns, attribution, shared, may_pass)
 
     def leave(self, waiting: Waiting) -> None:
         """Give the place of a call up that waits."""

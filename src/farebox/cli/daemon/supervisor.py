@@ -19,6 +19,10 @@ import time
 READY_SECONDS = 15
 DRAIN_SECONDS = 35
 """Longer than a proxy's own drain, so that only one that hangs is killed."""
+HURRY_SECONDS = 31
+"""Then what still waits for a budget's room is told to end: nobody comes after."""
+HAND_OVER_SECONDS = 15 * 60
+"""A proxy that has handed over serves on while calls wait for a budget's room, which may take minutes."""
 STEADY_SECONDS = 10
 CONFIG = 78
 HOPELESS = (65, 73, CONFIG)
@@ -184,7 +188,7 @@ class Supervisor:
                 child.pid = old
                 return
             time.sleep(0.02)
-        self.draining[old] = time.monotonic() + DRAIN_SECONDS
+        self.draining[old] = time.monotonic() + HAND_OVER_SECONDS
         kill(old, signal.SIGTERM)
 
     def _stop(self) -> None:
@@ -200,8 +204,13 @@ class Supervisor:
             self._await(set(pids))
 
     def _await(self, pids: set[int]) -> None:
-        deadline = time.monotonic() + DRAIN_SECONDS
+        began, hurried = time.monotonic(), False
+        deadline = began + DRAIN_SECONDS
         while pids:
+            if not hurried and time.monotonic() > began + HURRY_SECONDS:
+                hurried = True
+                for left in pids:
+                    kill(left, signal.SIGTERM)
             try:
                 pid, _ = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
