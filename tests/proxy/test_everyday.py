@@ -88,10 +88,10 @@ def test_a_record_put_together_from_parts_is_the_record(held: records.Held | Non
     }  # fmt: skip
     intent = records.Intent(**origin, held=held)
     done = records.Done(**origin, ended_at_ns=5, outcome="completed", status=200, request_bytes=7, held=held)
-    before, after = records.spelled(intent)
-    spelled = b"".join(
-        (origin["event_id"], before, origin["occurred_at_ns"].to_bytes(8, "big"), after)
-    )  # fmt: skip
+    before, between, after = records.spelled(intent)
+    at = origin["occurred_at_ns"].to_bytes(8, "big")
+    whose = records.encode(intent.attribution) + records.encode(intent.attribution_from)
+    spelled = b"".join((origin["event_id"], before, at, between, whose, after))
     rest = tuple(getattr(done, name) for name in records.DONE_FIELDS)
     assert records.intent_record(spelled, held) == records.encode(intent)
     assert records.done_record(spelled, rest) == records.encode(done)
