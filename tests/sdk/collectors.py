@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import ssl
 import threading
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -88,7 +89,7 @@ class FakeCollector:
 class CollectorServer:
     """One that is reached over HTTP on loopback."""
 
-    def __init__(self, *, token: str = "", port: int = 0) -> None:
+    def __init__(self, *, token: str = "", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.collector = FakeCollector()
         self.token = token
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
@@ -121,10 +122,12 @@ class CollectorServer:
 
         self._server = Quiet(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> CollectorServer:
         return self

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from collectors import CollectorServer
+from proxy_harness import certificate, server_tls
 
 from farebox.errors import UsageError
 from farebox.sdk.shipping.collector_client import (
@@ -156,8 +157,33 @@ def test_an_address_has_one_spelling(url: str, spelling: str) -> None:
     assert checked_url(url) == spelling
 
 
-def test_certificates_are_always_verified() -> None:
-    from farebox.outbound.tls import client_context
+def test_a_collector_is_reached_over_tls_that_somebody_vouches_for_and_over_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, cert, key = certificate(tmp_path, "127.0.0.1")
+    with CollectorServer(token="fbi_good", tls=server_tls(cert, key)) as server:
+        stranger = CollectorClient(server.url, "fbi_good")
+        with pytest.raises(CollectorError, match="CERTIFICATE_VERIFY_FAILED"):
+            stranger.send([EVENT % 1])
+        assert not server.requests, "the token was not sent"
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        client = CollectorClient(server.url, "fbi_good")
+        assert client.send([EVENT % 1])[0].status == "accepted"
+        client.close()
 
-    context = client_context()
-    assert context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
+
+def test_a_child_gives_up_an_inherited_connection_and_makes_one_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, cert, key = certificate(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    for tls in (None, server_tls(cert, key)):
+        with CollectorServer(tls=tls) as server:
+            client = CollectorClient(server.url, "")
+            client.send([EVENT % 1])
+            parents = client._connection
+            assert parents is not None and parents.sock is not None
+            client.leave_to_parent()
+            assert parents.sock.fileno() == -1
+            assert client.send([EVENT % 1])[0].status == "duplicate"
+            client.close()
