@@ -112,7 +112,11 @@ class Matcher:
     def __init__(self, limits: BudgetSet) -> None:
         self.limits = limits
         self._budgets = [
-            (budget, _conditions(budget), _Condition("key", budget.exempt, exact=True))
+            (
+                budget,
+                [_Condition(name, values) for name, values in budget.where.items()],
+                _Condition("key", budget.exempt, exact=True) if budget.exempt else None,
+            )
             for budget in limits.budgets
         ]
         self._stops = [(stop, _Condition(stop.dimension, (stop.value,), exact=True)) for stop in limits.stops]
@@ -151,14 +155,14 @@ class Matcher:
             value = call.get(budget.each) if budget.each else None
             if budget.each and not value:
                 continue
-            if all(each.holds(call) for each in conditions) and not exempt.holds(call):
-                matches.append(Match(budget, value))
+            for condition in conditions:
+                if not condition.holds(call):
+                    break
+            else:
+                if exempt is None or not exempt.holds(call):
+                    matches.append(Match(budget, value))
         stop = next((stop for stop, condition in self._stops if condition.holds(call)), None)
         return Verdict(tuple(matches), stop)
-
-
-def _conditions(budget: Budget) -> list[_Condition]:
-    return [_Condition(name, values) for name, values in budget.where.items()]
 
 
 class _Condition:
@@ -173,12 +177,18 @@ class _Condition:
         self._patterns = tuple(tuple(value.split("*")) for value in patterns)
 
     def holds(self, call: Mapping[str, str]) -> bool:
-        said = [value for name in self._names if (value := call.get(name))]
-        if not said:
-            return "" in self._exact
-        return any(
-            value in self._exact or any(_fits(parts, value) for parts in self._patterns) for value in said
-        )
+        is_said = False
+        for name in self._names:
+            value = call.get(name)
+            if not value:
+                continue
+            is_said = True
+            if value in self._exact or (self._patterns and self._fits_any(value)):
+                return True
+        return not is_said and "" in self._exact
+
+    def _fits_any(self, value: str) -> bool:
+        return any(_fits(parts, value) for parts in self._patterns)
 
 
 def _fits(parts: tuple[str, ...], value: str) -> bool:

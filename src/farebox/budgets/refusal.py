@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from farebox.budgets.budget import Budget, Stop
+from farebox.config.settings import duration_text
 from farebox.money import PicoUsd, display_usd
 
 EXCEEDED = "budget_exceeded"
@@ -86,7 +87,7 @@ def _named(budget: Budget, value: str | None) -> str:
 def _period(budget: Budget) -> str:
     kind = budget.period.kind
     if kind == "rolling":
-        return f" in any {timedelta(seconds=budget.period.rolling_s)}"
+        return f" in any {duration_text(budget.period.rolling_s)}"
     return "" if kind in ("ever", "session") else f" a {kind}"
 
 

@@ -45,7 +45,9 @@ def read_amount(text: str) -> PicoUsd:
         raise ValueError(_AMOUNT_FORM)
     amount = pico_from_usd(bare)
     if negative or amount <= 0:
-        raise ValueError(f"more than 0: {_AMOUNT_FORM} (`farebox stop-session` refuses every call)")
+        raise ValueError(
+            f"more than 0: {_AMOUNT_FORM} (`farebox stop-session` refuses the calls of a session)"
+        )
     if amount > LIMIT_MAX:
         raise ValueError(f"at most {usd_text(LIMIT_MAX)}: {_AMOUNT_FORM}")
     return amount
