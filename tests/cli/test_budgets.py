@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -395,3 +396,35 @@ def test_calls_without_a_price_are_counted_in_the_list(capsys: pytest.CaptureFix
 def test_by_how_much_a_budget_may_be_passed_is_said(more: dict[str, Any], told: str) -> None:
     found = Budget(name="b", limit_pico=1, period=Period(kind="day"), **more)
     assert told in overshoot(found, 12 * 10**10)
+
+
+def test_bad_input_is_refused_with_all_findings_and_the_status_of_a_wrong_command_line() -> None:
+    """The acceptance line of the issue, as a person sees it."""
+    home = Place().state()
+    farebox = [sys.executable, "-m", "farebox.cli"]
+
+    def run(*words: str) -> tuple[int, list[str]]:
+        done = subprocess.run([*farebox, *words], capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, [line for line in done.stderr.splitlines() if ": found " in line]
+
+    status, told = run("budget", "set", "b", "--limit", "-5", "--period", "dai", "--timezone", "Mars/Olympus",
+                       "--each", "colour")  # fmt: skip
+    assert (status, len(told)) == (64, 4)
+    home.config.write_text(
+        "budgets:\n"
+        "  - {name: twice, where: {colour: red}, limit: -1, period: day}\n"
+        '  - {name: twice, limit: "1", period: day, timezone: Mars/Olympus}\n'
+    )
+    status, _ = run("budget", "list")
+    assert status == 0, "the last good state is shown"
+    checked = subprocess.run([*farebox, "config", "check"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 78
+    places = [
+        line.partition(": found")[0].rpartition("farebox.yaml")[2] for line in checked.stdout.splitlines()
+    ]
+    assert places[:4] == [
+        ":2: budgets[0].where.colour",
+        ":2: budgets[0].limit",
+        ":3: budgets[1].timezone",
+        ":3: budgets[1].name",
+    ]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from served import Answer, Site
+from served import NOW, Answer, Site
 from sqlalchemy import select
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "ledger"))
+import calls
 
 from farebox.budgets.budget import Budget
 from farebox.control.database import open_control
@@ -161,3 +166,15 @@ def test_another_sites_page_changes_nothing(site: Site) -> None:
 )
 def test_other_paths_are_not_there(site: Site, path: str) -> None:
     assert site.get(path).status == 404
+
+
+def test_a_simulation_says_what_would_have_been_blocked(site: Site) -> None:
+    ledger = calls.TestLedger(site.home)
+    day_ago = NOW - 24 * 3600 * 10**9
+    ledger.append(*(calls.done(day_ago + at, attribution={"customer": "acme"}) for at in range(10)))
+    ledger.connection.close()
+    sent(site, "PUT", f"{BUDGETS}/tiny", {"limit": "0.0001", "period": "ever"})
+    found = site.get(f"{BUDGETS}/tiny/simulation").json()
+    assert (found["calls"], found["blocked_calls"], found["saved_usd"]) == (10, 8, "0.0003")
+    assert found["whom"][0]["whom"] == {"customer": "acme"}
+    assert site.get(f"{BUDGETS}/tiny/simulation?since=12h").json()["calls"] == 0
