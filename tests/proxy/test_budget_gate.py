@@ -400,3 +400,33 @@ def test_a_second_word_to_stop_refuses_what_still_waits(tmp_path: Path) -> None:
         assert (answer.status, answer.header("x-farebox-error")) == (503, b"proxy_stopped")
         assert (run.waiting, len(run.proxy.journal.intents)) == (0, 1)
         upstream.go.set()
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_small_response_in_pieces_says_what_it_cost_and_a_large_or_slow_one_passes_as_it_comes(
+    tmp_path: Path, encoded: bool
+) -> None:
+    import gzip
+
+    answer = json.dumps(mock.chat_answer("hello", usage=usage(10, 10))).encode()
+    coding = b"content-encoding: gzip\r\n" if encoded else b""
+    body = gzip.compress(answer, mtime=0) if encoded else answer
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n" + coding
+    chunked = head + b"transfer-encoding: chunked\r\n\r\n"
+    small = [chunked + mock.chunk(body[:40]), mock.Wait(0.02), mock.chunk(body[40:]), b"0\r\n\r\n"]
+    large = json.dumps(mock.chat_answer("x" * 200_000, usage=usage(10, 10))).encode()
+    replies = [
+        mock.raw_reply(*small),
+        mock.raw_reply(head[: -len(coding) or None] + b"content-length: %d\r\n\r\n" % len(large), large),
+        mock.raw_reply(chunked + mock.chunk(b"\n\n"), mock.Wait(0.02), mock.chunk(body), b"0\r\n\r\n"),
+    ]
+    with budgeted(tmp_path, budget(), respond=lambda _: replies.pop(0)) as run, run.proxy.connect() as client:
+        first = client.post(CHAT, chat(), JSON)
+        assert first.header("x-farebox-cost") == b"0.000125"
+        assert first.raw == mock.chunk(body[:40]) + mock.chunk(body[40:]) + b"0\r\n\r\n"
+        second = client.post(CHAT, chat(), JSON)
+        assert (second.header("x-farebox-cost"), second.body) == (None, large)
+        third = client.post(CHAT, chat(), JSON)
+        assert third.header("x-farebox-cost") is None
+        assert third.raw.startswith(mock.chunk(b"\n\n"))
+        run.proxy.settled(3)
