@@ -16,6 +16,7 @@ from farebox.proxy.admission.client_tokens import too_large
 from farebox.proxy.http1.chunked import FramingError
 from farebox.proxy.http1.request_body import RequestBody, WholeRequest
 from farebox.proxy.http1.response import BrokenResponse, Response
+from farebox.proxy.http1.small_response import SmallResponse, may_be_small
 from farebox.proxy.relay import Relay
 from farebox.recording.attempt import Attempt
 from farebox.recording.error_class import error_class_of
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 _KEPT = 16 * 1024
 """Bytes of a request that may be kept until its response comes."""
 EXCEEDED = "budget_exceeded"
-_SMALL = 64 * 1024
-"""A JSON response up to this size is kept until it is whole where a budget covers it."""
-_CHUNK_OF_BLANKS = b"0123456789abcdefABCDEF \t\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _JOINED = 256 * 1024
 """Bytes of a held request that are still joined for one write."""
@@ -57,9 +55,8 @@ class Exchange(Relay):
     """What it waits for, while it is not known whether budgets let it pass."""
     began_ns = 0
     """When it went on after waiting, 0 where it did not wait."""
-    small: list[bytes] | None = None
-    """Pieces of a response that is kept until it is whole."""
-    small_lines_at = 0
+    small: SmallResponse | None = None
+    """A response that is kept until it is whole."""
     continued = False
     """The client has been told to send its body: the upstream's word for that is not passed on."""
     replay: bytes | None = None
@@ -286,45 +283,28 @@ class Exchange(Relay):
             self.cut(response, data)
         elif response.complete:
             if self.small is not None:
-                self.complete(response, b"".join((*self.small, data)), self.small_lines_at)
+                self.complete(response, self.small.all() + data, self.small.lines_at)
             else:
                 self.complete(response, data, response.lines_at)
         elif data:
-            if self.small is not None or (response.lines_at and self.may_be_small(response, data)):
-                self.keep_small(response, data)
+            if self.small is not None:
+                self.keep_small(self.small, response, data)
+                return
+            attempt = self.attempt
+            if attempt.hold is not None and not attempt.facts.stream and may_be_small(response, data):
+                self.keep_small(SmallResponse(response.lines_at), response, data)
                 return
             if response.lines_at:
                 data = self.with_lines(data, response.lines_at)
             self.pass_on(response, data)
 
-    def may_be_small(self, response: Response, data: bytes) -> bool:
-        """Return whether a response may be kept until it is whole, so that its head can say what it cost.
-
-        One that has begun with white space keeps its client waiting with that: it passes as it comes.
-        """
-        head = response.head
-        if (
-            self.attempt.hold is None
-            or head is None
-            or self.attempt.facts.stream
-            or response.watch is not None
-        ):
-            return False
-        fields = dict(head.headers)
-        return (
-            fields.get(b"content-type", b"")[:16] == b"application/json"
-            and (head.content_length or 0) <= _SMALL
-            and bool(data[response.lines_at + 2 :].strip(_CHUNK_OF_BLANKS))
-        )
-
-    def keep_small(self, response: Response, data: bytes) -> None:
+    def keep_small(self, small: SmallResponse, response: Response, data: bytes) -> None:
         """Keep a piece of a small response; pass on what turns out to be large."""
-        if self.small is None:
-            self.small, self.small_lines_at = [], response.lines_at
-        self.small.append(data)
-        if sum(map(len, self.small)) > _SMALL:
-            pieces, self.small = self.small, None
-            self.pass_on(response, self.with_lines(b"".join(pieces), self.small_lines_at))
+        self.small = small
+        small.add(data)
+        if small.is_large:
+            self.small = None
+            self.pass_on(response, self.with_lines(small.all(), small.lines_at))
 
     def with_lines(self, data: bytes, at: int) -> bytes:
         """Put what we say of the call behind the lines of the head in `data`, which end at `at`."""
@@ -445,8 +425,10 @@ class Exchange(Relay):
         response = self.response
         last = response.end() if response is not None and error is None else None
         if response is not None and last is not None:
-            kept, self.small = self.small or (), None
-            self.complete(response, b"".join((*kept, last)), self.small_lines_at if kept else 0)
+            if self.small is not None:
+                self.complete(response, self.small.all() + last, self.small.lines_at)
+            else:
+                self.complete(response, last)
         elif self.replay is not None:
             # A pooled connection that was closed while unused: nothing of a response came.
             self.connecting = self.routed.route.origin.connect(self)
