@@ -26,6 +26,7 @@ from farebox.analytics.checks import compare
 from farebox.analytics.local import LocalAsker
 from farebox.analytics.questions import Questions
 from farebox.clock import uuid7, uuid_text
+from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.reader import Batch, Position
 from farebox.journal.records import Done
@@ -309,6 +310,39 @@ def test_calls_of_before_the_first_other_witness_are_joined_days_later(ledger: T
     ledger.append(witness("log", NOON + HOUR, response_id="r1"))
     assert [row.response_id for row in rows(ledger) if len(row.witnesses) == 2] == ["r1", "r50"]
     assert len(rows(ledger)) == 100
+
+
+def test_what_is_compared_by_is_dropped_after_two_days_and_a_later_witness_joins_all_the_same(
+    home: Home,
+) -> None:
+    now = NOON
+
+    def kept() -> int:
+        return ledger.connection.execute("SELECT count(*) FROM sighting").fetchone()[0]
+
+    def day(number: int) -> None:
+        nonlocal now
+        now = NOON + number * 24 * HOUR
+        for name in "ab":
+            ledger.append(witness("proxy", now, response_id=f"{name}{number}"))
+            ledger.append(witness("sdk", now, response_id=f"{name}{number}"))
+        now += HOUR
+        ledger.applier.checkpoint_if_due()
+
+    ledger = TestLedger(home, clock=lambda: now)
+    for number in range(30):
+        day(number)
+    assert kept() == 2 * 2 * 2, "those of the last two days"
+    assert ledger.append(witness("log", NOON + 3 * 24 * HOUR + HOUR, response_id="a3")) == 0
+    assert ledger.append(witness("log", NOON + 4 * 24 * HOUR, response_id="of no other")) == 1
+    assert kept() > 80
+    found = rows(ledger)
+    assert len(found) == 61
+    three = [row for row in found if len(row.witnesses) == 3]
+    assert [row.response_id for row in three] == ["a3"]
+    day(30)
+    assert kept() < 20, "dropped again, once nobody has handed in older ones for an hour"
+    assert verify(home).problems == []
 
 
 def test_what_a_witness_said_of_a_person_is_erased_everywhere(ledger: TestLedger) -> None:

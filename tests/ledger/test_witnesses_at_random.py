@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import os
 import random
+from typing import Any
 
 import pytest
 from calls import NOON, PICO_PER_TOKEN, SECOND, TestLedger, batch, sums_of
 from physical_calls import physical_calls, shuffled, witness
 
-from farebox.clock import uuid7, uuid_bytes
+from farebox.clock import now_ns, uuid7, uuid_bytes
 from farebox.journal.records import Done
 from farebox.ledger import verify
+from farebox.ledger.append.applier import Applied, Applier
 from farebox.ledger.call_row import CallRow, WitnessRow
 from farebox.ledger.calls import LedgerReader
-from farebox.ledger.witnesses import group, matching, sighting
+from farebox.ledger.witnesses import group, joining, matching, sighting
 from farebox.ledger.witnesses.sighting import Facts
 
 LONG = bool(os.environ.get("FAREBOX_LONG"))
 COUNT, SEEDS = (10_000, 10) if LONG else (400, 6)
+
+
+class Forgetful:
+    """An applier that drops what can be made again, before every other batch."""
+
+    def __init__(self, applier: Applier, chance: random.Random) -> None:
+        self._applier = applier
+        self._chance = chance
+
+    def apply(self, *what: Any, **how: Any) -> Applied:
+        if self._chance.random() < (0.05 if LONG else 0.5):
+            applier: Any = self._applier
+            joined = applier._joining
+            with applier._connection:
+                joined.forget_old(now_ns() + SECOND)
+                assert joined._since is None or joined._sightings.first == 0
+        return self._applier.apply(*what, **how)
 
 
 def append_all(ledger: TestLedger, records: list[Done], chance: random.Random) -> None:
@@ -35,10 +54,17 @@ def append_all(ledger: TestLedger, records: list[Done], chance: random.Random) -
         at += size
 
 
+@pytest.mark.parametrize("forgetful", [False, True])
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_there_are_as_many_rows_as_physical_calls(ledger: TestLedger, seed: int) -> None:
+def test_there_are_as_many_rows_as_physical_calls(
+    ledger: TestLedger, monkeypatch: pytest.MonkeyPatch, seed: int, forgetful: bool
+) -> None:
+    """`forgetful`: what witnesses are compared with is dropped again and again, and made again each time."""
     chance = random.Random(seed)
     calls = physical_calls(chance, COUNT)
+    if forgetful:
+        monkeypatch.setattr(joining, "_AFTER_COVERING_NS", 0)
+        monkeypatch.setattr(ledger, "applier", Forgetful(ledger.applier, chance))
     append_all(ledger, shuffled(chance, calls), chance)
     rows = list(LedgerReader(ledger.home).export())
     assert len(rows) == len(calls)

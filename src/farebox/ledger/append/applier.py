@@ -125,7 +125,7 @@ class Applier:
                     self._corrector.calibrations.write()
                     self._write_position(writer, last)
                 if self._marks.has_many_since_checkpoint(self.seq):
-                    self._marks.checkpoint(self.seq, self._blocks.head)
+                    self._checkpoint()
         except BaseException:
             self._load()
             raise
@@ -166,10 +166,14 @@ class Applier:
         if self._marks.is_checkpoint_old(self.seq):
             try:
                 with self._connection:
-                    self._marks.checkpoint(self.seq, self._blocks.head)
+                    self._checkpoint()
             except BaseException:
                 self._load()
                 raise
+
+    def _checkpoint(self) -> None:
+        self._marks.checkpoint(self.seq, self._blocks.head)
+        self._joining.forget_old()
 
     def has_ever_erased(self) -> bool:
         """Tell whether personal values were ever erased from this record."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from farebox.ledger.witnesses.sighting import are_apart
+from farebox.ledger.witnesses.sighting import are_apart, certainty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,16 @@ class Group:
         for each in self.members:
             found.setdefault(each.core, []).append(each)
         return found
+
+
+def unite_by_ids(group: Group) -> None:
+    """Give members that ids join one core, that of the oldest."""
+    for place, one in enumerate(group.members):
+        for other in group.members[:place]:
+            if one.core != other.core and certainty(one.facts, other.facts):
+                core, left = sorted((one.core, other.core))
+                for each in group.members:
+                    each.core = core if each.core == left else each.core
 
 
 def can_be_one(some: Iterable[Sighting], others: Iterable[Sighting]) -> bool:

@@ -25,15 +25,19 @@ from farebox.ledger.corrections.contract_months import ContractMonths
 from farebox.ledger.corrections.correction import WITNESS, Correction, encode_correction, reversal_of
 from farebox.ledger.corrections.rerating import Rerating, shares_of
 from farebox.ledger.database import Connection
-from farebox.ledger.witnesses.group import Group
+from farebox.ledger.witnesses.group import Group, unite_by_ids
 from farebox.ledger.witnesses.matching import Matching
 from farebox.ledger.witnesses.merging import has_attribution, has_figures, merged
-from farebox.ledger.witnesses.sighting import IDS_NS, Facts, Sighting, facts_of
+from farebox.ledger.witnesses.sighting import IDS_NS, SECOND_NS, Facts, Sighting, facts_of
 from farebox.ledger.witnesses.sightings import Sightings
 from farebox.ledger.witnesses.witness_chain import WitnessChain
 from farebox.pricing.facts import MonthShare, RatedPart
 
 _AT_A_TIME = 2_000
+_KEPT_NS = 2 * IDS_NS
+"""Sightings of calls that were recorded before are dropped: what is a day old may be of one a day older."""
+_AFTER_COVERING_NS = 3_600 * SECOND_NS
+_DROPPED_AT_ONCE = 50_000
 _REVISION = CALL_AT["revision"]
 _DUPLICATE = "duplicate_of:"
 
@@ -52,6 +56,9 @@ class Joining:
         self._sightings = Sightings(connection)
         self._matching = Matching(self._sightings)
         self._chain = WitnessChain(connection, blocks, clock)
+        self._clock = clock
+        self._covered_ns = 0
+        """When sightings of earlier calls were made last."""
         self._since: int | None = None
         """Calls from this number on have their sightings; None while there is one kind of witness."""
         self._sole: str | None = None
@@ -257,20 +264,52 @@ class Joining:
         if self._since is not None and begin == end:
             return
         for start in range(begin, end, _AT_A_TIME):
-            calls = read_calls(
-                self._connection,
-                "o.seq BETWEEN ? AND ? ORDER BY o.seq",
-                (start, min(start + _AT_A_TIME, end) - 1),
-                as_seen=True,
-            )
-            for call in calls:
-                seen = self._sightings.add(self._facts(call.done))
-                seen.row, seen.stands, seen.group.call = call.seq, True, call.seq
+            self._make_again(start, min(start + _AT_A_TIME, end) - 1)
             self._sightings.write()
             self._sightings.forget()
-        execute("DELETE FROM joined_since")
-        execute("INSERT INTO joined_since VALUES (?)", (begin,))
-        self._since = begin
+        self._covers_since(begin)
+        self._covered_ns = self._clock()
+
+    def _covers_since(self, first: int) -> None:
+        self._connection.execute("DELETE FROM joined_since")
+        self._connection.execute("INSERT INTO joined_since VALUES (?)", (first,))
+        self._since = first
+
+    def _make_again(self, first: int, last: int) -> None:
+        """Make the sightings of the calls that rows belong to, each with all of its witnesses."""
+        calls = self._chain.calls_of_rows(first, last)
+        calls -= self._sightings.present(calls)
+        groups: dict[int, Group] = {}
+        for call in _by_number(self._connection, calls, as_seen=True):
+            seen = self._sightings.add(self._facts(call.done))
+            seen.row, seen.stands, seen.group.call = call.seq, True, call.seq
+            groups[call.seq] = seen.group
+        for call, done, row in self._chain.members_of(groups):
+            group = groups[call]
+            if row == call:
+                group.members[0].told = call
+                continue
+            seen = self._sightings.add(self._facts(done))
+            seen.row, seen.told = row, call
+            self._sightings.move([seen], group)
+        for group in groups.values():
+            unite_by_ids(group)
+
+    def forget_old(self, recorded_before_ns: int | None = None) -> None:
+        """Drop what no witness of a call of the last day is compared with; it can be made again.
+
+        Not while somebody hands in what is older: it would be made again for every batch.
+        """
+        now = self._clock()
+        if self._since is None or now - self._covered_ns < _AFTER_COVERING_NS:
+            return
+        before = now - _KEPT_NS if recorded_before_ns is None else recorded_before_ns
+        execute = self._connection.execute
+        (kept,) = execute("SELECT min(first_seq) FROM block WHERE recorded_at >= ?", (before,)).fetchone()
+        first = min(self._blocks.seq + 1 if kept is None else kept, self._sightings.first + _DROPPED_AT_ONCE)
+        if first > self._since:
+            self._sightings.drop(first)
+            self._covers_since(first)
 
 
 def _maker_of(group: Group) -> Sighting | None:

@@ -35,6 +35,7 @@ _OF_CALLS = (
     "SELECT id, call_seq, core, row_seq, told, facts FROM sighting "
     "WHERE call_seq IN (SELECT value FROM json_each(?)) ORDER BY id"
 )
+_PRESENT = "SELECT DISTINCT call_seq FROM sighting WHERE call_seq IN (SELECT value FROM json_each(?))"
 _INSERT = Insert("sighting", 5 + len(_COLUMNS) + 1)
 _CHANGE = "UPDATE sighting SET call_seq = ?, core = ?, row_seq = ?, told = ? WHERE id = ?"
 
@@ -131,6 +132,21 @@ class Sightings:
         for each in moved:
             each.group = group
             self._changed[each] = None
+
+    @property
+    def first(self) -> int:
+        """The first call that has its sightings, 0 where none has."""
+        (found,) = self._connection.execute("SELECT min(call_seq) FROM sighting").fetchone()
+        return found or 0
+
+    def present(self, calls: Iterable[int]) -> set[int]:
+        """Return which calls have their sightings."""
+        return {call for (call,) in self._connection.execute(_PRESENT, (_json(calls),))}
+
+    def drop(self, before: int) -> None:
+        """Drop the witnesses of calls before this one, and what was read for the last transaction."""
+        self._connection.execute("DELETE FROM sighting WHERE call_seq < ?", (before,))
+        self.forget()
 
     def changed(self, each: Sighting) -> None:
         """Note that what is stored of a witness is not as it was."""

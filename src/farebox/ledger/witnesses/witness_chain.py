@@ -35,6 +35,19 @@ _CALL_OF = (
 )
 
 
+_CALLS_OF_ROWS = (
+    "SELECT coalesce((SELECT w.call_seq FROM witness w WHERE w.event_id = c.event_id "
+    "AND w.source = c.source ORDER BY w.id DESC LIMIT 1), c.seq) "
+    "FROM call c WHERE c.seq BETWEEN ? AND ? AND c.revision = 0"
+)
+_MEMBERS = (
+    "SELECT w.call_seq, w.record, w.attribution, (SELECT c.seq FROM call c WHERE c.event_id = w.event_id "
+    "AND c.source = w.source AND c.revision = 0) FROM witness w "
+    "WHERE w.call_seq IN (SELECT value FROM json_each(?)) AND w.id = "
+    "(SELECT max(id) FROM witness WHERE event_id = w.event_id AND source = w.source) ORDER BY w.id"
+)
+
+
 def witness_link(previous: bytes, values: tuple[Any, ...], attribution: bytes, commitments: bytes) -> bytes:
     """Return a witness's link of the chain: over its columns but the hash, the digest of its attribution and
     the commitments of the personal values that came with it.
@@ -107,6 +120,21 @@ class WitnessChain:
         self._connection.executemany(_INSERT, rows)
         if rows:
             write_end(self._connection, "witness", self._id, self._hash)
+
+    def calls_of_rows(self, first: int, last: int) -> set[int]:
+        """Return the calls that witnesses with a row of their own are of now."""
+        return {call for (call,) in self._connection.execute(_CALLS_OF_ROWS, (first, last))}
+
+    def members_of(self, calls: Iterable[int]) -> list[tuple[int, Done, int | None]]:
+        """Return the witnesses that the table has of calls: the call, what was said, and their own row."""
+        attributions = Attributions(self._connection)
+        listed = msgspec.json.encode(list(calls)).decode()
+        found: list[tuple[int, Done, int | None]] = []
+        for call, record, attribution, row in self._connection.execute(_MEMBERS, (listed,)).fetchall():
+            done = records.decode_done(record)
+            attributions.attach(done, attribution)
+            found.append((call, done, row))
+        return found
 
     def record_of(self, event_id: bytes, source: str) -> Done | None:
         """Return what a witness said, where it is in the table."""
