@@ -14,14 +14,12 @@ from hypothesis import strategies as st
 
 from farebox.journal.records import OUTCOME, SCORE, Done, Result, decode_done, encode
 from farebox.recording.event_schema import Event
+from farebox.recording.event_spelling import event_of_done, event_of_result, loss_event
 from farebox.recording.events import (
     content_digest,
     decode_event,
     done_of,
     encode_event,
-    event_of_done,
-    event_of_result,
-    loss_event,
     loss_of,
     moment_ns,
     moment_text,

@@ -29,7 +29,8 @@ from farebox.clock import now_ns, uuid7, uuid_text
 from farebox.home import Home
 from farebox.journal.records import Done
 from farebox.recording.event_schema import Event
-from farebox.recording.events import encode_event, event_of_done
+from farebox.recording.event_spelling import event_of_done
+from farebox.recording.events import encode_event
 from farebox.server.access.sessions import load_token
 from farebox.wire.facts import Extraction, Part
 

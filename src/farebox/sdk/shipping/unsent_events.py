@@ -29,7 +29,8 @@ from farebox.journal.folders import (
 from farebox.journal.format import HEADER_BYTES, decode_header
 from farebox.journal.reader import Entry, Gap, JournalReader
 from farebox.journal.unknown_outcome import as_unknown
-from farebox.recording.events import encode_event, event_of_done, event_of_result, loss_event
+from farebox.recording.event_spelling import event_of_done, event_of_result, loss_event
+from farebox.recording.events import encode_event
 from farebox.sdk import faults
 
 _RESULTS = frozenset((records.OUTCOME, records.SCORE))
