@@ -75,7 +75,7 @@ def run(
         text=True,
     )  # fmt: skip
     if wait:
-        out, errors = child.communicate(timeout=120)
+        out, errors = child.communicate(timeout=120 + 2 * ROUNDS)
         assert child.returncode == 0, out + errors
     return child
 
@@ -185,19 +185,6 @@ def test_what_is_under_way_at_shutdown_is_recorded_at_its_end_and_never_as_unkno
     assert event.get("outcome", "completed") == "completed" and event["status"] == 200
 
 
-def test_a_token_that_is_refused_is_said_once_and_events_wait(
-    metered: Metered, remote: CollectorServer
-) -> None:
-    farebox.configure(token="fbi_wrong")
-    farebox.record(provider="openai", model="gpt-4o", usage={"output_text": 1})
-    assert not farebox.flush(timeout=0.2)
-    assert "farebox tokens create sdk --scope ingest" in str(metered.errors[0])
-    farebox.configure(token=TOKEN)
-    farebox.record(provider="openai", model="gpt-4o", usage={"output_text": 1}, customer="later")
-    assert farebox.flush(timeout=60)
-    assert "later" in [event.get("customer") for event in remote.collector.of("call")]
-
-
 def test_settings_that_make_no_sense_are_refused(metered: Metered) -> None:
     for wrong in (
         {"collector": "http://collector.example"},
@@ -229,6 +216,22 @@ def test_a_program_ends_at_once_where_nobody_listens_and_the_next_one_sends(tmp_
     with CollectorServer(token=TOKEN, port=port) as back:
         run(tmp_path / "home", url, "call('second')\nalone()")
         assert customers(back) == ["first", "second", "waits"]
+
+
+def test_a_token_that_is_refused_is_said_once_and_events_wait_for_a_better_one(
+    server: CollectorServer, tmp_path: Path
+) -> None:
+    program = """
+        told = []
+        farebox.configure(on_error=told.append)
+        call("waits for a token")
+        assert not farebox.flush(0.2)
+        assert "farebox tokens create sdk --scope ingest" in str(told[0]), told
+        """
+    run(tmp_path / "home", server.url, program, FAREBOX_TOKEN="fbi_wrong")
+    assert not server.collector.events
+    run(tmp_path / "home", server.url, "alone()")
+    assert customers(server) == ["waits", "waits for a token"]
 
 
 def test_a_plain_http_collector_of_the_environment_is_refused_and_calls_stay_here(tmp_path: Path) -> None:
@@ -333,6 +336,7 @@ def test_a_program_killed_again_and_again_loses_no_call_and_doubles_none(
                 call(customer)
                 print(customer, flush=True)
                 number += 1
+                time.sleep(0.0005)
             """,
             wait=False,
         )
@@ -342,7 +346,7 @@ def test_a_program_killed_again_and_again_loses_no_call_and_doubles_none(
         told += child.stdout.read().split("\n")[:-1]
         child.wait()
         child.stdout.close()
-    run(tmp_path / "home", server.url, "call('last')\nalone()")
+    run(tmp_path / "home", server.url, f"call('last')\nalone({60 + ROUNDS})")
     arrived = customers(server)
     assert len(arrived) == len(set(arrived)), "none twice"
     missing = set(told) - set(arrived)
