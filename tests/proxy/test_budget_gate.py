@@ -430,3 +430,34 @@ def test_a_small_response_in_pieces_says_what_it_cost_and_a_large_or_slow_one_pa
         assert third.header("x-farebox-cost") is None
         assert third.raw.startswith(mock.chunk(b"\n\n"))
         run.proxy.settled(3)
+
+
+class Lookup:
+    """Finds out nothing by itself: the test says when a process is known."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def look_up(self, _: Any, tell: Any) -> None:
+        self.asked.append(tell)
+
+    def close(self) -> None:
+        return
+
+
+def test_a_call_waits_for_its_process_only_where_that_decides_and_nothing_else_says_it(
+    tmp_path: Path,
+) -> None:
+    of_agent = budget("of-agent", limit=10**6, each="agent", wait_s=0)
+    with budgeted(tmp_path, of_agent) as run:
+        lookup = Lookup()
+        run.proxy.proxy.shared.processes = lookup  # type: ignore[assignment]
+        with run.proxy.connect() as client:
+            assert client.post(CHAT, chat(), JSON, "x-farebox-agent: said").status == 429
+        with run.proxy.connect() as client:
+            client.send(client.head("POST", CHAT, JSON, f"Content-Length: {len(chat())}") + chat())
+            run.proxy.settle(lambda: len(lookup.asked) == 2 and run.waiting == 1)
+            found = ({"agent": "by-process"}, {"agent": "env:FAREBOX_AGENT"})
+            run.proxy.loop.call_soon_threadsafe(lookup.asked[1], found, None)
+            answer = client.answer()
+            assert answer.status == 429 and b"of agent by-process" in answer.body

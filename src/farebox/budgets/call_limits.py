@@ -155,8 +155,9 @@ class CallLimits:
         """By the matcher's verdict, which is kept here so that its identity stays its own."""
         dimensions = {name for budget in limits.budgets for name in (*budget.where, budget.each or "key")}
         dimensions |= {stop.dimension for stop in limits.stops}
-        self.needs_process = not dimensions <= OF_REQUESTS
-        """Whether who sends a call decides what covers it, not its request alone."""
+        self.by_process = frozenset(name for name in dimensions - OF_REQUESTS if not name.startswith("tag."))
+        """What decides about a call and may come from the process that sends it, where its request does not
+        say it."""
 
     def __bool__(self) -> bool:
         """Whether there is anything that could refuse a call."""

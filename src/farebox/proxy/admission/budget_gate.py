@@ -173,11 +173,11 @@ class BudgetGate:
     def _ask(self, call: Applicant) -> bool:
         limits = self._limits
         caller, attempt, routed = call.caller, call.attempt, call.routed
-        if limits.needs_process and not caller.known:
-            self._look_up(call, caller)
-            return False
         facts, at_ns = attempt.facts, attempt.occurred_at_ns
         attribution = routed.attribution(caller.attribution, facts)
+        if limits.by_process and not caller.known and not limits.by_process <= attribution[0].keys():
+            self._look_up(call, caller)
+            return False
         covered = self._covering(limits, routed, attribution, facts.request_model, at_ns)
         if covered.stop is not None:
             call.turned_away(refusal.stopped(covered.stop))
