@@ -17,7 +17,7 @@ SPOKEN: int = select.POLLIN
 
 def happened(transport: Any, event: int) -> bool:
     """Tell whether an event, an error or a reset has come; a closed connection counts. One system call."""
-    descriptor: int = transport.get_extra_info("socket").fileno()
+    descriptor = _descriptor(transport)
     if descriptor < 0:
         return True
     poll = select.poll()
@@ -28,7 +28,13 @@ def happened(transport: Any, event: int) -> bool:
 def unsent(transport: Any) -> int:
     """Return how many bytes the other side has not taken, those in the kernel included."""
     waiting: int = transport.get_write_buffer_size()
-    descriptor: int = transport.get_extra_info("socket").fileno()
+    descriptor = _descriptor(transport)
     with contextlib.suppress(OSError, ValueError):
         waiting += int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     return waiting
+
+
+def _descriptor(transport: Any) -> int:
+    """Return a connection's descriptor, -1 where it is closed: TLS has no socket then."""
+    connection = transport.get_extra_info("socket")
+    return -1 if connection is None else connection.fileno()
