@@ -234,6 +234,17 @@ def test_a_token_that_is_refused_is_said_once_and_events_wait_for_a_better_one(
     assert customers(server) == ["waits", "waits for a token"]
 
 
+def test_a_program_ends_soon_while_the_collector_hangs(server: CollectorServer, tmp_path: Path) -> None:
+    server.hangs.clear()
+    began = time.monotonic()
+    run(tmp_path / "home", server.url, "call('first')")
+    run(tmp_path / "home", server.url, "call('second')\nfarebox.shutdown(timeout=0.2)")
+    assert time.monotonic() - began < 20, "it is waited for 2 s each, not for its 30 s to respond"
+    server.hangs.set()
+    run(tmp_path / "home", server.url, "alone()")
+    assert customers(server) == ["first", "second", "waits"]
+
+
 def test_a_plain_http_collector_of_the_environment_is_refused_and_calls_stay_here(tmp_path: Path) -> None:
     run(tmp_path / "home", "http://collector.example", """
         told = []

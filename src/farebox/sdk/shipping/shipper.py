@@ -24,6 +24,7 @@ from farebox.sdk.shipping.unsent_events import Unsent, UnsentEvents
 
 BACKOFF_S = 1.0
 BACKOFF_MAX_S = 60.0
+_CLOSE_S = 0.5
 _TAKEN_OVER_MAX = 32
 """Folders of dead writers that are open at once."""
 _REFUSED_KEPT_MAX = 1_000
@@ -136,8 +137,13 @@ class Shipper:
             self._sender.leave_to_parent()
 
     def close(self) -> None:
-        """Remove what was acknowledged whole, once the writer has released it; stop for good."""
-        with self._working:
+        """Remove what was acknowledged whole, once the writer has released it; stop for good.
+
+        Where a batch of other writers is under way and the collector hangs, that is left to the next process.
+        """
+        if not self._working.acquire(timeout=_CLOSE_S):
+            return
+        try:
             if self._own is not None:
                 self._own.close()
                 self._own.remove_if_done()
@@ -148,6 +154,8 @@ class Shipper:
             self._batch, self._of = [], []
             self.spool.close()
             self._sender.close()
+        finally:
+            self._working.release()
 
     # -- one at a time --
 
