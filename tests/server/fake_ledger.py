@@ -195,7 +195,7 @@ class FakeLedger:
     def rows_after(self, seq: int, limit: int) -> Batch:
         rows = self.after(seq, limit)
         classes = {row.seq: [_of_class(row, name) for name in CLASS_COLUMNS] for row in rows}
-        owners = {row.seq: Attribution(False, row.attribution) for row in rows}
+        owners = {row.seq: Attribution(False, row.attribution, {}) for row in rows}
         return Batch([_as_fed(row) for row in rows], {1: "proxy:test"}, classes, owners)
 
     def by_seq(self, seqs: Sequence[int]) -> list[CallRow]:
