@@ -23,6 +23,7 @@ ALLOWED = re.compile(
     r"farebox/.+\.(py|yaml|sql|md)"
     r"|farebox/cli/run/preload/(?:node|bun|proxied)\.cjs"
     r"|farebox/(pricing/prices|catalog/catalog)\.msgpack"
+    r"|farebox/catalog/model_limits\.json"
     r"|farebox/server/web/.+\.(html|js|css|json|svg|png|ico|woff2|txt)"
     r"|farebox-[^/]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/(LICENSE|NOTICE))"
 )

@@ -44,7 +44,7 @@ class SmallResponse:
 def may_be_small(response: Response, data: bytes) -> bool:
     """Return whether a response whose head and first bytes are `data` is worth keeping: JSON, not too long.
 
-    One that begins with white space keeps its client waiting with that, and passes as it comes.
+    One that begins with white space keeps its client waiting with that, and is passed on piece by piece.
     """
     head = response.head
     if head is None or not response.lines_at or response.watch is not None:
