@@ -18,6 +18,8 @@ from farebox.ledger import catch_up
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.calls import LedgerReader
 from farebox.sdk import faults
+from farebox.sdk.settings import settings
+from farebox.sdk.shipping.collector_client import CollectorError
 
 PROVIDERS = ("openai", "anthropic", "google", "mistral", "cohere", "bedrock")
 KEY = "sk-test-0123456789abcdef0123"
@@ -68,6 +70,8 @@ class Metered:
         """What `on_error` was told."""
 
     def _told(self, error: Exception) -> None:
+        if settings.collector is None and isinstance(error, CollectorError):
+            return  # of an earlier test, whose events wait for a collector that refused them
         self.errors.append(error)
 
     def url(self, provider: str) -> str:
