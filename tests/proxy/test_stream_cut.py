@@ -87,8 +87,8 @@ def test_a_chat_stream_ends_with_openais_error_and_its_framing_is_whole(tmp_path
     error = json.loads(last.removeprefix(b"data: "))["error"]
     assert error["code"] == "insufficient_quota" and "budget small" in error["message"]
     assert (record.outcome, record.error_class) == ("timed_out", "budget_exceeded")
-    # Nothing bounds such a call: it may pass by what one read of it holds.
-    assert figures.reserved == 0 and 0 < figures.spent < small.limit_pico * 2
+    # Nothing bounds such a call: by how much it passes depends on what one read of it holds.
+    assert figures.reserved == 0 and figures.spent > small.limit_pico // 2
     assert record.held.cost_pico == figures.spent, "settled at its upper bound"
     assert len(events) < LONG
 
