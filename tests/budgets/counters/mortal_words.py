@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from farebox.budgets.counters.mapped_file import Words
+from farebox.budgets.counters.file.mapped_file import Words
 
 
 class Killed(BaseException):

@@ -16,7 +16,8 @@ import pytest
 from budget_homes import CENT, DOLLAR, NOON, account, budget, prepared, refused, reserved, waits
 from tests.mounts import fill, small_disk
 
-from farebox.budgets.counters import Counters, LedgerCounters, Reservation, Spent, layout
+from farebox.budgets.counters import Counters, LedgerCounters, Reservation, Spent
+from farebox.budgets.counters.file import layout
 from farebox.errors import CountersError, CountersNewerError
 from farebox.home import Home
 

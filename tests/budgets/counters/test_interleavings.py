@@ -19,11 +19,11 @@ from farebox.budgets.counters import (
     Reservation,
     Spent,
     Waiting,
-    layout,
 )
-from farebox.budgets.counters.mapped_file import Words
-from farebox.budgets.counters.place import Place
-from farebox.budgets.counters.section import Section
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.mapped_file import Words
+from farebox.budgets.counters.file.section import Section
+from farebox.budgets.counters.participants.place import Place
 from farebox.home import Home
 
 ALL = budget()

@@ -18,8 +18,8 @@ from farebox.budgets.counters import (
     Participant,
     Spent,
     Waiting,
-    shared_file,
 )
+from farebox.budgets.counters.file import shared_file
 from farebox.home import Home
 
 WIDE, NARROW = budget("wide"), budget("narrow", 50 * CENT)

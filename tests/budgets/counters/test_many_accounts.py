@@ -9,7 +9,9 @@ import pytest
 from budget_homes import CENT, DOLLAR, account, budget, prepared, refused, reserved
 
 from farebox.budgets.budget import Period
-from farebox.budgets.counters import Counters, Folded, LedgerCounters, Participant, Spent, layout, sweep
+from farebox.budgets.counters import Counters, Folded, LedgerCounters, Participant, Spent
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.recorded import sweep
 from farebox.home import Home
 
 SESSIONS = budget("sessions", 2 * CENT, each="session")

@@ -21,12 +21,12 @@ open; docs/decisions/budgets.md says why it holds under `kill -9`.
 from __future__ import annotations
 
 from farebox.budgets.counters.account import Account, account_of, definition_key, writer_key
-from farebox.budgets.counters.batch import Folded, Spent
 from farebox.budgets.counters.counters import Counters
 from farebox.budgets.counters.figures import Figures
-from farebox.budgets.counters.ledger_counters import LedgerCounters, ParticipantState
-from farebox.budgets.counters.participant import POLL_S, UNLIMITED, Participant
-from farebox.budgets.counters.reservation import Holding, Refused, Reservation, Waiting
+from farebox.budgets.counters.participants.participant import POLL_S, UNLIMITED, Participant
+from farebox.budgets.counters.participants.reservation import Holding, Refused, Reservation, Waiting
+from farebox.budgets.counters.recorded.batch import Folded, Spent
+from farebox.budgets.counters.recorded.ledger_counters import LedgerCounters, ParticipantState
 from farebox.errors import CountersError, CountersNewerError
 
 __all__ = [

@@ -6,9 +6,9 @@ import time
 
 from farebox.budgets.counters.account import Account
 from farebox.budgets.counters.figures import Figures, figures_of
-from farebox.budgets.counters.mapped_file import Wrap
-from farebox.budgets.counters.participant import Participant
-from farebox.budgets.counters.shared_file import SharedFile
+from farebox.budgets.counters.file.mapped_file import Wrap
+from farebox.budgets.counters.file.shared_file import SharedFile
+from farebox.budgets.counters.participants.participant import Participant
 from farebox.home import Home
 from farebox.money import PicoUsd
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
-from farebox.budgets.counters.layout import ACCOUNTS, OPEN
-from farebox.budgets.counters.mapped_file import DAMAGE, MappedFile
-from farebox.budgets.counters.room import look
-from farebox.budgets.counters.section import Section
-from farebox.budgets.counters.tables import find_budget
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.layout import ACCOUNTS, OPEN
+from farebox.budgets.counters.file.mapped_file import DAMAGE, MappedFile
+from farebox.budgets.counters.file.room import look
+from farebox.budgets.counters.file.section import Section
+from farebox.budgets.counters.file.tables import find_budget
 from farebox.money import PicoUsd
 
 _TRIES = 10

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from farebox.budgets.budget import Budget
 from farebox.budgets.counters import CountersError, LedgerCounters, definition_key
 from farebox.budgets.counters.account import writer_key
-from farebox.budgets.counters.batch import Folded, Spent
+from farebox.budgets.counters.recorded.batch import Folded, Spent
 from farebox.budgets.periods import windows
 from farebox.clock import now_ns
 from farebox.journal.folders import stored_ends

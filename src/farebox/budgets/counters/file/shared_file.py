@@ -7,11 +7,11 @@ import os
 import weakref
 from pathlib import Path
 
-from farebox.budgets.counters import layout
-from farebox.budgets.counters.file_lock import FileLock, is_held
-from farebox.budgets.counters.layout import TABLES, Table
-from farebox.budgets.counters.mapped_file import DAMAGE, MappedFile, Wrap
-from farebox.budgets.counters.section import Section, recover
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.file_lock import FileLock, is_held
+from farebox.budgets.counters.file.layout import TABLES, Table
+from farebox.budgets.counters.file.mapped_file import DAMAGE, MappedFile, Wrap
+from farebox.budgets.counters.file.section import Section, recover
 from farebox.errors import CountersError
 
 OPENING_PATIENCE_S = 5.0

@@ -14,12 +14,14 @@ import weakref
 from collections import deque
 from collections.abc import Sequence
 
-from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
-from farebox.budgets.counters.admission import Admission
-from farebox.budgets.counters.fence import fence
-from farebox.budgets.counters.place import Place
-from farebox.budgets.counters.reservation import (
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.fence import fence
+from farebox.budgets.counters.file.room import somebody_waits
+from farebox.budgets.counters.file.shared_file import SharedFile
+from farebox.budgets.counters.participants.admission import Admission
+from farebox.budgets.counters.participants.place import Place
+from farebox.budgets.counters.participants.reservation import (
     UNLIMITED,
     Claim,
     Holding,
@@ -28,8 +30,6 @@ from farebox.budgets.counters.reservation import (
     Reservation,
     Waiting,
 )
-from farebox.budgets.counters.room import somebody_waits
-from farebox.budgets.counters.shared_file import SharedFile
 from farebox.money import PicoUsd
 
 POLL_S = 0.02

@@ -12,14 +12,14 @@ import time
 from bisect import insort
 from collections.abc import Iterable, Sequence
 
-from farebox.budgets.counters import layout
-from farebox.budgets.counters.file_lock import is_held
-from farebox.budgets.counters.layout import HOLDINGS, PARTICIPANTS
-from farebox.budgets.counters.mapped_file import DAMAGE
-from farebox.budgets.counters.place import Place
-from farebox.budgets.counters.reservation import Claim, Holding, Refused, Waiting
-from farebox.budgets.counters.room import Room, somebody_waits
-from farebox.budgets.counters.section import Section
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.file_lock import is_held
+from farebox.budgets.counters.file.layout import HOLDINGS, PARTICIPANTS
+from farebox.budgets.counters.file.mapped_file import DAMAGE
+from farebox.budgets.counters.file.room import Room, somebody_waits
+from farebox.budgets.counters.file.section import Section
+from farebox.budgets.counters.participants.place import Place
+from farebox.budgets.counters.participants.reservation import Claim, Holding, Refused, Waiting
 from farebox.money import PicoUsd
 
 _TRY_AGAIN_NS = 250_000_000

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
-from farebox.budgets.counters.fence import fence
-from farebox.budgets.counters.layout import (
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.fence import fence
+from farebox.budgets.counters.file.layout import (
     ACCOUNTS,
     BUDGETS,
     HOLDINGS,
@@ -20,10 +20,10 @@ from farebox.budgets.counters.layout import (
     RING_PARTS,
     RINGS,
 )
-from farebox.budgets.counters.mapped_file import Words
-from farebox.budgets.counters.section import NoRoomError, Section
-from farebox.budgets.counters.shared_file import SharedFile
-from farebox.budgets.counters.tables import find_budget, find_or_make
+from farebox.budgets.counters.file.mapped_file import Words
+from farebox.budgets.counters.file.section import NoRoomError, Section
+from farebox.budgets.counters.file.shared_file import SharedFile
+from farebox.budgets.counters.file.tables import find_budget, find_or_make
 from farebox.clock import now_ns
 from farebox.errors import CountersDamagedError, CountersError
 from farebox.money import PicoUsd

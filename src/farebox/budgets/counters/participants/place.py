@@ -11,18 +11,18 @@ import time
 from collections.abc import Iterable
 from weakref import WeakValueDictionary
 
-from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account, writer_key
-from farebox.budgets.counters.fence import fence
 from farebox.budgets.counters.figures import figures_of
-from farebox.budgets.counters.file_lock import LifeLock
-from farebox.budgets.counters.layout import ACCOUNTS, HOLDINGS, OPEN, PARTICIPANTS
-from farebox.budgets.counters.mapped_file import DAMAGE
-from farebox.budgets.counters.reservation import Holding
-from farebox.budgets.counters.room import Room, look
-from farebox.budgets.counters.section import NoRoomError, Section
-from farebox.budgets.counters.shared_file import SharedFile
-from farebox.budgets.counters.tables import attach
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.fence import fence
+from farebox.budgets.counters.file.file_lock import LifeLock
+from farebox.budgets.counters.file.layout import ACCOUNTS, HOLDINGS, OPEN, PARTICIPANTS
+from farebox.budgets.counters.file.mapped_file import DAMAGE
+from farebox.budgets.counters.file.room import Room, look
+from farebox.budgets.counters.file.section import NoRoomError, Section
+from farebox.budgets.counters.file.shared_file import SharedFile
+from farebox.budgets.counters.file.tables import attach
+from farebox.budgets.counters.participants.reservation import Holding
 from farebox.errors import CountersError
 from farebox.money import PicoUsd
 

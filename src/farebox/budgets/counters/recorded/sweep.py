@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from farebox.budgets.counters import layout
-from farebox.budgets.counters.layout import ACCOUNTS, BUDGETS, HOLDINGS, RINGS
-from farebox.budgets.counters.mapped_file import MappedFile
-from farebox.budgets.counters.section import Section
-from farebox.budgets.counters.tables import find_budget
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.layout import ACCOUNTS, BUDGETS, HOLDINGS, RINGS
+from farebox.budgets.counters.file.mapped_file import MappedFile
+from farebox.budgets.counters.file.section import Section
+from farebox.budgets.counters.file.tables import find_budget
 
 KEPT_NS = 3600 * 10**9
 """How long an account is kept after its window."""

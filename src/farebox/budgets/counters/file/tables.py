@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
-from farebox.budgets.counters.layout import ACCOUNTS, BUDGETS, HOLDINGS, OPEN, OPENING, RINGS
-from farebox.budgets.counters.section import Section
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.layout import ACCOUNTS, BUDGETS, HOLDINGS, OPEN, OPENING, RINGS
+from farebox.budgets.counters.file.section import Section
 from farebox.errors import CountersDamagedError
 
 

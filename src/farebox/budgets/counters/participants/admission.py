@@ -10,12 +10,12 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
-from farebox.budgets.counters.mapped_file import DAMAGE
-from farebox.budgets.counters.place import Place, UnusableError
-from farebox.budgets.counters.reservation import UNLIMITED, Claim, Holding, Refused, Waiting
-from farebox.budgets.counters.room import Room
-from farebox.budgets.counters.section import NoRoomError, Section
-from farebox.budgets.counters.waiting_calls import WaitingCalls
+from farebox.budgets.counters.file.mapped_file import DAMAGE
+from farebox.budgets.counters.file.room import Room
+from farebox.budgets.counters.file.section import NoRoomError, Section
+from farebox.budgets.counters.participants.place import Place, UnusableError
+from farebox.budgets.counters.participants.reservation import UNLIMITED, Claim, Holding, Refused, Waiting
+from farebox.budgets.counters.participants.waiting_calls import WaitingCalls
 from farebox.errors import CountersError
 from farebox.money import PicoUsd
 

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
+from farebox.budgets.counters.file import layout
 from farebox.money import PicoUsd
 
 if TYPE_CHECKING:
-    from farebox.budgets.counters.participant import Participant
+    from farebox.budgets.counters.participants.participant import Participant
 
 Reason = Literal["limit", "waited", "opening", "unusable"]
 """Why a call is refused: it would not fit even if everything in flight cost nothing; there was no room as

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
-from farebox.budgets.counters.batch import Spent
-from farebox.budgets.counters.layout import (
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.layout import (
     ACCOUNTS,
     BUDGETS,
     HOLDINGS,
@@ -18,8 +17,9 @@ from farebox.budgets.counters.layout import (
     RING_PARTS,
     RINGS,
 )
-from farebox.budgets.counters.section import Section
-from farebox.budgets.counters.tables import find_or_make
+from farebox.budgets.counters.file.section import Section
+from farebox.budgets.counters.file.tables import find_or_make
+from farebox.budgets.counters.recorded.batch import Spent
 
 KEPT_MAX = 32768
 """Of more accounts than these only those that somebody has asked for are kept; others are made from the

@@ -13,17 +13,17 @@ import time
 from collections.abc import Collection, Generator, Iterable
 from typing import NamedTuple
 
-from farebox.budgets.counters import layout
 from farebox.budgets.counters.account import Account
-from farebox.budgets.counters.batch import Batch, Folded, Spent
-from farebox.budgets.counters.file_lock import is_held
-from farebox.budgets.counters.layout import ACCOUNTS, BUDGETS, HOLDINGS, OPENING, PARTICIPANTS, RINGS
-from farebox.budgets.counters.mapped_file import DAMAGE, MappedFile, Wrap
-from farebox.budgets.counters.opening import close_all, open_accounts
-from farebox.budgets.counters.section import NoRoomError, Section
-from farebox.budgets.counters.shared_file import SharedFile
-from farebox.budgets.counters.sweep import free_accounts, free_holding, free_holdings
-from farebox.budgets.counters.tables import find_budget, find_or_make_budget
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.file_lock import is_held
+from farebox.budgets.counters.file.layout import ACCOUNTS, BUDGETS, HOLDINGS, OPENING, PARTICIPANTS, RINGS
+from farebox.budgets.counters.file.mapped_file import DAMAGE, MappedFile, Wrap
+from farebox.budgets.counters.file.section import NoRoomError, Section
+from farebox.budgets.counters.file.shared_file import SharedFile
+from farebox.budgets.counters.file.tables import find_budget, find_or_make_budget
+from farebox.budgets.counters.recorded.batch import Batch, Folded, Spent
+from farebox.budgets.counters.recorded.opening import close_all, open_accounts
+from farebox.budgets.counters.recorded.sweep import free_accounts, free_holding, free_holdings
 from farebox.errors import CountersError
 from farebox.home import Home
 

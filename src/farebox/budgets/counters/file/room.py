@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from farebox.budgets.counters import layout
-from farebox.budgets.counters.layout import HOLDINGS, OPEN, RING_PARTS, RINGS
-from farebox.budgets.counters.mapped_file import MappedFile
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.layout import HOLDINGS, OPEN, RING_PARTS, RINGS
+from farebox.budgets.counters.file.mapped_file import MappedFile
 from farebox.errors import CountersDamagedError
 from farebox.money import PicoUsd
 

@@ -6,9 +6,9 @@ back. Whoever takes the lock next and finds a count stores it all again: the val
 
 from __future__ import annotations
 
-from farebox.budgets.counters import layout
-from farebox.budgets.counters.layout import BUCKET, BUCKETS, PENDING, PENDING_ENTRIES, Table
-from farebox.budgets.counters.mapped_file import Words
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.layout import BUCKET, BUCKETS, PENDING, PENDING_ENTRIES, Table
+from farebox.budgets.counters.file.mapped_file import Words
 from farebox.errors import CountersDamagedError
 
 

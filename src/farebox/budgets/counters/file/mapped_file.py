@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from farebox.budgets.counters import layout
-from farebox.budgets.counters.layout import FILE_WORDS, FIXED_WORDS, TABLES, WORD_BYTES, Table
+from farebox.budgets.counters.file import layout
+from farebox.budgets.counters.file.layout import FILE_WORDS, FIXED_WORDS, TABLES, WORD_BYTES, Table
 from farebox.clock import now_ns
 from farebox.errors import CountersDamagedError, CountersError, CountersNewerError
 

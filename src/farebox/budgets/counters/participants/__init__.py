@@ -1,0 +1,1 @@
+"""Who lets calls pass: leases, reservations, and calls that wait their turn."""

@@ -1,0 +1,1 @@
+"""The ledger's part: what is recorded is counted as recorded, once, and no longer as settled."""
