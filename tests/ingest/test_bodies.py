@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import brotli
 import msgspec
 import pytest
 import zstandard
@@ -14,7 +15,8 @@ from taken_in import Door, applied, event, statuses
 
 from farebox.clock import now_ns
 from farebox.home import Home
-from farebox.ingest.bodies import BodyRefusedError
+from farebox.ingest.bodies import BodyRefusedError, split_array
+from farebox.ingest.event_reading import EventReader
 from farebox.ingest.limits import IngestLimits
 from farebox.recording.events import moment_text
 
@@ -176,6 +178,7 @@ def test_a_cloud_event_of_an_outcome_is_recorded(door: Door) -> None:
         (b"{}", "application/json", {"content-encoding": "gzip, gzip, gzip, gzip"}, 415),
         (b"not packed", "application/json", {"content-encoding": "gzip"}, 400),
         (b"not packed", "application/json", {"content-encoding": "zstd"}, 400),
+        (b"", "application/json", {"content-encoding": "gzip"}, 400),
     ],
 )
 def test_a_body_that_cannot_be_read_is_refused_whole(
@@ -184,6 +187,38 @@ def test_a_body_that_cannot_be_read_is_refused_whole(
     with pytest.raises(BodyRefusedError) as refused:
         door.take(body, content_type, headers=headers)
     assert refused.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("zstd", zstandard.ZstdCompressor().compress),
+        ("br", brotli.compress),
+        ("gzip, zstd", lambda body: zstandard.ZstdCompressor().compress(gzip.compress(body))),
+    ],
+)
+def test_a_packed_body_that_was_cut_off_is_refused_whole(
+    door: Door, home: Home, name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    body = b"\n".join(encode(event(tags={"n": str(number)})) for number in range(200)) + b"\n"
+    packed, headers = pack(body), {"content-encoding": name}
+    for cut in (len(packed) // 2, len(packed) - 1):
+        with pytest.raises(BodyRefusedError) as refused:
+            door.take(packed[:cut], "application/x-ndjson", headers=headers)
+        assert (refused.value.status, refused.value.code) == (400, "body_malformed")
+    assert len(applied(home).newest(300)) == 0
+    assert door.take(packed, "application/x-ndjson", headers=headers).receipt.accepted == 200
+
+
+def test_a_string_without_an_end_is_looked_at_once() -> None:
+    """Begun again at each of its quotes, half a megabyte would keep the collector busy for hours."""
+    body = b'["' + b'\\"' * 250_000
+    for malformed in (body, body + b"\\"):
+        with pytest.raises(BodyRefusedError):
+            split_array(malformed, IngestLimits())
+    assert split_array(b'[{bad "a,]\\"" },{}]', IngestLimits()) == [b'{bad "a,]\\"" }', b"{}"]
 
 
 def test_no_items_are_no_error(door: Door) -> None:
@@ -245,6 +280,41 @@ def test_events_of_long_ago_and_of_the_future_are_refused(
     door = doors(IngestLimits(age_s_max=3605, ahead_s_max=60))
     told = door.send(event(time=moment_text(now_ns() - ago_s * 10**9)), event())
     assert statuses(told) == [status, "accepted"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"time": "0001-01-01T00:00:00+14:00"}, "time"),
+        ({"time": "9999-12-31T23:59:59-14:00"}, "time"),
+        ({"time": "1969-12-31T23:59:59Z"}, "time"),
+        ({"ended_at": "0001-01-01T00:00:00+14:00"}, "ended_at"),
+        ({"ended_at": "2262-04-11T00:00:00Z"}, "ended_at"),
+        ({"total_us": 2**63 - 1}, "total_us"),
+        ({"ended_at": moment_text(now_ns()), "time": None, "total_us": 2**63 - 1}, "time"),
+    ],
+)
+def test_a_moment_that_no_record_can_have_is_invalid_and_hurts_no_neighbour(
+    door: Door, fields: dict[str, Any], field: str
+) -> None:
+    told = door.send(event(), event(**fields), event())
+    assert statuses(told) == ["accepted", "invalid", "accepted"]
+    assert told[1].field == field
+
+
+def test_an_event_that_we_fail_at_hurts_no_neighbour(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A response of 500 would be sent again for ever, and everything behind that event would wait."""
+    read = EventReader.read
+
+    def read_or_fail(self: EventReader, text: bytes, *rest: Any) -> Any:
+        if b"poison" in text:
+            raise OverflowError
+        return read(self, text, *rest)
+
+    monkeypatch.setattr(EventReader, "read", read_or_fail)
+    told = door.send(event(), event(id="poison"), event())
+    assert statuses(told) == ["accepted", "invalid", "accepted"]
+    assert told[1].id == "poison"
 
 
 def test_every_receipt_says_the_limits(door: Door) -> None:

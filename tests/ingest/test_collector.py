@@ -144,6 +144,18 @@ def test_a_loss_counts_once_and_is_told_apart(door: Door, home: Home) -> None:
     assert applied(home).health().lost_records == 7
 
 
+def test_no_report_of_a_loss_makes_the_sums_too_large_to_be_read(door: Door, home: Home) -> None:
+    loss = {"source": "shop", "type": "loss"}
+    told = door.send(
+        {"id": "l-1", **loss, "records": 2**63 - 1},
+        {"id": "l-2", **loss, "records": 10**12 + 1},
+        {"id": "l-3", **loss, "records": 10**12, "exchanges": 10**12},
+        {"id": "l-4", **loss, "records": 10**12},
+    )
+    assert statuses(told) == ["invalid", "invalid", "accepted", "accepted"]
+    assert applied(home).health().refused_records == 2 * 10**12
+
+
 def test_a_loss_that_was_accepted_twice_counts_once(
     doors: Callable[..., Door], home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

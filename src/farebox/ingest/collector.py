@@ -102,6 +102,10 @@ class Collector:
                 read.append(
                     Verdict(id=id_of(text), status="invalid", field=error.field or None, reason=error.reason)
                 )
+            except Exception:  # a bug of ours: sent again and again, this event would hold up all others
+                _log.exception("unexpected failure with an event")
+                reason = "it cannot be recorded; the log of this collector says why"
+                read.append(Verdict(id=id_of(text), status="invalid", reason=reason))
         with self._lock:
             known = self._known([each for each in read if isinstance(each, ReadEvent)])
             return self._judge(read, known)

@@ -90,6 +90,7 @@ class EventReader:
             record = done_of(event, source=source, received_ns=now_ns, read_usage=self._usage)
             kind, key = DONE, record.event_id
             self._check_age(record.occurred_at_ns, now_ns)
+            self._check_age(record.ended_at_ns, now_ns, "total_us" if event.ended_at is None else "ended_at")
         else:
             record = result_of(event, source=source, received_ns=now_ns)
             kind, key = OUTCOME if event.type == "outcome" else SCORE, record.event_id
@@ -108,12 +109,12 @@ class EventReader:
             raise EventInvalidError("", f"its record would have {len(payload)} bytes of {PAYLOAD_BYTES_MAX}")
         return ReadEvent(event.id, (key, source), digest, kind, payload)
 
-    def _check_age(self, occurred_ns: int, now_ns: int) -> None:
-        ago_s = (now_ns - occurred_ns) // 1_000_000_000
+    def _check_age(self, moment_ns: int, now_ns: int, field: str = "time") -> None:
+        ago_s = (now_ns - moment_ns) // 1_000_000_000
         if ago_s > self._limits.age_s_max:
-            raise EventInvalidError("time", f"more than {self._limits.age_s_max} s ago")
+            raise EventInvalidError(field, f"more than {self._limits.age_s_max} s ago")
         if -ago_s > self._limits.ahead_s_max:
-            raise EventInvalidError("time", f"more than {self._limits.ahead_s_max} s ahead")
+            raise EventInvalidError(field, f"more than {self._limits.ahead_s_max} s ahead")
 
     def _usage(self, provider: str, model: str, usage: Mapping[str, Any]) -> tuple[str, Extraction]:
         endpoint = self._endpoints.get(provider)

@@ -27,6 +27,8 @@ _Value = Annotated[str, Meta(max_length=VALUE_MAX)]
 _Name = Annotated[str, Meta(min_length=1, max_length=NAME_MAX)]
 _Word = Annotated[str, Meta(max_length=256)]
 _Count = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
+_LossCount = Annotated[int, Meta(ge=0, le=10**12)]
+"""Losses are added up in 64 bits: no report may fill them."""
 _Provider = Annotated[
     str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$(?!\n)", examples=["openai", "anthropic"])
 ]
@@ -190,8 +192,8 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fie
     ] = None
 
     # A loss: what a sender's full spool refused, since its last report. Each has an id, and counts once.
-    records: Annotated[_Count, Meta(description="Of a loss: records refused.")] = 0
-    exchanges: Annotated[_Count, Meta(description="Of a loss: how many of them were ends of calls.")] = 0
+    records: Annotated[_LossCount, Meta(description="Of a loss: records refused.")] = 0
+    exchanges: Annotated[_LossCount, Meta(description="Of a loss: how many of them were ends of calls.")] = 0
     lost_bytes: Annotated[_Count, Meta(description="Of a loss: their size.")] = 0
 
     # About the event itself.

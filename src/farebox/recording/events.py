@@ -19,6 +19,7 @@ import msgspec
 
 from farebox.errors import UsageError
 from farebox.journal.records import Done, Mark, Result
+from farebox.money import INT64_MAX
 from farebox.recording.event_schema import NAME_MAX, Event, EventPart
 from farebox.recording.invalid_event import EventInvalidError
 from farebox.recording.stated_usage import COUNT_MAX, quantity_of
@@ -69,7 +70,7 @@ def moment_ns(text: str, field: str = "time") -> int:
     """Return a moment in nanoseconds since 1970.
 
     Raises:
-        EventInvalidError: It is no RFC 3339 text with an offset.
+        EventInvalidError: It is no RFC 3339 text with an offset, or of a time that no record can have.
     """
     found = _MOMENT.fullmatch(text)
     try:
@@ -82,7 +83,10 @@ def moment_ns(text: str, field: str = "time") -> int:
         raise EventInvalidError(
             field, f"expected RFC 3339 with an offset such as 2026-11-29T08:30:00.125Z, got {text!r}"
         ) from None
-    return seconds * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
+    moment = seconds * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
+    if not 0 <= moment <= INT64_MAX:
+        raise EventInvalidError(field, f"expected a time between 1970 and 2262, got {text!r}")
+    return moment
 
 
 # -- attribution --

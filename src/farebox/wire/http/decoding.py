@@ -33,6 +33,11 @@ class Decoder:
         self._out = 0
         self.overflowed = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether what was fed ends where the encoded content does: nothing was cut off."""
+        return all(layer.is_whole for layer in self._layers)
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield what `data` decodes to; raise `DecodeError` on malformed input."""
         if self.overflowed:
@@ -71,6 +76,11 @@ class _Layer:
         """A whole member has been decoded: what cannot be decoded after it is none of the body."""
         self._begun = False
         """The member at hand has yielded something."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the input ended with a member's end, or with what follows one."""
+        return self._ended and self._engine in (None, _PADDING)
 
     def steps(self, data: bytes) -> Iterator[bytes]:
         """Yield what `data` decodes to in steps, empty ones among them."""
@@ -125,6 +135,10 @@ class _Brotli(_Layer):
         import brotli  # pyright: ignore[reportMissingTypeStubs]
 
         return cast("Any", brotli).Decompressor()
+
+    @property
+    def is_whole(self) -> bool:
+        return self._engine is not None and self._engine.is_finished()
 
     def steps(self, data: bytes) -> Iterator[bytes]:
         engine = self._engine = self._engine or self._start(data)
