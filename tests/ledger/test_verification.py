@@ -16,6 +16,7 @@ from farebox.journal.records import Mark
 from farebox.ledger import verify
 from farebox.ledger.append.blocks import CALL, block_link
 from farebox.ledger.append.dictionaries import CALL_CLASS
+from farebox.ledger.database import open_writer
 from farebox.ledger.proof.block_check import SELECT, check_block
 from farebox.ledger.proof.chain import Checkpoint
 
@@ -249,3 +250,12 @@ def test_a_checkpoint_is_written_every_ten_thousand_rows(home: Home) -> None:
     assert row[0] == 10_001
     assert verify(home, str(Checkpoint(*row))).ok
     ledger.connection.close()
+
+
+def test_a_ledger_of_the_first_schema_is_upgraded_when_it_is_opened(grown: Home) -> None:
+    edit(grown, ("DROP TABLE chain_end", ()), ("PRAGMA user_version = 1", ()))
+    assert not any("missing" in str(each) for each in verify(grown).problems)
+    open_writer(grown).close()
+    assert verify(grown).problems == []
+    edit(grown, ("DELETE FROM mark WHERE id = (SELECT max(id) FROM mark)", ()))
+    assert any("missing" in str(each) for each in verify(grown).problems)

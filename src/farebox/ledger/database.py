@@ -24,7 +24,7 @@ from farebox.journal.filesystem import is_network
 _SQLITE_OLDEST = (3, 51, 3)
 """Before it, a WAL could be corrupted by a race: https://sqlite.org/wal.html#walresetbug"""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x46415245  # FARE
 
 _BUSY_MS = 5_000
@@ -182,13 +182,30 @@ def schema() -> str:
 
 
 def _create_schema(connection: Connection) -> None:
-    _refuse_others(connection, schema_version(connection))
-    if schema_version(connection):
+    version = schema_version(connection)
+    _refuse_others(connection, version)
+    if version == 1:
+        _note_ends(connection)
+    if version:
         return
     with connection:
         connection.execute(schema())
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
+
+
+def _note_ends(connection: Connection) -> None:
+    """Upgrade a ledger of schema 1, which did not write down where its chains end."""
+    made = schema().partition("CREATE TABLE chain_end")
+    statement = made[1] + made[2].partition(";")[0]
+    with connection:
+        connection.execute(statement)
+        for chain in ("mark", "witness", "outcome", "score"):
+            connection.execute(
+                f"INSERT INTO chain_end SELECT ?, id, hash FROM {chain} ORDER BY id DESC LIMIT 1",  # noqa: S608
+                (chain,),
+            )
+        connection.execute("PRAGMA user_version = 2")
 
 
 def _refuse_others(connection: Connection, version: int) -> None:

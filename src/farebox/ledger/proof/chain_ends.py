@@ -4,7 +4,7 @@ a table leave a chain that is whole in itself.
 
 from __future__ import annotations
 
-from farebox.ledger.database import Connection
+from farebox.ledger.database import Connection, schema_version
 from farebox.ledger.proof.chain import GENESIS
 
 _WRITE = "INSERT OR REPLACE INTO chain_end VALUES (?, ?, ?)"
@@ -18,6 +18,8 @@ def write_end(connection: Connection, chain: str, last_id: int, last_hash: bytes
 
 def missing_rows(connection: Connection, chain: str, last_id: int, last_hash: bytes) -> str | None:
     """Return what is wrong with the end of a chain whose newest row is `last_id`; None where nothing is."""
+    if schema_version(connection) < 2:
+        return None  # a ledger that no writer of this version has opened yet
     noted, noted_hash = connection.execute(_READ, (chain,)).fetchone() or (0, GENESIS)
     if noted > last_id:
         return f"{chain} {last_id + 1} to {noted} are missing"
