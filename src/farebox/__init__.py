@@ -16,15 +16,15 @@ TYPE_CHECKING = False  # type checkers take it for True; importing `typing` woul
 if TYPE_CHECKING:
     from farebox.errors import BudgetExceededError, FareboxError
     from farebox.sdk.attribution import attribute, meter
-    from farebox.sdk.budget_left import BudgetLeft, budget_left
-    from farebox.sdk.cost import Spend, cost
     from farebox.sdk.ending import flush, shutdown
     from farebox.sdk.instrumentation import instrument, uninstrument
-    from farebox.sdk.outcomes import outcome, score
-    from farebox.sdk.price import Price, price
-    from farebox.sdk.record import record
+    from farebox.sdk.questions.budget_left import BudgetLeft, budget_left
+    from farebox.sdk.questions.cost import Spend, cost
+    from farebox.sdk.questions.price import Price, price
     from farebox.sdk.settings import configure
-    from farebox.sdk.track import track
+    from farebox.sdk.statements.outcomes import outcome, score
+    from farebox.sdk.statements.record import record
+    from farebox.sdk.statements.track import track
     from farebox.sdk.wrapping import wrap
 
 __all__ = [
@@ -55,23 +55,23 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "BudgetExceededError": "errors",
-    "BudgetLeft": "sdk.budget_left",
+    "BudgetLeft": "sdk.questions.budget_left",
     "FareboxError": "errors",
-    "Price": "sdk.price",
-    "Spend": "sdk.cost",
+    "Price": "sdk.questions.price",
+    "Spend": "sdk.questions.cost",
     "attribute": "sdk.attribution",
-    "budget_left": "sdk.budget_left",
+    "budget_left": "sdk.questions.budget_left",
     "configure": "sdk.settings",
-    "cost": "sdk.cost",
+    "cost": "sdk.questions.cost",
     "flush": "sdk.ending",
     "instrument": "sdk.instrumentation",
     "meter": "sdk.attribution",
-    "outcome": "sdk.outcomes",
-    "price": "sdk.price",
-    "record": "sdk.record",
-    "score": "sdk.outcomes",
+    "outcome": "sdk.statements.outcomes",
+    "price": "sdk.questions.price",
+    "record": "sdk.statements.record",
+    "score": "sdk.statements.outcomes",
     "shutdown": "sdk.ending",
-    "track": "sdk.track",
+    "track": "sdk.statements.track",
     "uninstrument": "sdk.instrumentation",
     "wrap": "sdk.wrapping",
 }

@@ -18,7 +18,7 @@ from farebox.errors import QuestionError, ServerNotRunningError
 from farebox.home import Home
 from farebox.pricing.price_copy import book_of, copy_of, store
 from farebox.pricing.price_watch import PriceWatch
-from farebox.sdk import collector_prices
+from farebox.sdk.questions import collector_prices
 from farebox.sdk.settings import Settings, settings
 
 PRICES, SUMMARY = "/api/v1/prices", "/api/v1/summary"

@@ -359,7 +359,7 @@ def test_an_error_is_logged_once_counted_and_handed_to_the_hook_each_time(
         raise RuntimeError("my secret prompt")
 
     monkeypatch.setattr("farebox.sdk.exchange.uuid7", fail)
-    monkeypatch.setattr("farebox.sdk.known_request.retry_count", fail)
+    monkeypatch.setattr("farebox.sdk.addresses.known_request.retry_count", fail)
     url = instrumented.url("openai") + "/v1/chat/completions"
     for _ in range(3):
         assert httpx.post(url, json=WHOLE).status_code == 200
@@ -378,7 +378,7 @@ def test_a_hook_that_raises_is_counted_and_changes_nothing(
         raise RuntimeError
 
     farebox.configure(on_error=fail)
-    monkeypatch.setattr("farebox.sdk.known_request.retry_count", fail)
+    monkeypatch.setattr("farebox.sdk.addresses.known_request.retry_count", fail)
     url = instrumented.url("openai") + "/v1/chat/completions"
     assert httpx.post(url, json=WHOLE).status_code == 200
     assert faults.counts["on_error"] == 1

@@ -10,7 +10,7 @@ from metered import KEY, Metered, attributed, tokens
 
 import farebox
 from farebox.config import KeyConfig
-from farebox.sdk.known_request import KnownRequest, KnownRequests
+from farebox.sdk.addresses.known_request import KnownRequest, KnownRequests
 from farebox.sdk.process_meter import process_meter
 
 ASK: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}

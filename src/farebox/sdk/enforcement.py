@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from farebox.budgets.call_limits import CallLimits, Outcome
     from farebox.budgets.counters import Waiting
     from farebox.recording.attribution_merge import Attribution
-    from farebox.sdk.known_request import KnownRequest
+    from farebox.sdk.addresses.known_request import KnownRequest
     from farebox.sdk.process_meter import ProcessMeter
     from farebox.wire.request import RequestFacts
     from farebox.wire.request_limits import LimitKeys

@@ -18,8 +18,8 @@ from farebox.recording.attribution_merge import Attribution
 from farebox.recording.error_class import error_class_of
 from farebox.recording.guarded_meter import GuardedMeter
 from farebox.sdk import attribution, faults
+from farebox.sdk.addresses.known_request import Headers, KnownRequest, KnownRequests
 from farebox.sdk.failures import failure_of
-from farebox.sdk.known_request import Headers, KnownRequest, KnownRequests
 from farebox.sdk.process_meter import process_meter
 from farebox.sdk.settings import settings
 from farebox.wire.facts import Extraction
@@ -29,7 +29,7 @@ from farebox.wire.meter import Meter
 if TYPE_CHECKING:
     from farebox.budgets.call_limits import Outcome as Admission
     from farebox.recording.logical_calls import CallKey
-    from farebox.sdk.destinations import Address
+    from farebox.sdk.addresses.destinations import Address
     from farebox.sdk.enforcement import Place
     from farebox.sdk.process_meter import ProcessMeter
     from farebox.wire.fast_path.whole_response import FastPath

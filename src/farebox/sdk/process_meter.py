@@ -11,7 +11,7 @@ from farebox.errors import UsageError
 from farebox.recording.attribution_merge import Attribution
 from farebox.recording.callers import Callers, labels_of
 from farebox.sdk import faults
-from farebox.sdk.destinations import Destinations
+from farebox.sdk.addresses.destinations import Destinations
 from farebox.sdk.recorder import ProcessRecorder, program_name
 from farebox.sdk.settings import (
     collector_address,

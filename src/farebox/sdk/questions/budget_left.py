@@ -10,8 +10,8 @@ import msgspec
 
 from farebox.clock import now_ns
 from farebox.errors import UsageError
-from farebox.sdk.events import whose
 from farebox.sdk.process_meter import process_meter
+from farebox.sdk.statements.events import whose
 
 
 class BudgetLeft(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import msgspec
 from farebox.errors import QuestionError, ServerNotRunningError
 from farebox.home import Home, locate
 from farebox.program import command
-from farebox.sdk.collector_questions import ask
+from farebox.sdk.questions.collector_questions import ask
 from farebox.sdk.settings import collector_address, settings
 
 _CONNECT_S = 1.0

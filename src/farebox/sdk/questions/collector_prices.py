@@ -14,7 +14,7 @@ from farebox.errors import FareboxError, FindingsError, ServerNotRunningError
 from farebox.home import Home, replace_private
 from farebox.pricing.price_copy import PriceCopy, book_of, store
 from farebox.sdk import faults
-from farebox.sdk.collector_questions import ask
+from farebox.sdk.questions.collector_questions import ask
 
 if TYPE_CHECKING:
     from farebox.pricing.book import PriceBook

@@ -13,9 +13,9 @@ from farebox.journal.records import DONE, Done, Outcome, encode
 from farebox.recording.attribution_merge import Attribution
 from farebox.recording.stated_usage import endpoint_of, stated_usage
 from farebox.sdk import faults
-from farebox.sdk.events import Identity, identity, moment_ns, whose
-from farebox.sdk.measured import document_of
 from farebox.sdk.process_meter import ProcessMeter, process_meter
+from farebox.sdk.statements.events import Identity, identity, moment_ns, whose
+from farebox.sdk.statements.measured import document_of
 from farebox.wire.facts import Extraction
 from farebox.wire.keys import redacted
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from farebox.catalog import Catalog, Provider
 from farebox.config import Config, is_loopback
 from farebox.listeners import home_of
-from farebox.sdk.destination import destination_of
-from farebox.sdk.known_request import KnownRequests
+from farebox.sdk.addresses.destination import destination_of
+from farebox.sdk.addresses.known_request import KnownRequests
 
 _LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 _REMEMBERED = 1024

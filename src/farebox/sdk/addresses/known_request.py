@@ -21,7 +21,7 @@ from farebox.wire.keys import KEY_LENGTH_MIN, path_without_keys, without_keys
 if TYPE_CHECKING:
     from farebox.catalog import Endpoint
     from farebox.recording.callers import Callers
-    from farebox.sdk.destination import Destination
+    from farebox.sdk.addresses.destination import Destination
     from farebox.snapshot import Snapshot
 
 Headers = list[tuple[bytes, bytes]]

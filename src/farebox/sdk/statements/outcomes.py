@@ -8,8 +8,8 @@ from datetime import datetime
 from farebox.errors import UsageError
 from farebox.journal.records import OUTCOME, SCORE, Result, encode
 from farebox.sdk import faults
-from farebox.sdk.events import decimal_text, identity, moment_ns, whose
 from farebox.sdk.process_meter import process_meter
+from farebox.sdk.statements.events import decimal_text, identity, moment_ns, whose
 
 _NAME_MAX = 128
 

@@ -10,10 +10,10 @@ from farebox.errors import UsageError
 from farebox.recording.attribution_merge import Attribution
 from farebox.recording.stated_usage import endpoint_of, measure
 from farebox.sdk import faults
-from farebox.sdk.events import identity, whose
-from farebox.sdk.measured import StreamMeasure, document_of, provider_of
 from farebox.sdk.process_meter import ProcessMeter, process_meter
-from farebox.sdk.record import append
+from farebox.sdk.statements.events import identity, whose
+from farebox.sdk.statements.measured import StreamMeasure, document_of, provider_of
+from farebox.sdk.statements.record import append
 
 _Response = TypeVar("_Response")
 

@@ -15,14 +15,14 @@ from farebox.errors import FareboxError, UsageError
 from farebox.money import usd_text
 from farebox.recording.stated_usage import endpoint_of, measure
 from farebox.sdk import attribution
-from farebox.sdk.measured import document_of, provider_of
 from farebox.sdk.process_meter import process_meter
 from farebox.sdk.settings import collector_address
+from farebox.sdk.statements.measured import document_of, provider_of
 
 if TYPE_CHECKING:
     from farebox.home import Home
     from farebox.pricing.price_watch import PriceWatch
-    from farebox.sdk.collector_prices import CollectorPrices
+    from farebox.sdk.questions.collector_prices import CollectorPrices
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +129,7 @@ def _prices(state: Path, config: str | None, cache: Path) -> PriceWatch:
 
 def _collector_prices(home: Home, collector: str) -> CollectorPrices:
     global _collected
-    from farebox.sdk.collector_prices import CollectorPrices
+    from farebox.sdk.questions.collector_prices import CollectorPrices
     from farebox.sdk.shipping.spool import folder_of
 
     folder = folder_of(home.path, collector)

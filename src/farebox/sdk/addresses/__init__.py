@@ -1,0 +1,1 @@
+"""Which requests are metered: providers, by address and head."""
