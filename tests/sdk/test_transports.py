@@ -539,6 +539,31 @@ def test_uninstrumenting_puts_everything_back(metered: Metered) -> None:
     )
 
 
+@pytest.mark.parametrize("stack", ["httpx", "requests", "aiohttp"])
+def test_a_stream_that_is_under_way_when_metering_ends_is_metered_to_its_end(
+    instrumented: Metered, stack: str
+) -> None:
+    url = chat(instrumented)
+    if stack == "httpx":
+        with httpx.Client(trust_env=False) as client, client.stream("POST", url, json=STREAM) as response:
+            farebox.uninstrument()
+            response.read()
+    elif stack == "requests":
+        with requests.post(url, json=STREAM, stream=True, timeout=5) as response:
+            farebox.uninstrument()
+            assert response.content
+    else:
+
+        async def one() -> None:
+            async with aiohttp.ClientSession() as session, session.post(url, json=STREAM) as response:
+                farebox.uninstrument()
+                assert await response.read()
+
+        asyncio.run(one())
+    row = instrumented.row()
+    assert (row.outcome, tokens(row)) == ("completed", CHAT)
+
+
 def test_ten_calls_leave_kilobytes(instrumented: Metered) -> None:
     for _ in range(10):
         STACKS["httpx"](chat(instrumented), ASK)

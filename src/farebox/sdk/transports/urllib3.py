@@ -32,10 +32,10 @@ def install(module: ModuleType) -> None:
         faults.report(RuntimeError("urllib3 before version 1.26.10 is not metered"), "instrument()")
         return
     replace(HTTPConnectionPool, "_make_request", _make_request)
-    replace(response, reads, _raw_read)
-    replace(response, "_handle_chunk", _handle_chunk)
-    replace(response, "_update_chunk_length", _update_chunk_length)
-    replace(response, "close", _close)
+    replace(response, reads, _raw_read, of_responses=True)
+    replace(response, "_handle_chunk", _handle_chunk, of_responses=True)
+    replace(response, "_update_chunk_length", _update_chunk_length, of_responses=True)
+    replace(response, "close", _close, of_responses=True)
 
 
 def _make_request(original: Callable[..., Any]) -> Callable[..., Any]:
