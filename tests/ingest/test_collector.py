@@ -177,6 +177,15 @@ def test_what_a_token_says_is_proven_and_its_source_cannot_be_claimed(door: Door
     assert call.attribution_from["customer"] == "token:tok1"
 
 
+def test_no_token_writes_under_the_source_of_another(door: Door, home: Home) -> None:
+    """Ids that it used up would be conflicts for the events that they belong to."""
+    told = door.send(
+        event(source=f"event:{SENDER.name}"), event(source="event:other"), event(source="events: mine")
+    )
+    assert statuses(told) == ["accepted", "invalid", "accepted"]
+    assert told[1].field == "source"
+
+
 def test_a_bound_token_speaks_of_its_customer_only(door: Door, home: Home) -> None:
     bound = Sender("tok2", {"customer": "acme"})
     verdicts = door.send(event(customer=None), event(customer="acme"), event(customer="other"), sender=bound)

@@ -7,7 +7,7 @@ import json
 import random
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -48,8 +48,12 @@ class FakeCollector:
         if known is None:
             self._digests[key] = digest
             self.events[key] = json.loads(body)
-            return Verdict("accepted")
-        return Verdict("duplicate") if known == digest else Verdict("conflict", "id", "other content")
+            return Verdict("accepted", id=event.id)
+        return (
+            Verdict("duplicate", id=event.id)
+            if known == digest
+            else Verdict("conflict", "id", "other content")
+        )
 
     # -- as a `Sender` --
 
@@ -96,6 +100,9 @@ class CollectorServer:
         self.status = 200
         """What it responds instead of taking anything, where it is not 200."""
         self.headers: dict[str, str] = {}
+        self.message = "not now"
+        self.garble: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = lambda items: items
+        """What is done to its verdicts on the way."""
         self.hangs = threading.Event()
         self.hangs.set()
         """While it is cleared, nobody gets a response."""
@@ -147,11 +154,11 @@ class CollectorServer:
         if self.token and headers.get("authorization") != f"Bearer {self.token}":
             self._respond(request, 401, {"code": "unauthenticated", "message": "This token is unknown."})
         elif self.status != 200:
-            self._respond(request, self.status, {"code": "no", "message": "not now"})
+            self._respond(request, self.status, {"code": "no", "message": self.message})
         else:
             found = self.collector.take(body.split(b"\n"))
-            items = [{"status": each.status, "field": each.field, "reason": each.reason} for each in found]
-            self._respond(request, 202, {"items": items})
+            items = [{name: getattr(each, name) for name in each.__struct_fields__} for each in found]
+            self._respond(request, 202, {"items": self.garble(items)})
 
     def _get(self, request: BaseHTTPRequestHandler) -> None:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -169,7 +176,7 @@ class CollectorServer:
         request.wfile.write(body)
 
     def _respond(self, request: BaseHTTPRequestHandler, status: int, document: dict[str, Any]) -> None:
-        body = json.dumps(document).encode()
+        body = json.dumps(document, ensure_ascii=False).encode("latin-1")
         request.send_response(status)
         for name, value in {**self.headers, "content-length": str(len(body))}.items():
             request.send_header(name, value)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ import farebox
 from farebox.errors import UsageError
 from farebox.ledger import verify
 from farebox.ledger.database import open_reader
+from farebox.sdk.events import _around
 
 USED = {"input_uncached": 900, "cache_read": 100, "output_text": 50}
 
@@ -109,6 +112,10 @@ def test_a_moment_with_its_zone_is_when_it_happened(metered: Metered) -> None:
         {"usage": 5},
         {"event_id": " "},
         {"occurred_at": datetime(2026, 11, 1)},
+        {"occurred_at": 1_795_900_000},
+        {"occurred_at": 10**30},
+        {"occurred_at": True},
+        {"occurred_at": datetime(9999, 12, 31, tzinfo=UTC)},
     ],
     ids=str,
 )
@@ -164,3 +171,25 @@ def test_flush_says_whether_everything_survives(metered: Metered) -> None:
 def test_durability_is_one_of_two_words(metered: Metered) -> None:
     with pytest.raises(UsageError):
         farebox.configure(durability="perhaps")
+
+
+def test_threads_that_record_at_once_never_get_the_attribution_of_each_other() -> None:
+    """Another thread comes in between any two lines: whose an event is stays what was said around it."""
+    below = {"app": "test"}, {"app": "process"}
+    mine, other = (({"customer": name}, {"customer": "sdk"}) for name in ("mine", "other"))
+
+    def intrude(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code is _around.__code__:
+            sys.settrace(None)
+            _around(below, other)
+            sys.settrace(intrude)
+            frame.f_trace = intrude
+        return intrude
+
+    before = sys.gettrace()
+    sys.settrace(intrude)
+    try:
+        found = [_around(below, mine)[0]["customer"] for _ in range(3)]
+    finally:
+        sys.settrace(before)
+    assert found == ["mine"] * 3

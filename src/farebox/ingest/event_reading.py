@@ -11,7 +11,7 @@ import msgspec
 
 from farebox.catalog import Catalog, Endpoint
 from farebox.ingest.limits import IngestLimits
-from farebox.ingest.trust import Sender
+from farebox.ingest.trust import OF_TOKENS, Sender
 from farebox.journal.format import PAYLOAD_BYTES_MAX
 from farebox.journal.records import DONE, MARK, OUTCOME, SCORE, encode
 from farebox.recording.event_schema import Event
@@ -79,6 +79,8 @@ class EventReader:
         source = event.source or sender.source
         if event.witness in _WIRE:
             raise EventInvalidError("witness", f"{event.witness} is a witness that sends no events")
+        if source != sender.source and source.startswith(OF_TOKENS):
+            raise EventInvalidError("source", f"what begins with {OF_TOKENS} is another token's")
         digest = content_digest(event)
         if sender.binding:
             digest = sha256(digest + msgspec.json.encode(sorted(sender.binding.items()))).digest()

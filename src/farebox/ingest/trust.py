@@ -16,6 +16,10 @@ _FOUND_OUT = ("process", "git", "host", "container")
 """How sources begin that nobody has stated."""
 
 
+OF_TOKENS = "event:"
+"""How the sources begin that events without one are recorded under, a token's each."""
+
+
 class Sender(NamedTuple):
     """Who a request is from."""
 
@@ -27,7 +31,7 @@ class Sender(NamedTuple):
     @property
     def source(self) -> str:
         """What events without a source of their own are recorded under."""
-        return f"event:{self.name}"
+        return f"{OF_TOKENS}{self.name}"
 
     def prove(self, values: dict[str, str], sources: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         """Return an event's attribution as it is recorded, and what said each of it.

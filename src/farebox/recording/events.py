@@ -331,9 +331,10 @@ def _exact(number: int | Decimal, field: str) -> int | Decimal:
         if (
             not number.is_finite()
             or abs(number.adjusted()) > _EXPONENT_MAX
-            or len(number.as_tuple().digits) > 60
+            or len(number.as_tuple().digits) > _DIGITS_MAX
         ):
-            raise EventInvalidError(field, f"expected a plain number, got {str(number)[:40]}")
+            said = f"expected a number of at most {_DIGITS_MAX} digits, between 10^-30 and 10^30"
+            raise EventInvalidError(field, f"{said}, got {str(number)[:40]}")
     elif abs(number) > COUNT_MAX:
         raise EventInvalidError(field, "a number this large means nothing")
     return number

@@ -120,18 +120,27 @@ def collector_address() -> str | None:
 
 def collector_token() -> str:
     """Return what is shown to the collector with events."""
-    return settings.token or os.environ.get("FAREBOX_TOKEN", "").strip()
+    return settings.token or _token_of("FAREBOX_TOKEN")
 
 
 def reader_token() -> str:
     """Return what is shown to the collector with questions."""
-    return settings.read_token or os.environ.get("FAREBOX_READ_TOKEN", "").strip() or collector_token()
+    return settings.read_token or _token_of("FAREBOX_READ_TOKEN") or collector_token()
 
 
 def _collector(address: str) -> str:
     from farebox.sdk.shipping.collector_client import checked_url
 
     return checked_url(address)
+
+
+def _token_of(variable: str) -> str:
+    """Return the token of a variable; none where it cannot be one, or an error's text would show it."""
+    try:
+        return _token(os.environ.get(variable, ""), variable) or ""
+    except UsageError as error:
+        report(error, f"reading {variable}")
+        return ""
 
 
 def _token(text: str | None, what: str) -> str | None:

@@ -100,6 +100,52 @@ def test_when_to_come_again_is_believed(server: CollectorServer, client: Collect
     assert raised.value.retry_after_s == 17
 
 
+@pytest.mark.parametrize("after", ["9" * 400, "99999999"])
+def test_no_collector_puts_events_off_for_ever(
+    server: CollectorServer, client: CollectorClient, after: str
+) -> None:
+    """A wait that no clock can count would end the thread that sends."""
+    server.status, server.headers = 503, {"retry-after": after}
+    with pytest.raises(CollectorError) as raised:
+        client.send([EVENT % 1])
+    assert raised.value.retry_after_s == 3600
+    server.headers = {"retry-after": "\u00b2"}
+    with pytest.raises(CollectorError) as raised:
+        client.send([EVENT % 1])
+    assert raised.value.retry_after_s == 0
+
+
+def test_a_verdict_about_another_event_acknowledges_nothing(
+    server: CollectorServer, client: CollectorClient
+) -> None:
+    events = [EVENT % 1, EVENT % 2]
+    for garble in (lambda items: items[::-1], lambda items: [{"status": "accepted"}] * 2):
+        server.garble = garble
+        with pytest.raises(CollectorError, match="does not respond as a Farebox collector does"):
+            client.send(events)
+    server.garble = lambda items: items
+    assert [each.status for each in client.send(events)] == ["duplicate", "duplicate"]
+
+
+def test_what_a_collector_says_is_repeated_without_a_token_and_on_one_line(
+    server: CollectorServer, client: CollectorClient
+) -> None:
+    token = "fbx_ingest_" + "a1B2" * 8
+    server.status, server.message = 503, f"you sent\n\x1b[31m\x07{token}"
+    with pytest.raises(CollectorError) as raised:
+        client.send([EVENT % 1])
+    assert str(raised.value).endswith("status 503: you sent [31m [key]")
+
+
+def test_a_refusal_in_another_character_set_still_says_what_to_do(server: CollectorServer) -> None:
+    server.status, server.message = 403, "accès refusé"
+    with pytest.raises(CollectorError, match="farebox tokens create sdk --scope ingest"):
+        CollectorClient(server.url, "fbi_good").send([EVENT % 1])
+    server.status = 413
+    with pytest.raises(BatchRefusedError):
+        CollectorClient(server.url, "fbi_good").send([EVENT % 1])
+
+
 def test_something_else_that_responds_with_success_is_no_collector(
     server: CollectorServer, client: CollectorClient
 ) -> None:
@@ -141,6 +187,15 @@ def test_a_token_never_travels_in_the_clear(url: str) -> None:
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="collector "):
         checked_url(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://u:hunter2@a.example", "https://a.example?token=hunter2", "https://a.example#hunter2"]
+)
+def test_a_secret_in_an_address_is_not_repeated(url: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        checked_url(url)
+    assert "hunter2" not in str(raised.value) and "FAREBOX_TOKEN" in str(raised.value)
 
 
 @pytest.mark.parametrize(

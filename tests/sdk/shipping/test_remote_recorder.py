@@ -234,6 +234,23 @@ def test_a_token_that_is_refused_is_said_once_and_events_wait_for_a_better_one(
     assert customers(server) == ["waits", "waits for a token"]
 
 
+@pytest.mark.parametrize("bad", ["fbx_ingest_SECRET\nThis is shown once.", "fbx_ingest_SECRET€"])
+def test_a_token_of_the_environment_that_is_none_is_said_and_not_shown(
+    server: CollectorServer, tmp_path: Path, bad: str
+) -> None:
+    program = """
+        told = []
+        farebox.configure(on_error=told.append)
+        call("waits for a token")
+        assert not farebox.flush(0.2)
+        assert "FAREBOX_TOKEN is not what" in str(told[0]), told
+        assert not any("SECRET" in repr(error) + str(error.__context__) for error in told), told
+        """
+    run(tmp_path / "home", server.url, program, FAREBOX_TOKEN=bad)
+    run(tmp_path / "home", server.url, "alone()")
+    assert customers(server) == ["waits", "waits for a token"]
+
+
 def test_a_program_ends_soon_while_the_collector_hangs(server: CollectorServer, tmp_path: Path) -> None:
     server.hangs.clear()
     began = time.monotonic()

@@ -136,6 +136,22 @@ def test_an_event_that_the_collector_refuses_does_not_stop_its_neighbours(spooli
     )
 
 
+def test_why_an_event_was_refused_is_said_on_one_line_and_without_a_token(spooling: Spooling) -> None:
+    token = "fbx_ingest_" + "a1B2" * 8
+    spooling.collector.send = lambda events: [  # type: ignore[method-assign]
+        Verdict("invalid", f"{token}\n", f"never\r\n{token}") for _ in events
+    ]
+    told: list[Exception] = []
+    faults.use_hook(told.append)
+    try:
+        spooling.call("one")
+        spooling.send_all()
+    finally:
+        faults.use_hook(None)
+        faults.counts.clear()
+    assert [str(error) for error in told] == ["the collector refused an event: invalid ([key]): never [key]"]
+
+
 def test_a_batch_that_is_too_large_is_sent_in_pieces(spooling: Spooling) -> None:
     class Small(FakeCollector):
         def send(self, events: Sequence[bytes]) -> list[Verdict]:

@@ -39,7 +39,7 @@ def ask(collector: str, target: str, headers: Mapping[str, str] | None = None, *
     if response.status not in (200, 304):
         try:
             message = msgspec.json.decode(response.body, type=_Failure).message
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             message = ""
         raise QuestionError(message or f"{collector} responded with HTTP status {response.status}")
     return response

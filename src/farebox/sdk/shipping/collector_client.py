@@ -14,10 +14,13 @@ import msgspec
 from farebox import __version__
 from farebox.errors import UsageError
 from farebox.outbound.tls import client_context
+from farebox.wire.keys import without_keys
 
 EVENTS = "/v1/events"
 CONNECT_S = 5.0
 RESPONSE_S = 30.0
+RETRY_AFTER_MAX_S = 3600.0
+"""However much later a collector wants events again."""
 _RESPONSE_BYTES_MAX = 64 << 20
 _COMPRESSED_FROM_BYTES = 1 << 10
 _GZIP = 31
@@ -35,6 +38,11 @@ class Verdict(msgspec.Struct, frozen=True):
     status: Status
     field: str | None = None
     reason: str | None = None
+    id: str | None = None
+
+
+class _Identified(msgspec.Struct):
+    id: str
 
 
 class _Verdicts(msgspec.Struct):
@@ -75,7 +83,12 @@ def checked_url(url: str) -> str:
         UsageError: It is none, or one that a token would be sent to in the clear.
     """
     parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise UsageError(  # which is not repeated: it may hold a secret
+            "collector is an address such as https://farebox.example.com, without a user name, a password "
+            "or a query; the token is given as token= or FAREBOX_TOKEN"
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"collector is an address such as https://farebox.example.com, not {url!r}")
     try:
         port = parts.port
@@ -127,9 +140,9 @@ class CollectorClient:
         if 200 <= response.status < 300:
             try:
                 found = msgspec.json.decode(response.body, type=_Verdicts).items
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError):
                 found = []
-            if len(found) == len(events):
+            if len(found) == len(events) and all(map(_is_about, found, events)):
                 return found
             raise CollectorError(f"{self.url} does not respond as a Farebox collector does")
         raise self._refused(response)
@@ -221,8 +234,22 @@ class CollectorClient:
         after = response.headers.get("retry-after", "")
         return CollectorError(
             f"{self.url} cannot take events now: status {status}{said}",
-            retry_after_s=float(after) if after.isdigit() else 0.0,
+            retry_after_s=min(float(after), RETRY_AFTER_MAX_S) if after.isdecimal() else 0.0,
         )
+
+
+_identified = msgspec.json.Decoder(_Identified).decode
+
+
+def _is_about(verdict: Verdict, event: bytes) -> bool:
+    """Tell whether a verdict that takes an event off our hands means this one; else it would be lost."""
+    return verdict.status in ("invalid", "conflict") or verdict.id == _identified(event).id
+
+
+def shown(text: str) -> str:
+    """Return what a collector says as a log may have it: without line breaks, and without a token in it."""
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return without_keys(line)[:200]
 
 
 def _content(response: HTTPResponse) -> bytes:
@@ -235,10 +262,10 @@ def _content(response: HTTPResponse) -> bytes:
 def _refusal(response: Response) -> str:
     try:
         message = msgspec.json.decode(response.body, type=_Refusal).message
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
-    shown = "".join(each for each in message if each.isprintable())[:200]
-    return f": {shown}" if shown else ""
+    said = shown(message)
+    return f": {said}" if said else ""
 
 
 def _why(error: BaseException) -> str:

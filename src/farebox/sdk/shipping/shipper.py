@@ -18,7 +18,7 @@ from farebox.clock import now_ns
 from farebox.journal.quarantine import copy_records
 from farebox.journal.segments import is_alive
 from farebox.sdk import faults
-from farebox.sdk.shipping.collector_client import BatchRefusedError, CollectorError, Verdict
+from farebox.sdk.shipping.collector_client import BatchRefusedError, CollectorError, Verdict, shown
 from farebox.sdk.shipping.spool import Spool
 from farebox.sdk.shipping.unsent_events import Unsent, UnsentEvents
 
@@ -250,8 +250,8 @@ class Shipper:
                 self.duplicates += 1
             else:
                 self.refused += 1
-                where = f" ({verdict.field})" if verdict.field else ""
-                why = f"{verdict.status}{where}: {verdict.reason or 'no reason given'}"
+                where = f" ({shown(verdict.field)})" if verdict.field else ""
+                why = f"{verdict.status}{where}: {shown(verdict.reason or '') or 'no reason given'}"
                 faults.report(RefusedEventsError(f"the collector refused an event: {why}"), "sending events")
                 if unsent.entry is not None and self.refused <= _REFUSED_KEPT_MAX:
                     copy_records(unsent.writer, [unsent.entry], self.spool.root.parent / REFUSED)

@@ -13,12 +13,15 @@ import msgspec
 
 from farebox.clock import now_ns, uuid7, uuid_text
 from farebox.errors import UsageError
+from farebox.money import INT64_MAX
 from farebox.recording.attribution_merge import Attribution, merged
 from farebox.sdk import attribution
 from farebox.sdk.process_meter import ProcessMeter
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _ID_MAX = 256
+_FIRST_NS = 946_684_800 * 1_000_000_000
+"""The beginning of 2000: seconds or milliseconds that were taken for nanoseconds are before it."""
 _canonical = msgspec.msgpack.Encoder(order="deterministic", enc_hook=str).encode
 
 
@@ -56,16 +59,22 @@ def moment_ns(occurred_at: datetime | int | None) -> int:
     """Return when an event was, in nanoseconds; now where nobody says.
 
     Raises:
-        UsageError: It has no time zone.
+        UsageError: It has no time zone, or is no moment at which there were models to call.
     """
     if occurred_at is None:
         return now_ns()
     if isinstance(occurred_at, int):
-        return occurred_at
-    if occurred_at.tzinfo is None:
-        raise UsageError("occurred_at needs a time zone: datetime.now(UTC)")
-    microseconds = int(Decimal(str(occurred_at.timestamp())) * 1_000_000)
-    return microseconds * 1000
+        moment = occurred_at
+    else:
+        if occurred_at.tzinfo is None:
+            raise UsageError("occurred_at needs a time zone: datetime.now(UTC)")
+        moment = int(Decimal(str(occurred_at.timestamp())) * 1_000_000) * 1000
+    if not _FIRST_NS <= moment <= INT64_MAX:
+        raise UsageError(
+            f"occurred_at is a time between 2000 and 2262, as a datetime or in nanoseconds since 1970, "
+            f"not {occurred_at!r}"
+        )
+    return moment
 
 
 def whose(meter: ProcessMeter, names: Mapping[str, object], tags: Mapping[str, object] | None) -> Attribution:
@@ -80,9 +89,10 @@ _last: tuple[Attribution, Attribution, Attribution] | None = None
 
 def _around(below: Attribution, around: Attribution) -> Attribution:
     global _last
-    if _last is None or _last[0] is not below or _last[1] is not around:
-        _last = below, around, merged(below, around)
-    return _last[2]
+    found = _last  # once: another thread may put its own there at any moment
+    if found is None or found[0] is not below or found[1] is not around:
+        found = _last = below, around, merged(below, around)
+    return found[2]
 
 
 def decimal_text(value: Any, what: str) -> str | None:
