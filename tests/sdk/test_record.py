@@ -15,7 +15,7 @@ import farebox
 from farebox.errors import UsageError
 from farebox.ledger import verify
 from farebox.ledger.database import open_reader
-from farebox.sdk.events import _around
+from farebox.sdk.statements.events import _around
 
 USED = {"input_uncached": 900, "cache_read": 100, "output_text": 50}
 
@@ -115,6 +115,7 @@ def test_a_moment_with_its_zone_is_when_it_happened(metered: Metered) -> None:
         {"occurred_at": 1_795_900_000},
         {"occurred_at": 10**30},
         {"occurred_at": True},
+        {"event_id": "sk-proj-" + "a1B2" * 8},
         {"occurred_at": datetime(9999, 12, 31, tzinfo=UTC)},
     ],
     ids=str,
@@ -126,6 +127,12 @@ def test_what_cannot_be_recorded_is_refused_and_leaves_nothing(
     with pytest.raises(UsageError):
         farebox.record(**given)
     assert metered.rows() == []
+
+
+def test_what_was_not_recorded_has_no_id(metered: Metered, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert farebox.record(provider="openai", model=5, usage=USED) is None  # type: ignore[arg-type]
+    assert metered.rows() == []
+    assert farebox.record(provider="openai", model="gpt-4o", usage=USED) == metered.row().event_id
 
 
 def test_what_stands_around_is_said_of_recorded_usage_too(metered: Metered) -> None:
@@ -193,3 +200,12 @@ def test_threads_that_record_at_once_never_get_the_attribution_of_each_other() -
     finally:
         sys.settrace(before)
     assert found == ["mine"] * 3
+
+
+def test_a_key_in_a_name_is_not_written_down(metered: Metered) -> None:
+    key = "sk-proj-" + "a1B2" * 8
+    assert farebox.outcome(key, value=1)
+    assert farebox.score(name=f"of {key}", value=1)
+    journals = list(metered.home.journal.rglob("*.seg"))
+    assert journals and all(key.encode() not in path.read_bytes() for path in journals)
+    assert any(b"of [key]" in path.read_bytes() for path in journals)

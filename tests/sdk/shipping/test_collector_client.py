@@ -137,13 +137,15 @@ def test_what_a_collector_says_is_repeated_without_a_token_and_on_one_line(
     assert str(raised.value).endswith("status 503: you sent [31m [key]")
 
 
-def test_a_refusal_in_another_character_set_still_says_what_to_do(server: CollectorServer) -> None:
+def test_a_refusal_in_another_character_set_still_says_what_to_do(
+    server: CollectorServer, client: CollectorClient
+) -> None:
     server.status, server.message = 403, "accès refusé"
     with pytest.raises(CollectorError, match="farebox tokens create sdk --scope ingest"):
-        CollectorClient(server.url, "fbi_good").send([EVENT % 1])
+        client.send([EVENT % 1])
     server.status = 413
     with pytest.raises(BatchRefusedError):
-        CollectorClient(server.url, "fbi_good").send([EVENT % 1])
+        client.send([EVENT % 1])
 
 
 def test_something_else_that_responds_with_success_is_no_collector(

@@ -17,6 +17,7 @@ from farebox.money import INT64_MAX
 from farebox.recording.attribution_merge import Attribution, merged
 from farebox.sdk import attribution
 from farebox.sdk.process_meter import ProcessMeter
+from farebox.wire.keys import without_keys
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _ID_MAX = 256
@@ -40,7 +41,7 @@ def identity(source: str, event_id: str | None, said: object) -> Identity:
     """Return an event's identity; `said` is what the same event would say again.
 
     Raises:
-        UsageError: The id is empty, or too long.
+        UsageError: The id is empty, too long, or an API key, which would be written down.
     """
     if event_id is None:
         fresh = uuid7()
@@ -48,6 +49,8 @@ def identity(source: str, event_id: str | None, said: object) -> Identity:
     text = str(event_id).strip()
     if not 0 < len(text) <= _ID_MAX:
         raise UsageError(f"an event id has 1 to {_ID_MAX} characters")
+    if without_keys(text) != text:
+        raise UsageError("the event id looks like an API key")
     payload = hashlib.sha256(_canonical(said)).digest()
     if _UUID.fullmatch(text):
         return Identity(bytes.fromhex(text.replace("-", "")), None, payload, text)

@@ -10,6 +10,7 @@ from farebox.journal.records import OUTCOME, SCORE, Result, encode
 from farebox.sdk import faults
 from farebox.sdk.process_meter import process_meter
 from farebox.sdk.statements.events import decimal_text, identity, moment_ns, whose
+from farebox.wire.keys import without_keys
 
 _NAME_MAX = 128
 
@@ -92,7 +93,7 @@ def _append(
             event_id=which.event_id,
             source=meter.recorder.source,
             occurred_at_ns=moment_ns(occurred_at),
-            name=name,
+            name=without_keys(name),
             value=text,
             attribution=of[0],
             attribution_from=of[1],

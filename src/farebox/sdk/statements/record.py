@@ -37,7 +37,7 @@ def record(
     event_id: str | None = None,
     occurred_at: datetime | int | None = None,
 ) -> str | None:
-    """Record a call of which the program knows the usage; return its event id, None where metering is off.
+    """Record a call of which the program knows the usage; return its event id, None where none was.
 
     `usage`: quantities as the record has them (`{"input_uncached": 900, "cache_read": 100, "output_text":
     50}`), or the provider's own usage object. `event_id`: an id of your own; the same id with the same
@@ -71,8 +71,8 @@ def record(
             given = {name: str(value) for name, value in names.items() if value is not None}
             said = (provider, model, found.parts, given, dict(tags or {}), occurred_at)
         which = identity(meter.recorder.source, event_id, said)
-        append(meter, which, endpoint, found, whose(meter, names, tags), moment_ns(occurred_at))
-        return which.shown
+        is_kept = append(meter, which, endpoint, found, whose(meter, names, tags), moment_ns(occurred_at))
+        return which.shown if is_kept else None
     except UsageError:
         raise
     except Exception as error:
@@ -90,8 +90,8 @@ def append(
     *,
     began_ns: int = 0,
     outcome: Outcome = "completed",
-) -> None:
-    """Write down a call that is over; never raises."""
+) -> bool:
+    """Write down a call that is over; tell whether it is. Never raises."""
     try:
         done = Done(
             event_id=which.event_id,
@@ -109,9 +109,10 @@ def append(
             event_id_text=which.text,
             payload_sha256=which.payload_sha256,
         )
-        meter.recorder.append(DONE, encode(done))
+        return bool(meter.recorder.append(DONE, encode(done)))
     except Exception as error:
         faults.report(error, "recording")
+        return False
 
 
 def _endpoint(meter: ProcessMeter, provider: str) -> Endpoint:
