@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from budgeted_proxy import CHAT, DOLLAR, JSON, answering, budget, budgeted, chat, opened, usage
+from budgeted_proxy import CHAT, DOLLAR, JSON, MODEL, answering, budget, budgeted, chat, opened, usage
 from proxy_harness import QUICK, Reply, Request, mock, serving
 
 from farebox.budgets.budget import Period, Stop
@@ -221,6 +221,14 @@ def test_what_can_never_fit_is_refused_at_once_with_the_budget_its_limit_what_is
             assert part in error["message"], error["message"]
         assert client.post(CHAT, chat(max_tokens=10), JSON).status == 200  # the connection is kept
         assert run.upstream.count == 1
+
+
+def test_the_record_of_a_refusal_says_which_model_was_asked_for(tmp_path: Path) -> None:
+    with budgeted(tmp_path, budget(limit=1, wait_s=0)) as run, run.proxy.connect() as client:
+        assert client.post(CHAT, chat(), JSON).status == 429
+        (record,) = run.proxy.settled(1)
+    assert (record.outcome, record.extraction.request_model) == ("refused", MODEL)
+    assert record.extraction.reason == "not_sent" and not record.extraction.parts
 
 
 def test_a_request_is_held_until_it_is_whole_however_slowly_it_comes(tmp_path: Path) -> None:

@@ -86,3 +86,14 @@ def test_only_the_key_that_is_listed_passes_uncounted(tmp_path: Path) -> None:
             run.proxy.settle(lambda: client.post(CHAT, chat(), JSON, other).status == 429)
             assert client.post(CHAT, chat(), JSON, listed).status == 200, exempt
             assert run.figures(used_up).spent == 0
+
+
+def test_a_model_is_the_same_with_what_the_wire_puts_before_it(tmp_path: Path) -> None:
+    used_up = budget(limit=USED_UP, wait_s=0, where={"model": ("gemini-2.5-flash",)})
+    path = "/google/v1beta/openai/chat/completions"
+    with budgeted(tmp_path, used_up, provider="google") as run, run.proxy.connect() as client:
+        spelled = {name: chat(model=name) for name in ("gemini-2.5-flash", "models/gemini-2.5-flash")}
+        statuses = {name: client.post(path, body, JSON).status for name, body in spelled.items()}
+        assert client.post(path, chat(model="models/gemini-2.5-pro"), JSON).status == 200
+    assert set(statuses.values()) == {429}, statuses
+    assert run.upstream.count == 1

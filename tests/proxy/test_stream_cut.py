@@ -155,6 +155,27 @@ def test_a_gemini_stream_ends_with_an_error_that_its_client_raises(tmp_path: Pat
         assert caught.value.code == 429
 
 
+@pytest.mark.parametrize("odd", [False, True])
+def test_a_list_of_gemini_responses_ends_with_an_error_as_its_last_element(tmp_path: Path, odd: bool) -> None:
+    def element(number: int) -> bytes:
+        says = {"text": TEXT + ' }]," \\'}
+        return (b"," if number else b"[") + json.dumps(
+            {"candidates": [{"content": {"parts": [says]}}]}
+        ).encode()
+
+    picture = {"fileData": {"fileUri": "https://x.test/a.png", "mimeType": "image/png"}}
+    body = json.dumps({"contents": [{"parts": [picture]}]}).encode()
+    small = unbounded()
+    kind = "application/json; charset=UTF-8"
+    with budgeted(tmp_path, small, respond=stream_of(element, kind, odd=odd), provider="google") as run:
+        answer = ask(run, "/google/v1beta/models/gemini-2.5-flash:streamGenerateContent", body)
+        (record,) = run.proxy.settled(1)
+    *elements, last = json.loads(answer.body)
+    assert 0 < len(elements) < LONG and "budget small" in last["error"]["message"]
+    assert (record.outcome, record.error_class) == ("timed_out", "budget_exceeded")
+    assert record.held.cost_pico < small.limit_pico * 2
+
+
 def test_ndjson_ends_with_an_error_in_a_line_of_its_own(tmp_path: Path) -> None:
     def line(_: int) -> bytes:
         return json.dumps({"model": "m", "message": {"role": "assistant", "content": TEXT}}).encode() + b"\n"

@@ -211,7 +211,7 @@ class Attempt:
     def measured(self, meter: GuardedMeter, outcome: Outcome) -> Extraction:
         """Return what it has cost by its meter; have it estimated where a response stated no usage."""
         if not self.sent or not self.routed.metered:
-            return NOT_SENT
+            return self.not_sent()
         found = meter.finish(outcome)
         estimates = self.recorder.estimates
         if found.lacks and estimates is not None and 200 <= self.status < 300:
@@ -220,6 +220,11 @@ class Attempt:
             if unmeasured is not None:
                 estimates.offer(unmeasured)
         return found
+
+    def not_sent(self) -> Extraction:
+        """Return what is certain of it while no byte has gone to its provider: which model was asked for."""
+        model = self.facts.request_model
+        return NOT_SENT if model is None else msgspec.structs.replace(NOT_SENT, request_model=model)
 
     def _call_key(self) -> CallKey:
         intent = self.routed.intent

@@ -24,6 +24,7 @@ from farebox.sdk import faults
 from farebox.sdk.process_meter import process_meter
 from farebox.sdk.refusals import raised
 from farebox.sdk.settings import settings
+from farebox.wire.usage.extract import without_prefix
 
 if TYPE_CHECKING:
     from farebox.budgets.call_limits import CallLimits, Outcome
@@ -83,10 +84,11 @@ class Enforcement:
         attribution = call.attribution()
         names = attribution[0]
         known = call.known
+        model = without_prefix(call.facts.request_model, known.endpoint.model_prefixes)
         covered = limits.covering(
             *attribution,
             provider=known.intent.provider,
-            request_model=call.facts.request_model,
+            request_model=model,
             key_fingerprint=known.intent.key_fingerprint,
             at_ns=call.occurred_at_ns,
         )
@@ -107,7 +109,6 @@ class Enforcement:
         )
         if worst.cost_pico == 0 == worst.charge_pico and not worst.because:
             return None
-        model = call.facts.request_model
         return limits.reserve(covered, worst, model, call.occurred_at_ns, names, told)
 
     def poll(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from farebox.clock import uuid7, uuid_text
 from farebox.journal.records import Outcome
 from farebox.recording.adopted_ids import EVENT_ID
-from farebox.recording.attempt import NOT_SENT, Attempt
+from farebox.recording.attempt import Attempt
 from farebox.recording.attribution_merge import Attribution
 from farebox.recording.error_class import error_class_of
 from farebox.recording.guarded_meter import GuardedMeter
@@ -131,7 +131,7 @@ class Exchange(Attempt):
         if isinstance(outcome, Refusal):
             self._ended = True
             try:
-                self.done(self._below, "refused", outcome.slug, NOT_SENT)
+                self.done(self._below, "refused", outcome.slug, self.not_sent())
             except Exception as error:
                 faults.report(error, "metering")
             raise enforcement.refused(outcome)

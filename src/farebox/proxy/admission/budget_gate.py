@@ -90,7 +90,8 @@ class BudgetGate:
         limits = self._limits
         facts, at_ns = attempt.facts, attempt.occurred_at_ns
         attribution = routed.attribution(caller.attribution, facts)
-        covered = self._covering(limits, routed, attribution, facts.request_model, at_ns)
+        model = without_prefix(facts.request_model, routed.target.endpoint.model_prefixes)
+        covered = self._covering(limits, routed, attribution, model, at_ns)
         if covered.stop is not None:
             return refusal.stopped(covered.stop)
         names = routed.asking(attribution[0]) if limits.by_contract else attribution[0]
@@ -128,7 +129,14 @@ class BudgetGate:
         def cost_of(tokens: int) -> PicoUsd | None:
             return hold.estimated(provider, model, asked, tokens)
 
-        return StreamWatch(hold, cost_of, hold.no_room, shape=routed.error_shape, surface=endpoint.surface)
+        return StreamWatch(
+            hold,
+            cost_of,
+            hold.no_room,
+            shape=routed.error_shape,
+            surface=endpoint.surface,
+            streamed=facts.stream,
+        )
 
     def leave(self, call: Applicant) -> None:
         """Give a call's place up: its client has left."""
@@ -178,7 +186,8 @@ class BudgetGate:
         if limits.by_process and not caller.known and not limits.by_process <= attribution[0].keys():
             self._look_up(call, caller)
             return False
-        covered = self._covering(limits, routed, attribution, facts.request_model, at_ns)
+        model = without_prefix(facts.request_model, routed.target.endpoint.model_prefixes)
+        covered = self._covering(limits, routed, attribution, model, at_ns)
         if covered.stop is not None:
             call.turned_away(refusal.stopped(covered.stop))
             return False
@@ -199,9 +208,7 @@ class BudgetGate:
         )
         if worst.cost_pico == 0 == worst.charge_pico and not worst.because:
             return True
-        outcome = limits.reserve(
-            covered, worst, facts.request_model, at_ns, names, lambda found: self._tell(call, found)
-        )
+        outcome = limits.reserve(covered, worst, model, at_ns, names, lambda found: self._tell(call, found))
         if isinstance(outcome, Hold):
             attempt.hold, attempt.held = outcome, outcome.held
             return True

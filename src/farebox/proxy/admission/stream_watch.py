@@ -34,7 +34,10 @@ _PRELUDE, _NUMBER = Struct(">II"), Struct(">I")
 _SEQUENCE = re.compile(rb'"sequence_number"\s{0,4}:\s{0,4}(\d{1,9})')
 
 SSE, NDJSON, EVENT_STREAM = "text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream"
-_MARKS = {SSE: b"data:", NDJSON: b"\n", EVENT_STREAM: b":message-type"}
+ARRAY = "application/json"
+"""A list of responses: Gemini's streams that are not asked for as events."""
+_MARKS = {SSE: b"data:", NDJSON: b"\n", EVENT_STREAM: b":message-type", ARRAY: b'"candidates"'}
+_STRUCTURE = re.compile(rb'[\\"\[\]{}]')
 
 
 class StreamWatch:
@@ -48,9 +51,11 @@ class StreamWatch:
         *,
         shape: str,
         surface: str,
+        streamed: bool = True,
     ) -> None:
         """`cost_of`: about what the call costs with so many tokens of output, None where nobody knows; `why`:
-        what the client is told."""
+        what the client is told; `streamed`: the request asks for a stream."""
+        self._streamed = streamed
         self._hold = hold
         self._cost_of = cost_of
         self._why = why
@@ -61,15 +66,17 @@ class StreamWatch:
         self._carried = b""
         self._look_at = 0
         self._frames = _Frames()
+        self._elements = _Elements()
         self.due = False
         """The stream is to end; it does where an event of it ends."""
         self.is_over = False
         """Nothing more is watched: there is no more room, and the budget lets it finish."""
 
-    def begins(self, content_type: str, *, encoded: bool) -> None:
-        """Take note of how the response is framed."""
+    def begins(self, content_type: str, *, encoded: bool) -> bool:
+        """Take note of how the response is framed; return whether it is a stream at all."""
         kind = content_type.partition(";")[0].strip().lower()
         self._framing = kind if kind in _MARKS and not encoded else None
+        return kind != ARRAY or self._streamed
 
     @property
     def can_end_well(self) -> bool:
@@ -101,7 +108,11 @@ class StreamWatch:
         if mark is None:
             return -(-len(content) // _TOKEN_BYTES)
         text = self._carried + content
-        end = text.rfind(b"\n") + 1 if self._framing != EVENT_STREAM else len(text)
+        end = (
+            len(text)
+            if self._framing == EVENT_STREAM
+            else text.rfind(b"}" if self._framing == ARRAY else b"\n") + 1
+        )
         self._carried = text[end:][-_CARRIED_MAX:]
         written = sum([-(-len(said) // _TOKEN_BYTES) for said in _TEXT.findall(text, 0, end)])
         return max(written, text.count(mark, 0, end))
@@ -122,6 +133,8 @@ class StreamWatch:
         """Return where the last event that is whole ends in `content`, -1 where none does."""
         if self._framing == EVENT_STREAM:
             return self._frames.take(content)
+        if self._framing == ARRAY:
+            return self._elements.take(content)
         if self._framing == NDJSON:
             return content.rfind(b"\n") + 1 or -1
         if self._framing == SSE:
@@ -135,6 +148,8 @@ class StreamWatch:
             return exception_frame(
                 "throttlingException", own_response.error_body("aws", 429, why.slug, why.message)
             )
+        if self._framing == ARRAY:
+            return b",\r\n" + own_response.error_body(shape, 429, why.slug, why.message) + b"]"
         if self._framing == NDJSON:
             return own_response.error_body("ollama", 429, why.slug, why.message) + b"\n"
         if self._surface == "messages":
@@ -179,6 +194,38 @@ class _Frames:
             position += taken
             if not self._left:
                 end = position
+        return end
+
+
+class _Elements:
+    """Where elements of a JSON list end."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = False
+        self._skipped = 0
+        """Bytes of the next piece that belong to an escape."""
+
+    def take(self, content: bytes) -> int:
+        """Return where the last element that is whole ends in `content`, -1 where none does."""
+        free, self._skipped = self._skipped, 0
+        end = -1
+        for found in _STRUCTURE.finditer(content):
+            at, sign = found.start(), found.group()
+            if at < free:
+                continue
+            if sign == b"\\":
+                free = at + 2
+            elif sign == b'"':
+                self._in_string = not self._in_string
+            elif self._in_string:
+                continue
+            elif sign in b"[{":
+                self._depth += 1
+            else:
+                self._depth -= 1
+                end = at + 1 if self._depth == 1 else end
+        self._skipped = max(0, free - len(content))
         return end
 
 

@@ -250,10 +250,9 @@ class Response:
             fields = dict(response.headers)
             encoded = fields.get(b"content-encoding", b"identity").lower() != b"identity"
             kind = fields.get(b"content-type", b"").decode("latin-1")
-            if response.status != 200 or kind.startswith("application/json"):
+            if response.status != 200 or not self.watch.begins(kind, encoded=encoded):
                 self.watch = None
             else:
-                self.watch.begins(kind, encoded=encoded)
                 self._writing = _PLAIN if old else _CHUNKED  # an error may have to follow within the framing
         if response.chunked:
             self._chunks = ChunkedBody(padded=True)

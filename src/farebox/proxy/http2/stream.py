@@ -257,10 +257,10 @@ class Stream:
     def watch_from(self, gate: BudgetGate, fields: dict[bytes, bytes]) -> None:
         """Watch a stream that begins, where it may cost more than is held for it."""
         kind = fields.get(b"content-type", b"").decode("latin-1")
-        if self.attempt.status == 200 and not kind.startswith("application/json"):
-            self.watch = gate.watch(self)
-            if self.watch is not None:
-                self.watch.begins(kind, encoded=fields.get(b"content-encoding", b"identity") != b"identity")
+        encoded = fields.get(b"content-encoding", b"identity") != b"identity"
+        watch = gate.watch(self) if self.attempt.status == 200 else None
+        if watch is not None and watch.begins(kind, encoded=encoded):
+            self.watch = watch
 
     def cut(self, watch: StreamWatch, instead: bytes | None, counted: int) -> None:
         """End a stream for which there is no more money, in a way that its client understands."""

@@ -15,7 +15,7 @@ from farebox.proxy.admission import own_response
 from farebox.proxy.admission.call_headers import call_lines, call_texts, refusal_lines
 from farebox.proxy.http1.response import BrokenResponse, Response
 from farebox.proxy.relay import Relay
-from farebox.recording.attempt import NOT_SENT, Attempt
+from farebox.recording.attempt import Attempt
 from farebox.recording.error_class import error_class_of
 from farebox.wire.facts import Extraction
 from farebox.wire.framing.websocket import Agreement, Messages, close_frame, text_frame
@@ -325,7 +325,7 @@ class Socket(Relay):
             self.refused = gate.ask_for_turn(turn, self.routed, self.client.caller)
             if self.refused is not None:
                 turn.status = self.refused.status
-                turn.done(self.client.caller.attribution, "refused", self.refused.slug, NOT_SENT)
+                turn.done(self.client.caller.attribution, "refused", self.refused.slug, turn.not_sent())
                 return None
         turn.intend(self.client.caller.attribution)
         self.turn = turn
