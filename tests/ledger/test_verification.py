@@ -259,3 +259,9 @@ def test_a_ledger_of_the_first_schema_is_upgraded_when_it_is_opened(grown: Home)
     assert verify(grown).problems == []
     edit(grown, ("DELETE FROM mark WHERE id = (SELECT max(id) FROM mark)", ()))
     assert any("missing" in str(each) for each in verify(grown).problems)
+
+
+def test_a_ledger_between_two_schemas_is_upgraded_when_it_is_opened(grown: Home) -> None:
+    edit(grown, ("PRAGMA user_version = 1", ()))
+    open_writer(grown).close()
+    assert verify(grown).problems == []

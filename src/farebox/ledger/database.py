@@ -195,14 +195,14 @@ def _create_schema(connection: Connection) -> None:
 
 
 def _note_ends(connection: Connection) -> None:
-    """Upgrade a ledger of schema 1, which did not write down where its chains end."""
+    """Upgrade a ledger of schema 1, which did not write down where its chains end, or had begun to."""
     made = schema().partition("CREATE TABLE chain_end")
-    statement = made[1] + made[2].partition(";")[0]
+    statement = "CREATE TABLE IF NOT EXISTS chain_end" + made[2].partition(";")[0]
     with connection:
         connection.execute(statement)
         for chain in ("mark", "witness", "outcome", "score"):
             connection.execute(
-                f"INSERT INTO chain_end SELECT ?, id, hash FROM {chain} ORDER BY id DESC LIMIT 1",  # noqa: S608
+                f"INSERT OR REPLACE INTO chain_end SELECT ?, id, hash FROM {chain} ORDER BY id DESC LIMIT 1",  # noqa: S608
                 (chain,),
             )
         connection.execute("PRAGMA user_version = 2")
