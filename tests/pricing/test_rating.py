@@ -49,7 +49,25 @@ def rate(
     part = Part(
         provider="maker", response_model=model, quantities=quantities, kind=kind, provider_cost_usd=stated
     )
-    return book.rate(part, occurred_at_ns=MAY, completeness=completeness, billable=billable)
+    rated = book.rate(part, occurred_at_ns=MAY, completeness=completeness, billable=billable)
+    if billable:  # every call of this page proves it
+        sums = book.sums(part, occurred_at_ns=MAY, completeness=completeness)
+        assert sums == (rated.cost_state, rated.cost_pico, rated.charge_pico)
+    return rated
+
+
+def test_sums_without_lines_are_those_of_the_rating(book_of: Make) -> None:
+    book = book_of({"maker": MAKER})
+    used: dict[str, Quantity] = {"input_uncached": 7, "output_text": 3, "calls_web_search": Decimal("0.5")}
+    models = ("large", "gift", "fee", "nameless", "nobody's", None)
+    states = {
+        rate(book, model, quantities, completeness=completeness, stated=stated).cost_state
+        for model in models
+        for quantities in (used, {"input_uncached": 7}, {"input_uncached": -1}, {"output_text": 2**62}, {})
+        for completeness in ("final", "partial", "estimated", "none")
+        for stated in (None, Decimal("0.01"), Decimal("NaN"))
+    }
+    assert states >= {"priced", "free", "unpriced", "estimated", "unknown", "provider_reported"}
 
 
 def test_each_quantity_is_priced_at_its_own_rate(book_of: Make) -> None:

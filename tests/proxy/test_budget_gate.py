@@ -40,6 +40,36 @@ def worst_of(done: Done) -> int:
     return done.held.cost_pico
 
 
+def test_calls_under_one_head_are_held_by_what_each_of_them_asks_for(tmp_path: Path) -> None:
+    with budgeted(tmp_path, budget()) as run, run.proxy.connect() as client:
+        asked = [chat(100), chat(200), chat(100, n=3), chat(100, "hi" * 50), chat(100), chat(100, user="me")]
+        for body in asked:
+            assert client.post(CHAT, body, JSON).status == 200
+        run.proxy.settled(len(asked))
+        first, longer, three, larger, again, named = [
+            intent.held.cost_pico for intent in run.proxy.journal.intents
+        ]
+    assert longer - first >= 100 * 10**7
+    assert three > 2 * first
+    assert larger > first == again
+    assert named > first
+
+
+def test_a_model_that_serves_another_name_counts_from_the_next_call_under_the_same_head(
+    tmp_path: Path,
+) -> None:
+    def respond(_: Request) -> Reply:
+        return mock.json_reply({**mock.chat_answer("hi", usage=usage(10, 10)), "model": "gpt-4o-2024-08-06"})
+
+    body = chat(100).replace(b"gpt-4o", b"gpt-4o-mini")
+    with budgeted(tmp_path, budget(), respond=respond) as run, run.proxy.connect() as client:
+        for _ in range(2):
+            assert client.post(CHAT, body, JSON).status == 200
+        run.proxy.settled(2)
+        first, second = [intent.held.cost_pico for intent in run.proxy.journal.intents]
+    assert second > 10 * first
+
+
 def test_at_g2_what_is_shown_is_what_is_enforced_while_a_call_runs_and_after_it(tmp_path: Path) -> None:
     all_of_it = budget()
     seen: list[tuple[int, int]] = []

@@ -10,7 +10,8 @@ import fnmatch
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from farebox.catalog import Endpoint
 from farebox.catalog.shape import Count, RequestLimitsData, UsageFormat
@@ -40,7 +41,7 @@ _ANYTHING = RequestKind(causes=(NOT_READ,), writes="1h", has_tools=True, is_wide
 _TEXT = Uses(("input_uncached", "tool_use_input", "cache_read"), ("output_text", "output_reasoning"))
 
 
-class CallKind(NamedTuple):
+class CallKind(msgspec.Struct, frozen=True):
     """One kind of calls."""
 
     cost: RateTable | None
@@ -112,9 +113,8 @@ class CallKinds:
         if (endpoint.free is not None and not later) or (endpoint.format is None and endpoint.reads):
             return FREE_KIND
         if later or self._sockets.match(endpoint.surface):
-            return FREE_KIND._replace(
-                cost=None, charge=None, because=(LATER if later else SOCKET,), is_bound=False
-            )
+            because = (LATER if later else SOCKET,)
+            return msgspec.structs.replace(FREE_KIND, cost=None, charge=None, because=because, is_bound=False)
         provider = endpoint.prices_id
         provider = provider.format_map(path_values) if "{" in provider else provider
         names = [request_model or "", path_values.get("model", ""), *served]
@@ -166,7 +166,7 @@ class CallKinds:
         window = max(size.window, rules.wide_window.tokens) if asked.is_wide else size.window
         return CallKind(
             cost=cost,
-            charge=charge,
+            charge=cost if charge == cost else charge,
             because=tuple(dict.fromkeys(because)),
             is_bound=is_bound,
             is_priced=found.cost is not None,

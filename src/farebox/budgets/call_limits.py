@@ -242,9 +242,11 @@ class CallLimits:
             for claim, _, _, holding in shared:
                 if claim.beyond_pico:
                     participant.announce(holding, claim.beyond_pico)
-        asked_for = covered, claims, cost, charge, at_ns, attribution, shared, may_pass
-        on_turn = _Turn(self, asked_for, on_outcome)
-        outcome = participant.reserve(claims, wait_s=covered.wait_s, on_turn=on_turn)
+        outcome = participant.take(claims)
+        if outcome is None:
+            asked_for = covered, claims, cost, charge, at_ns, attribution, shared, may_pass
+            on_turn = _Turn(self, asked_for, on_outcome)
+            outcome = participant.reserve(claims, wait_s=covered.wait_s, on_turn=on_turn)
         if type(outcome) is Reservation:
             held = Held(cost, charge, participant.number, covered.accounts)
             return Hold(self, covered, outcome, held, at_ns, attribution, shared, may_pass)
@@ -328,15 +330,15 @@ class CallLimits:
         parts = extraction.parts
         cost = charge = 0
         known = bool(parts)
-        rate, completeness = self._book.rate, extraction.completeness
+        sums, completeness = self._book.sums, extraction.completeness
         asking = attribution if self.by_contract else None
         for part in parts:
-            rated = rate(
-                part, occurred_at_ns=at_ns, completeness=completeness, billable=True, attribution=asking
+            state, part_cost, part_charge = sums(
+                part, occurred_at_ns=at_ns, completeness=completeness, attribution=asking
             )
-            cost += rated.cost_pico or 0
-            charge += rated.charge_pico or 0
-            if rated.cost_state not in KNOWN:
+            cost += part_cost or 0
+            charge += part_charge or 0
+            if state not in KNOWN:
                 known = False
             if learns and part.response_model != part.request_model:
                 self.worst_cases.served(part.provider, part.request_model, part.response_model)

@@ -68,17 +68,18 @@ class Hold:
             self.cost_pico = cost
         else:
             cost, charge = max(cost, held.cost_pico), max(charge, held.charge_pico)
-        covered = self.covered
-        if covered.measures is None:
-            self._amounts = [cost] * len(covered.limits)
+        measures = self.covered.measures
+        if measures is None:
+            self._amounts = [cost] * len(held.accounts)
         else:
-            self._amounts = [cost if is_cost else charge for is_cost in covered.measures]
+            self._amounts = [cost if is_cost else charge for is_cost in measures]
         return Held(cost, charge, self._limits.number, held.accounts)
 
     def settle(self) -> None:
         """Count what `concluded` said and give the rest back; after DONE is in the journal."""
         self.reservation.settle(self._amounts)
-        self._limits.over(self._shared, self.cost_pico)
+        if self._shared:
+            self._limits.over(self._shared, self.cost_pico)
 
     def lines(self) -> str:
         """Return what a response's head says of it: what is left, and the cost once that is known."""

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import msgspec
 
 from farebox.budgets.budget import Budget
-from farebox.budgets.call_kind import LATER, CallKind, CallKinds
+from farebox.budgets.call_kind import FREE_KIND, LATER, CallKind, CallKinds
 from farebox.catalog import Endpoint
 from farebox.catalog.shape import RequestLimitsData
 from farebox.money import PicoUsd
@@ -60,9 +60,6 @@ class Claim(msgspec.Struct, frozen=True):
     """By how much at most; 0 with `may_pass` where nothing bounds that."""
 
 
-FREE = WorstCase(0, 0)
-
-
 def claim_of(worst: WorstCase, budget: Budget) -> Claim:
     """Return what `budget` reserves for a call, by its measure and by its `unpriced:`."""
     amount = worst.cost_pico if budget.measure == "cost" else worst.charge_pico
@@ -99,6 +96,8 @@ class WorstCases:
         self._make = CallKinds(book, rules, limits)
         self._kinds: dict[tuple[object, ...], CallKind] = {}
         self._served: dict[tuple[str, str], tuple[str, ...]] = {} if before is None else before._served
+        self.edition = 0
+        """Another one when a kind of calls that was found before may be of no use."""
 
     def of(
         self,
@@ -116,6 +115,26 @@ class WorstCases:
         `path_values` are what path and host say (`Endpoint.path_values`); `facts` what the request says,
         read with `LimitKeys`: without `facts.limits` it may ask for anything. `attribution` decides which
         contracts cover the call. Charges of a contract's tiers are taken at the highest step.
+        """
+        kind = self.kind(
+            endpoint, path_values, facts, at_ns=at_ns, attribution=attribution, method=method, path=path
+        )
+        return self.of_kind(kind, facts)
+
+    def kind(
+        self,
+        endpoint: Endpoint,
+        path_values: Mapping[str, str],
+        facts: RequestFacts,
+        *,
+        at_ns: int,
+        attribution: Mapping[str, str] | None = None,
+        method: str = "POST",
+        path: str = "",
+    ) -> CallKind:
+        """Return the kind of a call, the same for calls that differ only in how much they send and allow.
+
+        It holds until its `end_ns`, and for one `edition`.
         """
         limits, form = facts.limits, endpoint.format
         key = (
@@ -146,20 +165,23 @@ class WorstCases:
             if len(self._kinds) >= _KINDS_MAX:
                 self._kinds.clear()
             self._kinds[key] = kind
+        if kind.because == (LATER,) and path.endswith(self._rules.begins_nothing):
+            return FREE_KIND
+        return kind
+
+    def of_kind(self, kind: CallKind, facts: RequestFacts) -> WorstCase:
+        """Return what a call of a kind costs at most."""
+        limits = facts.limits
         if kind.cost is None and kind.charge is None:
-            if kind.because == (LATER,) and path.endswith(self._rules.begins_nothing):
-                return FREE
             return WorstCase(None, None, kind.because, kind.is_bound, kind.is_priced)
-        body_bytes = 0 if limits is None else limits.body_bytes
-        choices = 1 if limits is None else limits.choices
-        reading = kind.window
-        if kind.many_inputs or (not kind.whole_window and body_bytes + kind.added < reading):
-            reading = body_bytes + kind.added
-        writing = kind.output
-        if facts.max_tokens is not None and kind.heeds_length:
-            writing = facts.max_tokens + kind.output_beside
-        if writing > kind.window and writing > kind.output:
-            writing = max(kind.window, kind.output)
+        body_bytes, choices = (0, 1) if limits is None else (limits.body_bytes, limits.choices)
+        reading, window = body_bytes + kind.added, kind.window
+        if (reading >= window or kind.whole_window) and not kind.many_inputs:
+            reading = window
+        writing, asked = kind.output, facts.max_tokens
+        if asked is not None and kind.heeds_length:
+            # More than it can be is no more than that.
+            writing = min(asked + kind.output_beside, max(window, writing))
         writing *= choices
         counts = kind.counts
         if kind.characters or kind.images:
@@ -185,5 +207,6 @@ class WorstCases:
         if response_model in known or len(known) >= _SERVED_MAX or len(self._served) >= _KINDS_MAX:
             return
         self._served[prices_id, request_model] = (*known, response_model)
+        self.edition += 1
         for key in [key for key in self._kinds if key[2] == request_model]:
             del self._kinds[key]

@@ -27,7 +27,7 @@ from farebox.pricing.price_rows import (
 )
 from farebox.pricing.prices_in_force import Layer, Plan, rows_in_force
 from farebox.pricing.quotation import month_of
-from farebox.pricing.rating import not_billable, rate_part
+from farebox.pricing.rating import Sums, not_billable, rate_part, sum_part
 from farebox.pricing.sources.user_prices import UserModel, UserPricing, layers, markup_at
 from farebox.wire.facts import Part, Quantity
 
@@ -121,26 +121,25 @@ class PriceBook:
         """
         if not billable:
             return self._not_billable
-        facts = part.facts
-        key = (
-            part.provider,
-            part.response_model,
-            part.request_model,
-            tuple(facts.items()) if facts else None,
-        )
-        if self._contracts is not None:
-            asking = attribution or {}
-            key = (*key, *(asking.get(name) for name in self._contracts.attributes))
-            plan = self._agreed_plan(self._contracts, part, key, occurred_at_ns, asking)
+        plan = self._in_force(part, occurred_at_ns, attribution)
+        if plan.agreement is not None:
             return self._rate_agreed(part, plan, occurred_at_ns, completeness, so_far or {})
-        plans = self._plans.get(key)
-        if plans is not None:
-            for plan in plans:
-                if plan.start_ns <= occurred_at_ns < plan.end_ns:
-                    return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
-        plan = self._plan(part, occurred_at_ns)
-        self._remember(key, plan)
         return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
+
+    def sums(
+        self,
+        part: Part,
+        *,
+        occurred_at_ns: int,
+        completeness: str,
+        attribution: Mapping[str, str] | None = None,
+    ) -> Sums:
+        """Return what `rate` finds for a billable part without the lines it is made of, in half the time."""
+        plan = self._in_force(part, occurred_at_ns, attribution)
+        if plan.agreement is not None:
+            rated = self._rate_agreed(part, plan, occurred_at_ns, completeness, {})
+            return rated.cost_state, rated.cost_pico, rated.charge_pico
+        return sum_part(part, plan, completeness=completeness)
 
     def plan_of(self, part: Part, occurred_at_ns: int, attribution: Mapping[str, str] | None = None) -> Plan:
         """Return the prices in force for calls like `part` at a moment, contracts included.
@@ -173,21 +172,28 @@ class PriceBook:
             return 0
         return term.tiers.charge(so_far.get(share.term, MonthToDate()), share.units, share.base_pico)
 
-    def _agreed_plan(
-        self,
-        contracts: Contracts,
-        part: Part,
-        key: tuple[object, ...],
-        at_ns: int,
-        attribution: Mapping[str, str],
-    ) -> Plan:
-        """Return the plan of a call where there are contracts: its attribution is part of the kind of
+    def _in_force(self, part: Part, at_ns: int, attribution: Mapping[str, str] | None) -> Plan:
+        """Return the plan of a call; where there are contracts, its attribution is part of the kind of
         call."""
-        for plan in self._plans.get(key, ()):
-            if plan.start_ns <= at_ns < plan.end_ns:
-                return plan
+        facts = part.facts
+        key: tuple[object, ...] = (
+            part.provider,
+            part.response_model,
+            part.request_model,
+            tuple(facts.items()) if facts else None,
+        )
+        contracts = self._contracts
+        if contracts is not None:
+            asking = attribution or {}
+            key = (*key, *(asking.get(name) for name in contracts.attributes))
+        plans = self._plans.get(key)
+        if plans is not None:
+            for plan in plans:
+                if plan.start_ns <= at_ns < plan.end_ns:
+                    return plan
         plan = self._plan(part, at_ns)
-        self._agree(contracts, plan, part, at_ns, attribution)
+        if contracts is not None:
+            self._agree(contracts, plan, part, at_ns, attribution or {})
         self._remember(key, plan)
         return plan
 

@@ -12,11 +12,17 @@ from decimal import Decimal
 from farebox.money import INT64_MAX, PicoUsd, pico_from_usd
 from farebox.pricing.exact import rounded
 from farebox.pricing.facts import CostLine, CostState, RatedPart
-from farebox.pricing.prices_in_force import Markup, Plan
+from farebox.pricing.prices_in_force import LinePrice, Markup, Plan
 from farebox.wire.facts import Part, Quantity
 
 AMOUNT_MAX = 2**60
 """About $1.15 million for one part: anything larger is a misread count, not a price."""
+
+Sums = tuple[CostState, PicoUsd | None, PicoUsd | None]
+"""What is known of a part's cost, the cost, and the charge: see `RatedPart`."""
+
+_Amount = tuple[str, Quantity, LinePrice | None, PicoUsd | None]
+"""A leaf, its quantity, its price and what that makes; None twice where it has no amount."""
 
 
 def rate_part(part: Part, plan: Plan, *, completeness: str, snapshot: str) -> RatedPart:
@@ -25,42 +31,24 @@ def rate_part(part: Part, plan: Plan, *, completeness: str, snapshot: str) -> Ra
     A quantity without a price makes the part `unpriced`; the sum of what could be priced is
     kept as a lower bound. A cost that the provider itself stated counts; ours is kept beside it.
     """
-    lines, listed, missing = _lines(part, plan)
-    stated = _stated(part.provider_cost_usd)
-    state: CostState
-    cost: PicoUsd | None
-    reason: str | None = None
-    if stated is not None:
-        state, cost = "provider_reported", stated
-        listed = None if missing or plan.is_empty else listed
-    elif plan.no_charge is not None:
-        state, cost = _no_charge_state(plan), 0
-        listed = None if missing else listed
-        reason = plan.no_charge.because
-    elif missing or (plan.is_empty and (part.quantities or completeness != "none")):
-        state = "unpriced"
-        priced = [line for line in lines if line.amount_pico is not None]
-        cost = listed = listed if priced else None
-        reason = _why_unpriced(part, plan, missing)
-    elif not part.quantities and not lines:
-        state, cost, listed, reason = "unknown", None, None, "usage_not_known"
-    else:
-        cost = listed
-        state, reason = ("priced", None) if completeness == "final" else _measured_state(completeness)
-        if listed == 0 and lines and not any(line.list_unit_price_usd for line in lines):
-            state, reason = "free", "price_is_zero"
-    markup = plan.markup
+    amounts, total, missing = _amounts(part, plan)
+    state, cost, charge, listed, reason = _judged(part, plan, completeness, amounts, total, missing)
     return RatedPart(
-        lines=lines,
+        lines=_lines(amounts),
         cost_state=state,
         reason=reason,
         list_cost_pico=listed,
         cost_pico=cost,
-        charge_pico=cost if markup is None or cost is None else _charge(cost, markup),
-        markup=None if markup is None else markup.shown,
+        charge_pico=charge,
+        markup=None if plan.markup is None else plan.markup.shown,
         priced_model=plan.model,
         snapshot=snapshot,
     )
+
+
+def sum_part(part: Part, plan: Plan, *, completeness: str) -> Sums:
+    """Return the sums that `rate_part` comes to, where nobody asks for the lines they are made of."""
+    return _judged(part, plan, completeness, *_amounts(part, plan))[:3]
 
 
 def not_billable(snapshot: str) -> RatedPart:
@@ -75,28 +63,28 @@ def not_billable(snapshot: str) -> RatedPart:
     )
 
 
-def _lines(part: Part, plan: Plan) -> tuple[tuple[CostLine, ...], PicoUsd, dict[str, str]]:
-    """Return the cost lines, the sum of the priced ones, and why leaves have no amount."""
+def _amounts(part: Part, plan: Plan) -> tuple[list[_Amount], PicoUsd, dict[str, str]]:
+    """Return each quantity's amount, the sum of the priced ones, and why leaves have no amount."""
     quantities = part.quantities
     band = plan.band(part.input_tokens) if plan.thresholds else 0
     table = plan.bands[band]
-    lines: list[CostLine] = []
+    amounts: list[_Amount] = []
     missing: dict[str, str] = {}
-    total = 0
+    minimums, left = plan.minimums, AMOUNT_MAX
     if plan.charges_requests and part.kind == "main" and "requests" not in quantities:
         # A fee per request is due whether or not the usage counts the request.
         quantities = {**quantities, "requests": 1}
     for leaf, quantity in quantities.items():
         if not quantity:
             continue
-        if plan.minimums and leaf in plan.minimums:
-            quantity = max(quantity, plan.minimums[leaf])
-        price = table[leaf] if leaf in table else plan.line(leaf, band)
+        if minimums and leaf in minimums:
+            quantity = max(quantity, minimums[leaf])
+        price = table.get(leaf) or plan.line(leaf, band)
         if price is None:
             if plan.is_included(leaf):
                 continue
             missing[leaf] = "no_price_for"
-            lines.append(_unpriced_line(leaf, quantity))
+            amounts.append((leaf, quantity, None, None))
             continue
         if type(quantity) is int:
             amount = quantity * price.numerator
@@ -104,13 +92,59 @@ def _lines(part: Part, plan: Plan) -> tuple[tuple[CostLine, ...], PicoUsd, dict[
                 amount = rounded(amount, price.denominator)
         else:
             amount = _amount(quantity, price.numerator, price.denominator)
-        if not 0 <= amount <= AMOUNT_MAX - total:
+        if not 0 <= amount <= left:
             missing[leaf] = "amount_too_large" if amount > 0 else "count_not_valid"
-            lines.append(_unpriced_line(leaf, quantity))
+            amounts.append((leaf, quantity, None, None))
             continue
-        total += amount
-        lines.append(
-            CostLine(
+        left -= amount
+        amounts.append((leaf, quantity, price, amount))
+    return amounts, AMOUNT_MAX - left, missing
+
+
+def _judged(
+    part: Part,
+    plan: Plan,
+    completeness: str,
+    amounts: list[_Amount],
+    total: PicoUsd,
+    missing: dict[str, str],
+) -> tuple[CostState, PicoUsd | None, PicoUsd | None, PicoUsd | None, str | None]:
+    """Return what is known of the cost, the cost, the charge, the cost by list prices, and why."""
+    listed: PicoUsd | None = total
+    stated = None if part.provider_cost_usd is None else _stated(part.provider_cost_usd)
+    state: CostState
+    cost: PicoUsd | None
+    reason: str | None = None
+    if stated is not None:
+        state, cost = "provider_reported", stated
+        listed = None if missing or plan.is_empty else listed
+    elif plan.no_charge is not None:
+        state, cost = _no_charge_state(plan), 0
+        listed = None if missing else listed
+        reason = plan.no_charge.because
+    elif missing or (plan.is_empty and (part.quantities or completeness != "none")):
+        state = "unpriced"
+        is_priced = any(price is not None for _, _, price, _ in amounts)
+        cost = listed = listed if is_priced else None
+        reason = _why_unpriced(part, plan, missing)
+    elif not part.quantities and not amounts:
+        state, cost, listed, reason = "unknown", None, None, "usage_not_known"
+    else:
+        cost = listed
+        state, reason = ("priced", None) if completeness == "final" else _measured_state(completeness)
+        if listed == 0 and amounts and not any(price and price.shown for _, _, price, _ in amounts):
+            state, reason = "free", "price_is_zero"
+    markup = plan.markup
+    charge = cost if markup is None or cost is None else _charge(cost, markup)
+    return state, cost, charge, listed, reason
+
+
+def _lines(amounts: list[_Amount]) -> tuple[CostLine, ...]:
+    return tuple(
+        [
+            CostLine(leaf, quantity, None, None)
+            if price is None
+            else CostLine(
                 leaf,
                 quantity,
                 price.shown,
@@ -120,13 +154,14 @@ def _lines(part: Part, plan: Plan) -> tuple[tuple[CostLine, ...], PicoUsd, dict[
                 price.effective_from,
                 price.contracted,
             )
-        )
-    return tuple(lines), total, missing
+            for leaf, quantity, price, amount in amounts
+        ]
+    )
 
 
 def lines_of(part: Part, plan: Plan) -> tuple[CostLine, ...]:
     """Return the cost lines of a part by the prices of a plan."""
-    return _lines(part, plan)[0]
+    return _lines(_amounts(part, plan)[0])
 
 
 def line_total(lines: tuple[CostLine, ...]) -> PicoUsd | None:
@@ -149,13 +184,9 @@ def _amount(quantity: Quantity, numerator: int, denominator: int) -> int:
     return rounded(count * numerator, scale * denominator)
 
 
-def _unpriced_line(leaf: str, quantity: Quantity) -> CostLine:
-    return CostLine(unit=leaf, quantity=quantity, list_unit_price_usd=None, amount_pico=None)
-
-
-def _stated(amount: Decimal | None) -> PicoUsd | None:
-    """Return the provider's own figure, None where it states none, or no valid amount."""
-    if amount is None or not amount.is_finite() or amount.is_signed() or amount.adjusted() > 5:
+def _stated(amount: Decimal) -> PicoUsd | None:
+    """Return the provider's own figure, None where it is no valid amount."""
+    if not amount.is_finite() or amount.is_signed() or amount.adjusted() > 5:
         return None
     return pico_from_usd(amount)
 

@@ -14,6 +14,7 @@ from farebox.budgets.counters import POLL_S
 from farebox.budgets.hold import Hold
 from farebox.budgets.refusal import Refusal
 from farebox.clock import now_ns
+from farebox.proxy.admission.alike_calls import Alike
 from farebox.proxy.admission.stream_watch import StreamWatch
 from farebox.wire.request import RequestFacts
 from farebox.wire.usage.extract import without_prefix
@@ -21,12 +22,14 @@ from farebox.wire.usage.extract import without_prefix
 if TYPE_CHECKING:
     import asyncio
 
-    from farebox.budgets.call_limits import CallLimits, Covered, Outcome
+    from farebox.budgets.call_kind import CallKind
+    from farebox.budgets.call_limits import CallLimits, Outcome
     from farebox.budgets.counters import Waiting
     from farebox.money import PicoUsd
     from farebox.proxy.admission.routed_request import RoutedRequest
     from farebox.proxy.caller.connection_caller import ConnectionCaller
     from farebox.recording.attempt import Attempt
+    from farebox.recording.attribution_merge import Attribution
     from farebox.wire.request_limits import LimitKeys
 
 log = logging.getLogger("farebox.proxy")
@@ -90,12 +93,11 @@ class BudgetGate:
         limits = self._limits
         facts, at_ns = attempt.facts, attempt.occurred_at_ns
         attribution = routed.attribution(caller.attribution, facts)
-        model = without_prefix(facts.request_model, routed.target.endpoint.model_prefixes)
-        covered = self._covering(limits, routed, attribution, model, at_ns)
+        alike = self._alike(limits, routed, attribution, facts.request_model, at_ns)
+        covered = alike.covered
         if covered.stop is not None:
             return refusal.stopped(covered.stop)
-        names = routed.asking(attribution[0]) if limits.by_contract else attribution[0]
-        outcome = limits.turn(covered, at_ns, names)
+        outcome = limits.turn(covered, at_ns, alike.names)
         if isinstance(outcome, Refusal):
             return outcome
         if outcome is not None:
@@ -186,29 +188,19 @@ class BudgetGate:
         if limits.by_process and not caller.known and not limits.by_process <= attribution[0].keys():
             self._look_up(call, caller)
             return False
-        model = without_prefix(facts.request_model, routed.target.endpoint.model_prefixes)
-        covered = self._covering(limits, routed, attribution, model, at_ns)
+        alike = self._alike(limits, routed, attribution, facts.request_model, at_ns)
+        covered = alike.covered
         if covered.stop is not None:
             call.turned_away(refusal.stopped(covered.stop))
             return False
         if not covered.limits and not covered.has_hard:
             return True
-        names = attribution[0]
-        if limits.by_contract:
-            names = routed.asking(names)
-        target = routed.target
-        worst = limits.worst_cases.of(
-            target.endpoint,
-            routed.path_values,
-            facts,
-            at_ns=at_ns,
-            attribution=names,
-            method=target.method,
-            path=target.path,
-        )
+        worst = limits.worst_cases.of_kind(self._kind(alike, routed, facts, at_ns), facts)
         if worst.cost_pico == 0 == worst.charge_pico and not worst.because:
             return True
-        outcome = limits.reserve(covered, worst, model, at_ns, names, lambda found: self._tell(call, found))
+        outcome = limits.reserve(
+            covered, worst, alike.model, at_ns, alike.names, lambda found: self._tell(call, found)
+        )
         if isinstance(outcome, Hold):
             attempt.hold, attempt.held = outcome, outcome.held
             return True
@@ -219,26 +211,26 @@ class BudgetGate:
         self._see_later()
         return False
 
-    def _covering(
+    def _alike(
         self,
         limits: CallLimits,
         routed: RoutedRequest,
-        attribution: tuple[dict[str, str], dict[str, str]],
-        model: str | None,
+        attribution: Attribution,
+        asked_for: str | None,
         at_ns: int,
-    ) -> Covered:
-        """Return what covers a call; the same for calls under the same head that say the same."""
-        known = routed.covered
-        if known is not None:
-            its_limits, its_attribution, its_model, covered = known
-            if (
-                its_attribution is attribution
-                and its_limits is limits
-                and its_model == model
-                and at_ns < covered.end_ns
-            ):
-                return covered
+    ) -> Alike:
+        """Return what follows for a call from whose it is and which model it asks for."""
+        known = routed.alike
+        if (
+            known is not None
+            and known.attribution is attribution
+            and known.limits is limits
+            and known.asked_for == asked_for
+            and at_ns < known.covered.end_ns
+        ):
+            return known
         intent = routed.intent
+        model = without_prefix(asked_for, routed.target.endpoint.model_prefixes)
         covered = limits.covering(
             *attribution,
             provider=intent.provider,
@@ -246,8 +238,34 @@ class BudgetGate:
             key_fingerprint=intent.key_fingerprint,
             at_ns=at_ns,
         )
-        routed.covered = limits, attribution, model, covered
-        return covered
+        names = routed.asking(attribution[0]) if limits.by_contract else attribution[0]
+        routed.alike = alike = Alike(limits, attribution, asked_for, model, covered, names)
+        return alike
+
+    def _kind(self, alike: Alike, routed: RoutedRequest, facts: RequestFacts, at_ns: int) -> CallKind:
+        """Return which kind of call it is; mostly the one of the call before."""
+        worst_cases = alike.limits.worst_cases
+        asked = None if facts.limits is None else facts.limits.kind
+        kind = alike.kind
+        if (
+            kind is not None
+            and alike.asked is asked
+            and alike.edition == worst_cases.edition
+            and at_ns < kind.end_ns
+        ):
+            return kind
+        target = routed.target
+        alike.kind = kind = worst_cases.kind(
+            target.endpoint,
+            routed.path_values,
+            facts,
+            at_ns=at_ns,
+            attribution=alike.names,
+            method=target.method,
+            path=target.path,
+        )
+        alike.asked, alike.edition = asked, worst_cases.edition
+        return kind
 
     def _tell(self, call: Applicant, outcome: Outcome) -> None:
         """Hand a call that has waited its outcome."""

@@ -27,8 +27,7 @@ from farebox.wire.keys import KEY_LENGTH_MIN, without_keys
 from farebox.wire.request import RequestFacts
 
 if TYPE_CHECKING:  # only where budgets exist
-    from farebox.budgets.call_limits import CallLimits, Covered
-    from farebox.recording.attribution_merge import Attribution
+    from farebox.proxy.admission.alike_calls import Alike
     from farebox.wire.request_limits import LimitKeys
 
 _REPLAYABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
@@ -54,7 +53,7 @@ class RoutedRequest(DescribedRequest):
         "_path_values",
         "added",
         "admitted",
-        "covered",
+        "alike",
         "error_shape",
         "event_id",
         "fast_path",
@@ -141,8 +140,8 @@ class RoutedRequest(DescribedRequest):
         """The size of a whole response under that head that is passed on unchanged, 0 where none is."""
         self.fast_path = fast_path_for(target.endpoint, target.path, self.query, self.meter_headers)
         self._path_values: Mapping[str, str] | None = None
-        self.covered: tuple[CallLimits, Attribution, str | None, Covered] | None = None
-        """The budgets that covered the call before, with whose it was and which model it asked for."""
+        self.alike: Alike | None = None
+        """What budgets say of the call before this one."""
 
     @property
     def path_values(self) -> Mapping[str, str]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 
 _lock = threading.RLock()  # a signal's handler may come in the middle
+_acquire, _release = _lock.acquire, _lock.release
 
 
 def fence() -> None:
     """Let everybody see what was stored before they see what is loaded or stored after."""
-    _lock.acquire()
-    _lock.release()
-    _lock.acquire()
-    _lock.release()
+    _acquire()
+    _release()
+    _acquire()
+    _release()

@@ -106,12 +106,24 @@ class Participant:
             self._busy = True
             try:
                 if self._hold(claims):
-                    return Reservation(self, list(claims), self._place.lease_mark)
+                    return Reservation(self, claims, self._place.lease_mark)
                 waiting = Waiting(self, claims, wait_s, on_turn)
                 outcome = self._admission.admit(waiting)
                 if outcome is None:
                     return waiting
-                return Reservation(self, list(claims)) if outcome is True else outcome
+                return Reservation(self, claims) if outcome is True else outcome
+            finally:
+                self._end()
+
+    def take(self, claims: Sequence[Claim]) -> Reservation | None:
+        """Hold the amounts of all `claims` by what this process has leased, as `reserve` mostly does; None,
+        and nothing held, where `reserve` has to be asked."""
+        with self._mutex:
+            if self._forked or self._busy:
+                return None
+            self._busy = True
+            try:
+                return Reservation(self, claims, self._place.lease_mark) if self._hold(claims) else None
             finally:
                 self._end()
 
@@ -169,7 +181,7 @@ class Participant:
                 resolved = self._admission.turns()
                 for waiting in resolved:
                     if waiting.outcome is None:
-                        waiting.outcome = Reservation(self, list(waiting.claims))
+                        waiting.outcome = Reservation(self, waiting.claims)
             finally:
                 self._end()
         for waiting in resolved:

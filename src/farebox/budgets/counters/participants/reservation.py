@@ -105,7 +105,7 @@ class Reservation:
 
     __slots__ = ("_participant", "claims", "is_settled", "lease_mark")
 
-    def __init__(self, participant: Participant, claims: list[Claim], lease_mark: int = -1) -> None:
+    def __init__(self, participant: Participant, claims: Sequence[Claim], lease_mark: int = -1) -> None:
         self._participant = participant
         self.lease_mark = lease_mark
         """Which leases there were when it was made of them; -1: it was not."""
