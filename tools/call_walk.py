@@ -1,6 +1,6 @@
 """Count the modules that one chat call executes on its way from the socket into the record.
 
-A real proxy and a real ledger process run under a profile hook; after a warm-up call, the hook notes every
+A real proxy and a real ledger process run under a trace hook; after a warm-up call, the hook notes every
 module of Farebox that runs a function while one more call passes. `docs/how-a-call-flows.md` tells the way in
 words, and tests/test_call_walk.py holds the number.
 
@@ -159,8 +159,10 @@ def _trace(note: str, module: str, arguments: list[str]) -> None:
 
     signal.signal(signal.SIGUSR1, switch)
     atexit.register(write)
-    threading.setprofile(hook)
-    sys.setprofile(hook)
+    # Traced, not profiled: under a profile hook, a garbage collection can crash Python up to 3.11.2
+    # (https://github.com/python/cpython/issues/101975).
+    threading.settrace(hook)
+    sys.settrace(hook)
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
