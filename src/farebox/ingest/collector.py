@@ -18,7 +18,7 @@ from farebox.ingest.bodies import Items
 from farebox.ingest.event_reading import EventReader, ReadEvent, id_of
 from farebox.ingest.trust import Sender
 from farebox.ingest.unapplied_events import Key, UnappliedEvents
-from farebox.ingest.verdicts import Status, Verdict
+from farebox.ingest.verdicts import Verdict
 from farebox.recording.invalid_event import EventInvalidError
 
 WRITER = "collector"
@@ -49,15 +49,6 @@ class Taken(NamedTuple):
     """Of the last record that any verdict speaks of; 0 where none does."""
 
 
-class Figures(NamedTuple):
-    """What was decided since the start."""
-
-    accepted: int = 0
-    duplicate: int = 0
-    conflict: int = 0
-    invalid: int = 0
-
-
 class Collector:
     """One home's. Bodies are judged one after the other."""
 
@@ -77,13 +68,8 @@ class Collector:
         self._lock = threading.Lock()
         self._unapplied = UnappliedEvents()
         self._last_seq = 0
-        self._counts: dict[Status, int] = {"accepted": 0, "duplicate": 0, "conflict": 0, "invalid": 0}
         for writer, seq, key, digest in earlier:
             self._unapplied.add(writer, seq, key, digest)
-
-    @property
-    def figures(self) -> Figures:
-        return Figures(**self._counts)
 
     def take(self, items: Items, sender: Sender) -> Taken:
         """Judge the events of a body and write down what is new.
@@ -128,7 +114,6 @@ class Collector:
         for each in read:
             verdict, seq = self._place(each, known) if isinstance(each, ReadEvent) else (each, 0)
             position = max(position, seq)
-            self._counts[verdict.status] += 1
             verdicts.append(verdict)
         return Taken(verdicts, position)
 

@@ -105,8 +105,6 @@ class UnsentEvents:
         """The writer is dead, and all that it stored has been taken."""
         self._segment = 0
         self._segment_made_ns = 0
-        self.dropped = 0
-        """Events that were too old."""
 
     @property
     def acknowledged(self) -> int:
@@ -256,7 +254,6 @@ class UnsentEvents:
         moments = [ended_ns for seq, ended_ns in ends if seq <= last]
         if moments:
             report = _Report(self._id(f"expired {last}"), len(moments), min(moments), max(moments))
-            self.dropped += len(moments)
             self._sent.expired_upto = last
             self._sent.reports.append(report)
             self._save()
