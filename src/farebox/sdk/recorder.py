@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from farebox.clock import now_ns
+from farebox.errors import JournalError
 from farebox.home import Home
 from farebox.journal.direct_writer import BEGINNINGS, DirectWriter
 from farebox.journal.health import Losses
@@ -41,6 +42,8 @@ class ProcessRecorder:
         self._writer: DirectWriter | None = None
         self._opening = threading.Lock()
         self._again_at = 0.0
+        self._is_full = False
+        """Records wait in memory, or are lost, because the disk refuses them."""
 
     def append(self, record_type: int, payload: bytes) -> int:
         """Store a record; 0 where it cannot be stored. Never raises."""
@@ -48,7 +51,10 @@ class ProcessRecorder:
         if writer is None:
             self._lose(record_type, payload)
             return 0
-        return writer.append(record_type, payload)
+        seq = writer.append(record_type, payload)
+        if writer.has_waiting is not self._is_full:
+            self._tell_full(writer)
+        return seq
 
     def writer_id(self) -> str:
         """Return the name of this process's journal, which is opened; empty where it cannot be."""
@@ -101,6 +107,14 @@ class ProcessRecorder:
     def _lose(self, record_type: int, payload: bytes) -> None:
         if self._pid == os.getpid():
             self._unrecorded.add(len(payload), is_exchange=record_type not in BEGINNINGS)
+
+    def _tell_full(self, writer: DirectWriter) -> None:
+        """Say that the disk refuses records, once each time that begins."""
+        self._is_full = writer.has_waiting
+        if self._is_full:
+            reason = writer.health.reason or "the disk refuses it"
+            message = f"{reason}: records wait in memory, and beyond 4 MiB they are lost and counted"
+            faults.report(JournalError(message), "storing records")
 
     def _tell_unrecorded(self, writer: DirectWriter) -> None:
         if self._unrecorded:

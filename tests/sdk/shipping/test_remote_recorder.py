@@ -251,6 +251,20 @@ def test_a_token_of_the_environment_that_is_none_is_said_and_not_shown(
     assert customers(server) == ["waits", "waits for a token"]
 
 
+def test_a_full_spool_is_said_to_the_program_once_each_time(tmp_path: Path) -> None:
+    with CollectorServer() as gone:
+        url = gone.url
+    run(tmp_path / "home", url, """
+        told = []
+        farebox.configure(on_error=told.append, spool_bytes=256 << 10)
+        for _ in range(3_000):
+            farebox.record(provider="openai", model="gpt-4o", usage={"input_uncached": 1})
+        full = [str(error) for error in told if "spool" in str(error)]
+        assert len(full) == 1, told
+        assert "reached its 262,144 bytes: records wait in memory" in full[0], full
+    """)  # fmt: skip
+
+
 def test_a_program_ends_soon_while_the_collector_hangs(server: CollectorServer, tmp_path: Path) -> None:
     server.hangs.clear()
     began = time.monotonic()

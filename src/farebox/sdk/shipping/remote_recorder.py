@@ -41,8 +41,10 @@ class RemoteRecorder(ProcessRecorder):
         """Store a record in the spool; 0 where it cannot be stored. Never raises nor waits for a network."""
         writer = self._writer or self._open()
         seq = 0 if writer is None else writer.append(record_type, payload)
-        if not seq:
+        if not seq or writer is None:
             return self._append_again(record_type, payload)
+        if writer.has_waiting is not self._is_full:
+            self._tell_full(writer)
         if seq >= self._wake_at:
             self._wake_at = seq + 2 * self._pace.batch_size  # a call is two records
             if self._background is not None:
