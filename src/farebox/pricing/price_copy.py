@@ -70,7 +70,7 @@ def store(copy: PriceCopy, folder: Path) -> None:
         files[f"prices/{_LIST}"] = copy.fetched
     files[_SECTIONS] = json.dumps(copy.sections)  # last: with it the copy is whole
     for name, text in files.items():
-        path = folder / name
+        path = folder.joinpath(name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_private(path, text.encode())
 
@@ -84,7 +84,8 @@ def book_of(folder: Path, cache: Path) -> PriceBook:
     """
     from farebox.pricing import load_book
 
-    root, _ = parse((folder / _SECTIONS).read_text(encoding="utf-8"), str(folder / _SECTIONS))
+    sections = folder.joinpath(_SECTIONS)
+    root, _ = parse(sections.read_text(encoding="utf-8"), str(sections))
     found = {} if root is None else dict(root.items())
     return load_book(
         found.get("pricing"),
