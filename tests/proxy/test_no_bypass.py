@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 from budgeted_proxy import CHAT, JSON, Budgeted, budget, budgeted, chat, opened
@@ -97,3 +98,14 @@ def test_a_model_is_the_same_with_what_the_wire_puts_before_it(tmp_path: Path) -
         assert client.post(path, chat(model="models/gemini-2.5-pro"), JSON).status == 200
     assert set(statuses.values()) == {429}, statuses
     assert run.upstream.count == 1
+
+
+def test_a_model_in_the_body_does_not_hide_the_one_that_googles_path_names(tmp_path: Path) -> None:
+    used_up = budget(limit=USED_UP, wait_s=0, where={"model": ("gemini-2.5-flash",)})
+    path = "/google/v1beta/models/gemini-2.5-flash:generateContent"
+    with budgeted(tmp_path, used_up, provider="google") as run, run.proxy.connect() as client:
+        for model in ("other", "models/other", 7, ""):
+            body = json.dumps({"model": model, "contents": [{"parts": [{"text": "hi"}]}]}).encode()
+            assert client.post(path, body, JSON).status == 429, model
+            assert client.post(path, body, "content-type: text/plain").status == 429, model
+    assert run.upstream.count == 0

@@ -231,7 +231,7 @@ def plain_facts(
         body = _decode_base(text) if limited is None else limited.decode(text)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return None
-    model = body.model
+    model = path_model if path_model and _verb_of_google(path) else body.model
     if type(model) is not str or not model:
         model = path_model
         if not model:
@@ -307,6 +307,12 @@ def _lengths(body: BaseBody) -> str:
     return said
 
 
+def _verb_of_google(path: str) -> bool:
+    """Return whether a path says by itself which model is asked for: Google takes no heed of the body's
+    (https://google.aip.dev/127: a field bound by the path is not read from the body)."""
+    return path.rfind(":") > path.rfind("/")
+
+
 def facts(
     body: Mapping[str, Any],
     headers: Headers,
@@ -316,14 +322,17 @@ def facts(
     vendors: Sequence[Vendor] = (),
     limits: RequestLimits | None = None,
 ) -> RequestFacts:
-    """Return what the request said. The body's model wins over the path's and the query's.
+    """Return what the request said. The body's model wins over the path's and the query's, but not over that
+    of a path with a verb.
 
     `vendors` are those whose names for customer, user, session … are understood; `limits` are what the
     reader of the body found.
     """
-    model = body.get("model")
+    model = body.get("model") if not _verb_of_google(path) else None
     if not isinstance(model, str) or not model:
-        model = path_values.get("model")
+        model = path_values.get("model") or body.get("model")
+    if not isinstance(model, str):
+        model = None
     if not model and "model=" in query:
         model = parse_qs(query).get("model", [""])[0]
     stream = body.get("stream")
