@@ -134,7 +134,7 @@ class PriceBook:
         completeness: str,
         attribution: Mapping[str, str] | None = None,
     ) -> Sums:
-        """Return what `rate` finds for a billable part without the lines it is made of, in half the time."""
+        """Return what `rate` finds for a billable part without the lines it is made of."""
         plan = self._in_force(part, occurred_at_ns, attribution)
         if plan.agreement is not None:
             rated = self._rate_agreed(part, plan, occurred_at_ns, completeness, {})
