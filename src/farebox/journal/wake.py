@@ -65,10 +65,10 @@ class Sleeper:
 
     def sleep(self, seconds: float) -> None:
         """Return when woken, or after so many seconds."""
-        if self._socket is None:
-            select.select([], [], [], seconds)
-            return
-        if select.select([self._socket], [], [], seconds)[0]:
+        readable = select.poll()  # `select.select` takes no descriptor beyond 1023
+        if self._socket is not None:
+            readable.register(self._socket, select.POLLIN)
+        if readable.poll(seconds * 1000) and self._socket is not None:
             with contextlib.suppress(OSError):
                 while self._socket.recv(16):
                     pass

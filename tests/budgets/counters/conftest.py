@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from farebox.budgets.counters.file.file_lock import FileLock, LifeLock
+from farebox.budgets.counters.file.mapped_file import MappedFile
 
 
 @pytest.fixture
@@ -18,3 +23,26 @@ def memory_path(tmp_path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(dir=shared) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def closed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close the files of the processes that a test plays and kills: they end only with the test's own."""
+    files: list[FileLock | LifeLock | MappedFile] = []
+    for kind in (FileLock, LifeLock, MappedFile):
+        monkeypatch.setattr(kind, "__init__", _noting(kind.__init__, files))
+    yield
+    for file in files:
+        if isinstance(file, LifeLock):
+            file.release()
+        else:
+            file.close()
+
+
+def _noting(make: Callable[..., None], files: list[Any]) -> Callable[..., None]:
+    @functools.wraps(make)
+    def noted(self: object, *arguments: object) -> None:
+        make(self, *arguments)
+        files.append(self)
+
+    return noted
