@@ -1,0 +1,1 @@
+"""Customers, plans, invoices, wallets: what usage is sold for."""

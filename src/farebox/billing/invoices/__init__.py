@@ -1,0 +1,1 @@
+"""Invoices: a question of the record as of one seq, rated, numbered and frozen."""
