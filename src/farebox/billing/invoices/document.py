@@ -1,8 +1,9 @@
 """The documents: an invoice with its lines and a credit note, as they are stored, shown and rendered.
 
-Rendering needs nothing else. Money that was rounded is an integer of the currency's minor unit (`amount_minor`,
-`exponent` digits after the point); what was not is text: a decimal, or `numerator/denominator` where no decimal
-is exact. Moments are nanoseconds since 1970 (UTC), periods are half-open.
+Rendering needs nothing else. Money that was rounded is an integer of the currency's minor unit
+(`amount_minor`, `exponent` digits after the point); what was not is text: a decimal, or
+`numerator/denominator` where no decimal is exact. Moments are nanoseconds since 1970 (UTC); periods are
+half-open.
 """
 
 from __future__ import annotations
@@ -92,8 +93,11 @@ class Credit(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int
 
 
-class Invoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A bill for one customer and period. `subtotal_minor` is the sum of all lines, `total_minor` adds the taxes."""
+class Invoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A bill for one customer and period.
+
+    `subtotal_minor` is the sum of all lines, `total_minor` adds the taxes, `due_minor` takes off the credits.
+    """
 
     id: str
     series: str
@@ -138,7 +142,7 @@ class CreditNoteLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     tax_percent: str | None = None
 
 
-class CreditNote(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CreditNote(msgspec.Struct, frozen=True, kw_only=True):
     """A document that takes back part of a final invoice; amounts are positive, it is issued by a person."""
 
     id: str
