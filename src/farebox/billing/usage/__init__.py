@@ -1,0 +1,5 @@
+"""Usage for billing: what customers used in a period, as the record was at one row."""
+
+from farebox.billing.usage.questions import AsOf, Span, Usage
+
+__all__ = ["AsOf", "Span", "Usage"]
