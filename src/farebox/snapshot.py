@@ -15,6 +15,8 @@ from hashlib import sha256
 import msgspec
 
 from farebox.budgets.budget import Budget, BudgetSet, Stop
+from farebox.charges.identities import Identity
+from farebox.charges.plan import Customer, Plan, Subscription
 from farebox.config import KeyConfig
 from farebox.home import Home
 
@@ -48,6 +50,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     budgets: tuple[Budget, ...] = ()
     """Of the file and of commands, by name."""
     stops: tuple[Stop, ...] = ()
+    customers: tuple[Customer, ...] = ()
+    plans: tuple[Plan, ...] = ()
+    """The versions that subscriptions are on."""
+    subscriptions: tuple[Subscription, ...] = ()
+    """Ended ones, too: late calls and corrections are charged by what was in force."""
+    identities: tuple[Identity, ...] = ()
+    """Keys, users, agents and tags that stand for a customer."""
     problems: tuple[str, ...] = ()
     """Why the home's `farebox.yaml` is not in force: what it said when it was last right is."""
 

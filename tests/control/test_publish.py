@@ -181,7 +181,7 @@ def test_fields_that_a_later_farebox_adds_are_passed_over() -> None:
     assert decode(content).labelled == {FINGERPRINT: BACKEND}
     from hashlib import sha256
 
-    later = b'{"labelled":{},"customers":{"acme":1}}'
+    later = b'{"labelled":{},"later":{"acme":1}}'
     file = b'{"format":1,"sha256":"%s","content":%s}' % (sha256(later).hexdigest().encode(), later)
     assert decode(file) == Snapshot()
 
