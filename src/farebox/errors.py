@@ -33,6 +33,7 @@ The slug (`code`) is the same in Python, the API's JSON, the dashboard and the d
     │   ├── CountersNewerError         budget_counters_newer
     │   └── CountersDamagedError       budget_counters_damaged
     ├── BudgetExceededError            budget_exceeded
+    ├── BookkeepingError               bookkeeping_refused
     └── UsageError                     usage_error
 """
 
@@ -196,6 +197,12 @@ class BudgetExceededError(FareboxError):
         super().__init__(message)
         self.reason = reason
         """`budget_exceeded`, `budget_unbounded`, `stopped` or `budgets_unavailable`."""
+
+
+class BookkeepingError(FareboxError):
+    """Money that cannot be moved so: entries that do not balance, a key that was used for something else."""
+
+    code = "bookkeeping_refused"
 
 
 class UsageError(FareboxError):

@@ -132,6 +132,119 @@ audit = Table(
 )
 Index("audit_subject", audit.c.subject)
 
+journal_transaction = Table(
+    "journal_transaction",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # from 1, without gaps
+    Column("key", Text, nullable=False, unique=True),  # what is posted once: "invoice:ID"
+    Column("kind", Text, nullable=False),
+    Column("reference", Text, nullable=False),  # the invoice, credit note or grant that it is about
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),  # as in `audit`
+    Column("detail", Text, nullable=False),  # JSON
+    Column("prev_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False),  # see farebox.billing.journal.chain
+)
+Index("journal_transaction_reference", journal_transaction.c.reference)
+
+ACCOUNTS = (
+    "customer_receivable",
+    "revenue",
+    "wallet_liability",
+    "wallet_promo",
+    "breakage",
+    "provider_cost",
+    "cogs_accrued",
+    "tax_payable",
+    "partner_payable",
+)
+
+journal_entry = Table(
+    "journal_entry",
+    metadata,
+    Column("number", BigInteger, ForeignKey("journal_transaction.number"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("party", Text, nullable=False),  # the customer or payee; empty where it is neither
+    Column("wallet_grant", Text, nullable=False),  # empty where it is of no grant
+    Column("currency", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),  # debits above zero, credits below
+    CheckConstraint(_one_of("account", ACCOUNTS), name="journal_entry_account"),
+)
+Index("journal_entry_party", journal_entry.c.party, journal_entry.c.account)
+Index("journal_entry_grant", journal_entry.c.wallet_grant)
+
+wallet = Table(
+    "wallet",
+    metadata,
+    Column("customer", Text, primary_key=True),
+    Column("currency", Text, nullable=False),
+    Column("overdraft_minor", BigInteger, nullable=False),  # how far below zero it may go
+    Column("low_minor", BigInteger),  # below it, somebody is told
+    Column("top_up_minor", BigInteger),  # and this much is asked for
+    Column("low_since", BigInteger),  # the moment it was told
+    Column("changed_at", BigInteger, nullable=False),
+)
+
+wallet_grant = Table(
+    "wallet_grant",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("customer", Text, ForeignKey("wallet.customer"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("effective_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("charges", Text, nullable=False),  # JSON: what it may pay; empty: everything
+    Column("meters", Text, nullable=False),  # JSON
+    Column("note", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    CheckConstraint(_one_of("kind", ("paid", "promotional")), name="wallet_grant_kind"),
+)
+Index("wallet_grant_customer", wallet_grant.c.customer)
+
+payee = Table(
+    "payee",
+    metadata,
+    Column("id", Text, primary_key=True),  # as `shares:` of a charge names it
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+
+coupon = Table(
+    "coupon",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("customer", Text, nullable=False),
+    Column("definition", Text, nullable=False),  # JSON: farebox.charges.plan.Discount
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+)
+Index("coupon_customer", coupon.c.customer)
+
+add_on = Table(
+    "add_on",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("customer", Text, nullable=False),
+    Column("definition", Text, nullable=False),  # JSON: farebox.charges.plan.AddOn
+    Column("invoices_max", Integer),  # on how many invoices it is; NULL: on all
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+)
+Index("add_on_customer", add_on.c.customer)
+
+invoice_use = Table(
+    "invoice_use",
+    metadata,
+    Column("used", Text, primary_key=True),  # a coupon's or add-on's id
+    Column("invoice", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+
 seal = Table(
     "seal",
     metadata,

@@ -1,6 +1,7 @@
-"""A checksum over names, tokens, budgets and stops: SQLite notices a damaged page, not a changed value in it.
+"""A checksum over what decides: SQLite notices a damaged page, not a changed value in it.
 
-Renewed by `farebox.control.publish.change`, compared at each opening and each time they are published.
+Renewed by `farebox.control.publish.change`, compared at each opening and each time it is published. Of the
+journal of money, which is chained, the last transaction's hash is sealed: so its end cannot be cut off.
 """
 
 from __future__ import annotations
@@ -10,24 +11,60 @@ from hashlib import sha256
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
-from farebox.control.schema import budget, key_label, seal, stop, token
+from farebox.control.schema import (
+    add_on,
+    budget,
+    coupon,
+    journal_transaction,
+    key_label,
+    payee,
+    seal,
+    stop,
+    token,
+    wallet,
+)
 
-_SEALED = (key_label, token, budget, stop)
-_LEFT_OUT = ("last_used_at",)
-"""Written at any time, by whoever lets a token in."""
+_SEALED = (key_label, token, budget, stop, wallet, payee, coupon, add_on)
+_LEFT_OUT = ("last_used_at", "low_since")
+"""Written at any time: by whoever lets a token in, by whoever pays from a wallet."""
+
+_PUBLISHED, _JOURNAL = "published", "journal"
 
 
 def renew(connection: Connection) -> None:
     """Seal what the tables hold now, as part of the transaction that changed them."""
-    digest = _digest(connection)
-    there = update(seal).where(seal.c.name == "published").values(sha256=digest)
-    if connection.execute(there).rowcount == 0:
-        connection.execute(insert(seal).values(name="published", sha256=digest))
+    _put(connection, _PUBLISHED, _digest(connection))
+    head = _journal_head(connection)
+    if head is not None:
+        _put(connection, _JOURNAL, head)
+
+
+def seal_journal(connection: Connection, head: str) -> None:
+    """Seal the hash of the transaction that was posted last, with the posting itself."""
+    _put(connection, _JOURNAL, head)
 
 
 def holds(connection: Connection) -> bool:
     """Return whether the tables are as they were sealed."""
-    return connection.execute(select(seal.c.sha256)).scalar() == _digest(connection)
+    sealed = {row.name: row.sha256 for row in connection.execute(select(seal))}
+    return sealed.get(_PUBLISHED) == _digest(connection) and journal_holds(connection)
+
+
+def journal_holds(connection: Connection) -> bool:
+    """Return whether the journal ends where it was sealed."""
+    sealed = connection.execute(select(seal.c.sha256).where(seal.c.name == _JOURNAL)).scalar()
+    return sealed == _journal_head(connection)
+
+
+def _put(connection: Connection, name: str, digest: str) -> None:
+    there = update(seal).where(seal.c.name == name).values(sha256=digest)
+    if connection.execute(there).rowcount == 0:
+        connection.execute(insert(seal).values(name=name, sha256=digest))
+
+
+def _journal_head(connection: Connection) -> str | None:
+    newest = select(journal_transaction.c.hash).order_by(journal_transaction.c.number.desc())
+    return connection.execute(newest.limit(1)).scalar()
 
 
 def _digest(connection: Connection) -> str:

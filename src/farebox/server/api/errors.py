@@ -36,6 +36,7 @@ STATUS_OF = {
     "price_not_found": 404,
     "usage_error": 422,
     "config_invalid": 422,
+    "bookkeeping_refused": 422,
     "ledger_unavailable": 503,
     "ledger_locked": 503,
     "ledger_schema_newer": 503,
