@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from farebox.charges.models.cost_plus import CostPlus
 from farebox.charges.models.graduated import Graduated, GraduatedPercentage
 from farebox.charges.models.package import Package
 from farebox.charges.models.standard import Standard
 from farebox.charges.models.volume import Volume
 
-Inner = Standard | Graduated | Volume | Package | GraduatedPercentage
+Inner = Standard | Graduated | Volume | Package | CostPlus | GraduatedPercentage
 """What a bucket may be rated by."""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from fractions import Fraction
 
 import msgspec
 
@@ -18,3 +20,14 @@ class CreditConversion(
     credits_per_unit: dict[str, Decimal]
     per: Decimal = Decimal(1)
     credit_price: Decimal | None = None
+
+    def total(self, quantities: Mapping[str, Fraction]) -> Fraction:
+        """Return what a period's quantities cost, or how many credits they are.
+
+        Raises KeyError for a quantity that is worth no stated number of credits.
+        """
+        worth = sum(
+            (quantity * Fraction(self.credits_per_unit[name]) for name, quantity in quantities.items()),
+            Fraction(0),
+        ) / Fraction(self.per)
+        return worth if self.credit_price is None else worth * Fraction(self.credit_price)

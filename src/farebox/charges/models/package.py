@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
+from math import ceil, floor
 from typing import Literal
 
 import msgspec
@@ -16,3 +18,8 @@ class Package(
     size: Decimal
     amount: Decimal
     rounding: Literal["up", "down"] = "up"
+
+    def total(self, quantity: Fraction) -> Fraction:
+        """Return what a period's quantity costs."""
+        packages = quantity / Fraction(self.size)
+        return (floor(packages) if self.rounding == "down" else ceil(packages)) * Fraction(self.amount)

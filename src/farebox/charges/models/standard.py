@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 import msgspec
 
@@ -14,3 +15,7 @@ class Standard(
 
     unit: Decimal
     per: Decimal = Decimal(1)
+
+    def total(self, quantity: Fraction) -> Fraction:
+        """Return what a period's quantity costs."""
+        return quantity * Fraction(self.unit) / Fraction(self.per)

@@ -1,0 +1,34 @@
+"""From the quantity that was measured to the unit that is charged."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+
+from farebox.charges.plan import Charge, Conversion
+from farebox.charges.rounding import Amount, Mode, units_of
+
+_MODES: dict[str, Mode] = {"ceiling": "ceiling", "floor": "floor", "half_up": "half_up"}
+
+
+def converted(quantity: Amount, conversion: Conversion | None) -> Fraction:
+    """Return a quantity in the unit a conversion makes of it, rounded to whole units where it says so."""
+    exact = Fraction(quantity)
+    if conversion is None:
+        return exact
+    factor = Fraction(conversion.factor)
+    exact = exact * factor if conversion.operation == "multiply" else exact / factor
+    if conversion.rounding == "none":
+        return exact
+    return Fraction(units_of(exact, 0, _MODES[conversion.rounding]))
+
+
+def rated_quantity(charge: Charge, quantity: Amount) -> Fraction:
+    """Return what a charge's model is applied to: converted, less what is included, in whole blocks."""
+    exact = max(converted(quantity, charge.conversion) - Fraction(charge.included), Fraction(0))
+    if charge.block_size is not None:
+        exact = Fraction(ceil(exact / Fraction(charge.block_size)))
+    if charge.round_up_to is not None:
+        multiple = Fraction(charge.round_up_to)
+        exact = ceil(exact / multiple) * multiple
+    return exact

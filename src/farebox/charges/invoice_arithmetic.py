@@ -1,0 +1,264 @@
+"""The order of application on an invoice, in minor units of its currency (`calc_policy` 1).
+
+Line discounts, then invoice discounts on the remainder, then minimum and maximum, then tax on the
+sums of rounded lines, then credits as payment. Every line comes rounded, and every amount that
+concerns several lines is rounded once and shared out by largest remainder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from math import floor
+from typing import Literal
+
+import msgspec
+
+from farebox.charges.commitments import capped, top_up
+from farebox.charges.discounts import off_lines, spread
+from farebox.charges.plan import Discount
+from farebox.charges.rounding import Amount, units_of
+
+CALC_POLICY = 1
+"""The order and the rounding that this module applies, named on every invoice."""
+
+
+class RatedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line before discounts, in minor units."""
+
+    id: str
+    amount_minor: int
+    tax_percent: Decimal = Decimal(0)
+    charge: str = ""
+    """What discounts limited to a charge look at."""
+    discounts: tuple[Discount, ...] = ()
+    """The line's own, in the order they are taken."""
+
+
+class Credit(msgspec.Struct, frozen=True, kw_only=True):
+    """What may pay for an invoice: a grant, a wallet, a credit note."""
+
+    id: str
+    amount_minor: int
+    applies_to: tuple[str, ...] = ()
+    """Lines it may pay for; none means all."""
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What applies to an invoice as a whole."""
+
+    exponent: int = 2
+    discounts: tuple[Discount, ...] = ()
+    minimum: Amount | None = None
+    maximum: Amount | None = None
+    """Of all lines together before tax, in major units."""
+    previously_billed_minor: int = 0
+    """Of the same period, before tax: counts towards both."""
+    is_last: bool = True
+    """The last invoice of its period: only then is the minimum due."""
+    tax_percent: Decimal = Decimal(0)
+    """On what the minimum adds; lines have their own."""
+    credits: tuple[Credit, ...] = ()
+    credits_position: Literal["after_tax", "before_tax"] = "after_tax"
+    tax_rounding: Literal["rate", "invoice"] = "rate"
+    """Tax is rounded for each rate, or once for the whole invoice."""
+
+
+class NetLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What each step made of a line, in minor units; what is taken off is positive."""
+
+    id: str
+    amount_minor: int
+    line_discount_minor: int
+    invoice_discount_minor: int
+    above_maximum_minor: int
+    tax_percent: Decimal
+
+    @property
+    def net_minor(self) -> int:
+        """Return the line before tax."""
+        taken = self.line_discount_minor + self.invoice_discount_minor + self.above_maximum_minor
+        return self.amount_minor - taken
+
+
+class TaxAmount(msgspec.Struct, frozen=True, kw_only=True):
+    """The tax of all lines of one rate."""
+
+    percent: Decimal
+    base_minor: int
+    tax_minor: int
+
+
+class InvoiceAmounts(msgspec.Struct, frozen=True, kw_only=True):
+    """An invoice in minor units, step by step."""
+
+    lines: tuple[NetLine, ...]
+    subtotal_minor: int
+    """The sum of the lines before discounts."""
+    discount_minor: int
+    top_up_minor: int
+    """What the minimum adds."""
+    above_maximum_minor: int
+    """What the maximum takes off."""
+    taxes: tuple[TaxAmount, ...]
+    """By rate, lowest first."""
+    total_minor: int
+    """With tax, before credits; below zero it is carried to the next invoice."""
+    credits: tuple[tuple[str, int], ...]
+    """What each credit paid, in their order; those that paid nothing are left out."""
+    due_minor: int
+    carried_minor: int
+    """Zero, or the negative amount that the next invoice starts with."""
+
+    @property
+    def tax_minor(self) -> int:
+        return sum(tax.tax_minor for tax in self.taxes)
+
+    @property
+    def credits_minor(self) -> int:
+        return sum(amount for _, amount in self.credits)
+
+
+def invoice_amounts(lines: Sequence[RatedLine], terms: Terms) -> InvoiceAmounts:
+    """Return what the lines come to, step by step."""
+    own = [_line_discount(line, terms.exponent) for line in lines]
+    remaining = [line.amount_minor - off for line, off in zip(lines, own, strict=True)]
+    shared = [0] * len(lines)
+    for discount in terms.discounts:
+        for index, off in enumerate(_invoice_discount(lines, remaining, discount, terms.exponent)):
+            shared[index] += off
+            remaining[index] -= off
+    added, above = _bounded(sum(remaining), terms)
+    over = spread(above, remaining)
+    nets = tuple(
+        NetLine(
+            id=line.id,
+            amount_minor=line.amount_minor,
+            line_discount_minor=own[index],
+            invoice_discount_minor=shared[index],
+            above_maximum_minor=over[index],
+            tax_percent=line.tax_percent,
+        )
+        for index, line in enumerate(lines)
+    )
+    bases = [(line.id, line.net_minor, line.tax_percent) for line in nets]
+    if added:
+        bases.append(("", added, terms.tax_percent))
+    paid: tuple[tuple[str, int], ...] = ()
+    net = sum(amount for _, amount, _ in bases)
+    if terms.credits_position == "before_tax":
+        bases, paid = _paid_before_tax(bases, terms.credits)
+    taxes = _taxes(bases, terms.tax_rounding)
+    total = net + sum(tax.tax_minor for tax in taxes)
+    if terms.credits_position == "after_tax":
+        paid = _paid_after_tax(bases, total, terms.credits)
+    return InvoiceAmounts(
+        lines=nets,
+        subtotal_minor=sum(line.amount_minor for line in lines),
+        discount_minor=sum(own) + sum(shared),
+        top_up_minor=added,
+        above_maximum_minor=above,
+        taxes=taxes,
+        total_minor=total,
+        credits=paid,
+        due_minor=max(total, 0) - sum(amount for _, amount in paid),
+        carried_minor=min(total, 0),
+    )
+
+
+def _line_discount(line: RatedLine, exponent: int) -> int:
+    taken = 0
+    for discount in line.discounts:
+        taken += off_lines([line.amount_minor - taken], discount, exponent)[0]
+    return taken
+
+
+def _invoice_discount(
+    lines: Sequence[RatedLine], remaining: Sequence[int], discount: Discount, exponent: int
+) -> list[int]:
+    covered = [
+        amount if not discount.charges or line.charge in discount.charges else 0
+        for line, amount in zip(lines, remaining, strict=True)
+    ]
+    return off_lines(covered, discount, exponent)
+
+
+def _bounded(net: int, terms: Terms) -> tuple[int, int]:
+    """Return what the minimum adds to a net amount, and what the maximum takes off it."""
+    unit = Fraction(1, 10**terms.exponent)
+    billed = terms.previously_billed_minor * unit
+    added = units_of(
+        top_up(net * unit, terms.minimum, previously_billed=billed, is_last=terms.is_last), terms.exponent
+    )
+    allowed = units_of(capped((net + added) * unit, terms.maximum, previously_billed=billed), terms.exponent)
+    above = net + added - allowed
+    return added - min(added, above), above - min(added, above)
+
+
+_Base = tuple[str, int, Decimal]
+"""A line, what of it is taxed, and the rate."""
+
+
+def _taxes(bases: Sequence[_Base], rounding: Literal["rate", "invoice"]) -> tuple[TaxAmount, ...]:
+    by_rate: dict[Decimal, int] = {}
+    for _, amount, percent in bases:
+        by_rate[percent] = by_rate.get(percent, 0) + amount
+    rates = sorted(percent for percent in by_rate if percent)
+    exact = [by_rate[percent] * Fraction(percent) / 100 for percent in rates]
+    rounded = [units_of(tax, 0) for tax in exact] if rounding == "rate" else _rounded_once(exact)
+    return tuple(
+        TaxAmount(percent=percent, base_minor=by_rate[percent], tax_minor=tax)
+        for percent, tax in zip(rates, rounded, strict=True)
+    )
+
+
+def _rounded_once(exact: Sequence[Fraction]) -> list[int]:
+    """Return integers that add up to the rounded sum: the largest remainders are rounded up."""
+    parts = [floor(each) for each in exact]
+    left = units_of(sum(exact, Fraction(0)), 0) - sum(parts)
+    for index in sorted(range(len(exact)), key=lambda index: parts[index] - exact[index])[:left]:
+        parts[index] += 1
+    return parts
+
+
+def _paid_before_tax(
+    bases: Sequence[_Base], credits_: Sequence[Credit]
+) -> tuple[list[_Base], tuple[tuple[str, int], ...]]:
+    """Return what is left to tax once credits have paid for lines, and what each paid."""
+    left = [amount for _, amount, _ in bases]
+    paid: list[tuple[str, int]] = []
+    for credit in credits_:
+        covered = [
+            amount if not credit.applies_to or line in credit.applies_to else 0
+            for (line, _, _), amount in zip(bases, left, strict=True)
+        ]
+        open_minor = min(sum(max(amount, 0) for amount in covered), max(sum(left), 0))
+        part = min(credit.amount_minor, open_minor)
+        if part > 0:
+            left = [amount - off for amount, off in zip(left, spread(part, covered), strict=True)]
+            paid.append((credit.id, part))
+    return [(line, rest, rate) for (line, _, rate), rest in zip(bases, left, strict=True)], tuple(paid)
+
+
+def _paid_after_tax(
+    bases: Sequence[_Base], total: int, credits_: Sequence[Credit]
+) -> tuple[tuple[str, int], ...]:
+    """Return what each credit pays of a total; one limited to lines pays at most those with their tax."""
+    due = max(total, 0)
+    gross = {line: max(units_of(amount * (1 + Fraction(rate) / 100), 0), 0) for line, amount, rate in bases}
+    paid: list[tuple[str, int]] = []
+    for credit in credits_:
+        part = min(credit.amount_minor, due)
+        if credit.applies_to:
+            part = min(part, sum(gross.get(line, 0) for line in credit.applies_to))
+        if part <= 0:
+            continue
+        due -= part
+        paid.append((credit.id, part))
+        left = part if credit.applies_to else 0
+        for line in credit.applies_to:
+            off = min(gross.get(line, 0), left)
+            gross[line] = gross.get(line, 0) - off
+            left -= off
+    return tuple(paid)

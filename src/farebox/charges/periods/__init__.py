@@ -1,0 +1,1 @@
+"""Billing periods in a customer's time zone: their days, their bounds, and parts of them."""
