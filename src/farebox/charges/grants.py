@@ -30,11 +30,9 @@ class Burn(msgspec.Struct, frozen=True, kw_only=True):
 
     taken: tuple[tuple[str, Fraction], ...]
     """Grant and amount, in the order they burn; those that pay nothing are left out."""
+    balances: tuple[tuple[str, Fraction], ...]
+    """What every grant has afterwards, usable or not, in the order given."""
     overage: Fraction
-
-    def of(self, grant: str) -> Fraction:
-        """Return what a grant pays."""
-        return sum((amount for name, amount in self.taken if name == grant), Fraction(0))
 
 
 def burn_order(grants: Sequence[GrantBalance]) -> list[GrantBalance]:
@@ -55,7 +53,9 @@ def burn(grants: Sequence[GrantBalance], amount: Amount) -> Burn:
         part = min(Fraction(grant.balance), left)
         taken.append((grant.id, part))
         left -= part
-    return Burn(taken=tuple(taken), overage=left)
+    paid = dict(taken)
+    balances = tuple((grant.id, Fraction(grant.balance) - paid.get(grant.id, 0)) for grant in grants)
+    return Burn(taken=tuple(taken), balances=balances, overage=left)
 
 
 def _expiry(grant: GrantBalance) -> str | int:
