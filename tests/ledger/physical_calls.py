@@ -36,7 +36,7 @@ def witness(kind: str, at: int, **more: Any) -> Done:
     pid = more.pop("pid", None)
     if pid is not None:
         said["process.pid"] = str(pid)
-    return done(at, source=SOURCES[kind], witness=kind, attribution=said, **more)
+    return done(at, source=SOURCES.get(kind, f"{kind}:made-up"), witness=kind, attribution=said, **more)
 
 
 def physical_calls(chance: random.Random, count: int) -> list[PhysicalCall]:

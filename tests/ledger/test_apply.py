@@ -368,6 +368,46 @@ def test_a_call_that_saw_a_part_is_corrected_by_the_one_that_fetched_the_whole(
     assert verify(ledger.home).ok
 
 
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("whose", ["acme", "intruder"])
+@pytest.mark.parametrize("kind", ["cut off", "begun", "fetched before"])
+def test_a_fetch_by_a_bound_token_has_no_part_in_another_customers_call(
+    ledger: TestLedger, kind: str, whose: str, together: bool
+) -> None:
+    """The negative control is the same fetch by the customer's own token."""
+    event = done(NOON + MINUTE, response_id="resp_1", method="GET", attribution={"customer": whose})
+    event.attribution_from = {"customer": "bound:tok2"}
+    call = {
+        "cut off": done(response_id="resp_1", completeness="partial", attribution={"customer": "acme"}),
+        "begun": done(
+            response_id="resp_1",
+            completeness="partial",
+            billable=False,
+            because="background_response",
+            attribution={"customer": "acme"},
+        ),
+        "fetched before": done(NOON + 2 * MINUTE, response_id="resp_1", attribution={"customer": "acme"}),
+    }[kind]
+    if kind == "begun":
+        poll = event.extraction
+        event.extraction = msgspec.structs.replace(poll, billable=False, not_billable_because="poll")
+    order = (event, call) if kind == "fetched before" else (call, event)
+    for calls in (order,) if together else ([order[0]], [order[1]]):
+        ledger.append(*calls)
+    (stored,) = [
+        row
+        for row in LedgerReader(ledger.home).newest(10)
+        if row.attribution["customer"] == "acme" and row.event_id == uuid_text(call.event_id)
+    ]
+    is_touched = bool(stored.corrections) or (stored.not_billable_because or "").startswith("duplicate_of")
+    (fetch,) = [
+        row for row in LedgerReader(ledger.home).newest(10) if row.event_id == uuid_text(event.event_id)
+    ]
+    is_billed_for_it = kind == "begun" and fetch.billable
+    assert (is_touched or is_billed_for_it) == (whose == "acme")
+    assert verify(ledger.home).ok
+
+
 def test_a_fetch_that_was_cut_off_is_corrected_by_the_next_one(ledger: TestLedger) -> None:
     ledger.append(done(response_id="batch_1", completeness="partial", input_tokens=3, method="GET"))
     ledger.append(done(NOON + MINUTE, response_id="batch_1", method="GET"))

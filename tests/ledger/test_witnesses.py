@@ -14,6 +14,7 @@ from calls import (
     NOON,
     PICO_PER_TOKEN,
     SECOND,
+    OnePriceBook,
     TestLedger,
     batch,
     done,
@@ -31,6 +32,7 @@ from farebox.journal import records
 from farebox.journal.reader import Batch, Position
 from farebox.journal.records import Done
 from farebox.ledger import verify
+from farebox.ledger.append.applier import Applier
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.calls import LedgerReader
 from farebox.ledger.database import Connection
@@ -117,6 +119,8 @@ def test_two_witnesses_of_one_call_are_one_call_with_the_wires_figures(
     assert (row.cost_pico, row.status) == (cost, wire.status)
 
 
+BY_BOUND_TOKEN: dict[str, Any] = {"attribution_from": {"customer": "bound:tok2"}}
+BY_KEY: dict[str, Any] = {"attribution_from": {"customer": "key:k1"}}
 TWO: dict[str, tuple[Done, Done]] = {
     "one kind with a reused id": (
         witness("proxy", NOON, response_id="chatcmpl-1"),
@@ -156,6 +160,18 @@ TWO: dict[str, tuple[Done, Done]] = {
         witness("sdk", NOON, event_id=uuid7(NOON), passed_on=True),
         witness("proxy", NOON, event_id=uuid7(NOON)),
     ),
+    "a response id that another customer's token has learnt": (
+        witness("event", NOON, response_id="a", attribution={"customer": "other"}, **BY_BOUND_TOKEN),
+        witness("proxy", NOON, response_id="a", attribution={"customer": "acme"}),
+    ),
+    "an event id that another customer's token has learnt": (
+        witness("event", NOON, event_id=EVENT, attribution={"customer": "other"}, **BY_BOUND_TOKEN),
+        witness("proxy", NOON, event_id=EVENT, passed_on=True, attribution={"customer": "acme"}),
+    ),
+    "a response id of two customers that are proven": (
+        witness("mitm", NOON, response_id="a", attribution={"customer": "acme"}, **BY_KEY),
+        witness("proxy", NOON, response_id="a", attribution={"customer": "other"}, **BY_KEY),
+    ),
     "nothing known of either": (witness("sdk", NOON, **UNKNOWN), witness("proxy", NOON, **UNKNOWN)),
 }
 
@@ -167,6 +183,59 @@ def test_two_calls_stay_two(ledger: TestLedger, apart: str, order: int) -> None:
         ledger.append(each)
     assert len(rows(ledger)) == sums_of(ledger.home).calls == 2
     assert verify(ledger.home).problems == []
+
+
+@pytest.mark.parametrize("order", range(6))
+def test_a_bound_token_takes_no_call_over_whose_customer_somebody_else_states(
+    ledger: TestLedger, order: int
+) -> None:
+    """Whatever comes first: the proxy alone does not know whose the call is."""
+    event = witness("event", NOON, response_id="a", attribution={"customer": "other"}, **BY_BOUND_TOKEN)
+    sdk = witness("sdk", NOON + SECOND, response_id="a", attribution={"customer": "acme"})
+    sdk.attribution_from = {"customer": "token:tok1"}
+    proxy = witness("proxy", NOON, response_id="a")
+    for each in in_every_order(event, sdk, proxy)[order]:
+        ledger.append(each)
+    by_customer = {row.attribution["customer"]: {each.kind for each in row.witnesses} for row in rows(ledger)}
+    assert by_customer["acme"] == {"sdk", "proxy"}
+    assert by_customer["other"] <= {"event"}
+    assert len(by_customer) == sums_of(ledger.home).calls == 2
+    assert verify(ledger.home).problems == []
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("whose", [{}, {"customer": "acme"}])
+def test_a_bound_tokens_event_of_its_own_call_is_its_witness(
+    ledger: TestLedger, order: int, whose: dict[str, str]
+) -> None:
+    event = witness("event", NOON, response_id="a", attribution={"customer": "acme"}, **BY_BOUND_TOKEN)
+    proxy = witness("proxy", NOON, response_id="a", attribution=whose)
+    for each in in_every_order(event, proxy)[order]:
+        ledger.append(each)
+    assert one_row(ledger).attribution["customer"] == "acme"
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_name_that_a_trusted_program_spells_otherwise_is_no_other_call(
+    ledger: TestLedger, order: int
+) -> None:
+    sdk = witness("sdk", NOON, response_id="a", attribution={"customer": "Acme Inc"})
+    sdk.attribution_from = {"customer": "token:tok1"}
+    proxy = witness("proxy", NOON, response_id="a", attribution={"customer": "acme"}, **BY_KEY)
+    for each in in_every_order(sdk, proxy)[order]:
+        ledger.append(each)
+    assert one_row(ledger).attribution["customer"] == "acme"
+
+
+def test_what_was_stored_of_a_witness_before_proofs_were_kept_is_read(ledger: TestLedger) -> None:
+    ledger.append(witness("proxy", NOON, response_id="a"), witness("log", NOON + DAY))
+    stored = ledger.connection.execute("SELECT id, facts FROM sighting").fetchall()
+    for number, facts in stored:
+        earlier = msgspec.msgpack.encode(msgspec.msgpack.decode(facts)[:-1])
+        ledger.connection.execute("UPDATE sighting SET facts = ? WHERE id = ?", (earlier, number))
+    ledger.applier = Applier(ledger.connection, OnePriceBook())
+    assert ledger.append(witness("sdk", NOON, response_id="a")) == 0
+    assert len(stored) == sums_of(ledger.home).calls == 2
 
 
 def test_a_witness_that_says_the_same_makes_no_correction(ledger: TestLedger) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from farebox.catalog import Catalog, Endpoint
 from farebox.ingest.limits import IngestLimits
-from farebox.ingest.trust import OF_TOKENS, Sender
+from farebox.ingest.trust import Sender
 from farebox.journal.format import PAYLOAD_BYTES_MAX
 from farebox.journal.records import DONE, MARK, OUTCOME, SCORE, encode
 from farebox.recording.event_schema import Event
@@ -50,7 +50,9 @@ class ReadEvent(NamedTuple):
 class EventReader:
     """Reads events by one catalog and one set of limits."""
 
-    def __init__(self, catalog: Catalog, limits: IngestLimits) -> None:
+    def __init__(self, catalog: Catalog, limits: IngestLimits, secret: bytes) -> None:
+        """`secret` is the installation's."""
+        self._secret = secret
         self._catalog = catalog
         self._limits = limits
         self._endpoints: dict[str, Endpoint] = {}
@@ -76,11 +78,9 @@ class EventReader:
             raise EventInvalidError("", "it is nested too deep") from None
 
     def _record(self, event: Event, sender: Sender, now_ns: int) -> ReadEvent:
-        source = event.source or sender.source
         if event.witness in _WIRE:
             raise EventInvalidError("witness", f"{event.witness} is a witness that sends no events")
-        if source != sender.source and source.startswith(OF_TOKENS):
-            raise EventInvalidError("source", f"what begins with {OF_TOKENS} is another token's")
+        source = sender.recorded_source(event.source, self._secret)
         digest = content_digest(event)
         if sender.binding:
             digest = sha256(digest + msgspec.json.encode(sorted(sender.binding.items()))).digest()

@@ -139,7 +139,7 @@ class Intake:
         self._writer = JournalWriter(
             self._home.journal, kind=WRITER, files=self._files, segment_bytes=SEGMENT_BYTES
         )
-        reader = EventReader(self._catalog(), self.limits)
+        reader = EventReader(self._catalog(), self.limits, self._home.secret())
         self._collector = Collector(reader, self._record, self._writer, _earlier(folders, applied))
         return self._collector
 

@@ -7,8 +7,11 @@ out about itself (its process) is no more than that.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from typing import NamedTuple
+
+import msgspec
 
 from farebox.recording.invalid_event import EventInvalidError
 
@@ -18,6 +21,8 @@ _FOUND_OUT = ("process", "git", "host", "container")
 
 OF_TOKENS = "event:"
 """How the sources begin that events without one are recorded under, a token's each."""
+OF_BOUND = "bound:"
+"""How the sources begin that events of bound tokens are recorded under."""
 
 
 class Sender(NamedTuple):
@@ -33,6 +38,27 @@ class Sender(NamedTuple):
         """What events without a source of their own are recorded under."""
         return f"{OF_TOKENS}{self.name}"
 
+    def recorded_source(self, stated: str, secret: bytes) -> str:
+        """Return the source that an event is recorded under.
+
+        Where the token is bound, ids are unique among those of the same customer, user or project: nobody
+        uses up the ids of a name that others share. A new token for the same one has the same ids, so that
+        what is sent again after a token was replaced is recorded once. The hash is keyed: the record does
+        not tell whose it is once a person is erased.
+
+        Raises:
+            EventInvalidError: It belongs to another token.
+        """
+        if not stated or stated == self.source:
+            return self.source
+        for prefix in (OF_TOKENS, OF_BOUND):
+            if stated.startswith(prefix):
+                raise EventInvalidError("source", f"what begins with {prefix} is another token's")
+        if not self.binding:
+            return stated
+        names = msgspec.json.encode(sorted(self.binding.items()))
+        return f"{OF_BOUND}{hmac.digest(secret, names, 'sha256')[:8].hex()}/{stated}"
+
     def prove(self, values: dict[str, str], sources: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         """Return an event's attribution as it is recorded, and what said each of it.
 
@@ -47,5 +73,8 @@ class Sender(NamedTuple):
         said: dict[str, str] = {}
         for name in values:
             source = sources.get(name, by)
-            said[name] = source if source.startswith(_FOUND_OUT) and name not in self.binding else by
+            if name in self.binding:
+                said[name] = f"bound:{self.name}"
+            else:
+                said[name] = source if source.startswith(_FOUND_OUT) else by
         return values, said

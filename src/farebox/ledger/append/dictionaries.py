@@ -47,7 +47,8 @@ ERASED = "erased"
 _ERASED_NAME = re.compile(r"\(erased \d+\)")
 _KEPT = 20_000
 _SALT_BYTES = 16
-_VERIFIED_BY = ("key:", "token:")
+_BOUND_EVENT = "bound:"
+_VERIFIED_BY = ("key:", "token:", _BOUND_EVENT)
 
 CallClass = tuple[Any, ...]
 """Values of `CALL_CLASS`."""
@@ -78,6 +79,11 @@ def is_personal(name: str) -> bool:
 def is_verified_by(source: str | None) -> bool:
     """Tell whether a source of an attribution proves it: a bound key or a client token."""
     return source is not None and source.startswith(_VERIFIED_BY)
+
+
+def is_bound_event(source: str | None) -> bool:
+    """Tell whether the source of an attribution is a collector's token that can speak of nobody else."""
+    return source is not None and source.startswith(_BOUND_EVENT)
 
 
 def erased_name(number: int) -> str:

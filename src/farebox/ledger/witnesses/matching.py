@@ -13,10 +13,12 @@ from heapq import nsmallest
 
 from farebox.ledger.witnesses.group import Group, can_be_one
 from farebox.ledger.witnesses.sighting import (
+    BOUND_EVENT,
     EVENT_ID,
     Facts,
     Sighting,
     are_elsewhere,
+    are_of_two_customers,
     certainty,
     look_alike,
     share_process,
@@ -61,7 +63,12 @@ class Matching:
             if each is not new and (certain := certainty(facts, each.facts))
         ]
         said.sort(
-            key=lambda item: (-item[0], abs(item[1].facts.occurred_at - facts.occurred_at), item[1].number)
+            key=lambda item: (
+                item[1].facts.proof == BOUND_EVENT,  # whoever speaks for itself only comes last
+                -item[0],
+                abs(item[1].facts.occurred_at - facts.occurred_at),
+                item[1].number,
+            )
         )
         outcasts: list[Sighting] = []
         for certain, each in said:
@@ -72,11 +79,23 @@ class Matching:
             rest = [one for one in core if one not in rivals]
             if certain < EVENT_ID and any(are_elsewhere(facts, one.facts) for one in rest):
                 continue
+            strangers = [
+                one for one in rest if any(are_of_two_customers(one.facts, other.facts) for other in own)
+            ]
+            if strangers:
+                if each in strangers or any(one.facts.proof == BOUND_EVENT for one in own):
+                    continue
+                if any(one.facts.proof != BOUND_EVENT for one in strangers):
+                    continue
+                rest = [one for one in rest if one not in strangers]
             if rivals:
                 if len(own) > 1 or each in rivals or certain <= _certainty_in(rivals[0], rest):
                     continue
                 self._part(rivals)
                 outcasts += rivals
+            if strangers:
+                self._part(strangers)
+                outcasts += strangers
             self._unite([*rest, *own])
         return outcasts
 

@@ -14,7 +14,7 @@ from zlib import crc32
 import msgspec
 
 from farebox.clock import uuid_text
-from farebox.ledger.append.dictionaries import is_erased_name
+from farebox.ledger.append.dictionaries import is_bound_event, is_erased_name, is_verified_by
 from farebox.ledger.append.entry import token_totals
 
 if TYPE_CHECKING:
@@ -32,8 +32,13 @@ IDS_NS = 86_400 * SECOND_NS
 EVENT_ID, RESPONSE_ID, LATE_RESPONSE_ID, REQUEST_ID, FINGERPRINT = 5, 4, 3, 2, 1
 """How certain it is that two are of one call."""
 
+STATED, PROVEN, BOUND_EVENT = 0, 1, 2
+"""What a customer is: stated, proven where the call passed, or proven by a token that may name no other."""
+
 _LIVE = frozenset(("proxy", "mitm", "ebpf", "otlp"))
 """Kinds whose times are those of the call. So are the SDK's where it saw the request itself."""
+
+_WIRE = frozenset(("proxy", "mitm", "ebpf"))
 
 _EVENT_SHARED = ({"sdk", "proxy"}, {"sdk", "mitm"})
 
@@ -65,6 +70,8 @@ class Facts(msgspec.Struct, array_like=True, frozen=True):
     """Its times are those of the call, not of writing it down."""
     passed_on: bool
     """SDK and proxy gave it one event id."""
+    proof: int = STATED
+    """How well the customer is proven. Rows stored before this was kept say nothing of it."""
 
 
 class Sighting:
@@ -123,12 +130,13 @@ def facts_of(done: Done, source: int, personal: Callable[[str, str], int]) -> Fa
         said.get(_HOST),
         done.witness in _LIVE or (done.witness == "sdk" and bool(done.path)),
         done.passed_on,
+        _proof(done),
     )
 
 
 def certainty(one: Facts, other: Facts) -> int:
     """Return how certain ids make it that two are of one call; 0 where they say nothing of it."""
-    if one.kind == other.kind:
+    if one.kind == other.kind or are_of_two_customers(one, other):
         return 0
     if one.event_id == other.event_id:
         return EVENT_ID
@@ -195,6 +203,25 @@ def are_elsewhere(one: Facts, other: Facts) -> bool:
         return True
     # Inside a container a process has another number than outside: only like is compared with like.
     return one.container == other.container and _differ(one.pid, other.pid)
+
+
+def are_of_two_customers(one: Facts, other: Facts) -> bool:
+    """Tell whether it is proven that two are of different customers, whatever their ids say.
+
+    A customer that holds a token for its own events may learn ids of another's calls, but gets none of them.
+    What a program of ours states, which may speak of anybody, is a name that can be spelled in two ways.
+    """
+    if not _differ(one.customer, other.customer):
+        return False
+    proofs = (one.proof, other.proof)
+    return BOUND_EVENT in proofs or proofs == (PROVEN, PROVEN)
+
+
+def _proof(done: Done) -> int:
+    source = done.attribution_from.get("customer")
+    if is_bound_event(source):
+        return BOUND_EVENT
+    return PROVEN if done.witness in _WIRE and is_verified_by(source) else STATED
 
 
 def _could_share_event(one: Facts, other: Facts) -> bool:
