@@ -11,6 +11,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 ARGS ?=
 FIXTURES ?= ../shared/fixtures
+VECTORS ?= $(FIXTURES)/billing_vectors.json
 FUZZ_SECONDS ?= 60
 ENGINE ?= $(shell command -v podman || echo docker)
 PYTHON_IMAGE ?= 3.13
@@ -18,7 +19,7 @@ PYTHON_FILES := src tests tools
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help up install build container format lint typecheck imports words test test-long check bench replay sdk-suites fuzz clean \
+.PHONY: help up install build container format lint typecheck imports words test test-long check bench replay vectors sdk-suites fuzz clean \
 	catalog docs dashboard dashboard-check lock stale pytest
 
 help: ## Show this list
@@ -82,6 +83,9 @@ bench: .make/dev .make/nginx .make/wrk ## Measure speed and size beside nginx (J
 
 replay: .make/dev ## Replay recordings through Farebox and compare (FIXTURES=DIR, JSON=1, ARGS="--via sdk")
 	@$(BIN)/python tools/replay.py $(if $(JSON),--json) $(FIXTURES) $(ARGS)
+
+vectors: .make/dev ## Run billing test vectors through the charge engine (VECTORS=FILE, JSON=1)
+	@$(RUN) tools.vectors $(if $(JSON),--json) $(VECTORS)
 
 sdk-suites: .make/dev ## Run the suites of openai-python and anthropic-sdk-python directly and through Farebox
 	@$(BIN)/python tools/run_sdk_suites.py $(if $(JSON),--json) $(ARGS)

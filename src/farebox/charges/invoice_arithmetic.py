@@ -104,7 +104,7 @@ class InvoiceAmounts(msgspec.Struct, frozen=True, kw_only=True):
     taxes: tuple[TaxAmount, ...]
     """By rate, lowest first."""
     total_minor: int
-    """With tax, before credits; below zero it is carried to the next invoice."""
+    """With tax, before credits."""
     credits: tuple[tuple[str, int], ...]
     """What each credit paid, in their order; those that paid nothing are left out."""
     due_minor: int
@@ -153,6 +153,7 @@ def invoice_amounts(lines: Sequence[RatedLine], terms: Terms) -> InvoiceAmounts:
     total = net + sum(tax.tax_minor for tax in taxes)
     if terms.credits_position == "after_tax":
         paid = _paid_after_tax(bases, total, terms.credits)
+    left = total - sum(amount for _, amount in paid)
     return InvoiceAmounts(
         lines=nets,
         subtotal_minor=sum(line.amount_minor for line in lines),
@@ -162,8 +163,8 @@ def invoice_amounts(lines: Sequence[RatedLine], terms: Terms) -> InvoiceAmounts:
         taxes=taxes,
         total_minor=total,
         credits=paid,
-        due_minor=max(total, 0) - sum(amount for _, amount in paid),
-        carried_minor=min(total, 0),
+        due_minor=max(left, 0),
+        carried_minor=min(left, 0),
     )
 
 

@@ -7,8 +7,9 @@ from datetime import date, datetime, timedelta, tzinfo
 
 import msgspec
 
-from farebox.charges.periods.calendar import add_months, local_date, midnight
+from farebox.charges.periods.calendar import add_months, local_date
 from farebox.charges.plan import Interval
+from farebox.time_expressions import day_start
 
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _DAYS = {"day": 1, "week": 7}
@@ -25,9 +26,9 @@ class BillingPeriod(msgspec.Struct, frozen=True, order=True):
     def days(self) -> int:
         return (self.until - self.start).days
 
-    def bounds(self, zone: tzinfo) -> tuple[datetime, datetime]:
-        """Return the instants, in UTC, at which it starts and ends; the end is excluded."""
-        return midnight(self.start, zone), midnight(self.until, zone)
+    def bounds_ns(self, zone: tzinfo) -> tuple[int, int]:
+        """Return the instants at which it starts and ends, in nanoseconds since 1970; the end is excluded."""
+        return day_start(self.start, zone), day_start(self.until, zone)
 
     def overlap(self, start: date, until: date | None) -> BillingPeriod | None:
         """Return the part of it between two dates, None where there is none."""

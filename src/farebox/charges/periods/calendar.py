@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 
 
 def add_months(day: date, months: int, anchor_day: int | None = None) -> date:
@@ -26,23 +26,3 @@ def local_date(moment: datetime, zone: tzinfo) -> date:
 def days_between(start: datetime, end: datetime, zone: tzinfo) -> int:
     """Return how many days lie between two instants, counted by their dates in a time zone."""
     return (local_date(end, zone) - local_date(start, zone)).days
-
-
-def midnight(day: date, zone: tzinfo) -> datetime:
-    """Return the first instant of a date in a time zone, in UTC.
-
-    Where clocks are put forward at midnight there is no 00:00: the day starts with the change.
-    """
-    start = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
-    if start.astimezone(zone).date() < day:
-        return _change(start, day, zone)
-    return start
-
-
-def _change(before: datetime, day: date, zone: tzinfo) -> datetime:
-    """Return the first instant after `before` that is on `day`, to the second."""
-    low, high = before, before + timedelta(hours=24)
-    while high - low > timedelta(seconds=1):
-        middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
-        low, high = (low, middle) if middle.astimezone(zone).date() >= day else (middle, high)
-    return high

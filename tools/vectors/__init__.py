@@ -1,0 +1,1 @@
+"""Billing test vectors, run through Farebox's own engines."""
