@@ -1,0 +1,159 @@
+"""Split the lines of a final invoice between its payees and the owner, by largest remainder.
+
+A share is of the line's amount without tax, after the line's own discounts; a discount of the whole invoice
+is borne by the owner. A payee's part of a negative line is negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from sqlalchemy import Connection
+
+from farebox.billing.invoices.document import CreditNote, Invoice, InvoiceLine
+from farebox.billing.journal.entries import Entry, merged
+from farebox.billing.journal.posting import post
+from farebox.billing.wallets.portions import ChargeOf
+from farebox.charges.allocation import percentages
+from farebox.charges.plan import Share
+
+
+class LineShare(msgspec.Struct, frozen=True, kw_only=True):
+    """What a payee gets of one line, in minor units; a credit note's lines are below zero."""
+
+    payee: str
+    line: str
+    title: str
+    percent: str
+    line_minor: int
+    share_minor: int
+
+
+def split(amount_minor: int, shares: Sequence[Share]) -> list[int]:
+    """Return each payee's part of an amount; the owner's is what is left."""
+    return percentages(amount_minor, [each.percent for each in shares])[:-1]
+
+
+def line_shares(invoice: Invoice, charge_of: ChargeOf) -> list[LineShare]:
+    """Return what the payees get of an invoice, line by line."""
+    return [
+        _share(line, each, line.amount_minor, part)
+        for line in invoice.lines
+        if (charge := charge_of(line)) is not None
+        for each, part in zip(charge.shares, split(line.amount_minor, charge.shares), strict=True)
+    ]
+
+
+def post_shares(
+    connection: Connection, invoice: Invoice, charge_of: ChargeOf, *, at_ns: int, actor: str
+) -> None:
+    """Post what a final invoice's lines bring their payees."""
+    _post(
+        connection,
+        invoice,
+        line_shares(invoice, charge_of),
+        key=f"shares:{invoice.id}",
+        kind="payee.share",
+        at_ns=at_ns,
+        actor=actor,
+        document=invoice.number or invoice.id,
+    )
+
+
+def post_credited_shares(
+    connection: Connection,
+    invoice: Invoice,
+    note: CreditNote,
+    before: Mapping[str, int],
+    charge_of: ChargeOf,
+    *,
+    at_ns: int,
+    actor: str,
+) -> None:
+    """Post what a credit note takes from the payees: a line credited in parts is split as one.
+
+    `before` is what earlier credit notes took off each line.
+    """
+    lines = {each.id: each for each in invoice.lines}
+    found: list[LineShare] = []
+    now: dict[str, int] = {}
+    for each in note.lines:
+        now[each.of_line] = now.get(each.of_line, 0) + each.amount_minor
+    for id, amount in now.items():
+        charge = charge_of(lines[id])
+        if charge is None or not charge.shares:
+            continue
+        was = split(before.get(id, 0), charge.shares)
+        is_now = split(before.get(id, 0) + amount, charge.shares)
+        found += [
+            _share(lines[id], share, -amount, old - new)
+            for share, old, new in zip(charge.shares, was, is_now, strict=True)
+        ]
+    _post(
+        connection,
+        invoice,
+        found,
+        key=f"shares:{note.id}",
+        kind="payee.credit",
+        at_ns=at_ns,
+        actor=actor,
+        document=note.number,
+    )
+
+
+def _share(line: InvoiceLine, share: Share, line_minor: int, share_minor: int) -> LineShare:
+    return LineShare(
+        payee=share.payee,
+        line=line.id,
+        title=line.title,
+        percent=str(share.percent),
+        line_minor=line_minor,
+        share_minor=share_minor,
+    )
+
+
+def _post(
+    connection: Connection,
+    invoice: Invoice,
+    found: Sequence[LineShare],
+    *,
+    key: str,
+    kind: str,
+    at_ns: int,
+    actor: str,
+    document: str,
+) -> None:
+    entries = merged(
+        entry
+        for each in found
+        for entry in (
+            Entry(
+                account="revenue",
+                party=invoice.customer,
+                currency=invoice.currency,
+                amount_minor=each.share_minor,
+            ),
+            Entry(
+                account="partner_payable",
+                party=each.payee,
+                currency=invoice.currency,
+                amount_minor=-each.share_minor,
+            ),
+        )
+    )
+    if entries:
+        post(
+            connection,
+            entries,
+            key=key,
+            kind=kind,
+            reference=invoice.id,
+            at_ns=at_ns,
+            actor=actor,
+            detail={
+                "document": document,
+                "customer": invoice.customer,
+                "shares": [msgspec.to_builtins(each) for each in found],
+            },
+        )
