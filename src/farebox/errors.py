@@ -34,6 +34,7 @@ The slug (`code`) is the same in Python, the API's JSON, the dashboard and the d
     │   └── CountersDamagedError       budget_counters_damaged
     ├── BudgetExceededError            budget_exceeded
     ├── BookkeepingError               bookkeeping_refused
+    ├── NotInstalledError              not_installed
     └── UsageError                     usage_error
 """
 
@@ -203,6 +204,12 @@ class BookkeepingError(FareboxError):
     """Money that cannot be moved so: entries that do not balance, a key that was used for something else."""
 
     code = "bookkeeping_refused"
+
+
+class NotInstalledError(FareboxError):
+    """A package of an extra is wanted and not there; the message says what to type."""
+
+    code = "not_installed"
 
 
 class UsageError(FareboxError):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 STANDARD = "farebox[standard]"
+PDF = "farebox[standard,pdf]"
 EXIT_UNAVAILABLE = 69
 
 
@@ -26,12 +27,12 @@ def missing_part(error: ModuleNotFoundError) -> str | None:
     return f"this needs the whole of Farebox, and {package} is not installed; type: {install_command()}"
 
 
-def install_command() -> str:
-    """Return the line that installs `farebox[standard]` with the installer that was used here."""
+def install_command(distribution: str = STANDARD) -> str:
+    """Return the line that installs Farebox with these extras by the installer that was used here."""
     import shlex
     import shutil
 
-    prefix, wanted = Path(sys.prefix), shlex.quote(STANDARD)
+    prefix, wanted = Path(sys.prefix), shlex.quote(distribution)
     if (prefix / "uv-receipt.toml").is_file():
         return f"uv tool install {wanted}"
     if (prefix / "pipx_metadata.json").is_file():

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from farebox.cli.reports.export import cell, csv_columns, neutral, write_csv, write_jsonl
+from farebox.cli.reports.export import cell, csv_columns, write_csv, write_jsonl
 from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.pricing.facts import CostLine
+from farebox.spreadsheets import inert
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "export.md"
 
@@ -122,12 +123,12 @@ def test_csv_has_a_column_a_leaf_and_one_row_a_call() -> None:
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\tx", "\rx", "  =1", "-1e5"])
 def test_a_text_that_a_spreadsheet_would_run_is_made_harmless(text: str) -> None:
-    assert neutral(text) == f"'{text}"
+    assert inert(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["gpt-4o", "", "-12", "+1.5", "a=b"])
 def test_other_texts_and_numbers_stay_as_they_are(text: str) -> None:
-    assert neutral(text) == text
+    assert inert(text) == text
 
 
 def test_cells_are_exact() -> None:

@@ -97,6 +97,30 @@ class TlsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A PEM file: its private key, without a password."""
 
 
+class SellerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Who sends the invoices, as they print it."""
+
+    name: str = ""
+    address: str = ""
+    """May have several lines."""
+    tax_id: str = ""
+    email: str = ""
+    """What invoices are sent from, and where questions go."""
+    logo: str | None = None
+    """The absolute path of a PNG or JPEG file."""
+
+
+class BillingConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What invoices say besides what is charged."""
+
+    seller: SellerConfig = SellerConfig()
+    payment_terms: str = ""
+    footer: str = ""
+    paper: Literal["a4", "letter"] = "a4"
+    fonts: str | None = None
+    """The absolute path of a folder of fonts, for scripts that the bundled ones lack."""
+
+
 class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How much clients may ask for. None: no limit on loopback, a generous one beyond it."""
 
@@ -132,6 +156,8 @@ class Config(msgspec.Struct, kw_only=True):
     """Of the home's file, for whoever delivers messages; other processes are not handed it."""
     budgets: tuple[Budget, ...] = ()
     """Of the home's file, for whoever publishes them; other processes read the snapshot."""
+    billing: BillingConfig = BillingConfig()
+    """Of the home's file, for whoever renders invoices."""
     pricing: Node | None = None
     """The `pricing:` section as written; `farebox.pricing` reads and checks it."""
     contracts: Node | None = None

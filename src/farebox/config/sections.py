@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farebox.config.addresses import parse_address, upstream_problem
+from farebox.config.billing_section import BILLING_EXAMPLE, read_billing
 from farebox.config.configuration import Config, InterceptionConfig, KeyConfig, ProviderConfig
 from farebox.config.settings import did_you_mean
 from farebox.config.webhooks_section import EXAMPLE, read_webhooks
@@ -272,6 +273,14 @@ SECTIONS = {
             help="Limits on spending, see the [guide](../guides/budgets.md). In the home's file only.",
             example='budgets:\n  - {name: acme, where: {customer: acme}, limit: "25.00", period: day}\n',
             read=_read_budgets,
+            at_once=True,
+            home_only=True,
+        ),
+        Section(
+            key="billing",
+            help="The seller, payment terms and paper of invoices. In the home's file only.",
+            example=BILLING_EXAMPLE,
+            read=read_billing,
             at_once=True,
             home_only=True,
         ),

@@ -22,6 +22,7 @@ from farebox.cli.exits import OK
 from farebox.cli.options import Filters, PeriodFlags, Place, selection_of
 from farebox.errors import UsageError
 from farebox.ledger.call_row import CallRow
+from farebox.spreadsheets import inert
 from farebox.wire.facts import LEAVES
 
 Format = Literal["jsonl", "csv"]
@@ -38,8 +39,6 @@ NESTED = (
     "corrections",
 )
 """Fields that hold more than one value: in CSV, quantities get a column a leaf, the others hold JSON."""
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export(
@@ -127,7 +126,7 @@ def write_csv(rows: Iterator[CallRow], out: TextIO) -> None:
             if name == "quantities":
                 cells += [cell(value.get(leaf)) for leaf in LEAVES]
             elif name in NESTED:
-                cells.append(neutral(msgspec.json.encode(value).decode()))
+                cells.append(inert(msgspec.json.encode(value).decode()))
             else:
                 cells.append(cell(value))
         writer.writerow(cells)
@@ -140,20 +139,5 @@ def cell(value: str | int | Decimal | bool | None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return neutral(value)
+        return inert(value)
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
-
-
-def neutral(text: str) -> str:
-    """Return `text` so that no spreadsheet takes it for a formula."""
-    if text.lstrip(" ").startswith(_FORMULA_STARTS) and not _is_number(text):
-        return f"'{text}"
-    return text
-
-
-def _is_number(text: str) -> bool:
-    digits = text[1:] if text[:1] in "+-" else text
-    whole, _, fraction = digits.partition(".")
-    return (
-        whole.isascii() and whole.isdigit() and (not fraction or (fraction.isascii() and fraction.isdigit()))
-    )
