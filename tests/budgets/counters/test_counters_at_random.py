@@ -61,6 +61,8 @@ class Process:
     """In flight, or settled and not in the record yet."""
     waiting: list[tuple[Waiting, tuple[int, ...]]] = field(default_factory=list)
     is_dead: bool = False
+    uncounted: list[int] = field(default_factory=lambda: [0] * len(LIMITS))
+    """What calls cost above what was held for them, appended after it was killed: it may have counted none."""
 
 
 class CountersAtRandom(RuleBasedStateMachine):
@@ -251,8 +253,10 @@ class CountersAtRandom(RuleBasedStateMachine):
     def append(self, rows: list[tuple[Process, Call]]) -> None:
         for process, call in rows:
             process.calls.remove(call)
-            for place, amount in zip(call.places, call.settled or (), strict=True):
+            for place, amount, held in zip(call.places, call.settled or (), call.held, strict=True):
                 self.recorded[place] += amount
+                if process.is_dead:
+                    process.uncounted[place] += max(amount - held, 0)
 
     def start_ledger(self) -> None:
         self.ledger_life = Life()
@@ -298,7 +302,7 @@ class CountersAtRandom(RuleBasedStateMachine):
 
     def unseen_excess_in(self, process: Process, place: int) -> int:
         """What calls cost above what was held for them, of a process killed before it could count that."""
-        return sum(
+        return process.uncounted[place] + sum(
             max(call.settled[call.places.index(place)] - call.held[call.places.index(place)], 0)
             for call in process.calls
             if process.is_dead and call.settled is not None and place in call.places
