@@ -78,7 +78,7 @@ class Applier:
         self._left_out: list[Entry] = []
         self._has_erased = False
         self._corrector = Corrector(connection, self._blocks, self._months)
-        self._joining = Joining(connection, self._blocks, self._months, clock)
+        self._joining = Joining(connection, self._blocks, self._months, self._corrector.estimation, clock)
         self._load()
 
     @property
@@ -338,6 +338,7 @@ class Applier:
         """Append the corrections that were asked for, or that the newest calls make necessary."""
         if self._joining.is_unsettled:
             self._joining.settle(self._book, self._rate_all)
+            self._corrector.lack(self._joining.unmeasured)
         self._corrector.complete(self._billing.completed)
         if self._corrector.is_asked:
             self._corrector.apply(self._book, self._marks.write)

@@ -23,7 +23,7 @@ from farebox.ledger.corrections.estimation import Estimation, is_wanted, rated_b
 from farebox.ledger.corrections.late_usage import correct_late_usage
 from farebox.ledger.corrections.rerating import Rerating, change_of
 from farebox.ledger.database import Connection
-from farebox.ledger.witnesses.witness_chain import call_of
+from farebox.ledger.witnesses.witness_chain import call_of, witness_record
 
 CORRECTING = frozenset({records.RERATE, records.ESTIMATE})
 """Types of records that concern calls which are in the record already."""
@@ -52,7 +52,7 @@ class Corrector:
         self._blocks = blocks
         self._months = months
         self.calibrations = Calibrations(connection)
-        self._estimation = Estimation(self.calibrations)
+        self.estimation = Estimation(self.calibrations)
         self._asked: list[tuple[str, Rerate]] = []
         self._completed: list[Completed] = []
         self._estimates: list[Estimate] = []
@@ -93,6 +93,11 @@ class Corrector:
             elif billable:
                 observe(done, row.values[_INPUT], row.values[_OUTPUT])
 
+    def lack(self, calls: list[tuple[int, Done]]) -> None:
+        """Take in which calls have the figures of a witness that saw a part of their usage."""
+        self._unmeasured += calls
+        calls.clear()
+
     def complete(self, completed: list[Completed]) -> None:
         """Take in which calls saw a part of a usage that was seen whole since."""
         self._completed += completed
@@ -109,7 +114,7 @@ class Corrector:
         self._estimate(rerating)
         completed, self._completed = self._completed, []
         for event_id, done in completed:
-            change = correct_late_usage(self._connection, rerating, event_id, done)
+            change = correct_late_usage(self._connection, rerating, self.estimation, event_id, done)
             if change is not None:
                 self._append([change])
 
@@ -132,6 +137,7 @@ class Corrector:
         """Estimate calls without usage, and improve earlier estimates."""
         unmeasured, self._unmeasured = self._unmeasured, []
         estimates, self._estimates = self._estimates, []
+        seen = dict(unmeasured)
         found = {seq: self._waiting_for(done) if self._has_waiting else None for seq, done in unmeasured}
         by_event = {(done.event_id, done.source): seq for seq, done in unmeasured}
         for estimate in estimates:
@@ -140,15 +146,21 @@ class Corrector:
                 self._keep(estimate)
             else:
                 found[seq] = estimate
+                if seq not in seen:
+                    said = witness_record(self._connection, estimate.event_id, estimate.source)
+                    if said is not None:
+                        seen[seq] = said
         if not found:
             return
         new = set(by_event.values())
         changes: list[Change] = []
         for call in current(self._connection, sorted(found)):
             estimate = found[call.seq]
-            change = self._estimation.change(call, estimate, rerating) if estimate is not None else None
+            if call.seq in seen:
+                call = call._replace(done=seen[call.seq])
+            change = self.estimation.change(call, estimate, rerating) if estimate is not None else None
             if change is None and call.seq in new:
-                change = self._estimation.by_bytes(call, rerating)
+                change = self.estimation.by_bytes(call, rerating)
             if change is not None:
                 changes.append(change)
         self._append(changes)

@@ -14,7 +14,7 @@ from farebox.journal.records import Done, Estimate
 from farebox.ledger.append.entry import money_of, rating_of, token_totals
 from farebox.ledger.call_store import MEASURED, StoredCall
 from farebox.ledger.corrections.calibration import Calibrations, Ratio
-from farebox.ledger.corrections.correction import ESTIMATE, Bounds, Change, Correction
+from farebox.ledger.corrections.correction import ESTIMATE, WITNESS, Bounds, Change, Correction
 from farebox.ledger.corrections.rerating import Rerating
 from farebox.wire.facts import ENCODED, OUTPUT_LEAVES, Extraction, Part
 
@@ -35,11 +35,21 @@ class Estimation:
 
     def by_bytes(self, call: StoredCall, rerating: Rerating) -> Change | None:
         """Estimate a call from how many bytes passed."""
-        done = call.done
+        return self.change(call, self._of_bytes(call.done), rerating)
+
+    def least(self, done: Done, *, is_guess: bool) -> Extraction | None:
+        """Return what an exchange used at the least by what is known of it; with `is_guess` the guess.
+
+        None where nothing is known of a side that lacks.
+        """
+        ranges = _ranges(done.extraction, self._of_bytes(done))
+        return None if ranges is None else _with(done.extraction, ranges, 1 if is_guess else 0)
+
+    def _of_bytes(self, done: Done) -> Estimate:
         calibration = self._calibrations.of(done)
         method = f"calibrated:{calibration.calls}" if calibration is not None else "default:bytes"
         ratios = (calibration.input, calibration.output) if calibration is not None else (None, None)
-        found = Estimate(
+        return Estimate(
             event_id=done.event_id,
             source=done.source,
             at_ns=0,
@@ -47,14 +57,16 @@ class Estimation:
             input=_side(done, "input", done.request_bytes, ratios[0]),
             output=_side(done, "output", done.response_bytes, ratios[1]),
         )
-        return self.change(call, found, rerating)
 
     def change(self, call: StoredCall, found: Estimate, rerating: Rerating) -> Change | None:
         """Return the correction that an estimate makes to a call, None where its present figures are
         better."""
         if not is_wanted(call.done, billable=bool(call.billable)) or call.completeness == "final":
             return None
-        usage = None if call.correction is None else call.correction.usage
+        before = call.correction
+        # What another witness saw a part of is estimated like what the first one did.
+        is_seen = before is not None and before.kind == WITNESS and call.completeness != "estimated"
+        usage = None if before is None or is_seen else before.usage
         if usage is not None and _rank(found.method) <= _rank(_method(usage)):
             return None
         extraction = call.done.extraction

@@ -7,12 +7,14 @@ from farebox.journal.records import Done
 from farebox.ledger.append.entry import money_of, rating_of, token_totals
 from farebox.ledger.call_store import StoredCall, read_calls
 from farebox.ledger.corrections.correction import MEASURED, Change, Correction
+from farebox.ledger.corrections.estimation import Estimation
 from farebox.ledger.corrections.rerating import Rerating
 from farebox.ledger.database import Connection
+from farebox.ledger.witnesses.least_usage import lacking, states_less
 
 
 def correct_late_usage(
-    connection: Connection, rerating: Rerating, event_id: bytes, done: Done
+    connection: Connection, rerating: Rerating, estimation: Estimation, event_id: bytes, done: Done
 ) -> Change | None:
     """Return the correction of the call `event_id` to the usage in `done`; None where nothing changes."""
     calls = read_calls(connection, "o.event_id = ? ORDER BY o.seq LIMIT 1", (event_id,))
@@ -21,6 +23,9 @@ def correct_late_usage(
     (now,) = calls
     if not now.billable:
         return _billed_elsewhere(now, f"billed with {uuid_text(done.event_id)}")
+    wire = lacking([now.done])
+    if wire is not None and states_less(done, wire, now, estimation, rerating):
+        return None
     extraction = done.extraction
     rated = rerating.rate_parts(now, extraction.parts, extraction.completeness)
     money = money_of(rated, billable=True)

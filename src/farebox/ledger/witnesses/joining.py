@@ -23,11 +23,13 @@ from farebox.ledger.block_detail import Details
 from farebox.ledger.call_store import StoredCall, has_said, read_calls
 from farebox.ledger.corrections.contract_months import ContractMonths
 from farebox.ledger.corrections.correction import WITNESS, Correction, encode_correction, reversal_of
+from farebox.ledger.corrections.estimation import Estimation
 from farebox.ledger.corrections.rerating import Rerating, shares_of
 from farebox.ledger.database import Connection
 from farebox.ledger.witnesses.group import Group, unite_by_ids
+from farebox.ledger.witnesses.least_usage import lacking, states_less
 from farebox.ledger.witnesses.matching import Matching
-from farebox.ledger.witnesses.merging import has_attribution, has_figures, merged
+from farebox.ledger.witnesses.merging import best_of, has_attribution, has_figures, merged
 from farebox.ledger.witnesses.sighting import IDS_NS, SECOND_NS, Facts, Sighting, facts_of
 from farebox.ledger.witnesses.sightings import Sightings
 from farebox.ledger.witnesses.witness_chain import WitnessChain
@@ -48,11 +50,19 @@ class Joining:
     """Holds what of the record's witnesses this transaction has looked at."""
 
     def __init__(
-        self, connection: Connection, blocks: Blocks, months: ContractMonths, clock: Callable[[], int]
+        self,
+        connection: Connection,
+        blocks: Blocks,
+        months: ContractMonths,
+        estimation: Estimation,
+        clock: Callable[[], int],
     ) -> None:
         self._connection = connection
         self._blocks = blocks
         self._months = months
+        self._estimation = estimation
+        self.unmeasured: list[tuple[int, Done]] = []
+        """Calls whose figures are those of a witness that saw a part of their usage."""
         self._sightings = Sightings(connection)
         self._matching = Matching(self._sightings)
         self._chain = WitnessChain(connection, blocks, clock)
@@ -69,6 +79,7 @@ class Joining:
         execute = self._connection.execute
         self._sightings.load()
         self._matching.touched.clear()
+        self.unmeasured.clear()
         self._chain.load()
         row = execute("SELECT seq FROM joined_since").fetchone()
         self._since = None if row is None else row[0]
@@ -151,10 +162,18 @@ class Joining:
                     rows.append(reversal_of(now[each.row]))
                     self._take_back(now[each.row])
                     each.stands = False
-            said = merged(self._said(first), [self._said(each) for each in group.members])
+            current = now[group.call] if first.stands else None
+            witnesses = [self._said(each) for each in group.members]
+            best = best_of(witnesses)
+            wire = lacking(witnesses)
+            if wire is not None and states_less(best, wire, current, self._estimation, rerating):
+                best = wire
+            said = merged(self._said(first), witnesses, best)
+            if wire is not None and best is wire and (current is None or current.completeness != "estimated"):
+                self.unmeasured.append((group.call, wire))
             because = _because(group, said.witness)
-            if first.stands:
-                rows += self._corrected(now[group.call], said, because, rerating, book)
+            if current is not None:
+                rows += self._corrected(current, said, because, rerating, book)
             else:
                 rows.append(self._again(said, because, rate))
                 first.stands = True

@@ -37,9 +37,11 @@ def best_of(witnesses: Sequence[Done]) -> Done:
     return max(witnesses, key=_rank)
 
 
-def merged(first: Done, witnesses: Sequence[Done]) -> Done:
-    """Return one record of all that witnesses say; it stays the call of `first`, at its moment."""
-    best = best_of(witnesses)
+def merged(first: Done, witnesses: Sequence[Done], best: Done | None = None) -> Done:
+    """Return one record of all that witnesses say, with the figures of `best`; it stays the call of `first`,
+    at its moment.
+    """
+    best = best or best_of(witnesses)
     values: dict[str, str] = {}
     sources: dict[str, str] = {}
     # The strongest word comes last and stands.

@@ -61,6 +61,16 @@ def call_of(connection: Connection, event_id: bytes, source: str) -> int | None:
     return None if row is None else row[0]
 
 
+def witness_record(connection: Connection, event_id: bytes, source: str) -> Done | None:
+    """Return what a witness without a row of its own said; None where the table has nothing of it."""
+    row = connection.execute(_NEWEST, (event_id, source)).fetchone()
+    if row is None:
+        return None
+    done = records.decode_done(row[0])
+    Attributions(connection).attach(done, row[1])
+    return done
+
+
 def witnesses_of(connection: Connection, calls: Iterable[int]) -> dict[int, list[tuple[Done, int]]]:
     """Return what other witnesses of calls said, and when that was recorded, by the call's number."""
     if connection.execute("SELECT 1 FROM witness LIMIT 1").fetchone() is None:
@@ -138,9 +148,4 @@ class WitnessChain:
 
     def record_of(self, event_id: bytes, source: str) -> Done | None:
         """Return what a witness said, where it is in the table."""
-        row = self._connection.execute(_NEWEST, (event_id, source)).fetchone()
-        if row is None:
-            return None
-        done = records.decode_done(row[0])
-        Attributions(self._connection).attach(done, row[1])
-        return done
+        return witness_record(self._connection, event_id, source)
