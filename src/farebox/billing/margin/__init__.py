@@ -1,0 +1,1 @@
+"""What customers are charged beside what providers charge for the same usage."""

@@ -1,0 +1,105 @@
+"""Usage with some calls replaced: what it would have been by other prices, or with another model.
+
+The record is asked as it is; of each call that would have been another one, its figures are taken off and the
+other's are added, as a correction would. Only figures that calls have are changed: how many different users
+or tasks there were, and their outcomes, stay as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
+
+from farebox.billing.usage.questions import AsOf, Bucket, Span, Usage, Where
+from farebox.charges.cells import Cell, DistinctCell, OutcomeCell
+from farebox.time_expressions import day_start, zone_named
+
+SUMS = tuple(name for name in Cell.__struct_fields__ if name not in ("customer", "dims", "start_ns"))
+"""The figures of a cell."""
+
+_HOUR_NS = 3_600 * 10**9
+_Key = tuple[str, int | None, tuple[str, ...]]
+
+
+class ReplacedCall(NamedTuple):
+    """A call as a cell of its own: as it was, and as it would have been."""
+
+    at_ns: int
+    before: Cell
+    after: Cell
+
+
+class ChangedUsage:
+    """Usage as `usage` has it, but for some calls."""
+
+    def __init__(self, usage: Usage, replaced: Iterable[ReplacedCall]) -> None:
+        self._usage = usage
+        self._replaced = tuple(replaced)
+
+    def as_of(self) -> AsOf:
+        return self._usage.as_of()
+
+    def cells(self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None) -> list[Cell]:
+        """Return the cells, in the order of customers, buckets and dimensions."""
+        sums: dict[_Key, list[int]] = {}
+        for cell in self._usage.cells(span, dims, bucket=bucket):
+            _add(sums, _key(cell.customer, cell.start_ns, cell.dims, dims), cell, 1)
+        customers, zone = frozenset(span.customers), zone_named(span.timezone)
+        for call in self._replaced:
+            if call.before.customer in customers and span.from_ns <= call.at_ns < span.until_ns:
+                start_ns = _start(call.at_ns, bucket, zone)
+                for cell, sign in ((call.before, -1), (call.after, 1)):
+                    _add(sums, _key(cell.customer, start_ns, cell.dims, dims), cell, sign)
+        return [
+            Cell(
+                customer=customer,
+                dims=dict(zip(dims, values, strict=True)),
+                start_ns=start_ns,
+                **dict(zip(SUMS, figures, strict=True)),
+            )
+            for (customer, start_ns, values), figures in sorted(sums.items(), key=_order)
+            if any(figures)
+        ]
+
+    def distinct(
+        self,
+        span: Span,
+        meter: str,
+        *,
+        where: Where,
+        unless: Sequence[Where] = (),
+        dims: Sequence[str] = (),
+        bucket: Bucket | None = None,
+    ) -> list[DistinctCell]:
+        """Return what the record has: a count of different values follows no change of calls."""
+        return self._usage.distinct(span, meter, where=where, unless=unless, dims=dims, bucket=bucket)
+
+    def outcomes(self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None) -> list[OutcomeCell]:
+        """Return what the record has."""
+        return self._usage.outcomes(span, dims, bucket=bucket)
+
+
+def _key(customer: str, start_ns: int | None, has: Mapping[str, str], dims: Sequence[str]) -> _Key:
+    return customer, start_ns, tuple([has.get(name, "") for name in dims])
+
+
+def _add(sums: dict[_Key, list[int]], key: _Key, cell: Cell, sign: int) -> None:
+    figures = sums.setdefault(key, [0] * len(SUMS))
+    for at, name in enumerate(SUMS):
+        figures[at] += sign * getattr(cell, name)
+
+
+def _start(at_ns: int, bucket: Bucket | None, zone: tzinfo) -> int | None:
+    """Return where the hour or day of a moment starts, as the cells of the record have it."""
+    if bucket is None:
+        return None
+    if bucket == "hour":
+        return at_ns // _HOUR_NS * _HOUR_NS
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at_ns // 10**9)
+    return day_start(moment.astimezone(zone).date(), zone)
+
+
+def _order(entry: tuple[_Key, list[int]]) -> tuple[str, int, tuple[str, ...]]:
+    customer, start_ns, values = entry[0]
+    return customer, start_ns or 0, values
