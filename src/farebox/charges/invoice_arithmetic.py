@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
-from math import floor
 from typing import Literal
 
 import msgspec
@@ -19,6 +18,7 @@ from farebox.charges.commitments import capped, top_up
 from farebox.charges.discounts import off_lines, spread
 from farebox.charges.plan import Discount
 from farebox.charges.rounding import Amount, units_of
+from farebox.charges.taxes import TaxAmount, TaxRounding, taxes_of
 
 CALC_POLICY = 1
 """The order and the rounding that this module applies, named on every invoice."""
@@ -61,8 +61,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """On what the minimum adds; lines have their own."""
     credits: tuple[Credit, ...] = ()
     credits_position: Literal["after_tax", "before_tax"] = "after_tax"
-    tax_rounding: Literal["rate", "invoice"] = "rate"
-    """Tax is rounded for each rate, or once for the whole invoice."""
+    tax_rounding: TaxRounding = "rate"
 
 
 class NetLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,14 +79,6 @@ class NetLine(msgspec.Struct, frozen=True, kw_only=True):
         """Return the line before tax."""
         taken = self.line_discount_minor + self.invoice_discount_minor + self.above_maximum_minor
         return self.amount_minor - taken
-
-
-class TaxAmount(msgspec.Struct, frozen=True, kw_only=True):
-    """The tax of all lines of one rate."""
-
-    percent: Decimal
-    base_minor: int
-    tax_minor: int
 
 
 class InvoiceAmounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +140,7 @@ def invoice_amounts(lines: Sequence[RatedLine], terms: Terms) -> InvoiceAmounts:
     net = sum(amount for _, amount, _ in bases)
     if terms.credits_position == "before_tax":
         bases, paid = _paid_before_tax(bases, terms.credits)
-    taxes = _taxes(bases, terms.tax_rounding)
+    taxes = taxes_of(((percent, amount) for _, amount, percent in bases), terms.tax_rounding)
     total = net + sum(tax.tax_minor for tax in taxes)
     if terms.credits_position == "after_tax":
         paid = _paid_after_tax(bases, total, terms.credits)
@@ -199,28 +190,6 @@ def _bounded(net: int, terms: Terms) -> tuple[int, int]:
 
 _Base = tuple[str, int, Decimal]
 """A line, what of it is taxed, and the rate."""
-
-
-def _taxes(bases: Sequence[_Base], rounding: Literal["rate", "invoice"]) -> tuple[TaxAmount, ...]:
-    by_rate: dict[Decimal, int] = {}
-    for _, amount, percent in bases:
-        by_rate[percent] = by_rate.get(percent, 0) + amount
-    rates = sorted(percent for percent in by_rate if percent)
-    exact = [by_rate[percent] * Fraction(percent) / 100 for percent in rates]
-    rounded = [units_of(tax, 0) for tax in exact] if rounding == "rate" else _rounded_once(exact)
-    return tuple(
-        TaxAmount(percent=percent, base_minor=by_rate[percent], tax_minor=tax)
-        for percent, tax in zip(rates, rounded, strict=True)
-    )
-
-
-def _rounded_once(exact: Sequence[Fraction]) -> list[int]:
-    """Return integers that add up to the rounded sum: the largest remainders are rounded up."""
-    parts = [floor(each) for each in exact]
-    left = units_of(sum(exact, Fraction(0)), 0) - sum(parts)
-    for index in sorted(range(len(exact)), key=lambda index: parts[index] - exact[index])[:left]:
-        parts[index] += 1
-    return parts
 
 
 def _paid_before_tax(
