@@ -18,10 +18,13 @@ from farebox.cli.backup import RestoreAnswer
 from farebox.cli.budgets.budget_list import BudgetsAnswer
 from farebox.cli.budgets.budget_simulation import SimulationAnswer
 from farebox.cli.config import ConfigAnswer, ConfigCheckAnswer
+from farebox.cli.coupons import AddOnsAnswer, CouponsAnswer
 from farebox.cli.exits import MEANINGS
 from farebox.cli.keys import KeysAnswer, NamedKey
+from farebox.cli.money_journal import JournalAnswer, JournalVerifyAnswer
 from farebox.cli.outbox.messages import MessageAnswer, OutboxAnswer
 from farebox.cli.outbox.receivers import ReceiversAnswer, SecretAnswer
+from farebox.cli.payees import PayeesAnswer, StatementsAnswer
 from farebox.cli.prices.review import ReviewAnswer
 from farebox.cli.prices.show import PricesAnswer
 from farebox.cli.privacy import EraseAnswer, ErasedValue
@@ -30,6 +33,8 @@ from farebox.cli.reports.export import NESTED, csv_columns
 from farebox.cli.reports.rerate import Difference, RerateAnswer
 from farebox.cli.reports.verify import VerifyAnswer
 from farebox.cli.stops import StopAnswer, StopsAnswer
+from farebox.cli.wallets.wallet_list import WalletAnswer, WalletsAnswer
+from farebox.cli.wallets.wallet_moves import ExpiredAnswer, GrantAnswer
 from farebox.config import Config
 from farebox.config.sections import SECTIONS
 from farebox.config.settings import SETTINGS, Setting
@@ -52,6 +57,20 @@ from farebox.server.api.budgets import (
 from farebox.server.api.coverage import Coverage
 from farebox.server.api.outbox import OutboxDelivery, OutboxFigures, OutboxReceiver
 from farebox.server.api.recording import Recording
+from farebox.server.api.wallets import (
+    AccountBalance,
+    AddOnState,
+    CouponState,
+    ExpiredGrant,
+    GrantState,
+    JournalLeg,
+    JournalTransaction,
+    PayeeState,
+    StatementLineState,
+    StatementState,
+    WalletMove,
+    WalletState,
+)
 from farebox.wire.facts import LEAVES
 
 MADE = "<!-- Made by tools/generate.py (`make docs`); edit the code instead. -->\n"
@@ -235,6 +254,28 @@ def json_page() -> str:
         StopsAnswer,
         StopAnswer,
         StopState,
+        WalletsAnswer,
+        WalletAnswer,
+        GrantAnswer,
+        ExpiredAnswer,
+        WalletState,
+        GrantState,
+        WalletMove,
+        ExpiredGrant,
+        CouponsAnswer,
+        CouponState,
+        AddOnsAnswer,
+        AddOnState,
+        PayeesAnswer,
+        PayeeState,
+        StatementsAnswer,
+        StatementState,
+        StatementLineState,
+        JournalAnswer,
+        AccountBalance,
+        JournalTransaction,
+        JournalLeg,
+        JournalVerifyAnswer,
         OutboxAnswer,
         MessageAnswer,
         ReceiversAnswer,

@@ -70,6 +70,16 @@ def moment_ns(text: str, now: datetime) -> int:
     raise UsageError(f"{text!r} is not a moment; write one of: {'; '.join(FORMS)}; or all")
 
 
+def moment_of(text: str, zone: str, now_ns: int) -> int:
+    """Return the instant `text` names on the clock of the zone called `zone`.
+
+    Raises:
+        UsageError: `text` is none of the accepted forms, or there is no such zone.
+    """
+    now = datetime.fromtimestamp(now_ns // 10**9, UTC).astimezone(zone_named(zone))
+    return moment_ns(text, now)
+
+
 def day_start(day: date, zone: tzinfo) -> int:
     """Return the first instant of `day` in `zone`, also where midnight does not exist."""
     return ns_of(datetime(day.year, day.month, day.day, tzinfo=zone))

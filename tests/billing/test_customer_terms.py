@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from tests.billing.made_invoices import LATER, NO_CHARGES, invoice, line
 
-from farebox.billing.customer_terms import add_ons, coupons, end, give_add_on, give_coupon
+from farebox.billing.customer_terms import Coupon, add_ons, coupons, end, give_add_on, give_coupon
 from farebox.billing.settlement import finalized, voided
 from farebox.charges.plan import AddOn, Discount
 from farebox.control.publish import change
@@ -66,12 +66,12 @@ def test_an_add_on_is_due_in_its_period_or_the_first_one_after_it(home: Home) ->
 def test_what_is_ended_is_on_no_further_invoice(home: Home) -> None:
     with change(home) as connection:
         made = give_coupon(connection, "acme", LAUNCH, 1)
-        assert end(connection, made.id[:13], 5) == made
+        assert end(connection, made.id[:13], 5, Coupon) == made
         assert not coupons(connection)[0].is_in_force(NOVEMBER)
         with pytest.raises(UsageError, match="has ended"):
-            end(connection, made.id, 6)
-        with pytest.raises(UsageError, match="none has an id"):
-            end(connection, "nothing", 6)
+            end(connection, made.id, 6, Coupon)
+        with pytest.raises(UsageError, match="no coupon has an id"):
+            end(connection, "nothing", 6, Coupon)
 
 
 def test_wrong_coupons_and_add_ons_are_refused(home: Home) -> None:

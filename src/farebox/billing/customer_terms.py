@@ -135,19 +135,22 @@ def add_ons(connection: Connection, customer: str | None = None) -> list[Custome
     ]
 
 
-def end(connection: Connection, prefix: str, now_ns: int) -> Coupon | CustomerAddOn:
+def end(
+    connection: Connection, prefix: str, now_ns: int, of: type[Coupon | CustomerAddOn]
+) -> Coupon | CustomerAddOn:
     """End a coupon or an add-on: invoices from now on do without it; return what it was.
 
     Raises:
         UsageError: None has an id that begins so, several have, or it has ended.
     """
-    listed: list[Coupon | CustomerAddOn] = [*coupons(connection), *add_ons(connection)]
+    listed: Sequence[Coupon | CustomerAddOn] = coupons(connection) if of is Coupon else add_ons(connection)
+    what = "coupon" if of is Coupon else "add-on"
     found = [each for each in listed if each.id.startswith(prefix.lower())]
     if len(found) != 1:
-        raise UsageError(f"{'several have' if found else 'none has'} an id that begins with {prefix!r}")
+        raise UsageError(f"{f'several {what}s have' if found else f'no {what} has'} an id with {prefix!r}")
     if found[0].ended_at is not None:
         raise UsageError(f"{found[0].id} has ended")
-    table = coupon_table if isinstance(found[0], Coupon) else add_on_table
+    table = coupon_table if of is Coupon else add_on_table
     connection.execute(update(table).where(table.c.id == found[0].id).values(ended_at=now_ns))
     return found[0]
 

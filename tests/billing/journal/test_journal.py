@@ -44,7 +44,7 @@ def test_what_is_posted_is_read_again_and_balances(home: Home) -> None:
         second = posted(connection, "b", leg("revenue", 5), leg("customer_receivable", -5))
     with open_control(home).reading() as connection:
         assert list(all_transactions(connection)) == [first, second]
-        assert newest(connection, account="tax_payable") == [first]
+        assert newest(connection, accounts=["tax_payable"]) == [first]
         assert [each.number for each in newest(connection, party="acme")] == [2, 1]
         found = {each.account: each.amount_minor for each in balances(connection)}
         assert found == {"customer_receivable": 11895, "revenue": -9995, "tax_payable": -1900}

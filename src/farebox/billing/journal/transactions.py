@@ -43,20 +43,20 @@ def newest(
     connection: Connection,
     *,
     party: str | None = None,
-    account: Account | None = None,
+    accounts: Sequence[Account] = (),
     kind: str | None = None,
     limit: int = LISTED,
 ) -> list[Transaction]:
-    """Return the newest transactions first: with an entry of this party or account, of this kind."""
+    """Return the newest transactions first: with an entry of a party on one of these accounts, of a kind."""
     chosen = select(transaction.c.number)
     if kind is not None:
         chosen = chosen.where(transaction.c.kind == kind)
     legs = select(entry.c.number)
     if party is not None:
         legs = legs.where(entry.c.party == party)
-    if account is not None:
-        legs = legs.where(entry.c.account == account)
-    if party is not None or account is not None:
+    if accounts:
+        legs = legs.where(entry.c.account.in_(accounts))
+    if party is not None or accounts:
         chosen = chosen.where(transaction.c.number.in_(legs))
     numbers: Sequence[int] = connection.scalars(
         chosen.order_by(transaction.c.number.desc()).limit(limit)

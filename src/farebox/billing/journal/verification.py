@@ -8,12 +8,12 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from farebox.billing.journal.chain import FIRST, hash_of
-from farebox.billing.journal.entries import Transaction, totals
+from farebox.billing.journal.entries import Account, Transaction, totals
 from farebox.billing.journal.transactions import all_transactions
 from farebox.control.schema import journal_entry, journal_transaction, wallet_grant
 from farebox.control.seal import journal_holds
 
-WALLET_ACCOUNTS = ("wallet_liability", "wallet_promo")
+WALLET_ACCOUNTS: tuple[Account, ...] = ("wallet_liability", "wallet_promo")
 FAULTS_MAX = 20
 
 

@@ -70,6 +70,12 @@ def grant(connection: Connection, prefix: str) -> Grant:
     return grant_of(rows[0])
 
 
+def currency_of(connection: Connection, customer: str) -> str:
+    """Return the currency of a wallet that there is, and lock it where the database locks rows."""
+    locked = select(wallet.c.currency).where(wallet.c.customer == customer).with_for_update()
+    return connection.execute(locked).scalar_one()
+
+
 def overdrawn(connection: Connection, customer: str) -> int:
     """Return how far a wallet is below zero."""
     asked = select(func.sum(entry.c.amount_minor)).where(

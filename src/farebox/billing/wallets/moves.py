@@ -12,8 +12,8 @@ from farebox.billing.journal.entries import AMOUNT_MAX, Account, Entry
 from farebox.billing.journal.posting import post
 from farebox.billing.journal.transactions import by_key
 from farebox.billing.journal.verification import terms
+from farebox.billing.wallets.balance import currency_of, overdrawn, standings
 from farebox.billing.wallets.balance import grant as stored
-from farebox.billing.wallets.balance import overdrawn, standings
 from farebox.billing.wallets.grant import PRIORITY_MAX, Grant, Kind, Standing
 from farebox.billing.wallets.low_balance import note_crossing
 from farebox.charges.grants import PRIORITY
@@ -104,7 +104,7 @@ def void(connection: Connection, prefix: str, reason: str, *, at_ns: int, actor:
         UsageError: There is no such grant, or nothing is left of it.
     """
     found = stored(connection, prefix)
-    currency = _currency(connection, found.customer)
+    currency = currency_of(connection, found.customer)
     standing = next(each for each in standings(connection, found.customer) if each.grant.id == found.id)
     if standing.left_minor <= 0:
         raise UsageError(f"nothing is left of the grant {found.id}")
@@ -136,7 +136,7 @@ def expire(
         due = due.where(wallet_grant.c.customer == customer)
     expired: list[tuple[Grant, int]] = []
     for name in connection.scalars(due.order_by(wallet_grant.c.customer)).all():
-        currency = _currency(connection, name)
+        currency = currency_of(connection, name)
         over = [
             each
             for each in standings(connection, name)
@@ -155,7 +155,7 @@ def settle(connection: Connection, customer: str, at_ns: int, actor: str) -> Non
     below = overdrawn(connection, customer)
     if not below:
         return
-    currency = _currency(connection, customer)
+    currency = currency_of(connection, customer)
     entries: list[Entry] = []
     for each in standings(connection, customer):
         taken = min(below, each.left_minor)
@@ -179,7 +179,7 @@ def settle(connection: Connection, customer: str, at_ns: int, actor: str) -> Non
 
 def grant_anew(connection: Connection, old: Grant, amount_minor: int, *, at_ns: int, actor: str) -> Grant:
     """Move paid money that came back to an expired grant into a new one, which does not expire."""
-    currency = _currency(connection, old.customer)
+    currency = currency_of(connection, old.customer)
     made = msgspec.structs.replace(
         old,
         id=uuid_text(uuid7(at_ns)),
@@ -272,11 +272,6 @@ def _out_of(grant: Grant, currency: str, amount_minor: int) -> Entry:
         currency=currency,
         amount_minor=amount_minor,
     )
-
-
-def _currency(connection: Connection, customer: str) -> str:
-    locked = select(wallet.c.currency).where(wallet.c.customer == customer).with_for_update()
-    return connection.execute(locked).scalar_one()
 
 
 def _same(before: Grant, again: Grant) -> Grant:

@@ -10,6 +10,7 @@ from farebox.billing.invoices.document import Credit, Invoice
 from farebox.billing.journal.entries import Account, Entry
 from farebox.billing.journal.posting import post
 from farebox.billing.journal.transactions import by_key, of_reference
+from farebox.billing.journal.verification import WALLET_ACCOUNTS
 from farebox.billing.wallets.balance import overdrawn, standings
 from farebox.billing.wallets.grant import Standing
 from farebox.billing.wallets.low_balance import note_crossing
@@ -18,8 +19,6 @@ from farebox.billing.wallets.portions import ChargeOf, Portion, portions, take
 from farebox.clock import uuid7, uuid_text
 from farebox.control.schema import wallet
 from farebox.errors import UsageError
-
-_WALLET: tuple[Account, ...] = ("wallet_liability", "wallet_promo")
 
 
 def pay(
@@ -97,11 +96,13 @@ def refund(
     """
     if by_key(connection, key) is not None:
         return -sum(
-            each.amount_minor for each in _entries(connection, invoice, key) if each.account in _WALLET
+            each.amount_minor
+            for each in _entries(connection, invoice, key)
+            if each.account in WALLET_ACCOUNTS
         )
     taken: dict[tuple[Account, str], int] = {}
     for each in _entries(connection, invoice):
-        if each.account in _WALLET and each.party:
+        if each.account in WALLET_ACCOUNTS and each.party:
             place = (each.account, each.grant)
             taken[place] = taken.get(place, 0) + each.amount_minor
     entries: list[Entry] = []

@@ -1,0 +1,23 @@
+"""Look customers up by name: those of the home's file and of commands, as they are published."""
+
+from __future__ import annotations
+
+from farebox.charges.plan import Customer
+from farebox.config import did_you_mean
+from farebox.errors import UsageError
+from farebox.home import Home
+from farebox.program import command
+from farebox.snapshot import read_snapshot
+
+
+def customer_named(home: Home, name: str) -> Customer:
+    """Return a customer.
+
+    Raises:
+        UsageError: There is none of this name.
+    """
+    known = {each.id: each for each in read_snapshot(home).customers}
+    if name not in known:
+        hint = did_you_mean(name, list(known))
+        raise UsageError(f"there is no customer {name!r}{hint}; see: {command('customers list')}")
+    return known[name]

@@ -1,0 +1,75 @@
+"""A payee's statement as text for people and as CSV for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from farebox.billing.documents.amounts import amount_shown, amount_text
+from farebox.billing.documents.plain_text import line as plain
+from farebox.billing.payees.statements import Statement
+from farebox.spreadsheets import inert
+
+COLUMNS = (
+    *("payee", "at", "document", "customer", "line", "title"),
+    *("percent", "currency", "line_amount", "share_amount"),
+)
+
+
+def statement_csv(found: Sequence[Statement]) -> str:
+    """Return a row for each line of the statements; no text is taken for a formula."""
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for each in found:
+        for line in each.lines:
+            texts = (each.payee.id, line.at, line.document, line.customer, line.line, line.title)
+            amounts = (amount_text(amount, each.exponent) for amount in (line.line_minor, line.share_minor))
+            writer.writerow([*(inert(plain(text)) for text in texts), line.percent, each.currency, *amounts])
+    return written.getvalue()
+
+
+def statement_text(said: Statement) -> str:
+    """Return one statement as text: who it is for, line by line, and what is owed."""
+
+    def shown(minor: int) -> str:
+        return f"{amount_shown(minor, said.exponent)} {said.currency}"
+
+    known = (said.payee.name or said.payee.id, said.payee.address, said.payee.email)
+    to = [plain(text) for text in known if text]
+    rows = [
+        (
+            line.at[:10],
+            plain(line.document),
+            plain(line.title, 60),
+            f"{line.percent} % of {shown(line.line_minor)}" if line.percent else "",
+            shown(line.share_minor),
+        )
+        for line in said.lines
+    ]
+    widths = [max((len(row[at]) for row in rows), default=0) for at in range(5)]
+    body = [
+        "  ".join(
+            cell.rjust(width) if at == 4 else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return "\n".join(
+        [
+            f"Statement of shares, {_day(said.from_ns)} to {_day(said.until_ns - 1)}",
+            *to,
+            "",
+            f"Owed before: {shown(said.opening_minor)}",
+            *body,
+            f"This period: {shown(said.total_minor)}",
+            f"Owed now: {shown(said.closing_minor)}",
+            "",
+        ]
+    )
+
+
+def _day(moment_ns: int) -> str:
+    return f"{datetime.fromtimestamp(moment_ns // 10**9, UTC):%Y-%m-%d}"
