@@ -114,12 +114,14 @@ class Record:
     def _attribution(self, call: Call) -> int:
         fields: dict[str, tuple[str | int, str]] = {}
         for name, value in call.items():
-            if value is None or not (name.startswith("tag.") or _origin(name) == "attribution"):
+            if value is None or name == "verified":
+                continue
+            if not (name.startswith("tag.") or _origin(name) == "attribution"):
                 continue
             stated = self._person(name, value) if name in PERSONAL or name.startswith("tag.") else value
             fields[name] = (stated, "header")
         text = msgspec.json.encode(fields).decode()
-        return self._number("attribution", {"verified": False, "fields": text})
+        return self._number("attribution", {"verified": call.get("verified", False), "fields": text})
 
     def _person(self, field: str, value: str) -> int:
         known = self._personal.get((field, value))
@@ -155,7 +157,7 @@ def value_of(call: Call, name: str) -> str | None:
     defaults = {
         "provider": "openai", "surface": "openai.chat", "host": "api.openai.com", "status": 200,
         "outcome": "completed", "streamed": False, "completeness": "final", "cost_state": "priced",
-        "source": "proxy:test",
+        "source": "proxy:test", "verified": False, "plan_model": call.get("request_model") or call.get("model"),
     }  # fmt: skip
     value = call.get(name, defaults.get(name))
     if value is None:
@@ -194,6 +196,12 @@ def value_measured(calls: Sequence[Call], name: str) -> int | None:
     measure = MEASURES[name]
     if name in SUMS:
         return getattr(measured(calls), name)
+    if name == "unknown_calls":
+        return sum(call.get("cost_state") == "unknown" for call in calls)
+    if name == "total_us":
+        return sum(call.get("total_us", 1_000) for call in calls)
+    if measure.kind == "sum":  # a record written by hand has no lines: all of its cost is of something else
+        return sum(call.get("cost_pico") or 0 for call in calls) if name == "other_cost_pico" else 0
     if measure.kind == "distinct":
         return len({call[measure.column] for call in calls if call.get(measure.column)})
     ranked = sorted(call.get(measure.column, 100 if "first" in name else 1_000) for call in calls)

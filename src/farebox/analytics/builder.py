@@ -183,6 +183,10 @@ class Builder:
                 responded = self._wanted(dimension("model"), list(models))
                 wanted = f"({wanted} OR {requested} OR {responded})"
             terms.append(wanted)
+        for filters in asked.unless:
+            matched = " AND ".join(self._wanted(dimension(name), values) for name, values in filters.items())
+            # A dimension without a value makes a filter NULL, which is no match.
+            terms.append(f"CASE WHEN {matched} THEN 1 ELSE 0 END = 0" if matched else "1 = 0")
         return " AND ".join(terms)
 
     def _wanted(self, of: Dimension, values: Sequence[str]) -> str:

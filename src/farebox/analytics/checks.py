@@ -14,8 +14,9 @@ from farebox.ledger.database import Connection, open_reader
 if TYPE_CHECKING:
     from farebox.analytics.questions import Questions
 
-SUMMED = ("sign", "occurred_at", "cost_pico", "charge_pico", *MEASURED, "total_us", "first_byte_us")
-"""Columns summed on both sides."""
+_COLUMNS = ("sign", "occurred_at", "cost_pico", "charge_pico", *MEASURED, "total_us", "first_byte_us")
+_SUMMED = {**{name: name for name in _COLUMNS}, "cost_classes_pico": "cost_pico"}
+"""What is summed in the replica, to what has to be the same in the record."""
 
 
 class Comparison(msgspec.Struct, kw_only=True):
@@ -31,10 +32,10 @@ class Comparison(msgspec.Struct, kw_only=True):
 
 def compare(home: Home, questions: Questions) -> Comparison:
     """Compare every range, and make the replica again where one is different."""
-    different, rows = _different(home, questions.reply(AskRangeSums(columns=list(SUMMED))))
+    different, rows = _different(home, questions.reply(AskRangeSums(columns=list(_SUMMED))))
     repaired = False
     if different:
-        again = questions.reply(AskRangeSums(columns=list(SUMMED), rebuild=True))
+        again = questions.reply(AskRangeSums(columns=list(_SUMMED), rebuild=True))
         still, rows = _different(home, again)
         repaired = not still
     return Comparison(rows=rows, different=different, repaired=repaired)
@@ -61,7 +62,7 @@ def _of_record(connection: Connection, part: int, last_seq: int) -> RangeSums | 
     """Return the same sums of the record's rows, whole numbers of any size."""
     # SQLite adds up in 64 bits and refuses to overflow: high and low halves are added apart.
     halves = ", ".join(
-        f"coalesce(sum({name} >> 32), 0), coalesce(sum({name} & 4294967295), 0)" for name in SUMMED
+        f"coalesce(sum({name} >> 32), 0), coalesce(sum({name} & 4294967295), 0)" for name in _SUMMED.values()
     )
     first = part * RANGE_ROWS
     row = connection.execute(

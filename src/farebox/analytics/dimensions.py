@@ -14,6 +14,12 @@ from farebox.errors import UsageError
 TAG = "tag."
 """How the name of a tag's dimension begins: `tag.feature`."""
 
+PLAN_MODEL = "plan_model"
+"""What plans and budgets call a call's model."""
+
+VERIFIED = "verified"
+"""Whether the customer is proven, of every attribution; the others are what one says."""
+
 Kind = Literal["text", "number", "flag"]
 
 
@@ -31,11 +37,13 @@ class Dimension(NamedTuple):
     kind: Kind = "text"
     values: tuple[str, ...] = ()
     """All values there are, where they are known beforehand."""
+    expression: str = ""
+    """Made of other dimensions: the SQL of it. Such a one has no column of its own."""
 
     @property
     def column(self) -> str:
-        """The column of the replica, which is also the SQL of it."""
-        return f'"{self.name}"'
+        """The SQL of it: mostly the column of the replica."""
+        return self.expression or f'"{self.name}"'
 
 
 OUTCOMES = ("completed", "client_disconnected", "upstream_failed", "timed_out", "refused", "unknown")
@@ -49,6 +57,11 @@ DIMENSIONS: dict[str, Dimension] = {
         Dimension("provider", "Provider", "Only this provider.", "class"),
         Dimension("model", "Model", "Only this model and its dated versions.", "class"),
         Dimension("request_model", "Requested model", "Only requests for this model.", "class"),
+        Dimension(
+            PLAN_MODEL, "Model in plans",
+            "Only this model as plans and budgets know it: the requested one, else the response's.",
+            "class", expression='coalesce("request_model", "model")',
+        ),
         Dimension("surface", "Endpoint", "Only this surface, as openai.chat.", "class"),
         Dimension("host", "Host", "Only this provider's host.", "class"),
         Dimension("key", "API key", "Only this API key's fingerprint.", "class", "key_fingerprint"),
@@ -78,6 +91,11 @@ DIMENSIONS: dict[str, Dimension] = {
             "streamed", "Streamed", "Only streams (true), or only others (false).", "class",
             kind="flag", values=TRUTH,
         ),
+        Dimension(
+            VERIFIED, "Customer verified",
+            "Only calls whose customer a bound key or a client token proves (true), or only others (false).",
+            "attribution", kind="flag", values=TRUTH,
+        ),
         Dimension("source", "Source", "Only calls that this writer saw.", "source"),
     )
 }  # fmt: skip
@@ -95,6 +113,8 @@ class Measure(NamedTuple):
     """Which calls count, as SQL; all without one."""
     fraction: float = 0.0
     """Of a percentile: the share of calls at or below it."""
+    is_standard: bool = True
+    """Of a sum: every question asks for it that does not say otherwise."""
 
 
 UNPRICED = ("unpriced", "unknown")
@@ -102,6 +122,12 @@ UNPRICED = ("unpriced", "unknown")
 
 _FAILED = '("status" >= 400 OR "status" = 0)'
 _UNPRICED = f'"cost_state" IN ({", ".join(repr(state) for state in UNPRICED)})'
+
+
+def _part(name: str, title: str, column: str = "", condition: str = "") -> Measure:
+    """Return a sum that is only there where it is asked for."""
+    return Measure(name, title, "sum", column or name, condition, is_standard=False)
+
 
 MEASURES: dict[str, Measure] = {
     each.name: each
@@ -117,8 +143,18 @@ MEASURES: dict[str, Measure] = {
         Measure("cache_creation_input_tokens", "Input tokens cached", "sum", "cache_creation_input_tokens"),
         Measure("output_tokens", "Output tokens", "sum", "output_tokens"),
         Measure("reasoning_output_tokens", "Reasoning tokens", "sum", "reasoning_output_tokens"),
+        _part("input_cost_pico", "Cost of uncached input"),
+        _part("cache_read_cost_pico", "Cost of cached input"),
+        _part("cache_creation_cost_pico", "Cost of caching input"),
+        _part("output_cost_pico", "Cost of output"),
+        _part("other_cost_pico", "Cost of all else"),
+        _part("reasoning_cost_pico", "Cost of reasoning"),
+        _part("unknown_calls", "Calls without usage", "sign", "\"cost_state\" = 'unknown'"),
+        _part("total_us", "Time of all calls", 'sign * "total_us"'),
         Measure("users", "Users", "distinct", "user"),
         Measure("sessions", "Sessions", "distinct", "session"),
+        Measure("tasks", "Tasks", "distinct", "task"),
+        Measure("agents", "Agents", "distinct", "agent"),
         *(
             Measure(
                 f"{name}_p{percent}_us", f"{title}, p{percent}", "percentile", f"{name}_us",
@@ -131,7 +167,7 @@ MEASURES: dict[str, Measure] = {
 }  # fmt: skip
 """A percentile or a distinct count is of each call's newest state; sums are over all its signed rows."""
 
-SUMS = tuple(name for name, measure in MEASURES.items() if measure.kind == "sum")
+SUMS = tuple(name for name, measure in MEASURES.items() if measure.kind == "sum" and measure.is_standard)
 """The measures of `farebox.analytics.query.Measures`, in its order."""
 
 

@@ -264,9 +264,9 @@ class Engine:
     def range_sums(self, columns: Sequence[str]) -> list[RangeSums]:
         """Return what `farebox verify` compares with the record: sums of each range of rows."""
         for name in columns:
-            if name not in schema.ROW:
+            if name not in schema.COMPARED:
                 raise UsageError(f"there is no column {name!r}")
-        sums = ", ".join(f"coalesce(sum({name}), 0)" for name in columns)
+        sums = ", ".join(f"coalesce(sum({schema.COMPARED[name]}), 0)" for name in columns)
         sql = f"SELECT seq // {RANGE_ROWS} AS part, count(*), {sums} FROM calls GROUP BY 1 ORDER BY 1"  # noqa: S608
         rows = self._repaired(lambda: self._replica.rows(sql))
         return [RangeSums(part=row[0], rows=row[1], sums=list(row[2:])) for row in rows]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from farebox.analytics.builder import SECOND_NS, family, key_text, status_class
-from farebox.analytics.dimensions import DIMENSIONS, SUMS, TAG, UNPRICED, Dimension
+from farebox.analytics.dimensions import DIMENSIONS, PLAN_MODEL, SUMS, TAG, UNPRICED, VERIFIED, Dimension
 from farebox.analytics.query import Answer, Measures, Question
 from farebox.analytics.questions import Selection
 from farebox.analytics.schema import tags_of
@@ -138,7 +138,11 @@ class _Matching:
         if name.startswith(TAG):
             return tags_of(owner.fields).get(name[len(TAG) :].lower())
         dimension: Dimension = DIMENSIONS[name]
+        if name == PLAN_MODEL:
+            return self._value(row, "request_model") or self._value(row, "model")
         match dimension.origin:
+            case "attribution" if name == VERIFIED:
+                return key_text(owner.verified)
             case "attribution":
                 return owner.fields.get(name)
             case "source":
@@ -156,7 +160,7 @@ def _is_one_of(name: str, value: str | None, wanted: Sequence[str]) -> bool:
         if first is not None:
             if value is not None and len(value) == 3 and value[0] == first:
                 return True
-        elif (value or "") == (each.lower() if name == "streamed" else each):
+        elif (value or "") == (each.lower() if name in (VERIFIED, "streamed") else each):
             return True
     return False
 

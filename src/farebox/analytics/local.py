@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from farebox.analytics.dimensions import SUMS, check_measures, dimension
+from farebox.analytics.dimensions import MEASURES, check_measures, dimension
 from farebox.analytics.query import (
     Answer,
     Ask,
@@ -115,5 +115,5 @@ def _nothing(asked: Question) -> Answer:
         dimension(name)
     if asked.by or asked.bucket:
         return Answer(seq=0, rows=[], groups=0)
-    values: list[int | None] = [0 if name in SUMS else None for name in asked.measures]
+    values: list[int | None] = [0 if MEASURES[name].kind == "sum" else None for name in asked.measures]
     return Answer(seq=0, rows=[Row(None, [], values)], groups=1)

@@ -25,6 +25,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     A status may be a class: `4xx`."""
     families: bool = False
     """A model stands for its dated versions, too, and for whatever responded where it was requested."""
+    unless: list[dict[str, list[str]]] = []
+    """Not the calls that one of these filters matches."""
     by: list[str] = []
     """Dimensions to group by, `tag.NAME` among them."""
     bucket: Bucket | None = None

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from farebox.analytics.dimensions import MEASURES, SUMS
+from farebox.analytics.dimensions import SUMS
 from farebox.analytics.query import (
     Answer,
     Ask,
@@ -61,11 +61,18 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     where: Mapping[str, Sequence[str]] = {}
     families: bool = False
     as_of_seq: int | None = None
+    unless: Sequence[Mapping[str, Sequence[str]]] = ()
 
     @property
     def is_everything(self) -> bool:
         """There are no filters."""
-        return not self.where and self.since_ns is None and self.until_ns is None and self.as_of_seq is None
+        return (
+            not self.where
+            and self.since_ns is None
+            and self.until_ns is None
+            and self.as_of_seq is None
+            and not self.unless
+        )
 
     def question(
         self,
@@ -85,6 +92,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             where={name: list(values) for name, values in self.where.items()},
             families=self.families,
             as_of_seq=self.as_of_seq,
+            unless=[{name: list(values) for name, values in each.items()} for each in self.unless],
             by=list(by),
             bucket=bucket,
             tz=tz,
@@ -240,7 +248,7 @@ def _group(by: Sequence[str], measures: Sequence[str], row: Row, bucket: str | N
     return Group(
         keys=starts | dict(zip(by, row.keys, strict=True)),
         measures=_measures(SUMS, [values[name] for name in SUMS]),
-        others={name: value for name, value in values.items() if MEASURES[name].kind != "sum"},
+        others={name: value for name, value in values.items() if name not in SUMS},
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
-from farebox.analytics.dimensions import DIMENSIONS, TAG, Dimension
+from farebox.analytics.dimensions import DIMENSIONS, TAG, VERIFIED, Dimension
+from farebox.ledger.cost_classes import CLASSES
 from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Attribution, Batch
 
 STORAGE_VERSION = "v1.2.0"
 """Written by DuckDB 2.0 it is read by 1.3; the versions after it are not (tried)."""
 
-FORMAT = 2
+FORMAT = 3
 """Of these tables: a replica of another one is made again."""
 
 _SQL_TYPE = {"text": "VARCHAR", "number": "SMALLINT", "flag": "BOOLEAN"}
@@ -20,18 +21,22 @@ _NOT_COPIED = ("source", "call_class", "attribution", "step")
 """Columns of a row that are a number of something else, or a dimension."""
 
 ROW = [name for name in ROW_COLUMNS if name not in _NOT_COPIED]
-_OF_CLASS = [each for each in DIMENSIONS.values() if each.origin == "class"]
-_OF_ATTRIBUTION = [each for each in DIMENSIONS.values() if each.origin == "attribution"]
+_STORED = [each for each in DIMENSIONS.values() if not each.expression]
+_OF_CLASS = [each for each in _STORED if each.origin == "class"]
+_OF_ATTRIBUTION = [each for each in _STORED if each.origin == "attribution"]
 
 COLUMNS: dict[str, str] = {
     **{name: _ROW_TYPE.get(name, "BIGINT") for name in ROW},
     "reversed_by": "BIGINT",
-    **{each.name: _SQL_TYPE[each.kind] for each in DIMENSIONS.values()},
+    **dict.fromkeys(CLASSES, "BIGINT"),
+    **{each.name: _SQL_TYPE[each.kind] for each in _STORED},
     "billable": "BOOLEAN",
-    "verified": "BOOLEAN",
     "tags": "MAP(VARCHAR, VARCHAR)",
 }
 """Column to type of `calls`: a row of the record with everything it refers to in it."""
+
+COMPARED = {**{name: name for name in ROW}, "cost_classes_pico": " + ".join(CLASSES[:-1])}
+"""What `farebox verify` can have added up, and its SQL. The classes of a cost have to add up to it."""
 
 _DECLARED = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
 CREATE = f"""
@@ -44,13 +49,12 @@ INSERT INTO cursor VALUES ({FORMAT:d}, 0, NULL, NULL, 0);
 
 ROW_TYPES = {**dict.fromkeys(ROW_COLUMNS, "BIGINT"), **_ROW_TYPE, "step": "VARCHAR"}
 _PARTS: dict[str, dict[str, str]] = {
-    "r": {name: ROW_TYPES[name] for name in ROW_COLUMNS},
+    "r": {**{name: ROW_TYPES[name] for name in ROW_COLUMNS}, **dict.fromkeys(CLASSES, "BIGINT")},
     "s": {"id": "BIGINT", "name": "VARCHAR"},
     "c": {"id": "BIGINT", **{each.name: _SQL_TYPE[each.kind] for each in _OF_CLASS}, "billable": "BOOLEAN"},
     "a": {
         "id": "BIGINT",
-        **{each.name: "VARCHAR" for each in _OF_ATTRIBUTION},
-        "verified": "BOOLEAN",
+        **{each.name: _SQL_TYPE[each.kind] for each in _OF_ATTRIBUTION},
         "names": "VARCHAR[]",
         "values": "VARCHAR[]",
     },
@@ -65,7 +69,7 @@ def insertion(batch: Batch) -> tuple[str, list[object]]:
     with one value is passed as that value.
     """
     columns = columns_of(batch)
-    constant = tuple(column.count(column[0]) == len(column) for column in columns[: len(ROW_COLUMNS)])
+    constant = tuple(column.count(column[0]) == len(column) for column in columns[: len(_PARTS["r"])])
     values: list[object] = [
         column[0] if index < len(constant) and constant[index] else column
         for index, column in enumerate(columns)
@@ -90,12 +94,12 @@ def _insert(constant: tuple[bool, ...]) -> str:
     select = [
         *(f'r."{name}"' for name in ROW),
         "NULL",
+        *(f'r."{name}"' for name in CLASSES),
         *(
             "s.name" if each.origin == "source" else f'{alias_of[each.origin]}."{each.name}"'
-            for each in DIMENSIONS.values()
+            for each in _STORED
         ),
         "c.billable",
-        "a.verified",
         'map(a."names", a."values")',
     ]
     rows, sources, classes, attributions = parts
@@ -120,6 +124,7 @@ def columns_of(batch: Batch) -> list[list[object]]:
     owners = [_owner(number, owner) for number, owner in batch.attributions.items()]
     return [
         *_columns(batch.rows),
+        *_columns(batch.costs),
         list(batch.sources),
         list(batch.sources.values()),
         *_columns(classes),
@@ -140,8 +145,7 @@ def _owner(number: int, owner: Attribution) -> tuple[object, ...]:
     fields, tags = owner.fields, tags_of(owner.fields)
     return (
         number,
-        *(fields.get(each.name) for each in _OF_ATTRIBUTION),
-        owner.verified,
+        *(owner.verified if each.name == VERIFIED else fields.get(each.name) for each in _OF_ATTRIBUTION),
         list(tags),
         list(tags.values()),
     )

@@ -1,4 +1,4 @@
-"""Share a customer's usage out among the charges of a plan, in order: what one consumes, the next does not see.
+"""Share usage out among the charges of a plan, in order: what one consumes, the next does not see.
 
 Pure. Usage comes in cells (`cells.py`), never call by call.
 """
@@ -27,7 +27,8 @@ class ChargedGroup(msgspec.Struct, frozen=True, kw_only=True):
     cost_pico: int = 0
     """What the provider charges for what is taken here."""
     unpriced_calls: int = 0
-    """More than zero: the quantity is "at least"; of a cost calls without one, of tokens calls without usage."""
+    """More than zero means that the quantity is "at least". Of a cost, the calls without one; of tokens, the
+    calls whose usage is not known."""
     estimated_calls: int = 0
 
 

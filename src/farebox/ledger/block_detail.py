@@ -50,7 +50,7 @@ def decode_detail(detail: bytes) -> Detail:
         LedgerError: It cannot be decoded.
     """
     try:
-        return _decode(_unpacked(detail))
+        return _decode(unpacked(detail))
     except msgspec.MsgspecError as error:
         raise LedgerError(f"a block of calls is not as it was written: {error}") from error
 
@@ -83,7 +83,12 @@ class Details:
         return self._records[at], bytes(self._ratings[at])
 
 
-def _unpacked(detail: bytes) -> bytes:
+def unpacked(detail: bytes) -> bytes:
+    """Return a block's detail without its compression.
+
+    Raises:
+        LedgerError: It is not as it was written.
+    """
     if detail[:1] == _PLAIN:
         return detail[1:]
     import zstandard

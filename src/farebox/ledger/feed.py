@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from farebox.ledger.append.blocks import CALL
 from farebox.ledger.append.dictionaries import CALL_CLASS, erased_name, is_verified_by
+from farebox.ledger.cost_classes import CostClasses, Costs
 from farebox.ledger.database import Connection
 
 ROW_COLUMNS = ("seq", "call_seq", *(name for name in CALL if name != "response_key"))
@@ -36,6 +38,7 @@ _ATTRIBUTIONS = "SELECT id, verified, fields FROM attribution WHERE id IN (SELEC
 _PERSONAL = "SELECT id, value FROM personal WHERE id IN (SELECT value FROM json_each(?))"
 
 _CLASS, _ATTRIBUTION, _SOURCE = (ROW_COLUMNS.index(name) for name in ("call_class", "attribution", "source"))
+_costed = itemgetter(*(ROW_COLUMNS.index(name) for name in ("seq", "reverses", "cost_pico")))
 _decode_fields = msgspec.json.Decoder(dict[str, tuple[str | int, str | None]]).decode
 
 T = TypeVar("T")
@@ -61,6 +64,8 @@ class Batch(NamedTuple):
     classes: dict[int, Sequence[Any]]
     """`CLASS_COLUMNS` each."""
     attributions: dict[int, Attribution]
+    costs: list[Costs]
+    """Of each row, as `cost_classes.CLASSES`; empty where they were not asked for."""
 
     @property
     def last_seq(self) -> int:
@@ -76,6 +81,7 @@ class Feed:
         self._sources: OrderedDict[int, str] = OrderedDict()
         self._classes: OrderedDict[int, Sequence[Any]] = OrderedDict()
         self._attributions: OrderedDict[int, Attribution] = OrderedDict()
+        self._costs = CostClasses(connection)
 
     def last_seq(self) -> int:
         """Return the newest row's number, 0 where there is none."""
@@ -94,8 +100,11 @@ class Feed:
         statement = "SELECT coalesce(max(id), 0) FROM mark WHERE kind = 'erased'"
         return self._connection.execute(statement).fetchone()[0]
 
-    def after(self, seq: int, limit: int) -> Batch:
-        """Return at most `limit` rows after row `seq`."""
+    def after(self, seq: int, limit: int, *, with_costs: bool = False) -> Batch:
+        """Return at most `limit` rows after row `seq`.
+
+        `with_costs` reads what of each cost is for which tokens, and takes longer: the detail of each block.
+        """
         with self._connection:
             rows: list[Sequence[Any]] = self._connection.execute(_ROWS, (seq, limit)).fetchall()
             return Batch(
@@ -103,6 +112,7 @@ class Feed:
                 _remembered(self._sources, {row[_SOURCE] for row in rows}, self._load_sources),
                 _remembered(self._classes, {row[_CLASS] for row in rows}, self._load_classes),
                 _remembered(self._attributions, {row[_ATTRIBUTION] for row in rows}, self._load_attributions),
+                self._costs.of(list(map(_costed, rows))) if with_costs else [],
             )
 
     def _load_sources(self, ids: str) -> dict[int, str]:

@@ -191,6 +191,8 @@ def _title(name: str) -> str:
 def _measured(name: str, value: int | None) -> str:
     if value is None:
         return "–"
+    if name.endswith("_pico"):
+        return display_usd(value)
     return f"{value // 1000:,}.{value % 1000 // 100}" if name.endswith("_us") else f"{value:,}"
 
 

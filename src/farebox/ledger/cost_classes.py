@@ -1,0 +1,152 @@
+"""What of a row's cost is for which tokens, read from the lines of its rating.
+
+The classes add up to the row's cost exactly, whatever the lines come to: a total that the provider stated
+is divided by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from farebox.charges.allocation import allocate
+from farebox.errors import LedgerError
+from farebox.ledger.block_detail import unpacked
+from farebox.ledger.database import Connection
+from farebox.wire.facts import CACHE_READ_LEAVES, CACHE_WRITE_LEAVES, INPUT_LEAVES, OUTPUT_LEAVES
+
+CLASSES = (
+    "input_cost_pico",
+    "cache_read_cost_pico",
+    "cache_creation_cost_pico",
+    "output_cost_pico",
+    "other_cost_pico",
+    "reasoning_cost_pico",
+)
+"""Costs of uncached input, of cached input, of writing it to the cache, of all output and of everything
+else; they add up to `cost_pico`. The last is what of the output's cost reasoning is."""
+
+_INPUT, _READ, _WRITE, _OUTPUT, _OTHER, _REASONING = range(6)
+_NOTHING = (0, 0, 0, 0, 0, 0)
+_class_of = {
+    **dict.fromkeys(INPUT_LEAVES, _INPUT),
+    **dict.fromkeys(CACHE_READ_LEAVES, _READ),
+    **dict.fromkeys(CACHE_WRITE_LEAVES, _WRITE),
+    **dict.fromkeys(OUTPUT_LEAVES, _OUTPUT),
+    "output_reasoning": _REASONING,
+}.get
+_BLOCKS = "SELECT first_seq, last_seq, detail FROM block WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1"
+
+Costs = tuple[int, ...]
+"""As `CLASSES`."""
+
+
+class CostedLine(msgspec.Struct, array_like=True, gc=False):
+    """The beginning of a cost line; what follows is passed over, here as below."""
+
+    unit: str
+    quantity: Any
+    price: Any
+    amount_pico: int | None = None
+
+
+class CostedPart(msgspec.Struct, array_like=True, gc=False):
+    lines: list[CostedLine]
+    cost_state: str
+    reason: Any = None
+    list_cost_pico: Any = None
+    cost_pico: int | None = None
+
+
+class CostedRating(msgspec.Struct, array_like=True, gc=False):
+    because: Any
+    list_cost_pico: Any
+    flags: Any
+    parts: list[CostedPart]
+
+
+class _Ratings(msgspec.Struct, array_like=True, gc=False):
+    """A block's detail without its records."""
+
+    records: msgspec.Raw
+    ratings: list[CostedRating | None]
+
+
+_decode = msgspec.msgpack.Decoder(_Ratings).decode
+
+
+class CostClasses:
+    """Reads the cost classes of rows of one open record. For one thread.
+
+    Rows are asked about in order, so that every block is decoded once. Where a block cannot be read, or is
+    missing, the whole cost is `other_cost_pico`: sums stay exact, and `farebox verify` names the block.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._appended = _Block()
+        self._reversed = _Block()
+
+    def of(self, rows: Sequence[tuple[int, int | None, int | None]]) -> list[Costs]:
+        """Return the classes of rows, given as number, number of the row that it reverses, and cost."""
+        found: list[Costs] = []
+        for seq, reverses, cost in rows:
+            if not cost:
+                found.append(_NOTHING)
+            elif reverses is None:
+                found.append(classes_of(self._rating(self._appended, seq), cost))
+            else:
+                costs = classes_of(self._rating(self._reversed, reverses), -cost)
+                found.append(tuple([-each for each in costs]))
+        return found
+
+    def _rating(self, block: _Block, seq: int) -> CostedRating | None:
+        if not block.first <= seq <= block.last:
+            block.load(self._connection.execute(_BLOCKS, (seq,)).fetchone(), seq)
+        at = seq - block.first
+        return block.ratings[at] if at < len(block.ratings) else None
+
+
+class _Block:
+    """The ratings of the block that was looked into last."""
+
+    def __init__(self) -> None:
+        self.first, self.last = 1, 0
+        self.ratings: list[CostedRating | None] = []
+
+    def load(self, row: Sequence[Any] | None, seq: int) -> None:
+        self.first = self.last = seq
+        self.ratings = []
+        if row is None or row[1] < seq:
+            return
+        self.first, self.last = row[:2]
+        try:
+            self.ratings = _decode(unpacked(row[2])).ratings
+        except (LedgerError, msgspec.MsgspecError):
+            self.ratings = []
+
+
+def classes_of(rating: CostedRating | None, cost_pico: int) -> Costs:
+    """Return what of a row's cost is for which tokens."""
+    costs = [0, 0, 0, 0, 0, 0]
+    left = cost_pico
+    for part in () if rating is None else rating.parts:
+        cost = part.cost_pico
+        if not cost:
+            continue
+        left -= cost
+        lines = part.lines
+        amounts = [line.amount_pico or 0 for line in lines]
+        listed = sum(amounts)
+        if not listed:
+            costs[_OTHER] += cost
+            continue
+        if listed != cost:
+            amounts = allocate(cost, amounts)
+        for line, amount in zip(lines, amounts, strict=True):
+            costs[_class_of(line.unit, _OTHER)] += amount
+    costs[_OUTPUT] += costs[_REASONING]
+    costs[_OTHER] += left
+    return tuple(costs)
