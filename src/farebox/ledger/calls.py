@@ -66,7 +66,7 @@ class LedgerReader:
 
     def rows_after(self, seq: int, limit: int) -> Batch:
         """Return at most `limit` rows, corrections among them, oldest first, from the one after `seq` on."""
-        return self._ask(lambda connection: Feed(connection).after(seq, limit), Batch([], {}, {}, {}, []))
+        return self._ask(lambda connection: Feed(connection).after(seq, limit), Batch([], {}, {}, {}))
 
     def by_seq(self, seqs: Sequence[int]) -> list[CallRow]:
         """Return the calls with these numbers, in the order of the numbers given."""

@@ -64,7 +64,7 @@ class Batch(NamedTuple):
     classes: dict[int, Sequence[Any]]
     """`CLASS_COLUMNS` each."""
     attributions: dict[int, Attribution]
-    costs: list[Costs]
+    costs: Sequence[Costs] = ()
     """Of each row, as `cost_classes.CLASSES`; empty where they were not asked for."""
 
     @property
@@ -112,7 +112,7 @@ class Feed:
                 _remembered(self._sources, {row[_SOURCE] for row in rows}, self._load_sources),
                 _remembered(self._classes, {row[_CLASS] for row in rows}, self._load_classes),
                 _remembered(self._attributions, {row[_ATTRIBUTION] for row in rows}, self._load_attributions),
-                self._costs.of(list(map(_costed, rows))) if with_costs else [],
+                self._costs.of(list(map(_costed, rows))) if with_costs else (),
             )
 
     def _load_sources(self, ids: str) -> dict[int, str]:

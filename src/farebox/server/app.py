@@ -264,7 +264,9 @@ class Server:
         if by is not None and not _is_dimension(by):
             raise invalid_parameter("by", by, [*DIMENSIONS, "tag.NAME"])
         limit = read_count(query, "limit", low=1, high=GROUPS_MAX, default=20) or 20
-        dimensions = list(DIMENSIONS) if by is None else [by]
+        # One made of others would find the same values again.
+        stored = [name for name, each in DIMENSIONS.items() if not each.expression]
+        dimensions = stored if by is None else [by]
         return json_response(
             await self._ledger.ask(
                 lambda sources: reports.values(

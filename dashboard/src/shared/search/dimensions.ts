@@ -4,6 +4,7 @@ export const DIMENSIONS = [
   "provider",
   "model",
   "request_model",
+  "plan_model",
   "surface",
   "host",
   "key",
@@ -23,6 +24,7 @@ export const DIMENSIONS = [
   "cost_state",
   "completeness",
   "streamed",
+  "verified",
   "source",
 ] as const;
 
@@ -30,6 +32,7 @@ export const DIMENSION_LABELS: Record<(typeof DIMENSIONS)[number], string> = {
   provider: "Provider",
   model: "Model",
   request_model: "Requested model",
+  plan_model: "Model in plans",
   surface: "Endpoint",
   host: "Host",
   key: "API key",
@@ -49,5 +52,6 @@ export const DIMENSION_LABELS: Record<(typeof DIMENSIONS)[number], string> = {
   cost_state: "Price state",
   completeness: "Completeness",
   streamed: "Streamed",
+  verified: "Customer verified",
   source: "Source",
 };
