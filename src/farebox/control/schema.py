@@ -245,6 +245,70 @@ invoice_use = Table(
     Column("at", BigInteger, nullable=False),
 )
 
+number_series = Table(
+    "number_series",
+    metadata,
+    Column("name", Text, primary_key=True),  # what the numbers begin with: "INV"
+    Column("last_number", Integer, nullable=False),
+)
+
+INVOICE_KINDS = ("period", "progressive")
+
+invoice = Table(
+    "invoice",  # final ones, append-only
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("customer", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("from_ns", BigInteger, nullable=False),
+    Column("until_ns", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),  # how many of this period were voided before
+    Column("series", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("as_of_seq", BigInteger, nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),  # JSON: farebox.billing.invoices.document.Invoice
+    Column("sha256", Text, nullable=False),  # of the document's bytes
+    Column("terms", Text, nullable=False),  # JSON: what it was rated by, for what the record learns later
+    UniqueConstraint("series", "number", name="invoice_number"),
+    UniqueConstraint("customer", "kind", "from_ns", "until_ns", "attempt", name="invoice_period"),
+    CheckConstraint(_one_of("kind", INVOICE_KINDS), name="invoice_kind"),
+)
+
+invoice_void = Table(
+    "invoice_void",  # append-only
+    metadata,
+    Column("invoice", Text, ForeignKey("invoice.id"), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),  # as in `audit`
+    Column("reason", Text, nullable=False),
+)
+
+invoice_draft = Table(
+    "invoice_draft",
+    metadata,
+    Column("customer", Text, primary_key=True),
+    Column("from_ns", BigInteger, primary_key=True),
+    Column("until_ns", BigInteger, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("document", Text, nullable=False),  # JSON, replaced at each run
+)
+
+credit_note = Table(
+    "credit_note",  # append-only
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("invoice", Text, ForeignKey("invoice.id"), nullable=False),
+    Column("customer", Text, nullable=False),
+    Column("series", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("document", Text, nullable=False),  # JSON: farebox.billing.invoices.document.CreditNote
+    Column("sha256", Text, nullable=False),
+    UniqueConstraint("series", "number", name="credit_note_number"),
+)
+Index("credit_note_invoice", credit_note.c.invoice)
+
 seal = Table(
     "seal",
     metadata,

@@ -15,8 +15,12 @@ from farebox.control.schema import (
     add_on,
     budget,
     coupon,
+    credit_note,
+    invoice,
+    invoice_void,
     journal_transaction,
     key_label,
+    number_series,
     payee,
     seal,
     stop,
@@ -24,9 +28,13 @@ from farebox.control.schema import (
     wallet,
 )
 
-_SEALED = (key_label, token, budget, stop, wallet, payee, coupon, add_on)
-_LEFT_OUT = ("last_used_at", "low_since")
-"""Written at any time: by whoever lets a token in, by whoever pays from a wallet."""
+_SEALED = (
+    *(key_label, token, budget, stop, wallet, payee, coupon, add_on),
+    *(number_series, invoice, invoice_void, credit_note),
+)
+_LEFT_OUT = ("last_used_at", "low_since", "document", "terms")
+"""Written at any time: by whoever lets a token in, by whoever pays from a wallet. Documents have checksums
+of their own, which are sealed."""
 
 _PUBLISHED, _JOURNAL = "published", "journal"
 

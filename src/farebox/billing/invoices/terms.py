@@ -1,0 +1,82 @@
+"""What an invoice is rated by: the customer's terms and the plan versions of the period, whole.
+
+They are kept with a final invoice, so that what the record learns later is rated by the same terms, whatever
+became of plans, subscriptions and customers since.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+import msgspec
+
+from farebox.charges.plan import Discount, Plan
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The part of a period in which one version of a plan was in force."""
+
+    subscription: str
+    plan: Plan
+    """With the subscription's own terms in place of the plan's."""
+    from_ns: int
+    until_ns: int
+    """`[from_ns, until_ns)`; usage is split at these instants."""
+    days: int
+    """The customer's own days in it."""
+    of_days: int
+    """The period's."""
+    begins: bool = False
+    """The subscription begins in this period, so that no earlier invoice billed its base fee in advance."""
+    trial_days: int = 0
+    """Days before `from_ns` in this period that were a trial."""
+    next_days: int = 0
+    """Of a base fee in advance: the subscription's days in the next period, zero where it ends before."""
+    next_of_days: int = 0
+    next_until_ns: int = 0
+    dollar_rate: str | None = None
+    """What a dollar of cost is in the customer's currency: decimal or fraction; None in USD."""
+    carried_units: dict[str, Decimal] = {}
+    """Units that charges carry over from the period before, by the charge's name."""
+
+    @property
+    def factor(self) -> Fraction:
+        """What base fees, included units and minimums are multiplied by."""
+        return Fraction(self.days, self.of_days)
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything but usage that a customer's period is rated by."""
+
+    customer: str
+    currency: str
+    exponent: int
+    timezone: str
+    tax_percent: Decimal = Decimal(0)
+    from_ns: int
+    until_ns: int
+    verified: bool = False
+    """Only calls whose customer is verified count."""
+    segments: tuple[Segment, ...] = ()
+    discounts: tuple[Discount, ...] = ()
+    """Of the customer, beside those of the plans: coupons."""
+
+    @property
+    def grace_hours(self) -> int:
+        """How long after its end a period is recomputed before its invoice is final."""
+        return max((each.plan.grace_hours for each in self.segments), default=48)
+
+
+def encode_terms(terms: Terms) -> bytes:
+    """Return the terms as canonical JSON."""
+    return msgspec.json.encode(terms, order="sorted")
+
+
+def decode_terms(content: bytes) -> Terms:
+    """Return stored terms.
+
+    Raises:
+        msgspec.MsgspecError: They are none.
+    """
+    return msgspec.json.decode(content, type=Terms)

@@ -1,0 +1,99 @@
+"""A charge's price and unit as an invoice line says them, in the words of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from farebox.charges.models import (
+    Bucketed,
+    CostPlus,
+    CreditConversion,
+    Graduated,
+    GraduatedPercentage,
+    Model,
+    Package,
+    Percentage,
+    Standard,
+    Volume,
+)
+from farebox.charges.models.tiers import PercentageTier, Tier
+from farebox.charges.plan import Charge
+
+_UNITS = {
+    "cost": "USD of cost",
+    "outcome": "outcomes",
+    "outcome_value": "outcome value",
+}
+
+
+def unit_of(charge: Charge) -> str:
+    """Return what a charge counts, in words."""
+    return _UNITS.get(charge.meter, charge.meter.replace("_", " "))
+
+
+def unit_price_of(charge: Charge) -> str:
+    """Return a charge's price as the plan writes it; tiers one after the other."""
+    return _of_model(charge.model)
+
+
+def _of_model(model: Model) -> str:
+    match model:
+        case Standard():
+            return _per(model.unit, model.per)
+        case Graduated() | Volume():
+            return _tiers(model.tiers, model.per)
+        case Package():
+            return f"{model.amount} per started {_plain(model.size)}"
+        case CostPlus():
+            return _cost_plus(model)
+        case Percentage():
+            return f"{_plain(model.rate_percent)} %"
+        case GraduatedPercentage():
+            return _percentage_tiers(model.tiers)
+        case Bucketed():
+            return _of_model(model.inner)
+        case CreditConversion():
+            price = "" if model.credit_price is None else f", {model.credit_price} a credit"
+            return f"credits{price}"
+
+
+def _cost_plus(model: CostPlus) -> str:
+    if model.multiplier is not None:
+        words = f"cost × {_plain(model.multiplier)}"
+    elif model.markup_percent is not None:
+        words = f"cost + {_plain(model.markup_percent)} %"
+    elif model.margin_percent is not None:
+        words = f"cost at {_plain(model.margin_percent)} % margin"
+    else:
+        words = "cost"
+    return f"{words} + {model.fixed}" if model.fixed else words
+
+
+def _tiers(tiers: Sequence[Tier], per: Decimal) -> str:
+    said: list[str] = []
+    for tier in tiers:
+        size = tier.package_size
+        price = _per(tier.unit, per) if size is None else f"{tier.unit} per started {_plain(size)}"
+        flat = f" + {tier.flat}" if tier.flat else ""
+        said.append(f"{_up_to(tier.up_to)}{price}{flat}")
+    return "; ".join(said)
+
+
+def _percentage_tiers(tiers: Sequence[PercentageTier]) -> str:
+    return "; ".join(
+        f"{_up_to(tier.up_to)}{_plain(tier.rate_percent)} %" + (f" + {tier.flat}" if tier.flat else "")
+        for tier in tiers
+    )
+
+
+def _up_to(bound: Decimal | None) -> str:
+    return "then " if bound is None else f"up to {_plain(bound)}: "
+
+
+def _per(unit: Decimal, per: Decimal) -> str:
+    return f"{unit:f}" if per == 1 else f"{unit:f} per {_plain(per)}"
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number:,f}"
