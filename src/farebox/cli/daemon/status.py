@@ -26,6 +26,7 @@ from farebox.ledger.call_row import CallRow
 from farebox.ledger.losses.coverage import Missing
 from farebox.price_lists.news import news
 from farebox.program import command
+from farebox.sdk.shipping.spool_status import ProgramSpool, spools
 from farebox.server.api.coverage import Coverage, coverage, warnings
 from farebox.server.api.outbox import OutboxFigures, outbox_figures
 from farebox.server.api.recording import Recording, recording
@@ -75,6 +76,7 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
             json_shapes.SpoolRefusal(source=source, records=records, calls=calls)
             for source, (records, calls) in refused.items()
         ],
+        spools=spools(home.path),
     )
     if as_json:
         json_shapes.print_json(answer)
@@ -154,8 +156,21 @@ def render(answer: json_shapes.StatusAnswer, totals: Measures) -> str:
         lines.append(f"{count(answer.calls, 'call')} recorded{seen} · {whole}")
     if answer.collector is not None:
         lines.append(collector_line(answer.collector))
+    lines += [spool_line(each) for each in answer.spools]
     lines += [f"{paint('!', YELLOW)} {word}" for word in troubles(answer)]
     return "\n".join(lines)
+
+
+def spool_line(found: ProgramSpool) -> str:
+    """Return in one line what a program of this machine has for a collector."""
+    more = "" if found.counted_all else "more than "
+    parts = [f"{more}{count(found.waiting, 'event')} waiting, {found.waiting_bytes:,} bytes"]
+    if found.refused:
+        parts.append(f"{found.refused:,} refused")
+    last = "nothing acknowledged yet"
+    if found.acknowledged_at is not None:
+        last = f"the last acknowledged at {iso(found.acknowledged_at)}"
+    return f"spool of {clean(found.program)} for {clean(found.collector)}: {', '.join(parts)} · {last}"
 
 
 def collector_line(found: json_shapes.CollectorAnswer) -> str:
@@ -210,6 +225,11 @@ def troubles(answer: json_shapes.StatusAnswer) -> list[str]:
         f"{count(each.calls, 'call')} among them: totals are too low"
         for each in answer.spool_refused
     ]
+    for each in answer.spools:
+        if each.lost:
+            words.append(f"the full spool of {clean(each.program)} refused {count(each.lost, 'record')}")
+        if each.trouble is not None and each.waiting:
+            words.append(f"{clean(each.program)} cannot send: {clean(each.trouble)}")
     if answer.outbox is not None:
         words += outbox_words(answer.outbox)
     if not names:

@@ -15,6 +15,7 @@ from farebox.cli.periods import Period
 from farebox.clock import iso
 from farebox.ingest.figures import SenderFigures
 from farebox.money import usd_text
+from farebox.sdk.shipping.spool_status import ProgramSpool
 from farebox.server.api.coverage import Coverage
 from farebox.server.api.outbox import OutboxFigures
 from farebox.server.api.recording import Recording
@@ -147,6 +148,8 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     """Null where nothing was ever sent here."""
     spool_refused: list[SpoolRefusal] = []
     """What the full spools of remote senders refused."""
+    spools: list[ProgramSpool] = []
+    """What programs of this machine have for collectors elsewhere; none where there is no remote mode."""
 
 
 class ProcessHealth(msgspec.Struct, kw_only=True):

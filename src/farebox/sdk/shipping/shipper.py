@@ -19,7 +19,8 @@ from farebox.journal.quarantine import copy_records
 from farebox.journal.segments import is_alive
 from farebox.sdk import faults
 from farebox.sdk.shipping.collector_client import BatchRefusedError, CollectorError, Verdict, shown
-from farebox.sdk.shipping.spool import Spool
+from farebox.sdk.shipping.program_figures import FigureFiles
+from farebox.sdk.shipping.spool import Spool, program_of
 from farebox.sdk.shipping.unsent_events import Unsent, UnsentEvents
 
 BACKOFF_S = 1.0
@@ -88,6 +89,7 @@ class Shipper:
         self.failures = 0
         """Attempts that failed since the last one that did not."""
         self._not_before = 0.0
+        self._figures = FigureFiles(spool.root.parent, source, spool.collector, clock_ns)
         self._working = threading.Lock()
         self.accepted = 0
         self.duplicates = 0
@@ -179,10 +181,12 @@ class Shipper:
             verdicts = [Verdict("invalid", None, str(error))]
         except CollectorError as error:
             self.trouble = str(error)
+            self._figures.write(self.spool.program, shown(self.trouble))
             faults.report(error, "sending to the collector")
             return self._back_off(error.retry_after_s)
         self.failures, self.trouble = 0, None
         self._judge(sending, verdicts)
+        self._figures.write(self.spool.program)
         del self._batch[:size]
         if self._batch:
             return 0.0
@@ -244,6 +248,7 @@ class Shipper:
 
     def _judge(self, sent: Sequence[Unsent], verdicts: Sequence[Verdict]) -> None:
         for unsent, verdict in zip(sent, verdicts, strict=True):
+            self._figures.count(program_of(unsent.writer), verdict.status)
             if verdict.status == "accepted":
                 self.accepted += 1
             elif verdict.status == "duplicate":

@@ -43,6 +43,7 @@ class Spool:
         bytes_max: int,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.collector = _address(collector)
         self.root = folder_of(home, collector) / "spool"
         self.journal = self.root / _digest(token)
         """Where this process writes."""
@@ -92,7 +93,7 @@ class Spool:
 
     def sent_path(self, folder: Path) -> Path:
         """Return where it is noted how far a writer's records have been acknowledged."""
-        return folder.parent / _SENT / folder.name
+        return note_of(folder)
 
     def leftovers(self) -> list[Path]:
         """Return folders that this process may send for their writers if these are dead.
@@ -148,16 +149,36 @@ def folder_of(home: Path, collector: str) -> Path:
     return home / FOLDER / f"{host}-{_digest(collector)}"
 
 
+def _address(collector: str) -> str:
+    """Return a collector's address as it may be shown."""
+    parts = urlsplit(collector)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def note_of(folder: Path) -> Path:
+    """Return where it is noted how far a writer's records have been acknowledged."""
+    return folder.parent / _SENT / folder.name
+
+
+def program_of(folder: Path) -> str:
+    """Return the program that a writer's folder is of, as `Spool.program`."""
+    return "-".join(folder.name.split("-", 2)[:2])
+
+
 def used_bytes(root: Path) -> int:
     """Return how many bytes of segments lie below a collector's folder."""
-    used = 0
-    for folder in _folders(root):
-        with contextlib.suppress(OSError), os.scandir(folder) as entries:
-            used += sum(entry.stat().st_size for entry in entries if entry.name.endswith(".seg"))
-    return used
+    return sum(used_bytes_of(folder) for folder in writer_folders(root))
 
 
-def _folders(root: Path) -> list[Path]:
+def used_bytes_of(folder: Path) -> int:
+    """Return how many bytes the segments of one writer have."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return sum(entry.stat().st_size for entry in entries if entry.name.endswith(".seg"))
+    return 0
+
+
+def writer_folders(root: Path) -> list[Path]:
+    """Return the folders of all writers below a collector's `spool`."""
     found: list[Path] = []
     with contextlib.suppress(OSError):
         for group in root.iterdir():

@@ -32,9 +32,11 @@ from farebox.journal.unknown_outcome import as_unknown
 from farebox.recording.event_spelling import event_of_done, event_of_result, loss_event
 from farebox.recording.events import encode_event
 from farebox.sdk import faults
+from farebox.sdk.shipping.spool import note_of
 
 _RESULTS = frozenset((records.OUTCOME, records.SCORE))
-_ENDS = _RESULTS | {records.DONE}
+ENDS = _RESULTS | {records.DONE}
+"""Types of records that become events."""
 
 
 class Unsent(NamedTuple):
@@ -186,14 +188,14 @@ class UnsentEvents:
                     self._begun[event_id] = self._begun[event_id][0], payload
             elif kind == records.MARK:
                 self._lost(seq, records.decode_mark(payload))
-            elif kind in _ENDS:
+            elif kind in ENDS:
                 if kind == records.DONE:
                     self._begun.pop(_id_of(payload), None)
                 if seq > expired_upto:
                     self._ready.append(Unsent(_body(kind, payload), entry, self.folder))
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, ArithmeticError) as error:
             faults.report(error, "reading the spool")
-            self._report_loss(f"unreadable {seq}", 1, int(kind in _ENDS), len(payload))
+            self._report_loss(f"unreadable {seq}", 1, int(kind in ENDS), len(payload))
 
     def _bury(self) -> None:
         """Make an event of every call that a dead writer had begun and not ended."""
@@ -248,7 +250,7 @@ class UnsentEvents:
         if not entries or max(self._made_ns(), self._sent.caught_up_ns) >= oldest_ns:
             return known
         ends = [
-            (seq, _ended_ns(kind, payload)) for seq, kind, payload in entries if kind in _ENDS and seq > known
+            (seq, _ended_ns(kind, payload)) for seq, kind, payload in entries if kind in ENDS and seq > known
         ]
         last = next((seq for seq, ended_ns in reversed(ends) if ended_ns < oldest_ns), known)
         moments = [ended_ns for seq, ended_ns in ends if seq <= last]
@@ -323,6 +325,12 @@ def _read(note: Path) -> _Sent | None:
         return msgspec.msgpack.decode(note.read_bytes(), type=_Sent)
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+def acknowledged_upto(folder: Path) -> Position:
+    """Return up to where a writer's records have been acknowledged."""
+    sent = _read(note_of(folder))
+    return _first_position(folder) if sent is None else sent.position
 
 
 def _first_position(folder: Path) -> Position:
