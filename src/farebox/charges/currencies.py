@@ -1,7 +1,8 @@
 """Currencies of ISO 4217, with the decimal places of their smallest unit.
 
-Source: ISO 4217, list one (currencies and funds in use, 1 January 2026); codes without a minor
-unit (precious metals, drawing rights, testing) are left out: nobody is billed in them.
+Source: ISO 4217, list one (currencies and funds). A code that was withdrawn may still be here, so that an
+old invoice can be read; codes without a minor unit (metals, drawing rights, testing) are not:
+nobody is billed in them.
 """
 
 from __future__ import annotations
