@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from calls import MINUTE, NOON, TestLedger, done
+from decimal import Decimal
 
+from calls import MINUTE, NOON, TestLedger, done
+from sqlalchemy import Connection
+from tests.billing.made_invoices import LATER, START, charge, charges, invoice, line
+
+from farebox.billing.customer_terms import give_add_on, give_coupon
+from farebox.billing.payees.statements import Payee, put
+from farebox.billing.settlement import finalized, pay
+from farebox.billing.wallets import moves
 from farebox.budgets.budget import Budget, Period, Stop
+from farebox.charges.plan import AddOn, Discount
 from farebox.config import KeyConfig
 from farebox.control import budgets, keys
 from farebox.control.publish import change
@@ -52,3 +61,17 @@ def fill(home: Home) -> None:
         keys.label(connection, "f" * 16, KeyConfig(label="backend", customer="acme"), 1)
         budgets.put(connection, DAILY, 1)
         budgets.stop(connection, STOPPED)
+        fill_wallets(connection)
+
+
+def fill_wallets(connection: Connection) -> None:
+    """Put a grant, an invoice that it pays, a share, a coupon and an add-on into `control.db`."""
+    moves.grant(connection, "acme", "USD", 5_000, at_ns=START, actor="uid:0", charges=("chat",))
+    put(connection, Payee(id="ada", name="Ada L."), 1)
+    shares = charges(charge("chat", ada="30"))
+    said = invoice("1", line("1", 1_000, charge="chat", tax="19"))
+    pay(connection, said, shares, at_ns=LATER, actor="uid:0")
+    coupon = Discount(kind="percentage", value=Decimal(10), name="LAUNCH")
+    used = give_coupon(connection, "acme", coupon, 1).id
+    give_add_on(connection, "acme", AddOn(name="Setup", amount=Decimal(5)), 1)
+    finalized(connection, said, shares, at_ns=LATER, actor="uid:0", used=[used])

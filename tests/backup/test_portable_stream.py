@@ -10,18 +10,22 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 import zstandard
 from calls import MINUTE, NOON, TestLedger, done, sums_of
 from kept_homes import DAILY, STOPPED, nothing_told
 from sqlalchemy import insert
 from test_backup import killed_at
+from tests.billing.made_invoices import LATER
 
 from farebox import yamltext
 from farebox.backup import rebuild
 from farebox.backup.figures import figures_of
 from farebox.backup.portable_stream import CHUNK_BYTES_MAX, write_file
 from farebox.backup.rebuild import restore_export
+from farebox.billing.journal.verification import verify as verify_journal
+from farebox.billing.wallets import moves
 from farebox.cli.backup import restore as restore_command
 from farebox.cli.options import PeriodFlags, Place
 from farebox.cli.reports.export import export as export_command
@@ -163,6 +167,25 @@ def test_control_tables_come_along_and_no_secret_does(full: Home, tmp_path: Path
         with open_control(full).reading() as one, open_control(rebuilt).reading() as other:
             assert one.execute(table.select()).all() == other.execute(table.select()).all(), table.name
     assert read_snapshot(rebuilt).tokens.keys() == {"a" * 64}
+
+
+def test_the_journal_of_money_comes_along_whole_and_goes_on(full: Home, tmp_path: Path) -> None:
+    write_file(full, tmp_path / "all.zst", nothing_told)
+    rebuilt = Home(tmp_path / "elsewhere")
+    restore_export(tmp_path / "all.zst", rebuilt, replace=False, told=nothing_told)
+    with open_control(full).reading() as one, open_control(rebuilt).reading() as other:
+        before, after = verify_journal(one), verify_journal(other)
+    assert before.holds and before.transactions == 4
+    assert msgspec.to_builtins(after) == msgspec.to_builtins(before)
+    with change(rebuilt) as connection:
+        moves.grant(connection, "acme", "USD", 1, at_ns=LATER, actor="uid:0")
+        assert verify_journal(connection).faults == []
+    with (
+        sqlite3.connect(rebuilt.control) as raw,
+        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+    ):
+        raw.execute("DELETE FROM journal_entry")
+    raw.close()
 
 
 def lines_of(file: Path) -> list[bytes]:

@@ -46,6 +46,7 @@ from farebox.server.app import Server, build
 from farebox.server.deliveries import delivery_worker
 from farebox.server.price_updates import PriceUpdates
 from farebox.server.publication import Publication
+from farebox.server.wallet_expiry import WalletExpiry
 from farebox.snapshot import SnapshotReader
 from farebox.standard_error import tell
 
@@ -152,6 +153,8 @@ def serve(home: Home, config: Config) -> int:
     publication.start()
     deliveries = delivery_worker(home)
     deliveries.start()
+    wallet_expiry = WalletExpiry(home)
+    wallet_expiry.start()
     price_updates = PriceUpdates(home, config)
     price_updates.start()
     gc.collect()
@@ -163,6 +166,7 @@ def serve(home: Home, config: Config) -> int:
         price_updates.close()
         publication.close()
         deliveries.close()
+        wallet_expiry.close()
         published.close()
         used.close()
         if certificate is not None:

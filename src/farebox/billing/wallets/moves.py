@@ -150,6 +150,12 @@ def expire(
     return expired
 
 
+def expires_between(connection: Connection, after_ns: int, at_ns: int) -> bool:
+    """Return whether the time of a grant was over after one moment and by another one."""
+    ended = (wallet_grant.c.expires_at > after_ns) & (wallet_grant.c.expires_at <= at_ns)
+    return connection.execute(select(wallet_grant.c.id).where(ended).limit(1)).first() is not None
+
+
 def settle(connection: Connection, customer: str, at_ns: int, actor: str) -> None:
     """Use grants that may pay anything for what the wallet is below zero."""
     below = overdrawn(connection, customer)
