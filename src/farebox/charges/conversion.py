@@ -13,7 +13,7 @@ _MODES: dict[str, Mode] = {"ceiling": "ceiling", "floor": "floor", "half_up": "h
 
 def converted(quantity: Amount, conversion: Conversion | None) -> Fraction:
     """Return a quantity in the unit a conversion makes of it, rounded to whole units where it says so."""
-    exact = Fraction(quantity)
+    exact = quantity if isinstance(quantity, Fraction) else Fraction(quantity)
     if conversion is None:
         return exact
     factor = Fraction(conversion.factor)
@@ -25,7 +25,9 @@ def converted(quantity: Amount, conversion: Conversion | None) -> Fraction:
 
 def rated_quantity(charge: Charge, quantity: Amount) -> Fraction:
     """Return what a charge's model is applied to: converted, less what is included, in whole blocks."""
-    exact = max(converted(quantity, charge.conversion) - Fraction(charge.included), Fraction(0))
+    exact = converted(quantity, charge.conversion)
+    if charge.included:
+        exact = max(exact - Fraction(charge.included), Fraction(0))
     if charge.block_size is not None:
         exact = Fraction(ceil(exact / Fraction(charge.block_size)))
     if charge.round_up_to is not None:

@@ -28,7 +28,8 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return what units cost in this tier, without its flat amount."""
         if self.package_size is not None:
             return ceil(units / Fraction(self.package_size)) * Fraction(self.unit)
-        return units * Fraction(self.unit) / Fraction(per)
+        price = units * Fraction(self.unit)
+        return price if per == 1 else price / Fraction(per)
 
 
 class PercentageTier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
