@@ -111,9 +111,13 @@ class Feed:
                 rows,
                 _remembered(self._sources, {row[_SOURCE] for row in rows}, self._load_sources),
                 _remembered(self._classes, {row[_CLASS] for row in rows}, self._load_classes),
-                _remembered(self._attributions, {row[_ATTRIBUTION] for row in rows}, self._load_attributions),
+                self.attributions({row[_ATTRIBUTION] for row in rows}),
                 self._costs.of(list(map(_costed, rows))) if with_costs else (),
             )
+
+    def attributions(self, numbers: Collection[int]) -> dict[int, Attribution]:
+        """Return whose these are, by number."""
+        return _remembered(self._attributions, numbers, self._load_attributions)
 
     def _load_sources(self, ids: str) -> dict[int, str]:
         found = "SELECT id, name FROM source WHERE id IN (SELECT value FROM json_each(?))"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from farebox.charges.cells import Cell, DistinctCell, OutcomeCell
-
-Bucket = Literal["hour", "day"]
-Where = Mapping[str, Sequence[str]]
-"""Dimension to values; `*` stands for any text, the empty text for no value."""
+from farebox.charges.conditions import Where
+from farebox.charges.consumption import Bucket
 
 
 class AsOf(NamedTuple):

@@ -1,0 +1,221 @@
+"""Usage as the record has it: calls through the replica's questions, outcomes from their own table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import islice
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from farebox.analytics.dimensions import PLAN_MODEL, VERIFIED
+from farebox.analytics.query import Question, Row
+from farebox.analytics.questions import Questions, Selection
+from farebox.billing.usage.questions import AsOf, Span
+from farebox.charges.cells import METER_MEASURES, Cell, DistinctCell, OutcomeCell
+from farebox.charges.conditions import Where, is_one_of
+from farebox.charges.consumption import Bucket
+from farebox.ledger.database import open_reader
+from farebox.ledger.outcomes import OutcomeRow, last_outcome, outcomes_between
+from farebox.time_expressions import day_start
+
+if TYPE_CHECKING:
+    from farebox.home import Home
+
+CUSTOMERS_AT_ONCE = 100
+"""About what a screen waits for: the worker answers one question at a time."""
+
+_HOUR_NS = 3_600 * 10**9
+_MEASURES = {
+    "calls": "calls",
+    "errors": "errors",
+    "total_us": "total_us",
+    "input_tokens": "input_tokens",
+    "cache_read_input_tokens": "cache_read_tokens",
+    "cache_creation_input_tokens": "cache_creation_tokens",
+    "output_tokens": "output_tokens",
+    "reasoning_output_tokens": "reasoning_tokens",
+    "input_cost_pico": "input_cost_pico",
+    "cache_read_cost_pico": "cache_read_cost_pico",
+    "cache_creation_cost_pico": "cache_creation_cost_pico",
+    "output_cost_pico": "output_cost_pico",
+    "reasoning_cost_pico": "reasoning_cost_pico",
+    "other_cost_pico": "other_cost_pico",
+    "unpriced_calls": "unpriced_calls",
+    "unknown_calls": "unknown_calls",
+    "estimated_calls": "estimated_calls",
+}
+"""The analytics' measures, to what a cell calls them; its `input_tokens` are all input."""
+
+
+@dataclass(frozen=True)
+class RecordUsage:
+    """Implements `farebox.billing.usage.Usage` over one home's record."""
+
+    home: Home
+    questions: Questions
+
+    def as_of(self) -> AsOf:
+        """Return how far the record is now."""
+        connection = open_reader(self.home)
+        if connection is None:
+            return AsOf(0, 0)
+        try:
+            with connection:
+                (seq,) = connection.execute("SELECT coalesce(max(seq), 0) FROM call").fetchone()
+                return AsOf(seq, last_outcome(connection))
+        finally:
+            connection.close()
+
+    def cells(self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None) -> list[Cell]:
+        """Return a cell for each customer, bucket and combination of `dims` that has calls."""
+        found: list[Cell] = []
+        for start, customer, values, numbers in self._rows(span, dims, bucket, list(_MEASURES), {}, ()):
+            sums = dict(zip(_MEASURES.values(), numbers, strict=True))
+            cached = sums["cache_read_tokens"] + sums["cache_creation_tokens"]
+            uncached = sums.pop("input_tokens") - cached
+            found.append(
+                Cell(customer=customer, dims=values, start_ns=start, uncached_input_tokens=uncached, **sums)
+            )
+        found.sort(key=_order)
+        return found
+
+    def distinct(
+        self,
+        span: Span,
+        meter: str,
+        *,
+        where: Where,
+        unless: Sequence[Where] = (),
+        dims: Sequence[str] = (),
+        bucket: Bucket | None = None,
+    ) -> list[DistinctCell]:
+        """Return how many different values calls have; see `Usage`."""
+        measures = [METER_MEASURES[meter]]
+        found = [
+            DistinctCell(customer=customer, dims=values, start_ns=start, count=numbers[0])
+            for start, customer, values, numbers in self._rows(span, dims, bucket, measures, where, unless)
+        ]
+        found.sort(key=_order)
+        return found
+
+    def outcomes(self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None) -> list[OutcomeCell]:
+        """Return a cell for each customer, bucket, outcome's name and combination of `dims`."""
+        sums: dict[tuple[str, int | None, tuple[str, ...]], tuple[int, Decimal]] = defaultdict(
+            lambda: (0, Decimal(0))
+        )
+        names = ("outcome", *(name for name in dims if name != "outcome"))
+        zone, wanted = ZoneInfo(span.timezone), frozenset(span.customers)
+        for row in self._outcome_rows(span):
+            customer = row.attribution.fields.get("customer", "")
+            if customer not in wanted or (span.verified and not row.attribution.verified):
+                continue
+            key = (customer, _start(row.occurred_at_ns, bucket, zone), _values(row, names))
+            count, value = sums[key]
+            sums[key] = count + row.sign, value + row.sign * Decimal(row.value or 0)
+        found = [
+            OutcomeCell(
+                customer=customer,
+                dims=dict(zip(names, values, strict=True)),
+                start_ns=start,
+                count=count,
+                value=value,
+            )
+            for (customer, start, values), (count, value) in sums.items()
+            if count or value
+        ]
+        found.sort(key=_order)
+        return found
+
+    def _outcome_rows(self, span: Span) -> Iterator[OutcomeRow]:
+        connection = open_reader(self.home)
+        if connection is None:
+            return
+        try:
+            yield from outcomes_between(connection, span.from_ns, span.until_ns, last_id=span.as_of.outcome)
+        finally:
+            connection.close()
+
+    def _rows(
+        self,
+        span: Span,
+        dims: Sequence[str],
+        bucket: Bucket | None,
+        measures: list[str],
+        where: Where,
+        unless: Sequence[Where],
+    ) -> Iterator[tuple[int | None, str, dict[str, str], list[int]]]:
+        """Yield start, customer, dimensions and measures of each group, asking piece by piece."""
+        by = ["customer", *map(_dimension, dims)]
+        customers = iter(span.customers)
+        while some := list(islice(customers, CUSTOMERS_AT_ONCE)):
+            selection = _selection(span, some)
+            asked = Selection(
+                since_ns=selection.since_ns,
+                until_ns=selection.until_ns,
+                as_of_seq=selection.as_of_seq,
+                where={**self._exact(where, selection), **selection.where},
+                unless=[self._exact(each, selection) for each in unless],
+            ).question(by=by, bucket=bucket, tz=span.timezone, measures=measures, order="calls")
+            for row in self._answer(asked):
+                customer, *keys = (key or "" for key in row.keys)
+                numbers = [value or 0 for value in row.values]
+                yield row.start_ns, customer, dict(zip(dims, keys, strict=True)), numbers
+
+    def _answer(self, asked: Question) -> list[Row]:
+        (answer,) = self.questions.answers(asked)
+        return answer.rows
+
+    def _exact(self, where: Where, selection: Selection) -> dict[str, list[str]]:
+        """Return filters in the analytics' names, with the values that calls have in place of patterns."""
+        found: dict[str, list[str]] = {}
+        for name, values in where.items():
+            known = list(values)
+            if any("*" in value for value in values):
+                asked = selection.question(by=[_dimension(name)], measures=["calls"], order="calls")
+                had = sorted(row.keys[0] or "" for row in self._answer(asked))
+                known = [value for value in had if is_one_of(values, value)]
+            found[_dimension(name)] = known
+        return found
+
+
+def _selection(span: Span, customers: Sequence[str]) -> Selection:
+    proven: Mapping[str, Sequence[str]] = {VERIFIED: ["true"]} if span.verified else {}
+    return Selection(
+        since_ns=span.from_ns,
+        until_ns=span.until_ns,
+        where={"customer": list(customers), **proven},
+        as_of_seq=span.as_of.seq,
+    )
+
+
+def _dimension(name: str) -> str:
+    """Return the analytics' name of a plan's dimension."""
+    return PLAN_MODEL if name == "model" else name
+
+
+def _values(row: OutcomeRow, names: Sequence[str]) -> tuple[str, ...]:
+    fields = {
+        name.lower() if name.startswith("tag.") else name: value
+        for name, value in row.attribution.fields.items()
+    }
+    return tuple(row.name if name == "outcome" else fields.get(name.lower(), "") for name in names)
+
+
+def _start(at_ns: int, bucket: Bucket | None, zone: ZoneInfo) -> int | None:
+    """Return where a moment's hour or day starts."""
+    if bucket is None:
+        return None
+    local = datetime.fromtimestamp(at_ns // 10**9, UTC).astimezone(zone)
+    if bucket == "day":
+        return day_start(local.date(), zone)
+    offset = local.utcoffset()
+    offset_ns = 0 if offset is None else round(offset.total_seconds()) * 10**9
+    return (at_ns + offset_ns) // _HOUR_NS * _HOUR_NS - offset_ns
+
+
+def _order(cell: Cell | DistinctCell | OutcomeCell) -> tuple[str, int, tuple[str, ...]]:
+    return cell.customer, cell.start_ns or 0, tuple(cell.dims.values())
