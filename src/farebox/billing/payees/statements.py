@@ -17,7 +17,7 @@ from farebox.control.schema import payee as payee_table
 
 
 class Payee(msgspec.Struct, frozen=True, kw_only=True):
-    """Who gets shares: `id` is what plans call it, the rest is for its statements."""
+    """Somebody with shares: `id` is what plans call it, the rest is for its statements."""
 
     id: str
     name: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, update
 
 from farebox.billing.wallets.balance import Balance, balance
+from farebox.billing.written_amounts import amount_of
 from farebox.control.outbox.envelope import envelope
 from farebox.control.outbox.messages import enqueue
 from farebox.control.schema import wallet
@@ -28,14 +29,14 @@ def note_crossing(connection: Connection, customer: str, at_ns: int) -> None:
 
 
 def _tell(connection: Connection, found: Balance, at_ns: int) -> None:
-    said: dict[str, object] = {
+    said = {
         "customer": found.customer,
         "currency": found.currency,
-        "usable_minor": found.usable_minor,
-        "threshold_minor": found.low_minor,
+        "usable": amount_of(found.usable_minor, found.currency),
+        "threshold": amount_of(found.low_minor or 0, found.currency),
     }
     cause = f"wallet {found.customer}"
     enqueue(connection, envelope(LOW, said, at_ns, cause=cause))
     if found.top_up_minor is not None:
-        said["amount_minor"] = found.top_up_minor
-        enqueue(connection, envelope(TOP_UP, said, at_ns, cause=cause))
+        asked = {**said, "amount": amount_of(found.top_up_minor, found.currency)}
+        enqueue(connection, envelope(TOP_UP, asked, at_ns, cause=cause))

@@ -152,7 +152,7 @@ class AddOns(msgspec.Struct, kw_only=True):
 
 
 class PayeeState(msgspec.Struct, kw_only=True):
-    """Who gets shares of lines, and what is owed by currency."""
+    """Somebody with shares of lines, and what is owed by currency."""
 
     id: str
     name: str
