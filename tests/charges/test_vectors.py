@@ -120,6 +120,13 @@ BLOCKS = {"tiers": TIERS, "free_units": "50", "block_size": "10"}
             {"cost": "5", "previous_quantity": "3"},
             "5.5",
         ),
+        (
+            "cost_plus",
+            {"unit_costs": {"tokens": "2"}, "fixed_amount": "1"},
+            {"tokens": {"tokens": "4"}, "previous_quantity": "3"},
+            "8",
+        ),
+        ("cost_plus", {"margin_percent": "70"}, {"cost": "1"}, "3.333333333333"),
         ("graduated", {"tiers": PACKAGE_TIERS}, {"quantity": "20"}, "4"),
         ("graduated", {"tiers": FLAT_TIERS}, {"quantity": "5"}, "1"),
         ("graduated", {"tiers": FLAT_TIERS, "boundary": "lower_inclusive"}, {"quantity": "5"}, "11"),

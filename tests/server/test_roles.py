@@ -19,7 +19,7 @@ from farebox.access.tokens import PublishedTokens, hash_of, new_secret
 from farebox.clock import now_ns
 from farebox.home import Home
 from farebox.server.access.guard import Visitors
-from farebox.server.api.limit_routes import route_of
+from farebox.server.api.method_routes import route_of
 from farebox.server.assets import Assets
 from farebox.snapshot import PublishedToken, Snapshot, SnapshotReader
 
@@ -82,15 +82,15 @@ def reached(site: Site, route: str, headers: Credentials) -> bool:
     """Return whether a route gives anything: the sign-in page counts as what everybody may see."""
     method, _, path = route.rpartition(" ")
     answer = site.ask(written(path), headers, method or "GET")
-    if any(found in answer.body for found in (b"budget_not_found", b"stop_not_found")):
+    if any(found in answer.body for found in (b"budget_not_found", b"stop_not_found", b"payee_not_found")):
         return True
     return answer.status not in (401, 403, 404, 429) or (route == "/" and b"no session yet" in answer.body)
 
 
 def every_route(site: Site) -> list[str]:
     """Return what the server serves, as the table calls it."""
-    limits = site.server.limits.routes.items()
-    return [*site.server.routes, *(route_of(method, name) for name, methods in limits for method in methods)]
+    grouped = [(name, methods) for group in site.server.groups for name, methods in group.routes.items()]
+    return [*site.server.routes, *(route_of(method, name) for name, methods in grouped for method in methods)]
 
 
 def differences(site: Site, published: Published) -> list[tuple[str, str]]:

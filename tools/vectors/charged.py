@@ -68,11 +68,22 @@ def _rated(kind: str, parameters: Stated, usage: Stated) -> Fraction:
 
 def _amount(kind: str, parameters: Stated, usage: Stated) -> Fraction:
     charge = _charge(kind, parameters)
-    before = None
-    if "previous_quantity" in usage:
-        quantity = usage.exact("previous_quantity")
-        before = Usage(quantity=quantity, events=(quantity,) if kind == "percentage" else ())
-    return amount(charge, _usage(charge, usage), before)
+    now = _usage(charge, usage)
+    before = _before(charge, now, usage.exact("previous_quantity")) if "previous_quantity" in usage else None
+    return amount(charge, now, before)
+
+
+def _before(charge: Charge, now: Usage, quantity: Fraction) -> Usage:
+    """Return the usage that was billed earlier, of which only one number is stated."""
+    if isinstance(charge.model, Percentage):
+        return Usage(events=(quantity,))
+    if isinstance(charge.model, Bucketed):
+        raise NotUnderstood("previous_quantity without the bucket it is of")
+    if now.quantities:
+        if len(now.quantities) > 1:
+            raise NotUnderstood("previous_quantity without the meter it is of")
+        return Usage(quantities=dict.fromkeys(now.quantities, quantity))
+    return Usage(quantity=quantity)
 
 
 def _charge(kind: str, parameters: Stated) -> Charge:

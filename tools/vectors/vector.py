@@ -11,6 +11,9 @@ from typing import Any
 from farebox.charges.currencies import exponent_of
 from farebox.charges.rounding import Amount, exact_text, round_to
 
+_PLACES = 9
+"""From how many decimal places on an expectation stands for a result that has no end."""
+
 
 class NotUnderstood(Exception):
     """A vector has a kind, a parameter or a value that the adapter does not know."""
@@ -132,7 +135,15 @@ def _same(expected: Any, found: Any) -> bool:
             and all(_same(one, other) for one, other in zip(expected, found, strict=True))
         )
     one, other = _number(expected), _number(found)
-    return expected == found if one is None or other is None else one == other
+    if one is None or other is None:
+        return expected == found
+    return one == other or _is_written_out(expected, other)
+
+
+def _is_written_out(expected: Any, found: Fraction) -> bool:
+    """True where a result that no decimal can hold is expected as far as the expectation is written."""
+    places = len(str(expected).partition(".")[2])
+    return "/" in exact_text(found) and places >= _PLACES and _number(expected) == round_to(found, places)
 
 
 def _number(value: Any) -> Fraction | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -16,7 +14,6 @@ from farebox.clock import now_ns
 from farebox.config import did_you_mean
 from farebox.errors import UsageError
 from farebox.server.api.wallets import Payees, Statements, payees_view, statement_view
-from farebox.time_expressions import day_start, moment_of, zone_named
 
 app = App(name="payees", help="List who has shares of invoices and what they are owed; print statements.")
 
@@ -100,11 +97,11 @@ def statement(
 ) -> int:
     """Print what a month's invoices, credit notes and voids brought a payee, and what it is owed since."""
     from farebox.billing.payees.statement_files import statement_csv, statement_text
-    from farebox.billing.payees.statements import payees, statements
+    from farebox.billing.payees.statements import month_span, payees, statements
     from farebox.control.database import open_control
 
     home = (place or Place()).state_to_read()
-    since, until = span_of(month, tz, now_ns())
+    since, until = month_span(month, tz, now_ns())
     if not home.control.exists():
         raise UsageError(f"there is no payee {payee!r}")
     with open_control(home).reading() as connection:
@@ -122,20 +119,3 @@ def statement(
             "\n".join(texts) if texts else f"{clean(payee)} has no share in this month, and is owed nothing."
         )
     return OK
-
-
-def span_of(month: str | None, zone: str, now: int) -> tuple[int, int]:
-    """Return the first instants of a month and of the one after it; None is the last whole month.
-
-    Raises:
-        UsageError: It is no month, or there is no such zone.
-    """
-    if month is None:
-        return moment_of("prev-month", zone, now), moment_of("month", zone, now)
-    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
-        raise UsageError(f"{month!r} is not a month; write it as 2026-11")
-    first = date.fromisoformat(f"{month}-01")
-    after = first.replace(day=28)
-    while after.month == first.month:
-        after = date.fromordinal(after.toordinal() + 1)
-    return day_start(first, zone_named(zone)), day_start(after, zone_named(zone))

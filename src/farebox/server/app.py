@@ -36,9 +36,11 @@ from farebox.server.api.errors import ApiError, from_farebox, invalid_parameter
 from farebox.server.api.filters import Selection, read_choice, read_count, read_selection
 from farebox.server.api.limit_routes import LimitRoutes
 from farebox.server.api.live import Pulse, stream
+from farebox.server.api.method_routes import MethodRoutes
 from farebox.server.api.queries import Ledger, Reader
 from farebox.server.api.ready import RecentReadiness
 from farebox.server.api.status import Typed, plainly, status
+from farebox.server.api.wallet_routes import WalletRoutes
 from farebox.server.assets import Assets, content_type, is_immutable
 from farebox.server.collector.door import EVENTS, CollectorDoor
 
@@ -93,7 +95,10 @@ class Server:
         self._cover = Covers(home)
         self._readiness = RecentReadiness(home)
         self._control_database: ControlDatabase | None = None
-        self.limits = LimitRoutes(home, ledger, clock, self._control)
+        self.groups: tuple[MethodRoutes, ...] = (
+            LimitRoutes(home, ledger, clock, self._control),
+            WalletRoutes(home, clock, self._control),
+        )
         self.pulse = Pulse(ledger)
         self.routes: dict[str, tuple[Kind, Answer]] = {
             "/": (Kind.PAGE, self.index),  # shows how to sign in, until signed in
@@ -114,7 +119,8 @@ class Server:
         }
 
     def _close(self) -> None:
-        self.limits.close()
+        for group in self.groups:
+            group.close()
         self._ledger.close()
 
     def route_of(self, path: str) -> tuple[Kind, dict[str, Allowed]] | None:
@@ -122,14 +128,20 @@ class Server:
         found = self._collector.route_of(path) if self._collector is not None else None
         if found is not None:
             return found
-        limited = self.limits.name_of(path)
-        if limited is not None:
-            return Kind.API, self.limits.methods_of(limited)
+        grouped = self._grouped(path)
+        if grouped is not None:
+            group, route = grouped
+            return Kind.API, group.methods_of(route)
         name = self._route_name(path)
         if name is None:
             return None
         may = allowed("api", name)
         return self.routes[name][0], {"GET": may, "HEAD": may}
+
+    def _grouped(self, path: str) -> tuple[MethodRoutes, str] | None:
+        """Return the group of routes that a path is in, and its route there."""
+        found = ((group, group.name_of(path)) for group in self.groups)
+        return next(((group, name) for group, name in found if name is not None), None)
 
     def _route_name(self, path: str) -> str | None:
         if path.startswith(CALL_PREFIX) and "/" not in path[len(CALL_PREFIX) :]:
@@ -165,16 +177,16 @@ class Server:
     async def _respond(self, scope: Scope, receive: Receive) -> Response | None:
         """Return the response; None for a client that has gone before it. A change is made all the same."""
         request = Request(scope, receive)
-        limited = self.limits.name_of(scope["path"])
-        if limited is None:
+        grouped = self._grouped(scope["path"])
+        if grouped is None:
             name = self._route_name(scope["path"])
             assert name is not None, "the guard lets only known paths through"  # noqa: S101 - an invariant
             return await _unless_gone(self.routes[name][1](request), receive)
-        answering = self._limited(request, limited)
+        answering = self._handled(request, *grouped)
         return await (_unless_gone(answering, receive) if request.method in ("GET", "HEAD") else answering)
 
-    async def _limited(self, request: Request, name: str) -> Response:
-        return json_response(await self.limits.handle(request, name))
+    async def _handled(self, request: Request, group: MethodRoutes, name: str) -> Response:
+        return json_response(await group.handle(request, name))
 
     # Pages
 

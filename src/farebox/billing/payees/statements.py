@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -14,6 +16,8 @@ from farebox.clock import iso
 from farebox.control.schema import journal_entry as entry
 from farebox.control.schema import journal_transaction as transaction
 from farebox.control.schema import payee as payee_table
+from farebox.errors import UsageError
+from farebox.time_expressions import day_start, moment_of, zone_named
 
 
 class Payee(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +104,21 @@ def statements(connection: Connection, payee: Payee, from_ns: int, until_ns: int
         for currency, found in sorted(lines.items())
         if found or opening.get(currency)
     ]
+
+
+def month_span(month: str | None, zone: str, now_ns: int) -> tuple[int, int]:
+    """Return the first instants of a month, as `2026-11`, and of the next one; None is the last whole month.
+
+    Raises:
+        UsageError: It is no month, or there is no such zone.
+    """
+    if month is None:
+        return moment_of("prev-month", zone, now_ns), moment_of("month", zone, now_ns)
+    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", month):
+        raise UsageError(f"{month!r} is not a month; write it as 2026-11")
+    first = date.fromisoformat(f"{month}-01")
+    after = (first + timedelta(days=31)).replace(day=1)
+    return day_start(first, zone_named(zone)), day_start(after, zone_named(zone))
 
 
 def put(connection: Connection, said: Payee, now_ns: int) -> None:

@@ -1,21 +1,16 @@
-"""The routes of budgets and stops: read by who may read, changed by who administers.
-
-A path and a method together are a route of `farebox.access.roles`. Changes are made as commands make them,
-and say in the audit whose token made them.
-"""
+"""The routes of budgets and stops."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from starlette.requests import Request
 
-from farebox.access.roles import Allowed, allowed
 from farebox.budgets.budget import COMMAND, Stop
 from farebox.budgets.definition import NAME, read_budget
 from farebox.budgets.matching import DIMENSIONS
@@ -33,6 +28,7 @@ from farebox.server.api.budgets import (
 )
 from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.server.api.filters import read_selection
+from farebox.server.api.method_routes import MethodRoutes, object_of, only, read_body
 from farebox.server.api.queries import Ledger
 from farebox.snapshot import read_snapshot
 from farebox.wire.keys import without_keys
@@ -44,19 +40,16 @@ if TYPE_CHECKING:
 
 BUDGETS = "/api/v1/budgets"
 STOPS = "/api/v1/stops"
-BODY_BYTES_MAX = 256 << 10
 VALUES_MAX = 100
 _ONE, _SIMULATION = f"{BUDGETS}/{{name}}", f"{BUDGETS}/{{name}}/simulation"
-
-Shown = Coroutine[Any, Any, msgspec.Struct]
 
 
 class _LeftError(Exception):
     """Nobody waits for it any more."""
 
 
-class LimitRoutes:
-    """Handlers by path and method."""
+class LimitRoutes(MethodRoutes):
+    """Budgets and stops."""
 
     def __init__(
         self,
@@ -65,12 +58,10 @@ class LimitRoutes:
         clock: Callable[[], int],
         control: Callable[[], ControlDatabase | None],
     ) -> None:
-        self._home = home
+        super().__init__(home, clock, control)
         self._ledger = ledger
-        self._clock = clock
-        self._control = control
         self._simulating = ThreadPoolExecutor(max_workers=1, thread_name_prefix="simulation")
-        self.routes: Mapping[str, Mapping[str, Callable[[Request], Shown]]] = {
+        self.routes = {
             BUDGETS: {"GET": self.list_budgets},
             _ONE: {"GET": self.show, "PUT": self.put, "DELETE": self.remove},
             _SIMULATION: {"GET": self.simulate},
@@ -88,34 +79,24 @@ class LimitRoutes:
             return _ONE
         return _SIMULATION if rest == "simulation" else None
 
-    def methods_of(self, name: str) -> dict[str, Allowed]:
-        """Return the roles that may use each method of a route."""
-        found = {method: allowed("api", route_of(method, name)) for method in self.routes[name]}
-        return found | {"HEAD": found["GET"]}
-
-    async def handle(self, request: Request, name: str) -> msgspec.Struct:
-        """Return what a route's method shows, or does."""
-        method = "GET" if request.method == "HEAD" else request.method
-        return await self.routes[name][method](request)
-
     def close(self) -> None:
         self._simulating.shutdown(wait=False, cancel_futures=True)
 
     async def list_budgets(self, request: Request) -> msgspec.Struct:
-        _only(request)
+        only(request)
         now = self._clock()
         return await self._ledger.ask(lambda sources: budgets_view(self._home, now, sources.questions))
 
     async def show(self, request: Request) -> msgspec.Struct:
-        _only(request)
+        only(request)
         return await self._shown(_name(request))
 
     async def put(self, request: Request) -> msgspec.Struct:
         from farebox.control.budget_changes import set_budget
 
-        _only(request)
+        only(request)
         name = _name(request)
-        node, findings = _node_of(await _body(request)), list[Finding]()
+        node, findings = _node_of(await read_body(request)), list[Finding]()
         said = read_budget(node, findings, name=name, origin=COMMAND)
         if said is None:
             raise ConfigError(findings)
@@ -126,7 +107,7 @@ class LimitRoutes:
     async def remove(self, request: Request) -> msgspec.Struct:
         from farebox.control.budget_changes import remove_budget
 
-        _only(request)
+        only(request)
         name, actor, now = _name(request), self._actor(request), self._clock()
         self._known(name)
         await asyncio.to_thread(lambda: remove_budget(self._home, name, actor, now, self._control()))
@@ -138,7 +119,7 @@ class LimitRoutes:
         from datetime import UTC, datetime
 
         given = request.query_params.multi_items()
-        _only(request, "since", "until", "tz")
+        only(request, "since", "until", "tz")
         if not any(name == "since" for name, _ in given):
             given.append(("since", "30d"))
         now = datetime.fromtimestamp(self._clock() // 10**9, UTC)
@@ -165,14 +146,14 @@ class LimitRoutes:
             gone.set()
 
     async def list_stops(self, request: Request) -> msgspec.Struct:
-        _only(request)
+        only(request)
         return stops_view(read_snapshot(self._home))
 
     async def stop(self, request: Request) -> msgspec.Struct:
         from farebox.control.budget_changes import REASON_MAX, stop_calls
 
-        _only(request)
-        said = _object(await _body(request))
+        only(request)
+        said = object_of(await read_body(request))
         reason = said.pop("reason", "")
         if not isinstance(reason, str) or len(reason) > REASON_MAX or without_keys(reason) != reason:
             raise invalid_parameter("reason", "", [f"text of at most {REASON_MAX} characters, without a key"])
@@ -208,61 +189,14 @@ class LimitRoutes:
                 return each
         raise ApiError(404, "budget_not_found", f"There is no budget {name!r}.")
 
-    def _actor(self, request: Request) -> str:
-        """Return who acts, for the audit: the owner, or a token."""
-        digest: str = getattr(request.state, "token_digest", "")
-        token = read_snapshot(self._home).tokens.get(digest) if digest else None
-        return "owner" if token is None else f"token:{token.id}"
-
-
-def route_of(method: str, name: str) -> str:
-    """Return what `farebox.access.roles` calls a method of a path."""
-    return name if method == "GET" else f"{method} {name}"
-
-
-def _only(request: Request, *known: str) -> None:
-    for name in request.query_params:
-        if name not in known:
-            raise ApiError(
-                422,
-                "unknown_parameter",
-                f"There is no parameter {name!r} here.",
-                {"parameter": name[:200], "allowed": list(known)},
-            )
-
 
 def _name(request: Request) -> str:
     return request.url.path.removeprefix(f"{BUDGETS}/").partition("/")[0]
 
 
-async def _body(request: Request) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in request.stream():
-        pieces.append(piece)
-        size += len(piece)
-        if size > BODY_BYTES_MAX:
-            raise ApiError(413, "body_too_large", f"A body is at most {BODY_BYTES_MAX} bytes.")
-    return b"".join(pieces)
-
-
-_decode = msgspec.json.Decoder(float_hook=str).decode
-"""Numbers with a fraction stay the text that they are written as."""
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        found = _decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ApiError(422, "body_invalid", f"The body is no JSON: {error}.") from None
-    if not isinstance(found, dict):
-        raise ApiError(422, "body_invalid", "The body is no JSON object.")
-    return cast("dict[str, Any]", found)
-
-
 def _node_of(body: bytes) -> Node:
     """Return a budget's JSON as nodes, as its reader takes them."""
-    return _node(_object(body), "", 0)
+    return _node(object_of(body), "", 0)
 
 
 def _node(value: Any, key: str, depth: int) -> Node:

@@ -1,0 +1,123 @@
+"""Routes with several methods each: read by who may read, changed by who administers.
+
+A path and a method together are a route of `farebox.access.roles`. Changes are made as commands make them,
+and say in the audit whose token made them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import msgspec
+from starlette.requests import Request
+
+from farebox.access.roles import Allowed, allowed
+from farebox.home import Home
+from farebox.server.api.errors import ApiError
+from farebox.snapshot import read_snapshot
+
+if TYPE_CHECKING:
+    from farebox.control.database import ControlDatabase
+
+BODY_BYTES_MAX = 256 << 10
+
+Shown = Coroutine[Any, Any, msgspec.Struct]
+Struct = TypeVar("Struct", bound=msgspec.Struct)
+
+
+class MethodRoutes:
+    """Handlers by path and method; `{id}` in a path is any one segment."""
+
+    routes: Mapping[str, Mapping[str, Callable[[Request], Shown]]]
+
+    def __init__(
+        self, home: Home, clock: Callable[[], int], control: Callable[[], ControlDatabase | None]
+    ) -> None:
+        self._home = home
+        self._clock = clock
+        self._control = control
+
+    def name_of(self, path: str) -> str | None:
+        """Return the route that a path is one of."""
+        if path in self.routes and "{" not in path:
+            return path
+        folder, _, last = path.rpartition("/")
+        name = next((each for each in self.routes if each.rpartition("/")[0] == folder and "{" in each), None)
+        return name if last else None
+
+    def methods_of(self, name: str) -> dict[str, Allowed]:
+        """Return the roles that may use each method of a route."""
+        found = {method: allowed("api", route_of(method, name)) for method in self.routes[name]}
+        return found | {"HEAD": found["GET"]} if "GET" in found else found
+
+    async def handle(self, request: Request, name: str) -> msgspec.Struct:
+        """Return what a route's method shows, or does."""
+        method = "GET" if request.method == "HEAD" else request.method
+        return await self.routes[name][method](request)
+
+    def close(self) -> None:
+        """Let go of what the handlers hold."""
+
+    def _actor(self, request: Request) -> str:
+        """Return who acts, for the audit: the owner, or a token."""
+        digest: str = getattr(request.state, "token_digest", "")
+        token = read_snapshot(self._home).tokens.get(digest) if digest else None
+        return "owner" if token is None else f"token:{token.id}"
+
+
+def route_of(method: str, name: str) -> str:
+    """Return what `farebox.access.roles` calls a method of a path."""
+    return name if method == "GET" else f"{method} {name}"
+
+
+def only(request: Request, *known: str) -> None:
+    """Raise for a query parameter that is none of these."""
+    for name in request.query_params:
+        if name not in known:
+            raise ApiError(
+                422,
+                "unknown_parameter",
+                f"There is no parameter {name!r} here.",
+                {"parameter": name[:200], "allowed": list(known)},
+            )
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body; raise where it is larger than `BODY_BYTES_MAX`."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        pieces.append(piece)
+        size += len(piece)
+        if size > BODY_BYTES_MAX:
+            raise ApiError(413, "body_too_large", f"A body is at most {BODY_BYTES_MAX} bytes.")
+    return b"".join(pieces)
+
+
+_decode = msgspec.json.Decoder(float_hook=str).decode
+"""Numbers with a fraction stay the text that they are written as."""
+
+
+def object_of(body: bytes) -> dict[str, Any]:
+    """Return a JSON object."""
+    try:
+        found = _decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError(422, "body_invalid", f"The body is no JSON: {error}.") from None
+    if not isinstance(found, dict):
+        raise ApiError(422, "body_invalid", "The body is no JSON object.")
+    return cast("dict[str, Any]", found)
+
+
+async def read_struct(request: Request, type: type[Struct], *decimals: str) -> Struct:
+    """Return the body as a struct; fields of these names may be numbers, too, and become their text."""
+    said = object_of(await read_body(request))
+    for name in decimals:
+        value = said.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            said[name] = str(value)
+    try:
+        return msgspec.convert(said, type)
+    except msgspec.ValidationError as error:
+        raise ApiError(422, "body_invalid", f"{error}.") from None
