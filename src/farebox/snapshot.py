@@ -57,6 +57,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Ended ones, too: late calls and corrections are charged by what was in force."""
     identities: tuple[Identity, ...] = ()
     """Keys, users, agents and tags that stand for a customer."""
+    has_terms_of_file: bool = False
+    """Whether some of the customers, plans and subscriptions are the home's file's."""
     problems: tuple[str, ...] = ()
     """Why the home's `farebox.yaml` is not in force: what it said when it was last right is."""
 

@@ -10,10 +10,13 @@ from farebox.config.addresses import Address
 
 if TYPE_CHECKING:
     from farebox.budgets.budget import Budget
+    from farebox.charges.plan_reader import BillingTerms
     from farebox.config.secret_reference import SecretReference
     from farebox.yamltext import Node
 else:
-    Node = SecretReference = Budget = Any  # a `Config` is decoded where none is loaded: in the proxy
+    Node = SecretReference = Budget = BillingTerms = (
+        Any  # a `Config` is decoded where none is loaded: in the proxy
+    )
 
 Durability = Literal["process", "power"]
 Update = Literal["off", "review", "auto"]
@@ -158,6 +161,8 @@ class Config(msgspec.Struct, kw_only=True):
     """Of the home's file, for whoever publishes them; other processes read the snapshot."""
     billing: BillingConfig = BillingConfig()
     """Of the home's file, for whoever renders invoices."""
+    billing_terms: BillingTerms | None = None
+    """`customers:`, `plans:` and `subscriptions:` of the home's file, for whoever publishes them."""
     pricing: Node | None = None
     """The `pricing:` section as written; `farebox.pricing` reads and checks it."""
     contracts: Node | None = None

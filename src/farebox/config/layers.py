@@ -28,6 +28,8 @@ FILE_NAME = "farebox.yaml"
 LayerName = Literal["default", "home", "named", "directory", "environment", "flag"]
 
 
+_BILLING_SECTIONS = ("customers", "plans", "subscriptions")
+
 _ELSEWHERE: dict[LayerName, str] = {"environment": "the environment", "flag": "the command line"}
 """How a finding names a layer that is no file."""
 
@@ -104,6 +106,7 @@ def read_layers(
     for key, text in layers.config.flags.items():
         _set(layers, SETTINGS[key], text, Origin("flag", SETTINGS[key].flag))
     _check_whole(layers)
+    _read_billing_terms(layers)
     if prices:
         layers.findings += _check_prices(layers.config, home)
     layers.findings.sort(key=lambda finding: (finding.file, finding.line))
@@ -304,6 +307,16 @@ def _check_whole(layers: Layers) -> None:
         layers.findings.append(
             _finding(layers, key, twice, "another address than `listen`", shown="dashboard")
         )
+
+
+def _read_billing_terms(layers: Layers) -> None:
+    """Read the sections that refer to each other. What they may refer to besides is in `control.db`."""
+    sections = {node.key: node for _, node in layers.sections if node.key in _BILLING_SECTIONS}
+    if not sections:
+        return
+    from farebox.charges.plan_reader import read_billing_terms
+
+    layers.config.billing_terms = read_billing_terms(sections, layers.findings)
 
 
 def _finding(layers: Layers, key: str, found: str, expected: str, *, shown: str = "") -> Finding:

@@ -191,6 +191,10 @@ def _read_budgets(node: Node, config: Config, findings: list[Finding]) -> None:
     config.budgets = read_budgets(node, findings)
 
 
+def _read_billing_terms(node: Node, config: Config, findings: list[Finding]) -> None:
+    """Leave the section to `farebox.config.layers`, which reads the three of them together."""
+
+
 def _provider(entry: Node, findings: list[Finding]) -> ProviderConfig | None:
     if entry.kind != "mapping":
         findings.append(entry.finding('a mapping, as in `{upstream: "http://127.0.0.1:9001"}`'))
@@ -281,6 +285,32 @@ SECTIONS = {
             help="The seller, payment terms and paper of invoices. In the home's file only.",
             example=BILLING_EXAMPLE,
             read=read_billing,
+            at_once=True,
+            home_only=True,
+        ),
+        Section(
+            key="customers",
+            help="Who is billed, see the [guide](../guides/bill-your-customers.md). In the home's file only.",
+            example="customers:\n  acme: {name: Acme Inc., currency: USD, timezone: America/New_York}\n",
+            read=_read_billing_terms,
+            at_once=True,
+            home_only=True,
+        ),
+        Section(
+            key="plans",
+            help="What customers are charged, see the [guide](../guides/bill-your-customers.md). In the "
+            "home's file only.",
+            example='plans:\n  pro: {base: "20.00", charges: [{meter: cost, markup_percent: "20"}]}\n',
+            read=_read_billing_terms,
+            at_once=True,
+            home_only=True,
+        ),
+        Section(
+            key="subscriptions",
+            help="Who is on which plan, see the [guide](../guides/bill-your-customers.md). In the home's "
+            "file only.",
+            example="subscriptions:\n  - {customer: acme, plan: pro, start: 2026-11-01}\n",
+            read=_read_billing_terms,
             at_once=True,
             home_only=True,
         ),

@@ -202,7 +202,8 @@ def _was_published(home: Home) -> bool:
     """Return whether the snapshot has what only a control database can have said."""
     published = read_snapshot(home)
     commanded = any(each.origin == COMMAND for each in published.budgets)
-    return bool(published.labelled or published.tokens or commanded or published.stops)
+    billed = published.customers or published.subscriptions
+    return bool(published.labelled or published.tokens or commanded or published.stops or billed)
 
 
 def damaged(home: Home, why: str) -> ControlDamagedError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -59,7 +59,7 @@ def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
     began_ns = now_ns() - _FILE_TIMES_LAG_NS
     if database is None and not home.control.exists():
         file = _file_says(home)
-        if not file.config.webhooks:
+        if not file.config.webhooks and not file.config.billing_terms:
             return _replace(home, file.state(), began_ns)
     from farebox.control.database import open_control
 
@@ -69,6 +69,7 @@ def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
         file = _file_says(home)
         if not file.problems:
             _take_over_receivers(connection, file.config)
+            file = _take_over_terms(connection, file)
         return _replace(home, _state(home, connection, file), began_ns)
 
 
@@ -97,6 +98,19 @@ def _take_over_receivers(connection: Connection, said: Config) -> None:
     configure(connection, {each.name: configured_settings(each) for each in said.webhooks}, now_ns())
 
 
+def _take_over_terms(connection: Connection, file: _File) -> _File:
+    """Store the file's customers, plans and subscriptions, whose versions are kept; what is wrong with them
+    is a problem of the file, and what it said before stays."""
+    from farebox.charges.plan_reader import BillingTerms
+    from farebox.control import seal
+    from farebox.control.billing_terms import take_over
+
+    findings, changed = take_over(connection, file.config.billing_terms or BillingTerms(), now_ns())
+    if changed:
+        seal.renew(connection)
+    return _File(file.config, (*file.problems, *map(str, findings)))
+
+
 def _state(home: Home, connection: Connection, file: _File) -> Snapshot:
     from sqlalchemy import select
 
@@ -123,9 +137,29 @@ def _state(home: Home, connection: Connection, file: _File) -> Snapshot:
             tokens=tokens,
             budgets=budgets.together(file.config.budgets, list(commanded.values())),
             stops=tuple(budgets.stops(connection)),
+            **_billing_state(connection),
         )
     except msgspec.MsgspecError as error:
         raise damaged(home, str(error)) from error
+
+
+def _billing_state(connection: Connection) -> dict[str, Any]:
+    """Return who is on which plan: of plans, only the versions that somebody is on."""
+    from farebox.control import customers, plans, subscriptions
+
+    known = customers.customers(connection).values()
+    mapped = customers.identities(connection)
+    kept = subscriptions.subscriptions(connection)
+    there = [each.subscription for each in kept]
+    used = {(each.plan, each.version) for each in there}
+    versions = [each for each in plans.versions(connection) if each.retired_at is None or each.key in used]
+    return {
+        "customers": tuple(each.customer for each in known),
+        "plans": tuple(each.plan for each in versions if each.key in used),
+        "subscriptions": tuple(there),
+        "identities": tuple(each.identity for each in mapped),
+        "has_terms_of_file": any(each.origin != COMMAND for each in (*known, *versions, *kept, *mapped)),
+    }
 
 
 def _without_names_of_commands(home: Home, file: _File, commanded: Mapping[str, Budget]) -> _File:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -308,6 +309,60 @@ credit_note = Table(
     UniqueConstraint("series", "number", name="credit_note_number"),
 )
 Index("credit_note_invoice", credit_note.c.invoice)
+
+customer = Table(
+    "customer",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("definition", Text, nullable=False),  # JSON: farebox.charges.plan.Customer
+    Column("origin", Text, nullable=False),  # "command", or the line of the home's farebox.yaml
+    Column("changed_at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger),
+)
+
+plan_version = Table(
+    "plan_version",
+    metadata,
+    Column("plan", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),  # from 1, without gaps
+    Column("definition", Text, nullable=False),  # JSON: farebox.charges.plan.Plan
+    Column("digest", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),  # when a subscription first had it: frozen from then on
+    Column("retired_at", BigInteger),  # nobody subscribes to it any more
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("customer", Text, ForeignKey("customer.id"), nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("definition", Text, nullable=False),  # JSON: farebox.charges.plan.Subscription
+    Column("origin", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger),
+    ForeignKeyConstraint(
+        ["plan", "version"], ["plan_version.plan", "plan_version.version"], name="subscription_plan_version"
+    ),
+)
+Index("subscription_customer", subscription.c.customer)
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("dimension", Text, primary_key=True),  # key, user, agent, tag.NAME
+    Column("value", Text, primary_key=True),
+    Column("from_ns", BigInteger, primary_key=True),
+    Column("until_ns", BigInteger, nullable=False),
+    Column("customer", Text, ForeignKey("customer.id"), nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+Index("identity_customer", identity.c.customer)
 
 seal = Table(
     "seal",

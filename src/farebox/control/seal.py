@@ -16,20 +16,25 @@ from farebox.control.schema import (
     budget,
     coupon,
     credit_note,
+    customer,
+    identity,
     invoice,
     invoice_void,
     journal_transaction,
     key_label,
     number_series,
     payee,
+    plan_version,
     seal,
     stop,
+    subscription,
     token,
     wallet,
 )
 
 _SEALED = (
-    *(key_label, token, budget, stop, wallet, payee, coupon, add_on),
+    *(key_label, token, budget, stop, customer, plan_version, subscription, identity),
+    *(wallet, payee, coupon, add_on),
     *(number_series, invoice, invoice_void, credit_note),
 )
 _LEFT_OUT = ("last_used_at", "low_since", "document", "terms")

@@ -70,6 +70,6 @@ def _read(home: Home, path: Path | None, flags: Mapping[str, str] | None) -> _Re
         return _Reply(problem=str(error))
     return _Reply(
         config=msgspec.structs.replace(
-            config, pricing=None, contracts=None, directory_pricing=None, webhooks=()
+            config, pricing=None, contracts=None, directory_pricing=None, webhooks=(), billing_terms=None
         )
     )

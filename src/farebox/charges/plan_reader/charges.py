@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast, get_args
-
-import msgspec
+from typing import TYPE_CHECKING, Any, get_args
 
 from farebox.charges.models import CostPlus
 from farebox.charges.plan import AddOn, Charge, Conversion, Meter, Share
@@ -156,7 +154,7 @@ def read_charges(node: Node, findings: list[Finding]) -> tuple[tuple[Charge, ...
 
 
 def read_charge(node: Node, findings: list[Finding], name: str | None = None) -> list[Charge | AddOn]:
-    """Return what one entry says: a charge, one for each model or provider it names, or none where it is wrong."""
+    """Return what one entry says: a charge, one for each rate that it names, none where it is wrong."""
     before = len(findings)
     if node.kind == "mapping":
         node = _with_price_for_units(node, findings)
@@ -168,11 +166,13 @@ def read_charge(node: Node, findings: list[Finding], name: str | None = None) ->
             if key.lower().startswith(TAG)
         }
     entry = Entry(node, findings, _KEYS, synonyms=_SYNONYMS, meant=beside | _MEANT,
-                  what='a charge: a mapping, as in `{name: Tokens, meter: tokens, unit: "0.00002"}`,')  # fmt: skip
+                  what='a charge: a mapping, as in `{meter: tokens, unit: "0.00002"}`,')  # fmt: skip
     if node.kind != "mapping":
         return []
     if name is not None and "name" in entry:
-        findings.append(entry.given["name"].finding(f"the name once: it is {name}", "`name` in a named entry"))
+        findings.append(
+            entry.given["name"].finding(f"the name once: it is {name}", "`name` in a named entry")
+        )
     if "flat" in entry:
         return _flat(entry, name, before)
     meter = _meter(entry)
@@ -214,7 +214,9 @@ def _meter(entry: Entry) -> str | None:
         return meter
     meant = _METERS_MEANT.get(word.lower())
     hint = f'; did you mean "{meant}"?' if meant else did_you_mean(word, METERS)
-    entry.findings.append(node.finding(f"one of {', '.join(METERS)}{hint}", f"an unknown meter {word[:80]!r}"))
+    entry.findings.append(
+        node.finding(f"one of {', '.join(METERS)}{hint}", f"an unknown meter {word[:80]!r}")
+    )
     return None
 
 
@@ -290,7 +292,9 @@ def _flat(entry: Entry, name: str | None, before: int) -> list[Charge | AddOn]:
     findings = entry.findings
     for key in entry.given:
         if key not in ("name", "flat", "tax_percent"):
-            findings.append(entry.given[key].finding(f"no `{key}` with `flat`, which counts nothing", f"`{key}`"))
+            findings.append(
+                entry.given[key].finding(f"no `{key}` with `flat`, which counts nothing", f"`{key}`")
+            )
     amount, said = entry.value("flat", read_amount), name or entry.value("name", read_name)
     if said is None and "name" not in entry:
         findings.append(entry.node.finding("`name`", "no `name`"))
@@ -301,7 +305,7 @@ def _flat(entry: Entry, name: str | None, before: int) -> list[Charge | AddOn]:
 
 
 def _rates_by_model(entry: Entry) -> dict[str, Node] | None:
-    """Return the nodes of `markup_percent: {gpt-4o: "10", default: "20"}` or of `cost_plus: {gpt-4o: {…}}`."""
+    """Return the nodes of `markup_percent: {gpt-4o: "10", default: "20"}` or `cost_plus: {gpt-4o: {…}}`."""
     node = entry.get("cost_plus")
     if node is not None and node.kind == "mapping":
         inner = [key for key, child in node.items() if child.kind == "mapping"]
@@ -320,7 +324,9 @@ def _by_rate(
     once = ("included", "minimum", "maximum", "commitment", "rollover_percent", "fixed")
     for key in once:
         if key in entry:
-            findings.append(entry.given[key].finding(f"a charge of its own with `{key}`", f"`{key}` for several"))
+            findings.append(
+                entry.given[key].finding(f"a charge of its own with `{key}`", f"`{key}` for several")
+            )
     flat = [key for key in (*MARKUPS, "markup") if key in entry]
     found: list[tuple[int, Charge]] = []
     for key, child in rates.items():
@@ -370,7 +376,8 @@ def _one_rate(
     if model is None:
         return []
     title = name if not where else f"{name} ({key.removeprefix('provider.')})"
-    return [(order, Charge(name=title, model=model, **{**common, "where": {**common["where"], **where}}))]
+    merged: dict[str, Any] = {**common, "where": {**common["where"], **where}}
+    return [(order, Charge(name=title, model=model, **merged))]
 
 
 def _default_name(meter: str | None, where: dict[str, tuple[str, ...]]) -> str:
@@ -381,7 +388,7 @@ def _default_name(meter: str | None, where: dict[str, tuple[str, ...]]) -> str:
 
 
 def _with_price_for_units(node: Node, findings: list[Finding]) -> Node:
-    """Return a charge with `per_million: "2.50"` as `unit: "2.50"` and `per: 1000000`, `outcome: x` in `where`."""
+    """Return a charge with `per_million: "2.50"` as `unit` and `per`, and `outcome: x` in `where`."""
     from farebox.yamltext import Node
 
     said = dict(node.items())
@@ -398,14 +405,11 @@ def _with_price_for_units(node: Node, findings: list[Finding]) -> Node:
     outcome = said.get("outcome")
     if outcome is not None and "where" not in said and str(_plain(said.get("meter"), "outcome")) in OUTCOMES:
         del said["outcome"]
-        said.setdefault("meter", Node("outcome", outcome.file, outcome.line, outcome.key))
+        counts = "outcome_value" if "percentage" in said or "graduated_percentage" in said else "outcome"
+        said.setdefault("meter", Node(counts, outcome.file, outcome.line, outcome.key))
         said["where"] = Node({"outcome": outcome}, outcome.file, outcome.line, outcome.key)
     return Node(said, node.file, node.line, node.key)
 
 
 def _plain(node: Node | None, default: str) -> object:
     return default if node is None else node.value
-
-
-def renamed(charge: Charge, name: str) -> Charge:
-    return cast("Charge", msgspec.structs.replace(charge, name=name))

@@ -71,7 +71,9 @@ def consistency_findings(
             plan = pinned.get((each.plan, each.version))
             if plan is None:
                 there = [number for name, number in pinned if name == each.plan]
-                expected = f"one of {', '.join(map(str, sorted(there)))}" if there else "no `version`, or 1 later"
+                expected = (
+                    f"one of {', '.join(map(str, sorted(there)))}" if there else "no `version`, or 1 later"
+                )
                 findings.append(place.finding(expected, f"version {each.version} of {each.plan}"))
         if plan is None:
             continue
@@ -106,13 +108,13 @@ def overlap_findings(
 ) -> list[Finding]:
     """Return the findings that a new subscription charges what another one of its customer charges."""
     found = [
-        _Term(customer=each.customer, plan=effective_plan(its, each.overrides), start=each.start, until=each.until,
-              place=None, name=f"the one from {each.start} on {each.plan}")
+        _Term(customer=each.customer, plan=effective_plan(its, each.overrides), start=each.start,
+              until=each.until, place=None, name=f"the one from {each.start} on {each.plan}")
         for each, its in subscriptions
     ]  # fmt: skip
     found.append(
-        _Term(customer=new.customer, plan=effective_plan(plan, new.overrides), start=new.start, until=new.until,
-              place=place, name="this")
+        _Term(customer=new.customer, plan=effective_plan(plan, new.overrides), start=new.start,
+              until=new.until, place=place, name="this")
     )  # fmt: skip
     return _overlaps(found)
 
@@ -151,7 +153,7 @@ def _currency_findings(place: Place, customer: Customer, plan: Plan, start: date
     if plan.currency is not None and plan.currency != customer.currency:
         found.append(
             place.finding(
-                f"a plan in {customer.currency}, or a customer in {plan.currency}: a customer has one currency",
+                f"a plan in {customer.currency}, or a customer in {plan.currency}: each has one currency",
                 f"{customer.id} in {customer.currency} on {plan.name} in {plan.currency}",
             )
         )

@@ -61,7 +61,7 @@ def read_customers(
     if node.kind == "nothing":
         return {}, []
     if node.kind != "mapping":
-        findings.append(node.finding('a mapping of names, as in `acme: {name: Acme Inc., currency: USD}`'))
+        findings.append(node.finding("a mapping of names, as in `acme: {name: Acme Inc., currency: USD}`"))
         return {}, []
     if len(node.value) > CUSTOMERS_MAX:
         findings.append(node.finding(f"at most {CUSTOMERS_MAX:,} customers", f"{len(node.value):,}"))
@@ -192,7 +192,9 @@ def _identity(
     findings = entry.findings
     if node.kind == "text" and dimension is not None:
         value = scalar(node, findings, _value)
-        return [] if value is None else [(Identity(customer=customer, dimension=dimension, value=value), node)]
+        return (
+            [] if value is None else [(Identity(customer=customer, dimension=dimension, value=value), node)]
+        )
     if node.kind != "mapping":
         findings.append(node.finding(f"a mapping with {_FORM}, and `from` and `until` where it has dates"))
         return []

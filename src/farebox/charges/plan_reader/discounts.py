@@ -1,4 +1,4 @@
-"""Discounts and coupons: `discount: "10%"`, `{percent: 10, until: 2027-01-01}`, `{amount: "5.00", invoices: 3}`."""
+"""Discounts and coupons: `"10%"`, `{percent: 10, until: 2027-01-01}`, `{amount: "5.00", invoices: 3}`."""
 
 from __future__ import annotations
 

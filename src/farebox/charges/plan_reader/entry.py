@@ -1,4 +1,4 @@
-"""One mapping as it is read: each key once, by its own name or one of its other names, and nothing left over."""
+"""One mapping as it is read: each key once, by its own name or another one, and nothing left over."""
 
 from __future__ import annotations
 

@@ -86,6 +86,12 @@ def read_model(entry: Entry, meter: str | None, bucket: str | None) -> Model | N
         return None
     key = given[0]
     _check_beside(entry, key)
+    if key in ("percentage", "graduated_percentage") and meter not in ("cost", "outcome_value", None):
+        findings.append(
+            entry.given[key].finding(
+                "`meter: outcome_value` or `meter: cost`: amounts of money", f"a percentage of {meter}"
+            )
+        )
     model = _READERS[key](entry, meter)
     if bucket is not None and model is not None and not isinstance(model, Inner):
         findings.append(
@@ -127,7 +133,10 @@ def read_conversion_words(node: Node, findings: list[Finding]) -> dict[str, Any]
         synonyms={"divide_by": "divide", "multiply_by": "multiply", "rounding": "round"},
         what="a mapping, as in `{divide: 1000, round: up}`,",
     )
-    divide, multiply = entry.value("divide", read_more_than_zero), entry.value("multiply", read_more_than_zero)
+    divide, multiply = (
+        entry.value("divide", read_more_than_zero),
+        entry.value("multiply", read_more_than_zero),
+    )
     if node.kind == "mapping" and ("divide" in entry) == ("multiply" in entry):
         findings.append(node.finding("`divide` or `multiply`"))
         return None
@@ -188,12 +197,26 @@ def _tiered(entry: Entry, node: Node, mode: str) -> Model | None:
         if "boundary" in said
         else "inclusive"
     )
-    at_zero = scalar(said["first_flat_at_zero"], findings, read_flag) if "first_flat_at_zero" in said else False
+    at_zero = (
+        scalar(said["first_flat_at_zero"], findings, read_flag) if "first_flat_at_zero" in said else False
+    )
     tiers = read_tiers(node, findings)
     if per is None or boundary is None or at_zero is None or not tiers:
         return None
     kind = Graduated if mode == "graduated" else Volume
     return kind(tiers=tiers, per=per, boundary=cast("Any", boundary), first_flat_at_zero=at_zero)
+
+
+def _graduated(entry: Entry, meter: str | None) -> Model | None:
+    return _tiered(entry, entry.given["graduated"], "graduated")
+
+
+def _volume(entry: Entry, meter: str | None) -> Model | None:
+    return _tiered(entry, entry.given["volume"], "volume")
+
+
+def _marked_up(entry: Entry, meter: str | None) -> Model | None:
+    return read_markups(entry)
 
 
 def _tiers(entry: Entry, meter: str | None) -> Model | None:
@@ -227,7 +250,7 @@ def _package(entry: Entry, meter: str | None) -> Model | None:
     inner = Entry(entry.given["package"], entry.findings, _PACKAGE, synonyms=synonyms,
                   meant={"free": "`included` beside `package`", "free_units": "`included` beside `package`"},
                   what="a mapping, as in `{size: 1000, amount: \"5.00\"}`,")  # fmt: skip
-    size, price = inner.value("size", read_more_than_zero), inner.value("amount", read_amount)
+    size, price = inner.value("size", read_per), inner.value("amount", read_amount)
     rounding = inner.value("round", word_of("up", "down")) if "round" in inner else "up"
     if entry.given["package"].kind == "mapping":
         _need(inner, "size", "amount")
@@ -256,7 +279,9 @@ def _percentage(entry: Entry, meter: str | None) -> Model | None:
     rate = inner.value("percent", percent())
     low, high = inner.value("event_minimum", read_amount), inner.value("event_maximum", read_amount)
     if low is not None and high is not None and low > high:
-        entry.findings.append(inner.given["event_minimum"].finding(f"at most event_maximum, {high}", str(low)))
+        entry.findings.append(
+            inner.given["event_minimum"].finding(f"at most event_maximum, {high}", str(low))
+        )
     if rate is None:
         return None
     return Percentage(
@@ -282,7 +307,7 @@ def _graduated_percentage(entry: Entry, meter: str | None) -> Model | None:
 
 
 def _credits(entry: Entry, meter: str | None) -> Model | None:
-    """`credits: {each: "1", per: 1000, price: "0.01"}`: what one quantity is worth, and what a credit costs."""
+    """`credits: {each: "1", per: 1000, price: "0.01"}`: what a quantity is worth, what a credit costs."""
     node = entry.given["credits"]
     synonyms = {"credits_per_unit": "each", "amount": "each", "credit_price": "price", "unit": "price"}
     inner = Entry(node, entry.findings, ("each", "per", "price"), synonyms=synonyms,
@@ -310,13 +335,13 @@ def _need(entry: Entry, *keys: str) -> None:
 
 _READERS: dict[str, Any] = {
     "unit": _unit,
-    "graduated": lambda entry, meter: _tiered(entry, entry.given["graduated"], "graduated"),
-    "volume": lambda entry, meter: _tiered(entry, entry.given["volume"], "volume"),
+    "graduated": _graduated,
+    "volume": _volume,
     "tiers": _tiers,
     "package": _package,
     "percentage": _percentage,
     "graduated_percentage": _graduated_percentage,
     "credits": _credits,
     "cost_plus": _cost_plus,
-    **dict.fromkeys((*MARKUPS, "markup"), lambda entry, meter: read_markups(entry)),
+    **dict.fromkeys((*MARKUPS, "markup"), _marked_up),
 }

@@ -113,12 +113,9 @@ def read_plan(name: str, node: Node, findings: list[Finding]) -> Plan | None:
         findings.append(entry.given["minimum"].finding(f"at most the maximum, {maximum}", str(minimum)))
     discounts = read_discounts(entry, "discount")
     names = {each.name for each in charges}
-    for each in discounts:
-        for wanted in each.charges:
-            if wanted not in names and charges:
-                findings.append(
-                    entry.given["discount"].finding(f"one of {', '.join(sorted(names))}", f"a charge {wanted!r}")
-                )
+    wanted = [name for each in discounts for name in each.charges if charges and name not in names]
+    expected = f"one of {', '.join(sorted(names))}"
+    findings.extend(entry.given["discount"].finding(expected, f"a charge {name!r}") for name in wanted)
     if len({each.name for each in addons}) < len(addons):
         findings.append((entry.get("add_ons") or node).finding("each add-on once"))
     grace = entry.value("grace_hours", duration_in("hours", 24 * 366))
@@ -140,7 +137,9 @@ def read_plan(name: str, node: Node, findings: list[Finding]) -> Plan | None:
         usd_rates=read_usd_rates(entry.given["usd_rates"], findings) if "usd_rates" in entry else (),
     )
     if len(findings) == before and not (charges or base or addons or minimum):
-        findings.append(node.finding("`base`, `charges`, `add_ons` or `minimum`", "a plan that charges nothing"))
+        findings.append(
+            node.finding("`base`, `charges`, `add_ons` or `minimum`", "a plan that charges nothing")
+        )
     return found if len(findings) == before else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -44,12 +44,17 @@ _SYNONYMS = {
     "plan_overrides": "overrides",
 }
 _OVERRIDES = ("base", "minimum", "maximum", "trial_days", "charges", "discount")
-_OVERRIDE_SYNONYMS = {"discounts": "discount", "coupon": "discount", "trial": "trial_days", "base_fee": "base"}
+_OVERRIDE_SYNONYMS = {
+    "discounts": "discount",
+    "coupon": "discount",
+    "trial": "trial_days",
+    "base_fee": "base",
+}
 _MEANT = {"timezone": "`timezone` of the customer", "currency": "`currency` of the customer"}
 
 
 class PlannedSubscription(msgspec.Struct, frozen=True, kw_only=True):
-    """A subscription as it is written: without a version it is on the one that is newest when it is first seen."""
+    """A subscription as it is written; without a version, on the one that is newest when it is first seen."""
 
     customer: str
     plan: str
@@ -103,7 +108,9 @@ def read_subscription(
     plan, start = entry.value("plan", read_name), entry.value("start", read_date)
     until = entry.value("until", read_date)
     if start is not None and until is not None and until <= start:
-        findings.append(entry.given["until"].finding(f"a day after the start, {start}: it is not included", str(until)))
+        findings.append(
+            entry.given["until"].finding(f"a day after the start, {start}: it is not included", str(until))
+        )
     anchor, version = entry.value("anchor", read_date), entry.value("version", count(1, 10**6))
     overrides = read_overrides(entry.given["overrides"], findings) if "overrides" in entry else None
     if len(findings) > before or who is None or plan is None or start is None:
@@ -130,4 +137,4 @@ def read_overrides(node: Node, findings: list[Finding]) -> Overrides | None:
         charges=charges,
         discounts=read_discounts(entry, "discount"),
     )
-    return cast("Overrides | None", found if len(findings) == before else None)
+    return found if len(findings) == before else None

@@ -154,9 +154,7 @@ def read_usd_rates(node: Node, findings: list[Finding]) -> tuple[DollarRate, ...
             entry = Entry(child, findings, ("start", "rate"), synonyms={"from": "start"})
             if child.kind == "mapping" and ("start" not in entry or "rate" not in entry):
                 findings.append(child.finding("`start` and `rate`"))
-            pairs.append(
-                (child, entry.value("start", read_date), entry.value("rate", read_more_than_zero))
-            )
+            pairs.append((child, entry.value("start", read_date), entry.value("rate", read_more_than_zero)))
     else:
         findings.append(node.finding('dates and rates, as in `{2026-11-01: "0.92"}`: a rate has a date'))
     found: dict[Any, DollarRate] = {}

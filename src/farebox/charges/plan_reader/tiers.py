@@ -1,4 +1,4 @@
-"""Tiers: `[{up_to: 1000000, unit: "0.00002"}, {unit: "0.000015"}]`, each beginning where the one before ends."""
+"""Tiers: `[{up_to: 1000, unit: "0.02"}, {unit: "0.01"}]`, each beginning where the one before ends."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def read_tiers(node: Node, findings: list[Finding]) -> tuple[Tier, ...]:
         bounds.append((each, _bound(entry)))
         unit, flat = entry.value("unit", read_amount), entry.value("flat", read_amount)
         if each.kind == "mapping" and "unit" not in entry and "flat" not in entry:
-            findings.append(each.finding('`unit`, `flat` or both ("0" where it is free)', "a tier without a price"))
+            findings.append(
+                each.finding('`unit`, `flat` or both ("0" where it is free)', "a tier without a price")
+            )
         found.append(
             Tier(
                 up_to=bounds[-1][1],
@@ -130,14 +132,16 @@ def _check_bounds(node: Node, bounds: list[tuple[Node, Decimal | None]], finding
         if bound is None:
             if not is_last and not is_wrong:
                 findings.append(
-                    each.finding("`up_to`: only the last tier has no end", "a tier without an end before others")
+                    each.finding(
+                        "`up_to`: only the last tier has no end", "a tier without an end before others"
+                    )
                 )
             continue
         if highest is not None and bound <= highest:
             place = each.get("up_to") or each
             findings.append(
                 place.finding(
-                    f"more than {highest}, where the tier before it ends: tiers are ordered and do not overlap",
+                    f"more than {highest}, where the tier before ends: tiers are ordered, without overlaps",
                     str(bound),
                 )
             )

@@ -29,8 +29,9 @@ _ROUNDINGS = {"up": "ceiling", "ceil": "ceiling", "ceiling": "ceiling", "down": 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean "cost"?` where one of `known` is close, else nothing."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    by_lower = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(word.lower(), [*by_lower], n=1, cutoff=0.6)
+    return f'; did you mean "{by_lower[close[0]]}"?' if close else ""
 
 
 def read_decimal(text: str) -> Decimal:
@@ -125,7 +126,9 @@ def read_multiplier(text: str) -> Decimal:
 def read_markup(text: str) -> Decimal:
     """Return `markup: 1.2`, a factor as in `pricing:`; what looks like a percentage is refused."""
     if text.strip().endswith("%"):
-        raise ValueError(f'`markup_percent: "{text.strip().removesuffix("%").strip()}"`: `markup` is a factor')
+        raise ValueError(
+            f'`markup_percent: "{text.strip().removesuffix("%").strip()}"`: `markup` is a factor'
+        )
     found = read_multiplier(text)
     if found >= 5:
         raise ValueError(f"a factor, as 1.2; did you mean `markup_percent: {text.strip()}`?")
@@ -179,7 +182,7 @@ def read_date(text: str) -> date:
 
 
 def read_moment_ns(text: str, zone: str) -> int:
-    """Return the nanoseconds since 1970 at which a date begins in a zone, or of an instant with its offset."""
+    """Return the nanoseconds since 1970 at which a date begins in a zone, or of an instant."""
     word = text.strip()
     if re.match(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}", word):
         try:
@@ -191,7 +194,7 @@ def read_moment_ns(text: str, zone: str) -> int:
 
 
 def day_start_ns(day: date, zone: str) -> int:
-    """Return the nanoseconds since 1970 at which a day begins in a zone, also where midnight does not exist."""
+    """Return the nanoseconds since 1970 at which a day begins in a zone, midnight or not."""
     return _ns_of(datetime(day.year, day.month, day.day, tzinfo=zoneinfo.ZoneInfo(zone)))
 
 
