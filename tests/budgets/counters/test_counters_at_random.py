@@ -62,7 +62,7 @@ class Process:
     waiting: list[tuple[Waiting, tuple[int, ...]]] = field(default_factory=list)
     is_dead: bool = False
     uncounted: list[int] = field(default_factory=lambda: [0] * len(LIMITS))
-    """What calls cost above what was held for them, appended after it was killed: it may have counted none."""
+    """What calls cost above what was held, appended after it was killed: it may have counted none."""
 
 
 class CountersAtRandom(RuleBasedStateMachine):
