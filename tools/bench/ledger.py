@@ -84,6 +84,28 @@ class Traffic:
         self._agents = Zipf(self._rng, 30, lambda number: f"agent-{number}")
         self._projects = Zipf(self._rng, 20, lambda number: f"project-{number}")
 
+    def _whose(self, program: int | None) -> tuple[str, dict[str, str]]:
+        """Return a call's key and its attribution."""
+        rng = self._rng
+        if program is None:
+            return self._keys.draw(), {
+                "customer": self._customers.draw(),
+                "agent": self._agents.draw(),
+                "project": self._projects.draw(),
+                "session": f"session-{self._number // 40}",
+                "app": "api" if rng.random() < 0.8 else "batch",
+            }
+        key = f"{program:016x}"
+        session = self._number // (40 * PROGRAMS)
+        return key, {
+            "customer": f"customer-{program}-{session % 200}",
+            "agent": f"agent-{program}",
+            "project": f"project-{program % 7}",
+            "session": f"session-{program}-{session}",
+            "app": f"app-{program}",
+            "tag.feature": f"feature-{program % 5}",
+        }
+
     def exchange(self, source: str) -> tuple[bytes, bytes]:
         """Return an encoded intent and the encoded end of it."""
         rng = self._rng
@@ -94,26 +116,7 @@ class Traffic:
         provider, surface, model = _MODELS[choice % len(_MODELS)]
         served = model if choice < len(_MODELS) else f"{model}-{choice}"
         event_id = (at // 10**6).to_bytes(6, "big") + b"\x70" + rng.randbytes(9)
-        if program is None:
-            key = self._keys.draw()
-            attribution = {
-                "customer": self._customers.draw(),
-                "agent": self._agents.draw(),
-                "project": self._projects.draw(),
-                "session": f"session-{self._number // 40}",
-                "app": "api" if rng.random() < 0.8 else "batch",
-            }
-        else:
-            key = f"{program:016x}"
-            session = self._number // (40 * PROGRAMS)
-            attribution = {
-                "customer": f"customer-{program}-{session % 200}",
-                "agent": f"agent-{program}",
-                "project": f"project-{program % 7}",
-                "session": f"session-{program}-{session}",
-                "app": f"app-{program}",
-                "tag.feature": f"feature-{program % 5}",
-            }
+        key, attribution = self._whose(program)
         prompt, cached, answer = rng.randrange(20, 4_000), rng.randrange(0, 2_000), rng.randrange(1, 900)
         origin = {
             "event_id": event_id,
@@ -182,10 +185,12 @@ def measure(rows: int = 200_000, folder: Path | None = None) -> dict[str, object
     return found
 
 
-def fill(home: Home, rows: int, *, independent: bool = False) -> tuple[float, float]:
+def fill(
+    home: Home, rows: int, *, independent: bool = False, traffic: Traffic | None = None
+) -> tuple[float, float]:
     """Append made-up calls to a home's ledger; return seconds and processor seconds of appending."""
     settle_memory()
-    traffic = Traffic(rows, independent=independent)
+    traffic = traffic or Traffic(rows, independent=independent)
     connection = open_writer(home)
     applier = Applier(connection, load_book(None, home.cache))
     seconds = cpu = 0.0
