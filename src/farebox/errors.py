@@ -35,6 +35,8 @@ The slug (`code`) is the same in Python, the API's JSON, the dashboard and the d
     ├── BudgetExceededError            budget_exceeded
     ├── BookkeepingError               bookkeeping_refused
     ├── NotInstalledError              not_installed
+    ├── InvoiceError                   invoice_refused
+    │   └── InvoiceNotFoundError       invoice_not_found
     └── UsageError                     usage_error
 """
 
@@ -210,6 +212,16 @@ class NotInstalledError(FareboxError):
     """A package of an extra is wanted and not there; the message says what to type."""
 
     code = "not_installed"
+
+
+class InvoiceError(FareboxError):
+    """An invoice that cannot be made final, voided or credited so; the message says what would do."""
+
+    code = "invoice_refused"
+
+
+class InvoiceNotFoundError(InvoiceError):
+    code = "invoice_not_found"
 
 
 class UsageError(FareboxError):

@@ -124,10 +124,22 @@ def final_invoices(
     return found
 
 
-def attempts(connection: Connection, said: Invoice) -> int:
-    """Return how many invoices of this customer, kind and period there were."""
-    these = _period(said.customer, said.kind, said.from_ns, said.until_ns)
-    return connection.execute(select(func.count()).select_from(invoice_table).where(these)).scalar_one()
+def documents_of(connection: Connection, customer: str) -> tuple[int, int, int]:
+    """Return how many invoices, voids and credit notes a customer has: none is ever taken away."""
+    of_customer = invoice_table.c.customer == customer
+    invoices = select(func.count()).select_from(invoice_table).where(of_customer)
+    voids = (
+        select(func.count())
+        .select_from(void_table)
+        .join(invoice_table, invoice_table.c.id == void_table.c.invoice)
+        .where(of_customer)
+    )
+    notes = select(func.count()).select_from(note_table).where(note_table.c.customer == customer)
+    return (
+        connection.execute(invoices).scalar_one(),
+        connection.execute(voids).scalar_one(),
+        connection.execute(notes).scalar_one(),
+    )
 
 
 def stored_invoice(connection: Connection, named: str) -> StoredInvoice | None:
@@ -228,15 +240,6 @@ _FINAL: Select[Any] = select(
     void_table.c.actor.label("voided_by"),
     void_table.c.reason.label("void_reason"),
 ).join_from(invoice_table, void_table, invoice_table.c.id == void_table.c.invoice, isouter=True)
-
-
-def _period(customer: str, kind: str, from_ns: int, until_ns: int) -> Any:
-    return and_(
-        invoice_table.c.customer == customer,
-        invoice_table.c.kind == kind,
-        invoice_table.c.from_ns == from_ns,
-        invoice_table.c.until_ns == until_ns,
-    )
 
 
 def _stored(row: Row[Any]) -> StoredInvoice:

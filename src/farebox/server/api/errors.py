@@ -37,6 +37,8 @@ STATUS_OF = {
     "usage_error": 422,
     "config_invalid": 422,
     "bookkeeping_refused": 422,
+    "invoice_refused": 409,
+    "invoice_not_found": 404,
     "ledger_unavailable": 503,
     "ledger_locked": 503,
     "ledger_schema_newer": 503,

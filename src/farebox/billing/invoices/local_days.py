@@ -1,0 +1,22 @@
+"""A period's days on the customer's calendar."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from farebox.billing.invoices.terms import Terms
+
+
+def first_day(terms: Terms) -> date:
+    """Return the first local day of a period."""
+    return _day(terms.from_ns, terms.timezone)
+
+
+def last_day_after(terms: Terms) -> date:
+    """Return the first local day after a period."""
+    return _day(terms.until_ns, terms.timezone)
+
+
+def _day(moment_ns: int, zone: str) -> date:
+    return datetime.fromtimestamp(moment_ns // 10**9, UTC).astimezone(ZoneInfo(zone)).date()

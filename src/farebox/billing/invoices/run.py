@@ -1,0 +1,317 @@
+"""Bill every customer whose period has ended: drafts within the grace period, final invoices after it.
+
+Run again it changes nothing that is final, and makes the same drafts of the same record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from farebox.billing.customer_terms import add_ons, coupons
+from farebox.billing.invoices import store
+from farebox.billing.invoices.drafting import Account, Draft, draft_invoices, draft_progressive
+from farebox.billing.invoices.finalizing import finalize
+from farebox.billing.invoices.record_position import record_position
+from farebox.billing.invoices.schedule import Subscribed, current_periods, ended_periods
+from farebox.billing.invoices.terms import Terms
+from farebox.charges.plan import effective_plan
+from farebox.control.publish import change
+from farebox.errors import InvoiceError, UsageError
+from farebox.ledger.losses.coverage import missing
+from farebox.snapshot import Snapshot, read_snapshot
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from farebox.billing.invoices.document import Invoice
+    from farebox.billing.usage import Usage
+    from farebox.control.database import ControlDatabase
+    from farebox.home import Home
+
+_HOUR_NS = 3_600 * 10**9
+_FINAL_AT_ONCE = 100
+"""Invoices in one transaction: other writers wait meanwhile."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run is."""
+
+    done: int
+    of: int
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """An invoice that stays a draft, and why."""
+
+    customer: str
+    id: str
+    reason: str
+
+
+class RunReport(msgspec.Struct, kw_only=True):
+    """What a run made."""
+
+    final: list[Invoice] = []
+    drafts: list[Draft] = []
+    refused: list[Refused] = []
+
+
+class Desk:
+    """What billing of one home works with."""
+
+    def __init__(
+        self,
+        home: Home,
+        control: ControlDatabase,
+        usage: Usage,
+        *,
+        verified: bool,
+        told: Callable[[Progress], None] | None = None,
+    ) -> None:
+        """`verified`: only calls whose customer is verified count, as the proxy listens beyond loopback."""
+        self.home = home
+        self.control = control
+        self._usage = usage
+        self._verified = verified
+        self._told = told or (lambda _: None)
+
+    def preview(self, customer: str, now_ns: int) -> list[Draft]:
+        """Return what the customer's running periods, and ended ones without an invoice, come to by now.
+
+        Nothing is saved.
+
+        Raises:
+            UsageError: There is no such customer, or no subscription now.
+        """
+        snapshot = read_snapshot(self.home)
+        if customer not in {each.id for each in snapshot.customers}:
+            raise UsageError(f"there is no customer {customer!r}")
+        (account, on) = self._accounts(snapshot, {customer})[0]
+        wanted = [*self._open(account, on, now_ns), *current_periods(account.customer, on, now_ns)]
+        if not wanted:
+            raise UsageError(f"{customer} has no subscription now")
+        first = wanted[:1]  # what earlier periods are adjusted by comes once, on the next invoice
+        drafts = self._draft([(account, terms) for terms in first])
+        later = replace(account, past=(), notes=())
+        return [*drafts, *self._draft([(later, terms) for terms in wanted[1:]])]
+
+    def run(
+        self,
+        now_ns: int,
+        *,
+        actor: str,
+        customers: Collection[str] | None = None,
+        final: bool = True,
+        accept_gap: bool = False,
+        accept_unpriced: bool = False,
+    ) -> RunReport:
+        """Draft what ended by `now_ns`, and make final what is past its grace period."""
+        report = RunReport()
+        snapshot = read_snapshot(self.home)
+        stopped: set[str] = set()
+        while True:
+            wanted: list[tuple[Account, Terms]] = []
+            for account, on in self._accounts(snapshot, customers):
+                if account.customer.id not in stopped:
+                    wanted += [(account, terms) for terms in self._open(account, on, now_ns)[:1]]
+            if not wanted:
+                break
+            drafts = self._draft(wanted)
+            done = 0
+            for some in _pieces(drafts, _FINAL_AT_ONCE):
+                with change(self.home, self.control) as connection:
+                    for each in some:
+                        over = now_ns >= each.invoice.until_ns + each.terms.grace_hours * _HOUR_NS
+                        is_final = (
+                            final
+                            and over
+                            and self._finalize(
+                                connection, each, report, now_ns, actor, accept_gap, accept_unpriced
+                            )
+                        )
+                        if not is_final:
+                            store.put_draft(connection, each.invoice)
+                            report.drafts.append(each)
+                            stopped.add(each.invoice.customer)
+                done += len(some)
+                self._told(Progress(done=done, of=len(drafts)))
+        if final:
+            self._progressive(snapshot, customers, report, now_ns, actor, accept_gap, accept_unpriced)
+        return report
+
+    def finalize(
+        self, named: str, *, now_ns: int, actor: str, accept_gap: bool, accept_unpriced: bool
+    ) -> Invoice:
+        """Make the draft of an id or of a customer final now, grace period or not, recomputed first.
+
+        Raises:
+            InvoiceError: There is no such draft, an earlier period is open, or something is not accepted.
+        """
+        with self.control.reading() as connection:
+            draft = store.draft(connection, named)
+        snapshot = read_snapshot(self.home)
+        customer = draft.customer if draft is not None else named
+        if customer not in {each.id for each in snapshot.customers}:
+            raise InvoiceError(f"there is no draft and no customer {named!r}: see `farebox invoices list`")
+        (account, on) = self._accounts(snapshot, {customer})[0]
+        waiting = self._open(account, on, now_ns)
+        if not waiting:
+            raise InvoiceError(f"no period of {customer} has ended without an invoice")
+        (made,) = self._draft([(account, waiting[0])])
+        if draft is not None and (draft.from_ns, draft.until_ns) != (
+            made.invoice.from_ns,
+            made.invoice.until_ns,
+        ):
+            raise InvoiceError(f"an earlier period of {customer} has no invoice yet: finalize that one first")
+        with change(self.home, self.control) as connection:
+            return finalize(
+                connection,
+                made,
+                now_ns=now_ns,
+                actor=actor,
+                gap=self._gap(made.terms),
+                accept_gap=accept_gap,
+                accept_unpriced=accept_unpriced,
+            ).invoice
+
+    def _finalize(
+        self,
+        connection: Connection,
+        each: Draft,
+        report: RunReport,
+        now_ns: int,
+        actor: str,
+        accept_gap: bool,
+        accept_unpriced: bool,
+    ) -> bool:
+        try:
+            made = finalize(
+                connection,
+                each,
+                now_ns=now_ns,
+                actor=actor,
+                gap=self._gap(each.terms),
+                accept_gap=accept_gap,
+                accept_unpriced=accept_unpriced,
+            )
+        except InvoiceError as error:
+            refused = Refused(customer=each.invoice.customer, id=each.invoice.id, reason=str(error))
+            report.refused.append(refused)
+            return False
+        report.final.append(made.invoice)
+        return True
+
+    def _progressive(
+        self,
+        snapshot: Snapshot,
+        customers: Collection[str] | None,
+        report: RunReport,
+        now_ns: int,
+        actor: str,
+        accept_gap: bool,
+        accept_unpriced: bool,
+    ) -> None:
+        """Issue invoices of running periods whose usage has reached a threshold."""
+        with_thresholds = {each.name for each in snapshot.plans if each.thresholds}
+        if not with_thresholds:
+            return
+        wanted = [
+            (account, _cut(terms, now_ns))
+            for account, on in self._accounts(snapshot, customers)
+            if any(plan.name in with_thresholds for _, plan in on)
+            for terms in current_periods(account.customer, on, now_ns)
+        ]
+        wanted = [(account, self._verified_terms(terms)) for account, terms in wanted if terms.segments]
+        position = record_position(self.home)
+        with change(self.home, self.control) as connection:
+            for each in draft_progressive(self._usage, wanted, position):
+                self._finalize(connection, each, report, now_ns, actor, accept_gap, accept_unpriced)
+
+    def _draft(self, wanted: Sequence[tuple[Account, Terms]]) -> list[Draft]:
+        position = record_position(self.home)
+        terms = [(account, self._verified_terms(each)) for account, each in wanted]
+        return draft_invoices(self._usage, terms, position)
+
+    def _verified_terms(self, terms: Terms) -> Terms:
+        return replace(terms, verified=self._verified)
+
+    def _open(self, account: Account, on: Sequence[Subscribed], now_ns: int) -> list[Terms]:
+        """Return the ended periods that have no final invoice, the oldest first."""
+        final = {
+            (each.invoice.from_ns, each.invoice.until_ns)
+            for each in account.past
+            if each.invoice.kind == "period"
+        }
+        return [
+            terms
+            for terms in ended_periods(account.customer, on, now_ns)
+            if (terms.from_ns, terms.until_ns) not in final
+        ]
+
+    def _accounts(
+        self, snapshot: Snapshot, only: Collection[str] | None
+    ) -> list[tuple[Account, list[Subscribed]]]:
+        plans = {(plan.name, plan.version): plan for plan in snapshot.plans}
+        on: dict[str, list[Subscribed]] = {}
+        for said in snapshot.subscriptions:
+            plan = plans.get((said.plan, said.version))
+            if plan is not None:
+                on.setdefault(said.customer, []).append((said, effective_plan(plan, said.overrides)))
+        chosen = [
+            each
+            for each in sorted(snapshot.customers, key=lambda each: each.id)
+            if (each.id in on or only is not None) and (only is None or each.id in only)
+        ]
+        names = [each.id for each in chosen]
+        with self.control.reading() as connection:
+            documents = store.final_invoices(connection, customers=names, voided=True)
+            notes = store.credit_notes(connection, customers=names)
+            given, added = coupons(connection), add_ons(connection)
+        return [
+            (
+                Account(
+                    customer=each,
+                    past=tuple(d for d in _of(documents, each.id) if d.invoice.status == "final"),
+                    voided=tuple(d for d in _of(documents, each.id) if d.invoice.status == "void"),
+                    notes=tuple(note for note in notes if note.customer == each.id),
+                    coupons=tuple(coupon for coupon in given if coupon.customer == each.id),
+                    add_ons=tuple(add_on for add_on in added if add_on.customer == each.id),
+                ),
+                on.get(each.id, []),
+            )
+            for each in chosen
+        ]
+
+    def _gap(self, terms: Terms) -> str | None:
+        lost = missing(self.home, terms.from_ns, terms.until_ns)
+        if not lost:
+            return None
+        words = {
+            "lost records": lost.lost_records,
+            "damaged places": lost.gaps,
+            "unreadable records": lost.undecodable,
+        }
+        return ", ".join(f"{number:,} {what}" for what, number in words.items() if number)
+
+
+def _of(documents: Iterable[store.StoredInvoice], customer: str) -> list[store.StoredInvoice]:
+    return [each for each in documents if each.invoice.customer == customer]
+
+
+def _cut(terms: Terms, moment_ns: int) -> Terms:
+    """Return the terms of the part of a running period that is over."""
+    segments = tuple(
+        replace(each, until_ns=min(each.until_ns, moment_ns))
+        for each in terms.segments
+        if each.from_ns < moment_ns
+    )
+    return replace(terms, until_ns=moment_ns, segments=segments)
+
+
+def _pieces(drafts: Sequence[Draft], size: int) -> Iterable[Sequence[Draft]]:
+    for start in range(0, len(drafts), size):
+        yield drafts[start : start + size]

@@ -1,0 +1,139 @@
+"""Which periods of a customer there are to bill, and by which terms: subscriptions in, terms out.
+
+Pure. Periods are in the customer's time zone. Subscriptions whose periods are the same share an invoice, so a
+change of plan in the middle of a period is two segments of one invoice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
+
+from farebox.billing.invoices.terms import Segment, Terms
+from farebox.charges.allowances import after_rollover
+from farebox.charges.currencies import dollar_rate, exponent_of
+from farebox.charges.periods.billing_periods import BillingPeriod, period_at, periods_between
+from farebox.charges.plan import Customer, Discount, Plan, Subscription
+from farebox.charges.rounding import exact_text
+from farebox.time_expressions import day_start
+
+Subscribed = tuple[Subscription, Plan]
+"""A subscription and its version of the plan, the subscription's own terms in it."""
+
+
+def ended_periods(customer: Customer, on: Sequence[Subscribed], moment_ns: int) -> list[Terms]:
+    """Return the terms of each period that ended by a moment, the oldest first."""
+    return [terms for terms in _periods(customer, on, moment_ns) if terms.until_ns <= moment_ns]
+
+
+def current_periods(customer: Customer, on: Sequence[Subscribed], moment_ns: int) -> list[Terms]:
+    """Return the terms of the periods that a moment is in: what a preview is of."""
+    return [terms for terms in _periods(customer, on, moment_ns) if terms.until_ns > moment_ns]
+
+
+def _periods(customer: Customer, on: Sequence[Subscribed], moment_ns: int) -> list[Terms]:
+    zone = ZoneInfo(customer.timezone)
+    today = datetime.fromtimestamp(moment_ns // 10**9, UTC).astimezone(zone).date()
+    found: dict[BillingPeriod, list[Segment]] = {}
+    for said, plan in sorted(on, key=lambda each: (each[0].start, each[0].id)):
+        until = (
+            today + timedelta(days=1) if said.until is None else min(said.until, today + timedelta(days=1))
+        )
+        anchor = said.anchor or said.start
+        began = _chain_start(said, on)
+        periods = periods_between(plan.interval, said.start, until, anchor) if said.start < until else ()
+        for period in periods:
+            segment = _segment(customer, said, plan, period, began)
+            if segment is not None:
+                found.setdefault(period, []).append(segment)
+    return [
+        Terms(
+            customer=customer.id,
+            currency=customer.currency,
+            exponent=exponent_of(customer.currency),
+            timezone=customer.timezone,
+            tax_percent=customer.tax_percent,
+            from_ns=day_start(period.start, zone),
+            until_ns=day_start(period.until, zone),
+            segments=tuple(sorted(found[period], key=lambda each: (each.from_ns, each.subscription))),
+        )
+        for period in sorted(found, key=lambda each: (each.until, each.start))
+    ]
+
+
+def _segment(
+    customer: Customer, said: Subscription, plan: Plan, period: BillingPeriod, began: date
+) -> Segment | None:
+    """Return a subscription's part of a period; None where it is a trial throughout."""
+    zone = ZoneInfo(customer.timezone)
+    start = max(said.start, period.start)
+    end = period.until if said.until is None else min(said.until, period.until)
+    billed_from = max(start, min(began + timedelta(days=plan.trial_days), end))
+    if billed_from >= end:
+        return None
+    anchor = said.anchor or said.start
+    following = period_at(plan.interval, period.until, anchor)
+    next_end = following.until if said.until is None else min(said.until, following.until)
+    rate = dollar_rate(plan.usd_rates, billed_from) if customer.currency != "USD" else None
+    return Segment(
+        subscription=said.id,
+        plan=_in_force(plan, period, said),
+        from_ns=day_start(billed_from, zone),
+        until_ns=day_start(end, zone),
+        days=(end - billed_from).days,
+        of_days=period.days,
+        begins=said.start >= period.start or began + timedelta(days=plan.trial_days) >= period.start,
+        trial_days=(billed_from - start).days,
+        next_days=max((next_end - following.start).days, 0),
+        next_of_days=following.days,
+        next_until_ns=day_start(next_end, zone) if next_end > following.start else 0,
+        dollar_rate=None if rate is None else exact_text(rate),
+    )
+
+
+def _in_force(plan: Plan, period: BillingPeriod, said: Subscription) -> Plan:
+    """Return the plan with the discounts that are in force in a period, and no others."""
+    anchor = said.anchor or said.start
+    number = sum(1 for _ in periods_between(plan.interval, said.start, period.start, anchor))
+
+    def chosen(discounts: tuple[Discount, ...]) -> tuple[Discount, ...]:
+        return tuple(
+            each
+            for each in discounts
+            if (each.start is None or each.start <= period.start)
+            and (each.until is None or period.start < each.until)
+            and (each.invoices is None or number < each.invoices)
+        )
+
+    charges = tuple(replace(each, discounts=chosen(each.discounts)) for each in plan.charges)
+    return replace(plan, charges=charges, discounts=chosen(plan.discounts))
+
+
+def _chain_start(said: Subscription, on: Sequence[Subscribed]) -> date:
+    """Return when the customer's unbroken time on any plan began: a change of plan brings no second trial."""
+    began = said.start
+    while True:
+        before = [each for each, _ in on if each.until == began and each.start < began]
+        if not before:
+            return began
+        began = min(each.start for each in before)
+
+
+def carried_units(before: Terms, used: dict[str, Fraction], segment: Segment) -> dict[str, Decimal]:
+    """Return the units that a segment's charges carry over from the period before, by their names."""
+    found: dict[str, Decimal] = {}
+    for charge in segment.plan.charges:
+        if charge.rollover_percent is None or not charge.included:
+            continue
+        if all(charge.name not in {each.name for each in old.plan.charges} for old in before.segments):
+            continue
+        allowed = after_rollover(charge.included, used.get(charge.name, Fraction(0)), charge.rollover_percent)
+        extra = allowed - Fraction(charge.included)
+        if extra > 0:
+            found[charge.name] = Decimal(extra.numerator) / Decimal(extra.denominator)
+    return found
