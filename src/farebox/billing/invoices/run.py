@@ -21,7 +21,7 @@ from farebox.billing.invoices.terms import Terms
 from farebox.charges.plan import effective_plan
 from farebox.control.publish import change
 from farebox.errors import InvoiceError, UsageError
-from farebox.ledger.losses.coverage import missing
+from farebox.ledger.losses.coverage import Missing, missing
 from farebox.snapshot import Snapshot, read_snapshot
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ class Desk:
         self.control = control
         self._usage = usage
         self._verified = verified
-        self._told = told or (lambda _: None)
+        self._told = told
+        self._gaps: dict[tuple[int, int], str | None] = {}
 
     def preview(self, customer: str, now_ns: int) -> list[Draft]:
         """Return what the customer's running periods, and ended ones without an invoice, come to by now.
@@ -138,7 +139,8 @@ class Desk:
                             report.drafts.append(each)
                             stopped.add(each.invoice.customer)
                 done += len(some)
-                self._told(Progress(done=done, of=len(drafts)))
+                if self._told is not None:
+                    self._told(Progress(done=done, of=len(drafts)))
         if final:
             self._progressive(snapshot, customers, report, now_ns, actor, accept_gap, accept_unpriced)
         return report
@@ -151,11 +153,14 @@ class Desk:
         Raises:
             InvoiceError: There is no such draft, an earlier period is open, or something is not accepted.
         """
-        with self.control.reading() as connection:
-            draft = store.draft(connection, named)
         snapshot = read_snapshot(self.home)
+        customers = {each.id for each in snapshot.customers}
+        draft = None
+        if named not in customers:
+            with self.control.reading() as connection:
+                draft = store.draft(connection, named)
         customer = draft.customer if draft is not None else named
-        if customer not in {each.id for each in snapshot.customers}:
+        if customer not in customers:
             raise InvoiceError(f"there is no draft and no customer {named!r}: see `farebox invoices list`")
         (account, on) = self._accounts(snapshot, {customer})[0]
         waiting = self._open(account, on, now_ns)
@@ -267,16 +272,18 @@ class Desk:
             if (each.id in on or only is not None) and (only is None or each.id in only)
         ]
         names = [each.id for each in chosen]
+        documents: dict[str, list[store.StoredInvoice]] = {name: [] for name in names}
         with self.control.reading() as connection:
-            documents = store.final_invoices(connection, customers=names, voided=True)
+            for stored in store.final_invoices(connection, customers=names, voided=True):
+                documents[stored.invoice.customer].append(stored)
             notes = store.credit_notes(connection, customers=names)
             given, added = coupons(connection), add_ons(connection)
         return [
             (
                 Account(
                     customer=each,
-                    past=tuple(d for d in _of(documents, each.id) if d.invoice.status == "final"),
-                    voided=tuple(d for d in _of(documents, each.id) if d.invoice.status == "void"),
+                    past=tuple(d for d in documents[each.id] if d.invoice.status == "final"),
+                    voided=tuple(d for d in documents[each.id] if d.invoice.status == "void"),
                     notes=tuple(note for note in notes if note.customer == each.id),
                     coupons=tuple(coupon for coupon in given if coupon.customer == each.id),
                     add_ons=tuple(add_on for add_on in added if add_on.customer == each.id),
@@ -287,19 +294,21 @@ class Desk:
         ]
 
     def _gap(self, terms: Terms) -> str | None:
-        lost = missing(self.home, terms.from_ns, terms.until_ns)
-        if not lost:
-            return None
-        words = {
-            "lost records": lost.lost_records,
-            "damaged places": lost.gaps,
-            "unreadable records": lost.undecodable,
-        }
-        return ", ".join(f"{number:,} {what}" for what, number in words.items() if number)
+        period = (terms.from_ns, terms.until_ns)
+        if period not in self._gaps:
+            self._gaps[period] = _words(missing(self.home, *period))
+        return self._gaps[period]
 
 
-def _of(documents: Iterable[store.StoredInvoice], customer: str) -> list[store.StoredInvoice]:
-    return [each for each in documents if each.invoice.customer == customer]
+def _words(lost: Missing) -> str | None:
+    if not lost:
+        return None
+    words = {
+        "lost records": lost.lost_records,
+        "damaged places": lost.gaps,
+        "unreadable records": lost.undecodable,
+    }
+    return ", ".join(f"{number:,} {what}" for what, number in words.items() if number)
 
 
 def _cut(terms: Terms, moment_ns: int) -> Terms:

@@ -1,0 +1,133 @@
+"""Invoices and credit notes as API v1 and `farebox invoices --json` show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from farebox.billing.invoices import store
+from farebox.billing.invoices.document import CreditNote, Invoice
+from farebox.charges.rounding import decimal_of_units
+from farebox.clock import iso
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class InvoiceBrief(msgspec.Struct, kw_only=True):
+    """One invoice of a list. Amounts are decimal text in its currency."""
+
+    id: str
+    number: str | None
+    status: str
+    """`draft`, `final` or `void`."""
+    kind: str
+    """`period`, or `progressive`: before the period's end, at a threshold."""
+    customer: str
+    currency: str
+    period_start: str
+    period_end: str
+    """Half-open."""
+    total: str
+    due: str
+    unpriced_calls: int
+    """More than zero: the amounts are "at least"."""
+    issued_at: str | None
+
+
+class CreditNoteBrief(msgspec.Struct, kw_only=True):
+    """One credit note of a list."""
+
+    id: str
+    number: str
+    invoice: str
+    """The invoice's number."""
+    customer: str
+    currency: str
+    total: str
+    reason: str
+    issued_at: str
+
+
+class Invoices(msgspec.Struct, kw_only=True):
+    """`/api/v1/invoices`: drafts first, then the newest."""
+
+    invoices: list[InvoiceBrief]
+    credit_notes: list[CreditNoteBrief]
+
+
+class InvoiceShown(msgspec.Struct, kw_only=True):
+    """`/api/v1/invoices/{id}`: the document whole, and what became of it."""
+
+    invoice: Invoice
+    sha256: str | None
+    """Of the stored bytes; drafts have none."""
+    void_reason: str | None = None
+    voided_at: str | None = None
+    credit_notes: list[CreditNote] = []
+
+
+def invoices_view(
+    connection: Connection, *, customer: str | None = None, status: str | None = None
+) -> Invoices:
+    """Return the invoices of one customer or of all, of one status or of any."""
+    customers = None if customer is None else [customer]
+    final = [each.invoice for each in store.final_invoices(connection, customers=customers, voided=True)]
+    listed = [*store.drafts(connection, customer), *reversed(final)]
+    return Invoices(
+        invoices=[brief(each) for each in listed if status is None or each.status == status],
+        credit_notes=[note_brief(each) for each in store.credit_notes(connection, customers=customers)],
+    )
+
+
+def invoice_view(connection: Connection, named: str) -> InvoiceShown | None:
+    """Return the invoice with this number or id, final or draft; None without one."""
+    stored = store.stored_invoice(connection, named)
+    if stored is None:
+        found = store.draft(connection, named)
+        return None if found is None else InvoiceShown(invoice=found, sha256=None)
+    return InvoiceShown(
+        invoice=stored.invoice,
+        sha256=stored.sha256,
+        void_reason=stored.void_reason,
+        voided_at=None if stored.voided_at is None else iso(stored.voided_at),
+        credit_notes=store.credit_notes(connection, invoice=stored.invoice.id),
+    )
+
+
+def brief(said: Invoice) -> InvoiceBrief:
+    """Return an invoice as lists have it."""
+    return InvoiceBrief(
+        id=said.id,
+        number=said.number,
+        status=said.status,
+        kind=said.kind,
+        customer=said.customer,
+        currency=said.currency,
+        period_start=iso(said.from_ns),
+        period_end=iso(said.until_ns),
+        total=decimal_text(said.total_minor, said.exponent),
+        due=decimal_text(said.due_minor, said.exponent),
+        unpriced_calls=said.unpriced_calls,
+        issued_at=None if said.issued_at is None else iso(said.issued_at),
+    )
+
+
+def note_brief(said: CreditNote) -> CreditNoteBrief:
+    """Return a credit note as lists have it."""
+    return CreditNoteBrief(
+        id=said.id,
+        number=said.number,
+        invoice=said.invoice_number,
+        customer=said.customer,
+        currency=said.currency,
+        total=decimal_text(said.total_minor, said.exponent),
+        reason=said.reason,
+        issued_at=iso(said.issued_at),
+    )
+
+
+def decimal_text(amount_minor: int, exponent: int) -> str:
+    """Return an amount of minor units as a decimal."""
+    return format(decimal_of_units(amount_minor, exponent), "f")
