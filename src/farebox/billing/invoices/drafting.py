@@ -228,8 +228,14 @@ def _with_account_terms(account: Account, terms: Terms) -> Terms:
         for line in before.invoice.lines:
             if line.kind == "usage" and line.quantity is not None:
                 used[line.charge] = used.get(line.charge, Fraction(0)) + Fraction(line.quantity)
+        past = decode_terms(before.terms)
+        in_advance = {each.subscription: each.next_days for each in past.segments}
         segments = [
-            replace(each, carried_units=carried_units(decode_terms(before.terms), used, each))
+            replace(
+                each,
+                carried_units=carried_units(past, used, each),
+                billed_days=in_advance.get(each.subscription, 0) if each.plan.base_in_advance else 0,
+            )
             for each in segments
         ]
     discounts = tuple(each.discount for each in _coupons(account, terms))

@@ -66,12 +66,11 @@ class _Segment:
         if not plan.base_in_advance:
             return [self._base_line(segment.days, segment.of_days, segment.from_ns, segment.until_ns)]
         found: list[InvoiceLine] = []
-        ended_early = not segment.next_days and segment.until_ns < self._terms.until_ns
-        if segment.begins:
-            found.append(self._base_line(segment.days, segment.of_days, segment.from_ns, segment.until_ns))
-        elif ended_early:
-            unused = segment.of_days - segment.days - segment.trial_days
-            back = self._base_line(unused, segment.of_days, segment.until_ns, self._terms.until_ns, sign=-1)
+        days = segment.days - segment.billed_days
+        if days > 0:
+            found.append(self._base_line(days, segment.of_days, segment.from_ns, segment.until_ns))
+        elif days < 0:
+            back = self._base_line(-days, segment.of_days, segment.until_ns, self._terms.until_ns, sign=-1)
             found.append(replace(back, kind="proration", title=f"Unused base fee, {plan.name}"))
         if segment.next_days:
             found.append(

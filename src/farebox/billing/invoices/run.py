@@ -15,7 +15,7 @@ from farebox.billing.customer_terms import add_ons, coupons
 from farebox.billing.invoices import store
 from farebox.billing.invoices.drafting import Account, Draft, draft_invoices, draft_progressive
 from farebox.billing.invoices.finalizing import finalize
-from farebox.billing.invoices.record_position import record_position
+from farebox.billing.invoices.record_position import RecordPosition, record_position
 from farebox.billing.invoices.schedule import Subscribed, current_periods, ended_periods
 from farebox.billing.invoices.terms import Terms
 from farebox.charges.plan import effective_plan
@@ -71,8 +71,12 @@ class Desk:
         *,
         verified: bool,
         told: Callable[[Progress], None] | None = None,
+        position: Callable[[Home], RecordPosition] = record_position,
+        published: Callable[[Home], Snapshot] = read_snapshot,
     ) -> None:
         """`verified`: only calls whose customer is verified count, as the proxy listens beyond loopback."""
+        self._position = position
+        self._published = published
         self.home = home
         self.control = control
         self._usage = usage
@@ -88,7 +92,7 @@ class Desk:
         Raises:
             UsageError: There is no such customer, or no subscription now.
         """
-        snapshot = read_snapshot(self.home)
+        snapshot = self._published(self.home)
         if customer not in {each.id for each in snapshot.customers}:
             raise UsageError(f"there is no customer {customer!r}")
         (account, on) = self._accounts(snapshot, {customer})[0]
@@ -112,7 +116,7 @@ class Desk:
     ) -> RunReport:
         """Draft what ended by `now_ns`, and make final what is past its grace period."""
         report = RunReport()
-        snapshot = read_snapshot(self.home)
+        snapshot = self._published(self.home)
         stopped: set[str] = set()
         while True:
             wanted: list[tuple[Account, Terms]] = []
@@ -153,7 +157,7 @@ class Desk:
         Raises:
             InvoiceError: There is no such draft, an earlier period is open, or something is not accepted.
         """
-        snapshot = read_snapshot(self.home)
+        snapshot = self._published(self.home)
         customers = {each.id for each in snapshot.customers}
         draft = None
         if named not in customers:
@@ -231,13 +235,13 @@ class Desk:
             for terms in current_periods(account.customer, on, now_ns)
         ]
         wanted = [(account, self._verified_terms(terms)) for account, terms in wanted if terms.segments]
-        position = record_position(self.home)
+        position = self._position(self.home)
         with change(self.home, self.control) as connection:
             for each in draft_progressive(self._usage, wanted, position):
                 self._finalize(connection, each, report, now_ns, actor, accept_gap, accept_unpriced)
 
     def _draft(self, wanted: Sequence[tuple[Account, Terms]]) -> list[Draft]:
-        position = record_position(self.home)
+        position = self._position(self.home)
         terms = [(account, self._verified_terms(each)) for account, each in wanted]
         return draft_invoices(self._usage, terms, position)
 

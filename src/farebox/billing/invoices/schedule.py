@@ -87,8 +87,6 @@ def _segment(
         until_ns=day_start(end, zone),
         days=(end - billed_from).days,
         of_days=period.days,
-        begins=said.start >= period.start or began + timedelta(days=plan.trial_days) >= period.start,
-        trial_days=(billed_from - start).days,
         next_days=max((next_end - following.start).days, 0),
         next_of_days=following.days,
         next_until_ns=day_start(next_end, zone) if next_end > following.start else 0,

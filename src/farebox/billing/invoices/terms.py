@@ -27,10 +27,8 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The customer's own days in it."""
     of_days: int
     """The period's."""
-    begins: bool = False
-    """The subscription begins in this period, so that no earlier invoice billed its base fee in advance."""
-    trial_days: int = 0
-    """Days before `from_ns` in this period that were a trial."""
+    billed_days: int = 0
+    """Of a base fee in advance: the days of this period that the invoice before billed."""
     next_days: int = 0
     """Of a base fee in advance: the subscription's days in the next period, zero where it ends before."""
     next_of_days: int = 0
