@@ -187,7 +187,7 @@ def test_a_line_is_not_credited_for_more_than_was_billed_of_it(home: Home) -> No
     on.subscribe(subscription(MARKUP, NOV))
     on.usage.add(call("acme", at("2026-11-02T12:00"), output_cost_pico=10 * USD))
     first = on.invoice("2026-12-04T00:00")
-    with pytest.raises(InvoiceError, match="at most 12[.]00 USD"):
+    with pytest.raises(InvoiceError, match="at most 12"):
         credit(on, first, {"1": 1201})
     with pytest.raises(InvoiceError, match="no line 2"):
         credit(on, first, {"2": 1})
