@@ -284,12 +284,40 @@ def test_where_nothing_bounds_a_call_a_ceiling_blocks(
 @pytest.mark.parametrize(
     ("provider", "method", "path"),
     [
+        ("openai", "POST", "/v1/realtime/client_secrets"),
+        ("openai", "POST", "/v1/realtime/sessions"),
+        ("openai", "POST", "/v1/chatkit/sessions"),
+        ("openai", "PUT", "/v1/batches/b1"),
+        ("azure", "POST", "/openai/v1/realtime/client_secrets"),
+        ("xai", "POST", "/v1/realtime/client_secrets"),
+        ("google", "POST", "/v1alpha/auth_tokens"),
+        ("anthropic", "PATCH", "/v1/sessions/s1"),
+    ],
+)
+def test_what_lets_others_call_later_costs_nothing_now_and_is_no_free_call(
+    worst_cases: WorstCases, provider: str, method: str, path: str
+) -> None:
+    known = LOADED.provider(provider)
+    assert known is not None
+    endpoint = known.endpoint(method, path)
+    worst = worst_cases.of(endpoint, {}, RequestFacts(), at_ns=NOW, method=method, path=path)
+    assert worst == WorstCase(0, 0, ("grants_calls",), is_bound=False)
+
+
+@pytest.mark.parametrize(
+    ("provider", "method", "path"),
+    [
         ("openai", "GET", "/v1/models"),
         ("openai", "GET", "/v1/batches/batch_1"),
         ("openai", "POST", "/v1/batches/batch_1/cancel"),
         ("anthropic", "POST", "/v1/messages/count_tokens"),
         ("google", "POST", "/v1beta/models/gemini-2.5-flash:countTokens"),
         ("ollama", "POST", "/api/chat"),
+        ("openai", "GET", "/v1/chatkit/threads"),
+        ("openai", "DELETE", "/v1/chatkit/threads/t1"),
+        ("openai", "OPTIONS", "/v1/realtime/client_secrets"),
+        ("openai", "POST", "/v1/chatkit/sessions/s1/cancel"),
+        ("anthropic", "DELETE", "/v1/sessions/s1"),
     ],
 )
 def test_what_costs_nothing_holds_nothing(

@@ -387,6 +387,24 @@ def test_calls_that_cost_nothing_need_no_room_and_stream_through(tmp_path: Path)
         assert client.post(CHAT, chat(), JSON).status == 429
 
 
+@pytest.mark.parametrize(
+    ("limit", "mode", "status"), [(0, "hard", 429), (DOLLAR, "hard", 200), (0, "soft", 200)]
+)
+def test_a_used_up_hard_budget_hands_out_no_secrets_to_call_with_later(
+    tmp_path: Path, limit: int, mode: Any, status: int
+) -> None:
+    one = budget(limit=limit, mode=mode, wait_s=0)
+    with (
+        budgeted(tmp_path, one, respond=lambda _: mock.json_reply({})) as run,
+        run.proxy.connect() as client,
+    ):
+        for path in ("/openai/v1/realtime/client_secrets", "/openai/v1/chatkit/sessions"):
+            assert client.post(path, b"{}", JSON).status == status, path
+        assert client.get("/openai/v1/chatkit/threads").status == 200
+        for record in run.proxy.settled(3):
+            assert record.held is None or record.held.cost_pico == 0
+
+
 def test_a_hard_budget_that_cannot_be_counted_refuses_with_a_503_and_a_soft_one_does_not(
     tmp_path: Path,
 ) -> None:

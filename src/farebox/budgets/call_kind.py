@@ -26,6 +26,7 @@ from farebox.wire.request_limits import MEDIA, NOT_READ, RequestKind
 NO_PRICE = "no_price"
 SOCKET = "socket"
 LATER = "works_later"
+GRANTS = "grants_calls"
 NOT_LISTED = "route_not_listed"
 SEARCHES = "searching_model"
 VOLUME_PRICES = "volume_prices"
@@ -83,6 +84,7 @@ class CallKinds:
         self._limits = limits
         self._highest: dict[str, RateTable | None] = {}
         self._later = _globs(rules.works_later)
+        self._grants = _globs(rules.grants)
         self._sockets = _globs(rules.sockets)
         self._many = _globs(rules.many_inputs)
         self._searching = _globs(rules.searching_models)
@@ -110,6 +112,8 @@ class CallKinds:
         """
         rules = self._rules
         later = bool(self._later.match(endpoint.surface)) and method == "POST"
+        if not later and method in rules.changing_methods and self._may_grant(endpoint.surface):
+            return msgspec.structs.replace(FREE_KIND, because=(GRANTS,), is_bound=False)
         if (endpoint.free is not None and not later) or (endpoint.format is None and endpoint.reads):
             return FREE_KIND
         if later or self._sockets.match(endpoint.surface):
@@ -182,6 +186,9 @@ class CallKinds:
             counts=counts,
             end_ns=found.end_ns,
         )
+
+    def _may_grant(self, surface: str) -> bool:
+        return bool(self._grants.match(surface) or self._later.match(surface))
 
     def _uses(
         self, form: UsageFormat | None, asked: RequestKind, model: str, work: Sequence[str]

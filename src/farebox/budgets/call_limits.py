@@ -18,7 +18,7 @@ from farebox.budgets.hold import KNOWN, Hold, Shared
 from farebox.budgets.likely_share import LikelyShares
 from farebox.budgets.matching import Match, Matcher, attributes, without_stated_customer
 from farebox.budgets.refusal import Refusal
-from farebox.budgets.worst_case import Claim, WorstCase, claim_of
+from farebox.budgets.worst_case import GRANTS, Claim, WorstCase, claim_of
 from farebox.journal.records import Held
 from farebox.money import usd_text
 
@@ -225,6 +225,10 @@ class CallLimits:
         participant = self.participant
         if participant is None:
             return refusal.unusable()
+        if GRANTS in worst.because:
+            allowed = self.turn(covered, at_ns, attribution)
+            assert allowed is not None, "something covers it"  # noqa: S101 - states an invariant
+            return allowed
         plain = covered.is_plain and not worst.because
         if plain and (cost := worst.cost_pico) is not None:
             # Most calls: nothing but this is done for them.

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import msgspec
 
 from farebox.budgets.budget import Budget
-from farebox.budgets.call_kind import FREE_KIND, LATER, CallKind, CallKinds
+from farebox.budgets.call_kind import FREE_KIND, GRANTS, LATER, CallKind, CallKinds
 from farebox.catalog import Endpoint
 from farebox.catalog.shape import RequestLimitsData
 from farebox.money import PicoUsd
@@ -165,7 +165,7 @@ class WorstCases:
             if len(self._kinds) >= _KINDS_MAX:
                 self._kinds.clear()
             self._kinds[key] = kind
-        if kind.because == (LATER,) and path.endswith(self._rules.begins_nothing):
+        if kind.because in ((LATER,), (GRANTS,)) and path.endswith(self._rules.begins_nothing):
             return FREE_KIND
         return kind
 

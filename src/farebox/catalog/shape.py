@@ -370,6 +370,8 @@ class RequestLimitsData(msgspec.Struct, frozen=True):
     reading_models: tuple[str, ...]
     works_later: tuple[str, ...]
     begins_nothing: tuple[str, ...]
+    grants: tuple[str, ...]
+    changing_methods: tuple[str, ...]
     sockets: tuple[str, ...]
     calls: dict[str, tuple[str, ...]]
     most: dict[str, int]
