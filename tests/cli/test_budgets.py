@@ -109,6 +109,21 @@ def test_every_mistake_of_a_command_line_is_told_at_once_with_its_flag() -> None
     assert published() == {}
 
 
+def test_a_bad_tag_and_two_limits_hide_no_other_mistakes() -> None:
+    with pytest.raises(UsageError) as caught:
+        set_budget(
+            "Daily",
+            limits=DefinitionFlags(limit="5", price="1", period="dai", each="sesion"),
+            where=WhereFlags(tag=["feature", "=x", "team=core"]),
+        )
+    told = [line.split(": ")[1] for line in str(caught.value).splitlines()]
+    assert set(told) == {"--tag", "--price", "--period", "--each", "NAME"}
+    assert told.count("--tag") == 2
+    with pytest.raises(UsageError, match="--tag: found 'feature', expected NAME=VALUE"):
+        set_budget("daily", limits=DAILY, where=WhereFlags(tag=["feature"]))
+    assert published() == {}
+
+
 def test_what_is_not_named_stays_as_it_was_and_a_stricter_limit_needs_no_question() -> None:
     set_budget("daily", limits=DAILY, where=WhereFlags(customer=["acme"]))
     set_budget("daily", limits=DefinitionFlags(limit="20"))

@@ -74,6 +74,49 @@ def test_a_program_that_goes_past_the_proxy_is_named_once(
         assert len(looked.look()) == 1, "another connection is another one"
 
 
+METERED = """
+import farebox, httpx, sys
+farebox.instrument()
+client = httpx.Client(trust_env=False)
+try:
+    client.post(f"http://{sys.argv[1]}:{sys.argv[2]}/v1/chat/completions", json={"model": "gpt-4o"})
+except httpx.HTTPError:
+    pass
+"""
+
+
+@pytest.mark.parametrize("is_same_home", [True, False])
+def test_a_program_that_records_its_own_calls_has_bypassed_nothing(
+    provider: socket.socket, tmp_path: Path, is_same_home: bool
+) -> None:
+    """Of another state directory it has: its calls are not in this record."""
+    script, home = tmp_path / "metered.py", tmp_path / "home"
+    script.write_text(METERED)
+    host, port = provider.getsockname()[:2]
+    (home / "farebox.yaml").parent.mkdir(mode=0o700)
+    (home / "farebox.yaml").write_text(
+        f'providers:\n  local: {{upstream: "http://{host}:{port}", speaks: openai}}\n'
+    )
+    looked_at = home if is_same_home else tmp_path / "other"
+    loop = asyncio.new_event_loop()
+    looked = DirectConnections(
+        loop, at(provider), lambda *_: None, recorded_in=(looked_at / "journal", looked_at / "collectors")
+    )
+    loop.close()
+    with subprocess.Popen(
+        [sys.executable, str(script), host, str(port)], env={"FAREBOX_HOME": str(home)}
+    ) as child:
+        connection, _ = provider.accept()
+        try:
+            assert connection.recv(4), "the request has begun, and so has its record"
+            found = looked.look()
+        finally:
+            connection.close()
+            child.wait(timeout=20)
+    assert bool(found) is not is_same_home
+    assert list(home.glob("journal/sdk-*")), "negative control: it has recorded the call"
+
+
 def test_a_process_below_several_others_belongs_to_the_run(provider: socket.socket, tmp_path: Path) -> None:
     with client(provider, tmp_path, "/bin/sh", "-c", '"$@"; true', "sh"):
         assert len(looking(at(provider), os.getpid()).look()) == 1

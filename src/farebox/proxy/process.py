@@ -175,6 +175,7 @@ def run(
         finds_processes=True,
         runs_for=os.getppid() if private else None,
         addresses=home.cache / "addresses.json",
+        recorded_in=(home.journal, home.path / "collectors"),
         certificate=certificate,
         clients=ClientTokens(
             published,

@@ -10,7 +10,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,7 @@ class Proxy:
         finds_processes: bool = False,
         runs_for: int | None = None,
         addresses: Path | None = None,
+        recorded_in: Iterable[Path] = (),
         certificate: ServerCertificate | None = None,
         clients: ClientTokens | None = None,
         budgets: LimitsInForce | None = None,
@@ -114,6 +115,7 @@ class Proxy:
         self._finds_processes = finds_processes
         self._runs_for = runs_for
         self._addresses = addresses
+        self._recorded_in = tuple(recorded_in)
         self._certificate = certificate
         self._direct: DirectConnections | None = None
         self._server: asyncio.Server | None = None
@@ -158,7 +160,9 @@ class Proxy:
                 self._addresses, self._config.interception.addresses, lambda: self.routes.origins
             )
             tell = self.interception.unmetered.add_direct
-            self._direct = DirectConnections(loop, known, tell, parent=self._runs_for)
+            self._direct = DirectConnections(
+                loop, known, tell, parent=self._runs_for, recorded_in=self._recorded_in
+            )
             self._direct.start()
         if keep_pending:
             self._pending = listener.dup()

@@ -47,8 +47,8 @@ class WhereFlags(_Where):  # pyright: ignore[reportUntypedBaseClass, reportGener
         Parameter(help="Not of this API key, by label or fingerprint: it passes uncounted.", negative=""),
     ] = None
 
-    def node(self) -> Node | None:
-        """Return `where:` as the flags say it, None where they say nothing."""
+    def node(self, findings: list[Finding]) -> Node | None:
+        """Return `where:` as the flags say it, None where they say nothing; add what is wrong with them."""
         given = vars(self)
         found = {
             name: _list(given[name], f"--{name.replace('_', '-')}")
@@ -59,7 +59,8 @@ class WhereFlags(_Where):  # pyright: ignore[reportUntypedBaseClass, reportGener
         for text in self.tag or []:
             name, equals, value = text.partition("=")
             if not name.strip() or not equals:
-                raise UsageError(f"--tag {text!r} is not NAME=VALUE, as feature=summary")
+                findings.append(Finding(PLACE, 0, "--tag", repr(text), "NAME=VALUE, as feature=summary"))
+                continue
             tags.setdefault(f"{TAG}{name.strip().lower()}", []).append(value)
         found |= {name: _list(values, "--tag") for name, values in tags.items()}
         return Node(found, PLACE, 0, "where") if found else None
@@ -98,10 +99,11 @@ class DefinitionFlags:
         str | None, Parameter(help="What is held for a call: worst, or likely, which may overshoot.")
     ] = None
 
-    def nodes(self) -> dict[str, Node]:
-        """Return what the flags say, by key of the definition."""
+    def nodes(self, findings: list[Finding]) -> dict[str, Node]:
+        """Return what the flags say, by key of the definition; add what is wrong with all of them."""
         if self.limit is not None and self.price is not None:
-            raise UsageError("a budget is on cost (--limit) or on what the customer is charged (--price)")
+            one = "a budget on cost (--limit) or on what the customer is charged (--price)"
+            findings.append(Finding(PLACE, 0, "--price", "--limit as well", one))
         given = {
             name: Node(value, PLACE, 0, f"--{name}")
             for name, value in vars(self).items()
@@ -122,17 +124,17 @@ def definition(
     """
     where, flags = where or WhereFlags(), flags or DefinitionFlags()
     said = {} if before is None else _nodes(plain(before))
-    said |= flags.nodes()
-    if (calls := where.node()) is not None:
+    findings: list[Finding] = []
+    said |= flags.nodes(findings)
+    if (calls := where.node(findings)) is not None:
         said["where"] = calls
     if where.exempt is not None:
         said["exempt"] = _list(where.exempt, "--exempt")
     if flags.unpriced is not None and flags.ceiling is None:
         said.pop("ceiling", None)  # that of before went with `unpriced: ceiling`
     said["name"] = Node(name, PLACE, 0, "NAME")
-    findings: list[Finding] = []
     found = read_budget(Node(said, PLACE, 0, name), findings, origin=COMMAND)
-    if found is None:
+    if found is None or findings:
         raise UsageError("\n".join(map(str, findings)))
     return found
 

@@ -102,8 +102,13 @@ class DirectConnections:
         tell: Tell,
         *,
         parent: int | None = None,
+        recorded_in: Iterable[Path] = (),
     ) -> None:
-        """`parent`: only what descends from this process counts; every process of this user's otherwise."""
+        """`parent`: only what descends from this process counts; every process of this user's otherwise.
+
+        `recorded_in`: where programs write down calls that they meter themselves.
+        """
+        self._recorded_in = tuple(f"{os.path.realpath(each)}/" for each in recorded_in)
         self._loop = loop
         self._known = known
         self._tell = tell
@@ -146,7 +151,7 @@ class DirectConnections:
         self._seen = set(found)
         told: list[tuple[str, str, str]] = []
         for inode, pid in holders_of(fresh).items() if fresh else ():
-            if self._counts(pid):
+            if self._counts(pid) and not self._meters_itself(pid):
                 with contextlib.suppress(OSError):
                     host, reason = found[inode]
                     told.append((host, process_info.command_of(pid), reason))
@@ -160,6 +165,16 @@ class DirectConnections:
         except OSError:
             return False
         return self._parent is None or _descends(pid, self._parent)
+
+    def _meters_itself(self, pid: int) -> bool:
+        """Tell whether a process has a journal of the same state directory open: an SDK records its calls."""
+        folder = f"/proc/{pid}/fd"
+        with contextlib.suppress(OSError):
+            for name in os.listdir(folder):  # noqa: PTH208
+                with contextlib.suppress(OSError):
+                    if os.readlink(f"{folder}/{name}").startswith(self._recorded_in):  # noqa: PTH115
+                        return True
+        return False
 
 
 def _open_sockets() -> Iterator[tuple[str, int]]:
