@@ -13,6 +13,17 @@ import msgspec
 
 from farebox.backup.figures import Figures
 from farebox.backup.manifest import Manifest, StoredFile
+from farebox.billing.invoices.document import (
+    BillTo,
+    Credit,
+    CreditNote,
+    CreditNoteLine,
+    Invoice,
+    InvoiceLine,
+    LineDetail,
+    Tax,
+)
+from farebox.billing.invoices.explanation import ExplainedCall, Explanation
 from farebox.cli.app import app
 from farebox.cli.backup import RestoreAnswer
 from farebox.cli.budgets.budget_list import BudgetsAnswer
@@ -20,6 +31,10 @@ from farebox.cli.budgets.budget_simulation import SimulationAnswer
 from farebox.cli.config import ConfigAnswer, ConfigCheckAnswer
 from farebox.cli.coupons import AddOnsAnswer, CouponsAnswer
 from farebox.cli.exits import MEANINGS
+from farebox.cli.invoices.invoice_changes import CreditNoteAnswer
+from farebox.cli.invoices.invoice_issue import PreviewAnswer, RefusedInvoice, RunAnswer
+from farebox.cli.invoices.invoice_list import InvoiceAnswer, InvoicesAnswer
+from farebox.cli.invoices.line_explanation import LineExplanationAnswer
 from farebox.cli.keys import KeysAnswer, NamedKey
 from farebox.cli.money_journal import JournalAnswer, JournalVerifyAnswer
 from farebox.cli.outbox.messages import MessageAnswer, OutboxAnswer
@@ -55,6 +70,7 @@ from farebox.server.api.budgets import (
     StopState,
 )
 from farebox.server.api.coverage import Coverage
+from farebox.server.api.invoices import CreditNoteBrief, InvoiceBrief
 from farebox.server.api.outbox import OutboxDelivery, OutboxFigures, OutboxReceiver
 from farebox.server.api.recording import Recording
 from farebox.server.api.wallets import (
@@ -254,6 +270,25 @@ def json_page() -> str:
         StopsAnswer,
         StopAnswer,
         StopState,
+        InvoicesAnswer,
+        InvoiceBrief,
+        CreditNoteBrief,
+        InvoiceAnswer,
+        PreviewAnswer,
+        RunAnswer,
+        RefusedInvoice,
+        CreditNoteAnswer,
+        LineExplanationAnswer,
+        Explanation,
+        ExplainedCall,
+        Invoice,
+        InvoiceLine,
+        LineDetail,
+        BillTo,
+        Tax,
+        Credit,
+        CreditNote,
+        CreditNoteLine,
         WalletsAnswer,
         WalletAnswer,
         GrantAnswer,

@@ -53,14 +53,23 @@ def tail(
 
 
 def explain(
-    call_id: Annotated[str, Parameter(help="The call's id, or the beginning of it.")],
+    call_id: Annotated[
+        str, Parameter(help="The call's id, or the beginning of it; or an invoice's line, as INV-000007/3.")
+    ],
     /,
     *,
     place: Place | None = None,
     as_json: AsJson = False,
 ) -> int:
-    """Print a call's receipt: each quantity × unit price = amount, the price's id, date and source."""
+    """Print a call's receipt: each quantity × unit price = amount, the price's id, date and source.
+
+    Of an invoice's line its arithmetic, and the calls that add up to it.
+    """
     chosen = place or Place()
+    if "/" in call_id:
+        from farebox.cli.invoices.line_explanation import explain_line
+
+        return explain_line(call_id, chosen, as_json=as_json)
     home, ledger = open_ledger(chosen)
     try:
         call = ledger.call(call_id)

@@ -1,0 +1,98 @@
+"""`farebox explain INV-000007/3`: an invoice line, down to its calls."""
+
+from __future__ import annotations
+
+import msgspec
+
+from farebox.billing.invoices.explanation import Explanation
+from farebox.cli.access import open_ledger, open_questions
+from farebox.cli.exits import ANSWER_IS_NO, OK
+from farebox.cli.options import Place
+from farebox.cli.reports.json_shapes import print_json
+from farebox.cli.screen import BOLD, Column, clean, count, paint, table
+from farebox.errors import InvoiceNotFoundError
+from farebox.home import Home
+from farebox.money import display_usd
+from farebox.program import command
+
+CALLS_PRINTED = 50
+
+
+class LineExplanationAnswer(msgspec.Struct, kw_only=True):
+    """`farebox explain INVOICE/LINE --json`."""
+
+    schema: str = "farebox.invoice-line/1"
+    explanation: Explanation
+
+
+def explain_line(named: str, place: Place, *, as_json: bool) -> int:
+    """Print a line's arithmetic and its calls; status 1 where these do not add up to it."""
+    home, ledger = open_ledger(place)
+    ledger.close()
+    found = explanation_of(home, named)
+    if as_json:
+        print_json(LineExplanationAnswer(explanation=found))
+    else:
+        print(rendered(found))
+    return ANSWER_IS_NO if found.adds_up is False else OK
+
+
+def explanation_of(home: Home, named: str) -> Explanation:
+    """Return the explanation of a line of a final invoice, named `INVOICE/LINE`.
+
+    Raises:
+        InvoiceNotFoundError: There is no such invoice or line.
+    """
+    from farebox.billing.invoices.explanation import explained
+    from farebox.billing.invoices.store import stored_invoice
+    from farebox.billing.invoices.terms import decode_terms
+    from farebox.control.database import open_control
+
+    invoice, _, id = named.rpartition("/")
+    stored = rated_by = None
+    if home.control.exists():
+        with open_control(home).reading() as connection:
+            stored = rated_by = stored_invoice(connection, invoice)
+            line = next((each for each in stored.invoice.lines if each.id == id), None) if stored else None
+            if line is not None and line.kind == "adjustment":
+                rated_by = stored_invoice(connection, line.of_invoice)
+    else:
+        line = None
+    if stored is None or rated_by is None or line is None:
+        raise InvoiceNotFoundError(
+            f"there is no line {named!r} of a final invoice; see: {command('invoices list', home)}"
+        )
+    with open_questions(home) as questions:
+        return explained(home, questions, stored.invoice, decode_terms(rated_by.terms), line)
+
+
+def rendered(found: Explanation) -> str:
+    """Return the explanation as the terminal shows it."""
+    line = found.line
+    said = [f"{paint(clean(line.title), BOLD)}, plan {clean(line.plan)} version {line.plan_version}"]
+    said += [f"  {clean(each)}" for each in found.arithmetic]
+    if found.calls:
+        columns = [
+            Column("call"),
+            Column("when", drop=2),
+            Column("model", drop=1, width_min=10),
+            Column("quantity", right=True),
+            Column("cost", right=True),
+        ]
+        rows = [
+            [
+                each.event_id,
+                each.occurred_at[:19],
+                clean(each.model),
+                each.quantity,
+                display_usd(each.cost_pico),
+            ]
+            for each in found.calls[:CALLS_PRINTED]
+        ]
+        said.append(table(columns, rows))
+        if len(found.calls) > CALLS_PRINTED:
+            said.append(f"and {count(len(found.calls) - CALLS_PRINTED, 'call')} more (--json has them)")
+        said.append(f"{count(len(found.calls), 'call')}: {found.quantity} {line.unit or ''}".rstrip())
+    if found.adds_up is False:
+        said.append(f"That is not the line's quantity, {line.quantity}.")
+    return "\n".join(said)
