@@ -48,6 +48,15 @@ def test_every_measure_can_be_asked(record: Record, questions: Questions) -> Non
     assert (values["users"], values["sessions"], values["total_p99_us"]) == (1, 1, 1_000)
 
 
+def test_what_a_program_states_that_it_used_is_no_error_for_want_of_a_status(
+    record: Record, questions: Questions
+) -> None:
+    stated = {"occurred_at": START, "status": 0, "outcome": "completed"}
+    record.append([stated, {**stated, "outcome": "upstream_failed"}, {**stated, "status": 429}])
+    (answer,) = questions.answers(Selection().question(measures=["calls", "errors"]))
+    assert answer.rows[0].values == [3, 2]
+
+
 def test_a_name_that_is_close_is_suggested() -> None:
     with pytest.raises(UsageError, match='did you mean "customer"'):
         dimension("custmer")

@@ -120,7 +120,7 @@ class Measure(NamedTuple):
 UNPRICED = ("unpriced", "unknown")
 """Calls whose cost is not known, so that it is not in any sum: no price, or no usage to price."""
 
-_FAILED = '("status" >= 400 OR "status" = 0)'
+_FAILED = """("status" >= 400 OR ("status" = 0 AND "outcome" <> 'completed'))"""
 _UNPRICED = f'"cost_state" IN ({", ".join(repr(state) for state in UNPRICED)})'
 
 
@@ -169,6 +169,14 @@ MEASURES: dict[str, Measure] = {
 
 SUMS = tuple(name for name, measure in MEASURES.items() if measure.kind == "sum" and measure.is_standard)
 """The measures of `farebox.analytics.query.Measures`, in its order."""
+
+
+def is_error(status: int, outcome: str) -> bool:
+    """Return whether a call counts as an error: a status of 400 or more, or none and no end.
+
+    What a program states that it used was completed, and has no status.
+    """
+    return status >= 400 or (status == 0 and outcome != "completed")
 
 
 def dimension(name: str) -> Dimension:

@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from farebox.analytics.builder import SECOND_NS, family, key_text, status_class
-from farebox.analytics.dimensions import DIMENSIONS, PLAN_MODEL, SUMS, TAG, UNPRICED, VERIFIED, Dimension
+from farebox.analytics.dimensions import (
+    DIMENSIONS,
+    PLAN_MODEL,
+    SUMS,
+    TAG,
+    UNPRICED,
+    VERIFIED,
+    Dimension,
+    is_error,
+)
 from farebox.analytics.query import Answer, Measures, Question
 from farebox.analytics.questions import Selection
 from farebox.analytics.schema import tags_of
@@ -168,10 +177,11 @@ def _is_one_of(name: str, value: str | None, wanted: Sequence[str]) -> bool:
 def _values(row: Sequence[Any], call_class: Sequence[Any]) -> list[int]:
     """Return what a row adds to each of `SUMS`."""
     sign = row[_ROW["sign"]]
-    status, state = call_class[_CLASS["status"]], call_class[_CLASS["cost_state"]]
+    status, outcome = call_class[_CLASS["status"]], call_class[_CLASS["outcome"]]
+    state = call_class[_CLASS["cost_state"]]
     return [
         sign,
-        sign if status >= 400 or status == 0 else 0,
+        sign if is_error(status, outcome) else 0,
         sign if state in UNPRICED else 0,
         sign if state == "estimated" else 0,
         *(row[index] or 0 for index in _SUMMED),

@@ -70,7 +70,7 @@ class Measures(msgspec.Struct, kw_only=True):
 
     calls: int = 0
     errors: int = 0
-    """Calls whose status is 400 or more, or which never got one."""
+    """Calls whose status is 400 or more, or which neither got one nor were completed."""
     unpriced_calls: int = 0
     """Calls in state `unpriced` or `unknown`: spend that is not in `cost_pico`."""
     estimated_calls: int = 0

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from farebox.analytics.dimensions import UNPRICED
+from farebox.analytics.dimensions import UNPRICED, is_error
 from farebox.analytics.query import Measures
 from farebox.cli.screen import BOLD, DIM, Column, call_money, clean, count, money, paint, table
 from farebox.clock import iso
@@ -111,7 +111,7 @@ def measured(calls: Sequence[CallRow]) -> Measures:
     """Return the sums over calls of the record: a receipt needs no replica."""
     return Measures(
         calls=len(calls),
-        errors=sum(call.status >= 400 or call.status == 0 for call in calls),
+        errors=sum(is_error(call.status, call.outcome) for call in calls),
         unpriced_calls=sum(call.cost_state in UNPRICED for call in calls),
         estimated_calls=sum(call.cost_state == "estimated" for call in calls),
         cost_pico=sum(call.cost_pico or 0 for call in calls),
