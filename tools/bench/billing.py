@@ -1,6 +1,6 @@
 """Measure billing: a month of 1,000 customers with three charges each and a million calls.
 
-Usage is asked and rated while a screen asks its own questions of the same worker, as fast as it gets replies.
+Everything runs while a screen asks its own questions of the same worker, as fast as it gets replies.
 
     python -m tools.bench.billing --rows 1000000 --customers 1000
 """
@@ -15,44 +15,40 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from decimal import Decimal
-from fractions import Fraction
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from farebox.analytics.questions import Questions, Selection
 from farebox.analytics.worker import Worker
+from farebox.billing.invoices.document import encode
+from farebox.billing.invoices.run import Desk
 from farebox.billing.usage import Span, consumed
 from farebox.billing.usage.record_usage import RecordUsage
-from farebox.charges.charge_amount import Usage, total
-from farebox.charges.models import CostPlus, Graduated, Standard
-from farebox.charges.models.tiers import Tier
-from farebox.charges.plan import Charge
+from farebox.control.database import open_control
+from farebox.control.publish import publish
+from farebox.errors import ReplicaBuildingError
 from farebox.home import Home
 from tools.bench.ledger import DAY_NS, DAYS, START_NS, Traffic, fill
 
+T = TypeVar("T")
 CUSTOMERS = 1_000
-CHARGES = (
-    Charge(
-        name="GPT output",
-        meter="output_tokens",
-        where={"model": ("gpt-4o*", "gpt-5")},
-        model=Graduated(
-            tiers=(
-                Tier(up_to=Decimal(100_000), unit=Decimal("0.00002")),
-                Tier(up_to=None, unit=Decimal("0.000015")),
-            )
-        ),
-        itemize=("model",),
-    ),
-    Charge(name="Conversations", meter="conversations", model=Standard(unit=Decimal("0.01")), overlap=True),
-    Charge(
-        name="Everything else",
-        meter="cost",
-        model=CostPlus(markup_percent=Decimal(20)),
-        itemize=("model", "tag.feature"),
-    ),
-)
+FIRST_DAY = datetime.fromtimestamp(START_NS // 10**9, UTC).date()
+MONTH_END_NS = START_NS + DAYS * DAY_NS
+NOW_NS = MONTH_END_NS + 5 * DAY_NS
+"""After the grace period."""
+
+PLAN = """  pro:
+    base: "20.00"
+    charges:
+      - name: GPT output
+        meter: output_tokens
+        where: {model: ["gpt-4o*", gpt-5]}
+        graduated: [{up_to: 100000, unit: "0.00002"}, {unit: "0.000015"}]
+      - {name: Conversations, meter: conversations, unit: "0.01", overlap: true}
+      - {name: Everything else, meter: cost, markup_percent: "20", itemize: [model, tag.feature]}
+    minimum: "25.00"
+"""
 
 
 class CustomerTraffic(Traffic):
@@ -75,7 +71,7 @@ class CustomerTraffic(Traffic):
 
 
 def measure(rows: int = 1_000_000, customers: int = CUSTOMERS, folder: Path | None = None) -> dict[str, Any]:
-    """Return seconds of rating a month's usage, twice, and milliseconds of a screen's question beside it."""
+    """Return seconds of work over a month, and milliseconds of a screen's questions beside it."""
     root = Path(tempfile.mkdtemp(prefix="farebox-bench-", dir=folder))
     try:
         home = Home(root / "home")
@@ -87,45 +83,66 @@ def measure(rows: int = 1_000_000, customers: int = CUSTOMERS, folder: Path | No
 
 
 def measure_home(home: Home, rows: int, customers: int) -> dict[str, Any]:
-    """Return the figures over a home that has the calls."""
-    worker = Worker(home)
-    questions = Questions(worker)
+    """Return the figures over a home that has the calls. It is billed afterwards."""
+    home.config.write_text(_terms(customers), encoding="utf-8")
+    began = time.perf_counter()
+    snapshot = publish(home, open_control(home))
+    found: dict[str, Any] = {"rows": rows, "customers": len(snapshot.customers)}
+    found["publishing_s"] = round(time.perf_counter() - began, 1)
+    questions = Questions(Worker(home))
+    usage = RecordUsage(home, questions)
     try:
         began = time.perf_counter()
-        _caught_up(questions)
-        found: dict[str, Any] = {"rows": rows, "customers": customers}
+        _catch_up(questions)
         found["replica_rows_s"] = round(rows / (time.perf_counter() - began))
-        found["screen_alone_ms"] = _screen(questions, lambda: time.sleep(5))[1]
-        usage = RecordUsage(home, questions)
-        found["usage_and_rating_s"], found["screen_beside_usage_ms"], one = _timed(
-            questions, lambda: rated(usage, customers)
+        found["screen_alone_ms"] = _timed(questions, lambda: time.sleep(5))[1]
+        charges = snapshot.plans[-1].charges
+        span = Span(
+            customers=tuple(f"customer-{number}" for number in range(customers)),
+            from_ns=START_NS,
+            until_ns=MONTH_END_NS,
+            as_of=usage.as_of(),
         )
-        _, _, other = _timed(questions, lambda: rated(usage, customers))
-        found["same_again"] = one == other
-        return found
+        found["usage_s"], found["screen_beside_usage_ms"], _ = _timed(
+            questions, lambda: consumed(usage, charges, span)
+        )
+        return found | _invoices(home, questions, usage)
     finally:
         questions.close()
 
 
-def rated(usage: RecordUsage, customers: int) -> list[tuple[str, str, Fraction]]:
-    """Return the exact amounts of every group of every charge."""
-    span = Span(
-        customers=tuple(f"customer-{number}" for number in range(customers)),
-        from_ns=START_NS,
-        until_ns=START_NS + DAYS * DAY_NS,
-        as_of=usage.as_of(),
+def _invoices(home: Home, questions: Questions, usage: RecordUsage) -> dict[str, Any]:
+    """Run the month's invoices twice from the same state, and once more when all of them are final."""
+    unbilled = home.control.read_bytes()
+
+    def run() -> list[bytes]:
+        made = Desk(home, open_control(home), usage, verified=False).run(NOW_NS, actor="bench")
+        return [encode(each) for each in made.final]
+
+    seconds, screen, first = _timed(questions, run)
+    found = {"invoices": len(first), "invoices_s": seconds, "screen_beside_invoices_ms": screen}
+    found["more_when_run_again"] = len(run())
+    home.control.write_bytes(unbilled)
+    publish(home, open_control(home))
+    found["byte_identical"] = run() == first
+    return found
+
+
+def _terms(customers: int) -> str:
+    names = [f"customer-{number}" for number in range(customers)]
+    return "\n".join(
+        [
+            "plans:",
+            PLAN + "customers:",
+            *(f"  {name}: {{name: {name}}}" for name in names),
+            "subscriptions:",
+            *(f"  - {{customer: {name}, plan: pro, start: {FIRST_DAY:%Y-%m-%d}}}" for name in names),
+            "",
+        ]
     )
-    return [
-        (customer, charge.name, total(charge, Usage(quantity=group.quantity)))
-        for customer, taken in consumed(usage, CHARGES, span).items()
-        for charge, used in zip(CHARGES, taken.charges, strict=True)
-        for group in used.groups
-    ]
 
 
-def _caught_up(questions: Questions) -> None:
-    from farebox.errors import ReplicaBuildingError
-
+def _catch_up(questions: Questions) -> None:
     while True:
         try:
             questions.last_seq()
@@ -134,17 +151,11 @@ def _caught_up(questions: Questions) -> None:
         return
 
 
-def _timed(questions: Questions, work: Callable[[], Any]) -> tuple[float, dict[str, float], Any]:
-    began = time.perf_counter()
-    result, screen = _screen(questions, work)
-    return round(time.perf_counter() - began, 1), screen, result
-
-
-def _screen(questions: Questions, work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    """Do some work while a screen asks, and return how long each of its questions took."""
+def _timed(questions: Questions, work: Callable[[], T]) -> tuple[float, dict[str, float], T]:
+    """Do some work while a screen asks; return its seconds, and how long the screen's questions took."""
     over = threading.Event()
     took: list[float] = []
-    asked = Selection(since_ns=START_NS, until_ns=START_NS + DAYS * DAY_NS)
+    asked = Selection(since_ns=START_NS, until_ns=MONTH_END_NS)
 
     def ask() -> None:
         while not over.is_set():
@@ -156,11 +167,14 @@ def _screen(questions: Questions, work: Callable[[], Any]) -> tuple[Any, dict[st
 
     thread = threading.Thread(target=ask)
     thread.start()
+    began = time.perf_counter()
     try:
-        return work(), _percentiles(took)
+        result = work()
+        seconds = round(time.perf_counter() - began, 1)
     finally:
         over.set()
         thread.join()
+    return seconds, _percentiles(took), result
 
 
 def _percentiles(took: Sequence[float]) -> dict[str, float]:
