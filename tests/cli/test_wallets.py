@@ -225,3 +225,17 @@ def test_the_journal_is_listed_and_verified(capsys: pytest.CaptureFixture[str], 
     raw.close()
     assert money_journal.verify() == 1
     assert "is not as it was posted" in capsys.readouterr().out
+
+
+def test_a_customer_of_the_homes_file_has_a_wallet_in_its_currency(
+    capsys: pytest.CaptureFixture[str], home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("FAREBOX_HOME", str(home.path))
+    home.config.write_text("customers:\n  umbrella: {name: Umbrella, currency: JPY, timezone: Asia/Tokyo}\n")
+    grant("umbrella", "5000", expires="2030-01-01", as_json=True)
+    found = said(capsys)
+    assert (found["wallet"]["currency"], found["wallet"]["balance"]) == ("JPY", "5000")
+    assert found["grant"]["expires_at"] == "2029-12-31T15:00:00.000000Z"
+    with pytest.raises(UsageError, match='did you mean "umbrella"'):
+        grant("umbrela", "5")

@@ -18,6 +18,6 @@ def customer_named(home: Home, name: str) -> Customer:
     """
     known = {each.id: each for each in read_snapshot(home).customers}
     if name not in known:
-        hint = did_you_mean(name, list(known))
-        raise UsageError(f"there is no customer {name!r}{hint}; see: {command('customers list')}")
+        hint = did_you_mean(name, list(known)) or f"; see: {command('customers list')}"
+        raise UsageError(f"there is no customer {name!r}{hint}")
     return known[name]

@@ -352,3 +352,21 @@ def test_verify_finds_a_grant_that_no_transaction_made(home: Home) -> None:
         connection.execute(insert(wallet_grant).values({**row, "id": "forged"}))
         assert verify(connection).faults == ["the grant forged is in no transaction"]
         assert made.id != "forged"
+
+
+def test_what_is_carried_to_the_next_invoice_is_no_revenue_and_stays_the_customers(home: Home) -> None:
+    with posting(home) as connection:
+        granted(connection, 10_000)
+        carried = line("2", 3_570, kind="carried")
+        first = settled(connection, invoice("1", line("1", -3_000, kind="adjustment", tax="19"), carried))
+        assert first.total_minor == 0 and first.credits == ()
+        found = {each.account: each.amount_minor for each in balances(connection)}
+        assert (found["revenue"], found["tax_payable"]) == (3_000, 570)
+        assert found["customer_receivable"] == 10_000 - 3_570
+        brought = line("2", -3_570, kind="carried")
+        second = settled(connection, invoice("2", line("1", 10_000, tax="19"), brought))
+        assert (second.total_minor, second.due_minor) == (8_330, 0)
+        found = {each.account: each.amount_minor for each in balances(connection)}
+        assert (found["revenue"], found["tax_payable"]) == (-7_000, -1_330)
+        assert standing(connection).balance_minor == 1_670
+        assert found["customer_receivable"] == 10_000
