@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from farebox.analytics.query import Reply, Request
 from farebox.analytics.questions import reply_of
 from farebox.errors import FareboxError, QuestionError
 from farebox.home import Home
+from farebox.readable import is_readable
 
 IDLE_SECONDS = 60.0
 CATCH_UP_SECONDS = 10.0
@@ -43,8 +43,7 @@ def serve(home: Home, source: int = 0, target: int = 1) -> int:
     waiting, pending = b"", False
     try:
         while time.monotonic() - asked_at < IDLE_SECONDS:
-            readable, _, _ = select.select([source], [], [], 0 if pending else POLL_SECONDS)
-            if not readable:
+            if not is_readable(source, 0 if pending else POLL_SECONDS):
                 pending = _follow(asker)
                 continue
             chunk = os.read(source, _CHUNK)

@@ -9,11 +9,11 @@ It ends when nothing was asked for a while, and with the proxy.
 from __future__ import annotations
 
 import os
-import select
 import sys
 from pathlib import Path
 
 from farebox.certificates.authority import read
+from farebox.readable import is_readable
 
 IDLE_SECONDS = 20.0
 _LINE_MAX = 512
@@ -28,7 +28,7 @@ def serve(folder: Path, source: int, sink: int) -> None:
 
     signer = Signer(authority)
     waiting = b""
-    while len(waiting) < _LINE_MAX and select.select([source], [], [], IDLE_SECONDS)[0]:
+    while len(waiting) < _LINE_MAX and is_readable(source, IDLE_SECONDS):
         data = os.read(source, 4096)
         if not data:
             return

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import struct
 import sys
 from pathlib import Path
@@ -22,6 +21,7 @@ from farebox.estimating.counting import count
 from farebox.journal import records
 from farebox.journal.records import Estimate
 from farebox.journal.writer import JournalWriter
+from farebox.readable import is_readable
 from farebox.wire.usage import estimate_sample
 
 IDLE_S = 30.0
@@ -77,8 +77,7 @@ def estimated(body: bytes) -> Estimate | None:
 
 def _next(source: BinaryIO) -> bytes | None:
     """Return the next frame; None at the end, or when nothing comes for a while."""
-    ready, _, _ = select.select([source], [], [], IDLE_S)
-    if not ready:
+    if not is_readable(source, IDLE_S):
         return None
     head = _exactly(source, _HEAD.size)
     if head is None:

@@ -81,9 +81,15 @@ class Supervisor:
         due += list(self.draining.values())
         return max(0.0, min(due) - time.monotonic()) if due else None
 
+    def _wait(self, seconds: float | None) -> None:
+        """Wait for a signal; this process loads nothing of the package, `readable.py` included."""
+        signals = select.poll()
+        signals.register(self._wake, select.POLLIN)
+        signals.poll(None if seconds is None else seconds * 1000)
+
     def _listen(self, seconds: float | None) -> None:
         """Wait for a signal or for `seconds`, then do what is due."""
-        select.select([self._wake], [], [], seconds)
+        self._wait(seconds)
         try:
             numbers = os.read(self._wake, 512)
         except BlockingIOError:
@@ -218,7 +224,7 @@ class Supervisor:
             if pid:
                 pids.discard(pid)
                 continue
-            select.select([self._wake], [], [], 0.2)
+            self._wait(0.2)
             try:
                 numbers = os.read(self._wake, 512)
             except BlockingIOError:
