@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +41,28 @@ def own_ca(tmp_path: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(tmp_path / "mock" / "ca.pem"))
 
 
-def refusing(setting: Setting, *headers: str) -> None:
-    """Connect as a client that pins: it accepts none of our certificates."""
-    with pytest.raises(ssl.SSLError):
-        setting.secured(HOST, *headers, context=own_ca(setting.home))
+@contextlib.contextmanager
+def refusing(setting: Setting, *headers: str) -> Iterator[None]:
+    """Connect as a client that pins: it accepts none of our certificates.
+
+    Its connection stays open meanwhile: one that is gone before its process is looked up counts for nothing,
+    and a look-up takes as long as this process has descriptors.
+    """
+    client = setting.connect(f"{HOST}:443", *headers)
+    assert client.until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    with client.socket.dup():
+        with pytest.raises(ssl.SSLError):
+            own_ca(setting.home).wrap_socket(client.socket, server_hostname=HOST)
+        yield
 
 
 def refusing_until(setting: Setting, condition: Callable[[], bool], *headers: str) -> None:
-    """Refuse again and again: a client that is gone before its process is looked up counts for nothing."""
-    for _ in range(40):
-        refusing(setting, *headers)
-        with contextlib.suppress(AssertionError):
-            setting.proxy.settle(condition, seconds=1.0)
+    """Refuse again and again, until a condition holds."""
+    for _ in range(10):
+        with refusing(setting, *headers), contextlib.suppress(AssertionError):
+            setting.proxy.settle(condition, seconds=4.0)
             return
-    raise AssertionError("forty refusals did not do it")
+    raise AssertionError("ten refusals did not do it")
 
 
 def accepting(setting: Setting, *headers: str) -> None:
