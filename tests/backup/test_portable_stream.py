@@ -49,7 +49,8 @@ from farebox.wire.facts import Extraction, Part
 
 TABLES = (
     "source", "call_class", "personal", "attribution", "call", "block", "witness", "outcome", "score",
-    "mark", "chain_end", "checkpoint", "retrieval", "waiting_estimate", "contract_month", "calibration",
+    "mark", "chain_end", "checkpoint", "retrieval", "waiting_estimate", "plan_period",
+    "known_terms", "terms_walk", "calibration",
 )  # fmt: skip
 
 

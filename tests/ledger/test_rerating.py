@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+
 import msgspec
 import pytest
 from calls import DAY, NOON, TestLedger, batch, done, sums_of
 
 from farebox import yamltext
+from farebox.charges.customer_terms import CustomerTerms
+from farebox.charges.models import CostPlus, Graduated
+from farebox.charges.models.tiers import Tier
+from farebox.charges.plan import Charge, Plan, Subscription
 from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.reader import Batch, Position
@@ -180,30 +187,32 @@ def test_what_failed_halfway_left_nothing_and_succeeds_the_next_time(
     assert verify(home).ok
 
 
-TIERS = """
-acme:
-  with: customer
-  for: {customer: acme}
-  terms:
-    - tiers: {mode: graduated, measure: tokens, steps: [{up_to: 20, per_1m: 3}, {per_1m: 1}]}
-"""
-
-
-def test_months_of_contracts_with_tiers_follow_a_re_rating(ledger: TestLedger, home: Home) -> None:
+def test_periods_of_plans_follow_a_re_rating(ledger: TestLedger, home: Home) -> None:
     acme = {"customer": "acme"}
-    ledger.applier.use(book(contracts=TIERS))
+    tiers = Graduated(tiers=(Tier(up_to=Decimal(20), unit=Decimal(3)), Tier(unit=Decimal(1))))
+    plan = Plan(
+        name="pro",
+        version=1,
+        charges=(
+            Charge(name="tokens", meter="tokens", model=tiers, overlap=True),
+            Charge(name="cost", meter="cost", model=CostPlus(multiplier=Decimal(2))),
+        ),
+    )
+    subscription = Subscription(id="s1", customer="acme", plan="pro", version=1, start=date(2020, 1, 1))
+    ledger.applier.use_terms(CustomerTerms((), (), (plan,), (subscription,)))
+    ledger.applier.use(book())
     ledger.append(*(new_model(NOON + number, attribution=acme) for number in range(3)))
-    rerate(ledger, book(PRICE, TIERS), 1, 2, 3)
-    rows = LedgerReader(home).after(0, 10_000)
-    # 45 tokens in the month: 20 at 3, the rest at 1 micro-dollar.
-    assert sum(row.charge_pico or 0 for row in rows) == (20 * 3 + 25 * 1) * MICRO
-    rerate(ledger, book("brand-new: {input_per_1m: 1, output_per_1m: 1}", TIERS), 1, 2, 3, priced_too=True)
-    rows = LedgerReader(home).after(0, 10_000)
-    assert sum(row.charge_pico or 0 for row in rows) == (20 * 3 + 25 * 1) * MICRO
-    stored = ledger.connection.execute("SELECT units, base_pico FROM contract_month").fetchall()
-    assert stored == [("45", str(sum(row.list_cost_pico or 0 for row in rows)))]
+    for price in (PRICE, "brand-new: {input_per_1m: 1, output_per_1m: 1}"):
+        rerate(ledger, book(price), 1, 2, 3, priced_too=True)
+        rows = LedgerReader(home).after(0, 10_000)
+        # 45 tokens in the period: 20 at 3, the rest at 1 dollar; and twice what they cost.
+        by_cost = 2 * sum(row.cost_pico or 0 for row in rows)
+        assert by_cost
+        assert sum(row.charge_pico or 0 for row in rows) == (20 * 3 + 25 * 1) * MICRO * 10**6 + by_cost
+    stored = ledger.connection.execute("SELECT charge, quantity, events FROM plan_period").fetchall()
+    assert stored[-1] == ("s1/pro@1/tokens", "45", 3)
     assert verify(home).ok
-    ledger.connection.execute("UPDATE contract_month SET units = '44'")
-    assert [problem.what for problem in verify(home).problems] == ["month"]
-    ledger.connection.execute("DELETE FROM contract_month")
-    assert [problem.what for problem in verify(home).problems] == ["month"]
+    ledger.connection.execute("UPDATE plan_period SET quantity = '44' WHERE charge LIKE '%tokens'")
+    assert [problem.what for problem in verify(home).problems] == ["period"]
+    ledger.connection.execute("DELETE FROM plan_period WHERE charge LIKE '%tokens'")
+    assert [problem.what for problem in verify(home).problems] == ["period"]

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from price_books import SOURCE, ns
 
 from farebox.pricing.book import PriceBook
-from farebox.pricing.contracts.tiers import MonthToDate
 from farebox.pricing.highest_prices import (
     ROUNDING_PICO,
     HighestPrices,
@@ -106,72 +105,30 @@ def test_the_highest_known_rates_are_those_of_the_most_expensive_model(book_of: 
 
 CONTRACTS = {
     "none": "",
-    "markup": "acme: {with: customer, for: {customer: acme}, terms: [{markup_percent: 30}]}",
-    "discount": "acme: {with: customer, for: {customer: acme}, terms: [{discount_percent: 20}]}",
-    "flat": (
-        "acme: {with: customer, for: {customer: acme}, terms: "
-        '[{prices: {input_per_1m: "7", output_per_1m: "9"}}]}'
-    ),
-    "graduated tokens": (
-        "acme: {with: customer, for: {customer: acme}, terms: [{tiers: "
-        "{mode: graduated, measure: tokens, steps: "
-        '[{up_to: 1000, per_1m: "3"}, {up_to: 5000, per_1m: "9", flat: "0.5"}, {per_1m: "1"}]}}]}'
-    ),
-    "graduated factor": (
-        "acme: {with: customer, for: {customer: acme}, terms: [{tiers: "
-        "{mode: graduated, measure: tokens, steps: "
-        '[{up_to: 1000, markup_percent: 10}, {markup_percent: 80, flat: "0.01"}]}}]}'
-    ),
-    "volume": (
-        "acme: {with: customer, for: {customer: acme}, terms: [{tiers: {mode: volume, measure: usd, steps: "
-        '[{up_to: "0.001", markup_percent: 50}, {discount_percent: 10}]}}]}'
-    ),
-    "calls": (
-        "acme: {with: customer, for: {customer: acme}, terms: [{tiers: "
-        "{mode: graduated, measure: calls, steps: "
-        '[{up_to: 10, per_call: "0.002"}, {per_call: "0.001"}]}}]}'
-    ),
     "bought": "deal: {with: provider, for: {provider: maker}, terms: [{discount_percent: 40}]}",
     "bought flat": 'deal: {with: provider, for: {provider: maker}, terms: [{prices: {input_per_1m: "8"}}]}',
-    "both": (
-        "deal: {with: provider, for: {provider: maker}, terms: [{discount_percent: 40}]}\n"
-        "acme: {with: customer, for: {customer: acme}, terms: [{markup: 2}]}"
-    ),
 }
 
 
+@pytest.mark.parametrize("markup", ["", "big: {markup: 2}"])
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_under_every_contract_no_call_costs_or_is_charged_more(book_of: BookOf, name: str) -> None:
-    book = book_of({"maker": LIST}, contracts=CONTRACTS[name])
-    attribution = {"customer": "acme"}
-    prices = found(book, Uses(("input_uncached", "cache_read"), ("output_text",)), attribution=attribution)
+def test_under_every_contract_no_call_costs_or_is_charged_more(
+    book_of: BookOf, name: str, markup: str
+) -> None:
+    book = book_of({"maker": LIST}, contracts=CONTRACTS[name], user=markup)
+    prices = found(book, Uses(("input_uncached", "cache_read"), ("output_text",)))
     cost, charge = table(prices), table(prices, "charge")
-    so_far = MonthToDate()
     for tokens in (1, 17, 900, 1000, 1001, 4000, 20_000):
         part = Part(
             provider="maker",
             response_model="big",
             quantities={"input_uncached": tokens, "cache_read": 3, "output_text": tokens // 3},
         )
-        rated = book.rate(
-            part,
-            occurred_at_ns=AT,
-            completeness="final",
-            billable=True,
-            attribution=attribution,
-            so_far={"acme#1": so_far},
-        )
+        rated = book.rate(part, occurred_at_ns=AT, completeness="final", billable=True, attribution={})
         assert rated.cost_pico is not None and rated.charge_pico is not None
         assert rated.cost_pico <= cost.amount(tokens + 3, tokens // 3)
         assert rated.charge_pico <= charge.amount(tokens + 3, tokens // 3)
-        if rated.month is not None:
-            so_far = MonthToDate(so_far.units + rated.month.units, so_far.base_pico + rated.month.base_pico)
-
-
-def test_a_volume_price_that_rises_bounds_no_charge(book_of: BookOf) -> None:
-    rising = CONTRACTS["volume"].replace("discount_percent: 10", "markup_percent: 90")
-    prices = found(book_of({"maker": LIST}, contracts=rising), attribution={"customer": "acme"})
-    assert prices.charge is None and prices.cost is not None
+        assert rated.charge_pico == rated.cost_pico * (2 if markup else 1)
 
 
 SAMPLED = [

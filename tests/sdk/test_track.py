@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,13 @@ from metered import KEY, Metered, attributed, tokens
 from tools.upstream import chat_answer
 
 import farebox
+from farebox.charges.identities import Identity
+from farebox.charges.models import Graduated
+from farebox.charges.models.tiers import Tier
+from farebox.charges.plan import Charge, Plan, Subscription
 from farebox.errors import FareboxError, QuestionError, UsageError
+from farebox.sdk.process_meter import process_meter
+from farebox.snapshot import Snapshot, encode
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -129,13 +136,28 @@ def test_price_says_cost_and_charge_and_records_nothing(metered: Metered) -> Non
     assert metered.rows() == []
 
 
-def test_price_says_where_it_was_rated_as_for_the_months_first_call(metered: Metered) -> None:
+def renewed(metered: Metered) -> None:
+    """Have the process look at what is published now, and not when the second is over."""
+    meter = process_meter()
+    assert meter is not None
+    meter.published.renew()
+
+
+def test_price_says_where_it_was_rated_as_for_the_periods_first_call(metered: Metered) -> None:
     assert not farebox.price(chat_answer(), provider="openai", customer="acme").as_first_of_month
-    steps = "[{up_to: 1000, per_1m: 2}, {per_1m: 1}]"
-    tiers = f"tiers: {{mode: graduated, measure: tokens, steps: {steps}}}"
-    terms = f"terms: [{{models: gpt-4o, {tiers}}}]"
-    contract = f"contracts:\n  acme: {{with: customer, for: {{customer: acme}}, {terms}}}\n"
-    metered.home.config.write_text(metered.home.config.read_text() + contract)
+    tiers = Graduated(
+        tiers=(Tier(up_to=Decimal(1000), unit=Decimal("0.000002")), Tier(unit=Decimal("0.000001")))
+    )
+    plan = Plan(
+        name="pro", charges=(Charge(name="all", meter="tokens", model=tiers, where={"model": ("gpt-4o*",)}),)
+    )
+    on_it = Subscription(id="s", customer="acme", plan="pro", version=0, start=date(2020, 1, 1))
+    mapped = Identity(customer="acme", dimension="user", value="ann")
+    snapshot = Snapshot(plans=(plan,), subscriptions=(on_it,), identities=(mapped,))
+    metered.home.snapshot.write_bytes(encode(snapshot))
+    renewed(metered)
+    with farebox.attribute(user="ann"):
+        assert farebox.price(chat_answer(), provider="openai").as_first_of_month
     found = farebox.price(chat_answer(), provider="openai", customer="acme")
     # 1,000 of the 1,390 tokens at $2 and 390 at $1 a million
     assert found.as_first_of_month and found.charge_usd == Decimal("0.00239")

@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from farebox.budgets.plan_bounds import most_charged
 from farebox.catalog import Endpoint
 from farebox.catalog.shape import Count, RequestLimitsData, UsageFormat
+from farebox.charges.customer_terms import BILLED, CustomerTerms
 from farebox.pricing.book import PriceBook
 from farebox.pricing.exact import UnitPrice
 from farebox.pricing.highest_prices import FREE as NOTHING
@@ -29,7 +31,8 @@ LATER = "works_later"
 GRANTS = "grants_calls"
 NOT_LISTED = "route_not_listed"
 SEARCHES = "searching_model"
-VOLUME_PRICES = "volume_prices"
+PLAN = "plan"
+"""Nothing of a request bounds what its customer's plan charges for it."""
 
 _MEDIA_LEAVES = frozenset(
     (
@@ -78,8 +81,11 @@ class CallKind(msgspec.Struct, frozen=True):
 class CallKinds:
     """Works kinds of calls out, by price book and catalog."""
 
-    def __init__(self, book: PriceBook, rules: RequestLimitsData, limits: LimitBook) -> None:
+    def __init__(
+        self, book: PriceBook, rules: RequestLimitsData, limits: LimitBook, terms: CustomerTerms
+    ) -> None:
         self._book = book
+        self._terms = terms
         self._rules = rules
         self._limits = limits
         self._highest: dict[str, RateTable | None] = {}
@@ -157,9 +163,20 @@ class CallKinds:
             is_bound = False
             cost = self._highest_of(provider, at_ns)
             charge = charge or cost
-        elif charge is None:
-            because.append(VOLUME_PRICES)
-            is_bound = False
+        asking = attribution or {}
+        billed, end_ns = asking.get(BILLED), found.end_ns
+        if self._terms.has_plans:
+            end_ns = min(end_ns, self._terms.end_ns(billed, at_ns))
+        by_plan = self._terms.plan_of(billed, at_ns)
+        if by_plan is not None:
+            dims = {**asking, "provider": provider}
+            named = next((name for name in names if name), None)
+            if named is not None:
+                dims |= {"model": named, "request_model": named}
+            charge = most_charged(by_plan, dims, cost, at_ns)
+            if charge is None and found.cost is not None:
+                because.append(PLAN)
+                is_bound = False
         rates: Mapping[str, UnitPrice] = {} if cost is None else cost.counts
         guessed = [leaf for leaf in counts if leaf in rules.most and rates.get(leaf, NOTHING)[0]]
         lacking = [leaf for leaf in found.missing if leaf in _TOKENS] if not rates else []
@@ -184,7 +201,7 @@ class CallKinds:
             characters="input_characters" in uses.counts,
             images="images" in uses.counts,
             counts=counts,
-            end_ns=found.end_ns,
+            end_ns=end_ns,
         )
 
     def _may_grant(self, surface: str) -> bool:

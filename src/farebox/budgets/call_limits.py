@@ -19,6 +19,9 @@ from farebox.budgets.likely_share import LikelyShares
 from farebox.budgets.matching import Match, Matcher, attributes, without_stated_customer
 from farebox.budgets.refusal import Refusal
 from farebox.budgets.worst_case import GRANTS, Claim, WorstCase, claim_of
+from farebox.charges.call_cell import cell_of
+from farebox.charges.customer_terms import BILLED
+from farebox.charges.highest_charge import highest_amount
 from farebox.journal.records import Held
 from farebox.money import usd_text
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from farebox.budgets.budget import Budget, BudgetSet, Stop
     from farebox.budgets.counters import Participant
     from farebox.budgets.worst_case import WorstCases
+    from farebox.charges.customer_terms import CustomerTerms
+    from farebox.charges.live_charge import LivePlan
     from farebox.money import PicoUsd
     from farebox.pricing.book import PriceBook
     from farebox.wire.facts import Extraction
@@ -36,6 +41,9 @@ _COVERED_MAX = 4096
 _SHOWN_MAX = 3
 _LOOK_NS = 20_000_000
 _NEVER = 1 << 63
+
+Attribution = tuple[dict[str, str], dict[str, str]]
+"""Whose call it is, and for each name which source said so."""
 
 
 class Limit:
@@ -137,10 +145,12 @@ class CallLimits:
         *,
         shares: LikelyShares | None = None,
         trusts_stated: bool = True,
+        terms: CustomerTerms | None = None,
     ) -> None:
         """`participant` is None where nothing can be counted: then hard budgets refuse. `shares`: what is
         likely, kept through changes. `trusts_stated`: a customer that only the request states uses that
-        customer's budgets, too."""
+        customer's budgets, too. `terms`: whose names are whose, and what plans charge."""
+        self._terms = terms if terms else None
         self._matcher = Matcher(limits)
         self.participant = participant
         self.worst_cases = worst_cases
@@ -148,8 +158,8 @@ class CallLimits:
         self._likely: dict[Waiting, list[Shared]] = {}
         """Of calls that wait, what is held by what is likely."""
         self._book = book
-        self.by_contract = bool(book.contract_attributes)
-        """Whether who calls decides what a call costs."""
+        self.by_contract = bool(book.contract_attributes) or (terms is not None and terms.has_plans)
+        """Whether who calls decides what a call costs or is charged."""
         self._trusts_stated = trusts_stated
         self._covered: dict[int, tuple[object, Covered]] = {}
         """By the matcher's verdict, which is kept here so that its identity stays its own."""
@@ -167,6 +177,16 @@ class CallLimits:
     def number(self) -> int:
         """What records call the holder."""
         return 0 if self.participant is None else self.participant.number
+
+    def whose(self, attribution: Attribution, key_fingerprint: str | None, at_ns: int) -> Attribution:
+        """Return an attribution with the customer that it means, as the ledger will find it."""
+        if self._terms is None:
+            return attribution
+        return self._terms.whose(*attribution, key_fingerprint, at_ns)
+
+    def whose_until_ns(self, attribution: Attribution, at_ns: int) -> int:
+        """Return until when `whose` says the same, and the same plan charges it."""
+        return _NEVER if self._terms is None else self._terms.end_ns(attribution[0].get("customer"), at_ns)
 
     def covering(
         self,
@@ -334,6 +354,9 @@ class CallLimits:
         parts = extraction.parts
         cost = charge = 0
         known = bool(parts)
+        plan = None
+        if self._terms is not None:
+            plan = self._terms.plan_of(attribution.get(BILLED), at_ns)
         sums, completeness = self._book.sums, extraction.completeness
         asking = attribution if self.by_contract else None
         for part in parts:
@@ -346,7 +369,28 @@ class CallLimits:
                 known = False
             if learns and part.response_model != part.request_model:
                 self.worst_cases.served(part.provider, part.request_model, part.response_model)
+        if plan is not None:
+            charge = self._charged_at_most(plan, extraction, at_ns, attribution)
         return cost, charge, known
+
+    def _charged_at_most(
+        self, plan: LivePlan, extraction: Extraction, at_ns: int, attribution: Mapping[str, str]
+    ) -> PicoUsd:
+        """Return the most that a plan charges for a call: how much, only the record knows."""
+        rate, parts = self._book.rate, extraction.parts
+        rated = [
+            rate(
+                part,
+                occurred_at_ns=at_ns,
+                completeness=extraction.completeness,
+                billable=True,
+                attribution=attribution,
+            )
+            for part in parts
+        ]
+        model = extraction.request_model or extraction.response_model
+        dims = {**attribution, "provider": parts[0].provider if parts else "", "model": model or ""}
+        return highest_amount(plan, cell_of(parts, rated, dims, at_ns=at_ns)) or 0
 
     def left(self, limit: Limit) -> PicoUsd:
         """Return what is left of a limit now: what the next call may reserve."""

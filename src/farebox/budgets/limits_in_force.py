@@ -77,16 +77,25 @@ class LimitsInForce:
         if self._seen is None or self._seen != (snapshot, book.digest) or missing:
             from farebox.budgets.call_limits import CallLimits
             from farebox.budgets.worst_case import WorstCases
+            from farebox.charges.customer_terms import CustomerTerms
             from farebox.pricing.model_limits import load_limits
 
+            terms = CustomerTerms(
+                snapshot.identities,
+                snapshot.customers,
+                snapshot.plans,
+                snapshot.subscriptions,
+                verified_only=not self._trusts_stated,
+            )
             before = None if self._limits is None else self._limits.worst_cases
             limits = CallLimits(
                 snapshot.limits,
                 self._participant,
-                WorstCases(book, self._rules(), load_limits(), before),
+                WorstCases(book, self._rules(), load_limits(), before, terms),
                 book,
                 shares=None if self._limits is None else self._limits.shares,
                 trusts_stated=self._trusts_stated,
+                terms=terms,
             )
             self._limits, self._seen = limits, (snapshot, book.digest)
         return self._limits

@@ -21,6 +21,7 @@ from farebox.budgets.budget import Budget
 from farebox.budgets.call_kind import FREE_KIND, GRANTS, LATER, CallKind, CallKinds
 from farebox.catalog import Endpoint
 from farebox.catalog.shape import RequestLimitsData
+from farebox.charges.customer_terms import CustomerTerms
 from farebox.money import PicoUsd
 from farebox.pricing.book import PriceBook
 from farebox.pricing.model_limits import LimitBook
@@ -89,11 +90,13 @@ class WorstCases:
         rules: RequestLimitsData,
         limits: LimitBook,
         before: WorstCases | None = None,
+        terms: CustomerTerms | None = None,
     ) -> None:
         """`before`: those by the prices before, which have seen what serves a name."""
-        self._attributes = book.contract_attributes
+        terms = terms or CustomerTerms()
+        self._attributes = tuple(dict.fromkeys((*book.contract_attributes, *terms.dimensions)))
         self._rules = rules
-        self._make = CallKinds(book, rules, limits)
+        self._make = CallKinds(book, rules, limits, terms)
         self._kinds: dict[tuple[object, ...], CallKind] = {}
         self._served: dict[tuple[str, str], tuple[str, ...]] = {} if before is None else before._served
         self.edition = 0
@@ -114,7 +117,8 @@ class WorstCases:
 
         `path_values` are what path and host say (`Endpoint.path_values`); `facts` what the request says,
         read with `LimitKeys`: without `facts.limits` it may ask for anything. `attribution` decides which
-        contracts cover the call. Charges of a contract's tiers are taken at the highest step.
+        contracts cover the call, and by `CustomerTerms.whose` which plan charges it: at the highest of its
+        tiers.
         """
         kind = self.kind(
             endpoint, path_values, facts, at_ns=at_ns, attribution=attribution, method=method, path=path

@@ -50,8 +50,8 @@ class PartRow(msgspec.Struct, kw_only=True):
     """By your contract with the provider, where one covers the call."""
     contract: str | None = None
     """The term of that contract."""
-    charge_contract: str | None = None
-    """The term of the customer's contract that made the charge."""
+    charge_plan: str | None = None
+    """The plan version that made the charge: `pro@3`; what it charges for a call is with its first part."""
 
 
 class CorrectionRow(msgspec.Struct, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from farebox.charges.identities import without_mapped
 from farebox.journal import records
 from farebox.journal.records import Done
 from farebox.ledger.append.dictionaries import CALL_CLASS, erased_name, is_erased_name
@@ -152,7 +153,8 @@ def has_said(stored: Done, done: Done) -> bool:
     """Tell whether a stored record has the content of `done`; erased values count as equal."""
     if done.payload_sha256 is not None:
         return stored.payload_sha256 == done.payload_sha256
-    known = stored.attribution
+    known, known_from = without_mapped(stored.attribution, stored.attribution_from)
+    stored = msgspec.structs.replace(stored, attribution=known, attribution_from=known_from)
     erased = {name for name in done.attribution if is_erased_name(known.get(name))}
     said = {name: value for name, value in done.attribution.items() if name not in erased}
     kept = {name: value for name, value in known.items() if name not in erased}

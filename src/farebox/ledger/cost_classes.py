@@ -11,32 +11,13 @@ from typing import Any
 
 import msgspec
 
-from farebox.charges.allocation import allocate
+from farebox.charges.cost_classes import CLASSES
+from farebox.charges.cost_classes import classes_of as parts_classes
 from farebox.errors import LedgerError
 from farebox.ledger.block_detail import unpacked
 from farebox.ledger.database import Connection
-from farebox.wire.facts import CACHE_READ_LEAVES, CACHE_WRITE_LEAVES, INPUT_LEAVES, OUTPUT_LEAVES
 
-CLASSES = (
-    "input_cost_pico",
-    "cache_read_cost_pico",
-    "cache_creation_cost_pico",
-    "output_cost_pico",
-    "other_cost_pico",
-    "reasoning_cost_pico",
-)
-"""Costs of uncached input, of cached input, of writing it to the cache, of all output and of everything
-else; they add up to `cost_pico`. The last is what of the output's cost reasoning is."""
-
-_INPUT, _READ, _WRITE, _OUTPUT, _OTHER, _REASONING = range(6)
-_NOTHING = (0, 0, 0, 0, 0, 0)
-_class_of = {
-    **dict.fromkeys(INPUT_LEAVES, _INPUT),
-    **dict.fromkeys(CACHE_READ_LEAVES, _READ),
-    **dict.fromkeys(CACHE_WRITE_LEAVES, _WRITE),
-    **dict.fromkeys(OUTPUT_LEAVES, _OUTPUT),
-    "output_reasoning": _REASONING,
-}.get
+_NOTHING = (0,) * len(CLASSES)
 _BLOCKS = "SELECT first_seq, last_seq, detail FROM block WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1"
 
 Costs = tuple[int, ...]
@@ -130,23 +111,4 @@ class _Block:
 
 def classes_of(rating: CostedRating | None, cost_pico: int) -> Costs:
     """Return what of a row's cost is for which tokens."""
-    costs = [0, 0, 0, 0, 0, 0]
-    left = cost_pico
-    for part in () if rating is None else rating.parts:
-        cost = part.cost_pico
-        if not cost:
-            continue
-        left -= cost
-        lines = part.lines
-        amounts = [line.amount_pico or 0 for line in lines]
-        listed = sum(amounts)
-        if not listed:
-            costs[_OTHER] += cost
-            continue
-        if listed != cost:
-            amounts = allocate(cost, amounts)
-        for line, amount in zip(lines, amounts, strict=True):
-            costs[_class_of(line.unit, _OTHER)] += amount
-    costs[_OUTPUT] += costs[_REASONING]
-    costs[_OTHER] += left
-    return tuple(costs)
+    return parts_classes(() if rating is None else rating.parts, cost_pico)

@@ -24,7 +24,7 @@ from farebox.journal.filesystem import is_network
 _SQLITE_OLDEST = (3, 51, 3)
 """Before it, a WAL could be corrupted by a race: https://sqlite.org/wal.html#walresetbug"""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x46415245  # FARE
 
 _BUSY_MS = 5_000
@@ -186,6 +186,8 @@ def _create_schema(connection: Connection) -> None:
     _refuse_others(connection, version)
     if version == 1:
         _note_ends(connection)
+    if version in (1, 2):
+        _follow_plans(connection)
     if version:
         return
     with connection:
@@ -206,6 +208,17 @@ def _note_ends(connection: Connection) -> None:
                 (chain,),
             )
         connection.execute("PRAGMA user_version = 2")
+
+
+def _follow_plans(connection: Connection) -> None:
+    """Upgrade a ledger of schema 2: plans have taken the place of contracts with customers."""
+    with connection:
+        connection.execute("DROP TABLE IF EXISTS contract_month")
+        for table in ("plan_period", "known_terms", "terms_walk"):
+            made = schema().partition(f"CREATE TABLE {table}")
+            columns = made[2].partition(";")[0]
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {table}{columns}")
+        connection.execute("PRAGMA user_version = 3")
 
 
 def _refuse_others(connection: Connection, version: int) -> None:

@@ -36,6 +36,8 @@ from farebox.journal.folders import stored_ends
 from farebox.journal.progress import ProgressNote
 from farebox.journal.wake import Sleeper, Waker
 from farebox.ledger.append.applier import Applier
+from farebox.ledger.charging.following import TermsFollower
+from farebox.ledger.charging.published import published_terms
 from farebox.ledger.database import Connection, ledger_error, open_writer
 from farebox.ledger.follow import BATCH_RECORDS, Follower
 from farebox.ledger.spending.recorded_spending import RecordedSpending
@@ -134,6 +136,8 @@ def catch_up(home: Home, config: Config) -> int:
                     state=home.path,
                 )
                 applier = Applier(connection, book)
+                terms = TermsFollower(connection, applier, published_terms(home, config), now_ns)
+                terms.run()
                 follower = Follower(home, applier)
                 ends = stored_ends(home.journal)  # traffic may go on for ever, a command must end
                 done = 0
@@ -190,12 +194,13 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
     try:
         watch = PriceWatch(home.path, Path(config.named) if config.named else None, home.cache)
         applier = Applier(connection, watch.current())
+        terms = TermsFollower(connection, applier, published_terms(home, config), now_ns)
         follower = Follower(home, applier)
         about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}
         announce(run_file, msgspec.json.encode(about))
         settle_memory()
         spending = _spending(home, config, connection, follower)
-        _Following(home, follower, applier, stop, watch, sleeper, note, spending).run()
+        _Following(home, follower, applier, stop, watch, sleeper, note, spending, terms).run()
         spending.close()
         follower.close()
         note.close()
@@ -229,6 +234,7 @@ class _Following:
         sleeper: Sleeper,
         note: ProgressNote,
         spending: RecordedSpending,
+        terms: TermsFollower,
     ) -> None:
         self._home = home
         self._file = home.ledger.stat().st_ino
@@ -239,6 +245,7 @@ class _Following:
         self._sleeper = sleeper
         self._note = note
         self._spending = spending
+        self._terms = terms
         self._told: tuple[str, float] = ("", 0.0)
 
     def run(self) -> None:
@@ -257,6 +264,7 @@ class _Following:
                     self._check_file()
                     self._applier.use(self._watch.current())
                     prices_at = now + _PRICES_EVERY_S
+                restating = self._terms.step()
                 busy = self._follower.step()
                 counting = self._spending.step(is_idle=not busy)
                 self._applier.checkpoint_if_due()
@@ -267,7 +275,7 @@ class _Following:
                     return
                 prices_at = 0.0
                 continue
-            if busy >= BATCH_RECORDS or counting or (busy and stopping):
+            if busy >= BATCH_RECORDS or counting or restating or (busy and stopping):
                 continue
             if stopping:
                 return

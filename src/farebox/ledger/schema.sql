@@ -208,14 +208,26 @@ CREATE TABLE waiting_estimate (
 
 -- Small state that rating and estimating go by; nothing else here is derived.
 
--- What each contract term with tiers has seen in a calendar month (UTC): the next call's tier depends on it.
--- Whole numbers as text: a month in pico-dollars may need more than 64 bits.
-CREATE TABLE contract_month (
-  term TEXT NOT NULL,
-  month TEXT NOT NULL,
-  units TEXT NOT NULL,
-  base_pico TEXT NOT NULL,
-  PRIMARY KEY (month, term)
+-- What each charge of a customer's plan has seen in a period: what the next call adds to it depends on that.
+CREATE TABLE plan_period (
+  charge TEXT NOT NULL,                  -- SUBSCRIPTION/PLAN@VERSION/CHARGE
+  period_ns INTEGER NOT NULL,            -- when it begins
+  quantity TEXT NOT NULL,                -- exact: 1250, or 1/3
+  events INTEGER NOT NULL,
+  PRIMARY KEY (period_ns, charge)
+) STRICT, WITHOUT ROWID;
+
+-- By which mappings and plans the calls above were ascribed and charged, so that a change of them is noticed.
+CREATE TABLE known_terms (
+  customer TEXT PRIMARY KEY,             -- SHA-256 of its name, or empty: what names stand for
+  digest TEXT NOT NULL,
+  since_ns INTEGER NOT NULL              -- when its running period began
+) STRICT, WITHOUT ROWID;
+-- How far the calls have been looked at again after such a change; one row, and none when that is done.
+CREATE TABLE terms_walk (
+  digest TEXT PRIMARY KEY,               -- of what is applied
+  seq INTEGER NOT NULL,
+  last_seq INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Tokens and bytes of the last measured calls of a model, to estimate calls that state no usage by.

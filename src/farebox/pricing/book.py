@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from farebox.pricing.exact import shown
-from farebox.pricing.facts import MonthShare, PriceSource, RatedPart
+from farebox.pricing.facts import PriceSource, RatedPart
 from farebox.pricing.model_names import ModelIndex, matches
 from farebox.pricing.price_rows import (
     EVER,
@@ -26,14 +26,12 @@ from farebox.pricing.price_rows import (
     Quote,
 )
 from farebox.pricing.prices_in_force import Layer, Plan, rows_in_force
-from farebox.pricing.quotation import month_of
 from farebox.pricing.rating import Sums, not_billable, rate_part, sum_part
 from farebox.pricing.sources.user_prices import UserModel, UserPricing, layers, markup_at
 from farebox.wire.facts import Part, Quantity
 
 if TYPE_CHECKING:  # most books have none of these, and start-up has to be fast
     from farebox.pricing.contracts.terms import Contracts
-    from farebox.pricing.contracts.tiers import MonthToDate
     from farebox.pricing.sources.price_updates import PriceUpdates
 
 _PLANS_MAX = 4096
@@ -112,18 +110,16 @@ class PriceBook:
         completeness: str,
         billable: bool,
         attribution: Mapping[str, str] | None = None,
-        so_far: Mapping[str, MonthToDate] | None = None,
     ) -> RatedPart:
         """Return `part` in money by the prices in force at `occurred_at_ns`.
 
-        `attribution` (customer, key, project …) decides which contracts cover the call; `so_far` is
-        what the call's month has seen under terms with tiers, by the term's id.
+        `attribution` (customer, key, project …) decides which contracts cover the call.
         """
         if not billable:
             return self._not_billable
         plan = self._in_force(part, occurred_at_ns, attribution)
         if plan.agreement is not None:
-            return self._rate_agreed(part, plan, occurred_at_ns, completeness, so_far or {})
+            return self._rate_agreed(part, plan, completeness)
         return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
 
     def sums(
@@ -137,7 +133,7 @@ class PriceBook:
         """Return what `rate` finds for a billable part without the lines it is made of."""
         plan = self._in_force(part, occurred_at_ns, attribution)
         if plan.agreement is not None:
-            rated = self._rate_agreed(part, plan, occurred_at_ns, completeness, {})
+            rated = self._rate_agreed(part, plan, completeness)
             return rated.cost_state, rated.cost_pico, rated.charge_pico
         return sum_part(part, plan, completeness=completeness)
 
@@ -162,15 +158,6 @@ class PriceBook:
     def contract_attributes(self) -> tuple[str, ...]:
         """Return the attributes (`customer`, `key` …) that decide which contracts cover a call."""
         return self._contracts.attributes if self._contracts is not None else ()
-
-    def charge_of(self, share: MonthShare, so_far: Mapping[str, MonthToDate]) -> int:
-        """Return what a call's share makes in its month under a term with tiers, 0 for no such term."""
-        from farebox.pricing.contracts.tiers import MonthToDate
-
-        term = self._contracts.by_id(share.term) if self._contracts is not None else None
-        if term is None or term.tiers is None:
-            return 0
-        return term.tiers.charge(so_far.get(share.term, MonthToDate()), share.units, share.base_pico)
 
     def _in_force(self, part: Part, at_ns: int, attribution: Mapping[str, str] | None) -> Plan:
         """Return the plan of a call; where there are contracts, its attribution is part of the kind of
@@ -197,22 +184,12 @@ class PriceBook:
         self._remember(key, plan)
         return plan
 
-    def _rate_agreed(
-        self, part: Part, plan: Plan, at_ns: int, completeness: str, so_far: Mapping[str, MonthToDate]
-    ) -> RatedPart:
+    def _rate_agreed(self, part: Part, plan: Plan, completeness: str) -> RatedPart:
         from farebox.pricing.contracts.agreements import Agreement, rate_agreed
 
         if not isinstance(plan.agreement, Agreement):
             return rate_part(part, plan, completeness=completeness, snapshot=self.digest)
-        return rate_agreed(
-            part,
-            plan,
-            plan.agreement,
-            completeness=completeness,
-            snapshot=self.digest,
-            month=month_of(at_ns),
-            so_far=so_far,
-        )
+        return rate_agreed(part, plan, plan.agreement, completeness=completeness, snapshot=self.digest)
 
     def _remember(self, key: tuple[object, ...], plan: Plan) -> None:
         plans = self._plans.get(key)
@@ -225,20 +202,14 @@ class PriceBook:
     def _agree(
         self, contracts: Contracts, plan: Plan, part: Part, at_ns: int, attribution: Mapping[str, str]
     ) -> None:
-        """Find the contracts that cover a call and the plans at their prices."""
+        """Find the contract that covers a call and the plan at its prices."""
         from farebox.pricing.contracts.agreements import Agreement
 
         names = self._names(part, self.provider(part.provider))
-        find = contracts.term
-        bought = find("provider", part.provider, names, attribution, at_ns)
-        sold = find("customer", part.provider, names, attribution, at_ns)
-        contracted = charged = None
-        if bought is not None:
-            contracted = self._plan(part, at_ns, bought.row, listed=plan, factor=bought.factor, of=bought.id)
-        if sold is not None and sold.row is not None:
-            charged = self._plan(part, at_ns, sold.row)
-        if bought is not None or sold is not None:
-            plan.agreement = Agreement(bought, contracted, sold, charged)
+        term = contracts.term(part.provider, names, attribution, at_ns)
+        if term is not None:
+            contracted = self._plan(part, at_ns, term.row, listed=plan, factor=term.factor, of=term.id)
+            plan.agreement = Agreement(term, contracted)
         edges = contracts.edges()
         plan.start_ns = max([plan.start_ns, *(edge for edge in edges if edge <= at_ns)])
         plan.end_ns = min([plan.end_ns, *(edge for edge in edges if edge > at_ns)])
@@ -262,7 +233,7 @@ class PriceBook:
 
     @property
     def has_contracts(self) -> bool:
-        """True where attribution can change what a call costs or is charged."""
+        """True where attribution can change what a call costs."""
         return self._contracts is not None
 
     @property

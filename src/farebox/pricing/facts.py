@@ -41,14 +41,17 @@ class CostLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """What your contract with the provider makes of it; the amount is by this one where it is there."""
 
 
-class MonthShare(msgspec.Struct, frozen=True, array_like=True):
-    """What one part adds to the month-to-date of a contract's term with tiers."""
+class PeriodShare(msgspec.Struct, frozen=True, array_like=True):
+    """What a call adds to what one charge of its customer's plan has seen in a period."""
 
-    term: str
-    month: str
-    """The calendar month of the call in UTC: `2026-11`."""
-    units: int
-    base_pico: PicoUsd
+    charge: str
+    """`SUBSCRIPTION/PLAN@VERSION/CHARGE`."""
+    period_ns: int
+    """When the period begins, or for a charge that is rated by the hour or day, that."""
+    quantity: str
+    """An exact number: `1250`, or `1/3`."""
+    events: int = 0
+    """How many calls of it count by themselves, where the charge has an amount for each."""
 
 
 class RatedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,15 +67,16 @@ class RatedPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `list_cost_pico`; None when nothing could be priced. A part with some unpriced lines is
     `unpriced` and keeps the sum of its priced ones here: a lower bound."""
     charge_pico: PicoUsd | None = None
-    """The customer's price: by its contract, else cost times the markup, else the cost."""
+    """The customer's price: by its plan, else cost times the markup, else the cost. What a plan charges
+    for a call is with the call's first part."""
     contracted_cost_pico: PicoUsd | None = None
     """By your contract with the provider; None where no contract covers the call."""
     contract: str | None = None
     """The term of a provider's contract that made it: `openai-2026#1`."""
-    charge_contract: str | None = None
-    """The term of a customer's contract that made the charge."""
-    month: MonthShare | None = None
-    """What this part adds to the month of a term with tiers."""
+    charge_plan: str | None = None
+    """The plan version that made the charge: `pro@3`."""
+    shares: tuple[PeriodShare, ...] = ()
+    """What the call adds to the period of its customer's plan."""
     markup: Decimal | None = None
     priced_model: str | None = None
     """The catalog's model id the price was found under."""

@@ -7,7 +7,7 @@ input is cached is known only afterwards, so every possibility is looked at and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise, product
+from itertools import product
 from typing import NamedTuple
 
 import msgspec
@@ -15,8 +15,7 @@ import msgspec
 from farebox.money import PicoUsd
 from farebox.pricing.book import PriceBook
 from farebox.pricing.contracts.agreements import Agreement
-from farebox.pricing.contracts.tiers import Tiers
-from farebox.pricing.exact import UnitPrice, ratio, unit_price
+from farebox.pricing.exact import UnitPrice, unit_price
 from farebox.pricing.price_rows import EVER, NEVER
 from farebox.pricing.prices_in_force import Plan
 from farebox.wire.facts import INPUT_LEAVES, OUTPUT_LEAVES, Part
@@ -112,7 +111,7 @@ class HighestPrices(msgspec.Struct, frozen=True):
     cost: RateTable | None
     """None where the model has no price for what the call may use."""
     charge: RateTable | None
-    """What the customer is charged; None where nothing bounds that."""
+    """What a customer without a plan is charged."""
     priced_models: tuple[str, ...]
     """The models under which prices were found."""
     missing: tuple[str, ...]
@@ -145,7 +144,7 @@ def highest_prices(
     not being stated; one that is not among them can have any value that some price is for.
     """
     cost = charge = None
-    is_priced = is_charged = True
+    is_priced = True
     missing, found = set[str](), list[str]()
     start, end = EVER, NEVER
     for model in models:
@@ -154,25 +153,21 @@ def highest_prices(
             if plan.model and plan.model not in found:
                 found.append(plan.model)
             agreement = plan.agreement if isinstance(plan.agreement, Agreement) else None
-            listed = _table(plan, uses)
-            bought = listed
-            if agreement is not None and agreement.contracted is not None:
-                bought = _table(agreement.contracted, uses)
-            charged = _charged(plan, agreement, listed, bought, uses)
+            bought = _table(plan if agreement is None else agreement.contracted, uses)
             if plan.no_charge is not None:
                 bought = _Found(RateTable(), ())
             missing.update(bought.missing)
             if bought.table is None:
                 is_priced = False
-            else:
-                cost = bought.table if cost is None else cost.joined(bought.table)
-            if charged is None:
-                is_charged = False
-            else:
-                charge = charged if charge is None else charge.joined(charged)
+                continue
+            cost = bought.table if cost is None else cost.joined(bought.table)
+            charged = bought.table
+            if plan.markup is not None:
+                charged = charged.times(plan.markup.numerator, plan.markup.denominator)
+            charge = charged if charge is None else charge.joined(charged)
     return HighestPrices(
         cost=cost if is_priced else None,
-        charge=charge if is_charged else None,
+        charge=charge if is_priced else None,
         priced_models=tuple(found),
         missing=tuple(sorted(missing)),
         start_ns=start,
@@ -293,42 +288,3 @@ def _table(plan: Plan, uses: Uses) -> _Found:
     is_free = not any(rate[0] for rate in (rate_in, rate_out, fee, *counts.values()))
     table = RateTable(tuple(bands), -(-fee[0] // fee[1]), counts, 0 if is_free else ROUNDING_PICO)
     return _Found(table if priced else None, tuple(sorted(missing)))
-
-
-def _charged(
-    plan: Plan, agreement: Agreement | None, listed: _Found, bought: _Found, uses: Uses
-) -> RateTable | None:
-    """Return what the customer of a plan is charged at most; None where nothing bounds it."""
-    cost = RateTable() if plan.no_charge is not None else bought.table
-    base = listed.table
-    sold = agreement.sold if agreement is not None else None
-    if sold is None:
-        if cost is None or plan.markup is None:
-            return cost
-        return cost.times(plan.markup.numerator, plan.markup.denominator)
-    if sold.markup is not None:
-        return None if cost is None else cost.times(sold.markup.numerator, sold.markup.denominator)
-    if sold.factor is not None:
-        return None if base is None else base.times(*ratio(sold.factor))
-    if agreement is not None and agreement.charged is not None:
-        return _table(agreement.charged, uses).table or RateTable()
-    return _tiered(sold.tiers, base) if sold.tiers is not None else cost
-
-
-def _tiered(tiers: Tiers, base: RateTable | None) -> RateTable | None:
-    """Return the charge at the highest tier, with every fee that entering one makes due.
-
-    Where a larger volume makes all of the month more expensive, one call may be charged any amount.
-    """
-    rates = [UnitPrice(step.numerator, step.denominator) for step in tiers.steps]
-    fees = sum(step.flat_pico for step in tiers.steps)
-    if tiers.mode == "volume" and any(highest(a, b) != a for a, b in pairwise(rates)):
-        return None
-    top = FREE
-    for rate in rates:
-        top = highest(top, rate)
-    if tiers.steps[0].is_factor:
-        return None if base is None else base.times(*top).plus(fees)
-    if tiers.measure == "calls":
-        return RateTable(request_pico=-(-top[0] // top[1]) + fees, rounding_pico=ROUNDING_PICO)
-    return RateTable((Band(None, top, top),), fees, rounding_pico=ROUNDING_PICO)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _SECTIONS = "sections.json"
 _LIST = "00000001" + ".prices.json"
+TERMS = "terms.json"
+"""The file of a stored copy that has its `terms`."""
 
 
 class PriceCopy(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,8 @@ class PriceCopy(msgspec.Struct, frozen=True, kw_only=True):
     """Those of `prices.d`, by name."""
     fetched: str | None = None
     """The newest list that was fetched."""
+    terms: str = "{}"
+    """Customers' plans and what names stand for, as JSON (`farebox.charges.customer_terms`)."""
 
     @property
     def digest(self) -> str:
@@ -40,7 +44,7 @@ class PriceCopy(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:32]
 
 
-def copy_of(state: Path, config: Config) -> PriceCopy:
+def copy_of(state: Path, config: Config, terms: str = "{}") -> PriceCopy:
     """Return a copy of what the Farebox with this state directory and configuration rates with.
 
     Raises:
@@ -56,6 +60,7 @@ def copy_of(state: Path, config: Config) -> PriceCopy:
         sections={name: node.plain() for name, node in nodes.items() if node is not None},
         files={path.name: path.read_text(encoding="utf-8") for path in price_folder.price_files(state)},
         fetched=snapshots[-1].read_text(encoding="utf-8") if snapshots else None,
+        terms=terms,
     )
 
 
@@ -68,6 +73,7 @@ def store(copy: PriceCopy, folder: Path) -> None:
     files = {f"prices.d/{Path(name).name}": text for name, text in copy.files.items()}
     if copy.fetched is not None:
         files[f"prices/{_LIST}"] = copy.fetched
+    files[TERMS] = copy.terms
     files[_SECTIONS] = json.dumps(copy.sections)  # last: with it the copy is whole
     for name, text in files.items():
         path = folder.joinpath(name)

@@ -81,9 +81,9 @@ class Enforcement:
         limits = self.current()
         if not limits:
             return None
-        attribution = call.attribution()
-        names = attribution[0]
         known = call.known
+        attribution = limits.whose(call.attribution(), known.intent.key_fingerprint, call.occurred_at_ns)
+        names = attribution[0]
         model = without_prefix(call.facts.request_model, known.endpoint.model_prefixes)
         covered = limits.covering(
             *attribution,

@@ -126,7 +126,7 @@ def rerate(
     span = (period or PeriodFlags()).period()
     seqs = _selected(home, selection_of(span, filters), priced_too=priced_too)
     found = _Found()
-    for changed in preview(home, seqs, book, priced_too=priced_too):
+    for changed in preview(home, seqs, book, priced_too=priced_too, config=config):
         found.add(changed)
     outcome = None
     if apply and found.seqs:

@@ -8,7 +8,7 @@ appended as `unknown`, with what its last `Partial` said.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -28,16 +28,18 @@ from farebox.ledger.append.pending import Pending
 from farebox.ledger.append.results import TABLES, Results
 from farebox.ledger.block_detail import encode_detail
 from farebox.ledger.call_store import has_content
-from farebox.ledger.corrections.contract_months import ContractMonths
+from farebox.ledger.charging.call_charges import CallCharges
 from farebox.ledger.corrections.corrector import CORRECTING, Corrector
-from farebox.ledger.corrections.rerating import Book
+from farebox.ledger.corrections.rerating import Book, asking_of, rate_parts
 from farebox.ledger.database import Connection, rewrite_table
 from farebox.ledger.losses.incidents import Incidents
 from farebox.ledger.proof.chain import link
 from farebox.ledger.witnesses.joining import Joining
 from farebox.pricing.facts import RatedPart
-from farebox.pricing.quotation import month_of
 from farebox.wire.facts import Extraction, Part
+
+if TYPE_CHECKING:
+    from farebox.charges.customer_terms import CustomerTerms
 
 
 class Applied(NamedTuple):
@@ -72,13 +74,13 @@ class Applier:
         self._blocks = Blocks(connection, clock)
         self._marks = Incidents(connection, clock)
         self._pending = Pending(connection)
-        self._months = ContractMonths(connection)
+        self._charges = CallCharges(connection)
         self._billing = BillOnce(connection)
         self._results = Results(connection, self._blocks, clock, self._marks.write)
         self._left_out: list[Entry] = []
         self._has_erased = False
-        self._corrector = Corrector(connection, self._blocks, self._months)
-        self._joining = Joining(connection, self._blocks, self._months, self._corrector.estimation, clock)
+        self._corrector = Corrector(connection, self._blocks, self._charges)
+        self._joining = Joining(connection, self._blocks, self._charges, self._corrector.estimation, clock)
         self._load()
 
     @property
@@ -120,7 +122,7 @@ class Applier:
                     last, count = batch, count + len(batch.entries) + len(batch.gaps)
                     self._take(writer, batch, leave_out_because, look_for_duplicates)
                 if last:
-                    self._months.write()
+                    self._charges.write()
                     self._pending.write()
                     self._corrector.calibrations.write()
                     self._write_position(writer, last)
@@ -159,7 +161,7 @@ class Applier:
                     "journal keeps everything"
                 ) from error
             finally:
-                self._months.forget()
+                self._charges.forget()
 
     def checkpoint_if_due(self) -> None:
         """Write a checkpoint when the last one is a minute old and there is something new."""
@@ -191,6 +193,24 @@ class Applier:
     def use(self, book: Book) -> None:
         """Rate by another book from now on."""
         self._book = book
+
+    def use_terms(self, terms: CustomerTerms | None) -> None:
+        """Resolve customers and charge by these terms from now on; None: there are none."""
+        self._charges.terms = terms
+
+    def restate(self, calls: Sequence[int], note: Callable[[], None]) -> None:
+        """Correct these calls to whose they are and what their plans charge now; `note` writes beside that.
+
+        All of it or nothing, in one transaction.
+        """
+        try:
+            with self._connection:
+                self._corrector.restate(self._book, calls)
+                self._charges.write()
+                note()
+        except BaseException:
+            self._load()
+            raise
 
     # -- one transaction --
 
@@ -301,7 +321,7 @@ class Applier:
             return False
         finally:
             if rate:
-                self._months.forget()  # rated as a trial only: not counted in the month
+                self._charges.forget()  # rated as a trial only: not counted in a period
         return True
 
     def _is_new(self, done: Done, writer: str = "") -> bool:
@@ -329,6 +349,8 @@ class Applier:
             rows = self._joining.place(rows)
         # One step for all rows, then the next: each step's code and data stay in the cache.
         rows = self._billing.judged(rows, self.seq)
+        if self._charges.terms is not None:
+            rows = [row._replace(done=self._charges.resolve(row.done)) for row in rows]
         money = self._rate_all(rows)
         entries = [entry_of(row, rated) for row, rated in zip(rows, money, strict=True)]
         self._blocks.append(entries)
@@ -344,8 +366,8 @@ class Applier:
             self._corrector.apply(self._book, self._marks.write)
 
     def _rate_all(self, rows: Sequence[Judged]) -> list[list[RatedPart]]:
-        if getattr(self._book, "has_contracts", False):
-            return [self._rate_agreed(row) for row in rows]
+        if self._charges.terms is not None or getattr(self._book, "has_contracts", False):
+            return [self._rate_for(row) for row in rows]
         rate = self._book.rate
         return [
             [
@@ -360,27 +382,19 @@ class Applier:
             for done, billable, _ in rows
         ]
 
-    def _rate_agreed(self, row: Judged) -> list[RatedPart]:
-        """Rate under contracts, which depend on the attribution and on the month so far."""
-        done = row.done
-        asking = done.attribution
-        if done.key_fingerprint:
-            asking = {**asking, "key": done.key_fingerprint}
-        month = month_of(done.occurred_at_ns)
-        rated: list[RatedPart] = []
-        for part in done.extraction.parts:
-            money = self._book.rate(
-                part,
-                occurred_at_ns=done.occurred_at_ns,
-                completeness=done.extraction.completeness,
-                billable=row.billable,
-                attribution=asking,
-                so_far=self._months.so_far(month),
-            )
-            if money.month is not None:
-                self._months.add(money.month)
-            rated.append(money)
-        return rated
+    def _rate_for(self, row: Judged) -> list[RatedPart]:
+        """Rate where it matters whose a call is: under contracts and plans."""
+        done, billable, _ = row
+        parts = done.extraction.parts
+        rated = rate_parts(
+            self._book,
+            parts,
+            asking_of(done),
+            occurred_at_ns=done.occurred_at_ns,
+            completeness=done.extraction.completeness,
+            billable=billable,
+        )
+        return self._charges.charged(done, parts, rated) if billable else rated
 
     # -- what is written beside the rows --
 
@@ -403,7 +417,7 @@ class Applier:
         self._marks.load()
         self._pending.load()
         self._billing.load()
-        self._months.forget()
+        self._charges.forget()
         self._corrector.load()
         self._joining.load()
 

@@ -213,6 +213,8 @@ class Dictionaries:
         return Numbered(number, digest)
 
     def _personal_of(self, field: str, value: str) -> int:
+        if is_erased_name(value):  # of an attribution that is written again with something else in it
+            return int(value[len("(erased ") : -1])
         known = self._personal.get((field, value))
         if known is not None:
             return known

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from farebox.ledger.append.blocks import Row
-from farebox.ledger.append.dictionaries import CLASS_AT
+from farebox.ledger.append.dictionaries import CLASS_AT, Whose
 from farebox.wire.facts import Extraction
 
 if TYPE_CHECKING:
     from farebox.ledger.call_store import StoredCall
 
 RERATE, ESTIMATE, MEASURED, WITNESS = "rerate", "estimate", "measured", "witness"
+CUSTOMER, PLAN = "customer", "plan"
 
 _CHECKSUM = (1 << 32) - 1
 _COMPLETENESS, _STATE = CLASS_AT["completeness"], CLASS_AT["cost_state"]
@@ -59,6 +60,8 @@ class Change(NamedTuple):
     tokens: tuple[int, ...]
     rating: bytes
     correction: Correction
+    whose: Whose | None = None
+    """Whose call it is now; None: whose it was."""
 
 
 encode_correction = msgspec.msgpack.Encoder().encode
@@ -75,7 +78,7 @@ def rows_of(change: Change) -> tuple[Row, Row]:
         (
             *_head(now, now.revision + 2, 1, None),
             tuple(changed),
-            *_middle(now),
+            *_middle(now, change.whose),
             change.cost_pico,
             change.charge_pico,
             *change.tokens,
@@ -106,10 +109,10 @@ def _head(now: StoredCall, revision: int, sign: int, reverses: int | None) -> tu
     return now.event_id, now.source, revision, sign, reverses, now.occurred_at
 
 
-def _middle(now: StoredCall) -> tuple[object, ...]:
+def _middle(now: StoredCall, whose: Whose | None = None) -> tuple[object, ...]:
     checksum = None if now.response_key is None else now.response_key & _CHECKSUM
     return (
-        now.attribution,
+        now.attribution if whose is None else whose,
         now.step,
         now.parent_step,
         checksum,

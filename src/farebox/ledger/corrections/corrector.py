@@ -16,8 +16,8 @@ from farebox.ledger.append.bill_once import Completed
 from farebox.ledger.append.blocks import CALL_AT, Blocks, Row
 from farebox.ledger.append.judgement import Judged
 from farebox.ledger.call_store import current
+from farebox.ledger.charging.call_charges import CallCharges
 from farebox.ledger.corrections.calibration import Calibrations
-from farebox.ledger.corrections.contract_months import ContractMonths
 from farebox.ledger.corrections.correction import Change, rows_of
 from farebox.ledger.corrections.estimation import Estimation, is_wanted, rated_bounds
 from farebox.ledger.corrections.late_usage import correct_late_usage
@@ -47,10 +47,10 @@ def weight(batch: Batch) -> int:
 class Corrector:
     """Collects what records ask for and turns it into corrections."""
 
-    def __init__(self, connection: Connection, blocks: Blocks, months: ContractMonths) -> None:
+    def __init__(self, connection: Connection, blocks: Blocks, charges: CallCharges) -> None:
         self._connection = connection
         self._blocks = blocks
-        self._months = months
+        self._charges = charges
         self.calibrations = Calibrations(connection)
         self.estimation = Estimation(self.calibrations)
         self._asked: list[tuple[str, Rerate]] = []
@@ -105,7 +105,7 @@ class Corrector:
 
     def apply(self, book: Any, write_mark: WriteMark) -> None:
         """Append the corrections."""
-        rerating = Rerating(book, self._months)
+        rerating = Rerating(book, self._charges)
         for (writer, priced_too), seqs in self._accepted(getattr(book, "digest", ""), write_mark).items():
             for start in range(0, len(seqs), _AT_A_TIME):
                 calls = current(self._connection, seqs[start : start + _AT_A_TIME])
@@ -117,6 +117,15 @@ class Corrector:
             change = correct_late_usage(self._connection, rerating, self.estimation, event_id, done)
             if change is not None:
                 self._append([change])
+
+    def restate(self, book: Any, calls: Sequence[int]) -> None:
+        """Append the corrections of calls that are another customer's now, or under another plan."""
+        from farebox.ledger.charging.restating import restated
+
+        for start in range(0, len(calls), _AT_A_TIME):
+            stored = current(self._connection, calls[start : start + _AT_A_TIME])
+            changes = [restated(call, book, self._charges) for call in stored]
+            self._append([change for change in changes if change is not None])
 
     def _accepted(self, digest: str, write_mark: WriteMark) -> dict[tuple[str, bool], list[int]]:
         """Return which calls to re-rate, by who asked; leave a mark where other prices are in force now."""

@@ -12,8 +12,9 @@ from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.records import Rerate
 from farebox.ledger.call_store import current
+from farebox.ledger.charging.call_charges import CallCharges
+from farebox.ledger.charging.published import published_terms
 from farebox.ledger.commands import await_applied, submit
-from farebox.ledger.corrections.contract_months import ContractMonths
 from farebox.ledger.corrections.corrector import SEQS_PER_RECORD
 from farebox.ledger.corrections.rerating import Rerated, Rerating
 from farebox.ledger.database import open_reader
@@ -36,13 +37,21 @@ class Outcome(msgspec.Struct, kw_only=True):
     corrected: int
 
 
-def preview(home: Home, seqs: Sequence[int], book: Book, *, priced_too: bool) -> Iterator[list[Rerated]]:
-    """Yield, some thousand calls at a time, what the prices of `book` would change among these calls."""
+def preview(
+    home: Home, seqs: Sequence[int], book: Book, *, priced_too: bool, config: Config | None = None
+) -> Iterator[list[Rerated]]:
+    """Yield, some thousand calls at a time, what the prices of `book` would change among these calls.
+
+    `config` says who reaches this home, which decides whose plans count; without it only costs do.
+    """
     connection = open_reader(home)
     if connection is None:
         return
     try:
-        rerating = Rerating(book, ContractMonths(connection))
+        charges = CallCharges(connection)
+        if config is not None:
+            charges.terms = published_terms(home, config)() or None
+        rerating = Rerating(book, charges)
         for some in _slices(seqs, _AT_A_TIME):
             yield rerating.rate(current(connection, some), priced_too=priced_too)
     finally:

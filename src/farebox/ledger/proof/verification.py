@@ -2,7 +2,7 @@
 
 Checked are the file itself, its schema and triggers, the dictionaries against their digests, the chains over
 every block of rows, every mark and every witness and where they end, the checkpoints (those inside and one
-that the user kept), the months of contracts, and the positions in the journals. The replica is compared by
+that the user kept), the periods of plans, and the positions in the journals. The replica is compared by
 `farebox.analytics`.
 """
 
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import apsw
 import msgspec
 
+from farebox.clock import iso
 from farebox.errors import LedgerDamagedError, LedgerError
 from farebox.home import Home
 from farebox.journal.folders import Position
@@ -22,14 +24,13 @@ from farebox.journal.format import HEADER_BYTES, decode_record, segment_name, se
 from farebox.ledger.append.blocks import CALL_AT, block_link
 from farebox.ledger.append.results import check_results
 from farebox.ledger.block_detail import Details
-from farebox.ledger.corrections.rerating import shares_of
+from farebox.ledger.charging.call_charges import stored_charge
 from farebox.ledger.database import Connection, open_reader, schema
 from farebox.ledger.proof.block_check import SELECT, check_block
 from farebox.ledger.proof.chain import GENESIS, Checkpoint, link
 from farebox.ledger.proof.chain_ends import missing_rows
 from farebox.ledger.proof.dictionary_check import check_dictionaries
 from farebox.ledger.witnesses.witness_chain import witness_link
-from farebox.pricing.quotation import month_of
 
 _BLOCKS = "SELECT first_seq, last_seq, last_personal, recorded_at, detail, hash FROM block ORDER BY first_seq"
 _ROWS = SELECT + "WHERE c.seq BETWEEN ? AND ? ORDER BY c.seq"
@@ -40,7 +41,6 @@ _WITNESSES = (
 )
 _LAST_PERSONAL = "SELECT last_personal FROM block WHERE last_seq <= ? ORDER BY first_seq DESC LIMIT 1"
 _REVISION = 1 + CALL_AT["revision"]
-_DAY_NS = 86_400 * 1_000_000_000
 _PROBLEMS_MAX = 100
 _UNREADABLE = (apsw.Error, UnicodeDecodeError, TypeError, LedgerError)
 """Exceptions that corrupted bytes of a database file can raise."""
@@ -50,7 +50,7 @@ class Problem(msgspec.Struct, kw_only=True):
     """One thing that is not as it was appended."""
 
     what: str
-    """`chain`, `result`, `witness`, `dictionary`, `checkpoint`, `month`, `position`, `mark`, `schema` or
+    """`chain`, `result`, `witness`, `dictionary`, `checkpoint`, `period`, `position`, `mark`, `schema` or
     `file`."""
     seq: int | None = None
     """The call concerned, where it is one."""
@@ -124,7 +124,7 @@ class _Verification:
             ("witness", self._check_witnesses),
             ("chain", lambda: self._check_rows(mark_hashes)),
             ("result", lambda: check_results(self._connection, self._problem)),
-            ("month", self._check_months),
+            ("period", self._check_periods),
             ("position", self._check_positions),
         ]
         for what, check in checks:
@@ -251,37 +251,33 @@ class _Verification:
             promised.setdefault(self._kept.seq, []).append(("the checkpoint you kept", self._kept.hash))
         return promised
 
-    # -- months of contracts --
+    # -- periods of plans --
 
-    def _check_months(self) -> None:
-        """Add up what each call's rating adds to its month under a contract with tiers."""
-        expected: dict[tuple[str, str], tuple[int, int]] = {}
-        marks: dict[int, bytes] = {}
+    def _check_periods(self) -> None:
+        """Add up what each call's rating adds to its period under its customer's plan."""
+        expected: dict[tuple[str, int], tuple[Fraction, int]] = {}
         details = Details(self._connection)
         statement = (
-            "SELECT seq, occurred_at FROM call c WHERE sign = 1 "
+            "SELECT seq FROM call c WHERE sign = 1 "
             "AND NOT EXISTS (SELECT 1 FROM call r WHERE r.reverses = c.seq) ORDER BY seq"
         )
-        for seq, occurred_at in self._connection.execute(statement):
+        for (seq,) in self._connection.execute(statement):
             rating = details.of(seq)[1]
-            day = occurred_at // _DAY_NS
-            mark = marks.get(day)
-            if mark is None:
-                mark = marks[day] = month_of(occurred_at).encode()
-            if mark not in rating:  # most ratings have no share in a month and are not decoded
+            if b"@" not in rating:  # most ratings have no share in a period and are not decoded
                 continue
-            for share in shares_of(rating):
-                units, base = expected.get((share.term, share.month), (0, 0))
-                expected[share.term, share.month] = units + share.units, base + share.base_pico
+            for share in stored_charge(rating).shares:
+                key = share.charge, share.period_ns
+                quantity, events = expected.get(key, (Fraction(0), 0))
+                expected[key] = quantity + Fraction(share.quantity), events + share.events
         found = {
-            (term, month): (int(units), int(base))
-            for term, month, units, base in self._connection.execute(
-                "SELECT term, month, units, base_pico FROM contract_month"
+            (charge, period_ns): (Fraction(quantity), int(events))
+            for charge, period_ns, quantity, events in self._connection.execute(
+                "SELECT charge, period_ns, quantity, events FROM plan_period"
             )
         }
         for key in sorted(expected.keys() | found.keys()):
             if expected.get(key, (0, 0)) != found.get(key, (0, 0)):
-                self._problem("month", f"{key[0]} in {key[1]}: the rows and the month differ")
+                self._problem("period", f"{key[0]} since {iso(key[1])}: the rows and the period differ")
 
     # -- positions --
 

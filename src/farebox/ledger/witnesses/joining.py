@@ -14,6 +14,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from farebox.charges.identities import without_mapped
 from farebox.journal import records
 from farebox.journal.records import Done
 from farebox.ledger.append.blocks import CALL_AT, Blocks, Row
@@ -21,10 +22,10 @@ from farebox.ledger.append.entry import decode_rating, entry_of
 from farebox.ledger.append.judgement import Judged, judge
 from farebox.ledger.block_detail import Details
 from farebox.ledger.call_store import StoredCall, has_said, read_calls
-from farebox.ledger.corrections.contract_months import ContractMonths
+from farebox.ledger.charging.call_charges import CallCharges
 from farebox.ledger.corrections.correction import WITNESS, Correction, encode_correction, reversal_of
 from farebox.ledger.corrections.estimation import Estimation
-from farebox.ledger.corrections.rerating import Rerating, shares_of
+from farebox.ledger.corrections.rerating import Rerating
 from farebox.ledger.database import Connection
 from farebox.ledger.witnesses.group import Group, unite_by_ids
 from farebox.ledger.witnesses.least_usage import lacking, states_less
@@ -33,7 +34,7 @@ from farebox.ledger.witnesses.merging import best_of, has_attribution, has_figur
 from farebox.ledger.witnesses.sighting import IDS_NS, SECOND_NS, Facts, Sighting, facts_of
 from farebox.ledger.witnesses.sightings import Sightings
 from farebox.ledger.witnesses.witness_chain import WitnessChain
-from farebox.pricing.facts import MonthShare, RatedPart
+from farebox.pricing.facts import RatedPart
 
 _AT_A_TIME = 2_000
 _KEPT_NS = 2 * IDS_NS
@@ -53,13 +54,13 @@ class Joining:
         self,
         connection: Connection,
         blocks: Blocks,
-        months: ContractMonths,
+        charges: CallCharges,
         estimation: Estimation,
         clock: Callable[[], int],
     ) -> None:
         self._connection = connection
         self._blocks = blocks
-        self._months = months
+        self._charges = charges
         self._estimation = estimation
         self.unmeasured: list[tuple[int, Done]] = []
         """Calls whose figures are those of a witness that saw a part of their usage."""
@@ -142,7 +143,7 @@ class Joining:
         """Make rows say what is known of the calls that were touched."""
         groups = [group for group in self._matching.touched if group.members and not _is_settled(group)]
         self._matching.touched.clear()
-        rerating = Rerating(book, self._months)
+        rerating = Rerating(book, self._charges)
         for start in range(0, len(groups), _AT_A_TIME):
             self._settle(groups[start : start + _AT_A_TIME], rerating, book, rate)
         self._sightings.write()
@@ -160,7 +161,7 @@ class Joining:
             for each in others:
                 if each.stands and each.row is not None:
                     rows.append(reversal_of(now[each.row]))
-                    self._take_back(now[each.row])
+                    self._charges.take_back(now[each.row].rating)
                     each.stands = False
             current = now[group.call] if first.stands else None
             witnesses = [self._said(each) for each in group.members]
@@ -168,7 +169,7 @@ class Joining:
             wire = lacking(witnesses)
             if wire is not None and states_less(best, wire, current, self._estimation, rerating):
                 best = wire
-            said = merged(self._said(first), witnesses, best)
+            said = self._charges.resolve(merged(self._said(first), witnesses, best))
             if wire is not None and best is wire and (current is None or current.completeness != "estimated"):
                 self.unmeasured.append((group.call, wire))
             because = _because(group, said.witness)
@@ -206,7 +207,7 @@ class Joining:
         if judged.billable:
             rated = rerating.rate_parts(asking, parts, completeness)
         else:
-            self._take_back(now)
+            self._charges.take_back(now.rating)
             rated = [
                 book.rate(part, occurred_at_ns=now.occurred_at, completeness=completeness, billable=False)
                 for part in parts
@@ -236,11 +237,6 @@ class Joining:
         (rated,) = rate([judged])
         return _replacement(judged, rated, revision + 1, because)
 
-    def _take_back(self, call: StoredCall) -> None:
-        """Take a call out of the months of contracts."""
-        for share in shares_of(call.rating):
-            self._months.add(MonthShare(share.term, share.month, -share.units, -share.base_pico))
-
     # -- what was said --
 
     def _said(self, each: Sighting) -> Done:
@@ -255,7 +251,7 @@ class Joining:
         unread = [each for each in some if each.done is None]
         by_row = {each.row: each for each in unread if each.row is not None}
         for call in _by_number(self._connection, by_row, as_seen=True):
-            by_row[call.seq].done = call.done
+            by_row[call.seq].done = _as_said(call.done)
         for each in unread:
             if each.done is None:
                 (source,) = self._connection.execute(
@@ -266,7 +262,7 @@ class Joining:
     def _facts(self, done: Done) -> Facts:
         dictionaries = self._blocks.dictionaries
         (source,) = dictionaries.sources([done.source])
-        return facts_of(done, source, dictionaries.personal)
+        return facts_of(_as_said(done), source, dictionaries.personal)
 
     def _find(self, facts: Facts) -> Sighting | None:
         found = self._sightings.of_event(facts.event_id)
@@ -329,6 +325,14 @@ class Joining:
         if first > self._since:
             self._sightings.drop(first)
             self._covers_since(first)
+
+
+def _as_said(done: Done) -> Done:
+    """Return what a witness said, without the customer that its names stand for."""
+    values, sources = without_mapped(done.attribution, done.attribution_from)
+    if values is done.attribution:
+        return done
+    return msgspec.structs.replace(done, attribution=values, attribution_from=sources)
 
 
 def _maker_of(group: Group) -> Sighting | None:

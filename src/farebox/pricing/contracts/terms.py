@@ -1,7 +1,8 @@
-"""Agreements that change money: with a provider, what a call costs; with a customer, what it is charged.
+"""Agreements with providers: what a call costs beside its list price.
 
-In FOCUS' words: `list_cost` is at list prices, `contracted_cost` at the provider's contract, and the
-customer's side is the charge. They are read here and applied in `farebox.pricing.contracts.agreements`.
+In FOCUS' words `list_cost` is at list prices and `contracted_cost` at the provider's contract. They are read
+here and applied in `farebox.pricing.contracts.agreements`. What a customer is charged is in plans
+(`farebox.charges`).
 """
 
 from __future__ import annotations
@@ -12,20 +13,17 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from farebox.errors import Finding
-from farebox.money import pico_from_usd
-from farebox.pricing.contracts.tiers import Step, Tiers
-from farebox.pricing.exact import decimal_from_text, price_problem, ratio, unit_price
+from farebox.pricing.contracts.customer_terms import as_plan
+from farebox.pricing.exact import decimal_from_text
 from farebox.pricing.model_names import rank
 from farebox.pricing.price_rows import EVER, NEVER, PriceRow
-from farebox.pricing.prices_in_force import Markup
-from farebox.pricing.quotation import instant_ns, per_of
-from farebox.pricing.sources.user_prices import EntryReader, read_markup
+from farebox.pricing.quotation import instant_ns
+from farebox.pricing.sources.user_prices import EntryReader
 
 if TYPE_CHECKING:
     from farebox.yamltext import Node
@@ -33,13 +31,9 @@ if TYPE_CHECKING:
 ATTRIBUTES = ("customer", "key", "project", "app", "user", "agent")
 """What a contract can be for. `key` is the fingerprint of an API key."""
 
-Side = Literal["provider", "customer"]
-
 _CONTRACT_KEYS = ("with", "for", "effective_from", "effective_until", "terms")
 _TERM_KEYS = ("models", "effective_from", "effective_until")
-_EFFECTS = ("discount_percent", "prices", "tiers", "markup", "markup_percent", "margin_percent")
-_MARKUPS = _EFFECTS[-3:]
-_MEASURES = ("tokens", "calls", "usd")
+_EFFECTS = ("discount_percent", "prices")
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -54,8 +48,6 @@ class Term(msgspec.Struct, frozen=True):
     row: PriceRow | None = None
     factor: Decimal | None = None
     """What remains of the list price after the discount."""
-    markup: Markup | None = None
-    tiers: Tiers | None = None
 
     def is_for(self, provider: str, names: Iterable[str]) -> bool:
         return not self.models or any(
@@ -64,10 +56,9 @@ class Term(msgspec.Struct, frozen=True):
 
 
 class Contract(msgspec.Struct, frozen=True):
-    """An agreement with a provider or a customer, for the calls that fit all of `parties`."""
+    """An agreement with a provider, for the calls that fit all of `parties`."""
 
     name: str
-    side: Side
     parties: tuple[tuple[str, tuple[str, ...]], ...]
     terms: tuple[Term, ...]
 
@@ -99,24 +90,15 @@ class Contracts(msgspec.Struct, frozen=True):
     """The attributes that any contract looks at."""
 
     def term(
-        self,
-        side: Side,
-        provider: str,
-        names: Collection[str],
-        attribution: Mapping[str, str],
-        at_ns: int,
+        self, provider: str, names: Collection[str], attribution: Mapping[str, str], at_ns: int
     ) -> Term | None:
-        """Return the term of the first contract of a side that has one in force for a call."""
+        """Return the term of the first contract that has one in force for a call."""
         for contract in self.all:
-            if contract.side == side and contract.covers(provider, attribution):
+            if contract.covers(provider, attribution):
                 term = contract.term(provider, names, at_ns)
                 if term is not None:
                     return term
         return None
-
-    def by_id(self, name: str) -> Term | None:
-        """Return the term that is called `name`, as `acme#1`."""
-        return next((term for contract in self.all for term in contract.terms if term.id == name), None)
 
     def edges(self) -> list[int]:
         """Return every moment at which a term begins or ends."""
@@ -148,7 +130,11 @@ def read_contracts(
         for name, child in node.items():
             if name in found:
                 reader.findings.append(child.finding("a name that no other contract has", name))
-            found[name] = reader.contract(name, child)
+            stated = child.get("with")
+            if stated is not None and stated.value == "customer":
+                reader.findings.append(child.finding(f"a plan: {as_plan(name, child)}", "with: customer"))
+            else:
+                found[name] = reader.contract(name, child)
     attributes = {key for contract in found.values() for key, _ in contract.parties} - {"provider"}
     written = json.dumps([node.plain() for node in sections], sort_keys=True)
     digest = hashlib.sha256(written.encode()).hexdigest()
@@ -176,9 +162,8 @@ class _Reader:
             self._refuse(node, "a contract: with, for, terms")
         self._only(node, _CONTRACT_KEYS)
         stated = node.get("with") or node
-        side: Side = "provider" if stated.value == "provider" else "customer"
-        if stated.value not in ("provider", "customer"):
-            self._refuse(stated, "with: provider (what you pay) or customer (what you charge)")
+        if stated.value != "provider":
+            self._refuse(stated, "with: provider (what customers are charged is in plans)")
         terms = node.get("terms")
         if terms is None or terms.kind != "list" or not terms.value:
             self._refuse(terms or node, "terms: a list")
@@ -186,14 +171,11 @@ class _Reader:
         children: list[Node] = list(terms.value) if terms is not None and terms.kind == "list" else []
         return Contract(
             name=name,
-            side=side,
-            parties=self._parties(node.get("for"), side),
-            terms=tuple(
-                self._term(name, number, child, side, span) for number, child in enumerate(children, 1)
-            ),
+            parties=self._parties(node.get("for")),
+            terms=tuple(self._term(name, number, child, span) for number, child in enumerate(children, 1)),
         )
 
-    def _parties(self, node: Node | None, side: Side) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    def _parties(self, node: Node | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
         if node is None:
             return ()
         known = (*ATTRIBUTES, "provider")
@@ -227,7 +209,7 @@ class _Reader:
             self._refuse(node, "effective_until after effective_from")
         return first, last
 
-    def _term(self, contract: str, number: int, node: Node, side: Side, span: tuple[int, int]) -> Term:
+    def _term(self, contract: str, number: int, node: Node, span: tuple[int, int]) -> Term:
         term_id = f"{contract}#{number}"
         if node.kind != "mapping":
             self._refuse(node, "a term such as {models: gpt-*, discount_percent: 15}")
@@ -236,18 +218,12 @@ class _Reader:
         if len(effects) != 1:
             found = " and ".join(key for key, _ in effects) or "none"
             self._refuse(node, f"exactly one of {', '.join(_EFFECTS)}", found)
-        row = factor = markup = tiers = None
+        row = factor = None
         for key, child in effects[:1]:
             if key == "discount_percent":
                 factor = self._remainder(child)
-            elif side == "provider" and key != "prices":
-                self._refuse(child, "discount_percent or prices: a provider's contract states those", key)
-            elif key == "prices":
-                row = self._row(term_id, child)
-            elif key == "tiers":
-                tiers = self._tiers(child)
             else:
-                markup = read_markup(key, child, self.findings)
+                row = self._row(term_id, child)
         start, end = self._span(node, *span)
         return Term(
             id=term_id,
@@ -257,8 +233,6 @@ class _Reader:
             until_ns=end,
             row=row,
             factor=factor,
-            markup=markup,
-            tiers=tiers,
         )
 
     def _remainder(self, node: Node) -> Decimal:
@@ -274,75 +248,5 @@ class _Reader:
         entry = EntryReader(term_id, node, self.price_names, self.findings, owner="contract")
         row, markup = entry.read()
         if markup is not None:
-            self._refuse(node, "prices only; a markup is a term of its own")
+            self._refuse(node, "prices only: a markup is what customers are charged")
         return row
-
-    def _tiers(self, node: Node) -> Tiers:
-        self._only(node, ("mode", "measure", "steps"))
-        mode, measure, listed = node.get("mode"), node.get("measure"), node.get("steps")
-        if mode is None or mode.value not in ("graduated", "volume"):
-            self._refuse(mode or node, "mode: graduated (each unit at its tier) or volume (all at one tier)")
-        if measure is None or measure.value not in _MEASURES:
-            self._refuse(measure or node, "measure: tokens, calls or usd (the month at list price)")
-        by = str(measure.value) if measure is not None else "tokens"
-        children: list[Node] = list(listed.value) if listed is not None and listed.kind == "list" else []
-        steps = [self._step(child, by) for child in children]
-        bounds = [step.up_to for step in steps]
-        rising = all(a is not None and (b is None or a < b) for a, b in pairwise(bounds))
-        if not steps or bounds[-1] is not None or not rising:
-            self._refuse(listed or node, "steps with rising up_to, the last one without")
-            steps = [Step(None, 1, 1, True)]
-        if len({step.is_factor for step in steps}) > 1:
-            self._refuse(listed or node, "all steps with a rate, or all with a percentage")
-        return Tiers(
-            "volume" if mode is not None and mode.value == "volume" else "graduated",
-            "usd" if by == "usd" else "calls" if by == "calls" else "tokens",
-            tuple(steps),
-        )
-
-    def _step(self, node: Node, measure: str) -> Step:
-        bound, flat = self._amount(node.get("up_to")), self._amount(node.get("flat"))
-        stated = [
-            (key, child)
-            for key, child in node.items()
-            if key not in ("up_to", "flat") and child.kind == "text"
-        ]
-        if len(stated) != 1:
-            self._refuse(node, "one of discount_percent, markup_percent, per_1m, per_1k, per_token, per_call")
-            return Step(None, 1, 1, True)
-        key, child = stated[0]
-        numerator, denominator, is_factor = 1, 1, True
-        if key == "discount_percent":
-            numerator, denominator = ratio(self._remainder(child))
-        elif key in _MARKUPS:
-            markup = read_markup(key, child, self.findings)
-            if markup is not None:
-                numerator, denominator = markup.numerator, markup.denominator
-        else:
-            per = per_of(key.removeprefix("per_")) if key.startswith("per_") else None
-            problem = price_problem(str(child.value))
-            if per is None or measure == "usd":
-                self._refuse(
-                    child, "a percentage, or a rate per token, 1k, 1m or call of tokens or calls", key
-                )
-            elif problem:
-                self._refuse(child, problem)
-            else:
-                numerator, denominator = unit_price(str(child.value), per)
-                is_factor = False
-        return Step(
-            up_to=None if bound is None else pico_from_usd(bound) if measure == "usd" else int(bound),
-            numerator=numerator,
-            denominator=denominator,
-            is_factor=is_factor,
-            flat_pico=0 if flat is None else pico_from_usd(flat),
-        )
-
-    def _amount(self, node: Node | None) -> Decimal | None:
-        if node is None or node.kind == "nothing":
-            return None
-        value = decimal_from_text(str(node.value)) if node.kind == "text" else None
-        if value is None or not 0 <= value < 10**15:
-            self._refuse(node, "a number of zero or more")
-            return None
-        return value

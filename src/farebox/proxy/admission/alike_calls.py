@@ -26,6 +26,7 @@ class Alike:
         "limits",
         "model",
         "names",
+        "until_ns",
     )
 
     def __init__(
@@ -36,6 +37,7 @@ class Alike:
         model: str | None,
         covered: Covered,
         names: Mapping[str, str],
+        until_ns: int,
     ) -> None:
         self.limits = limits
         self.attribution = attribution
@@ -44,7 +46,9 @@ class Alike:
         """The model that they ask for, as they say it and as others call it."""
         self.covered = covered
         self.names = names
-        """What decides which contracts cover them."""
+        """What decides which contracts cover them, and by which plan they are charged."""
+        self.until_ns = until_ns
+        """Until when all of it is so."""
         self.kind: CallKind | None = None
         """What decides what they cost at most, for calls that ask for the same,"""
         self.asked: RequestKind | None = None

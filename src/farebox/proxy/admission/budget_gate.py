@@ -226,20 +226,22 @@ class BudgetGate:
             and known.attribution is attribution
             and known.limits is limits
             and known.asked_for == asked_for
-            and at_ns < known.covered.end_ns
+            and at_ns < known.until_ns
         ):
             return known
         intent = routed.intent
         model = without_prefix(asked_for, routed.target.endpoint.model_prefixes)
+        whose = limits.whose(attribution, intent.key_fingerprint, at_ns)
         covered = limits.covering(
-            *attribution,
+            *whose,
             provider=intent.provider,
             request_model=model,
             key_fingerprint=intent.key_fingerprint,
             at_ns=at_ns,
         )
-        names = routed.asking(attribution[0]) if limits.by_contract else attribution[0]
-        routed.alike = alike = Alike(limits, attribution, asked_for, model, covered, names)
+        names = routed.asking(whose[0]) if limits.by_contract else whose[0]
+        until_ns = min(covered.end_ns, limits.whose_until_ns(whose, at_ns))
+        routed.alike = alike = Alike(limits, attribution, asked_for, model, covered, names, until_ns)
         return alike
 
     def _kind(self, alike: Alike, routed: RoutedRequest, facts: RequestFacts, at_ns: int) -> CallKind:

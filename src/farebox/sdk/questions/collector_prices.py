@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from farebox.charges.customer_terms import PublishedTerms
 from farebox.errors import FareboxError, FindingsError, ServerNotRunningError
 from farebox.home import Home, replace_private
-from farebox.pricing.price_copy import PriceCopy, book_of, store
+from farebox.pricing.price_copy import TERMS, PriceCopy, book_of, store
 from farebox.sdk import faults
 from farebox.sdk.questions.collector_questions import ask
 
@@ -33,6 +34,8 @@ class CollectorPrices:
         self._cache = home.cache
         self._folder = folder
         self._book: PriceBook | None = None
+        self.terms = PublishedTerms()
+        """Its customers' plans, and what names stand for."""
         self._digest = ""
         self._look_at = 0.0
         self._looking = threading.Lock()
@@ -66,6 +69,7 @@ class CollectorPrices:
         if self._book is None:
             try:
                 self._book = book_of(self._folder / self._digest, self._cache)
+                self.terms = self._terms(self._folder / self._digest)
             except (OSError, FindingsError) as error:
                 raise FareboxError(f"the prices of {self.collector} cannot be used here: {error}") from None
         self._look_at = time.monotonic() + _AGAIN_S
@@ -89,5 +93,15 @@ class CollectorPrices:
         folder = self._folder / copy.digest
         store(copy, folder)
         self._book = book_of(folder, self._cache)
+        self.terms = self._terms(folder)
         self._digest = copy.digest
         replace_private(self._folder / "newest", copy.digest.encode())
+
+    def _terms(self, folder: Path) -> PublishedTerms:
+        """Return what a stored copy says of customers; nothing for one of an earlier Farebox."""
+        try:
+            return msgspec.json.decode((folder / TERMS).read_bytes(), type=PublishedTerms)
+        except (OSError, msgspec.MsgspecError) as error:
+            if not isinstance(error, FileNotFoundError):
+                faults.report(error, "reading the collector's plans")
+            return PublishedTerms()

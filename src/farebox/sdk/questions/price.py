@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from farebox.charges.call_cell import cell_of
+from farebox.charges.customer_terms import BILLED, PublishedTerms
+from farebox.charges.live_charge import nothing_seen
 from farebox.clock import now_ns
 from farebox.errors import FareboxError, UsageError
 from farebox.money import usd_text
@@ -39,8 +42,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int
     output_tokens: int
     as_first_of_month: bool = False
-    """A term of a contract has tiers by the month: it is rated as for the month's first call, and the record,
-    which knows how far the month is, may say something else."""
+    """The customer is on a plan: the charge is that of the period's first call, and the record, which knows
+    how far the period is, may say something else."""
 
 
 _watch: tuple[Path, PriceWatch] | None = None
@@ -64,8 +67,9 @@ def price(
     Nothing is recorded. The price book is loaded when this is first called; changes of its files are
     taken in. Where a collector is configured, its prices and terms are fetched when this is first called,
     and looked at again in the background after a minute; a copy of them serves while it cannot be reached.
-    Terms with tiers by the month are rated as for the month's first call, which the result says: only the
-    record knows how far the month is.
+    A customer on a plan is charged as for the period's first call, which the result says: only the record
+    knows how far the period is. What belongs to the period as a whole (base fee, minimum, discounts) is
+    not in it.
 
     Raises:
         UsageError: The response has no usage, or does not say whose it is.
@@ -81,15 +85,23 @@ def price(
     found = measure(endpoint_of(meter.catalog, named), document_of(response), model)
     if not found.parts:
         raise UsageError(f"no usage was found in the response ({found.reason})")
-    asking = dict(attribution.current()[0])
+    values, sources = attribution.current()
     if customer is not None:
-        asking["customer"] = str(customer)
+        values, sources = {**values, "customer": str(customer)}, {**sources, "customer": "sdk:price"}
     collector = collector_address()
     if collector is None:
         book = _prices(meter.home.path, meter.config.file, meter.home.cache).current()
+        snapshot = meter.published.current
+        terms = PublishedTerms(
+            snapshot.identities, snapshot.customers, snapshot.plans, snapshot.subscriptions
+        )
     else:
-        book = _collector_prices(meter.home, collector).current()
+        prices = _collector_prices(meter.home, collector)
+        book = prices.current()
+        terms = prices.terms
     at_ns = now_ns()
+    on = terms.made()
+    asking = on.whose(dict(values), dict(sources), None, at_ns)[0]
     rated = [
         book.rate(
             part,
@@ -100,21 +112,35 @@ def price(
         )
         for part in found.parts
     ]
+    plan = on.plan_of(asking.get(BILLED), at_ns) if found.billable else None
+    if plan is not None:
+        dims = {
+            **asking,
+            "provider": found.parts[0].provider,
+            "model": found.request_model or found.response_model or "",
+        }
+        charge = plan.charge(cell_of(found.parts, rated, dims, at_ns=at_ns), nothing_seen).amount_pico
+    else:
+        charge = _sum_of([part.charge_pico for part in rated])
     worst = next((part for part in rated if part.cost_state not in ("priced", "provider_reported")), rated[0])
     return Price(
-        cost_usd=_sum([part.cost_pico for part in rated]),
-        charge_usd=_sum([part.charge_pico for part in rated]),
+        cost_usd=_usd(_sum_of([part.cost_pico for part in rated])),
+        charge_usd=_usd(charge),
         cost_state=worst.cost_state,
         reason=worst.reason,
         input_tokens=sum(part.input_tokens for part in found.parts),
         output_tokens=sum(part.output_tokens for part in found.parts),
-        as_first_of_month=any(part.month is not None for part in rated),
+        as_first_of_month=plan is not None,
     )
 
 
-def _sum(amounts: list[int | None]) -> Decimal | None:
+def _sum_of(amounts: list[int | None]) -> int | None:
     known = [amount for amount in amounts if amount is not None]
-    return Decimal(usd_text(sum(known))) if len(known) == len(amounts) else None
+    return sum(known) if len(known) == len(amounts) else None
+
+
+def _usd(pico: int | None) -> Decimal | None:
+    return None if pico is None else Decimal(usd_text(pico))
 
 
 def _prices(state: Path, config: str | None, cache: Path) -> PriceWatch:

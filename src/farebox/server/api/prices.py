@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from farebox.charges.customer_terms import PublishedTerms
 from farebox.config import Config
 from farebox.config.file_stamps import ConfigWatch
 from farebox.home import Home
 from farebox.pricing.price_copy import PriceCopy, copy_of
+from farebox.snapshot import read_snapshot
 
 
 class SharedPrices:
@@ -17,4 +21,9 @@ class SharedPrices:
 
     def __call__(self) -> PriceCopy:
         """Return the copy."""
-        return copy_of(self._home.path, self._configuration.current())
+        published = read_snapshot(self._home)
+        terms = PublishedTerms(
+            published.identities, published.customers, published.plans, published.subscriptions
+        ).without_addresses()
+        said = msgspec.json.encode(terms, order="sorted").decode() if terms != PublishedTerms() else "{}"
+        return copy_of(self._home.path, self._configuration.current(), said)
