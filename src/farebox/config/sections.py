@@ -267,7 +267,7 @@ SECTIONS = {
         ),
         Section(
             key="contracts",
-            help="Contracts with providers and customers, see the [guide](../guides/pricing.md).",
+            help="Contracts with providers, see the [guide](../guides/pricing.md).",
             example="contracts:\n  our-discount: {with: provider, terms: [{discount_percent: 10}]}\n",
             read=_read_contracts,
             at_once=True,
