@@ -71,6 +71,7 @@ from farebox.server.api.budgets import (
 )
 from farebox.server.api.coverage import Coverage
 from farebox.server.api.invoices import CreditNoteBrief, InvoiceBrief
+from farebox.server.api.margins import MarginRow, Margins
 from farebox.server.api.outbox import OutboxDelivery, OutboxFigures, OutboxReceiver
 from farebox.server.api.recording import Recording
 from farebox.server.api.wallets import (
@@ -290,6 +291,8 @@ def json_page() -> str:
         CreditNote,
         CreditNoteLine,
         WalletsAnswer,
+        Margins,
+        MarginRow,
         WalletAnswer,
         GrantAnswer,
         ExpiredAnswer,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from farebox.errors import UsageError
@@ -21,6 +21,17 @@ class Period(NamedTuple):
     @property
     def zone_name(self) -> str:
         return str(getattr(self.zone, "key", None) or self.zone)
+
+
+def days_of(found: Period, now_ns: int) -> tuple[date, date]:
+    """Return the days of a period, `[since, until)`: what begins on one of them begins in it."""
+    start = date(1970, 1, 1) if found.since_ns is None else _day(found.since_ns, found.zone)
+    last = _day((now_ns if found.until_ns is None else found.until_ns) - 1, found.zone)
+    return start, last + timedelta(days=1)
+
+
+def _day(moment_ns: int, zone: tzinfo) -> date:
+    return datetime.fromtimestamp(moment_ns // 10**9, UTC).astimezone(zone).date()
 
 
 def period(since: str | None, until: str | None, now: datetime, *, default: str | None = None) -> Period:

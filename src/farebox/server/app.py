@@ -32,6 +32,7 @@ from farebox.server.access.guard import App, Guard, Kind, Receive, Scope, Send, 
 from farebox.server.access.sessions import SESSION_SECONDS, Sessions
 from farebox.server.api import reports, views
 from farebox.server.api.coverage import Covers
+from farebox.server.api.earnings_routes import EarningsRoutes
 from farebox.server.api.errors import ApiError, from_farebox, invalid_parameter
 from farebox.server.api.filters import Selection, read_choice, read_count, read_selection
 from farebox.server.api.limit_routes import LimitRoutes
@@ -98,6 +99,7 @@ class Server:
         self.groups: tuple[MethodRoutes, ...] = (
             LimitRoutes(home, ledger, clock, self._control),
             WalletRoutes(home, clock, self._control),
+            EarningsRoutes(home, ledger, clock, self._control),
         )
         self.pulse = Pulse(ledger)
         self.routes: dict[str, tuple[Kind, Answer]] = {

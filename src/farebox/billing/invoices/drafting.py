@@ -95,7 +95,7 @@ def draft_invoices(
     final before the next is drafted again.
     """
     as_of = AsOf(position.seq, position.outcome)
-    wanted = [(account, _with_account_terms(account, terms)) for account, terms in wanted]
+    wanted = [(account, with_account_terms(account, terms)) for account, terms in wanted]
     past = {
         stored.invoice.id: decode_terms(stored.terms)
         for account, _ in wanted
@@ -149,7 +149,7 @@ def _draft(
 ) -> Draft:
     lines = rate_period(terms, taken)
     lines += _progressive(account, terms)
-    added, used = _add_ons(account, terms)
+    added, used = add_on_lines(account, terms)
     lines += added
     for stored in account.past:
         if stored.invoice.id in rerated:
@@ -212,7 +212,7 @@ def _document(
     )
 
 
-def _with_account_terms(account: Account, terms: Terms) -> Terms:
+def with_account_terms(account: Account, terms: Terms) -> Terms:
     """Return the terms with the customer's coupons and what charges carry over from the period before."""
     segments = list(terms.segments)
     before = next(
@@ -247,7 +247,8 @@ def _coupons(account: Account, terms: Terms) -> list[Coupon]:
     return [each for each in account.coupons if each.is_in_force(day)]
 
 
-def _add_ons(account: Account, terms: Terms) -> tuple[list[InvoiceLine], list[str]]:
+def add_on_lines(account: Account, terms: Terms) -> tuple[list[InvoiceLine], list[str]]:
+    """Return the lines of add-ons that are due in a period, and the ids of the customer's own among them."""
     until, first = last_day_after(terms), first_day(terms)
     due = [(each.add_on, each.id) for each in account.add_ons if each.is_due(until)]
     due += [

@@ -79,10 +79,15 @@ class Desk:
         self._published = published
         self.home = home
         self.control = control
-        self._usage = usage
-        self._verified = verified
+        self.usage = usage
+        self.verified = verified
         self._told = told
         self._gaps: dict[tuple[int, int], str | None] = {}
+
+    def accounts(self) -> list[tuple[Account, list[Subscribed]]]:
+        """Return every customer with their subscriptions, those without any, too."""
+        snapshot = self._published(self.home)
+        return self._accounts(snapshot, {each.id for each in snapshot.customers})
 
     def preview(self, customer: str, now_ns: int) -> list[Draft]:
         """Return what the customer's running periods, and ended ones without an invoice, come to by now.
@@ -237,16 +242,16 @@ class Desk:
         wanted = [(account, self._verified_terms(terms)) for account, terms in wanted if terms.segments]
         position = self._position(self.home)
         with change(self.home, self.control) as connection:
-            for each in draft_progressive(self._usage, wanted, position):
+            for each in draft_progressive(self.usage, wanted, position):
                 self._finalize(connection, each, report, now_ns, actor, accept_gap, accept_unpriced)
 
     def _draft(self, wanted: Sequence[tuple[Account, Terms]]) -> list[Draft]:
         position = self._position(self.home)
         terms = [(account, self._verified_terms(each)) for account, each in wanted]
-        return draft_invoices(self._usage, terms, position)
+        return draft_invoices(self.usage, terms, position)
 
     def _verified_terms(self, terms: Terms) -> Terms:
-        return replace(terms, verified=self._verified)
+        return replace(terms, verified=self.verified)
 
     def _open(self, account: Account, on: Sequence[Subscribed], now_ns: int) -> list[Terms]:
         """Return the ended periods that have no final invoice, the oldest first."""

@@ -28,6 +28,8 @@ class ReplacedCall(NamedTuple):
     at_ns: int
     before: Cell
     after: Cell
+    verified: bool = False
+    """Whether the customer is proven."""
 
 
 class ChangedUsage:
@@ -47,6 +49,8 @@ class ChangedUsage:
             _add(sums, _key(cell.customer, cell.start_ns, cell.dims, dims), cell, 1)
         customers, zone = frozenset(span.customers), zone_named(span.timezone)
         for call in self._replaced:
+            if span.verified and not call.verified:
+                continue
             if call.before.customer in customers and span.from_ns <= call.at_ns < span.until_ns:
                 start_ns = _start(call.at_ns, bucket, zone)
                 for cell, sign in ((call.before, -1), (call.after, 1)):
