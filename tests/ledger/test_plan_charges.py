@@ -22,14 +22,18 @@ from farebox.charges.live_charge import Seen
 from farebox.charges.models import CostPlus, Graduated, Model, Package, Standard, Volume
 from farebox.charges.models.tiers import Tier
 from farebox.charges.plan import Charge, Customer, Plan, Subscription
+from farebox.config import Config
 from farebox.home import Home
-from farebox.ledger import verify
+from farebox.journal import records
+from farebox.ledger import catch_up, verify
 from farebox.ledger.calls import LedgerReader
 from farebox.ledger.charging.following import PIECE_ROWS, TermsFollower, progress_of
 from farebox.ledger.charging.plan_periods import PlanPeriods
+from farebox.ledger.commands import submit
 from farebox.pricing import load_book
 from farebox.pricing.book import PriceBook
 from farebox.pricing.facts import PeriodShare
+from farebox.snapshot import Snapshot, encode
 
 USD = 10**12
 ACME = {"customer": "acme"}
@@ -368,3 +372,22 @@ def test_the_charges_of_a_periods_calls_add_up_to_the_periods_charge(
     assert charged == round(amount)
     assert verify(home).problems == []
     ledger.connection.close()
+
+
+def test_a_command_takes_in_what_is_published_and_ascribes_and_charges_by_it(home: Home) -> None:
+    home.prepare()
+    call = done(NOON, attribution={"user": "ann"})
+    submit(home, "proxy", [(records.DONE, records.encode(call))])
+    plan = Plan(name="pro", version=1, charges=(charge(TIERED),))
+    on_it = Subscription(id="s1", customer="acme", plan="pro", version=1, start=date(2020, 1, 1))
+    mapped = Identity(customer="acme", dimension="user", value="ann")
+    home.snapshot.write_bytes(encode(Snapshot(plans=(plan,), subscriptions=(on_it,), identities=(mapped,))))
+    catch_up(home, Config())
+    (row,) = LedgerReader(home).export()
+    assert (row.attribution["customer"], row.charge_pico) == ("acme", 3 * USD)
+    moved = msgspec.structs.replace(mapped, customer="globex")
+    home.snapshot.write_bytes(encode(Snapshot(plans=(plan,), subscriptions=(on_it,), identities=(moved,))))
+    catch_up(home, Config())
+    (row,) = LedgerReader(home).export()
+    assert (row.attribution["customer"], row.charge_pico) == ("globex", row.cost_pico)
+    assert verify(home).problems == []
