@@ -124,8 +124,9 @@ def test_a_pinned_client_is_tried_again_when_its_time_is_over(tmp_path: Path) ->
 def test_a_client_that_has_accepted_is_not_pinned_by_one_failure(tmp_path: Path) -> None:
     with intercepting(answering, tmp_path, finds_processes=True) as setting:
         folder = tmp_path / "pinned"
-        accepting(setting)
-        setting.proxy.settle(lambda: knows_that_it_accepts(setting))
+        with setting.secured(HOST) as client:  # stays until its process was looked up
+            assert client.post(CHAT, b"{}").status == 200
+            setting.proxy.settle(lambda: knows_that_it_accepts(setting))
         refusing_until(setting, lambda: counted(setting) == 1)
         refusing_until(setting, lambda: counted(setting) == 2)
         accepting(setting)
