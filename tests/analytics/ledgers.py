@@ -183,13 +183,18 @@ def measured(calls: Sequence[Call]) -> Measures:
     """Return the sums over calls, added up one by one."""
     return Measures(
         calls=len(calls),
-        errors=sum(call.get("status", 200) >= 400 or call.get("status", 200) == 0 for call in calls),
+        errors=sum(_is_error(call) for call in calls),
         unpriced_calls=sum(call.get("cost_state") in UNPRICED for call in calls),
         estimated_calls=sum(call.get("cost_state") == "estimated" for call in calls),
         cost_pico=sum(call.get("cost_pico") or 0 for call in calls),
         charge_pico=sum(call.get("charge_pico") or 0 for call in calls),
         **{name: sum(call.get(name, 0) for call in calls) for name in TOKENS},
     )
+
+
+def _is_error(call: Call) -> bool:
+    status = call.get("status", 200)
+    return status >= 400 or (status == 0 and call.get("outcome", "completed") != "completed")
 
 
 def value_measured(calls: Sequence[Call], name: str) -> int | None:

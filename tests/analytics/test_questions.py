@@ -221,3 +221,12 @@ def test_a_home_without_a_record_has_zeros(home: Any) -> None:
     questions = Questions(LocalAsker(home))
     assert questions.totals(Selection())[0] == measured([])
     assert questions.breakdown(Selection(), ["model"]).groups == []
+
+
+def test_filters_that_leave_calls_out_keep_those_without_values(record: Record, questions: Questions) -> None:
+    at = {"occurred_at": START}
+    record.append([{**at, "agent": "a", "task": "1"}, {**at, "agent": "b"}, {**at}, {**at, "agent": "a"}])
+    left = Selection(unless=[{"agent": ["b"]}, {"agent": ["a"], "task": ["1"]}])
+    assert questions.totals(left)[0].calls == 2
+    assert questions.totals(Selection(unless=[{}]))[0].calls == 0
+    assert not left.is_everything

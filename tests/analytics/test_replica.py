@@ -114,6 +114,16 @@ def test_verify_finds_a_tampered_replica_and_makes_it_again(file: Path, record: 
     questions.close()
 
 
+def test_verify_finds_classes_of_a_cost_that_do_not_add_up_to_it(file: Path, record: Record) -> None:
+    replica = replicas.Replica(file)
+    replica.rows("UPDATE calls SET other_cost_pico = other_cost_pico - 1 WHERE seq = 77")
+    replica.close()
+    questions = Questions(LocalAsker(record.home))
+    found = compare(record.home, questions)
+    assert (found.different, found.repaired) == ([1], True)
+    questions.close()
+
+
 def test_rows_that_were_taken_out_of_the_replica_are_found(file: Path, record: Record) -> None:
     replica = replicas.Replica(file)
     replica.rows("DELETE FROM calls WHERE seq > 4000")
