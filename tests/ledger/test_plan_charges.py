@@ -29,6 +29,7 @@ from farebox.ledger import catch_up, verify
 from farebox.ledger.calls import LedgerReader
 from farebox.ledger.charging.following import PIECE_ROWS, TermsFollower, progress_of
 from farebox.ledger.charging.plan_periods import PlanPeriods
+from farebox.ledger.charging.waiting import bring_up_to_date
 from farebox.ledger.commands import submit
 from farebox.pricing import load_book
 from farebox.pricing.book import PriceBook
@@ -387,7 +388,7 @@ def test_a_command_takes_in_what_is_published_and_ascribes_and_charges_by_it(hom
     assert (row.attribution["customer"], row.charge_pico) == ("acme", 3 * USD)
     moved = msgspec.structs.replace(mapped, customer="globex")
     home.snapshot.write_bytes(encode(Snapshot(plans=(plan,), subscriptions=(on_it,), identities=(moved,))))
-    catch_up(home, Config())
+    assert bring_up_to_date(home, Config(), lambda progress: pytest.fail(f"not at once: {progress}"))
     (row,) = LedgerReader(home).export()
     assert (row.attribution["customer"], row.charge_pico) == ("globex", row.cost_pico)
     assert verify(home).problems == []

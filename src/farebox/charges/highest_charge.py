@@ -1,8 +1,8 @@
 """What a charge can come to at most for a call, whatever its period has seen before: budgets hold that.
 
 Of tiers every one may be reached: the highest unit price counts, and every flat amount that entering them
-makes due; of volume tiers also what a dearer tier adds to the units before it. Included units are taken for
-used up.
+makes due; of volume tiers also what a more expensive tier adds to the units before it. Included units are
+taken for used up.
 """
 
 from __future__ import annotations
@@ -100,12 +100,12 @@ def _of_model(model: Model, meter: str) -> Highest:
             flats = sum(Fraction(tier.flat) for tier in model.tiers)
             return Highest(_unit(model), flats + _started(model.tiers))
         case Volume():
-            dearer = sum(
+            higher = sum(
                 max(Fraction(0), _at(after, before.up_to, model) - _at(before, before.up_to, model))
                 for before, after in pairwise(model.tiers)
                 if before.up_to is not None
             )
-            return Highest(_unit(model), Fraction(model.tiers[0].flat) + dearer + _started(model.tiers))
+            return Highest(_unit(model), Fraction(model.tiers[0].flat) + higher + _started(model.tiers))
 
 
 def _unit(model: Graduated | Volume) -> Fraction:
