@@ -35,6 +35,7 @@ from farebox.server.api.coverage import Covers
 from farebox.server.api.earnings_routes import EarningsRoutes
 from farebox.server.api.errors import ApiError, from_farebox, invalid_parameter
 from farebox.server.api.filters import Selection, read_choice, read_count, read_selection
+from farebox.server.api.invoice_routes import InvoiceRoutes
 from farebox.server.api.limit_routes import LimitRoutes
 from farebox.server.api.live import Pulse, stream
 from farebox.server.api.method_routes import MethodRoutes
@@ -98,6 +99,7 @@ class Server:
         self._control_database: ControlDatabase | None = None
         self.groups: tuple[MethodRoutes, ...] = (
             LimitRoutes(home, ledger, clock, self._control),
+            InvoiceRoutes(home, ledger, clock, self._control),
             WalletRoutes(home, clock, self._control),
             EarningsRoutes(home, ledger, clock, self._control),
         )

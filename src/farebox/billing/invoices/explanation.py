@@ -15,19 +15,23 @@ import msgspec
 
 from farebox.analytics.questions import Questions, Selection
 from farebox.billing.invoices.document import Invoice, InvoiceLine
-from farebox.billing.invoices.terms import Segment, Terms
+from farebox.billing.invoices.store import stored_invoice
+from farebox.billing.invoices.terms import Segment, Terms, decode_terms
 from farebox.charges.cells import Cell
 from farebox.charges.consumption import CustomerUsage, consume
 from farebox.charges.conversion import converted
 from farebox.charges.models import CostPlus, Graduated, Standard
 from farebox.charges.plan import Charge
 from farebox.charges.rounding import decimal_of_units, exact_text
+from farebox.errors import InvoiceNotFoundError
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.calls import LedgerReader
 from farebox.ledger.cost_classes import CLASSES, CostClasses
 from farebox.ledger.database import Connection, ledger_error, open_reader
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection as ControlConnection
+
     from farebox.home import Home
 
 _UNKNOWN = ("unpriced", "unknown")
@@ -86,6 +90,21 @@ def explained(
         quantity=exact_text(shown),
         adds_up=shown == wanted if compared else None,
     )
+
+
+def line_of(connection: ControlConnection, named: str) -> tuple[Invoice, Terms, InvoiceLine]:
+    """Return the line named `INVOICE/LINE` of a final invoice, and the terms that it was rated by.
+
+    Raises:
+        InvoiceNotFoundError: There is none.
+    """
+    number, _, id = named.rpartition("/")
+    stored = stored_invoice(connection, number) if number else None
+    line = None if stored is None else next((each for each in stored.invoice.lines if each.id == id), None)
+    if stored is None or line is None:
+        raise InvoiceNotFoundError(f"there is no line {named!r} of a final invoice")
+    rated_by = stored_invoice(connection, line.of_invoice) if line.kind == "adjustment" else stored
+    return stored.invoice, decode_terms((rated_by or stored).terms), line
 
 
 def _charge_of(terms: Terms, line: InvoiceLine) -> tuple[Segment, Charge] | None:

@@ -27,6 +27,7 @@ from farebox.snapshot import Snapshot, read_snapshot
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from farebox.analytics.questions import Questions
     from farebox.billing.invoices.document import Invoice
     from farebox.billing.usage import Usage
     from farebox.control.database import ControlDatabase
@@ -69,6 +70,7 @@ class Desk:
         control: ControlDatabase,
         usage: Usage,
         *,
+        questions: Questions | None = None,
         verified: bool,
         told: Callable[[Progress], None] | None = None,
         position: Callable[[Home], RecordPosition] = record_position,
@@ -81,6 +83,7 @@ class Desk:
         self.control = control
         self.usage = usage
         self.verified = verified
+        self.questions = questions
         self._told = told
         self._gaps: dict[tuple[int, int], str | None] = {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 import msgspec
@@ -18,7 +17,7 @@ from farebox.clock import now_ns
 from farebox.errors import InvoiceNotFoundError, UsageError
 from farebox.home import Home
 from farebox.program import command
-from farebox.server.api.invoices import decimal_text
+from farebox.server.api.invoices import decimal_text, minor_of
 
 Reason = Annotated[str, Parameter(help="Why; it is kept with it.")]
 
@@ -99,13 +98,9 @@ def read_amounts(said: list[str], invoice: Invoice) -> dict[str, int]:
     found: dict[str, int] = {}
     for each in said:
         id, equals, amount = each.partition("=")
-        try:
-            scaled = Decimal(amount).scaleb(invoice.exponent)
-        except InvalidOperation:
-            scaled = Decimal("NaN")
-        if not equals or not scaled.is_finite() or scaled != scaled.to_integral_value() or id in found:
+        if not equals or id in found:
             raise UsageError(f"--line {clean(each)!r} is not LINE=AMOUNT in {invoice.currency}, as 3=4.00")
-        found[id] = int(scaled)
+        found[id] = minor_of(amount, invoice.exponent)
     return found
 
 

@@ -43,27 +43,15 @@ def explanation_of(home: Home, named: str) -> Explanation:
     Raises:
         InvoiceNotFoundError: There is no such invoice or line.
     """
-    from farebox.billing.invoices.explanation import explained
-    from farebox.billing.invoices.store import stored_invoice
-    from farebox.billing.invoices.terms import decode_terms
+    from farebox.billing.invoices.explanation import explained, line_of
     from farebox.control.database import open_control
 
-    invoice, _, id = named.rpartition("/")
-    stored = rated_by = None
-    if home.control.exists():
-        with open_control(home).reading() as connection:
-            stored = rated_by = stored_invoice(connection, invoice)
-            line = next((each for each in stored.invoice.lines if each.id == id), None) if stored else None
-            if line is not None and line.kind == "adjustment":
-                rated_by = stored_invoice(connection, line.of_invoice)
-    else:
-        line = None
-    if stored is None or rated_by is None or line is None:
-        raise InvoiceNotFoundError(
-            f"there is no line {named!r} of a final invoice; see: {command('invoices list', home)}"
-        )
+    if not home.control.exists():
+        raise InvoiceNotFoundError(f"there is no invoice yet; see: {command('invoices run', home)}")
+    with open_control(home).reading() as connection:
+        invoice, terms, line = line_of(connection, named)
     with open_questions(home) as questions:
-        return explained(home, questions, stored.invoice, decode_terms(rated_by.terms), line)
+        return explained(home, questions, invoice, terms, line)
 
 
 def rendered(found: Explanation) -> str:

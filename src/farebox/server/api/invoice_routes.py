@@ -1,0 +1,308 @@
+"""The routes of invoices and credit notes: read by who may read, issued and changed by who administers.
+
+What takes long is done in a thread of its own, and asks its questions one by one between those of screens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from farebox.analytics.query import Reply
+from farebox.analytics.query import Request as Asked
+from farebox.analytics.questions import Questions
+from farebox.billing.invoices.document import Invoice
+from farebox.config import is_exposed, load_config
+from farebox.home import Home
+from farebox.server.api.errors import ApiError, invalid_parameter
+from farebox.server.api.invoices import (
+    InvoiceBrief,
+    Invoices,
+    InvoiceShown,
+    NoteShown,
+    brief,
+    invoice_view,
+    invoices_view,
+    minor_of,
+)
+from farebox.server.api.method_routes import MethodRoutes, only, read_struct
+from farebox.server.api.queries import Ledger
+
+if TYPE_CHECKING:
+    from farebox.billing.invoices.run import Desk
+    from farebox.control.database import ControlDatabase
+
+INVOICES = "/api/v1/invoices"
+
+T = TypeVar("T")
+
+
+class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`POST /api/v1/invoices/run`."""
+
+    customers: list[str] | None = None
+    drafts_only: bool = False
+    accept_gap: bool = False
+    accept_unpriced: bool = False
+
+
+class FinalizeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`POST /api/v1/invoices/finalize`."""
+
+    draft: str
+    """The draft's id, or the customer."""
+    accept_gap: bool = False
+    accept_unpriced: bool = False
+
+
+class VoidRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`POST /api/v1/invoices/void`."""
+
+    invoice: str
+    reason: str
+
+
+class CreditRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`POST /api/v1/invoices/credit-notes`."""
+
+    invoice: str
+    lines: dict[str, str] | None = None
+    """Line id to an amount before tax, as text; None for everything that is left."""
+    reason: str
+
+
+class PreviewShown(msgspec.Struct, kw_only=True):
+    """`/api/v1/invoices/preview`."""
+
+    invoices: list[Invoice]
+    unconsumed: list[str]
+
+
+class RefusedDraft(msgspec.Struct, kw_only=True):
+    """A draft that was not issued, and why."""
+
+    customer: str
+    id: str
+    reason: str
+
+
+class RunShown(msgspec.Struct, kw_only=True):
+    """What a run made."""
+
+    final: list[InvoiceBrief]
+    drafts: list[InvoiceBrief]
+    refused: list[RefusedDraft]
+
+
+class _Between:
+    """Asks each question when its turn comes, so that screens are served in between."""
+
+    def __init__(self, ledger: Ledger, loop: asyncio.AbstractEventLoop) -> None:
+        self._ledger = ledger
+        self._loop = loop
+
+    def reply(self, request: Asked, /) -> Reply:
+        asked = self._ledger.ask(lambda sources: sources.questions.reply(request))
+        return asyncio.run_coroutine_threadsafe(asked, self._loop).result()
+
+    def close(self) -> None:
+        """The server closes what is its own."""
+
+
+class InvoiceRoutes(MethodRoutes):
+    """Invoices are named by number or id, customers in the query or the body."""
+
+    def __init__(
+        self,
+        home: Home,
+        ledger: Ledger,
+        clock: Callable[[], int],
+        control: Callable[[], ControlDatabase | None],
+    ) -> None:
+        super().__init__(home, clock, control)
+        self._ledger = ledger
+        self._billing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="invoices")
+        self.routes = {
+            INVOICES: {"GET": self.list_invoices},
+            f"{INVOICES}/preview": {"GET": self.preview},
+            f"{INVOICES}/explanation": {"GET": self.explanation},
+            f"{INVOICES}/run": {"POST": self.run},
+            f"{INVOICES}/finalize": {"POST": self.finalize},
+            f"{INVOICES}/void": {"POST": self.void},
+            f"{INVOICES}/credit-notes": {"POST": self.credit},
+            f"{INVOICES}/{{id}}": {"GET": self.show},
+        }
+
+    def close(self) -> None:
+        self._billing.shutdown(wait=False, cancel_futures=True)
+
+    async def list_invoices(self, request: Request) -> msgspec.Struct:
+        only(request, "customer", "status")
+        customer, status = request.query_params.get("customer"), request.query_params.get("status")
+        if status not in (None, "draft", "final", "void"):
+            raise invalid_parameter("status", status, ["draft", "final", "void"])
+        database = self._control()
+        if database is None:
+            return Invoices(invoices=[], credit_notes=[])
+
+        def read() -> Invoices:
+            with database.reading() as connection:
+                return invoices_view(connection, customer=customer, status=status)
+
+        return await asyncio.to_thread(read)
+
+    async def show(self, request: Request) -> msgspec.Struct:
+        only(request)
+        return await self._shown(request.url.path.rpartition("/")[2])
+
+    async def preview(self, request: Request) -> msgspec.Struct:
+        only(request, "customer")
+        customer, now = request.query_params.get("customer", ""), self._clock()
+        drafts = await self._at_desk(lambda desk: desk.preview(customer, now))
+        return PreviewShown(
+            invoices=[each.invoice for each in drafts],
+            unconsumed=[words for each in drafts for words in each.unconsumed],
+        )
+
+    async def explanation(self, request: Request) -> msgspec.Struct:
+        from farebox.billing.invoices.explanation import explained
+        from farebox.billing.invoices.explanation import line_of as found_line
+
+        only(request, "line")
+        named = request.query_params.get("line", "")
+
+        def work(desk: Desk) -> msgspec.Struct:
+            with desk.control.reading() as connection:
+                invoice, terms, line = found_line(connection, named)
+            assert desk.questions is not None  # noqa: S101 - given below
+            return explained(self._home, desk.questions, invoice, terms, line)
+
+        return await self._at_desk(work)
+
+    async def run(self, request: Request) -> msgspec.Struct:
+        only(request)
+        said = await read_struct(request, RunRequest)
+        actor, now = self._actor(request), self._clock()
+        made = await self._at_desk(
+            lambda desk: desk.run(
+                now,
+                actor=actor,
+                customers=said.customers,
+                final=not said.drafts_only,
+                accept_gap=said.accept_gap,
+                accept_unpriced=said.accept_unpriced,
+            )
+        )
+        return RunShown(
+            final=[brief(each) for each in made.final],
+            drafts=[brief(each.invoice) for each in made.drafts],
+            refused=[
+                RefusedDraft(customer=each.customer, id=each.id, reason=each.reason) for each in made.refused
+            ],
+        )
+
+    async def finalize(self, request: Request) -> msgspec.Struct:
+        only(request)
+        said = await read_struct(request, FinalizeRequest)
+        actor, now = self._actor(request), self._clock()
+        made = await self._at_desk(
+            lambda desk: desk.finalize(
+                said.draft,
+                now_ns=now,
+                actor=actor,
+                accept_gap=said.accept_gap,
+                accept_unpriced=said.accept_unpriced,
+            )
+        )
+        return await self._shown(made.id)
+
+    async def void(self, request: Request) -> msgspec.Struct:
+        from farebox.billing.invoices import finalizing
+        from farebox.billing.invoices.store import stored_invoice
+        from farebox.control.publish import change
+
+        only(request)
+        said = await read_struct(request, VoidRequest)
+        actor, now = self._actor(request), self._clock()
+
+        def work() -> None:
+            with change(self._home, self._control()) as connection:
+                stored = stored_invoice(connection, said.invoice)
+                if stored is None:
+                    raise _unknown(said.invoice)
+                finalizing.void(connection, stored, reason=said.reason, now_ns=now, actor=actor)
+
+        await asyncio.to_thread(work)
+        return await self._shown(said.invoice)
+
+    async def credit(self, request: Request) -> msgspec.Struct:
+        from farebox.billing.invoices import finalizing
+        from farebox.billing.invoices.store import stored_invoice
+        from farebox.control.publish import change
+
+        only(request)
+        said = await read_struct(request, CreditRequest)
+        actor, now = self._actor(request), self._clock()
+
+        def work() -> NoteShown:
+            with change(self._home, self._control()) as connection:
+                stored = stored_invoice(connection, said.invoice)
+                if stored is None:
+                    raise _unknown(said.invoice)
+                exponent = stored.invoice.exponent
+                amounts = (
+                    None
+                    if said.lines is None
+                    else {id: minor_of(text, exponent) for id, text in said.lines.items()}
+                )
+                note = finalizing.credit(
+                    connection, stored, amounts, reason=said.reason, now_ns=now, actor=actor
+                )
+            return NoteShown(credit_note=note)
+
+        return await asyncio.to_thread(work)
+
+    async def _shown(self, named: str) -> InvoiceShown:
+        database = self._control()
+        if database is None:
+            raise _unknown(named)
+
+        def read() -> InvoiceShown | None:
+            with database.reading() as connection:
+                return invoice_view(connection, named)
+
+        found = await asyncio.to_thread(read)
+        if found is None:
+            raise _unknown(named)
+        return found
+
+    async def _at_desk(self, work: Callable[[Desk], T]) -> T:
+        loop = asyncio.get_running_loop()
+
+        def with_desk() -> T:
+            from farebox.billing.invoices.run import Desk
+            from farebox.billing.usage.record_usage import RecordUsage
+            from farebox.control.database import open_control
+
+            config = load_config(self._home, prices=False)
+            questions = Questions(_Between(self._ledger, loop))
+            return work(
+                Desk(
+                    self._home,
+                    self._control() or open_control(self._home),
+                    RecordUsage(self._home, questions),
+                    questions=questions,
+                    verified=is_exposed(config.listen, config),
+                )
+            )
+
+        return await loop.run_in_executor(self._billing, with_desk)
+
+
+def _unknown(named: str) -> ApiError:
+    return ApiError(404, "invoice_not_found", f"There is no invoice {named[:100]!r}.")
