@@ -24,6 +24,13 @@ from farebox.billing.invoices.document import (
     Tax,
 )
 from farebox.billing.invoices.explanation import ExplainedCall, Explanation
+from farebox.billing.plans.views import (
+    ChangeState,
+    CustomerState,
+    IdentityState,
+    PlanState,
+    SubscriptionState,
+)
 from farebox.cli.app import app
 from farebox.cli.backup import RestoreAnswer
 from farebox.cli.budgets.budget_list import BudgetsAnswer
@@ -40,6 +47,9 @@ from farebox.cli.money_journal import JournalAnswer, JournalVerifyAnswer
 from farebox.cli.outbox.messages import MessageAnswer, OutboxAnswer
 from farebox.cli.outbox.receivers import ReceiversAnswer, SecretAnswer
 from farebox.cli.payees import PayeesAnswer, StatementsAnswer
+from farebox.cli.plans.customers import CustomersAnswer
+from farebox.cli.plans.plans import AppliedAnswer, PlanDifferenceAnswer, PlansAnswer
+from farebox.cli.plans.subscriptions import SubscriptionsAnswer
 from farebox.cli.prices.review import ReviewAnswer
 from farebox.cli.prices.show import PricesAnswer
 from farebox.cli.privacy import EraseAnswer, ErasedValue
@@ -290,6 +300,16 @@ def json_page() -> str:
         Credit,
         CreditNote,
         CreditNoteLine,
+        CustomersAnswer,
+        PlansAnswer,
+        AppliedAnswer,
+        PlanDifferenceAnswer,
+        SubscriptionsAnswer,
+        CustomerState,
+        IdentityState,
+        SubscriptionState,
+        PlanState,
+        ChangeState,
         WalletsAnswer,
         Margins,
         MarginRow,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from farebox.budgets.budget import COMMAND
 from farebox.charges.identities import Identity
@@ -20,6 +20,7 @@ from farebox.charges.plan_reader.billing_terms import Place
 from farebox.clock import uuid7, uuid_text
 from farebox.control import customers as customer_store
 from farebox.control import plans as plan_store
+from farebox.control import schema
 from farebox.control import subscriptions as subscription_store
 from farebox.control.customers import KeptCustomer, KeptIdentity
 from farebox.control.plans import KeptPlan
@@ -131,19 +132,27 @@ def store(
 
 def take_over(connection: Connection, terms: BillingTerms, now_ns: int) -> tuple[list[Finding], bool]:
     """Store what the home's file says; return what is wrong with it, and whether anything changed."""
-    kept = Kept.of(connection)
-    of_file = [
-        *(each.origin for each in kept.customers.values()),
-        *(each.origin for each in kept.versions if each.retired_at is None),
-        *(each.origin for each in kept.subscriptions),
-    ]
-    if not terms and all(each == COMMAND for each in of_file):
+    if not terms and not _has_terms_of_file(connection):
         return [], False
+    kept = Kept.of(connection)
     findings = term_findings(kept, terms, of_home=True)
     if findings:
         return findings, False
     store(connection, kept, terms, now_ns, of_home=True)
     return [], Kept.of(connection) != kept
+
+
+def _has_terms_of_file(connection: Connection) -> bool:
+    """Return whether anything stored is the home's file's: cheap, for it is asked at each publication."""
+    return any(
+        connection.execute(select(table.c.origin).where(there & (table.c.origin != COMMAND)).limit(1)).first()
+        for table, there in (
+            (schema.customer, schema.customer.c.removed_at.is_(None)),
+            (schema.plan_version, schema.plan_version.c.retired_at.is_(None)),
+            (schema.subscription, schema.subscription.c.removed_at.is_(None)),
+            (schema.identity, schema.identity.c.origin.is_not(None)),
+        )
+    )
 
 
 def _put_plan(connection: Connection, kept: Kept, said: Plan, origin: str, now_ns: int) -> TermsChange:

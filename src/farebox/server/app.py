@@ -39,6 +39,7 @@ from farebox.server.api.invoice_routes import InvoiceRoutes
 from farebox.server.api.limit_routes import LimitRoutes
 from farebox.server.api.live import Pulse, stream
 from farebox.server.api.method_routes import MethodRoutes
+from farebox.server.api.plan_routes import PlanRoutes
 from farebox.server.api.queries import Ledger, Reader
 from farebox.server.api.ready import RecentReadiness
 from farebox.server.api.status import Typed, plainly, status
@@ -100,6 +101,7 @@ class Server:
         self.groups: tuple[MethodRoutes, ...] = (
             LimitRoutes(home, ledger, clock, self._control),
             InvoiceRoutes(home, ledger, clock, self._control),
+            PlanRoutes(home, clock, self._control),
             WalletRoutes(home, clock, self._control),
             EarningsRoutes(home, ledger, clock, self._control),
         )

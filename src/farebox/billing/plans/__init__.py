@@ -1,0 +1,1 @@
+"""Customers, plans and subscriptions as commands and the API change and show them."""

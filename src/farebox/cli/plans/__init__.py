@@ -1,0 +1,1 @@
+"""`farebox customers`, `plans` and `subscriptions`: who is billed, and by which terms."""

@@ -1,0 +1,233 @@
+"""The routes of customers, plans and subscriptions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from farebox.errors import ConfigError, Finding
+from farebox.home import Home
+from farebox.server.api.errors import ApiError, invalid_parameter
+from farebox.server.api.method_routes import MethodRoutes, object_of, only, read_body, read_struct
+from farebox.snapshot import read_snapshot
+
+if TYPE_CHECKING:
+    from farebox.control.billing_terms import Kept
+    from farebox.control.database import ControlDatabase
+    from farebox.yamltext import Node
+
+CUSTOMERS, PLANS, SUBSCRIPTIONS = "/api/v1/customers", "/api/v1/plans", "/api/v1/subscriptions"
+PLACE = "the request"
+
+T = TypeVar("T")
+
+
+class EndRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which subscription ends, and the first day that it does not charge."""
+
+    customer: str
+    plan: str | None = None
+    at: date
+
+
+class ChangeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who moves to which plan, and the first day on it."""
+
+    customer: str
+    plan: str
+    at: date
+    version: int | None = None
+    instead_of: str | None = None
+
+
+class PlanRoutes(MethodRoutes):
+    """Names are in the query or the body: a customer's may have any character."""
+
+    def __init__(
+        self, home: Home, clock: Callable[[], int], control: Callable[[], ControlDatabase | None]
+    ) -> None:
+        super().__init__(home, clock, control)
+        self.routes = {
+            CUSTOMERS: {"GET": self.customers, "PUT": self.put, "DELETE": self.remove_customer},
+            PLANS: {"GET": self.plans, "PUT": self.put, "DELETE": self.remove_plan},
+            f"{PLANS}/preview": {"POST": self.preview},
+            SUBSCRIPTIONS: {"GET": self.subscriptions, "PUT": self.put},
+            f"{SUBSCRIPTIONS}/change": {"POST": self.change},
+            f"{SUBSCRIPTIONS}/end": {"POST": self.end},
+        }
+
+    async def customers(self, request: Request) -> msgspec.Struct:
+        from farebox.billing.plans.views import customers_view
+
+        only(request, "customer")
+        name, now = request.query_params.get("customer"), self._clock()
+        return await self._read(
+            "customer", name, lambda kept, problems: customers_view(kept, now, name=name, problems=problems)
+        )
+
+    async def plans(self, request: Request) -> msgspec.Struct:
+        from farebox.billing.plans.views import plans_view
+
+        only(request, "plan")
+        name, now = request.query_params.get("plan"), self._clock()
+        return await self._read(
+            "plan", name, lambda kept, problems: plans_view(kept, now, name=name, problems=problems)
+        )
+
+    async def subscriptions(self, request: Request) -> msgspec.Struct:
+        from farebox.billing.plans.views import subscriptions_view
+
+        only(request, "customer")
+        name, now = request.query_params.get("customer"), self._clock()
+        return await self._read(
+            "customer",
+            name,
+            lambda kept, problems: subscriptions_view(kept, now, customer=name, problems=problems),
+        )
+
+    async def put(self, request: Request) -> msgspec.Struct:
+        """Store what the body says, as `plans apply` does: `{"plans": {"pro": {…}}, "customers": {…}}`."""
+        return await self._apply(request, dry_run=False)
+
+    async def preview(self, request: Request) -> msgspec.Struct:
+        """Show what the body would change."""
+        return await self._apply(request, dry_run=True)
+
+    async def remove_customer(self, request: Request) -> msgspec.Struct:
+        from farebox.billing.plans.changes import remove_customer
+        from farebox.billing.plans.views import customers_view
+
+        only(request, "customer")
+        name, actor, now = _named(request, "customer"), self._actor(request), self._clock()
+        await asyncio.to_thread(lambda: remove_customer(self._home, name, actor, now, self._control()))
+        return await self._read(
+            "customer", None, lambda kept, problems: customers_view(kept, now, problems=problems)
+        )
+
+    async def remove_plan(self, request: Request) -> msgspec.Struct:
+        from farebox.billing.plans.changes import retire_plan
+        from farebox.billing.plans.views import plans_view
+
+        only(request, "plan")
+        name, actor, now = _named(request, "plan"), self._actor(request), self._clock()
+        await asyncio.to_thread(lambda: retire_plan(self._home, name, actor, now, self._control()))
+        return await self._read("plan", None, lambda kept, problems: plans_view(kept, now, problems=problems))
+
+    async def change(self, request: Request) -> msgspec.Struct:
+        from farebox.billing.plans.changes import change_subscription
+
+        only(request)
+        said = await read_struct(request, ChangeRequest)
+        actor, now = self._actor(request), self._clock()
+        await asyncio.to_thread(
+            lambda: change_subscription(
+                self._home,
+                said.customer,
+                said.plan,
+                said.at,
+                actor,
+                now,
+                from_plan=said.instead_of,
+                version=said.version,
+                database=self._control(),
+            )
+        )
+        return await self._subscriptions_of(said.customer)
+
+    async def end(self, request: Request) -> msgspec.Struct:
+        from farebox.billing.plans.changes import end_subscription
+
+        only(request)
+        said = await read_struct(request, EndRequest)
+        actor, now = self._actor(request), self._clock()
+        await asyncio.to_thread(
+            lambda: end_subscription(
+                self._home, said.customer, said.plan, said.at, actor, now, self._control()
+            )
+        )
+        return await self._subscriptions_of(said.customer)
+
+    async def _subscriptions_of(self, customer: str) -> msgspec.Struct:
+        from farebox.billing.plans.views import subscriptions_view
+
+        now = self._clock()
+        return await self._read(
+            "customer",
+            customer,
+            lambda kept, problems: subscriptions_view(kept, now, customer=customer, problems=problems),
+        )
+
+    async def _apply(self, request: Request, *, dry_run: bool) -> msgspec.Struct:
+        from farebox.billing.plans.changes import apply, read_terms
+        from farebox.billing.plans.views import changes_view
+
+        only(request)
+        root = _node(object_of(await read_body(request)), "", 0)
+        findings: list[Finding] = []
+        terms = read_terms(root, findings)
+        if findings and not terms:
+            raise ConfigError(findings)
+        actor, now = self._actor(request), self._clock()
+        found = await asyncio.to_thread(
+            lambda: apply(
+                self._home,
+                terms,
+                actor,
+                now,
+                findings=findings,
+                dry_run=dry_run,
+                database=self._control(),
+            )
+        )
+        return changes_view(found, dry_run=dry_run)
+
+    async def _read(self, kind: str, name: str | None, show: Callable[[Kept, list[str]], T]) -> T:
+        """Return what is shown of what is stored; 404 for a name that nothing has."""
+        from farebox.control.billing_terms import Kept
+
+        database = self._control()
+        problems = list(read_snapshot(self._home).problems)
+
+        def work() -> Kept:
+            if database is None:
+                return Kept(customers={}, identities=[], versions=[], subscriptions=[])
+            with database.reading() as connection:
+                return Kept.of(connection)
+
+        kept = await asyncio.to_thread(work)
+        known = kept.customers if kind == "customer" else {each.plan.name for each in kept.versions}
+        if name is not None and name not in known:
+            raise ApiError(404, f"{kind}_not_found", f"There is no {kind} {name[:200]!r}.")
+        return show(kept, problems)
+
+
+def _named(request: Request, parameter: str) -> str:
+    name = request.query_params.get(parameter, "")
+    if not name:
+        raise invalid_parameter(parameter, name, [f"the {parameter}'s name"])
+    return name
+
+
+def _node(value: Any, key: str, depth: int) -> Node:
+    """Return JSON as nodes; numbers are the text that they are written as."""
+    from farebox.yamltext import DEPTH_MAX, Node
+
+    if depth > DEPTH_MAX:
+        raise ApiError(422, "body_invalid", "The body is nested too deeply.")
+    if isinstance(value, dict):
+        pairs: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
+        inner = {
+            name: _node(each, f"{key}.{name}" if key else name, depth + 1) for name, each in pairs.items()
+        }
+        return Node(inner, PLACE, 0, key)
+    if isinstance(value, list):
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return Node([_node(each, f"{key}[{at}]", depth + 1) for at, each in enumerate(items)], PLACE, 0, key)
+    if value is None or isinstance(value, str):
+        return Node(value, PLACE, 0, key)
+    return Node(str(value).lower(), PLACE, 0, key)

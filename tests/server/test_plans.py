@@ -1,0 +1,62 @@
+"""`/api/v1/customers`, plans and subscriptions: shown to readers, changed by the owner as commands do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from served import Answer, Site
+
+CUSTOMERS, PLANS, SUBSCRIPTIONS = "/api/v1/customers", "/api/v1/plans", "/api/v1/subscriptions"
+BODY = {
+    "customers": {"acme": {"name": "Acme Inc."}},
+    "plans": {"pro": {"base": "20.00", "charges": [{"name": "Use", "meter": "cost", "markup_percent": 20}]}},
+    "subscriptions": [{"customer": "acme", "plan": "pro", "start": "2026-11-01"}],
+}
+
+
+def sent(site: Site, method: str, path: str, body: Any = None) -> Answer:
+    content = b"" if body is None else msgspec.json.encode(body)
+    return site.ask(path, {"authorization": f"Bearer {site.token}"}, method, content)
+
+
+def test_before_anything_was_set_everything_is_empty(site: Site) -> None:
+    assert site.get(CUSTOMERS).json()["customers"] == []
+    assert site.get(PLANS).json()["plans"] == []
+    assert site.get(SUBSCRIPTIONS).json()["subscriptions"] == []
+    assert site.get(f"{CUSTOMERS}?customer=acme").status == 404
+    assert site.get(f"{PLANS}?plan=pro").status == 404
+
+
+def test_what_is_put_is_stored_and_a_preview_is_not(site: Site) -> None:
+    preview = sent(site, "POST", f"{PLANS}/preview", BODY)
+    assert preview.status == 200, preview.body
+    assert preview.json()["dry_run"] is True and len(preview.json()["changes"]) == 3
+    assert site.get(PLANS).json()["plans"] == []
+    assert sent(site, "PUT", PLANS, BODY).json()["dry_run"] is False
+    (plan,) = site.get(PLANS).json()["plans"]
+    assert (plan["name"], plan["version"], plan["base"], plan["used"]) == ("pro", 1, "20.00", True)
+    (customer,) = site.get(f"{CUSTOMERS}?customer=acme").json()["customers"]
+    assert [each["plan"] for each in customer["subscriptions"]] == ["pro"]
+
+
+def test_a_subscription_is_changed_and_ended(site: Site) -> None:
+    sent(site, "PUT", PLANS, BODY)
+    sent(site, "PUT", PLANS, {"plans": {"max": {"base": "99", "charges": BODY["plans"]["pro"]["charges"]}}})  # type: ignore[index]
+    moved = sent(
+        site, "POST", f"{SUBSCRIPTIONS}/change", {"customer": "acme", "plan": "max", "at": "2026-12-01"}
+    )
+    assert [(each["plan"], each["until"]) for each in moved.json()["subscriptions"]] == [
+        ("pro", "2026-12-01"),
+        ("max", None),
+    ]
+    ended = sent(site, "POST", f"{SUBSCRIPTIONS}/end", {"customer": "acme", "at": "2027-01-01"})
+    assert ended.json()["subscriptions"][1]["until"] == "2027-01-01"
+
+
+def test_everything_that_is_wrong_is_in_the_response(site: Site) -> None:
+    wrong = {"plans": {"pro": {"base": "-1", "charges": [{"meter": "callz", "unit": "1"}]}}}
+    refused = sent(site, "PUT", PLANS, wrong)
+    assert refused.status == 422
+    assert len(refused.json()["details"]["findings"]) == 2
+    assert site.get(PLANS).json()["plans"] == []
