@@ -15,20 +15,27 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from farebox.analytics.questions import Questions, Selection
 from farebox.analytics.worker import Worker
 from farebox.billing.invoices.document import encode
 from farebox.billing.invoices.run import Desk
+from farebox.billing.rated_periods import periods_of
+from farebox.billing.simulation.simulation import simulated
 from farebox.billing.usage import Span, consumed
 from farebox.billing.usage.record_usage import RecordUsage
+from farebox.charges.models import CostPlus
 from farebox.control.database import open_control
 from farebox.control.publish import publish
 from farebox.errors import ReplicaBuildingError
 from farebox.home import Home
+from farebox.snapshot import read_snapshot
 from tools.bench.ledger import DAY_NS, DAYS, START_NS, Traffic, fill
 
 T = TypeVar("T")
@@ -106,7 +113,8 @@ def measure_home(home: Home, rows: int, customers: int) -> dict[str, Any]:
         found["usage_s"], found["screen_beside_usage_ms"], _ = _timed(
             questions, lambda: consumed(usage, charges, span)
         )
-        return found | _invoices(home, questions, usage)
+        found |= _invoices(home, questions, usage)
+        return found | _simulation(home, questions, usage)
     finally:
         questions.close()
 
@@ -126,6 +134,27 @@ def _invoices(home: Home, questions: Questions, usage: RecordUsage) -> dict[str,
     publish(home, open_control(home))
     found["byte_identical"] = run() == first
     return found
+
+
+def _simulation(home: Home, questions: Questions, usage: RecordUsage) -> dict[str, Any]:
+    """Ask what the month would have been with a markup of half as much again."""
+    (plan,) = read_snapshot(home).plans
+    dearer = [
+        replace(charge, model=CostPlus(markup_percent=Decimal(30))) if charge.meter == "cost" else charge
+        for charge in plan.charges
+    ]
+    periods = periods_of(Desk(home, open_control(home), usage, verified=False), NOW_NS)
+    other = periods.with_plans({plan.name: replace(plan, charges=tuple(dearer))}, {})
+    until = FIRST_DAY + timedelta(days=DAYS)
+    seconds, screen, found = _timed(
+        questions, lambda: simulated(periods, usage, FIRST_DAY, until, other=other)
+    )
+    dearer_for = sum(each.difference_minor > 0 for each in found.customers)
+    return {
+        "simulation_s": seconds,
+        "screen_beside_simulation_ms": screen,
+        "customers_who_would_have_paid_more": dearer_for,
+    }
 
 
 def _terms(customers: int) -> str:
