@@ -84,6 +84,12 @@ from farebox.server.api.invoices import CreditNoteBrief, InvoiceBrief
 from farebox.server.api.margins import MarginRow, Margins
 from farebox.server.api.outbox import OutboxDelivery, OutboxFigures, OutboxReceiver
 from farebox.server.api.recording import Recording
+from farebox.server.api.simulations import (
+    BillingSimulation,
+    SimulatedCharge,
+    SimulatedCustomer,
+    SimulatedTotal,
+)
 from farebox.server.api.wallets import (
     AccountBalance,
     AddOnState,
@@ -313,6 +319,10 @@ def json_page() -> str:
         WalletsAnswer,
         Margins,
         MarginRow,
+        BillingSimulation,
+        SimulatedCustomer,
+        SimulatedCharge,
+        SimulatedTotal,
         WalletAnswer,
         GrantAnswer,
         ExpiredAnswer,

@@ -98,6 +98,7 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
         "/api/v1/journal/verification": _READERS,
         "/api/v1/prices": _READERS,
         "/api/v1/margin": _READERS,
+        "POST /api/v1/simulation": _READERS,
     },
     "collector": {
         "/v1/events": _SENDERS,

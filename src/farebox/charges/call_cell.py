@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from farebox.charges.cells import Cell
-from farebox.charges.cost_classes import classes_of
+from farebox.charges.cost_classes import RatedLines, classes_of
 
 if TYPE_CHECKING:
-    from farebox.pricing.facts import RatedPart
     from farebox.wire.facts import Part
 
 
 def cell_of(
     parts: Sequence[Part],
-    rated: Sequence[RatedPart],
+    rated: Sequence[RatedLines],
     dims: Mapping[str, str],
     *,
     at_ns: int,

@@ -1,4 +1,4 @@
-"""The routes of margins: what may be asked about charges without billing anything."""
+"""The routes of margins and simulations: what may be asked about charges without billing anything."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from farebox.analytics.questions import Questions
 from farebox.billing.margin.margin import By
 from farebox.config import is_exposed, load_config
 from farebox.home import Home
-from farebox.server.api.errors import invalid_parameter
+from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.server.api.margins import margins_view, read_percent
-from farebox.server.api.method_routes import MethodRoutes, only
+from farebox.server.api.method_routes import MethodRoutes, only, read_struct
+from farebox.server.api.simulations import simulation_view
 
 if TYPE_CHECKING:
     from farebox.analytics.query import Reply
@@ -27,13 +28,29 @@ if TYPE_CHECKING:
     from farebox.control.database import ControlDatabase
     from farebox.server.api.queries import Ledger
 
-MARGIN = "/api/v1/margin"
+MARGIN, SIMULATION = "/api/v1/margin", "/api/v1/simulation"
+MODELS_MAX = 50
 
 T = TypeVar("T")
 
 
+class SimulationRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /api/v1/simulation`."""
+
+    since: str
+    """Billing periods that begin on this local date of each customer or later, and"""
+    until: str
+    """before this one."""
+    plans: str = ""
+    """YAML with `plans:`, each in the place of the plan of its name."""
+    prices: str = ""
+    """YAML with `pricing:` or `contracts:`, in the place of those in force."""
+    models: list[str] = []
+    """Another model in the place of one: `gpt-4o=gpt-4o-mini`."""
+
+
 class EarningsRoutes(MethodRoutes):
-    """They change nothing, and whoever may read may ask."""
+    """A simulation is a POST for its size; it changes nothing, and whoever may read may ask."""
 
     def __init__(
         self,
@@ -46,7 +63,7 @@ class EarningsRoutes(MethodRoutes):
         super().__init__(home, clock, control)
         self._ledger = ledger
         self._rating = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rating")
-        self.routes = {MARGIN: {"GET": self.margin}}
+        self.routes = {MARGIN: {"GET": self.margin}, SIMULATION: {"POST": self.simulate}}
 
     def close(self) -> None:
         self._rating.shutdown(wait=False, cancel_futures=True)
@@ -65,6 +82,39 @@ class EarningsRoutes(MethodRoutes):
         def asked(desk: Desk) -> msgspec.Struct:
             found = margins_of(periods_of(desk, now), desk.usage, since, until, by)
             return margins_view(found, below)
+
+        return await self._asked(asked)
+
+    async def simulate(self, request: Request) -> msgspec.Struct:
+        from farebox.billing.rated_periods import periods_of
+        from farebox.billing.simulation.changes import read_changes, read_text
+        from farebox.billing.simulation.simulation import simulated
+
+        only(request)
+        said = await read_struct(request, SimulationRequest)
+        since, until = _day("since", said.since), _day("until", said.until)
+        if len(said.models) > MODELS_MAX:
+            raise ApiError(422, "body_invalid", f"At most {MODELS_MAX} models.")
+        now = self._clock()
+
+        def asked(desk: Desk) -> msgspec.Struct:
+            changes = read_changes(
+                self._home,
+                load_config(self._home),
+                plans=read_text("plans", said.plans),
+                prices=read_text("prices", said.prices),
+                models=said.models,
+            )
+            periods = periods_of(desk, now)
+            found = simulated(
+                periods,
+                desk.usage,
+                since,
+                until,
+                other=changes.periods(periods),
+                other_usage=changes.usage(self._home, desk.usage),
+            )
+            return simulation_view(found, list(changes.said), list(changes.statements))
 
         return await self._asked(asked)
 
