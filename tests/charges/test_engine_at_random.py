@@ -104,6 +104,7 @@ CHARGES = st.builds(
     meter=st.just("calls"),
     model=MODELS,
     included=st.just(Decimal(0)) | POSITIVE,
+    usage_discount=st.just(Decimal(0)) | POSITIVE,
     conversion=st.none()
     | st.builds(
         Conversion,

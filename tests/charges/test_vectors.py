@@ -63,6 +63,15 @@ def test_every_vector_with_another_expectation_fails(vectors: Path) -> None:
         {"parameters": {**GRADUATED["parameters"], "haggling": "1"}},
         {"usage": {"quantity": "5", "mood": "good"}},
         {"usage": {"quantity": "a few"}},
+        {
+            "charge_model": "bucketed",
+            "parameters": {"inner_model": "graduated", "inner_parameters": {"tiers": [], "haggling": "1"}},
+        },
+        {
+            "charge_model": "token_cost",
+            "parameters": {"prices_per_million": {"input": "1"}, "input_includes": ["cache_read_tokens"]},
+            "usage": {"input_tokens": "1", "cache_read_tokens": "2"},
+        },
     ],
 )
 def test_what_is_not_understood_fails_instead_of_being_ignored(change: dict[str, Any]) -> None:
@@ -153,6 +162,86 @@ BLOCKS = {"tiers": TIERS, "free_units": "50", "block_size": "10"}
             },
             {"event_amounts": ["400", "600"]},
             "50",
+        ),
+        # 5 and 7 in the two buckets that go on, 3 in an earlier one: only what is added counts.
+        (
+            "bucketed",
+            {"inner_model": "package", "inner_parameters": PACKAGES},
+            {"bucket_quantities": ["5", "7"], "previous_quantity": ["5", "9"]},
+            "3",
+        ),
+        (
+            "bucketed",
+            {"inner_model": "package", "inner_parameters": PACKAGES},
+            {"bucket_quantities": ["5", "17"], "previous_quantity": "25"},
+            "9",
+        ),
+        (
+            "bucketed",
+            {"inner_model": "volume", "inner_parameters": {"tiers": TIERS}, "free_units": "10"},
+            {"bucket_quantities": ["110", "111", "5"]},
+            "301",
+        ),
+        (
+            "bucketed",
+            {
+                "inner_model": "package",
+                "inner_parameters": {**PACKAGES, "cap_amount": "5", "base_fee": "1"},
+                "cap_amount": "10",
+                "base_fee": "2",
+            },
+            {"bucket_quantities": ["25", "1"]},
+            "12",
+        ),
+        (
+            "package",
+            {"meters": {"a": PACKAGES, "b": {**PACKAGES, "base_fee": "1"}}},
+            {"quantities": {"a": "5", "b": "5"}, "previous_quantity": {"a": "10", "b": "1"}},
+            "4",
+        ),
+        ("package", {"meters": {"a": PACKAGES}, "cap_amount": "5"}, {"quantities": {"a": "30"}}, "5"),
+        (
+            "cost_plus",
+            {"unit_costs": {"tokens": "2"}, "free_units": "10", "markup_percent": "50"},
+            {"tokens": {"tokens": "5"}, "previous_quantity": "7"},
+            "6",
+        ),
+        # 3,500 are 3.5 thousands, 2 credits each; of 7 credits 1 is free, and 6 are two blocks of 4.
+        (
+            "credit_conversion",
+            {
+                "credits_per_unit": {"a": "2", "b": "1"},
+                "unit_conversion": {"operation": "divide", "factor": "1000"},
+                "usage_discount": "1",
+                "block_size": "4",
+                "credit_price": "0.5",
+            },
+            {"quantities": {"a": "3500"}},
+            "1",
+        ),
+        (
+            "percentage",
+            {"rate_percent": "10", "fixed_amount_per_event": "1", "free_units": "120"},
+            {"event_amounts": ["100", "50"]},
+            "5",
+        ),
+        ("percentage", {"rate_percent": "10"}, {"event_amounts": ["30"], "previous_quantity": "50"}, "3"),
+        ("standard", {"unit_amount": "1", "free_units": "2", "usage_discount": "3"}, {"quantity": "9"}, "4"),
+        (
+            "commit_overage",
+            {"commitment_amount": "10", "overage_factor": "2", "inner_model": "package"}
+            | {"inner_parameters": PACKAGES, "free_units": "10"},
+            {"window_quantities": ["20", "60"]},
+            "23",
+        ),
+        (
+            "token_cost",
+            {
+                "prices_per_million": {"input": "1", "cache_read": "0.1"},
+                "input_includes": ["cache_read_tokens"],
+            },
+            {"input_tokens": "1000000", "cache_read_tokens": "400000"},
+            "0.64",
         ),
         ("max_spend", {"maximum_amount": "10"}, {"rated_amount": "4", "previously_billed": "12"}, "0"),
     ],

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 from farebox.charges.allocation import allocate
 from farebox.charges.allowances import after_rollover
-from farebox.charges.charge_amount import Usage, amount
+from farebox.charges.charge_amount import Usage
 from farebox.charges.credit_notes import credited
 from farebox.charges.discounts import discount_on
 from farebox.charges.grants import PRIORITY, GrantBalance, burn
 from farebox.charges.invoice_arithmetic import Credit, InvoiceAmounts, RatedLine, Terms, invoice_amounts
 from farebox.charges.models import Standard
-from farebox.charges.plan import Charge, Discount
+from farebox.charges.plan import Charge, Discount, Plan
+from farebox.charges.plan_amount import ChargeUsage, Rounding, plan_amounts
 from farebox.charges.rounding import decimal_of_units, round_to, units_of
 from farebox.charges.thresholds import crossed, progressive_amounts
 from tools.vectors.vector import Result, Stated, Vector, decimal, rounded
@@ -203,14 +203,17 @@ def rounding(vector: Vector) -> Result:
 def lines_rounding(vector: Vector) -> Result:
     """Each line rounded, or their sum."""
     parameters = vector.parameters
-    rule: dict[str, Any] = {"scale": parameters.raw("scale"), "mode": parameters.raw("mode", "half_up")}
+    rounding = Rounding(scale=int(parameters.raw("scale")), mode=parameters.raw("mode", "half_up"))
     is_line = parameters.raw("level", "line") == "line"
-    exact = [_line(Stated(each)) for each in vector.usage.raw("lines", [])]
-    if is_line:
-        return Result(sum((rounded(each, rule) for each in exact), Fraction(0)))
-    return Result(rounded(sum(exact, Fraction(0)), rule))
-
-
-def _line(fields: Stated) -> Fraction:
-    charge = Charge(name="line", meter="calls", model=Standard(unit=fields.number("unit_amount")))
-    return amount(charge, Usage(quantity=fields.exact("quantity")))
+    lines = [vector.usage.child(fields) for fields in vector.usage.raw("lines", [])]
+    charges = tuple(
+        Charge(name=str(number), meter="calls", model=Standard(unit=each.number("unit_amount")))
+        for number, each in enumerate(lines)
+    )
+    usage = {
+        charge.name: ChargeUsage(parts=(Usage(quantity=each.exact("quantity")),))
+        for charge, each in zip(charges, lines, strict=True)
+    }
+    rules = dict.fromkeys(usage, rounding) if is_line else {}
+    total = plan_amounts(Plan(name="plan", charges=charges), usage, rounding=rules).total
+    return Result(total if is_line else rounding.of(total))

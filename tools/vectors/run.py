@@ -12,7 +12,7 @@ from tools.vectors import charged, dated, invoiced, token_cost
 from tools.vectors.vector import NotUnderstood, Result, Vector, difference
 
 KINDS: dict[str, Callable[[Vector], Result]] = {
-    **dict.fromkeys(charged.MODELS, charged.charged),
+    **dict.fromkeys(charged.KINDS, charged.charged),
     "unit_conversion": charged.unit_conversion,
     "min_commit": charged.minimum,
     "max_spend": charged.maximum,

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from farebox.catalog.shape import Group, Take, UsageFormat
 from farebox.money import PICO_PER_USD
 from farebox.pricing.book import PriceBook
 from farebox.pricing.compiled_book import open_prices
@@ -19,9 +20,9 @@ from farebox.pricing.price_rows import (
     Quote,
     Tier,
 )
-from farebox.recording.stated_usage import quantity_of
 from farebox.wire.facts import Part
-from tools.vectors.vector import NotUnderstood, Result, Stated, Vector, decimal
+from farebox.wire.usage.quantities import Measure, Oddities
+from tools.vectors.vector import NotUnderstood, Result, Stated, Vector
 
 _PROVIDER, _MODEL = "vector", "model"
 _PER = 10**6
@@ -50,15 +51,22 @@ def token_cost(vector: Vector) -> Result:
 
 
 def _quantities(vector: Vector) -> dict[str, Any]:
+    """Return a call's disjoint quantities, as the meter reads a provider's usage object."""
     usage = vector.usage
+    counts = {name: usage.raw(name) for name in ("input_tokens", *_LEAVES) if name in usage}
     within = vector.parameters.raw("input_includes", [])
-    counts = {name: usage.raw(name) for name in _LEAVES if name in usage}
-    # A call's quantities are disjoint: plain input is without the buckets that are counted in it.
-    plain = usage.number("input_tokens") - sum(decimal(counts.get(name, 0)) for name in within)
-    return {
-        "input_uncached": quantity_of("input_uncached", plain),
-        **{_LEAVES[name]: quantity_of(_LEAVES[name], count) for name, count in counts.items()},
-    }
+    if set(within) - set(_LEAVES):
+        raise NotUnderstood(f"input_includes {', '.join(sorted(set(within) - set(_LEAVES)))}")
+    inside = {_LEAVES[name]: Take((name,)) for name in within}
+    beside = [Group((name,), leaf) for name, leaf in _LEAVES.items() if name not in within]
+    form = UsageFormat(
+        tokens=(Group(("input_tokens",), "input_uncached", inside), *beside), output_optional=True
+    )
+    oddities = Oddities()
+    quantities = Measure(form).read(counts, oddities)
+    if oddities.flags:
+        raise NotUnderstood(", ".join(oddities.flags))
+    return dict(quantities)
 
 
 def _book(parameters: Stated) -> PriceBook:

@@ -25,6 +25,7 @@ class Stated:
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self.fields = fields
         self._read: set[str] = set()
+        self._children: list[Stated] = []
 
     def __contains__(self, key: str) -> bool:
         return self.fields.get(key) is not None
@@ -47,11 +48,15 @@ class Stated:
     def exact(self, key: str, default: str = "0") -> Fraction:
         return Fraction(self.number(key, default))
 
-    def nested(self, key: str) -> Stated:
-        return Stated(self.raw(key, {}))
+    def child(self, fields: Mapping[str, Any]) -> Stated:
+        """Return fields that stand inside, of which nothing is ignored either."""
+        inside = Stated(fields)
+        self._children.append(inside)
+        return inside
 
     def unread(self) -> list[str]:
-        return sorted(set(self.fields) - self._read)
+        inside = {name for child in self._children for name in child.unread()}
+        return sorted((set(self.fields) - self._read) | inside)
 
 
 def decimal(value: Any) -> Decimal:

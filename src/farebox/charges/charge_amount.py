@@ -7,12 +7,14 @@ part can be negative.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 
 import msgspec
 
-from farebox.charges.conversion import rated_quantity
+from farebox.charges.allowances import free_units, less_free
+from farebox.charges.commitments import with_overage
+from farebox.charges.conversion import converted, rated_quantity, rated_units
 from farebox.charges.models.bucketed import Bucketed, Inner
 from farebox.charges.models.cost_plus import CostPlus
 from farebox.charges.models.credits import CreditConversion
@@ -55,20 +57,32 @@ def amount(charge: Charge, usage: Usage, before: Usage | None = None) -> Fractio
     return total(charge, usage) if before is None else total(charge, before + usage) - total(charge, before)
 
 
+def committed(charge: Charge, windows: Iterable[Usage]) -> Fraction:
+    """Return what usage costs under the charge's commitment, of which each window has its own.
+
+    A commitment for the period has one window; without a commitment windows are just added up.
+    """
+    agreed = charge.commitment
+    totals = (total(charge, window) for window in windows)
+    return sum(
+        totals if agreed is None else (with_overage(each, agreed) for each in totals),
+        Fraction(0),
+    )
+
+
 def total(charge: Charge, usage: Usage) -> Fraction:
     """Return what a period's usage costs, before discounts, minimum, maximum and rounding."""
     match charge.model:
         case Percentage() as model:
             return _percentage(charge, model, usage.events)
-        case CreditConversion() as model:
-            worth = model.total(usage.quantities)
-            return worth if charge.negative == "negate" else max(worth, Fraction(0))
+        case CreditConversion(credits_per_unit=worth) as model:
+            return _of_named(charge, worth, model.credits_of, model.price, usage.quantities)
         case Bucketed(inner=inner):
             return sum(
                 (_of_quantity(charge, inner, quantity) for quantity in usage.buckets.values()), Fraction(0)
             )
         case CostPlus(unit_costs=costs) as model if costs is not None:
-            return _of_quantity(charge, model, model.cost_of(usage.quantities))
+            return _of_named(charge, costs, model.cost_of, model.total, usage.quantities)
         case model:
             return _of_quantity(charge, model, usage.quantity, usage.billed_quantity)
 
@@ -84,12 +98,44 @@ def _of_quantity(
     return model.total(rated, billed) if isinstance(model, Volume) else model.total(rated)
 
 
+def _of_named(
+    charge: Charge,
+    known: Mapping[str, object],
+    in_common: Callable[[Mapping[str, Fraction]], Fraction],
+    price: Callable[[Fraction], Fraction],
+    quantities: Mapping[str, Fraction],
+) -> Fraction:
+    """Return what named quantities cost.
+
+    What is free and what makes a block is in units of the quantity where a model knows one only; of
+    several, in what they have in common: credits, or cost.
+    """
+    sign = 1
+    if in_common(quantities) < 0:
+        is_negated = charge.negative == "negate"
+        sign = -1 if is_negated else 1
+        quantities = {name: -quantity for name, quantity in quantities.items()} if is_negated else {}
+    units = {name: converted(quantity, charge.conversion) for name, quantity in quantities.items()}
+    if len(known) == 1:
+        units = {name: rated_units(charge, max(units.get(name, Fraction(0)), Fraction(0))) for name in known}
+        return sign * price(in_common(units))
+    return sign * price(rated_units(charge, max(in_common(units), Fraction(0))))
+
+
 def _percentage(charge: Charge, model: Percentage, events: tuple[Fraction, ...]) -> Fraction:
+    """Return what events cost; what is free is used up in their order, and makes no event free."""
     if sum(events, Fraction(0)) < 0:
         if charge.negative == "zero":
             return Fraction(0)
-        return -model.total([-event for event in events])
-    return model.total(events)
+        events = tuple(-event for event in events)
+        return -model.total(_rated_events(charge, events))
+    return model.total(_rated_events(charge, events))
+
+
+def _rated_events(charge: Charge, events: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+    units = tuple(converted(event, charge.conversion) for event in events)
+    free = free_units(charge)
+    return less_free(units, free) if free else units
 
 
 def _sum_of_billed(one: Usage, other: Usage) -> Fraction | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil
 
+from farebox.charges.allowances import free_units
 from farebox.charges.plan import Charge, Conversion
 from farebox.charges.rounding import Amount, Mode, units_of
 
@@ -24,10 +25,15 @@ def converted(quantity: Amount, conversion: Conversion | None) -> Fraction:
 
 
 def rated_quantity(charge: Charge, quantity: Amount) -> Fraction:
-    """Return what a charge's model is applied to: converted, less what is included, in whole blocks."""
-    exact = converted(quantity, charge.conversion)
-    if charge.included:
-        exact = max(exact - Fraction(charge.included), Fraction(0))
+    """Return what a charge's model is applied to: converted, less what is free, in whole blocks."""
+    return rated_units(charge, converted(quantity, charge.conversion))
+
+
+def rated_units(charge: Charge, exact: Fraction) -> Fraction:
+    """Return what is left of converted units: less what is free, in whole blocks."""
+    free = free_units(charge)
+    if free:
+        exact = max(exact - free, Fraction(0))
     if charge.block_size is not None:
         exact = Fraction(ceil(exact / Fraction(charge.block_size)))
     if charge.round_up_to is not None:

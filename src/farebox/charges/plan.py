@@ -86,6 +86,8 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Dimension or `tag.NAME` to values; `*` in a value matches anything, `""` means none."""
     included: Decimal = Decimal(0)
     """Units of the period that cost nothing, taken off after conversion."""
+    usage_discount: Decimal = Decimal(0)
+    """More such units, agreed on with a customer: they are never carried into another period."""
     rollover_percent: Decimal | None = None
     """How much of `included` may be carried into the next period."""
     conversion: Conversion | None = None

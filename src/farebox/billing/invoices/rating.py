@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from farebox.billing.invoices.document import InvoiceLine, LineDetail
 from farebox.billing.invoices.terms import Segment, Terms
 from farebox.billing.invoices.unit_prices import unit_of, unit_price_of
-from farebox.charges.charge_amount import Usage, total
+from farebox.charges.charge_amount import Usage, committed
 from farebox.charges.commitments import capped, top_up, with_overage
 from farebox.charges.consumption import ChargedGroup, ChargedUsage, Consumption
 from farebox.charges.conversion import converted
@@ -149,13 +149,14 @@ class _Segment:
         """Return what usage costs, its commitment in place, before minimum, maximum and discounts."""
         agreed = charge.commitment
         if agreed is not None and agreed.window is not None:
-            amounts = (
-                total(charge, _usage(charge, (group,), group.quantity, self._rate(charge)))
+            windows = [
+                _usage(charge, (group,), group.quantity, self._rate(charge))
                 for group in _merged(groups, by_bucket=True)
-            )
-            return sum((with_overage(amount, agreed) for amount in amounts), Fraction(0))
-        amount = total(charge, _usage(charge, groups, quantity, self._rate(charge)))
-        return amount if agreed is None else with_overage(amount, self._agreed(agreed))
+            ]
+            return committed(charge, windows)
+        if agreed is not None:
+            charge = replace(charge, commitment=self._agreed(agreed))
+        return committed(charge, [_usage(charge, groups, quantity, self._rate(charge))])
 
     def _rate(self, charge: Charge) -> Fraction:
         """Return what a dollar of cost is in the customer's currency."""
@@ -166,7 +167,9 @@ class _Segment:
     def _prorated(self, charge: Charge) -> Charge:
         carried = self._segment.carried_units.get(charge.name, Decimal(0))
         included: Any = Fraction(charge.included) * self._segment.factor + Fraction(carried)
-        return replace(charge, included=included)  # a fraction: what rating makes of it is exact
+        more: Any = Fraction(charge.usage_discount) * self._segment.factor
+        # Fractions: what rating makes of them is exact.
+        return replace(charge, included=included, usage_discount=more)
 
     def _agreed(self, agreed: Commitment) -> Commitment:
         amount: Any = Fraction(agreed.amount) * self._segment.factor

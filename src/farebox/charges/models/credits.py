@@ -26,8 +26,15 @@ class CreditConversion(
 
         Raises KeyError for a quantity that is worth no stated number of credits.
         """
-        worth = sum(
+        return self.price(self.credits_of(quantities))
+
+    def credits_of(self, quantities: Mapping[str, Fraction]) -> Fraction:
+        """Return how many credits quantities are worth; raises KeyError as `total` does."""
+        return sum(
             (quantity * Fraction(self.credits_per_unit[name]) for name, quantity in quantities.items()),
             Fraction(0),
         ) / Fraction(self.per)
-        return worth if self.credit_price is None else worth * Fraction(self.credit_price)
+
+    def price(self, credits_: Fraction) -> Fraction:
+        """Return what credits cost, or their number where they have no price."""
+        return credits_ if self.credit_price is None else credits_ * Fraction(self.credit_price)

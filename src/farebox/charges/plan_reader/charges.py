@@ -41,7 +41,17 @@ OUTCOMES = ("outcome", "outcome_value")
 CHARGES_MAX = 200
 _KEYS = (
     *("name", "meter", "where", *PRICES, *BESIDE, "included", "rollover_percent", "convert", "round_up_to"),
-    *("block_size", "negative", "minimum", "maximum", "commitment", "bucket", "itemize", "overlap"),
+    *(
+        "usage_discount",
+        "block_size",
+        "negative",
+        "minimum",
+        "maximum",
+        "commitment",
+        "bucket",
+        "itemize",
+        "overlap",
+    ),
     *("discount", "tax_percent", "shares", "flat"),
 )
 _SYNONYMS = {
@@ -225,6 +235,7 @@ def _terms(entry: Entry, meter: str | None) -> dict[str, Any]:
     findings = entry.findings
     found: dict[str, Any] = {
         "included": entry.value("included", read_quantity) or Decimal(0),
+        "usage_discount": entry.value("usage_discount", read_quantity) or Decimal(0),
         "round_up_to": entry.value("round_up_to", read_more_than_zero),
         "block_size": entry.value("block_size", read_more_than_zero),
         "negative": entry.value("negative", word_of("zero", "negate")) or "zero",
