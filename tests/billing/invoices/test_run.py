@@ -17,6 +17,7 @@ from tests.billing.usage_in_memory import call, reversed_call
 
 from farebox.billing.invoices import finalizing, store
 from farebox.billing.invoices.document import Invoice, encode
+from farebox.billing.invoices.run import RunReport
 from farebox.charges.cells import OutcomeCell
 from farebox.charges.plan import Customer, Discount, Interval, Plan
 from farebox.control.publish import change
@@ -97,6 +98,24 @@ def test_run_again_changes_nothing_and_makes_the_same_bytes_elsewhere(home: Home
         with on.control.reading() as connection:
             contents.append([each.content for each in store.final_invoices(connection)])
     assert contents[0] == contents[1] and len(contents[0]) == 1
+
+
+def test_what_comes_late_of_a_customer_who_has_left_is_billed_in_the_month_it_came(home: Home) -> None:
+    on = billed(home, MARKUP)
+    on.subscribe(subscription(MARKUP, NOV, until=DEC))
+    on.usage.add(call("acme", at("2026-11-02T12:00"), output_cost_pico=10 * USD))
+    first = on.invoice("2026-12-04T00:00")
+    assert on.run("2027-01-04T00:00") == RunReport(), "nothing came: no invoice"
+    on.usage.add(call("acme", at("2026-11-20T00:00"), output_cost_pico=USD))
+    second = on.invoice("2027-02-04T00:00")
+    assert [(line.kind, line.of_invoice, line.amount_minor) for line in second.lines] == [
+        ("adjustment", first.id, 120)
+    ]
+    assert (second.from_ns, second.until_ns) == tuple(
+        at(each, ACME.timezone) for each in ("2027-01-01T00:00", "2027-02-01T00:00")
+    )
+    assert on.run("2027-02-04T00:00") == on.run("2027-03-04T00:00") == RunReport()
+    assert exact_sum(first, second) == Fraction(11) * Fraction(6, 5)
 
 
 def test_late_events_and_corrections_are_adjustments_of_the_next_invoice(home: Home) -> None:

@@ -16,7 +16,12 @@ from farebox.billing.invoices import store
 from farebox.billing.invoices.drafting import Account, Draft, draft_invoices, draft_progressive
 from farebox.billing.invoices.finalizing import finalize
 from farebox.billing.invoices.record_position import RecordPosition, record_position
-from farebox.billing.invoices.schedule import Subscribed, current_periods, ended_periods
+from farebox.billing.invoices.schedule import (
+    Subscribed,
+    closing_period,
+    current_periods,
+    ended_periods,
+)
 from farebox.billing.invoices.terms import Terms
 from farebox.charges.plan import effective_plan
 from farebox.control.publish import change
@@ -105,10 +110,10 @@ class Desk:
             raise UsageError(f"there is no customer {customer!r}")
         (account, on) = self._accounts(snapshot, {customer})[0]
         wanted = [*self._open(account, on, now_ns), *current_periods(account.customer, on, now_ns)]
-        if not wanted:
-            raise UsageError(f"{customer} has no subscription now")
         first = wanted[:1]  # what earlier periods are adjusted by comes once, on the next invoice
-        drafts = self._draft([(account, terms) for terms in first])
+        drafts = [each for each in self._draft([(account, terms) for terms in first]) if not is_nothing(each)]
+        if not drafts:
+            raise UsageError(f"{customer} has no subscription now")
         later = replace(account, past=(), notes=())
         return [*drafts, *self._draft([(later, terms) for terms in wanted[1:]])]
 
@@ -133,7 +138,10 @@ class Desk:
                     wanted += [(account, terms) for terms in self._open(account, on, now_ns)[:1]]
             if not wanted:
                 break
-            drafts = self._draft(wanted)
+            drafts = [each for each in self._draft(wanted) if not is_nothing(each)]
+            stopped |= {account.customer.id for account, _ in wanted} - {
+                each.invoice.customer for each in drafts
+            }
             done = 0
             for some in _pieces(drafts, _FINAL_AT_ONCE):
                 with change(self.home, self.control) as connection:
@@ -179,6 +187,8 @@ class Desk:
         if not waiting:
             raise InvoiceError(f"no period of {customer} has ended without an invoice")
         (made,) = self._draft([(account, waiting[0])])
+        if is_nothing(made):
+            raise InvoiceError(f"no period of {customer} has ended without an invoice")
         if draft is not None and (draft.from_ns, draft.until_ns) != (
             made.invoice.from_ns,
             made.invoice.until_ns,
@@ -263,11 +273,13 @@ class Desk:
             for each in account.past
             if each.invoice.kind == "period"
         }
-        return [
-            terms
-            for terms in ended_periods(account.customer, on, now_ns)
-            if (terms.from_ns, terms.until_ns) not in final
-        ]
+        ended = ended_periods(account.customer, on, now_ns)
+        waiting = [terms for terms in ended if (terms.from_ns, terms.until_ns) not in final]
+        if waiting or not final or current_periods(account.customer, on, now_ns):
+            return waiting
+        billed_until = max(until for _, until in final)
+        closing = closing_period(account.customer, billed_until, now_ns)
+        return [] if closing is None or (closing.from_ns, closing.until_ns) in final else [closing]
 
     def _accounts(
         self, snapshot: Snapshot, only: Collection[str] | None
@@ -281,7 +293,7 @@ class Desk:
         chosen = [
             each
             for each in sorted(snapshot.customers, key=lambda each: each.id)
-            if (each.id in on or only is not None) and (only is None or each.id in only)
+            if only is None or each.id in only
         ]
         names = [each.id for each in chosen]
         documents: dict[str, list[store.StoredInvoice]] = {name: [] for name in names}
@@ -310,6 +322,11 @@ class Desk:
         if period not in self._gaps:
             self._gaps[period] = _words(missing(self.home, *period))
         return self._gaps[period]
+
+
+def is_nothing(draft: Draft) -> bool:
+    """Return whether a period without a plan has nothing to bill."""
+    return not draft.terms.segments and not draft.invoice.lines
 
 
 def _words(lost: Missing) -> str | None:

@@ -36,6 +36,33 @@ def current_periods(customer: Customer, on: Sequence[Subscribed], moment_ns: int
     return [terms for terms in _periods(customer, on, moment_ns) if terms.until_ns > moment_ns]
 
 
+def closing_period(customer: Customer, after_ns: int, moment_ns: int) -> Terms | None:
+    """Return the last calendar month that ended by a moment, without a plan, where it began after `after_ns`.
+
+    What the record learns of a customer whose subscriptions have ended, and what was carried forward, is
+    billed in it; where there is no such thing there is no invoice.
+    """
+    zone = ZoneInfo(customer.timezone)
+    today = datetime.fromtimestamp(moment_ns // 10**9, UTC).astimezone(zone).date()
+    until = today.replace(day=1)
+    start = (until - timedelta(days=1)).replace(day=1)
+    from_ns = day_start(start, zone)
+    return _terms(customer, from_ns, day_start(until, zone), ()) if from_ns >= after_ns else None
+
+
+def _terms(customer: Customer, from_ns: int, until_ns: int, segments: tuple[Segment, ...]) -> Terms:
+    return Terms(
+        customer=customer.id,
+        currency=customer.currency,
+        exponent=exponent_of(customer.currency),
+        timezone=customer.timezone,
+        tax_percent=customer.tax_percent,
+        from_ns=from_ns,
+        until_ns=until_ns,
+        segments=segments,
+    )
+
+
 def _periods(customer: Customer, on: Sequence[Subscribed], moment_ns: int) -> list[Terms]:
     zone = ZoneInfo(customer.timezone)
     today = datetime.fromtimestamp(moment_ns // 10**9, UTC).astimezone(zone).date()
@@ -52,15 +79,11 @@ def _periods(customer: Customer, on: Sequence[Subscribed], moment_ns: int) -> li
             if segment is not None:
                 found.setdefault(period, []).append(segment)
     return [
-        Terms(
-            customer=customer.id,
-            currency=customer.currency,
-            exponent=exponent_of(customer.currency),
-            timezone=customer.timezone,
-            tax_percent=customer.tax_percent,
-            from_ns=day_start(period.start, zone),
-            until_ns=day_start(period.until, zone),
-            segments=tuple(sorted(found[period], key=lambda each: (each.from_ns, each.subscription))),
+        _terms(
+            customer,
+            day_start(period.start, zone),
+            day_start(period.until, zone),
+            tuple(sorted(found[period], key=lambda each: (each.from_ns, each.subscription))),
         )
         for period in sorted(found, key=lambda each: (each.until, each.start))
     ]
