@@ -55,6 +55,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The versions that subscriptions are on."""
     subscriptions: tuple[Subscription, ...] = ()
     """Ended ones, too: late calls and corrections are charged by what was in force."""
+    by_pricing: tuple[Subscription, ...] = ()
+    """When customers are on no plan, where the home's `pricing:` has a markup: it bills them then."""
     identities: tuple[Identity, ...] = ()
     """Keys, users, agents and tags that stand for a customer."""
     has_terms_of_file: bool = False

@@ -45,6 +45,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What of `output_cost_pico` reasoning cost."""
     other_cost_pico: int = 0
     """Of what is no token: searches, images, seconds, fees."""
+    charge_pico: int = 0
+    """What the calls were charged as they were recorded: cost × markup, for who is on no plan."""
     unpriced_calls: int = 0
     """Calls whose cost is not known: the cost is at least what is here."""
     unknown_calls: int = 0

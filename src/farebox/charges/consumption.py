@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -33,6 +33,9 @@ EVERYTHING: tuple[str, ...] = ("input", "read", "creation", "output", "reasoning
 """The classes that a call's usage is made up of: `output` without reasoning, `other` is no token. Meters that
 are not of tokens take them all, and the call itself."""
 
+CALLS_CHARGE: Final = "charge"
+"""What calls were charged as they were recorded; no plan that is written has this meter."""
+
 DISTINCT_METERS = frozenset(METER_MEASURES)
 OUTCOME_METERS = frozenset(("outcome", "outcome_value"))
 
@@ -45,7 +48,8 @@ class ChargedGroup(msgspec.Struct, frozen=True, kw_only=True):
     start_ns: int | None = None
     """Of a charge with buckets: where the hour or day starts."""
     quantity: Fraction = Fraction(0)
-    """In units of the meter: tokens, calls, seconds, outcomes, their value; `cost` in US dollars."""
+    """In units of the meter: tokens, calls, seconds, outcomes, their value; in US dollars `cost` and
+    `charge`."""
     calls: int = 0
     """How many calls or outcomes it is of."""
     cost_pico: int = 0
@@ -224,6 +228,10 @@ def _take_calls(charge: Charge, rests: Sequence[_Rest]) -> ChargedUsage:
             group.estimated += cell.estimated_calls
         elif charge.meter == "cost":
             group.quantity += Fraction(cost, PICO_PER_USD)
+            group.unpriced += cell.unpriced_calls
+            group.estimated += cell.estimated_calls
+        elif charge.meter == CALLS_CHARGE:
+            group.quantity += Fraction(cell.charge_pico, PICO_PER_USD)
             group.unpriced += cell.unpriced_calls
             group.estimated += cell.estimated_calls
         elif charge.meter == "calls":

@@ -34,6 +34,9 @@ Meter = Literal[
 ]
 """What a charge counts."""
 
+AnyMeter = Literal[Meter, "charge"]
+"""And what calls were charged as they were recorded, which only the plan of `pricing:` counts."""
+
 
 class Conversion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a raw quantity becomes the unit that is charged, before anything else."""
@@ -80,7 +83,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One rule of a plan: what is counted, which calls, and what it costs."""
 
     name: str
-    meter: Meter
+    meter: AnyMeter
     model: Model
     where: dict[str, tuple[str, ...]] = {}
     """Dimension or `tag.NAME` to values; `*` in a value matches anything, `""` means none."""

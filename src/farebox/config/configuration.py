@@ -132,6 +132,10 @@ class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: int | None = None
 
 
+MARKUP_KEYS = ("markup", "markup_percent", "margin_percent")
+"""How `pricing:` may say what customers pay for a dollar of cost."""
+
+
 class Config(msgspec.Struct, kw_only=True):
     """A checked configuration. The defaults suit a laptop."""
 
@@ -169,3 +173,10 @@ class Config(msgspec.Struct, kw_only=True):
     """The `contracts:` section as written, likewise."""
     directory_pricing: Node | None = None
     """The working directory's `pricing:`, which prices only what has no price otherwise."""
+
+    @property
+    def has_markup(self) -> bool:
+        """Whether `pricing:` says anywhere what customers pay for a dollar of cost."""
+        models = () if self.pricing is None else (node for _, node in self.pricing.items())
+        entries = (each for node in models for each in (node.value if node.kind == "list" else [node]))
+        return any(entry.get(key) is not None for entry in entries for key in MARKUP_KEYS)

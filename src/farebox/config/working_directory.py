@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from farebox.config.addresses import is_loopback
+from farebox.config.configuration import MARKUP_KEYS
 from farebox.config.sections import SECTIONS
 from farebox.config.settings import SETTINGS
 from farebox.errors import Finding
@@ -25,9 +26,7 @@ SIZE_MAX = 1 << 20
 """A larger file is no configuration."""
 
 PRICE_KEYS_REFUSED = (
-    "markup",
-    "markup_percent",
-    "margin_percent",
+    *MARKUP_KEYS,
     "priced_as",
     "context_window",
     "max_output_tokens",

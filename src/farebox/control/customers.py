@@ -19,6 +19,8 @@ class KeptCustomer(msgspec.Struct, frozen=True, kw_only=True):
     customer: Customer
     origin: str
     changed_at: int
+    added_at: int
+    """When it was set first, or again after it was removed."""
 
 
 class KeptIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +40,7 @@ def customers(connection: Connection) -> dict[str, KeptCustomer]:
             customer=msgspec.json.decode(row.definition, type=Customer),
             origin=row.origin,
             changed_at=row.changed_at,
+            added_at=row.changed_at if row.added_at is None else row.added_at,
         )
         for row in rows
     }
@@ -51,9 +54,11 @@ def put(connection: Connection, said: Customer, origin: str, now_ns: int) -> Non
         "changed_at": now_ns,
         "removed_at": None,
     }
-    there = update(customer_table).where(customer_table.c.id == said.id).values(values)
-    if connection.execute(there).rowcount == 0:
-        connection.execute(insert(customer_table).values(id=said.id, **values))
+    its = customer_table.c.id == said.id
+    back = its & customer_table.c.removed_at.is_not(None)
+    connection.execute(update(customer_table).where(back).values(added_at=now_ns))
+    if connection.execute(update(customer_table).where(its).values(values)).rowcount == 0:
+        connection.execute(insert(customer_table).values(id=said.id, added_at=now_ns, **values))
 
 
 def remove(connection: Connection, name: str, now_ns: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +19,8 @@ from farebox.snapshot import PublishedToken, Snapshot, decode, encode
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from farebox.charges.plan import Subscription
+    from farebox.control.customers import KeptCustomer
     from farebox.control.database import ControlDatabase
 
 
@@ -84,6 +86,8 @@ class _File(msgspec.Struct, frozen=True):
 
     config: Config
     problems: tuple[str, ...] = ()
+    has_markup: bool = False
+    """Whether `pricing:` says anywhere what customers pay for a dollar of cost."""
 
     def state(self) -> Snapshot:
         """Return what is published of it."""
@@ -108,7 +112,7 @@ def _take_over_terms(connection: Connection, file: _File) -> _File:
     findings, changed = take_over(connection, file.config.billing_terms or BillingTerms(), now_ns())
     if changed:
         seal.renew(connection)
-    return _File(file.config, (*file.problems, *map(str, findings)))
+    return msgspec.structs.replace(file, problems=(*file.problems, *map(str, findings)))
 
 
 def _state(home: Home, connection: Connection, file: _File) -> Snapshot:
@@ -137,14 +141,14 @@ def _state(home: Home, connection: Connection, file: _File) -> Snapshot:
             tokens=tokens,
             budgets=budgets.together(file.config.budgets, list(commanded.values())),
             stops=tuple(budgets.stops(connection)),
-            **_billing_state(connection),
+            **_billing_state(connection, has_markup=file.has_markup),
         )
     except msgspec.MsgspecError as error:
         raise damaged(home, str(error)) from error
 
 
-def _billing_state(connection: Connection) -> dict[str, Any]:
-    """Return who is on which plan: of plans, only the versions that somebody is on."""
+def _billing_state(connection: Connection, *, has_markup: bool) -> dict[str, Any]:
+    """Return who is on which plan, or on none: of plans, only the versions that somebody is on."""
     from farebox.control import customers, plans, subscriptions
 
     known = customers.customers(connection).values()
@@ -153,13 +157,31 @@ def _billing_state(connection: Connection) -> dict[str, Any]:
     there = [each.subscription for each in kept]
     used = {(each.plan, each.version) for each in there}
     versions = [each for each in plans.versions(connection) if each.retired_at is None or each.key in used]
+    by_pricing = _by_pricing(connection, known, there) if has_markup else ()
     return {
+        "by_pricing": by_pricing,
         "customers": tuple(each.customer for each in known),
         "plans": tuple(each.plan for each in versions if each.key in used),
         "subscriptions": tuple(there),
         "identities": tuple(each.identity for each in mapped),
         "has_terms_of_file": any(each.origin != COMMAND for each in (*known, *versions, *kept, *mapped)),
     }
+
+
+def _by_pricing(
+    connection: Connection, known: Iterable[KeptCustomer], there: Iterable[Subscription]
+) -> tuple[Subscription, ...]:
+    """Return when each customer is billed by `pricing:`: before any subscription, those removed included."""
+    from farebox.charges.pricing_plan import subscription_to_pricing
+    from farebox.control import subscriptions
+
+    on: dict[str, list[Subscription]] = {}
+    for each in (*there, *(kept.subscription for kept in subscriptions.removed(connection).values())):
+        on.setdefault(each.customer, []).append(each)
+    found = (
+        subscription_to_pricing(each.customer, each.added_at, on.get(each.customer.id, ())) for each in known
+    )
+    return tuple(each for each in found if each is not None)
 
 
 def _without_names_of_commands(home: Home, file: _File, commanded: Mapping[str, Budget]) -> _File:
@@ -175,7 +197,7 @@ def _without_names_of_commands(home: Home, file: _File, commanded: Mapping[str, 
     config = file.config
     if home.snapshot.exists():
         config = msgspec.structs.replace(config, budgets=_budgets_of_file(_published(home)))
-    return _File(config, problems)
+    return msgspec.structs.replace(file, config=config, problems=problems)
 
 
 def _budgets_of_file(snapshot: Snapshot) -> tuple[Budget, ...]:
@@ -186,11 +208,12 @@ def _file_says(home: Home) -> _File:
     if not home.config.is_file():
         return _File(Config())
     try:
-        return _File(load_config(home, home.config, prices=False))
+        config = load_config(home, home.config, prices=False)
+        return _File(config, has_markup=config.has_markup)
     except FareboxError as error:
         before = _published(home)
         kept = Config(keys=before.configured, budgets=_budgets_of_file(before))
-        return _File(kept, tuple(str(error).splitlines()))
+        return _File(kept, tuple(str(error).splitlines()), has_markup=bool(before.by_pricing))
 
 
 def _published(home: Home) -> Snapshot:

@@ -318,6 +318,7 @@ customer = Table(
     Column("origin", Text, nullable=False),  # "command", or the line of the home's farebox.yaml
     Column("changed_at", BigInteger, nullable=False),
     Column("removed_at", BigInteger),
+    Column("added_at", BigInteger),  # first, or again after it was removed
 )
 
 plan_version = Table(

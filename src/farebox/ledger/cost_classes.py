@@ -39,6 +39,10 @@ class CostedPart(msgspec.Struct, array_like=True, gc=False):
     reason: Any = None
     list_cost_pico: Any = None
     cost_pico: int | None = None
+    charge_pico: Any = None
+    contracted_cost_pico: Any = None
+    contract: Any = None
+    charge_plan: str | None = None
 
 
 class CostedRating(msgspec.Struct, array_like=True, gc=False):

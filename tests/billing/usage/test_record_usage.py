@@ -108,6 +108,7 @@ def walked(home: Home) -> UsageInMemory:
                 cache_creation_tokens=values["cache_creation_input_tokens"],
                 output_tokens=values["output_tokens"],
                 reasoning_tokens=values["reasoning_output_tokens"],
+                charge_pico=values["charge_pico"] or 0,
                 unpriced_calls=sign * (state in ("unpriced", "unknown")),
                 unknown_calls=sign * (state == "unknown"),
                 estimated_calls=sign * (state == "estimated"),

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 _UNKNOWN = ("unpriced", "unknown")
 _ROWS = (
     "SELECT c.seq, c.reverses, c.cost_pico, c.sign, c.total_us, c.input_tokens, c.cache_read_input_tokens, "
-    "c.cache_creation_input_tokens, c.output_tokens, c.reasoning_output_tokens FROM call f JOIN call c "
-    "ON c.event_id = f.event_id AND c.source = f.source WHERE f.seq = ? AND c.seq <= ? ORDER BY c.seq"
+    "c.cache_creation_input_tokens, c.output_tokens, c.reasoning_output_tokens, c.charge_pico FROM call f "
+    "JOIN call c ON c.event_id = f.event_id AND c.source = f.source "
+    "WHERE f.seq = ? AND c.seq <= ? ORDER BY c.seq"
 )
 
 
@@ -185,6 +186,7 @@ def _cell(connection: Connection, call: CallRow, as_of_seq: int) -> Cell:
         cache_creation_tokens=creation,
         output_tokens=output,
         reasoning_tokens=reasoning,
+        charge_pico=sum(row[10] or 0 for row in rows),
         unpriced_calls=unpriced,
         estimated_calls=int(call.cost_state == "estimated"),
         **sums,

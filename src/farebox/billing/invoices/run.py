@@ -24,6 +24,8 @@ from farebox.billing.invoices.schedule import (
 )
 from farebox.billing.invoices.terms import Terms
 from farebox.charges.plan import effective_plan
+from farebox.charges.plan_reader.consistency import rate_wanted
+from farebox.charges.pricing_plan import PRICING
 from farebox.control.publish import change
 from farebox.errors import InvoiceError, UsageError
 from farebox.ledger.losses.coverage import Missing, missing
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from farebox.analytics.questions import Questions
     from farebox.billing.invoices.document import Invoice
     from farebox.billing.usage import Usage
+    from farebox.charges.plan import Customer
     from farebox.control.database import ControlDatabase
     from farebox.home import Home
 
@@ -113,7 +116,8 @@ class Desk:
         first = wanted[:1]  # what earlier periods are adjusted by comes once, on the next invoice
         drafts = [each for each in self._draft([(account, terms) for terms in first]) if not is_nothing(each)]
         if not drafts:
-            raise UsageError(f"{customer} has no subscription now")
+            reason = not_in_dollars(snapshot, account.customer)
+            raise UsageError(reason or f"{customer} has no subscription now")
         later = replace(account, past=(), notes=())
         return [*drafts, *self._draft([(later, terms) for terms in wanted[1:]])]
 
@@ -161,6 +165,11 @@ class Desk:
                 done += len(some)
                 if self._told is not None:
                     self._told(Progress(done=done, of=len(drafts)))
+        for customer in snapshot.customers:
+            if customers is None or customer.id in customers:
+                reason = not_in_dollars(snapshot, customer, now_ns)
+                if reason is not None:
+                    report.refused.append(Refused(customer=customer.id, id="", reason=reason))
         if final:
             self._progressive(snapshot, customers, report, now_ns, actor, accept_gap, accept_unpriced)
         return report
@@ -290,6 +299,10 @@ class Desk:
             plan = plans.get((said.plan, said.version))
             if plan is not None:
                 on.setdefault(said.customer, []).append((said, effective_plan(plan, said.overrides)))
+        in_dollars = {each.id for each in snapshot.customers if each.currency == "USD"}
+        for said in snapshot.by_pricing:
+            if said.customer in in_dollars:
+                on.setdefault(said.customer, []).append((said, PRICING))
         chosen = [
             each
             for each in sorted(snapshot.customers, key=lambda each: each.id)
@@ -327,6 +340,24 @@ class Desk:
 def is_nothing(draft: Draft) -> bool:
     """Return whether a period without a plan has nothing to bill."""
     return not draft.terms.segments and not draft.invoice.lines
+
+
+def not_in_dollars(snapshot: Snapshot, customer: Customer, ended_by_ns: int | None = None) -> str | None:
+    """Return why a customer without a plan cannot be billed by `pricing:`; None where nothing is wrong.
+
+    With `ended_by_ns` only where a month is to be billed by then.
+    """
+    if customer.currency == "USD":
+        return None
+    said = next((each for each in snapshot.by_pricing if each.customer == customer.id), None)
+    if said is None or said.until is not None:
+        return None
+    if ended_by_ns is not None and not ended_periods(customer, [(said, PRICING)], ended_by_ns):
+        return None
+    return (
+        f"{customer.id} is on no plan: `pricing:` charges cost, and {customer.id} is in {customer.currency}; "
+        f"expected a plan, and {rate_wanted(said.start)}"
+    )
 
 
 def _words(lost: Missing) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from farebox.charges.consumption import CALLS_CHARGE
 from farebox.charges.models import (
     Bucketed,
     CostPlus,
@@ -22,6 +23,7 @@ from farebox.charges.plan import Charge
 
 _UNITS = {
     "cost": "USD of cost",
+    "charge": "USD of cost × markup",
     "outcome": "outcomes",
     "outcome_value": "outcome value",
 }
@@ -34,7 +36,7 @@ def unit_of(charge: Charge) -> str:
 
 def unit_price_of(charge: Charge) -> str:
     """Return a charge's price as the plan writes it; tiers one after the other."""
-    return _of_model(charge.model)
+    return "1" if charge.meter == CALLS_CHARGE else _of_model(charge.model)
 
 
 def _of_model(model: Model) -> str:

@@ -21,7 +21,7 @@ from farebox.ledger.append.entry import money_of
 from farebox.ledger.call_store import StoredCall, read_calls
 from farebox.ledger.charging.call_dims import dims_of
 from farebox.ledger.corrections.rerating import Book, asking_of, rate_parts
-from farebox.ledger.cost_classes import CostedRating
+from farebox.ledger.cost_classes import CostedPart, CostedRating
 from farebox.ledger.database import open_reader
 
 if TYPE_CHECKING:
@@ -123,9 +123,13 @@ def _replaced(call: StoredCall, replacement: Replacement, dimensions: Sequence[s
         billable=True,
     )
     had = dims_of(_as_it_counts(call), dimensions)
-    was = _cell(customer, call, before, _rated(call), call.cost_state, had)
+    had_rating = _rated(call)
+    # What a plan charged is rated anew with its period, not call by call.
+    on_plan = any(part.charge_plan for part in had_rating)
+    charges = (0, 0) if on_plan else (call.charge_pico or 0, sum(part.charge_pico or 0 for part in rated))
+    was = _cell(customer, call, before, had_rating, call.cost_state, had, charges[0])
     state = money_of(rated, billable=True).cost_state
-    would_be = _cell(customer, call, parts, rated, state, dims_of(done, dimensions))
+    would_be = _cell(customer, call, parts, rated, state, dims_of(done, dimensions), charges[1])
     if was == would_be:
         return None
     verified = is_verified_by(call.done.attribution_from.get("customer"))
@@ -139,10 +143,12 @@ def _cell(
     rated: Sequence[RatedLines],
     state: str,
     dims: Mapping[str, str],
+    charge_pico: int,
 ) -> Cell:
     return msgspec.structs.replace(
         cell_of(parts, rated, dims, at_ns=call.occurred_at, total_us=call.total_us),
         customer=customer,
+        charge_pico=charge_pico,
         unpriced_calls=int(state in UNPRICED),
         unknown_calls=int(state == _UNKNOWN),
         estimated_calls=int(state == _ESTIMATED),
@@ -164,5 +170,5 @@ def _with_model(part: Part, other: OtherModel) -> Part:
     )
 
 
-def _rated(call: StoredCall) -> Sequence[RatedLines]:
+def _rated(call: StoredCall) -> Sequence[CostedPart]:
     return _decode(call.rating).parts

@@ -44,6 +44,7 @@ _MEASURES = {
     "output_cost_pico": "output_cost_pico",
     "reasoning_cost_pico": "reasoning_cost_pico",
     "other_cost_pico": "other_cost_pico",
+    "charge_pico": "charge_pico",
     "unpriced_calls": "unpriced_calls",
     "unknown_calls": "unknown_calls",
     "estimated_calls": "estimated_calls",

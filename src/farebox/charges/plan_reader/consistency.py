@@ -166,8 +166,7 @@ def _currency_findings(place: Place, customer: Customer, plan: Plan, start: date
     if not plan.usd_rates:
         found.append(
             place.finding(
-                f'a dated rate in the plan, as `usd_rates: {{{start}: "0.92"}}`, or a customer in USD: costs '
-                "are dollars",
+                rate_wanted(start),
                 f"{on_cost[0].name!r} charges cost, and {customer.id} is in {customer.currency}",
             )
         )
@@ -179,6 +178,14 @@ def _currency_findings(place: Place, customer: Customer, plan: Plan, start: date
             )
         )
     return found
+
+
+def rate_wanted(start: date) -> str:
+    """Return what a customer in another currency than the dollar needs where cost is charged, in words."""
+    return (
+        f'a dated rate in the plan, as `usd_rates: {{{start}: "0.92"}}`, or a customer in USD: costs are '
+        "dollars"
+    )
 
 
 def _override_findings(place: Place, plan: Plan, overrides: Overrides | None) -> list[Finding]:

@@ -12,6 +12,8 @@ import msgspec
 from cyclopts import Parameter
 
 from farebox.billing.invoices.document import Invoice
+from farebox.billing.invoices.local_days import last_day_after
+from farebox.charges.pricing_plan import is_by_pricing
 from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import ANSWER_IS_NO, OK, say
 from farebox.cli.invoices.invoice_list import answer, read_invoice, rendered_invoice
@@ -34,6 +36,12 @@ AcceptGap = Annotated[
 AcceptUnpriced = Annotated[
     bool, Parameter(negative="", help="Bill although calls have no price; the rest becomes an adjustment.")
 ]
+_BY_PRICING = """\
+{customer} is on no plan and billed by `pricing:`: what its calls were charged (cost × markup), by model.
+For a base fee, tiers or another period write a plan, and apply it with `{apply}`:
+  plans: {{pro: {{base: "20.00", charges: [{{meter: cost, markup_percent: "20"}}]}}}}
+  subscriptions: [{{customer: {customer}, plan: pro, start: {start}}}]"""
+
 AsOf = Annotated[str | None, Parameter(help="As if it were this moment: 2026-12-03, 2026-12-03T09:00Z.")]
 
 
@@ -82,6 +90,9 @@ def preview(
         return OK
     for each in drafts:
         print(rendered_invoice(each.invoice))
+    if any(is_by_pricing(part.plan) for each in drafts for part in each.terms.segments):
+        start = last_day_after(drafts[-1].terms)
+        print(_BY_PRICING.format(customer=clean(customer), apply=command("plans apply FILE"), start=start))
     for words in unconsumed:
         say(clean(words))
     return OK
