@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
-
-from farebox.errors import UsageError
-from farebox.time_expressions import zone_named
+from zoneinfo import ZoneInfo
 
 # strftime's names would follow the machine's language.
 _MONTHS = (
@@ -38,8 +36,8 @@ def period(from_ns: int, until_ns: int, zone: str) -> str:
 def _local(moment_ns: int, zone: str) -> datetime:
     """Return the moment in the zone; in UTC where this machine knows no such zone."""
     try:
-        found: tzinfo = zone_named(zone)
-    except UsageError:
+        found: tzinfo = ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
         found = UTC
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment_ns // _NS)).astimezone(found)
 
