@@ -24,6 +24,7 @@ ALLOWED = re.compile(
     r"|farebox/cli/run/preload/(?:node|bun|proxied)\.cjs"
     r"|farebox/(pricing/prices|catalog/catalog)\.msgpack"
     r"|farebox/catalog/model_limits\.json"
+    r"|farebox/billing/documents/document\.(css|typ)"
     r"|farebox/server/web/.+\.(html|js|css|json|svg|png|ico|woff2|txt)"
     r"|farebox-[^/]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/(LICENSE|NOTICE))"
 )
