@@ -154,7 +154,7 @@ def _draft(
     for stored in account.past:
         if stored.invoice.id in rerated:
             lines += adjustments(_past_period(stored, account), rerated[stored.invoice.id])
-    lines += _carried(account)
+    lines += carried_lines(account.past)
     draft = _document(account, terms, lines, position, "period")
     return replace(
         draft,
@@ -309,14 +309,15 @@ def _bases(invoice: Invoice) -> list[tuple[str | None, int]]:
     return sorted(found.items(), key=lambda each: each[0] or "")
 
 
-def _carried(account: Account) -> list[InvoiceLine]:
+def carried_lines(past: Sequence[StoredInvoice]) -> list[InvoiceLine]:
+    """Return what final invoices carried to the next one and none has taken yet."""
     taken = {
         line.of_invoice
-        for stored in account.past
+        for stored in past
         for line in stored.invoice.lines
         if line.kind == "carried" and line.of_invoice
     }
-    brought = (carried_in(each.invoice) for each in account.past if each.invoice.id not in taken)
+    brought = (carried_in(each.invoice) for each in past if each.invoice.id not in taken)
     return [line for line in brought if line is not None]
 
 
