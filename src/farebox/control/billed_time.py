@@ -1,7 +1,7 @@
 """What final invoices hold fast: a customer's currency and zone, and the days that were billed.
 
-An invoice is never made again by other terms. What would move the periods of final invoices, or add to them or
-take from them unseen, is refused with what can be done in its place.
+An invoice is never made again by other terms. What would move the periods of final invoices, or add to them
+or take from them unseen, is refused with what can be done in its place.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class BilledTime(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, connection: Connection) -> BilledTime:
         asked = (
-            select(invoice.c.customer, func.max(invoice.c.until_ns))
+            select(invoice.c.customer, func.max(invoice.c.until_ns).label("ends"))
             .select_from(invoice.join(invoice_void, invoice.c.id == invoice_void.c.invoice, isouter=True))
             .where(invoice_void.c.invoice.is_(None), invoice.c.kind == "period")
             .group_by(invoice.c.customer)
         )
-        until = {customer: ends for customer, ends in connection.execute(asked)}
+        until = {row.customer: row.ends for row in connection.execute(asked)}
         having: set[str] = set()
         for table in (invoice, wallet, coupon, add_on):
             having |= set(connection.execute(select(table.c.customer).distinct()).scalars())

@@ -32,6 +32,10 @@ DUE_DAYS = 14
 _DAY_NS = 86_400 * 10**9
 REASON_MAX = 1_000
 
+_TAKEN = frozenset(("carried", "progressive", "proration"))
+"""Kinds of lines that bring what an earlier invoice carried, or take off what it billed: while they stand, so
+must that invoice."""
+
 
 def finalize(
     connection: Connection,
@@ -82,13 +86,28 @@ def finalize(
     charge_of = charge_finder(said.terms)
     invoice = with_credits(invoice, settlement.pay(connection, invoice, charge_of, at_ns=now_ns, actor=actor))
     checksum = store.append_invoice(connection, invoice, number, said.attempt, encode_terms(said.terms))
-    settlement.finalized(connection, invoice, charge_of, at_ns=now_ns, actor=actor, used=said.used)
+    settlement.finalized(
+        connection,
+        invoice,
+        charge_of,
+        at_ns=now_ns,
+        actor=actor,
+        used=said.used,
+        taken_off=_taken_off(connection, invoice),
+    )
     detail = {**_told(invoice), "sha256": checksum, "gap_accepted": gap is not None and accept_gap}
     audit.note(connection, now_ns, actor, "invoice.finalize", invoice.id, detail)
     _tell(connection, "invoice.finalized", invoice.id, {**_told(invoice), "sha256": checksum}, now_ns)
     stored = store.stored_invoice(connection, invoice.id)
     assert stored is not None  # noqa: S101 - appended above
     return stored
+
+
+def _taken_off(connection: Connection, invoice: Invoice) -> list[tuple[Invoice, settlement.ChargeOf]]:
+    """Return the threshold invoices that this one takes off, each with what finds its charges."""
+    ids = {line.of_invoice for line in invoice.lines if line.kind == "progressive"}
+    early = [store.stored_invoice(connection, id) for id in sorted(ids)] if ids else []
+    return [(each.invoice, charge_finder(decode_terms(each.terms))) for each in early if each is not None]
 
 
 def void(connection: Connection, stored: StoredInvoice, *, reason: str, now_ns: int, actor: str) -> None:
@@ -104,9 +123,9 @@ def void(connection: Connection, stored: StoredInvoice, *, reason: str, now_ns: 
     if store.credit_notes(connection, invoice=invoice.id):
         raise InvoiceError(f"{invoice.number} has credit notes: credit what is left of it instead")
     for later in store.final_invoices(connection, customers=[invoice.customer]):
-        if any(line.of_invoice == invoice.id and line.kind == "carried" for line in later.invoice.lines):
+        if any(line.of_invoice == invoice.id and line.kind in _TAKEN for line in later.invoice.lines):
             raise InvoiceError(
-                f"{later.invoice.number} has what {invoice.number} carried: void that one first"
+                f"{later.invoice.number} takes account of what {invoice.number} billed: void that one first"
             )
     store.append_void(connection, invoice.id, now_ns, actor, reason)
     settlement.voided(connection, invoice, at_ns=now_ns, actor=actor, reason=reason)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from farebox.billing.customer_terms import add_ons, coupons
 from farebox.billing.invoices import store
 from farebox.billing.invoices.drafting import Account, Draft, draft_invoices, draft_progressive
+from farebox.billing.invoices.earlier_invoices import unbilled
 from farebox.billing.invoices.finalizing import finalize
 from farebox.billing.invoices.record_position import RecordPosition, record_position
 from farebox.billing.invoices.schedule import (
@@ -23,7 +24,8 @@ from farebox.billing.invoices.schedule import (
     ended_periods,
 )
 from farebox.billing.invoices.terms import Terms
-from farebox.charges.plan import effective_plan
+from farebox.charges.plan import Customer, Subscription, effective_plan
+from farebox.charges.plan_reader.written_values import day_start_ns
 from farebox.control.publish import change
 from farebox.errors import InvoiceError, UsageError
 from farebox.ledger.losses.coverage import Missing, missing
@@ -216,16 +218,17 @@ class Desk:
         accept_unpriced: bool,
     ) -> bool:
         try:
-            made = finalize(
-                connection,
-                each,
-                now_ns=now_ns,
-                actor=actor,
-                gap=self._gap(each.terms),
-                accept_gap=accept_gap,
-                accept_unpriced=accept_unpriced,
-            )
-        except InvoiceError as error:
+            with connection.begin_nested():  # one that cannot be issued takes no other with it
+                made = finalize(
+                    connection,
+                    each,
+                    now_ns=now_ns,
+                    actor=actor,
+                    gap=self._gap(each.terms),
+                    accept_gap=accept_gap,
+                    accept_unpriced=accept_unpriced,
+                )
+        except (InvoiceError, UsageError) as error:
             refused = Refused(customer=each.invoice.customer, id=each.invoice.id, reason=str(error))
             report.refused.append(refused)
             return False
@@ -274,7 +277,9 @@ class Desk:
             if each.invoice.kind == "period"
         }
         ended = ended_periods(account.customer, on, now_ns)
-        waiting = [terms for terms in ended if (terms.from_ns, terms.until_ns) not in final]
+        waiting = unbilled(
+            [terms for terms in ended if (terms.from_ns, terms.until_ns) not in final], account.past
+        )
         if waiting or not final or current_periods(account.customer, on, now_ns):
             return waiting
         billed_until = max(until for _, until in final)
@@ -311,6 +316,7 @@ class Desk:
                     notes=tuple(note for note in notes if note.customer == each.id),
                     coupons=tuple(coupon for coupon in given if coupon.customer == each.id),
                     add_ons=tuple(add_on for add_on in added if add_on.customer == each.id),
+                    ends_ns={said.id: _end_ns(each, said) for said, _ in on.get(each.id, [])},
                 ),
                 on.get(each.id, []),
             )
@@ -326,7 +332,11 @@ class Desk:
 
 def is_nothing(draft: Draft) -> bool:
     """Return whether a period without a plan has nothing to bill."""
-    return not draft.terms.segments and not draft.invoice.lines
+    return not draft.terms.segments and all(line.kind == "carried" for line in draft.invoice.lines)
+
+
+def _end_ns(customer: Customer, said: Subscription) -> int | None:
+    return None if said.until is None else day_start_ns(said.until, customer.timezone)
 
 
 def _words(lost: Missing) -> str | None:

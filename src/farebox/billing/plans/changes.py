@@ -121,8 +121,8 @@ def remove_customer(
             if billed.is_open(kept, said, now_ns):
                 making = command(f"invoices run --customer {name}")
                 raise UsageError(
-                    f"{name} was on {said.plan} until {said.until}, and not all of it has a final invoice: make "
-                    f"that first: {making}"
+                    f"{name} was on {said.plan} until {said.until}, and not all of it has a final invoice: "
+                    f"make that first: {making}"
                 )
         if name in billed.in_wallet:
             raise UsageError(f"{name} has money in its wallet: let that expire or use it up first")
