@@ -1,4 +1,4 @@
-"""What earlier invoices mean for the next one: nothing is billed twice, nothing that was given back is again."""
+"""What earlier invoices mean for the next one: nothing is billed twice, nothing given back is again."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from farebox.billing.customer_terms import give_add_on
 from farebox.billing.invoices import finalizing, store
 from farebox.billing.invoices.document import Invoice
 from farebox.billing.invoices.run import RunReport
+from farebox.billing.wallets.moves import open_wallet
 from farebox.charges.models import Standard
 from farebox.charges.plan import AddOn, Charge, Interval, Plan, Share
 from farebox.control.publish import change
@@ -230,3 +231,15 @@ def test_late_unpriced_calls_of_a_final_period_are_said_and_need_consent(home: H
     made = on.invoice("2027-01-04T00:00", accept_unpriced=True)
     assert (told(made), made.unpriced_calls) == ([("adjustment", 0)], 3)
     assert on.invoice("2027-02-04T00:00").lines == (), "said once"
+
+
+def test_an_invoice_that_cannot_be_issued_takes_no_other_with_it(home: Home) -> None:
+    other = replace(PLAIN, id="zed")
+    on = Billed(home, MARKUP, customers=(PLAIN, other))
+    on.subscribe(subscription(MARKUP, NOV), subscription(MARKUP, NOV, customer="zed"))
+    with change(home, on.control) as connection:
+        open_wallet(connection, "acme", "EUR", 0)
+    on.usage.add(SPENT, replace(SPENT, customer="zed"))
+    report = on.run("2026-12-04T00:00")
+    assert [(each.customer, each.number) for each in report.final] == [("zed", "INV-000001")]
+    assert [each.customer for each in report.refused] == ["acme"]

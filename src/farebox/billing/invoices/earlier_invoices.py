@@ -71,7 +71,9 @@ def credited_lines(
     `same_period` are the ids of the period's invoices, void ones too.
     """
     invoices = {each.invoice.id: each for each in past}
-    early = {each.invoice.id for each in progressive_of(past, decode_terms(stored.terms))} if notes else set()
+    early: set[str] = set()
+    if notes:
+        early = {each.invoice.id for each in progressive_of(past, decode_terms(stored.terms))}
     found: list[CreditedLine] = []
     for note in notes:
         of = invoices.get(note.invoice)
