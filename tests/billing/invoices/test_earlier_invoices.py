@@ -54,6 +54,14 @@ def void(on: Billed, number: str) -> None:
         finalizing.void(connection, stored, reason="wrong", now_ns=at("2027-01-01T00:00"), actor="uid:1")
 
 
+def payable(on: Billed) -> int:
+    """Return what payees are owed, in minor units."""
+    owed = func.sum(journal_entry.c.amount_minor)
+    with on.control.reading() as connection:
+        found = connection.execute(select(owed).where(journal_entry.c.account == "partner_payable"))
+        return -int(found.scalar() or 0)
+
+
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
 def test_no_period_is_open_that_overlaps_what_was_billed_in_another_zone(home: Home, zone: str) -> None:
     on = billed(home, MARKUP)
@@ -107,20 +115,13 @@ def test_payees_get_their_share_of_usage_once_with_threshold_invoices(home: Home
     on.subscribe(subscription(plan, NOV))
     on.usage.add(SPENT)
 
-    def payable() -> int:
-        asked = select(func.sum(journal_entry.c.amount_minor)).where(
-            journal_entry.c.account == "partner_payable"
-        )
-        with on.control.reading() as connection:
-            return -int(connection.execute(asked).scalar() or 0)
-
     on.invoice("2026-11-10T00:00")
-    assert payable() == 6000
+    assert payable(on) == 6000
     on.usage.add(call("acme", at("2026-11-20T12:00"), output_cost_pico=10 * USD))
     on.invoice("2026-12-04T00:00")
-    assert payable() == 6600
+    assert payable(on) == 6600
     void(on, "INV-000002")
-    assert payable() == 6000
+    assert payable(on) == 6000
 
 
 def test_what_was_credited_of_an_adjustment_is_not_given_back_again(home: Home) -> None:
@@ -243,3 +244,17 @@ def test_an_invoice_that_cannot_be_issued_takes_no_other_with_it(home: Home) -> 
     report = on.run("2026-12-04T00:00")
     assert [(each.customer, each.number) for each in report.final] == [("zed", "INV-000001")]
     assert [each.customer for each in report.refused] == ["acme"]
+
+
+def test_a_payees_share_of_an_adjustment_is_by_the_plan_that_the_past_period_had(home: Home) -> None:
+    shared = replace(REST, shares=(Share(payee="al", percent=Decimal(50)),))
+    old = replace(MARKUP, charges=(shared,))
+    new = replace(old, version=2)
+    on = billed(home, old, new)
+    on.subscribe(subscription(old, NOV, DEC), subscription(new, DEC))
+    on.usage.add(SPENT)
+    on.invoice("2026-12-04T00:00")
+    assert payable(on) == 6000
+    on.usage.add(reversed_call(SPENT), call("acme", at("2026-12-05T12:00"), output_cost_pico=200 * USD))
+    on.invoice("2027-01-04T00:00")
+    assert payable(on) == 12000, "half of December alone"
