@@ -255,7 +255,7 @@ def _stored(row: Row[Any]) -> StoredInvoice:
     said = decode_invoice(content)
     if said.terms_sha256 is not None and digest(row.terms.encode()) != said.terms_sha256:
         raise ControlDamagedError(
-            f"what invoice {row.series}-{row.number:06d} was rated by does not match its checksum: control.db "
+            f"what {row.series}-{row.number:06d} was rated by does not match its checksum: control.db "
             "was changed by another program or is damaged; restore it from a backup"
         )
     if row.voided_at is not None:

@@ -26,8 +26,8 @@ _CHAIN = (
 )
 """What a chain is made over, in order."""
 _STANDING = (
-    "SELECT o.event_id, o.source, s.name, o.revision, o.occurred_at, o.attribution, a.digest, o.step, o.name, "
-    "o.value, o.payload_sha256 FROM RESULTS o JOIN source s ON s.id = o.source "
+    "SELECT o.event_id, o.source, s.name, o.revision, o.occurred_at, o.attribution, a.digest, o.step, "
+    "o.name, o.value, o.payload_sha256 FROM RESULTS o JOIN source s ON s.id = o.source "
     "JOIN attribution a ON a.id = o.attribution WHERE o.sign = 1 AND NOT EXISTS (SELECT 1 FROM RESULTS r "
     "WHERE r.event_id = o.event_id AND r.source = o.source AND r.revision > o.revision) ORDER BY o.id"
 )
