@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from farebox.charges.plan_reader.where import are_disjoint
+from farebox.errors import Finding
 
 VALUES = ("", "a", "ab", "b", "*", "a*", "ab*", "ab*c", "b*")
 
@@ -46,3 +47,8 @@ def test_long_lists_are_not_compared_pair_by_pair(form: str, monkeypatch: pytest
     other = tuple(form.format(f"b{number:04}") for number in range(1_000))
     assert are_disjoint({"model": one}, {"model": other})
     assert looked_up <= 4_000
+
+
+def test_a_finding_repeats_no_more_than_the_beginning_of_a_long_value() -> None:
+    finding = Finding("plans.yaml", 1, "plans.pro.base", "9" * 1_000_000, "an amount")
+    assert len(str(finding)) < 1_000
