@@ -46,7 +46,6 @@ from typing import ClassVar
 
 import msgspec
 
-
 FOUND_MAX = 500
 """Characters of what was found that a finding repeats."""
 
