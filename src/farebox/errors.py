@@ -46,6 +46,9 @@ from typing import ClassVar
 
 import msgspec
 
+FOUND_MAX = 500
+"""Characters of what was found that a finding repeats."""
+
 
 class Finding(msgspec.Struct, frozen=True):
     """One problem in data a user wrote: where it is, what was found, what was expected."""
@@ -55,6 +58,10 @@ class Finding(msgspec.Struct, frozen=True):
     key: str
     found: str
     expected: str
+
+    def __post_init__(self) -> None:
+        if len(self.found) > FOUND_MAX:  # what was found may be a megabyte
+            msgspec.structs.force_setattr(self, "found", f"{self.found[:FOUND_MAX]}…")
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file

@@ -25,6 +25,7 @@ subscriptions:
   - {customer: acme, plan: pro, start: 2026-11-01}
 """
 DEARER = TEXT.replace("20.00", "25.00")
+NOT_BEGUN = TEXT.replace("2026-11-01", "2126-11-01")
 DAY_NS = 86_400 * 10**9
 NOVEMBER_NS = 1793505600 * 10**9
 """2026-11-01T04:00Z, where the first of November begins in New York."""
@@ -43,13 +44,13 @@ def applied(home: Home, text: str) -> list[TermsChange]:
     terms = terms_of(text)
     with change(home) as connection:
         kept = Kept.of(connection)
-        assert term_findings(kept, terms, of_home=False) == []
+        assert term_findings(kept, terms, 1, of_home=False) == []
         return store(connection, kept, terms, 1, of_home=False)
 
 
 def refused(home: Home, text: str) -> list[Finding]:
     with open_control(home).reading() as connection:
-        return term_findings(Kept.of(connection), terms_of(text), of_home=False)
+        return term_findings(Kept.of(connection), terms_of(text), 1, of_home=False)
 
 
 def published(home: Home) -> list[tuple[str, int, date]]:
@@ -119,7 +120,7 @@ def test_what_is_applied_says_which_subscriptions_stay_on_the_old_version(home: 
 
 
 def test_what_the_file_no_longer_says_is_removed_and_comes_back_as_it_was(home: Home) -> None:
-    home.config.write_text(TEXT)
+    home.config.write_text(NOT_BEGUN)
     publish(home)
     with open_control(home).reading() as connection:
         (first,) = subscriptions.subscriptions(connection)
@@ -127,7 +128,7 @@ def test_what_the_file_no_longer_says_is_removed_and_comes_back_as_it_was(home: 
     publish(home)
     snapshot = read_snapshot(home)
     assert (snapshot.customers, snapshot.subscriptions, snapshot.identities) == ((), (), ())
-    home.config.write_text(DEARER)
+    home.config.write_text(NOT_BEGUN.replace("20.00", "25.00"))
     publish(home)
     with open_control(home).reading() as connection:
         (again,) = subscriptions.subscriptions(connection)

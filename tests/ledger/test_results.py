@@ -9,12 +9,16 @@ import pytest
 from calls import NOON, TestLedger, done
 from test_witnesses import witness
 
+from farebox.charges.customer_terms import CustomerTerms
+from farebox.charges.identities import EVER, Identity
 from farebox.clock import uuid7
 from farebox.home import Home
 from farebox.journal import records
 from farebox.journal.reader import Batch, Position
 from farebox.journal.records import OUTCOME, SCORE, Result
 from farebox.ledger import verify
+from farebox.ledger.charging.following import TermsFollower
+from farebox.ledger.outcomes import outcomes_between
 
 
 def result(name: str = "lead.qualified", **more: Any) -> Result:
@@ -118,3 +122,49 @@ def test_verify_misses_what_is_cut_from_the_end_of_a_chain(home: Home, table: st
     ledger.connection.execute(f"DROP TRIGGER {table}_never_deleted")
     ledger.connection.execute(f"DELETE FROM {table} WHERE id > {left}")  # noqa: S608
     assert f"{table} {left + 1} to 3 are missing" in [each.detail for each in verify(home).problems]
+
+
+def mapped(customer: str, *, user: str = "u1", from_ns: int = EVER) -> CustomerTerms:
+    return CustomerTerms(
+        (Identity(customer=customer, dimension="user", value=user, from_ns=from_ns),), (), (), ()
+    )
+
+
+def customers(ledger: TestLedger) -> list[tuple[str, int]]:
+    """Return each outcome's customer and count, as billing sums them."""
+    counts: dict[str, int] = {}
+    for row in outcomes_between(ledger.connection, 0, 2 * NOON, last_id=1_000):
+        customer = row.attribution.fields.get("customer", "")
+        counts[customer] = counts.get(customer, 0) + row.sign
+    return sorted((name, count) for name, count in counts.items() if count)
+
+
+def test_an_outcome_of_a_mapped_user_is_its_customers_and_moves_with_the_mapping(home: Home) -> None:
+    ledger = TestLedger(home)
+    found = mapped("acme")
+    follower = TermsFollower(ledger.connection, ledger.applier, lambda: found, lambda: NOON)
+    follower.run()
+    of_user = result(attribution={"user": "u1", "step": "plan:1"}, attribution_from={"user": "sdk:event"})
+    stated = result(
+        attribution={"user": "u1", "customer": "else"}, attribution_from={"customer": "sdk:event"}
+    )
+    apply(ledger, (OUTCOME, of_user), (OUTCOME, stated))
+    assert customers(ledger) == [("acme", 1), ("else", 1)]
+    found = mapped("globex")
+    follower.run()
+    assert customers(ledger) == [("else", 1), ("globex", 1)]
+    found = mapped("globex", user="u2")
+    follower.run()
+    assert customers(ledger) == [("", 1), ("else", 1)]
+    apply(ledger, (OUTCOME, of_user), writer="sdk-other")
+    assert customers(ledger) == [("", 1), ("else", 1)], "it is known, whoever it belongs to now"
+    report = verify(home)
+    assert report.ok, report.problems
+
+
+def test_a_mapping_from_a_day_on_leaves_earlier_outcomes_where_they_are(home: Home) -> None:
+    ledger = TestLedger(home)
+    apply(ledger, (OUTCOME, result(attribution={"user": "u1"}, attribution_from={"user": "sdk:event"})))
+    found = mapped("acme", from_ns=NOON + 1)
+    TermsFollower(ledger.connection, ledger.applier, lambda: found, lambda: NOON).run()
+    assert customers(ledger) == [("", 1)]

@@ -39,10 +39,12 @@ def finalized(
     actor: str,
     cost_pico: PicoUsd | None = None,
     used: Sequence[str] = (),
+    taken_off: Sequence[tuple[Invoice, ChargeOf]] = (),
 ) -> None:
-    """Post a final invoice and the shares of its lines; `used` are the ids of its coupons and add-ons."""
+    """Post a final invoice and the shares of its lines; `used` are the ids of its coupons and add-ons, and
+    `taken_off` the threshold invoices whose usage is on it again."""
     post_invoice(connection, invoice, at_ns=at_ns, actor=actor, cost_pico=cost_pico)
-    post_shares(connection, invoice, charge_of, at_ns=at_ns, actor=actor)
+    post_shares(connection, invoice, charge_of, at_ns=at_ns, actor=actor, taken_off=taken_off)
     mark_used(connection, invoice.id, used, at_ns)
 
 

@@ -22,6 +22,7 @@ from farebox.control import customers as customer_store
 from farebox.control import plans as plan_store
 from farebox.control import schema
 from farebox.control import subscriptions as subscription_store
+from farebox.control.billed_time import BilledTime
 from farebox.control.customers import KeptCustomer, KeptIdentity
 from farebox.control.plans import KeptPlan
 from farebox.control.subscriptions import KeptSubscription
@@ -51,6 +52,10 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     identities: list[KeptIdentity]
     versions: list[KeptPlan]
     subscriptions: list[KeptSubscription]
+    removed: dict[str, KeptSubscription] = {}
+    """Subscriptions that the home's file said once, by key."""
+    removed_customers: dict[str, KeptCustomer] = {}
+    billed: BilledTime = BilledTime()
 
     @classmethod
     def of(cls, connection: Connection) -> Kept:
@@ -59,6 +64,9 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
             identities=customer_store.identities(connection),
             versions=plan_store.versions(connection),
             subscriptions=subscription_store.subscriptions(connection),
+            removed=subscription_store.removed(connection),
+            removed_customers=customer_store.customers(connection, removed=True),
+            billed=BilledTime.of(connection),
         )
 
     @property
@@ -66,9 +74,11 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
         return plan_store.newest(self.versions)
 
 
-def term_findings(kept: Kept, terms: BillingTerms, *, of_home: bool) -> list[Finding]:
+def term_findings(kept: Kept, terms: BillingTerms, now_ns: int, *, of_home: bool) -> list[Finding]:
     """Return everything that keeps terms from being stored; `of_home`: they are the home's file's."""
-    findings: list[Finding] = []
+    findings: list[Finding] = [*_billed_findings(kept, terms)]
+    if of_home:
+        findings += _left_out_findings(kept, terms, now_ns)
     for section, origins in (
         ("customers", {name: each.origin for name, each in kept.customers.items()}),
         ("plans", {name: each.origin for name, each in kept.plans.items()}),
@@ -135,7 +145,7 @@ def take_over(connection: Connection, terms: BillingTerms, now_ns: int) -> tuple
     if not terms and not _has_terms_of_file(connection):
         return [], False
     kept = Kept.of(connection)
-    findings = term_findings(kept, terms, of_home=True)
+    findings = term_findings(kept, terms, now_ns, of_home=True)
     if findings:
         return findings, False
     store(connection, kept, terms, now_ns, of_home=True)
@@ -181,10 +191,9 @@ def _put_subscriptions(
 ) -> Iterable[TermsChange]:
     newest = {name: each.plan.version for name, each in plan_store.newest(versions).items()}
     there = {each.key: each for each in kept.subscriptions}
-    gone = subscription_store.removed(connection)
     for said in terms.subscriptions:
         old = there.get(said.key)
-        known = old or gone.get(said.key)
+        known = old or kept.removed.get(said.key)
         made = _subscription(said, known, newest[said.plan], now_ns)
         origin = str(terms.places[f"subscriptions.{said.key}"]) if of_home else COMMAND
         change = _change("subscription", said.key, None if old is None else old.subscription, made)
@@ -279,6 +288,48 @@ def _next_versions(kept: Kept, terms: BillingTerms) -> dict[tuple[str, int], Pla
         elif there.plan.digest != said.digest:
             found[name, there.plan.version + (there.used_at is not None)] = said
     return found
+
+
+def _billed_findings(kept: Kept, terms: BillingTerms) -> Iterable[Finding]:
+    """Yield what would change a time, or a currency, that final invoices have billed."""
+    customers = {name: each.customer for name, each in (kept.removed_customers | kept.customers).items()}
+    for name, said in terms.customers.items():
+        if name in customers:
+            for found, expected in kept.billed.wrong_customer(customers[name], said):
+                yield terms.places[f"customers.{name}"].finding(expected, found)
+    there = kept.removed | {each.key: each for each in kept.subscriptions}
+    for said in terms.subscriptions:
+        if said.customer in customers:
+            before = there.get(said.key)
+            old = None if before is None else before.subscription
+            after = _subscription(said, before, 0, 0)
+            for found, expected in kept.billed.wrong_subscription(customers[said.customer], old, after):
+                yield terms.places[f"subscriptions.{said.key}"].finding(expected, found)
+
+
+def _left_out_findings(kept: Kept, terms: BillingTerms, now_ns: int) -> Iterable[Finding]:
+    """Yield what the home's file no longer says although there is money in it that is not billed."""
+    keys = {each.key for each in terms.subscriptions}
+    gone = {
+        name
+        for name, each in kept.customers.items()
+        if each.origin != COMMAND and name not in terms.customers
+    }
+    for each in kept.subscriptions:
+        said = each.subscription
+        left_out = each.origin != COMMAND and each.key not in keys
+        customer = kept.customers.get(said.customer)
+        if customer is None or not (left_out or said.customer in gone):
+            continue
+        if kept.billed.is_open(customer.customer, said, now_ns):
+            yield Place("farebox.yaml", 0, f"subscriptions.{each.key}").finding(
+                "it with `until: DAY`, and its customer, until its last invoice is final",
+                "nothing of it, though there is time that no final invoice has billed",
+            )
+    for name in sorted(gone & kept.billed.in_wallet):
+        yield Place("farebox.yaml", 0, f"customers.{name}").finding(
+            "the customer, as long as there is money in its wallet", "nothing of it"
+        )
 
 
 def _identity_findings(kept: Kept, terms: BillingTerms, of_home: bool) -> Iterable[Finding]:

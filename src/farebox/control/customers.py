@@ -30,10 +30,13 @@ class KeptIdentity(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
 
 
-def customers(connection: Connection) -> dict[str, KeptCustomer]:
-    """Return every customer that is not removed, by name."""
+def customers(connection: Connection, *, removed: bool = False) -> dict[str, KeptCustomer]:
+    """Return every customer that is not removed, or those that are, by name."""
+    gone = customer_table.c.removed_at
     rows = connection.execute(
-        select(customer_table).where(customer_table.c.removed_at.is_(None)).order_by(customer_table.c.id)
+        select(customer_table)
+        .where(gone.is_not(None) if removed else gone.is_(None))
+        .order_by(customer_table.c.id)
     )
     return {
         row.id: KeptCustomer(

@@ -19,6 +19,7 @@ from farebox.control.schema import (
     customer,
     identity,
     invoice,
+    invoice_use,
     invoice_void,
     journal_transaction,
     key_label,
@@ -34,12 +35,12 @@ from farebox.control.schema import (
 
 _SEALED = (
     *(key_label, token, budget, stop, customer, plan_version, subscription, identity),
-    *(wallet, payee, coupon, add_on),
+    *(wallet, payee, coupon, add_on, invoice_use),
     *(number_series, invoice, invoice_void, credit_note),
 )
 _LEFT_OUT = ("last_used_at", "low_since", "document", "terms")
 """Written at any time: by whoever lets a token in, by whoever pays from a wallet. Documents have checksums
-of their own, which are sealed."""
+of their own, which are sealed, and hold those of the terms."""
 
 _PUBLISHED, _JOURNAL = "published", "journal"
 

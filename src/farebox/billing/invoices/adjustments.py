@@ -8,13 +8,13 @@ credit is never billed again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
 import msgspec
 from msgspec.structs import replace
 
-from farebox.billing.invoices.document import CreditNote, Invoice, InvoiceLine
+from farebox.billing.invoices.document import Invoice, InvoiceLine
 from farebox.charges.rounding import exact_text, units_of
 
 Key = tuple[str, ...]
@@ -34,6 +34,16 @@ class _Line(msgspec.Struct):
     """What would have been given back by adjustments, had a credit note not done so before."""
     credited: Fraction = Fraction(0)
     """By credit notes."""
+    unpriced_calls: int = 0
+    """As they were said last."""
+
+
+class CreditedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that a credit note gave back something of."""
+
+    line: InvoiceLine
+    amount: Fraction
+    """Before tax, above zero."""
 
 
 class PastPeriod(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,21 +52,24 @@ class PastPeriod(msgspec.Struct, frozen=True, kw_only=True):
     invoice: Invoice
     adjusted_by: tuple[InvoiceLine, ...] = ()
     """Adjustment lines of later invoices that are about this period, in the order they were issued."""
-    credited_by: tuple[CreditNote, ...] = ()
-    """Credit notes for this invoice."""
+    credited: tuple[CreditedLine, ...] = ()
+    """What credit notes gave back of the invoice's lines, of adjustments, and of threshold invoices."""
 
 
 def adjustments(past: PastPeriod, now: Sequence[InvoiceLine]) -> list[InvoiceLine]:
     """Return what is to be billed or given back for a past period, rated anew as `now`."""
     exponent, invoice = past.invoice.exponent, past.invoice
-    lines = _billed(past)
     found: list[InvoiceLine] = []
-    rated = {key_of(line): line for line in now if line.kind in RERATED}
+    rerated = [line for line in now if line.kind in RERATED]
+    key_in = _keys([*_own(past), *rerated])
+    lines = _billed(past, key_in)
+    rated = _merged(rerated, key_in)
     for key in [*lines, *(key for key in rated if key not in lines)]:
         line = lines.get(key) or _Line(replace(rated[key], id=""))
         wanted = Fraction(rated[key].exact) if key in rated else Fraction(0)
         change = wanted - (line.billed + line.absorbed)
-        if change == 0:
+        unpriced = rated[key].unpriced_calls if key in rated else 0
+        if change == 0 and unpriced <= line.unpriced_calls:
             continue
         absorbed = _absorbed(change, line)
         amount = change - absorbed
@@ -73,7 +86,7 @@ def adjustments(past: PastPeriod, now: Sequence[InvoiceLine]) -> list[InvoiceLin
                 dims=source.dims,
                 from_ns=source.from_ns,
                 until_ns=source.until_ns,
-                quantity=_quantity_change(rated.get(key), past, key),
+                quantity=_quantity_change(rated.get(key), past, key, key_in),
                 unit=source.unit,
                 unit_price=source.unit_price,
                 price_ids=source.price_ids,
@@ -83,7 +96,7 @@ def adjustments(past: PastPeriod, now: Sequence[InvoiceLine]) -> list[InvoiceLin
                 exact=exact_text(amount),
                 amount_minor=billed_minor,
                 tax_percent=source.tax_percent,
-                unpriced_calls=source.unpriced_calls if key in rated else 0,
+                unpriced_calls=unpriced,
                 estimated_calls=source.estimated_calls if key in rated else 0,
                 of_invoice=invoice.id,
                 of_line=line.shown.id,
@@ -109,19 +122,72 @@ def key_of(line: InvoiceLine) -> Key:
     )
 
 
-def _billed(past: PastPeriod) -> dict[Key, _Line]:
+def _own(past: PastPeriod) -> list[InvoiceLine]:
+    return [*(line for line in past.invoice.lines if line.kind in RERATED), *past.adjusted_by]
+
+
+def _keys(lines: Iterable[InvoiceLine]) -> Callable[[InvoiceLine], Key]:
+    """Return what tells the lines of a period apart.
+
+    A charge with an allowance is one line where it was several without one, or the other way round: then all
+    of them are that one line.
+    """
+    whole = {key_of(line) for line in lines if line.charge and not line.dims}
+
+    def key_in(line: InvoiceLine) -> Key:
+        undivided = key_of(replace(line, dims={}))
+        return undivided if undivided in whole else key_of(line)
+
+    return key_in
+
+
+def _merged(lines: Iterable[InvoiceLine], key_in: Callable[[InvoiceLine], Key]) -> dict[Key, InvoiceLine]:
+    found: dict[Key, InvoiceLine] = {}
+    for line in lines:
+        key = key_in(line)
+        before = found.get(key)
+        if before is None:
+            found[key] = line
+            continue
+        quantity = None
+        if before.quantity is not None and line.quantity is not None:
+            quantity = exact_text(Fraction(before.quantity) + Fraction(line.quantity))
+        found[key] = replace(
+            before,
+            title=before.charge or before.title,
+            dims={} if before.dims != line.dims else before.dims,
+            quantity=quantity,
+            exact=exact_text(Fraction(before.exact) + Fraction(line.exact)),
+            amount_minor=before.amount_minor + line.amount_minor,
+            unpriced_calls=before.unpriced_calls + line.unpriced_calls,
+            estimated_calls=before.estimated_calls + line.estimated_calls,
+        )
+    return found
+
+
+def _billed(past: PastPeriod, key_in: Callable[[InvoiceLine], Key]) -> dict[Key, _Line]:
     lines: dict[Key, _Line] = {}
-    for each in (*(line for line in past.invoice.lines if line.kind in RERATED), *past.adjusted_by):
-        line = lines.setdefault(key_of(each), _Line(each if each.kind in RERATED else replace(each, id="")))
+    for each in _own(past):
+        shown = each if each.kind in RERATED else replace(each, id="")
+        line = lines.setdefault(key_in(each), _Line(shown))
         line.billed += Fraction(each.exact)
         line.billed_minor += each.amount_minor
         line.absorbed -= Fraction(each.credited or 0)
-    by_id = {line.shown.id: line for line in lines.values() if line.shown.id}
-    for note in past.credited_by:
-        for each in note.lines:
-            if each.of_line in by_id:
-                by_id[each.of_line].credited += Fraction(each.amount_minor, 10**past.invoice.exponent)
+        line.unpriced_calls = max(line.unpriced_calls, each.unpriced_calls)
+    for credited in past.credited:
+        key = key_in(credited.line)
+        if key not in lines:  # of a threshold invoice, which ends before its period does
+            ends = str(past.invoice.until_ns)
+            alike = [each for each in lines if _begins_alike(each, key)]
+            key = next((each for each in alike if ends in each), next(iter(alike), key))
+        if key in lines:
+            lines[key].credited += credited.amount
     return lines
+
+
+def _begins_alike(one: Key, other: Key) -> bool:
+    """Tell whether two lines differ in their ends alone."""
+    return (*one[:4], *one[5:]) == (*other[:4], *other[5:])
 
 
 def _absorbed(change: Fraction, line: _Line) -> Fraction:
@@ -132,10 +198,10 @@ def _absorbed(change: Fraction, line: _Line) -> Fraction:
     return min(change, max(used, Fraction(0)))
 
 
-def _quantity_change(now: InvoiceLine | None, past: PastPeriod, key: Key) -> str | None:
-    billed: Iterable[InvoiceLine] = (
-        line for line in (*past.invoice.lines, *past.adjusted_by) if key_of(line) == key
-    )
+def _quantity_change(
+    now: InvoiceLine | None, past: PastPeriod, key: Key, key_in: Callable[[InvoiceLine], Key]
+) -> str | None:
+    billed = (line for line in _own(past) if key_in(line) == key)
     before = [Fraction(line.quantity) for line in billed if line.quantity is not None]
     after = now.quantity if now is not None else None
     if after is None and not before:

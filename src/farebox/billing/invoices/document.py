@@ -128,6 +128,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
     credits: tuple[Credit, ...] = ()
     due_minor: int
     statements: tuple[str, ...] = ()  # sentences for the reader: gaps accepted, calls unpriced or estimated
+    terms_sha256: str | None = None  # of the plan versions it was rated by; drafts have none
 
     @property
     def unpriced_calls(self) -> int:

@@ -13,6 +13,11 @@ from msgspec.structs import replace
 from farebox.billing.customer_terms import Coupon, CustomerAddOn
 from farebox.billing.invoices.adjustments import PastPeriod, adjustments
 from farebox.billing.invoices.document import BillTo, CreditNote, Invoice, InvoiceLine
+from farebox.billing.invoices.earlier_invoices import (
+    credited_lines,
+    progressive_of,
+    unused_advances,
+)
 from farebox.billing.invoices.local_days import first_day, last_day_after
 from farebox.billing.invoices.rating import rate_period
 from farebox.billing.invoices.record_position import RecordPosition
@@ -39,6 +44,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[CreditNote, ...] = ()
     coupons: tuple[Coupon, ...] = ()
     add_ons: tuple[CustomerAddOn, ...] = ()
+    ends_ns: dict[str, int | None] = {}
+    """When each subscription ends, by its id; None without an end."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +161,7 @@ def _draft(
     for stored in account.past:
         if stored.invoice.id in rerated:
             lines += adjustments(_past_period(stored, account), rerated[stored.invoice.id])
-    lines += _carried(account)
+    lines += carried_lines(account.past)
     draft = _document(account, terms, lines, position, "period")
     return replace(
         draft,
@@ -239,7 +246,8 @@ def with_account_terms(account: Account, terms: Terms) -> Terms:
             for each in segments
         ]
     discounts = tuple(each.discount for each in _coupons(account, terms))
-    return replace(terms, segments=tuple(segments), discounts=discounts)
+    unused = unused_advances(account.past, terms.from_ns, account.ends_ns)
+    return replace(terms, segments=tuple(segments), discounts=discounts, unused_advances=unused)
 
 
 def _coupons(account: Account, terms: Terms) -> list[Coupon]:
@@ -250,7 +258,11 @@ def _coupons(account: Account, terms: Terms) -> list[Coupon]:
 def add_on_lines(account: Account, terms: Terms) -> tuple[list[InvoiceLine], list[str]]:
     """Return the lines of add-ons that are due in a period, and the ids of the customer's own among them."""
     until, first = last_day_after(terms), first_day(terms)
-    due = [(each.add_on, each.id) for each in account.add_ons if each.is_due(until)]
+    due = [
+        (each.add_on, each.id)
+        for each in account.add_ons
+        if each.is_due(until) and (terms.segments or each.add_on.on is not None)
+    ]  # what comes every period ends with the last subscription
     due += [
         (each, "")
         for segment in terms.segments
@@ -292,10 +304,7 @@ def _progressive(account: Account, terms: Terms) -> list[InvoiceLine]:
             tax_percent=percent,
             of_invoice=stored.invoice.id,
         )
-        for stored in account.past
-        if stored.invoice.kind == "progressive"
-        and terms.from_ns <= stored.invoice.from_ns
-        and stored.invoice.until_ns <= terms.until_ns
+        for stored in progressive_of(account.past, terms)
         for percent, base in _bases(stored.invoice)
         if base
     ]
@@ -309,14 +318,15 @@ def _bases(invoice: Invoice) -> list[tuple[str | None, int]]:
     return sorted(found.items(), key=lambda each: each[0] or "")
 
 
-def _carried(account: Account) -> list[InvoiceLine]:
+def carried_lines(past: Sequence[StoredInvoice]) -> list[InvoiceLine]:
+    """Return what final invoices carried to the next one and none has taken yet."""
     taken = {
         line.of_invoice
-        for stored in account.past
+        for stored in past
         for line in stored.invoice.lines
         if line.kind == "carried" and line.of_invoice
     }
-    brought = (carried_in(each.invoice) for each in account.past if each.invoice.id not in taken)
+    brought = (carried_in(each.invoice) for each in past if each.invoice.id not in taken)
     return [line for line in brought if line is not None]
 
 
@@ -334,7 +344,7 @@ def _past_period(stored: StoredInvoice, account: Account) -> PastPeriod:
             for line in each.invoice.lines
             if line.kind == "adjustment" and line.of_invoice in same
         ),
-        credited_by=tuple(each for each in account.notes if each.invoice == stored.invoice.id),
+        credited=credited_lines(stored, same, account.past, account.notes),
     )
 
 

@@ -6,14 +6,21 @@ the message enqueued: all of it or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from farebox.billing import settlement
 from farebox.billing.invoices import store
-from farebox.billing.invoices.document import CreditNote, CreditNoteLine, Invoice, InvoiceLine
+from farebox.billing.invoices.document import (
+    CreditNote,
+    CreditNoteLine,
+    Invoice,
+    InvoiceLine,
+    Tax,
+    digest,
+)
 from farebox.billing.invoices.drafting import Draft
 from farebox.billing.invoices.store import StoredInvoice
 from farebox.billing.invoices.terms import Terms, decode_terms, encode_terms
@@ -31,6 +38,10 @@ CREDIT_SERIES = "CN"
 DUE_DAYS = 14
 _DAY_NS = 86_400 * 10**9
 REASON_MAX = 1_000
+
+_TAKEN = frozenset(("carried", "progressive", "proration"))
+"""Kinds of lines that bring what an earlier invoice carried, or take off what it billed: while they stand, so
+must that invoice."""
 
 
 def finalize(
@@ -71,6 +82,7 @@ def finalize(
     if store.documents_of(connection, invoice.customer) != said.based_on:
         raise InvoiceError(f"documents of {invoice.customer} were issued in the meantime: run it again")
     number = store.next_number(connection, invoice.series)
+    terms = encode_terms(said.terms)
     invoice = replace(
         invoice,
         number=f"{invoice.series}-{number:06d}",
@@ -78,17 +90,33 @@ def finalize(
         issued_at=now_ns,
         due_at=now_ns + due_days * _DAY_NS,
         statements=tuple(statements),
+        terms_sha256=digest(terms),
     )
-    charge_of = charge_finder(said.terms)
+    charge_of = charge_finder(said.terms, _earlier_terms(connection, invoice))
     invoice = with_credits(invoice, settlement.pay(connection, invoice, charge_of, at_ns=now_ns, actor=actor))
-    checksum = store.append_invoice(connection, invoice, number, said.attempt, encode_terms(said.terms))
-    settlement.finalized(connection, invoice, charge_of, at_ns=now_ns, actor=actor, used=said.used)
+    checksum = store.append_invoice(connection, invoice, number, said.attempt, terms)
+    settlement.finalized(
+        connection,
+        invoice,
+        charge_of,
+        at_ns=now_ns,
+        actor=actor,
+        used=said.used,
+        taken_off=_taken_off(connection, invoice),
+    )
     detail = {**_told(invoice), "sha256": checksum, "gap_accepted": gap is not None and accept_gap}
     audit.note(connection, now_ns, actor, "invoice.finalize", invoice.id, detail)
     _tell(connection, "invoice.finalized", invoice.id, {**_told(invoice), "sha256": checksum}, now_ns)
     stored = store.stored_invoice(connection, invoice.id)
     assert stored is not None  # noqa: S101 - appended above
     return stored
+
+
+def _taken_off(connection: Connection, invoice: Invoice) -> list[tuple[Invoice, settlement.ChargeOf]]:
+    """Return the threshold invoices that this one takes off, each with what finds its charges."""
+    ids = {line.of_invoice for line in invoice.lines if line.kind == "progressive"}
+    early = [store.stored_invoice(connection, id) for id in sorted(ids)] if ids else []
+    return [(each.invoice, charge_finder(decode_terms(each.terms))) for each in early if each is not None]
 
 
 def void(connection: Connection, stored: StoredInvoice, *, reason: str, now_ns: int, actor: str) -> None:
@@ -104,9 +132,9 @@ def void(connection: Connection, stored: StoredInvoice, *, reason: str, now_ns: 
     if store.credit_notes(connection, invoice=invoice.id):
         raise InvoiceError(f"{invoice.number} has credit notes: credit what is left of it instead")
     for later in store.final_invoices(connection, customers=[invoice.customer]):
-        if any(line.of_invoice == invoice.id and line.kind == "carried" for line in later.invoice.lines):
+        if any(line.of_invoice == invoice.id and line.kind in _TAKEN for line in later.invoice.lines):
             raise InvoiceError(
-                f"{later.invoice.number} has what {invoice.number} carried: void that one first"
+                f"{later.invoice.number} takes account of what {invoice.number} billed: void that one first"
             )
     store.append_void(connection, invoice.id, now_ns, actor, reason)
     settlement.voided(connection, invoice, at_ns=now_ns, actor=actor, reason=reason)
@@ -158,7 +186,7 @@ def credit(
         )
         for id, amount in sorted(chosen.items(), key=lambda each: int(each[0]))
     )
-    taxes = taxes_of((each.tax_percent, each.amount_minor) for each in noted)
+    taxes = _credited_taxes(invoice, noted, store.credit_notes(connection, invoice=invoice.id))
     subtotal = sum(each.amount_minor for each in noted)
     note = CreditNote(
         id=uuid_text(uuid7(now_ns)),
@@ -181,7 +209,7 @@ def credit(
         total_minor=subtotal + sum(each.tax_minor for each in taxes),
     )
     checksum = store.append_credit_note(connection, note, number)
-    charge_of = charge_finder(decode_terms(stored.terms))
+    charge_of = charge_finder(decode_terms(stored.terms), _earlier_terms(connection, invoice))
     settlement.credited(connection, invoice, note, charge_of, at_ns=now_ns, actor=actor)
     detail = {
         "number": note.number,
@@ -195,6 +223,32 @@ def credit(
     audit.note(connection, now_ns, actor, "credit_note.issue", note.id, detail)
     _tell(connection, "credit_note.issued", note.id, detail, now_ns)
     return note
+
+
+def _credited_taxes(
+    invoice: Invoice, noted: Sequence[CreditNoteLine], before: Sequence[CreditNote]
+) -> tuple[Tax, ...]:
+    """Return a note's taxes: what all notes together take back of the invoice's, less what earlier ones did.
+
+    So an invoice that is credited in parts gives back the tax that was billed and no more.
+    """
+    gone: dict[str, int] = {}
+    for note in before:
+        for tax in note.taxes:
+            gone[tax.percent] = gone.get(tax.percent, 0) + tax.tax_minor
+    billed = {tax.percent: tax.tax_minor for tax in invoice.taxes}
+    earlier = [(line.tax_percent, line.amount_minor) for note in before for line in note.lines]
+    together = {tax.percent: tax.tax_minor for tax in taxes_of([*earlier, *_amounts(noted)])}
+    found: list[Tax] = []
+    for tax in taxes_of(_amounts(noted)):
+        most = max(billed.get(tax.percent, 0), 0)
+        now = min(together[tax.percent], most) - gone.get(tax.percent, 0)
+        found.append(replace(tax, tax_minor=max(now, 0)))
+    return tuple(found)
+
+
+def _amounts(noted: Sequence[CreditNoteLine]) -> list[tuple[str | None, int]]:
+    return [(each.tax_percent, each.amount_minor) for each in noted]
 
 
 def creditable(connection: Connection, stored: StoredInvoice) -> dict[str, int]:
@@ -225,18 +279,33 @@ def creditable(connection: Connection, stored: StoredInvoice) -> dict[str, int]:
     return {id: max(amount, 0) for id, amount in billed.items()}
 
 
-def charge_finder(terms: Terms) -> settlement.ChargeOf:
-    """Return what finds the charge that a line was rated with."""
-    charges: dict[tuple[str, str], Charge] = {
+def charge_finder(terms: Terms, earlier: Mapping[str, Terms] | None = None) -> settlement.ChargeOf:
+    """Return what finds the charge that a line was rated with.
+
+    `earlier` are the terms of the invoices that adjustment lines are about, by their ids.
+    """
+    own = _charges(terms)
+    of_earlier = {id: _charges(each) for id, each in (earlier or {}).items()}
+
+    def charge_of(line: InvoiceLine) -> Charge | None:
+        charges = of_earlier.get(line.of_invoice, own) if line.kind == "adjustment" else own
+        return charges.get((line.subscription, line.charge)) if line.charge else None
+
+    return charge_of
+
+
+def _charges(terms: Terms) -> dict[tuple[str, str], Charge]:
+    return {
         (segment.subscription, charge.name): charge
         for segment in terms.segments
         for charge in segment.plan.charges
     }
 
-    def charge_of(line: InvoiceLine) -> Charge | None:
-        return charges.get((line.subscription, line.charge)) if line.charge else None
 
-    return charge_of
+def _earlier_terms(connection: Connection, invoice: Invoice) -> dict[str, Terms]:
+    ids = {line.of_invoice for line in invoice.lines if line.kind == "adjustment"}
+    stored = [store.stored_invoice(connection, id) for id in sorted(ids)]
+    return {each.invoice.id: decode_terms(each.terms) for each in stored if each is not None}
 
 
 def _told(invoice: Invoice) -> dict[str, object]:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from farebox.billing.invoices.document import InvoiceLine, LineDetail
-from farebox.billing.invoices.terms import Segment, Terms
+from farebox.billing.invoices.terms import Segment, Terms, UnusedAdvance
 from farebox.billing.invoices.unit_prices import unit_of, unit_price_of
 from farebox.charges.charge_amount import Usage, committed
 from farebox.charges.commitments import capped, top_up, with_overage
@@ -39,7 +39,25 @@ def rate_period(terms: Terms, consumed: Sequence[Consumption]) -> list[InvoiceLi
     for at, (segment, taken) in enumerate(zip(terms.segments, consumed, strict=True)):
         coupons = tuple(each for each in terms.discounts if each.kind == "percentage" or at == last)
         lines += _Segment(terms, segment).lines(taken, coupons)
-    return lines
+    return [*lines, *(_unused_advance(each, terms.exponent) for each in terms.unused_advances)]
+
+
+def _unused_advance(said: UnusedAdvance, exponent: int) -> InvoiceLine:
+    return InvoiceLine(
+        id="",
+        kind="proration",
+        title=f"Unused base fee, {said.plan}",
+        from_ns=said.from_ns,
+        until_ns=said.until_ns,
+        subscription=said.subscription,
+        plan=said.plan,
+        plan_version=said.plan_version,
+        exact=said.exact,
+        amount_minor=units_of(Fraction(said.exact), exponent),
+        tax_percent=said.tax_percent,
+        of_invoice=said.of_invoice,
+        note=said.note,
+    )
 
 
 class _Segment:
@@ -211,6 +229,7 @@ class _Segment:
                 discounts=discounts,
                 minimum=self._of_period(self._plan.minimum),
                 maximum=self._of_period(self._plan.maximum),
+                previously_billed_minor=self._of_other_invoices(lines),
                 tax_percent=self._terms.tax_percent,
             ),
         )
@@ -230,6 +249,20 @@ class _Segment:
             line = self._fixed("maximum", f"Maximum of {self._plan.name}", -off)
             found.append(replace(line, tax_percent=percent))
         return found
+
+    def _of_other_invoices(self, lines: Iterable[InvoiceLine]) -> int:
+        """Return what minimum and maximum look at beside the lines: the base fee of this period that was
+        billed in advance, less what the lines bill in advance of the next one or give back."""
+        segment = self._segment
+        if not self._plan.base_in_advance:
+            return 0
+        days = min(segment.billed_days, segment.days)
+        paid = units_of(prorated(self._plan.base, days, segment.of_days), self._scale)
+        return paid - sum(
+            line.amount_minor
+            for line in lines
+            if line.kind == "proration" or (line.kind == "base" and line.from_ns == self._terms.until_ns)
+        )
 
     def _fixed(self, kind: Any, title: str, amount_minor: int, charge: Charge | None = None) -> InvoiceLine:
         """Return a line of whole minor units."""

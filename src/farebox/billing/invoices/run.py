@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from farebox.billing.customer_terms import add_ons, coupons
 from farebox.billing.invoices import store
 from farebox.billing.invoices.drafting import Account, Draft, draft_invoices, draft_progressive
+from farebox.billing.invoices.earlier_invoices import unbilled
 from farebox.billing.invoices.finalizing import finalize
 from farebox.billing.invoices.record_position import RecordPosition, record_position
 from farebox.billing.invoices.schedule import (
@@ -23,8 +24,9 @@ from farebox.billing.invoices.schedule import (
     ended_periods,
 )
 from farebox.billing.invoices.terms import Terms
-from farebox.charges.plan import effective_plan
+from farebox.charges.plan import Customer, Subscription, effective_plan
 from farebox.charges.plan_reader.consistency import rate_wanted
+from farebox.charges.plan_reader.written_values import day_start_ns
 from farebox.charges.pricing_plan import PRICING
 from farebox.control.publish import change
 from farebox.errors import InvoiceError, UsageError
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from farebox.analytics.questions import Questions
     from farebox.billing.invoices.document import Invoice
     from farebox.billing.usage import Usage
-    from farebox.charges.plan import Customer
     from farebox.control.database import ControlDatabase
     from farebox.home import Home
 
@@ -225,16 +226,17 @@ class Desk:
         accept_unpriced: bool,
     ) -> bool:
         try:
-            made = finalize(
-                connection,
-                each,
-                now_ns=now_ns,
-                actor=actor,
-                gap=self._gap(each.terms),
-                accept_gap=accept_gap,
-                accept_unpriced=accept_unpriced,
-            )
-        except InvoiceError as error:
+            with connection.begin_nested():  # one that cannot be issued takes no other with it
+                made = finalize(
+                    connection,
+                    each,
+                    now_ns=now_ns,
+                    actor=actor,
+                    gap=self._gap(each.terms),
+                    accept_gap=accept_gap,
+                    accept_unpriced=accept_unpriced,
+                )
+        except (InvoiceError, UsageError) as error:
             refused = Refused(customer=each.invoice.customer, id=each.invoice.id, reason=str(error))
             report.refused.append(refused)
             return False
@@ -283,7 +285,9 @@ class Desk:
             if each.invoice.kind == "period"
         }
         ended = ended_periods(account.customer, on, now_ns)
-        waiting = [terms for terms in ended if (terms.from_ns, terms.until_ns) not in final]
+        waiting = unbilled(
+            [terms for terms in ended if (terms.from_ns, terms.until_ns) not in final], account.past
+        )
         if waiting or not final or current_periods(account.customer, on, now_ns):
             return waiting
         billed_until = max(until for _, until in final)
@@ -324,6 +328,7 @@ class Desk:
                     notes=tuple(note for note in notes if note.customer == each.id),
                     coupons=tuple(coupon for coupon in given if coupon.customer == each.id),
                     add_ons=tuple(add_on for add_on in added if add_on.customer == each.id),
+                    ends_ns={said.id: _end_ns(each, said) for said, _ in on.get(each.id, [])},
                 ),
                 on.get(each.id, []),
             )
@@ -339,7 +344,11 @@ class Desk:
 
 def is_nothing(draft: Draft) -> bool:
     """Return whether a period without a plan has nothing to bill."""
-    return not draft.terms.segments and not draft.invoice.lines
+    return not draft.terms.segments and all(line.kind == "carried" for line in draft.invoice.lines)
+
+
+def _end_ns(customer: Customer, said: Subscription) -> int | None:
+    return None if said.until is None else day_start_ns(said.until, customer.timezone)
 
 
 def not_in_dollars(snapshot: Snapshot, customer: Customer, ended_by_ns: int | None = None) -> str | None:

@@ -20,6 +20,7 @@ from farebox.billing.invoices.document import (
     digest,
     encode,
 )
+from farebox.control.id_beginnings import begins_with
 from farebox.control.schema import credit_note as note_table
 from farebox.control.schema import invoice as invoice_table
 from farebox.control.schema import invoice_draft as draft_table
@@ -143,7 +144,9 @@ def documents_of(connection: Connection, customer: str) -> tuple[int, int, int]:
 
 
 def stored_invoice(connection: Connection, named: str) -> StoredInvoice | None:
-    """Return the final invoice with this number (`INV-000007`), id or beginning of an id; None without one.
+    """Return the final invoice with this number (`INV-000007`), or whose id begins so; None without one.
+
+    A beginning has 8 characters at least.
 
     Raises:
         UsageError: Several have an id that begins so.
@@ -154,7 +157,7 @@ def stored_invoice(connection: Connection, named: str) -> StoredInvoice | None:
         row = connection.execute(_FINAL.where(by_number)).first()
         if row is not None:
             return _stored(row)
-    begins = invoice_table.c.id.startswith(named.lower(), autoescape=True)
+    begins = begins_with(invoice_table.c.id, named)
     rows = connection.execute(_FINAL.where(begins).limit(2)).all()
     if len(rows) > 1:
         raise UsageError(f"several invoices have an id that begins with {named!r}; give more of it")
@@ -197,12 +200,12 @@ def drafts(connection: Connection, customer: str | None = None) -> list[Invoice]
 
 
 def draft(connection: Connection, named: str) -> Invoice | None:
-    """Return the draft whose id begins so; None without one.
+    """Return the draft whose id begins so, with 8 characters at least; None without one.
 
     Raises:
         UsageError: Several do.
     """
-    begins = draft_table.c.id.startswith(named.lower(), autoescape=True)
+    begins = begins_with(draft_table.c.id, named)
     rows = connection.execute(select(draft_table.c.document).where(begins).limit(2)).all()
     if len(rows) > 1:
         raise UsageError(f"several drafts have an id that begins with {named!r}; give more of it")
@@ -250,6 +253,11 @@ def _stored(row: Row[Any]) -> StoredInvoice:
             "another program or is damaged; restore it from a backup"
         )
     said = decode_invoice(content)
+    if said.terms_sha256 is not None and digest(row.terms.encode()) != said.terms_sha256:
+        raise ControlDamagedError(
+            f"what {row.series}-{row.number:06d} was rated by does not match its checksum: control.db "
+            "was changed by another program or is damaged; restore it from a backup"
+        )
     if row.voided_at is not None:
         said = msgspec.structs.replace(said, status="void")
     return StoredInvoice(

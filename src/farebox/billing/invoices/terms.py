@@ -44,6 +44,21 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Fraction(self.days, self.of_days)
 
 
+class UnusedAdvance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A base fee billed in advance for a period that the subscription has no day in."""
+
+    subscription: str
+    plan: str
+    plan_version: int
+    from_ns: int
+    until_ns: int
+    exact: str
+    """Below zero: what is given back."""
+    tax_percent: str | None = None
+    of_invoice: str
+    note: str
+
+
 class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything but usage that a customer's period is rated by."""
 
@@ -59,6 +74,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     segments: tuple[Segment, ...] = ()
     discounts: tuple[Discount, ...] = ()
     """Of the customer, beside those of the plans: coupons."""
+    unused_advances: tuple[UnusedAdvance, ...] = ()
 
     @property
     def grace_hours(self) -> int:

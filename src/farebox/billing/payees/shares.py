@@ -46,13 +46,32 @@ def line_shares(invoice: Invoice, charge_of: ChargeOf) -> list[LineShare]:
 
 
 def post_shares(
-    connection: Connection, invoice: Invoice, charge_of: ChargeOf, *, at_ns: int, actor: str
+    connection: Connection,
+    invoice: Invoice,
+    charge_of: ChargeOf,
+    *,
+    at_ns: int,
+    actor: str,
+    taken_off: Sequence[tuple[Invoice, ChargeOf]] = (),
 ) -> None:
-    """Post what a final invoice's lines bring their payees."""
+    """Post what a final invoice's lines bring their payees.
+
+    `taken_off` are threshold invoices whose usage is on this one again: what they brought is taken back.
+    """
+    back = [
+        msgspec.structs.replace(
+            each,
+            title=f"{each.title}, billed by {early.number}",
+            line_minor=-each.line_minor,
+            share_minor=-each.share_minor,
+        )
+        for early, of in taken_off
+        for each in line_shares(early, of)
+    ]
     _post(
         connection,
         invoice,
-        line_shares(invoice, charge_of),
+        [*line_shares(invoice, charge_of), *back],
         key=f"shares:{invoice.id}",
         kind="payee.share",
         at_ns=at_ns,

@@ -13,12 +13,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from farebox.billing.invoices.drafting import carried_lines
+from farebox.billing.invoices.store import final_invoices
 from farebox.budgets.budget import COMMAND
 from farebox.charges.identities import Identity
 from farebox.charges.plan import Customer, Subscription
 from farebox.charges.plan_reader import SECTIONS, BillingTerms, PlannedSubscription, read_billing_terms
 from farebox.charges.plan_reader.billing_terms import Place
 from farebox.control import audit, customers, plans, subscriptions
+from farebox.control.billed_time import BilledTime
 from farebox.control.billing_terms import Kept, TermsChange, store, term_findings
 from farebox.control.publish import change
 from farebox.control.subscriptions import KeptSubscription
@@ -81,7 +84,7 @@ def apply(
     try:
         with change(home, database) as connection:
             kept = Kept.of(connection)
-            wrong = [*(findings or ()), *term_findings(kept, terms, of_home=False)]
+            wrong = [*(findings or ()), *term_findings(kept, terms, now_ns, of_home=False)]
             if wrong:
                 wrong.sort(key=lambda each: (each.file, each.line))
                 raise ConfigError(list(dict.fromkeys(wrong)))
@@ -103,17 +106,28 @@ def remove_customer(
     """Take a customer away; what it was billed for stays.
 
     Raises:
-        UsageError: There is none, the home's file has it, or a subscription of it has not ended.
+        UsageError: There is none, the home's file has it, a subscription of it has not ended or is not billed
+            to its end, something was carried to its next invoice, or its wallet is not empty.
     """
 
     def work(connection: Connection) -> None:
         kept = _customer(connection, name)
-        today = today_of(kept, now_ns)
+        today, billed = today_of(kept, now_ns), BilledTime.of(connection)
         for each in subscriptions.subscriptions(connection, name):
             said = each.subscription
             if said.until is None or said.until > today:
                 ending = command(f"subscriptions end {name} {said.plan}")
                 raise UsageError(f"{name} is on {said.plan} since {said.start}; end that first: {ending}")
+            if billed.is_open(kept, said, now_ns):
+                making = command(f"invoices run --customer {name}")
+                raise UsageError(
+                    f"{name} was on {said.plan} until {said.until}, and not all of it has a final invoice: "
+                    f"make that first: {making}"
+                )
+        if name in billed.in_wallet:
+            raise UsageError(f"{name} has money in its wallet: let that expire or use it up first")
+        if any(carried_lines(final_invoices(connection, customers=[name]))):
+            raise UsageError(f"{name} has an amount that was carried to its next invoice")
         customers.remove(connection, name, now_ns)
         for each in customers.identities(connection, name):
             customers.remove_identity(connection, each.identity)
@@ -249,6 +263,7 @@ def end_subscription(
         if until <= kept.subscription.start:
             raise UsageError(f"it starts on {kept.subscription.start}: end it on a later day")
         ended = msgspec.structs.replace(kept.subscription, until=until)
+        _refuse_billed(connection, kept.subscription, ended)
         subscriptions.put(connection, ended, COMMAND, now_ns)
         return ended
 
@@ -284,6 +299,7 @@ def change_subscription(
         if at <= old.start:
             raise UsageError(f"it starts on {old.start}: change it on a later day")
         ended = msgspec.structs.replace(old, until=at)
+        _refuse_billed(connection, old, ended)
         subscriptions.put(connection, ended, COMMAND, now_ns)
         said = PlannedSubscription(
             customer=customer,
@@ -298,7 +314,7 @@ def change_subscription(
             places={f"subscriptions.{said.key}": Place("the command line", 0, "subscription")},
         )
         now = Kept.of(connection)
-        wrong = term_findings(now, terms, of_home=False)
+        wrong = term_findings(now, terms, now_ns, of_home=False)
         if wrong:
             raise ConfigError(wrong)
         store(connection, now, terms, now_ns, of_home=False)
@@ -376,6 +392,13 @@ def _one_of(connection: Connection, customer: str, plan: str | None, at: date) -
         raise UsageError(f"{customer} has several: {there}; name the plan")
     _refuse_file(found[0].origin, f"the subscription of {customer}")
     return found[0]
+
+
+def _refuse_billed(connection: Connection, before: Subscription, after: Subscription) -> None:
+    """Raise `UsageError` for a change of a time that has a final invoice."""
+    customer = _known_customer(connection, before.customer)
+    for found, expected in BilledTime.of(connection).wrong_subscription(customer, before, after):
+        raise UsageError(f"{before.customer}/{before.plan}: found {found}, expected {expected}")
 
 
 def _refuse_file(origin: str, name: str) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from farebox.billing.wallets.grant import Grant, Standing, in_burn_order
+from farebox.control.id_beginnings import begins_with
 from farebox.control.schema import journal_entry as entry
 from farebox.control.schema import wallet, wallet_grant
 from farebox.errors import UsageError
@@ -63,7 +64,7 @@ def grant(connection: Connection, prefix: str) -> Grant:
     Raises:
         UsageError: None does, or several do.
     """
-    begins = wallet_grant.c.id.startswith(prefix.lower(), autoescape=True)
+    begins = begins_with(wallet_grant.c.id, prefix)
     rows = connection.execute(select(wallet_grant).where(begins).limit(2)).all()
     if len(rows) != 1:
         raise UsageError(f"{'several grants have' if rows else 'no grant has'} an id with {prefix!r}")

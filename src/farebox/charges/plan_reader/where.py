@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from farebox.charges.plan_reader.written_values import did_you_mean
@@ -89,23 +91,44 @@ def read_dimensions(nodes: list[Node], findings: list[Finding], *, of_outcomes: 
 
 def are_disjoint(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> bool:
     """Return whether no call can match both: of one dimension they want different values."""
-    return any(
-        not any(_may_be_one(a, b) for a in values for b in other[name])
-        for name, values in one.items()
-        if name in other
-    )
+    return any(not _have_one_in_common(values, other[name]) for name, values in one.items() if name in other)
 
 
-def _may_be_one(one: str, other: str) -> bool:
-    """Return whether one value can fit both; two patterns can where neither beginning excludes the other."""
-    if "*" not in one and "*" not in other:
-        return one == other
-    first, second = one.partition("*")[0], other.partition("*")[0]
-    if "*" not in one:
-        return one.startswith(second)
-    if "*" not in other:
-        return other.startswith(first)
-    return first.startswith(second) or second.startswith(first)
+def _have_one_in_common(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Return whether a value can fit both; two patterns can where neither beginning excludes the other.
+
+    Looked up in sorted beginnings, not pair by pair: the lists may be long.
+    """
+    first, second = _fixed(one), _fixed(other)
+    if not first.isdisjoint(second):
+        return True
+    begins, others_begin = _beginnings(one), _beginnings(other)
+    return _any_begins(begins, (*second, *others_begin)) or _any_begins(others_begin, (*first, *begins))
+
+
+@lru_cache(maxsize=4_096)
+def _fixed(values: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(each for each in values if "*" not in each)
+
+
+@lru_cache(maxsize=4_096)
+def _beginnings(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what patterns begin with, sorted, without those that another one is the beginning of."""
+    found: list[str] = []
+    for each in sorted({each.partition("*")[0] for each in values if "*" in each}):
+        if not found or not each.startswith(found[-1]):
+            found.append(each)
+    return tuple(found)
+
+
+def _any_begins(beginnings: tuple[str, ...], texts: Iterable[str]) -> bool:
+    if not beginnings:
+        return False
+    for text in texts:
+        at = bisect_right(beginnings, text)
+        if at and text.startswith(beginnings[at - 1]):
+            return True
+    return False
 
 
 def _values(node: Node, findings: list[Finding]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import msgspec
 from cyclopts import Parameter
 
 from farebox.billing.invoices.document import CreditNote, Invoice
+from farebox.billing.written_amounts import minor_of
 from farebox.cli.exits import OK
 from farebox.cli.invoices.invoice_list import Named, answer, read_invoice
 from farebox.cli.options import AsJson, Place
@@ -17,7 +18,7 @@ from farebox.clock import now_ns
 from farebox.errors import InvoiceNotFoundError, UsageError
 from farebox.home import Home
 from farebox.program import command
-from farebox.server.api.invoices import decimal_text, minor_of
+from farebox.server.api.invoices import decimal_text
 
 Reason = Annotated[str, Parameter(help="Why; it is kept with it.")]
 
@@ -100,7 +101,7 @@ def read_amounts(said: list[str], invoice: Invoice) -> dict[str, int]:
         id, equals, amount = each.partition("=")
         if not equals or id in found:
             raise UsageError(f"--line {clean(each)!r} is not LINE=AMOUNT in {invoice.currency}, as 3=4.00")
-        found[id] = minor_of(amount, invoice.exponent)
+        found[id] = minor_of(amount, invoice.currency)
     return found
 
 

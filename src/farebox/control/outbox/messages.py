@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, delete, exists, func, insert, not_, or_, select, update
 
+from farebox.control.id_beginnings import begins_with
 from farebox.control.outbox.envelope import Envelope, settings, wants
 from farebox.control.schema import outbox_delivery as delivery
 from farebox.control.schema import outbox_message as message
@@ -113,7 +114,7 @@ def stored(connection: Connection, prefix: str) -> Stored:
     Raises:
         UsageError: None does, or several do.
     """
-    begins = message.c.id.startswith(prefix.lower(), autoescape=True)
+    begins = begins_with(message.c.id, prefix)
     rows = connection.execute(select(message).where(begins).limit(2)).all()
     if len(rows) != 1:
         raise UsageError(f"{'several messages have' if rows else 'no message has'} an id with {prefix!r}")

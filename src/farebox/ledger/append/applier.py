@@ -76,7 +76,7 @@ class Applier:
         self._pending = Pending(connection)
         self._charges = CallCharges(connection)
         self._billing = BillOnce(connection)
-        self._results = Results(connection, self._blocks, clock, self._marks.write)
+        self._results = Results(connection, self._blocks, clock, self._marks.write, self._charges.resolved)
         self._left_out: list[Entry] = []
         self._has_erased = False
         self._corrector = Corrector(connection, self._blocks, self._charges)
@@ -211,6 +211,10 @@ class Applier:
         except BaseException:
             self._load()
             raise
+
+    def restate_results(self) -> None:
+        """Move outcomes and scores to whose they are now, within the caller's transaction."""
+        self._results.restate(self.seq)
 
     # -- one transaction --
 

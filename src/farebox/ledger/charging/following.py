@@ -106,7 +106,7 @@ class TermsFollower:
         (last,) = execute("SELECT coalesce(max(seq), 0) FROM call").fetchone()
         row = execute("SELECT seq, last_seq FROM terms_walk WHERE digest = ?", (terms.digest,)).fetchone()
         seq = row[0] if row is not None else 0
-        return _Walk(terms, seq, last, since, wanted)
+        return _Walk(terms, seq, last, since, wanted, is_mapped_otherwise)
 
     def _concerned(self, walk: _Walk, upto: int) -> Iterator[int]:
         """Yield the numbers of calls that may not be their customer's, or not charged by its plan."""
@@ -138,6 +138,8 @@ class TermsFollower:
         if upto < walk.last_seq:
             execute("INSERT INTO terms_walk VALUES (?, ?, ?)", (walk.terms.digest, upto, walk.last_seq))
             return
+        if walk.is_mapped_otherwise:
+            self._applier.restate_results()
         execute("DELETE FROM known_terms")
         for key, (digest, began) in sorted(walk.wanted.items()):
             execute("INSERT INTO known_terms VALUES (?, ?, ?)", (key, digest, began))
@@ -153,6 +155,7 @@ class _Walk:
         last_seq: int,
         since: dict[str, int],
         wanted: dict[str, tuple[str, int]],
+        is_mapped_otherwise: bool,
     ) -> None:
         self.terms = terms
         self.seq = seq
@@ -160,6 +163,7 @@ class _Walk:
         self.since = since
         """From when on calls of a customer are charged again."""
         self.wanted = wanted
+        self.is_mapped_otherwise = is_mapped_otherwise
 
 
 def progress_of(connection: Connection, terms: CustomerTerms) -> Progress | None:

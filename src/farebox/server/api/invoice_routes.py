@@ -28,7 +28,6 @@ from farebox.server.api.invoices import (
     brief,
     invoice_view,
     invoices_view,
-    minor_of,
 )
 from farebox.server.api.method_routes import MethodRoutes, only, read_struct
 from farebox.server.api.queries import Ledger
@@ -243,6 +242,7 @@ class InvoiceRoutes(MethodRoutes):
     async def credit(self, request: Request) -> msgspec.Struct:
         from farebox.billing.invoices import finalizing
         from farebox.billing.invoices.store import stored_invoice
+        from farebox.billing.written_amounts import minor_of
         from farebox.control.publish import change
 
         only(request)
@@ -254,11 +254,11 @@ class InvoiceRoutes(MethodRoutes):
                 stored = stored_invoice(connection, said.invoice)
                 if stored is None:
                     raise _unknown(said.invoice)
-                exponent = stored.invoice.exponent
+                currency = stored.invoice.currency
                 amounts = (
                     None
                     if said.lines is None
-                    else {id: minor_of(text, exponent) for id, text in said.lines.items()}
+                    else {id: minor_of(text, currency) for id, text in said.lines.items()}
                 )
                 note = finalizing.credit(
                     connection, stored, amounts, reason=said.reason, now_ns=now, actor=actor

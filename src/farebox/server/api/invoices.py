@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,7 +10,6 @@ from farebox.billing.invoices import store
 from farebox.billing.invoices.document import CreditNote, Invoice
 from farebox.charges.rounding import decimal_of_units
 from farebox.clock import iso
-from farebox.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -74,21 +72,6 @@ class NoteShown(msgspec.Struct, kw_only=True):
     """A credit note that was issued."""
 
     credit_note: CreditNote
-
-
-def minor_of(text: str, exponent: int) -> int:
-    """Return a decimal as minor units of a currency.
-
-    Raises:
-        UsageError: It is none, or has more digits than the currency.
-    """
-    try:
-        scaled = Decimal(text).scaleb(exponent)
-    except InvalidOperation:
-        scaled = Decimal("NaN")
-    if not scaled.is_finite() or scaled != scaled.to_integral_value():
-        raise UsageError(f"{text[:100]!r} is no amount with at most {exponent} digits after the point")
-    return int(scaled)
 
 
 def invoices_view(

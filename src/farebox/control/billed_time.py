@@ -1,0 +1,103 @@
+"""What final invoices hold fast: a customer's currency and zone, and the days that were billed.
+
+An invoice is never made again by other terms. What would move the periods of final invoices, or add to them
+or take from them unseen, is refused with what can be done in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from farebox.charges.plan import Customer, Subscription
+from farebox.charges.plan_reader.written_values import day_start_ns
+from farebox.control.schema import add_on, coupon, invoice, invoice_void, journal_entry, wallet
+
+
+class BilledTime(msgspec.Struct, frozen=True, kw_only=True):
+    """How far customers have been billed, and who has money in a currency."""
+
+    until_ns: dict[str, int] = {}
+    """By customer: the end of the last period that has a final invoice."""
+    with_money: frozenset[str] = frozenset()
+    """Customers with an invoice, a wallet, a coupon or an add-on: all of them amounts in their currency."""
+
+    in_wallet: frozenset[str] = frozenset()
+    """Customers whose wallet is not at zero."""
+
+    @classmethod
+    def of(cls, connection: Connection) -> BilledTime:
+        asked = (
+            select(invoice.c.customer, func.max(invoice.c.until_ns).label("ends"))
+            .select_from(invoice.join(invoice_void, invoice.c.id == invoice_void.c.invoice, isouter=True))
+            .where(invoice_void.c.invoice.is_(None), invoice.c.kind == "period")
+            .group_by(invoice.c.customer)
+        )
+        until = {row.customer: row.ends for row in connection.execute(asked)}
+        having: set[str] = set()
+        for table in (invoice, wallet, coupon, add_on):
+            having |= set(connection.execute(select(table.c.customer).distinct()).scalars())
+        not_zero = (
+            select(journal_entry.c.party)
+            .where(journal_entry.c.account == "wallet_liability")
+            .group_by(journal_entry.c.party)
+            .having(func.sum(journal_entry.c.amount_minor) != 0)
+        )
+        in_wallet = frozenset(connection.execute(not_zero).scalars())
+        return cls(until_ns=until, with_money=frozenset(having), in_wallet=in_wallet)
+
+    def wrong_customer(self, before: Customer, after: Customer) -> Iterable[tuple[str, str]]:
+        """Yield what was found and what is expected, for each change that invoices do not allow."""
+        if before.currency != after.currency and before.id in self.with_money:
+            yield (
+                f"currency {after.currency}",
+                f"{before.currency}, which invoices, wallet, coupons or add-ons of {before.id} are in; "
+                "another currency is another customer",
+            )
+        if before.timezone != after.timezone and before.id in self.until_ns:
+            yield (
+                f"timezone {after.timezone}",
+                f"{before.timezone}, whose days {before.id} has been billed by; another zone is another "
+                "customer",
+            )
+
+    def wrong_subscription(
+        self, customer: Customer, before: Subscription | None, after: Subscription
+    ) -> Iterable[tuple[str, str]]:
+        """Yield what was found and what is expected, for each change of a time that has been billed."""
+        billed = self.until_ns.get(customer.id)
+        if billed is None:
+            return
+        first = _day_from(customer, billed)
+        if before is None or before.start != after.start:
+            start = after.start if before is None else min(before.start, after.start)
+            if day_start_ns(start, customer.timezone) < billed:
+                yield f"start {after.start}", f"{first} or later: what is before has a final invoice"
+            return
+        if day_start_ns(after.start, customer.timezone) < billed and (
+            (before.anchor or before.start) != (after.anchor or after.start)
+        ):
+            yield (
+                f"anchor {after.anchor}",
+                f"{before.anchor or before.start}, by which it has been billed; end it and start another one",
+            )
+        if before.until != after.until:
+            changed = min(each for each in (before.until, after.until) if each is not None)
+            if day_start_ns(changed, customer.timezone) < billed:
+                yield f"until {after.until}", f"{first} or later: what is before has a final invoice"
+
+    def is_open(self, customer: Customer, said: Subscription, now_ns: int) -> bool:
+        """Tell whether there is time of a subscription that no final invoice has billed yet."""
+        start = day_start_ns(said.start, customer.timezone)
+        end = now_ns if said.until is None else day_start_ns(said.until, customer.timezone)
+        return max(start, self.until_ns.get(customer.id, start)) < min(end, now_ns)
+
+
+def _day_from(customer: Customer, moment_ns: int) -> date:
+    """Return the first day of the customer's that begins at a moment or after it."""
+    day = datetime.fromtimestamp(moment_ns // 10**9, UTC).astimezone(ZoneInfo(customer.timezone)).date()
+    return day if day_start_ns(day, customer.timezone) >= moment_ns else day + timedelta(days=1)
