@@ -21,12 +21,13 @@ from farebox.charges.charge_amount import Usage, committed
 from farebox.charges.commitments import capped, top_up, with_overage
 from farebox.charges.consumption import ChargedGroup, ChargedUsage, Consumption
 from farebox.charges.conversion import converted
+from farebox.charges.discounts import off_lines
 from farebox.charges.invoice_arithmetic import NetLine, RatedLine, invoice_amounts
 from farebox.charges.invoice_arithmetic import Terms as InvoiceTerms
 from farebox.charges.models import Bucketed, CostPlus, CreditConversion, Percentage
 from farebox.charges.periods.proration import prorated
 from farebox.charges.plan import Charge, Commitment, Discount
-from farebox.charges.rounding import exact_text, units_of
+from farebox.charges.rounding import decimal_of_units, exact_text, units_of
 
 
 def rate_period(terms: Terms, consumed: Sequence[Consumption]) -> list[InvoiceLine]:
@@ -34,12 +35,34 @@ def rate_period(terms: Terms, consumed: Sequence[Consumption]) -> list[InvoiceLi
 
     `consumed` is what the charges of each segment take of its usage, in the order of the segments.
     """
+    coupons = [()] * len(terms.segments) if not terms.discounts else _coupons(terms, consumed)
     lines: list[InvoiceLine] = []
-    last = len(terms.segments) - 1
-    for at, (segment, taken) in enumerate(zip(terms.segments, consumed, strict=True)):
-        coupons = tuple(each for each in terms.discounts if each.kind == "percentage" or at == last)
-        lines += _Segment(terms, segment).lines(taken, coupons)
+    for segment, taken, given in zip(terms.segments, consumed, coupons, strict=True):
+        lines += _Segment(terms, segment).lines(taken, given)
     return lines
+
+
+def _coupons(terms: Terms, consumed: Sequence[Consumption]) -> list[tuple[Discount, ...]]:
+    """Return the customer's discounts of each segment: a fixed amount is shared in proportion to its lines."""
+    found: list[tuple[Discount, ...]] = [()] * len(terms.segments)
+    for discount in terms.discounts:
+        if discount.kind == "percentage" or len(found) == 1:
+            found = [(*given, discount) for given in found]
+            continue
+        parts = [
+            sum(
+                line.amount_minor
+                for line in _Segment(terms, segment).lines(taken, given)
+                if (not discount.charges or line.charge in discount.charges)
+                and (line.charge or line.kind not in ("minimum", "maximum"))
+            )
+            for segment, taken, given in zip(terms.segments, consumed, found, strict=True)
+        ]
+        for at, off in enumerate(off_lines(parts, discount, terms.exponent)):
+            if off:
+                value = decimal_of_units(off, terms.exponent)
+                found[at] = (*found[at], replace(discount, value=value))
+    return found
 
 
 class _Segment:
@@ -194,17 +217,18 @@ class _Segment:
         self, lines: Sequence[InvoiceLine], coupons: tuple[Discount, ...], charges: dict[str, Charge]
     ) -> list[InvoiceLine]:
         """Return the lines of discounts, minimum and maximum: what concerns several lines at once."""
-        discounts = (*self._plan.discounts, *coupons)
+        discounts = (*self._own_discounts(), *coupons)
+        bases = _discounted(lines)
         amounts = invoice_amounts(
             [
                 RatedLine(
                     id=str(at),
-                    amount_minor=line.amount_minor,
-                    tax_percent=Decimal(line.tax_percent or 0),
-                    charge=line.charge,
-                    discounts=charges[line.charge].discounts if line.kind == "usage" else (),
+                    amount_minor=sum(line.amount_minor for line in some),
+                    tax_percent=Decimal(some[0].tax_percent or 0),
+                    charge=some[0].charge,
+                    discounts=charges[some[0].charge].discounts if some[0].charge else (),
                 )
-                for at, line in enumerate(lines)
+                for at, some in enumerate(bases)
             ],
             InvoiceTerms(
                 exponent=self._scale,
@@ -215,12 +239,11 @@ class _Segment:
             ),
         )
         found: list[InvoiceLine] = []
-        for line, net in zip(lines, amounts.lines, strict=True):
+        for some, net in zip(bases, amounts.lines, strict=True):
             if net.line_discount_minor:
-                charge = charges[line.charge]
-                title = f"Discount on {line.title}"
-                off = self._fixed("discount", title, -net.line_discount_minor, charge)
-                found.append(replace(off, dims=line.dims, note=_named(charge.discounts)))
+                charge = charges[some[0].charge]
+                off = self._fixed("discount", f"Discount on {charge.name}", -net.line_discount_minor, charge)
+                found.append(replace(off, note=_named(charge.discounts)))
         for percent, off in _by_rate(amounts.lines, "invoice_discount_minor"):
             line = self._fixed("discount", "Discount", -off)
             found.append(replace(line, tax_percent=percent, note=_named(discounts)))
@@ -230,6 +253,19 @@ class _Segment:
             line = self._fixed("maximum", f"Maximum of {self._plan.name}", -off)
             found.append(replace(line, tax_percent=percent))
         return found
+
+    def _own_discounts(self) -> tuple[Discount, ...]:
+        """Return the plan's discounts: a fixed amount is of the period, whatever versions of the plan it has."""
+        same = [each for each in self._terms.segments if each.plan.name == self._plan.name]
+        if len(same) == 1:
+            return self._plan.discounts
+        part = Fraction(self._segment.days, sum(each.days for each in same))
+        return tuple(
+            each
+            if each.kind == "percentage"
+            else replace(each, value=decimal_of_units(units_of(Fraction(each.value) * part, self._scale), self._scale))
+            for each in self._plan.discounts
+        )
 
     def _fixed(self, kind: Any, title: str, amount_minor: int, charge: Charge | None = None) -> InvoiceLine:
         """Return a line of whole minor units."""
@@ -302,6 +338,17 @@ def _in_proportion(amount: Fraction, weights: Sequence[Fraction]) -> list[Fracti
     if not whole:
         return [amount / len(weights)] * len(weights) if weights else []
     return [amount * weight / whole for weight in weights]
+
+
+def _discounted(lines: Iterable[InvoiceLine]) -> list[list[InvoiceLine]]:
+    """Return lines as discounts look at them: those of one charge together, with its minimum and maximum."""
+    found: list[list[InvoiceLine]] = []
+    for line in lines:
+        if line.charge and found and found[-1][0].charge == line.charge:
+            found[-1].append(line)
+        else:
+            found.append([line])
+    return found
 
 
 def _by_rate(lines: Iterable[NetLine], field: str) -> list[tuple[str, int]]:
