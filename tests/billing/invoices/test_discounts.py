@@ -1,4 +1,4 @@
-"""Discounts and coupons on invoices: off what a charge comes to, once, whatever its lines and segments are."""
+"""Discounts and coupons on invoices: off what a charge comes to, and once."""
 
 from __future__ import annotations
 

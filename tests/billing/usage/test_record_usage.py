@@ -222,6 +222,16 @@ def test_outcomes_are_counted_as_of_a_row_by_name_dimension_and_local_day(
     assert [cell.count for cell in earlier] == [2]
 
 
+def test_the_values_of_single_outcomes_are_told_where_they_are_asked_for(
+    ledger: TestLedger, usage: RecordUsage
+) -> None:
+    apply(ledger, outcome(NOON + 2, value="3"), outcome(NOON + 1, value="5"), outcome(NOON + 1, value=None))
+    asked = span(usage.as_of(), customers=("acme",))
+    (cell,) = usage.outcomes(asked, (), events=True)
+    assert [(at_ns - NOON, value) for at_ns, value in cell.events] == [(1, 0), (1, 5), (2, 3)]
+    assert usage.outcomes(asked, ())[0].events == ()
+
+
 def test_an_erased_customer_has_no_usage_and_the_numbers_of_others_stay(
     home: Home, ledger: TestLedger, usage: RecordUsage
 ) -> None:

@@ -261,3 +261,13 @@ subscriptions: [{customer: acme, plan: pro, start: 2026-11-01}]
         "has one currency" in read(text % ", currency: USD")[1][0]
         or "each has one currency" in (read(text % ", currency: USD")[1][0])
     )
+
+
+@pytest.mark.parametrize(
+    "term", ["fixed_per_event: 1", "free_events: 3", "event_minimum: 1", "event_maximum: 2"]
+)
+def test_terms_of_single_events_are_refused_of_the_cost_of_calls(term: str) -> None:
+    text = "plans: {a: {charges: [{name: A, meter: %s, percentage: {percent: 10, %s}}]}}"
+    (found,) = read(text % ("cost", term))[1]
+    assert "outcome_value" in found and term.split(":")[0] in found
+    assert read(text % ("outcome_value", term))[1] == []

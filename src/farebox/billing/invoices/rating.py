@@ -255,7 +255,7 @@ class _Segment:
         return found
 
     def _own_discounts(self) -> tuple[Discount, ...]:
-        """Return the plan's discounts: a fixed amount is of the period, whatever versions of the plan it has."""
+        """Return the plan's discounts: a fixed amount is one for all versions of the plan in the period."""
         same = [each for each in self._terms.segments if each.plan.name == self._plan.name]
         if len(same) == 1:
             return self._plan.discounts
@@ -263,7 +263,9 @@ class _Segment:
         return tuple(
             each
             if each.kind == "percentage"
-            else replace(each, value=decimal_of_units(units_of(Fraction(each.value) * part, self._scale), self._scale))
+            else replace(
+                each, value=decimal_of_units(units_of(Fraction(each.value) * part, self._scale), self._scale)
+            )
             for each in self._plan.discounts
         )
 
@@ -304,8 +306,12 @@ def _usage(charge: Charge, groups: Sequence[ChargedGroup], quantity: Fraction, r
             return Usage(buckets=buckets)
         case CreditConversion():
             return Usage(quantities={charge.meter: amount})
+        case Percentage(is_per_event=True) if charge.meter == "outcome_value":
+            return Usage(
+                events=tuple(value for _, value in sorted(e for group in groups for e in group.events))
+            )
         case Percentage():
-            return Usage(events=tuple(group.quantity * rate for group in groups))
+            return Usage(events=(amount,))
         case CostPlus(unit_costs=costs) if costs is not None:
             return Usage(quantities={charge.meter: amount})
         case _:
@@ -328,6 +334,7 @@ def _merged(groups: Iterable[ChargedGroup], *, by_bucket: bool = False) -> list[
                 cost_pico=before.cost_pico + group.cost_pico,
                 unpriced_calls=before.unpriced_calls + group.unpriced_calls,
                 estimated_calls=before.estimated_calls + group.estimated_calls,
+                events=before.events + group.events,
             )
         )
     return list(found.values())
