@@ -14,7 +14,7 @@ from fractions import Fraction
 import msgspec
 from msgspec.structs import replace
 
-from farebox.billing.invoices.document import CreditNote, Invoice, InvoiceLine
+from farebox.billing.invoices.document import Invoice, InvoiceLine
 from farebox.charges.rounding import exact_text, units_of
 
 Key = tuple[str, ...]
@@ -42,8 +42,8 @@ class PastPeriod(msgspec.Struct, frozen=True, kw_only=True):
     invoice: Invoice
     adjusted_by: tuple[InvoiceLine, ...] = ()
     """Adjustment lines of later invoices that are about this period, in the order they were issued."""
-    credited_by: tuple[CreditNote, ...] = ()
-    """Credit notes for this invoice."""
+    credited: tuple[tuple[InvoiceLine, int], ...] = ()
+    """Lines of this period, on whichever invoice, with what a credit note gave back of each."""
 
 
 def adjustments(past: PastPeriod, now: Sequence[InvoiceLine]) -> list[InvoiceLine]:
@@ -116,11 +116,10 @@ def _billed(past: PastPeriod) -> dict[Key, _Line]:
         line.billed += Fraction(each.exact)
         line.billed_minor += each.amount_minor
         line.absorbed -= Fraction(each.credited or 0)
-    by_id = {line.shown.id: line for line in lines.values() if line.shown.id}
-    for note in past.credited_by:
-        for each in note.lines:
-            if each.of_line in by_id:
-                by_id[each.of_line].credited += Fraction(each.amount_minor, 10**past.invoice.exponent)
+    for each, amount_minor in past.credited:
+        line = lines.get(key_of(each))
+        if line is not None:
+            line.credited += Fraction(amount_minor, 10**past.invoice.exponent)
     return lines
 
 

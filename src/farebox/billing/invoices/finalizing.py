@@ -104,9 +104,14 @@ def void(connection: Connection, stored: StoredInvoice, *, reason: str, now_ns: 
     if store.credit_notes(connection, invoice=invoice.id):
         raise InvoiceError(f"{invoice.number} has credit notes: credit what is left of it instead")
     for later in store.final_invoices(connection, customers=[invoice.customer]):
-        if any(line.of_invoice == invoice.id and line.kind == "carried" for line in later.invoice.lines):
+        kinds = {line.kind for line in later.invoice.lines if line.of_invoice == invoice.id}
+        if "carried" in kinds:
             raise InvoiceError(
                 f"{later.invoice.number} has what {invoice.number} carried: void that one first"
+            )
+        if "progressive" in kinds or "proration" in kinds:
+            raise InvoiceError(
+                f"{later.invoice.number} takes off what {invoice.number} billed: void that one first"
             )
     store.append_void(connection, invoice.id, now_ns, actor, reason)
     settlement.voided(connection, invoice, at_ns=now_ns, actor=actor, reason=reason)

@@ -43,7 +43,7 @@ def rate_period(terms: Terms, consumed: Sequence[Consumption]) -> list[InvoiceLi
 
 
 def _coupons(terms: Terms, consumed: Sequence[Consumption]) -> list[tuple[Discount, ...]]:
-    """Return the customer's discounts of each segment: a fixed amount is shared in proportion to its lines."""
+    """Return the customer's discounts of each segment: a fixed amount is shared by their lines."""
     found: list[tuple[Discount, ...]] = [()] * len(terms.segments)
     for discount in terms.discounts:
         if discount.kind == "percentage" or len(found) == 1:
@@ -235,6 +235,7 @@ class _Segment:
                 discounts=discounts,
                 minimum=self._of_period(self._plan.minimum),
                 maximum=self._of_period(self._plan.maximum),
+                previously_billed_minor=self._billed_before(lines),
                 tax_percent=self._terms.tax_percent,
             ),
         )
@@ -253,6 +254,21 @@ class _Segment:
             line = self._fixed("maximum", f"Maximum of {self._plan.name}", -off)
             found.append(replace(line, tax_percent=percent))
         return found
+
+    def _billed_before(self, lines: Iterable[InvoiceLine]) -> int:
+        """Return what counts towards minimum and maximum beside the lines: of a base fee in advance.
+
+        This period's base fee was billed before, and what is billed or given back for other days is not of
+        this period.
+        """
+        segment = self._segment
+        before = prorated(self._plan.base, min(segment.billed_days, segment.days), segment.of_days)
+        others = sum(
+            line.amount_minor
+            for line in lines
+            if line.kind == "proration" or (line.kind == "base" and line.from_ns >= self._terms.until_ns)
+        )
+        return units_of(before, self._scale) - others
 
     def _own_discounts(self) -> tuple[Discount, ...]:
         """Return the plan's discounts: a fixed amount is one for all versions of the plan in the period."""
