@@ -6,10 +6,12 @@ What is checked is checked whole, against what is stored, before anything is wri
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from farebox.budgets.budget import COMMAND
 from farebox.charges.identities import Identity
@@ -51,6 +53,10 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     identities: list[KeptIdentity]
     versions: list[KeptPlan]
     subscriptions: list[KeptSubscription]
+    billed_until: dict[str, int] = {}
+    """By customer with a final invoice: until when periods are invoiced, in nanoseconds."""
+    removed: frozenset[str] = frozenset()
+    """Subscriptions that were left out of a file: they may come back as they were."""
 
     @classmethod
     def of(cls, connection: Connection) -> Kept:
@@ -59,6 +65,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
             identities=customer_store.identities(connection),
             versions=plan_store.versions(connection),
             subscriptions=subscription_store.subscriptions(connection),
+            billed_until=_billed_until(connection),
+            removed=frozenset(subscription_store.removed(connection)),
         )
 
     @property
@@ -88,6 +96,7 @@ def term_findings(kept: Kept, terms: BillingTerms, *, of_home: bool) -> list[Fin
                 place.finding("it in one place", f"a subscription that {_where(twice.origin)} has, too")
             )
     findings += _identity_findings(kept, terms, of_home)
+    findings += _billed_findings(kept, terms)
     others = [each.subscription for each in kept.subscriptions if not of_home or each.origin == COMMAND]
     return findings + consistency_findings(
         terms,
@@ -279,6 +288,53 @@ def _next_versions(kept: Kept, terms: BillingTerms) -> dict[tuple[str, int], Pla
         elif there.plan.digest != said.digest:
             found[name, there.plan.version + (there.used_at is not None)] = said
     return found
+
+
+def _billed_until(connection: Connection) -> dict[str, int]:
+    void = select(schema.invoice_void.c.invoice)
+    rows = connection.execute(
+        select(schema.invoice.c.customer, func.max(schema.invoice.c.until_ns))
+        .where(schema.invoice.c.kind == "period", schema.invoice.c.id.not_in(void))
+        .group_by(schema.invoice.c.customer)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _billed_findings(kept: Kept, terms: BillingTerms) -> Iterable[Finding]:
+    """Yield what would change periods that final invoices have billed."""
+    for name, said in terms.customers.items():
+        there = kept.customers.get(name)
+        if there is None or name not in kept.billed_until:
+            continue
+        place, before = terms.places[f"customers.{name}"], there.customer
+        for field, old, new in (
+            ("currency", before.currency, said.currency),
+            ("time zone", before.timezone, said.timezone),
+        ):
+            if old != new:
+                yield place.finding(
+                    f"the {field} {old}, which {name} has invoices in; another one is of a new customer",
+                    f"the {field} {new}",
+                )
+    there = {each.key: each.subscription for each in kept.subscriptions}
+    for said in terms.subscriptions:
+        customer, billed = kept.customers.get(said.customer), kept.billed_until.get(said.customer)
+        if customer is None or billed is None:
+            continue
+        place, old = terms.places[f"subscriptions.{said.key}"], there.get(said.key)
+        zone = ZoneInfo(customer.customer.timezone)
+        day = datetime.fromtimestamp(billed // 10**9, UTC).astimezone(zone).date()
+        if old is None and said.key not in kept.removed and said.start < day:
+            yield place.finding(
+                f"a start from {day} on: what is before is invoiced, and is not billed again",
+                f"a subscription of {said.customer} from {said.start}",
+            )
+        elif old is not None and (said.anchor or said.start) != (old.anchor or old.start):
+            yield place.finding(
+                f"the anchor {old.anchor or old.start}, which invoices of {said.customer} are by; for "
+                "another one, end this subscription and start the next",
+                f"the anchor {said.anchor or said.start}",
+            )
 
 
 def _identity_findings(kept: Kept, terms: BillingTerms, of_home: bool) -> Iterable[Finding]:

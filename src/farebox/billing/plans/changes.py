@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from farebox.billing.invoices.store import final_invoices
+from farebox.billing.invoices.terms import decode_terms
 from farebox.budgets.budget import COMMAND
 from farebox.charges.identities import Identity
 from farebox.charges.plan import Customer, Subscription
@@ -25,6 +27,7 @@ from farebox.control.subscriptions import KeptSubscription
 from farebox.errors import ConfigError, Finding, UsageError
 from farebox.home import Home
 from farebox.program import command
+from farebox.time_expressions import day_start
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -248,6 +251,7 @@ def end_subscription(
         kept = _one_of(connection, customer, plan, until)
         if until <= kept.subscription.start:
             raise UsageError(f"it starts on {kept.subscription.start}: end it on a later day")
+        _refuse_invoiced(connection, kept.subscription, until)
         ended = msgspec.structs.replace(kept.subscription, until=until)
         subscriptions.put(connection, ended, COMMAND, now_ns)
         return ended
@@ -283,6 +287,7 @@ def change_subscription(
         old = kept.subscription
         if at <= old.start:
             raise UsageError(f"it starts on {old.start}: change it on a later day")
+        _refuse_invoiced(connection, old, at)
         ended = msgspec.structs.replace(old, until=at)
         subscriptions.put(connection, ended, COMMAND, now_ns)
         said = PlannedSubscription(
@@ -376,6 +381,22 @@ def _one_of(connection: Connection, customer: str, plan: str | None, at: date) -
         raise UsageError(f"{customer} has several: {there}; name the plan")
     _refuse_file(found[0].origin, f"the subscription of {customer}")
     return found[0]
+
+
+def _refuse_invoiced(connection: Connection, said: Subscription, until: date) -> None:
+    """Raise `UsageError` where a final invoice has billed days from `until` on by a subscription."""
+    zone = ZoneInfo(_known_customer(connection, said.customer).timezone)
+    end_ns = day_start(until, zone)
+    for stored in final_invoices(connection, customers=[said.customer]):
+        if stored.invoice.kind != "period" or stored.invoice.until_ns <= end_ns:
+            continue
+        for segment in decode_terms(stored.terms).segments:
+            if segment.subscription == said.id and segment.until_ns > end_ns:
+                last = datetime.fromtimestamp(segment.until_ns // 10**9, UTC).astimezone(zone).date()
+                raise UsageError(
+                    f"{stored.invoice.number} has billed {said.plan} until {last}: choose that day or "
+                    "a later one, or void the invoice first"
+                )
 
 
 def _refuse_file(origin: str, name: str) -> None:
