@@ -76,7 +76,7 @@ class Applier:
         self._pending = Pending(connection)
         self._charges = CallCharges(connection)
         self._billing = BillOnce(connection)
-        self._results = Results(connection, self._blocks, clock, self._marks.write)
+        self._results = Results(connection, self._blocks, clock, self._marks.write, self._charges.resolved)
         self._left_out: list[Entry] = []
         self._has_erased = False
         self._corrector = Corrector(connection, self._blocks, self._charges)

@@ -41,11 +41,14 @@ class Results:
         numbers: Numbers,
         clock: Callable[[], int],
         mark: Callable[[str, str, dict[str, Any]], None],
+        resolved: Callable[[dict[str, str], dict[str, str], int], tuple[dict[str, str], dict[str, str]]],
     ) -> None:
+        """`resolved` finds the customer that names stand for when something occurred."""
         self._connection = connection
         self._numbers = numbers
         self._clock = clock
         self._mark = mark
+        self._resolved = resolved
         self._ends: dict[str, tuple[int, bytes]] = {}
 
     def load(self) -> None:
@@ -64,9 +67,10 @@ class Results:
         if len(result.event_id) != _ID_BYTES:
             raise msgspec.ValidationError("an event id has 16 bytes")
         said = result.payload_sha256 or _payload(result)
+        values, sources = self._resolved(result.attribution, result.attribution_from, result.occurred_at_ns)
         whose = Whose(
-            tuple(item for item in result.attribution.items() if item[0] not in PER_CALL),
-            tuple(item for item in result.attribution_from.items() if item[0] not in PER_CALL),
+            tuple(item for item in values.items() if item[0] not in PER_CALL),
+            tuple(item for item in sources.items() if item[0] not in PER_CALL),
         )
         attribution, source = self._numbers.number_of(whose, result.source)
         statement = f"SELECT payload_sha256 FROM {table} WHERE event_id = ? AND source = ? AND revision = 0"  # noqa: S608

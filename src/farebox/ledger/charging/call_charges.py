@@ -53,6 +53,14 @@ class CallCharges:
             return done
         return msgspec.structs.replace(done, attribution=found[0], attribution_from=found[1])
 
+    def resolved(
+        self, values: dict[str, str], sources: dict[str, str], at_ns: int
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the attribution of what is no call, as an outcome, with the customer that its names mean."""
+        if self.terms is None:
+            return values, sources
+        return self.terms.identities.resolved(values, sources, None, at_ns)
+
     def charged(self, done: Done, parts: Sequence[Part], rated: list[RatedPart]) -> list[RatedPart]:
         """Return the ratings of a new call with what its customer's plan charges for it."""
         plan = self._plan_of(done)
