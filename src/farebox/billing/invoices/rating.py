@@ -123,10 +123,12 @@ class _Segment:
         amount = Fraction(rounded, 10**self._scale)
         missing = units_of(top_up(amount, low), self._scale)
         if missing:
-            found.append(self._fixed("minimum", f"Minimum of {charge.name}", missing, charge))
+            line = self._fixed("minimum", f"Minimum of {charge.name}", missing, charge)
+            found.append(replace(line, note=_bound("at least", low)))
         above = units_of(amount - capped(amount, high), self._scale)
         if above > 0:
-            found.append(self._fixed("maximum", f"Maximum of {charge.name}", -above, charge))
+            line = self._fixed("maximum", f"Maximum of {charge.name}", -above, charge)
+            found.append(replace(line, note=_bound("at most", high)))
         return found
 
     def _usage_lines(self, charge: Charge, used: ChargedUsage, exact: Fraction) -> list[InvoiceLine]:
@@ -161,7 +163,7 @@ class _Segment:
             self._line("usage", charge.name, exact, charge),
             quantity=exact_text(converted(quantity, charge.conversion)),
             unit=unit_of(charge),
-            unit_price=unit_price_of(charge),
+            unit_price=unit_price_of(charge) + self._exchange(charge),
             price_ids=(f"{self._plan.name}@{self._plan.version}/{charge.name}",),
             unpriced_calls=unpriced,
             estimated_calls=sum(group.estimated_calls for group in groups),
@@ -186,6 +188,10 @@ class _Segment:
         if charge.meter != "cost" or self._terms.currency == "USD":
             return Fraction(1)
         return Fraction(self._segment.dollar_rate or 1)
+
+    def _exchange(self, charge: Charge) -> str:
+        rate = self._rate(charge)
+        return "" if rate == 1 else f"; 1 USD is {exact_text(rate)} {self._terms.currency}"
 
     def _prorated(self, charge: Charge) -> Charge:
         carried = self._segment.carried_units.get(charge.name, Decimal(0))
@@ -249,10 +255,12 @@ class _Segment:
             line = self._fixed("discount", "Discount", -off)
             found.append(replace(line, tax_percent=percent, note=_named(discounts)))
         if amounts.top_up_minor:
-            found.append(self._fixed("minimum", f"Minimum of {self._plan.name}", amounts.top_up_minor))
+            line = self._fixed("minimum", f"Minimum of {self._plan.name}", amounts.top_up_minor)
+            found.append(replace(line, note=_bound("at least", self._of_period(self._plan.minimum))))
         for percent, off in _by_rate(amounts.lines, "above_maximum_minor"):
             line = self._fixed("maximum", f"Maximum of {self._plan.name}", -off)
-            found.append(replace(line, tax_percent=percent))
+            note = _bound("at most", self._of_period(self._plan.maximum))
+            found.append(replace(line, tax_percent=percent, note=note))
         return found
 
     def _billed_before(self, lines: Iterable[InvoiceLine]) -> int:
@@ -391,4 +399,11 @@ def _titled(charge: Charge, group: ChargedGroup) -> str:
 
 
 def _named(discounts: Iterable[Discount]) -> str:
-    return ", ".join(each.name for each in discounts if each.name)
+    """Return discounts as a line says them: `10 % LAUNCH, 5.00`."""
+    return ", ".join(
+        f"{each.value:f}{' %' if each.kind == 'percentage' else ''} {each.name}".strip() for each in discounts
+    )
+
+
+def _bound(words: str, amount: Fraction | None) -> str:
+    return "" if amount is None else f"{words} {exact_text(amount)}"
