@@ -281,7 +281,7 @@ def _formula(charge: Charge, quantity: Fraction) -> tuple[list[str], Fraction]:
             for tier in tiers:
                 high = quantity if tier.up_to is None else min(quantity, Fraction(tier.up_to))
                 if high > low:
-                    amount = tier.price(high - low, per)
+                    amount = tier.price(high - low, per) + Fraction(tier.flat)
                     parts = f" ÷ {per:f}" if per != 1 else ""
                     flat = f" + {tier.flat:f}" if tier.flat else ""
                     if tier.package_size is not None:
