@@ -219,3 +219,17 @@ def test_usage_that_no_charge_consumes_is_named_by_a_run(home: Home) -> None:
     use(on, "2026-11-02T12:00", 1)
     report = on.run("2026-12-04T00:00")
     assert report.unconsumed and "charged by nothing" in report.unconsumed[0]
+
+
+def test_nothing_and_a_short_beginning_of_an_id_name_no_document(home: Home) -> None:
+    on = billed(home, MARKUP)
+    use(on, "2026-11-02T12:00", 1)
+    on.run("2026-12-02T00:00")
+    with on.control.reading() as connection:
+        (kept,) = store.drafts(connection)
+        assert store.draft(connection, "") is None and store.draft(connection, kept.id[:3]) is None
+        assert store.draft(connection, kept.id[:8]) == kept
+    made = on.invoice("2026-12-04T00:00")
+    with on.control.reading() as connection:
+        assert store.stored_invoice(connection, "") is None
+        assert store.stored_invoice(connection, made.id[:8]) is not None

@@ -106,6 +106,10 @@ def append_credit_note(connection: Connection, said: CreditNote, number: int) ->
     return checksum
 
 
+PREFIX_MIN = 6
+"""Of an id, so that neither nothing nor a mistyped customer names a document."""
+
+
 def final_invoices(
     connection: Connection,
     *,
@@ -154,6 +158,8 @@ def stored_invoice(connection: Connection, named: str) -> StoredInvoice | None:
         row = connection.execute(_FINAL.where(by_number)).first()
         if row is not None:
             return _stored(row)
+    if len(named) < PREFIX_MIN:
+        return None
     begins = invoice_table.c.id.startswith(named.lower(), autoescape=True)
     rows = connection.execute(_FINAL.where(begins).limit(2)).all()
     if len(rows) > 1:
@@ -202,6 +208,8 @@ def draft(connection: Connection, named: str) -> Invoice | None:
     Raises:
         UsageError: Several do.
     """
+    if len(named) < PREFIX_MIN:
+        return None
     begins = draft_table.c.id.startswith(named.lower(), autoescape=True)
     rows = connection.execute(select(draft_table.c.document).where(begins).limit(2)).all()
     if len(rows) > 1:
