@@ -74,7 +74,9 @@ class UsageInMemory:
             for (customer, start, values), found in sorted(groups.items())
         ]
 
-    def outcomes(self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None) -> list[OutcomeCell]:
+    def outcomes(
+        self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None, events: bool = False
+    ) -> list[OutcomeCell]:
         names = ("outcome", *(name for name in dims if name != "outcome"))
         groups: dict[Any, list[OutcomeCell]] = defaultdict(list)
         for row in self._in(span, self.outcome_rows[: span.as_of.outcome]):
@@ -86,6 +88,7 @@ class UsageInMemory:
                 dims=dict(zip(names, values, strict=True)),
                 count=sum(row.count for row in some),
                 value=sum((row.value for row in some), start=some[0].value * 0),
+                events=tuple(sorted((row.start_ns or 0, row.value) for row in some)) if events else (),
             )
             for (customer, start, values), some in sorted(groups.items())
         ]

@@ -177,7 +177,9 @@ def test_a_wrong_coupon_is_refused(given: dict[str, str], why: str) -> None:
         coupons.give("acme", "X", **given)  # pyright: ignore[reportArgumentType]
 
 
-def test_a_payees_statement_is_text_json_and_csv(capsys: pytest.CaptureFixture[str], home: Home) -> None:
+def test_a_payees_statement_is_text_json_and_csv_and_names_what_is_owed_from_other_months(
+    capsys: pytest.CaptureFixture[str], home: Home
+) -> None:
     shared = charges(charge("=HYPERLINK", ada="30"))
     at = day_start(date(2026, 11, 17), zone_named("UTC"))
     with change(home) as connection:
@@ -197,6 +199,11 @@ def test_a_payees_statement_is_text_json_and_csv(capsys: pytest.CaptureFixture[s
     head, row, _ = capsys.readouterr().out.split("\r\n")
     assert head.startswith("payee,at,document") and ",'=HYPERLINK,30,USD,10.00,3.00" in row
     payees.statement("ada", month="2026-10")
+    other = capsys.readouterr().out
+    assert "Owed by now: 3.00 USD; the latest document is of 2026-11: --month 2026-11" in other
+    payees.set_payee("bob")
+    capsys.readouterr()
+    payees.statement("bob", month="2026-10")
     assert "is owed nothing" in capsys.readouterr().out
     for month in ("2026-13", "2026", "November"):
         with pytest.raises(UsageError, match="not a month"):

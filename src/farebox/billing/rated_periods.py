@@ -36,7 +36,7 @@ class RatedPeriods(Protocol):
     def terms(self, since: date, until: date) -> list[Terms]:
         """Return the billing periods of every customer that begin on a local date in `[since, until)`.
 
-        A customer without a plan has one period, from `since` to `until`, without segments.
+        A customer without any has what of the span is in no billing period of theirs, without segments.
         """
         ...
 
@@ -94,11 +94,14 @@ class CustomerPeriods:
         customer, on = account.customer, self._on[account.customer.id]
         periods = [*ended_periods(customer, on, self._now_ns), *current_periods(customer, on, self._now_ns)]
         found = [with_account_terms(account, each) for each in periods if since <= first_day(each) < until]
-        return found or [self._without_plan(customer, since, until)]
+        return found or self._without_plan(customer, since, until, periods)
 
-    def _without_plan(self, customer: Customer, since: date, until: date) -> Terms:
+    def _without_plan(
+        self, customer: Customer, since: date, until: date, periods: Sequence[Terms]
+    ) -> list[Terms]:
+        """Return the parts of a span that are in no billing period: what others cost is in theirs."""
         zone = zone_named(customer.timezone)
-        return Terms(
+        whole = Terms(
             customer=customer.id,
             currency=customer.currency,
             exponent=exponent_of(customer.currency),
@@ -106,6 +109,15 @@ class CustomerPeriods:
             from_ns=day_start(since, zone),
             until_ns=day_start(until, zone),
         )
+        found: list[Terms] = []
+        free_ns = whole.from_ns
+        for from_ns, until_ns in _merged([(each.from_ns, each.until_ns) for each in periods]):
+            if free_ns < min(from_ns, whole.until_ns):
+                found.append(replace(whole, from_ns=free_ns, until_ns=min(from_ns, whole.until_ns)))
+            free_ns = max(free_ns, until_ns)
+        if free_ns < whole.until_ns:
+            found.append(replace(whole, from_ns=free_ns))
+        return found
 
 
 def periods_of(desk: Desk, now_ns: int) -> CustomerPeriods:

@@ -92,9 +92,12 @@ def add_add_on(
         ControlError: It cannot be written.
     """
     customer = customer_named(home, asked.customer)
+    amount = _decimal(asked.amount)
+    if amount:
+        minor_of(asked.amount, customer.currency)
     said = AddOn(
         name=asked.name,
-        amount=_decimal(asked.amount),
+        amount=amount,
         quantity=_decimal(asked.quantity),
         on=asked.on,
         tax_percent=None if asked.tax_percent is None else _decimal(asked.tax_percent),

@@ -85,6 +85,8 @@ class OutcomeCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     count: int = 0
     value: Decimal = Decimal(0)
     """The sum of their values; an outcome without one adds nothing."""
+    events: tuple[tuple[int, Decimal], ...] = ()
+    """Where they were asked for: when each occurred and its value, in that order."""
 
 
 class DistinctCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -58,6 +58,8 @@ class ChargedGroup(msgspec.Struct, frozen=True, kw_only=True):
     """More than zero means that the quantity is "at least". Of a cost, the calls without one; of tokens, the
     calls whose usage is not known."""
     estimated_calls: int = 0
+    events: tuple[tuple[int, Fraction], ...] = ()
+    """Of outcomes' values that are charged one by one: when each occurred, and its value."""
 
 
 class ChargedUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,9 +196,10 @@ class _OutcomeRest:
 class _Sums:
     """A group as it adds up."""
 
-    __slots__ = ("calls", "cost_pico", "estimated", "quantity", "unpriced")
+    __slots__ = ("calls", "cost_pico", "estimated", "events", "quantity", "unpriced")
 
     def __init__(self) -> None:
+        self.events: list[tuple[int, Fraction]] = []
         self.calls = self.cost_pico = self.estimated = self.unpriced = 0
         self.quantity = Fraction(0)
 
@@ -250,7 +253,11 @@ def _take_outcomes(charge: Charge, rests: Sequence[_OutcomeRest]) -> ChargedUsag
             continue
         group = groups[_key(charge, rest.cell.dims, rest.cell.start_ns)]
         group.calls += rest.cell.count
-        group.quantity += rest.cell.count if charge.meter == "outcome" else Fraction(rest.cell.value)
+        if charge.meter == "outcome":
+            group.quantity += rest.cell.count
+        else:
+            group.quantity += Fraction(rest.cell.value)
+            group.events += [(at_ns, Fraction(value)) for at_ns, value in rest.cell.events]
         rest.is_taken = rest.is_taken or not charge.overlap
     return _charged(charge, groups)
 
@@ -270,6 +277,7 @@ def _charged(charge: Charge, groups: Mapping[_Key, _Sums]) -> ChargedUsage:
             cost_pico=sums.cost_pico,
             unpriced_calls=sums.unpriced,
             estimated_calls=sums.estimated,
+            events=tuple(sorted(sums.events)),
         )
         for (start, values), sums in sorted(groups.items(), key=lambda each: (each[0][0] or 0, each[0][1]))
     ]

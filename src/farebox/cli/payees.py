@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from farebox.charges.currencies import exponent_of
+from farebox.charges.rounding import decimal_of_units
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import Column, clean, table
-from farebox.clock import now_ns
+from farebox.clock import iso, now_ns
 from farebox.config import did_you_mean
 from farebox.errors import UsageError
 from farebox.server.api.wallets import Payees, Statements, payees_view, statement_view
+from farebox.time_expressions import zone_named
 
 app = App(name="payees", help="List who has shares of invoices and what they are owed; print statements.")
 
@@ -97,7 +101,7 @@ def statement(
 ) -> int:
     """Print what a month's invoices, credit notes and voids brought a payee, and what it is owed since."""
     from farebox.billing.payees.statement_files import statement_csv, statement_text
-    from farebox.billing.payees.statements import month_span, payees, statements
+    from farebox.billing.payees.statements import latest_share, month_span, owed, payees, statements
     from farebox.control.database import open_control
 
     home = (place or Place()).state_to_read()
@@ -109,13 +113,30 @@ def statement(
         if payee not in known:
             raise UsageError(f"there is no payee {payee!r}{did_you_mean(payee, list(known))}")
         found = statements(connection, known[payee], since, until)
+        owed_now = owed(connection, payee)
+        latest = latest_share(connection, payee)
     if as_json:
         print_json(StatementsAnswer(statements=[statement_view(each) for each in found]))
     elif as_csv:
         print(statement_csv(found), end="")
     else:
         texts = [statement_text(each) for each in found]
-        print(
-            "\n".join(texts) if texts else f"{clean(payee)} has no share in this month, and is owed nothing."
-        )
+        days = f"{iso(since)[:10]} to {iso(until)[:10]}"
+        print("\n".join(texts) if texts else _nothing(clean(payee), days, owed_now, latest, tz))
     return OK
+
+
+def _nothing(payee: str, days: str, owed: dict[str, int], latest: int | None, tz: str) -> str:
+    """Return what to say where no document of a month brought anything: months are those of documents."""
+    said = f"{payee} has no share in documents issued from {days}"
+    amounts = ", ".join(
+        f"{decimal_of_units(minor, exponent_of(currency)):f} {currency}"
+        for currency, minor in owed.items()
+        if minor
+    )
+    if not amounts:
+        return f"{said}, and is owed nothing."
+    if latest is None:
+        return f"{said}. Owed by now: {amounts}."
+    month = datetime.fromtimestamp(latest // 10**9, zone_named(tz)).strftime("%Y-%m")
+    return f"{said}. Owed by now: {amounts}; the latest document is of {month}: --month {month}"

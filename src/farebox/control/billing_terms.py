@@ -98,6 +98,7 @@ def term_findings(kept: Kept, terms: BillingTerms, now_ns: int, *, of_home: bool
                 place.finding("it in one place", f"a subscription that {_where(twice.origin)} has, too")
             )
     findings += _identity_findings(kept, terms, of_home)
+    findings += _billed_findings(kept, terms)
     others = [each.subscription for each in kept.subscriptions if not of_home or each.origin == COMMAND]
     return findings + consistency_findings(
         terms,

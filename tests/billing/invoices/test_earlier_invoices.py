@@ -231,7 +231,7 @@ def test_late_unpriced_calls_of_a_final_period_are_said_and_need_consent(home: H
     assert "3 calls" in refused.reason
     made = on.invoice("2027-01-04T00:00", accept_unpriced=True)
     assert (told(made), made.unpriced_calls) == ([("adjustment", 0)], 3)
-    assert on.invoice("2027-02-04T00:00").lines == (), "said once"
+    assert on.run("2027-02-04T00:00").final == [], "said once"
 
 
 def test_an_invoice_that_cannot_be_issued_takes_no_other_with_it(home: Home) -> None:

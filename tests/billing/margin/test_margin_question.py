@@ -111,6 +111,28 @@ def test_calls_without_a_price_make_margins_upper_bounds_and_are_counted(billed:
     assert asked(billed, "customer")["globex"].unpriced_calls == 1
 
 
+def test_a_span_in_which_no_period_begins_has_neither_revenue_nor_cost_of_the_periods_around_it(
+    home: Home,
+) -> None:
+    from farebox.charges.plan import Interval, Plan
+
+    plan = Plan(name="p", version=1, base=Decimal(1), interval=Interval(kind="anniversary"))
+    billed = Billed(home, plan, customers=(Customer(id="acme"),))
+    billed.subscribe(subscription(plan, date(2026, 10, 31), customer="acme"))
+    for day in ("2026-10-01", "2026-11-10"):  # before the subscription, and in its first period
+        billed.usage.add(Cell(customer="acme", start_ns=at(day), calls=1, output_cost_pico=12 * USD))
+
+    def of(since: date, until: date) -> Margin:
+        periods = periods_of(billed.desk, at("2026-12-15"))
+        return total(margins_of(periods, billed.usage, since, until, "customer").margins)
+
+    october = of(date(2026, 10, 2), date(2026, 11, 1))
+    assert (october.revenue_usd, october.cost_pico) == (1, 12 * USD)
+    middle = of(date(2026, 11, 1), date(2026, 11, 30))
+    assert (middle.revenue_usd, middle.cost_pico) == (0, 0)
+    assert of(date(2026, 10, 1), date(2026, 10, 31)).cost_pico == 12 * USD, "before any period"
+
+
 def test_revenue_in_another_currency_needs_a_rate(home: Home) -> None:
     from msgspec.structs import replace
 

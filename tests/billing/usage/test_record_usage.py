@@ -21,10 +21,13 @@ from farebox.billing.usage import AsOf, Span, consumed, record_usage
 from farebox.billing.usage.record_usage import RecordUsage
 from farebox.charges import charge_amount
 from farebox.charges.cells import Cell
+from farebox.charges.customer_terms import CustomerTerms
+from farebox.charges.identities import Identity
 from farebox.charges.models import CostPlus, Standard
-from farebox.charges.plan import Charge
+from farebox.charges.plan import Charge, Customer
 from farebox.home import Home
 from farebox.journal.records import OUTCOME, Done
+from farebox.ledger import verify
 from farebox.ledger.cost_classes import CLASSES
 from farebox.ledger.database import open_reader
 from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Feed
@@ -221,6 +224,28 @@ def test_outcomes_are_counted_as_of_a_row_by_name_dimension_and_local_day(
     assert [(cell.start_ns, cell.count) for cell in days] == [(midnight, 2), (midnight + 25 * HOUR, 1)]
     earlier = usage.outcomes(span(AsOf(0, 2), from_ns=0, until_ns=midnight + DAY), ())
     assert [cell.count for cell in earlier] == [2]
+
+
+def test_the_values_of_single_outcomes_are_told_where_they_are_asked_for(
+    ledger: TestLedger, usage: RecordUsage
+) -> None:
+    apply(ledger, outcome(NOON + 2, value="3"), outcome(NOON + 1, value="5"), outcome(NOON + 1, value=None))
+    asked = span(usage.as_of(), customers=("acme",))
+    (cell,) = usage.outcomes(asked, (), events=True)
+    assert [(at_ns - NOON, value) for at_ns, value in cell.events] == [(1, 0), (1, 5), (2, 3)]
+    assert usage.outcomes(asked, ())[0].events == ()
+
+
+def test_an_outcome_of_a_mapped_user_is_its_customers(
+    home: Home, ledger: TestLedger, usage: RecordUsage
+) -> None:
+    ann = (Identity(customer="acme", dimension="user", value="ann"),)
+    ledger.applier.use_terms(CustomerTerms(ann, (Customer(id="acme"),), (), ()))
+    theirs = result(occurred_at_ns=NOON, attribution={"user": "ann"}, attribution_from={"user": "sdk"})
+    apply(ledger, (OUTCOME, theirs), (OUTCOME, theirs), outcome(NOON, "globex", user="ann"))
+    counted = [(cell.customer, cell.count) for cell in usage.outcomes(span(usage.as_of()), ())]
+    assert counted == [("acme", 1), ("globex", 1)]
+    assert verify(home).problems == []
 
 
 def test_an_erased_customer_has_no_usage_and_the_numbers_of_others_stay(

@@ -261,3 +261,36 @@ subscriptions: [{customer: acme, plan: pro, start: 2026-11-01}]
         "has one currency" in read(text % ", currency: USD")[1][0]
         or "each has one currency" in (read(text % ", currency: USD")[1][0])
     )
+
+
+@pytest.mark.parametrize(
+    "term", ["fixed_per_event: 1", "free_events: 3", "event_minimum: 1", "event_maximum: 2"]
+)
+def test_terms_of_single_events_are_refused_of_the_cost_of_calls(term: str) -> None:
+    text = "plans: {a: {charges: [{name: A, meter: %s, percentage: {percent: 10, %s}}]}}"
+    (found,) = read(text % ("cost", term))[1]
+    assert "outcome_value" in found and term.split(":")[0] in found
+    assert read(text % ("outcome_value", term))[1] == []
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        'base: "5.50"',
+        'minimum: "0.5"',
+        'base: 1, maximum: "10.1"',
+        'base: 1, discounts: [{amount: "0.5"}]',
+        'charges: [{name: A, meter: calls, unit: 1, maximum: "7.5"}]',
+    ],
+)
+def test_amounts_below_the_smallest_unit_of_a_currency_are_refused(term: str) -> None:
+    of_plan = "plans: {pro: {currency: %s, %s}}"
+    (found,) = read(of_plan % ("JPY", term))[1]
+    assert "whole units of 1 JPY" in found
+    assert read(of_plan % ("USD", term))[1] == []
+    of_customer = (
+        "customers: {acme: {currency: JPY}}\nplans: {pro: {%s}}\n"
+        "subscriptions: [{customer: acme, plan: pro, start: 2026-11-01}]\n"
+    )
+    assert len(read(of_customer % term)[1]) == 1
+    assert read('plans: {pro: {currency: JPY, charges: [{meter: calls, unit: "0.25"}]}}')[1] == []

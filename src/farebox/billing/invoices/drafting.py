@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from hashlib import sha256
 from typing import Literal
@@ -10,42 +11,31 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from farebox.billing.customer_terms import Coupon, CustomerAddOn
-from farebox.billing.invoices.adjustments import PastPeriod, adjustments
-from farebox.billing.invoices.document import BillTo, CreditNote, Invoice, InvoiceLine
+from farebox.billing.customer_terms import Coupon
+from farebox.billing.invoices.account import Account
+from farebox.billing.invoices.adjustments import adjustments
+from farebox.billing.invoices.document import BillTo, Invoice, InvoiceLine
 from farebox.billing.invoices.earlier_invoices import (
-    credited_lines,
-    progressive_of,
+    adjusted_before,
+    carried_lines,
+    past_period,
+    progressive_lines,
+    same_period,
     unused_advances,
 )
 from farebox.billing.invoices.local_days import first_day, last_day_after
 from farebox.billing.invoices.rating import rate_period
 from farebox.billing.invoices.record_position import RecordPosition
 from farebox.billing.invoices.schedule import carried_units
-from farebox.billing.invoices.store import StoredInvoice
 from farebox.billing.invoices.terms import Segment, Terms, decode_terms
-from farebox.billing.invoices.totals import carried_in, with_totals
+from farebox.billing.invoices.totals import with_totals
 from farebox.billing.usage import AsOf, Span, Usage, consumed
 from farebox.charges.consumption import Consumption
-from farebox.charges.plan import Customer, canonical_json
+from farebox.charges.plan import Commitment, canonical_json
 from farebox.charges.rounding import exact_text, units_of
 from farebox.charges.thresholds import crossed
 
 SERIES = "INV"
-
-
-class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """A customer with everything earlier that the next invoice looks at."""
-
-    customer: Customer
-    past: tuple[StoredInvoice, ...] = ()
-    """Final invoices that are not void, in the order they were issued."""
-    voided: tuple[StoredInvoice, ...] = ()
-    notes: tuple[CreditNote, ...] = ()
-    coupons: tuple[Coupon, ...] = ()
-    add_ons: tuple[CustomerAddOn, ...] = ()
-    ends_ns: dict[str, int | None] = {}
-    """When each subscription ends, by its id; None without an end."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,13 +121,15 @@ def draft_progressive(
     """Return a draft for each running period whose usage has reached a threshold it had not reached before.
 
     `wanted` are the terms of running periods, cut off at the moment of the question. An invoice before the
-    end of a period bills usage only: no base fee, no minimum, nothing of other periods.
+    end of a period bills usage only, with its maximums and discounts: no base fee, no minimum, nothing of
+    other periods.
     """
+    wanted = [(account, _of_usage_only(with_account_terms(account, terms))) for account, terms in wanted]
     taken = consumption_of(usage, [terms for _, terms in wanted], AsOf(position.seq, position.outcome))
     found: list[Draft] = []
     for (account, terms), used in zip(wanted, taken, strict=True):
-        lines = [line for line in rate_period(terms, used) if line.kind == "usage"]
-        before = _progressive(account, terms)
+        lines = rate_period(terms, used)
+        before = progressive_lines(account.past, terms)
         unit = Fraction(1, 10**terms.exponent)
         billed = -sum(line.amount_minor for line in before) * unit
         amount = sum(line.amount_minor for line in lines) * unit
@@ -155,12 +147,13 @@ def _draft(
     position: RecordPosition,
 ) -> Draft:
     lines = rate_period(terms, taken)
-    lines += _progressive(account, terms)
+    lines += progressive_lines(account.past, terms)
     added, used = add_on_lines(account, terms)
     lines += added
     for stored in account.past:
         if stored.invoice.id in rerated:
-            lines += adjustments(_past_period(stored, account), rerated[stored.invoice.id])
+            lines += adjustments(past_period(stored, account), rerated[stored.invoice.id])
+    lines += adjusted_before(account, terms)
     lines += carried_lines(account.past)
     draft = _document(account, terms, lines, position, "period")
     return replace(
@@ -183,7 +176,7 @@ def _document(
 ) -> Draft:
     customer = account.customer
     attempt = sum(
-        1 for each in account.voided if _same_period(each.invoice, terms) and each.invoice.kind == kind
+        1 for each in account.voided if same_period(each.invoice, terms) and each.invoice.kind == kind
     )
     frame = Invoice(
         id=_id_of(position.home_id, terms, kind, attempt),
@@ -290,66 +283,29 @@ def add_on_lines(account: Account, terms: Terms) -> tuple[list[InvoiceLine], lis
     return lines, [id for _, id in due if id]
 
 
-def _progressive(account: Account, terms: Terms) -> list[InvoiceLine]:
-    """Return what takes off what threshold invoices of this period have billed already."""
-    return [
-        InvoiceLine(
-            id="",
-            kind="progressive",
-            title=f"Billed by {stored.invoice.number}",
-            from_ns=stored.invoice.from_ns,
-            until_ns=stored.invoice.until_ns,
-            exact=exact_text(Fraction(-base, 10**terms.exponent)),
-            amount_minor=-base,
-            tax_percent=percent,
-            of_invoice=stored.invoice.id,
+def _of_usage_only(terms: Terms) -> Terms:
+    """Return the terms without what is due at the end of a period only."""
+
+    def due_now(agreed: Commitment | None) -> Commitment | None:
+        return None if agreed is None else replace(agreed, true_up=False)
+
+    segments = tuple(
+        replace(
+            segment,
+            plan=replace(
+                segment.plan,
+                base=Decimal(0),
+                minimum=None,
+                commitment=due_now(segment.plan.commitment),
+                charges=tuple(
+                    replace(charge, minimum=None, commitment=due_now(charge.commitment))
+                    for charge in segment.plan.charges
+                ),
+            ),
         )
-        for stored in progressive_of(account.past, terms)
-        for percent, base in _bases(stored.invoice)
-        if base
-    ]
-
-
-def _bases(invoice: Invoice) -> list[tuple[str | None, int]]:
-    found: dict[str | None, int] = {}
-    for line in invoice.lines:
-        if line.kind not in ("adjustment", "carried"):
-            found[line.tax_percent] = found.get(line.tax_percent, 0) + line.amount_minor
-    return sorted(found.items(), key=lambda each: each[0] or "")
-
-
-def carried_lines(past: Sequence[StoredInvoice]) -> list[InvoiceLine]:
-    """Return what final invoices carried to the next one and none has taken yet."""
-    taken = {
-        line.of_invoice
-        for stored in past
-        for line in stored.invoice.lines
-        if line.kind == "carried" and line.of_invoice
-    }
-    brought = (carried_in(each.invoice) for each in past if each.invoice.id not in taken)
-    return [line for line in brought if line is not None]
-
-
-def _past_period(stored: StoredInvoice, account: Account) -> PastPeriod:
-    same = {
-        each.invoice.id
-        for each in (*account.past, *account.voided)
-        if each.invoice.kind == "period" and _same_period(each.invoice, stored.invoice)
-    }
-    return PastPeriod(
-        invoice=stored.invoice,
-        adjusted_by=tuple(
-            line
-            for each in account.past
-            for line in each.invoice.lines
-            if line.kind == "adjustment" and line.of_invoice in same
-        ),
-        credited=credited_lines(stored, same, account.past, account.notes),
+        for segment in terms.segments
     )
-
-
-def _same_period(one: Invoice, other: Invoice | Terms) -> bool:
-    return (one.customer, one.from_ns, one.until_ns) == (other.customer, other.from_ns, other.until_ns)
+    return replace(terms, segments=segments)
 
 
 def _id_of(home_id: str, terms: Terms, kind: str, attempt: int) -> str:

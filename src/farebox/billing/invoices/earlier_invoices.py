@@ -10,41 +10,48 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
-from farebox.billing.invoices.adjustments import RERATED, CreditedLine
-from farebox.billing.invoices.document import CreditNote
+from farebox.billing.invoices.account import Account
+from farebox.billing.invoices.adjustments import RERATED, CreditedLine, PastPeriod, key_of
+from farebox.billing.invoices.document import CreditNote, Invoice, InvoiceLine
 from farebox.billing.invoices.store import StoredInvoice
-from farebox.billing.invoices.terms import Terms, UnusedAdvance, decode_terms
+from farebox.billing.invoices.terms import Segment, Terms, UnusedAdvance, decode_terms
+from farebox.billing.invoices.totals import carried_in
 from farebox.charges.rounding import exact_text
+
+_DAY_NS = 86_400 * 10**9
 
 
 def unbilled(waiting: Sequence[Terms], past: Sequence[StoredInvoice]) -> list[Terms]:
-    """Return periods without what final invoices have billed of the same subscriptions by other periods.
+    """Return what final invoices of the same subscriptions leave of periods.
 
-    Nothing is invoiced twice, whatever became of a customer's zone or of a subscription's anchor.
+    Periods lie otherwise than those that were billed where a customer's zone or an anchor was changed.
     """
     found: list[Terms] = []
     for terms in waiting:
-        billed = [
-            segment
-            for stored in past
-            if stored.invoice.kind == "period"
-            and stored.invoice.from_ns < terms.until_ns
-            and terms.from_ns < stored.invoice.until_ns
-            for segment in decode_terms(stored.terms).segments
-        ]
-        segments = tuple(
-            each
-            for each in terms.segments
-            if not any(
-                old.subscription == each.subscription
-                and old.from_ns < each.until_ns
-                and each.from_ns < old.until_ns
-                for old in billed
-            )
-        )
-        if segments:
-            found.append(replace(terms, segments=segments))
+        billed: dict[str, int] = {}
+        for stored in past:
+            invoice = stored.invoice
+            if invoice.kind != "period" or invoice.until_ns <= terms.from_ns:
+                continue
+            if invoice.from_ns < terms.until_ns:
+                for segment in decode_terms(stored.terms).segments:
+                    until_ns = max(billed.get(segment.subscription, 0), segment.until_ns)
+                    billed[segment.subscription] = until_ns
+        segments = [_from(each, billed.get(each.subscription, 0)) for each in terms.segments]
+        left = tuple(each for each in segments if each is not None)
+        if left:
+            found.append(replace(terms, segments=left))
     return found
+
+
+def _from(segment: Segment, moment_ns: int) -> Segment | None:
+    """Return the part of a segment from a moment on, with the days that began in it."""
+    if moment_ns <= segment.from_ns:
+        return segment
+    if segment.until_ns <= moment_ns:
+        return None
+    days = min(-(-(segment.until_ns - moment_ns) // _DAY_NS), segment.days)
+    return replace(segment, from_ns=moment_ns, days=days)
 
 
 def progressive_of(past: Sequence[StoredInvoice], terms: Terms) -> list[StoredInvoice]:
@@ -54,10 +61,97 @@ def progressive_of(past: Sequence[StoredInvoice], terms: Terms) -> list[StoredIn
         stored
         for stored in past
         if stored.invoice.kind == "progressive"
-        and terms.from_ns <= stored.invoice.from_ns
-        and stored.invoice.until_ns <= terms.until_ns
+        and stored.invoice.from_ns == terms.from_ns
         and any(each.subscription in own for each in decode_terms(stored.terms).segments)
     ]
+
+
+def progressive_lines(past: Sequence[StoredInvoice], terms: Terms) -> list[InvoiceLine]:
+    """Return what takes off what threshold invoices of a period have billed already."""
+    return [
+        InvoiceLine(
+            id="",
+            kind="progressive",
+            title=f"Billed by {stored.invoice.number}",
+            from_ns=stored.invoice.from_ns,
+            until_ns=stored.invoice.until_ns,
+            exact=exact_text(Fraction(-base, 10**terms.exponent)),
+            amount_minor=-base,
+            tax_percent=percent,
+            of_invoice=stored.invoice.id,
+        )
+        for stored in progressive_of(past, terms)
+        for percent, base in _bases(stored.invoice)
+        if base
+    ]
+
+
+def _bases(invoice: Invoice) -> list[tuple[str | None, int]]:
+    found: dict[str | None, int] = {}
+    for line in invoice.lines:
+        if line.kind not in ("adjustment", "carried"):
+            found[line.tax_percent] = found.get(line.tax_percent, 0) + line.amount_minor
+    return sorted(found.items(), key=lambda each: each[0] or "")
+
+
+def carried_lines(past: Sequence[StoredInvoice]) -> list[InvoiceLine]:
+    """Return what final invoices carried to the next one and none has taken yet."""
+    taken = {
+        line.of_invoice
+        for stored in past
+        for line in stored.invoice.lines
+        if line.kind == "carried" and line.of_invoice
+    }
+    brought = (carried_in(each.invoice) for each in past if each.invoice.id not in taken)
+    return [line for line in brought if line is not None]
+
+
+def adjusted_before(account: Account, terms: Terms) -> list[InvoiceLine]:
+    """Return what takes back adjustments of a voided invoice of this period, which is billed as it is now."""
+    voided = {each.invoice.id for each in account.voided if same_period(each.invoice, terms)}
+    found: dict[tuple[str, ...], InvoiceLine] = {}
+    for stored in account.past:
+        for line in stored.invoice.lines:
+            if line.kind != "adjustment" or line.of_invoice not in voided:
+                continue
+            key, before = key_of(line), found.get(key_of(line))
+            found[key] = replace(
+                line,
+                id="",
+                exact=exact_text(Fraction(before.exact if before else 0) - Fraction(line.exact)),
+                amount_minor=(before.amount_minor if before else 0) - line.amount_minor,
+                quantity=None
+                if line.quantity is None
+                else exact_text(Fraction(before.quantity or 0 if before else 0) - Fraction(line.quantity)),
+                unpriced_calls=0,
+                estimated_calls=0,
+                credited=None,
+                note=f"Billed by {stored.invoice.number} before.",
+            )
+    return [line for line in found.values() if line.amount_minor or Fraction(line.exact)]
+
+
+def past_period(stored: StoredInvoice, account: Account) -> PastPeriod:
+    """Return what adjustments of a final invoice's period start from."""
+    same = {
+        each.invoice.id
+        for each in (*account.past, *account.voided)
+        if each.invoice.kind == "period" and same_period(each.invoice, stored.invoice)
+    }
+    return PastPeriod(
+        invoice=stored.invoice,
+        adjusted_by=tuple(
+            line
+            for each in account.past
+            for line in each.invoice.lines
+            if line.kind == "adjustment" and line.of_invoice in same
+        ),
+        credited=credited_lines(stored, same, account.past, account.notes),
+    )
+
+
+def same_period(one: Invoice, other: Invoice | Terms) -> bool:
+    return (one.customer, one.from_ns, one.until_ns) == (other.customer, other.from_ns, other.until_ns)
 
 
 def credited_lines(

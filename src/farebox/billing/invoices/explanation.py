@@ -20,7 +20,7 @@ from farebox.billing.invoices.terms import Segment, Terms, decode_terms
 from farebox.charges.cells import Cell
 from farebox.charges.consumption import CustomerUsage, consume
 from farebox.charges.conversion import converted
-from farebox.charges.models import CostPlus, Graduated, Standard
+from farebox.charges.models import CostPlus, Graduated, Percentage, Standard
 from farebox.charges.plan import Charge
 from farebox.charges.rounding import decimal_of_units, exact_text
 from farebox.errors import InvoiceNotFoundError
@@ -76,7 +76,11 @@ def explained(
     found = _charge_of(terms, line)
     if found is None or found[1].meter in ("outcome", "outcome_value"):
         return Explanation(
-            line=line, arithmetic=_arithmetic(invoice, line, None), calls=[], quantity=None, adds_up=None
+            line=line,
+            arithmetic=_arithmetic(invoice, line, found),
+            calls=[],
+            quantity=None,
+            adds_up=None,
         )
     segment, charge = found
     calls, quantity = _calls(home, questions, invoice, terms, segment, charge, line)
@@ -86,7 +90,7 @@ def explained(
     compared = line.kind == "usage" and not is_distinct
     return Explanation(
         line=line,
-        arithmetic=_arithmetic(invoice, line, charge),
+        arithmetic=_arithmetic(invoice, line, found),
         calls=calls,
         quantity=exact_text(shown),
         adds_up=shown == wanted if compared else None,
@@ -221,42 +225,74 @@ def _dims(call: CallRow) -> dict[str, str]:
     )
 
 
-def _arithmetic(invoice: Invoice, line: InvoiceLine, charge: Charge | None) -> list[str]:
+def _arithmetic(invoice: Invoice, line: InvoiceLine, found: tuple[Segment, Charge] | None) -> list[str]:
     rounded = f"{format(decimal_of_units(line.amount_minor, invoice.exponent), 'f')} {invoice.currency}"
     said: list[str] = []
     if line.kind == "adjustment":
         said.append(f"the question as of this invoice, less what was billed before, is {line.exact}")
         if line.credited:
             said.append(f"{line.credited} of the difference had been credited before")
-    elif charge is not None and line.quantity is not None:
-        quantity = Fraction(line.quantity)
-        said += _steps(charge, quantity, line)
+    elif found is not None and line.kind == "usage" and line.quantity is not None:
+        said += _steps(*found, line, invoice.currency)
     elif line.unit_price is not None:
         said.append(f"{line.unit_price}{f' for {line.note}' if line.note else ''} = {line.exact}")
+    elif line.note:
+        said.append(f"{line.title}: {line.note}")
     said.append(f"{line.exact}, rounded once, half away from zero: {rounded}")
     return said
 
 
-def _steps(charge: Charge, quantity: Fraction, line: InvoiceLine) -> list[str]:
+def _steps(segment: Segment, charge: Charge, line: InvoiceLine, currency: str) -> list[str]:
+    """Return how a quantity became an amount; where a formula is not the whole of it, the price in words."""
+    quantity, exact = Fraction(line.quantity or 0), Fraction(line.exact)
     said = [f"{line.quantity} {line.unit or ''}".strip()]
+    if charge.meter == "cost" and currency != "USD" and segment.dollar_rate is not None:
+        rate = Fraction(segment.dollar_rate)
+        said.append(f"{line.quantity} × {exact_text(rate)} = {exact_text(quantity * rate)} {currency}")
+        quantity *= rate
     if line.note.endswith(" included"):
         free = Fraction(line.note.removesuffix(" included"))
         quantity = max(quantity - free, Fraction(0))
         said.append(f"less {exact_text(free)} included: {exact_text(quantity)}")
+    formula, amount = _formula(charge, quantity)
+    return (
+        [*said, *formula] if formula and amount == exact else [*said, f"at {line.unit_price}: {line.exact}"]
+    )
+
+
+def _formula(charge: Charge, quantity: Fraction) -> tuple[list[str], Fraction]:
+    """Return the sentences of a simple price and what they come to; none for a price that is not simple."""
     match charge.model:
         case Standard(unit=unit, per=per):
-            said.append(f"{exact_text(quantity)} × {unit} ÷ {per} = {line.exact}")
-        case CostPlus() as model:
-            fixed = f" + {model.fixed}" if model.fixed else ""
-            said.append(f"{exact_text(quantity)} × {exact_text(model.factor)}{fixed} = {line.exact}")
-        case Graduated(tiers=tiers):
-            low = Fraction(0)
+            amount = quantity * Fraction(unit) / Fraction(per)
+            parts = f" ÷ {per:f}" if per != 1 else ""
+            return [f"{exact_text(quantity)} × {unit:f}{parts} = {exact_text(amount)}"], amount
+        case CostPlus(unit_costs=None) as model:
+            fixed = Fraction(model.fixed or 0)
+            amount = quantity * model.factor + fixed
+            more = f" + {model.fixed}" if fixed else ""
+            return [
+                f"{exact_text(quantity)} × {exact_text(model.factor)}{more} = {exact_text(amount)}"
+            ], amount
+        case Percentage(is_per_event=False, free_amount=None, rate_percent=percent):
+            amount = quantity * Fraction(percent) / 100
+            return [f"{exact_text(quantity)} × {percent:f} % = {exact_text(amount)}"], amount
+        case Graduated(tiers=tiers, per=per):
+            said: list[str] = []
+            low, whole = Fraction(0), Fraction(0)
             for tier in tiers:
                 high = quantity if tier.up_to is None else min(quantity, Fraction(tier.up_to))
                 if high > low:
-                    amount = tier.price(high - low, charge.model.per)
-                    said.append(f"{exact_text(high - low)} × {tier.unit} = {exact_text(amount)}")
+                    amount = tier.price(high - low, per) + Fraction(tier.flat)
+                    parts = f" ÷ {per:f}" if per != 1 else ""
+                    flat = f" + {tier.flat:f}" if tier.flat else ""
+                    if tier.package_size is not None:
+                        parts = f" per started {tier.package_size:f}"
+                    said.append(
+                        f"{exact_text(high - low)} × {tier.unit:f}{parts}{flat} = {exact_text(amount)}"
+                    )
+                    whole += amount
                 low = max(low, high)
+            return said, whole
         case _:
-            said.append(f"{line.unit_price} = {line.exact}")
-    return said
+            return [], Fraction(0)

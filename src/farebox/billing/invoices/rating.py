@@ -21,12 +21,13 @@ from farebox.charges.charge_amount import Usage, committed
 from farebox.charges.commitments import capped, top_up, with_overage
 from farebox.charges.consumption import ChargedGroup, ChargedUsage, Consumption
 from farebox.charges.conversion import converted
+from farebox.charges.discounts import off_lines
 from farebox.charges.invoice_arithmetic import NetLine, RatedLine, invoice_amounts
 from farebox.charges.invoice_arithmetic import Terms as InvoiceTerms
 from farebox.charges.models import Bucketed, CostPlus, CreditConversion, Percentage
 from farebox.charges.periods.proration import prorated
 from farebox.charges.plan import Charge, Commitment, Discount
-from farebox.charges.rounding import exact_text, units_of
+from farebox.charges.rounding import decimal_of_units, exact_text, units_of
 
 
 def rate_period(terms: Terms, consumed: Sequence[Consumption]) -> list[InvoiceLine]:
@@ -34,11 +35,10 @@ def rate_period(terms: Terms, consumed: Sequence[Consumption]) -> list[InvoiceLi
 
     `consumed` is what the charges of each segment take of its usage, in the order of the segments.
     """
+    coupons = [()] * len(terms.segments) if not terms.discounts else _coupons(terms, consumed)
     lines: list[InvoiceLine] = []
-    last = len(terms.segments) - 1
-    for at, (segment, taken) in enumerate(zip(terms.segments, consumed, strict=True)):
-        coupons = tuple(each for each in terms.discounts if each.kind == "percentage" or at == last)
-        lines += _Segment(terms, segment).lines(taken, coupons)
+    for segment, taken, given in zip(terms.segments, consumed, coupons, strict=True):
+        lines += _Segment(terms, segment).lines(taken, given)
     return [*lines, *(_unused_advance(each, terms.exponent) for each in terms.unused_advances)]
 
 
@@ -58,6 +58,29 @@ def _unused_advance(said: UnusedAdvance, exponent: int) -> InvoiceLine:
         of_invoice=said.of_invoice,
         note=said.note,
     )
+
+
+def _coupons(terms: Terms, consumed: Sequence[Consumption]) -> list[tuple[Discount, ...]]:
+    """Return the customer's discounts of each segment: a fixed amount is shared by their lines."""
+    found: list[tuple[Discount, ...]] = [()] * len(terms.segments)
+    for discount in terms.discounts:
+        if discount.kind == "percentage" or len(found) == 1:
+            found = [(*given, discount) for given in found]
+            continue
+        parts = [
+            sum(
+                line.amount_minor
+                for line in _Segment(terms, segment).lines(taken, given)
+                if (not discount.charges or line.charge in discount.charges)
+                and (line.charge or line.kind not in ("minimum", "maximum"))
+            )
+            for segment, taken, given in zip(terms.segments, consumed, found, strict=True)
+        ]
+        for at, off in enumerate(off_lines(parts, discount, terms.exponent)):
+            if off:
+                value = decimal_of_units(off, terms.exponent)
+                found[at] = (*found[at], replace(discount, value=value))
+    return found
 
 
 class _Segment:
@@ -118,10 +141,12 @@ class _Segment:
         amount = Fraction(rounded, 10**self._scale)
         missing = units_of(top_up(amount, low), self._scale)
         if missing:
-            found.append(self._fixed("minimum", f"Minimum of {charge.name}", missing, charge))
+            line = self._fixed("minimum", f"Minimum of {charge.name}", missing, charge)
+            found.append(replace(line, note=_bound("at least", low)))
         above = units_of(amount - capped(amount, high), self._scale)
         if above > 0:
-            found.append(self._fixed("maximum", f"Maximum of {charge.name}", -above, charge))
+            line = self._fixed("maximum", f"Maximum of {charge.name}", -above, charge)
+            found.append(replace(line, note=_bound("at most", high)))
         return found
 
     def _usage_lines(self, charge: Charge, used: ChargedUsage, exact: Fraction) -> list[InvoiceLine]:
@@ -156,7 +181,7 @@ class _Segment:
             self._line("usage", charge.name, exact, charge),
             quantity=exact_text(converted(quantity, charge.conversion)),
             unit=unit_of(charge),
-            unit_price=unit_price_of(charge),
+            unit_price=unit_price_of(charge) + self._exchange(charge),
             price_ids=(f"{self._plan.name}@{self._plan.version}/{charge.name}",),
             unpriced_calls=unpriced,
             estimated_calls=sum(group.estimated_calls for group in groups),
@@ -181,6 +206,10 @@ class _Segment:
         if charge.meter != "cost" or self._terms.currency == "USD":
             return Fraction(1)
         return Fraction(self._segment.dollar_rate or 1)
+
+    def _exchange(self, charge: Charge) -> str:
+        rate = self._rate(charge)
+        return "" if rate == 1 else f"; 1 USD is {exact_text(rate)} {self._terms.currency}"
 
     def _prorated(self, charge: Charge) -> Charge:
         carried = self._segment.carried_units.get(charge.name, Decimal(0))
@@ -212,56 +241,74 @@ class _Segment:
         self, lines: Sequence[InvoiceLine], coupons: tuple[Discount, ...], charges: dict[str, Charge]
     ) -> list[InvoiceLine]:
         """Return the lines of discounts, minimum and maximum: what concerns several lines at once."""
-        discounts = (*self._plan.discounts, *coupons)
+        discounts = (*self._own_discounts(), *coupons)
+        bases = _discounted(lines)
         amounts = invoice_amounts(
             [
                 RatedLine(
                     id=str(at),
-                    amount_minor=line.amount_minor,
-                    tax_percent=Decimal(line.tax_percent or 0),
-                    charge=line.charge,
-                    discounts=charges[line.charge].discounts if line.kind == "usage" else (),
+                    amount_minor=sum(line.amount_minor for line in some),
+                    tax_percent=Decimal(some[0].tax_percent or 0),
+                    charge=some[0].charge,
+                    discounts=charges[some[0].charge].discounts if some[0].charge else (),
                 )
-                for at, line in enumerate(lines)
+                for at, some in enumerate(bases)
             ],
             InvoiceTerms(
                 exponent=self._scale,
                 discounts=discounts,
                 minimum=self._of_period(self._plan.minimum),
                 maximum=self._of_period(self._plan.maximum),
-                previously_billed_minor=self._of_other_invoices(lines),
+                previously_billed_minor=self._billed_before(lines),
                 tax_percent=self._terms.tax_percent,
             ),
         )
         found: list[InvoiceLine] = []
-        for line, net in zip(lines, amounts.lines, strict=True):
+        for some, net in zip(bases, amounts.lines, strict=True):
             if net.line_discount_minor:
-                charge = charges[line.charge]
-                title = f"Discount on {line.title}"
-                off = self._fixed("discount", title, -net.line_discount_minor, charge)
-                found.append(replace(off, dims=line.dims, note=_named(charge.discounts)))
+                charge = charges[some[0].charge]
+                off = self._fixed("discount", f"Discount on {charge.name}", -net.line_discount_minor, charge)
+                found.append(replace(off, note=_named(charge.discounts)))
         for percent, off in _by_rate(amounts.lines, "invoice_discount_minor"):
             line = self._fixed("discount", "Discount", -off)
             found.append(replace(line, tax_percent=percent, note=_named(discounts)))
         if amounts.top_up_minor:
-            found.append(self._fixed("minimum", f"Minimum of {self._plan.name}", amounts.top_up_minor))
+            line = self._fixed("minimum", f"Minimum of {self._plan.name}", amounts.top_up_minor)
+            found.append(replace(line, note=_bound("at least", self._of_period(self._plan.minimum))))
         for percent, off in _by_rate(amounts.lines, "above_maximum_minor"):
             line = self._fixed("maximum", f"Maximum of {self._plan.name}", -off)
-            found.append(replace(line, tax_percent=percent))
+            note = _bound("at most", self._of_period(self._plan.maximum))
+            found.append(replace(line, tax_percent=percent, note=note))
         return found
 
-    def _of_other_invoices(self, lines: Iterable[InvoiceLine]) -> int:
-        """Return what minimum and maximum look at beside the lines: the base fee of this period that was
-        billed in advance, less what the lines bill in advance of the next one or give back."""
+    def _billed_before(self, lines: Iterable[InvoiceLine]) -> int:
+        """Return what counts towards minimum and maximum beside the lines: of a base fee in advance.
+
+        This period's base fee was billed before, and what is billed or given back for other days is not of
+        this period.
+        """
         segment = self._segment
-        if not self._plan.base_in_advance:
-            return 0
-        days = min(segment.billed_days, segment.days)
-        paid = units_of(prorated(self._plan.base, days, segment.of_days), self._scale)
-        return paid - sum(
+        before = prorated(self._plan.base, min(segment.billed_days, segment.days), segment.of_days)
+        others = sum(
             line.amount_minor
             for line in lines
-            if line.kind == "proration" or (line.kind == "base" and line.from_ns == self._terms.until_ns)
+            if line.kind == "proration" or (line.kind == "base" and line.from_ns >= self._terms.until_ns)
+        )
+        return units_of(before, self._scale) - others
+
+    def _own_discounts(self) -> tuple[Discount, ...]:
+        """Return the plan's discounts: a fixed amount is one for all versions of the plan in the period."""
+        same = [each for each in self._terms.segments if each.plan.name == self._plan.name]
+        if len(same) == 1:
+            return self._plan.discounts
+        part = Fraction(self._segment.days, sum(each.days for each in same))
+        return tuple(
+            each
+            if each.kind == "percentage"
+            else replace(
+                each, value=decimal_of_units(units_of(Fraction(each.value) * part, self._scale), self._scale)
+            )
+            for each in self._plan.discounts
         )
 
     def _fixed(self, kind: Any, title: str, amount_minor: int, charge: Charge | None = None) -> InvoiceLine:
@@ -301,8 +348,12 @@ def _usage(charge: Charge, groups: Sequence[ChargedGroup], quantity: Fraction, r
             return Usage(buckets=buckets)
         case CreditConversion():
             return Usage(quantities={charge.meter: amount})
+        case Percentage(is_per_event=True) if charge.meter == "outcome_value":
+            return Usage(
+                events=tuple(value for _, value in sorted(e for group in groups for e in group.events))
+            )
         case Percentage():
-            return Usage(events=tuple(group.quantity * rate for group in groups))
+            return Usage(events=(amount,))
         case CostPlus(unit_costs=costs) if costs is not None:
             return Usage(quantities={charge.meter: amount})
         case _:
@@ -325,6 +376,7 @@ def _merged(groups: Iterable[ChargedGroup], *, by_bucket: bool = False) -> list[
                 cost_pico=before.cost_pico + group.cost_pico,
                 unpriced_calls=before.unpriced_calls + group.unpriced_calls,
                 estimated_calls=before.estimated_calls + group.estimated_calls,
+                events=before.events + group.events,
             )
         )
     return list(found.values())
@@ -335,6 +387,17 @@ def _in_proportion(amount: Fraction, weights: Sequence[Fraction]) -> list[Fracti
     if not whole:
         return [amount / len(weights)] * len(weights) if weights else []
     return [amount * weight / whole for weight in weights]
+
+
+def _discounted(lines: Iterable[InvoiceLine]) -> list[list[InvoiceLine]]:
+    """Return lines as discounts look at them: those of one charge together, with its minimum and maximum."""
+    found: list[list[InvoiceLine]] = []
+    for line in lines:
+        if line.charge and found and found[-1][0].charge == line.charge:
+            found[-1].append(line)
+        else:
+            found.append([line])
+    return found
 
 
 def _by_rate(lines: Iterable[NetLine], field: str) -> list[tuple[str, int]]:
@@ -354,4 +417,11 @@ def _titled(charge: Charge, group: ChargedGroup) -> str:
 
 
 def _named(discounts: Iterable[Discount]) -> str:
-    return ", ".join(each.name for each in discounts if each.name)
+    """Return discounts as a line says them: `10 % LAUNCH, 5.00`."""
+    return ", ".join(
+        f"{each.value:f}{' %' if each.kind == 'percentage' else ''} {each.name}".strip() for each in discounts
+    )
+
+
+def _bound(words: str, amount: Fraction | None) -> str:
+    return "" if amount is None else f"{words} {exact_text(amount)}"

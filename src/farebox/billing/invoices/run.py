@@ -5,6 +5,7 @@ Run again it changes nothing that is final, and makes the same drafts of the sam
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from msgspec.structs import replace
 
 from farebox.billing.customer_terms import add_ons, coupons
 from farebox.billing.invoices import store
-from farebox.billing.invoices.drafting import Account, Draft, draft_invoices, draft_progressive
+from farebox.billing.invoices.account import Account
+from farebox.billing.invoices.drafting import Draft, draft_invoices, draft_progressive
 from farebox.billing.invoices.earlier_invoices import unbilled
 from farebox.billing.invoices.finalizing import finalize
 from farebox.billing.invoices.record_position import RecordPosition, record_position
@@ -68,6 +70,8 @@ class RunReport(msgspec.Struct, kw_only=True):
     final: list[Invoice] = []
     drafts: list[Draft] = []
     refused: list[Refused] = []
+    unconsumed: list[str] = []
+    """Usage that no charge has consumed, in words, of every customer that was looked at."""
 
 
 class Desk:
@@ -136,25 +140,33 @@ class Desk:
         report = RunReport()
         snapshot = self._published(self.home)
         stopped: set[str] = set()
+        passed: Counter[str] = Counter()
+        """How many of a customer's open periods have nothing to bill: they stay open for what comes late."""
         while True:
             wanted: list[tuple[Account, Terms]] = []
             for account, on in self._accounts(snapshot, customers):
-                if account.customer.id not in stopped:
-                    wanted += [(account, terms) for terms in self._open(account, on, now_ns)[:1]]
+                name = account.customer.id
+                if name not in stopped:
+                    waiting = self._open(account, on, now_ns)[passed[name] :]
+                    wanted += [(account, terms) for terms in waiting[:1]]
             if not wanted:
                 break
-            drafts = [each for each in self._draft(wanted) if not is_nothing(each)]
-            stopped |= {account.customer.id for account, _ in wanted} - {
-                each.invoice.customer for each in drafts
-            }
+            drafts: list[Draft] = []
+            for each in self._draft(wanted):
+                report.unconsumed += [f"{each.invoice.customer}: {words}" for words in each.unconsumed]
+                if is_over(each, now_ns) and has_nothing_to_bill(each):
+                    passed[each.invoice.customer] += 1
+                elif not is_nothing(each):
+                    drafts.append(each)
+                else:
+                    stopped.add(each.invoice.customer)
             done = 0
             for some in _pieces(drafts, _FINAL_AT_ONCE):
                 with change(self.home, self.control) as connection:
                     for each in some:
-                        over = now_ns >= each.invoice.until_ns + each.terms.grace_hours * _HOUR_NS
                         is_final = (
                             final
-                            and over
+                            and is_over(each, now_ns)
                             and self._finalize(
                                 connection, each, report, now_ns, actor, accept_gap, accept_unpriced
                             )
@@ -196,9 +208,10 @@ class Desk:
         waiting = self._open(account, on, now_ns)
         if not waiting:
             raise InvoiceError(f"no period of {customer} has ended without an invoice")
-        (made,) = self._draft([(account, waiting[0])])
-        if is_nothing(made):
-            raise InvoiceError(f"no period of {customer} has ended without an invoice")
+        drafts = (self._draft([(account, terms)])[0] for terms in waiting)
+        made = next((each for each in drafts if not has_nothing_to_bill(each)), None)
+        if made is None:
+            raise InvoiceError(f"no period of {customer} has ended with anything to bill")
         if draft is not None and (draft.from_ns, draft.until_ns) != (
             made.invoice.from_ns,
             made.invoice.until_ns,
@@ -366,6 +379,25 @@ def not_in_dollars(snapshot: Snapshot, customer: Customer, ended_by_ns: int | No
     return (
         f"{customer.id} is on no plan: `pricing:` charges cost, and {customer.id} is in {customer.currency}; "
         f"expected a plan, and {rate_wanted(said.start)}"
+    )
+
+
+def is_over(draft: Draft, now_ns: int) -> bool:
+    """Return whether a period and its grace period have ended."""
+    return now_ns >= draft.invoice.until_ns + draft.terms.grace_hours * _HOUR_NS
+
+
+def has_nothing_to_bill(draft: Draft) -> bool:
+    """Return whether a period needs no invoice: no line but what is carried in and out again.
+
+    One whose charges carry units over is invoiced even so: the next period starts from it.
+    """
+    if any(line.kind != "carried" for line in draft.invoice.lines) or draft.invoice.total_minor:
+        return False
+    return not any(
+        charge.rollover_percent is not None
+        for segment in draft.terms.segments
+        for charge in segment.plan.charges
     )
 
 

@@ -36,7 +36,10 @@ def unit_of(charge: Charge) -> str:
 
 def unit_price_of(charge: Charge) -> str:
     """Return a charge's price as the plan writes it; tiers one after the other."""
-    return "1" if charge.meter == CALLS_CHARGE else _of_model(charge.model)
+    if charge.meter == CALLS_CHARGE:
+        return "1"
+    price = _of_model(charge.model)
+    return f"{price}; each {charge.bucket} by itself" if isinstance(charge.model, Bucketed) else price
 
 
 def _of_model(model: Model) -> str:
@@ -50,14 +53,35 @@ def _of_model(model: Model) -> str:
         case CostPlus():
             return _cost_plus(model)
         case Percentage():
-            return f"{_plain(model.rate_percent)} %"
+            return _percentage(model)
         case GraduatedPercentage():
             return _percentage_tiers(model.tiers)
         case Bucketed():
             return _of_model(model.inner)
         case CreditConversion():
             price = "" if model.credit_price is None else f", {model.credit_price} a credit"
-            return f"credits{price}"
+            per = "" if model.per == 1 else f" per {_plain(model.per)}"
+            several = len(model.credits_per_unit) > 1
+            worth = ", ".join(
+                f"{_plain(credits)} credits{f' for {name}' if several else ''}{per}"
+                for name, credits in model.credits_per_unit.items()
+            )
+            return f"{worth}{price}"
+
+
+def _percentage(model: Percentage) -> str:
+    said = [f"{_plain(model.rate_percent)} %"]
+    if model.fixed_per_event:
+        said[0] += f" + {model.fixed_per_event:f} an event"
+    if model.free_events is not None:
+        said.append(f"the first {model.free_events:,} events free")
+    if model.free_amount is not None:
+        said.append(f"the first {_plain(model.free_amount)} free")
+    if model.event_minimum is not None:
+        said.append(f"at least {model.event_minimum:f} an event")
+    if model.event_maximum is not None:
+        said.append(f"at most {model.event_maximum:f} an event")
+    return "; ".join(said)
 
 
 def _cost_plus(model: CostPlus) -> str:

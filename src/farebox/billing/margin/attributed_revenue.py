@@ -12,7 +12,6 @@ from fractions import Fraction
 from msgspec.structs import replace
 
 from farebox.billing.invoices.document import InvoiceLine
-from farebox.charges.models import Percentage
 from farebox.charges.plan import Charge, Plan
 
 OUTCOME = "outcome"
@@ -43,8 +42,6 @@ def attributed(lines: Sequence[InvoiceLine], by: str) -> dict[str, Fraction]:
 
 def _itemized(charge: Charge, by: str) -> Charge:
     is_of_outcomes = charge.meter in OUTCOME_METERS
-    if isinstance(charge.model, Percentage):
-        return charge  # it rates groups one by one
     if by in charge.itemize or is_of_outcomes != (by == OUTCOME):
         return charge
     return replace(charge, itemize=(*charge.itemize, by))

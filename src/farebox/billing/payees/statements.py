@@ -86,6 +86,16 @@ def owed(connection: Connection, payee: str, until_ns: int | None = None) -> dic
     return {row.currency: -int(row.total) for row in connection.execute(asked)}
 
 
+def latest_share(connection: Connection, payee: str) -> int | None:
+    """Return when the latest document that concerns a payee became final."""
+    asked = (
+        select(func.max(transaction.c.at))
+        .join(entry, transaction.c.number == entry.c.number)
+        .where(entry.c.account == "partner_payable", entry.c.party == payee)
+    )
+    return connection.execute(asked).scalar()
+
+
 def statements(connection: Connection, payee: Payee, from_ns: int, until_ns: int) -> list[Statement]:
     """Return a payee's statements of a span, one for each currency that there is anything in."""
     opening = owed(connection, payee.id, from_ns)

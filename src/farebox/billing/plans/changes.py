@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from farebox.billing.invoices.drafting import carried_lines
+from farebox.billing.invoices.earlier_invoices import carried_lines
 from farebox.billing.invoices.store import final_invoices
 from farebox.budgets.budget import COMMAND
 from farebox.charges.identities import Identity

@@ -79,9 +79,11 @@ class ChangedUsage:
         """Return what the record has: a count of different values follows no change of calls."""
         return self._usage.distinct(span, meter, where=where, unless=unless, dims=dims, bucket=bucket)
 
-    def outcomes(self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None) -> list[OutcomeCell]:
+    def outcomes(
+        self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None, events: bool = False
+    ) -> list[OutcomeCell]:
         """Return what the record has."""
-        return self._usage.outcomes(span, dims, bucket=bucket)
+        return self._usage.outcomes(span, dims, bucket=bucket, events=events)
 
 
 def _key(customer: str, start_ns: int | None, has: Mapping[str, str], dims: Sequence[str]) -> _Key:

@@ -17,6 +17,7 @@ from farebox.charges.consumption import (
     dimensions_of,
     meant_calls,
 )
+from farebox.charges.models import Percentage
 from farebox.charges.plan import Charge
 
 _Cells = dict[str, dict[Bucket | None, list[Cell]]]
@@ -42,8 +43,9 @@ def plan_usage(usage: Usage, charges: Sequence[Charge], span: Span) -> dict[str,
             cells[cell.customer].setdefault(bucket, []).append(cell)
     dims = dimensions_of(charges, of_outcomes=True)
     outcomes: dict[str, dict[Bucket | None, list[OutcomeCell]]] = defaultdict(dict)
+    events = any(isinstance(each.model, Percentage) and each.model.is_per_event for each in on_outcomes)
     for bucket in _buckets(on_outcomes):
-        for cell in usage.outcomes(span, dims, bucket=bucket):
+        for cell in usage.outcomes(span, dims, bucket=bucket, events=events):
             outcomes[cell.customer].setdefault(bucket, []).append(cell)
     distinct: dict[str, dict[str, list[DistinctCell]]] = defaultdict(dict)
     totals: dict[str, dict[str, int]] = defaultdict(dict)

@@ -63,6 +63,11 @@ class Usage(Protocol):
         """
         ...
 
-    def outcomes(self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None) -> list[OutcomeCell]:
-        """Return a cell for each customer, bucket, outcome's name and combination of `dims`."""
+    def outcomes(
+        self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None, events: bool = False
+    ) -> list[OutcomeCell]:
+        """Return a cell for each customer, bucket, outcome's name and combination of `dims`.
+
+        With `events`, each says the value of every one of its outcomes.
+        """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -103,10 +103,15 @@ class RecordUsage:
         found.sort(key=_order)
         return found
 
-    def outcomes(self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None) -> list[OutcomeCell]:
-        """Return a cell for each customer, bucket, outcome's name and combination of `dims`."""
+    def outcomes(
+        self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None, events: bool = False
+    ) -> list[OutcomeCell]:
+        """Return a cell for each customer, bucket, outcome's name and combination of `dims`; see `Usage`."""
         sums: dict[tuple[str, int | None, tuple[str, ...]], tuple[int, Decimal]] = defaultdict(
             lambda: (0, Decimal(0))
+        )
+        single: dict[tuple[str, int | None, tuple[str, ...]], Counter[tuple[int, Decimal]]] = defaultdict(
+            Counter
         )
         names = ("outcome", *(name for name in dims if name != "outcome"))
         zone, wanted = ZoneInfo(span.timezone), frozenset(span.customers)
@@ -116,7 +121,10 @@ class RecordUsage:
                 continue
             key = (customer, _start(row.occurred_at_ns, bucket, zone), _values(row, names))
             count, value = sums[key]
-            sums[key] = count + row.sign, value + row.sign * Decimal(row.value or 0)
+            amount = Decimal(row.value or 0)
+            sums[key] = count + row.sign, value + row.sign * amount
+            if events:
+                single[key][row.occurred_at_ns, amount] += row.sign
         found = [
             OutcomeCell(
                 customer=customer,
@@ -124,6 +132,7 @@ class RecordUsage:
                 start_ns=start,
                 count=count,
                 value=value,
+                events=tuple(sorted(single[customer, start, values].elements())),
             )
             for (customer, start, values), (count, value) in sums.items()
             if count or value

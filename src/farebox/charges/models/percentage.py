@@ -23,6 +23,12 @@ class Percentage(
     event_maximum: Decimal | None = None
     """Bounds of one event's charge, its fixed amount included."""
 
+    @property
+    def is_per_event(self) -> bool:
+        """Whether the price depends on how an amount is made up of events."""
+        bounds = (self.free_events, self.event_minimum, self.event_maximum)
+        return bool(self.fixed_per_event) or any(bound is not None for bound in bounds)
+
     def total(self, events: Sequence[Fraction]) -> Fraction:
         """Return what a period's events cost, given in their order."""
         total, seen = Fraction(0), Fraction(0)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from farebox.charges.currencies import exponent_of
 from farebox.charges.models import CostPlus
 from farebox.charges.plan import Charge, Customer, Overrides, Plan, Subscription, effective_plan
 from farebox.charges.plan_reader.billing_terms import BillingTerms, Place
@@ -56,6 +59,9 @@ def consistency_findings(
     all_customers = {**stored_customers, **terms.customers}
     all_plans = {**stored_plans, **terms.plans}
     findings: list[Finding] = []
+    for name, each in terms.plans.items():
+        if each.currency is not None:
+            findings += _unit_findings(terms.places[f"plans.{name}"], each, each.currency)
     known_customers = {*all_customers, *_named(terms, "customers")}
     known_plans = {*all_plans, *_named(terms, "plans")}
     found: list[_Term] = []
@@ -158,6 +164,8 @@ def _currency_findings(place: Place, customer: Customer, plan: Plan, start: date
             )
         )
         return found
+    if plan.currency is None:
+        found += _unit_findings(place, plan, customer.currency)
     if customer.currency == "USD":
         return found
     on_cost = [each for each in plan.charges if each.meter == "cost" or isinstance(each.model, CostPlus)]
@@ -186,6 +194,32 @@ def rate_wanted(start: date) -> str:
         f'a dated rate in the plan, as `usd_rates: {{{start}: "0.92"}}`, or a customer in USD: costs are '
         "dollars"
     )
+
+
+def _unit_findings(place: Place, plan: Plan, currency: str) -> list[Finding]:
+    """Return the amounts of a plan that are no whole number of the currency's smallest unit.
+
+    Prices of a unit may have more decimals: their line is rounded.
+    """
+    smallest = Decimal(1).scaleb(-exponent_of(currency))
+    amounts: list[tuple[str, Decimal | None]] = [
+        ("base", plan.base),
+        ("minimum", plan.minimum),
+        ("maximum", plan.maximum),
+        *((f"the amount of add-on {each.name!r}", each.amount) for each in plan.addons),
+        *(("a discount", each.value) for each in plan.discounts if each.kind == "fixed"),
+        *(("a threshold", each) for each in plan.thresholds),
+    ]
+    for charge in plan.charges:
+        amounts += [
+            (f"the minimum of {charge.name!r}", charge.minimum),
+            (f"the maximum of {charge.name!r}", charge.maximum),
+        ]
+    return [
+        place.finding(f"amounts in whole units of {smallest} {currency}", f"{what} {amount}")
+        for what, amount in amounts
+        if amount is not None and Fraction(amount) % Fraction(smallest)
+    ]
 
 
 def _override_findings(place: Place, plan: Plan, overrides: Overrides | None) -> list[Finding]:

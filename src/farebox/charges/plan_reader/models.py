@@ -282,6 +282,14 @@ def _percentage(entry: Entry, meter: str | None) -> Model | None:
         entry.findings.append(
             inner.given["event_minimum"].finding(f"at most event_maximum, {high}", str(low))
         )
+    for key in ("fixed_per_event", "free_events", "event_minimum", "event_maximum"):
+        if key in inner and meter == "cost":
+            entry.findings.append(
+                inner.given[key].finding(
+                    "`meter: outcome_value`: the cost of calls is charged by its sum",
+                    f"{key} with `meter: cost`",
+                )
+            )
     if rate is None:
         return None
     return Percentage(

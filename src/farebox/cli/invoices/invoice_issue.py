@@ -125,7 +125,7 @@ def run(
             accept_gap=accept_gap,
             accept_unpriced=accept_unpriced,
         )
-    unconsumed = [f"{each.invoice.customer}: {words}" for each in made.drafts for words in each.unconsumed]
+    unconsumed = made.unconsumed
     status = ANSWER_IS_NO if made.refused else OK
     if as_json:
         print_json(

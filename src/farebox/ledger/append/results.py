@@ -57,6 +57,7 @@ class Results:
         self._numbers = numbers
         self._clock = clock
         self._mark = mark
+        self._resolved = resolved
         self._ends: dict[str, tuple[int, bytes]] = {}
 
     def load(self) -> None:

@@ -1,0 +1,77 @@
+"""Discounts and coupons on invoices: off what a charge comes to, and once."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from msgspec.structs import replace
+from tests.billing.invoices.billed_customers import ACME, MARKUP, REST, USD, Billed, at, subscription
+from tests.billing.usage_in_memory import call
+
+from farebox.billing.invoices.document import Invoice
+from farebox.billing.invoices.rating import rate_period
+from farebox.billing.invoices.schedule import ended_periods
+from farebox.charges.consumption import ChargedGroup, ChargedUsage, Consumption
+from farebox.charges.plan import Discount, Plan
+from farebox.home import Home
+
+NOV, MIDDLE = date(2026, 11, 1), date(2026, 11, 16)
+UTC = replace(ACME, timezone="UTC", tax_percent=Decimal(0))
+TENTH = Discount(kind="percentage", value=Decimal(10))
+TEN_OFF = Discount(kind="fixed", value=Decimal(10))
+
+
+def invoiced(home: Home, plan: Plan, *models: str, dollars: int = 1_000) -> Invoice:
+    on = Billed(home, plan, customers=(UTC,))
+    on.subscribe(subscription(plan, NOV))
+    for model in models or ("a",):
+        on.usage.add(call("acme", at("2026-11-02T12:00"), model=model, output_cost_pico=dollars * USD))
+    return on.invoice("2026-12-04T00:00")
+
+
+def test_a_discount_of_the_plan_is_on_what_the_maximum_of_a_charge_leaves(home: Home) -> None:
+    plan = replace(MARKUP, charges=(replace(REST, maximum=Decimal(60)),), discounts=(TENTH,))
+    made = invoiced(home, plan)
+    assert [(line.kind, line.amount_minor) for line in made.lines] == [
+        ("usage", 120_000),
+        ("maximum", -114_000),
+        ("discount", -600),
+    ]
+    assert made.total_minor == 5_400
+
+
+def test_a_discount_of_a_charge_is_on_what_its_maximum_leaves(home: Home) -> None:
+    charge = replace(REST, maximum=Decimal(60), discounts=(TENTH,))
+    assert invoiced(home, replace(MARKUP, charges=(charge,))).total_minor == 5_400
+
+
+def test_a_fixed_discount_of_an_itemised_charge_is_taken_once(home: Home) -> None:
+    charge = replace(REST, itemize=("model",), discounts=(TEN_OFF,))
+    made = invoiced(home, replace(MARKUP, charges=(charge,)), "a", "b", "c", dollars=10)
+    assert made.total_minor == 3_600 - 1_000
+
+
+def test_a_fixed_discount_is_taken_once_where_the_version_changes_in_mid_month(home: Home) -> None:
+    first = replace(MARKUP, discounts=(TEN_OFF,))
+    second = replace(first, version=2)
+    on = Billed(home, first, second, customers=(UTC,))
+    on.subscribe(subscription(first, NOV, MIDDLE), subscription(second, MIDDLE))
+    for day in ("02", "20"):
+        on.usage.add(call("acme", at(f"2026-11-{day}T12:00"), output_cost_pico=50 * USD))
+    assert on.invoice("2026-12-04T00:00").total_minor == 12_000 - 1_000
+
+
+def test_a_fixed_coupon_comes_off_all_segments_of_an_invoice() -> None:
+    said = [(subscription(MARKUP, NOV, MIDDLE), MARKUP), (subscription(MARKUP, MIDDLE), MARKUP)]
+    (terms,) = ended_periods(UTC, said, at("2026-12-01T00:00"))
+    terms = replace(terms, discounts=(replace(TEN_OFF, value=Decimal(50)),))
+
+    def used(dollars: int) -> Consumption:
+        group = ChargedGroup(quantity=dollars, calls=1)  # pyright: ignore[reportArgumentType]
+        of = ChargedUsage(charge=REST.name, meter="cost", quantity=group.quantity, groups=(group,))
+        return Consumption(charges=(of,))
+
+    lines = rate_period(terms, [used(99), used(1)])
+    assert sum(line.amount_minor for line in lines) == 12_000 - 5_000
+    assert [line.amount_minor for line in lines if line.kind == "discount"] == [-4_950, -50]
