@@ -217,6 +217,14 @@ subscriptions:
     assert any('did you mean "acme"' in each for each in found)
 
 
+@pytest.mark.parametrize("first", ["unit: 1", "unit: cheap"])
+@pytest.mark.parametrize("second", ["unit: 1", "unit: dear"])
+def test_a_name_that_two_charges_have_is_told_although_one_of_them_is_wrong(first: str, second: str) -> None:
+    text = f"{{name: A, meter: calls, {first}}}\n      - {{name: A, meter: tokens, {second}}}"
+    told = [each for each in refusals(text) if "another name" in each]
+    assert len(told) == 1 and told[0].startswith("p.yaml:5: plans.p.charges[1]")
+
+
 TWICE = """customers:
   acme: {}
 plans:
