@@ -62,7 +62,7 @@ TERMS: dict[str, Any] = {
     "tax_percent": PERCENT, "shares": st.dictionaries(NAMES, PERCENT, min_size=1, max_size=2),
     "where": st.dictionaries(st.sampled_from(["model", "tag.team"]),
                              NAMES | st.just("") | st.just(["a", "b"]), min_size=1, max_size=2),
-    "convert": st.fixed_dictionaries({"divide": MORE}, optional={"round": st.sampled_from(["up", "half_up"])}),
+    "convert": st.fixed_dictionaries({"divide": MORE}, optional={"round": st.sampled_from(["up", "down"])}),
 }  # fmt: skip
 CHARGES = st.one_of(
     st.tuples(st.fixed_dictionaries({"name": NAMES, "meter": st.sampled_from(["tokens", "calls", "users"])},
@@ -70,7 +70,8 @@ CHARGES = st.one_of(
     st.tuples(st.fixed_dictionaries({"name": NAMES, "meter": st.just("cost")}, optional=TERMS), MONEY_PRICES),
 ).map(lambda pair: {**pair[0], **pair[1]})  # fmt: skip
 PLANS = st.fixed_dictionaries(
-    {"base": AMOUNTS, "minimum": MORE, "charges": st.lists(CHARGES, max_size=3, unique_by=lambda c: c["name"])},
+    {"base": AMOUNTS, "minimum": MORE,
+     "charges": st.lists(CHARGES, max_size=3, unique_by=lambda each: each["name"])},
     optional={
         "interval": st.sampled_from(["week", {"anniversary": "month"}, {"every": "3", "unit": "month"},
                                      {"anniversary": "month", "every": "2"}]),
@@ -127,4 +128,7 @@ def test_a_small_price_is_written_out_in_yaml_and_in_differences() -> None:
 
 
 def test_terms_of_one_subscription_are_written_alike() -> None:
-    assert written_overrides(Overrides(base=Decimal("0.00"), trial_days=0)) == {"base": "0.00", "trial_days": 0}
+    assert written_overrides(Overrides(base=Decimal("0.00"), trial_days=0)) == {
+        "base": "0.00",
+        "trial_days": 0,
+    }

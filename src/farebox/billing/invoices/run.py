@@ -23,6 +23,7 @@ from farebox.billing.invoices.schedule import (
     ended_periods,
 )
 from farebox.billing.invoices.terms import Terms
+from farebox.billing.plans.changes import unknown
 from farebox.charges.plan import effective_plan
 from farebox.control.publish import change
 from farebox.errors import InvoiceError, UsageError
@@ -64,6 +65,8 @@ class RunReport(msgspec.Struct, kw_only=True):
     final: list[Invoice] = []
     drafts: list[Draft] = []
     refused: list[Refused] = []
+    unconsumed: list[tuple[str, str]] = []
+    """Customers, and usage of theirs that no charge has consumed, in words."""
 
 
 class Desk:
@@ -106,8 +109,7 @@ class Desk:
             UsageError: There is no such customer, or no subscription now.
         """
         snapshot = self._published(self.home)
-        if customer not in {each.id for each in snapshot.customers}:
-            raise UsageError(f"there is no customer {customer!r}")
+        _check_known([customer], snapshot)
         (account, on) = self._accounts(snapshot, {customer})[0]
         wanted = [*self._open(account, on, now_ns), *current_periods(account.customer, on, now_ns)]
         first = wanted[:1]  # what earlier periods are adjusted by comes once, on the next invoice
@@ -127,9 +129,14 @@ class Desk:
         accept_gap: bool = False,
         accept_unpriced: bool = False,
     ) -> RunReport:
-        """Draft what ended by `now_ns`, and make final what is past its grace period."""
+        """Draft what ended by `now_ns`, and make final what is past its grace period.
+
+        Raises:
+            UsageError: One of `customers` is not known; nothing is drafted.
+        """
         report = RunReport()
         snapshot = self._published(self.home)
+        _check_known(customers or (), snapshot)
         stopped: set[str] = set()
         while True:
             wanted: list[tuple[Account, Terms]] = []
@@ -139,6 +146,9 @@ class Desk:
             if not wanted:
                 break
             drafts = [each for each in self._draft(wanted) if not is_nothing(each)]
+            report.unconsumed += [
+                (each.invoice.customer, words) for each in drafts for words in each.unconsumed
+            ]
             stopped |= {account.customer.id for account, _ in wanted} - {
                 each.invoice.customer for each in drafts
             }
@@ -322,6 +332,13 @@ class Desk:
         if period not in self._gaps:
             self._gaps[period] = _words(missing(self.home, *period))
         return self._gaps[period]
+
+
+def _check_known(names: Collection[str], snapshot: Snapshot) -> None:
+    known = [each.id for each in snapshot.customers]
+    for name in names:
+        if name not in known:
+            raise UsageError(unknown("customer", name, known))
 
 
 def is_nothing(draft: Draft) -> bool:

@@ -15,7 +15,7 @@ from farebox.charges.written_plan import written_plan
 from farebox.cli.confirmation import is_confirmed
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, Place
-from farebox.cli.plans.stored_terms import Yes, read_kept, say_problems
+from farebox.cli.plans.stored_terms import Yes, apply_to_record, read_kept, say_problems
 from farebox.cli.publication import publish_home
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import BOLD, Column, clean, count, paint, table
@@ -204,6 +204,8 @@ def apply_file(
         print_json(AppliedAnswer(dry_run=dry_run, changes=found.changes))
         return OK
     print(render(found.changes, dry_run=dry_run))
+    if not dry_run:
+        apply_to_record(place or Place(), home)
     return OK
 
 
