@@ -108,7 +108,7 @@ def test_the_guide_bills_calls_made_through_the_proxy(tmp_path: Path, upstream: 
     # A call without a price holds the invoice back until it is accepted.
     second = f"{months()[1]:%Y-%m}-04"
     refused = shell.farebox("invoices", "run", "--as-of", second, status=1)
-    assert "have no price" in refused.stderr
+    assert "1 call of acme has no price" in refused.stderr
     shell.farebox("invoices", "run", "--as-of", second, "--accept-unpriced")
     founder.type("invoices run")  # changes nothing
     assert "INV-000001" in founder.type("invoices list")

@@ -269,3 +269,23 @@ subscriptions: [{customer: acme, plan: pro, start: 2026-11-01}]
         "has one currency" in read(text % ", currency: USD")[1][0]
         or "each has one currency" in (read(text % ", currency: USD")[1][0])
     )
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"),
+    [
+        ('base: "5.50"', "a base fee of 5.50"),
+        ('base: "5", minimum: "0.5"', "a minimum of 0.5"),
+        ('add_ons: [{name: Setup, amount: "250.50"}]', "'Setup' of 250.50"),
+        ('charges: [{name: Flat, flat: "1.25"}]', "'Flat' of 1.25"),
+        ('charges: [{meter: calls, unit: "0.05"}]', None),
+        ('base: "5.00"', None),
+    ],
+)
+def test_an_amount_that_a_currency_cannot_pay_is_told(terms: str, told: str | None) -> None:
+    found = read(
+        f"customers: {{a: {{currency: JPY}}}}\nplans: {{p: {{{terms}}}}}\n"
+        "subscriptions: [{customer: a, plan: p, start: 2026-11-01}]\n"
+    )[1]
+    assert len(found) == (told is not None)
+    assert told is None or (told in found[0] and "JPY has no decimals" in found[0])

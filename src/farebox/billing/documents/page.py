@@ -195,7 +195,7 @@ def _row(each: InvoiceLine, invoice: Invoice) -> Row:
     if len(price) > PRICE_IN_COLUMN_MAX:
         notes.append(f"Price: {price}")
         price = ""
-    if each.kind == "adjustment" and each.of_invoice:
+    if each.kind == "adjustment" and each.of_invoice and not each.note.startswith("Adjusts "):
         of_line = f", line {line(each.of_line)}" if each.of_line else ""
         notes.append(f"Adjusts invoice {line(each.of_invoice)}{of_line}")
     if (each.from_ns, each.until_ns) != (invoice.from_ns, invoice.until_ns):

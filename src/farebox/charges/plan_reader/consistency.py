@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from farebox.charges.currencies import exponent_of
 from farebox.charges.models import CostPlus
 from farebox.charges.plan import Charge, Customer, Overrides, Plan, Subscription, effective_plan
 from farebox.charges.plan_reader.billing_terms import BillingTerms, Place
@@ -158,6 +160,17 @@ def _currency_findings(place: Place, customer: Customer, plan: Plan, start: date
             )
         )
         return found
+    exponent = exponent_of(customer.currency)
+    found += [
+        place.finding(
+            f"at most {exponent} decimals, as {customer.currency} has"
+            if exponent
+            else f"a whole number, as {customer.currency} has no decimals",
+            f"{what} of {format(amount, 'f')} in {plan.name}",
+        )
+        for what, amount in _fixed_amounts(plan)
+        if amount != round(amount, exponent)
+    ]
     if customer.currency == "USD":
         return found
     on_cost = [each for each in plan.charges if each.meter == "cost" or isinstance(each.model, CostPlus)]
@@ -179,6 +192,13 @@ def _currency_findings(place: Place, customer: Customer, plan: Plan, start: date
             )
         )
     return found
+
+
+def _fixed_amounts(plan: Plan) -> Iterator[tuple[str, Decimal]]:
+    """Yield what is billed as it is written, with what it is called."""
+    named = (("a base fee", plan.base), ("a minimum", plan.minimum), ("a maximum", plan.maximum))
+    yield from ((what, amount) for what, amount in named if amount is not None)
+    yield from ((repr(each.name), each.amount) for each in plan.addons if each.quantity == 1)
 
 
 def _override_findings(place: Place, plan: Plan, overrides: Overrides | None) -> list[Finding]:
