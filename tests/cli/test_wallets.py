@@ -140,6 +140,11 @@ def test_expiry_is_posted_on_demand(capsys: pytest.CaptureFixture[str], home: Ho
     assert "No grant has expired." in capsys.readouterr().out
 
 
+def test_an_add_on_that_its_currency_cannot_pay_is_refused() -> None:
+    with pytest.raises(UsageError, match="250.50 has more decimals than JPY, which has 0"):
+        coupons.give_add_on("yamada", "Setup", "250.50")
+
+
 def test_coupons_and_add_ons_are_given_listed_and_ended(capsys: pytest.CaptureFixture[str]) -> None:
     coupons.give("acme", "LAUNCH", percent="12.5", start="2026-11-01", invoices=3, as_json=True)
     (made,) = said(capsys)["coupons"]
