@@ -70,3 +70,31 @@ def test_a_few_aliases_are_read() -> None:
     root, findings = yamltext.decode(aliases(8), "f")
     assert findings == [] and root is not None
     assert root.plain()["m1"] == [{"b": "c"}, {"b": "c"}]
+
+
+SYNTAX = {
+    "a: {b: 1\nc: 2\n": (2, "no `,` or `}` for the `{` of line 1"),
+    "plans:\n  pro: {charges: [{meter: calls}\n": (3, "no `,` or `]` for the `[` of line 2"),
+    "a: b: c\n": (1, "one `key: value` a line"),
+    "a:\n\tb: 1\n": (2, "spaces: YAML is not indented by tabs"),
+    "a: 'x\nb: 2\n": (3, "a quotation mark of line 1 that nothing closes"),
+    "- a\nb: 1\n": (2, "`- ` before each entry"),
+    "a: *x\n": (1, "a text that begins with `*` in quotes"),
+    "a: @x\n": (1, "a text that begins with `@`, expected such a text in quotes"),
+    "a: {b: 1, c}}\n": (1, "as many `}` and `]` as were opened"),
+    "a:\n  - b\n c: 1\n": (3, "does not line up with those from line 1 on"),
+    "key: - a\n": (1, "`- ` on a line of its own"),
+    'a: "\\q"\n': (1, "stands for nothing"),
+    "a: 1\nb\n": (3, "a line without `:`"),
+    "a: 1\n---\nb: 2\n": (2, "one document in a file"),
+    "a: 1\nb: \x07\n": (2, "printable text"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), SYNTAX.items(), ids=[repr(text) for text in SYNTAX])
+def test_broken_yaml_is_told_in_plain_words_at_its_line(text: str, said: tuple[int, str]) -> None:
+    root, findings = yamltext.parse(text, "f.yaml")
+    assert root is None and len(findings) == 1
+    message = str(findings[0])
+    assert message.startswith(f"f.yaml:{said[0]}: found ") and said[1] in message
+    assert not any(word in message for word in ("token", "indicator", "mapping values", "stream"))

@@ -38,9 +38,8 @@ from farebox.cli.budgets.budget_simulation import SimulationAnswer
 from farebox.cli.config import ConfigAnswer, ConfigCheckAnswer
 from farebox.cli.coupons import AddOnsAnswer, CouponsAnswer
 from farebox.cli.exits import MEANINGS
-from farebox.cli.invoices.invoice_changes import CreditNoteAnswer
 from farebox.cli.invoices.invoice_issue import PreviewAnswer, RefusedInvoice, RunAnswer
-from farebox.cli.invoices.invoice_list import InvoiceAnswer, InvoicesAnswer
+from farebox.cli.invoices.invoice_list import CreditNoteAnswer, InvoiceAnswer, InvoicesAnswer
 from farebox.cli.invoices.line_explanation import LineExplanationAnswer
 from farebox.cli.keys import KeysAnswer, NamedKey
 from farebox.cli.money_journal import JournalAnswer, JournalVerifyAnswer

@@ -65,7 +65,8 @@ class Finding(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.key}: found {self.found}, expected {self.expected}"
+        key = f" {self.key}:" if self.key else ""  # what is wrong with a whole file has none
+        return f"{where}:{key} found {self.found}, expected {self.expected}"
 
 
 class FareboxError(Exception):

@@ -6,6 +6,7 @@ problem can be reported where it is.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -95,15 +96,69 @@ def parse(text: str, file: str) -> tuple[Node | None, list[Finding]]:
             return None, [beyond]
         root = cast("yaml.Node | None", yaml.compose(text, Loader=_Loader))  # pyright: ignore[reportUnknownMemberType]  # untyped in the stubs
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        return None, [Finding(file, line, "", str(error.problem), "well-formed YAML")]
+        return None, [_syntax_finding(error, text, file)]
     except yaml.YAMLError as error:
-        return None, [Finding(file, 1, "", str(error), "well-formed YAML")]
+        at = int(getattr(error, "position", 0))  # of a character that no YAML may have
+        found = f"what YAML does not allow ({getattr(error, 'reason', error)})"
+        return None, [Finding(file, text[:at].count("\n") + 1, "", found, "printable text")]
     if root is None:
         return None, []
     converter = _Converter(file)
     return converter.convert(root, "", 0), converter.findings
+
+
+def written(value: Any) -> str:
+    """Return mappings, lists, text, whole numbers and flags as YAML, small mappings on one line.
+
+    Text stays text when it is read again, and characters that a terminal would act on are escaped.
+    """
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)  # pyright: ignore[reportUnknownMemberType]
+    if any(unicodedata.category(each)[0] == "C" for each in text if each != "\n"):
+        text = yaml.safe_dump(value, sort_keys=False, default_flow_style=None, width=110)  # pyright: ignore[reportUnknownMemberType]
+    return text
+
+
+_SYNTAX = (
+    # What the parser's problem says; what was found, what was expected.
+    ("did not find expected ',' or '}'", "no `,` or `}}` for the `{{` of line {start}",
+     "`,` between two entries and `}}` after the last one"),
+    ("did not find expected ',' or ']'", "no `,` or `]` for the `[` of line {start}",
+     "`,` between two entries and `]` after the last one"),
+    ("mapping values are not allowed", "a `:` that begins another entry",
+     "one `key: value` a line, indented as its neighbours; a text that contains `: ` in quotes"),
+    ("could not find expected ':'", "a line without `:`", "`key: value`"),
+    ("did not find expected key", "an entry that does not line up with those from line {start} on",
+     "each key as far right as the one above it, and as many `}}` and `]` as were opened"),
+    ("did not find expected '-' indicator", "no `-` in a list that begins in line {start}",
+     "`- ` before each entry, as far right as the one above it"),
+    ("block sequence entries are not allowed", "a list that begins beside its key",
+     "`- ` on a line of its own, or `[…]`"),
+    ("unexpected end of stream", "a quotation mark of line {start} that nothing closes",
+     "the same mark after the text"),
+    ("found undefined alias", "`*` before a name that no `&` gives",
+     "a text that begins with `*` in quotes"),
+    ("found unknown escape", "a `\\` that stands for nothing", "`\\\\`, or the text in single quotes"),
+    ("another document", "a second document after `---`", "one document in a file"),
+    ("expected comment or line break", "text after `|` or `>`", "the text on the lines below"),
+)  # fmt: skip
+
+
+def _syntax_finding(error: yaml.MarkedYAMLError, text: str, file: str) -> Finding:
+    """Return what is wrong with YAML in the words of who writes it, not of who parses it."""
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    start = error.context_mark.line + 1 if error.context_mark else line
+    problem = f"{error.context or ''} {error.problem}"
+    if "cannot start any token" in problem and mark is not None:
+        lines = text.splitlines()
+        sign = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
+        if sign == "\t":
+            return Finding(file, line, "", "a tab before a key", "spaces: YAML is not indented by tabs")
+        return Finding(file, line, "", f"a text that begins with `{sign}`", "such a text in quotes")
+    for said, found, expected in _SYNTAX:
+        if said in problem:
+            return Finding(file, line, "", found.format(start=start), expected.format(start=start))
+    return Finding(file, line, "", f"what is no YAML ({error.problem})", "well-formed YAML")
 
 
 def _beyond_limits(text: str, file: str) -> Finding | None:

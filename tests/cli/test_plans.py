@@ -160,3 +160,16 @@ def test_a_working_directorys_file_says_nothing_of_plans(
     assert answer(capsys, "plans")["plans"] == []
     status, told = run(capsys, "config", "check")
     assert status != 0 and "plans" in told
+
+
+def test_what_show_prints_of_a_plan_is_applied_back_and_changes_nothing(
+    capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    assert run(capsys, "plans", "apply", str(file))[0] == 0
+    _, printed = run(capsys, "plans", "show", "pro")
+    assert printed.startswith("# pro 1 (frozen") and "base: '20.00'" in printed
+    file.write_text(printed)
+    assert "Nothing to change" in run(capsys, "plans", "apply", str(file))[1]
+    file.write_text(printed.replace("'20'", "'25'"))
+    told = run(capsys, "plans", "apply", str(file), "--dry-run")[1]
+    assert "charges.Usage.markup_percent: 20 → 25" in told

@@ -74,3 +74,9 @@ def test_plans_that_are_wrong_are_refused_with_all_findings(cli: CLI, tmp_path: 
     file.write_text("plans:\n  pro: {base: x, charges: [{name: A, meter: nothing}]}\n")
     status, _, wrong = cli("simulate", "--plans", str(file), *SEPTEMBER)
     assert status == 78 and "base" in wrong and "meter" in wrong
+
+
+def test_totals_say_that_they_are_lower_bounds_where_calls_have_no_price(cli: CLI) -> None:
+    _, told, _ = cli("simulate", "--model", "gpt-4o=nosuch", *SEPTEMBER)
+    assert "→ ≥ 20.00 (" in told and "→ ≥ $" in told
+    assert "Without a price: 0 calls before, 4 calls after" in told

@@ -101,8 +101,8 @@ def test_an_amount_has_the_decimals_of_its_currency(
         ("acme", "NaN", "no amount"),
         ("acme", "1e99", "too large"),
         ("acme", "1e9999999", "too large"),
-        ("acme", "-5", "from 1 to"),
-        ("acme", "0", "from 1 to"),
+        ("acme", "-5", "more than zero"),
+        ("acme", "0", "more than zero"),
         ("acem", "5", "acme"),
     ],
 )
@@ -138,6 +138,11 @@ def test_expiry_is_posted_on_demand(capsys: pytest.CaptureFixture[str], home: Ho
     assert "acme: 5.00 USD" in capsys.readouterr().out
     expire()
     assert "No grant has expired." in capsys.readouterr().out
+
+
+def test_an_add_on_that_its_currency_cannot_pay_is_refused() -> None:
+    with pytest.raises(UsageError, match="has more decimals than JPY, which has 0"):
+        coupons.give_add_on("yamada", "Setup", "250.50")
 
 
 def test_coupons_and_add_ons_are_given_listed_and_ended(capsys: pytest.CaptureFixture[str]) -> None:

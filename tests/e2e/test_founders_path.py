@@ -31,7 +31,7 @@ for model in sys.argv[1:]:
 
 def respond(request: Request) -> Reply:
     model = json.loads(request.body)["model"]
-    usage = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
+    usage = {"prompt_tokens": 100, "completion_tokens": 50_000, "total_tokens": 50_100}
     return json_reply({**chat_answer(usage=usage), "model": model})
 
 
@@ -94,8 +94,8 @@ def test_the_guide_bills_calls_made_through_the_proxy(tmp_path: Path, upstream: 
     shell = Shell(
         tmp_path,
         f"listen: 127.0.0.1:0\ndashboard: 127.0.0.1:0\nproviders:\n  openai: {{upstream: '{upstream.url}'}}\n"
-        "pricing:\n  gpt-4o: {input: 1000, output: 1000, per: 1M}\n"
-        "  mini: {input: 1000, output: 2000, per: 1M}\n" + moved(blocks("yaml")[0]),
+        "pricing:\n  gpt-4o: {input: 1000, output: 1, per: 1M}\n"
+        "  mini: {input: 1000, output: 2, per: 1M}\n" + moved(blocks("yaml")[0]),
     )
     founder = Founder(shell)
     founder.call("gpt-4o")  # before the key is bound: nobody's
@@ -108,14 +108,14 @@ def test_the_guide_bills_calls_made_through_the_proxy(tmp_path: Path, upstream: 
     # A call without a price holds the invoice back until it is accepted.
     second = f"{months()[1]:%Y-%m}-04"
     refused = shell.farebox("invoices", "run", "--as-of", second, status=1)
-    assert "have no price" in refused.stderr
+    assert "1 call of acme has no price" in refused.stderr
     shell.farebox("invoices", "run", "--as-of", second, "--accept-unpriced")
     founder.type("invoices run")  # changes nothing
     assert "INV-000001" in founder.type("invoices list")
     founder.type("invoices show")
     first = founder.json("invoices", "show", "INV-000001")
     lines = {line["title"]: line for line in first["invoice"]["lines"]}
-    assert lines["GPT output"]["exact"] == "2"  # 2 × 50 × 0.02
+    assert lines["GPT output"]["exact"] == "2"  # 2 × 50,000 × 20 for a million
     # Input of two gpt-4o calls, and all of mini: (0.1 + 0.1 + 0.1 + 0.1) dollars and 20 %
     assert Fraction(lines["Everything else"]["exact"]) == Fraction(4, 10) * Fraction(6, 5)
     assert lines["Everything else"]["unpriced_calls"] == 1
@@ -130,9 +130,10 @@ def test_the_guide_bills_calls_made_through_the_proxy(tmp_path: Path, upstream: 
 
     # A late call, and a correction: the model without a price gets one.
     founder.call("gpt-4o")
-    shell.farebox("prices", "set", "brand-new", "input=1000", "output=1000", "--from", "ever")
+    shell.farebox("prices", "set", "brand-new", "input=1000", "output=1", "--from", "ever")
     shell.farebox("rerate", "--apply")
     founder.type("invoices credit")
+    assert "credited 0.12 USD" in founder.type("invoices show")
     assert founder.json("invoices", "list")["credit_notes"][0]["total"] == "0.12"
 
     founder.type("invoices run")

@@ -351,3 +351,11 @@ def test_an_asset_is_cached_for_ever_by_its_hashed_name_and_the_page_never(site:
     assert (again.status, again.body) == (304, b"")
     assert site.get("/").headers["cache-control"] == "no-store"
     assert site.get("/favicon.svg").headers["cache-control"] == "no-cache"
+
+
+def test_a_program_without_a_token_is_told_of_tokens_and_a_browser_of_a_link(site: Site) -> None:
+    told = site.ask("/api/v1/status").json()["message"]
+    assert "farebox tokens create" in told and "session" not in told
+    for headers in ({"cookie": "other=1"}, {"sec-fetch-mode": "cors", "sec-fetch-site": "same-origin"}):
+        told = site.ask("/api/v1/status", headers).json()["message"]
+        assert told.startswith("Your session has ended.")

@@ -102,6 +102,8 @@ def add_add_on(
         on=asked.on,
         tax_percent=None if asked.tax_percent is None else _decimal(asked.tax_percent),
     )
+    if said.quantity == 1:  # of several, only their sum has to be an amount of the currency, once rounded
+        minor_of(asked.amount, customer.currency)
     invoices = 1 if asked.invoices is None and asked.on is not None else asked.invoices
     with change(home, database) as connection:
         made = give_add_on(connection, customer.id, said, now_ns, invoices_max=invoices)

@@ -6,9 +6,12 @@ from typing import Any, cast
 
 import msgspec
 
+from farebox.charges.plan import Overrides, Plan
+from farebox.charges.written_plan import written_overrides, written_plan
+
 
 def difference(before: msgspec.Struct | None, after: msgspec.Struct | None) -> list[str]:
-    """Return lines such as `charges.GPT output.model.tiers.0.unit: 0.00002 → 0.00003`, in a fixed order."""
+    """Return lines such as `charges.GPT output.graduated.0.unit: 0.00002 → 0.00003`, in a fixed order."""
     old, new = _leaves(before), _leaves(after)
     lines: list[str] = []
     for path in [*new, *(path for path in old if path not in new)]:
@@ -30,11 +33,19 @@ _LEFT_OUT = ("version", "digest", "id")
 def _leaves(value: msgspec.Struct | None) -> dict[str, str]:
     found: dict[str, str] = {}
     if value is not None:
-        plain = cast("dict[str, Any]", msgspec.to_builtins(value))
-        for key, inner in plain.items():
+        for key, inner in _written(value).items():
             if key not in _LEFT_OUT:
                 _walk(inner, key, found)
     return found
+
+
+def _written(value: msgspec.Struct) -> dict[str, Any]:
+    """Return the words in which people write it."""
+    if isinstance(value, Plan):
+        return written_plan(value)
+    if isinstance(value, Overrides):
+        return written_overrides(value)
+    return cast("dict[str, Any]", msgspec.to_builtins(value))
 
 
 def _walk(value: Any, path: str, found: dict[str, str]) -> None:

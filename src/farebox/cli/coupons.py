@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -218,7 +218,7 @@ def _coupon_table(found: Sequence[CouponState]) -> str:
             ", ".join(each.charges) or "the invoice",
             f"{each.start or '…'} – {each.until or '…'}" if each.start or each.until else "always",
             _used(each.uses, each.invoices),
-            "ended" if each.ended_at else "",
+            _state(each, each.start, each.until),
             each.id,
         ]
         for each in found
@@ -241,7 +241,7 @@ def _add_on_table(found: Sequence[AddOnState]) -> str:
             each.quantity,
             each.on or "every period",
             _used(each.uses, each.invoices),
-            "ended" if each.ended_at else "",
+            _state(each, None, None),
             each.id,
         ]
         for each in found
@@ -250,6 +250,18 @@ def _add_on_table(found: Sequence[AddOnState]) -> str:
 
 
 _USE = (Column("invoices", right=True), Column("state", drop=2), Column("id"))
+
+
+def _state(each: CouponState | AddOnState, start: str | None, until: str | None) -> str:
+    """Return whether the next invoice can have it; a day that begins elsewhere later counts from UTC's on."""
+    today = f"{datetime.fromtimestamp(now_ns() // 10**9, UTC).date()}"
+    if each.ended_at:
+        return "ended"
+    if each.invoices is not None and each.uses >= each.invoices:
+        return "used up"
+    if until is not None and until <= today:
+        return "over"
+    return "planned" if start is not None and start > today else "in force"
 
 
 def _used(uses: int, invoices: int | None) -> str:

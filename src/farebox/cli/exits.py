@@ -17,6 +17,7 @@ from farebox.errors import (
     ControlUnwritableError,
     FareboxError,
     FindingsError,
+    InvoiceError,
     JournalError,
     LedgerDamagedError,
     LedgerError,
@@ -33,7 +34,7 @@ from farebox.errors import (
 
 OK = 0
 ANSWER_IS_NO = 1
-"""The command worked and its answer is no: spend over `--fail-over`, no such call."""
+"""The command worked and its answer is no: spend over `--fail-over`, no such call or invoice."""
 CANNOT_TELL = 3
 """Neither yes nor no: there are calls without a price, or records known to be missing."""
 USAGE = 64
@@ -49,10 +50,10 @@ INTERRUPTED = 130
 MEANINGS = {
     OK: "done",
     ANSWER_IS_NO: "the answer is no: more was spent than `--fail-over`, no such call, no such price, "
-    "not ready, not running",
+    "no such invoice, an invoice that is not issued, not ready, not running",
     CANNOT_TELL: "it cannot be told: calls without a price (`--fail-over`) or records known to be missing "
     "(`--fail-over`, `verify`)",
-    USAGE: "the command line is wrong",
+    USAGE: "the command line is wrong: an unknown flag, a customer, plan or budget that there is not",
     DATA: "data is damaged: `verify` found something, `ledger.db` or `control.db` is not this Farebox's, a "
     "backup is damaged, a price or catalog file is wrong",
     UNAVAILABLE: "something needed is not there: no server, no free port, an unreadable ledger, "
@@ -71,6 +72,7 @@ _STATUS: tuple[tuple[type[FareboxError], int], ...] = (
     (FindingsError, DATA),
     (CallNotFoundError, ANSWER_IS_NO),
     (PriceNotFoundError, ANSWER_IS_NO),
+    (InvoiceError, ANSWER_IS_NO),
     (LedgerLockedError, LOCKED),
     (LedgerSchemaError, DATA),
     (LedgerTooOldError, DATA),

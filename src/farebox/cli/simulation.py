@@ -86,14 +86,25 @@ def render(answer: BillingSimulation) -> str:
         Column("after", right=True),
         Column("difference", right=True),
         Column("%", right=True),
-        Column("because of", drop=1, width_max=80, width_min=20),
+        Column("because of", drop=1, width_max=400, width_min=20),
     ]
     lines.append(table(columns, [_cells(each) for each in answer.customers]))
     for total in answer.totals:
-        said = f"{total.currency} {total.before} → {total.after} ({_signed(total.difference)}): "
+        of_these = [each for each in answer.customers if each.currency == total.currency]
+        before = _bounded(f"{total.currency} {total.before}", sum(each.unpriced_before for each in of_these))
+        after = _bounded(total.after, sum(each.unpriced_after for each in of_these))
+        said = f"{before} → {after} ({_signed(total.difference)}): "
         said += f"{count(total.pay_more, 'customer')} would have paid more, {total.pay_less} less, "
         lines.append(paint(f"{said}{total.pay_the_same} the same", BOLD))
-    lines.append(f"Provider cost ${answer.cost_before_usd} → ${answer.cost_after_usd}")
+    unpriced = [sum(each.unpriced_before for each in answer.customers)]
+    unpriced.append(sum(each.unpriced_after for each in answer.customers))
+    costs = [f"${answer.cost_before_usd}", f"${answer.cost_after_usd}"]
+    lines.append(f"Provider cost {' → '.join(map(_bounded, costs, unpriced))}")
+    if any(unpriced):
+        lines.append(
+            f"Without a price: {count(unpriced[0], 'call')} before, {count(unpriced[1], 'call')} after; "
+            "differences may be smaller than they look."
+        )
     return "\n".join([*lines, *answer.statements, "Nothing was saved."])
 
 

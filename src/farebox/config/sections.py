@@ -298,8 +298,7 @@ SECTIONS = {
         ),
         Section(
             key="plans",
-            help="What customers are charged, see the [guide](../guides/bill-your-customers.md). In the "
-            "home's file only.",
+            help="What customers are charged, see [every key](../guides/plans.md). In the home's file only.",
             example='plans:\n  pro: {base: "20.00", charges: [{meter: cost, markup_percent: "20"}]}\n',
             read=_read_billing_terms,
             at_once=True,

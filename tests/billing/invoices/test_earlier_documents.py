@@ -148,7 +148,7 @@ def test_usage_that_no_charge_consumes_is_named_by_a_run(home: Home) -> None:
     on = billed(home, replace(MARKUP, charges=(replace(REST, where={"model": ("claude",)}),)))
     use(on, "2026-11-02T12:00", 1)
     report = on.run("2026-12-04T00:00")
-    assert report.unconsumed and "charged by nothing" in report.unconsumed[0]
+    assert report.unconsumed == [("acme", "plan markup does not charge 1 call, or not in full")]
 
 
 def test_nothing_and_a_short_beginning_of_an_id_name_no_document(home: Home) -> None:

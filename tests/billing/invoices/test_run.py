@@ -250,7 +250,7 @@ def test_unpriced_calls_are_said_on_every_total_and_need_consent(home: Home) -> 
     on.subscribe(subscription(MARKUP, NOV))
     on.usage.add(call("acme", at("2026-11-02T12:00"), output_cost_pico=USD, unpriced_calls=1))
     report = on.run("2026-12-04T00:00")
-    assert report.final == [] and "have no price" in report.refused[0].reason
+    assert report.final == [] and "1 call of acme has no price" in report.refused[0].reason
     made = on.invoice("2026-12-04T00:00", accept_unpriced=True)
     assert made.unpriced_calls == 1 and "at least" in made.statements[0]
 
@@ -413,7 +413,7 @@ def test_usage_that_no_charge_consumes_is_named(home: Home) -> None:
     on.subscribe(subscription(only, NOV))
     on.usage.add(call("acme", at("2026-11-02T12:00"), model="claude", output_tokens=5, output_cost_pico=USD))
     (draft,) = on.desk.preview("acme", at("2026-11-03T00:00"))
-    assert draft.unconsumed and "charged by nothing" in draft.unconsumed[0]
+    assert draft.unconsumed and "plan pro does not charge 1 call" in draft.unconsumed[0]
 
 
 _CALLS = st.lists(

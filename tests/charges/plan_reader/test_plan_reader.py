@@ -217,6 +217,14 @@ subscriptions:
     assert any('did you mean "acme"' in each for each in found)
 
 
+@pytest.mark.parametrize("first", ["unit: 1", "unit: cheap"])
+@pytest.mark.parametrize("second", ["unit: 1", "unit: dear"])
+def test_a_name_that_two_charges_have_is_told_although_one_of_them_is_wrong(first: str, second: str) -> None:
+    text = f"{{name: A, meter: calls, {first}}}\n      - {{name: A, meter: tokens, {second}}}"
+    told = [each for each in refusals(text) if "another name" in each]
+    assert len(told) == 1 and told[0].startswith("p.yaml:5: plans.p.charges[1]")
+
+
 TWICE = """customers:
   acme: {}
 plans:
@@ -281,6 +289,8 @@ def test_terms_of_single_events_are_refused_of_the_cost_of_calls(term: str) -> N
         'base: 1, maximum: "10.1"',
         'base: 1, discounts: [{amount: "0.5"}]',
         'charges: [{name: A, meter: calls, unit: 1, maximum: "7.5"}]',
+        'add_ons: [{name: Setup, amount: "250.50"}]',
+        'charges: [{name: Flat, flat: "1.25"}]',
     ],
 )
 def test_amounts_below_the_smallest_unit_of_a_currency_are_refused(term: str) -> None:

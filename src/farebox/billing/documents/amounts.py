@@ -40,6 +40,11 @@ def grouped(text: str) -> str:
     return f"{sign}{','.join(triples)}{point}{fraction}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return `1 call`, `1,234 calls`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def exact_shown(text: str) -> str:
     """Return an exact amount for people; what no decimal writes ends in an ellipsis: `0.333333…`."""
     if not _RATIO.fullmatch(text):

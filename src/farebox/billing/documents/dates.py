@@ -33,6 +33,11 @@ def period(from_ns: int, until_ns: int, zone: str) -> str:
     return f"{start.day} – {_day(last)}"
 
 
+def first_and_last_day(from_ns: int, until_ns: int, zone: str) -> tuple[str, str]:
+    """Return a half-open period as days of the zone, both included: `("2026-11-01", "2026-11-30")`."""
+    return f"{_local(from_ns, zone).date()}", f"{_local(until_ns - 1, zone).date()}"
+
+
 def _local(moment_ns: int, zone: str) -> datetime:
     """Return the moment in the zone; in UTC where this machine knows no such zone."""
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from farebox.billing.documents import dates
-from farebox.billing.documents.amounts import amount_shown, exact_shown, grouped
+from farebox.billing.documents.amounts import amount_shown, counted, exact_shown, grouped
 from farebox.billing.documents.plain_text import block, line
 from farebox.billing.invoices.document import CreditNote, Invoice, InvoiceLine, Tax
 from farebox.config.configuration import BillingConfig
@@ -195,7 +195,7 @@ def _row(each: InvoiceLine, invoice: Invoice) -> Row:
     if len(price) > PRICE_IN_COLUMN_MAX:
         notes.append(f"Price: {price}")
         price = ""
-    if each.kind == "adjustment" and each.of_invoice:
+    if each.kind == "adjustment" and each.of_invoice and not each.note.startswith("Adjusts "):
         of_line = f", line {line(each.of_line)}" if each.of_line else ""
         notes.append(f"Adjusts invoice {line(each.of_invoice)}{of_line}")
     if (each.from_ns, each.until_ns) != (invoice.from_ns, invoice.until_ns):
@@ -203,9 +203,9 @@ def _row(each: InvoiceLine, invoice: Invoice) -> Row:
     if each.note:
         notes.append(line(each.note))
     if each.unpriced_calls:
-        notes.append(f"At least: {_calls(each.unpriced_calls)} not priced yet")
+        notes.append(f"At least: {counted(each.unpriced_calls, 'call')} not priced yet")
     if each.estimated_calls:
-        notes.append(f"{_calls(each.estimated_calls)} estimated")
+        notes.append(f"{counted(each.estimated_calls, 'call')} estimated")
     floor = "≥ " if each.unpriced_calls else ""
     return Row(
         title=line(each.title) or line(each.charge) or each.kind,
@@ -280,7 +280,3 @@ def _bill_to(document: Invoice | CreditNote) -> list[str]:
 
 def _day(moment: int | None, zone: str) -> str:
     return "" if moment is None else dates.day(moment, zone)
-
-
-def _calls(count: int) -> str:
-    return "1 call" if count == 1 else f"{count:,} calls"

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from farebox.billing.customer_terms import Coupon
+from farebox.billing.documents.amounts import counted
 from farebox.billing.invoices.account import Account
 from farebox.billing.invoices.adjustments import adjustments
 from farebox.billing.invoices.document import BillTo, Invoice, InvoiceLine
@@ -322,17 +323,18 @@ def _statements(invoice: Invoice) -> tuple[str, ...]:
     said: list[str] = []
     unpriced = sum(line.unpriced_calls for line in invoice.lines)
     if unpriced:
-        said.append(f"{unpriced:,} calls are unpriced: amounts are at least what is shown.")
+        are = "is" if unpriced == 1 else "are"
+        said.append(f"{counted(unpriced, 'call')} {are} unpriced: amounts are at least what is shown.")
     estimated = sum(line.estimated_calls for line in invoice.lines)
     if estimated:
-        said.append(f"The usage of {estimated:,} calls is estimated.")
+        said.append(f"The usage of {counted(estimated, 'call')} is estimated.")
     return tuple(said)
 
 
 def _left(segment: Segment, taken: Consumption) -> Iterable[str]:
     calls = sum(cell.calls for cell in taken.unconsumed)
     if calls:
-        yield f"{calls:,} calls of {segment.plan.name} are charged by nothing, or not in full"
+        yield f"plan {segment.plan.name} does not charge {counted(calls, 'call')}, or not in full"
     outcomes = sum(cell.count for cell in taken.unconsumed_outcomes)
     if outcomes:
-        yield f"{outcomes:,} outcomes of {segment.plan.name} are charged by nothing"
+        yield f"plan {segment.plan.name} does not charge {counted(outcomes, 'outcome')}"

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from farebox.billing import settlement
+from farebox.billing.documents.amounts import counted
 from farebox.billing.invoices import store
 from farebox.billing.invoices.document import (
     CreditNote,
@@ -75,7 +76,8 @@ def finalize(
         statements.append(f"The record of this period has a known gap ({gap}): usage may be missing.")
     if invoice.unpriced_calls and not accept_unpriced:
         raise InvoiceError(
-            f"{invoice.unpriced_calls:,} calls of {invoice.customer} have no price, so amounts are too low. "
+            f"{counted(invoice.unpriced_calls, 'call')} of {invoice.customer} "
+            f"{'has' if invoice.unpriced_calls == 1 else 'have'} no price, so amounts are too low. "
             "Set a price (`farebox prices set`) and rate them (`farebox rerate --apply`); --accept-unpriced "
             "bills what is known, and the rest becomes an adjustment"
         )

@@ -26,6 +26,7 @@ from farebox.billing.invoices.schedule import (
     ended_periods,
 )
 from farebox.billing.invoices.terms import Terms
+from farebox.billing.plans.changes import unknown
 from farebox.charges.plan import Customer, Subscription, effective_plan
 from farebox.charges.plan_reader.consistency import rate_wanted
 from farebox.charges.plan_reader.written_values import day_start_ns
@@ -70,8 +71,8 @@ class RunReport(msgspec.Struct, kw_only=True):
     final: list[Invoice] = []
     drafts: list[Draft] = []
     refused: list[Refused] = []
-    unconsumed: list[str] = []
-    """Usage that no charge has consumed, in words, of every customer that was looked at."""
+    unconsumed: list[tuple[str, str]] = []
+    """Customers, and usage of theirs that no charge has consumed, in words."""
 
 
 class Desk:
@@ -114,8 +115,7 @@ class Desk:
             UsageError: There is no such customer, or no subscription now.
         """
         snapshot = self._published(self.home)
-        if customer not in {each.id for each in snapshot.customers}:
-            raise UsageError(f"there is no customer {customer!r}")
+        _check_known([customer], snapshot)
         (account, on) = self._accounts(snapshot, {customer})[0]
         wanted = [*self._open(account, on, now_ns), *current_periods(account.customer, on, now_ns)]
         first = wanted[:1]  # what earlier periods are adjusted by comes once, on the next invoice
@@ -136,9 +136,14 @@ class Desk:
         accept_gap: bool = False,
         accept_unpriced: bool = False,
     ) -> RunReport:
-        """Draft what ended by `now_ns`, and make final what is past its grace period."""
+        """Draft what ended by `now_ns`, and make final what is past its grace period.
+
+        Raises:
+            UsageError: One of `customers` is not known; nothing is drafted.
+        """
         report = RunReport()
         snapshot = self._published(self.home)
+        _check_known(customers or (), snapshot)
         stopped: set[str] = set()
         passed: Counter[str] = Counter()
         """How many of a customer's open periods have nothing to bill: they stay open for what comes late."""
@@ -153,7 +158,7 @@ class Desk:
                 break
             drafts: list[Draft] = []
             for each in self._draft(wanted):
-                report.unconsumed += [f"{each.invoice.customer}: {words}" for words in each.unconsumed]
+                report.unconsumed += [(each.invoice.customer, words) for words in each.unconsumed]
                 if is_over(each, now_ns) and has_nothing_to_bill(each):
                     passed[each.invoice.customer] += 1
                 elif not is_nothing(each):
@@ -353,6 +358,13 @@ class Desk:
         if period not in self._gaps:
             self._gaps[period] = _words(missing(self.home, *period))
         return self._gaps[period]
+
+
+def _check_known(names: Collection[str], snapshot: Snapshot) -> None:
+    known = [each.id for each in snapshot.customers]
+    for name in names:
+        if name not in known:
+            raise UsageError(unknown("customer", name, known))
 
 
 def is_nothing(draft: Draft) -> bool:

@@ -139,7 +139,7 @@ def _plans(root: Node) -> tuple[dict[str, Plan], dict[str, str]]:
     findings: list[Finding] = []
     terms = read_billing_terms(dict(root.items()), findings)
     if findings:
-        raise ConfigError(findings)
+        raise ConfigError(sorted(findings, key=lambda each: each.line))
     if not terms.plans:
         raise UsageError(f'{_named(root)} has no plans; write them as in `plans: {{pro: {{base: "20.00"}}}}`')
     moves = {each.customer: each.plan for each in terms.subscriptions if each.plan in terms.plans}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
+from farebox.billing.documents.amounts import amount_shown
 from farebox.billing.journal.entries import AMOUNT_MAX, Account, Entry
 from farebox.billing.journal.posting import post
 from farebox.billing.journal.transactions import by_key
@@ -16,6 +17,7 @@ from farebox.billing.wallets.balance import currency_of, overdrawn, standings
 from farebox.billing.wallets.balance import grant as stored
 from farebox.billing.wallets.grant import PRIORITY_MAX, Grant, Kind, Standing
 from farebox.billing.wallets.low_balance import note_crossing
+from farebox.charges.currencies import exponent_of
 from farebox.charges.grants import PRIORITY
 from farebox.clock import uuid7, uuid_text
 from farebox.control.schema import wallet, wallet_grant
@@ -218,7 +220,8 @@ def set_limits(
     open_wallet(connection, customer, currency, at_ns)
     for amount in (overdraft_minor, low_minor or 0, top_up_minor or 0):
         if not 0 <= amount <= AMOUNT_MAX:
-            raise UsageError(f"an amount is from 0 to {AMOUNT_MAX:,} in minor units")
+            most = amount_shown(AMOUNT_MAX, exponent_of(currency))
+            raise UsageError(f"an amount is zero or more, and at most {most} {currency}")
     values = {"overdraft_minor": overdraft_minor, "low_minor": low_minor, "top_up_minor": top_up_minor}
     this = update(wallet).where(wallet.c.customer == customer)
     connection.execute(this.values(changed_at=at_ns, **values))
@@ -291,8 +294,8 @@ def _same(before: Grant, again: Grant) -> Grant:
 
 
 def _check(made: Grant, at_ns: int) -> None:
-    if not 0 < made.amount_minor <= AMOUNT_MAX:
-        raise UsageError(f"a grant is from 1 to {AMOUNT_MAX:,} in minor units")
+    if not 0 < made.amount_minor <= AMOUNT_MAX:  # what is larger is refused where it is read
+        raise UsageError("the amount of a grant is more than zero")
     if not 0 <= made.priority <= PRIORITY_MAX:
         raise UsageError(f"a priority is from 0 to {PRIORITY_MAX}; 0 is used first")
     if made.expires_at is not None and made.expires_at <= max(at_ns, made.effective_at):

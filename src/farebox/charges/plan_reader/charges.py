@@ -153,14 +153,21 @@ def read_charges(node: Node, findings: list[Finding]) -> tuple[tuple[Charge, ...
     places: dict[str, Node] = {}
     for name, entry in named:
         read = read_charge(entry, findings, name)
-        for each in read:
-            first = places.setdefault(each.name, entry)
+        for called in [each.name for each in read] or _written_name(entry):
+            first = places.setdefault(called, entry)
             if first is not entry:
                 findings.append(
-                    entry.finding(f"another name: the charge of line {first.line} has it", repr(each.name))
+                    entry.finding(f"another name: the charge of line {first.line} has it", repr(called))
                 )
+        for each in read:
             (addons if isinstance(each, AddOn) else charges).append(each)  # type: ignore[arg-type]
     return tuple(charges), tuple(addons)
+
+
+def _written_name(node: Node) -> list[str]:
+    """Return the name of a charge in which something is wrong: another one may still not have it."""
+    said = node.get("name")
+    return [str(said.value).strip()] if said is not None and said.kind == "text" else []
 
 
 def read_charge(node: Node, findings: list[Finding], name: str | None = None) -> list[Charge | AddOn]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 
-from farebox.billing.invoices.document import CreditNote, Invoice
+from farebox.billing.invoices.document import Invoice
 from farebox.billing.written_amounts import minor_of
 from farebox.cli.exits import OK
-from farebox.cli.invoices.invoice_list import Named, answer, read_invoice
+from farebox.cli.invoices.invoice_list import CreditNoteAnswer, Named, answer, read_invoice
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import clean
@@ -21,13 +20,6 @@ from farebox.program import command
 from farebox.server.api.invoices import decimal_text
 
 Reason = Annotated[str, Parameter(help="Why; it is kept with it.")]
-
-
-class CreditNoteAnswer(msgspec.Struct, kw_only=True):
-    """`farebox invoices credit INVOICE --json`."""
-
-    schema: str = "farebox.credit-note/1"
-    credit_note: CreditNote
 
 
 def void(named: Named, /, *, reason: Reason, place: Place | None = None, as_json: AsJson = False) -> int:

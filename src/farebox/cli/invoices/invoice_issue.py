@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
+from farebox.billing.documents.amounts import grouped
 from farebox.billing.invoices.document import Invoice
 from farebox.billing.invoices.local_days import last_day_after
 from farebox.charges.pricing_plan import is_by_pricing
 from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import ANSWER_IS_NO, OK, say
-from farebox.cli.invoices.invoice_list import answer, read_invoice, rendered_invoice
+from farebox.cli.invoices.invoice_list import answer, read_invoice, rendered_invoice, say_without_seller
 from farebox.cli.options import AsJson, Place
 from farebox.cli.publication import publish_home
 from farebox.cli.reports.json_shapes import print_json
@@ -116,7 +117,8 @@ def run(
     """
     from farebox.control import audit
 
-    with billing_desk(place or Place()) as desk:
+    chosen = place or Place()
+    with billing_desk(chosen) as desk:
         made = desk.run(
             _moment(as_of),
             actor=audit.command_line(),
@@ -125,7 +127,7 @@ def run(
             accept_gap=accept_gap,
             accept_unpriced=accept_unpriced,
         )
-    unconsumed = made.unconsumed
+    unconsumed = [f"{customer}: {words}" for customer, words in made.unconsumed]
     status = ANSWER_IS_NO if made.refused else OK
     if as_json:
         print_json(
@@ -141,13 +143,16 @@ def run(
         )
         return status
     for invoice in made.final:
-        total = decimal_text(invoice.total_minor, invoice.exponent)
-        print(f"{invoice.number}  {clean(invoice.customer)}  {total} {invoice.currency}")
+        least = "≥ " if invoice.unpriced_calls else ""
+        total = grouped(decimal_text(invoice.total_minor, invoice.exponent))
+        print(f"{invoice.number}  {clean(invoice.customer)}  {least}{total} {invoice.currency}")
     print(f"{count(len(made.final), 'invoice')} issued, {count(len(made.drafts), 'draft')}.")
     for each in made.refused:
         say(clean(each.reason))
     for words in unconsumed:
         say(clean(words))
+    if made.final:
+        say_without_seller(desk.home, chosen.configuration(desk.home))
     return status
 
 
@@ -177,6 +182,7 @@ def finalize(
         print_json(answer(read_invoice(desk.home, made.id)))
         return OK
     print(rendered_invoice(made))
+    say_without_seller(desk.home, chosen.configuration(desk.home))
     print(f"As a PDF: {command(f'invoices export {made.number}', desk.home)}")
     return OK
 

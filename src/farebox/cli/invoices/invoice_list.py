@@ -1,15 +1,18 @@
-"""`farebox invoices list`, `show` and `export`."""
+"""`farebox invoices list`, `show` and `export`; where no seller is named, they say so."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 from cyclopts import Parameter
 
+from farebox.billing.documents import dates
+from farebox.billing.documents.amounts import grouped
 from farebox.billing.invoices.document import CreditNote, Invoice, InvoiceLine
-from farebox.cli.exits import OK
+from farebox.cli.exits import OK, say
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import BOLD, DIM, Column, clean, paint, table
@@ -20,11 +23,16 @@ from farebox.server.api.invoices import (
     Invoices,
     InvoiceShown,
     decimal_text,
+    due_text,
     invoice_view,
     invoices_view,
 )
 
+if TYPE_CHECKING:
+    from farebox.config import Config
+
 Named = Annotated[str, Parameter(help="The invoice's number, its id, or the beginning of its id.")]
+Document = Annotated[str, Parameter(help="The number or id of an invoice or credit note.")]
 Customer = Annotated[str | None, Parameter(help="Only this customer's.")]
 
 
@@ -38,6 +46,13 @@ class InvoiceAnswer(InvoiceShown, kw_only=True):
     """`farebox invoices show INVOICE --json`, and of `finalize` and `void`."""
 
     schema: str = "farebox.invoice/1"
+
+
+class CreditNoteAnswer(msgspec.Struct, kw_only=True):
+    """`farebox invoices credit INVOICE --json` and `farebox invoices show CREDIT_NOTE --json`."""
+
+    schema: str = "farebox.credit-note/1"
+    credit_note: CreditNote
 
 
 def list_invoices(
@@ -63,8 +78,8 @@ def list_invoices(
         Column("invoice"),
         Column("status"),
         Column("customer", width_min=8),
-        Column("from"),
-        Column("until", drop=2),
+        Column("first day"),
+        Column("last day", drop=2),
         Column("total", right=True),
         Column("due", right=True, drop=1),
     ]
@@ -73,10 +88,10 @@ def list_invoices(
             each.number or each.id[:12],
             each.status,
             clean(each.customer),
-            each.period_start[:10],
-            each.period_end[:10],
-            f"{'≥ ' if each.unpriced_calls else ''}{each.total} {each.currency}",
-            each.due,
+            each.first_day,
+            each.last_day,
+            f"{'≥ ' if each.unpriced_calls else ''}{grouped(each.total)} {each.currency}",
+            grouped(each.due),
         ]
         for each in found.invoices
     ]
@@ -89,9 +104,17 @@ def list_invoices(
     return OK
 
 
-def show(named: Named, /, *, place: Place | None = None, as_json: AsJson = False) -> int:
-    """Show one invoice with its lines, taxes and payments."""
-    found = read_invoice((place or Place()).state_to_read(), named)
+def show(named: Document, /, *, place: Place | None = None, as_json: AsJson = False) -> int:
+    """Show one invoice or credit note with its lines, taxes and payments."""
+    home = (place or Place()).state_to_read()
+    note = _credit_note(home, named)
+    if note is not None:
+        if as_json:
+            print_json(CreditNoteAnswer(credit_note=note))
+        else:
+            print(rendered_note(note))
+        return OK
+    found = read_invoice(home, named)
     if as_json:
         print_json(answer(found))
         return OK
@@ -101,18 +124,23 @@ def show(named: Named, /, *, place: Place | None = None, as_json: AsJson = False
     for note in found.credit_notes:
         total = decimal_text(note.total_minor, note.exponent)
         print(f"{note.number} credits {total} {note.currency}: {clean(note.reason)}")
+    if found.due != due_text(found.invoice):
+        print(f"due now: {grouped(found.due)} {found.invoice.currency}")
     return OK
 
 
 def export(
-    named: Annotated[str, Parameter(help="The number or id of an invoice or credit note.")],
+    named: Document,
     /,
     *,
     form: Annotated[
         Literal["json", "html", "csv", "pdf", "eml"], Parameter(name="--format", help="What to write.")
     ] = "pdf",
     output: Annotated[
-        Path | None, Parameter(name=("--output", "-o"), help="Where to; `-` is standard output.")
+        Path | None,
+        Parameter(
+            name=("--output", "-o"), help="Where to; `-` is standard output.", allow_leading_hyphen=True
+        ),
     ] = None,
     place: Place | None = None,
 ) -> int:
@@ -122,7 +150,10 @@ def export(
     chosen = place or Place()
     home = chosen.state_to_read()
     document = _document(home, named)
-    made = rendered(document, form, chosen.configuration(home).billing)
+    config = chosen.configuration(home)
+    made = rendered(document, form, config.billing)
+    if form not in ("json", "csv"):
+        say_without_seller(home, config)
     if output is not None and str(output) == "-":
         sys.stdout.buffer.write(made.content)
         return OK
@@ -154,55 +185,110 @@ def answer(found: InvoiceShown) -> InvoiceAnswer:
     return InvoiceAnswer(
         invoice=found.invoice,
         sha256=found.sha256,
+        due=found.due,
         void_reason=found.void_reason,
         voided_at=found.voided_at,
         credit_notes=found.credit_notes,
     )
 
 
-def rendered_invoice(said: Invoice) -> str:
-    """Return an invoice as the terminal shows it."""
-    from farebox.clock import iso
+def say_without_seller(home: Home, config: Config) -> None:
+    """Say how the invoices get a sender, where they have none."""
+    if not config.billing.seller.name:
+        say(
+            "invoices do not say yet who sends them; write into "
+            f"{home.config.name}: billing: {{seller: {{name: …, address: …, tax_id: …, email: …}}}}"
+        )
 
-    name = said.number or f"Draft {said.id[:12]}"
+
+def rendered_invoice(said: Invoice) -> str:
+    """Return an invoice as the terminal shows it: days are the customer's, notes stand below the lines."""
+    name = f"{said.number} ({said.status})" if said.number else f"Draft {said.id[:12]}"
     least = "≥ " if said.unpriced_calls else ""
-    head = (
-        f"{paint(name, BOLD)} ({said.status}) for {clean(said.bill_to.name)}, "
-        f"{iso(said.from_ns)[:16]}Z to {iso(said.until_ns)[:16]}Z, {said.timezone}"
-    )
+    head = f"{paint(name, BOLD)} for {clean(said.bill_to.name)}, {_period(said, said.from_ns, said.until_ns)}"
+    if said.issued_at is not None:
+        head += f", issued {dates.day(said.issued_at, said.timezone)}"
+    if said.due_at is not None:
+        head += f", due {dates.day(said.due_at, said.timezone)}"
     columns = [
         Column("line", right=True),
-        Column("what", width_min=20),
+        Column("what", width_min=20, width_max=_TEXT_MAX),
         Column("quantity", right=True, drop=2),
-        Column("unit price", drop=1, width_min=10),
+        Column("unit price", drop=1, width_min=10, width_max=_TEXT_MAX),
         Column("amount", right=True),
     ]
     rows = [
         [
             line.id,
-            clean(line.title) + (f" ({clean(line.note)})" if line.note else ""),
-            f"{line.quantity} {line.unit or ''}".strip() if line.quantity is not None else "",
+            clean(line.title),
+            f"{grouped(line.quantity)} {clean(line.unit or '')}".strip() if line.quantity is not None else "",
             clean(line.unit_price or ""),
             _amount(line, said.exponent),
         ]
         for line in said.lines
     ]
-    totals = [f"subtotal {decimal_text(said.subtotal_minor, said.exponent)}"]
-    totals += [f"tax {each.percent} % {decimal_text(each.tax_minor, said.exponent)}" for each in said.taxes]
-    totals.append(f"total {least}{decimal_text(said.total_minor, said.exponent)} {said.currency}")
-    totals += [
-        f"paid by {clean(each.what)} {decimal_text(each.amount_minor, said.exponent)}"
-        for each in said.credits
-    ]
-    totals.append(f"due {least}{decimal_text(said.due_minor, said.exponent)} {said.currency}")
+    totals = [f"subtotal {_shown(said.subtotal_minor, said)}"]
+    totals += [f"tax {each.percent} % {_shown(each.tax_minor, said)}" for each in said.taxes]
+    totals.append(f"total {least}{_shown(said.total_minor, said)} {said.currency}")
+    totals += [f"paid by {clean(each.what)} {_shown(each.amount_minor, said)}" for each in said.credits]
+    totals.append(f"due {least}{_shown(said.due_minor, said)} {said.currency}")
     proof = f"record as of row {said.as_of_seq}, hash {said.head_hash[:16] or 'none'}"
     return "\n".join(
-        [head, table(columns, rows), "; ".join(totals), *map(clean, said.statements), paint(proof, DIM)]
+        [
+            head,
+            table(columns, rows),
+            *_notes(said),
+            "; ".join(totals),
+            *map(clean, said.statements),
+            paint(proof, DIM),
+        ]
     )
 
 
+def rendered_note(said: CreditNote) -> str:
+    """Return a credit note as the terminal shows it."""
+    head = (
+        f"{paint(said.number, BOLD)} for {clean(said.bill_to.name)}, of {said.invoice_number}, "
+        f"issued {dates.day(said.issued_at, said.timezone)}: {clean(said.reason)}"
+    )
+    columns = [
+        Column(f"line of {said.invoice_number}", right=True),
+        Column("what", width_min=20, width_max=_TEXT_MAX),
+        Column("credited", right=True),
+    ]
+    rows = [[each.of_line, clean(each.title), _shown(each.amount_minor, said)] for each in said.lines]
+    totals = [f"subtotal {_shown(said.subtotal_minor, said)}"]
+    totals += [f"tax {each.percent} % {_shown(each.tax_minor, said)}" for each in said.taxes]
+    totals.append(f"credited {_shown(said.total_minor, said)} {said.currency}")
+    return "\n".join([head, table(columns, rows), "; ".join(totals)])
+
+
+_TEXT_MAX = 400
+"""Of an invoice's own words: a terminal that is narrow shortens them, nothing else does."""
+
+
+def _notes(said: Invoice) -> list[str]:
+    """Return what belongs to a line and is too long for its cell: notes, and periods of their own."""
+    found: list[str] = []
+    for line in said.lines:
+        words = [clean(line.note)] if line.note else []
+        if (line.from_ns, line.until_ns) != (said.from_ns, said.until_ns):
+            words.insert(0, dates.period(line.from_ns, line.until_ns, said.timezone))
+        if words:
+            found.append(f"  line {line.id}: {'; '.join(words)}")
+    return found
+
+
+def _period(said: Invoice, from_ns: int, until_ns: int) -> str:
+    return f"{dates.period(from_ns, until_ns, said.timezone)} ({said.timezone})"
+
+
+def _shown(amount_minor: int, said: Invoice | CreditNote) -> str:
+    return grouped(decimal_text(amount_minor, said.exponent))
+
+
 def _amount(line: InvoiceLine, exponent: int) -> str:
-    return ("≥ " if line.unpriced_calls else "") + decimal_text(line.amount_minor, exponent)
+    return ("≥ " if line.unpriced_calls else "") + grouped(decimal_text(line.amount_minor, exponent))
 
 
 def _listed(home: Home, customer: str | None, status: str | None) -> Invoices:
@@ -215,12 +301,15 @@ def _listed(home: Home, customer: str | None, status: str | None) -> Invoices:
 
 
 def _document(home: Home, named: str) -> Invoice | CreditNote:
+    return _credit_note(home, named) or read_invoice(home, named).invoice
+
+
+def _credit_note(home: Home, named: str) -> CreditNote | None:
     from farebox.billing.invoices import store
     from farebox.control.database import open_control
 
-    if home.control.exists():
-        with open_control(home).reading() as connection:
-            note = store.credit_note(connection, named)
-        if note is not None:
-            return note[0]
-    return read_invoice(home, named).invoice
+    if not home.control.exists():
+        return None
+    with open_control(home).reading() as connection:
+        note = store.credit_note(connection, named)
+    return None if note is None else note[0]

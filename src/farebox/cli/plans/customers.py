@@ -11,7 +11,7 @@ from farebox.billing.plans.views import CustomerState, customers_view
 from farebox.cli.confirmation import is_confirmed
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, Place
-from farebox.cli.plans.stored_terms import Yes, node_of, pairs_of, read_kept, say_problems
+from farebox.cli.plans.stored_terms import Yes, apply_to_record, node_of, pairs_of, read_kept, say_problems
 from farebox.cli.publication import publish_home
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import BOLD, Column, clean, paint, table
@@ -215,6 +215,8 @@ def map_customer(
     print(
         f"{clean(dimension)} {clean(value)} is {clean(name)}'s {since}{f' until {until}' if until else ''}."
     )
+    if apply_to_record(place or Place(), home) and home.ledger.exists():
+        print("The calls that are recorded already say so, too.")
     return OK
 
 
@@ -242,6 +244,7 @@ def unmap(
         raise UsageError(f"--at: {error}") from None
     unmap_identity(home, dimension, value, moment, audit.command_line(), now_ns())
     print(f"{clean(dimension)} {clean(value)} stands for nobody from {at or 'now'} on.")
+    apply_to_record(place or Place(), home)
     return OK
 
 

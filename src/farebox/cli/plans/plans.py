@@ -9,11 +9,13 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
+from farebox import yamltext
 from farebox.billing.plans.views import ChangeState, PlanState, changes_view, plans_view
+from farebox.charges.written_plan import written_plan
 from farebox.cli.confirmation import is_confirmed
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, Place
-from farebox.cli.plans.stored_terms import Yes, read_kept, say_problems
+from farebox.cli.plans.stored_terms import Yes, apply_to_record, read_kept, say_problems
 from farebox.cli.publication import publish_home
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import BOLD, Column, clean, count, paint, table
@@ -94,7 +96,7 @@ def list_plans(*, place: Place | None = None, as_json: AsJson = False) -> int:
     return OK
 
 
-@app.command(help="Show a plan: every term of a version.")
+@app.command(help="Show a plan as YAML, to read, to edit and to apply.")
 def show(
     name: Name,
     /,
@@ -103,7 +105,7 @@ def show(
     place: Place | None = None,
     as_json: AsJson = False,
 ) -> int:
-    """Show a plan: every term of its newest version, or of another one."""
+    """Show a plan, its newest version or another one, as YAML that `plans apply` takes."""
     home = (place or Place()).state_to_read()
     kept, problems = read_kept(home)
     found = plans_view(kept, now_ns(), name=name)
@@ -116,13 +118,14 @@ def show(
     say_problems(problems)
     each = shown[0]
     frozen = "frozen: it is used" if each.used else "not used yet: a change stays this version"
-    print(f"{paint(clean(each.name), BOLD)} {each.version} ({frozen}), set by {clean(each.origin)}")
-    print(f"  {count(each.active_subscriptions, 'customer')} on it now")
-    for line in each.terms:
-        print(f"  {clean(line)}")
+    # What is no part of the plan is a comment, so that all of it can be edited and applied.
+    print(f"# {paint(clean(each.name), BOLD)} {each.version} ({frozen}), set by {clean(each.origin)}")
+    print(f"# {count(each.active_subscriptions, 'customer')} on it now")
     others = [str(one.version) for one in found.plans if one.version != each.version]
     if others:
-        print(f"  other versions: {', '.join(others)}; see: {command(f'plans diff {each.name}')}")
+        print(f"# other versions: {', '.join(others)}; see: {command(f'plans diff {each.name}')}")
+    (plan,) = (one.plan for one in kept.versions if one.key == (each.name, each.version))
+    print(yamltext.written({"plans": {plan.name: written_plan(plan)}}), end="")
     return OK
 
 
@@ -173,7 +176,6 @@ def apply_file(
 
     A plan that is in use is never changed: an edit makes its next version, and subscriptions stay on theirs.
     """
-    from farebox import yamltext
     from farebox.billing.plans.changes import apply, read_terms
     from farebox.control import audit
 
@@ -202,6 +204,8 @@ def apply_file(
         print_json(AppliedAnswer(dry_run=dry_run, changes=found.changes))
         return OK
     print(render(found.changes, dry_run=dry_run))
+    if not dry_run:
+        apply_to_record(place or Place(), home)
     return OK
 
 

@@ -26,10 +26,10 @@ def bring_up_to_date(
     """
     from farebox.ledger import catch_up
 
-    catch_up(home, config)
     terms = published_terms(home, config)()
     deadline = time.monotonic() + timeout_s
     while True:
+        catch_up(home, config)  # does nothing while a ledger process runs, and goes on where one has ended
         connection = open_reader(home)
         if connection is None:
             return True

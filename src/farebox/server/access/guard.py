@@ -232,6 +232,13 @@ def unauthenticated(way_in: str, headers: list[tuple[bytes, bytes]], kind: Kind 
     if kind is Kind.EVENTS:
         message = "Events need a token: farebox tokens create NAME --scope ingest"
         return ApiError(401, "unauthenticated", message)
+    names = {name for name, _ in headers}
+    if b"cookie" not in names and not names & _ORIGIN_HEADERS:  # a program, which never had a session
+        message = (
+            "A token is needed: farebox tokens create NAME --scope read makes one, to be sent as "
+            f"Authorization: Bearer TOKEN. For a link for a browser, type: {way_in}"
+        )
+        return ApiError(401, "unauthenticated", message)
     return ApiError(401, "unauthenticated", f"Your session has ended. Type this for a new link: {way_in}")
 
 

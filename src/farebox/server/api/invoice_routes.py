@@ -16,7 +16,7 @@ from starlette.requests import Request
 from farebox.analytics.query import Reply
 from farebox.analytics.query import Request as Asked
 from farebox.analytics.questions import Questions
-from farebox.billing.invoices.document import Invoice
+from farebox.billing.invoices.document import CreditNote, Invoice
 from farebox.config import is_exposed, load_config
 from farebox.home import Home
 from farebox.server.api.errors import ApiError, invalid_parameter
@@ -156,8 +156,21 @@ class InvoiceRoutes(MethodRoutes):
         return await asyncio.to_thread(read)
 
     async def show(self, request: Request) -> msgspec.Struct:
+        from farebox.billing.invoices.store import credit_note
+
         only(request)
-        return await self._shown(request.url.path.rpartition("/")[2])
+        named, database = request.url.path.rpartition("/")[2], self._control()
+        if database is not None:
+
+            def read() -> CreditNote | None:
+                with database.reading() as connection:
+                    found = credit_note(connection, named)
+                return None if found is None else found[0]
+
+            note = await asyncio.to_thread(read)
+            if note is not None:
+                return NoteShown(credit_note=note)
+        return await self._shown(named)
 
     async def preview(self, request: Request) -> msgspec.Struct:
         only(request, "customer")

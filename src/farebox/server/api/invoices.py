@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from farebox.billing.documents.dates import first_and_last_day
 from farebox.billing.invoices import store
 from farebox.billing.invoices.document import CreditNote, Invoice
 from farebox.charges.rounding import decimal_of_units
@@ -29,8 +30,12 @@ class InvoiceBrief(msgspec.Struct, kw_only=True):
     period_start: str
     period_end: str
     """Half-open."""
+    first_day: str
+    last_day: str
+    """The same on the customer's calendar, both days included."""
     total: str
     due: str
+    """What is left to pay: less wallets and credit notes, zero for one that is void."""
     unpriced_calls: int
     """More than zero: the amounts are "at least"."""
     issued_at: str | None
@@ -63,6 +68,8 @@ class InvoiceShown(msgspec.Struct, kw_only=True):
     invoice: Invoice
     sha256: str | None
     """Of the stored bytes; drafts have none."""
+    due: str
+    """What is left to pay by now: a credit note lowers it, the document stays as it was issued."""
     void_reason: str | None = None
     voided_at: str | None = None
     credit_notes: list[CreditNote] = []
@@ -81,9 +88,17 @@ def invoices_view(
     customers = None if customer is None else [customer]
     final = [each.invoice for each in store.final_invoices(connection, customers=customers, voided=True)]
     listed = [*store.drafts(connection, customer), *reversed(final)]
+    notes = store.credit_notes(connection, customers=customers)
+    credited: dict[str, int] = {}
+    for note in notes:
+        credited[note.invoice] = credited.get(note.invoice, 0) + note.total_minor
     return Invoices(
-        invoices=[brief(each) for each in listed if status is None or each.status == status],
-        credit_notes=[note_brief(each) for each in store.credit_notes(connection, customers=customers)],
+        invoices=[
+            brief(each, credited.get(each.id, 0))
+            for each in listed
+            if status is None or each.status == status
+        ],
+        credit_notes=[note_brief(each) for each in notes],
     )
 
 
@@ -92,18 +107,27 @@ def invoice_view(connection: Connection, named: str) -> InvoiceShown | None:
     stored = store.stored_invoice(connection, named)
     if stored is None:
         found = store.draft(connection, named)
-        return None if found is None else InvoiceShown(invoice=found, sha256=None)
+        return None if found is None else InvoiceShown(invoice=found, sha256=None, due=due_text(found))
+    notes = store.credit_notes(connection, invoice=stored.invoice.id)
     return InvoiceShown(
         invoice=stored.invoice,
         sha256=stored.sha256,
+        due=due_text(stored.invoice, sum(each.total_minor for each in notes)),
         void_reason=stored.void_reason,
         voided_at=None if stored.voided_at is None else iso(stored.voided_at),
-        credit_notes=store.credit_notes(connection, invoice=stored.invoice.id),
+        credit_notes=notes,
     )
 
 
-def brief(said: Invoice) -> InvoiceBrief:
+def due_text(said: Invoice, credited_minor: int = 0) -> str:
+    """Return what is left to pay of an invoice of which so much was credited, tax included."""
+    left = 0 if said.status == "void" else max(0, said.due_minor - credited_minor)
+    return decimal_text(left, said.exponent)
+
+
+def brief(said: Invoice, credited_minor: int = 0) -> InvoiceBrief:
     """Return an invoice as lists have it."""
+    first, last = first_and_last_day(said.from_ns, said.until_ns, said.timezone)
     return InvoiceBrief(
         id=said.id,
         number=said.number,
@@ -113,8 +137,10 @@ def brief(said: Invoice) -> InvoiceBrief:
         currency=said.currency,
         period_start=iso(said.from_ns),
         period_end=iso(said.until_ns),
+        first_day=first,
+        last_day=last,
         total=decimal_text(said.total_minor, said.exponent),
-        due=decimal_text(said.due_minor, said.exponent),
+        due=due_text(said, credited_minor),
         unpriced_calls=said.unpriced_calls,
         issued_at=None if said.issued_at is None else iso(said.issued_at),
     )
