@@ -200,7 +200,7 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fie
     witness: Annotated[
         str,
         Meta(
-            description="What kind of witness saw it: `sdk`, `event`, `otlp`, `log` …",
+            description="What kind of witness saw it: `sdk`, `event`, `otlp`, `agent_log`, `import` …",
             pattern=r"^[a-z][a-z0-9_-]{0,31}$(?!\n)",
         ),
     ] = "event"
