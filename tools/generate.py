@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from farebox.ingest.openapi import openapi_document  # noqa: E402
 from tools.reference import cli_page, configuration_page, events_page, export_page, json_page  # noqa: E402
+from tools.sdk_catalog import go_json, javascript  # noqa: E402
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/cli.md": cli_page,
@@ -25,6 +26,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/export.md": export_page,
     "docs/reference/ingest-openapi.json": lambda: openapi_document().decode(),
     "docs/reference/json.md": json_page,
+    "sdk/go/catalog.json": go_json,
+    "sdk/node/src/catalog.js": javascript,
 }
 
 

@@ -194,6 +194,13 @@ def test_a_bound_token_speaks_of_its_customer_only(door: Door, home: Home) -> No
     assert {call.attribution["customer"] for call in applied(home).newest(10)} == {"acme"}
 
 
+def test_a_bound_token_keeps_no_call_out_of_budgets_by_calling_it_history(door: Door) -> None:
+    bound = Sender("tok2", {"customer": "acme"})
+    (told,) = door.send(event(customer=None, attribution={"imported": "csv"}), sender=bound)
+    assert (told.status, told.field) == ("invalid", "imported")
+    assert statuses(door.send(event(attribution={"imported": "csv"}))) == ["accepted"]
+
+
 def test_an_event_of_another_customers_token_is_no_duplicate(door: Door) -> None:
     same = event(id="a-1", customer=None)
     one, other = Sender("t1", {"customer": "acme"}), Sender("t2", {"customer": "other"})

@@ -9,9 +9,10 @@ from typing import Any
 from calls import HOUR, NOON, SECOND, done
 
 from farebox.clock import uuid7
-from farebox.journal.records import Done
+from farebox.journal.records import IMPORTED, Done
 
-KINDS = ("proxy", "sdk", "otlp", "log", "ebpf")
+KINDS = ("proxy", "sdk", "otlp", "agent_log", "ebpf", "import")
+LOGS = ("agent_log", "import")
 SOURCES = {kind: f"{kind}:made-up" for kind in KINDS}
 
 
@@ -57,11 +58,11 @@ def physical_calls(chance: random.Random, count: int) -> list[PhysicalCall]:
 
 def _call(chance: random.Random, number: int, way: str, at: int, index: int, tokens: int) -> PhysicalCall:
     began = at + (index * 6 * SECOND if way in ("time", "reused id later") else chance.randrange(SECOND))
-    kinds = chance.sample(KINDS, chance.choice([1, 1, 2, 2, 3, 5]))
+    kinds = chance.sample(KINDS, chance.choice([1, 1, 2, 2, 3, 4, 6]))
     event_id = uuid7(began)
     common: dict[str, Any] = {"model": "gpt-4o", "output_tokens": 5}
     if way == "reused id later":
-        kinds = [kind for kind in kinds if kind != "log"] or ["sdk"]  # a log's moment is any of a call
+        kinds = [kind for kind in kinds if kind not in LOGS] or ["sdk"]  # a log's moment is any of a call
     if way == "event id":
         kinds = chance.sample(["proxy", "sdk"], chance.choice([1, 2]))
     customer = f"customer-{number}" if chance.random() < 0.5 and way != "time" else ""
@@ -92,6 +93,8 @@ def _call(chance: random.Random, number: int, way: str, at: int, index: int, tok
             more["pid"] = 7
         if customer and kind == teller:
             more["attribution"] = {"customer": customer}
+        if kind in LOGS:
+            more["attribution"] = {**more.get("attribution", {}), IMPORTED: kind}
         start = began + chance.randrange(SECOND // 2)
         # By ids, figures may differ: the wire's are right.
         off = 1 if way in ("response id", "event id") and kind != "proxy" and "proxy" in kinds else 0

@@ -14,7 +14,7 @@ from farebox.ingest.limits import IngestLimits
 from farebox.ingest.trust import Sender
 from farebox.journal.format import PAYLOAD_BYTES_MAX
 from farebox.journal.records import DONE, MARK, OUTCOME, SCORE, encode
-from farebox.recording.event_schema import Event
+from farebox.recording.event_schema import Event, Excerpt
 from farebox.recording.events import (
     content_digest,
     decode_event,
@@ -23,6 +23,7 @@ from farebox.recording.events import (
     loss_of,
     result_of,
 )
+from farebox.recording.excerpted import Excerpted, read_excerpt
 from farebox.recording.invalid_event import EventInvalidError
 from farebox.recording.stated_usage import endpoint_of, stated_usage
 from farebox.wire.facts import Extraction
@@ -89,7 +90,13 @@ class EventReader:
             record.detail["payload_sha256"] = digest.hex()
             kind, key = MARK, event_key(source, event.id)[0]
         elif event.type == "call":
-            record = done_of(event, source=source, received_ns=now_ns, read_usage=self._usage)
+            record = done_of(
+                event,
+                source=source,
+                received_ns=now_ns,
+                read_usage=self._usage,
+                read_excerpt=self._excerpt,
+            )
             kind, key = DONE, record.event_id
             self._check_age(record.occurred_at_ns, now_ns)
             self._check_age(record.ended_at_ns, now_ns, "total_us" if event.ended_at is None else "ended_at")
@@ -125,6 +132,16 @@ class EventReader:
                 self._endpoints.clear()
             endpoint = self._endpoints[provider] = endpoint_of(self._catalog, provider)
         return endpoint.surface, stated_usage(endpoint, model, usage) if usage else Extraction()
+
+    def _excerpt(self, event: Event, excerpt: Excerpt) -> Excerpted:
+        provider = event.provider or ""
+        known = self._catalog.provider(provider)
+        if known is None:
+            endpoint = endpoint_of(self._catalog, provider)
+        else:
+            host = event.host.partition(":")[0]
+            endpoint = known.endpoint(event.method.upper(), event.path, host, remember=False)
+        return read_excerpt(endpoint, event, excerpt)
 
 
 def id_of(text: bytes) -> str | None:

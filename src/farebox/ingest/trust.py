@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from farebox.journal.records import IMPORTED
 from farebox.recording.invalid_event import EventInvalidError
 
 _FOUND_OUT = ("process", "git", "host", "container")
@@ -66,6 +67,8 @@ class Sender(NamedTuple):
             EventInvalidError: It names somebody whom the token is not for.
         """
         by = f"token:{self.name}"
+        if self.binding and IMPORTED in values:
+            raise EventInvalidError(IMPORTED, "a token that is for somebody hands in no history")
         for name, bound in self.binding.items():
             if values.get(name, bound) != bound:
                 raise EventInvalidError(name, f"this token is for the {name} {bound!r} only")

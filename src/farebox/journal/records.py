@@ -19,6 +19,12 @@ from farebox.wire.facts import Extraction
 INTENT, PARTIAL, DONE, MARK, RERATE, ESTIMATE, ERASE, OUTCOME, SCORE = 1, 2, 3, 4, 5, 6, 7, 8, 9
 """Record types as stored in a record's header."""
 
+IMPORTED = "imported"
+"""The attribution of a call that was read from a history: which one, as `claude-code` or `csv`.
+
+Such a call uses up no budget and fires no alert, unless a witness that is no history saw it as well.
+"""
+
 Outcome = Literal[
     "completed",  # the response reached its end and was passed on
     "client_disconnected",  # the client left first

@@ -58,6 +58,32 @@ class EventPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     ] = None
 
 
+class Excerpt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What request and response of a call say about its usage, and nothing of what was said in them.
+
+    It is read as the proxy reads a call; whoever sends it only leaves out, and reads nothing.
+    """
+
+    request: Annotated[
+        str,
+        Meta(
+            description="The request's JSON: model, streaming, limits. Text that is charged by its length is "
+            '`{"@length": 120}`, in characters.'
+        ),
+    ] = ""
+    headers: Annotated[
+        dict[_Word, _Word],
+        Meta(description="Headers of the response: `content-type`, request ids, counts of tokens."),
+    ] = {}
+    response: Annotated[
+        str,
+        Meta(description="The response's body in its own framing: JSON, server-sent events, or JSON lines."),
+    ] = ""
+    response_base64: Annotated[
+        str, Meta(description="The same where it is binary, an AWS event stream, in base64.")
+    ] = ""
+
+
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A call to a model, what came of the work, how good it was, or what a sender could not keep."""
 
@@ -128,6 +154,13 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fie
     parts: Annotated[
         tuple[EventPart, ...], Meta(description="What was used, piece by piece; instead of `usage`.")
     ] = ()
+    excerpt: Annotated[
+        Excerpt | None,
+        Meta(
+            description="What request and response say about usage, for senders that do not read it "
+            "themselves; instead of `usage` and `parts`."
+        ),
+    ] = None
     completeness: Annotated[
         Completeness | None,
         Meta(description="How much of the usage is known; `final` where usage is given, else `none`."),
@@ -200,7 +233,7 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fie
     witness: Annotated[
         str,
         Meta(
-            description="What kind of witness saw it: `sdk`, `event`, `otlp`, `log` …",
+            description="What kind of witness saw it: `sdk`, `event`, `otlp`, `agent_log`, `import` …",
             pattern=r"^[a-z][a-z0-9_-]{0,31}$(?!\n)",
         ),
     ] = "event"

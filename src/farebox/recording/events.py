@@ -20,14 +20,15 @@ import msgspec
 from farebox.errors import UsageError
 from farebox.journal.records import Done, Mark, Result
 from farebox.money import INT64_MAX
-from farebox.recording.event_schema import NAME_MAX, Event, EventPart
+from farebox.recording.event_schema import NAME_MAX, Event, EventPart, Excerpt
+from farebox.recording.excerpted import Excerpted
 from farebox.recording.invalid_event import EventInvalidError
 from farebox.recording.stated_usage import COUNT_MAX, quantity_of
 from farebox.wire.facts import Extraction, Part, Quantity
 from farebox.wire.keys import path_without_keys, redacted, without_keys
 
 _EXPONENT_MAX, _DIGITS_MAX = 30, 60
-_OF_CALLS = ("provider", "model", "usage", "parts")
+_OF_CALLS = ("provider", "model", "usage", "parts", "excerpt")
 _OF_RESULTS = ("name", "value")
 _OF_LOSSES = ("records", "exchanges", "lost_bytes")
 
@@ -39,6 +40,9 @@ _canonical = msgspec.json.Encoder(order="deterministic", decimal_format="string"
 ReadUsage = Callable[[str, str, Mapping[str, Any]], tuple[str, Extraction]]
 """Provider, model and what stands under `usage`, to the surface that goes with it and what was used. Raises
 `UsageError`."""
+
+ReadExcerpt = Callable[[Event, Excerpt], Excerpted]
+"""A call and its excerpt to what they come to. Raises `EventInvalidError`."""
 
 # -- who and when --
 
@@ -120,7 +124,14 @@ def _put(values: dict[str, str], name: str, value: str, field: str) -> None:
 # -- an event to a record --
 
 
-def done_of(event: Event, *, source: str, received_ns: int, read_usage: ReadUsage) -> Done:
+def done_of(
+    event: Event,
+    *,
+    source: str,
+    received_ns: int,
+    read_usage: ReadUsage,
+    read_excerpt: ReadExcerpt | None = None,
+) -> Done:
     """Return the end of a call that an event of the type `call` states. Nothing in it looks like a key.
 
     Raises:
@@ -130,7 +141,14 @@ def done_of(event: Event, *, source: str, received_ns: int, read_usage: ReadUsag
         raise EventInvalidError("provider", "a call has a provider")
     _refuse_fields_of_others(event, (*_OF_RESULTS, *_OF_LOSSES))
     occurred_ns, ended_ns = _moments(event, received_ns)
-    extraction, surface = _extraction(event, read_usage)
+    max_tokens, request_id = event.max_tokens, event.request_id
+    if event.excerpt is None:
+        extraction, surface = _extraction(event, read_usage)
+    else:
+        excerpted = _excerpted(event, event.excerpt, read_excerpt)
+        extraction, surface = excerpted.extraction, excerpted.surface
+        max_tokens = excerpted.max_tokens if max_tokens is None else max_tokens
+        request_id = request_id or excerpted.request_id
     event_id, text = event_key(source, event.id)
     attribution, said = _attribution(event)
     return Done(
@@ -157,10 +175,10 @@ def done_of(event: Event, *, source: str, received_ns: int, read_usage: ReadUsag
         total_us=event.total_us,
         added_us=event.added_us,
         extraction=redacted(extraction),
-        max_tokens=event.max_tokens,
+        max_tokens=max_tokens,
         event_id_text=text,
         payload_sha256=_payload(event),
-        request_id=None if event.request_id is None else without_keys(event.request_id),
+        request_id=None if request_id is None else without_keys(request_id),
         passed_on=event.passed_on,
     )
 
@@ -302,6 +320,37 @@ def _extraction(event: Event, read_usage: ReadUsage) -> tuple[Extraction, str]:
             lacks=event.lacks or found.lacks,
         ),
         surface,
+    )
+
+
+def _excerpted(event: Event, excerpt: Excerpt, read_excerpt: ReadExcerpt | None) -> Excerpted:
+    """Return what an excerpt comes to; what the event says of the same stands beside it, and above it."""
+    if read_excerpt is None:
+        raise EventInvalidError("excerpt", "nothing reads excerpts here")
+    for field in ("usage", "parts", "completeness", "reason", "not_billable_because", "raw_usage", "lacks"):
+        if getattr(event, field):
+            raise EventInvalidError(field, "an event with an excerpt has none")
+    found = read_excerpt(event, excerpt)
+    extraction = found.extraction
+    asked = event.request_model or event.model or extraction.request_model
+    answered = event.response_model or extraction.response_model
+    parts = [
+        msgspec.structs.replace(
+            part, request_model=part.request_model or asked, response_model=part.response_model or answered
+        )
+        for part in extraction.parts
+    ]
+    return found._replace(
+        extraction=msgspec.structs.replace(
+            extraction,
+            parts=tuple(parts),
+            response_id=event.response_id or extraction.response_id,
+            request_model=asked,
+            response_model=answered,
+            streamed=event.streamed or extraction.streamed,
+            error_code=event.error_code or extraction.error_code,
+            flags=(*extraction.flags, *event.flags),
+        )
     )
 
 

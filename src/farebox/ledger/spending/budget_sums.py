@@ -1,4 +1,4 @@
-"""Add up by budget what rows of the record count for."""
+"""Add up by budget what rows of the record count for. Imported history counts for nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from farebox.budgets.budget import Budget, BudgetSet
 from farebox.budgets.counters import Account, account_of
 from farebox.budgets.matching import Matcher, attributes, without_stated_customer
+from farebox.journal.records import IMPORTED
 from farebox.ledger.feed import CLASS_COLUMNS, Batch
 from farebox.ledger.spending.counted_rows import CountedRow
 from farebox.money import PicoUsd
@@ -61,6 +62,8 @@ class BudgetSums:
 
     def _matches(self, batch: Batch, call_class: int, attribution: int) -> list[tuple[Budget, str | None]]:
         values, whose = batch.classes[call_class], batch.attributions[attribution]
+        if IMPORTED in whose.fields:
+            return []
         call = attributes(
             whose.fields,
             whose.proven,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from farebox.journal.records import Done
+from farebox.journal.records import IMPORTED, Done
 from farebox.ledger.append.dictionaries import is_verified_by
 from farebox.ledger.append.entry import token_totals
 from farebox.ledger.call_store import MEASURED, StoredCall
@@ -21,8 +21,11 @@ from farebox.wire.facts import Extraction
 WIRE = frozenset(("proxy", "mitm"))
 
 _KNOWN = {"final": 3, "partial": 2, "estimated": 1, "none": 0}
-_NEARNESS = {"proxy": 5, "mitm": 5, "ebpf": 4, "sdk": 3, "otlp": 2}
-"""How near a kind of witness is to the wire; logs and others are the farthest."""
+_NEARNESS = {"proxy": 5, "mitm": 5, "ebpf": 4, "sdk": 3, "otlp": 2, "agent_log": 1, "import": 0}
+"""How near a kind of witness is to the wire. Events and others stand beside the logs; a file that was
+exported from somewhere is the farthest.
+"""
+_OTHERS_NEARNESS = 1
 
 _STATED = ("header:x-farebox-", "sdk:")
 _WEAKNESS = {"header": 2, "body": 3, "env": 4}
@@ -53,6 +56,9 @@ def merged(first: Done, witnesses: Sequence[Done], best: Done | None = None) -> 
                 sources.pop(name, None)
                 if source is not None:
                     sources[name] = source
+    if any(IMPORTED not in each.attribution for each in witnesses):
+        values.pop(IMPORTED, None)
+        sources.pop(IMPORTED, None)
     keys = [each.key_fingerprint for each in (best, *witnesses) if each.key_fingerprint]
     limits = [each.max_tokens for each in (best, *witnesses) if each.max_tokens is not None]
     return msgspec.structs.replace(
@@ -115,7 +121,7 @@ def disagreements(said: Done, now: StoredCall) -> list[str]:
     if tokens is not None:
         pairs += zip(MEASURED, tokens, tokens_of(counted) or (None,) * len(MEASURED), strict=True)
     for name, value in said.attribution.items():
-        if not name.startswith(_FOUND_OUT):
+        if not name.startswith(_FOUND_OUT) and name != IMPORTED:
             pairs.append((name, value, now.done.attribution.get(name)))
     return [
         f"{name} {stated}, not {'known' if counts is None else counts}"
@@ -128,7 +134,7 @@ def _rank(done: Done) -> tuple[int, bool, int, str]:
     return (
         _KNOWN[done.extraction.completeness],
         done.outcome != "unknown",
-        _NEARNESS.get(done.witness, 1),
+        _NEARNESS.get(done.witness, _OTHERS_NEARNESS),
         done.witness,
     )
 
