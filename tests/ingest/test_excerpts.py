@@ -75,8 +75,9 @@ def test_a_text_that_is_charged_by_its_length_is_never_sent() -> None:
 
 def test_an_error_costs_nothing_and_keeps_its_code() -> None:
     body = '{"error":{"code":"rate_limit_exceeded"}}'
-    done = read({**chat(headers=JSON, response=body), "status": 429, "error_class": "rate_limited"})
+    done = read({**chat(headers=JSON, response=body), "status": 429})
     assert (done.extraction.billable, done.extraction.error_code) == (False, "rate_limit_exceeded")
+    assert done.error_class == "rate_limited"
 
 
 @pytest.mark.parametrize(

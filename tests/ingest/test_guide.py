@@ -18,7 +18,7 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "collector.md").read_te
 def test_every_event_of_the_guide_is_accepted(door: Door) -> None:
     texts = re.findall(r"```json event\n(.*?)```", GUIDE, re.DOTALL)
     texts += re.findall(r"-d '\n(.*?)'\n", GUIDE, re.DOTALL)
-    assert len(texts) == 4
+    assert len(texts) == 5
     for text in texts:
         event = {**msgspec.json.decode(text), "time": moment_text(now_ns())}
         assert statuses(door.send(event)) == ["accepted"], text

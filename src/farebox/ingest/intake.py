@@ -132,15 +132,12 @@ class Intake:
         from farebox.journal.writer import JournalWriter
 
         self._home.prepare()
-        folders = sorted(self._home.journal.glob(f"{WRITER}-*"))
-        applied: Mapping[str, int] = {}
-        with contextlib.suppress(FareboxError):  # then events that are in the record are accepted once more
-            applied = self._record.applied(WRITER)
+        earlier = events_of_earlier(self._home, self._record)
         self._writer = JournalWriter(
             self._home.journal, kind=WRITER, files=self._files, segment_bytes=SEGMENT_BYTES
         )
         reader = EventReader(self._catalog(), self.limits, self._home.secret())
-        self._collector = Collector(reader, self._record, self._writer, _earlier(folders, applied))
+        self._collector = Collector(reader, self._record, self._writer, earlier)
         return self._collector
 
     async def _durable(self, position: int) -> None:
@@ -168,6 +165,17 @@ class Intake:
             raise JournalError(
                 f"the journal cannot be written: {health.reason or 'closing'}; send this again later"
             )
+
+
+def events_of_earlier(home: Home, record: Record) -> Iterator[tuple[str, int, Key, bytes]]:
+    """Return the events that journals of collectors hold now and the record may not have."""
+    from farebox.ingest.collector import WRITER
+
+    folders = sorted(home.journal.glob(f"{WRITER}-*"))
+    applied: Mapping[str, int] = {}
+    with contextlib.suppress(FareboxError):  # then events that are in the record are accepted once more
+        applied = record.applied(WRITER)
+    return _earlier(folders, applied)
 
 
 def _earlier(folders: Sequence[Path], applied: Mapping[str, int]) -> Iterator[tuple[str, int, Key, bytes]]:

@@ -18,6 +18,8 @@ from farebox.recording.invalid_event import EventInvalidError
 
 _FOUND_OUT = ("process", "git", "host", "container")
 """How sources begin that nobody has stated."""
+_STATED = ("sdk:", "env:")
+"""How sources begin that prove nothing."""
 
 
 OF_TOKENS = "event:"
@@ -33,6 +35,8 @@ class Sender(NamedTuple):
     """The id of its token; `owner` for the owner of this machine."""
     binding: Mapping[str, str] = {}
     """Whose events its token is for."""
+    stated_by: str = ""
+    """What its attribution is said by where no token proves any of it; a token's where empty."""
 
     @property
     def source(self) -> str:
@@ -66,7 +70,7 @@ class Sender(NamedTuple):
         Raises:
             EventInvalidError: It names somebody whom the token is not for.
         """
-        by = f"token:{self.name}"
+        by = self.stated_by or f"token:{self.name}"
         if self.binding and IMPORTED in values:
             raise EventInvalidError(IMPORTED, "a token that is for somebody hands in no history")
         for name, bound in self.binding.items():
@@ -79,5 +83,10 @@ class Sender(NamedTuple):
             if name in self.binding:
                 said[name] = f"bound:{self.name}"
             else:
-                said[name] = source if source.startswith(_FOUND_OUT) else by
+                believed = (*_FOUND_OUT, *_STATED) if self.stated_by else _FOUND_OUT
+                said[name] = source if source.startswith(believed) else by
         return values, said
+
+
+LOCAL = Sender("spool", stated_by="sdk:event")
+"""A program of this machine's user, by its file in the home: what it says is stated, as in the Python SDK."""

@@ -32,10 +32,12 @@ from farebox.errors import (
     StateDirectoryUnusableError,
 )
 from farebox.home import Home, announce
+from farebox.ingest.spool import LocalSpool
 from farebox.journal.folders import stored_ends
 from farebox.journal.progress import ProgressNote
 from farebox.journal.wake import Sleeper, Waker
 from farebox.ledger.append.applier import Applier
+from farebox.ledger.calls import LedgerReader
 from farebox.ledger.charging.following import TermsFollower
 from farebox.ledger.charging.published import published_terms
 from farebox.ledger.database import Connection, ledger_error, open_writer
@@ -127,7 +129,9 @@ def catch_up(home: Home, config: Config) -> int:
         home.prepare()
         with locked(home):
             connection = open_writer(home)
+            spool = LocalSpool(home, config.providers, LedgerReader(home))
             try:
+                spool.take()
                 book = load_book(
                     config.pricing,
                     home.cache,
@@ -151,6 +155,7 @@ def catch_up(home: Home, config: Config) -> int:
                 follower.close()
                 return done
             finally:
+                spool.close()
                 connection.close()
     except LedgerLockedError:
         return 0
@@ -200,7 +205,9 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
         announce(run_file, msgspec.json.encode(about))
         settle_memory()
         spending = _spending(home, config, connection, follower)
-        _Following(home, follower, applier, stop, watch, sleeper, note, spending, terms).run()
+        spool = LocalSpool(home, config.providers, LedgerReader(home))
+        _Following(home, follower, applier, stop, watch, sleeper, note, spending, terms, spool).run()
+        spool.close()
         spending.close()
         follower.close()
         note.close()
@@ -235,6 +242,7 @@ class _Following:
         note: ProgressNote,
         spending: RecordedSpending,
         terms: TermsFollower,
+        spool: LocalSpool,
     ) -> None:
         self._home = home
         self._file = home.ledger.stat().st_ino
@@ -246,6 +254,7 @@ class _Following:
         self._note = note
         self._spending = spending
         self._terms = terms
+        self._spool = spool
         self._told: tuple[str, float] = ("", 0.0)
 
     def run(self) -> None:
@@ -263,6 +272,7 @@ class _Following:
                 if now >= prices_at:
                     self._check_file()
                     self._applier.use(self._watch.current())
+                    self._spool.take()
                     prices_at = now + _PRICES_EVERY_S
                 restating = self._terms.step()
                 busy = self._follower.step()

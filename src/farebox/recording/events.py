@@ -20,6 +20,7 @@ import msgspec
 from farebox.errors import UsageError
 from farebox.journal.records import Done, Mark, Result
 from farebox.money import INT64_MAX
+from farebox.recording.error_class import error_class_of
 from farebox.recording.event_schema import NAME_MAX, Event, EventPart, Excerpt
 from farebox.recording.excerpted import Excerpted
 from farebox.recording.invalid_event import EventInvalidError
@@ -141,7 +142,7 @@ def done_of(
         raise EventInvalidError("provider", "a call has a provider")
     _refuse_fields_of_others(event, (*_OF_RESULTS, *_OF_LOSSES))
     occurred_ns, ended_ns = _moments(event, received_ns)
-    max_tokens, request_id = event.max_tokens, event.request_id
+    max_tokens, request_id, error_class = event.max_tokens, event.request_id, event.error_class
     if event.excerpt is None:
         extraction, surface = _extraction(event, read_usage)
     else:
@@ -149,6 +150,7 @@ def done_of(
         extraction, surface = excerpted.extraction, excerpted.surface
         max_tokens = excerpted.max_tokens if max_tokens is None else max_tokens
         request_id = request_id or excerpted.request_id
+        error_class = error_class or error_class_of(event.status)
     event_id, text = event_key(source, event.id)
     attribution, said = _attribution(event)
     return Done(
@@ -168,7 +170,7 @@ def done_of(
         ended_at_ns=ended_ns,
         outcome=event.outcome,
         status=event.status,
-        error_class=None if event.error_class is None else without_keys(event.error_class),
+        error_class=None if error_class is None else without_keys(error_class),
         request_bytes=event.request_bytes,
         response_bytes=event.response_bytes,
         first_byte_us=event.first_byte_us,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from farebox.home import Home
+from farebox.ingest.spool import waiting_bytes
 from farebox.journal.folders import Position, pending_bytes
 from farebox.journal.segments import is_alive, is_held
 from farebox.ledger.database import Connection
@@ -27,7 +28,7 @@ class LedgerHealth(msgspec.Struct, kw_only=True):
     last_seq: int = 0
     last_recorded_at_ns: int | None = None
     journal_bytes_pending: int = 0
-    """Stored by writers and not applied yet; 0 exactly when there is nothing."""
+    """Stored by writers, or in the spool, and not applied yet; 0 exactly when there is nothing."""
     writers: int = 0
     unreadable_writers: int = 0
     """Writers whose journal cannot be read now: it is kept, and what it holds is not in the sums yet."""
@@ -106,6 +107,7 @@ def look(home: Home, known: Known | None) -> LedgerHealth:
     health = known.health if known else LedgerHealth()
     applied: dict[str, tuple[Position, bool]] = known.applied if known else {}
     health.running = is_locked(home)
+    health.journal_bytes_pending += waiting_bytes(home)
     try:
         folders = [folder for folder in home.journal.iterdir() if not folder.name.startswith(".")]
     except OSError:
