@@ -38,6 +38,7 @@ from farebox.cli.budgets.budget_simulation import SimulationAnswer
 from farebox.cli.config import ConfigAnswer, ConfigCheckAnswer
 from farebox.cli.coupons import AddOnsAnswer, CouponsAnswer
 from farebox.cli.exits import MEANINGS
+from farebox.cli.imports.answers import ImportAnswer, ImportedHistory
 from farebox.cli.invoices.invoice_issue import PreviewAnswer, RefusedInvoice, RunAnswer
 from farebox.cli.invoices.invoice_list import CreditNoteAnswer, InvoiceAnswer, InvoicesAnswer
 from farebox.cli.invoices.line_explanation import LineExplanationAnswer
@@ -64,6 +65,7 @@ from farebox.config.sections import SECTIONS
 from farebox.config.settings import SETTINGS, Setting
 from farebox.config.values_in_force import ValueInForce
 from farebox.errors import Finding
+from farebox.histories.progress import NotUnderstood
 from farebox.ingest.openapi import openapi_document
 from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.ledger.losses.coverage import Missing
@@ -268,6 +270,9 @@ def json_page() -> str:
         RestoreAnswer,
         PricesAnswer,
         RerateAnswer,
+        ImportAnswer,
+        ImportedHistory,
+        NotUnderstood,
         Difference,
         ReviewAnswer,
         EraseAnswer,

@@ -26,6 +26,7 @@ TARGETS = (
     ("importing", "import_ms", "farebox ≤ 40 ms"),
     ("ledger rows a second", "ledger_rows_s", "≥ 30,000"),
     ("events through the collector", "collector", "≥ 10,000 a second, acknowledged after the sync"),
+    ("a gigabyte of agents' logs", "histories", "≤ 60 s, ≤ 100 MB"),
     ("queries", "query_ms", "each ≤ 200 ms"),
     ("rating a call, loading the prices", "rating", "≤ 5 µs, ≥ 10 × the libraries; ≤ 60 ms, ≤ 12 MiB"),
     ("requests with one budget", "with_budget", "≥ 0.93 of the rate without"),
@@ -63,6 +64,7 @@ def main() -> int:
             "pricing",
             "budgets",
             "billing",
+            "histories",
             "sdk",
         ),
         help="one part",
@@ -120,6 +122,11 @@ def main() -> int:
         tell("a month of 1,000 customers")
         rows, customers = (50_000, 100) if options.quick else (1_000_000, billing.CUSTOMERS)
         found["billing"] = billing.measure(rows, customers)
+    if options.only in (None, "histories"):
+        from tools.bench import histories
+
+        tell("importing agents' logs")
+        found["histories"] = histories.measure(128 if options.quick else 1024)
     if options.only in (None, "sdk"):
         from tools.bench import sdk
 

@@ -54,3 +54,16 @@ def applied(connection: Connection, kind: str) -> dict[str, int]:
     """Return of each writer of a kind the number of the first record that is not in the record yet."""
     statement = "SELECT writer, seq FROM applied WHERE writer BETWEEN ? AND ?"
     return dict(connection.execute(statement, (f"{kind}-", f"{kind}.")))
+
+
+def recorded_ids(connection: Connection, event_ids: Sequence[bytes], source: str) -> set[bytes]:
+    """Return which of these ids the record has of one source, as calls or as witnesses of calls."""
+    listed = msgspec.json.encode([each.hex() for each in event_ids]).decode()
+    found: set[bytes] = set()
+    for table, at in (("call", "AND o.revision = 0"), ("witness", "")):
+        statement = (
+            f"SELECT o.event_id FROM {table} o WHERE o.event_id IN (SELECT unhex(value) FROM json_each(?)) "  # noqa: S608 - of two tables
+            f"AND o.source = (SELECT id FROM source WHERE name = ?) {at}"
+        )
+        found.update(bytes(each) for (each,) in connection.execute(statement, (listed, source)))
+    return found

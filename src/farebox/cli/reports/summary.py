@@ -72,12 +72,14 @@ def overview(place: Place, flags: PeriodFlags) -> int:
     home, ledger = open_ledger(place)
     if not ledger.last_seq():
         print(empty_state(home))
+        print_offer(home)
         for line in warning_lines(coverage(home, ledger)):
             print(line)
         return OK
     with open_questions(home) as questions:
         sums = questions.breakdown(selection_of(chosen), ["model"], limit=MODELS_MAX, unpriced_first=True)
     print(render(chosen, sums, coverage(home, ledger, chosen.since_ns, chosen.until_ns)))
+    print_offer(home)
     print()
     print(paint(" · ".join(map(command, ("by app,model", "tail -f", "explain ID", "help"))), DIM))
     return OK
@@ -96,6 +98,24 @@ def empty_state(home: Home) -> str:
 
     pasted = "\n".join(f"  {line}" for line in lines(proxy.base_url))
     return f"No calls yet. The proxy is up on {proxy.address}. Point a program at it:\n\n{pasted}"
+
+
+def print_offer(home: Home) -> None:
+    """Say what could be imported from logs of agents on this machine, until it was, or was declined."""
+    from farebox.histories.agents.import_agents import found
+    from farebox.histories.agents.positions import is_offered
+
+    if not is_offered(home):
+        return
+    titles = [each.title for each in found()]
+    if titles:
+        listed = f"{', '.join(titles[:-1])} and {titles[-1]}" if titles[1:] else titles[0]
+        print(
+            f"\nThere are logs of {listed} here. Import what they used, with what it costs:\n"
+            f"  {command('import agents --dry-run', home)}   to see it first\n"
+            f"  {command('import agents', home)}\n"
+            f"  {command('import agents --decline', home)}   to be offered it no more"
+        )
 
 
 def warning_lines(found: Coverage) -> list[str]:

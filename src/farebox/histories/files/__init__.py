@@ -1,0 +1,1 @@
+"""Files that were exported from somewhere: CSV, JSON lines, Helicone, Langfuse, LiteLLM."""
