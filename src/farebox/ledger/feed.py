@@ -110,10 +110,14 @@ class Feed:
             return Batch(
                 rows,
                 _remembered(self._sources, {row[_SOURCE] for row in rows}, self._load_sources),
-                _remembered(self._classes, {row[_CLASS] for row in rows}, self._load_classes),
+                self.classes({row[_CLASS] for row in rows}),
                 self.attributions({row[_ATTRIBUTION] for row in rows}),
                 self._costs.of(list(map(_costed, rows))) if with_costs else (),
             )
+
+    def classes(self, numbers: Collection[int]) -> dict[int, Sequence[Any]]:
+        """Return classes of calls, `CLASS_COLUMNS` each, by number."""
+        return _remembered(self._classes, numbers, self._load_classes)
 
     def attributions(self, numbers: Collection[int]) -> dict[int, Attribution]:
         """Return whose these are, by number."""

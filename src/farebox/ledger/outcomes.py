@@ -9,7 +9,7 @@ from farebox.ledger.database import Connection
 from farebox.ledger.feed import Attribution, Feed
 
 _BETWEEN = (
-    "SELECT id, sign, occurred_at, attribution, name, value FROM outcome "
+    "SELECT id, sign, occurred_at, attribution, name, value, event_id, source FROM outcome "
     "WHERE id <= ? AND occurred_at >= ? AND occurred_at < ? AND id > ? ORDER BY id LIMIT ?"
 )
 _ROWS_AT_ONCE = 20_000
@@ -25,6 +25,9 @@ class OutcomeRow(NamedTuple):
     value: str | None
     """Decimal text."""
     attribution: Attribution
+    event_id: bytes
+    source: int
+    """The number of the writer: with the id, which outcome it is."""
 
 
 def last_outcome(connection: Connection) -> int:
@@ -43,8 +46,9 @@ def outcomes_between(
     while True:
         rows = connection.execute(_BETWEEN, (last_id, from_ns, until_ns, after, _ROWS_AT_ONCE)).fetchall()
         owners = feed.attributions({row[3] for row in rows})
-        for number, sign, occurred_at, attribution, name, value in rows:
-            yield OutcomeRow(number, sign, occurred_at, name, value, owners[attribution])
+        for number, sign, occurred_at, attribution, name, value, event_id, source in rows:
+            whose = owners[attribution]
+            yield OutcomeRow(number, sign, occurred_at, name, value, whose, bytes(event_id), source)
         if len(rows) < _ROWS_AT_ONCE:
             return
         after = rows[-1][0]

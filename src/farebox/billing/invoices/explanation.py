@@ -1,59 +1,28 @@
-"""Explain an invoice line: its arithmetic, and the calls whose receipts add up to its quantity.
-
-Each call is shared out among the plan's charges by itself, by the same function that billed all of them
-together, as the record was at the invoice's seq.
-"""
+"""Explain an invoice line: its arithmetic, and the calls or outcomes that add up to its quantity."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-import apsw
 import msgspec
 
-from farebox.analytics.questions import Questions, Selection
+from farebox.analytics.questions import Questions
 from farebox.billing.invoices.document import Invoice, InvoiceLine
-from farebox.billing.invoices.store import stored_invoice
+from farebox.billing.invoices.line_usage import ExplainedCall, ExplainedOutcome, line_usage, of_line
+from farebox.billing.invoices.store import StoredInvoice, final_invoices, stored_invoice
 from farebox.billing.invoices.terms import Segment, Terms, decode_terms
-from farebox.charges.cells import Cell
-from farebox.charges.consumption import CustomerUsage, consume
-from farebox.charges.conversion import converted
+from farebox.billing.usage import AsOf
 from farebox.charges.models import CostPlus, Graduated, Percentage, Standard
 from farebox.charges.plan import Charge
 from farebox.charges.rounding import decimal_of_units, exact_text
 from farebox.errors import InvoiceNotFoundError
-from farebox.ledger.call_row import CallRow
-from farebox.ledger.calls import LedgerReader
-from farebox.ledger.cost_classes import CLASSES, CostClasses
-from farebox.ledger.database import Connection, ledger_error, open_reader
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as ControlConnection
 
     from farebox.home import Home
-
-_UNKNOWN = ("unpriced", "unknown")
-_ROWS = (
-    "SELECT c.seq, c.reverses, c.cost_pico, c.sign, c.total_us, c.input_tokens, c.cache_read_input_tokens, "
-    "c.cache_creation_input_tokens, c.output_tokens, c.reasoning_output_tokens, c.charge_pico FROM call f "
-    "JOIN call c ON c.event_id = f.event_id AND c.source = f.source "
-    "WHERE f.seq = ? AND c.seq <= ? ORDER BY c.seq"
-)
-
-
-class ExplainedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One call's part of a line."""
-
-    event_id: str
-    occurred_at: str
-    model: str
-    quantity: str
-    """Decimal text, in the line's unit before conversion."""
-    cost_pico: int
-    price_ids: list[str]
-    """Of the provider's prices; `farebox explain EVENT_ID` shows the receipt."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,42 +32,50 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     arithmetic: list[str]
     """Sentences: quantity, price, amount, rounding."""
     calls: list[ExplainedCall]
+    """Of an adjustment those that changed the quantity since the line was billed last, each by its change."""
+    outcomes: list[ExplainedOutcome] = []
+    """Of a line that is of outcomes, in place of calls."""
     quantity: str | None
-    """What the calls come to."""
+    """What calls or outcomes come to, in the line's unit."""
     adds_up: bool | None
-    """Whether that is the line's quantity; None for lines without calls."""
+    """Whether that is the line's quantity; None for lines without calls or outcomes."""
 
 
-def explained(
-    home: Home, questions: Questions, invoice: Invoice, terms: Terms, line: InvoiceLine
-) -> Explanation:
-    """Return the explanation of a line; `terms` are those of the invoice, or of the one that it adjusts."""
-    found = _charge_of(terms, line)
-    if found is None or found[1].meter in ("outcome", "outcome_value"):
-        return Explanation(
-            line=line,
-            arithmetic=_arithmetic(invoice, line, found),
-            calls=[],
-            quantity=None,
-            adds_up=None,
-        )
-    segment, charge = found
-    calls, quantity = _calls(home, questions, invoice, terms, segment, charge, line)
-    shown = converted(quantity, charge.conversion)
-    wanted = None if line.quantity is None else Fraction(line.quantity)
-    is_distinct = charge.meter in ("tasks", "conversations", "users", "agents")
-    compared = line.kind == "usage" and not is_distinct
+class NamedLine(NamedTuple):
+    """A line of a final invoice."""
+
+    invoice: Invoice
+    terms: Terms
+    """That it was rated by: those of the invoice, or of the one that it adjusts."""
+    line: InvoiceLine
+    billed_as_of: AsOf | None = None
+    """Of an adjustment: the state of the record that the line was billed by last."""
+    is_of_usage: bool = True
+    """False where it only takes back what was billed before."""
+
+
+def explained(home: Home, questions: Questions, named: NamedLine) -> Explanation:
+    """Return the explanation of a line."""
+    invoice, line = named.invoice, named.line
+    asked = of_line(line, named.terms, invoice.customer) if named.is_of_usage else None
+    found = None if asked is None else (asked.segment, asked.charge)
+    arithmetic = _arithmetic(invoice, line, found)
+    if asked is None or line.quantity is None:
+        return Explanation(line=line, arithmetic=arithmetic, calls=[], quantity=None, adds_up=None)
+    as_of = AsOf(invoice.as_of_seq, invoice.as_of_outcome)
+    used = line_usage(home, questions, asked, as_of, named.billed_as_of)
     return Explanation(
         line=line,
-        arithmetic=_arithmetic(invoice, line, found),
-        calls=calls,
-        quantity=exact_text(shown),
-        adds_up=shown == wanted if compared else None,
+        arithmetic=arithmetic,
+        calls=used.calls,
+        outcomes=used.outcomes,
+        quantity=exact_text(used.quantity),
+        adds_up=used.quantity == Fraction(line.quantity),
     )
 
 
-def line_of(connection: ControlConnection, named: str) -> tuple[Invoice, Terms, InvoiceLine]:
-    """Return the line named `INVOICE/LINE` of a final invoice, and the terms that it was rated by.
+def line_of(connection: ControlConnection, named: str) -> NamedLine:
+    """Return the line named `INVOICE/LINE` of a final invoice, and what it was rated by.
 
     Raises:
         InvoiceNotFoundError: There is none.
@@ -108,121 +85,46 @@ def line_of(connection: ControlConnection, named: str) -> tuple[Invoice, Terms, 
     line = None if stored is None else next((each for each in stored.invoice.lines if each.id == id), None)
     if stored is None or line is None:
         raise InvoiceNotFoundError(f"there is no line {named!r} of a final invoice")
-    rated_by = stored_invoice(connection, line.of_invoice) if line.kind == "adjustment" else stored
-    return stored.invoice, decode_terms((rated_by or stored).terms), line
-
-
-def _charge_of(terms: Terms, line: InvoiceLine) -> tuple[Segment, Charge] | None:
-    for segment in terms.segments:
-        if segment.subscription == line.subscription and segment.from_ns == line.from_ns:
-            for charge in segment.plan.charges:
-                if charge.name == line.charge:
-                    return segment, charge
-    return None
-
-
-def _calls(
-    home: Home,
-    questions: Questions,
-    invoice: Invoice,
-    terms: Terms,
-    segment: Segment,
-    charge: Charge,
-    line: InvoiceLine,
-) -> tuple[list[ExplainedCall], Fraction]:
-    where = {"customer": [invoice.customer]} | ({"verified": ["true"]} if terms.verified else {})
-    selection = Selection(
-        since_ns=segment.from_ns, until_ns=segment.until_ns, where=where, as_of_seq=invoice.as_of_seq
-    )
-    calls: list[ExplainedCall] = []
-    total = Fraction(0)
-    for row, cell in _cells(home, list(questions.every_call(selection)), invoice.as_of_seq):
-        usage = CustomerUsage(cells={charge.bucket: (cell,)}, distinct={}, outcomes={})
-        charges = [msgspec.structs.replace(each, bucket=charge.bucket) for each in segment.plan.charges]
-        taken = next(each for each in consume(charges, usage).charges if each.charge == charge.name)
-        for group in taken.groups:
-            if line.dims and dict(group.dims) != line.dims:
-                continue
-            if not (group.quantity or group.calls):
-                continue
-            total += group.quantity
-            calls.append(
-                ExplainedCall(
-                    event_id=row.event_id,
-                    occurred_at=row.occurred_at,
-                    model=cell.dims["model"],
-                    quantity=exact_text(group.quantity),
-                    cost_pico=group.cost_pico,
-                    price_ids=row.price_ids,
-                )
-            )
-    return calls, total
-
-
-def _cells(home: Home, seqs: Sequence[int], as_of_seq: int) -> Iterator[tuple[CallRow, Cell]]:
-    """Yield calls, each with its sums as of a row."""
-    reader, connection = LedgerReader(home), open_reader(home)
-    if connection is None:
-        return
-    try:
-        for row in reader.export(seqs):
-            yield row, _cell(connection, row, as_of_seq)
-    except apsw.Error as error:
-        raise ledger_error(home, error) from error
-    finally:
-        connection.close()
-        reader.close()
-
-
-def _cell(connection: Connection, call: CallRow, as_of_seq: int) -> Cell:
-    rows = connection.execute(_ROWS, (call.seq, as_of_seq)).fetchall()
-    costs = CostClasses(connection).of([row[:3] for row in rows])
-    sums = {name: sum(cost[at] for cost in costs) for at, name in enumerate(CLASSES)}
-    inputs, read, creation, output, reasoning = (sum(row[at] for row in rows) for at in range(5, 10))
-    unpriced = int(call.cost_state in _UNKNOWN)
-    return Cell(
-        customer=call.attribution.get("customer", ""),
-        dims=_dims(call),
-        calls=1,
-        total_us=sum(row[3] * row[4] for row in rows),
-        uncached_input_tokens=inputs - read - creation,
-        cache_read_tokens=read,
-        cache_creation_tokens=creation,
-        output_tokens=output,
-        reasoning_tokens=reasoning,
-        charge_pico=sum(row[10] or 0 for row in rows),
-        unpriced_calls=unpriced,
-        estimated_calls=int(call.cost_state == "estimated"),
-        **sums,
+    invoice, terms = stored.invoice, decode_terms(stored.terms)
+    adjusted = stored_invoice(connection, line.of_invoice) if line.kind == "adjustment" else None
+    if adjusted is None:
+        return NamedLine(invoice, terms, line)
+    before = final_invoices(connection, customers=[invoice.customer], voided=True)
+    before = [each for each in before if _stood_before(each, invoice)]
+    return NamedLine(
+        invoice,
+        decode_terms(adjusted.terms),
+        line,
+        billed_as_of=_billed_as_of(line, adjusted, before),
+        is_of_usage=_stood_before(adjusted, invoice),
     )
 
 
-class _Dims(dict[str, str]):
-    """A call has no value of what it does not say."""
+def _stood_before(stored: StoredInvoice, invoice: Invoice) -> bool:
+    """Tell whether an invoice was issued before another one, and not void when that was issued."""
+    issued, moment = stored.invoice.issued_at or 0, invoice.issued_at or 0
+    if stored.invoice.id == invoice.id or (issued, stored.invoice.number or "") > (
+        moment,
+        invoice.number or "",
+    ):
+        return False
+    return stored.voided_at is None or stored.voided_at > moment
 
-    def __missing__(self, name: str) -> str:
-        return ""
 
+def _billed_as_of(line: InvoiceLine, adjusted: StoredInvoice, before: Sequence[StoredInvoice]) -> AsOf:
+    """Return the state of the record that a line of a past period was billed by last.
 
-def _dims(call: CallRow) -> dict[str, str]:
-    return _Dims(
-        {
-            **call.attribution,
-            "provider": call.provider,
-            "surface": call.surface,
-            "host": call.host,
-            "key": call.key_fingerprint or "",
-            "model": call.request_model or call.response_model or "",
-            "request_model": call.request_model or "",
-            "status": str(call.status),
-            "error_class": call.error_class or "",
-            "outcome": call.outcome,
-            "cost_state": call.cost_state,
-            "completeness": call.completeness,
-            "streamed": "true" if call.streamed else "false",
-            "source": call.source,
-        }
-    )
+    What an invoice between did not change it was not billed by.
+    """
+    last = adjusted.invoice
+    for stored in before:
+        for other in stored.invoice.lines:
+            is_same = (other.of_kind, other.subscription, other.charge, other.from_ns) == (
+                line.of_kind, line.subscription, line.charge, line.from_ns,
+            )  # fmt: skip
+            if is_same and other.of_invoice == line.of_invoice and other.dims == line.dims:
+                last = stored.invoice
+    return AsOf(last.as_of_seq, last.as_of_outcome)
 
 
 def _arithmetic(invoice: Invoice, line: InvoiceLine, found: tuple[Segment, Charge] | None) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from farebox.analytics.dimensions import PLAN_MODEL, VERIFIED
@@ -50,6 +50,18 @@ _MEASURES = {
     "estimated_calls": "estimated_calls",
 }
 """The analytics' measures, to what a cell calls them; its `input_tokens` are all input."""
+
+
+class SingleOutcome(NamedTuple):
+    """One outcome as it counts."""
+
+    event_id: bytes
+    source: int
+    """The number of the writer: with the id, which outcome it is."""
+    occurred_at_ns: int
+    dims: dict[str, str]
+    """`outcome` is its name; the others are attribution."""
+    value: Decimal
 
 
 @dataclass(frozen=True)
@@ -114,12 +126,9 @@ class RecordUsage:
             Counter
         )
         names = ("outcome", *(name for name in dims if name != "outcome"))
-        zone, wanted = ZoneInfo(span.timezone), frozenset(span.customers)
-        for row in self._outcome_rows(span):
-            customer = row.attribution.fields.get("customer", "")
-            if customer not in wanted or (span.verified and not row.attribution.verified):
-                continue
-            key = (customer, _start(row.occurred_at_ns, bucket, zone), _values(row, names))
+        zone = ZoneInfo(span.timezone)
+        for customer, row in self._outcome_rows(span):
+            key = (customer, bucket_start(row.occurred_at_ns, bucket, zone), _values(row, names))
             count, value = sums[key]
             amount = Decimal(row.value or 0)
             sums[key] = count + row.sign, value + row.sign * amount
@@ -140,12 +149,30 @@ class RecordUsage:
         found.sort(key=_order)
         return found
 
-    def _outcome_rows(self, span: Span) -> Iterator[OutcomeRow]:
+    def single_outcomes(self, span: Span) -> list[SingleOutcome]:
+        """Return every outcome of a span's customers that is not taken back, in the order of the record."""
+        standing: dict[tuple[int, bytes, str], SingleOutcome] = {}
+        for customer, row in self._outcome_rows(span):
+            key = row.source, row.event_id, customer
+            if row.sign < 0:
+                standing.pop(key, None)
+                continue
+            standing[key] = SingleOutcome(
+                row.event_id, row.source, row.occurred_at_ns, _dims(row), Decimal(row.value or 0)
+            )
+        return list(standing.values())
+
+    def _outcome_rows(self, span: Span) -> Iterator[tuple[str, OutcomeRow]]:
+        """Yield the rows of a span's customers, each with its customer."""
         connection = open_reader(self.home)
         if connection is None:
             return
+        wanted = frozenset(span.customers)
         try:
-            yield from outcomes_between(connection, span.from_ns, span.until_ns, last_id=span.as_of.outcome)
+            for row in outcomes_between(connection, span.from_ns, span.until_ns, last_id=span.as_of.outcome):
+                customer = row.attribution.fields.get("customer", "")
+                if customer in wanted and (row.attribution.verified or not span.verified):
+                    yield customer, row
         finally:
             connection.close()
 
@@ -208,14 +235,17 @@ def _dimension(name: str) -> str:
 
 
 def _values(row: OutcomeRow, names: Sequence[str]) -> tuple[str, ...]:
-    fields = {
-        name.lower() if name.startswith("tag.") else name: value
-        for name, value in row.attribution.fields.items()
-    }
-    return tuple(row.name if name == "outcome" else fields.get(name.lower(), "") for name in names)
+    dims = _dims(row)
+    return tuple(dims.get(name if name == "outcome" else name.lower(), "") for name in names)
 
 
-def _start(at_ns: int, bucket: Bucket | None, zone: ZoneInfo) -> int | None:
+def _dims(row: OutcomeRow) -> dict[str, str]:
+    fields = row.attribution.fields.items()
+    named = {name.lower() if name.startswith("tag.") else name: value for name, value in fields}
+    return {**named, "outcome": row.name}
+
+
+def bucket_start(at_ns: int, bucket: Bucket | None, zone: ZoneInfo) -> int | None:
     """Return where a moment's hour or day starts."""
     if bucket is None:
         return None

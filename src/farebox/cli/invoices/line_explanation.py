@@ -49,9 +49,9 @@ def explanation_of(home: Home, named: str) -> Explanation:
     if not home.control.exists():
         raise InvoiceNotFoundError(f"there is no invoice yet; see: {command('invoices run', home)}")
     with open_control(home).reading() as connection:
-        invoice, terms, line = line_of(connection, named)
+        line = line_of(connection, named)
     with open_questions(home) as questions:
-        return explained(home, questions, invoice, terms, line)
+        return explained(home, questions, line)
 
 
 def rendered(found: Explanation) -> str:
@@ -72,8 +72,8 @@ def rendered(found: Explanation) -> str:
                 each.event_id,
                 each.occurred_at[:19],
                 clean(each.model),
-                each.quantity,
-                display_usd(each.cost_pico),
+                f"≥ {each.quantity}" if each.is_unpriced else each.quantity,
+                "unpriced" if each.is_unpriced else display_usd(each.cost_pico),
             ]
             for each in found.calls[:CALLS_PRINTED]
         ]
@@ -81,6 +81,23 @@ def rendered(found: Explanation) -> str:
         if len(found.calls) > CALLS_PRINTED:
             said.append(f"and {count(len(found.calls) - CALLS_PRINTED, 'call')} more (--json has them)")
         said.append(f"{count(len(found.calls), 'call')}: {found.quantity} {line.unit or ''}".rstrip())
+    if found.outcomes:
+        columns = [
+            Column("outcome"),
+            Column("when", drop=2),
+            Column("name", width_min=10),
+            Column("task", drop=1),
+            Column("quantity", right=True),
+        ]
+        rows = [
+            [each.event_id, each.occurred_at[:19], clean(each.outcome), clean(each.task), each.quantity]
+            for each in found.outcomes[:CALLS_PRINTED]
+        ]
+        said.append(table(columns, rows))
+        if len(found.outcomes) > CALLS_PRINTED:
+            more = count(len(found.outcomes) - CALLS_PRINTED, "outcome")
+            said.append(f"and {more} more (--json has them)")
+        said.append(f"{count(len(found.outcomes), 'outcome')}: {found.quantity} {line.unit or ''}".rstrip())
     if found.adds_up is False:
         said.append(f"That is not the line's quantity, {line.quantity}.")
     return "\n".join(said)

@@ -190,9 +190,9 @@ class InvoiceRoutes(MethodRoutes):
 
         def work(desk: Desk) -> msgspec.Struct:
             with desk.control.reading() as connection:
-                invoice, terms, line = found_line(connection, named)
+                found = found_line(connection, named)
             assert desk.questions is not None  # noqa: S101 - given below
-            return explained(self._home, desk.questions, invoice, terms, line)
+            return explained(self._home, desk.questions, found)
 
         return await self._at_desk(work)
 
