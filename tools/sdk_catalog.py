@@ -21,6 +21,8 @@ SCALAR, USAGE, MARK, LENGTH, ROOT = "scalar", "usage", "mark", "length", "root"
 its text is; what is kept of a whole document."""
 _ERROR = "error"
 _LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_ENDS: dict[str, Any] = {"output": {"choices": {"finish_reason": SCALAR}, "finish_reason": SCALAR}}
+"""Where streams say how they end, beside the places that formats read."""
 _REQUEST: dict[str, Any] = {
     "model": SCALAR,
     "stream": SCALAR,
@@ -37,6 +39,7 @@ def catalog_data() -> dict[str, Any]:
     formats = [form for form in data.formats.values() if form.protobuf is None]
     response: dict[str, Any] = {}
     request = json.loads(json.dumps(_REQUEST))
+    _merge(response, _ENDS)
     headers = {"content-type"}
     anywhere: set[str] = set()
     for form in formats:

@@ -94,3 +94,11 @@ def test_an_excerpt_that_makes_no_sense_is_refused_by_its_field(more: dict[str, 
     with pytest.raises(EventInvalidError) as refused:
         read({**chat(headers=JSON, response="{}"), **more})
     assert refused.value.field == field
+
+
+def test_what_never_reached_its_provider_costs_nothing_and_lacks_nothing() -> None:
+    failed = {**CHAT, "status": 0, "outcome": "upstream_failed", "error_class": "connect_failed"}
+    done = read({**failed, "billable": False, "excerpt": {"request": '{"model":"gpt-4o"}'}})
+    found = done.extraction
+    assert (found.billable, found.not_billable_because, found.lacks) == (False, "not_sent", ())
+    assert (found.request_model, done.error_class) == ("gpt-4o", "connect_failed")

@@ -29,6 +29,13 @@ from farebox.wire.facts import Extraction, Part, Quantity
 from farebox.wire.keys import path_without_keys, redacted, without_keys
 
 _EXPONENT_MAX, _DIGITS_MAX = 30, 60
+_FREE: dict[str, Any] = {
+    "billable": False,
+    "not_billable_because": "not_sent",
+    "reason": "not_sent",
+    "lacks": (),
+}
+"""Of an excerpt whose sender knows that the provider received nothing."""
 _OF_CALLS = ("provider", "model", "usage", "parts", "excerpt")
 _OF_RESULTS = ("name", "value")
 _OF_LOSSES = ("records", "exchanges", "lost_bytes")
@@ -352,6 +359,7 @@ def _excerpted(event: Event, excerpt: Excerpt, read_excerpt: ReadExcerpt | None)
             streamed=event.streamed or extraction.streamed,
             error_code=event.error_code or extraction.error_code,
             flags=(*extraction.flags, *event.flags),
+            **({} if event.billable else _FREE),
         )
     )
 

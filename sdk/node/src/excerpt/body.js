@@ -23,7 +23,7 @@ export class BodyExcerpt {
       const at = textStart(begun);
       const text = begun.subarray(at);
       if (text.length < START_BYTES && text[0] !== 123 && text[0] !== 91) {
-        this.start = begun.slice();
+        this.start = Buffer.from(begun);
         return;
       }
       this.start = undefined;
@@ -143,6 +143,8 @@ class Events {
     this.field = ""; // the start of a line that does not tell yet what it is
     this.line = undefined; // "data", "other", or undefined at a line's start
     this.payload = ""; // how the event's data begins
+    this.saidAll = () => this.last === "[DONE]";
+    this.last = "";
     this.afterReturn = false;
   }
 
@@ -190,6 +192,7 @@ class Events {
       if (this.json.overflowed) this.documents.full = true;
       this.documents.add(`data: ${this.json.out}\n\n`, this.json.out);
     }
+    if (payload !== "") this.last = payload;
     this.payload = "";
     this.json.reset();
   }

@@ -1,10 +1,13 @@
 // The excerpt of an AWS event stream: its messages with their headers, payloads cut down to what says usage.
 // https://docs.aws.amazon.com/transcribe/latest/dg/event-stream.html
 
+import { BodyExcerpt } from "./body.js";
 import { Documents } from "./documents.js";
 import { JsonExcerpt } from "./json.js";
 import { RESPONSE } from "./trees.js";
 
+/** The event whose payload is a piece of text, cut anywhere: what SageMaker's containers stream. */
+const PIECE = "PayloadPart";
 const MESSAGE_BYTES_MAX = 24 * 1024 * 1024;
 
 export class EventStream {
@@ -12,6 +15,7 @@ export class EventStream {
     this.held = Buffer.alloc(0);
     this.documents = new Documents();
     this.broken = false;
+    this.text = undefined; // what the messages are pieces of, where they are
   }
 
   feed(bytes) {
@@ -39,12 +43,18 @@ export class EventStream {
       return;
     }
     const headers = message.subarray(12, headersEnd);
+    if (headers.includes(PIECE)) {
+      this.text ??= { headers: Buffer.from(headers), body: new BodyExcerpt("text/event-stream") };
+      this.text.body.feed(message.subarray(headersEnd, -4));
+      return;
+    }
     const text = excerpted(message.subarray(headersEnd, -4));
     this.documents.add(framed(headers, text), `${headers.toString("latin1")}${text}`);
   }
 
   finish() {
     const frames = this.documents.texts();
+    if (this.text !== undefined) frames.push(framed(this.text.headers, this.text.body.finish().response ?? ""));
     if (this.held.length > 0) frames.push(this.held.subarray(0, 8).toString("latin1")); // it broke off
     return { response_base64: Buffer.from(frames.join(""), "latin1").toString("base64") };
   }

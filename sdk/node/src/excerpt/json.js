@@ -239,7 +239,7 @@ export class JsonExcerpt {
   #keep(bytes, start, end) {
     this.size += end - start;
     if (this.pieces !== undefined && this.kept < this.keepMax) {
-      const piece = bytes.slice(start, Math.min(end, start + this.keepMax - this.kept));
+      const piece = Buffer.from(bytes.subarray(start, Math.min(end, start + this.keepMax - this.kept)));
       this.kept += piece.length;
       this.pieces.push(piece);
     }

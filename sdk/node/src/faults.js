@@ -1,0 +1,27 @@
+// Errors of our own: they never reach the code that makes the calls. Each kind is told once, and all are
+// handed to `onError`.
+
+const told = new Set();
+let hook;
+
+/** What was given makes no sense, and nothing was recorded. */
+export class FareboxError extends Error {
+  name = "FareboxError";
+}
+
+export function useHook(onError) {
+  hook = onError;
+}
+
+export function report(error, doing) {
+  try {
+    const kind = `${doing}: ${error?.code ?? error?.name ?? "Error"}`;
+    if (!told.has(kind) && told.size < 100) {
+      told.add(kind);
+      process.emitWarning(`${doing}: ${error?.message ?? error}`, "FareboxWarning");
+    }
+    hook?.(error, doing);
+  } catch {
+    // an onError that throws changes nothing
+  }
+}
