@@ -39,6 +39,7 @@ from farebox.cli.config import ConfigAnswer, ConfigCheckAnswer
 from farebox.cli.coupons import AddOnsAnswer, CouponsAnswer
 from farebox.cli.exits import MEANINGS
 from farebox.cli.imports.answers import ImportAnswer, ImportedHistory
+from farebox.cli.imports.files import FileAnswer, ModelAnswer
 from farebox.cli.invoices.invoice_issue import PreviewAnswer, RefusedInvoice, RunAnswer
 from farebox.cli.invoices.invoice_list import CreditNoteAnswer, InvoiceAnswer, InvoicesAnswer
 from farebox.cli.invoices.line_explanation import LineExplanationAnswer
@@ -272,6 +273,8 @@ def json_page() -> str:
         RerateAnswer,
         ImportAnswer,
         ImportedHistory,
+        FileAnswer,
+        ModelAnswer,
         NotUnderstood,
         Difference,
         ReviewAnswer,

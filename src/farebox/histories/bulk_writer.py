@@ -53,6 +53,14 @@ class BulkWriter:
         self._writer: DirectWriter | None = None
         self._record: Connection | None = open_reader(home) if home.ledger.exists() else None
 
+    def told(self, call: ToldCall) -> Done | None:
+        """Return a call as it would be recorded; None, and counted, where it cannot be."""
+        try:
+            return self._teller.done(call, now_ns(), imported=True)
+        except (EventInvalidError, ValueError) as error:
+            self._reading.miss(str(error), call.id[:64])
+            return None
+
     def take(self, call: ToldCall) -> None:
         """Take a call; of several with one id the first counts."""
         if call.time_ns < self._since_ns:

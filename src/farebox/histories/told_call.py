@@ -41,6 +41,9 @@ class ToldCall(msgspec.Struct, kw_only=True, gc=False):
     streamed: bool = False
     status: int = 0
     outcome: str = "completed"
+    error_class: str | None = None
+    not_billable_because: str | None = None
+    """Why the provider charges nothing for it: `gateway_cache` …"""
     attribution: Mapping[str, str | None] = {}
     """Names to values, tags as `tag.NAME`; empty values count for nothing."""
 
@@ -92,6 +95,9 @@ class Teller:
             streamed=call.streamed,
             status=call.status,
             outcome=call.outcome,  # pyright: ignore[reportArgumentType]
+            error_class=call.error_class,
+            billable=call.not_billable_because is None,
+            not_billable_because=call.not_billable_because,
             total_us=max(call.ended_ns - call.time_ns, 0) // 1000,
             witness=self._witness,
         )
