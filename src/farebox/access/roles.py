@@ -102,6 +102,9 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
     },
     "collector": {
         "/v1/events": _SENDERS,
+        "/v1/traces": _SENDERS,
+        "/v1/logs": _SENDERS,
+        "/v1/metrics": _SENDERS,
         "/v1/openapi.json": _SENDERS,
     },
     "portal": {},
