@@ -67,6 +67,7 @@ class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     of_invoice: str = ""  # an adjustment: the invoice whose line it adjusts
     of_line: str = ""  # and that line's id there; empty where the invoice had no such line
     of_kind: str = ""  # and that line's kind
+    billed: str | None = None  # of a base fee in advance: its exact amount less discounts, where that is less
     credited: str | None = None  # what credit notes had given back of it before; negative: what is due again
     note: str = ""  # one sentence for people: "17 of 31 days", "less 10 % discount LAUNCH"
 
