@@ -285,7 +285,7 @@ def _id_of(home_id: str, terms: Terms, kind: str, attempt: int) -> str:
 
 def _statements(invoice: Invoice) -> tuple[str, ...]:
     said: list[str] = []
-    unpriced = sum(line.unpriced_calls for line in invoice.lines)
+    unpriced = invoice.unpriced_calls
     if unpriced:
         are = "is" if unpriced == 1 else "are"
         said.append(f"{counted(unpriced, 'call')} {are} unpriced: amounts are at least what is shown.")
