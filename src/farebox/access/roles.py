@@ -42,6 +42,7 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
         "/health/live": _ANYBODY,
         "/health/ready": _ANYBODY,
         "/{asset}": _READERS,
+        "/metrics": _READERS,
         "/api/v1/status": _READERS,
         "/api/v1/summary": _READERS,
         "/api/v1/breakdown": _READERS,
