@@ -15,11 +15,11 @@ VECTORS ?= $(FIXTURES)/billing_vectors.json
 FUZZ_SECONDS ?= 60
 ENGINE ?= $(shell command -v podman || echo docker)
 PYTHON_IMAGE ?= 3.13
-PYTHON_FILES := src tests tools
+PYTHON_FILES := src tests tools examples
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help up install build container format lint typecheck imports words test test-long check bench replay vectors sdk-suites fuzz clean \
+.PHONY: help up install build container format lint typecheck imports words test test-long check bench replay vectors sdk-suites fuzz clean test-integrations \
 	catalog docs dashboard dashboard-check lock stale pytest
 
 help: ## Show this list
@@ -67,7 +67,7 @@ check: lint typecheck imports words stale dashboard-check ## Format, lint, types
 
 test: check pytest ## All checks and all tests, end to end: what CI runs
 
-pytest: .make/dev .make/dashboard .make/chromium .make/go
+pytest: .make/dev .make/dashboard .make/chromium
 	@$(BIN)/pytest $(ARGS)
 
 test-long: .make/dev .make/fuzzer ## Long rounds of kill -9, power cuts, random questions and fuzzing (an hour and more)
@@ -77,6 +77,9 @@ test-long: .make/dev .make/fuzzer ## Long rounds of kill -9, power cuts, random 
 		tests/sdk/shipping/test_remote_recorder.py \
 		tests/server/test_collector_schema.py tests/ingest/test_kills.py $(ARGS)
 	@$(RUN) tools.fuzz --seconds $(FUZZ_SECONDS)
+
+test-integrations: .make/dev ## All tests of the frameworks' integrations, each framework in an environment that has it
+	@FAREBOX_INTEGRATIONS=1 $(BIN)/pytest tests/integrations $(ARGS)
 
 bench: .make/dev .make/nginx .make/wrk ## Measure speed and size beside nginx (JSON=1 for one JSON object)
 	@$(RUN) tools.bench $(if $(JSON),--json) $(ARGS)
@@ -105,6 +108,8 @@ lock: ## Renew the locked dependencies (needs uv)
 	$(LOCK) --upgrade --group build -c requirements.lock -o requirements-build.lock
 	$(LOCK) --upgrade --extra standard pyproject.toml --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
 	$(LOCK) --upgrade --group fuzz -o requirements-fuzz.lock
+	$(LOCK) --upgrade tests/integrations/environments/newest.in -o tests/integrations/environments/newest.lock
+	$(LOCK) --upgrade tests/integrations/environments/openai-2.in -o tests/integrations/environments/openai-2.lock
 
 clean: ## Remove everything that was built or cached in the clone, the virtual environment too
 	@rm -rf .venv .make dist build .ruff_cache .pytest_cache .hypothesis dashboard/node_modules \
@@ -127,11 +132,6 @@ DASHBOARD_SOURCES := $(shell find dashboard tools/build_dashboard* -type f \
 
 .make/dashboard: $(DASHBOARD_SOURCES)
 	@tools/setup_dashboard.sh && mkdir -p .make && touch $@
-
-# Without Go its SDK is not tested, and the tests say so; everything else is.
-.make/go: tools/setup_package.sh
-	@tools/setup_package.sh go || echo "The Go SDK is not tested here." >&2
-	@mkdir -p .make && touch $@
 
 .make/chromium .make/nginx .make/wrk: tools/setup_package.sh
 	@tools/setup_package.sh $(notdir $@) && mkdir -p .make && touch $@

@@ -1,6 +1,7 @@
 """Whose calls they are: what the program says around them, kept in a context variable.
 
-Tasks inherit it, and threads that are started with a copied context.
+Tasks inherit it, and threads that are started with a copied context. What frameworks say of their steps is
+laid over it where the step is further in (`steps.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, TypeVar, cast
 
 from farebox.recording.attribution_merge import NOBODY, Attribution, merged
 from farebox.sdk import faults
+from farebox.sdk.steps import Step, finders, innermost
 
 _SOURCE = "sdk:attribute"
 _VALUE_MAX = 256
@@ -24,9 +26,21 @@ _current: ContextVar[Attribution] = ContextVar("farebox_attribution", default=NO
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+class _Block(tuple[dict[str, str], dict[str, str]]):
+    """What holds in a block that was entered inside a framework's step."""
+
+    step: Step | None = None
+
+
 def current() -> Attribution:
-    """Return what is said around the code that is running."""
-    return _current.get()
+    """Return what is said around the code that is running, by the program and by frameworks."""
+    held = _current.get()
+    if not finders:
+        return held
+    step = innermost()
+    if step is None or (type(held) is _Block and held.step is step):
+        return held
+    return step.over(held)
 
 
 def stated(
@@ -106,7 +120,11 @@ def _enter(said: Callable[[], Attribution]) -> _Entered:
     """Have what `said` returns hold from here on; never raises."""
     try:
         before = _current.get()
-        return _current.set(merged(before, said())), before
+        if not finders:
+            return _current.set(merged(before, said())), before
+        inside = _Block(merged(current(), said()))
+        inside.step = innermost()
+        return _current.set(cast("Attribution", inside)), before
     except Exception as error:
         faults.report(error, "attribution")
         return None, NOBODY
@@ -153,7 +171,7 @@ def meter(
             faults.report(error, "meter()")
 
         def step() -> Attribution:
-            around = _current.get()[0].get("step")
+            around = current()[0].get("step")
             steps = {"step": f"{name}:{os.urandom(6).hex()}"}
             if around is not None:
                 steps["parent_step"] = around

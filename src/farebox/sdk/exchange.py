@@ -17,7 +17,7 @@ from farebox.recording.attempt import Attempt
 from farebox.recording.attribution_merge import Attribution
 from farebox.recording.error_class import error_class_of
 from farebox.recording.guarded_meter import GuardedMeter
-from farebox.sdk import attribution, faults
+from farebox.sdk import attribution, faults, model_calls
 from farebox.sdk.addresses.known_request import Headers, KnownRequest, KnownRequests
 from farebox.sdk.failures import failure_of
 from farebox.sdk.process_meter import process_meter
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from farebox.recording.logical_calls import CallKey
     from farebox.sdk.addresses.destinations import Address
     from farebox.sdk.enforcement import Place
+    from farebox.sdk.model_calls import ModelCall
     from farebox.sdk.process_meter import ProcessMeter
     from farebox.wire.fast_path.whole_response import FastPath
     from farebox.wire.request_limits import LimitKeys
@@ -66,6 +67,8 @@ class Exchange(Attempt):
     _response_headers: Headers = _NOTHING
     _limit_keys: LimitKeys | None = None
     """What of its request decides what it can cost, where that matters."""
+    announced: ModelCall | None = None
+    """The call that a framework announced and that this is a request of."""
     place: Place | None = None
     """Where it stands with its budgets, until it may be sent."""
 
@@ -77,6 +80,7 @@ class Exchange(Attempt):
         super().__init__(meter.recorder, known.described(attribution.current(), retry), event_id)
         self.headers = told
         """Headers to add to the request."""
+        self.announced = model_calls.sent()
         self._process = meter
         self._below = meter.below
         self.known = known
@@ -179,6 +183,8 @@ class Exchange(Attempt):
             if self.reads_request:
                 self.facts, self.reads_request = self._metering().request_end(), False
             self.status = status
+            if self.announced is not None and status < 400:
+                model_calls.responded(self.announced)
             fields = dict(headers)
             self.request_id = request_id_of(fields, self.known.id_names)
             if self.headers and _OWN_ERROR in fields:
@@ -312,11 +318,13 @@ def begin(
             return _begin(meter, there, method, target, query, headers, body)
         event_id = uuid7()
         told = _told(event_id, attribution.current(), dict(headers))
-        if found is None:
+        exchange = None
+        if found is not None:
+            exchange = _begin(meter, found[0], method, found[1], query, headers, body, event_id, told)
+        if exchange is None:
+            model_calls.sent()  # it is metered there
             return Passage(told)
-        there, path = found
-        exchange = _begin(meter, there, method, path, query, headers, body, event_id, told)
-        return Passage(told) if exchange is None else exchange
+        return exchange
     except Exception as error:
         faults.report(error, "metering")
         return None

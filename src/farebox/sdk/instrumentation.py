@@ -18,12 +18,23 @@ from farebox.sdk.transports import patches, watching
 _TRANSPORTS = {"httpx": "httpx", "httpx2": "httpx", "urllib3": "urllib3", "aiohttp": "aiohttp"}
 """Package of a stack, and the module here that meters it."""
 
+_FRAMEWORKS = {
+    "agents.tracing": "openai_agents",
+    "crewai.events.event_bus": "crewai",
+    "langchain_core.tracers.context": "langchain",
+    "litellm": "litellm",
+    "llama_index_instrumentation": "llama_index",
+    "pydantic_ai": "pydantic_ai",
+}
+"""Module of a framework, and the module of `farebox.integrations` that attaches to it once it is loaded."""
+
 
 def instrument(*, enforce: bool = False) -> None:
     """Meter every call that this process makes to a known provider, whatever client makes it.
 
     Works for clients built before and after, and for stacks that are imported later. Twice is once. A
-    forked child goes on metering by itself.
+    forked child goes on metering by itself. Frameworks that the program imports, before or after, name the
+    agents, chains and tools that calls belong to (docs/guides/integrations).
 
     `enforce`: hold each call against this machine's budgets before it is sent. It waits as long as its
     budget says where others are about to free some room; a call without room raises `BudgetExceededError`.
@@ -41,6 +52,7 @@ def instrument(*, enforce: bool = False) -> None:
         if is_disabled():
             return
         _install()
+        _attach_loaded()
         watching.meter_everything(True)
         if enforce:
             _enforce()
@@ -88,8 +100,19 @@ def _install() -> None:
         sys.meta_path.insert(0, _finder)
 
 
+def _attach_loaded() -> None:
+    _finder.finds_frameworks = True
+    for name in _FRAMEWORKS:
+        module = sys.modules.get(name)
+        if module is not None and not getattr(module.__spec__, "_initializing", False):
+            _patch(name, module)
+
+
 def _patch(name: str, module: ModuleType) -> None:
     try:
+        if name in _FRAMEWORKS:
+            importlib.import_module(f"farebox.integrations.{_FRAMEWORKS[name]}").attach(module)
+            return
         if name not in _TRANSPORTS:
             from farebox.sdk.transports import generated_clients
 
@@ -105,12 +128,17 @@ class _Finder(importlib.abc.MetaPathFinder):
     """Sees to it that a stack that is imported later is metered, too, without importing it now."""
 
     def __init__(self) -> None:
+        self.finds_frameworks = False
         self._looking: set[str] = set()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        wanted = fullname in _TRANSPORTS or (settings.enforces and fullname.endswith("._base_client"))
+        wanted = (
+            fullname in _TRANSPORTS
+            or (settings.enforces and fullname.endswith("._base_client"))
+            or (self.finds_frameworks and fullname in _FRAMEWORKS)
+        )
         if not wanted or fullname in self._looking:
             return None
         self._looking.add(fullname)

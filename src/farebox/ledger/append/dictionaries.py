@@ -35,7 +35,7 @@ CALL_CLASS = (
 
 CLASS_AT = {name: index for index, name in enumerate(CALL_CLASS)}
 
-PER_CALL = frozenset({"trace", "request_id", "step", "parent_step"})
+PER_CALL = frozenset({"trace", "request_id", "step", "parent_step", "step_path"})
 """Attribution that two calls hardly ever share; it is stored with the call."""
 
 PERSONAL = frozenset({"user", "customer", "session", "session_name", "session_path", "task", "organization"})

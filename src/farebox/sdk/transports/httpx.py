@@ -20,7 +20,7 @@ MODULES = ("httpx", "httpx2")
 
 def install(module: ModuleType) -> None:
     """Meter the transports of httpx, or of httpx2."""
-    streams = _streams(module)
+    streams = metered_streams(module)
     replace(module.HTTPTransport, "handle_request", lambda original: _sync(original, module, streams))
     replace(
         module.AsyncHTTPTransport, "handle_async_request", lambda original: _async(original, module, streams)
@@ -85,7 +85,7 @@ def _begin(transport: Any, request: Any, module: Any, pieces: Any) -> tuple[Exch
             url.host,
             url.port,
             url.raw_path,
-            _lowered(request.headers),
+            lowered(request.headers),
             getattr(request, "_content", None),
             None if proxy is None else (proxy.host.decode("latin-1"), proxy.port or 80),
         )
@@ -110,7 +110,7 @@ def _copied(module: Any, request: Any, told: Headers, stream: Any) -> Any:
     )
 
 
-def _lowered(headers: Any) -> Headers:
+def lowered(headers: Any) -> Headers:
     """Return headers with their names in lower case, which httpx keeps beside the names as they came."""
     known = getattr(headers, "_list", None)
     if known is None:
@@ -120,14 +120,16 @@ def _lowered(headers: Any) -> Headers:
 
 def _respond(response: Any, exchange: Exchange, metered: Any) -> None:
     try:
-        headers = _lowered(response.headers)
+        headers = lowered(response.headers)
         exchange.response(response.status_code, headers)
         response.stream = metered(response.stream, exchange)
     except Exception as error:
         faults.report(error, "metering")
 
 
-def _streams(module: Any) -> tuple[Any, Any]:
+def metered_streams(module: Any) -> tuple[Any, Any]:
+    """Return what stands in the place of a response's stream, and of an asynchronous one's."""
+
     class MeteredStream(module.SyncByteStream):
         """The pieces of a response, as they come."""
 

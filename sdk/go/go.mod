@@ -1,3 +1,0 @@
-module farebox.dev/farebox
-
-go 1.19

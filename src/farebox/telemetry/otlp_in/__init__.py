@@ -1,1 +1,0 @@
-"""OTLP requests as events of the record."""

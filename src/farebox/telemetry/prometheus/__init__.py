@@ -1,1 +1,0 @@
-"""Figures of the record as Prometheus scrapes them."""
