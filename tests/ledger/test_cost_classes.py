@@ -13,7 +13,8 @@ from test_rerating import PRICE, book, new_model, rerate
 from farebox.home import Home
 from farebox.journal.records import Done
 from farebox.ledger.cost_classes import (
-    CLASSES,
+    COSTS,
+    INCLUDED_VALUE,
     CostedLine,
     CostedPart,
     CostedRating,
@@ -21,6 +22,7 @@ from farebox.ledger.cost_classes import (
 )
 from farebox.ledger.database import open_reader
 from farebox.ledger.feed import Feed
+from farebox.pricing import load_book
 from farebox.wire.facts import LEAVES, Extraction, Part
 
 MICRO = 10**6
@@ -33,8 +35,11 @@ def costs_of(home: Home) -> list[dict[str, int]]:
     batch = Feed(connection).after(0, 1_000, with_costs=True)
     stored = [cost or 0 for (cost,) in connection.execute("SELECT cost_pico FROM call ORDER BY seq")]
     connection.close()
-    found = [dict(zip(CLASSES, each, strict=True)) for each in batch.costs]
-    assert [sum(each.values()) - each["reasoning_cost_pico"] for each in found] == stored
+    found = [dict(zip(COSTS, each, strict=True)) for each in batch.costs]
+    assert [sum(each[name] for name in COSTS[:5]) for each in found] == stored
+    if not any(each[INCLUDED_VALUE] for each in found):
+        for each in found:
+            del each[INCLUDED_VALUE]
     return found
 
 
@@ -109,6 +114,26 @@ def test_a_reversal_takes_back_the_classes_of_the_row_before(ledger: TestLedger,
     assert replacement["output_cost_pico"] == 100 * MICRO
 
 
+def test_what_a_subscription_paid_for_has_a_value_and_no_cost_and_a_reversal_takes_it_back(
+    ledger: TestLedger, home: Home
+) -> None:
+    ledger.applier.use(load_book(state=home.path))
+    usage = {"input_uncached": 100_000, "output_text": 10_000}
+    model = "claude-sonnet-4-5"
+    paid = Part(
+        provider="anthropic", request_model=model, response_model=model, quantities=dict(usage),
+        facts={"plan": "subscription"},
+    )  # fmt: skip
+    seen = msgspec.structs.replace(call(paid), provider="anthropic", witness="agent_log")
+    ledger.append(msgspec.structs.replace(seen, source="agent_log:a", request_id="r1"))
+    found = costs_of(home)
+    assert [each[INCLUDED_VALUE] for each in found] == [450_000 * MICRO]
+    bare = msgspec.structs.replace(paid, facts={})
+    wire = msgspec.structs.replace(call(bare), provider="anthropic", request_id="r1")
+    ledger.append(wire)
+    assert [each[INCLUDED_VALUE] for each in costs_of(home)] == [450_000 * MICRO, -450_000 * MICRO, 0]
+
+
 def test_a_block_that_cannot_be_read_leaves_the_sum_exact(ledger: TestLedger, home: Home) -> None:
     ledger.append(done(NOON))
     ledger.connection.execute("DROP TRIGGER block_never_updated")
@@ -125,5 +150,6 @@ parts = st.lists(st.builds(CostedPart, lines, st.just("priced"), cost_pico=amoun
 @given(st.none() | st.builds(CostedRating, st.none(), st.none(), st.none(), parts), st.integers(1, 10**15))
 def test_the_classes_add_up_to_the_cost_of_any_rating(rating: CostedRating | None, cost: int) -> None:
     found = classes_of(rating, cost)
-    assert sum(found[:-1]) == cost
-    assert 0 <= found[-1] <= found[3]
+    assert sum(found[:5]) == cost
+    assert 0 <= found[5] <= found[3]
+    assert found[6] == 0

@@ -149,6 +149,7 @@ MEASURES: dict[str, Measure] = {
         _part("output_cost_pico", "Cost of output"),
         _part("other_cost_pico", "Cost of all else"),
         _part("reasoning_cost_pico", "Cost of reasoning"),
+        _part("included_value_pico", "List value of what subscriptions paid for"),
         _part("unknown_calls", "Calls without usage", "sign", "\"cost_state\" = 'unknown'"),
         _part("total_us", "Time of all calls", 'sign * "total_us"'),
         Measure("users", "Users", "distinct", "user"),

@@ -6,13 +6,13 @@ import functools
 from collections.abc import Mapping
 
 from farebox.analytics.dimensions import DIMENSIONS, TAG, VERIFIED, Dimension
-from farebox.ledger.cost_classes import CLASSES
+from farebox.ledger.cost_classes import CLASSES, COSTS
 from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Attribution, Batch
 
 STORAGE_VERSION = "v1.2.0"
 """Written by DuckDB 2.0 it is read by 1.3; the versions after it are not (tried)."""
 
-FORMAT = 3
+FORMAT = 4
 """Of these tables: a replica of another one is made again."""
 
 _SQL_TYPE = {"text": "VARCHAR", "number": "SMALLINT", "flag": "BOOLEAN"}
@@ -28,7 +28,7 @@ _OF_ATTRIBUTION = [each for each in _STORED if each.origin == "attribution"]
 COLUMNS: dict[str, str] = {
     **{name: _ROW_TYPE.get(name, "BIGINT") for name in ROW},
     "reversed_by": "BIGINT",
-    **dict.fromkeys(CLASSES, "BIGINT"),
+    **dict.fromkeys(COSTS, "BIGINT"),
     **{each.name: _SQL_TYPE[each.kind] for each in _STORED},
     "billable": "BOOLEAN",
     "tags": "MAP(VARCHAR, VARCHAR)",
@@ -49,7 +49,7 @@ INSERT INTO cursor VALUES ({FORMAT:d}, 0, NULL, NULL, 0);
 
 ROW_TYPES = {**dict.fromkeys(ROW_COLUMNS, "BIGINT"), **_ROW_TYPE, "step": "VARCHAR"}
 _PARTS: dict[str, dict[str, str]] = {
-    "r": {**{name: ROW_TYPES[name] for name in ROW_COLUMNS}, **dict.fromkeys(CLASSES, "BIGINT")},
+    "r": {**{name: ROW_TYPES[name] for name in ROW_COLUMNS}, **dict.fromkeys(COSTS, "BIGINT")},
     "s": {"id": "BIGINT", "name": "VARCHAR"},
     "c": {"id": "BIGINT", **{each.name: _SQL_TYPE[each.kind] for each in _OF_CLASS}, "billable": "BOOLEAN"},
     "a": {
@@ -94,7 +94,7 @@ def _insert(constant: tuple[bool, ...]) -> str:
     select = [
         *(f'r."{name}"' for name in ROW),
         "NULL",
-        *(f'r."{name}"' for name in CLASSES),
+        *(f'r."{name}"' for name in COSTS),
         *(
             "s.name" if each.origin == "source" else f'{alias_of[each.origin]}."{each.name}"'
             for each in _STORED

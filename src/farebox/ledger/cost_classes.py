@@ -6,7 +6,7 @@ is divided by them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -17,11 +17,16 @@ from farebox.errors import LedgerError
 from farebox.ledger.block_detail import unpacked
 from farebox.ledger.database import Connection
 
-_NOTHING = (0,) * len(CLASSES)
+INCLUDED_VALUE = "included_value_pico"
+"""What calls that a subscription paid for would have cost by list price. It is part of no cost."""
+
+COSTS = (*CLASSES, INCLUDED_VALUE)
+
+_NOTHING = (0,) * len(COSTS)
 _BLOCKS = "SELECT first_seq, last_seq, detail FROM block WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1"
 
 Costs = tuple[int, ...]
-"""As `CLASSES`."""
+"""As `COSTS`."""
 
 
 class CostedLine(msgspec.Struct, array_like=True, gc=False):
@@ -37,7 +42,7 @@ class CostedPart(msgspec.Struct, array_like=True, gc=False):
     lines: list[CostedLine]
     cost_state: str
     reason: Any = None
-    list_cost_pico: Any = None
+    list_cost_pico: int | None = None
     cost_pico: int | None = None
     charge_pico: Any = None
     contracted_cost_pico: Any = None
@@ -74,16 +79,21 @@ class CostClasses:
         self._appended = _Block()
         self._reversed = _Block()
 
-    def of(self, rows: Sequence[tuple[int, int | None, int | None]]) -> list[Costs]:
-        """Return the classes of rows, given as number, number of the row that it reverses, and cost."""
+    def of(
+        self, rows: Sequence[tuple[int, int | None, int | None]], included: Collection[int] = ()
+    ) -> list[Costs]:
+        """Return the classes of rows, given as number, number of the row that it reverses, and cost.
+
+        `included`: the numbers of those that a subscription paid for.
+        """
         found: list[Costs] = []
         for seq, reverses, cost in rows:
-            if not cost:
+            if not cost and seq not in included:
                 found.append(_NOTHING)
             elif reverses is None:
-                found.append(classes_of(self._rating(self._appended, seq), cost))
+                found.append(classes_of(self._rating(self._appended, seq), cost or 0))
             else:
-                costs = classes_of(self._rating(self._reversed, reverses), -cost)
+                costs = classes_of(self._rating(self._reversed, reverses), -(cost or 0))
                 found.append(tuple([-each for each in costs]))
         return found
 
@@ -114,5 +124,7 @@ class _Block:
 
 
 def classes_of(rating: CostedRating | None, cost_pico: int) -> Costs:
-    """Return what of a row's cost is for which tokens."""
-    return parts_classes(() if rating is None else rating.parts, cost_pico)
+    """Return what of a row's cost is for which tokens, and the value of what a subscription paid for."""
+    parts = () if rating is None else rating.parts
+    value = sum(part.list_cost_pico or 0 for part in parts if part.cost_state == "included")
+    return (*parts_classes(parts, cost_pico), value)

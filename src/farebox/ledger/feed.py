@@ -38,6 +38,7 @@ _ATTRIBUTIONS = "SELECT id, verified, fields FROM attribution WHERE id IN (SELEC
 _PERSONAL = "SELECT id, value FROM personal WHERE id IN (SELECT value FROM json_each(?))"
 
 _CLASS, _ATTRIBUTION, _SOURCE = (ROW_COLUMNS.index(name) for name in ("call_class", "attribution", "source"))
+_SEQ, _COST_STATE = ROW_COLUMNS.index("seq"), CLASS_COLUMNS.index("cost_state")
 _costed = itemgetter(*(ROW_COLUMNS.index(name) for name in ("seq", "reverses", "cost_pico")))
 _decode_fields = msgspec.json.Decoder(dict[str, tuple[str | int, str | None]]).decode
 
@@ -65,7 +66,7 @@ class Batch(NamedTuple):
     """`CLASS_COLUMNS` each."""
     attributions: dict[int, Attribution]
     costs: Sequence[Costs] = ()
-    """Of each row, as `cost_classes.CLASSES`; empty where they were not asked for."""
+    """Of each row, as `cost_classes.COSTS`; empty where they were not asked for."""
 
     @property
     def last_seq(self) -> int:
@@ -107,12 +108,18 @@ class Feed:
         """
         with self._connection:
             rows: list[Sequence[Any]] = self._connection.execute(_ROWS, (seq, limit)).fetchall()
+            classes = self.classes({row[_CLASS] for row in rows})
+            costs: Sequence[Costs] = ()
+            if with_costs:
+                paid = {number for number, values in classes.items() if values[_COST_STATE] == "included"}
+                included = {row[_SEQ] for row in rows if row[_CLASS] in paid} if paid else ()
+                costs = self._costs.of(list(map(_costed, rows)), included)
             return Batch(
                 rows,
                 _remembered(self._sources, {row[_SOURCE] for row in rows}, self._load_sources),
-                self.classes({row[_CLASS] for row in rows}),
+                classes,
                 self.attributions({row[_ATTRIBUTION] for row in rows}),
-                self._costs.of(list(map(_costed, rows))) if with_costs else (),
+                costs,
             )
 
     def classes(self, numbers: Collection[int]) -> dict[int, Sequence[Any]]:

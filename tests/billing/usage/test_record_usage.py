@@ -115,7 +115,7 @@ def walked(home: Home) -> UsageInMemory:
                 unpriced_calls=sign * (state in ("unpriced", "unknown")),
                 unknown_calls=sign * (state == "unknown"),
                 estimated_calls=sign * (state == "estimated"),
-                **dict(zip(CLASSES, costs, strict=True)),
+                **dict(zip(CLASSES, costs, strict=False)),
             )
         )
     return UsageInMemory(found)

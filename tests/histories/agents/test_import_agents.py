@@ -25,6 +25,7 @@ from farebox.journal.records import DONE, IMPORTED, encode
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.calls import LedgerReader
 from farebox.ledger.proof.verification import verify
+from farebox.money import display_usd
 
 CLI = Callable[..., tuple[int, str, str]]
 
@@ -106,6 +107,16 @@ def test_what_a_subscription_pays_costs_nothing_and_keeps_its_list_value(
     assert {row.cost_state for row in found} == {"included"}
     assert {row.cost_pico for row in found} == {0}
     assert all(row.list_cost_pico and row.list_cost_pico > 0 for row in found)
+    value = sum(row.list_cost_pico or 0 for row in found)
+    since = ("--since", "2026-05-01")
+    assert (
+        f"paid by subscriptions, not in this sum: {display_usd(value)} by list price"
+        in cli("today", *since)[1]
+    )
+    summary = json.loads(cli("today", *since, "--json")[1])
+    assert (summary["totals"]["cost_pico"], summary["included_value_pico"]) == (0, value)
+    groups = json.loads(cli("by", "app", "--also", "included_value_pico", *since, "--json")[1])["groups"]
+    assert sum(each["others"]["included_value_pico"] for each in groups) == value
 
 
 def test_a_dry_run_says_what_it_would_import_and_writes_nothing(cli: CLI, home: Home, logs: Path) -> None:

@@ -14,6 +14,7 @@ from farebox.analytics.query import Breakdown, Group, Measures, UnknownValue
 from farebox.cli.periods import Period
 from farebox.clock import iso
 from farebox.ingest.figures import SenderFigures
+from farebox.ledger.cost_classes import INCLUDED_VALUE
 from farebox.money import usd_text
 from farebox.sdk.shipping.spool_status import ProgramSpool
 from farebox.server.api.coverage import Coverage
@@ -53,6 +54,8 @@ class SummaryAnswer(msgspec.Struct, kw_only=True):
     schema: str = "farebox.summary/1"
     period: PeriodAnswer
     totals: Totals
+    included_value_pico: int
+    """What calls that subscriptions paid for would have cost by list price. It is in no sum."""
     by_model: list[GroupAnswer]
     coverage: Coverage
     includes: list[str]
@@ -265,6 +268,7 @@ def summary_answer(
     return SummaryAnswer(
         period=period_answer(period),
         totals=totals(sums.total, found),
+        included_value_pico=sums.others.get(INCLUDED_VALUE) or 0,
         by_model=[group_answer(group, found) for group in sums.groups],
         coverage=found,
         includes=sums.models,

@@ -18,6 +18,7 @@ from farebox.cli.reports import json_shapes
 from farebox.cli.screen import BOLD, DIM, YELLOW, Column, clean, count, money, paint, table
 from farebox.errors import UsageError
 from farebox.home import Home
+from farebox.ledger.cost_classes import INCLUDED_VALUE
 from farebox.money import display_usd, pico_from_usd
 from farebox.program import command
 from farebox.server.api.coverage import Coverage, coverage, warnings
@@ -77,7 +78,9 @@ def overview(place: Place, flags: PeriodFlags) -> int:
             print(line)
         return OK
     with open_questions(home) as questions:
-        sums = questions.breakdown(selection_of(chosen), ["model"], limit=MODELS_MAX, unpriced_first=True)
+        sums = questions.breakdown(
+            selection_of(chosen), ["model"], limit=MODELS_MAX, unpriced_first=True, also=[INCLUDED_VALUE]
+        )
     print(render(chosen, sums, coverage(home, ledger, chosen.since_ns, chosen.until_ns)))
     print_offer(home)
     print()
@@ -134,6 +137,8 @@ def render(chosen: Period, sums: Breakdown, found: Coverage, unknown: Sequence[U
     ]
     if totals.charge_pico != totals.cost_pico:
         head.append(f"customers' price {display_usd(totals.charge_pico)}")
+    if value := sums.others.get(INCLUDED_VALUE):
+        head.append(f"paid by subscriptions, not in this sum: {display_usd(value)} by list price")
     head += [*notes(sums, unknown), *warning_lines(found)]
     if not sums.groups:
         return "\n".join(head)
@@ -230,7 +235,11 @@ def _summary(
     narrowed = selection_of(chosen, filters)
     with open_questions(home) as questions:
         sums = questions.breakdown(
-            narrowed, ["model"], limit=None if as_json else MODELS_MAX, unpriced_first=True
+            narrowed,
+            ["model"],
+            limit=None if as_json else MODELS_MAX,
+            unpriced_first=True,
+            also=[INCLUDED_VALUE],
         )
         unknown = questions.unknown(narrowed)
     found = coverage(home, ledger, chosen.since_ns, chosen.until_ns)
