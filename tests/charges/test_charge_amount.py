@@ -12,7 +12,7 @@ from farebox.charges.allocation import allocate, percentages
 from farebox.charges.charge_amount import Usage, amount, total
 from farebox.charges.commitments import with_overage
 from farebox.charges.currencies import dollar_rate, exponent_of
-from farebox.charges.discounts import discount_on, off_lines
+from farebox.charges.discounts import discount_on, taken_off
 from farebox.charges.grants import GrantBalance, burn
 from farebox.charges.models import CostPlus, CreditConversion, Graduated, Model, Percentage, Volume
 from farebox.charges.models.tiers import Tier
@@ -125,7 +125,7 @@ def test_shares_with_equal_remainders_go_to_the_first_listed_or_by_name() -> Non
 def test_a_discount_never_exceeds_what_it_is_on_and_leaves_negative_lines_alone() -> None:
     fixed = Discount(kind="fixed", value=Decimal(80))
     assert discount_on([50, -20], fixed) == 50
-    assert off_lines([5000, -2000, 2500], fixed, 2) == [5000, 0, 2500]
+    assert taken_off([Fraction(50), Fraction(-20), Fraction(25)], fixed, 2) == [50, 0, 25]
     assert discount_on([-50], Discount(kind="percentage", value=Decimal(20))) == 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,18 @@ def test_expiry_is_posted_on_demand(capsys: pytest.CaptureFixture[str], home: Ho
 def test_an_add_on_that_its_currency_cannot_pay_is_refused() -> None:
     with pytest.raises(UsageError, match="has more decimals than JPY, which has 0"):
         coupons.give_add_on("yamada", "Setup", "250.50")
+
+
+@pytest.mark.parametrize(
+    ("moment", "state"), [("2026-11-01T03:59", "planned"), ("2026-11-01T04:01", "in force")]
+)
+def test_a_coupon_is_in_force_from_its_day_in_the_customers_own_zone_on(
+    moment: str, state: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = int(datetime.fromisoformat(f"{moment}+00:00").timestamp()) * 10**9
+    monkeypatch.setattr(coupons, "now_ns", lambda: now)
+    coupons.give("acme", "LAUNCH", percent="10", start="2026-11-01")
+    assert state in capsys.readouterr().out  # midnight in New York is 04:00 UTC
 
 
 def test_coupons_and_add_ons_are_given_listed_and_ended(capsys: pytest.CaptureFixture[str]) -> None:

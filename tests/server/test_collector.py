@@ -25,7 +25,7 @@ from farebox.ingest.openapi import openapi_document
 from farebox.ledger import catch_up
 from farebox.ledger.calls import LedgerReader
 from farebox.server.assets import Assets
-from farebox.server.collector.door import DOCUMENT, EVENTS
+from farebox.server.collector.door import DOCUMENT, EVENTS, OTLP
 from farebox.snapshot import Snapshot
 
 JSON = {"content-type": "application/json"}
@@ -113,7 +113,7 @@ def test_each_role_may_send_exactly_as_the_table_says_and_others_write_nothing(
 
 
 def test_the_table_has_every_route_of_the_collector(collecting: Collecting) -> None:
-    assert set(ALLOWED["collector"]) == {EVENTS, DOCUMENT}
+    assert set(ALLOWED["collector"]) == {EVENTS, DOCUMENT, *OTLP}
     reader = {"authorization": f"Bearer {collecting.published.issue('read')}"}
     assert collecting.site.ask(DOCUMENT, reader).status == 403
     answer = collecting.site.ask(DOCUMENT, collecting.headers)

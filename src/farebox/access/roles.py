@@ -42,6 +42,7 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
         "/health/live": _ANYBODY,
         "/health/ready": _ANYBODY,
         "/{asset}": _READERS,
+        "/metrics": _READERS,
         "/api/v1/status": _READERS,
         "/api/v1/summary": _READERS,
         "/api/v1/breakdown": _READERS,
@@ -102,6 +103,9 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
     },
     "collector": {
         "/v1/events": _SENDERS,
+        "/v1/traces": _SENDERS,
+        "/v1/logs": _SENDERS,
+        "/v1/metrics": _SENDERS,
         "/v1/openapi.json": _SENDERS,
     },
     "portal": {},

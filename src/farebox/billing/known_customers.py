@@ -21,3 +21,8 @@ def customer_named(home: Home, name: str) -> Customer:
         hint = did_you_mean(name, list(known)) or f"; see: {command('customers list')}"
         raise UsageError(f"there is no customer {name!r}{hint}")
     return known[name]
+
+
+def zones(home: Home) -> dict[str, str]:
+    """Return the time zone of every customer."""
+    return {each.id: each.timezone for each in read_snapshot(home).customers}

@@ -15,10 +15,10 @@ from farebox.billing.invoices.document import InvoiceLine
 from farebox.billing.invoices.drafting import (
     Account,
     add_on_lines,
-    consumption_of,
     with_account_terms,
 )
 from farebox.billing.invoices.local_days import first_day
+from farebox.billing.invoices.period_usage import consumption_of
 from farebox.billing.invoices.rating import rate_period
 from farebox.billing.invoices.run import Desk
 from farebox.billing.invoices.schedule import Subscribed, current_periods, ended_periods

@@ -58,6 +58,8 @@ class ChargedGroup(msgspec.Struct, frozen=True, kw_only=True):
     """More than zero means that the quantity is "at least". Of a cost, the calls without one; of tokens, the
     calls whose usage is not known."""
     estimated_calls: int = 0
+    exchanged: Fraction | None = None
+    """Of a cost in another currency than the dollar: the quantity in that currency."""
     events: tuple[tuple[int, Fraction], ...] = ()
     """Of outcomes' values that are charged one by one: when each occurred, and its value."""
 

@@ -14,8 +14,8 @@ from typing import Literal
 
 import msgspec
 
-from farebox.charges.commitments import capped, top_up
-from farebox.charges.discounts import off_lines, spread
+from farebox.charges.discounts import spread
+from farebox.charges.net_amounts import LineAmount, net_amounts
 from farebox.charges.plan import Discount
 from farebox.charges.rounding import Amount, units_of
 from farebox.charges.taxes import TaxAmount, TaxRounding, taxes_of
@@ -34,6 +34,8 @@ class RatedLine(msgspec.Struct, frozen=True, kw_only=True):
     """What discounts limited to a charge look at."""
     discounts: tuple[Discount, ...] = ()
     """The line's own, in the order they are taken."""
+    is_bounded: bool = True
+    """Counts towards minimum and maximum."""
 
 
 class Credit(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,15 +115,28 @@ class InvoiceAmounts(msgspec.Struct, frozen=True, kw_only=True):
 
 def invoice_amounts(lines: Sequence[RatedLine], terms: Terms) -> InvoiceAmounts:
     """Return what the lines come to, step by step."""
-    own = [_line_discount(line, terms.exponent) for line in lines]
-    remaining = [line.amount_minor - off for line, off in zip(lines, own, strict=True)]
-    shared = [0] * len(lines)
-    for discount in terms.discounts:
-        for index, off in enumerate(_invoice_discount(lines, remaining, discount, terms.exponent)):
-            shared[index] += off
-            remaining[index] -= off
-    added, above = _bounded(sum(remaining), terms)
-    over = spread(above, remaining)
+    unit = Fraction(1, 10**terms.exponent)
+    net_of = net_amounts(
+        [
+            LineAmount(
+                amount=line.amount_minor * unit,
+                charge=line.charge,
+                discounts=line.discounts,
+                is_bounded=line.is_bounded,
+            )
+            for line in lines
+        ],
+        terms.discounts,
+        minimum=terms.minimum,
+        maximum=terms.maximum,
+        previously_billed=terms.previously_billed_minor * unit,
+        is_last=terms.is_last,
+        exponent=terms.exponent,
+    )
+    own = [units_of(off, terms.exponent) for off in net_of.own_discounts]
+    shared = [units_of(off, terms.exponent) for off in net_of.discounts]
+    over = [units_of(off, terms.exponent) for off in net_of.above_maximum]
+    added = units_of(net_of.top_up, terms.exponent)
     nets = tuple(
         NetLine(
             id=line.id,
@@ -150,42 +165,13 @@ def invoice_amounts(lines: Sequence[RatedLine], terms: Terms) -> InvoiceAmounts:
         subtotal_minor=sum(line.amount_minor for line in lines),
         discount_minor=sum(own) + sum(shared),
         top_up_minor=added,
-        above_maximum_minor=above,
+        above_maximum_minor=sum(over),
         taxes=taxes,
         total_minor=total,
         credits=paid,
         due_minor=max(left, 0),
         carried_minor=min(left, 0),
     )
-
-
-def _line_discount(line: RatedLine, exponent: int) -> int:
-    taken = 0
-    for discount in line.discounts:
-        taken += off_lines([line.amount_minor - taken], discount, exponent)[0]
-    return taken
-
-
-def _invoice_discount(
-    lines: Sequence[RatedLine], remaining: Sequence[int], discount: Discount, exponent: int
-) -> list[int]:
-    covered = [
-        amount if not discount.charges or line.charge in discount.charges else 0
-        for line, amount in zip(lines, remaining, strict=True)
-    ]
-    return off_lines(covered, discount, exponent)
-
-
-def _bounded(net: int, terms: Terms) -> tuple[int, int]:
-    """Return what the minimum adds to a net amount, and what the maximum takes off it."""
-    unit = Fraction(1, 10**terms.exponent)
-    billed = terms.previously_billed_minor * unit
-    added = units_of(
-        top_up(net * unit, terms.minimum, previously_billed=billed, is_last=terms.is_last), terms.exponent
-    )
-    allowed = units_of(capped((net + added) * unit, terms.maximum, previously_billed=billed), terms.exponent)
-    above = net + added - allowed
-    return added - min(added, above), above - min(added, above)
 
 
 _Base = tuple[str, int, Decimal]

@@ -7,16 +7,16 @@ payments belong to an invoice, whose lines are in minor units: see `invoice_arit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 import msgspec
 
 from farebox.charges.charge_amount import Usage, amount, committed
 from farebox.charges.commitments import capped, top_up, with_overage
-from farebox.charges.discounts import discount_on
 from farebox.charges.models import CostPlus
-from farebox.charges.plan import Charge, Discount, Plan
+from farebox.charges.net_amounts import LineAmount, net_amounts
+from farebox.charges.plan import Charge, Commitment, Plan
 from farebox.charges.rounding import Amount, Mode, round_to
 
 
@@ -90,40 +90,47 @@ def plan_amounts(
         for each in plan.addons
         if each.on is None
     ]
-    used = sum((line for _, line in charged), Fraction(0))
-    added = Fraction(0) if plan.commitment is None else with_overage(used, plan.commitment) - used
+    added = commitment_on(plan.commitment, (line for _, line in charged))
     own = {charge.name: charge.discounts for charge in plan.charges}
-    discount = _discount([*lines, ("", added)], own, plan.discounts)
-    net = sum((line for _, line in lines), Fraction(0)) + added - discount
-    missing = top_up(
-        net,
-        None if plan.minimum is None else Fraction(plan.minimum) * factor,
+    net = net_amounts(
+        [LineAmount(amount=line, charge=name, discounts=own.get(name, ())) for name, line in lines]
+        + [LineAmount(amount=added)],
+        plan.discounts,
+        minimum=None if plan.minimum is None else Fraction(plan.minimum) * factor,
+        maximum=None if plan.maximum is None else Fraction(plan.maximum) * factor,
         previously_billed=previously_billed,
         is_last=is_last,
-    )
-    allowed = capped(
-        net + missing,
-        None if plan.maximum is None else Fraction(plan.maximum) * factor,
-        previously_billed=previously_billed,
     )
     return PlanAmounts(
         lines=tuple(lines),
         commitment=added,
-        discount=discount,
-        top_up=missing,
-        above_maximum=net + missing - allowed,
+        discount=sum((*net.own_discounts, *net.discounts), Fraction(0)),
+        top_up=net.top_up,
+        above_maximum=sum(net.above_maximum, Fraction(0)),
     )
+
+
+def commitment_on(agreed: Commitment | None, amounts: Iterable[Fraction]) -> Fraction:
+    """Return what a commitment of a plan adds to what its charges come to."""
+    used = sum(amounts, Fraction(0))
+    return Fraction(0) if agreed is None else with_overage(used, agreed) - used
 
 
 def charge_amount(charge: Charge, usage: ChargeUsage, rounding: Rounding | None = None) -> Fraction:
     """Return what a charge comes to: its lines rounded once each, then its minimum and maximum."""
-    amounts = [_rounded(line, rounding) for line in _lines(charge, usage)]
-    rated = sum(amounts, Fraction(0))
-    return capped(rated + top_up(rated, charge.minimum), charge.maximum)
+    rated = sum((_rounded(line, rounding) for line in lines_of(charge, usage)), Fraction(0))
+    missing, above = bounds_on(rated, charge.minimum, charge.maximum)
+    return rated + missing - above
 
 
-def _lines(charge: Charge, usage: ChargeUsage) -> list[Fraction]:
-    """Return the lines of a charge: each group of a cost-plus charge is one, else the charge is."""
+def bounds_on(rated: Fraction, minimum: Amount | None, maximum: Amount | None) -> tuple[Fraction, Fraction]:
+    """Return what the minimum of a charge adds to its lines, and what its maximum takes off both."""
+    missing = top_up(rated, minimum)
+    return missing, rated + missing - capped(rated + missing, maximum)
+
+
+def lines_of(charge: Charge, usage: ChargeUsage) -> list[Fraction]:
+    """Return the lines of a charge, exactly: of an itemized cost-plus charge each part, else all of it."""
     parts, before = usage.parts, usage.before
     if charge.commitment is not None:
         if charge.commitment.window is None:
@@ -148,26 +155,3 @@ def _sum(usages: Sequence[Usage]) -> Usage:
 
 def _rounded(exact: Fraction, rounding: Rounding | None) -> Fraction:
     return exact if rounding is None else rounding.of(exact)
-
-
-def _discount(
-    lines: Sequence[tuple[str, Fraction]],
-    own: Mapping[str, Sequence[Discount]],
-    discounts: Sequence[Discount],
-) -> Fraction:
-    """Return what discounts take off lines: each line's own first, then the plan's, one after the other."""
-    left: list[Fraction] = []
-    for name, line in lines:
-        for discount in own.get(name, ()):
-            line -= discount_on([line], discount)
-        left.append(line)
-    for discount in discounts:
-        covered = [
-            max(line, Fraction(0)) if not discount.charges or name in discount.charges else Fraction(0)
-            for (name, _), line in zip(lines, left, strict=True)
-        ]
-        whole = sum(covered, Fraction(0))
-        if whole:
-            share = discount_on(covered, discount) / whole
-            left = [line - of * share for line, of in zip(left, covered, strict=True)]
-    return sum((line for _, line in lines), Fraction(0)) - sum(left, Fraction(0))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from cyclopts import App, Parameter
 
@@ -43,14 +44,15 @@ class AddOnsAnswer(AddOns, kw_only=True):
 @app.default
 def list_coupons(*, customer: Only = None, place: Place | None = None, as_json: AsJson = False) -> int:
     """List the coupons: what they take off, when, and how often they were used."""
-    found = _coupons((place or Place()).state_to_read(), customer)
+    home = (place or Place()).state_to_read()
+    found = _coupons(home, customer)
     if as_json:
         print_json(CouponsAnswer(coupons=found))
         return OK
     if not found:
         print(f"There is no coupon. To give one: {command('coupons give CUSTOMER LAUNCH --percent 10')}")
         return OK
-    print(_coupon_table(found))
+    print(_coupon_table(found, _today(home)))
     return OK
 
 
@@ -91,7 +93,7 @@ def give(
     if as_json:
         print_json(CouponsAnswer(coupons=found))
     else:
-        print(_coupon_table(found))
+        print(_coupon_table(found, _today(home)))
     return OK
 
 
@@ -202,7 +204,16 @@ def _add_ons(home: Home, customer: str | None = None) -> list[AddOnState]:
         return [add_on_view(each) for each in add_ons(connection, customer)]
 
 
-def _coupon_table(found: Sequence[CouponState]) -> str:
+def _today(home: Home) -> Callable[[str], str]:
+    """Return what says a customer's own date: their coupons' days begin there."""
+    from farebox.billing.known_customers import zones
+
+    known = zones(home)
+    now = datetime.fromtimestamp(now_ns() // 10**9, UTC)
+    return lambda customer: f"{now.astimezone(ZoneInfo(known.get(customer, 'UTC'))).date()}"
+
+
+def _coupon_table(found: Sequence[CouponState], today: Callable[[str], str]) -> str:
     columns = [
         Column("customer"),
         Column("coupon"),
@@ -218,7 +229,7 @@ def _coupon_table(found: Sequence[CouponState]) -> str:
             ", ".join(each.charges) or "the invoice",
             f"{each.start or '…'} – {each.until or '…'}" if each.start or each.until else "always",
             _used(each.uses, each.invoices),
-            _state(each, each.start, each.until),
+            _coupon_state(each, today(each.customer)),
             each.id,
         ]
         for each in found
@@ -241,7 +252,7 @@ def _add_on_table(found: Sequence[AddOnState]) -> str:
             each.quantity,
             each.on or "every period",
             _used(each.uses, each.invoices),
-            _state(each, None, None),
+            _state(each),
             each.id,
         ]
         for each in found
@@ -252,16 +263,19 @@ def _add_on_table(found: Sequence[AddOnState]) -> str:
 _USE = (Column("invoices", right=True), Column("state", drop=2), Column("id"))
 
 
-def _state(each: CouponState | AddOnState, start: str | None, until: str | None) -> str:
-    """Return whether the next invoice can have it; a day that begins elsewhere later counts from UTC's on."""
-    today = f"{datetime.fromtimestamp(now_ns() // 10**9, UTC).date()}"
+def _coupon_state(each: CouponState, today: str) -> str:
+    """Return whether the next invoice can have a coupon, by the customer's own date."""
+    if _state(each) == "in force" and each.until is not None and each.until <= today:
+        return "over"
+    if _state(each) == "in force" and each.start is not None and each.start > today:
+        return "planned"
+    return _state(each)
+
+
+def _state(each: CouponState | AddOnState) -> str:
     if each.ended_at:
         return "ended"
-    if each.invoices is not None and each.uses >= each.invoices:
-        return "used up"
-    if until is not None and until <= today:
-        return "over"
-    return "planned" if start is not None and start > today else "in force"
+    return "used up" if each.invoices is not None and each.uses >= each.invoices else "in force"
 
 
 def _used(uses: int, invoices: int | None) -> str:

@@ -90,14 +90,15 @@ def render(answer: BillingSimulation) -> str:
     ]
     lines.append(table(columns, [_cells(each) for each in answer.customers]))
     for total in answer.totals:
-        of_these = [each for each in answer.customers if each.currency == total.currency]
-        before = _bounded(f"{total.currency} {total.before}", sum(each.unpriced_before for each in of_these))
-        after = _bounded(total.after, sum(each.unpriced_after for each in of_these))
+        before = _bounded(f"{total.currency} {total.before}", total.unpriced_before)
+        after = _bounded(total.after, total.unpriced_after)
         said = f"{before} → {after} ({_signed(total.difference)}): "
         said += f"{count(total.pay_more, 'customer')} would have paid more, {total.pay_less} less, "
         lines.append(paint(f"{said}{total.pay_the_same} the same", BOLD))
-    unpriced = [sum(each.unpriced_before for each in answer.customers)]
-    unpriced.append(sum(each.unpriced_after for each in answer.customers))
+    unpriced = [
+        sum(each.unpriced_before for each in answer.totals),
+        sum(each.unpriced_after for each in answer.totals),
+    ]
     costs = [f"${answer.cost_before_usd}", f"${answer.cost_after_usd}"]
     lines.append(f"Provider cost {' → '.join(map(_bounded, costs, unpriced))}")
     if any(unpriced):

@@ -7,7 +7,7 @@ an event: one that is malformed must not hurt its neighbours.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -41,6 +41,8 @@ class Items(NamedTuple):
     """The body was one event and no list."""
     flat: Callable[[bytes], bytes] | None = None
     """Makes the flat form of a text; None where it has that form."""
+    others: Mapping[str, int] = {}
+    """What else a body of telemetry held, by name: it is counted, and makes no record."""
 
 
 def read_body(headers: Headers, body: bytes, limits: IngestLimits) -> Items:

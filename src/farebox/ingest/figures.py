@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 import msgspec
 
@@ -33,6 +34,8 @@ class CollectorFigures(msgspec.Struct):
     """Nanoseconds since 1970."""
     senders: dict[str, SenderFigures] = {}
     """By the id of the token they came with."""
+    otlp: dict[str, int] = {}
+    """What was in OTLP requests, by name: `calls`, `parent_totals`, `calls_without_usage` …"""
 
     def total(self) -> SenderFigures:
         """Return all senders together."""
@@ -67,6 +70,14 @@ class FigureFile:
         each.invalid += told.invalid
         each.last_at = now_ns()
         self._is_new = True
+
+    def count_others(self, found: Mapping[str, int]) -> None:
+        """Count what a body of telemetry held."""
+        for name, count in found.items():
+            if count:
+                self._figures.since = self._figures.since or now_ns()
+                self._figures.otlp[name] = self._figures.otlp.get(name, 0) + count
+                self._is_new = True
 
     def write(self) -> None:
         """Write what is new; a full disk keeps nothing of it."""

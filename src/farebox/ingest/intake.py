@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,7 +27,7 @@ from farebox.journal.reader import JournalReader
 
 if TYPE_CHECKING:
     from farebox.catalog import Catalog
-    from farebox.ingest.bodies import Headers
+    from farebox.ingest.bodies import Headers, Items
     from farebox.ingest.collector import Collector, Record
     from farebox.ingest.trust import Sender
     from farebox.ingest.unapplied_events import Key
@@ -61,8 +62,8 @@ class Intake:
     ) -> None:
         """`catalog` is loaded with the first event: most servers are never sent any."""
         self.limits = limits or IngestLimits()
+        self.catalog = catalog
         self._home = home
-        self._catalog = catalog
         self._record = record
         self._files = files
         self._figures = FigureFile(home)
@@ -94,8 +95,14 @@ class Intake:
             BodyRefusedError: None of it can be read.
             JournalError: It cannot be made durable now. Sent again it is recorded once all the same.
         """
+        from farebox.ingest.bodies import read_body
+
+        return await self.take_items(partial(read_body, headers, body, self.limits), sender)
+
+    async def take_items(self, read: Callable[[], Items], sender: Sender) -> Acknowledged:
+        """Return what became of the items that `read` finds, in the judging thread; see `take`."""
         loop = asyncio.get_running_loop()
-        acknowledged, position = await loop.run_in_executor(self._judging, self._judge, headers, body, sender)
+        acknowledged, position = await loop.run_in_executor(self._judging, self._judge, read, sender)
         if position:
             await self._durable(position)
         if self._noting is None:
@@ -115,10 +122,11 @@ class Intake:
         with contextlib.suppress(RuntimeError):  # closed
             self._judging.submit(self._figures.write)
 
-    def _judge(self, headers: Headers, body: bytes, sender: Sender) -> tuple[Acknowledged, int]:
-        from farebox.ingest.bodies import read_body
-
-        items = read_body(headers, body, self.limits)
+    def _judge(self, read: Callable[[], Items], sender: Sender) -> tuple[Acknowledged, int]:
+        items = read()
+        self._figures.count_others(items.others)
+        if items.others and not items.texts:
+            return Acknowledged(receipt([], self.limits), is_single=False), 0
         collector = self._collector or self._open()
         taken = collector.take(items, sender)
         told = receipt(taken.verdicts, self.limits)
@@ -136,7 +144,7 @@ class Intake:
         self._writer = JournalWriter(
             self._home.journal, kind=WRITER, files=self._files, segment_bytes=SEGMENT_BYTES
         )
-        reader = EventReader(self._catalog(), self.limits, self._home.secret())
+        reader = EventReader(self.catalog(), self.limits, self._home.secret())
         self._collector = Collector(reader, self._record, self._writer, earlier)
         return self._collector
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+TELEMETRY_BYTES_MAX = 16 * 1024 * 1024
+"""An OTLP request's body as it is sent."""
+
 
 class IngestLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes, numbers and seconds."""

@@ -21,7 +21,7 @@ _WITNESSES = (
 )
 _LOSSES = (
     "SELECT unhex(detail ->> '$.event_id'), detail ->> '$.source', detail ->> '$.payload_sha256' FROM mark "
-    "WHERE kind = 'lost' AND detail ->> '$.event_id' IN (SELECT value FROM json_each(?))"
+    "WHERE kind IN ('lost', 'sampled') AND detail ->> '$.event_id' IN (SELECT value FROM json_each(?))"
 )
 
 Known = dict[tuple[bytes, str], bytes | None]

@@ -36,6 +36,8 @@ _FREE: dict[str, Any] = {
     "lacks": (),
 }
 """Of an excerpt whose sender knows that the provider received nothing."""
+SAMPLED = "sampled"
+"""The reason of a loss that is none: a sampler sent some calls and left the others out."""
 _OF_CALLS = ("provider", "model", "usage", "parts", "excerpt")
 _OF_RESULTS = ("name", "value")
 _OF_LOSSES = ("records", "exchanges", "lost_bytes")
@@ -224,7 +226,8 @@ def result_of(event: Event, *, source: str, received_ns: int) -> Result:
 
 
 def loss_of(event: Event, *, source: str, received_ns: int) -> Mark:
-    """Return what a sender could not keep, as a `lost` mark. The ledger counts each id once.
+    """Return what a sender could not keep, as a `lost` mark, or what a sampler of traces left out, as a
+    `sampled` one. The ledger counts each id once.
 
     Raises:
         EventInvalidError: It makes no sense.
@@ -238,7 +241,7 @@ def loss_of(event: Event, *, source: str, received_ns: int) -> Mark:
     from_ns = received_ns if event.time is None else moment_ns(event.time)
     return Mark(
         at_ns=received_ns,
-        kind="lost",
+        kind=SAMPLED if event.reason == SAMPLED else "lost",
         detail={
             "records": event.records,
             "exchanges": event.exchanges,

@@ -40,7 +40,7 @@ from farebox.server.api.limit_routes import LimitRoutes
 from farebox.server.api.live import Pulse, stream
 from farebox.server.api.method_routes import MethodRoutes
 from farebox.server.api.plan_routes import PlanRoutes
-from farebox.server.api.queries import Ledger, Reader
+from farebox.server.api.queries import Ledger, Reader, Sources
 from farebox.server.api.ready import RecentReadiness
 from farebox.server.api.status import Typed, plainly, status
 from farebox.server.api.wallet_routes import WalletRoutes
@@ -49,12 +49,14 @@ from farebox.server.collector.door import EVENTS, CollectorDoor
 
 if TYPE_CHECKING:
     from farebox.control.database import ControlDatabase
+    from farebox.telemetry.prometheus.metrics import Metrics
 
 PAGE_SIZE = 100
 PAGE_SIZE_MAX = 500
 GROUPS_MAX = 200
 CALL_PREFIX = "/api/v1/calls/"
 ASSET = "/{asset}"
+METRICS = "/metrics"
 
 _log = logging.getLogger("farebox.server")
 
@@ -98,6 +100,7 @@ class Server:
         self._cover = Covers(home)
         self._readiness = RecentReadiness(home)
         self._control_database: ControlDatabase | None = None
+        self._metrics: Metrics | None = None
         self.groups: tuple[MethodRoutes, ...] = (
             LimitRoutes(home, ledger, clock, self._control),
             InvoiceRoutes(home, ledger, clock, self._control),
@@ -110,6 +113,7 @@ class Server:
             "/": (Kind.PAGE, self.index),  # shows how to sign in, until signed in
             LIVE: (Kind.API, self.live_at_all),
             READY: (Kind.API, self.ready),
+            METRICS: (Kind.API, self.metrics),
             "/api/v1/status": (Kind.API, self.status),
             "/api/v1/summary": (Kind.API, self.summary),
             "/api/v1/breakdown": (Kind.API, self.breakdown),
@@ -244,6 +248,22 @@ class Server:
     async def ready(self, request: Request) -> Response:
         found = await self._ledger.read(self._readiness)
         return json_response(found, found.status)
+
+    # Prometheus
+
+    async def metrics(self, request: Request) -> Response:
+        from farebox.telemetry.prometheus.exposition import CONTENT_TYPE
+        from farebox.telemetry.prometheus.metrics import Covered, Metrics
+
+        metrics = self._metrics = self._metrics or Metrics(self._home)
+
+        def scrape(sources: Sources) -> bytes:
+            found = self._cover(sources.reader)
+            covered = Covered(complete=found.complete, pending_calls=found.pending_calls)
+            return metrics.scrape(sources.questions, covered, self._clock())
+
+        headers = {"cache-control": "no-store"}
+        return Response(await self._ledger.ask(scrape), media_type=CONTENT_TYPE, headers=headers)
 
     # API
 

@@ -12,8 +12,9 @@ from tests.billing.invoices.billed_customers import at
 
 from farebox.billing.invoices.document import InvoiceLine
 from farebox.billing.invoices.explanation import _steps  # pyright: ignore[reportPrivateUsage]
+from farebox.billing.invoices.period_usage import in_currency
 from farebox.billing.invoices.rating import rate_period
-from farebox.billing.invoices.terms import Segment, Terms
+from farebox.billing.invoices.terms import DatedRate, Segment, Terms
 from farebox.charges.consumption import ChargedGroup, ChargedUsage, Consumption
 from farebox.charges.models import Bucketed, CostPlus, CreditConversion, Graduated, Percentage, Standard
 from farebox.charges.models.tiers import Tier
@@ -28,15 +29,17 @@ def rated(
 ) -> tuple[list[InvoiceLine], Segment]:
     plan = Plan(name="p", version=1, charges=(charge,), **more)
     segment = Segment(
-        subscription="s", plan=plan, from_ns=FROM, until_ns=UNTIL, days=30, of_days=30, dollar_rate=rate
-    )
+        subscription="s", plan=plan, from_ns=FROM, until_ns=UNTIL, days=30, of_days=30,
+        dollar_rates=() if rate is None else (DatedRate(from_ns=FROM, rate=rate),),
+    )  # fmt: skip
     terms = Terms(
         customer="acme", currency="USD" if rate is None else "JPY", exponent=2, timezone="UTC",
         from_ns=FROM, until_ns=UNTIL, segments=(segment,),
     )  # fmt: skip
     group = ChargedGroup(quantity=Fraction(quantity), calls=1, start_ns=FROM)
     used = ChargedUsage(charge=charge.name, meter=charge.meter, quantity=group.quantity, groups=(group,))
-    return rate_period(terms, [Consumption(charges=(used,))]), segment
+    taken = Consumption(charges=(used,))
+    return rate_period(terms, [in_currency(taken, each) for each in segment.dollar_rates] or [taken]), segment
 
 
 def charge(meter: Any, model: Any, **more: Any) -> Charge:

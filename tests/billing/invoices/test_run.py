@@ -9,8 +9,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.billing.invoices.billed_customers import ACME, MARKUP, PRO, REST, USD, Billed, at, subscription
 from tests.billing.usage_in_memory import call, reversed_call
@@ -414,42 +412,3 @@ def test_usage_that_no_charge_consumes_is_named(home: Home) -> None:
     on.usage.add(call("acme", at("2026-11-02T12:00"), model="claude", output_tokens=5, output_cost_pico=USD))
     (draft,) = on.desk.preview("acme", at("2026-11-03T00:00"))
     assert draft.unconsumed and "plan pro does not charge 1 call" in draft.unconsumed[0]
-
-
-_CALLS = st.lists(
-    st.tuples(st.integers(0, 59), st.integers(0, 10**12), st.sampled_from(["a", "b"])),
-    min_size=1,
-    max_size=12,
-)
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(calls=_CALLS, chance=st.randoms(use_true_random=False), cut=st.integers(0, 12))
-def test_invariant_1_and_5_any_order_of_events_bills_the_same_and_no_final_byte_changes(
-    tmp_path_factory: pytest.TempPathFactory,
-    calls: list[tuple[int, int, str]],
-    chance: random.Random,
-    cut: int,
-) -> None:
-    """The same calls in any order make the same invoice; what comes after it is final never changes it."""
-    cells = [
-        call("acme", at("2026-11-02T00:00") + day * 86_400 * 10**9 // 2, model=model, output_cost_pico=cost)
-        for day, cost, model in calls
-    ]
-    shuffled = list(cells)
-    chance.shuffle(shuffled)
-    totals: list[object] = []
-    for order in (cells, shuffled):
-        home = Home(tmp_path_factory.mktemp("home") / "home")
-        home.prepare()
-        plan = replace(MARKUP, charges=(replace(REST, itemize=("model",)),))
-        on = billed(home, plan, customers=(replace(ACME, timezone="UTC"),))
-        on.subscribe(subscription(plan, NOV))
-        on.usage.add(*order)
-        first = on.invoice("2026-12-04T00:00")
-        totals.append(first)
-        on.usage.add(*order[:cut], *map(reversed_call, order[:cut]))
-        on.run("2027-01-04T00:00")
-        with on.control.reading() as connection:
-            assert store.final_invoices(connection)[0].content == encode(first)
-    assert totals[0] == totals[1]

@@ -41,16 +41,15 @@ _NOT_SENT = (
 )
 
 
-SENDERS = {
-    "node": ["node", str(ROOT / "sdk" / "node" / "test" / "send.js")],
-}
-"""The program that sends with each language's SDK; the fixture of its name says whether it can run."""
+LANGUAGES = ("node", "go")
 
 
 def sender_of(request: pytest.FixtureRequest) -> Sequence[str]:
-    """Return the program of the language that a test is run with; skips the test where it cannot run."""
-    request.getfixturevalue(request.param)
-    return SENDERS[request.param]
+    """Return the program that sends with the SDK of the language that a test is run with.
+
+    Skips the test where that language's tools are missing.
+    """
+    return request.getfixturevalue(f"{request.param}_sender")
 
 
 @dataclass(frozen=True)

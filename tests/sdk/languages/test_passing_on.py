@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from sending import SENDERS, sender_of
+from sending import LANGUAGES, sender_of
 
 from farebox import listeners
 from upstream import MockUpstream, Request, json_reply
@@ -30,7 +30,7 @@ def send_one(command: Sequence[str], url: str, home: Path, provider: str | None)
     )
 
 
-@pytest.fixture(params=list(SENDERS))
+@pytest.fixture(params=LANGUAGES)
 def sender(request: pytest.FixtureRequest) -> Sequence[str]:
     return sender_of(request)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sending import CATALOG, SENDERS, Call, calls_of, send, sender_of
+from sending import CATALOG, LANGUAGES, Call, calls_of, send, sender_of
 from tests.catalog import fixtures
 
 from farebox.journal.records import Done
@@ -17,7 +17,7 @@ from replaying.recordings import load
 from upstream import Reply
 
 
-@pytest.fixture(params=list(SENDERS))
+@pytest.fixture(params=LANGUAGES)
 def sender(request: pytest.FixtureRequest) -> Sequence[str]:
     return sender_of(request)
 

@@ -39,3 +39,17 @@ def test_the_types_of_the_node_package_say_what_it_takes(node: str) -> None:
         pytest.skip("the TypeScript of the dashboard is not installed: make dashboard")
     options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2023,dom"]
     run(str(compiler), *options, "test/types.ts", folder=ROOT / "sdk" / "node")
+
+
+def test_the_go_suite_passes(go: str) -> None:
+    run(go, "test", "./...", folder=ROOT / "sdk" / "go")
+
+
+def test_the_go_package_stands_on_the_standard_library_alone_and_is_formatted(go: str) -> None:
+    folder = ROOT / "sdk" / "go"
+    assert "require" not in (folder / "go.mod").read_text()
+    run(go, "vet", "./...", folder=folder)
+    formatted = subprocess.run(
+        ["gofmt", "-l", "."], cwd=folder, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert formatted.stdout == ""

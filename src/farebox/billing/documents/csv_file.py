@@ -21,7 +21,7 @@ COLUMNS = (
 )  # fmt: skip
 """`row` is line, detail, tax, credit, subtotal, total or due. `exact_amount` is what a line comes to before
 it is rounded, `numerator/denominator` where no decimal is exact. A detail is a part of the line above it, for
-information."""
+information. `unpriced_calls` of a total means that it is "at least"."""
 
 _Cells = dict[str, str]
 
@@ -58,16 +58,19 @@ def _invoice_rows(invoice: Invoice) -> Iterator[_Cells]:
                 "row": "detail", "line": line.id, "dimensions": _dimensions(part.dims),
                 "quantity": part.quantity or "", "unit": line.unit or "", "exact_amount": part.exact,
             }  # fmt: skip
-    yield {"row": "subtotal", "amount": amount_text(invoice.subtotal_minor, invoice.exponent)}
+    floor = {"unpriced_calls": str(invoice.unpriced_calls or "")}
+    yield {
+        "row": "subtotal", "amount": amount_text(invoice.subtotal_minor, invoice.exponent), **floor,
+    }  # fmt: skip
     yield from _taxes(invoice.taxes, invoice.exponent)
-    yield {"row": "total", "amount": amount_text(invoice.total_minor, invoice.exponent)}
+    yield {"row": "total", "amount": amount_text(invoice.total_minor, invoice.exponent), **floor}
     for credit in invoice.credits:
         yield {
             "row": "credit",
             "title": credit.what,
             "amount": amount_text(-credit.amount_minor, invoice.exponent),
         }
-    yield {"row": "due", "amount": amount_text(invoice.due_minor, invoice.exponent)}
+    yield {"row": "due", "amount": amount_text(invoice.due_minor, invoice.exponent), **floor}
 
 
 def _line(line: InvoiceLine, exponent: int) -> _Cells:

@@ -33,6 +33,10 @@ LineKind = Literal[
 make a total negative to the next invoice: it is tax-inclusive and bears no tax of its own."""
 
 
+UNIT_OF_COST = "USD of cost"
+"""What units of lines on cost begin with."""
+
+
 class LineDetail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A part of a line, for information: parts keep full precision and add up to the line's exact amount."""
 
@@ -67,6 +71,7 @@ class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     of_invoice: str = ""  # an adjustment: the invoice whose line it adjusts
     of_line: str = ""  # and that line's id there; empty where the invoice had no such line
     of_kind: str = ""  # and that line's kind
+    billed: str | None = None  # of a base fee in advance: its exact amount less discounts, where that is less
     credited: str | None = None  # what credit notes had given back of it before; negative: what is due again
     note: str = ""  # one sentence for people: "17 of 31 days", "less 10 % discount LAUNCH"
 
@@ -132,8 +137,16 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unpriced_calls(self) -> int:
-        """How many calls have no price yet; more than 0 means that every total is "at least"."""
-        return max((line.unpriced_calls for line in self.lines), default=0)
+        """How many calls have no price yet; more than 0 means that every total is "at least".
+
+        Lines of cost have each call once; a call of unknown usage may be in those of several token meters,
+        and in one of cost, too.
+        """
+        by_charge: dict[str, int] = {}
+        for line in self.lines:
+            of = "" if (line.unit or "").startswith(UNIT_OF_COST) else line.charge
+            by_charge[of] = by_charge.get(of, 0) + line.unpriced_calls
+        return max(by_charge.values(), default=0)
 
 
 class CreditNoteLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

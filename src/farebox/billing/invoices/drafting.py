@@ -25,15 +25,16 @@ from farebox.billing.invoices.earlier_invoices import (
     unused_advances,
 )
 from farebox.billing.invoices.local_days import first_day, last_day_after
-from farebox.billing.invoices.rating import rate_period
+from farebox.billing.invoices.period_usage import consumption_of
+from farebox.billing.invoices.rating import add_on_line, rate_period
 from farebox.billing.invoices.record_position import RecordPosition
-from farebox.billing.invoices.schedule import carried_units
+from farebox.billing.invoices.rollover import carries_over, used_units, with_carried_units
+from farebox.billing.invoices.store import StoredInvoice
 from farebox.billing.invoices.terms import Segment, Terms, decode_terms
 from farebox.billing.invoices.totals import with_totals
-from farebox.billing.usage import AsOf, Span, Usage, consumed
+from farebox.billing.usage import AsOf, Usage
 from farebox.charges.consumption import Consumption
-from farebox.charges.plan import Commitment, canonical_json
-from farebox.charges.rounding import exact_text, units_of
+from farebox.charges.plan import Commitment
 from farebox.charges.thresholds import crossed
 
 SERIES = "INV"
@@ -53,37 +54,6 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """Usage that no charge has consumed, in words."""
 
 
-def consumption_of(usage: Usage, periods: Sequence[Terms], as_of: AsOf) -> list[list[Consumption]]:
-    """Return what the charges of each period's segments take, segment by segment."""
-    groups: dict[tuple[object, ...], list[tuple[int, int]]] = {}
-    for at, terms in enumerate(periods):
-        for place, segment in enumerate(terms.segments):
-            key = (
-                segment.from_ns,
-                segment.until_ns,
-                terms.timezone,
-                terms.verified,
-                _charges_key(segment),
-            )
-            groups.setdefault(key, []).append((at, place))
-    found: list[list[Consumption]] = [[Consumption()] * len(terms.segments) for terms in periods]
-    for places in groups.values():
-        at, place = places[0]
-        terms, segment = periods[at], periods[at].segments[place]
-        span = Span(
-            customers=tuple(sorted({periods[each].customer for each, _ in places})),
-            from_ns=segment.from_ns,
-            until_ns=segment.until_ns,
-            as_of=as_of,
-            timezone=terms.timezone,
-            verified=terms.verified,
-        )
-        taken = consumed(usage, segment.plan.charges, span)
-        for each, part in places:
-            found[each][part] = taken[periods[each].customer]
-    return found
-
-
 def draft_invoices(
     usage: Usage, wanted: Sequence[tuple[Account, Terms]], position: RecordPosition
 ) -> list[Draft]:
@@ -93,7 +63,6 @@ def draft_invoices(
     final before the next is drafted again.
     """
     as_of = AsOf(position.seq, position.outcome)
-    wanted = [(account, with_account_terms(account, terms)) for account, terms in wanted]
     past = {
         stored.invoice.id: decode_terms(stored.terms)
         for account, _ in wanted
@@ -101,18 +70,18 @@ def draft_invoices(
         if stored.invoice.kind == "period"
         and (stored.invoice.as_of_seq, stored.invoice.as_of_outcome) != (position.seq, position.outcome)
     }
-    asked = [*(terms for _, terms in wanted), *past.values()]
-    taken = consumption_of(usage, asked, as_of)
-    rerated = dict(
-        zip(
-            past,
-            (rate_period(t, c) for t, c in zip(past.values(), taken[len(wanted) :], strict=True)),
-            strict=True,
-        )
-    )
+    taken = consumption_of(usage, [*(terms for _, terms in wanted), *past.values()], as_of)
+    used = dict(zip(past, taken[len(wanted) :], strict=True))
+    rerated: dict[str, list[InvoiceLine]] = {}
+    for account, _ in wanted:
+        for stored in account.past:
+            terms = past.get(stored.invoice.id)
+            if terms is not None and stored.invoice.id not in rerated:
+                terms = _with_rollover(account, terms, rerated)
+                rerated[stored.invoice.id] = rate_period(terms, used[stored.invoice.id])
     return [
-        _draft(account, terms, used, rerated, position)
-        for (account, terms), used in zip(wanted, taken[: len(wanted)], strict=True)
+        _draft(account, with_account_terms(account, terms, rerated), each, rerated, position)
+        for (account, terms), each in zip(wanted, taken[: len(wanted)], strict=True)
     ]
 
 
@@ -213,35 +182,56 @@ def _document(
     )
 
 
-def with_account_terms(account: Account, terms: Terms) -> Terms:
-    """Return the terms with the customer's coupons and what charges carry over from the period before."""
-    segments = list(terms.segments)
-    before = next(
-        (
-            each
-            for each in reversed(account.past)
-            if each.invoice.kind == "period" and each.invoice.until_ns == terms.from_ns
-        ),
-        None,
-    )
-    if before is not None:
-        used: dict[str, Fraction] = {}
+def with_account_terms(
+    account: Account, terms: Terms, rerated: Mapping[str, list[InvoiceLine]] | None = None
+) -> Terms:
+    """Return the terms with the customer's coupons, and with what the period before means for them.
+
+    `rerated` are the lines of past invoices by what is known now, by the invoices' ids.
+    """
+    in_advance: dict[str, str] = {}
+    days: dict[str, int] = {}
+    for before in _periods_before(account, terms):
         for line in before.invoice.lines:
-            if line.kind == "usage" and line.quantity is not None:
-                used[line.charge] = used.get(line.charge, Fraction(0)) + Fraction(line.quantity)
-        past = decode_terms(before.terms)
-        in_advance = {each.subscription: each.next_days for each in past.segments}
-        segments = [
-            replace(
-                each,
-                carried_units=carried_units(past, used, each),
-                billed_days=in_advance.get(each.subscription, 0) if each.plan.base_in_advance else 0,
-            )
-            for each in segments
-        ]
-    discounts = tuple(each.discount for each in _coupons(account, terms))
-    unused = unused_advances(account.past, terms.from_ns, account.ends_ns)
-    return replace(terms, segments=tuple(segments), discounts=discounts, unused_advances=unused)
+            if line.kind == "base" and line.from_ns == before.invoice.until_ns:
+                in_advance[line.subscription] = line.billed or line.exact
+        days |= {each.subscription: each.next_days for each in decode_terms(before.terms).segments}
+    segments = tuple(
+        replace(each, billed_days=days[each.subscription], billed_base=in_advance[each.subscription])
+        if each.plan.base_in_advance and each.subscription in in_advance
+        else each
+        for each in terms.segments
+    )
+    terms = _with_rollover(account, replace(terms, segments=segments), rerated or {})
+    return replace(
+        terms,
+        discounts=tuple(each.discount for each in _coupons(account, terms)),
+        unused_advances=unused_advances(account.past, terms.from_ns, account.ends_ns),
+    )
+
+
+def _periods_before(account: Account, terms: Terms) -> list[StoredInvoice]:
+    """Return the invoices of the periods that end where one begins."""
+    return [
+        each
+        for each in account.past
+        if each.invoice.kind == "period" and each.invoice.until_ns == terms.from_ns
+    ]
+
+
+def _with_rollover(account: Account, terms: Terms, rerated: Mapping[str, list[InvoiceLine]]) -> Terms:
+    """Return terms with the units that charges carry over from the period before, by what is known of it."""
+    if not carries_over(terms):
+        return terms
+    before: list[Segment] = []
+    lines: list[InvoiceLine] = []
+    for each in _periods_before(account, terms):
+        before += decode_terms(each.terms).segments
+        known = rerated.get(each.invoice.id)
+        if known is None:
+            known = [*each.invoice.lines, *past_period(each, account).adjusted_by]
+        lines += known
+    return with_carried_units(terms, before, used_units(lines))
 
 
 def _coupons(account: Account, terms: Terms) -> list[Coupon]:
@@ -250,38 +240,15 @@ def _coupons(account: Account, terms: Terms) -> list[Coupon]:
 
 
 def add_on_lines(account: Account, terms: Terms) -> tuple[list[InvoiceLine], list[str]]:
-    """Return the lines of add-ons that are due in a period, and the ids of the customer's own among them."""
-    until, first = last_day_after(terms), first_day(terms)
+    """Return the lines of a customer's own add-ons that are due in a period, and the ids of these."""
+    until = last_day_after(terms)
     due = [
         (each.add_on, each.id)
         for each in account.add_ons
         if each.is_due(until) and (terms.segments or each.add_on.on is not None)
     ]  # what comes every period ends with the last subscription
-    due += [
-        (each, "")
-        for segment in terms.segments
-        for each in segment.plan.addons
-        if each.on is None or first <= each.on < until
-    ]
-    lines: list[InvoiceLine] = []
-    for each, _ in due:
-        exact = Fraction(each.amount) * Fraction(each.quantity)
-        percent = terms.tax_percent if each.tax_percent is None else each.tax_percent
-        lines.append(
-            InvoiceLine(
-                id="",
-                kind="add_on",
-                title=each.name,
-                from_ns=terms.from_ns,
-                until_ns=terms.until_ns,
-                quantity=str(each.quantity),
-                unit_price=str(each.amount),
-                exact=exact_text(exact),
-                amount_minor=units_of(exact, terms.exponent),
-                tax_percent=str(percent),
-            )
-        )
-    return lines, [id for _, id in due if id]
+    lines = [add_on_line(each, Fraction(each.amount) * Fraction(each.quantity), terms) for each, _ in due]
+    return lines, [id for _, id in due]
 
 
 def _of_usage_only(terms: Terms) -> Terms:
@@ -296,6 +263,7 @@ def _of_usage_only(terms: Terms) -> Terms:
             plan=replace(
                 segment.plan,
                 base=Decimal(0),
+                addons=(),
                 minimum=None,
                 commitment=due_now(segment.plan.commitment),
                 charges=tuple(
@@ -315,13 +283,9 @@ def _id_of(home_id: str, terms: Terms, kind: str, attempt: int) -> str:
     return sha256("\0".join(said).encode()).hexdigest()[:32]
 
 
-def _charges_key(segment: Segment) -> tuple[bytes, ...]:
-    return tuple(canonical_json(charge) for charge in segment.plan.charges)
-
-
 def _statements(invoice: Invoice) -> tuple[str, ...]:
     said: list[str] = []
-    unpriced = sum(line.unpriced_calls for line in invoice.lines)
+    unpriced = invoice.unpriced_calls
     if unpriced:
         are = "is" if unpriced == 1 else "are"
         said.append(f"{counted(unpriced, 'call')} {are} unpriced: amounts are at least what is shown.")

@@ -218,7 +218,7 @@ def unused_advances(
                         plan_version=line.plan_version,
                         from_ns=line.from_ns,
                         until_ns=line.until_ns,
-                        exact=exact_text(-Fraction(line.exact)),
+                        exact=exact_text(-Fraction(line.billed or line.exact)),
                         tax_percent=line.tax_percent,
                         of_invoice=each.invoice.id,
                         note=f"Billed by {each.invoice.number}.",

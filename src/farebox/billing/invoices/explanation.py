@@ -11,6 +11,7 @@ import msgspec
 from farebox.analytics.questions import Questions
 from farebox.billing.invoices.document import Invoice, InvoiceLine
 from farebox.billing.invoices.line_usage import ExplainedCall, ExplainedOutcome, line_usage, of_line
+from farebox.billing.invoices.period_usage import rates_within
 from farebox.billing.invoices.store import StoredInvoice, final_invoices, stored_invoice
 from farebox.billing.invoices.terms import Segment, Terms, decode_terms
 from farebox.billing.usage import AsOf
@@ -148,8 +149,11 @@ def _steps(segment: Segment, charge: Charge, line: InvoiceLine, currency: str) -
     """Return how a quantity became an amount; where a formula is not the whole of it, the price in words."""
     quantity, exact = Fraction(line.quantity or 0), Fraction(line.exact)
     said = [f"{line.quantity} {line.unit or ''}".strip()]
-    if charge.meter == "cost" and currency != "USD" and segment.dollar_rate is not None:
-        rate = Fraction(segment.dollar_rate)
+    rates = rates_within(segment) if charge.meter == "cost" and currency != "USD" else []
+    if len(rates) > 1:
+        return [*said, f"at {line.unit_price}: {line.exact}"]
+    if rates and rates[0][2] is not None:
+        rate = Fraction(rates[0][2].rate)
         said.append(f"{line.quantity} × {exact_text(rate)} = {exact_text(quantity * rate)} {currency}")
         quantity *= rate
     if line.note.endswith(" included"):

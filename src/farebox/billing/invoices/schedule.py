@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from farebox.billing.invoices.terms import Segment, Terms
-from farebox.charges.allowances import after_rollover
-from farebox.charges.currencies import dollar_rate, exponent_of
+from farebox.billing.invoices.terms import DatedRate, Segment, Terms
+from farebox.charges.currencies import exponent_of
 from farebox.charges.periods.billing_periods import BillingPeriod, period_at, periods_between
 from farebox.charges.plan import Customer, Discount, Plan, Subscription
-from farebox.charges.rounding import exact_text
 from farebox.time_expressions import day_start
 
 Subscribed = tuple[Subscription, Plan]
@@ -102,7 +98,6 @@ def _segment(
     anchor = said.anchor or said.start
     following = period_at(plan.interval, period.until, anchor)
     next_end = following.until if said.until is None else min(said.until, following.until)
-    rate = dollar_rate(plan.usd_rates, billed_from) if customer.currency != "USD" else None
     return Segment(
         subscription=said.id,
         plan=_in_force(plan, period, said),
@@ -113,8 +108,13 @@ def _segment(
         next_days=max((next_end - following.start).days, 0),
         next_of_days=following.days,
         next_until_ns=day_start(next_end, zone) if next_end > following.start else 0,
-        dollar_rate=None if rate is None else exact_text(rate),
+        dollar_rates=_rates(plan, zone) if customer.currency != "USD" else (),
     )
+
+
+def _rates(plan: Plan, zone: ZoneInfo) -> tuple[DatedRate, ...]:
+    dated = sorted(plan.usd_rates, key=lambda each: each.start)
+    return tuple(DatedRate(from_ns=day_start(each.start, zone), rate=str(each.rate)) for each in dated)
 
 
 def _in_force(plan: Plan, period: BillingPeriod, said: Subscription) -> Plan:
@@ -143,18 +143,3 @@ def _chain_start(said: Subscription, on: Sequence[Subscribed]) -> date:
         if not before:
             return began
         began = min(each.start for each in before)
-
-
-def carried_units(before: Terms, used: dict[str, Fraction], segment: Segment) -> dict[str, Decimal]:
-    """Return the units that a segment's charges carry over from the period before, by their names."""
-    found: dict[str, Decimal] = {}
-    for charge in segment.plan.charges:
-        if charge.rollover_percent is None or not charge.included:
-            continue
-        if all(charge.name not in {each.name for each in old.plan.charges} for old in before.segments):
-            continue
-        allowed = after_rollover(charge.included, used.get(charge.name, Fraction(0)), charge.rollover_percent)
-        extra = allowed - Fraction(charge.included)
-        if extra > 0:
-            found[charge.name] = Decimal(extra.numerator) / Decimal(extra.denominator)
-    return found

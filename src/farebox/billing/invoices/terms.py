@@ -12,6 +12,15 @@ from fractions import Fraction
 import msgspec
 
 from farebox.charges.plan import Discount, Plan
+from farebox.charges.rounding import units_of
+
+
+class DatedRate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dollar of cost is in the customer's currency, from an instant on."""
+
+    from_ns: int
+    rate: str
+    """A decimal, or numerator/denominator."""
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,10 +42,12 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a base fee in advance: the subscription's days in the next period, zero where it ends before."""
     next_of_days: int = 0
     next_until_ns: int = 0
-    dollar_rate: str | None = None
-    """What a dollar of cost is in the customer's currency: decimal or fraction; None in USD."""
-    carried_units: dict[str, Decimal] = {}
-    """Units that charges carry over from the period before, by the charge's name."""
+    billed_base: str | None = None
+    """What these days were billed at, exactly: less what discounts took off. None: the base fee for them."""
+    dollar_rates: tuple[DatedRate, ...] = ()
+    """What a dollar of cost is in the customer's currency, oldest first; empty in USD."""
+    carried_units: dict[str, str] = {}
+    """Units that charges carry over from the period before, by the charge's name, exactly."""
 
     @property
     def factor(self) -> Fraction:
@@ -75,6 +86,37 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     discounts: tuple[Discount, ...] = ()
     """Of the customer, beside those of the plans: coupons."""
     unused_advances: tuple[UnusedAdvance, ...] = ()
+
+    def versions_of(self, segment: Segment) -> list[Segment]:
+        """Return the segments of a segment's plan that follow one another in the period, itself included.
+
+        What a plan has once for a period (an add-on, a fixed discount) they have once together.
+        """
+        return [
+            each
+            for each in self.segments
+            if each is segment
+            or (
+                each.plan.name == segment.plan.name
+                and (each.until_ns <= segment.from_ns or segment.until_ns <= each.from_ns)
+            )
+        ]
+
+    def once(self, segment: Segment, amount: Decimal) -> Fraction:
+        """Return a segment's part of an amount that is due once for all versions of its plan, by days.
+
+        Parts are whole minor units, and add up.
+        """
+        versions = self.versions_of(segment)
+        if len(versions) == 1:
+            return Fraction(amount)
+        days = [each.days for each in versions]
+        before = sum(days[: versions.index(segment)])
+        until, whole = before + segment.days, sum(days)
+        units = units_of(Fraction(amount) * Fraction(until, whole), self.exponent) - units_of(
+            Fraction(amount) * Fraction(before, whole), self.exponent
+        )
+        return Fraction(units, 10**self.exponent)
 
     @property
     def grace_hours(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from farebox.billing.invoices.document import UNIT_OF_COST
 from farebox.charges.consumption import CALLS_CHARGE
 from farebox.charges.models import (
     Bucketed,
@@ -22,8 +23,8 @@ from farebox.charges.models.tiers import PercentageTier, Tier
 from farebox.charges.plan import Charge
 
 _UNITS = {
-    "cost": "USD of cost",
-    "charge": "USD of cost × markup",
+    "cost": UNIT_OF_COST,
+    "charge": f"{UNIT_OF_COST} × markup",
     "outcome": "outcomes",
     "outcome_value": "outcome value",
 }

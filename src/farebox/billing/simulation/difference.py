@@ -71,6 +71,9 @@ class CurrencyTotal(msgspec.Struct, frozen=True, kw_only=True):
     exponent: int
     before_minor: int
     after_minor: int
+    unpriced_before: int
+    """Calls without a price: the amounts may be lower bounds."""
+    unpriced_after: int
     pay_more: int
     pay_less: int
     pay_the_same: int
@@ -101,6 +104,8 @@ def totals(found: Sequence[CustomerDifference]) -> list[CurrencyTotal]:
             exponent=some[0].exponent,
             before_minor=sum(each.before_minor for each in some),
             after_minor=sum(each.after_minor for each in some),
+            unpriced_before=sum(each.unpriced_before for each in some),
+            unpriced_after=sum(each.unpriced_after for each in some),
             pay_more=sum(each.difference_minor > 0 for each in some),
             pay_less=sum(each.difference_minor < 0 for each in some),
             pay_the_same=sum(each.difference_minor == 0 for each in some),

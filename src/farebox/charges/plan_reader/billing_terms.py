@@ -49,6 +49,9 @@ class BillingTerms(msgspec.Struct, kw_only=True):
     plans: dict[str, Plan] = {}
     subscriptions: tuple[PlannedSubscription, ...] = ()
     identities: tuple[Identity, ...] = ()
+    wrong_customers: dict[str, Customer] = {}
+    """What could be read of those in which something is wrong."""
+    wrong_plans: dict[str, Plan] = {}
     places: dict[str, Place] = {}
     """By `customers.NAME`, `plans.NAME` and `subscriptions.KEY`; of what is wrong, too."""
 
@@ -64,17 +67,17 @@ def read_billing_terms(sections: Mapping[str, Node], findings: list[Finding]) ->
     terms = BillingTerms()
     if (node := sections.get("customers")) is not None:
         customers, identities = read_customers(node, findings)
-        for name, (customer, place) in customers.items():
+        for name, (customer, is_right, place) in customers.items():
             terms.places[f"customers.{name}"] = Place.of(place)
             if customer is not None:
-                terms.customers[name] = customer
+                (terms.customers if is_right else terms.wrong_customers)[name] = customer
         overlapping(identities, findings)
         terms.identities = tuple(identity for identity, _ in identities)
     if (node := sections.get("plans")) is not None:
-        for name, (plan, place) in read_plans(node, findings).items():
+        for name, (plan, is_right, place) in read_plans(node, findings).items():
             terms.places[f"plans.{name}"] = Place.of(place)
             if plan is not None:
-                terms.plans[name] = plan
+                (terms.plans if is_right else terms.wrong_plans)[name] = plan
     if (node := sections.get("subscriptions")) is not None:
         found: list[PlannedSubscription] = []
         for each, place in read_subscriptions(node, findings):

@@ -56,10 +56,10 @@ def consistency_findings(
     file's plan, or on the newest stored one. `subscriptions` are the stored ones that stay.
     """
     stored_customers, stored_plans, pinned = customers or {}, plans or {}, versions or {}
-    all_customers = {**stored_customers, **terms.customers}
-    all_plans = {**stored_plans, **terms.plans}
+    all_customers = {**stored_customers, **terms.customers, **terms.wrong_customers}
+    all_plans = {**stored_plans, **terms.plans, **terms.wrong_plans}
     findings: list[Finding] = []
-    for name, each in terms.plans.items():
+    for name, each in (terms.plans | terms.wrong_plans).items():
         if each.currency is not None:
             findings += _unit_findings(terms.places[f"plans.{name}"], each, each.currency)
     known_customers = {*all_customers, *_named(terms, "customers")}
@@ -83,7 +83,8 @@ def consistency_findings(
                 findings.append(place.finding(expected, f"version {each.version} of {each.plan}"))
         if plan is None:
             continue
-        findings += _override_findings(place, plan, each.overrides)
+        if each.plan not in terms.wrong_plans:  # which lacks charges that it will have
+            findings += _override_findings(place, plan, each.overrides)
         whole = effective_plan(plan, each.overrides)
         customer = all_customers.get(each.customer)
         if customer is not None:

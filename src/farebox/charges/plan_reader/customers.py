@@ -56,8 +56,13 @@ _FORM = "`key`, `user`, `agent` or `tag.NAME`"
 
 def read_customers(
     node: Node, findings: list[Finding]
-) -> tuple[dict[str, tuple[Customer | None, Node]], list[tuple[Identity, Node]]]:
-    """Return the customers of a mapping by name with their nodes, and what is mapped to them."""
+) -> tuple[dict[str, tuple[Customer | None, bool, Node]], list[tuple[Identity, Node]]]:
+    """Return the customers of a mapping by name, whether each is right, with their nodes, and what is mapped
+    to them.
+
+    Of one that is wrong there is what could be read, to look at how it fits; None where its currency could
+    not.
+    """
     if node.kind == "nothing":
         return {}, []
     if node.kind != "mapping":
@@ -66,11 +71,12 @@ def read_customers(
     if len(node.value) > CUSTOMERS_MAX:
         findings.append(node.finding(f"at most {CUSTOMERS_MAX:,} customers", f"{len(node.value):,}"))
         return {}, []
-    found: dict[str, tuple[Customer | None, Node]] = {}
+    found: dict[str, tuple[Customer | None, bool, Node]] = {}
     identities: list[tuple[Identity, Node]] = []
     for name, entry in node.items():
-        customer, mapped = read_customer(name, entry, findings)
-        found[name] = (customer, entry)
+        before = len(findings)
+        customer, mapped = _read_customer(name, entry, findings)
+        found[name] = (customer, len(findings) == before, entry)
         identities += mapped
     return found, identities
 
@@ -80,20 +86,29 @@ def read_customer(
 ) -> tuple[Customer | None, list[tuple[Identity, Node]]]:
     """Return one customer and what is mapped to it; None where something is wrong."""
     before = len(findings)
+    customer, identities = _read_customer(name, node, findings)
+    return (customer if len(findings) == before else None), identities
+
+
+def _read_customer(
+    name: str, node: Node, findings: list[Finding]
+) -> tuple[Customer | None, list[tuple[Identity, Node]]]:
+    """Return what could be read of one customer and what is mapped to it; None without a currency."""
     try:
         read_id(name)
     except ValueError as error:
         findings.append(node.finding(str(error), repr(name[:80])))
     if node.kind == "nothing":
-        return (Customer(id=name) if len(findings) == before else None), []
+        return Customer(id=name), []
     entry = Entry(node, findings, _KEYS, synonyms=_SYNONYMS, what="a customer: a mapping")
     if node.kind != "mapping":
         return None, []
     zone = entry.value("timezone", read_zone) or "UTC"
+    currency = entry.value("currency", read_currency)
     customer = Customer(
         id=name,
         name=entry.value("name", read_text) or "",
-        currency=entry.value("currency", read_currency) or "USD",
+        currency=currency or "USD",
         timezone=zone,
         tax_percent=entry.value("tax_percent", percent()) or Decimal(0),
         email=entry.value("email", _email) or "",
@@ -103,7 +118,7 @@ def read_customer(
         metadata=_texts(entry, "metadata"),
     )
     identities = _identities(entry, name, zone)
-    return (customer if len(findings) == before else None), identities
+    return (None if currency is None and "currency" in entry else customer), identities
 
 
 def read_identity_dimension(text: str) -> str:

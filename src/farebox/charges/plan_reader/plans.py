@@ -77,8 +77,12 @@ _MEANT = {
 }
 
 
-def read_plans(node: Node, findings: list[Finding]) -> dict[str, tuple[Plan | None, Node]]:
-    """Return the plans of a mapping by name with their nodes, None for one that is wrong."""
+def read_plans(node: Node, findings: list[Finding]) -> dict[str, tuple[Plan | None, bool, Node]]:
+    """Return the plans of a mapping by name, whether each is right, with their nodes.
+
+    Of one that is wrong there is what could be read, to look at how it fits; None where its currency or its
+    rates could not.
+    """
     if node.kind == "nothing":
         return {}
     if node.kind != "mapping":
@@ -87,11 +91,15 @@ def read_plans(node: Node, findings: list[Finding]) -> dict[str, tuple[Plan | No
     if len(node.value) > PLANS_MAX:
         findings.append(node.finding(f"at most {PLANS_MAX:,} plans", f"{len(node.value):,}"))
         return {}
-    return {name: (read_plan(name, entry, findings), entry) for name, entry in node.items()}
+    found: dict[str, tuple[Plan | None, bool, Node]] = {}
+    for name, entry in node.items():
+        before = len(findings)
+        plan = _read_plan(name, entry, findings)
+        found[name] = (plan, len(findings) == before, entry)
+    return found
 
 
-def read_plan(name: str, node: Node, findings: list[Finding]) -> Plan | None:
-    """Return one plan, None where something is wrong with it."""
+def _read_plan(name: str, node: Node, findings: list[Finding]) -> Plan | None:
     before = len(findings)
     try:
         read_id(name)
@@ -119,9 +127,13 @@ def read_plan(name: str, node: Node, findings: list[Finding]) -> Plan | None:
     if len({each.name for each in addons}) < len(addons):
         findings.append((entry.get("add_ons") or node).finding("each add-on once"))
     grace = entry.value("grace_hours", duration_in("hours", 24 * 366))
+    fits = len(findings)
+    currency = entry.value("currency", read_currency)
+    rates = read_usd_rates(entry.given["usd_rates"], findings) if "usd_rates" in entry else ()
+    may_fit = len(findings) == fits
     found = Plan(
         name=name,
-        currency=entry.value("currency", read_currency),
+        currency=currency,
         interval=read_interval(entry.given["interval"], findings) if "interval" in entry else Interval(),
         base=base,
         base_in_advance=in_advance,
@@ -134,13 +146,13 @@ def read_plan(name: str, node: Node, findings: list[Finding]) -> Plan | None:
         trial_days=entry.value("trial_days", duration_in("days", 3660)) or 0,
         addons=tuple(addons),
         grace_hours=48 if grace is None else grace,
-        usd_rates=read_usd_rates(entry.given["usd_rates"], findings) if "usd_rates" in entry else (),
+        usd_rates=rates,
     )
     if len(findings) == before and not (charges or base or addons or minimum):
         findings.append(
             node.finding("`base`, `charges`, `add_ons` or `minimum`", "a plan that charges nothing")
         )
-    return found if len(findings) == before else None
+    return found if may_fit else None
 
 
 def _base(entry: Entry) -> tuple[Decimal, bool]:

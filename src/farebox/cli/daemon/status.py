@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -99,6 +100,7 @@ def collected(home: Home) -> json_shapes.CollectorAnswer | None:
         conflict=total.conflict,
         invalid=total.invalid,
         senders=figures.senders,
+        otlp=figures.otlp,
     )
 
 
@@ -155,7 +157,10 @@ def render(answer: json_shapes.StatusAnswer, totals: Measures) -> str:
         whole = money(totals, covered=answer.coverage is None or answer.coverage.complete)
         lines.append(f"{count(answer.calls, 'call')} recorded{seen} · {whole}")
     if answer.collector is not None:
-        lines.append(collector_line(answer.collector))
+        if answer.collector.senders:
+            lines.append(collector_line(answer.collector))
+        if answer.collector.otlp:
+            lines.append(otlp_line(answer.collector.otlp))
     lines += [spool_line(each) for each in answer.spools]
     lines += [f"{paint('!', YELLOW)} {word}" for word in troubles(answer)]
     return "\n".join(lines)
@@ -186,6 +191,15 @@ def collector_line(found: json_shapes.CollectorAnswer) -> str:
         if number
     ]
     return f"collector: {', '.join(parts)} · the last at {found.last_at}"
+
+
+def otlp_line(found: Mapping[str, int]) -> str:
+    """Return in one line what OTLP requests held, calls and what makes none."""
+    calls = count(found.get("calls", 0), "call")
+    others = [
+        f"{number:,} {name.replace('_', ' ')}" for name, number in found.items() if name != "calls" and number
+    ]
+    return f"OTLP: {', '.join((calls, *others))}"
 
 
 def troubles(answer: json_shapes.StatusAnswer) -> list[str]:

@@ -115,6 +115,8 @@ class CollectorAnswer(msgspec.Struct, kw_only=True):
     """Refused: the sender was told why."""
     senders: dict[str, SenderFigures]
     """The same by the id of the token; `last_at` in nanoseconds since 1970."""
+    otlp: dict[str, int] = {}
+    """What OTLP requests held, by name: `calls`, and what is none, as `parent_totals` or `metric_points`."""
 
 
 class StatusAnswer(msgspec.Struct, kw_only=True):

@@ -14,7 +14,7 @@ import msgspec
 from farebox.histories.files.providers import known_as, of_model
 from farebox.histories.files.rows import Row
 from farebox.histories.files.usage import quantities
-from farebox.histories.files.values import RowError, count, mapping, moment, number, tags_of, text
+from farebox.histories.files.values import RowError, count, mapping, moment, number, tags_of, text, value
 from farebox.histories.told_call import ToldCall
 from farebox.recording.events import NAMED
 from farebox.wire.facts import LEAVES
@@ -31,6 +31,8 @@ _WRITE = ("cache_creation_input_tokens", "cache_write_tokens", "cache_creation_t
 _REASONING = ("reasoning_output_tokens", "reasoning_tokens")
 _TOTAL = ("total_tokens", "totalTokens")
 _DURATION = ("duration_ms", "latency_ms", "total_ms")
+_LEAVES = {leaf: (leaf, f"quantity_{leaf}") for leaf in LEAVES}
+"""In the CSV of Farebox's own export their names begin with `quantity_`."""
 _NESTED = ("quantities", "usage", "tags", "attribution")
 _OWN = frozenset(
     (
@@ -47,7 +49,8 @@ _OWN = frozenset(
 COLUMNS = frozenset(
     (
         *_ID, *_TIME, *_END, *_MODEL, *COST, *_INPUT, *_OUTPUT, *_READ, *_WRITE, *_REASONING, *_TOTAL,
-        *_DURATION, *_NESTED, *NAMED, *LEAVES, *_OWN, "provider", "response_id", "request_id", "status",
+        *_DURATION, *_NESTED, *NAMED, *(name for names in _LEAVES.values() for name in names),
+        *_OWN, "provider", "response_id", "request_id", "status",
         "total_us",
     )
 )  # fmt: skip
@@ -86,7 +89,9 @@ class Plain:
             model=model,
             usage=usage,
             status=status if status <= 999 else 0,
-            not_billable_because="error_response" if status >= 400 and not usage else None,
+            not_billable_because=text(row, "not_billable_because")
+            or ("error_response" if status >= 400 and not usage else None),
+            is_subscription=text(row, "cost_state") == "included",
             stated_usd=number(row, *COST),
             response_id=text(row, "response_id"),
             request_id=text(row, "request_id"),
@@ -97,7 +102,7 @@ class Plain:
         stated = mapping(row, "quantities") or mapping(row, "usage")
         if stated:
             return stated
-        leaves = {name: row[name] for name in LEAVES if number(row, name)}
+        leaves = {leaf: value(row, *names) for leaf, names in _LEAVES.items() if number(row, *names)}
         if leaves:
             return leaves
         found = quantities(

@@ -19,8 +19,9 @@ _MARKS = """
 SELECT kind, count(*), sum(coalesce(json_extract(detail, '$.records'), 0)),
        sum(coalesce(json_extract(detail, '$.exchanges'), 0))
 FROM mark
-WHERE CASE kind
-  WHEN 'lost' THEN coalesce(json_extract(detail, '$.until_ns'), json_extract(detail, '$.at_ns')) >= ?
+WHERE CASE
+  WHEN kind IN ('lost', 'sampled')
+  THEN coalesce(json_extract(detail, '$.until_ns'), json_extract(detail, '$.at_ns')) >= ?
     AND coalesce(json_extract(detail, '$.from_ns'), 0) < ?
   ELSE recorded_at >= ? END
 GROUP BY kind
@@ -39,9 +40,11 @@ class Missing(msgspec.Struct, kw_only=True):
     gap_records: int = 0
     undecodable: int = 0
     """Records that could be read but not understood."""
+    sampled_calls: int = 0
+    """About how many calls samplers left out of the traces that were sent here."""
 
     def __bool__(self) -> bool:
-        return bool(self.lost_records or self.gaps or self.undecodable)
+        return bool(self.lost_records or self.gaps or self.undecodable or self.sampled_calls)
 
 
 def missing(home: Home, since_ns: int | None = None, until_ns: int | None = None) -> Missing:
@@ -63,6 +66,8 @@ def _read(connection: Connection, since_ns: int, until_ns: int) -> Missing:
     for kind, count, records, exchanges in marks:
         if kind == "lost":
             found.lost_records, found.lost_exchanges = records, exchanges
+        elif kind == "sampled":
+            found.sampled_calls = exchanges
         elif kind in ("gap", "missing"):
             found.gaps += count
             found.gap_records += records

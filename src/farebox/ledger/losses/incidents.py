@@ -49,7 +49,7 @@ class Incidents:
         if "event_id" not in detail or "source" not in detail:
             return False
         statement = (
-            "SELECT 1 FROM mark WHERE kind = 'lost' "
+            "SELECT 1 FROM mark WHERE kind IN ('lost', 'sampled') "
             "AND detail ->> '$.event_id' = ? AND detail ->> '$.source' = ?"
         )
         found = self._connection.execute(statement, (detail["event_id"], detail["source"]))

@@ -16,6 +16,7 @@ from farebox.journal.records import IMPORTED, Done
 from farebox.ledger.append.dictionaries import is_verified_by
 from farebox.ledger.append.entry import token_totals
 from farebox.ledger.call_store import MEASURED, StoredCall
+from farebox.ledger.witnesses.sighting import family_of
 from farebox.wire.facts import Extraction
 
 WIRE = frozenset(("proxy", "mitm"))
@@ -130,11 +131,12 @@ def disagreements(said: Done, now: StoredCall) -> list[str]:
     ]
 
 
-def _rank(done: Done) -> tuple[int, bool, int, str]:
+def _rank(done: Done) -> tuple[int, bool, int, int, str]:
     return (
         _KNOWN[done.extraction.completeness],
         done.outcome != "unknown",
-        _NEARNESS.get(done.witness, _OTHERS_NEARNESS),
+        _NEARNESS.get(family_of(done.witness), _OTHERS_NEARNESS),
+        sum(len(part.quantities) for part in done.extraction.parts),  # who tells more apart
         done.witness,
     )
 

@@ -35,8 +35,11 @@ EVENT_ID, RESPONSE_ID, LATE_RESPONSE_ID, REQUEST_ID, FINGERPRINT = 5, 4, 3, 2, 1
 STATED, PROVEN, BOUND_EVENT = 0, 1, 2
 """What a customer is: stated, proven where the call passed, or proven by a token that may name no other."""
 
-_LIVE = frozenset(("proxy", "mitm", "ebpf", "otlp"))
-"""Kinds whose times are those of the call. So are the SDK's where it saw the request itself."""
+OTLP = "otlp"
+"""The family of the kinds `otlp-<instrumentation>`: libraries of one program may all watch the same call."""
+
+_LIVE = frozenset(("proxy", "mitm", "ebpf", OTLP))
+"""Families of kinds whose times are those of the call. So are the SDK's where it saw the request itself."""
 
 _WIRE = frozenset(("proxy", "mitm", "ebpf"))
 
@@ -128,10 +131,15 @@ def facts_of(done: Done, source: int, personal: Callable[[str, str], int]) -> Fa
         number(_PID),
         number(_CONTAINER),
         said.get(_HOST),
-        done.witness in _LIVE or (done.witness == "sdk" and bool(done.path)),
+        family_of(done.witness) in _LIVE or (done.witness == "sdk" and bool(done.path)),
         done.passed_on,
         _proof(done),
     )
+
+
+def family_of(kind: str) -> str:
+    """Return what kinds of witness have in common: `otlp` of `otlp-openinference_openai`."""
+    return kind.partition("-")[0]
 
 
 def certainty(one: Facts, other: Facts) -> int:

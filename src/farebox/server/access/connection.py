@@ -19,7 +19,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from farebox.ingest.limits import IngestLimits
+from farebox.ingest.limits import TELEMETRY_BYTES_MAX, IngestLimits
 from farebox.server.access.event_socket import EventSocket
 from farebox.server.access.guard import SECURITY_HEADERS, App
 from farebox.server.api.errors import ErrorBody
@@ -27,6 +27,7 @@ from farebox.wire.http.request_policy import Refusal, head_limit, lines_limit, m
 
 EVENTS = b"/v1/events"
 _SENT_EVENTS = b"POST %b " % EVENTS
+_SENT_TELEMETRY = (b"POST /v1/traces ", b"POST /v1/logs ", b"POST /v1/metrics ")
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 
 
@@ -43,6 +44,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of a request's body. Nothing that the dashboard offers needs one today."""
     body_of_events: int = IngestLimits().body_bytes_max
     """The same of what is sent to the collector."""
+    body_of_telemetry: int = TELEMETRY_BYTES_MAX
+    """The same of OTLP, whose spans may carry whole prompts."""
     pipelined: int = 64 * 1024
     """Bytes of further requests that are read while a response is on its way."""
     connections: int = 256
@@ -209,7 +212,11 @@ class Connection(HttpToolsProtocol):
             return Refusal(411, "length_required", "A body needs one Content-Length here.")
         if not value.isdigit() or len(value) > 18:
             return Refusal(400, "length_invalid", "Content-Length is not a plain number.")
-        limit = self.limits.body_of_events if head.startswith(_SENT_EVENTS) else self.limits.body
+        limit = self.limits.body
+        if head.startswith(_SENT_EVENTS):
+            limit = self.limits.body_of_events
+        elif head.startswith(_SENT_TELEMETRY):
+            limit = self.limits.body_of_telemetry
         if int(value) > limit:
             return Refusal(413, "body_too_large", f"A request's body is at most {limit} bytes.")
         return int(value)

@@ -104,6 +104,8 @@ def warnings(found: Coverage) -> list[str]:
     if lost_records:
         lost = _count(lacking.lost_exchanges + pending.lost_exchanges, "call")
         lines.append(f"{lost} could not be recorded ({_count(lost_records, 'record')} lost)")
+    if lacking.sampled_calls:
+        lines.append(f"about {_count(lacking.sampled_calls, 'call')} left out by samplers of traces")
     if lacking.gaps:
         lines.append(
             f"{_count(lacking.gaps, 'damaged place')} in the journals "

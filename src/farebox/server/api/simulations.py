@@ -53,6 +53,9 @@ class SimulatedTotal(msgspec.Struct, kw_only=True):
     before: Text
     after: Text
     difference: Text
+    unpriced_before: int
+    """Calls without a price: the amounts may be lower bounds."""
+    unpriced_after: int
     pay_more: int
     pay_less: int
     pay_the_same: int
@@ -95,6 +98,8 @@ def simulation_view(found: Simulation, changes: list[str], statements: list[str]
                 before=_amount(each.before_minor, each.exponent),
                 after=_amount(each.after_minor, each.exponent),
                 difference=_amount(each.after_minor - each.before_minor, each.exponent),
+                unpriced_before=each.unpriced_before,
+                unpriced_after=each.unpriced_after,
                 pay_more=each.pay_more,
                 pay_less=each.pay_less,
                 pay_the_same=each.pay_the_same,

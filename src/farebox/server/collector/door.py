@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,10 +17,19 @@ from farebox.ingest.trust import Sender
 from farebox.server.access.guard import Kind, Receive, Scope, Send, unauthenticated
 from farebox.server.api.errors import ApiError, from_farebox
 from farebox.server.collector.event_stream import EventStream
+from farebox.server.collector.request_body import body_of, length_of
+
+if TYPE_CHECKING:
+    from farebox.server.collector.otlp import OtlpRoutes
 
 EVENTS = "/v1/events"
 DOCUMENT = "/v1/openapi.json"
-_METHODS: Mapping[str, tuple[str, ...]] = {EVENTS: ("GET", "POST"), DOCUMENT: ("GET", "HEAD")}
+OTLP = ("/v1/traces", "/v1/logs", "/v1/metrics")
+_METHODS: Mapping[str, tuple[str, ...]] = {
+    EVENTS: ("GET", "POST"),
+    DOCUMENT: ("GET", "HEAD"),
+    **dict.fromkeys(OTLP, ("POST",)),
+}
 _STATUS_OF_ONE = {"accepted": 202, "duplicate": 200, "conflict": 409, "invalid": 422}
 """The response to one event sent by itself. Lists get 202, and a status for each."""
 
@@ -32,6 +42,7 @@ class CollectorDoor:
     def __init__(self, intake: Intake, tokens: PublishedTokens | None) -> None:
         self._intake = intake
         self._tokens = tokens
+        self._otlp: OtlpRoutes | None = None
 
     def route_of(self, path: str) -> tuple[Kind, dict[str, Allowed]] | None:
         """Return the kind of a known path and the roles that may use each of its methods."""
@@ -48,15 +59,17 @@ class CollectorDoor:
                 await respond(send, 200, openapi_document(), head=scope["method"] == "HEAD")
                 return
             sender = self._sender(scope)
+            if scope["path"] in OTLP:
+                await self._telemetry().take(scope, receive, send, sender)
+                return
             if scope["type"] == "websocket":
                 await EventStream(self._intake, scope, sender).serve(receive, send)
                 return
             if scope["method"] == "GET":
                 message = "GET opens a WebSocket here; events are sent with POST."
                 raise ApiError(426, "upgrade_required", message)
-            length = _length(scope)
-            with self._intake.room(length):
-                body = await _body(receive, self._intake.limits.body_bytes_max)
+            with self._intake.room(length_of(scope)):
+                body = await body_of(receive, self._intake.limits.body_bytes_max)
                 if body is None:
                     return
                 found = await self._intake.take(scope["headers"], body, sender)
@@ -71,6 +84,14 @@ class CollectorDoor:
             _log.exception("unexpected failure at %s", scope["path"])
             message = "Something went wrong here. The server's log says what."
             await self._refuse(send, ApiError(500, "internal_error", message))
+
+    def _telemetry(self) -> OtlpRoutes:
+        """Return the routes for OTLP, loaded with the first request: most servers are never sent any."""
+        if self._otlp is None:
+            from farebox.server.collector.otlp import OtlpRoutes
+
+            self._otlp = OtlpRoutes(self._intake)
+        return self._otlp
 
     def _sender(self, scope: Scope) -> Sender:
         """Return who sent a request, by the token that it came in with."""
@@ -95,27 +116,6 @@ class CollectorDoor:
 
 def _status(found: Acknowledged) -> int:
     return _STATUS_OF_ONE[found.receipt.items[0].status] if found.is_single else 202
-
-
-def _length(scope: Scope) -> int:
-    values = [value for name, value in scope["headers"] if name == b"content-length"]
-    return int(values[0]) if len(values) == 1 and values[0].isdigit() and len(values[0]) < 19 else 0
-
-
-async def _body(receive: Receive, bytes_max: int) -> bytes | None:
-    """Return a request's body; None where its sender has gone."""
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if size > bytes_max:
-            raise BodyRefusedError(413, "body_too_large", f"A body is at most {bytes_max} bytes.")
-        if not message.get("more_body", False):
-            return b"".join(pieces)
 
 
 async def respond(

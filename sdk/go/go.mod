@@ -1,0 +1,3 @@
+module farebox.dev/farebox
+
+go 1.19

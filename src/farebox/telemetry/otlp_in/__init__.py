@@ -1,0 +1,1 @@
+"""OTLP requests as events of the record."""

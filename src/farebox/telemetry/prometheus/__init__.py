@@ -1,0 +1,1 @@
+"""Figures of the record as Prometheus scrapes them."""
