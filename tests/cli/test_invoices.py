@@ -130,3 +130,14 @@ def test_a_coupon_says_whether_it_is_in_force(cli: CLI) -> None:
     told = cli("coupons", "list")[1]
     states = {line.split()[1]: line for line in told.splitlines()[1:]}
     assert "in force" in states["NOW"] and " over " in states["PAST"] and " planned " in states["NEXT"]
+
+
+def test_a_pdf_says_which_characters_are_boxes_in_it(cli: CLI, tmp_path: Path) -> None:
+    pytest.importorskip("typst")
+    config = home_of(tmp_path).config
+    config.write_text(config.read_text().replace("Acme Inc.", "東京 Ltd"))
+    cli("invoices", "run", *AS_OF)
+    told = cli("invoices", "export", "INV-000001", "-o", str(tmp_path / "x.pdf"))[2]
+    assert "no font at hand has 京東" in told and "billing: {fonts: FOLDER}" in told
+    told = cli("invoices", "export", "INV-000001", "--format", "html", "-o", str(tmp_path / "x.html"))[2]
+    assert "no font" not in told

@@ -31,6 +31,8 @@ from farebox.billing.invoices.document import (
     decode_invoice,
     encode,
 )
+from farebox.billing.payees.statement_files import statement_csv, statement_text
+from farebox.billing.payees.statements import Payee, Statement, StatementLine
 from farebox.config.configuration import BillingConfig, SellerConfig
 from farebox.spreadsheets import inert
 
@@ -219,6 +221,23 @@ def test_in_csv_a_hostile_text_stays_one_cell_and_is_no_formula(text: str) -> No
             assert not bare.startswith(("+", "-")) or bare[1:].replace(".", "", 1).isdigit()
         named = rows[1][COLUMNS.index("title")]
         assert named.removeprefix("'") == text.replace("\0", "\ufffd").removeprefix("'")
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=NAMES)
+def test_in_a_payees_statement_a_hostile_text_stays_in_its_cell_and_on_its_line(text: str) -> None:
+    row = {"at": "2026-12-03T00:00Z", "percent": "30", "line_minor": 100, "share_minor": 30}
+    line = StatementLine(document=text, customer=text, line=text, title=text, **row)  # type: ignore[arg-type]
+    said = Statement(
+        payee=Payee(id=text, name=text, email=text, address=text), currency="USD", exponent=2,
+        from_ns=OCTOBER, until_ns=NOVEMBER, opening_minor=0, lines=(line,), total_minor=30, closing_minor=30,
+    )  # fmt: skip
+    rows = list(csv.reader(io.StringIO(statement_csv([said]), newline="")))
+    assert [len(each) for each in rows] == [10, 10]
+    for cell in rows[1]:
+        assert not cell.lstrip(" \u00a0\u200b\ufeff\t\r\n").startswith(("=", "@", "＝", "＠", "＋", "－"))
+    plain = msgspec.structs.replace(said, payee=Payee(id="x", name="x", email="x", address="x"))
+    assert len(statement_text(said).splitlines()) <= len(statement_text(plain).splitlines())
+    assert not set(statement_text(said)) & set("\0\r\t\x1b\x85\u2028\u2029\u200b\u202e\u2066\ufeff")
 
 
 @pytest.mark.parametrize("text", HOSTILE[::SHARE], ids=NAMES[::SHARE])

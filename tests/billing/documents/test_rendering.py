@@ -171,3 +171,12 @@ def test_without_typst_a_pdf_says_what_to_type(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(NotInstalledError, match=r"install .*farebox\[standard,pdf\]"):
         rendered(example(), "pdf", BILLING)
     assert rendered(example(), "html", BILLING).content
+
+
+def test_characters_that_no_font_at_hand_has_are_named() -> None:
+    to = msgspec.structs.replace(example().bill_to, name="東京 Ωmega ₩ Жанна 🎉 株式会社")
+    document = msgspec.structs.replace(example(), bill_to=to)
+    for format in ("pdf", "eml"):
+        assert rendered(document, format, BILLING).lacking == "京会式東株社🎉"
+        assert rendered(example(), format, BILLING).lacking == ""  # the control
+    assert rendered(document, "html", BILLING).lacking == ""  # a browser has fonts of its own

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from farebox.billing.documents.missing_characters import missing_characters
 from farebox.billing.documents.page import Page
 from farebox.errors import NotInstalledError
 from farebox.installation import PDF, install_command
@@ -35,17 +36,25 @@ def png_pages(page: Page, logo: bytes, fonts: str | None, made_at_ns: int, ppi: 
     return [made] if isinstance(made, bytes) else made
 
 
-def _compiled(
-    page: Page, logo: bytes, fonts: str | None, made_at_ns: int, format: str, **options: Any
-) -> Any:
+def lacking(page: Page, fonts: str | None) -> str:
+    """Return the characters of the document that no font at hand has; raises what `pdf_file` does."""
+    return missing_characters(page, _typst(), fonts)
+
+
+def _typst() -> Any:
     try:
         import typst  # pyright: ignore[reportMissingImports, reportMissingTypeStubs]
     except ModuleNotFoundError:
         raise NotInstalledError(
             f"PDF files need typst, which is not installed; type: {install_command(PDF)}"
         ) from None
-    compiler: Any = typst
-    return compiler.compile(
+    return typst
+
+
+def _compiled(
+    page: Page, logo: bytes, fonts: str | None, made_at_ns: int, format: str, **options: Any
+) -> Any:
+    return _typst().compile(
         files("farebox.billing.documents").joinpath("document.typ").read_bytes(),
         format=format,
         sys_inputs={

@@ -11,7 +11,7 @@ from farebox.billing.documents.csv_file import csv_file
 from farebox.billing.documents.email_file import email_file, file_name
 from farebox.billing.documents.html_file import html_file
 from farebox.billing.documents.page import Page, credit_note_page, invoice_page
-from farebox.billing.documents.pdf_file import pdf_file
+from farebox.billing.documents.pdf_file import lacking, pdf_file
 from farebox.billing.invoices.document import CreditNote, Invoice, digest, encode
 from farebox.config.billing_section import IMAGE_STARTS, LOGO_BYTES_MAX
 from farebox.config.configuration import BillingConfig
@@ -34,6 +34,8 @@ class RenderedDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Without folders and characters of other meaning: `invoice-INV-000007.pdf`."""
     media_type: str
     content: bytes
+    lacking: str = ""
+    """Characters that no font of the PDF has: each is a box in it."""
 
 
 def rendered(document: Invoice | CreditNote, format: Format, billing: BillingConfig) -> RenderedDocument:
@@ -49,7 +51,10 @@ def rendered(document: Invoice | CreditNote, format: Format, billing: BillingCon
     )
     name = f"{file_name(page)}.{format}"
     return RenderedDocument(
-        name=name, media_type=MEDIA_TYPES[format], content=_content(document, page, format, billing)
+        name=name,
+        media_type=MEDIA_TYPES[format],
+        content=_content(document, page, format, billing),
+        lacking=lacking(page, billing.fonts) if format in ("pdf", "eml") else "",
     )
 
 

@@ -31,6 +31,9 @@ from farebox.server.api.invoices import (
 if TYPE_CHECKING:
     from farebox.config import Config
 
+_LACKING_SHOWN = 40
+"""Characters that are named at most."""
+
 Named = Annotated[str, Parameter(help="The invoice's number, its id, or the beginning of its id.")]
 Document = Annotated[str, Parameter(help="The number or id of an invoice or credit note.")]
 Customer = Annotated[str | None, Parameter(help="Only this customer's.")]
@@ -154,6 +157,12 @@ def export(
     made = rendered(document, form, config.billing)
     if form not in ("json", "csv"):
         say_without_seller(home, config)
+    if made.lacking:
+        shown = f"{made.lacking[:_LACKING_SHOWN]}{'…' if len(made.lacking) > _LACKING_SHOWN else ''}"
+        say(
+            f"no font at hand has {clean(shown)}: in the PDF a box is in place of each; put a font that has "
+            "them in a folder, and write `billing: {fonts: FOLDER}` in farebox.yaml"
+        )
     if output is not None and str(output) == "-":
         sys.stdout.buffer.write(made.content)
         return OK
