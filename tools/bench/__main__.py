@@ -42,6 +42,7 @@ TARGETS = (
     ("memory of a program, added", "sdk_memory_kib", "farebox ≤ 5 MB (4,882 KiB)"),
     ("importing it beside openai", "sdk_import_ms", "farebox ≤ 40 ms"),
     ("record(), events a second", "sdk_records_per_second", "goal: 50,000"),
+    ("the SDKs of Node and Go, added", "languages", "a call ≤ 300 µs, an event ≤ 10 µs"),
     ("what was measured", "sdk_versions", ""),
     ("what was not", "sdk_others_not_measured", ""),
     ("interception beside mitmproxy", "interception", "≥ 25 × its rate, 0.1 × its latency, ≤ 120 MB"),
@@ -65,6 +66,7 @@ def main() -> int:
             "budgets",
             "billing",
             "histories",
+            "languages",
             "sdk",
         ),
         help="one part",
@@ -127,6 +129,11 @@ def main() -> int:
 
         tell("importing agents' logs")
         found["histories"] = histories.measure(128 if options.quick else 1024)
+    if options.only in (None, "languages"):
+        from tools.bench import languages
+
+        tell("the SDKs of Node and Go")
+        found["languages"] = languages.measure(300 if options.quick else 2_000)
     if options.only in (None, "sdk"):
         from tools.bench import sdk
 

@@ -204,8 +204,7 @@ class Events {
 }
 
 function lineEnd(bytes, start) {
-  let feed = bytes.indexOf(10, start);
-  if (feed < 0) feed = bytes.length;
-  const back = bytes.indexOf(13, start);
-  return back >= 0 && back < feed ? back : feed;
+  let at = start;
+  while (at < bytes.length && bytes[at] !== 10 && bytes[at] !== 13) at += 1;
+  return at;
 }

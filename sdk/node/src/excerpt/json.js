@@ -207,41 +207,33 @@ export class JsonExcerpt {
   }
 
   #string(bytes, start, end) {
+    // A loop: looking for a byte with indexOf would look through all of the piece where there is none.
     let at = start;
     if (this.escaped) {
       this.escaped = false;
       at += 1;
     }
-    let quote = -1;
-    for (;;) {
-      if (quote < at) {
-        quote = indexOf(bytes, QUOTE, at, end);
-        if (quote < 0) quote = end;
+    for (; at < end; at += 1) {
+      const byte = bytes[at];
+      if (byte === QUOTE) {
+        this.#keep(bytes, start, at, true);
+        this.#stringEnds();
+        return at + 1;
       }
-      const escape = indexOf(bytes, BACKSLASH, at, quote);
-      if (escape < 0) break;
-      at = escape + 2;
-      if (at > end) {
-        this.escaped = true;
-        at = end;
-      }
-      if (at >= end) {
-        this.#keep(bytes, start, end);
-        return end;
-      }
+      if (byte === BACKSLASH) at += 1;
     }
-    this.#keep(bytes, start, quote);
-    if (quote === end) return end;
-    this.#stringEnds();
-    return quote + 1;
+    this.escaped = at > end;
+    this.#keep(bytes, start, end, false);
+    return end;
   }
 
-  #keep(bytes, start, end) {
+  #keep(bytes, start, end, isWhole) {
     this.size += end - start;
     if (this.pieces !== undefined && this.kept < this.keepMax) {
-      const piece = Buffer.from(bytes.subarray(start, Math.min(end, start + this.keepMax - this.kept)));
+      const until = Math.min(end, start + this.keepMax - this.kept);
+      const piece = Buffer.from(bytes.buffer, bytes.byteOffset + start, until - start);
       this.kept += piece.length;
-      this.pieces.push(piece);
+      this.pieces.push(isWhole ? piece : Buffer.from(piece)); // what waits for more is a copy
     }
   }
 
@@ -320,13 +312,8 @@ export class JsonExcerpt {
   }
 }
 
-function indexOf(bytes, byte, start, end) {
-  const found = bytes.indexOf(byte, start);
-  return found >= end ? -1 : found;
-}
-
 function textOf(pieces) {
-  return Buffer.concat(pieces).toString("utf8");
+  return pieces.length === 1 ? pieces[0].toString("utf8") : Buffer.concat(pieces).toString("utf8");
 }
 
 /** Return what tells a text from others and says nothing of it. */
