@@ -1,4 +1,4 @@
-"""Usage that a test writes down call by call: implements `farebox.billing.usage.Usage` in plain Python."""
+"""Usage that a test writes down call by call: a `farebox.billing.usage.RecordedUsage` in plain Python."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from farebox.billing.usage import AsOf, Span
+from farebox.billing.usage import Appended, AsOf, Span
 from farebox.charges.cells import METER_MEASURES, Cell, DistinctCell, OutcomeCell
 from farebox.charges.conditions import Where, matches
 from farebox.charges.consumption import Bucket
+from farebox.ledger.charging.appended_days import DAY_NS, AppendedDay
 
 _SUMS = tuple(name for name in Cell.__struct_fields__ if name not in ("customer", "dims", "start_ns"))
 T = TypeVar("T", Cell, OutcomeCell)
@@ -33,6 +34,11 @@ class UsageInMemory:
 
     def as_of(self) -> AsOf:
         return AsOf(len(self.calls), len(self.outcome_rows))
+
+    def appended(self, after: AsOf) -> Appended:
+        return Appended(
+            _days(self.calls, after.seq, "calls"), _days(self.outcome_rows, after.outcome, "count")
+        )
 
     def cells(self, span: Span, dims: Sequence[str], *, bucket: Bucket | None = None) -> list[Cell]:
         groups: dict[Any, list[Cell]] = defaultdict(list)
@@ -101,6 +107,20 @@ class UsageInMemory:
             and span.from_ns <= (row.start_ns or 0) < span.until_ns
             and (not span.verified or row.dims.get("verified") == "true")
         ]
+
+
+def _days(rows: Sequence[Cell] | Sequence[OutcomeCell], after: int, number: str) -> list[AppendedDay]:
+    return [
+        AppendedDay(
+            customer=row.customer,
+            day=(row.start_ns or 0) // DAY_NS,
+            verified=row.dims.get("verified") == "true",
+            number=getattr(row, number),
+            newest=place,
+        )
+        for place, row in enumerate(rows, 1)
+        if place > after
+    ]
 
 
 def call(customer: str, at_ns: int, **more: Any) -> Cell:

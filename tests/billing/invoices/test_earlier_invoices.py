@@ -17,7 +17,7 @@ from farebox.billing.invoices.document import Invoice
 from farebox.billing.invoices.run import RunReport
 from farebox.billing.wallets.moves import open_wallet
 from farebox.charges.models import Standard
-from farebox.charges.plan import AddOn, Charge, Interval, Plan, Share
+from farebox.charges.plan import AddOn, Charge, Discount, Interval, Plan, Share
 from farebox.control.publish import change
 from farebox.control.schema import journal_entry
 from farebox.errors import InvoiceError
@@ -234,6 +234,22 @@ def test_late_unpriced_calls_of_a_final_period_are_said_and_need_consent(home: H
     assert on.run("2027-02-04T00:00").final == [], "said once"
 
 
+def test_unpriced_calls_that_were_accepted_are_not_refused_with_a_later_call_of_the_same_line(
+    home: Home,
+) -> None:
+    on = billed(home, MARKUP)
+    on.subscribe(subscription(MARKUP, NOV))
+    unpriced = call("acme", at("2026-11-05T00:00"), unpriced_calls=1)
+    on.usage.add(SPENT, unpriced)
+    on.invoice("2026-12-04T00:00", accept_unpriced=True)
+    on.usage.add(SPENT)
+    made = on.invoice("2027-01-04T00:00")
+    assert (told(made), made.unpriced_calls) == ([("adjustment", 12_000)], 1), "still at least that"
+    on.usage.add(unpriced)
+    (refused,) = on.run("2027-02-04T00:00").refused
+    assert refused.reason.startswith("1 call of acme has no price")
+
+
 def test_an_invoice_that_cannot_be_issued_takes_no_other_with_it(home: Home) -> None:
     other = replace(PLAIN, id="zed")
     on = Billed(home, MARKUP, customers=(PLAIN, other))
@@ -258,3 +274,26 @@ def test_a_payees_share_of_an_adjustment_is_by_the_plan_that_the_past_period_had
     on.usage.add(reversed_call(SPENT), call("acme", at("2026-12-05T12:00"), output_cost_pico=200 * USD))
     on.invoice("2027-01-04T00:00")
     assert payable(on) == 12000, "half of December alone"
+
+
+def test_a_payee_keeps_nothing_of_a_discounted_invoice_that_is_credited_in_full(home: Home) -> None:
+    shared = replace(REST, shares=(Share(payee="ada", percent=Decimal(50)),))
+    half = Discount(kind="percentage", value=Decimal(50), name="half")
+    on = billed(home, replace(MARKUP, charges=(shared,), discounts=(half,)))
+    on.subscribe(subscription(MARKUP, NOV))
+    on.usage.add(SPENT)
+    assert on.invoice("2026-12-04T00:00").total_minor == 6_000
+    assert payable(on) == 6_000
+    assert credit(on, "INV-000001") == 6_000
+    assert payable(on) == 0
+
+
+def test_a_payee_keeps_nothing_of_a_capped_charge_that_is_credited_in_full(home: Home) -> None:
+    shared = replace(REST, shares=(Share(payee="ada", percent=Decimal(50)),), maximum=Decimal(80))
+    on = billed(home, replace(MARKUP, charges=(shared,)))
+    on.subscribe(subscription(MARKUP, NOV))
+    on.usage.add(SPENT)
+    assert on.invoice("2026-12-04T00:00").total_minor == 8_000
+    assert payable(on) == 4_000
+    assert credit(on, "INV-000001") == 8_000
+    assert payable(on) == 0

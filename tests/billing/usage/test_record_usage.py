@@ -201,6 +201,27 @@ def outcome(at_ns: int, customer: str = "acme", value: str | None = "40.25", **m
     return OUTCOME, result(occurred_at_ns=at_ns, value=value, attribution=attribution, attribution_from={})
 
 
+def test_the_days_that_got_rows_since_a_position_equal_a_walk_over_every_row(
+    home: Home, ledger: TestLedger, usage: RecordUsage
+) -> None:
+    corrected = filled(ledger)
+    apply(ledger, outcome(NOON), outcome(NOON, "nobody"))
+    for after in (AsOf(0, 0), AsOf(150, 0), corrected, usage.as_of()):
+        found, expected = usage.appended(after), walked(home).appended(after)
+        for customer in CUSTOMERS:
+            for day in range(-1, 3):
+                start = NOON - NOON % DAY + day * DAY
+                for verified in (False, True):
+                    of = (customer, start, start + DAY)
+                    calls, _ = found.within(*of, after, verified=verified)
+                    assert calls == expected.within(*of, after, verified=verified)[0]
+                later = AsOf(max(after.seq, 180), 9)
+                assert found.is_newer(*of, later) == expected.is_newer(*of, later)
+    since_outcome = AsOf(usage.as_of().seq, 0)
+    assert usage.appended(since_outcome).is_newer("acme", 0, NOON + 9 * DAY, since_outcome)
+    assert not usage.appended(since_outcome).is_newer("globex", 0, NOON + 9 * DAY, since_outcome)
+
+
 def test_outcomes_are_counted_as_of_a_row_by_name_dimension_and_local_day(
     ledger: TestLedger, usage: RecordUsage
 ) -> None:

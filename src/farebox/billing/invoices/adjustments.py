@@ -97,6 +97,7 @@ def adjustments(past: PastPeriod, now: Sequence[InvoiceLine]) -> list[InvoiceLin
                 amount_minor=billed_minor,
                 tax_percent=source.tax_percent,
                 unpriced_calls=unpriced,
+                unpriced_before=min(unpriced, line.unpriced_calls),
                 estimated_calls=source.estimated_calls if key in rated else 0,
                 of_invoice=invoice.id,
                 of_line=line.shown.id,
@@ -173,7 +174,8 @@ def _billed(past: PastPeriod, key_in: Callable[[InvoiceLine], Key]) -> dict[Key,
         line.billed += Fraction(each.exact)
         line.billed_minor += each.amount_minor
         line.absorbed -= Fraction(each.credited or 0)
-        line.unpriced_calls = max(line.unpriced_calls, each.unpriced_calls)
+        said_before = line.unpriced_calls if each.kind in RERATED else 0
+        line.unpriced_calls = said_before + each.unpriced_calls
     for credited in past.credited:
         key = key_in(credited.line)
         if key not in lines:  # of a threshold invoice, which ends before its period does

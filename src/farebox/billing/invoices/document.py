@@ -66,6 +66,7 @@ class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     amount_minor: int
     tax_percent: str | None = None  # None: bears no tax
     unpriced_calls: int = 0  # more than 0: the amount is "at least"
+    unpriced_before: int = 0  # an adjustment: how many of them an earlier invoice said
     estimated_calls: int = 0
     details: tuple[LineDetail, ...] = ()
     of_invoice: str = ""  # an adjustment: the invoice whose line it adjusts
@@ -147,6 +148,11 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
             of = "" if (line.unit or "").startswith(UNIT_OF_COST) else line.charge
             by_charge[of] = by_charge.get(of, 0) + line.unpriced_calls
         return max(by_charge.values(), default=0)
+
+    @property
+    def newly_unpriced_calls(self) -> int:
+        """How many of them no earlier invoice has said: those somebody has to accept."""
+        return max((line.unpriced_calls - line.unpriced_before for line in self.lines), default=0)
 
 
 class CreditNoteLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

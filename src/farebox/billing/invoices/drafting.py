@@ -25,15 +25,15 @@ from farebox.billing.invoices.earlier_invoices import (
     unused_advances,
 )
 from farebox.billing.invoices.local_days import first_day, last_day_after
-from farebox.billing.invoices.period_usage import consumption_of
+from farebox.billing.invoices.period_usage import BusyDays, consumption_of
 from farebox.billing.invoices.rating import add_on_line, rate_period
 from farebox.billing.invoices.record_position import RecordPosition
 from farebox.billing.invoices.rollover import carries_over, used_units, with_carried_units
 from farebox.billing.invoices.store import StoredInvoice
 from farebox.billing.invoices.terms import Segment, Terms, decode_terms
 from farebox.billing.invoices.totals import with_totals
-from farebox.billing.usage import AsOf, Usage
-from farebox.charges.consumption import Consumption
+from farebox.billing.usage import Appended, AsOf, Usage
+from farebox.charges.consumption import Consumption, CustomerUsage, consume
 from farebox.charges.plan import Commitment
 from farebox.charges.thresholds import crossed
 
@@ -54,35 +54,89 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """Usage that no charge has consumed, in words."""
 
 
-def draft_invoices(
-    usage: Usage, wanted: Sequence[tuple[Account, Terms]], position: RecordPosition
-) -> list[Draft]:
-    """Return a draft for each period, with the adjustments of the customer's past ones.
+class AskedUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What drafts of some open periods need of the record, all of it as of one position."""
 
-    A customer's periods are drafted as if each were the next invoice: only the first of them may be made
-    final before the next is drafted again.
-    """
+    position: RecordPosition
+    taken: dict[tuple[str, int, int], list[Consumption]]
+    """What the charges of a customer's period take, segment by segment."""
+    rerated: dict[str, list[InvoiceLine]]
+    """The lines of past periods as they are now, by the invoice's id: of those whose record has changed."""
+
+
+def asked_usage(
+    usage: Usage, wanted: Sequence[tuple[Account, Terms]], position: RecordPosition, appended: Appended
+) -> AskedUsage:
+    """Ask for the usage of open periods, and of the past ones of their customers that `appended` is of."""
     as_of = AsOf(position.seq, position.outcome)
+    accounts = {account.customer.id: account for account, _ in wanted}.values()
     past = {
-        stored.invoice.id: decode_terms(stored.terms)
-        for account, _ in wanted
-        for stored in account.past
-        if stored.invoice.kind == "period"
-        and (stored.invoice.as_of_seq, stored.invoice.as_of_outcome) != (position.seq, position.outcome)
+        stored.invoice.id: (account, terms)
+        for account in accounts
+        for stored, terms in _changed(account, as_of, appended)
     }
-    taken = consumption_of(usage, [*(terms for _, terms in wanted), *past.values()], as_of)
-    used = dict(zip(past, taken[len(wanted) :], strict=True))
+    busy = BusyDays(usage, [terms for _, terms in wanted], as_of)
+    asked = [terms for _, terms in wanted if busy.are_in(terms)]
+    taken = consumption_of(usage, [*asked, *(terms for _, terms in past.values())], as_of)
+    found = {_period(terms): each for terms, each in zip(asked, taken, strict=False)}
+    for _, terms in wanted:
+        if _period(terms) not in found:
+            found[_period(terms)] = [consume(each.plan.charges, CustomerUsage()) for each in terms.segments]
     rerated: dict[str, list[InvoiceLine]] = {}
-    for account, _ in wanted:
-        for stored in account.past:
-            terms = past.get(stored.invoice.id)
-            if terms is not None and stored.invoice.id not in rerated:
-                terms = _with_rollover(account, terms, rerated)
-                rerated[stored.invoice.id] = rate_period(terms, used[stored.invoice.id])
-    return [
-        _draft(account, with_account_terms(account, terms, rerated), each, rerated, position)
-        for (account, terms), each in zip(wanted, taken[: len(wanted)], strict=True)
-    ]
+    for (id, (account, terms)), each in zip(past.items(), taken[len(asked) :], strict=True):
+        rerated[id] = rate_period(_with_rollover(account, terms, rerated), each)
+    return AskedUsage(position=position, taken=found, rerated=rerated)
+
+
+def draft_invoice(account: Account, terms: Terms, asked: AskedUsage) -> Draft:
+    """Return the draft of a period as the customer's next invoice, with the adjustments of past ones.
+
+    `asked` is of this period and customer, among others.
+    """
+    taken = asked.taken[_period(terms)]
+    terms = with_account_terms(account, terms, asked.rerated)
+    lines = rate_period(terms, taken)
+    lines += progressive_lines(account.past, terms)
+    added, used = add_on_lines(account, terms)
+    lines += added
+    for stored in account.billed:
+        if stored.invoice.id in asked.rerated:
+            lines += adjustments(past_period(stored, account), asked.rerated[stored.invoice.id])
+    lines += adjusted_before(account, terms)
+    lines += carried_lines(account.past)
+    draft = _document(account, terms, lines, asked.position, "period")
+    return replace(
+        draft,
+        used=(*(each.id for each in _coupons(account, terms)), *used),
+        unconsumed=tuple(
+            words
+            for segment, each in zip(terms.segments, taken, strict=True)
+            for words in _left(segment, each)
+        ),
+    )
+
+
+def _changed(account: Account, as_of: AsOf, appended: Appended) -> Iterable[tuple[StoredInvoice, Terms]]:
+    """Yield past periods that may come to something else than when they were looked at last.
+
+    What one carried over is on the next one: that is looked at with it.
+    """
+    any_before = False
+    for stored in account.billed:
+        since, invoice = account.settled_for(stored), stored.invoice
+        is_other_record = since.seq > as_of.seq or since.outcome > as_of.outcome
+        has_changed = is_other_record or (
+            since != as_of and appended.is_newer(invoice.customer, invoice.from_ns, invoice.until_ns, since)
+        )
+        if has_changed or any_before:
+            terms = decode_terms(stored.terms)
+            if has_changed or carries_over(terms):
+                any_before = True
+                yield stored, terms
+
+
+def _period(terms: Terms) -> tuple[str, int, int]:
+    return terms.customer, terms.from_ns, terms.until_ns
 
 
 def draft_progressive(
@@ -107,34 +161,6 @@ def draft_progressive(
         if crossed(thresholds, billed, amount):
             found.append(_document(account, terms, [*lines, *before], position, "progressive"))
     return found
-
-
-def _draft(
-    account: Account,
-    terms: Terms,
-    taken: Sequence[Consumption],
-    rerated: Mapping[str, list[InvoiceLine]],
-    position: RecordPosition,
-) -> Draft:
-    lines = rate_period(terms, taken)
-    lines += progressive_lines(account.past, terms)
-    added, used = add_on_lines(account, terms)
-    lines += added
-    for stored in account.past:
-        if stored.invoice.id in rerated:
-            lines += adjustments(past_period(stored, account), rerated[stored.invoice.id])
-    lines += adjusted_before(account, terms)
-    lines += carried_lines(account.past)
-    draft = _document(account, terms, lines, position, "period")
-    return replace(
-        draft,
-        used=(*(each.id for each in _coupons(account, terms)), *used),
-        unconsumed=tuple(
-            words
-            for segment, each in zip(terms.segments, taken, strict=True)
-            for words in _left(segment, each)
-        ),
-    )
 
 
 def _document(

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from farebox.billing import settlement
 from farebox.billing.documents.amounts import counted
 from farebox.billing.invoices import store
+from farebox.billing.invoices.creditable import creditable
 from farebox.billing.invoices.document import (
     CreditNote,
     CreditNoteLine,
@@ -26,7 +27,6 @@ from farebox.billing.invoices.drafting import Draft
 from farebox.billing.invoices.store import StoredInvoice
 from farebox.billing.invoices.terms import Terms, decode_terms, encode_terms
 from farebox.billing.invoices.totals import taxes_of, with_credits
-from farebox.charges.allocation import allocate
 from farebox.charges.plan import Charge
 from farebox.charges.rounding import decimal_of_units
 from farebox.clock import iso, uuid7, uuid_text
@@ -74,10 +74,11 @@ def finalize(
                 "`farebox verify`; --accept-gap bills what is there and says so on the invoice"
             )
         statements.append(f"The record of this period has a known gap ({gap}): usage may be missing.")
-    if invoice.unpriced_calls and not accept_unpriced:
+    unpriced = invoice.newly_unpriced_calls
+    if unpriced and not accept_unpriced:
         raise InvoiceError(
-            f"{counted(invoice.unpriced_calls, 'call')} of {invoice.customer} "
-            f"{'has' if invoice.unpriced_calls == 1 else 'have'} no price, so amounts are too low. "
+            f"{counted(unpriced, 'call')} of {invoice.customer} "
+            f"{'has' if unpriced == 1 else 'have'} no price, so amounts are too low. "
             "Set a price (`farebox prices set`) and rate them (`farebox rerate --apply`); --accept-unpriced "
             "bills what is known, and the rest becomes an adjustment"
         )
@@ -251,34 +252,6 @@ def _credited_taxes(
 
 def _amounts(noted: Sequence[CreditNoteLine]) -> list[tuple[str | None, int]]:
     return [(each.tax_percent, each.amount_minor) for each in noted]
-
-
-def creditable(connection: Connection, stored: StoredInvoice) -> dict[str, int]:
-    """Return how much of each line can still be credited, in minor units before tax.
-
-    A line's part of the discounts is not, nor is what adjustments have given back of it since.
-    """
-    invoice = stored.invoice
-    billed = {
-        line.id: line.amount_minor
-        for line in invoice.lines
-        if line.amount_minor > 0 and line.kind not in ("carried", "discount", "maximum", "progressive")
-    }
-    off = -sum(
-        line.amount_minor for line in invoice.lines if line.amount_minor < 0 and line.kind != "carried"
-    )
-    if billed and off > 0:
-        shares = allocate(min(off, sum(billed.values())), list(billed.values()))
-        billed = {id: amount - share for (id, amount), share in zip(billed.items(), shares, strict=True)}
-    for later in store.final_invoices(connection, customers=[invoice.customer]):
-        for line in later.invoice.lines:
-            if line.kind == "adjustment" and line.of_invoice == invoice.id and line.of_line in billed:
-                billed[line.of_line] += min(line.amount_minor, 0)
-    for note in store.credit_notes(connection, invoice=invoice.id):
-        for each in note.lines:
-            if each.of_line in billed:
-                billed[each.of_line] -= each.amount_minor
-    return {id: max(amount, 0) for id, amount in billed.items()}
 
 
 def charge_finder(terms: Terms, earlier: Mapping[str, Terms] | None = None) -> settlement.ChargeOf:

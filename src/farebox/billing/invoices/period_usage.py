@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
@@ -13,6 +14,7 @@ from farebox.charges.consumption import ChargedGroup, ChargedUsage, Consumption
 from farebox.charges.plan import canonical_json
 
 _COST = "cost"
+_DAY_NS = 86_400 * 10**9
 
 
 def consumption_of(usage: Usage, periods: Sequence[Terms], as_of: AsOf) -> list[list[Consumption]]:
@@ -47,6 +49,34 @@ def consumption_of(usage: Usage, periods: Sequence[Terms], as_of: AsOf) -> list[
         for each, part in places:
             found[each][part] = taken[periods[each].customer]
     return found
+
+
+class BusyDays:
+    """The days on which customers with several open periods have usage: the others need no questions."""
+
+    def __init__(self, usage: Usage, periods: Sequence[Terms], as_of: AsOf) -> None:
+        several = Counter(each.customer for each in periods)
+        self._starts: dict[str, set[int]] = {name: set() for name, number in several.items() if number > 1}
+        of_zone: dict[tuple[str, bool], list[Terms]] = {}
+        for each in periods:
+            if each.customer in self._starts:
+                of_zone.setdefault((each.timezone, each.verified), []).append(each)
+        for (timezone, verified), some in of_zone.items():
+            span = Span(
+                customers=tuple(sorted({each.customer for each in some})),
+                from_ns=min(each.from_ns for each in some),
+                until_ns=max(each.until_ns for each in some),
+                as_of=as_of,
+                timezone=timezone,
+                verified=verified,
+            )
+            for cell in (*usage.cells(span, (), bucket="day"), *usage.outcomes(span, (), bucket="day")):
+                self._starts[cell.customer].add((cell.start_ns or 0) // _DAY_NS)
+
+    def are_in(self, terms: Terms) -> bool:
+        starts = self._starts.get(terms.customer)
+        first, last = terms.from_ns // _DAY_NS - 1, terms.until_ns // _DAY_NS
+        return starts is None or any(first <= each <= last for each in starts)
 
 
 def rates_within(segment: Segment) -> list[tuple[int, int, DatedRate | None]]:

@@ -6,7 +6,7 @@ change of plan in the middle of a period is two segments of one invoice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,14 +22,22 @@ Subscribed = tuple[Subscription, Plan]
 """A subscription and its version of the plan, the subscription's own terms in it."""
 
 
-def ended_periods(customer: Customer, on: Sequence[Subscribed], moment_ns: int) -> list[Terms]:
-    """Return the terms of each period that ended by a moment, the oldest first."""
-    return [terms for terms in _periods(customer, on, moment_ns) if terms.until_ns <= moment_ns]
+def ended_periods(
+    customer: Customer,
+    on: Sequence[Subscribed],
+    moment_ns: int,
+    without: Collection[tuple[int, int]] = (),
+) -> list[Terms]:
+    """Return the terms of each period that ended by a moment, the oldest first.
+
+    `without` are the bounds of periods that are not wanted: there may be years of them.
+    """
+    return [terms for terms in _periods(customer, on, moment_ns, without) if terms.until_ns <= moment_ns]
 
 
 def current_periods(customer: Customer, on: Sequence[Subscribed], moment_ns: int) -> list[Terms]:
     """Return the terms of the periods that a moment is in: what a preview is of."""
-    return [terms for terms in _periods(customer, on, moment_ns) if terms.until_ns > moment_ns]
+    return [terms for terms in _periods(customer, on, moment_ns, newest=True) if terms.until_ns > moment_ns]
 
 
 def closing_period(customer: Customer, after_ns: int, moment_ns: int) -> Terms | None:
@@ -59,7 +67,15 @@ def _terms(customer: Customer, from_ns: int, until_ns: int, segments: tuple[Segm
     )
 
 
-def _periods(customer: Customer, on: Sequence[Subscribed], moment_ns: int) -> list[Terms]:
+def _periods(
+    customer: Customer,
+    on: Sequence[Subscribed],
+    moment_ns: int,
+    without: Collection[tuple[int, int]] = (),
+    *,
+    newest: bool = False,
+) -> list[Terms]:
+    """Return the terms of the periods that began by a moment; of each subscription only the `newest`."""
     zone = ZoneInfo(customer.timezone)
     today = datetime.fromtimestamp(moment_ns // 10**9, UTC).astimezone(zone).date()
     found: dict[BillingPeriod, list[Segment]] = {}
@@ -69,8 +85,11 @@ def _periods(customer: Customer, on: Sequence[Subscribed], moment_ns: int) -> li
         )
         anchor = said.anchor or said.start
         began = _chain_start(said, on)
-        periods = periods_between(plan.interval, said.start, until, anchor) if said.start < until else ()
+        start = max(said.start, until - timedelta(days=1)) if newest else said.start
+        periods = periods_between(plan.interval, start, until, anchor) if said.start < until else ()
         for period in periods:
+            if without and (day_start(period.start, zone), day_start(period.until, zone)) in without:
+                continue
             segment = _segment(customer, said, plan, period, began)
             if segment is not None:
                 found.setdefault(period, []).append(segment)
@@ -119,6 +138,8 @@ def _rates(plan: Plan, zone: ZoneInfo) -> tuple[DatedRate, ...]:
 
 def _in_force(plan: Plan, period: BillingPeriod, said: Subscription) -> Plan:
     """Return the plan with the discounts that are in force in a period, and no others."""
+    if not plan.discounts and not any(each.discounts for each in plan.charges):
+        return plan
     anchor = said.anchor or said.start
     number = sum(1 for _ in periods_between(plan.interval, said.start, period.start, anchor))
 
@@ -143,3 +164,13 @@ def _chain_start(said: Subscription, on: Sequence[Subscribed]) -> date:
         if not before:
             return began
         began = min(each.start for each in before)
+
+
+def cut(terms: Terms, moment_ns: int) -> Terms:
+    """Return the terms of the part of a running period that is over."""
+    segments = tuple(
+        replace(each, until_ns=min(each.until_ns, moment_ns))
+        for each in terms.segments
+        if each.from_ns < moment_ns
+    )
+    return replace(terms, until_ns=moment_ns, segments=segments)

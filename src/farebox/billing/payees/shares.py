@@ -7,6 +7,7 @@ is borne by the owner. A payee's part of a negative line is negative.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 import msgspec
 from sqlalchemy import Connection
@@ -15,8 +16,9 @@ from farebox.billing.invoices.document import CreditNote, Invoice, InvoiceLine
 from farebox.billing.journal.entries import Entry, merged
 from farebox.billing.journal.posting import post
 from farebox.billing.wallets.portions import ChargeOf
-from farebox.charges.allocation import percentages
+from farebox.charges.allocation import allocate, percentages
 from farebox.charges.plan import Share
+from farebox.charges.rounding import units_of
 
 
 class LineShare(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,9 +94,11 @@ def post_credited_shares(
 ) -> None:
     """Post what a credit note takes from the payees: a line credited in parts is split as one.
 
-    `before` is what earlier credit notes took off each line.
+    `before` is what earlier credit notes took off each line. A share is of the line before discounts of the
+    whole invoice, and a credit is of what is left after them: credited in full, nothing of the share is left.
     """
     lines = {each.id: each for each in invoice.lines}
+    parts = _credited_parts(invoice)
     found: list[LineShare] = []
     now: dict[str, int] = {}
     for each in note.lines:
@@ -103,8 +107,9 @@ def post_credited_shares(
         charge = charge_of(lines[id])
         if charge is None or not charge.shares:
             continue
-        was = split(before.get(id, 0), charge.shares)
-        is_now = split(before.get(id, 0) + amount, charge.shares)
+        part = parts.get(id, Fraction(1))
+        was = split(units_of(before.get(id, 0) * part, 0), charge.shares)
+        is_now = split(units_of((before.get(id, 0) + amount) * part, 0), charge.shares)
         found += [
             _share(lines[id], share, -amount, old - new)
             for share, old, new in zip(charge.shares, was, is_now, strict=True)
@@ -119,6 +124,39 @@ def post_credited_shares(
         actor=actor,
         document=note.number,
     )
+
+
+def _credited_parts(invoice: Invoice) -> dict[str, Fraction]:
+    """Return, for each line above zero, what a cent that is credited of it is of what its shares were of.
+
+    That is the line without what is below zero of its charge, which has negative shares of its own. With a
+    discount of the whole invoice less is paid of a line, and a cent of that is more of it.
+    """
+    above = {line.id: line.amount_minor for line in invoice.lines if line.amount_minor > 0}
+    of_charge: dict[tuple[str, str], list[InvoiceLine]] = {}
+    discount = 0
+    for line in invoice.lines:
+        if line.charge:
+            of_charge.setdefault((line.subscription, line.charge), []).append(line)
+        elif line.kind == "discount":
+            discount -= line.amount_minor
+    for lines in of_charge.values():
+        own = [line.id for line in lines if line.id in above]
+        off = min(
+            -sum(line.amount_minor for line in lines if line.amount_minor < 0), sum(above[id] for id in own)
+        )
+        if own:
+            parts = allocate(off, [above[id] for id in own])
+            above |= {id: above[id] - part for id, part in zip(own, parts, strict=True)}
+    bases = {id: amount for id, amount in above.items() if amount > 0}
+    if not bases or discount >= sum(bases.values()):
+        return {}
+    parts = allocate(discount, list(bases.values()))
+    return {
+        id: Fraction(amount, amount - part)
+        for (id, amount), part in zip(bases.items(), parts, strict=True)
+        if amount > part
+    }
 
 
 def _share(line: InvoiceLine, share: Share, line_minor: int, share_minor: int) -> LineShare:

@@ -1,6 +1,7 @@
 """Usage for billing: what customers used in a period, as the record was at one row."""
 
+from farebox.billing.usage.appended import Appended, RecordedUsage
 from farebox.billing.usage.plan_usage import consumed, plan_usage
 from farebox.billing.usage.questions import AsOf, Span, Usage
 
-__all__ = ["AsOf", "Span", "Usage", "consumed", "plan_usage"]
+__all__ = ["Appended", "AsOf", "RecordedUsage", "Span", "Usage", "consumed", "plan_usage"]

@@ -14,10 +14,12 @@ from zoneinfo import ZoneInfo
 from farebox.analytics.dimensions import PLAN_MODEL, VERIFIED
 from farebox.analytics.query import Question, Row
 from farebox.analytics.questions import Questions, Selection
+from farebox.billing.usage.appended import Appended
 from farebox.billing.usage.questions import AsOf, Span
 from farebox.charges.cells import METER_MEASURES, Cell, DistinctCell, OutcomeCell
 from farebox.charges.conditions import Where, is_one_of
 from farebox.charges.consumption import Bucket
+from farebox.ledger.charging.appended_days import appended_calls, appended_outcomes
 from farebox.ledger.database import open_reader
 from farebox.ledger.outcomes import OutcomeRow, last_outcome, outcomes_between
 from farebox.time_expressions import day_start
@@ -66,7 +68,7 @@ class SingleOutcome(NamedTuple):
 
 @dataclass(frozen=True)
 class RecordUsage:
-    """Implements `farebox.billing.usage.Usage` over one home's record."""
+    """Implements `farebox.billing.usage.RecordedUsage` over one home's record."""
 
     home: Home
     questions: Questions
@@ -80,6 +82,19 @@ class RecordUsage:
             with connection:
                 (seq,) = connection.execute("SELECT coalesce(max(seq), 0) FROM call").fetchone()
                 return AsOf(seq, last_outcome(connection))
+        finally:
+            connection.close()
+
+    def appended(self, after: AsOf) -> Appended:
+        """Return which customers' days have rows after a position."""
+        connection = open_reader(self.home)
+        if connection is None:
+            return Appended()
+        try:
+            with connection:
+                return Appended(
+                    appended_calls(connection, after.seq), appended_outcomes(connection, after.outcome)
+                )
         finally:
             connection.close()
 

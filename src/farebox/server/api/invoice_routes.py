@@ -96,6 +96,8 @@ class RunShown(msgspec.Struct, kw_only=True):
     final: list[InvoiceBrief]
     drafts: list[InvoiceBrief]
     refused: list[RefusedDraft]
+    unconsumed: list[str]
+    """Usage that nothing charges, each after its customer's name, in words."""
 
 
 class _Between:
@@ -216,6 +218,7 @@ class InvoiceRoutes(MethodRoutes):
             refused=[
                 RefusedDraft(customer=each.customer, id=each.id, reason=each.reason) for each in made.refused
             ],
+            unconsumed=[f"{customer}: {words}" for customer, words in made.unconsumed],
         )
 
     async def finalize(self, request: Request) -> msgspec.Struct:
