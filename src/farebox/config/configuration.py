@@ -91,6 +91,17 @@ class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True):
     secret: SecretReference
 
 
+class OtlpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where spans and metrics of calls are sent, by OTLP over HTTP."""
+
+    endpoint: str
+    """Without the path `/v1/traces` or `/v1/metrics`."""
+    address: str | None = None
+    """Where its host really is, for one with a private address."""
+    headers: tuple[tuple[str, SecretReference], ...] = ()
+    signals: tuple[str, ...] = ("traces", "metrics")
+
+
 class TlsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What listeners beyond loopback speak TLS with."""
 
@@ -161,6 +172,8 @@ class Config(msgspec.Struct, kw_only=True):
     """By fingerprint: a key's name and owner, as files say. What commands said: `farebox.snapshot`."""
     webhooks: tuple[WebhookConfig, ...] = ()
     """Of the home's file, for whoever delivers messages; other processes are not handed it."""
+    otlp: OtlpConfig | None = None
+    """Of the home's file, for the server, which sends it."""
     budgets: tuple[Budget, ...] = ()
     """Of the home's file, for whoever publishes them; other processes read the snapshot."""
     billing: BillingConfig = BillingConfig()

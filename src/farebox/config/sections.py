@@ -15,6 +15,7 @@ import msgspec
 from farebox.config.addresses import parse_address, upstream_problem
 from farebox.config.billing_section import BILLING_EXAMPLE, read_billing
 from farebox.config.configuration import Config, InterceptionConfig, KeyConfig, ProviderConfig
+from farebox.config.otlp_section import OTLP_EXAMPLE, read_otlp
 from farebox.config.settings import did_you_mean
 from farebox.config.webhooks_section import EXAMPLE, read_webhooks
 from farebox.errors import Finding
@@ -311,6 +312,14 @@ SECTIONS = {
             example="subscriptions:\n  - {customer: acme, plan: pro, start: 2026-11-01}\n",
             read=_read_billing_terms,
             at_once=True,
+            home_only=True,
+        ),
+        Section(
+            key="otlp",
+            help="Where spans and metrics of calls are sent, see the [guide](../guides/opentelemetry.md). "
+            "In the home's file only.",
+            example=OTLP_EXAMPLE,
+            read=read_otlp,
             home_only=True,
         ),
         Section(

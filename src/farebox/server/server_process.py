@@ -43,7 +43,7 @@ from farebox.server.api.key_labels import KeyLabels
 from farebox.server.api.prices import SharedPrices
 from farebox.server.api.queries import Ledger, Reader
 from farebox.server.app import Server, build
-from farebox.server.deliveries import delivery_worker
+from farebox.server.deliveries import delivery_worker, own_ports
 from farebox.server.price_updates import PriceUpdates
 from farebox.server.publication import Publication
 from farebox.server.wallet_expiry import WalletExpiry
@@ -53,6 +53,7 @@ from farebox.standard_error import tell
 if TYPE_CHECKING:
     from farebox.catalog import Catalog
     from farebox.config import ProviderConfig
+    from farebox.telemetry.otlp_out.export import OtlpExport
 
 EXIT_CONFIG = 78
 PORTS_TRIED = 20
@@ -157,6 +158,9 @@ def serve(home: Home, config: Config) -> int:
     wallet_expiry.start()
     price_updates = PriceUpdates(home, config)
     price_updates.start()
+    export = _export_of(home, config)
+    if export is not None:
+        export.start()
     gc.collect()
     gc.freeze()
     try:
@@ -164,6 +168,8 @@ def serve(home: Home, config: Config) -> int:
     finally:
         intake.close()
         price_updates.close()
+        if export is not None:
+            export.close()
         publication.close()
         deliveries.close()
         wallet_expiry.close()
@@ -173,6 +179,15 @@ def serve(home: Home, config: Config) -> int:
             certificate.close()
         runner.retract()
     return 0
+
+
+def _export_of(home: Home, config: Config) -> OtlpExport | None:
+    """Return what sends calls to an OTLP endpoint, None where none is configured."""
+    if config.otlp is None:
+        return None
+    from farebox.telemetry.otlp_out.export import OtlpExport
+
+    return OtlpExport(home, config.otlp, LedgerReader(home), own_ports=lambda: own_ports(home))
 
 
 def _certificate(tls: TlsConfig) -> ServerCertificate:

@@ -32,6 +32,7 @@ from farebox.server.api.coverage import Coverage, coverage, warnings
 from farebox.server.api.outbox import OutboxFigures, outbox_figures
 from farebox.server.api.recording import Recording, recording
 from farebox.snapshot import read_snapshot
+from farebox.telemetry.otlp_out.exported import Exported, read_exported
 
 
 def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
@@ -78,6 +79,7 @@ def status(*, place: Place | None = None, as_json: AsJson = False) -> int:
             for source, (records, calls) in refused.items()
         ],
         spools=spools(home.path),
+        otlp_export=read_exported(home),
     )
     if as_json:
         json_shapes.print_json(answer)
@@ -161,6 +163,8 @@ def render(answer: json_shapes.StatusAnswer, totals: Measures) -> str:
             lines.append(collector_line(answer.collector))
         if answer.collector.otlp:
             lines.append(otlp_line(answer.collector.otlp))
+    if answer.otlp_export is not None:
+        lines.append(export_line(answer.otlp_export))
     lines += [spool_line(each) for each in answer.spools]
     lines += [f"{paint('!', YELLOW)} {word}" for word in troubles(answer)]
     return "\n".join(lines)
@@ -191,6 +195,15 @@ def collector_line(found: json_shapes.CollectorAnswer) -> str:
         if number
     ]
     return f"collector: {', '.join(parts)} · the last at {found.last_at}"
+
+
+def export_line(found: Exported) -> str:
+    """Return in one line what an OTLP endpoint was sent, and what it was not."""
+    parts = [f"{count(found.sent, 'call')} sent"]
+    parts += [f"{found.refused:,} refused"] if found.refused else []
+    parts += [f"{found.passed_over:,} passed over"] if found.passed_over else []
+    parts += [f"failing since {found.failing_since}: {found.failing}"] if found.failing else []
+    return f"OTLP to {clean(found.endpoint)}: {', '.join(parts)}"
 
 
 def otlp_line(found: Mapping[str, int]) -> str:

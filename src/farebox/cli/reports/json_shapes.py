@@ -20,6 +20,7 @@ from farebox.sdk.shipping.spool_status import ProgramSpool
 from farebox.server.api.coverage import Coverage
 from farebox.server.api.outbox import OutboxFigures
 from farebox.server.api.recording import Recording
+from farebox.telemetry.otlp_out.exported import Exported
 
 
 class PeriodAnswer(msgspec.Struct, kw_only=True):
@@ -155,6 +156,8 @@ class StatusAnswer(msgspec.Struct, kw_only=True):
     """What the full spools of remote senders refused."""
     spools: list[ProgramSpool] = []
     """What programs of this machine have for collectors elsewhere; none where there is no remote mode."""
+    otlp_export: Exported | None = None
+    """How far the record is sent to the OTLP endpoint of the configuration; null where there is none."""
 
 
 class ProcessHealth(msgspec.Struct, kw_only=True):

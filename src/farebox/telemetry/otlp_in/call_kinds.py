@@ -10,6 +10,8 @@ from farebox.telemetry.otlp_in.records import Span
 CallKind = Literal["call", "total", "other"]
 """A call to a model; what carries the totals of calls; anything else."""
 
+OWN_SCOPE = "farebox"
+"""What spans of ours say: sent back to us by a collector, they are calls that the record has."""
 _CALLS = frozenset(
     ("chat", "text_completion", "generate_content", "embeddings", "completion", "response", "rerank", "image")
 )
@@ -28,6 +30,8 @@ _MODELS = (*names.REQUEST_MODEL, *names.RESPONSE_MODEL)
 def kind_of(span: Span) -> CallKind:
     """Return what a span is."""
     attributes = span.attributes
+    if span.scope == OWN_SCOPE:
+        return "other"
     for name in names.OPERATION:
         operation = attributes.get(name)
         if isinstance(operation, str) and operation:

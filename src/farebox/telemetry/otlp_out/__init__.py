@@ -1,0 +1,1 @@
+"""Calls of the record as spans and metrics for an OTLP endpoint."""
