@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import msgspec
 import pytest
 from calls import NOON, PICO_PER_TOKEN, SECOND, TestLedger, sums_of
 from physical_calls import witness
@@ -116,3 +117,23 @@ def test_a_call_that_passed_the_proxy_counts_in_budgets_whoever_imports_it_too(
     assert IMPORTED not in row.attribution
     assert spent(ledger) == CALL
     assert not any(each.disagrees for each in row.witnesses)
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_log_that_knows_only_the_model_that_was_asked_for_is_of_the_same_call(
+    ledger: TestLedger, order: int
+) -> None:
+    wire = witness("proxy", NOON, model="gpt-5-2025-08-07")
+    asked = msgspec.structs.replace(wire.extraction, request_model="gpt-5")
+    seen = [
+        msgspec.structs.replace(wire, extraction=asked),
+        witness("agent_log", NOON + SECOND, model="gpt-5", attribution={IMPORTED: "codex"}),
+    ]
+    for each in (seen, seen[::-1])[order]:
+        ledger.append(each)
+    assert {each.kind for each in one_row(ledger).witnesses} == {"agent_log", "proxy"}
+
+
+def test_calls_of_two_models_are_two_calls_whatever_else_is_equal(ledger: TestLedger) -> None:
+    ledger.append(witness("proxy", NOON, model="gpt-5"), witness("agent_log", NOON, model="gpt-5-mini"))
+    assert sums_of(ledger.home).calls == 2

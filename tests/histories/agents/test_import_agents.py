@@ -17,6 +17,7 @@ from test_gemini_cli import KNOWN, question, response
 from test_opencode import database, message
 
 from farebox.cli.imports import agents as command
+from farebox.cli.imports import answers
 from farebox.cli.main import main
 from farebox.clock import iso, now_ns
 from farebox.home import Home
@@ -249,3 +250,11 @@ def test_the_first_farebox_on_a_machine_offers_an_import_until_it_was_made_or_de
 
 def test_without_agents_nothing_is_offered(cli: CLI, user: Path) -> None:
     assert "import agents" not in cli()[1]
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(
+    cli: CLI, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli("import", "agents", "--dry-run")[2] == ""
+    monkeypatch.setattr(answers.sys.stderr, "isatty", lambda: True)
+    assert "claude-code: " in cli("import", "agents", "--dry-run")[2]

@@ -83,7 +83,7 @@ def agents(
                     dry_run=dry_run,
                     told=line.told,
                 )
-                if not dry_run:
+                if not dry_run and (not follow or any(each.calls or each.files for each in found)):
                     save(home, positions)
                     line.show("adding to the record …")
                     open_ledger(place)

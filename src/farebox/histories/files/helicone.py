@@ -77,6 +77,5 @@ def call(row: Row, provider: str | None) -> ToldCall | None:
         if reference not in (None, _NO_REFERENCE)
         else ("error_response" if status >= 400 and not has_used else None),
         stated_usd=number(row, "costUSD", "cost"),
-        request_id=identity,
         attribution={"user": text(row, "request_user_id"), "session": session, **tags_of(properties)},
     )

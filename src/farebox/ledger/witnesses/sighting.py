@@ -75,6 +75,8 @@ class Facts(msgspec.Struct, array_like=True, frozen=True):
     """SDK and proxy gave it one event id."""
     proof: int = STATED
     """How well the customer is proven. Rows stored before this was kept say nothing of it."""
+    asked: str | None = None
+    """The model that was asked for: logs often know no other. Likewise."""
 
 
 class Sighting:
@@ -134,6 +136,7 @@ def facts_of(done: Done, source: int, personal: Callable[[str, str], int]) -> Fa
         family_of(done.witness) in _LIVE or (done.witness == "sdk" and bool(done.path)),
         done.passed_on,
         _proof(done),
+        extraction.request_model,
     )
 
 
@@ -183,11 +186,20 @@ def sent_id(facts: Facts) -> int | None:
 def look_alike(one: Facts, other: Facts) -> bool:
     """Tell whether two have one fingerprint and began within two seconds."""
     return (
-        one.model == other.model
+        _are_of_one_model(one, other)
         and one.counts == other.counts
         and one.provider == other.provider
         and abs(one.occurred_at - other.occurred_at) <= NEAR_NS
         and (one.counts is not None or (one.status == other.status and one.status > 0))
+    )
+
+
+def _are_of_one_model(one: Facts, other: Facts) -> bool:
+    """Tell whether two may be of one model: one of them may know only the name that was asked for."""
+    return (
+        one.model == other.model
+        or (one.asked is not None and one.asked == other.model)
+        or (other.asked is not None and other.asked == one.model)
     )
 
 
@@ -270,9 +282,9 @@ def event_key(event_id: bytes) -> int:
 
 
 def moment_key(facts: Facts) -> int:
-    """Return the key of a fingerprint at its moment."""
+    """Return the key of a fingerprint at its moment: without the model, which may have two names."""
     counts = "" if facts.counts is None else f"{facts.counts[0]:d}.{facts.counts[1]:d}"
-    digest = crc32(f"{facts.provider}\0{facts.model}\0{counts}".encode())
+    digest = crc32(f"{facts.provider}\0{counts}".encode())
     return facts.occurred_at // NEAR_NS << 32 | digest
 
 
