@@ -12,6 +12,18 @@ from tests.installations import Installation, build_wheel
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests one process runs, where several share the work (`make pytest`).
+
+    The tests of a file stay together, as what a module's fixtures start is started once; so do all that install
+    the wheel into environments of their own.
+    """
+    for item in items:
+        wanted: tuple[str, ...] = getattr(item, "fixturenames", ())
+        group = "installations" if {"wheel", "standard"} & set(wanted) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def recordings() -> Path:
     """The folder of recorded provider traffic; skips the test where it is absent."""
