@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests one process runs, where several share the work (`make pytest`).
 
-    The tests of a file stay together, as what a module's fixtures start is started once; so do all that install
-    the wheel into environments of their own.
+    The tests of a file stay together, as what a module's fixtures start is started once; so do all that
+    install the wheel into environments of their own.
     """
     for item in items:
         wanted: tuple[str, ...] = getattr(item, "fixturenames", ())

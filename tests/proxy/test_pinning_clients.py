@@ -32,6 +32,17 @@ def looked_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("farebox.proxy.caller.process_lookup._PAUSE", 0.0)
 
 
+@pytest.fixture(autouse=True)
+def named_as_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that are shared out run in `python -c`, which is no program that could be pinned."""
+    command_of = process_info.command_of
+
+    def told(pid: int) -> str:
+        return "python pytest" if pid == os.getpid() else command_of(pid)
+
+    monkeypatch.setattr(process_info, "command_of", told)
+
+
 def answering(request: Request) -> Reply:
     return mock.json_reply(ANSWER)
 
