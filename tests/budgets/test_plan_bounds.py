@@ -61,7 +61,7 @@ MODELS = [
     Package(size=d("100"), amount=d("0.5"), rounding="down"),
     Bucketed(inner=Volume(tiers=RISING)),
     CostPlus(margin_percent=d("30")),
-    Percentage(rate_percent=d("5"), fixed_per_event=d("0.01"), free_events=3, free_amount=d("0.01")),
+    Percentage(rate_percent=d("5"), free_amount=d("0.01")),
     GraduatedPercentage(
         tiers=(
             PercentageTier(up_to=d("1"), rate_percent=d("1")),

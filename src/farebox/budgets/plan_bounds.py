@@ -42,6 +42,8 @@ def most_charged(
 
     `cost` is what they cost at most, None where that is not known.
     """
+    if at_ns < plan.charged_from_ns:
+        return RateTable()
     dollars = plan.dollars(at_ns)
     if dollars is None:
         return None

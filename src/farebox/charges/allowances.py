@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
+
+from msgspec.structs import replace
 
 from farebox.charges.plan import Charge
 from farebox.charges.rounding import Amount
@@ -13,6 +16,19 @@ def free_units(charge: Charge) -> Fraction:
     """Return how many units of a period cost nothing."""
     included = Fraction(charge.included)
     return included + Fraction(charge.usage_discount) if charge.usage_discount else included
+
+
+def in_part(charge: Charge, part: Fraction, carried: Amount = 0) -> Charge:
+    """Return a charge with the units that are free in a part of its period, and those carried into it.
+
+    Of one that rates hours or days by themselves each has its own units, whatever the period. They are
+    fractions: what rating makes of them is exact.
+    """
+    if charge.bucket is not None:
+        return charge
+    included: Any = Fraction(charge.included) * part + Fraction(carried)
+    more: Any = Fraction(charge.usage_discount) * part
+    return replace(charge, included=included, usage_discount=more)
 
 
 def less_free(amounts: Sequence[Fraction], free: Fraction) -> tuple[Fraction, ...]:

@@ -62,12 +62,17 @@ class CustomerTerms:
         versions = {(each.name, each.version): each for each in plans}
         self._plans: dict[str, list[LivePlan]] = {}
         said: dict[str, list[bytes]] = {}
+        theirs: dict[str, list[Subscription]] = {}
+        for each in subscriptions:
+            theirs.setdefault(each.customer, []).append(each)
         for each in subscriptions:
             plan = versions.get((each.plan, each.version))
             if plan is None:
                 continue
             customer = by_id.get(each.customer) or Customer(id=each.customer)
-            self._plans.setdefault(each.customer, []).append(LivePlan(customer, plan, each))
+            self._plans.setdefault(each.customer, []).append(
+                LivePlan(customer, plan, each, theirs[each.customer])
+            )
             zone = f"{customer.currency} {customer.timezone} {plan.digest}".encode()
             said.setdefault(each.customer, []).append(zone + canonical_json(each))
         self.digests = {name: sha256(b"\0".join(sorted(texts))).hexdigest() for name, texts in said.items()}
@@ -121,5 +126,10 @@ class CustomerTerms:
     def end_ns(self, customer: str | None, at_ns: int) -> int:
         """Return until when a customer's plan and what its names stand for hold."""
         plans = self._plans.get(customer, ()) if customer is not None else ()
-        edges = [edge for each in plans for edge in (each.start_ns, each.end_ns) if edge > at_ns]
+        edges = [
+            edge
+            for each in plans
+            for edge in (each.start_ns, each.charged_from_ns, each.end_ns)
+            if edge > at_ns
+        ]
         return min([self.identities.end_ns(at_ns), *edges])

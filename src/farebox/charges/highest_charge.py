@@ -42,17 +42,16 @@ class Highest(NamedTuple):
 
 def highest(charge: Charge) -> Highest:
     """Return the most that a call's usage of a charge costs, in the plan's currency."""
-    if isinstance(charge.model, Percentage):  # it rates events as they are
-        return _of_model(charge.model, charge.meter)
     scale, more = Fraction(1), Fraction(0)
     if charge.conversion is not None:
         factor = Fraction(charge.conversion.factor)
         scale = factor if charge.conversion.operation == "multiply" else 1 / factor
         more = Fraction(0 if charge.conversion.rounding == "none" else 1)
-    if charge.block_size is not None:
+    of_events = isinstance(charge.model, Percentage)  # they are neither put into blocks nor rounded up
+    if charge.block_size is not None and not of_events:
         size = Fraction(charge.block_size)
         scale, more = scale / size, more / size + 1
-    if charge.round_up_to is not None:
+    if charge.round_up_to is not None and not of_events:
         more += Fraction(charge.round_up_to)
     unit, fixed = _of_model(charge.model, charge.meter)
     return Highest(unit * scale, fixed + unit * more)
@@ -60,6 +59,8 @@ def highest(charge: Charge) -> Highest:
 
 def highest_amount(plan: LivePlan, call: Cell) -> PicoUsd | None:
     """Return the most that a call of known usage is charged; None as for a live charge."""
+    if (call.start_ns or 0) < plan.charged_from_ns:
+        return 0
     dollars = plan.dollars(call.start_ns or 0)
     if dollars is None:
         return None

@@ -8,7 +8,7 @@ credit is never billed again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 
 import msgspec
@@ -21,6 +21,9 @@ Key = tuple[str, ...]
 
 RERATED = frozenset(("base", "usage", "minimum", "maximum", "discount", "proration"))
 """Kinds of lines that rating makes; others are facts of their own."""
+
+_BOUNDS = frozenset(("minimum", "maximum", "discount"))
+"""Those that follow from others of their charge, or of their plan."""
 
 
 class _Line(msgspec.Struct):
@@ -64,14 +67,19 @@ def adjustments(past: PastPeriod, now: Sequence[InvoiceLine]) -> list[InvoiceLin
     key_in = _keys([*_own(past), *rerated])
     lines = _billed(past, key_in)
     rated = _merged(rerated, key_in)
-    for key in [*lines, *(key for key in rated if key not in lines)]:
-        line = lines.get(key) or _Line(replace(rated[key], id=""))
-        wanted = Fraction(rated[key].exact) if key in rated else Fraction(0)
-        change = wanted - (line.billed + line.absorbed)
+    for key in rated:
+        lines.setdefault(key, _Line(replace(rated[key], id="")))
+    changes = {
+        key: (Fraction(rated[key].exact) if key in rated else Fraction(0)) - (line.billed + line.absorbed)
+        for key, line in lines.items()
+    }
+    moved = _moved(lines, changes)
+    for key, line in lines.items():
+        change = changes[key]
         unpriced = rated[key].unpriced_calls if key in rated else 0
         if change == 0 and unpriced <= line.unpriced_calls:
             continue
-        absorbed = _absorbed(change, line)
+        absorbed = _absorbed(change + moved[key] if change < 0 else change, line)
         amount = change - absorbed
         billed_minor = units_of(line.billed + amount, exponent) - line.billed_minor
         if not line.absorbed and not absorbed and key in rated:
@@ -112,7 +120,7 @@ def adjustments(past: PastPeriod, now: Sequence[InvoiceLine]) -> list[InvoiceLin
 def key_of(line: InvoiceLine) -> Key:
     """Return what makes two lines of one period the same line."""
     return (
-        line.of_kind or line.kind,
+        line.rated_as,
         line.subscription,
         line.charge,
         str(line.from_ns),
@@ -190,6 +198,39 @@ def _billed(past: PastPeriod, key_in: Callable[[InvoiceLine], Key]) -> dict[Key,
 def _begins_alike(one: Key, other: Key) -> bool:
     """Tell whether two lines differ in their ends alone."""
     return (*one[:4], *one[5:]) == (*other[:4], *other[5:])
+
+
+def _moved(lines: Mapping[Key, _Line], changes: Mapping[Key, Fraction]) -> dict[Key, Fraction]:
+    """Return what of a line that shrinks goes on in others: nothing of that is given back.
+
+    Usage within a minimum takes the place of a part of it, and the minimum that of usage that was none; a
+    maximum and a discount shrink with what they are on. What nobody has credited moves first.
+    """
+    moved = dict.fromkeys(lines, Fraction(0))
+    for of_bounds in (True, False):
+        left: dict[Key, Fraction] = {
+            key: change
+            for key, change in changes.items()
+            if change > 0 and (lines[key].shown.rated_as in _BOUNDS) != of_bounds
+        }
+        shrunk = [
+            key
+            for key, change in changes.items()
+            if change < 0 and (lines[key].shown.rated_as in _BOUNDS) == of_bounds
+        ]
+        for key in sorted(shrunk, key=lambda each: lines[each].credited > 0):
+            for other in left:
+                if _concern(lines[key].shown, lines[other].shown):
+                    part = min(left[other], -changes[key] - moved[key])
+                    moved[key] += part
+                    left[other] -= part
+    return moved
+
+
+def _concern(one: InvoiceLine, other: InvoiceLine) -> bool:
+    """Return whether one of two lines is a minimum, maximum or discount of the other."""
+    bound, of = (one, other) if one.rated_as in _BOUNDS else (other, one)
+    return bound.subscription == of.subscription and bound.charge in ("", of.charge)
 
 
 def _absorbed(change: Fraction, line: _Line) -> Fraction:

@@ -17,6 +17,7 @@ from farebox.billing.invoices.local_days import local_day
 from farebox.billing.invoices.period_usage import merged, rates_within
 from farebox.billing.invoices.terms import Segment, Terms
 from farebox.billing.invoices.unit_prices import unit_of, unit_price_of
+from farebox.charges.allowances import in_part
 from farebox.charges.charge_amount import Usage
 from farebox.charges.consumption import ChargedGroup, ChargedUsage
 from farebox.charges.conversion import converted
@@ -99,10 +100,8 @@ def _in_segment(of: SegmentTerms, charge: Charge) -> Charge:
 
     Amounts are fractions: what rating makes of them is exact.
     """
-    carried = of.segment.carried_units.get(charge.name, "0")
-    included: Any = Fraction(charge.included) * of.segment.factor + Fraction(carried)
-    more: Any = Fraction(charge.usage_discount) * of.segment.factor
-    charge = replace(charge, included=included, usage_discount=more)
+    carried = Fraction(of.segment.carried_units.get(charge.name, "0"))
+    charge = in_part(charge, of.segment.factor, carried)
     if isinstance(charge.model, CostPlus) and charge.model.fixed:
         fixed: Any = of.terms.once(of.segment, charge.model.fixed)
         charge = replace(charge, model=replace(charge.model, fixed=fixed))

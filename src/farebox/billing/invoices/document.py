@@ -76,6 +76,11 @@ class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     credited: str | None = None  # what credit notes had given back of it before; negative: what is due again
     note: str = ""  # one sentence for people: "17 of 31 days", "less 10 % discount LAUNCH"
 
+    @property
+    def rated_as(self) -> str:
+        """The kind of the line, or of the line that it adjusts."""
+        return self.of_kind or self.kind
+
 
 class BillTo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who is billed, as it was when the document was made."""

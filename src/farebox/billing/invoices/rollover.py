@@ -25,7 +25,7 @@ def used_units(lines: Iterable[InvoiceLine]) -> Used:
     """Return what a period has used by its lines, adjustments of it included."""
     found: Used = {}
     for line in lines:
-        if (line.of_kind or line.kind) == "usage" and line.quantity is not None:
+        if line.rated_as == "usage" and line.quantity is not None:
             key = line.subscription, line.charge
             found[key] = found.get(key, Fraction(0)) + Fraction(line.quantity)
     return found
@@ -74,7 +74,7 @@ def _unused(segment: Segment, charge: Charge, now: Charge, used: Used) -> Fracti
 
 
 def _carries(charge: Charge) -> bool:
-    return charge.rollover_percent is not None and bool(charge.included)
+    return charge.rollover_percent is not None and bool(charge.included) and charge.bucket is None
 
 
 def _predecessors(terms: Terms, segment: Segment, before: Sequence[Segment]) -> list[Segment]:

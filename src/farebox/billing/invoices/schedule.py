@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from farebox.billing.invoices.terms import DatedRate, Segment, Terms
 from farebox.charges.currencies import exponent_of
 from farebox.charges.periods.billing_periods import BillingPeriod, period_at, periods_between
+from farebox.charges.periods.subscribed_days import first_charged_day
 from farebox.charges.plan import Customer, Discount, Plan, Subscription
 from farebox.time_expressions import day_start
 
@@ -84,13 +85,13 @@ def _periods(
             today + timedelta(days=1) if said.until is None else min(said.until, today + timedelta(days=1))
         )
         anchor = said.anchor or said.start
-        began = _chain_start(said, on)
+        first = first_charged_day(said, plan.trial_days, [each for each, _ in on])
         start = max(said.start, until - timedelta(days=1)) if newest else said.start
         periods = periods_between(plan.interval, start, until, anchor) if said.start < until else ()
         for period in periods:
             if without and (day_start(period.start, zone), day_start(period.until, zone)) in without:
                 continue
-            segment = _segment(customer, said, plan, period, began)
+            segment = _segment(customer, said, plan, period, first)
             if segment is not None:
                 found.setdefault(period, []).append(segment)
     return [
@@ -105,14 +106,12 @@ def _periods(
 
 
 def _segment(
-    customer: Customer, said: Subscription, plan: Plan, period: BillingPeriod, began: date
+    customer: Customer, said: Subscription, plan: Plan, period: BillingPeriod, first: date
 ) -> Segment | None:
     """Return a subscription's part of a period; None where it is a trial throughout."""
     zone = ZoneInfo(customer.timezone)
-    start = max(said.start, period.start)
-    end = period.until if said.until is None else min(said.until, period.until)
-    billed_from = max(start, min(began + timedelta(days=plan.trial_days), end))
-    if billed_from >= end:
+    charged = period.overlap(first, said.until)
+    if charged is None:
         return None
     anchor = said.anchor or said.start
     following = period_at(plan.interval, period.until, anchor)
@@ -120,9 +119,9 @@ def _segment(
     return Segment(
         subscription=said.id,
         plan=_in_force(plan, period, said),
-        from_ns=day_start(billed_from, zone),
-        until_ns=day_start(end, zone),
-        days=(end - billed_from).days,
+        from_ns=day_start(charged.start, zone),
+        until_ns=day_start(charged.until, zone),
+        days=charged.days,
         of_days=period.days,
         next_days=max((next_end - following.start).days, 0),
         next_of_days=following.days,
@@ -154,16 +153,6 @@ def _in_force(plan: Plan, period: BillingPeriod, said: Subscription) -> Plan:
 
     charges = tuple(replace(each, discounts=chosen(each.discounts)) for each in plan.charges)
     return replace(plan, charges=charges, discounts=chosen(plan.discounts))
-
-
-def _chain_start(said: Subscription, on: Sequence[Subscribed]) -> date:
-    """Return when the customer's unbroken time on any plan began: a change of plan brings no second trial."""
-    began = said.start
-    while True:
-        before = [each for each, _ in on if each.until == began and each.start < began]
-        if not before:
-            return began
-        began = min(each.start for each in before)
 
 
 def cut(terms: Terms, moment_ns: int) -> Terms:

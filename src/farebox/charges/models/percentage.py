@@ -39,11 +39,6 @@ class Percentage(
                 total += self._price(charged)
         return total
 
-    def price_of_next(self, amount: Fraction, seen: Fraction, events: int) -> Fraction:
-        """Return what one more event costs after so many of so much in all."""
-        charged = self._charged(events + 1, amount, seen + amount)
-        return Fraction(0) if charged is None else self._price(charged)
-
     def _charged(self, number: int, amount: Fraction, seen: Fraction) -> Fraction | None:
         """Return the part of an event that is not free, None for an event that is free as a whole."""
         if self.free_events is None and self.free_amount is None:
