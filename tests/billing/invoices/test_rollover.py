@@ -89,6 +89,19 @@ def test_late_usage_takes_back_what_was_carried_from_its_period(home: Home) -> N
     }
 
 
+def test_what_was_carried_stays_where_a_later_month_is_looked_at_again(home: Home) -> None:
+    on = Billed(home, PLAN, customers=(UTC,))
+    on.subscribe(subscription(PLAN, NOV))
+    used(on, "2026-11-02", 20)
+    on.invoice("2026-12-04T00:00")
+    used(on, "2026-11-03", 5)  # is on no invoice, as it is included; 5 are left of November
+    used(on, "2026-12-02", 40)
+    second = on.invoice("2027-01-04T00:00")
+    used(on, "2026-12-03", 1)
+    third = on.invoice("2027-02-04T00:00")
+    assert (total(second), total(third, "adjustment")) == (500, 100)
+
+
 def test_a_correction_gives_units_back_that_are_carried_then(home: Home) -> None:
     on = Billed(home, PLAN, customers=(UTC,))
     on.subscribe(subscription(PLAN, NOV))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from hashlib import sha256
@@ -70,10 +70,13 @@ def asked_usage(
     """Ask for the usage of open periods, and of the past ones of their customers that `appended` is of."""
     as_of = AsOf(position.seq, position.outcome)
     accounts = {account.customer.id: account for account, _ in wanted}.values()
+    starts: dict[str, list[int]] = {}
+    for account, terms in wanted:
+        starts.setdefault(account.customer.id, []).append(terms.from_ns)
     past = {
         stored.invoice.id: (account, terms)
         for account in accounts
-        for stored, terms in _changed(account, as_of, appended)
+        for stored, terms in _changed(account, starts[account.customer.id], as_of, appended)
     }
     busy = BusyDays(usage, [terms for _, terms in wanted], as_of)
     asked = [terms for _, terms in wanted if busy.are_in(terms)]
@@ -116,12 +119,16 @@ def draft_invoice(account: Account, terms: Terms, asked: AskedUsage) -> Draft:
     )
 
 
-def _changed(account: Account, as_of: AsOf, appended: Appended) -> Iterable[tuple[StoredInvoice, Terms]]:
+def _changed(
+    account: Account, starts: Collection[int], as_of: AsOf, appended: Appended
+) -> Iterable[tuple[StoredInvoice, Terms]]:
     """Yield past periods that may come to something else than when they were looked at last.
 
-    What one carried over is on the next one: that is looked at with it.
+    What one carried over is on the next one: that is looked at with it. `starts` are those of open periods:
+    what is carried into any of these is known from the one before only.
     """
     any_before = False
+    unchanged: list[StoredInvoice] = []
     for stored in account.billed:
         since, invoice = account.settled_for(stored), stored.invoice
         is_other_record = since.seq > as_of.seq or since.outcome > as_of.outcome
@@ -132,7 +139,23 @@ def _changed(account: Account, as_of: AsOf, appended: Appended) -> Iterable[tupl
             terms = decode_terms(stored.terms)
             if has_changed or carries_over(terms):
                 any_before = True
+                if carries_over(terms):
+                    yield from _ending_at(unchanged, (invoice.from_ns,))
                 yield stored, terms
+                continue
+        unchanged.append(stored)
+    yield from _ending_at(unchanged, starts)
+
+
+def _ending_at(
+    unchanged: list[StoredInvoice], moments: Collection[int]
+) -> Iterable[tuple[StoredInvoice, Terms]]:
+    """Take out of a list, and yield, periods that may carry units over into those that begin then."""
+    for stored in [each for each in unchanged if each.invoice.until_ns in moments]:
+        terms = decode_terms(stored.terms)
+        if carries_over(terms):
+            unchanged.remove(stored)
+            yield stored, terms
 
 
 def _period(terms: Terms) -> tuple[str, int, int]:
