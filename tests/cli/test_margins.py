@@ -92,3 +92,15 @@ def test_margins_as_json_by_agent_and_below_a_threshold(cli: CLI) -> None:
 def test_a_threshold_that_is_none_is_refused(cli: CLI) -> None:
     status, _, wrong = cli("margin", "--below", "much", *SEPTEMBER)
     assert status == 64 and "--below 'much' is not a percentage" in wrong
+
+
+def test_a_customer_without_a_rate_says_how_to_give_one(cli: CLI, tmp_path: Path) -> None:
+    config = Home(tmp_path / "home").config
+    euro = "customers:\n  paris: {currency: EUR}\n"
+    plans = "plans:\n  flat: {base: '10.00'}\n"
+    config.write_text(
+        config.read_text().replace("customers:\n", euro).replace("plans:\n", plans)
+        + "  - {customer: paris, plan: flat, start: 2026-09-01}\n"
+    )
+    status, told, said = cli("margin", *SEPTEMBER)
+    assert status == 0 and "no rate" in told and "usd_rates: {2026-09-01:" in said

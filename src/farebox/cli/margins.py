@@ -50,7 +50,15 @@ def margin(
     else:
         print(render(answer))
         if answer.total.unpriced_calls:
-            say(f"{count(answer.total.unpriced_calls, 'call')} unpriced: margins are at most what is shown")
+            bound = "revenue is at least, and margins may be more or less than what is shown"
+            if not answer.total.revenue_unpriced_calls:
+                bound = "margins are at most what is shown"
+            say(f"{count(answer.total.unpriced_calls, 'call')} unpriced: {bound}")
+        if answer.total.revenue_usd is None:
+            say(
+                "no rate: revenue in another currency counts in dollars by its plan's rates; write into it "
+                f'what a dollar is, and from when, as in usd_rates: {{{since}: "0.92"}}'
+            )
     return OK
 
 
@@ -73,7 +81,7 @@ def render(answer: Margins) -> str:
     rows = [_cells(row, answer.by) for row in answer.rows]
     whole = answer.total
     total = (
-        f"In all {_money(whole.revenue_usd)} revenue, {_cost(whole)} cost, {_margin(whole)} margin"
+        f"In all {_revenue(whole)} revenue, {_cost(whole)} cost, {_margin(whole)} margin"
         f"{f' ({whole.margin_percent} %)' if whole.margin_percent is not None else ''}"
     )
     return f"{head}\n{table(columns, rows)}\n{paint(total, BOLD)}"
@@ -82,7 +90,12 @@ def render(answer: Margins) -> str:
 def _cells(row: MarginRow, by: str) -> list[str]:
     name = _OF_NONE if row.value is None else row.value or _NOBODY[by]
     percent = "" if row.margin_percent is None else row.margin_percent
-    return [clean(name), f"{row.calls:,}", _money(row.revenue_usd), _cost(row), _margin(row), percent]
+    return [clean(name), f"{row.calls:,}", _revenue(row), _cost(row), _margin(row), percent]
+
+
+def _revenue(row: MarginRow) -> str:
+    is_floor = row.revenue_unpriced_calls and row.revenue_usd is not None
+    return f"{'≥ ' if is_floor else ''}{_money(row.revenue_usd)}"
 
 
 def _cost(row: MarginRow) -> str:
@@ -90,7 +103,9 @@ def _cost(row: MarginRow) -> str:
 
 
 def _margin(row: MarginRow) -> str:
-    return f"{'≤ ' if row.unpriced_calls and row.margin_usd is not None else ''}{_money(row.margin_usd)}"
+    if row.margin_usd is None or not row.unpriced_calls:
+        return _money(row.margin_usd)
+    return f"{'~' if row.revenue_unpriced_calls else '≤'} {_money(row.margin_usd)}"
 
 
 def _money(usd: str | None) -> str:

@@ -108,7 +108,16 @@ def test_calls_without_a_price_make_margins_upper_bounds_and_are_counted(billed:
     billed.usage.add(
         Cell(customer="globex", start_ns=at("2026-11-10"), dims={"model": "new"}, calls=1, unpriced_calls=1)
     )
-    assert asked(billed, "customer")["globex"].unpriced_calls == 1
+    globex = asked(billed, "customer")["globex"]
+    assert (globex.unpriced_calls, globex.revenue_unpriced_calls) == (1, 1)  # cost and what is charged on it
+    billed.usage.add(
+        Cell(customer="free", start_ns=at("2026-11-10"), dims={"model": "new"}, calls=1, unpriced_calls=1)
+    )
+    for by in ("customer", "model"):
+        whole = total(asked(billed, by).values())
+        assert (whole.unpriced_calls, whole.revenue_unpriced_calls) == (2, 1)
+    free = asked(billed, "customer")["free"]
+    assert (free.unpriced_calls, free.revenue_unpriced_calls) == (1, 0)  # nothing is charged for it
 
 
 def test_a_span_in_which_no_period_begins_has_neither_revenue_nor_cost_of_the_periods_around_it(

@@ -1,7 +1,8 @@
 """Revenue, provider cost and the margin between them, by customer, agent, model or outcome.
 
 Pure. Revenue is before tax. Margin is revenue less cost; its percentage is of the revenue, unlike a markup,
-which is of the cost. What is not priced makes a cost a lower bound, and the margin an upper one.
+which is of the cost. What is not priced makes a cost a lower bound, and the margin an upper one; where the
+revenue is made of that cost, it is a lower bound, too, and the margin may be either way.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class Earning(msgspec.Struct, frozen=True, kw_only=True):
     """None: of no value, as a base fee where agents are asked for."""
     usd: Fraction | None
     """None: in a currency without a rate."""
+    unpriced_calls: int = 0
+    """Calls without a price in it, or in what it is a part of."""
 
 
 class Spending(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +52,8 @@ class Margin(msgspec.Struct, frozen=True, kw_only=True):
     unpriced_calls: int
     """More than zero: the cost is at least, the margin at most what is here."""
     estimated_calls: int = 0
+    revenue_unpriced_calls: int = 0
+    """More than zero: the revenue is at least what is here, and the margin may be more or less."""
 
     @property
     def margin_usd(self) -> Fraction | None:
@@ -74,7 +79,9 @@ class Margin(msgspec.Struct, frozen=True, kw_only=True):
 def margins(earnings: Iterable[Earning], spendings: Iterable[Spending]) -> list[Margin]:
     """Return the margin of each value: the lowest first, what belongs to no value last."""
     revenue: dict[str | None, Fraction | None] = {}
+    lacking: dict[str | None, int] = {}
     for earning in earnings:
+        lacking[earning.value] = lacking.get(earning.value, 0) + earning.unpriced_calls
         revenue[earning.value] = _both(revenue.get(earning.value, Fraction(0)), earning.usd)
     costs: dict[str | None, Spending] = {}
     for spending in spendings:
@@ -87,6 +94,7 @@ def margins(earnings: Iterable[Earning], spendings: Iterable[Spending]) -> list[
             calls=cost.calls,
             unpriced_calls=cost.unpriced_calls,
             estimated_calls=cost.estimated_calls,
+            revenue_unpriced_calls=min(lacking.get(value, 0), cost.unpriced_calls),
         )
         for value in [*revenue, *(value for value in costs if value not in revenue)]
         for cost in (costs.get(value) or Spending(value=value, cost_pico=0),)
@@ -97,9 +105,11 @@ def margins(earnings: Iterable[Earning], spendings: Iterable[Spending]) -> list[
 def total(found: Iterable[Margin]) -> Margin:
     """Return all of them together."""
     revenue: Fraction | None = Fraction(0)
+    lacking = 0
     cost = Spending(value=None, cost_pico=0)
     for each in found:
         revenue = _both(revenue, each.revenue_usd)
+        lacking += each.revenue_unpriced_calls
         cost = _sum(
             cost,
             Spending(
@@ -117,6 +127,7 @@ def total(found: Iterable[Margin]) -> Margin:
         calls=cost.calls,
         unpriced_calls=cost.unpriced_calls,
         estimated_calls=cost.estimated_calls,
+        revenue_unpriced_calls=lacking,
     )
 
 

@@ -59,7 +59,11 @@ def margins_of(periods: RatedPeriods, usage: Usage, since: date, until: date, by
 def _earned(terms: Terms, lines: Sequence[InvoiceLine]) -> Earning:
     """Return what a customer is charged before tax, as the invoice rounds it."""
     minor = sum(line.amount_minor for line in lines)
-    return Earning(value=terms.customer, usd=_usd(terms, Fraction(minor, 10**terms.exponent)))
+    return Earning(
+        value=terms.customer,
+        usd=_usd(terms, Fraction(minor, 10**terms.exponent)),
+        unpriced_calls=sum(line.unpriced_calls for line in lines),
+    )
 
 
 def _parts(terms: Terms, whole: Earning, lines: Sequence[InvoiceLine], by: By) -> Iterable[Earning]:
@@ -67,7 +71,7 @@ def _parts(terms: Terms, whole: Earning, lines: Sequence[InvoiceLine], by: By) -
     for value, amount in attributed(lines, by).items():
         usd = _usd(terms, amount)
         left = None if left is None or usd is None else left - usd
-        yield Earning(value=value, usd=usd)
+        yield Earning(value=value, usd=usd, unpriced_calls=whole.unpriced_calls)
     if left != 0:
         yield Earning(value=None, usd=left)
 

@@ -94,7 +94,7 @@ def list_invoices(
             each.first_day,
             each.last_day,
             f"{'≥ ' if each.unpriced_calls else ''}{grouped(each.total)} {each.currency}",
-            grouped(each.due),
+            f"{'≥ ' if each.unpriced_calls else ''}{grouped(each.due)}",
         ]
         for each in found.invoices
     ]
@@ -236,7 +236,7 @@ def rendered_invoice(said: Invoice) -> str:
         ]
         for line in said.lines
     ]
-    totals = [f"subtotal {_shown(said.subtotal_minor, said)}"]
+    totals = [f"subtotal {least}{_shown(said.subtotal_minor, said)}"]
     totals += [f"tax {each.percent} % {_shown(each.tax_minor, said)}" for each in said.taxes]
     totals.append(f"total {least}{_shown(said.total_minor, said)} {said.currency}")
     totals += [f"paid by {clean(each.what)} {_shown(each.amount_minor, said)}" for each in said.credits]

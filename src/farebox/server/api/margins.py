@@ -36,6 +36,8 @@ class MarginRow(msgspec.Struct, kw_only=True):
     calls: int
     unpriced_calls: int
     """More than zero: the cost is at least, the margin at most what is here."""
+    revenue_unpriced_calls: int
+    """Of these, calls whose cost makes revenue: it is at least what is here, too, and the margin may be more."""
     estimated_calls: int
     below: bool
     """The margin is below what was asked for; false where nothing was."""
@@ -97,6 +99,7 @@ def _row(each: Margin, below: Fraction | None) -> MarginRow:
         margin_percent=percent_text(each.percent),
         calls=each.calls,
         unpriced_calls=each.unpriced_calls,
+        revenue_unpriced_calls=each.revenue_unpriced_calls,
         estimated_calls=each.estimated_calls,
         below=below is not None and each.value is not None and each.is_below(below),
     )
