@@ -137,7 +137,7 @@ class _Events:
 
 
 def _read(step: Step, pieces: Generator[Any, None, None]) -> Generator[Any, None, None]:
-    """Yield the pieces of a response, each of which is made inside the step, and the reader's work outside."""
+    """Yield the pieces of a response, each made inside the step; the reader's work is outside."""
     try:
         while True:
             token = _reading.set(step)

@@ -18,7 +18,7 @@ from farebox.sdk.transports import patches, watching
 _TRANSPORTS = {"httpx": "httpx", "httpx2": "httpx", "urllib3": "urllib3", "aiohttp": "aiohttp"}
 """Package of a stack, and the module here that meters it."""
 
-_FRAMEWORKS = {
+FRAMEWORKS = {
     "agents.tracing": "openai_agents",
     "crewai.events.event_bus": "crewai",
     "langchain_core.tracers.context": "langchain",
@@ -102,7 +102,7 @@ def _install() -> None:
 
 def _attach_loaded() -> None:
     _finder.finds_frameworks = True
-    for name in _FRAMEWORKS:
+    for name in FRAMEWORKS:
         module = sys.modules.get(name)
         if module is not None and not getattr(module.__spec__, "_initializing", False):
             _patch(name, module)
@@ -110,8 +110,8 @@ def _attach_loaded() -> None:
 
 def _patch(name: str, module: ModuleType) -> None:
     try:
-        if name in _FRAMEWORKS:
-            importlib.import_module(f"farebox.integrations.{_FRAMEWORKS[name]}").attach(module)
+        if name in FRAMEWORKS:
+            importlib.import_module(f"farebox.integrations.{FRAMEWORKS[name]}").attach(module)
             return
         if name not in _TRANSPORTS:
             from farebox.sdk.transports import generated_clients
@@ -137,7 +137,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         wanted = (
             fullname in _TRANSPORTS
             or (settings.enforces and fullname.endswith("._base_client"))
-            or (self.finds_frameworks and fullname in _FRAMEWORKS)
+            or (self.finds_frameworks and fullname in FRAMEWORKS)
         )
         if not wanted or fullname in self._looking:
             return None
