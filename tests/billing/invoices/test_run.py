@@ -17,7 +17,7 @@ from farebox.billing.invoices import finalizing, store
 from farebox.billing.invoices.document import Invoice, encode
 from farebox.billing.invoices.run import RunReport
 from farebox.charges.cells import OutcomeCell
-from farebox.charges.plan import Customer, Discount, Interval, Plan
+from farebox.charges.plan import Customer, Discount, Plan
 from farebox.control.publish import change
 from farebox.errors import InvoiceError
 from farebox.home import Home
@@ -300,59 +300,6 @@ def test_a_trial_is_billed_neither_its_usage_nor_its_days(home: Home) -> None:
         call("acme", at("2026-11-11T00:00"), output_cost_pico=USD),
     )
     assert amounts(on.invoice("2026-12-04T00:00")) == {"Base fee, markup": 2000, "Everything else": 120}
-
-
-def test_at_h1_new_york_is_billed_on_1_march_for_february_from_05_utc(home: Home) -> None:
-    plan = replace(MARKUP, base=Decimal(1))
-    on = billed(home, plan)
-    on.subscribe(subscription(plan, date(2026, 1, 1)))
-    assert [e.invoice.from_ns for e in on.run("2026-03-01T00:00", final=False).drafts] == [
-        at("2026-01-01T05:00")
-    ]
-    on.run("2026-03-01T00:00")
-    report = on.run("2026-03-01T05:00", final=False)
-    (draft,) = report.drafts
-    assert (draft.invoice.from_ns, draft.invoice.until_ns) == (
-        at("2026-02-01T05:00"),
-        at("2026-03-01T05:00"),
-    )
-
-
-@pytest.mark.parametrize(
-    ("day", "hours"), [(date(2026, 3, 8), 23), (date(2026, 11, 1), 25), (date(2026, 6, 1), 24)]
-)
-def test_at_h1_a_day_of_a_clock_change_is_one_day_of_23_or_25_hours(
-    home: Home, day: date, hours: int
-) -> None:
-    plan = replace(MARKUP, interval=Interval(unit="day"), base=Decimal(1))
-    on = billed(home, plan)
-    on.subscribe(subscription(plan, day, day.replace(day=day.day + 1)))
-    made = on.run(f"{day.replace(day=day.day + 4)}T12:00").final[0]
-    assert made.until_ns - made.from_ns == hours * 3_600 * 10**9
-    assert made.lines[0].amount_minor == 100
-
-
-def test_at_h1_an_anniversary_of_the_31st_comes_back_to_the_31st(home: Home) -> None:
-    plan = replace(MARKUP, interval=Interval(kind="anniversary"), base=Decimal(1))
-    on = billed(home, plan, customers=(Customer(id="acme"),))
-    on.subscribe(subscription(plan, date(2026, 1, 31)))
-    made = on.run("2026-05-10T00:00").final
-    assert [(each.from_ns, each.until_ns) for each in made] == [
-        (at("2026-01-31T00:00"), at("2026-02-28T00:00")),
-        (at("2026-02-28T00:00"), at("2026-03-31T00:00")),
-        (at("2026-03-31T00:00"), at("2026-04-30T00:00")),
-    ]
-
-
-def test_at_h1_a_call_at_the_border_is_billed_in_exactly_one_period(home: Home) -> None:
-    on = billed(home, MARKUP)
-    on.subscribe(subscription(MARKUP, NOV))
-    border = at("2026-12-01T00:00", "America/New_York")
-    on.usage.add(
-        call("acme", border - 1, output_cost_pico=USD), call("acme", border, output_cost_pico=10 * USD)
-    )
-    first, second = on.run("2027-01-04T00:00").final
-    assert (first.lines[0].amount_minor, second.lines[0].amount_minor) == (120, 1200)
 
 
 def test_discounts_come_off_before_the_minimum_and_tax_after_it(home: Home) -> None:
