@@ -137,3 +137,12 @@ def test_a_log_that_knows_only_the_model_that_was_asked_for_is_of_the_same_call(
 def test_calls_of_two_models_are_two_calls_whatever_else_is_equal(ledger: TestLedger) -> None:
     ledger.append(witness("proxy", NOON, model="gpt-5"), witness("agent_log", NOON, model="gpt-5-mini"))
     assert sums_of(ledger.home).calls == 2
+
+
+@pytest.mark.parametrize("kind", ["proxy", "sdk", "event", "otlp"])
+def test_only_a_history_can_say_that_it_is_one(ledger: TestLedger, kind: str) -> None:
+    """Else a header `x-farebox-imported` would keep a client's calls out of every budget."""
+    said = {IMPORTED: "yes", "user": "ann"}
+    ledger.append(witness(kind, NOON, attribution=said, attribution_from={IMPORTED: "header:x"}))
+    assert one_row(ledger).attribution == {"user": "ann"}
+    assert spent(ledger) == CALL

@@ -24,6 +24,8 @@ IMPORTED = "imported"
 
 Such a call uses up no budget and fires no alert, unless a witness that is no history saw it as well.
 """
+HISTORIES = frozenset(("agent_log", "import"))
+"""Kinds of witness that may say so: of others it is ignored, whoever sent a header of that name."""
 
 Outcome = Literal[
     "completed",  # the response reached its end and was passed on

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from farebox.journal import records
-from farebox.journal.records import Done
+from farebox.journal.records import HISTORIES, IMPORTED, Done
 
 EVENT_ID_BYTES = 16
 DIGITS_MAX = 60
@@ -50,6 +50,7 @@ def done_of(payload: bytes) -> Done:
     done = records.decode_done(payload)
     if len(done.event_id) != EVENT_ID_BYTES:
         raise msgspec.ValidationError("an event id has 16 bytes")
+    _ignore_claim(done)
     if b"E+" in payload and _has_endless_count(done):
         raise msgspec.ValidationError("a count of too many digits")
     return done
@@ -57,6 +58,7 @@ def done_of(payload: bytes) -> Done:
 
 def judge(done: Done) -> Judged:
     """Decide whether an exchange is billable."""
+    _ignore_claim(done)
     extraction = done.extraction
     because = extraction.not_billable_because
     if done.outcome != "completed":
@@ -65,6 +67,13 @@ def judge(done: Done) -> Judged:
         if done.outcome in ("upstream_failed", "timed_out") and done.error_class in NEVER_REACHED:
             return Judged(done, False, because or "upstream_not_reached")
     return Judged(done, extraction.billable, because)
+
+
+def _ignore_claim(done: Done) -> None:
+    """Forget that a call is of a history where its witness is none."""
+    if done.witness not in HISTORIES and IMPORTED in done.attribution:
+        del done.attribution[IMPORTED]
+        done.attribution_from.pop(IMPORTED, None)
 
 
 def _has_endless_count(done: Done) -> bool:
