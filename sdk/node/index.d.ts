@@ -64,7 +64,7 @@ export class FareboxError extends Error {}
 /** Say where events go and what is metered; what is not given stays as it is. */
 export function configure(settings?: Settings): void;
 
-/** Meter every call of this process: global `fetch`, `node:http`, `node:https`. Twice is once. */
+/** Meter every call of this process: global `fetch`, `node:http`, `node:https`, `node:http2`. Twice is once. */
 export function instrument(): void;
 
 /** Undo `instrument()`; what is under way is metered to its end. */

@@ -79,13 +79,16 @@ function beginRequest(request) {
 
 function responded(request, response) {
   const exchange = begun.get(request);
-  if (exchange === undefined) return;
+  if (exchange !== undefined) watchResponse(response, exchange, response.statusCode, (name) => response.headers[name]);
+}
+
+/** Watch a response that is a stream of Node's; `header` returns one by its name in lower case. */
+export function watchResponse(stream, exchange, status, header) {
   try {
-    exchange.response(response.statusCode, (name) => response.headers[name]);
-    const encoding = String(response.headers["content-encoding"] ?? "").trim().toLowerCase();
-    const unpack = UNPACK[encoding];
-    if (unpack === undefined) watchPush(response, exchange);
-    else watchPush(response, ...unpacked(exchange, unpack()));
+    exchange.response(status, header);
+    const unpack = UNPACK[String(header("content-encoding") ?? "").trim().toLowerCase()];
+    if (unpack === undefined) watchPush(stream, exchange);
+    else watchPush(stream, ...unpacked(exchange, unpack()));
   } catch (error) {
     report(error, "metering");
   }

@@ -3,6 +3,7 @@
 import { meter, METERED } from "./fetch.js";
 import { FareboxError, report } from "./faults.js";
 import { patchHttp, restoreHttp } from "./http.js";
+import { patchHttp2, restoreHttp2 } from "./http2.js";
 import { isDisabled } from "./settings.js";
 
 const DEPTH_MAX = 4;
@@ -15,6 +16,7 @@ export function instrument() {
   try {
     if (isDisabled()) return;
     patchHttp();
+    patchHttp2();
     if (!globalThis.fetch[METERED]) {
       before = globalThis.fetch;
       globalThis.fetch = meter(before);
@@ -27,6 +29,7 @@ export function instrument() {
 /** Undo `instrument()`; what is under way is metered to its end. */
 export function uninstrument() {
   restoreHttp();
+  restoreHttp2();
   if (before !== undefined && globalThis.fetch[METERED]) globalThis.fetch = before;
   before = undefined;
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import http from "node:http";
+import { connect, createServer } from "node:http2";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { instrument, meter, uninstrument, wrap } from "../src/index.js";
@@ -91,4 +92,32 @@ test("wrap() meters a client's own fetch and returns the client", async () => {
   const [event, ...others] = await recorded(home);
   assert.equal(others.length, 0);
   assert.equal(event.customer, "acme");
+});
+
+test("node:http2 is metered, whichever import of it a program holds", async () => {
+  const server = createServer((request, response) => {
+    request.resume().on("end", () => response.end(chat()));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${server.address().port}`;
+  const home = atHome(url);
+  instrument();
+  const session = connect(url);
+  try {
+    const stream = session.request({ ":method": "POST", ":path": PATH });
+    stream.write('{"model":');
+    stream.end('"gpt-4o"}');
+    const pieces = [];
+    for await (const piece of stream) pieces.push(piece);
+    assert.equal(Buffer.concat(pieces).toString(), chat());
+  } finally {
+    uninstrument();
+    session.close();
+    server.close();
+  }
+  const [event, ...others] = await recorded(home);
+  assert.equal(others.length, 0);
+  assert.equal(event.outcome, "completed");
+  assert.equal(event.excerpt.request, '{"model":"gpt-4o"}');
+  assert.match(event.excerpt.response, /"usage":/);
 });
