@@ -39,6 +39,8 @@ def text_of(attributes: Attributes, names: tuple[str, ...]) -> str | None:
     """Return the first of some attributes that is text or a number, at most 256 characters of it."""
     for name in names:
         value = attributes.get(name)
+        if value is None:
+            continue
         if isinstance(value, str) and value:
             return value[:256]
         if isinstance(value, int | float) and not isinstance(value, bool):

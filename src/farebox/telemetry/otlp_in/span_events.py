@@ -82,18 +82,8 @@ def event_of_span(span: Span, providers: ProviderNames, agents: dict[str, str]) 
 def whose(attributes: Attributes, resource: Attributes, agent: str | None = None) -> dict[str, Any]:
     """Return the names that attributes of a span, and after them its resource's, give a call."""
     found: dict[str, Any] = {}
-    meanings = {
-        "customer": names.CUSTOMER,
-        "user": names.USER,
-        "session": names.SESSION,
-        "agent": names.AGENT,
-        "step": names.STEP,
-        "task": names.TASK,
-        "project": names.PROJECT,
-        "app": names.APP,
-    }
-    for dimension, keys in meanings.items():
-        value = text_of(attributes, keys) or text_of(resource, keys)
+    for dimension, keys in _MEANINGS.items():
+        value = text_of(attributes, keys) or (text_of(resource, keys) if resource else None)
         if value:
             found[dimension] = value
     if agent and "agent" not in found:
@@ -101,9 +91,9 @@ def whose(attributes: Attributes, resource: Attributes, agent: str | None = None
     tags: dict[str, str] = {}
     for said in (resource, attributes):
         for name, value in said.items():
-            prefix = next((each for each in names.TAGS if name.startswith(each)), None)
-            if prefix is None or isinstance(value, list) or name in _DIMENSIONS:
+            if not name.startswith(names.TAGS) or isinstance(value, list) or name in _DIMENSIONS:
                 continue
+            prefix = next(each for each in names.TAGS if name.startswith(each))
             tag = name.removeprefix(prefix).strip().lower()[:64]
             if tag and len(tags) < _TAGS_MAX:
                 tags[tag] = str(value)[:VALUE_MAX]
@@ -119,14 +109,25 @@ def whose(attributes: Attributes, resource: Attributes, agent: str | None = None
     return found
 
 
+_MEANINGS = {
+    "customer": names.CUSTOMER,
+    "user": names.USER,
+    "session": names.SESSION,
+    "agent": names.AGENT,
+    "step": names.STEP,
+    "task": names.TASK,
+    "project": names.PROJECT,
+    "app": names.APP,
+}
 _DIMENSIONS = frozenset((*names.CUSTOMER, *names.USER, *names.SESSION))
 
 
 def stated_figures(attributes: Attributes) -> str | None:
     """Return the figures of a span as it states them, JSON text: counts, and money as text."""
     said: dict[str, Any] = {}
-    for name in (*_FIGURES, *names.COST):
-        value = attributes.get(name)
+    for name, value in attributes.items():
+        if name not in _FIGURES:
+            continue
         if isinstance(value, float):
             said[name] = str(Decimal(str(value)))
         elif isinstance(value, int | str) and not isinstance(value, bool):
@@ -134,23 +135,22 @@ def stated_figures(attributes: Attributes) -> str | None:
     return msgspec.json.encode(said).decode() if said else None
 
 
-_FIGURES = tuple(
-    dict.fromkeys(
-        (
-            *names.INPUT,
-            *names.OUTPUT,
-            *names.TOTAL,
-            *names.CACHE_READ,
-            *names.CACHE_WRITE,
-            *names.CACHE_WRITE_5M,
-            *names.CACHE_WRITE_1H,
-            *names.REASONING,
-            *names.INPUT_AUDIO,
-            *names.INPUT_IMAGE,
-            *names.INPUT_VIDEO,
-            *names.OUTPUT_AUDIO,
-            *names.OUTPUT_IMAGE,
-        )
+_FIGURES = frozenset(
+    (
+        *names.INPUT,
+        *names.OUTPUT,
+        *names.TOTAL,
+        *names.CACHE_READ,
+        *names.CACHE_WRITE,
+        *names.CACHE_WRITE_5M,
+        *names.CACHE_WRITE_1H,
+        *names.REASONING,
+        *names.INPUT_AUDIO,
+        *names.INPUT_IMAGE,
+        *names.INPUT_VIDEO,
+        *names.OUTPUT_AUDIO,
+        *names.OUTPUT_IMAGE,
+        *names.COST,
     )
 )
 
