@@ -207,6 +207,20 @@ def test_invariant_7_every_total_that_includes_unpriced_usage_says_so_and_no_oth
         assert bool(refused) == late_missing or says_so
 
 
+def test_without_the_count_an_invoice_that_lacks_a_price_would_be_issued_without_a_word(
+    billed: Billed,
+) -> None:
+    """The control of the test above: what it asks for is said because of the count, and by nothing else."""
+    charge = Charge(name="c", meter="cost", model=CostPlus(markup_percent=Decimal(20)))
+    plan = Plan(name="p", version=1, charges=(charge,))
+    moment = at("2026-11-10T00:00")
+    for counted in (1, 0):
+        customer = subscribed(billed, plan, [call("", moment, model="a", unpriced_calls=counted)])
+        draft = previewed(billed, customer)
+        assert bool(draft.statements) == bool(draft.unpriced_calls) == bool(counted)
+        assert bool(billed.run(AFTER).refused) == bool(counted)
+
+
 @settings(max_examples=15 * MORE, deadline=None)
 @given(plan=plans(), usage=USAGE)
 def test_invariant_7_margins_and_simulations_say_how_many_calls_have_no_price(

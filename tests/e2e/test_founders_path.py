@@ -148,5 +148,7 @@ def test_the_guide_bills_calls_made_through_the_proxy(tmp_path: Path, upstream: 
     assert Fraction(adjusted["Everything else"]["exact"]) == (Fraction(1, 10) + Fraction(15, 100)) * Fraction(
         6, 5
     )
+    explained = founder.json("explain", f"INV-000002/{adjusted['Everything else']['id']}")["explanation"]
+    assert explained["adds_up"] and {call["model"] for call in explained["calls"]} == {"gpt-4o", "brand-new"}
     again = founder.json("invoices", "show", "INV-000001")
     assert (again["sha256"], again["invoice"]) == (first["sha256"], first["invoice"])

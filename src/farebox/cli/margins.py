@@ -62,13 +62,16 @@ def margin(
     return OK
 
 
+_NOTHING = "Nobody has a plan or has used anything in these periods."
+
+
 def render(answer: Margins) -> str:
     """Return margins as the terminal shows them."""
     head = f"Billing periods that begin from {answer.since} to before {answer.until}"
     if answer.below_percent is not None:
         head += f", margins below {answer.below_percent} %"
     if not answer.rows:
-        none = "No margin is below that." if answer.below_percent is not None else "There is nothing."
+        none = "No margin is below that." if answer.below_percent is not None else _NOTHING
         return f"{head}\n{none}"
     columns = [
         Column(answer.by, width_max=60, width_min=16),

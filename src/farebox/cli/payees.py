@@ -84,7 +84,7 @@ def set_payee(
     home = (place or Place()).state()
     said = Named(id=payee, name=name, email=email, address=address)
     terms_changes.set_payee(home, said, audit.command_line(), now_ns())
-    print(f"{clean(payee)} is {clean(name or payee)}.")
+    print(f"{clean(payee)}: {clean(name or payee)}")
     return OK
 
 
