@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from calls import TestLedger, done
 from test_rerating import book
 from tests.cli.test_margins import BILLING, CLI, PRICES, at, cli
 
+from farebox.cli.exits import DATA
 from farebox.home import Home
 
 __all__ = ["cli"]
@@ -141,3 +144,16 @@ def test_a_pdf_says_which_characters_are_boxes_in_it(cli: CLI, tmp_path: Path) -
     assert "no font at hand has 京東" in told and "billing: {fonts: FOLDER}" in told
     told = cli("invoices", "export", "INV-000001", "--format", "html", "-o", str(tmp_path / "x.html"))[2]
     assert "no font" not in told
+
+
+def test_verify_covers_the_journal_of_money(issued: CLI, tmp_path: Path) -> None:
+    status, told, _ = issued("verify", "--json")
+    assert json.loads(told)["money_journal"] == []
+    with contextlib.closing(sqlite3.connect(home_of(tmp_path).control)) as database:
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f"DROP TRIGGER {name}")
+        database.execute("UPDATE journal_entry SET amount_minor = amount_minor * 2")
+        database.commit()
+    damaged, told, _ = issued("verify")
+    assert "money journal: transaction 1 is not as it was posted" in told
+    assert damaged == DATA != status

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import date
+from typing import Any
 
 import pytest
 from sqlalchemy import insert
 
 from farebox import yamltext
+from farebox.billing.journal.entries import Entry
+from farebox.billing.journal.posting import post
 from farebox.billing.plans.changes import apply, change_subscription, end_subscription, remove_customer
 from farebox.charges.plan_reader import BillingTerms, read_billing_terms
 from farebox.charges.plan_reader.written_values import day_start_ns
+from farebox.control import billing_terms
+from farebox.control.database import open_control
 from farebox.control.publish import change, publish
 from farebox.control.schema import invoice, invoice_void
 from farebox.errors import ConfigError, UsageError
@@ -38,7 +44,7 @@ def applied(home: Home, text: str) -> None:
     apply(home, terms_of(text), "uid:1", NOW)
 
 
-def bill(home: Home, until: date, *, voided: bool = False) -> None:
+def bill(home: Home, until: date, *, voided: bool = False, document: str = "{}") -> None:
     """Store a final invoice that ends on a day."""
     with change(home) as connection:
         connection.execute(
@@ -47,7 +53,7 @@ def bill(home: Home, until: date, *, voided: bool = False) -> None:
                 from_ns=day_start_ns(date(2025, 1, 1), "America/New_York"),
                 until_ns=day_start_ns(until, "America/New_York"),
                 attempt=0, series="INV", number=until.toordinal(), as_of_seq=0, issued_at=0,
-                document="{}", sha256="", terms="{}",
+                document=document, sha256="", terms="{}",
             )
         )  # fmt: skip
         if voided:
@@ -112,3 +118,66 @@ def test_leaving_unbilled_days_out_of_the_homes_file_is_a_problem_and_changes_no
     snapshot = read_snapshot(home)
     assert [each.customer for each in snapshot.subscriptions] == ["acme"]
     assert any("no final invoice" in each for each in snapshot.problems)
+
+
+CARRIED = '{"lines": [{"kind": "carried", "amount_minor": 500}]}'
+WITHOUT = TEXT.replace("start: 2025-01-01", "start: 2025-01-01, until: 2025-05-01")
+
+
+def test_a_customer_with_an_amount_carried_forward_is_neither_removed_nor_left_out(home: Home) -> None:
+    home.config.write_text(WITHOUT)
+    publish(home)
+    bill(home, date(2025, 5, 1), document=CARRIED)
+    home.config.write_text("plans:" + WITHOUT.partition("plans:")[2].partition("subscriptions:")[0])
+    publish(home)
+    assert [each.id for each in read_snapshot(home).customers] == ["acme"]
+    assert any("carried" in each for each in read_snapshot(home).problems)
+    taken = f'{{"lines": [{{"kind": "carried", "amount_minor": -500, "of_invoice": "{date(2025, 5, 1)}"}}]}}'
+    bill(home, date(2025, 5, 2), document=taken)
+    publish(home)
+    assert read_snapshot(home).customers == () and read_snapshot(home).problems == ()
+
+
+def test_a_customer_whose_wallet_has_money_is_neither_removed_nor_left_out(home: Home) -> None:
+    home.config.write_text(WITHOUT)
+    publish(home)
+    bill(home, date(2025, 5, 1))
+    with change(home) as connection:
+        legs = [("wallet_liability", "acme", -500), ("customer_receivable", "acme", 500)]
+        entries = [
+            Entry(account=account, party=party, currency="USD", amount_minor=amount)  # pyright: ignore[reportArgumentType]
+            for account, party, amount in legs
+        ]
+        post(
+            connection, entries, key="k", kind="wallet.grant", reference="r", at_ns=NOW, actor="a", detail={}
+        )
+    home.config.write_text("plans:" + WITHOUT.partition("plans:")[2].partition("subscriptions:")[0])
+    publish(home)
+    assert [each.id for each in read_snapshot(home).customers] == ["acme"]
+    assert any("wallet" in each for each in read_snapshot(home).problems)
+
+
+@pytest.mark.parametrize("of_home", [True, False], ids=["file", "applied"])
+def test_terms_are_checked_while_others_may_write_control_db(
+    home: Home, monkeypatch: pytest.MonkeyPatch, of_home: bool
+) -> None:
+    """A long list of patterns takes its time outside the lock that every other writer waits for."""
+    publish(home, open_control(home))
+    check, checked = billing_terms.consistency_findings, [0]
+
+    def writable(*said: Any, **more: Any) -> Any:
+        checked[0] += 1
+        other = sqlite3.connect(home.control, timeout=0, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")  # raises "database is locked" where the caller holds the lock
+        other.execute("ROLLBACK")
+        other.close()
+        return check(*said, **more)
+
+    monkeypatch.setattr(billing_terms, "consistency_findings", writable)
+    if of_home:
+        home.config.write_text(TEXT)
+        publish(home)
+    else:
+        applied(home, TEXT)
+    assert checked[0] >= 1
+    assert [each.id for each in read_snapshot(home).customers] == ["acme"]

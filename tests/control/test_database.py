@@ -223,5 +223,5 @@ def test_random_damage_is_named_and_never_published(home: Home) -> None:
         home.control.write_bytes(content)
         publish(home)
     print(f"{named} named, {harmless} harmless, {unnoticed} values changed unnoticed")
-    assert named > 300  # the more empty tables there are, the more damage does no harm
+    assert named > 350  # the more empty tables there are, the more damage does no harm
     assert unnoticed == 0

@@ -97,6 +97,40 @@ class BilledTime(msgspec.Struct, frozen=True, kw_only=True):
         return max(start, self.until_ns.get(customer.id, start)) < min(end, now_ns)
 
 
+class _Line(msgspec.Struct):
+    kind: str
+    amount_minor: int
+    of_invoice: str = ""
+
+
+class _Document(msgspec.Struct):
+    """What of an invoice says what it carries."""
+
+    lines: tuple[_Line, ...] = ()
+
+
+def with_amounts_carried(connection: Connection, customers: Iterable[str]) -> list[str]:
+    """Return those of some customers who have an amount that no invoice has taken from an earlier one yet."""
+    found: list[str] = []
+    for name in customers:
+        asked = (
+            select(invoice.c.id, invoice.c.document)
+            .select_from(invoice.join(invoice_void, invoice.c.id == invoice_void.c.invoice, isouter=True))
+            .where(invoice_void.c.invoice.is_(None), invoice.c.customer == name)
+        )
+        carried: set[str] = set()
+        taken: set[str] = set()
+        for row in connection.execute(asked):
+            for line in msgspec.json.decode(row.document, type=_Document).lines:
+                if line.kind == "carried" and line.of_invoice:
+                    taken.add(line.of_invoice)
+                elif line.kind == "carried":
+                    carried.add(row.id)
+        if carried - taken:
+            found.append(name)
+    return found
+
+
 def _day_from(customer: Customer, moment_ns: int) -> date:
     """Return the first day of the customer's that begins at a moment or after it."""
     day = datetime.fromtimestamp(moment_ns // 10**9, UTC).astimezone(ZoneInfo(customer.timezone)).date()

@@ -22,7 +22,7 @@ from farebox.control import customers as customer_store
 from farebox.control import plans as plan_store
 from farebox.control import schema
 from farebox.control import subscriptions as subscription_store
-from farebox.control.billed_time import BilledTime
+from farebox.control.billed_time import BilledTime, with_amounts_carried
 from farebox.control.customers import KeptCustomer, KeptIdentity
 from farebox.control.plans import KeptPlan
 from farebox.control.subscriptions import KeptSubscription
@@ -76,7 +76,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 def term_findings(kept: Kept, terms: BillingTerms, now_ns: int, *, of_home: bool) -> list[Finding]:
     """Return everything that keeps terms from being stored; `of_home`: they are the home's file's."""
-    findings: list[Finding] = [*_billed_findings(kept, terms)]
+    findings: list[Finding] = []
     if of_home:
         findings += _left_out_findings(kept, terms, now_ns)
     for section, origins in (
@@ -141,12 +141,46 @@ def store(
     return found
 
 
-def take_over(connection: Connection, terms: BillingTerms, now_ns: int) -> tuple[list[Finding], bool]:
-    """Store what the home's file says; return what is wrong with it, and whether anything changed."""
+class CheckedTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with the home's file, by what was stored."""
+
+    kept: Kept
+    findings: list[Finding]
+
+
+def checked_terms(connection: Connection, terms: BillingTerms, now_ns: int) -> CheckedTerms:
+    """Check what the home's file says, whoever writes meanwhile: `take_over` looks whether that matters."""
+    kept = Kept.of(connection)
+    return CheckedTerms(kept=kept, findings=_file_findings(connection, kept, terms, now_ns))
+
+
+def _file_findings(connection: Connection, kept: Kept, terms: BillingTerms, now_ns: int) -> list[Finding]:
+    """Return what is wrong with the home's file, customers that it leaves out with money among it."""
+    carried = with_amounts_carried(connection, sorted(_left_out(kept, terms)))
+    return term_findings(kept, terms, now_ns, of_home=True) + [
+        Place("farebox.yaml", 0, f"customers.{name}").finding(
+            "the customer, until another invoice has taken what was carried to it, or the one that carried "
+            "it is void",
+            "nothing of it",
+        )
+        for name in carried
+    ]
+
+
+def take_over(
+    connection: Connection, terms: BillingTerms, now_ns: int, checked: CheckedTerms | None = None
+) -> tuple[list[Finding], bool]:
+    """Store what the home's file says; return what is wrong with it, and whether anything changed.
+
+    `checked` are the same terms, checked before.
+    """
     if not terms and not _has_terms_of_file(connection):
         return [], False
     kept = Kept.of(connection)
-    findings = term_findings(kept, terms, now_ns, of_home=True)
+    if checked is not None and checked.kept == kept:
+        findings = checked.findings
+    else:
+        findings = _file_findings(connection, kept, terms, now_ns)
     if findings:
         return findings, False
     store(connection, kept, terms, now_ns, of_home=True)
@@ -308,14 +342,19 @@ def _billed_findings(kept: Kept, terms: BillingTerms) -> Iterable[Finding]:
                 yield terms.places[f"subscriptions.{said.key}"].finding(expected, found)
 
 
-def _left_out_findings(kept: Kept, terms: BillingTerms, now_ns: int) -> Iterable[Finding]:
-    """Yield what the home's file no longer says although there is money in it that is not billed."""
-    keys = {each.key for each in terms.subscriptions}
-    gone = {
+def _left_out(kept: Kept, terms: BillingTerms) -> set[str]:
+    """Return the customers that the home's file said once and does not any more."""
+    return {
         name
         for name, each in kept.customers.items()
         if each.origin != COMMAND and name not in terms.customers
     }
+
+
+def _left_out_findings(kept: Kept, terms: BillingTerms, now_ns: int) -> Iterable[Finding]:
+    """Yield what the home's file no longer says although there is money in it that is not billed."""
+    keys = {each.key for each in terms.subscriptions}
+    gone = _left_out(kept, terms)
     for each in kept.subscriptions:
         said = each.subscription
         left_out = each.origin != COMMAND and each.key not in keys

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from farebox.charges.plan import Subscription
+    from farebox.control.billing_terms import CheckedTerms
     from farebox.control.customers import KeptCustomer
     from farebox.control.database import ControlDatabase
 
@@ -51,27 +52,32 @@ def change(home: Home, database: ControlDatabase | None = None) -> Generator[Con
 def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
     """Renew the snapshot and return it.
 
-    The database's write lock is held while it is read and the file replaced: of two who publish at once, the
-    later one has read what the other one committed. Without a control database, only the configuration is
-    published, and SQLAlchemy is not loaded.
+    The database's write lock is held while it is read and the snapshot replaced: of two who publish at once,
+    the later one has read what the other one committed. The home's file is read and checked before, and again
+    only if it, or what is stored, has changed by then: others do not wait for a long file. Without a control
+    database, only the configuration is published, and SQLAlchemy is not loaded.
 
     Raises:
         ControlError: The database cannot be used, or the file not written; the last snapshot stays.
     """
     began_ns = now_ns() - _FILE_TIMES_LAG_NS
-    if database is None and not home.control.exists():
-        file = _file_says(home)
-        if not file.config.webhooks and not file.config.billing_terms:
-            return _replace(home, file.state(), began_ns)
+    content = _content(home)
+    file = _file_says(home)
+    is_alone = database is None and not home.control.exists()
+    if is_alone and not file.config.webhooks and not file.config.billing_terms:
+        return _replace(home, file.state(), began_ns)
     from farebox.control.database import open_control
 
     opened = database or open_control(home)
+    checked = _checked(opened, file)
     with opened.writing() as connection:
         opened.check_seal(connection)
-        file = _file_says(home)
+        if _content(home) != content:
+            file = _file_says(home)
+            checked = None
         if not file.problems:
             _take_over_receivers(connection, file.config)
-            file = _take_over_terms(connection, file)
+            file = _take_over_terms(connection, file, checked)
         return _replace(home, _state(home, connection, file), began_ns)
 
 
@@ -102,14 +108,33 @@ def _take_over_receivers(connection: Connection, said: Config) -> None:
     configure(connection, {each.name: configured_settings(each) for each in said.webhooks}, now_ns())
 
 
-def _take_over_terms(connection: Connection, file: _File) -> _File:
+def _content(home: Home) -> bytes | None:
+    """Return the file as it is, None where there is none or it cannot be read."""
+    try:
+        return home.config.read_bytes()
+    except OSError:
+        return None
+
+
+def _checked(opened: ControlDatabase, file: _File) -> CheckedTerms | None:
+    """Return how the file's terms fit what is stored now; None where there are none, or the file is wrong."""
+    from farebox.control.billing_terms import checked_terms
+
+    if file.problems or not file.config.billing_terms:
+        return None
+    with opened.reading() as connection:
+        opened.check_seal(connection)
+        return checked_terms(connection, file.config.billing_terms, now_ns())
+
+
+def _take_over_terms(connection: Connection, file: _File, checked: CheckedTerms | None) -> _File:
     """Store the file's customers, plans and subscriptions, whose versions are kept; what is wrong with them
     is a problem of the file, and what it said before stays."""
     from farebox.charges.plan_reader import BillingTerms
     from farebox.control import seal
     from farebox.control.billing_terms import take_over
 
-    findings, changed = take_over(connection, file.config.billing_terms or BillingTerms(), now_ns())
+    findings, changed = take_over(connection, file.config.billing_terms or BillingTerms(), now_ns(), checked)
     if changed:
         seal.renew(connection)
     return msgspec.structs.replace(file, problems=(*file.problems, *map(str, findings)))

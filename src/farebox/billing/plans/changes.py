@@ -13,16 +13,16 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from farebox.billing.invoices.earlier_invoices import carried_lines
-from farebox.billing.invoices.store import final_invoices
+from farebox.billing.late_usage import is_newer_than_invoices
 from farebox.budgets.budget import COMMAND
 from farebox.charges.identities import Identity
 from farebox.charges.plan import Customer, Subscription
 from farebox.charges.plan_reader import SECTIONS, BillingTerms, PlannedSubscription, read_billing_terms
 from farebox.charges.plan_reader.billing_terms import Place
 from farebox.control import audit, customers, plans, subscriptions
-from farebox.control.billed_time import BilledTime
+from farebox.control.billed_time import BilledTime, with_amounts_carried
 from farebox.control.billing_terms import Kept, TermsChange, store, term_findings
+from farebox.control.database import open_control
 from farebox.control.publish import change
 from farebox.control.subscriptions import KeptSubscription
 from farebox.errors import ConfigError, Finding, UsageError
@@ -81,10 +81,17 @@ def apply(
         ControlError: It cannot be written.
     """
     found: list[TermsChange] = []
+    opened = database or open_control(home)
+    with opened.reading() as connection:
+        opened.check_seal(connection)
+        seen = Kept.of(connection)
+    fit = term_findings(seen, terms, now_ns, of_home=False)  # may take long: others write meanwhile
     try:
-        with change(home, database) as connection:
+        with change(home, opened) as connection:
             kept = Kept.of(connection)
-            wrong = [*(findings or ()), *term_findings(kept, terms, now_ns, of_home=False)]
+            if kept != seen:
+                fit = term_findings(kept, terms, now_ns, of_home=False)
+            wrong = [*(findings or ()), *fit]
             if wrong:
                 wrong.sort(key=lambda each: (each.file, each.line))
                 raise ConfigError(list(dict.fromkeys(wrong)))
@@ -101,13 +108,22 @@ def apply(
 
 
 def remove_customer(
-    home: Home, name: str, actor: str, now_ns: int, database: ControlDatabase | None = None
+    home: Home,
+    name: str,
+    actor: str,
+    now_ns: int,
+    database: ControlDatabase | None = None,
+    *,
+    write_off: bool = False,
 ) -> None:
     """Take a customer away; what it was billed for stays.
 
+    `write_off` leaves unbilled what the record has learned of invoiced periods since.
+
     Raises:
         UsageError: There is none, the home's file has it, a subscription of it has not ended or is not billed
-            to its end, something was carried to its next invoice, or its wallet is not empty.
+            to its end, something was carried to its next invoice, its wallet is not empty, or there are newer
+            rows of what was invoiced.
     """
 
     def work(connection: Connection) -> None:
@@ -126,8 +142,17 @@ def remove_customer(
                 )
         if name in billed.in_wallet:
             raise UsageError(f"{name} has money in its wallet: let that expire or use it up first")
-        if any(carried_lines(final_invoices(connection, customers=[name]))):
-            raise UsageError(f"{name} has an amount that was carried to its next invoice")
+        if with_amounts_carried(connection, [name]):
+            raise UsageError(
+                f"{name} has an amount that was carried to its next invoice: void the invoice that carried "
+                "it, or let another subscription use it up"
+            )
+        if not write_off and is_newer_than_invoices(home, connection, kept):
+            making, leaving = command("invoices run"), command(f"customers remove {name} --write-off")
+            raise UsageError(
+                f"the record has newer calls or corrections of days that {name} was invoiced for: {making} "
+                f"adjusts them with the month that has ended; {leaving} leaves them as they are"
+            )
         customers.remove(connection, name, now_ns)
         for each in customers.identities(connection, name):
             customers.remove_identity(connection, each.identity)

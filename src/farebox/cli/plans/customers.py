@@ -249,7 +249,17 @@ def unmap(
 
 
 @app.command(help="Take a customer away; its invoices stay.")
-def remove(name: Name, /, *, yes: Yes = False, place: Place | None = None) -> int:
+def remove(
+    name: Name,
+    /,
+    *,
+    yes: Yes = False,
+    write_off: Annotated[
+        bool,
+        Parameter(negative="", help="Also where newer calls of invoiced days have not been adjusted."),
+    ] = False,
+    place: Place | None = None,
+) -> int:
     """Take a customer away whose subscriptions have ended; what it was billed for stays."""
     from farebox.billing.plans.changes import remove_customer
     from farebox.control import audit
@@ -258,7 +268,7 @@ def remove(name: Name, /, *, yes: Yes = False, place: Place | None = None) -> in
     publish_home(home)
     if not yes and not is_confirmed(f"Remove {clean(name)}? What is mapped to it stands for nobody then."):
         raise UsageError(f"nothing was removed; to remove it: {command(f'customers remove {name} --yes')}")
-    remove_customer(home, name, audit.command_line(), now_ns())
+    remove_customer(home, name, audit.command_line(), now_ns(), write_off=write_off)
     print(f"{clean(name)} is removed; its invoices stay.")
     return OK
 

@@ -13,6 +13,7 @@ from farebox.cli.exits import CANNOT_TELL, DATA, OK
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports import json_shapes
 from farebox.cli.screen import GREEN, RED, clean, count, paint
+from farebox.home import Home
 from farebox.ledger.losses.quarantine import LeftOut
 from farebox.ledger.proof.verification import Problem, Report
 from farebox.program import command
@@ -33,6 +34,8 @@ class VerifyAnswer(msgspec.Struct, kw_only=True):
     coverage: Coverage
     replica: Comparison
     """How the replica that answers questions compared with the ledger."""
+    money_journal: list[str] = []
+    """What is wrong with the journal of invoices, wallets and shares; nothing where its chain holds."""
     left_out: list[LeftOut] = []
     """Records that could not be decoded, with the files their bytes are kept in."""
 
@@ -48,7 +51,10 @@ def verify(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Recompute every row's hash and every position, and compare the replica that answers questions."""
+    """Recompute every row's hash and every position, and compare the replica that answers questions.
+
+    The chain of the money journal beneath invoices and wallets is checked with it.
+    """
     from farebox.ledger.losses import quarantine
     from farebox.ledger.proof import verification
 
@@ -61,6 +67,7 @@ def verify(
     found = coverage(home, reader)
     with open_questions(home) as questions:
         replica = compare(home, questions) if report.ok else Comparison()
+    money = _money_journal_faults(home)
     if as_json:
         json_shapes.print_json(
             VerifyAnswer(
@@ -71,6 +78,7 @@ def verify(
                 problems=report.problems,
                 coverage=found,
                 replica=replica,
+                money_journal=money,
                 left_out=left_out,
             )
         )
@@ -78,12 +86,25 @@ def verify(
         print(render(report, found))
         for line in replica_lines(replica):
             print(line)
+        for fault in money:
+            print(f"{paint('✘', RED)} money journal: {clean(fault)}")
         for item in left_out:
             hint = f"{command('verify --retry')} tries it again" if item.readable else "it cannot be read"
             print(f"left out: record {item.seq} of {item.writer}, kept in {clean(item.path)}; {hint}")
-    if not report.ok or (replica.different and not replica.repaired):
+    if not report.ok or money or (replica.different and not replica.repaired):
         return DATA
     return OK if found.complete else CANNOT_TELL
+
+
+def _money_journal_faults(home: Home) -> list[str]:
+    """Return what is wrong with the double entries beneath invoices, wallets and shares."""
+    from farebox.billing.journal.verification import verify as verified
+    from farebox.control.database import open_control
+
+    if not home.control.exists():
+        return []
+    with open_control(home).reading() as connection:
+        return verified(connection).faults
 
 
 def render(report: Report, found: Coverage) -> str:

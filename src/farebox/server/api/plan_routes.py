@@ -102,9 +102,12 @@ class PlanRoutes(MethodRoutes):
         from farebox.billing.plans.changes import remove_customer
         from farebox.billing.plans.views import customers_view
 
-        only(request, "customer")
+        only(request, "customer", "write_off")
         name, actor, now = _named(request, "customer"), self._actor(request), self._clock()
-        await asyncio.to_thread(lambda: remove_customer(self._home, name, actor, now, self._control()))
+        write_off = request.query_params.get("write_off") == "true"
+        await asyncio.to_thread(
+            lambda: remove_customer(self._home, name, actor, now, self._control(), write_off=write_off)
+        )
         return await self._read(
             "customer", None, lambda kept, problems: customers_view(kept, now, problems=problems)
         )
