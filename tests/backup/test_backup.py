@@ -27,6 +27,7 @@ from farebox.cli.backup import restore as restore_command
 from farebox.cli.options import Place
 from farebox.config import Config, KeyConfig
 from farebox.errors import BackupError, UsageError
+from farebox.histories.agents.positions import Positions, reading, save
 from farebox.home import Home
 from farebox.ledger import ledger_process
 from farebox.ledger.calls import LedgerReader
@@ -69,6 +70,15 @@ def test_counters_of_budgets_are_not_copied_but_made_from_the_record(home: Home,
     Counters(home).close()
     backup(home, tmp_path / "backup")
     assert not (tmp_path / "backup" / "budgets").exists()
+
+
+def test_how_far_logs_were_read_is_not_copied_since_the_record_may_not_be_as_far(
+    home: Home, tmp_path: Path
+) -> None:
+    with reading(home):
+        save(home, Positions())
+    backup(home, tmp_path / "backup")
+    assert not (tmp_path / "backup" / "imports").exists()
 
 
 def test_private_keys_of_interception_come_along_only_when_asked_for(home: Home, tmp_path: Path) -> None:

@@ -32,8 +32,9 @@ OUTSIDE = "outside"
 """Where a configuration file is put that is not in the state directory."""
 
 CERTIFICATES = "ca"
-_DERIVED = ("run", "cache", "budgets", "journal", CERTIFICATES)
-"""Folders that say what runs now, can be made again, or are copied in a way of their own."""
+_DERIVED = ("run", "cache", "budgets", "imports", "journal", CERTIFICATES)
+"""Folders that say what runs now, can be made again, or are copied in a way of their own. How far logs were read
+(`imports`) might be farther than the copy of the record: after a restore they are read again."""
 _DERIVED_FILES = ("ledger.db", "control.db", "analytics.", "snapshot.json")
 _PAGES_AT_A_TIME = 512
 _TRIES = 5
