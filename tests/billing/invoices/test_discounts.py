@@ -5,15 +5,19 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from msgspec.structs import replace
 from tests.billing.invoices.billed_customers import ACME, MARKUP, REST, USD, Billed, at, subscription
 from tests.billing.usage_in_memory import call
 
+from farebox.billing.customer_terms import give_coupon
+from farebox.billing.invoices import finalizing, store
 from farebox.billing.invoices.document import Invoice
 from farebox.billing.invoices.rating import rate_period
 from farebox.billing.invoices.schedule import ended_periods
 from farebox.charges.consumption import ChargedGroup, ChargedUsage, Consumption
 from farebox.charges.plan import Discount, Plan
+from farebox.control.publish import change
 from farebox.home import Home
 
 NOV, MIDDLE = date(2026, 11, 1), date(2026, 11, 16)
@@ -75,3 +79,47 @@ def test_a_fixed_coupon_comes_off_all_segments_of_an_invoice() -> None:
     lines = rate_period(terms, [used(99), used(1)])
     assert sum(line.amount_minor for line in lines) == 12_000 - 5_000
     assert [line.amount_minor for line in lines if line.kind == "discount"] == [-4_950, -50]
+
+
+def with_coupon(home: Home, said: Discount) -> Billed:
+    """Return a customer with a coupon, whose plan's version changes in the middle of November."""
+    second = replace(MARKUP, version=2)
+    on = Billed(home, MARKUP, second, customers=(UTC,))
+    on.subscribe(subscription(MARKUP, NOV, MIDDLE), subscription(second, MIDDLE))
+    with change(on.desk.home, on.control) as connection:
+        give_coupon(connection, "acme", said, at("2026-10-20T00:00"))
+    for day in ("11-02", "11-20", "12-02"):
+        on.usage.add(call("acme", at(f"2026-{day}T12:00"), output_cost_pico=50 * USD))
+    return on
+
+
+@pytest.mark.parametrize(("coupon", "off"), [(TENTH, 1_200), (TEN_OFF, 1_000)])
+def test_a_coupon_for_one_invoice_is_off_both_versions_of_a_month_and_off_no_other_month(
+    home: Home, coupon: Discount, off: int
+) -> None:
+    on = with_coupon(home, replace(coupon, name="LAUNCH", invoices=1))
+    assert on.invoice("2026-12-04T00:00").total_minor == 12_000 - off
+    assert on.invoice("2027-01-04T00:00").total_minor == 6_000
+
+
+def test_usage_that_comes_late_has_the_coupon_of_its_own_month(home: Home) -> None:
+    on = with_coupon(home, replace(TENTH, name="LAUNCH", invoices=1))
+    on.invoice("2026-12-04T00:00")
+    on.usage.add(call("acme", at("2026-11-21T12:00"), output_cost_pico=10 * USD))
+    made = on.invoice("2027-01-04T00:00")
+    assert [(line.title, line.amount_minor) for line in made.lines if line.kind == "adjustment"] == [
+        ("Everything else", 1_200),
+        ("Discount", -120),
+    ]
+
+
+def test_the_coupon_of_a_voided_invoice_is_on_the_one_in_its_place(home: Home) -> None:
+    on = with_coupon(home, replace(TEN_OFF, name="LAUNCH", invoices=1))
+    first = on.invoice("2026-12-04T00:00")
+    with change(on.desk.home, on.control) as connection:
+        stored = store.stored_invoice(connection, first.id)
+        assert stored is not None
+        finalizing.void(
+            connection, stored, reason="wrong address", now_ns=at("2026-12-05T00:00"), actor="uid:1"
+        )
+    assert on.invoice("2026-12-06T00:00").total_minor == first.total_minor == 11_000
