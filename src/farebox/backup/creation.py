@@ -33,8 +33,8 @@ OUTSIDE = "outside"
 
 CERTIFICATES = "ca"
 _DERIVED = ("run", "cache", "budgets", "imports", "journal", CERTIFICATES)
-"""Folders that say what runs now, can be made again, or are copied in a way of their own. How far logs were read
-(`imports`) might be farther than the copy of the record: after a restore they are read again."""
+"""Folders that say what runs now, can be made again, or are copied in a way of their own. How far logs were
+read (`imports`) might be farther than the copy of the record: after a restore they are read again."""
 _DERIVED_FILES = ("ledger.db", "control.db", "analytics.", "snapshot.json")
 _PAGES_AT_A_TIME = 512
 _TRIES = 5

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 from farebox.catalog import Catalog
 from farebox.clock import now_ns
@@ -85,7 +88,7 @@ class BulkWriter:
             JournalError: Something could not be kept; nothing should be taken for read.
         """
         self._write()
-        if self._writer is not None and not self._writer.flush():
+        if self._writer is not None and not (self._writer.flush() and _are_synced(self._writer.folder)):
             raise JournalError(
                 f"not all calls could be written to {self._home.journal}: "
                 f"{self._writer.health.reason or 'is the disk full?'}; import again once there is room"
@@ -140,3 +143,18 @@ class BulkWriter:
         reading.span(call.time_ns)
         if self._seen is not None:
             self._seen(done, call)
+
+
+def _are_synced(folder: Path) -> bool:
+    """Sync a writer's segments, those that are full already too, and their names."""
+    try:
+        for path in [*folder.glob("*"), folder, folder.parent]:
+            with contextlib.suppress(FileNotFoundError):  # the ledger removes what it has applied
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+    except OSError:
+        return False
+    return True

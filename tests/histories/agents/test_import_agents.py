@@ -20,6 +20,7 @@ from farebox.cli.imports import agents as command
 from farebox.cli.imports import answers
 from farebox.cli.main import main
 from farebox.clock import iso, now_ns
+from farebox.histories import bulk_writer
 from farebox.home import Home
 from farebox.journal.direct_writer import DirectWriter
 from farebox.journal.records import DONE, IMPORTED, encode
@@ -258,3 +259,24 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(
     assert cli("import", "agents", "--dry-run")[2] == ""
     monkeypatch.setattr(answers.sys.stderr, "isatty", lambda: True)
     assert "claude-code: " in cli("import", "agents", "--dry-run")[2]
+
+
+def test_positions_are_kept_only_once_all_calls_survive_a_power_cut(
+    cli: CLI, home: Home, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_writer, "_are_synced", lambda folder: False)
+    status, _, said = cli("import", "agents", "claude-code")
+    assert status != 0
+    assert "import again" in said
+    assert not (home.path / "imports" / "agents.json").exists()
+    monkeypatch.undo()
+    monkeypatch.setenv("HOME", str(logs.parents[2]))
+    cli("import", "agents", "claude-code")
+    assert len(rows(home)) == 2
+
+
+def test_calls_of_many_segments_are_all_imported(cli: CLI, home: Home, user: Path) -> None:
+    lines = [claude_line(number, at_s=number) for number in range(9_000)]
+    write_lines(user / ".claude" / "projects" / "p" / "s1.jsonl", lines)
+    assert json.loads(cli("import", "agents", "--json")[1])["histories"][0]["calls"] == 9_000
+    assert len(list(LedgerReader(home).export())) == 9_000
