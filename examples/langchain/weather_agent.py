@@ -1,7 +1,7 @@
 """An agent with one tool, which asks a model itself: every call is metered and named.
 
 pip install 'farebox[standard,langchain]' langchain langchain-openai
-python weather_agent.py && farebox calls
+python weather_agent.py && farebox by step
 """
 
 from langchain.agents import create_agent

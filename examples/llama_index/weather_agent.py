@@ -1,7 +1,7 @@
 """An agent with one tool, which asks a query engine: every call is metered and named.
 
 pip install 'farebox[standard,llama-index]' llama-index-core llama-index-llms-openai
-python weather_agent.py && farebox calls
+python weather_agent.py && farebox by step
 """
 
 import asyncio

@@ -80,6 +80,17 @@ def test_three_steps_are_a_path_and_two_are_not() -> None:
     assert third.said[0]["step_path"] == "/".join(third.path)
 
 
+def test_a_framework_that_fails_to_say_it_takes_nothing_from_a_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> Step | None:
+        raise RuntimeError("changed")
+
+    _here.set(begin(SOURCE, "agent", "planner"))
+    monkeypatch.setattr("farebox.sdk.steps.finders", [broken, _here.get])
+    assert said()["agent"] == "planner"
+
+
 def test_no_step_is_looked_for_where_no_framework_is_attached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attribution, "finders", [])
     _here.set(begin(SOURCE, "agent", "planner"))

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable
 
 from farebox.recording.attribution_merge import Attribution, merged
+from farebox.sdk import faults
 
 _numbers = itertools.count(1)
 
@@ -47,7 +48,11 @@ def innermost() -> Step | None:
     """Return the step that the running code belongs to; None outside of all of them."""
     found: Step | None = None
     for find in finders:
-        step = find()
+        try:
+            step = find()
+        except Exception as error:
+            faults.report(error, "asking a framework for its step")
+            continue
         if step is not None and (found is None or step.number > found.number):
             found = step
     return found
