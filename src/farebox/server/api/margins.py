@@ -37,7 +37,7 @@ class MarginRow(msgspec.Struct, kw_only=True):
     unpriced_calls: int
     """More than zero: the cost is at least, the margin at most what is here."""
     revenue_unpriced_calls: int
-    """Of these, calls whose cost makes revenue: it is at least what is here, too, and the margin may be more."""
+    """Of these, calls whose cost makes revenue: that is at least what is here, and the margin may be more."""
     estimated_calls: int
     below: bool
     """The margin is below what was asked for; false where nothing was."""
