@@ -5,6 +5,7 @@ Each is in a folder named after its lock file.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -20,10 +21,20 @@ CACHE = Path(os.environ.get("FAREBOX_BUILD_CACHE", Path.home() / ".cache" / "far
 
 
 def installed(kind: str, lock: Path, install: Callable[[Path], None]) -> Path:
-    """Return the folder where a lock file's clients are, installing them once; skip where that fails."""
+    """Return the folder where a lock file's clients are, installing them once; skip where that fails.
+
+    Processes that want the same folder wait for the one that makes it.
+    """
     folder = CACHE / f"{kind}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:16]}"
     if (folder / ".ready").is_file():
         return folder
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{folder.name}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        return folder if (folder / ".ready").is_file() else _made(kind, folder, install)
+
+
+def _made(kind: str, folder: Path, install: Callable[[Path], None]) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:

@@ -48,6 +48,6 @@ def module_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Progra
 
 @pytest.fixture(scope="session")
 def whole() -> None:
-    """Skip what `make test-integrations` runs and `make test` does not."""
+    """Skip what `make test-integrations` runs and `make test` does not; asked for before any environment."""
     if not os.environ.get("FAREBOX_INTEGRATIONS"):
         pytest.skip("run by `make test-integrations`")

@@ -14,7 +14,7 @@ NAMES = {"agent": "support", "customer": "acme", "tag.feature": "help"}
 
 
 @pytest.fixture(scope="module")
-def rows(newest: Path, module_programs: Programs, whole: None) -> list[CallRow]:
+def rows(whole: None, newest: Path, module_programs: Programs) -> list[CallRow]:
     return module_programs.scenarios(newest, PROGRAM, "named", "named_async", "unseen", "unseen_and_unknown")
 
 

@@ -13,7 +13,7 @@ PROGRAM = "crewai_program"
 
 
 @pytest.fixture(scope="module")
-def rows(openai_2: Path, module_programs: Programs, whole: None) -> list[CallRow]:
+def rows(whole: None, openai_2: Path, module_programs: Programs) -> list[CallRow]:
     return module_programs.scenarios(openai_2, PROGRAM, "crew", "at_once", "flow", "model_alone")
 
 

@@ -18,7 +18,7 @@ def tokens(row: CallRow) -> tuple[int, int, int]:
 
 
 @pytest.fixture(scope="module")
-def rows(newest: Path, module_programs: Programs, whole: None) -> list[CallRow]:
+def rows(whole: None, newest: Path, module_programs: Programs) -> list[CallRow]:
     return module_programs.scenarios(
         newest, PROGRAM,
         "chain", "bare", "tool_asks_directly", "stream_is_read_slowly", "stream_is_abandoned", "at_once",
@@ -123,14 +123,14 @@ def test_attempts_are_named_like_the_call_they_are_of(rows: list[CallRow]) -> No
 
 
 def test_a_program_that_meters_after_its_imports_is_named_too(
-    newest: Path, programs: Programs, whole: None
+    whole: None, newest: Path, programs: Programs
 ) -> None:
     found = programs.scenarios(newest, PROGRAM, "tool_asks_directly", late=True)
     assert tree(found) == {"": {"planner"}, "planner": {"weather"}}
 
 
 def test_errors_of_the_integration_are_reported_and_break_nothing(
-    newest: Path, programs: Programs, whole: None
+    whole: None, newest: Path, programs: Programs
 ) -> None:
     found = programs.failing(newest, PROGRAM, "fails")
     assert [tokens(row) for row in found] == [CHAT] * 3

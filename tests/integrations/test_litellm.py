@@ -14,7 +14,7 @@ NAMES = {"agent": "bot", "customer": "acme", "session": "s-1"}
 
 
 @pytest.fixture(scope="module")
-def rows(newest: Path, module_programs: Programs, whole: None) -> list[CallRow]:
+def rows(whole: None, newest: Path, module_programs: Programs) -> list[CallRow]:
     return module_programs.scenarios(
         newest, PROGRAM,
         "whole", "streamed", "whole_async", "streamed_async", "its_own_handler", "at_once", "mocked",

@@ -14,7 +14,7 @@ ENGINE = {"tag.chain": "RetrieverQueryEngine", "step": "RetrieverQueryEngine"}
 
 
 @pytest.fixture(scope="module")
-def rows(openai_2: Path, module_programs: Programs, whole: None) -> list[CallRow]:
+def rows(whole: None, openai_2: Path, module_programs: Programs) -> list[CallRow]:
     return module_programs.scenarios(
         openai_2, PROGRAM,
         "bare", "query", "query_is_streamed", "chat", "tool_asks_directly", "at_once", "several_agents",
@@ -82,7 +82,7 @@ def test_a_model_that_announces_a_call_three_times_is_recorded_once(
 
 
 def test_errors_of_the_integration_are_reported_and_break_nothing(
-    openai_2: Path, programs: Programs, whole: None
+    whole: None, openai_2: Path, programs: Programs
 ) -> None:
     (row,) = programs.failing(openai_2, PROGRAM, "fails")
     assert (row.status, row.input_tokens) == (200, 1203)

@@ -13,7 +13,7 @@ PROGRAM = "openai_agents_program"
 
 
 @pytest.fixture(scope="module")
-def rows(newest: Path, module_programs: Programs, whole: None) -> list[CallRow]:
+def rows(whole: None, newest: Path, module_programs: Programs) -> list[CallRow]:
     return module_programs.scenarios(
         newest, PROGRAM, "tools", "streamed", "agent_as_a_tool", "at_once", "unseen"
     )

@@ -14,7 +14,7 @@ TREE = {"": {"planner"}, "planner": {"weather"}}
 
 
 @pytest.fixture(scope="module")
-def rows(newest: Path, module_programs: Programs, whole: None) -> list[CallRow]:
+def rows(whole: None, newest: Path, module_programs: Programs) -> list[CallRow]:
     return module_programs.scenarios(
         newest, PROGRAM, "whole", "streamed", "iterated", "at_once", "unseen_in_a_tool"
     )
