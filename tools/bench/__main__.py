@@ -32,7 +32,7 @@ TARGETS = (
     ("requests with one budget", "with_budget", "≥ 0.93 of the rate without"),
     ("reserving and settling a call", "budgets", "≤ 5 µs with 1, ≤ 15 µs with 50 budgets that match"),
     ("re-rating a million calls", "rerating", "≤ 30 s"),
-    ("a month of 1,000 customers", "billing", "invoices and a simulation ≤ 60 s each, byte-identical again"),
+    ("a month of 1,000 customers", "billing", "invoices and simulations ≤ 60 s each, byte-identical again"),
     ("slow streams open at once", "slow_streams", "none fails, p99 of others within 2 × of idle"),
     ("the SDK, added to an openai call", "sdk_call_us", "farebox ≤ 60 µs, less than lago-agent-sdk's"),
     ("the same, processor time", "sdk_call_processor_us", ""),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -27,10 +28,12 @@ from farebox.analytics.worker import Worker
 from farebox.billing.invoices.document import encode
 from farebox.billing.invoices.run import Desk
 from farebox.billing.rated_periods import periods_of
-from farebox.billing.simulation.simulation import simulated
+from farebox.billing.simulation.changes import read_changes, read_text
+from farebox.billing.simulation.simulation import Simulation, simulated
 from farebox.billing.usage import Span, consumed
 from farebox.billing.usage.record_usage import RecordUsage
 from farebox.charges.models import CostPlus
+from farebox.config import load_config
 from farebox.control.database import open_control
 from farebox.control.publish import publish
 from farebox.errors import ReplicaBuildingError
@@ -55,6 +58,11 @@ PLAN = """  pro:
       - {name: Conversations, meter: conversations, unit: "0.01", overlap: true}
       - {name: Everything else, meter: cost, markup_percent: "20", itemize: [model, tag.feature]}
     minimum: "25.00"
+"""
+
+
+PRICES = """pricing:
+  gpt-4o: {input_per_1m: 5, output_per_1m: 20}
 """
 
 
@@ -114,7 +122,9 @@ def measure_home(home: Home, rows: int, customers: int) -> dict[str, Any]:
             questions, lambda: consumed(usage, charges, span)
         )
         found |= _invoices(home, questions, usage)
-        return found | _simulation(home, questions, usage)
+        found |= _simulations(home, questions, usage)
+        found["load_average"] = os.getloadavg()
+        return found
     finally:
         questions.close()
 
@@ -136,8 +146,8 @@ def _invoices(home: Home, questions: Questions, usage: RecordUsage) -> dict[str,
     return found
 
 
-def _simulation(home: Home, questions: Questions, usage: RecordUsage) -> dict[str, Any]:
-    """Ask what the month would have been with a markup of half as much again."""
+def _simulations(home: Home, questions: Questions, usage: RecordUsage) -> dict[str, Any]:
+    """Ask what the month would have been on a dearer plan, and at twice a model's price."""
     (plan,) = read_snapshot(home).plans
     dearer = [
         replace(charge, model=CostPlus(markup_percent=Decimal(30))) if charge.meter == "cost" else charge
@@ -145,16 +155,25 @@ def _simulation(home: Home, questions: Questions, usage: RecordUsage) -> dict[st
     ]
     periods = periods_of(Desk(home, open_control(home), usage, verified=False), NOW_NS)
     other = periods.with_plans({plan.name: replace(plan, charges=tuple(dearer))}, {})
+    prices = read_text("prices.yaml", PRICES)
+    changes = read_changes(home, load_config(home, prices=False), plans=None, prices=prices, models=())
     until = FIRST_DAY + timedelta(days=DAYS)
-    seconds, screen, found = _timed(
-        questions, lambda: simulated(periods, usage, FIRST_DAY, until, other=other)
-    )
-    dearer_for = sum(each.difference_minor > 0 for each in found.customers)
-    return {
-        "simulation_s": seconds,
-        "screen_beside_simulation_ms": screen,
-        "customers_who_would_have_paid_more": dearer_for,
+    asked: dict[str, Callable[[], Simulation]] = {
+        "plan_change": lambda: simulated(periods, usage, FIRST_DAY, until, other=other),
+        "price_change": lambda: simulated(
+            periods, usage, FIRST_DAY, until, other_usage=changes.usage(home, usage)
+        ),
     }
+    found: dict[str, Any] = {}
+    for name, simulate in asked.items():
+        seconds, screen, made = _timed(questions, simulate)
+        differ = sum(each.difference_minor != 0 for each in made.customers)
+        found |= {
+            f"{name}_s": seconds,
+            f"screen_beside_{name}_ms": screen,
+            f"customers_who_would_have_paid_otherwise_by_{name}": differ,
+        }
+    return found
 
 
 def _terms(customers: int) -> str:
