@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farebox.billing.simulation.changed_usage import SUMS, ChangedUsage, ReplacedCall
+from farebox.billing.simulation.changed_usage import SUMS, ChangedUsage, ReplacedCall, summed
 from farebox.billing.usage.questions import AsOf, Span
 from farebox.charges.cells import Cell, DistinctCell, OutcomeCell
 
@@ -86,6 +86,10 @@ def test_usage_with_replaced_calls_is_the_usage_of_a_record_that_had_them(found:
         for bucket in (None, "hour"):
             changed = ChangedUsage(Calls(found), changes).cells(SPAN, dims, bucket=bucket)
             assert changed == expected.cells(SPAN, dims, bucket=bucket)
+            edges = {name: [SPAN.from_ns, SPAN.until_ns] for name in SPAN.customers}
+            fewer = summed(changes, edges, None if bucket is None else HOUR)
+            assert ChangedUsage(Calls(found), fewer).cells(SPAN, dims, bucket=bucket) == changed
+            assert len(fewer) <= len(changes)
 
 
 def test_without_replaced_calls_usage_is_the_record_s() -> None:

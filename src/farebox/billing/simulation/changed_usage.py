@@ -7,9 +7,12 @@ or tasks there were, and their outcomes, stay as they were.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from farebox.billing.usage.questions import AsOf, Bucket, Span, Usage, Where
 from farebox.charges.cells import Cell, DistinctCell, OutcomeCell
@@ -30,6 +33,39 @@ class ReplacedCall(NamedTuple):
     after: Cell
     verified: bool = False
     """Whether the customer is proven."""
+
+
+def summed(
+    replaced: Iterable[ReplacedCall], edges: Mapping[str, Sequence[int]], slot_ns: int | None
+) -> list[ReplacedCall]:
+    """Return calls that no question tells apart as one: a million of them would not fit into memory.
+
+    `edges` are the sorted moments, by customer, at which what is asked about begins or ends; `slot_ns` is a
+    length of which buckets are multiples, None without buckets.
+    """
+    found: dict[tuple[object, ...], tuple[ReplacedCall, list[int], list[int]]] = {}
+    for call in replaced:
+        name = call.before.customer
+        key = (
+            name,
+            bisect_right(edges.get(name, ()), call.at_ns),
+            0 if slot_ns is None else call.at_ns // slot_ns,
+            call.verified,
+            *call.before.dims.items(),
+            None,
+            *call.after.dims.items(),
+        )
+        _, before, after = found.setdefault(key, (call, [0] * len(SUMS), [0] * len(SUMS)))
+        for at, figure in enumerate(SUMS):
+            before[at] += getattr(call.before, figure)
+            after[at] += getattr(call.after, figure)
+    return [
+        first._replace(
+            before=replace(first.before, **dict(zip(SUMS, before, strict=True))),
+            after=replace(first.after, **dict(zip(SUMS, after, strict=True))),
+        )
+        for first, before, after in found.values()
+    ]
 
 
 class ChangedUsage:

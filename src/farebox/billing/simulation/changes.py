@@ -11,7 +11,7 @@ import msgspec
 from farebox import yamltext
 from farebox.billing.invoices.terms import Terms
 from farebox.billing.rated_periods import CustomerPeriods
-from farebox.billing.simulation.changed_usage import ChangedUsage
+from farebox.billing.simulation.changed_usage import ChangedUsage, summed
 from farebox.billing.simulation.replaced_calls import OtherModel, Replacement, replaced_calls
 from farebox.billing.simulation.simulation import UsageOf
 from farebox.billing.usage import AsOf, Usage
@@ -68,9 +68,25 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
                 as_of.seq,
                 dimensions_of(charges),
             )
-            return ChangedUsage(usage, replaced)
+            slot_ns = _QUARTER_NS if any(each.bucket for each in charges) else None
+            return ChangedUsage(usage, summed(replaced, _edges(terms), slot_ns))
 
         return changed
+
+
+_QUARTER_NS = 900 * 10**9
+"""Hours and days begin at multiples of it in every zone."""
+
+
+def _edges(terms: Sequence[Terms]) -> dict[str, list[int]]:
+    """Return where parts of periods begin and end, by customer."""
+    found: dict[str, set[int]] = {}
+    for each in terms:
+        moments = found.setdefault(each.customer, set())
+        moments |= {each.from_ns, each.until_ns}
+        for part in each.segments:
+            moments |= {part.from_ns, part.until_ns, *(rate.from_ns for rate in part.dollar_rates)}
+    return {customer: sorted(moments) for customer, moments in found.items()}
 
 
 def read_changes(
