@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -77,6 +78,16 @@ def test_every_framework_has_an_extra_and_a_guide() -> None:
     for name in {*FRAMEWORKS.values(), "anthropic"}:
         spelt = name.replace("_", "-")
         assert f"\n{spelt} = [" in text and (root / "docs/guides/integrations" / f"{spelt}.md").is_file()
+
+
+def test_the_guide_names_the_versions_that_are_tested() -> None:
+    root = Path(__file__).resolve().parents[2]
+    locks = "".join(path.read_text() for path in (root / "tests/integrations/environments").glob("*.lock"))
+    guide = (root / "docs/guides/integrations/README.md").read_text(encoding="utf-8")
+    tested = re.findall(r"\| ([a-z-]+) (\d[\d.]*) \|$", guide, re.MULTILINE)
+    assert len(tested) == 7
+    for package, version in tested:
+        assert f"{package}=={version} " in locks, f"{package} is locked in another version: change the guide"
 
 
 def test_importing_farebox_and_its_integrations_imports_no_framework() -> None:
