@@ -103,6 +103,17 @@ def test_other_records_of_an_agent_are_no_calls() -> None:
     assert counted(read(as_json_logs(delta, prompt), signal="logs")) == {"other_logs": 2}
 
 
+def test_a_name_that_others_use_as_well_is_a_call_only_with_its_counts() -> None:
+    short = {**CLAUDE, "event": "api_request"}
+    strange = {"event": "api_request", "attributes": {"path": "/orders"}}
+    assert counted(read(as_json_logs(short, strange), signal="logs")) == {"calls": 1, "other_logs": 1}
+
+
+def test_an_agents_record_without_counts_is_named_in_the_counts() -> None:
+    quiet = {"event": "gemini_cli.api_response", "attributes": {"model": "gemini-2.5-pro"}}
+    assert counted(read(as_json_logs(quiet), signal="logs")) == {"calls_without_usage": 1}
+
+
 def test_one_record_sent_twice_has_one_id_and_two_records_have_two() -> None:
     other = {**CLAUDE, "attributes": {**CLAUDE["attributes"], "event.sequence": 8}}
     found = events(read(as_json_logs(CLAUDE, CLAUDE, other), signal="logs"))

@@ -1,4 +1,5 @@
-"""Measure the collector: events a second through POST /v1/events, acknowledged after the journal's sync.
+"""Measure the collector: events a second through POST /v1/events, acknowledged after the journal's sync,
+and spans a second through POST /v1/traces.
 
 Eight senders post lists of 100 events, as the SDK does, to a server in a process of its own; every response
 is read and every event must have been accepted. The reference does the least that could be called the same,
@@ -33,6 +34,7 @@ from farebox.recording.event_spelling import event_of_done
 from farebox.recording.events import encode_event
 from farebox.server.access.sessions import load_token
 from farebox.wire.facts import Extraction, Part
+from tools.bench.span_bodies import SpanBodies
 
 SENDERS = 8
 BATCH = 100
@@ -46,11 +48,13 @@ def measure(seconds: float = 6.0) -> dict[str, Any]:
         alone, p50_ms, p99_ms = _collected(Path(folder) / "alone", seconds, with_ledger=False)
         packed, _, _ = _collected(Path(folder) / "packed", seconds, with_ledger=False, packed=True)
         beside, _, _ = _collected(Path(folder) / "beside", seconds, with_ledger=True)
+        spans, _, _ = _collected(Path(folder) / "spans", seconds, with_ledger=False, bodies=SpanBodies(BATCH))
         reference = _reference(Path(folder), seconds / 2)
     return {
         "events_s": round(alone),
         "gzip_events_s": round(packed),
         "beside_ledger_events_s": round(beside),
+        "otlp_spans_s": round(spans),
         "ack_p50_ms": round(p50_ms, 1),
         "ack_p99_ms": round(p99_ms, 1),
         "reference_events_s": round(reference),
@@ -107,11 +111,18 @@ def _events(number: int) -> list[Event]:
 class _Bodies:
     """Lists of events with new ids, encoded beforehand but for the ids."""
 
+    path, content_type = "/v1/events", "application/json"
+
     def __init__(self, packed: bool) -> None:
         self._packed = packed
         self._texts = [encode_event(_events(number)) for number in range(16)]
         self._ids = [[each["id"].encode() for each in json.loads(text)] for text in self._texts]
         self._next = itertools.count()
+
+    def accepted(self, answer: bytes) -> int:
+        """Return how many events a response calls accepted."""
+        found: int = msgspec.json.decode(answer)["accepted"]
+        return found
 
     def next(self) -> bytes:
         """Return a body nobody has sent."""
@@ -123,7 +134,12 @@ class _Bodies:
 
 
 def _collected(
-    folder: Path, seconds: float, *, with_ledger: bool, packed: bool = False
+    folder: Path,
+    seconds: float,
+    *,
+    with_ledger: bool,
+    packed: bool = False,
+    bodies: _Bodies | SpanBodies | None = None,
 ) -> tuple[float, float, float]:
     home = Home(folder)
     home.prepare()
@@ -139,11 +155,12 @@ def _collected(
     ]
     try:
         port = _port(home)
-        bodies = _Bodies(packed)
+        bodies = bodies or _Bodies(packed)
         made = [[bodies.next() for _ in range(60)] for _ in range(SENDERS)]
         head = (
-            f"POST /v1/events HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {token}\r\n"
-            f"content-type: application/json\r\n{'content-encoding: gzip' if packed else 'x-plain: 1'}\r\n"
+            f"POST {bodies.path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nauthorization: Bearer {token}\r\n"
+            f"content-type: {bodies.content_type}\r\n"
+            f"{'content-encoding: gzip' if packed else 'x-plain: 1'}\r\n"
         ).encode()
         took: list[float] = []
         accepted = [0] * SENDERS
@@ -159,7 +176,7 @@ def _collected(
                     connection.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
                     answer = _response(lines)
                     took.append(time.perf_counter() - began)
-                    accepted[sender] += msgspec.json.decode(answer)["accepted"]
+                    accepted[sender] += bodies.accepted(answer)
 
         began = time.perf_counter()
         threads = [threading.Thread(target=send, args=(sender,)) for sender in range(SENDERS)]
@@ -195,7 +212,7 @@ def _response(lines: Any) -> bytes:
         if name.lower() == b"content-length":
             length = int(value)
     body: bytes = lines.read(length)
-    if b" 202 " not in status:
+    if b" 202 " not in status and b" 200 " not in status:
         raise RuntimeError(f"{status!r} {body[:200]!r}")
     return body
 

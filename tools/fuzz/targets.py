@@ -100,6 +100,32 @@ class _Protobuf:
             return
 
 
+class _Otlp:
+    """Telemetry in both encodings: read, counted or refused."""
+
+    def __init__(self) -> None:
+        from farebox.catalog import load
+        from farebox.ingest.refused_body import BodyRefusedError
+        from farebox.telemetry.otlp_in.reception import OtlpReader
+        from tools.bench.span_bodies import SpanBodies
+
+        self._reader, self._error = OtlpReader(load), BodyRefusedError
+        self.seeds = [
+            b"\0" + SpanBodies(2).next(),
+            b'\x03{"resourceSpans":[{"scopeSpans":[{"spans":[{}]}]}]}',
+        ]
+
+    def one(self, data: bytes) -> None:
+        if not data:
+            return
+        signal: Any = ("traces", "logs", "metrics")[data[0] % 3]
+        kind = b"application/json" if data[0] % 2 else b"application/x-protobuf"
+        try:
+            self._reader.read(signal, [(b"content-type", kind)], data[1:])
+        except self._error:
+            return
+
+
 class _Events:
     """Server-sent events: what is decoded may not depend on the cut, as far as it is told apart."""
 
@@ -242,6 +268,7 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "grpc": grpc,
     "largejson": _LargeJson,
     "ndjson": lambda: _Events(b"\n"),
+    "otlp": _Otlp,
     "protobuf": _Protobuf,
     "session": _Session,
     "sse": lambda: _Events(b"\n\n"),

@@ -13,7 +13,7 @@ from farebox.recording.invalid_event import EventInvalidError
 from farebox.telemetry.otlp_in import attribute_names as names
 from farebox.telemetry.otlp_in.attribute_values import count_of, number_of, text_of
 from farebox.telemetry.otlp_in.records import Attributes, LogRecord, MalformedError, Span
-from farebox.telemetry.otlp_in.span_events import SOURCE, event_of_span, stated_figures, whose
+from farebox.telemetry.otlp_in.span_events import SOURCE, NoUsageError, event_of_span, stated_figures, whose
 from farebox.telemetry.otlp_in.telemetry_catalog import LogShape, ProviderNames, telemetry_catalog
 from farebox.telemetry.otlp_in.usage_attributes import Counts, leaves_of
 from farebox.telemetry.otlp_in.witness_kind import witness_kind
@@ -34,7 +34,7 @@ def event_of_log(record: LogRecord, providers: ProviderNames) -> Event | None:
     if record.event == GEN_AI_CALL:
         return _of_conventions(record, providers)
     for shape in telemetry_catalog().logs:
-        if record.event in (shape.event, shape.event.partition(".")[2]) and _fits(record.attributes, shape):
+        if _is_of(record, shape):
             return _of_agent(record, shape)
     return None
 
@@ -65,8 +65,12 @@ def _of_conventions(record: LogRecord, providers: ProviderNames) -> Event:
     return event
 
 
-def _fits(attributes: Attributes, shape: LogShape) -> bool:
-    return all(attributes.get(name) == value for name, value in shape.only.items())
+def _is_of(record: LogRecord, shape: LogShape) -> bool:
+    """Tell whether a record has a shape. By its short name, which others may use, only with its counts."""
+    is_short = record.event == shape.event.partition(".")[2] and shape.input in record.attributes
+    if record.event != shape.event and not is_short:
+        return False
+    return all(record.attributes.get(name) == value for name, value in shape.only.items())
 
 
 def _of_agent(record: LogRecord, shape: LogShape) -> Event:
@@ -89,7 +93,7 @@ def _of_agent(record: LogRecord, shape: LogShape) -> Event:
     )
     model = text_of(attributes, _MODEL)
     if leaves is None or model is None:
-        raise MalformedError(f"{record.event} has a model and counts")
+        raise NoUsageError
     request_id = text_of(attributes, (shape.request_id,)) if shape.request_id else None
     session = text_of(attributes, (shape.session,))
     ended_ns = _ended_ns(record, shape)
