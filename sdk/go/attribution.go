@@ -36,7 +36,7 @@ func around(ctx context.Context) map[string]string {
 
 func (n Names) put(said map[string]string) {
 	put := func(name, value string) {
-		value = strings.TrimSpace(value)
+		value = withoutKeys(strings.TrimSpace(value))
 		if letters := []rune(value); len(letters) > valueMax {
 			value = string(letters[:valueMax])
 		}

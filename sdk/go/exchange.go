@@ -59,7 +59,7 @@ func (e *exchange) response(response *http.Response) {
 			if len(value) > 256 {
 				value = value[:256]
 			}
-			e.headers[name] = value
+			e.headers[name] = withoutKeys(value)
 		}
 	}
 	e.expected = response.ContentLength
@@ -131,11 +131,11 @@ func (e *exchange) event(outcome, errorClass string) map[string]any {
 	e.Lock()
 	defer e.Unlock()
 	now := time.Now()
-	excerpt := map[string]any{"request": e.request.text(e.address), "headers": e.headers}
+	excerpt := map[string]any{"request": withoutKeys(e.request.text(e.address)), "headers": e.headers}
 	if e.body != nil {
 		text, encoded := e.body.finish()
 		if text != "" {
-			excerpt["response"] = text
+			excerpt["response"] = withoutKeys(text)
 		}
 		if encoded != "" {
 			excerpt["response_base64"] = encoded
@@ -144,7 +144,7 @@ func (e *exchange) event(outcome, errorClass string) map[string]any {
 	event := e.fields
 	for name, value := range map[string]any{
 		"id": e.id, "source": source(), "time": moment(e.startedAt), "provider": e.provider, "method": e.method,
-		"path": e.path, "host": e.address.Host, "status": e.status, "outcome": outcome, "attempt": e.attempt,
+		"path": pathWithoutKeys(e.path), "host": e.address.Host, "status": e.status, "outcome": outcome, "attempt": e.attempt,
 		"total_us": now.Sub(e.startedAt).Microseconds(), "request_bytes": e.request.size, "response_bytes": e.size,
 		"witness": "sdk", "excerpt": excerpt,
 	} {

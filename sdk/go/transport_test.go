@@ -253,6 +253,26 @@ func TestWhatNobodyKnowsIsPassedOnAndNotRecorded(t *testing.T) {
 	expect(t, len(recorded(t, home)), 0)
 }
 
+func TestWhatLooksLikeAKeyIsWrittenDownNowhere(t *testing.T) {
+	const key = "sk-test-0123456789abcdef0123"
+	address, home := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"id":"`+key+`","model":"gpt-4o"}`)
+	})
+	path := "/proxy/" + key + "/0123456789abcdef01234567/v1/chat/completions?key=" + key
+	ctx := Attribute(context.Background(), Names{User: key})
+	request, _ := http.NewRequestWithContext(ctx, http.MethodPost, address+path, strings.NewReader(`{"model":"`+key+`"}`))
+	request.Header.Set("authorization", "Bearer "+key)
+	response, err := Transport(nil).RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.ReadAll(response.Body)
+	found := recorded(t, home)
+	text, _ := json.Marshal(found)
+	expect(t, strings.Contains(string(text), "0123456789abcdef"), false)
+	expect(t, found[0].Path, "/proxy/[key]/[key]/v1/chat/completions")
+}
+
 func TestInstrumentMetersTheDefaultTransport(t *testing.T) {
 	address, home := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, chat) })
 	before := http.DefaultTransport

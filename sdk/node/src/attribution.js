@@ -2,6 +2,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { basename } from "node:path";
+import { withoutKeys } from "./keys.js";
 
 const NAMES = ["customer", "user", "agent", "session", "task", "project", "app", "step"];
 const LABELS = ["app", "session", "customer", "user", "agent", "task", "project"];
@@ -29,7 +30,7 @@ export function stated(names = {}) {
 }
 
 function put(said, name, value) {
-  const text = value === undefined || value === null ? "" : String(value).trim().slice(0, VALUE_MAX);
+  const text = value === undefined || value === null ? "" : withoutKeys(String(value).trim()).slice(0, VALUE_MAX);
   if (text) said[name] = text;
 }
 

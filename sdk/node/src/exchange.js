@@ -10,6 +10,7 @@ import { report } from "./faults.js";
 import { portOf, providerAt } from "./hosts.js";
 import { source, uuid7 } from "./identity.js";
 import { isFarebox } from "./listeners.js";
+import { pathWithoutKeys, withoutKeys } from "./keys.js";
 import { append } from "./recorder.js";
 import { isDisabled } from "./settings.js";
 
@@ -73,7 +74,7 @@ export class Exchange {
       this.status = status;
       for (const name of HEADERS) {
         const value = header(name);
-        if (value) this.headers[name] = String(value).slice(0, 256);
+        if (value) this.headers[name] = withoutKeys(String(value).slice(0, 256));
       }
       this.body = new BodyExcerpt(this.headers["content-type"]);
     });
@@ -124,11 +125,10 @@ export class Exchange {
 
   #event(outcome, errorClass) {
     const now = performance.now();
-    const excerpt = {
-      request: this.request.text(this.url.searchParams),
-      headers: this.headers,
-      ...(this.body?.finish() ?? {}),
-    };
+    const { response, response_base64 } = this.body?.finish() ?? {};
+    const excerpt = { request: withoutKeys(this.request.text(this.url.searchParams)), headers: this.headers };
+    if (response) excerpt.response = withoutKeys(response);
+    if (response_base64) excerpt.response_base64 = response_base64;
     const id = /"(?:id|responseId)":"([^"\\]+)"/.exec(excerpt.response ?? "")?.[1];
     if (id !== undefined) {
       if (meteredResponses.size >= METERED_MAX) meteredResponses.clear();
@@ -141,7 +141,7 @@ export class Exchange {
       ...this.fields,
       provider: this.provider,
       method: this.method,
-      path: this.path,
+      path: pathWithoutKeys(this.path),
       host: this.url.host,
       status: this.status,
       outcome,

@@ -67,7 +67,11 @@ test("a stream is handed on event by event, and its usage is found in passing", 
 
 test("nothing is read ahead of the program", async () => {
   let pulled = 0;
-  const body = new ReadableStream({ pull: (controller) => controller.enqueue(Buffer.from(`${(pulled += 1)}`)) }, { highWaterMark: 0 });
+  const pull = (controller) => {
+    pulled += 1;
+    controller.enqueue(Buffer.from(`${pulled}`));
+  };
+  const body = new ReadableStream({ pull }, { highWaterMark: 0 });
   atHome("http://127.0.0.1:9");
   const response = await meter(async () => new Response(body))("http://127.0.0.1:9/v1/chat/completions", asked);
   const reader = response.body.getReader();
@@ -164,6 +168,18 @@ test("an amount in a response keeps every digit", async () => {
   const home = atHome(url);
   await (await meter(fetch)(url + PATH, asked)).text();
   assert.match((await recorded(home))[0].excerpt.response, /"cost":0\.12345678901234567890\}/);
+});
+
+test("what looks like a key is written down nowhere", async () => {
+  const key = "sk-test-0123456789abcdef0123";
+  const url = await serve((_, response) => response.end(`{"id":"${key}","model":"gpt-4o"}`));
+  const home = atHome(url);
+  const path = `/proxy/${key}/0123456789abcdef01234567/v1/chat/completions?key=${key}`;
+  const call = () => meter(fetch)(url + path, { ...asked, body: `{"model":"${key}"}`, headers: { authorization: `Bearer ${key}` } });
+  await (await attribute({ user: key }, call)).text();
+  const [event] = await recorded(home);
+  assert.doesNotMatch(JSON.stringify(event), /0123456789abcdef/);
+  assert.equal(event.path, "/proxy/[key]/[key]/v1/chat/completions");
 });
 
 test("FAREBOX_DISABLED turns everything off", async () => {

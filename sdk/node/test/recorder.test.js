@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { configure, FareboxError, flush, outcome } from "../src/index.js";
-import { atHome, recorded, serve } from "./serving.js";
+import { atHome, recorded } from "./serving.js";
 import http from "node:http";
 
 const INDEX = fileURLToPath(new URL("../src/index.js", import.meta.url));

@@ -33,6 +33,13 @@ def test_the_node_suite_passes(node: str) -> None:
     )
 
 
+def test_the_node_package_has_nothing_that_the_linter_finds(node: str) -> None:
+    linter = ROOT / "dashboard" / "node_modules" / ".bin" / "biome"
+    if not linter.is_file():
+        pytest.skip("the linter of the dashboard is not installed: make dashboard")
+    run(str(linter), "lint", "--error-on-warnings", "src", "test", folder=ROOT / "sdk" / "node")
+
+
 def test_the_types_of_the_node_package_say_what_it_takes(node: str) -> None:
     compiler = ROOT / "dashboard" / "node_modules" / ".bin" / "tsc"
     if not compiler.is_file():
