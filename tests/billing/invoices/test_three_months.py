@@ -121,7 +121,7 @@ PLANS = st.builds(
     discounts=st.sampled_from(
         [(), *((Discount(kind=kind, value=d("12.5")),) for kind in ("percentage", "fixed"))]
     ),
-    minimum=st.sampled_from([None, None, d("20")]),
+    minimum=st.sampled_from([None, d("20")]),
     maximum=st.sampled_from([None, None, d("30")]),
     commitment=st.sampled_from([None, None, Commitment(amount=d("15"), overage_factor=d("2"), true_up=True)]),
 )
@@ -196,7 +196,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home.path
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     first=PLANS,
     second=PLANS,
