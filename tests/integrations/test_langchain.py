@@ -23,6 +23,7 @@ def rows(whole: None, newest: Path, module_programs: Programs) -> list[CallRow]:
         newest, PROGRAM,
         "chain", "bare", "tool_asks_directly", "stream_is_read_slowly", "stream_is_abandoned", "at_once",
         "in_threads", "agent_in_a_tool", "graph", "said_inside", "unseen", "cached", "retried",
+        "prompts_at_once",
     )  # fmt: skip
 
 
@@ -114,6 +115,11 @@ def test_a_model_that_no_transport_carries_is_recorded_with_usage_or_as_unknown(
     assert (stated.cache_creation_input_tokens, stated.reasoning_output_tokens) == (200, 200)
     assert (silent.completeness, silent.cost_state) == ("none", "unknown")
     assert named(stated)["tag.chain"] == named(silent)["tag.chain"] == "RunnableSequence"
+
+
+def test_prompts_that_are_announced_at_once_are_calls_beside_each_other(rows: list[CallRow]) -> None:
+    found = of_scenario(rows, "prompts_at_once")
+    assert sorted(row.provider for row in found) == ["fakelistchatmodel"] * 3 + ["openai"] * 3
 
 
 def test_attempts_are_named_like_the_call_they_are_of(rows: list[CallRow]) -> None:

@@ -54,6 +54,16 @@ def test_of_announcements_inside_each_other_only_the_inner_one_is_to_be_recorded
     contextvars.copy_context().run(run)
 
 
+def test_calls_of_a_batch_are_beside_each_other_and_not_inside() -> None:
+    def run() -> None:
+        batch = object()
+        first = model_calls.announce(NOBODY, batch)
+        assert model_calls.announce(NOBODY, batch) is first and not first.is_seen
+        assert model_calls.announce(NOBODY, object()).outer is first
+
+    contextvars.copy_context().run(run)
+
+
 def test_a_call_that_ended_is_not_around_the_next_one() -> None:
     def run() -> None:
         first = model_calls.announce(NOBODY)

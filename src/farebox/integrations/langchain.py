@@ -172,10 +172,11 @@ def _names(metadata: Mapping[str, Any]) -> dict[str, object]:
 
 def _announce(run_id: Any, parent_run_id: Any, about: dict[str, Any]) -> None:
     metadata: dict[str, Any] = fields(about.get("metadata"))
-    call = model_calls.announce(_step_of(parent_run_id, metadata))
+    asked = fields(about.get("invocation_params"))
+    batch = asked if about.get("batch_size", 1) > 1 else None  # the same object for all its prompts
+    call = model_calls.announce(_step_of(parent_run_id, metadata), batch)
     if len(_calls) >= _calls_max:
         _calls.pop(next(iter(_calls)), None)
-    asked = fields(about.get("invocation_params"))
     told = {
         "provider": metadata.get("ls_provider") or asked.get("_type"),
         "model": metadata.get("ls_model_name") or asked.get("model") or asked.get("model_name"),

@@ -12,7 +12,7 @@ import msgspec
 from farebox.recording.attribution_merge import merged
 from farebox.recording.stated_usage import endpoint_of, quantity_of, stated_usage
 from farebox.sdk import attribution
-from farebox.sdk.model_calls import ModelCall, see
+from farebox.sdk.model_calls import ModelCall
 from farebox.sdk.process_meter import process_meter
 from farebox.sdk.statements.events import identity
 from farebox.sdk.statements.measured import document_of
@@ -70,7 +70,6 @@ def record_unseen(
         call.end()
         if call.is_seen:
             return False
-        see(call)
     meter = process_meter()
     if meter is None:
         return False

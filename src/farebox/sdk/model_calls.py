@@ -19,9 +19,11 @@ _under_way: ContextVar[ModelCall | None] = ContextVar("farebox_model_call", defa
 class ModelCall:
     """One call of a model, as a framework announces it."""
 
-    __slots__ = ("is_seen", "is_sending", "outer", "said", "step")
+    __slots__ = ("batch", "is_seen", "is_sending", "outer", "said", "step")
 
-    def __init__(self, step: Step | None) -> None:
+    def __init__(self, step: Step | None, batch: object = None) -> None:
+        self.batch = batch
+        """What it has in common with calls that are announced before any of them is sent."""
         self.step = step
         """Where it belongs, which names its requests."""
         self.is_sending = True
@@ -37,11 +39,17 @@ class ModelCall:
         self.is_sending = False
 
 
-def announce(step: Step | None) -> ModelCall:
-    """Begin a call here. A framework that calls another one announces it twice: the inner one records it."""
+def announce(step: Step | None, batch: object = None) -> ModelCall:
+    """Begin a call here. A framework that calls another one announces it twice: the inner one records it.
+
+    Calls of one `batch` are beside each other, and one announcement: a transport sees all of them, or none.
+    """
     if _step_of_call not in finders:
         finders.append(_step_of_call)
-    call = ModelCall(step)
+    beside = _open()
+    if batch is not None and beside is not None and beside.batch is batch:
+        return beside
+    call = ModelCall(step, batch)
     see(call.outer)
     _under_way.set(call)
     call.said = attribution.current()

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypedDict
 from direct import ask
 from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.language_models.fake_chat_models import FakeListChatModel, GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
@@ -138,6 +138,17 @@ def unseen() -> None:
     fake = GenericFakeChatModel(messages=iter(said))
     (prompt | fake).invoke({"city": "Rome"})
     asyncio.run((prompt | fake).ainvoke({"city": "Rome"}))
+
+
+def prompts_at_once() -> None:
+    """One request for several prompts: LangChain announces all before it sends the first."""
+    asked: Any = [[("user", "one")], [("user", "two")], [("user", "three")]]
+    FakeListChatModel(responses=["a", "b", "c"]).generate_prompt(_prompts(asked))
+    model.generate_prompt(_prompts(asked))
+
+
+def _prompts(asked: Any) -> Any:
+    return [ChatPromptTemplate.from_messages(messages).format_prompt() for messages in asked]
 
 
 def cached() -> None:
