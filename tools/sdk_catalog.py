@@ -23,6 +23,8 @@ _ERROR = "error"
 _LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _ENDS: dict[str, Any] = {"output": {"choices": {"finish_reason": SCALAR}, "finish_reason": SCALAR}}
 """Where streams say how they end, beside the places that formats read."""
+_USERS = "metadata"
+"""Holds usage at some providers, and at others what the program itself sent along: of that, only usage."""
 _REQUEST: dict[str, Any] = {
     "model": SCALAR,
     "stream": SCALAR,
@@ -40,6 +42,7 @@ def catalog_data() -> dict[str, Any]:
     response: dict[str, Any] = {}
     request = json.loads(json.dumps(_REQUEST))
     _merge(response, _ENDS)
+    _merge(response, {_USERS: {"usage": USAGE}})
     headers = {"content-type"}
     anywhere: set[str] = set()
     for form in formats:
@@ -53,7 +56,7 @@ def catalog_data() -> dict[str, Any]:
         for place in form.not_billable:
             if place.at.startswith("@request."):
                 _put(request, place.at.removeprefix("@request."), MARK)
-    for unwrapped in sorted({key for form in formats for key in form.unwrap}):
+    for unwrapped in sorted({key for form in formats for key in form.unwrap} - {_USERS}):
         inner = response.get(unwrapped)
         response[unwrapped] = {**(inner if isinstance(inner, dict) else {}), "@": ROOT}
     return {
@@ -89,12 +92,17 @@ def _response_tree(form: UsageFormat) -> dict[str, Any]:
         _put(tree, f"{form.split.at}.{form.split.usage}", USAGE)
     for place in places:
         if form.mixed:
-            for path in _token_paths(form):
+            for path in (*_token_paths(form), *_counted_in_usage(form)):
                 _put(tree, f"{place}.{path}", SCALAR)
         else:
             _put(tree, place, USAGE)
     tree[_ERROR] = {"code": SCALAR, "type": SCALAR, "status": SCALAR, "@": MARK}
     return tree
+
+
+def _counted_in_usage(form: UsageFormat) -> list[str]:
+    paths = [path for rule in form.counts for path in rule.at]
+    return [path.removeprefix("usage.") for path in paths if path.startswith("usage.")]
 
 
 def _paths(form: UsageFormat, places: list[str]) -> Iterable[str]:

@@ -322,6 +322,8 @@ func (j *jsonExcerpt) keyIs() {
 
 func (j *jsonExcerpt) keepText() {
 	switch {
+	case j.spec.keep == keepUsage && j.frames[len(j.frames)-1].spec.keep != keepUsage:
+		// a text where usage would be an object
 	case j.spec.keep == keepLength:
 		var text string
 		if j.size <= lengthBytesMax && json.Unmarshal([]byte(`"`+string(j.kept)+`"`), &text) == nil {

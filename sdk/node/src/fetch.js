@@ -50,15 +50,18 @@ function beginFetch(input, init, given) {
   }
 }
 
+/** Return a copy of a request's own body, where it can be read once more. */
+function copied(request) {
+  if (!request?.body || request.bodyUsed || request.body.locked) return undefined;
+  return request.headers.get("content-type")?.includes("json") ? request.clone() : undefined;
+}
+
 function observeRequest(exchange, body, request) {
   if (typeof body === "string") exchange.requestBody(body);
   else if (body instanceof ArrayBuffer) exchange.requestBody(new Uint8Array(body));
   else if (ArrayBuffer.isView(body)) exchange.requestBody(new Uint8Array(body.buffer, body.byteOffset, body.byteLength));
   else if (body instanceof FormData) exchange.requestForm(body);
-  else if (body === undefined && request?.body && request.headers.get("content-type")?.includes("json")) {
-    // A copy: small, and read as the request itself is.
-    request.clone().text().then((text) => exchange.requestBody(text), () => undefined);
-  }
+  else if (body === undefined) copied(request)?.text().then((text) => exchange.requestBody(text), () => undefined);
 }
 
 function withHeaders(input, init, more) {

@@ -117,8 +117,12 @@ export class Spool {
     const isOld = now - this.openedAt > APPEND_FOR_MS || now < this.openedAt;
     if (this.descriptor !== undefined && (isOld || this.size + bytes.length > FILE_BYTES_MAX)) this.#finish();
     if (this.descriptor === undefined) this.#open(now);
-    let at = 0;
-    while (at < bytes.length) at += writeSync(this.descriptor, bytes, at);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.descriptor, bytes, at);
+    } catch (error) {
+      this.#finish(); // a line that was cut is no event, and nothing is appended to it
+      throw error;
+    }
     this.size += bytes.length;
     if (this.lost !== undefined) this.#tellLost();
   }

@@ -162,6 +162,20 @@ test("a metered fetch inside another one records once", async () => {
   assert.equal((await recorded(home)).length, 1);
 });
 
+test("a Request is sent as it is, and its model is known", async () => {
+  const bodies = [];
+  const url = await serve((_, response, body) => {
+    bodies.push(body);
+    response.end(chat());
+  });
+  const home = atHome(url);
+  const request = new Request(url + PATH, { ...asked, headers: { "content-type": "application/json" } });
+  await (await meter(fetch)(request)).text();
+  await assert.rejects(meter(fetch)(request), TypeError); // used already, as fetch says
+  assert.deepEqual(bodies, [asked.body]);
+  assert.equal((await recorded(home))[0].excerpt.request, '{"model":"gpt-4o"}');
+});
+
 test("an amount in a response keeps every digit", async () => {
   const body = '{"id":"g","model":"m","usage":{"prompt_tokens":1,"cost":0.12345678901234567890}}';
   const url = await serve((_, response) => response.end(body));

@@ -267,6 +267,7 @@ export class JsonExcerpt {
 
   #keepText(pieces) {
     const spec = this.spec;
+    if (spec === USAGE && this.specs.at(-1) !== USAGE) return; // a text where usage would be an object
     if (spec === LENGTH) {
       if (this.size > LENGTH_BYTES_MAX) return;
       try {
