@@ -75,9 +75,11 @@ def test_a_step_that_is_told_in_another_context_has_what_its_parent_says() -> No
 def test_three_steps_are_a_path_and_two_are_not() -> None:
     first = begin(SOURCE, "chain", "crew")
     second = begin(SOURCE, "agent", "planner", first)
-    third = begin(SOURCE, "tool", "weather", second)
+    third = begin(SOURCE, "tool", "maps/weather", second)
     assert "step_path" not in second.said[0]
-    assert third.said[0]["step_path"] == "/".join(third.path)
+    names = third.said[0]
+    assert names["step_path"] == "/".join(third.path) and names["step_path"].count("/") == 2
+    assert (names["tag.tool"], names["step"].rpartition(":")[0]) == ("maps/weather", "maps_weather")
 
 
 def test_a_framework_that_fails_to_say_it_takes_nothing_from_a_call(

@@ -71,7 +71,7 @@ def begin(
     if parent is not here and parent is not None:
         around = parent.over(around)  # told in another context than the one it runs in
     text = (str(name or "").strip() or kind)[:_NAME_MAX]
-    step = f"{text}:{os.urandom(6).hex()}"
+    step = f"{text.replace('/', '_')}:{os.urandom(6).hex()}"  # a slash parts the steps of a path
     outer = around[0].get("step")
     path = (*(parent.path if parent is not None and parent.path else (outer,) if outer else ()), step)
     names: dict[str, object] = {**(more or {}), "step": step, "parent_step": outer}
