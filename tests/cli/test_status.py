@@ -10,12 +10,13 @@ import pytest
 from taken_in import Door, applied, event
 
 from farebox.analytics.query import Measures
-from farebox.cli.daemon.status import configuration, mistakes, render, status
+from farebox.cli.daemon.status import configuration, export_line, mistakes, otlp_line, render, status
 from farebox.cli.options import Place
 from farebox.cli.reports.json_shapes import StatusAnswer
 from farebox.config import read_layers
 from farebox.home import Home
 from farebox.server.api.recording import Recording, Unmetered
+from farebox.telemetry.otlp_out.exported import Exported
 
 
 def shown(recording: Recording) -> str:
@@ -98,3 +99,14 @@ def test_status_shows_what_was_sent_here_and_what_a_senders_full_spool_refused(
     answer = msgspec.json.decode(capsys.readouterr().out)
     assert answer["spool_refused"] == [{"source": "sdk:m:app.py", "records": 7, "calls": 3}]
     assert answer["collector"]["senders"]["tok1"]["invalid"] == 1
+
+
+def test_what_otlp_requests_held_is_named_in_one_line() -> None:
+    found = {"calls": 1204, "parent_totals": 310, "calls_without_usage": 12, "malformed": 0}
+    assert otlp_line(found) == "OTLP: 1,204 calls, 310 parent totals, 12 calls without usage"
+
+
+def test_what_an_endpoint_was_sent_and_why_nothing_more_is_said_in_one_line() -> None:
+    found = Exported(endpoint="https://otel.example", sent=3, refused=2, failing="no", failing_since="noon")
+    said = "OTLP to https://otel.example: 3 calls sent, 2 refused, failing since noon: no"
+    assert export_line(found) == said

@@ -186,6 +186,14 @@ def test_the_vercel_sdk_says_the_total_of_its_steps_around_each_step() -> None:
     assert [each["parts"][0]["usage"]["input_uncached"] for each in events(found)] == [8, 18]
 
 
+def test_a_services_name_is_found_out_and_an_app_is_stated() -> None:
+    (event,) = events(read(as_json(span("a"), resource={"service.name": "shop"})))
+    assert (event["app"], event["attribution_from"]) == ("shop", {"app": "process:service.name"})
+    (event,) = events(read(as_json(span("a"), resource={"service.name": "shop", "farebox.app": "till"})))
+    assert event["app"] == "till"
+    assert "attribution_from" not in event
+
+
 def test_names_of_people_and_agents_come_with_a_call() -> None:
     said = {
         **GPT,

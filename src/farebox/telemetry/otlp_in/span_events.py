@@ -88,6 +88,9 @@ def whose(attributes: Attributes, resource: Attributes, agent: str | None = None
             found[dimension] = value
     if agent and "agent" not in found:
         found["agent"] = agent
+    if "app" in found and not text_of(attributes, _STATED_APP) and not text_of(resource, _STATED_APP):
+        # Every program has a service's name, if only a default: what was said of the app on purpose stands.
+        found["attribution_from"] = {"app": "process:service.name"}
     tags: dict[str, str] = {}
     for said in (resource, attributes):
         for name, value in said.items():
@@ -119,6 +122,7 @@ _MEANINGS = {
     "project": names.PROJECT,
     "app": names.APP,
 }
+_STATED_APP = ("farebox.app",)
 _DIMENSIONS = frozenset((*names.CUSTOMER, *names.USER, *names.SESSION))
 
 
