@@ -7,6 +7,8 @@ SHELL := bash
 
 CACHE ?= $(HOME)/.cache/farebox-build
 export FAREBOX_BUILD_CACHE := $(CACHE)
+export GOCACHE := $(CACHE)/go-build
+export GOPROXY := off
 BIN := .venv/bin
 RUN := $(BIN)/python -m
 ARGS ?=
