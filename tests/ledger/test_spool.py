@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from farebox.cli.doctor.checks import check_spool
 from farebox.clock import now_ns
 from farebox.config import Config
 from farebox.home import Home
@@ -73,6 +74,7 @@ def test_the_next_command_records_what_the_spool_holds_and_empties_it(home: Home
     put(home, "b-1.ndjson", event(3))
     assert catch_up(home, Config()) == 3
     assert ids(home) == [1, 2, 3]
+    assert check_spool(home) == []
     assert names(home) == []
     assert LedgerReader(home).health().journal_bytes_pending == 0
 
@@ -120,6 +122,9 @@ def test_an_event_that_makes_no_sense_is_kept_apart_with_the_reason(home: Home) 
     reasons = [json.loads(line)["verdict"] for line in kept.read_text().splitlines()]
     assert [each["status"] for each in reasons] == ["invalid", "invalid"]
     assert reasons[0]["field"] == "custmer"
+    (check,) = check_spool(home)
+    assert not check.ok
+    assert check.detail.startswith("2 events")
     assert LedgerReader(home).health().journal_bytes_pending == 0
 
 

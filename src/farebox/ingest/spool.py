@@ -52,6 +52,15 @@ def waiting_bytes(home: Home) -> int:
     return size
 
 
+def refused_events(home: Home) -> int:
+    """Return how many events of the spool were refused and are kept."""
+    count = 0
+    for path in (home.path / FOLDER / REFUSED).glob(f"*{_FINISHED}"):
+        with contextlib.suppress(OSError):
+            count += path.read_bytes().count(b"\n")
+    return count
+
+
 class LocalSpool:
     """One home's, for the process that holds the ledger's lock: nobody else takes files from it."""
 

@@ -49,6 +49,7 @@ def check_installation(place: Place) -> list[Check]:
     checks += check_ledger(place)
     checks += check_control(home)
     checks += check_outbox(home)
+    checks += check_spool(home)
     checks.append(check_recording(home))
     checks.append(check_prices(home, config))
     checks += check_pins(home)
@@ -185,6 +186,25 @@ def check_outbox(home: Home) -> list[Check]:
     if words:
         return [Check("outbox", False, "; ".join(words), "see why, correct it, then resume it or send again")]
     return [Check("outbox", True, f"{found.pending} waiting, none given up")]
+
+
+def check_spool(home: Home) -> list[Check]:
+    """Name events that programs left in the spool and that could not be recorded."""
+    from farebox.ingest.spool import FOLDER, REFUSED, refused_events
+
+    count = refused_events(home)
+    if not count:
+        return []
+    folder = home.path / FOLDER / REFUSED
+    detail = f"{count:,} events of programs make no sense, or contradict what is recorded"
+    return [
+        Check(
+            "spool",
+            False,
+            detail,
+            f"each stands with its reason in {folder}; remove it once you have seen them",
+        )
+    ]
 
 
 def check_ledger(place: Place) -> list[Check]:
