@@ -147,7 +147,7 @@ def _invoices(home: Home, questions: Questions, usage: RecordUsage) -> dict[str,
 
 
 def _simulations(home: Home, questions: Questions, usage: RecordUsage) -> dict[str, Any]:
-    """Ask what the month would have been on a dearer plan, and at twice a model's price."""
+    """Ask what the month would have been on a more expensive plan, and at twice a model's price."""
     (plan,) = read_snapshot(home).plans
     dearer = [
         replace(charge, model=CostPlus(markup_percent=Decimal(30))) if charge.meter == "cost" else charge
