@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from otlp_requests import AS_JSON, AS_PROTOBUF, as_json, as_protobuf, emissions, read, span
+from otlp_requests import (
+    AS_JSON,
+    AS_PROTOBUF,
+    GPT,
+    PROMPT,
+    as_json,
+    as_protobuf,
+    emissions,
+    events,
+    read,
+    span,
+)
 
 from farebox.catalog import load
 from farebox.ingest.refused_body import BodyRefusedError
 from farebox.telemetry.otlp_in.reception import OtlpReader
 from farebox.telemetry.otlp_in.records import Signal
+from farebox.telemetry.protobuf_message import message, text
 
 READER = OtlpReader(load)
 SIGNALS: tuple[Signal, ...] = ("traces", "logs", "metrics")
@@ -83,3 +96,51 @@ def test_any_values_of_attributes_are_counted_or_told(attributes: dict[str, obje
     said = found.counted
     assert said.calls + said.malformed + said.calls_without_usage + said.other_spans + said.parent_totals == 1
     assert len(found.items.texts) == said.calls + bool(said.sampled_calls)
+
+
+def test_numbers_without_an_end_are_neither_worked_out_nor_an_error() -> None:
+    for name in ("sampling.probability", "SampleRate", "gen_ai.response.time_to_first_chunk", "duration_ms"):
+        for said in ("1e99999999999", "1e-99999999999", "NaN", "-Infinity", "9" * 4000):
+            found = read(as_json(span("a", attributes={**GPT, name: said})), reader=READER)
+            assert (found.counted.calls, found.counted.unseen_calls) == (1, 0)
+
+
+def test_a_list_in_a_list_in_a_list_is_stepped_over() -> None:
+    deep = message(1, b"x")
+    for _ in range(20_000):
+        deep = message(1, message(5, deep))
+    attribute = message(9, text(1, "tag.tags") + message(2, message(5, deep + message(1, text(1, "a")))))
+    whole = as_protobuf(span("a"), span("b"))
+    body = bytes(whole)
+    inner = message(1, message(2, message(1, text(1, "s")) + message(2, attribute)))
+    found = read(body + inner, AS_PROTOBUF, reader=READER)
+    assert (found.counted.calls, found.counted.other_spans) == (2, 1)
+
+
+@pytest.mark.parametrize("value", ["5", "[1]", '{"doubleValue": "many"}', '{"intValue": "x"}', "[" * 3000])
+def test_a_resource_that_makes_no_sense_hurts_no_span(value: str) -> None:
+    one = as_json(span("a"), resource={"service.name": "SERVICE"})
+    closed = value + "]" * value.count("[" if len(value) > 100 else "\0")
+    body = one.replace(b'{"stringValue":"SERVICE"}', closed.encode())
+    try:
+        assert read(body, reader=READER).counted.calls == 1
+    except BodyRefusedError as refused:
+        assert refused.status == 400
+
+
+def test_a_number_that_is_none_hurts_no_other_span() -> None:
+    body = as_json(span("a", attributes={**GPT, "farebox.customer": 1.5}), span("b"))
+    found = read(body.replace(b'"doubleValue":1.5', b'"doubleValue":"many"'), reader=READER)
+    assert (found.counted.calls, found.counted.malformed) == (1, 1)
+
+
+def test_of_what_stands_under_the_name_of_a_cost_only_figures_are_kept() -> None:
+    for said in (PROMPT, "{" + PROMPT, f'{{"total": "{PROMPT}"}}', f'"{PROMPT}"'):
+        for name in ("gen_ai.usage.cost", "langfuse.observation.cost_details"):
+            found = read(as_json(span("a", attributes={**GPT, name: said})), reader=READER)
+            assert found.counted.calls == 1
+            assert not any(PROMPT.encode() in each for each in found.items.texts)
+    for said in ("0.0123", '{"input": 0.01, "total": "0.02"}'):
+        found = read(as_json(span("a", attributes={**GPT, "gen_ai.usage.cost": said})), reader=READER)
+        (event,) = events(found)
+        assert msgspec.json.decode(event["raw_usage"])["gen_ai.usage.cost"] == said

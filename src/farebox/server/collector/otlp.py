@@ -60,9 +60,10 @@ class OtlpRoutes:
     async def _taken(self, scope: Scope, body: bytes, sender: Sender) -> bytes:
         signal = _SIGNALS[scope["path"]]
         read: list[Read] = []
+        whose = repr(sorted(sender.binding.items())) if sender.binding else ""
 
         def items() -> Items:
-            read.append(self._reader.read(signal, scope["headers"], body))
+            read.append(self._reader.read(signal, scope["headers"], body, whose))
             return read[0].items
 
         told = (await self._intake.take_items(items, sender)).receipt

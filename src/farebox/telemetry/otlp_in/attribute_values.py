@@ -13,6 +13,8 @@ TEXT_MAX = 4096
 """Bytes of a text that is read: usage in JSON is the longest."""
 VALUES_MAX = 32
 _COUNT_MAX = 2**53
+_EXPONENT_MAX = 18
+"""Of a number with an exponent: one without end would be worked out for ever."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+=-]{3,127}")
 _NUMBER = re.compile(r"\d{1,16}", re.ASCII)
 
@@ -44,7 +46,7 @@ def text_of(attributes: Attributes, names: tuple[str, ...]) -> str | None:
         if isinstance(value, str) and value:
             return value[:256]
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return str(value)
+            return str(value)[:256]
     return None
 
 
@@ -73,7 +75,7 @@ def count_of(attributes: Attributes, names: tuple[str, ...]) -> int | None:
 
 
 def number_of(attributes: Attributes, names: tuple[str, ...]) -> Decimal | None:
-    """Return the first of some attributes that is a number, exactly as it is written."""
+    """Return the first of some attributes that is a number of a usual size, exactly as it is written."""
     for name in names:
         value = attributes.get(name)
         if isinstance(value, int | float | str) and not isinstance(value, bool):
@@ -81,7 +83,7 @@ def number_of(attributes: Attributes, names: tuple[str, ...]) -> Decimal | None:
                 found = Decimal(str(value))
             except ArithmeticError:
                 continue
-            if found.is_finite():
+            if found.is_finite() and (not found or abs(found.adjusted()) <= _EXPONENT_MAX):
                 return found
     return None
 

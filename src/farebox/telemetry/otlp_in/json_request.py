@@ -133,8 +133,8 @@ def read_json(signal: Signal, body: bytes) -> Request:
     for each in resources.get(signal, found.resource_metrics):
         try:
             resource = _attributes(each.resource.attributes if each.resource is not None else [])
-        except MalformedError:
-            resource = {}
+        except (MalformedError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            resource = {}  # whose spans they are is worth less than the spans
         for scoped in (*each.scope_spans, *each.scope_logs, *each.scope_metrics):
             scope = scoped.scope.name[:256] if scoped.scope is not None else ""
             for raw in (*scoped.spans, *scoped.log_records, *scoped.metrics):
@@ -218,13 +218,20 @@ def _value(raw: msgspec.Raw) -> Value | None:
     if said.int_value is not None:
         return _number(said.int_value)
     if said.double_value is not None:
-        return float(said.double_value)
+        return _double(said.double_value)
     if said.bool_value is not None:
         return said.bool_value
     if said.array_value is not None:
         texts = [each.string_value for each in said.array_value.values]
         return [text for text in texts if text is not None][:VALUES_MAX]
     return None
+
+
+def _double(said: float | str) -> float:
+    try:
+        return float(said)  # `NaN` and `Infinity` are text
+    except ValueError:
+        raise MalformedError("a number is none") from None
 
 
 def _number(said: Any) -> int:

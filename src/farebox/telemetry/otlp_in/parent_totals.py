@@ -6,6 +6,7 @@ sent, before their parents; where a parent was counted first, its children are n
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,18 +16,22 @@ from farebox.telemetry.otlp_in.records import Span
 
 TRACES_MAX = 10_000
 SPANS_MAX = 4_096
-"""Of one trace. What is beyond is forgotten, and told apart by the join of the record alone."""
+"""Of one trace, between requests. What is beyond is forgotten: the record's join tells it apart alone."""
 
 
 class _Trace(msgspec.Struct):
     covered: set[str] = msgspec.field(default_factory=set[str])
     """Spans that contain a call which was counted."""
     counted: set[str] = msgspec.field(default_factory=set[str])
-    """Calls that were counted, and the spans inside them."""
+    """Calls that were counted. Sent again, they are handed on again: the record has their ids."""
+    inside: set[str] = msgspec.field(default_factory=set[str])
+    """Spans inside of a call that was counted."""
 
-    @property
-    def is_full(self) -> bool:
-        return len(self.covered) + len(self.counted) > SPANS_MAX
+    def remember(self, covered: set[str], counted: set[str], inside: set[str]) -> None:
+        """Take in what a request showed, as far as there is room."""
+        for known, found in ((self.counted, counted), (self.covered, covered), (self.inside, inside)):
+            room = SPANS_MAX - len(self.covered) - len(self.counted) - len(self.inside)
+            known.update(itertools.islice((each for each in found if each not in known), max(room, 0)))
 
 
 class ParentTotals:
@@ -36,8 +41,11 @@ class ParentTotals:
         self._traces: OrderedDict[str, _Trace] = OrderedDict()
         self._traces_max = traces_max
 
-    def select(self, spans: Iterable[Span], calls: Iterable[Span]) -> list[Span]:
-        """Return of `calls` those to count; `spans` are all of the request, whatever they are."""
+    def select(self, spans: Iterable[Span], calls: Iterable[Span], whose: str = "") -> list[Span]:
+        """Return of `calls` those to count; `spans` are all of the request, whatever they are.
+
+        `whose`: for whom the sender's token is. Traces of others are none of its own, whatever ids it states.
+        """
         members: dict[str, list[Span]] = {}
         for span in spans:
             members.setdefault(span.trace_id, []).append(span)
@@ -47,7 +55,7 @@ class ParentTotals:
         found: list[Span] = []
         for trace_id, some in members.items():
             parents = {span.span_id: span.parent_id for span in some if span.parent_id}
-            found += _select(self._trace(trace_id), parents, wanted.get(trace_id, []))
+            found += _select(self._trace(f"{trace_id}{whose}"), parents, wanted.get(trace_id, []))
         return found
 
     def _trace(self, trace_id: str) -> _Trace:
@@ -59,30 +67,54 @@ class ParentTotals:
 
 
 def _select(trace: _Trace, parents: Mapping[str, str], calls: Sequence[Span]) -> list[Span]:
-    above = {
-        span_id: _ancestors(span_id, parents) for span_id in {*parents, *(each.span_id for each in calls)}
-    }
+    """Return the calls to count. Every span is walked over a few times, however deep and many they are."""
+    ordered = _from_outside({*parents, *(each.span_id for each in calls)}, parents)
+    depths: dict[str, int] = {}
+    for span_id in ordered:
+        depths[span_id] = depths.get(parents.get(span_id, ""), 0) + 1
+    inside = _inside(ordered, parents, trace, set())
+    covered: set[str] = set()
+    for span_id in ordered:
+        if span_id in trace.covered:
+            _cover(span_id, parents, covered)
+    counted: set[str] = set()
     selected: list[Span] = []
-    for call in sorted(calls, key=lambda each: len(above[each.span_id]), reverse=True):  # the innermost first
-        is_inside = call.span_id not in trace.counted and not trace.counted.isdisjoint(above[call.span_id])
-        if call.span_id in trace.covered or is_inside:
+    for call in sorted(calls, key=lambda each: depths[each.span_id], reverse=True):  # the innermost first
+        span_id = call.span_id
+        is_inside = span_id in inside and span_id not in trace.counted
+        if span_id in trace.covered or span_id in covered or is_inside:
             continue
         selected.append(call)
-        if not trace.is_full:
-            trace.counted.add(call.span_id)
-            trace.covered.update(above[call.span_id])
-    if not trace.is_full:
-        # What contains a covered span is covered, and what is inside a counted call is inside it, for later.
-        for span_id, ancestors in above.items():
-            if not trace.counted.isdisjoint(ancestors):
-                trace.counted.add(span_id)
-            if span_id in trace.covered:
-                trace.covered.update(ancestors)
+        counted.add(span_id)
+        _cover(span_id, parents, covered)
+    trace.remember(covered, counted, _inside(ordered, parents, trace, counted))
     return selected
 
 
-def _ancestors(span_id: str, parents: Mapping[str, str]) -> list[str]:
-    found: list[str] = []
-    while (span_id := parents.get(span_id, "")) and span_id not in found:
-        found.append(span_id)
+def _inside(ordered: Iterable[str], parents: Mapping[str, str], trace: _Trace, counted: set[str]) -> set[str]:
+    """Return the spans inside of a call that was counted, in this request or before."""
+    found: set[str] = set()
+    for span_id in ordered:
+        parent = parents.get(span_id, "")
+        is_in_call = parent in counted or parent in trace.counted
+        if is_in_call or parent in found or not trace.inside.isdisjoint((span_id, parent)):
+            found.add(span_id)
     return found
+
+
+def _cover(span_id: str, parents: Mapping[str, str], covered: set[str]) -> None:
+    """Take what contains a span for covered; above one that is, everything is already."""
+    while (span_id := parents.get(span_id, "")) and span_id not in covered:
+        covered.add(span_id)
+
+
+def _from_outside(span_ids: Iterable[str], parents: Mapping[str, str]) -> list[str]:
+    """Return spans so that parents stand before their children; in a ring of parents any of them is first."""
+    ordered: dict[str, None] = {}
+    for span_id in span_ids:
+        path: dict[str, None] = {}
+        while span_id and span_id not in ordered and span_id not in path:
+            path[span_id] = None
+            span_id = parents.get(span_id, "")
+        ordered.update(dict.fromkeys(reversed(path)))
+    return list(ordered)

@@ -216,14 +216,19 @@ def _any_value(data: bytes, start: int, end: int, *, whole: bool = False) -> Val
             (value,) = struct.unpack("<d", begin.to_bytes(8, "little"))
             return float(value)
         if wire == BYTES and number == 5:
-            said: list[str] = []
-            for at, kind, first, last in fields(data, begin, stop):
-                if at == 1 and kind == BYTES and len(said) < VALUES_MAX:
-                    each = _any_value(data, first, last)
-                    if isinstance(each, str):
-                        said.append(each)
-            return said
+            return _texts(data, begin, stop)
     return None
+
+
+def _texts(data: bytes, start: int, end: int) -> list[str]:
+    """Return the texts of a list; lists in it are stepped over, however deep they are."""
+    said: list[str] = []
+    for number, wire, begin, stop in fields(data, start, end):
+        if number == 1 and wire == BYTES and len(said) < VALUES_MAX:
+            for inner, kind, first, last in fields(data, begin, stop):
+                if inner == 1 and kind == BYTES:
+                    said.append(_text(data, first, min(last, first + TEXT_MAX)))
+    return said
 
 
 def _name(data: bytes, start: int, end: int) -> str:

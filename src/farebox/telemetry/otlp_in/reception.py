@@ -78,8 +78,8 @@ class OtlpReader:
         self._providers: ProviderNames | None = None
         self._parents = ParentTotals()
 
-    def read(self, signal: Signal, headers: Headers, body: bytes) -> Read:
-        """Return what a request comes to.
+    def read(self, signal: Signal, headers: Headers, body: bytes, whose: str = "") -> Read:
+        """Return what a request comes to; `whose` says for whom its sender's token is, empty for anybody.
 
         Raises:
             BodyRefusedError: None of it can be read.
@@ -97,14 +97,14 @@ class OtlpReader:
         if self._providers is None:
             self._providers = ProviderNames(self._catalog())
         counted, reasons = Counted(), list(request.malformed)
-        texts = self._spans(request, self._providers, counted, reasons)
+        texts = self._spans(request, self._providers, counted, reasons, whose)
         texts += _logs(request, self._providers, counted, reasons)
         counted.metric_points = sum(each.points for each in request.metrics)
         counted.malformed = len(reasons)
         return Read(Items(texts, others=msgspec.structs.asdict(counted)), counted, reasons)
 
     def _spans(
-        self, request: Request, providers: ProviderNames, counted: Counted, reasons: list[str]
+        self, request: Request, providers: ProviderNames, counted: Counted, reasons: list[str], whose: str
     ) -> list[bytes]:
         kinds = {id(span): kind_of(span) for span in request.spans}
         agents = _agents(request.spans)
@@ -124,7 +124,7 @@ class OtlpReader:
                     reasons.append(str(error))
                 except NoUsageError:
                     counted.calls_without_usage += 1
-        selected = self._parents.select(request.spans, calls)
+        selected = self._parents.select(request.spans, calls, whose)
         counted.parent_totals += len(calls) - len(selected)
         counted.calls += len(selected)
         texts = [encode_event(events[id(span)]) for span in selected]

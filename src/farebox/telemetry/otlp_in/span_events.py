@@ -134,10 +134,23 @@ def stated_figures(attributes: Attributes) -> str | None:
             continue
         if isinstance(value, float):
             said[name] = str(Decimal(str(value)))
-        elif isinstance(value, int | str) and not isinstance(value, bool):
+        elif (isinstance(value, int) and not isinstance(value, bool)) or (
+            isinstance(value, str) and _is_figure(value)
+        ):
             said[name] = value
     return msgspec.json.encode(said).decode() if said else None
 
+
+def _is_figure(text: str) -> bool:
+    """Tell whether a text is a number, or numbers by name in JSON: nothing else is kept of what was said."""
+    try:
+        _decode_figures(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return True
+
+
+_decode_figures = msgspec.json.Decoder(Decimal | dict[str, Decimal | None]).decode
 
 _FIGURES = frozenset(
     (
