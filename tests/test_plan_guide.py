@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from farebox import yamltext
-from farebox.charges.charge_amount import Usage
+from farebox.charges.amounts.charge_amount import Usage
+from farebox.charges.amounts.plan_amount import ChargeUsage, Rounding, plan_amounts
 from farebox.charges.models import Bucketed, CreditConversion, Percentage
 from farebox.charges.plan import Charge, Plan
-from farebox.charges.plan_amount import ChargeUsage, Rounding, plan_amounts
 from farebox.charges.plan_reader import SECTIONS, consistency_findings, read_billing_terms
 from farebox.charges.plan_reader import charges as charge_reader
 from farebox.charges.plan_reader import plans as plan_reader

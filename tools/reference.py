@@ -13,7 +13,7 @@ import msgspec
 
 from farebox.backup.figures import Figures
 from farebox.backup.manifest import Manifest, StoredFile
-from farebox.billing.invoices.document import (
+from farebox.billing.documents.document import (
     BillTo,
     Credit,
     CreditNote,
@@ -23,7 +23,7 @@ from farebox.billing.invoices.document import (
     LineDetail,
     Tax,
 )
-from farebox.billing.invoices.explanation import ExplainedCall, Explanation
+from farebox.billing.explanation.explanation import ExplainedCall, Explanation
 from farebox.billing.plans.views import (
     ChangeState,
     CustomerState,

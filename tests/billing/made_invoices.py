@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 
-from farebox.billing.invoices.document import BillTo, CreditNote, CreditNoteLine, Invoice, InvoiceLine, Tax
+from farebox.billing.documents.document import BillTo, CreditNote, CreditNoteLine, Invoice, InvoiceLine, Tax
 from farebox.billing.wallets.portions import ChargeOf
 from farebox.charges.models import Standard
 from farebox.charges.plan import Charge, Meter, Share

@@ -14,7 +14,7 @@ import msgspec
 from tests.billing.invoices.billed_customers import USD, at
 from tests.billing.usage_in_memory import call
 
-from farebox.charges.cells import Cell, OutcomeCell
+from farebox.charges.usage.cells import Cell, OutcomeCell
 
 
 class Example(NamedTuple):

@@ -37,8 +37,8 @@ from tests.billing.usage_in_memory import UsageInMemory, call, reversed_call
 from farebox.analytics.local import LocalAsker
 from farebox.analytics.questions import Questions
 from farebox.billing.documents import rendered
+from farebox.billing.documents.document import Invoice, encode
 from farebox.billing.invoices import store
-from farebox.billing.invoices.document import Invoice, encode
 from farebox.billing.invoices.run import Desk
 from farebox.billing.margin.margin import total
 from farebox.billing.margin.margin_question import margins_of
@@ -46,11 +46,11 @@ from farebox.billing.rated_periods import periods_of
 from farebox.billing.simulation.simulation import simulated
 from farebox.billing.usage.record_usage import RecordUsage
 from farebox.budgets.budget import Budget, Period
-from farebox.charges.cells import Cell
 from farebox.charges.models import CostPlus, Graduated, Standard
 from farebox.charges.models.tiers import Tier
 from farebox.charges.plan import Charge, Customer, Discount, Plan
 from farebox.charges.rounding import decimal_of_units
+from farebox.charges.usage.cells import Cell
 from farebox.config.configuration import BillingConfig
 from farebox.control.database import open_control
 from farebox.home import Home

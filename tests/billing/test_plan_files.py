@@ -14,13 +14,13 @@ from tests.billing.usage_in_memory import UsageInMemory
 
 from farebox import yamltext
 from farebox.billing.customer_terms import give_coupon
-from farebox.billing.invoices.document import Invoice
+from farebox.billing.documents.document import Invoice
 from farebox.billing.invoices.record_position import RecordPosition
 from farebox.billing.invoices.run import Desk
 from farebox.billing.plans.changes import apply, read_terms
 from farebox.billing.wallets.changes import GrantRequest, grant
-from farebox.charges.cells import Cell
 from farebox.charges.plan import Discount
+from farebox.charges.usage.cells import Cell
 from farebox.control.database import open_control
 from farebox.control.publish import change
 from farebox.errors import ConfigError

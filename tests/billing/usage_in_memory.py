@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from farebox.billing.usage import Appended, AsOf, Span
-from farebox.charges.cells import METER_MEASURES, Cell, DistinctCell, OutcomeCell
-from farebox.charges.conditions import Where, matches
-from farebox.charges.consumption import Bucket
+from farebox.charges.usage.cells import METER_MEASURES, Cell, DistinctCell, OutcomeCell
+from farebox.charges.usage.conditions import Where, matches
+from farebox.charges.usage.consumption import Bucket
 from farebox.ledger.charging.appended_days import DAY_NS, AppendedDay
 
 _SUMS = tuple(name for name in Cell.__struct_fields__ if name not in ("customer", "dims", "start_ns"))

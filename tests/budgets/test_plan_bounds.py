@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farebox.budgets.plan_bounds import most_charged
-from farebox.charges.cells import Cell
 from farebox.charges.highest_charge import highest_amount
 from farebox.charges.live_charge import LivePlan, Seen
 from farebox.charges.models import (
@@ -26,6 +25,7 @@ from farebox.charges.models import (
 )
 from farebox.charges.models.tiers import PercentageTier, Tier
 from farebox.charges.plan import Charge, Conversion, Customer, Plan, Subscription
+from farebox.charges.usage.cells import Cell
 from farebox.pricing.exact import UnitPrice
 from farebox.pricing.highest_prices import ROUNDING_PICO, Band, RateTable
 

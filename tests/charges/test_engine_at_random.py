@@ -8,9 +8,15 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farebox.charges.allocation import allocate, percentages
-from farebox.charges.charge_amount import Usage, amount, total
-from farebox.charges.invoice_arithmetic import Credit, InvoiceAmounts, RatedLine, Terms, invoice_amounts
+from farebox.charges.amounts.allocation import allocate, percentages
+from farebox.charges.amounts.charge_amount import Usage, amount, total
+from farebox.charges.amounts.invoice_arithmetic import (
+    Credit,
+    InvoiceAmounts,
+    RatedLine,
+    Terms,
+    invoice_amounts,
+)
 from farebox.charges.models import (
     Bucketed,
     CostPlus,

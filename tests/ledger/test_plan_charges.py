@@ -367,7 +367,7 @@ def test_the_charges_of_a_periods_calls_add_up_to_the_periods_charge(
     if is_taken_back:  # charged again one by one, in the same order: nothing may get lost
         follow(ledger, terms(ruled, version=2))
     charged = sum(amount or 0 for amount in charges_of(home))
-    from farebox.charges.charge_amount import Usage, total
+    from farebox.charges.amounts.charge_amount import Usage, total
 
     amount = (total(ruled, Usage(quantity=Fraction(sum(sizes)))) - total(ruled, Usage())) * USD
     assert charged == round(amount)

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from farebox.analytics.questions import Questions, Selection
 from farebox.analytics.worker import Worker
-from farebox.billing.invoices.document import encode
+from farebox.billing.documents.document import encode
 from farebox.billing.invoices.run import Desk
 from farebox.billing.rated_periods import periods_of
 from farebox.billing.simulation.changes import read_changes, read_text

@@ -10,8 +10,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from farebox.charges.charge_amount import Usage
-from farebox.charges.conversion import converted
+from farebox.charges.amounts.charge_amount import Usage
+from farebox.charges.amounts.conversion import converted
+from farebox.charges.amounts.plan_amount import ChargeUsage, PlanAmounts, Rounding, plan_amounts
 from farebox.charges.models import (
     Bucketed,
     CostPlus,
@@ -27,7 +28,6 @@ from farebox.charges.models import (
 from farebox.charges.models.bucketed import Inner
 from farebox.charges.models.tiers import Boundary, PercentageTier, Tier
 from farebox.charges.plan import AddOn, Charge, Commitment, Conversion, Discount, Plan
-from farebox.charges.plan_amount import ChargeUsage, PlanAmounts, Rounding, plan_amounts
 from tools.vectors.vector import NotUnderstood, Result, Stated, Vector, decimal, rounded
 
 _OF_A_QUANTITY = (

@@ -6,18 +6,24 @@ from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 
-from farebox.charges.allocation import allocate
-from farebox.charges.allowances import after_rollover
-from farebox.charges.charge_amount import Usage
-from farebox.charges.credit_notes import credited
-from farebox.charges.discounts import discount_on
-from farebox.charges.grants import PRIORITY, GrantBalance, burn
-from farebox.charges.invoice_arithmetic import Credit, InvoiceAmounts, RatedLine, Terms, invoice_amounts
+from farebox.charges.amounts.allocation import allocate
+from farebox.charges.amounts.allowances import after_rollover
+from farebox.charges.amounts.charge_amount import Usage
+from farebox.charges.amounts.credit_notes import credited
+from farebox.charges.amounts.discounts import discount_on
+from farebox.charges.amounts.grants import PRIORITY, GrantBalance, burn
+from farebox.charges.amounts.invoice_arithmetic import (
+    Credit,
+    InvoiceAmounts,
+    RatedLine,
+    Terms,
+    invoice_amounts,
+)
+from farebox.charges.amounts.plan_amount import ChargeUsage, Rounding, plan_amounts
+from farebox.charges.amounts.thresholds import crossed, progressive_amounts
 from farebox.charges.models import Standard
 from farebox.charges.plan import Charge, Discount, Plan
-from farebox.charges.plan_amount import ChargeUsage, Rounding, plan_amounts
 from farebox.charges.rounding import decimal_of_units, round_to, units_of
-from farebox.charges.thresholds import crossed, progressive_amounts
 from tools.vectors.vector import Result, Stated, Vector, decimal, rounded
 
 

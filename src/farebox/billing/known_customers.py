@@ -26,3 +26,11 @@ def customer_named(home: Home, name: str) -> Customer:
 def zones(home: Home) -> dict[str, str]:
     """Return the time zone of every customer."""
     return {each.id: each.timezone for each in read_snapshot(home).customers}
+
+
+def unknown(kind: str, name: str, known: list[str]) -> str:
+    """Return what to say of a name that nothing has."""
+    from farebox.charges.plan_reader.written_values import did_you_mean
+
+    there = f"there are: {', '.join(sorted(known)[:20])}" if known else "there is none yet"
+    return f"there is no {kind} {name!r}; {there}{did_you_mean(name, known)}"

@@ -11,22 +11,22 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from farebox.billing.invoices.document import InvoiceLine
+from farebox.billing.documents.document import InvoiceLine
 from farebox.billing.invoices.drafting import (
     Account,
     add_on_lines,
     with_account_terms,
 )
-from farebox.billing.invoices.local_days import first_day
-from farebox.billing.invoices.period_usage import consumption_of
-from farebox.billing.invoices.rating import rate_period
 from farebox.billing.invoices.run import Desk
-from farebox.billing.invoices.schedule import Subscribed, current_periods, ended_periods
-from farebox.billing.invoices.terms import Terms
+from farebox.billing.periods.local_days import first_day
+from farebox.billing.periods.schedule import Subscribed, current_periods, ended_periods
+from farebox.billing.periods.terms import Terms
+from farebox.billing.rating.period_usage import consumption_of
+from farebox.billing.rating.rating import rate_period
 from farebox.billing.usage.questions import AsOf, Span, Usage
-from farebox.charges.cells import Cell, OutcomeCell
 from farebox.charges.currencies import exponent_of
 from farebox.charges.plan import Customer, Plan, Subscription, effective_plan
+from farebox.charges.usage.cells import Cell, OutcomeCell
 from farebox.time_expressions import day_start, zone_named
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from farebox.billing.customer_terms import mark_used, unmark_used
-from farebox.billing.invoices.document import CreditNote, Invoice
+from farebox.billing.documents.document import CreditNote, Invoice
 from farebox.billing.journal.documents import (
     credited_lines,
     credited_minor,

@@ -19,9 +19,9 @@ from farebox.budgets.likely_share import LikelyShares
 from farebox.budgets.matching import Match, Matcher, attributes, without_stated_customer
 from farebox.budgets.refusal import Refusal
 from farebox.budgets.worst_case import GRANTS, Claim, WorstCase, claim_of
-from farebox.charges.call_cell import cell_of
 from farebox.charges.customer_terms import BILLED
 from farebox.charges.highest_charge import highest_amount
+from farebox.charges.usage.call_cell import cell_of
 from farebox.journal.records import Held
 from farebox.money import usd_text
 

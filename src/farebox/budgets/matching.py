@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from farebox.budgets.budget import Budget, BudgetSet, Stop
-from farebox.charges.conditions import fits
+from farebox.charges.usage.conditions import fits
 
 DIMENSIONS = (
     "customer",

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import ceil
 
-from farebox.charges.conditions import matches
-from farebox.charges.consumption import DISTINCT_METERS, EVERYTHING, OUTCOME_METERS, TOKEN_METERS
 from farebox.charges.highest_charge import ROUNDING_PICO, Highest, highest
 from farebox.charges.live_charge import LivePlan
+from farebox.charges.usage.conditions import matches
+from farebox.charges.usage.consumption import DISTINCT_METERS, EVERYTHING, OUTCOME_METERS, TOKEN_METERS
 from farebox.money import PICO_PER_USD
 from farebox.pricing.exact import UnitPrice
 from farebox.pricing.highest_prices import Band, RateTable

@@ -11,7 +11,6 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from farebox.charges.cells import Cell
 from farebox.charges.live_charge import LivePlan, consumed
 from farebox.charges.models import (
     Bucketed,
@@ -27,6 +26,7 @@ from farebox.charges.models import (
 )
 from farebox.charges.models.tiers import Tier
 from farebox.charges.plan import Charge
+from farebox.charges.usage.cells import Cell
 from farebox.money import PICO_PER_USD, PicoUsd
 
 ROUNDING_PICO = 2

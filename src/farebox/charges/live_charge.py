@@ -16,14 +16,14 @@ from fractions import Fraction
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from farebox.charges.allowances import free_units, in_part
-from farebox.charges.cells import Cell
-from farebox.charges.charge_amount import Usage, total
-from farebox.charges.consumption import BUCKETS, CustomerUsage, consume, dimensions_of
+from farebox.charges.amounts.allowances import free_units, in_part
+from farebox.charges.amounts.charge_amount import Usage, total
 from farebox.charges.models import Bucketed, CostPlus, CreditConversion, Percentage
 from farebox.charges.periods.billing_periods import period_at
 from farebox.charges.periods.subscribed_days import first_charged_day
 from farebox.charges.plan import Charge, Customer, Plan, Subscription, effective_plan
+from farebox.charges.usage.cells import Cell
+from farebox.charges.usage.consumption import BUCKETS, CustomerUsage, consume, dimensions_of
 from farebox.money import PICO_PER_USD, PicoUsd
 from farebox.pricing.exact import rounded
 from farebox.pricing.facts import PeriodShare

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from farebox.charges.consumption import CALLS_CHARGE
 from farebox.charges.models import CostPlus
 from farebox.charges.plan import Charge, Customer, Plan, Subscription
+from farebox.charges.usage.consumption import CALLS_CHARGE
 
 PRICING = Plan(
     name="pricing",

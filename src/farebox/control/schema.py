@@ -268,7 +268,7 @@ invoice = Table(
     Column("number", Integer, nullable=False),
     Column("as_of_seq", BigInteger, nullable=False),
     Column("issued_at", BigInteger, nullable=False),
-    Column("document", Text, nullable=False),  # JSON: farebox.billing.invoices.document.Invoice
+    Column("document", Text, nullable=False),  # JSON: farebox.billing.documents.document.Invoice
     Column("sha256", Text, nullable=False),  # of the document's bytes
     Column("terms", Text, nullable=False),  # JSON: what it was rated by, for what the record learns later
     UniqueConstraint("series", "number", name="invoice_number"),
@@ -304,7 +304,7 @@ credit_note = Table(
     Column("series", Text, nullable=False),
     Column("number", Integer, nullable=False),
     Column("issued_at", BigInteger, nullable=False),
-    Column("document", Text, nullable=False),  # JSON: farebox.billing.invoices.document.CreditNote
+    Column("document", Text, nullable=False),  # JSON: farebox.billing.documents.document.CreditNote
     Column("sha256", Text, nullable=False),
     UniqueConstraint("series", "number", name="credit_note_number"),
 )

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from farebox.charges.cost_classes import CLASSES
-from farebox.charges.cost_classes import classes_of as parts_classes
+from farebox.charges.usage.cost_classes import CLASSES
+from farebox.charges.usage.cost_classes import classes_of as parts_classes
 from farebox.errors import LedgerError
 from farebox.ledger.block_detail import unpacked
 from farebox.ledger.database import Connection

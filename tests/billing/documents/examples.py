@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from farebox.billing.invoices.document import (
+from farebox.billing.documents.document import (
     BillTo,
     Credit,
     CreditNote,

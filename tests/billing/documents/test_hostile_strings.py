@@ -19,10 +19,7 @@ from tests.billing.documents.hostile_strings import HOSTILE
 
 from farebox.billing.documents import rendered
 from farebox.billing.documents.csv_file import COLUMNS
-from farebox.billing.documents.email_file import email_text
-from farebox.billing.documents.page import Page, credit_note_page, invoice_page
-from farebox.billing.documents.plain_text import line
-from farebox.billing.invoices.document import (
+from farebox.billing.documents.document import (
     BillTo,
     CreditNote,
     Invoice,
@@ -31,6 +28,9 @@ from farebox.billing.invoices.document import (
     decode_invoice,
     encode,
 )
+from farebox.billing.documents.email_file import email_text
+from farebox.billing.documents.page import Page, credit_note_page, invoice_page
+from farebox.billing.documents.plain_text import line
 from farebox.billing.payees.statement_files import statement_csv, statement_text
 from farebox.billing.payees.statements import Payee, Statement, StatementLine
 from farebox.config.configuration import BillingConfig, SellerConfig

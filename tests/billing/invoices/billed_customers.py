@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from tests.billing.usage_in_memory import UsageInMemory
 
-from farebox.billing.invoices.document import Invoice
+from farebox.billing.documents.document import Invoice
 from farebox.billing.invoices.record_position import RecordPosition
 from farebox.billing.invoices.run import Desk, RunReport
 from farebox.charges.models import CostPlus, Graduated, Standard

@@ -11,12 +11,12 @@ from tests.billing.invoices.billed_customers import ACME, MARKUP, REST, USD, Bil
 from tests.billing.usage_in_memory import call
 
 from farebox.billing.customer_terms import give_coupon
+from farebox.billing.documents.document import Invoice
 from farebox.billing.invoices import finalizing, store
-from farebox.billing.invoices.document import Invoice
-from farebox.billing.invoices.rating import rate_period
-from farebox.billing.invoices.schedule import ended_periods
-from farebox.charges.consumption import ChargedGroup, ChargedUsage, Consumption
+from farebox.billing.periods.schedule import ended_periods
+from farebox.billing.rating.rating import rate_period
 from farebox.charges.plan import Discount, Plan
+from farebox.charges.usage.consumption import ChargedGroup, ChargedUsage, Consumption
 from farebox.control.publish import change
 from farebox.home import Home
 

@@ -12,8 +12,8 @@ from tests.billing.invoices.billed_customers import ACME, MARKUP, REST, USD, Bil
 from tests.billing.usage_in_memory import call, reversed_call
 
 from farebox.billing.customer_terms import give_add_on
+from farebox.billing.documents.document import Invoice
 from farebox.billing.invoices import finalizing, store
-from farebox.billing.invoices.document import Invoice
 from farebox.billing.invoices.run import RunReport
 from farebox.billing.wallets.moves import open_wallet
 from farebox.charges.models import Standard

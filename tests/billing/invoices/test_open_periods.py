@@ -14,9 +14,9 @@ from tests.billing.usage_in_memory import UsageInMemory, call, reversed_call
 from farebox.billing.customer_terms import give_add_on
 from farebox.billing.invoices import store
 from farebox.billing.usage import Span
-from farebox.charges.cells import Cell
-from farebox.charges.consumption import Bucket
 from farebox.charges.plan import AddOn, Interval, Plan
+from farebox.charges.usage.cells import Cell
+from farebox.charges.usage.consumption import Bucket
 from farebox.control.publish import change
 from farebox.errors import UsageError
 from farebox.home import Home

@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 from tests.billing.invoices.billed_customers import ACME, Billed, at, subscription
 
-from farebox.charges.cells import OutcomeCell
 from farebox.charges.models import Percentage
 from farebox.charges.plan import Charge, Plan
+from farebox.charges.usage.cells import OutcomeCell
 from farebox.home import Home
 
 UTC = replace(ACME, timezone="UTC", tax_percent=Decimal(0))

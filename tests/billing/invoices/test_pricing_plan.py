@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.billing.invoices.billed_customers import ACME, PRO, USD, Billed, at, subscription
 from tests.billing.usage_in_memory import call, reversed_call
 
-from farebox.billing.invoices.document import Invoice
+from farebox.billing.documents.document import Invoice
 from farebox.charges.plan import Customer, Interval, Plan, Subscription
 from farebox.charges.pricing_plan import subscription_to_pricing
 from farebox.errors import UsageError

@@ -22,8 +22,8 @@ from tests.billing.invoices.billed_customers import at, subscription
 
 from farebox.analytics.local import LocalAsker
 from farebox.analytics.questions import Questions, Selection
-from farebox.billing.invoices.document import Invoice
-from farebox.billing.invoices.explanation import Explanation, explained, line_of
+from farebox.billing.documents.document import Invoice
+from farebox.billing.explanation.explanation import Explanation, explained, line_of
 from farebox.billing.invoices.run import Desk
 from farebox.billing.usage.record_usage import RecordUsage
 from farebox.charges.customer_terms import CustomerTerms

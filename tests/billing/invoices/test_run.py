@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from tests.billing.invoices.billed_customers import ACME, MARKUP, PRO, REST, USD, Billed, at, subscription
 from tests.billing.usage_in_memory import call, reversed_call
 
+from farebox.billing.documents.document import Invoice, encode
 from farebox.billing.invoices import finalizing, store
-from farebox.billing.invoices.document import Invoice, encode
 from farebox.billing.invoices.run import RunReport
-from farebox.charges.cells import OutcomeCell
 from farebox.charges.plan import Customer, Discount, Plan
+from farebox.charges.usage.cells import OutcomeCell
 from farebox.control.publish import change
 from farebox.errors import InvoiceError
 from farebox.home import Home

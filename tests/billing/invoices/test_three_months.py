@@ -16,8 +16,7 @@ from msgspec.structs import replace
 from tests.billing.invoices.billed_customers import ACME, USD, Billed, at, subscription
 from tests.billing.usage_in_memory import call, reversed_call
 
-from farebox.billing.invoices.document import Invoice
-from farebox.charges.cells import Cell, OutcomeCell
+from farebox.billing.documents.document import Invoice
 from farebox.charges.models import (
     Bucketed,
     CostPlus,
@@ -31,6 +30,7 @@ from farebox.charges.models import (
 )
 from farebox.charges.models.tiers import PercentageTier, Tier
 from farebox.charges.plan import AddOn, Charge, Commitment, Conversion, Discount, DollarRate, Plan
+from farebox.charges.usage.cells import Cell, OutcomeCell
 from farebox.control.database import open_control
 from farebox.home import Home
 

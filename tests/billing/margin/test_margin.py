@@ -7,13 +7,13 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farebox.billing.invoices.document import InvoiceLine, LineDetail
+from farebox.billing.documents.document import InvoiceLine, LineDetail
 from farebox.billing.margin.attributed_revenue import attributed, itemized
 from farebox.billing.margin.margin import Earning, Margin, Spending, margins, percent_text, total
 from farebox.billing.margin.outcome_cost import cost_by_outcome
-from farebox.charges.cells import Cell, OutcomeCell
 from farebox.charges.models import Standard
 from farebox.charges.plan import Charge, Plan
+from farebox.charges.usage.cells import Cell, OutcomeCell
 from farebox.money import PICO_PER_USD
 
 

@@ -12,8 +12,8 @@ from tests.billing.invoices.billed_customers import ACME, MARKUP, PRO, USD, Bill
 from farebox.billing.margin.margin import By, Margin, total
 from farebox.billing.margin.margin_question import margins_of
 from farebox.billing.rated_periods import periods_of
-from farebox.charges.cells import Cell, OutcomeCell
 from farebox.charges.plan import Customer
+from farebox.charges.usage.cells import Cell, OutcomeCell
 from farebox.home import Home
 from farebox.server.api.margins import margins_view, read_percent
 

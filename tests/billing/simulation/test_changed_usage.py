@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from farebox.billing.simulation.changed_usage import SUMS, ChangedUsage, ReplacedCall, summed
 from farebox.billing.usage.questions import AsOf, Span
-from farebox.charges.cells import Cell, DistinctCell, OutcomeCell
+from farebox.charges.usage.cells import Cell, DistinctCell, OutcomeCell
 
 HOUR = 3_600 * 10**9
 DIMS = ("agent", "model")

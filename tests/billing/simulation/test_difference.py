@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from farebox.billing.invoices.document import InvoiceLine
+from farebox.billing.documents.document import InvoiceLine
 from farebox.billing.simulation.difference import RatedCustomer, differences, totals
 
 

@@ -16,7 +16,7 @@ from farebox.billing.simulation.changed_usage import ChangedUsage
 from farebox.billing.simulation.replaced_calls import OtherModel, Replacement, replaced_calls
 from farebox.billing.usage import Span, Usage
 from farebox.billing.usage.record_usage import RecordUsage
-from farebox.charges.cells import Cell
+from farebox.charges.usage.cells import Cell
 from farebox.home import Home
 from farebox.journal.records import Done
 

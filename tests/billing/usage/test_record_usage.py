@@ -19,12 +19,12 @@ from farebox.analytics.local import LocalAsker
 from farebox.analytics.questions import Questions, Selection
 from farebox.billing.usage import AsOf, Span, consumed, record_usage
 from farebox.billing.usage.record_usage import RecordUsage
-from farebox.charges import charge_amount
-from farebox.charges.cells import Cell
+from farebox.charges.amounts import charge_amount
 from farebox.charges.customer_terms import CustomerTerms
 from farebox.charges.identities import Identity
 from farebox.charges.models import CostPlus, Standard
 from farebox.charges.plan import Charge, Customer
+from farebox.charges.usage.cells import Cell
 from farebox.home import Home
 from farebox.journal.records import OUTCOME, Done
 from farebox.ledger import verify

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.billing.made_invoices import DAY, NO_CHARGES, START, charge, charges, credit_note, invoice, line
 
-from farebox.billing.invoices.document import Invoice
+from farebox.billing.documents.document import Invoice
 from farebox.billing.journal.transactions import all_transactions, balances
 from farebox.billing.journal.verification import WALLET_ACCOUNTS, verify
 from farebox.billing.settlement import credited, finalized, pay, voided

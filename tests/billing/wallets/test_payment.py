@@ -21,7 +21,7 @@ from tests.billing.made_invoices import (
     line,
 )
 
-from farebox.billing.invoices.document import Invoice
+from farebox.billing.documents.document import Invoice
 from farebox.billing.journal.transactions import balances
 from farebox.billing.journal.verification import verify
 from farebox.billing.settlement import credited, finalized, voided

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from io import StringIO
 
 from farebox.billing.documents.amounts import amount_text
-from farebox.billing.invoices.document import CreditNote, Invoice, InvoiceLine, Tax
+from farebox.billing.documents.document import CreditNote, Invoice, InvoiceLine, Tax
 from farebox.clock import iso
 from farebox.spreadsheets import inert
 

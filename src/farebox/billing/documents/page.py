@@ -10,8 +10,8 @@ import msgspec
 
 from farebox.billing.documents import dates
 from farebox.billing.documents.amounts import amount_shown, counted, exact_shown, grouped
+from farebox.billing.documents.document import CreditNote, Invoice, InvoiceLine, Tax
 from farebox.billing.documents.plain_text import block, line
-from farebox.billing.invoices.document import CreditNote, Invoice, InvoiceLine, Tax
 from farebox.config.configuration import BillingConfig
 
 PRICE_IN_COLUMN_MAX = 14

@@ -8,11 +8,11 @@ from typing import Literal, get_args
 import msgspec
 
 from farebox.billing.documents.csv_file import csv_file
+from farebox.billing.documents.document import CreditNote, Invoice, digest, encode
 from farebox.billing.documents.email_file import email_file, file_name
 from farebox.billing.documents.html_file import html_file
 from farebox.billing.documents.page import Page, credit_note_page, invoice_page
 from farebox.billing.documents.pdf_file import lacking, pdf_file
-from farebox.billing.invoices.document import CreditNote, Invoice, digest, encode
 from farebox.config.billing_section import IMAGE_STARTS, LOGO_BYTES_MAX
 from farebox.config.configuration import BillingConfig
 

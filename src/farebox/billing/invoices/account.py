@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from farebox.billing.customer_terms import Coupon, CustomerAddOn, add_ons, coupons
+from farebox.billing.documents.document import CreditNote
 from farebox.billing.invoices import store
-from farebox.billing.invoices.document import CreditNote
-from farebox.billing.invoices.schedule import Subscribed
 from farebox.billing.invoices.store import StoredInvoice
+from farebox.billing.periods.schedule import Subscribed
 from farebox.billing.usage import AsOf
 from farebox.charges.plan import Customer, Subscription, effective_plan
 from farebox.charges.plan_reader.written_values import day_start_ns

@@ -14,7 +14,7 @@ from fractions import Fraction
 import msgspec
 from msgspec.structs import replace
 
-from farebox.billing.invoices.document import Invoice, InvoiceLine
+from farebox.billing.documents.document import Invoice, InvoiceLine
 from farebox.charges.rounding import exact_text, units_of
 
 Key = tuple[str, ...]

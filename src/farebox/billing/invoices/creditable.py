@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from farebox.billing.documents.document import Invoice
 from farebox.billing.invoices import store
-from farebox.billing.invoices.document import Invoice
 from farebox.billing.invoices.store import StoredInvoice
-from farebox.charges.allocation import allocate
+from farebox.charges.amounts.allocation import allocate
 
 
 def creditable(connection: Connection, stored: StoredInvoice) -> dict[str, int]:

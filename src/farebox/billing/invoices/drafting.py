@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from farebox.billing.customer_terms import Coupon
 from farebox.billing.documents.amounts import counted
+from farebox.billing.documents.document import BillTo, Invoice, InvoiceLine
 from farebox.billing.invoices.account import Account
 from farebox.billing.invoices.adjustments import adjustments
-from farebox.billing.invoices.document import BillTo, Invoice, InvoiceLine
 from farebox.billing.invoices.earlier_invoices import (
     adjusted_before,
     carried_lines,
@@ -24,18 +24,18 @@ from farebox.billing.invoices.earlier_invoices import (
     same_period,
     unused_advances,
 )
-from farebox.billing.invoices.local_days import first_day, last_day_after
-from farebox.billing.invoices.period_usage import BusyDays, consumption_of
-from farebox.billing.invoices.rating import add_on_line, rate_period
 from farebox.billing.invoices.record_position import RecordPosition
-from farebox.billing.invoices.rollover import carries_over, used_units, with_carried_units
 from farebox.billing.invoices.store import StoredInvoice
-from farebox.billing.invoices.terms import Segment, Terms, decode_terms
 from farebox.billing.invoices.totals import with_totals
+from farebox.billing.periods.local_days import first_day, last_day_after
+from farebox.billing.periods.terms import Segment, Terms, decode_terms
+from farebox.billing.rating.period_usage import BusyDays, consumption_of
+from farebox.billing.rating.rating import add_on_line, rate_period
+from farebox.billing.rating.rollover import carries_over, used_units, with_carried_units
 from farebox.billing.usage import Appended, AsOf, Usage
-from farebox.charges.consumption import Consumption, CustomerUsage, consume
+from farebox.charges.amounts.thresholds import crossed
 from farebox.charges.plan import Commitment
-from farebox.charges.thresholds import crossed
+from farebox.charges.usage.consumption import Consumption, CustomerUsage, consume
 
 SERIES = "INV"
 

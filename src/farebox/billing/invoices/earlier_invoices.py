@@ -10,12 +10,12 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
+from farebox.billing.documents.document import CreditNote, Invoice, InvoiceLine
 from farebox.billing.invoices.account import Account
 from farebox.billing.invoices.adjustments import RERATED, CreditedLine, PastPeriod, key_of
-from farebox.billing.invoices.document import CreditNote, Invoice, InvoiceLine
 from farebox.billing.invoices.store import StoredInvoice
-from farebox.billing.invoices.terms import Segment, Terms, UnusedAdvance, decode_terms
 from farebox.billing.invoices.totals import carried_in
+from farebox.billing.periods.terms import Segment, Terms, UnusedAdvance, decode_terms
 from farebox.charges.rounding import exact_text
 
 _DAY_NS = 86_400 * 10**9

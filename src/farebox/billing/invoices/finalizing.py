@@ -13,9 +13,7 @@ from sqlalchemy import Connection
 
 from farebox.billing import settlement
 from farebox.billing.documents.amounts import counted
-from farebox.billing.invoices import store
-from farebox.billing.invoices.creditable import creditable
-from farebox.billing.invoices.document import (
+from farebox.billing.documents.document import (
     CreditNote,
     CreditNoteLine,
     Invoice,
@@ -23,10 +21,12 @@ from farebox.billing.invoices.document import (
     Tax,
     digest,
 )
+from farebox.billing.invoices import store
+from farebox.billing.invoices.creditable import creditable
 from farebox.billing.invoices.drafting import Draft
 from farebox.billing.invoices.store import StoredInvoice
-from farebox.billing.invoices.terms import Terms, decode_terms, encode_terms
 from farebox.billing.invoices.totals import taxes_of, with_credits
+from farebox.billing.periods.terms import Terms, decode_terms, encode_terms
 from farebox.charges.plan import Charge
 from farebox.charges.rounding import decimal_of_units
 from farebox.clock import iso, uuid7, uuid_text

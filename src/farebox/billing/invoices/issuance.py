@@ -13,7 +13,7 @@ from farebox.billing.invoices.account import Account
 from farebox.billing.invoices.drafting import AskedUsage, Draft, draft_invoice
 from farebox.billing.invoices.finalizing import finalize
 from farebox.billing.invoices.open_periods import has_nothing_to_bill, is_nothing, is_over
-from farebox.billing.invoices.terms import Terms
+from farebox.billing.periods.terms import Terms
 from farebox.control.publish import change
 from farebox.errors import InvoiceError, UsageError
 from farebox.ledger.losses.coverage import Missing, missing
@@ -21,7 +21,7 @@ from farebox.ledger.losses.coverage import Missing, missing
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from farebox.billing.invoices.document import Invoice
+    from farebox.billing.documents.document import Invoice
     from farebox.billing.invoices.store import StoredInvoice
     from farebox.control.database import ControlDatabase
     from farebox.home import Home

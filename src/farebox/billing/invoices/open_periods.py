@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from farebox.billing.invoices.account import Account
 from farebox.billing.invoices.drafting import Draft
 from farebox.billing.invoices.earlier_invoices import unbilled
-from farebox.billing.invoices.schedule import (
+from farebox.billing.periods.schedule import (
     Subscribed,
     closing_period,
     current_periods,
     ended_periods,
 )
-from farebox.billing.invoices.terms import Terms
+from farebox.billing.periods.terms import Terms
 from farebox.charges.plan_reader.written_values import day_start_ns
 
 _HOUR_NS = 3_600 * 10**9

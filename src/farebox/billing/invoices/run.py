@@ -17,10 +17,10 @@ from farebox.billing.invoices.finalizing import finalize
 from farebox.billing.invoices.issuance import Issuance, Progress, Refused, RunReport, known_gap
 from farebox.billing.invoices.open_periods import has_nothing_to_bill, is_nothing, open_periods
 from farebox.billing.invoices.record_position import RecordPosition, record_position
-from farebox.billing.invoices.schedule import Subscribed, current_periods, cut, ended_periods
-from farebox.billing.invoices.terms import Terms
 from farebox.billing.invoices.time_without_a_plan import usage_without_a_plan
-from farebox.billing.plans.changes import unknown
+from farebox.billing.known_customers import unknown
+from farebox.billing.periods.schedule import Subscribed, current_periods, cut, ended_periods
+from farebox.billing.periods.terms import Terms
 from farebox.billing.usage import Appended, AsOf
 from farebox.charges.plan import Customer
 from farebox.charges.plan_reader.consistency import rate_wanted
@@ -31,7 +31,7 @@ from farebox.snapshot import Snapshot, read_snapshot
 
 if TYPE_CHECKING:
     from farebox.analytics.questions import Questions
-    from farebox.billing.invoices.document import Invoice
+    from farebox.billing.documents.document import Invoice
     from farebox.billing.usage import RecordedUsage
     from farebox.control.database import ControlDatabase
     from farebox.home import Home

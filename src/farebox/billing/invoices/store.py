@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, select, update
 
-from farebox.billing.invoices.document import (
+from farebox.billing.documents.document import (
     CreditNote,
     Invoice,
     decode_credit_note,
@@ -41,7 +41,7 @@ class StoredInvoice(msgspec.Struct, frozen=True, kw_only=True):
     """What was frozen, byte for byte."""
     sha256: str
     terms: bytes
-    """JSON: what it was rated by (`farebox.billing.invoices.terms.Terms`)."""
+    """JSON: what it was rated by (`farebox.billing.periods.terms.Terms`)."""
     attempt: int
     voided_at: int | None = None
     voided_by: str | None = None

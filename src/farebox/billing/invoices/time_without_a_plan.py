@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from farebox.billing.documents.amounts import counted
 from farebox.billing.invoices.account import Account
-from farebox.billing.invoices.schedule import Subscribed
+from farebox.billing.periods.schedule import Subscribed
 from farebox.billing.usage import Appended, AsOf, Span, Usage
 from farebox.charges.plan_reader.written_values import day_start_ns
 

@@ -11,13 +11,13 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
-from farebox.billing.invoices.document import (
+from farebox.billing.documents.document import (
     Credit,
     Invoice,
     InvoiceLine,
     Tax,
 )
-from farebox.charges import taxes
+from farebox.charges.amounts import taxes
 from farebox.charges.rounding import exact_text
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from farebox.billing.invoices.document import CreditNote, Invoice
+from farebox.billing.documents.document import CreditNote, Invoice
 from farebox.billing.journal.entries import Account, Entry, Transaction, merged
 from farebox.billing.journal.posting import post
 from farebox.billing.journal.transactions import by_key, of_reference

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
-from farebox.billing.invoices.document import InvoiceLine
+from farebox.billing.documents.document import InvoiceLine
 from farebox.charges.plan import Charge, Plan
 
 OUTCOME = "outcome"

@@ -9,14 +9,14 @@ from fractions import Fraction
 import msgspec
 from msgspec.structs import replace
 
-from farebox.billing.invoices.document import InvoiceLine
-from farebox.billing.invoices.terms import Terms
+from farebox.billing.documents.document import InvoiceLine
 from farebox.billing.margin.attributed_revenue import OUTCOME, attributed, itemized
 from farebox.billing.margin.margin import By, Earning, Margin, Spending, margins
 from farebox.billing.margin.outcome_cost import TASK, cost_by_outcome
+from farebox.billing.periods.terms import Terms
 from farebox.billing.rated_periods import RatedPeriods, cells_of, outcomes_of
 from farebox.billing.usage.questions import Usage
-from farebox.charges.cells import Cell
+from farebox.charges.usage.cells import Cell
 from farebox.time_expressions import day_start, zone_named
 
 

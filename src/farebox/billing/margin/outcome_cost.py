@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from farebox.billing.margin.margin import Spending
-from farebox.charges.allocation import allocate
-from farebox.charges.cells import Cell, OutcomeCell
+from farebox.charges.amounts.allocation import allocate
+from farebox.charges.usage.cells import Cell, OutcomeCell
 
 TASK, OUTCOME = "task", "outcome"
 NO_OUTCOME = ""

@@ -12,11 +12,11 @@ from fractions import Fraction
 import msgspec
 from sqlalchemy import Connection
 
-from farebox.billing.invoices.document import CreditNote, Invoice, InvoiceLine
+from farebox.billing.documents.document import CreditNote, Invoice, InvoiceLine
 from farebox.billing.journal.entries import Entry, merged
 from farebox.billing.journal.posting import post
 from farebox.billing.wallets.portions import ChargeOf
-from farebox.charges.allocation import allocate, percentages
+from farebox.charges.amounts.allocation import allocate, percentages
 from farebox.charges.plan import Share
 from farebox.charges.rounding import units_of
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from farebox.billing.known_customers import unknown
 from farebox.billing.late_usage import is_newer_than_invoices
 from farebox.budgets.budget import COMMAND
 from farebox.charges.identities import Identity
@@ -363,14 +364,6 @@ def change_subscription(
 def today_of(customer: Customer, now_ns: int) -> date:
     """Return the day that it is in a customer's zone."""
     return datetime.fromtimestamp(now_ns // 10**9, UTC).astimezone(ZoneInfo(customer.timezone)).date()
-
-
-def unknown(kind: str, name: str, known: list[str]) -> str:
-    """Return what to say of a name that nothing has."""
-    from farebox.charges.plan_reader.written_values import did_you_mean
-
-    there = f"there are: {', '.join(sorted(known)[:20])}" if known else "there is none yet"
-    return f"there is no {kind} {name!r}; {there}{did_you_mean(name, known)}"
 
 
 def _changed(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from farebox.billing.plans.changes import today_of, unknown
+from farebox.billing.known_customers import unknown
+from farebox.billing.plans.changes import today_of
 from farebox.charges.identities import EVER, NEVER
 from farebox.charges.plan import Customer, Plan
 from farebox.charges.plan_difference import difference

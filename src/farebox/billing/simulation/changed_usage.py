@@ -15,7 +15,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from farebox.billing.usage.questions import AsOf, Bucket, Span, Usage, Where
-from farebox.charges.cells import Cell, DistinctCell, OutcomeCell
+from farebox.charges.usage.cells import Cell, DistinctCell, OutcomeCell
 from farebox.time_expressions import day_start, zone_named
 
 SUMS = tuple(name for name in Cell.__struct_fields__ if name not in ("customer", "dims", "start_ns"))

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farebox import yamltext
-from farebox.billing.invoices.terms import Terms
+from farebox.billing.periods.terms import Terms
 from farebox.billing.rated_periods import CustomerPeriods
 from farebox.billing.simulation.changed_usage import ChangedUsage, summed
 from farebox.billing.simulation.replaced_calls import OtherModel, Replacement, replaced_calls
 from farebox.billing.simulation.simulation import UsageOf
 from farebox.billing.usage import AsOf, Usage
-from farebox.charges.consumption import dimensions_of
 from farebox.charges.plan import Plan
 from farebox.charges.plan_reader import read_billing_terms
+from farebox.charges.usage.consumption import dimensions_of
 from farebox.errors import ConfigError, Finding, UsageError
 from farebox.pricing import load_book
 

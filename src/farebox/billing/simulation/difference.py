@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import msgspec
 
-from farebox.billing.invoices.document import InvoiceLine
+from farebox.billing.documents.document import InvoiceLine
 from farebox.money import PicoUsd
 
 

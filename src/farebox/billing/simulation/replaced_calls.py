@@ -13,9 +13,9 @@ import msgspec
 
 from farebox.analytics.dimensions import UNPRICED
 from farebox.billing.simulation.changed_usage import ReplacedCall
-from farebox.charges.call_cell import cell_of
-from farebox.charges.cells import Cell
-from farebox.charges.cost_classes import RatedLines
+from farebox.charges.usage.call_cell import cell_of
+from farebox.charges.usage.cells import Cell
+from farebox.charges.usage.cost_classes import RatedLines
 from farebox.ledger.append.dictionaries import is_verified_by
 from farebox.ledger.append.entry import money_of
 from farebox.ledger.call_store import StoredCall, read_calls

@@ -8,8 +8,8 @@ from datetime import date
 import msgspec
 from msgspec.structs import replace
 
-from farebox.billing.invoices.document import InvoiceLine
-from farebox.billing.invoices.terms import Terms
+from farebox.billing.documents.document import InvoiceLine
+from farebox.billing.periods.terms import Terms
 from farebox.billing.rated_periods import RatedPeriods, cells_of
 from farebox.billing.simulation.difference import (
     CurrencyTotal,

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from farebox.billing.usage.questions import Span, Usage
-from farebox.charges.cells import Cell, DistinctCell, OutcomeCell
-from farebox.charges.consumption import (
+from farebox.charges.models import Percentage
+from farebox.charges.plan import Charge
+from farebox.charges.usage.cells import Cell, DistinctCell, OutcomeCell
+from farebox.charges.usage.consumption import (
     DISTINCT_METERS,
     OUTCOME_METERS,
     Bucket,
@@ -17,8 +19,6 @@ from farebox.charges.consumption import (
     dimensions_of,
     meant_calls,
 )
-from farebox.charges.models import Percentage
-from farebox.charges.plan import Charge
 
 _Cells = dict[str, dict[Bucket | None, list[Cell]]]
 

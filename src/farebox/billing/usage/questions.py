@@ -7,9 +7,9 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from farebox.charges.cells import Cell, DistinctCell, OutcomeCell
-from farebox.charges.conditions import Where
-from farebox.charges.consumption import Bucket
+from farebox.charges.usage.cells import Cell, DistinctCell, OutcomeCell
+from farebox.charges.usage.conditions import Where
+from farebox.charges.usage.consumption import Bucket
 
 
 class AsOf(NamedTuple):

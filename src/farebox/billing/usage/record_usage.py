@@ -16,9 +16,9 @@ from farebox.analytics.query import Question, Row
 from farebox.analytics.questions import Questions, Selection
 from farebox.billing.usage.appended import Appended
 from farebox.billing.usage.questions import AsOf, Span
-from farebox.charges.cells import METER_MEASURES, Cell, DistinctCell, OutcomeCell
-from farebox.charges.conditions import Where, is_one_of
-from farebox.charges.consumption import Bucket
+from farebox.charges.usage.cells import METER_MEASURES, Cell, DistinctCell, OutcomeCell
+from farebox.charges.usage.conditions import Where, is_one_of
+from farebox.charges.usage.consumption import Bucket
 from farebox.ledger.charging.appended_days import appended_calls, appended_outcomes
 from farebox.ledger.database import open_reader
 from farebox.ledger.outcomes import OutcomeRow, last_outcome, outcomes_between

@@ -11,7 +11,7 @@ from farebox.billing.wallets import moves
 from farebox.billing.wallets.balance import Balance, balance
 from farebox.billing.wallets.grant import Grant, Kind
 from farebox.billing.written_amounts import amount_of, minor_of
-from farebox.charges.grants import PRIORITY
+from farebox.charges.amounts.grants import PRIORITY
 from farebox.control import audit
 from farebox.control.publish import change
 from farebox.errors import UsageError

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from farebox.charges.grants import PRIORITY, GrantBalance, burn_order
+from farebox.charges.amounts.grants import PRIORITY, GrantBalance, burn_order
 
 PRIORITY_MAX = 100
 """From 0, which is used first."""

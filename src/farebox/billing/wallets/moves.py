@@ -17,8 +17,8 @@ from farebox.billing.wallets.balance import currency_of, overdrawn, standings
 from farebox.billing.wallets.balance import grant as stored
 from farebox.billing.wallets.grant import PRIORITY_MAX, Grant, Kind, Standing
 from farebox.billing.wallets.low_balance import note_crossing
+from farebox.charges.amounts.grants import PRIORITY
 from farebox.charges.currencies import exponent_of
-from farebox.charges.grants import PRIORITY
 from farebox.clock import uuid7, uuid_text
 from farebox.control.schema import wallet, wallet_grant
 from farebox.errors import UsageError

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
-from farebox.billing.invoices.document import Credit, Invoice
+from farebox.billing.documents.document import Credit, Invoice
 from farebox.billing.journal.entries import Account, Entry
 from farebox.billing.journal.posting import post
 from farebox.billing.journal.transactions import by_key, of_reference

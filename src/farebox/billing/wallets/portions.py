@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import msgspec
 
-from farebox.billing.invoices.document import Invoice, InvoiceLine, Tax
-from farebox.charges.allocation import allocate
-from farebox.charges.discounts import spread
+from farebox.billing.documents.document import Invoice, InvoiceLine, Tax
+from farebox.charges.amounts.allocation import allocate
+from farebox.charges.amounts.discounts import spread
 from farebox.charges.plan import Charge
 
 ChargeOf = Callable[[InvoiceLine], Charge | None]

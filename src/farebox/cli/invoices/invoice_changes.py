@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from farebox.billing.invoices.document import Invoice
+from farebox.billing.documents.document import Invoice
 from farebox.billing.written_amounts import minor_of
 from farebox.cli.exits import OK
 from farebox.cli.invoices.invoice_list import CreditNoteAnswer, Named, answer, read_invoice

@@ -12,8 +12,8 @@ import msgspec
 from cyclopts import Parameter
 
 from farebox.billing.documents.amounts import grouped
-from farebox.billing.invoices.document import Invoice
-from farebox.billing.invoices.local_days import last_day_after
+from farebox.billing.documents.document import Invoice
+from farebox.billing.periods.local_days import last_day_after
 from farebox.charges.pricing_plan import is_by_pricing
 from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import ANSWER_IS_NO, OK, say

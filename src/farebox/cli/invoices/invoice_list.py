@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from farebox.billing.documents import dates
 from farebox.billing.documents.amounts import grouped
-from farebox.billing.invoices.document import CreditNote, Invoice, InvoiceLine
+from farebox.billing.documents.document import CreditNote, Invoice, InvoiceLine
 from farebox.cli.exits import OK, say
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports.json_shapes import print_json

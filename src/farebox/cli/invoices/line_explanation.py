@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from farebox.billing.invoices.explanation import Explanation
+from farebox.billing.explanation.explanation import Explanation
 from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import ANSWER_IS_NO, OK
 from farebox.cli.options import Place
@@ -43,7 +43,7 @@ def explanation_of(home: Home, named: str) -> Explanation:
     Raises:
         InvoiceNotFoundError: There is no such invoice or line.
     """
-    from farebox.billing.invoices.explanation import explained, line_of
+    from farebox.billing.explanation.explanation import explained, line_of
     from farebox.control.database import open_control
 
     if not home.control.exists():

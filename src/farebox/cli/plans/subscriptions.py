@@ -133,7 +133,8 @@ def change(
 
 def _day(home: Home, customer: str, text: str | None, flag: str) -> date:
     """Return a day as it is written, today in the customer's zone where none is."""
-    from farebox.billing.plans.changes import today_of, unknown
+    from farebox.billing.known_customers import unknown
+    from farebox.billing.plans.changes import today_of
     from farebox.charges.plan_reader.written_values import read_date
 
     kept, _ = read_kept(home)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from farebox.charges.call_cell import cell_of
 from farebox.charges.live_charge import LiveCharge
+from farebox.charges.usage.call_cell import cell_of
 from farebox.ledger.append.dictionaries import is_verified_by
 from farebox.ledger.append.entry import decode_rating
 from farebox.ledger.charging.call_dims import dims_of
@@ -21,9 +21,9 @@ from farebox.money import INT64_MAX
 from farebox.pricing.facts import PeriodShare, RatedPart
 
 if TYPE_CHECKING:
-    from farebox.charges.cells import Cell
     from farebox.charges.customer_terms import CustomerTerms
     from farebox.charges.live_charge import LivePlan
+    from farebox.charges.usage.cells import Cell
     from farebox.journal.records import Done
     from farebox.ledger.call_store import StoredCall
     from farebox.ledger.database import Connection

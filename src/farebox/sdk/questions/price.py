@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from farebox.charges.call_cell import cell_of
 from farebox.charges.customer_terms import BILLED, PublishedTerms
 from farebox.charges.live_charge import nothing_seen
+from farebox.charges.usage.call_cell import cell_of
 from farebox.clock import now_ns
 from farebox.errors import FareboxError, UsageError
 from farebox.money import usd_text

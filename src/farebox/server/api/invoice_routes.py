@@ -16,7 +16,7 @@ from starlette.requests import Request
 from farebox.analytics.query import Reply
 from farebox.analytics.query import Request as Asked
 from farebox.analytics.questions import Questions
-from farebox.billing.invoices.document import CreditNote, Invoice
+from farebox.billing.documents.document import CreditNote, Invoice
 from farebox.config import is_exposed, load_config
 from farebox.home import Home
 from farebox.server.api.errors import ApiError, invalid_parameter
@@ -184,8 +184,8 @@ class InvoiceRoutes(MethodRoutes):
         )
 
     async def explanation(self, request: Request) -> msgspec.Struct:
-        from farebox.billing.invoices.explanation import explained
-        from farebox.billing.invoices.explanation import line_of as found_line
+        from farebox.billing.explanation.explanation import explained
+        from farebox.billing.explanation.explanation import line_of as found_line
 
         only(request, "line")
         named = request.query_params.get("line", "")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farebox.billing.documents.dates import first_and_last_day
+from farebox.billing.documents.document import CreditNote, Invoice
 from farebox.billing.invoices import store
-from farebox.billing.invoices.document import CreditNote, Invoice
 from farebox.charges.rounding import decimal_of_units
 from farebox.clock import iso
 

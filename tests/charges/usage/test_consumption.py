@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farebox.charges.cells import Cell, DistinctCell, OutcomeCell
-from farebox.charges.conditions import matches
-from farebox.charges.consumption import (
+from farebox.charges.models import Standard
+from farebox.charges.plan import Charge
+from farebox.charges.usage.cells import Cell, DistinctCell, OutcomeCell
+from farebox.charges.usage.conditions import matches
+from farebox.charges.usage.consumption import (
     DISTINCT_METERS,
     OUTCOME_METERS,
     Consumption,
@@ -23,8 +25,6 @@ from farebox.charges.consumption import (
     dimensions_of,
     meant_calls,
 )
-from farebox.charges.models import Standard
-from farebox.charges.plan import Charge
 
 FIELDS = {"tasks": "task", "conversations": "session", "users": "user", "agents": "agent"}
 MODEL = Standard(unit=Decimal(1))

@@ -14,11 +14,11 @@ from typing import Literal
 
 import msgspec
 
-from farebox.charges.discounts import spread
-from farebox.charges.net_amounts import LineAmount, net_amounts
+from farebox.charges.amounts.discounts import spread
+from farebox.charges.amounts.net_amounts import LineAmount, net_amounts
+from farebox.charges.amounts.taxes import TaxAmount, TaxRounding, taxes_of
 from farebox.charges.plan import Discount
 from farebox.charges.rounding import Amount, units_of
-from farebox.charges.taxes import TaxAmount, TaxRounding, taxes_of
 
 CALC_POLICY = 1
 """The order and the rounding that this module applies, named on every invoice."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.billing.invoices.billed_customers import ACME, MARKUP, REST, USD, Billed, at, subscription
 from tests.billing.usage_in_memory import call
 
-from farebox.billing.invoices.document import Invoice
+from farebox.billing.documents.document import Invoice
 from farebox.charges.models import Bucketed, CostPlus, Graduated, Standard
 from farebox.charges.models.tiers import Tier
 from farebox.charges.plan import AddOn, Charge, Commitment, Discount, DollarRate, Plan

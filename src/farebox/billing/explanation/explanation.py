@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from farebox.analytics.questions import Questions
-from farebox.billing.invoices.document import Invoice, InvoiceLine
-from farebox.billing.invoices.line_usage import ExplainedCall, ExplainedOutcome, line_usage, of_line
-from farebox.billing.invoices.period_usage import rates_within
+from farebox.billing.documents.document import Invoice, InvoiceLine
+from farebox.billing.explanation.line_usage import ExplainedCall, ExplainedOutcome, line_usage, of_line
 from farebox.billing.invoices.store import StoredInvoice, final_invoices, stored_invoice
-from farebox.billing.invoices.terms import Segment, Terms, decode_terms
+from farebox.billing.periods.terms import Segment, Terms, decode_terms
+from farebox.billing.rating.period_usage import rates_within
 from farebox.billing.usage import AsOf
 from farebox.charges.models import CostPlus, Graduated, Percentage, Standard
 from farebox.charges.plan import Charge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from farebox.charges.invoice_arithmetic import Credit, RatedLine, Terms, invoice_amounts
+from farebox.charges.amounts.invoice_arithmetic import Credit, RatedLine, Terms, invoice_amounts
 from farebox.charges.plan import Discount
 
 TAX = Decimal(19)

@@ -8,10 +8,10 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
-from farebox.billing.invoices.terms import DatedRate, Segment, Terms
+from farebox.billing.periods.terms import DatedRate, Segment, Terms
 from farebox.billing.usage import AsOf, Span, Usage, consumed
-from farebox.charges.consumption import ChargedGroup, ChargedUsage, Consumption
 from farebox.charges.plan import canonical_json
+from farebox.charges.usage.consumption import ChargedGroup, ChargedUsage, Consumption
 
 _COST = "cost"
 _DAY_NS = 86_400 * 10**9

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.billing.invoices.billed_customers import ACME, Billed, at, subscription
 from tests.billing.usage_in_memory import call, reversed_call
 
-from farebox.billing.invoices.document import Invoice
+from farebox.billing.documents.document import Invoice
 from farebox.charges.models import Standard
 from farebox.charges.plan import Charge, Plan
 from farebox.home import Home

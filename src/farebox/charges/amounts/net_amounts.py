@@ -11,8 +11,8 @@ from fractions import Fraction
 
 import msgspec
 
-from farebox.charges.commitments import capped, top_up
-from farebox.charges.discounts import on_unit, shared_by, taken_off
+from farebox.charges.amounts.commitments import capped, top_up
+from farebox.charges.amounts.discounts import on_unit, shared_by, taken_off
 from farebox.charges.plan import Discount
 from farebox.charges.rounding import Amount
 

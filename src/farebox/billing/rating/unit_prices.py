@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from farebox.billing.invoices.document import UNIT_OF_COST
-from farebox.charges.consumption import CALLS_CHARGE
+from farebox.billing.documents.document import UNIT_OF_COST
 from farebox.charges.models import (
     Bucketed,
     CostPlus,
@@ -21,6 +20,7 @@ from farebox.charges.models import (
 )
 from farebox.charges.models.tiers import PercentageTier, Tier
 from farebox.charges.plan import Charge
+from farebox.charges.usage.consumption import CALLS_CHARGE
 
 _UNITS = {
     "cost": UNIT_OF_COST,

@@ -12,19 +12,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from farebox.billing.invoices.document import InvoiceLine, LineDetail
-from farebox.billing.invoices.local_days import local_day
-from farebox.billing.invoices.period_usage import merged, rates_within
-from farebox.billing.invoices.terms import Segment, Terms
-from farebox.billing.invoices.unit_prices import unit_of, unit_price_of
-from farebox.charges.allowances import in_part
-from farebox.charges.charge_amount import Usage
-from farebox.charges.consumption import ChargedGroup, ChargedUsage
-from farebox.charges.conversion import converted
+from farebox.billing.documents.document import InvoiceLine, LineDetail
+from farebox.billing.periods.local_days import local_day
+from farebox.billing.periods.terms import Segment, Terms
+from farebox.billing.rating.period_usage import merged, rates_within
+from farebox.billing.rating.unit_prices import unit_of, unit_price_of
+from farebox.charges.amounts.allowances import in_part
+from farebox.charges.amounts.charge_amount import Usage
+from farebox.charges.amounts.conversion import converted
+from farebox.charges.amounts.plan_amount import ChargeUsage, bounds_on, lines_of
 from farebox.charges.models import Bucketed, CostPlus, CreditConversion, Percentage
 from farebox.charges.plan import Charge, Commitment
-from farebox.charges.plan_amount import ChargeUsage, bounds_on, lines_of
 from farebox.charges.rounding import exact_text, units_of
+from farebox.charges.usage.consumption import ChargedGroup, ChargedUsage
 
 
 class SegmentTerms:

@@ -12,17 +12,17 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
-from farebox.billing.invoices.charge_lines import SegmentTerms, bound_note, charge_lines
-from farebox.billing.invoices.document import InvoiceLine
-from farebox.billing.invoices.terms import Segment, Terms, UnusedAdvance
-from farebox.charges.consumption import Consumption
-from farebox.charges.discounts import taken_off
-from farebox.charges.invoice_arithmetic import NetLine, RatedLine, invoice_amounts
-from farebox.charges.invoice_arithmetic import Terms as InvoiceTerms
+from farebox.billing.documents.document import InvoiceLine
+from farebox.billing.periods.terms import Segment, Terms, UnusedAdvance
+from farebox.billing.rating.charge_lines import SegmentTerms, bound_note, charge_lines
+from farebox.charges.amounts.discounts import taken_off
+from farebox.charges.amounts.invoice_arithmetic import NetLine, RatedLine, invoice_amounts
+from farebox.charges.amounts.invoice_arithmetic import Terms as InvoiceTerms
+from farebox.charges.amounts.plan_amount import commitment_on
 from farebox.charges.periods.proration import prorated
 from farebox.charges.plan import AddOn, Charge, Discount
-from farebox.charges.plan_amount import commitment_on
 from farebox.charges.rounding import decimal_of_units, exact_text, units_of
+from farebox.charges.usage.consumption import Consumption
 from farebox.time_expressions import day_start, zone_named
 
 

@@ -19,11 +19,11 @@ from farebox.analytics.dimensions import VERIFIED
 from farebox.analytics.questions import Questions, Selection
 from farebox.billing.usage import AsOf, Span
 from farebox.billing.usage.record_usage import RecordUsage, bucket_start
-from farebox.charges.cells import METER_MEASURES, Cell, OutcomeCell
-from farebox.charges.consumption import OUTCOME_METERS, ChargedGroup, CustomerUsage, consume
-from farebox.charges.conversion import converted
+from farebox.charges.amounts.conversion import converted
 from farebox.charges.plan import Charge
 from farebox.charges.rounding import exact_text
+from farebox.charges.usage.cells import METER_MEASURES, Cell, OutcomeCell
+from farebox.charges.usage.consumption import OUTCOME_METERS, ChargedGroup, CustomerUsage, consume
 from farebox.clock import iso, uuid_text
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.calls import LedgerReader
@@ -32,8 +32,8 @@ from farebox.ledger.database import ledger_error, open_reader
 from farebox.ledger.feed import CLASS_COLUMNS, Feed
 
 if TYPE_CHECKING:
-    from farebox.billing.invoices.document import InvoiceLine
-    from farebox.billing.invoices.terms import Segment, Terms
+    from farebox.billing.documents.document import InvoiceLine
+    from farebox.billing.periods.terms import Segment, Terms
     from farebox.home import Home
 
 _UNKNOWN = ("unpriced", "unknown")

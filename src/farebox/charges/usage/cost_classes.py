@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from farebox.charges.allocation import allocate
+from farebox.charges.amounts.allocation import allocate
 from farebox.money import PicoUsd
 from farebox.wire.facts import CACHE_READ_LEAVES, CACHE_WRITE_LEAVES, INPUT_LEAVES, OUTPUT_LEAVES
 

@@ -10,15 +10,15 @@ import pytest
 from msgspec.structs import replace
 from tests.billing.invoices.billed_customers import at
 
-from farebox.billing.invoices.document import InvoiceLine
-from farebox.billing.invoices.explanation import _steps  # pyright: ignore[reportPrivateUsage]
-from farebox.billing.invoices.period_usage import in_currency
-from farebox.billing.invoices.rating import rate_period
-from farebox.billing.invoices.terms import DatedRate, Segment, Terms
-from farebox.charges.consumption import ChargedGroup, ChargedUsage, Consumption
+from farebox.billing.documents.document import InvoiceLine
+from farebox.billing.explanation.explanation import _steps  # pyright: ignore[reportPrivateUsage]
+from farebox.billing.periods.terms import DatedRate, Segment, Terms
+from farebox.billing.rating.period_usage import in_currency
+from farebox.billing.rating.rating import rate_period
 from farebox.charges.models import Bucketed, CostPlus, CreditConversion, Graduated, Percentage, Standard
 from farebox.charges.models.tiers import Tier
 from farebox.charges.plan import Charge, Discount, Plan
+from farebox.charges.usage.consumption import ChargedGroup, ChargedUsage, Consumption
 
 FROM, UNTIL = at("2026-11-01T00:00"), at("2026-12-01T00:00")
 TIERS = Graduated(tiers=(Tier(up_to=Decimal(2), unit=Decimal(1)), Tier(unit=Decimal("0.5"), flat=Decimal(3))))

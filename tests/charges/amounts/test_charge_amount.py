@@ -8,18 +8,18 @@ from fractions import Fraction
 
 import pytest
 
-from farebox.charges.allocation import allocate, percentages
-from farebox.charges.charge_amount import Usage, amount, total
-from farebox.charges.commitments import with_overage
+from farebox.charges.amounts.allocation import allocate, percentages
+from farebox.charges.amounts.charge_amount import Usage, amount, total
+from farebox.charges.amounts.commitments import with_overage
+from farebox.charges.amounts.discounts import discount_on, taken_off
+from farebox.charges.amounts.grants import GrantBalance, burn
+from farebox.charges.amounts.thresholds import crossed
 from farebox.charges.currencies import dollar_rate, exponent_of
-from farebox.charges.discounts import discount_on, taken_off
-from farebox.charges.grants import GrantBalance, burn
 from farebox.charges.models import CostPlus, CreditConversion, Graduated, Model, Percentage, Volume
 from farebox.charges.models.tiers import Tier
 from farebox.charges.periods.proration import prorated
 from farebox.charges.plan import Charge, Commitment, Conversion, Discount, DollarRate
 from farebox.charges.rounding import exact_text, round_to
-from farebox.charges.thresholds import crossed
 
 TIERS = (
     Tier(up_to=Decimal(1_000_000), unit=Decimal("0.00002"), flat=Decimal(5)),

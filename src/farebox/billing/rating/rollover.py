@@ -11,9 +11,9 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
-from farebox.billing.invoices.document import InvoiceLine
-from farebox.billing.invoices.terms import Segment, Terms
-from farebox.charges.allowances import after_rollover
+from farebox.billing.documents.document import InvoiceLine
+from farebox.billing.periods.terms import Segment, Terms
+from farebox.charges.amounts.allowances import after_rollover
 from farebox.charges.plan import Charge
 from farebox.charges.rounding import exact_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from farebox.billing.invoices.terms import Terms
+from farebox.billing.periods.terms import Terms
 
 
 def first_day(terms: Terms) -> date:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from farebox.billing.invoices.terms import DatedRate, Segment, Terms
+from farebox.billing.periods.terms import DatedRate, Segment, Terms
 from farebox.charges.currencies import exponent_of
 from farebox.charges.periods.billing_periods import BillingPeriod, period_at, periods_between
 from farebox.charges.periods.subscribed_days import first_charged_day

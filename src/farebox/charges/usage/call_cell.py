@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from farebox.charges.cells import Cell
-from farebox.charges.cost_classes import RatedLines, classes_of
+from farebox.charges.usage.cells import Cell
+from farebox.charges.usage.cost_classes import RatedLines, classes_of
 
 if TYPE_CHECKING:
     from farebox.wire.facts import Part

@@ -12,10 +12,10 @@ from fractions import Fraction
 
 import msgspec
 
-from farebox.charges.charge_amount import Usage, amount, committed
-from farebox.charges.commitments import capped, top_up, with_overage
+from farebox.charges.amounts.charge_amount import Usage, amount, committed
+from farebox.charges.amounts.commitments import capped, top_up, with_overage
+from farebox.charges.amounts.net_amounts import LineAmount, net_amounts
 from farebox.charges.models import CostPlus
-from farebox.charges.net_amounts import LineAmount, net_amounts
 from farebox.charges.plan import Charge, Commitment, Plan
 from farebox.charges.rounding import Amount, Mode, round_to
 

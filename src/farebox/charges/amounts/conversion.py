@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil
 
-from farebox.charges.allowances import free_units
+from farebox.charges.amounts.allowances import free_units
 from farebox.charges.plan import Charge, Conversion
 from farebox.charges.rounding import Amount, Mode, units_of
 

@@ -12,9 +12,9 @@ from fractions import Fraction
 
 import msgspec
 
-from farebox.charges.allowances import free_units, less_free
-from farebox.charges.commitments import with_overage
-from farebox.charges.conversion import converted, rated_quantity, rated_units
+from farebox.charges.amounts.allowances import free_units, less_free
+from farebox.charges.amounts.commitments import with_overage
+from farebox.charges.amounts.conversion import converted, rated_quantity, rated_units
 from farebox.charges.models.bucketed import Bucketed, Inner
 from farebox.charges.models.cost_plus import CostPlus
 from farebox.charges.models.credits import CreditConversion

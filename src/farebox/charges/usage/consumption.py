@@ -12,9 +12,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from farebox.charges.cells import METER_MEASURES, Cell, DistinctCell, OutcomeCell
-from farebox.charges.conditions import Where, matches
 from farebox.charges.plan import Charge
+from farebox.charges.usage.cells import METER_MEASURES, Cell, DistinctCell, OutcomeCell
+from farebox.charges.usage.conditions import Where, matches
 from farebox.money import PICO_PER_USD
 
 Bucket = Literal["hour", "day"]

@@ -8,11 +8,11 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farebox.charges.allowances import less_free
-from farebox.charges.charge_amount import Usage, amount, committed, total
+from farebox.charges.amounts.allowances import less_free
+from farebox.charges.amounts.charge_amount import Usage, amount, committed, total
+from farebox.charges.amounts.plan_amount import ChargeUsage, Rounding, charge_amount, plan_amounts
 from farebox.charges.models import CostPlus, CreditConversion, Package, Standard
 from farebox.charges.plan import AddOn, Charge, Commitment, Discount, Plan
-from farebox.charges.plan_amount import ChargeUsage, Rounding, charge_amount, plan_amounts
 
 CENTS = Rounding(scale=2)
 AMOUNTS = st.decimals("0", "500", places=3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from farebox.charges.allocation import allocate
+from farebox.charges.amounts.allocation import allocate
 from farebox.charges.plan import Discount
 from farebox.charges.rounding import Amount, units_of
 

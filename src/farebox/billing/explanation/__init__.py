@@ -1,0 +1,1 @@
+"""Explain an invoice's lines, down to the calls."""

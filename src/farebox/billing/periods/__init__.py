@@ -1,0 +1,1 @@
+"""Billing periods: which there are, what was agreed for each, and their local days."""

@@ -1,0 +1,1 @@
+"""Rate a period's usage by its plan, line by line."""

@@ -1,0 +1,1 @@
+"""What amounts are made of: charges, bounds, discounts, commitments, taxes and credits."""
