@@ -14,6 +14,7 @@ from hashlib import sha256
 
 import msgspec
 
+from farebox.alerts.alert import Alert, Snooze
 from farebox.budgets.budget import Budget, BudgetSet, Stop
 from farebox.charges.identities import Identity
 from farebox.charges.plan import Customer, Plan, Subscription
@@ -50,6 +51,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     budgets: tuple[Budget, ...] = ()
     """Of the file and of commands, by name."""
     stops: tuple[Stop, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    """Of the file and of commands, by name."""
+    snoozes: tuple[Snooze, ...] = ()
     customers: tuple[Customer, ...] = ()
     plans: tuple[Plan, ...] = ()
     """The versions that subscriptions are on."""

@@ -76,6 +76,76 @@ stop = Table(
     Column("actor", Text, nullable=False),  # as in `audit`
 )
 
+alert = Table(
+    "alert",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("definition", Text, nullable=False),  # JSON: farebox.alerts.alert.Alert
+    Column("changed_at", BigInteger, nullable=False),
+)
+
+alert_snooze = Table(
+    "alert_snooze",
+    metadata,
+    Column("alert", Text, primary_key=True),  # of commands or of the home's farebox.yaml
+    Column("value", Text, primary_key=True),  # of `each`; empty: all
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),  # as in `audit`
+    Column("reason", Text, nullable=False),
+)
+
+ALERT_STATES = ("firing", "recovered")
+
+alert_state = Table(
+    "alert_state",  # written by the ledger process
+    metadata,
+    Column("alert", Text, primary_key=True),
+    Column("value", Text, primary_key=True),  # empty: without `each`
+    Column("threshold", BigInteger, primary_key=True),  # 0 where the kind has none
+    Column("window_start", BigInteger, primary_key=True),  # 0 where it has no period
+    Column("definition_key", Text, nullable=False),  # of what the rule meant: another one begins anew
+    Column("state", Text, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("event", Text, nullable=False),  # the last one's id
+    CheckConstraint(_one_of("state", ALERT_STATES), name="alert_state_state"),
+)
+
+alert_event = Table(
+    "alert_event",  # written by the ledger process
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("alert", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: farebox.alerts.event.AlertEvent
+    Column("channels_told", Text, nullable=False),  # JSON: names; none while it is snoozed
+    CheckConstraint(_one_of("state", ALERT_STATES), name="alert_event_state"),
+)
+Index("alert_event_at", alert_event.c.at)
+Index("alert_event_alert", alert_event.c.alert, alert_event.c.at)
+
+alert_held = Table(
+    "alert_held",  # what a channel is told together
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("event", Text, primary_key=True),
+    Column("due_at", BigInteger, nullable=False),
+)
+Index("alert_held_due", alert_held.c.due_at)
+
+alert_progress = Table(
+    "alert_progress",  # one row: how far the record is evaluated
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="alert_progress_id"),
+)
+
 outbox_receiver = Table(
     "outbox_receiver",
     metadata,
