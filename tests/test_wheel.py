@@ -19,6 +19,9 @@ import pytest
 from tests.installations import Installation, build_wheel, environment
 from tools.build_dashboard import is_fresh
 
+from farebox.catalog import load
+from farebox.pricing.compiled_book import source_digest
+
 ALLOWED = re.compile(
     r"farebox/.+\.(py|yaml|sql|md)"
     r"|farebox/cli/run/preload/(?:node|bun|proxied)\.cjs"
@@ -57,13 +60,14 @@ def test_the_dashboard_is_that_of_these_sources(wheel: Path, tmp_path: Path) -> 
     assert is_fresh(tmp_path / "farebox" / "server" / "web"), "stale: make dashboard"
 
 
-def test_the_compiled_prices_fit_the_catalog_beside_them(wheel: Path, tmp_path: Path) -> None:
+def test_prices_and_catalog_are_there_compiled_and_not_as_sources(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
+    assert not list((tmp_path / "farebox/catalog").glob("*/*.yaml"))
     probe = (
+        "from farebox.catalog import load\n"
         "from farebox.pricing import compiled_book as compiled\n"
-        "assert compiled.PACKAGED.is_file()\n"
         "compiled.compile_prices = None  # opening it must not need this\n"
-        "print(len(compiled.open_prices().providers))"
+        "print(compiled.open_prices().digest, len(load().providers))"
     )
     done = subprocess.run(
         [sys.executable, "-c", probe],
@@ -74,7 +78,7 @@ def test_the_compiled_prices_fit_the_catalog_beside_them(wheel: Path, tmp_path: 
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 20
+    assert done.stdout.split() == [source_digest(), str(len(load().providers))]
 
 
 def test_building_twice_gives_the_same_bytes(wheel: Path, tmp_path: Path) -> None:

@@ -135,6 +135,8 @@ _SYNTAX = (
      "`- ` on a line of its own, or `[…]`"),
     ("unexpected end of stream", "a quotation mark of line {start} that nothing closes",
      "the same mark after the text"),
+    ("did not find expected node content", "no value where one belongs",
+     "a value, and a `]` or `}}` for each `[` and `{{`"),
     ("found undefined alias", "`*` before a name that no `&` gives",
      "a text that begins with `*` in quotes"),
     ("found unknown escape", "a `\\` that stands for nothing", "`\\\\`, or the text in single quotes"),

@@ -258,7 +258,7 @@ def test_a_named_file_that_is_missing_is_told(home: Home, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("a: [", "did not find expected node content"),
+        ("a: [", "no value where one belongs"),
         ("- a\n", "list"),
         ("listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\n", "a second time"),
         ("? [a]\n: b\n", "a key that is not text"),

@@ -33,18 +33,22 @@ FORMAT = "farebox-prices/3"
 
 
 def open_prices(cache_dir: Path | None = None, catalog: Path = CATALOG) -> CompiledPrices:
-    """Return the compiled book of `catalog`, building it where no fitting one exists."""
+    """Return the compiled book: the wheel's, else that of `catalog`, built where no fitting one exists."""
+    if catalog == CATALOG:
+        packaged = _read(PACKAGED)
+        if packaged is not None:
+            return packaged
     digest = source_digest(catalog)
     name = f"prices-{digest[:16]}.msgpack"
-    places = [PACKAGED, PACKAGED.parent.joinpath("__pycache__", name)]
+    places = [PACKAGED.parent.joinpath("__pycache__", name)]
     if cache_dir is not None:
         places.append(cache_dir.joinpath(name))
     for place in places:
-        found = _open(place, digest)
-        if found is not None:
+        found = _read(place)
+        if found is not None and found.digest == digest:
             return found
     content = compile_prices(catalog)
-    for place in places[1:]:
+    for place in places:
         if _write(place, content):
             break
     return msgspec.msgpack.decode(content, type=CompiledPrices)
@@ -122,12 +126,11 @@ def _encoded(digest: str, units: Units, providers: dict[str, ProviderPrices]) ->
     return encode(CompiledPrices(digest, units, tuple(sorted(known)), raw))
 
 
-def _open(path: Path, digest: str) -> CompiledPrices | None:
+def _read(path: Path) -> CompiledPrices | None:
     try:
-        found = msgspec.msgpack.decode(path.read_bytes(), type=CompiledPrices)
+        return msgspec.msgpack.decode(path.read_bytes(), type=CompiledPrices)
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None  # absent, unreadable, or of another version: the next place, or a fresh build
-    return found if found.digest == digest else None
 
 
 def _write(path: Path, content: bytes) -> bool:
