@@ -46,5 +46,7 @@ export default defineConfig({
     environment: "jsdom",
     setupFiles: ["./src/test-setup.ts"],
     include: ["src/**/*.test.{ts,tsx}"],
+    testTimeout: 60_000, // a loaded machine is slow, and time decides no test
+    hookTimeout: 60_000,
   },
 });
