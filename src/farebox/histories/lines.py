@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +15,9 @@ import msgspec
 LINE_BYTES_MAX = 16 << 20
 """A longer line is passed over: usage stands in short ones."""
 _MARK_BYTES = 256
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What is raised for text that is no JSON of the expected shape: broken, not UTF-8, or without an end."""
 
 
 class Position(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -92,8 +97,34 @@ class Lines:
 
 
 def open_file(path: Path) -> BinaryIO:
-    """Return a file to read from."""
-    return path.open("rb", buffering=1 << 18)
+    """Return a file to read from.
+
+    Raises:
+        OSError: It cannot be read, or is a pipe or a device, which may have no end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # else a pipe is waited for
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a file")
+    return os.fdopen(descriptor, "rb", buffering=1 << 18)
+
+
+def read_whole(path: Path) -> bytes:
+    """Return what a small file holds.
+
+    Raises:
+        OSError: It cannot be read, is no file, or is larger than a line may be.
+    """
+    with open_file(path) as file:
+        content = file.read(LINE_BYTES_MAX + 1)
+    if len(content) > LINE_BYTES_MAX:
+        raise OSError(errno.EFBIG, "larger than 16 MiB")
+    return content
+
+
+def shown(name: str | Path) -> str:
+    """Return a file's name as text that can be written down, whatever bytes it is made of."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _mark(file: BinaryIO, offset: int) -> str:

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import msgspec
 
+from farebox.histories.lines import shown
+
 _SAMPLES_MAX = 5
 _REASONS_MAX = 50
 
@@ -59,7 +61,7 @@ class Reading(msgspec.Struct, kw_only=True):
             self.not_understood = [*self.not_understood, known]
         known.count += count
         if len(known.where) < _SAMPLES_MAX:
-            known.where.append(where)
+            known.where.append(shown(where))
         return None
 
     def note(self, words: str) -> None:

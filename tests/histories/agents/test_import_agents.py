@@ -280,3 +280,35 @@ def test_calls_of_many_segments_are_all_imported(cli: CLI, home: Home, user: Pat
     write_lines(user / ".claude" / "projects" / "p" / "s1.jsonl", lines)
     assert json.loads(cli("import", "agents", "--json")[1])["histories"][0]["calls"] == 9_000
     assert len(list(LedgerReader(home).export())) == 9_000
+
+
+def test_what_is_followed_since_a_day_stays_since_that_day(
+    cli: CLI, home: Home, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[int] = []
+
+    def sleep(seconds: float) -> None:
+        turns.append(len(turns))
+        if len(turns) > 2:
+            raise KeyboardInterrupt
+        line = {**claude_line(8 + len(turns)), "timestamp": iso(now_ns())}
+        write_lines(logs / "s4.jsonl", [line], at_ns=now_ns(), append=True)
+
+    monkeypatch.setattr(command.time, "sleep", sleep)
+    with pytest.raises(SystemExit):
+        cli("import", "agents", "--follow", "--since", iso(now_ns() - 60 * SECOND))
+    assert sorted(row.response_id or "" for row in rows(home)) == ["msg_0009", "msg_0010"]
+    monkeypatch.undo()
+    monkeypatch.setenv("HOME", str(logs.parents[2]))
+    cli("import", "agents")
+    assert len(rows(home)) == 10, "what was before can be had later"
+
+
+def test_a_dry_run_needs_no_place_to_write_and_waits_for_nobody(cli: CLI, home: Home, logs: Path) -> None:
+    from farebox.histories.agents.positions import reading
+
+    home.prepare()
+    with reading(home):
+        status, said, _ = cli("import", "agents", "--dry-run", "--json")
+    assert status == 0
+    assert sum(each["calls"] for each in json.loads(said)["histories"]) == 8

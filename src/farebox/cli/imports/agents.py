@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import Annotated, Literal
@@ -58,7 +59,7 @@ def agents(
     if follow and dry_run:
         raise UsageError("--follow imports, --dry-run does not: one of them")
     place = place or Place()
-    home = place.state()
+    home = place.state_to_read() if dry_run else place.state()
     if decline:
         decline_import(home)
         return OK
@@ -67,7 +68,7 @@ def agents(
     chosen = [each for each in AGENTS if not names or each.name in names]
     line = ProgressLine()
     live_since = now_ns() if follow else None
-    with reading(home):
+    with contextlib.nullcontext() if dry_run else reading(home):
         open_ledger(place)
         positions = load_positions(home)
         while True:
@@ -84,7 +85,8 @@ def agents(
                     told=line.told,
                 )
                 if not dry_run and (not follow or any(each.calls or each.files for each in found)):
-                    save(home, positions)
+                    # With --since, what was before has not been read.
+                    save(home, load_positions(home) if since_ns else positions)
                     line.show("adding to the record …")
                     open_ledger(place)
             finally:
@@ -96,7 +98,6 @@ def agents(
                     json_shapes.print_json(imported(each))
                 elif each.calls:
                     print(f"{each.history}: {each.calls:,} calls imported", flush=True)
-            since_ns = 0 if positions.agents else since_ns
             time.sleep(_LOOK_EVERY_S)
     if as_json:
         json_shapes.print_json(answer(found, dry_run=dry_run))

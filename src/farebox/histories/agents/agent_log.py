@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 from farebox.histories.lines import Position
 from farebox.histories.progress import Reading
 from farebox.histories.told_call import Take
+from farebox.money import INT64_MAX
 
 SETTLED_NS = 600 * 10**9
 """A log that nobody has written to for so long says all it will: what it leaves open, it leaves open."""
@@ -76,7 +77,7 @@ def from_environment(name: str) -> list[Path]:
 
 
 def moment_ns(text: str | None) -> int:
-    """Return an RFC 3339 moment in nanoseconds since 1970; 0 where it is none."""
+    """Return an RFC 3339 moment in nanoseconds since 1970; 0 where it is none that records can have."""
     if not text:
         return 0
     try:
@@ -85,7 +86,8 @@ def moment_ns(text: str | None) -> int:
         return 0
     if stamp.tzinfo is None:
         return 0
-    return round(stamp.timestamp() * 1_000_000) * 1000
+    moment = round(stamp.timestamp() * 1_000_000) * 1000
+    return moment if 0 < moment <= INT64_MAX else 0
 
 
 def project_of(folder: str | None) -> str | None:

@@ -27,12 +27,14 @@ from farebox.histories.agents.agent_log import (
     project_of,
     under_home,
 )
-from farebox.histories.lines import Lines, open_file
+from farebox.histories.lines import UNREADABLE, Lines, open_file, read_whole
 from farebox.histories.told_call import ToldCall
 
 _USAGE, _ASSISTANT = b'"usage"', b'"assistant"'
 _OPEN_MAX = 2_000
-"""Of one file so many calls are kept at most while further lines of them may come."""
+"""Of one file so many calls are kept at most while further lines of them may come, of either kind."""
+_LATE_MAX = 20_000
+"""Of all files so many calls are kept at most whose end another file may tell."""
 
 _PLATFORMS = (("msg_bdrk_", "bedrock"), ("msg_vrtx_", "vertex"))
 """How ids of responses begin that came through a cloud. Those of Anthropic itself begin with `msg_`."""
@@ -124,29 +126,37 @@ class ClaudeCode:
     def read(self, request: Request, files: Iterable[Path]) -> None:
         """Hand over the calls of these files that were not read before."""
         by_login = self._is_by_login(request)
-        late: dict[str, tuple[Path, _Best]] = {}
+        late: dict[str, _Best] = {}
+        waiting: set[str] = set()
         for path, before in changed(request, files):
             try:
                 with open_file(path) as file:
                     lines = Lines(file, before)
-                    best = self._read_file(path, lines, request, by_login)
+                    best = self._read_file(path, lines, request, by_login, late)
                     end = lines.end
                     if best and request.now_ns - lines.mtime_ns < SETTLED_NS:
                         # The rest of these calls is being written: they are read again.
                         end = min(each.offset for each in best.values())
                         request.reading.waiting += len(best)
+                        waiting.update(best)
                     else:
-                        late.update((key, (path, each)) for key, each in best.items())
+                        late.update(best)
                     request.positions[str(path)] = lines.position(end, is_settled=end == lines.end)
             except OSError as error:
                 request.reading.miss(f"cannot be read: {error.strerror}", str(path))
-        for _, each in late.values():
-            # Nobody has told the end of these: what is known is less than there was.
-            _tell(each, request, by_login)
+            if len(late) > _LATE_MAX:
+                _tell_oldest(late, request, by_login, keep=_LATE_MAX // 2)
+        for each in waiting:
+            late.pop(each, None)
+        # Nobody has told the end of these: what is known is less than there was.
+        _tell_oldest(late, request, by_login, keep=0)
 
-    def _read_file(self, path: Path, lines: Lines, request: Request, by_login: bool) -> dict[str, _Best]:
-        """Hand over what is complete in one file, and return the calls that are not."""
-        open_calls: dict[str, _Best] = {}
+    def _read_file(
+        self, path: Path, lines: Lines, request: Request, by_login: bool, late: dict[str, _Best]
+    ) -> dict[str, _Best]:
+        """Hand over what is complete in one file, and return the calls that are not; too many become late."""
+        complete: dict[str, _Best] = {}
+        incomplete: dict[str, _Best] = {}
         reading = request.reading
         told = start = lines.start
         for line in lines:
@@ -158,7 +168,7 @@ class ClaudeCode:
                 continue
             try:
                 found = _line_of(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 reading.miss(f"not a line of a transcript: {str(error)[:80]}", f"{path}, byte {begin}")
                 continue
             if found is None:
@@ -171,7 +181,7 @@ class ClaudeCode:
                 reading.miss("a response without time, id, model or usage", f"{path}, byte {begin}")
                 continue
             key = _key(found)
-            known = open_calls.pop(key, None)
+            known = complete.pop(key, None) or incomplete.pop(key, None)
             if known is None:
                 known = _Best(found, bytes(said.usage), said.stop_reason is not None, moment, begin)
             else:
@@ -180,22 +190,19 @@ class ClaudeCode:
                     known.line, known.usage = found, bytes(said.usage)
                     known.is_complete = said.stop_reason is not None
             said.usage = _NOTHING  # else the whole line is kept
-            open_calls[key] = known
-            if len(open_calls) > _OPEN_MAX:
-                self._hand_over(open_calls, request, by_login, keep=_OPEN_MAX // 2)
+            (complete if known.is_complete else incomplete)[key] = known
+            if len(complete) > _OPEN_MAX:
+                _tell_oldest(complete, request, by_login, keep=_OPEN_MAX // 2)
+            if len(incomplete) > _OPEN_MAX:
+                for each in list(incomplete)[: _OPEN_MAX // 2]:
+                    late[each] = incomplete.pop(each)
+                if len(late) > _LATE_MAX:
+                    _tell_oldest(late, request, by_login, keep=_LATE_MAX // 2)
         request.read(lines.end - told)
         if lines.too_long:
             reading.miss("lines of more than 16 MiB", str(path), lines.too_long)
-        self._hand_over(open_calls, request, by_login, keep=0)
-        return open_calls
-
-    def _hand_over(
-        self, open_calls: dict[str, _Best], request: Request, by_login: bool, *, keep: int
-    ) -> None:
-        """Hand over complete calls, those with the oldest lines first, and leave incomplete ones in."""
-        for key in list(open_calls)[: len(open_calls) - keep]:
-            if open_calls[key].is_complete:
-                _tell(open_calls.pop(key), request, by_login)
+        _tell_oldest(complete, request, by_login, keep=0)
+        return incomplete
 
     def _folders(self) -> list[Path]:
         return from_environment("CLAUDE_CONFIG_DIR") or [
@@ -210,8 +217,8 @@ class ClaudeCode:
         places = [folder / ".claude.json" for folder in from_environment("CLAUDE_CONFIG_DIR")]
         for path in places or [under_home(".claude.json")]:
             try:
-                account = msgspec.json.decode(path.read_bytes(), type=_Account)
-            except (OSError, msgspec.MsgspecError):
+                account = msgspec.json.decode(read_whole(path), type=_Account)
+            except (OSError, *UNREADABLE):
                 continue
             if bytes(account.oauth_account) != b"null" and bytes(account.primary_api_key) == b"null":
                 request.reading.note(
@@ -247,10 +254,16 @@ def _key(line: _Line) -> str:
     return identity if identity.startswith("msg_") else f"{identity}/{line.request_id or ''}"
 
 
+def _tell_oldest(calls: dict[str, _Best], request: Request, by_login: bool, *, keep: int) -> None:
+    """Hand over calls, those with the oldest lines first."""
+    for key in list(calls)[: len(calls) - keep]:
+        _tell(calls.pop(key), request, by_login)
+
+
 def _tell(best: _Best, request: Request, by_login: bool) -> None:
     try:
         request.take(_told(best, by_login))
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         request.reading.miss(f"usage that cannot be read: {str(error)[:80]}", _key(best.line))
 
 

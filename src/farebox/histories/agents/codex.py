@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -25,8 +26,9 @@ from farebox.histories.agents.agent_log import (
     provider_name,
     under_home,
 )
-from farebox.histories.lines import Lines, open_file
+from farebox.histories.lines import UNREADABLE, Lines, open_file, shown
 from farebox.histories.told_call import ToldCall
+from farebox.recording.stated_usage import COUNT_MAX
 
 _TOKENS, _CONTEXT, _META = b'"token_count"', b'"turn_context"', b'"session_meta"'
 _REQUESTS = (b'"function_call_output"', b'"custom_tool_call_output"', b'"user_message"', b'"role":"user"')
@@ -42,12 +44,15 @@ NO_MODEL = "unknown"
 _NOTHING = msgspec.Raw(b"null")
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+
+
 class _Usage(msgspec.Struct, frozen=True, gc=False):
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    cache_write_input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_output_tokens: int = 0
+    input_tokens: _Count = 0
+    cached_input_tokens: _Count = 0
+    cache_write_input_tokens: _Count = 0
+    output_tokens: _Count = 0
+    reasoning_output_tokens: _Count = 0
 
     def minus(self, before: _Usage) -> _Usage | None:
         """Return what came since; None where it is less than before."""
@@ -80,10 +85,10 @@ class _Payload(msgspec.Struct, gc=False):
     # token_count
     info: _Info | None = None
     rate_limits: _Limits | None = None
-    input_tokens: int | None = None
-    cached_input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_output_tokens: int = 0
+    input_tokens: _Count | None = None
+    cached_input_tokens: _Count = 0
+    output_tokens: _Count = 0
+    reasoning_output_tokens: _Count = 0
     # turn_context, session_meta
     model: str | None = None
     id: str | None = None
@@ -156,7 +161,7 @@ class Codex:
             try:
                 with open_file(path) as file:
                     lines = Lines(file, before)
-                    session = _Session(id=path.stem)
+                    session = _Session(id=shown(path.stem))
                     if lines.state:
                         session = msgspec.convert(lines.state, _Session)
                     self._read_file(path, lines, session, request)
@@ -179,7 +184,7 @@ class Codex:
                 continue
             try:
                 found = _decode(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 where = f"{path}, byte {begin}"
                 request.reading.miss(f"not a line of a rollout: {str(error)[:80]}", where)
                 found = None
@@ -225,7 +230,7 @@ def _begin(session: _Session, said: _Payload, moment: int) -> None:
     if session.parent is None and bytes(said.source)[:1] == b"{":
         try:
             subagent = _decode_source(said.source).subagent
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             subagent = None
         if isinstance(subagent, _Subagent) and subagent.thread_spawn is not None:
             session.parent = subagent.thread_spawn.parent_thread_id

@@ -13,6 +13,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -24,7 +25,7 @@ from farebox.histories.agents.agent_log import (
     moment_ns,
     under_home,
 )
-from farebox.histories.lines import Lines, Position, open_file
+from farebox.histories.lines import LINE_BYTES_MAX, UNREADABLE, Lines, Position, open_file, read_whole, shown
 from farebox.histories.told_call import ToldCall
 
 _FILE_BYTES_MAX = 512 << 20
@@ -103,28 +104,35 @@ class GeminiCli:
                     if path.suffix == ".jsonl":
                         self._read_lines(path, lines, request, provider)
                     else:
-                        self._read_chat(path, lines, request, provider)
+                        self._read_chat(path, file, lines, request, provider)
             except OSError as error:
                 request.reading.miss(f"cannot be read: {error.strerror}", str(path))
 
-    def _read_chat(self, path: Path, lines: Lines, request: Request, provider: str) -> None:
+    def _read_chat(self, path: Path, file: BinaryIO, lines: Lines, request: Request, provider: str) -> None:
         request.read(lines.size)
         if not 0 < lines.size <= _FILE_BYTES_MAX:
             request.reading.miss("a file of no bytes, or of more than 512 MiB", str(path))
             return
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            try:
-                chat = _decode_chat(content)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                request.reading.miss(f"not a chat: {str(error)[:80]}", str(path))
+        try:
+            if request.now_ns - lines.mtime_ns >= SETTLED_NS:
+                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                    chat = _decode_chat(content)
+            elif lines.size <= LINE_BYTES_MAX:
+                file.seek(0)
+                chat = _decode_chat(file.read(LINE_BYTES_MAX))  # mapped, its cutting would end this process
+            else:
+                request.reading.note("chats of more than 16 MiB are read once they are not written to")
                 return
-        session = chat.session_id or path.stem
+        except UNREADABLE as error:
+            request.reading.miss(f"not a chat: {str(error)[:80]}", str(path))
+            return
+        session = chat.session_id or shown(path.stem)
         told = list(_calls(chat.messages, session, provider, 0))
         waits = self._hand_over(told, [], request, lines)
         request.positions[str(path)] = Position(size=-1 if waits else lines.size, mtime_ns=lines.mtime_ns)
 
     def _read_lines(self, path: Path, lines: Lines, request: Request, provider: str) -> None:
-        session = str(lines.state.get("session") or path.stem)
+        session = str(lines.state.get("session") or shown(path.stem))
         asked_ns = int(lines.state.get("asked_ns") or 0)
         latest: dict[str, tuple[_Message, int]] = {}
         """The last that was said of each message, and where it was said first."""
@@ -133,7 +141,7 @@ class GeminiCli:
             place, begin = begin, lines.end
             try:
                 found = _decode_record(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 request.reading.miss(f"not a line of a chat: {str(error)[:80]}", f"{path}, byte {place}")
                 continue
             session = found.session_id or session
@@ -169,8 +177,8 @@ class GeminiCli:
         if request.paid_by != "auto":
             return "gemini-code-assist" if request.paid_by == "subscription" else "google"
         try:
-            found = msgspec.json.decode((self._folder() / "settings.json").read_bytes(), type=_Settings)
-        except (OSError, msgspec.MsgspecError):
+            found = msgspec.json.decode(read_whole(self._folder() / "settings.json"), type=_Settings)
+        except (OSError, *UNREADABLE):
             found = _Settings()
         auth = found.security.auth if found.security is not None else None
         chosen = (auth.selected_type if auth is not None else None) or found.selected_auth_type

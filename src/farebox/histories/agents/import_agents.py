@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from farebox.catalog import Catalog
 from farebox.clock import now_ns
@@ -39,6 +40,8 @@ def import_agents(
 ) -> list[Reading]:
     """Return what was read of each agent; `positions` are changed once all of it survives a power cut.
 
+    With `since_ns` they say how far the calls from then on were read: they are to be kept in no file.
+
     `live_since_ns`: calls from then on were made while they were followed: they count in budgets.
 
     Raises:
@@ -50,7 +53,7 @@ def import_agents(
         if not files:
             continue
         reading = Reading(history=agent.name)
-        total = sum(path.stat().st_size for path in files if path.is_file())
+        total = sum(map(_size, files))
 
         def read(count: int, reading: Reading = reading, total: int = total) -> None:
             reading.read_bytes += count
@@ -73,7 +76,14 @@ def import_agents(
             writer.flush()
         finally:
             writer.close()
-        if not dry_run and not since_ns:
+        if not dry_run:
             positions.agents[agent.name] = kept
         readings.append(reading)
     return readings
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # it is gone

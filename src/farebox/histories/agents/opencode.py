@@ -26,14 +26,21 @@ from farebox.histories.agents.agent_log import (
     provider_name,
     under_home,
 )
-from farebox.histories.lines import Position
+from farebox.histories.agents.positions import FILES, ROWS
+from farebox.histories.lines import LINE_BYTES_MAX, UNREADABLE, Position, read_whole, shown
 from farebox.histories.told_call import ToldCall
+from farebox.money import INT64_MAX
 
 _MS = 10**6
 _OVERLAP_NS = 3_600 * 10**9
 """So much of what was read is looked at again: files and rows change a little after their time says."""
 
-_FILES, _ROWS = "files", "rows"
+_MESSAGES = f"""
+    SELECT CAST(id AS BLOB), CAST(session_id AS BLOB), CAST(time_updated AS INTEGER),
+        CASE WHEN length(data) <= {LINE_BYTES_MAX} THEN CAST(data AS BLOB) END
+    FROM message WHERE time_updated >= ? ORDER BY time_updated
+"""  # noqa: S608 - a number of ours
+_MS_MAX = INT64_MAX // _MS
 
 _PROVIDERS = {
     "amazon-bedrock": "bedrock",
@@ -102,21 +109,22 @@ class Opencode:
         for folder in self._folders():
             found += [path for path in (folder / "storage" / "message",) if path.is_dir()]
             found += sorted(folder.glob("project/*/storage/session/message"))
-            found += sorted(folder.glob("opencode.db")) + sorted(folder.glob("opencode-*.db"))
+            databases = sorted(folder.glob("opencode.db")) + sorted(folder.glob("opencode-*.db"))
+            found += [path for path in databases if path.is_file()]
         return found
 
     def read(self, request: Request, files: Iterable[Path]) -> None:
         """Hand over the calls of these folders and databases that were not read before."""
         for path in files:
-            kind = _FILES if path.is_dir() else _ROWS
-            key = f"{path}#{kind}"
+            kind = FILES if path.is_dir() else ROWS
+            key = f"{path}{kind}"
             # `mtime_ns` is the newest time that was read.
             before = request.positions.get(key, Position())
             since = max(before.mtime_ns - _OVERLAP_NS, request.since_ns)
             newest, waits_from = before.mtime_ns, None
             try:
                 told = (
-                    self._files(path, since, request) if kind == _FILES else self._rows(path, since, request)
+                    self._files(path, since, request) if kind == FILES else self._rows(path, since, request)
                 )
                 for place, text, moment_ns, session, identity in told:
                     newest = max(newest, moment_ns)
@@ -140,13 +148,13 @@ class Opencode:
                     changed_ns = path.stat().st_mtime_ns
                     if changed_ns < since_ns:
                         continue
-                    text = path.read_bytes()
+                    text = read_whole(path)
                 except OSError as error:
                     request.reading.miss(f"cannot be read: {error.strerror}", str(path))
                     continue
                 request.reading.files += 1
                 request.read(len(text))
-                yield str(path), text, changed_ns, path.parent.name, path.stem
+                yield str(path), text, changed_ns, shown(path.parent.name), shown(path.stem)
 
     def _rows(
         self, path: Path, since_ns: int, request: Request
@@ -157,19 +165,27 @@ class Opencode:
         request.reading.files += 1
         try:
             connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-            connection.set_busy_timeout(2_000)
-            statement = (
-                "SELECT id, session_id, time_updated, data FROM message WHERE time_updated >= ? "
-                "ORDER BY time_updated"
-            )
-            rows: Iterator[tuple[Any, ...]] = connection.execute(statement, (since_ns // _MS,))  # pyright: ignore[reportUnknownMemberType]
-            for identity, session, updated, data in rows:
-                text = data.encode() if isinstance(data, str) else bytes(data)
-                request.read(len(text))
-                yield f"{path}, message {identity}", text, int(updated) * _MS, session, identity
-            connection.close()
         except apsw.Error as error:
             request.reading.miss(f"not a database of opencode: {error}", str(path))
+            return
+        try:
+            connection.set_busy_timeout(2_000)
+            rows: Iterator[tuple[Any, ...]] = connection.execute(_MESSAGES, (since_ns // _MS,))  # pyright: ignore[reportUnknownMemberType]
+            for id_bytes, session_bytes, updated, data in rows:
+                identity, session = (
+                    each.decode("utf-8", "replace") if each is not None else None
+                    for each in (id_bytes, session_bytes)
+                )
+                place = f"{path}, message {identity}"
+                if data is None or not 0 <= updated <= _MS_MAX:
+                    request.reading.miss("a message without text or time, or of more than 16 MiB", place)
+                    continue
+                request.read(len(data))
+                yield place, data, updated * _MS, session, identity
+        except apsw.Error as error:
+            request.reading.miss(f"not a database of opencode: {error}", str(path))
+        finally:
+            connection.close()
 
     def _take(
         self, place: str, text: bytes, session: str | None, identity: str | None, request: Request
@@ -177,7 +193,7 @@ class Opencode:
         """Hand over the call of a message; tell whether its end is still to come."""
         try:
             found = _decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             request.reading.miss(f"not a message: {str(error)[:80]}", place)
             return False
         if found.role != "assistant" or found.tokens is None or found.time is None:
@@ -185,8 +201,7 @@ class Opencode:
         tokens, cache = found.tokens, found.tokens.cache
         if not (tokens.input or tokens.output or tokens.reasoning or cache.read or cache.write):
             return False
-        began = int((found.time.created or 0) * _MS)
-        ended = int((found.time.completed or 0) * _MS)
+        began, ended = _moment_ns(found.time.created), _moment_ns(found.time.completed)
         if not began or not found.provider or not found.model:
             request.reading.miss("a message without time, provider or model", place)
             return False
@@ -240,6 +255,13 @@ class Opencode:
         named = from_environment("OPENCODE_DATA_DIR")
         data = [each / "opencode" for each in from_environment("XDG_DATA_HOME")]
         return named or data or [under_home(".local", "share", "opencode")]
+
+
+def _moment_ns(milliseconds: Decimal | None) -> int:
+    """Return a moment, 0 where there is none that records can have."""
+    if milliseconds is None or not 0 < milliseconds <= _MS_MAX:
+        return 0
+    return int(milliseconds * _MS)
 
 
 def _usage(tokens: _Tokens, provider: str) -> dict[str, int]:

@@ -11,8 +11,12 @@ from pathlib import Path
 import msgspec
 
 from farebox.errors import UsageError
-from farebox.histories.lines import Position
+from farebox.histories.lines import Position, shown
 from farebox.home import Home, check_private, write_private
+from farebox.money import INT64_MAX
+
+FILES, ROWS = "#files", "#rows"
+"""Behind the path of what is read as a folder, or as a database."""
 
 
 class Positions(msgspec.Struct, kw_only=True):
@@ -49,7 +53,7 @@ def load(home: Home) -> Positions:
 def save(home: Home, positions: Positions) -> None:
     """Keep how far logs were read, in one step. Files that are gone are forgotten."""
     for known in positions.agents.values():
-        for path in [path for path in known if not Path(path.partition("#")[0]).exists()]:
+        for path in [path for path, position in known.items() if not _is_worth_keeping(path, position)]:
             del known[path]
     folder = _folder(home)
     temporary = folder / f".agents.json.{os.getpid()}"
@@ -80,6 +84,12 @@ def reading(home: Home) -> Generator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _is_worth_keeping(path: str, position: Position) -> bool:
+    """Tell whether a position can be found again. What has none is read again, and known by its ids."""
+    file = Path(path.removesuffix(FILES).removesuffix(ROWS))
+    return shown(path) == path and abs(position.mtime_ns) <= INT64_MAX and file.exists()
 
 
 def _folder(home: Home) -> Path:
