@@ -44,12 +44,14 @@ def applied(home: Home, text: str) -> None:
     apply(home, terms_of(text), "uid:1", NOW)
 
 
-def bill(home: Home, until: date, *, voided: bool = False, document: str = "{}") -> None:
+def bill(
+    home: Home, until: date, *, voided: bool = False, document: str = "{}", kind: str = "period"
+) -> None:
     """Store a final invoice that ends on a day."""
     with change(home) as connection:
         connection.execute(
             insert(invoice).values(
-                id=str(until), customer="acme", kind="period",
+                id=str(until), customer="acme", kind=kind,
                 from_ns=day_start_ns(date(2025, 1, 1), "America/New_York"),
                 until_ns=day_start_ns(until, "America/New_York"),
                 attempt=0, series="INV", number=until.toordinal(), as_of_seq=0, issued_at=0,
@@ -79,6 +81,23 @@ def test_zone_currency_anchor_and_billed_days_stay_once_there_is_a_final_invoice
         applied(home, TEXT.replace(old, new))
     applied(home, TEXT)
     applied(home, TEXT.replace("start: 2025-01-01", "start: 2025-01-01, until: 2025-05-01"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("America/New_York", "Asia/Tokyo", "timezone"),
+        ("start: 2025-01-01", "start: 2025-01-01, anchor: 2025-01-10", "anchor"),
+    ],
+)
+def test_zone_and_anchor_stay_once_there_is_a_threshold_invoice(
+    home: Home, old: str, new: str, words: str
+) -> None:
+    applied(home, TEXT)
+    bill(home, date(2025, 1, 20), kind="progressive")
+    with pytest.raises(ConfigError, match=words):
+        applied(home, TEXT.replace(old, new))
+    applied(home, TEXT.replace("start: 2025-01-01", "start: 2025-01-01, until: 2025-01-25"))
 
 
 def test_what_has_no_final_invoice_may_be_changed(home: Home) -> None:

@@ -28,16 +28,18 @@ class BilledTime(msgspec.Struct, frozen=True, kw_only=True):
 
     in_wallet: frozenset[str] = frozenset()
     """Customers whose wallet is not at zero."""
+    early_ns: dict[str, int] = {}
+    """By customer: the end of the last threshold invoice, which its period takes off by where that begins."""
 
     @classmethod
     def of(cls, connection: Connection) -> BilledTime:
         asked = (
-            select(invoice.c.customer, func.max(invoice.c.until_ns).label("ends"))
+            select(invoice.c.customer, invoice.c.kind, func.max(invoice.c.until_ns).label("ends"))
             .select_from(invoice.join(invoice_void, invoice.c.id == invoice_void.c.invoice, isouter=True))
-            .where(invoice_void.c.invoice.is_(None), invoice.c.kind == "period")
-            .group_by(invoice.c.customer)
+            .where(invoice_void.c.invoice.is_(None))
+            .group_by(invoice.c.customer, invoice.c.kind)
         )
-        until = {row.customer: row.ends for row in connection.execute(asked)}
+        ends = {(row.kind, row.customer): row.ends for row in connection.execute(asked)}
         having: set[str] = set()
         for table in (invoice, wallet, coupon, add_on):
             having |= set(connection.execute(select(table.c.customer).distinct()).scalars())
@@ -48,7 +50,12 @@ class BilledTime(msgspec.Struct, frozen=True, kw_only=True):
             .having(func.sum(journal_entry.c.amount_minor) != 0)
         )
         in_wallet = frozenset(connection.execute(not_zero).scalars())
-        return cls(until_ns=until, with_money=frozenset(having), in_wallet=in_wallet)
+        return cls(
+            until_ns={name: at_ns for (kind, name), at_ns in ends.items() if kind == "period"},
+            with_money=frozenset(having),
+            in_wallet=in_wallet,
+            early_ns={name: at_ns for (kind, name), at_ns in ends.items() if kind == "progressive"},
+        )
 
     def wrong_customer(self, before: Customer, after: Customer) -> Iterable[tuple[str, str]]:
         """Yield what was found and what is expected, for each change that invoices do not allow."""
@@ -58,7 +65,8 @@ class BilledTime(msgspec.Struct, frozen=True, kw_only=True):
                 f"{before.currency}, which invoices, wallet, coupons or add-ons of {before.id} are in; "
                 "another currency is another customer",
             )
-        if before.timezone != after.timezone and before.id in self.until_ns:
+        is_billed = before.id in self.until_ns or before.id in self.early_ns
+        if before.timezone != after.timezone and is_billed:
             yield (
                 f"timezone {after.timezone}",
                 f"{before.timezone}, whose days {before.id} has been billed by; another zone is another "
@@ -70,23 +78,25 @@ class BilledTime(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Iterable[tuple[str, str]]:
         """Yield what was found and what is expected, for each change of a time that has been billed."""
         billed = self.until_ns.get(customer.id)
+        start_ns = day_start_ns(after.start, customer.timezone)
+        same = before if before is not None and before.start == after.start else None
+        if same is not None and start_ns < max(billed or start_ns, self.early_ns.get(customer.id, start_ns)):
+            anchor = same.anchor or same.start
+            if anchor != (after.anchor or after.start):
+                yield (
+                    f"anchor {after.anchor}",
+                    f"{anchor}, by which it has been billed; end it and start another one",
+                )
         if billed is None:
             return
         first = _day_from(customer, billed)
-        if before is None or before.start != after.start:
+        if same is None:
             start = after.start if before is None else min(before.start, after.start)
             if day_start_ns(start, customer.timezone) < billed:
                 yield f"start {after.start}", f"{first} or later: what is before has a final invoice"
             return
-        if day_start_ns(after.start, customer.timezone) < billed and (
-            (before.anchor or before.start) != (after.anchor or after.start)
-        ):
-            yield (
-                f"anchor {after.anchor}",
-                f"{before.anchor or before.start}, by which it has been billed; end it and start another one",
-            )
-        if before.until != after.until:
-            changed = min(each for each in (before.until, after.until) if each is not None)
+        if same.until != after.until:
+            changed = min(each for each in (same.until, after.until) if each is not None)
             if day_start_ns(changed, customer.timezone) < billed:
                 yield f"until {after.until}", f"{first} or later: what is before has a final invoice"
 
