@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -33,12 +34,19 @@ UTC = replace(ACME, timezone="UTC", tax_percent=Decimal(0))
 CALLS = Charge(name="Calls", meter="calls", model=Standard(unit=Decimal(1)), included=Decimal(10))
 PLAN = Plan(name="pro", version=1, charges=(CALLS,))
 DAYS = range(1, 31)
+CALLED = [f"2026-11-{day:02}T12:00" for day in DAYS]
 TIERS = Graduated(tiers=(Tier(up_to=Decimal(5), unit=Decimal(3)), Tier(unit=Decimal(1))))
 
 
-def live_and_invoiced(home: Home, *on: tuple[Plan, Subscription], currency: str = "USD") -> tuple[int, int]:
+def live_and_invoiced(
+    home: Home,
+    *on: tuple[Plan, Subscription],
+    currency: str = "USD",
+    zone: str = "UTC",
+    moments: Sequence[str] = CALLED,
+) -> tuple[int, int]:
     """Return what November's calls, one a day, are charged one by one and on their invoice, in cents."""
-    customer = replace(UTC, currency=currency)
+    customer = replace(UTC, currency=currency, timezone=zone)
     billed = Billed(home, *(plan for plan, _ in on), customers=(customer,))
     billed.subscribe(*(said for _, said in on))
     terms = CustomerTerms((), (customer,), [plan for plan, _ in on], [said for _, said in on])
@@ -48,8 +56,8 @@ def live_and_invoiced(home: Home, *on: tuple[Plan, Subscription], currency: str 
         return seen.get((charge, period_ns), NOTHING)
 
     pico = 0
-    for day in DAYS:
-        used = call("acme", at(f"2026-11-{day:02}T12:00"), output_cost_pico=USD)
+    for moment in moments:
+        used = call("acme", at(moment), output_cost_pico=USD)
         billed.usage.add(used)
         plan = terms.plan_of("acme", used.start_ns or 0)
         if plan is None:
@@ -120,3 +128,12 @@ def test_a_rate_that_begins_with_the_subscription_in_mid_month_is_enough(home: H
     plan = replace(MARKUP, charges=(REST,), usd_rates=(DollarRate(start=MIDDLE, rate=Decimal("0.5")),))
     at_once, invoiced = live_and_invoiced(home, (plan, subscription(plan, MIDDLE)), currency="EUR")
     assert (at_once, invoiced) == (1800, 900)  # dollars, and euros at two dollars each
+
+
+def test_hours_begin_by_the_customers_clock_at_once_too(home: Home) -> None:
+    """In Kolkata an hour begins 30 minutes after those of UTC."""
+    charge = replace(CALLS, model=Bucketed(inner=TIERS), bucket="hour", included=Decimal(0))
+    plan = replace(PLAN, charges=(charge,))
+    moments = [f"2026-11-05T12:{minute}" for minute in (10, 15, 20, 25, 35, 40, 45, 50)]
+    on = ((plan, subscription(plan, NOV)),)
+    assert live_and_invoiced(home, *on, zone="Asia/Kolkata", moments=moments) == (2400, 2400)

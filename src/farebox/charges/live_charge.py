@@ -22,6 +22,7 @@ from farebox.charges.models import Bucketed, CostPlus, CreditConversion, Percent
 from farebox.charges.periods.billing_periods import period_at
 from farebox.charges.periods.subscribed_days import first_charged_day
 from farebox.charges.plan import Charge, Customer, Plan, Subscription, effective_plan
+from farebox.charges.usage.buckets import bucket_start
 from farebox.charges.usage.cells import Cell
 from farebox.charges.usage.consumption import BUCKETS, CustomerUsage, consume, dimensions_of
 from farebox.money import PICO_PER_USD, PicoUsd
@@ -31,7 +32,6 @@ from farebox.time_expressions import day_start
 
 _NS = 10**9
 _ONE = Fraction(1)
-_HOUR_NS = 3_600 * _NS
 
 
 class Seen(NamedTuple):
@@ -122,10 +122,8 @@ class LivePlan:
 
     def began(self, charge: Charge, at_ns: int) -> int:
         """Return when that began which a charge is rated over: the period, or its hour or day."""
-        if charge.bucket == "hour":
-            return at_ns // _HOUR_NS * _HOUR_NS
-        if charge.bucket == "day":
-            return day_start(_moment(at_ns).astimezone(self.zone).date(), self.zone)
+        if charge.bucket is not None:
+            return bucket_start(at_ns, charge.bucket, self.zone)
         return self.period(at_ns)[0]
 
     def period(self, at_ns: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.billing.usage_in_memory import UsageInMemory
 
 from farebox.billing.simulation.changed_usage import SUMS, ChangedUsage, ReplacedCall, summed
 from farebox.billing.usage.questions import AsOf, Span
@@ -99,3 +100,16 @@ def test_without_replaced_calls_usage_is_the_record_s() -> None:
     assert changed.as_of() == record.as_of()
     assert changed.distinct(SPAN, "tasks", where={}) == record.distinct(SPAN, "tasks")
     assert changed.outcomes(SPAN, ()) == record.outcomes(SPAN, ())
+
+
+def test_hours_of_a_zone_with_half_hours_are_those_of_the_record() -> None:
+    """In Kolkata an hour begins 30 minutes after those of UTC."""
+    cell = Cell(customer="acme", dims={"model": "a"}, calls=1, output_cost_pico=7)
+    before, after = cell, msgspec.structs.replace(cell, output_cost_pico=9)
+    recorded = UsageInMemory([msgspec.structs.replace(cell, start_ns=HOUR * 3 // 4)])
+    changed = ChangedUsage(recorded, [ReplacedCall(HOUR * 3 // 4, before, after)])
+    span = msgspec.structs.replace(SPAN, timezone="Asia/Kolkata")
+    assert [
+        (each.start_ns, each.calls, each.output_cost_pico)
+        for each in changed.cells(span, DIMS, bucket="hour")
+    ] == [(HOUR // 2, 1, 9)]

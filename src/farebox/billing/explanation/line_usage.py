@@ -18,10 +18,11 @@ from msgspec.structs import replace
 from farebox.analytics.dimensions import VERIFIED
 from farebox.analytics.questions import Questions, Selection
 from farebox.billing.usage import AsOf, Span
-from farebox.billing.usage.record_usage import RecordUsage, bucket_start
+from farebox.billing.usage.record_usage import RecordUsage
 from farebox.charges.amounts.conversion import converted
 from farebox.charges.plan import Charge
 from farebox.charges.rounding import exact_text
+from farebox.charges.usage.buckets import bucket_start
 from farebox.charges.usage.cells import METER_MEASURES, Cell, OutcomeCell
 from farebox.charges.usage.consumption import OUTCOME_METERS, ChargedGroup, CustomerUsage, consume
 from farebox.clock import iso, uuid_text
@@ -115,6 +116,11 @@ class LineQuestion(NamedTuple):
             verified=self.terms.verified,
         )
 
+    def start_ns(self, at_ns: int) -> int | None:
+        """Return where the hour or day of a moment starts, None for a charge without buckets."""
+        bucket = self.charge.bucket
+        return None if bucket is None else bucket_start(at_ns, bucket, ZoneInfo(self.terms.timezone))
+
     def taken(self, cell: Cell | OutcomeCell) -> Iterator[ChargedGroup]:
         """Yield what the line takes of one call or outcome."""
         bucket = self.charge.bucket
@@ -182,7 +188,7 @@ def _changes(before: _Parts, after: _Parts) -> _Parts:
 def _outcomes(home: Home, questions: Questions, asked: LineQuestion, as_of: AsOf) -> _Parts:
     found: _Parts = {}
     for single in RecordUsage(home, questions).single_outcomes(asked.span(as_of)):
-        start = bucket_start(single.occurred_at_ns, asked.charge.bucket, ZoneInfo(asked.terms.timezone))
+        start = asked.start_ns(single.occurred_at_ns)
         cell = OutcomeCell(
             customer=asked.customer,
             dims=_Dims(single.dims),
@@ -239,13 +245,11 @@ def _cells(
     if connection is None:
         return
     costs, feed = CostClasses(connection), Feed(connection)
-    zone = ZoneInfo(asked.terms.timezone)
     try:
         for call in reader.export(seqs):
             rows = connection.execute(_ROWS, (call.seq, as_of_seq)).fetchall()
             cell = _cell(feed, costs, call, rows)
-            start = bucket_start(rows[-1][13], asked.charge.bucket, zone)
-            yield call, replace(cell, start_ns=start)
+            yield call, replace(cell, start_ns=asked.start_ns(rows[-1][13]))
     except apsw.Error as error:
         raise ledger_error(home, error) from error
     finally:

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from farebox.billing.usage.questions import AsOf, Bucket, Span, Usage, Where
+from farebox.charges.usage.buckets import bucket_start
 from farebox.charges.usage.cells import Cell, DistinctCell, OutcomeCell
-from farebox.time_expressions import day_start, zone_named
+from farebox.time_expressions import zone_named
 
 SUMS = tuple(name for name in Cell.__struct_fields__ if name not in ("customer", "dims", "start_ns"))
 """The figures of a cell."""
 
-_HOUR_NS = 3_600 * 10**9
 _Key = tuple[str, int | None, tuple[str, ...]]
 
 
@@ -88,7 +87,7 @@ class ChangedUsage:
             if span.verified and not call.verified:
                 continue
             if call.before.customer in customers and span.from_ns <= call.at_ns < span.until_ns:
-                start_ns = _start(call.at_ns, bucket, zone)
+                start_ns = None if bucket is None else bucket_start(call.at_ns, bucket, zone)
                 for cell, sign in ((call.before, -1), (call.after, 1)):
                     _add(sums, _key(cell.customer, start_ns, cell.dims, dims), cell, sign)
         return [
@@ -130,16 +129,6 @@ def _add(sums: dict[_Key, list[int]], key: _Key, cell: Cell, sign: int) -> None:
     figures = sums.setdefault(key, [0] * len(SUMS))
     for at, name in enumerate(SUMS):
         figures[at] += sign * getattr(cell, name)
-
-
-def _start(at_ns: int, bucket: Bucket | None, zone: tzinfo) -> int | None:
-    """Return where the hour or day of a moment starts, as the cells of the record have it."""
-    if bucket is None:
-        return None
-    if bucket == "hour":
-        return at_ns // _HOUR_NS * _HOUR_NS
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at_ns // 10**9)
-    return day_start(moment.astimezone(zone).date(), zone)
 
 
 def _order(entry: tuple[_Key, list[int]]) -> tuple[str, int, tuple[str, ...]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,13 +15,13 @@ from farebox.analytics.query import Question, Row
 from farebox.analytics.questions import Questions, Selection
 from farebox.billing.usage.appended import Appended
 from farebox.billing.usage.questions import AsOf, Span
+from farebox.charges.usage.buckets import bucket_start
 from farebox.charges.usage.cells import METER_MEASURES, Cell, DistinctCell, OutcomeCell
 from farebox.charges.usage.conditions import Where, is_one_of
 from farebox.charges.usage.consumption import Bucket
 from farebox.ledger.charging.appended_days import appended_calls, appended_outcomes
 from farebox.ledger.database import open_reader
 from farebox.ledger.outcomes import OutcomeRow, last_outcome, outcomes_between
-from farebox.time_expressions import day_start
 
 if TYPE_CHECKING:
     from farebox.home import Home
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 CUSTOMERS_AT_ONCE = 50
 """A screen that asks meanwhile waits for so many: about a tenth of a second with a million calls."""
 
-_HOUR_NS = 3_600 * 10**9
 _MEASURES = {
     "calls": "calls",
     "errors": "errors",
@@ -143,7 +141,8 @@ class RecordUsage:
         names = ("outcome", *(name for name in dims if name != "outcome"))
         zone = ZoneInfo(span.timezone)
         for customer, row in self._outcome_rows(span):
-            key = (customer, bucket_start(row.occurred_at_ns, bucket, zone), _values(row, names))
+            start = None if bucket is None else bucket_start(row.occurred_at_ns, bucket, zone)
+            key = (customer, start, _values(row, names))
             count, value = sums[key]
             amount = Decimal(row.value or 0)
             sums[key] = count + row.sign, value + row.sign * amount
@@ -258,18 +257,6 @@ def _dims(row: OutcomeRow) -> dict[str, str]:
     fields = row.attribution.fields.items()
     named = {name.lower() if name.startswith("tag.") else name: value for name, value in fields}
     return {**named, "outcome": row.name}
-
-
-def bucket_start(at_ns: int, bucket: Bucket | None, zone: ZoneInfo) -> int | None:
-    """Return where a moment's hour or day starts."""
-    if bucket is None:
-        return None
-    local = datetime.fromtimestamp(at_ns // 10**9, UTC).astimezone(zone)
-    if bucket == "day":
-        return day_start(local.date(), zone)
-    offset = local.utcoffset()
-    offset_ns = 0 if offset is None else round(offset.total_seconds()) * 10**9
-    return (at_ns + offset_ns) // _HOUR_NS * _HOUR_NS - offset_ns
 
 
 def _order(cell: Cell | DistinctCell | OutcomeCell) -> tuple[str, int, tuple[str, ...]]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from farebox.charges.plan import Charge
+from farebox.charges.usage.buckets import Bucket
 from farebox.charges.usage.cells import METER_MEASURES, Cell, DistinctCell, OutcomeCell
 from farebox.charges.usage.conditions import Where, matches
 from farebox.money import PICO_PER_USD
 
-Bucket = Literal["hour", "day"]
 BUCKETS: tuple[Bucket | None, ...] = (None, "day", "hour")
 TOKEN_METERS: dict[str, tuple[str, ...]] = {
     "input_tokens": ("input",),
