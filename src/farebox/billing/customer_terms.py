@@ -6,12 +6,13 @@ is a charge without usage, once on a date or every period. Neither is changed: i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from farebox.charges.plan import AddOn, Discount, canonical_json
 from farebox.clock import uuid7, uuid_text
@@ -30,10 +31,20 @@ class Coupon(msgspec.Struct, frozen=True, kw_only=True):
     customer: str
     discount: Discount
     """`invoices` is how many invoices it is good for in all."""
-    uses: int
-    """On how many invoices it is by now."""
+    used_on: tuple[str, ...] = ()
+    """The ids of the invoices that it is on by now."""
     created_at: int
     ended_at: int | None = None
+
+    @property
+    def uses(self) -> int:
+        """On how many invoices it is by now."""
+        return len(self.used_on)
+
+    @property
+    def when_billed(self) -> Coupon:
+        """The coupon as it was before it was on any invoice, or ended."""
+        return msgspec.structs.replace(self, used_on=(), ended_at=None)
 
     def is_in_force(self, first_day: date) -> bool:
         """Return whether it takes something off a period that begins on this day of the customer's."""
@@ -52,9 +63,20 @@ class CustomerAddOn(msgspec.Struct, frozen=True, kw_only=True):
     add_on: AddOn
     invoices_max: int | None
     """On how many invoices it is in all; None for every one."""
-    uses: int
+    used_on: tuple[str, ...] = ()
+    """The ids of the invoices that it is on by now."""
     created_at: int
     ended_at: int | None = None
+
+    @property
+    def uses(self) -> int:
+        """On how many invoices it is by now."""
+        return len(self.used_on)
+
+    @property
+    def when_billed(self) -> CustomerAddOn:
+        """The add-on as it was before it was on any invoice, or ended."""
+        return msgspec.structs.replace(self, used_on=(), ended_at=None)
 
     def is_due(self, until: date) -> bool:
         """Return whether it belongs on the invoice of a period that ends before this day of the customer's.
@@ -81,7 +103,7 @@ def give_coupon(connection: Connection, customer: str, said: Discount, now_ns: i
         raise UsageError("a coupon ends after it begins")
     id = uuid_text(uuid7(now_ns))
     _insert(connection, coupon_table, id, customer, said, now_ns)
-    return Coupon(id=id, customer=customer, discount=said, uses=0, created_at=now_ns)
+    return Coupon(id=id, customer=customer, discount=said, created_at=now_ns)
 
 
 def give_add_on(
@@ -99,39 +121,39 @@ def give_add_on(
         raise UsageError("an add-on is on at least one invoice")
     id = uuid_text(uuid7(now_ns))
     _insert(connection, add_on_table, id, customer, said, now_ns, invoices_max=invoices_max)
-    return CustomerAddOn(
-        id=id, customer=customer, add_on=said, invoices_max=invoices_max, uses=0, created_at=now_ns
-    )
+    return CustomerAddOn(id=id, customer=customer, add_on=said, invoices_max=invoices_max, created_at=now_ns)
 
 
 def coupons(connection: Connection, customer: str | None = None) -> list[Coupon]:
     """Return the coupons of one customer or of all, in the order in which they were given."""
+    rows, used_on = _rows(connection, coupon_table, customer)
     return [
         Coupon(
             id=row.id,
             customer=row.customer,
             discount=msgspec.json.decode(row.definition, type=Discount),
-            uses=row.uses,
+            used_on=used_on[row.id],
             created_at=row.created_at,
             ended_at=row.ended_at,
         )
-        for row in _rows(connection, coupon_table, customer)
+        for row in rows
     ]
 
 
 def add_ons(connection: Connection, customer: str | None = None) -> list[CustomerAddOn]:
     """Return the add-ons of one customer or of all, in the order in which they were given."""
+    rows, used_on = _rows(connection, add_on_table, customer)
     return [
         CustomerAddOn(
             id=row.id,
             customer=row.customer,
             add_on=msgspec.json.decode(row.definition, type=AddOn),
             invoices_max=row.invoices_max,
-            uses=row.uses,
+            used_on=used_on[row.id],
             created_at=row.created_at,
             ended_at=row.ended_at,
         )
-        for row in _rows(connection, add_on_table, customer)
+        for row in rows
     ]
 
 
@@ -181,12 +203,19 @@ def _insert(
     connection.execute(insert(table).values(created_at=now_ns, **values))
 
 
-def _rows(connection: Connection, table: Table, customer: str | None) -> Sequence[Any]:
-    uses = select(func.count()).where(invoice_use.c.used == table.c.id).scalar_subquery().label("uses")
-    asked = select(table, uses).order_by(table.c.created_at, table.c.id)
+def _rows(
+    connection: Connection, table: Table, customer: str | None
+) -> tuple[Sequence[Any], Mapping[str, tuple[str, ...]]]:
+    """Return rows in the order in which they were made, and the invoices that each is on."""
+    asked = select(table).order_by(table.c.created_at, table.c.id)
+    uses = select(invoice_use.c.used, invoice_use.c.invoice).join(table, table.c.id == invoice_use.c.used)
     if customer is not None:
         asked = asked.where(table.c.customer == customer)
-    return connection.execute(asked).all()
+        uses = uses.where(table.c.customer == customer)
+    on: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+    for row in connection.execute(uses.order_by(invoice_use.c.at, invoice_use.c.invoice)):
+        on[row.used] += (row.invoice,)
+    return connection.execute(asked).all(), on
 
 
 def _check_name(name: str) -> None:

@@ -15,6 +15,7 @@ from farebox.billing.documents.document import InvoiceLine
 from farebox.billing.invoices.drafting import (
     Account,
     add_on_lines,
+    used_terms,
     with_account_terms,
 )
 from farebox.billing.invoices.run import Desk
@@ -85,16 +86,45 @@ class CustomerPeriods:
     def lines(self, terms: Sequence[Terms], usage: Usage, as_of: AsOf) -> list[tuple[InvoiceLine, ...]]:
         """Implement `RatedPeriods.lines`."""
         taken = consumption_of(usage, terms, as_of)
-        return [
-            (*rate_period(each, of_it), *add_on_lines(self._accounts[each.customer], each)[0])
-            for each, of_it in zip(terms, taken, strict=True)
-        ]
+        accounts = {
+            name: {_period(each): account for each, account in self._periods(name)}
+            for name in {each.customer for each in terms}
+        }
+        found: list[tuple[InvoiceLine, ...]] = []
+        for each, of_it in zip(terms, taken, strict=True):
+            account = accounts[each.customer].get(_period(each))
+            added = add_on_lines(account, each) if account is not None else ()
+            found.append((*rate_period(each, of_it), *added))
+        return found
+
+    def _periods(self, name: str) -> list[tuple[Terms, Account]]:
+        """Return a customer's periods, each with the account that it is, or would be, billed by.
+
+        A coupon or an add-on that is good for one invoice is on that one: of those to come, on the first.
+        """
+        account, on = self._accounts[name], self._on[name]
+        customer = account.customer
+        billed = {(each.invoice.from_ns, each.invoice.until_ns): each for each in account.billed}
+        found: list[tuple[Terms, Account]] = []
+        for each in (
+            *ended_periods(customer, on, self._now_ns),
+            *current_periods(customer, on, self._now_ns),
+        ):
+            stored = billed.get(_period(each))
+            if stored is not None:
+                found.append((each, account.when_billed(stored)))
+                continue
+            found.append((each, account))
+            account = account.with_use(f"{_period(each)}", used_terms(account, each))
+        return found
 
     def _terms(self, account: Account, since: date, until: date) -> list[Terms]:
-        customer, on = account.customer, self._on[account.customer.id]
-        periods = [*ended_periods(customer, on, self._now_ns), *current_periods(customer, on, self._now_ns)]
-        found = [with_account_terms(account, each) for each in periods if since <= first_day(each) < until]
-        return found or self._without_plan(customer, since, until, periods)
+        customer = account.customer
+        periods = self._periods(customer.id)
+        found = [
+            with_account_terms(of_it, each) for each, of_it in periods if since <= first_day(each) < until
+        ]
+        return found or self._without_plan(customer, since, until, [each for each, _ in periods])
 
     def _without_plan(
         self, customer: Customer, since: date, until: date, periods: Sequence[Terms]
@@ -118,6 +148,10 @@ class CustomerPeriods:
         if free_ns < whole.until_ns:
             found.append(replace(whole, from_ns=free_ns))
         return found
+
+
+def _period(terms: Terms) -> tuple[int, int]:
+    return terms.from_ns, terms.until_ns
 
 
 def periods_of(desk: Desk, now_ns: int) -> CustomerPeriods:

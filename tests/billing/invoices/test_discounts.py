@@ -123,3 +123,38 @@ def test_the_coupon_of_a_voided_invoice_is_on_the_one_in_its_place(home: Home) -
             connection, stored, reason="wrong address", now_ns=at("2026-12-05T00:00"), actor="uid:1"
         )
     assert on.invoice("2026-12-06T00:00").total_minor == first.total_minor == 11_000
+
+
+def test_a_trial_uses_up_no_invoice_of_a_plans_discount(home: Home) -> None:
+    plan = Plan(
+        name="trial", version=1, base=Decimal(30), trial_days=30, discounts=(replace(TENTH, invoices=1),)
+    )
+    on = Billed(home, plan, customers=(UTC,))
+    on.subscribe(subscription(plan, NOV))
+    assert [each.total_minor for each in on.run("2027-02-04T00:00").final] == [2700, 3000]
+
+
+@pytest.mark.parametrize("changed", [MIDDLE, date(2026, 12, 1)])
+def test_another_version_of_a_plan_does_not_begin_its_discount_anew(home: Home, changed: date) -> None:
+    first = Plan(name="pro", version=1, base=Decimal(30), discounts=(replace(TENTH, invoices=1),))
+    second = replace(first, version=2)
+    on = Billed(home, first, second, customers=(UTC,))
+    on.subscribe(subscription(first, NOV, changed), subscription(second, changed))
+    assert [each.total_minor for each in on.run("2027-01-04T00:00").final] == [2700, 3000]
+
+
+def test_a_coupon_is_not_used_up_by_an_invoice_without_a_plan(home: Home) -> None:
+    on = Billed(home, MARKUP, customers=(UTC,))
+    on.subscribe(subscription(MARKUP, NOV, date(2026, 12, 1)))
+    on.usage.add(call("acme", at("2026-11-02T12:00"), output_cost_pico=10 * USD))
+    on.invoice("2026-12-04T00:00")
+    with change(home, on.control) as connection:
+        give_coupon(connection, "acme", replace(TENTH, name="BACK", invoices=1), 1)
+    on.usage.add(call("acme", at("2026-11-03T12:00"), output_cost_pico=10 * USD))
+    assert [line.kind for line in on.invoice("2027-01-04T00:00").lines] == ["adjustment"]
+    on.subscribe(subscription(MARKUP, date(2027, 1, 1)))
+    on.usage.add(call("acme", at("2027-01-03T12:00"), output_cost_pico=10 * USD))
+    assert [(each.kind, each.amount_minor) for each in on.invoice("2027-02-04T00:00").lines] == [
+        ("usage", 1200),
+        ("discount", -120),
+    ]

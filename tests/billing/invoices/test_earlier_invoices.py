@@ -297,3 +297,49 @@ def test_a_payee_keeps_nothing_of_a_capped_charge_that_is_credited_in_full(home:
     assert payable(on) == 4_000
     assert credit(on, "INV-000001") == 8_000
     assert payable(on) == 0
+
+
+def test_a_threshold_invoice_leaves_what_is_given_back_in_advance_to_its_periods_invoice(home: Home) -> None:
+    advance = Plan(name="advance", version=1, base=Decimal(20), base_in_advance=True)
+    on = billed(home, advance, THRESHOLD)
+    on.subscribe(subscription(advance, NOV))
+    assert on.invoice("2026-12-04T00:00").total_minor == 4000
+    on.terms = replace(
+        on.terms, subscriptions=(subscription(advance, NOV, DEC), subscription(THRESHOLD, DEC))
+    )
+    on.usage.add(call("acme", at("2026-12-05T12:00"), output_cost_pico=100 * USD))
+    assert told(on.invoice("2026-12-06T00:00")) == [("usage", 12000)]
+    (made,) = [each for each in on.run("2027-01-04T00:00").final if each.kind == "period"]
+    assert told(made) == [("usage", 12000), ("proration", -2000), ("progressive", -12000), ("carried", 2000)]
+
+
+def test_an_adjustment_that_was_given_back_since_cannot_be_credited(home: Home) -> None:
+    on = billed(home, MARKUP)
+    on.subscribe(subscription(MARKUP, NOV))
+    late = call("acme", at("2026-11-05T12:00"), output_cost_pico=50 * USD)
+    new = call("acme", at("2027-01-05T12:00"), output_cost_pico=500 * USD)
+    for moment, cells in (
+        ("2026-12-04T00:00", (SPENT,)),
+        ("2027-01-04T00:00", (late,)),
+        ("2027-02-04T00:00", (reversed_call(SPENT), reversed_call(late), new)),
+    ):
+        on.usage.add(*cells)
+        on.invoice(moment)
+    for number in ("INV-000001", "INV-000002"):
+        with pytest.raises(InvoiceError, match="left to credit"):
+            credit(on, number)
+
+
+def test_what_was_given_back_of_a_line_is_of_what_was_billed_first(home: Home) -> None:
+    on = billed(home, THRESHOLD)
+    on.subscribe(subscription(THRESHOLD, NOV))
+    on.usage.add(SPENT)
+    on.invoice("2026-11-10T00:00")
+    more = call("acme", at("2026-11-15T12:00"), output_cost_pico=50 * USD)
+    on.usage.add(more)
+    assert told(on.invoice("2026-12-04T00:00")) == [("usage", 18000), ("progressive", -12000)]
+    on.usage.add(reversed_call(SPENT), call("acme", at("2026-12-05T12:00"), output_cost_pico=500 * USD))
+    on.run("2027-01-04T00:00")
+    assert credit(on, "INV-000001") == 6000, "of 180.00 it was billed on two invoices, 120.00 was given back"
+    with pytest.raises(InvoiceError, match="left to credit"):
+        credit(on, "INV-000002")

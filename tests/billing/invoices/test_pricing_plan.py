@@ -153,3 +153,11 @@ def test_months_by_pricing_and_an_anniversary_plan_after_them_are_two_invoices(h
     on.usage.add(charged("2026-11-10", USD))
     report = on.run("2026-12-20T00:00")
     assert [amounts(each) for each in report.final] == [{"Usage: gpt-4o": 100}, {"Base fee, year": 1200}]
+
+
+def test_time_by_pricing_uses_up_no_trial(home: Home) -> None:
+    plan = replace(PRO, base=Decimal(30), minimum=None, charges=(), trial_days=14)
+    on = by_pricing(home, subscription(plan, date(2026, 11, 10)), added="2026-11-03")
+    on.terms = replace(on.terms, plans=(plan,))
+    (made,) = on.run("2026-12-04T00:00").final
+    assert amounts(made) == {"Base fee, pro": 700}, "from 24 November on: 7 of 30 days"

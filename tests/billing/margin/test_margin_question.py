@@ -7,13 +7,16 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+from msgspec.structs import replace
 from tests.billing.invoices.billed_customers import ACME, MARKUP, PRO, USD, Billed, at, subscription
 
+from farebox.billing.customer_terms import end, give_add_on, give_coupon
 from farebox.billing.margin.margin import By, Margin, total
 from farebox.billing.margin.margin_question import margins_of
 from farebox.billing.rated_periods import periods_of
-from farebox.charges.plan import Customer
+from farebox.charges.plan import AddOn, Customer, Discount, DollarRate, Plan
 from farebox.charges.usage.cells import Cell, OutcomeCell
+from farebox.control.publish import change
 from farebox.home import Home
 from farebox.server.api.margins import margins_view, read_percent
 
@@ -162,3 +165,63 @@ def test_revenue_in_another_currency_needs_a_rate(home: Home) -> None:
 def test_a_threshold_is_a_decimal_percentage(text: str) -> None:
     with pytest.raises(ValueError, match="a percentage"):
         read_percent(text)
+
+
+def test_a_month_has_the_coupons_and_add_ons_of_its_invoice_before_and_after_it_is_issued(home: Home) -> None:
+    plan = Plan(name="base", version=1, base=Decimal(30))
+    on = Billed(home, plan, customers=(FREE,))
+    on.subscribe(subscription(plan, NOVEMBER, customer="free"))
+    with change(home, on.control) as connection:
+        half = Discount(kind="percentage", value=Decimal(50), name="HALF", invoices=1)
+        coupon = give_coupon(connection, "free", half, 1)
+        give_add_on(connection, "free", AddOn(name="Setup", amount=Decimal(100), on=NOVEMBER), 1)
+
+    def revenue() -> list[Fraction | None]:
+        periods = periods_of(on.desk, at("2026-12-15"))
+        return [
+            margins_of(periods, on.usage, since, until, "customer").margins[0].revenue_usd
+            for since, until in ((NOVEMBER, DECEMBER), (DECEMBER, date(2027, 1, 1)))
+        ]
+
+    assert revenue() == [115, 30]
+    assert on.invoice("2026-12-04T00:00").total_minor == 11_500
+    assert revenue() == [115, 30]
+    with change(home, on.control) as connection:
+        end(connection, coupon.id, 2, type(coupon))
+    assert revenue() == [115, 30]
+
+
+def test_what_an_invoice_gave_back_of_a_base_fee_in_advance_stays_in_its_month(home: Home) -> None:
+    plan = Plan(name="advance", version=1, base=Decimal(30), base_in_advance=True)
+    other = Plan(name="other", version=1, base=Decimal(50))
+    on = Billed(home, plan, other, customers=(FREE,))
+    on.subscribe(subscription(plan, NOVEMBER, customer="free"))
+    on.invoice("2026-12-04T00:00")
+    on.terms = replace(
+        on.terms,
+        subscriptions=(
+            subscription(plan, NOVEMBER, DECEMBER, customer="free"),
+            subscription(other, DECEMBER, customer="free"),
+        ),
+    )
+    found: list[Fraction | None] = []
+    for moment in ("2026-12-31", "2027-01-04"):
+        on.run(moment)
+        periods = periods_of(on.desk, at(moment))
+        (one,) = margins_of(periods, on.usage, DECEMBER, date(2027, 1, 1), "customer").margins
+        found.append(one.revenue_usd)
+    assert found == [20, 20]
+
+
+def test_a_plan_from_the_middle_of_a_month_on_is_exchanged_by_the_rate_it_begins_with(
+    home: Home,
+) -> None:
+    start = date(2026, 11, 10)
+    rates = (DollarRate(start=start, rate=Decimal("0.8")),)
+    plan = Plan(name="euros", version=1, base=Decimal(30), usd_rates=rates)
+    on = Billed(home, plan, customers=(EURO,))
+    on.subscribe(subscription(plan, start, customer="euro"))
+    (one,) = margins_of(
+        periods_of(on.desk, at("2026-12-15")), on.usage, NOVEMBER, DECEMBER, "customer"
+    ).margins
+    assert one.revenue_usd == Fraction(30 * 21, 30) / Fraction(8, 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -18,6 +19,8 @@ from farebox.charges.plan import Customer, Subscription, effective_plan
 from farebox.charges.plan_reader.written_values import day_start_ns
 from farebox.charges.pricing_plan import PRICING
 from farebox.snapshot import Snapshot
+
+Used = TypeVar("Used", Coupon, CustomerAddOn)
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +64,33 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         return replace(
             account, coupons=tuple(coupons(connection, name)), add_ons=tuple(add_ons(connection, name))
         )
+
+    def supposing(self, stored: StoredInvoice, used: Collection[str]) -> Account:
+        """Return the account as it would be with another invoice, on which these coupons and add-ons are."""
+        return replace(self, past=(*self.past, stored)).with_use(stored.invoice.id, used)
+
+    def with_use(self, invoice: str, used: Collection[str]) -> Account:
+        """Return the account with one more invoice that these coupons and add-ons are on."""
+        return replace(
+            self,
+            coupons=_used_on(invoice, used, self.coupons),
+            add_ons=_used_on(invoice, used, self.add_ons),
+        )
+
+    def when_billed(self, stored: StoredInvoice) -> Account:
+        """Return the account with the coupons and add-ons that a final invoice has, and no others."""
+        id = stored.invoice.id
+        return replace(
+            self,
+            coupons=tuple(each.when_billed for each in self.coupons if id in each.used_on),
+            add_ons=tuple(each.when_billed for each in self.add_ons if id in each.used_on),
+        )
+
+
+def _used_on(invoice: str, used: Collection[str], terms: tuple[Used, ...]) -> tuple[Used, ...]:
+    return tuple(
+        replace(each, used_on=(*each.used_on, invoice)) if each.id in used else each for each in terms
+    )
 
 
 def position_of(stored: StoredInvoice) -> AsOf:

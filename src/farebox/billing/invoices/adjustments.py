@@ -188,14 +188,14 @@ def _billed(past: PastPeriod, key_in: Callable[[InvoiceLine], Key]) -> dict[Key,
         key = key_in(credited.line)
         if key not in lines:  # of a threshold invoice, which ends before its period does
             ends = str(past.invoice.until_ns)
-            alike = [each for each in lines if _begins_alike(each, key)]
+            alike = [each for each in lines if begin_alike(each, key)]
             key = next((each for each in alike if ends in each), next(iter(alike), key))
         if key in lines:
             lines[key].credited += credited.amount
     return lines
 
 
-def _begins_alike(one: Key, other: Key) -> bool:
+def begin_alike(one: Key, other: Key) -> bool:
     """Tell whether two lines differ in their ends alone."""
     return (*one[:4], *one[5:]) == (*other[:4], *other[5:])
 

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from farebox.billing.customer_terms import Coupon
+from farebox.billing.customer_terms import Coupon, CustomerAddOn
 from farebox.billing.documents.amounts import counted
 from farebox.billing.documents.document import BillTo, Invoice, InvoiceLine
 from farebox.billing.invoices.account import Account
@@ -28,7 +28,7 @@ from farebox.billing.invoices.record_position import RecordPosition
 from farebox.billing.invoices.store import StoredInvoice
 from farebox.billing.invoices.totals import with_totals
 from farebox.billing.periods.local_days import first_day, last_day_after
-from farebox.billing.periods.terms import Segment, Terms, decode_terms
+from farebox.billing.periods.terms import Segment, Terms, decode_terms, encode_terms
 from farebox.billing.rating.period_usage import BusyDays, consumption_of
 from farebox.billing.rating.rating import add_on_line, rate_period
 from farebox.billing.rating.rollover import carries_over, used_units, with_carried_units
@@ -100,8 +100,7 @@ def draft_invoice(account: Account, terms: Terms, asked: AskedUsage) -> Draft:
     terms = with_account_terms(account, terms, asked.rerated)
     lines = rate_period(terms, taken)
     lines += progressive_lines(account.past, terms)
-    added, used = add_on_lines(account, terms)
-    lines += added
+    lines += add_on_lines(account, terms)
     for stored in account.billed:
         if stored.invoice.id in asked.rerated:
             lines += adjustments(past_period(stored, account), asked.rerated[stored.invoice.id])
@@ -110,12 +109,20 @@ def draft_invoice(account: Account, terms: Terms, asked: AskedUsage) -> Draft:
     draft = _document(account, terms, lines, asked.position, "period")
     return replace(
         draft,
-        used=(*(each.id for each in _coupons(account, terms)), *used),
+        used=used_terms(account, terms),
         unconsumed=tuple(
             words
             for segment, each in zip(terms.segments, taken, strict=True)
             for words in _left(segment, each)
         ),
+    )
+
+
+def as_final(draft: Draft) -> StoredInvoice:
+    """Return a draft as the invoice that it would be, for what is drafted after it."""
+    invoice = replace(draft.invoice, status="final", number=f"draft {draft.invoice.id[:8]}")
+    return StoredInvoice(
+        invoice=invoice, content=b"", sha256="", terms=encode_terms(draft.terms), attempt=draft.attempt
     )
 
 
@@ -255,7 +262,11 @@ def with_account_terms(
     return replace(
         terms,
         discounts=tuple(each.discount for each in _coupons(account, terms)),
-        unused_advances=unused_advances(account.past, terms.from_ns, account.ends_ns),
+        unused_advances=unused_advances(
+            [each for each in account.past if not same_period(each.invoice, terms)],
+            terms.from_ns,
+            account.ends_ns,
+        ),
     )
 
 
@@ -288,16 +299,28 @@ def _coupons(account: Account, terms: Terms) -> list[Coupon]:
     return [each for each in account.coupons if each.is_in_force(day)]
 
 
-def add_on_lines(account: Account, terms: Terms) -> tuple[list[InvoiceLine], list[str]]:
-    """Return the lines of a customer's own add-ons that are due in a period, and the ids of these."""
+def _add_ons(account: Account, terms: Terms) -> list[CustomerAddOn]:
     until = last_day_after(terms)
-    due = [
-        (each.add_on, each.id)
+    return [
+        each
         for each in account.add_ons
         if each.is_due(until) and (terms.segments or each.add_on.on is not None)
     ]  # what comes every period ends with the last subscription
-    lines = [add_on_line(each, Fraction(each.amount) * Fraction(each.quantity), terms) for each, _ in due]
-    return lines, [id for _, id in due]
+
+
+def add_on_lines(account: Account, terms: Terms) -> list[InvoiceLine]:
+    """Return the lines of a customer's own add-ons that are due in a period."""
+    due = [each.add_on for each in _add_ons(account, terms)]
+    return [add_on_line(each, Fraction(each.amount) * Fraction(each.quantity), terms) for each in due]
+
+
+def used_terms(account: Account, terms: Terms) -> tuple[str, ...]:
+    """Return the ids of the coupons and add-ons that are used by an invoice of a period.
+
+    Where there is no plan, coupons have nothing to take off, and are kept.
+    """
+    coupons = _coupons(account, terms) if terms.segments else ()
+    return (*(each.id for each in coupons), *(each.id for each in _add_ons(account, terms)))
 
 
 def _of_usage_only(terms: Terms) -> Terms:
@@ -323,7 +346,7 @@ def _of_usage_only(terms: Terms) -> Terms:
         )
         for segment in terms.segments
     )
-    return replace(terms, segments=segments)
+    return replace(terms, segments=segments, unused_advances=())
 
 
 def _id_of(home_id: str, terms: Terms, kind: str, attempt: int) -> str:

@@ -89,7 +89,7 @@ def progressive_lines(past: Sequence[StoredInvoice], terms: Terms) -> list[Invoi
 def _bases(invoice: Invoice) -> list[tuple[str | None, int]]:
     found: dict[str | None, int] = {}
     for line in invoice.lines:
-        if line.kind not in ("adjustment", "carried"):
+        if line.kind not in ("adjustment", "carried", "proration"):
             found[line.tax_percent] = found.get(line.tax_percent, 0) + line.amount_minor
     return sorted(found.items(), key=lambda each: each[0] or "")
 

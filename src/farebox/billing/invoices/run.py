@@ -12,7 +12,13 @@ from msgspec.structs import replace
 
 from farebox.billing.invoices import store
 from farebox.billing.invoices.account import Account, accounts_of
-from farebox.billing.invoices.drafting import Draft, asked_usage, draft_invoice, draft_progressive
+from farebox.billing.invoices.drafting import (
+    Draft,
+    as_final,
+    asked_usage,
+    draft_invoice,
+    draft_progressive,
+)
 from farebox.billing.invoices.finalizing import finalize
 from farebox.billing.invoices.issuance import Issuance, Progress, Refused, RunReport, known_gap
 from farebox.billing.invoices.open_periods import has_nothing_to_bill, is_nothing, open_periods
@@ -87,12 +93,12 @@ class Desk:
         unplanned = "; ".join(words for _, words in self._without_a_plan(found, now_ns, position, appended))
         wanted = [*self._open(account, on, now_ns), *self._current(account, on, now_ns)]
         asked = asked_usage(self.usage, [(account, terms) for terms in wanted], position, appended)
-        later = replace(account, past=(), notes=())
         drafts: list[Draft] = []
-        for place, terms in enumerate(wanted):  # what earlier periods are adjusted by comes once
-            draft = draft_invoice(later if place else account, terms, asked)
+        for terms in wanted:
+            draft = draft_invoice(account, terms, asked)
             if not is_nothing(draft):
                 drafts.append(draft)
+                account = account.supposing(as_final(draft), draft.used)
         if not drafts:
             reason = not_in_dollars(snapshot, account.customer) or f"{customer} has no subscription now"
             raise UsageError("; ".join(filter(None, (reason, unplanned))))

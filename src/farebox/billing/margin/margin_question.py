@@ -15,9 +15,8 @@ from farebox.billing.margin.margin import By, Earning, Margin, Spending, margins
 from farebox.billing.margin.outcome_cost import TASK, cost_by_outcome
 from farebox.billing.periods.terms import Terms
 from farebox.billing.rated_periods import RatedPeriods, cells_of, outcomes_of
-from farebox.billing.usage.questions import Usage
+from farebox.billing.usage.questions import AsOf, Usage
 from farebox.charges.usage.cells import Cell
-from farebox.time_expressions import day_start, zone_named
 
 
 class MarginsOfPeriod(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +51,7 @@ def margins_of(periods: RatedPeriods, usage: Usage, since: date, until: date, by
         until=until,
         by=by,
         as_of_seq=as_of.seq,
-        margins=tuple(margins(earnings, _spendings(terms, usage, by))),
+        margins=tuple(margins(earnings, _spendings(terms, usage, as_of, by))),
     )
 
 
@@ -76,8 +75,7 @@ def _parts(terms: Terms, whole: Earning, lines: Sequence[InvoiceLine], by: By) -
         yield Earning(value=None, usd=left)
 
 
-def _spendings(terms: Sequence[Terms], usage: Usage, by: By) -> list[Spending]:
-    as_of = usage.as_of()
+def _spendings(terms: Sequence[Terms], usage: Usage, as_of: AsOf, by: By) -> list[Spending]:
     if by == OUTCOME:
         return cost_by_outcome(
             cells_of(terms, usage, as_of, (TASK,)), outcomes_of(terms, usage, as_of, (TASK,))
@@ -105,16 +103,14 @@ def _itemized(terms: Terms, by: By) -> Terms:
 
 
 def _usd(terms: Terms, amount: Fraction) -> Fraction | None:
-    """Return an amount in US dollars, by the rate that the plan has for costs; None where it has none."""
-    if terms.currency == "USD":
+    """Return an amount in US dollars; None where no plan of the period has a rate.
+
+    By the rate for costs that is in force where the first part of the period with one begins.
+    """
+    if terms.currency == "USD" or not amount:
         return amount
-    if not amount:
-        return amount
-    zone = zone_named(terms.timezone)
-    rates = [
-        rate.rate
-        for each in terms.segments
-        for rate in each.plan.usd_rates
-        if day_start(rate.start, zone) <= terms.from_ns
-    ]
-    return amount / Fraction(rates[-1]) if rates else None
+    for each in terms.segments:
+        rates = [rate.rate for rate in each.dollar_rates if rate.from_ns <= each.from_ns]
+        if rates:
+            return amount / Fraction(rates[-1])
+    return None

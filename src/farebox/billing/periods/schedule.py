@@ -17,6 +17,7 @@ from farebox.charges.currencies import exponent_of
 from farebox.charges.periods.billing_periods import BillingPeriod, period_at, periods_between
 from farebox.charges.periods.subscribed_days import first_charged_day
 from farebox.charges.plan import Customer, Discount, Plan, Subscription
+from farebox.charges.pricing_plan import is_by_pricing
 from farebox.time_expressions import day_start
 
 Subscribed = tuple[Subscription, Plan]
@@ -85,13 +86,14 @@ def _periods(
             today + timedelta(days=1) if said.until is None else min(said.until, today + timedelta(days=1))
         )
         anchor = said.anchor or said.start
-        first = first_charged_day(said, plan.trial_days, [each for each, _ in on])
+        first = _first_charged_day(said, plan, on)
+        discounted = _discounted_from(said, on)
         start = max(said.start, until - timedelta(days=1)) if newest else said.start
         periods = periods_between(plan.interval, start, until, anchor) if said.start < until else ()
         for period in periods:
             if without and (day_start(period.start, zone), day_start(period.until, zone)) in without:
                 continue
-            segment = _segment(customer, said, plan, period, first)
+            segment = _segment(customer, said, plan, period, first, discounted)
             if segment is not None:
                 found.setdefault(period, []).append(segment)
     return [
@@ -105,10 +107,37 @@ def _periods(
     ]
 
 
+def _first_charged_day(said: Subscription, plan: Plan, on: Sequence[Subscribed]) -> date:
+    """Return the first day that a subscription is charged for; time by `pricing:` uses up no trial."""
+    return first_charged_day(said, plan.trial_days, [each for each, its in on if not is_by_pricing(its)])
+
+
+def _discounted_from(said: Subscription, on: Sequence[Subscribed]) -> date:
+    """Return the first charged day on any version of the plan, from which its discounts count invoices."""
+    first, plan = next((each, its) for each, its in on if each.id == said.id)
+    while True:
+        before = [
+            (each, its)
+            for each, its in on
+            if each.until == first.start and each.plan == said.plan and each.start < first.start
+        ]
+        if not before:
+            return _first_charged_day(first, plan, on)
+        first, plan = min(before, key=lambda each: each[0].start)
+
+
 def _segment(
-    customer: Customer, said: Subscription, plan: Plan, period: BillingPeriod, first: date
+    customer: Customer,
+    said: Subscription,
+    plan: Plan,
+    period: BillingPeriod,
+    first: date,
+    discounted: date,
 ) -> Segment | None:
-    """Return a subscription's part of a period; None where it is a trial throughout."""
+    """Return a subscription's part of a period; None where it is a trial throughout.
+
+    `discounted` is the day from which the plan's discounts count invoices.
+    """
     zone = ZoneInfo(customer.timezone)
     charged = period.overlap(first, said.until)
     if charged is None:
@@ -118,7 +147,7 @@ def _segment(
     next_end = following.until if said.until is None else min(said.until, following.until)
     return Segment(
         subscription=said.id,
-        plan=_in_force(plan, period, said),
+        plan=_in_force(plan, period, said, discounted),
         from_ns=day_start(charged.start, zone),
         until_ns=day_start(charged.until, zone),
         days=charged.days,
@@ -135,12 +164,12 @@ def _rates(plan: Plan, zone: ZoneInfo) -> tuple[DatedRate, ...]:
     return tuple(DatedRate(from_ns=day_start(each.start, zone), rate=str(each.rate)) for each in dated)
 
 
-def _in_force(plan: Plan, period: BillingPeriod, said: Subscription) -> Plan:
+def _in_force(plan: Plan, period: BillingPeriod, said: Subscription, discounted: date) -> Plan:
     """Return the plan with the discounts that are in force in a period, and no others."""
     if not plan.discounts and not any(each.discounts for each in plan.charges):
         return plan
     anchor = said.anchor or said.start
-    number = sum(1 for _ in periods_between(plan.interval, said.start, period.start, anchor))
+    number = sum(1 for _ in periods_between(plan.interval, discounted, period.start, anchor))
 
     def chosen(discounts: tuple[Discount, ...]) -> tuple[Discount, ...]:
         return tuple(
