@@ -86,6 +86,8 @@ def test_text_is_a_secret_only_in_the_homes_own_private_file(home: Home, tmp_pat
     assert root is not None
     node = root.get("secret")
     assert node is not None
+    assert read_secret(node, home, findings) is not None, "nobody else can enter the directory"
+    home.path.chmod(0o755)
     assert read_secret(node, home, findings) is None
     assert "mode 644" in str(findings[0])
     assert read(home, VALUE, tmp_path / "farebox.yaml")[0] is None

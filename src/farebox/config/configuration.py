@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from farebox.channels.settings import Form, MailSettings
 from farebox.config.addresses import Address
 
 if TYPE_CHECKING:
@@ -91,6 +92,24 @@ class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True):
     secret: SecretReference
 
 
+class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where alerts are told, in the form that the place wants."""
+
+    name: str
+    form: Form
+    url: str = ""
+    """Where it is no secret: of a webhook, and of PagerDuty."""
+    address: str | None = None
+    """Where the URL's or the mail server's host really is, for one with a private address."""
+    kinds: tuple[str, ...] = ()
+    """What it is told besides alerts that name it."""
+    secret: SecretReference | None = None
+    """The signing secret, the secret URL, the routing key or the password."""
+    token: SecretReference | None = None
+    """Of ntfy."""
+    mail: MailSettings | None = None
+
+
 class OtlpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where spans and metrics of calls are sent, by OTLP over HTTP."""
 
@@ -171,6 +190,8 @@ class Config(msgspec.Struct, kw_only=True):
     keys: dict[str, KeyConfig] = {}
     """By fingerprint: a key's name and owner, as files say. What commands said: `farebox.snapshot`."""
     webhooks: tuple[WebhookConfig, ...] = ()
+    """Of the home's file, for whoever delivers messages; other processes are not handed it."""
+    channels: tuple[ChannelConfig, ...] = ()
     """Of the home's file, for whoever delivers messages; other processes are not handed it."""
     otlp: OtlpConfig | None = None
     """Of the home's file, for the server, which sends it."""

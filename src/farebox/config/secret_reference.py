@@ -123,6 +123,15 @@ def privacy_problem(status: os.stat_result) -> tuple[str, str] | None:
     return None
 
 
+def _readers_problem(file: Path) -> tuple[str, str] | None:
+    """Return why others may read a file; in a directory that only the user can enter, nobody else does."""
+    problem = privacy_problem(file.stat())
+    folder = file.parent.stat()
+    if folder.st_uid == os.getuid() and not folder.st_mode & 0o077 and not file.is_symlink():
+        return problem if problem is not None and not stat.S_ISREG(file.stat().st_mode) else None
+    return problem
+
+
 def read_secret(node: Node, home: Home, findings: list[Finding]) -> SecretReference | None:
     """Read a secret's reference from a configuration; None, with a finding, for anything else.
 
@@ -134,7 +143,7 @@ def read_secret(node: Node, home: Home, findings: list[Finding]) -> SecretRefere
             findings.append(node.finding(f"{EXAMPLE}: only {home.config} may have a secret as text", "text"))
             return None
         try:
-            problem = privacy_problem(home.config.stat())
+            problem = _readers_problem(home.config)
         except OSError as error:
             problem = (error.strerror or "an error", "a readable file")
         if problem is not None:

@@ -14,6 +14,7 @@ import msgspec
 
 from farebox.config.addresses import parse_address, upstream_problem
 from farebox.config.billing_section import BILLING_EXAMPLE, read_billing
+from farebox.config.channels_section import CHANNELS_EXAMPLE, read_channels
 from farebox.config.configuration import Config, InterceptionConfig, KeyConfig, ProviderConfig
 from farebox.config.otlp_section import OTLP_EXAMPLE, read_otlp
 from farebox.config.settings import did_you_mean
@@ -320,6 +321,14 @@ SECTIONS = {
             "In the home's file only.",
             example=OTLP_EXAMPLE,
             read=read_otlp,
+            home_only=True,
+        ),
+        Section(
+            key="channels",
+            help="Where alerts are told, see the [guide](../guides/channels.md). In the home's file only.",
+            example=CHANNELS_EXAMPLE,
+            read=read_channels,
+            at_once=True,
             home_only=True,
         ),
         Section(

@@ -37,6 +37,8 @@ def read_webhooks(node: Node, config: Config, findings: list[Finding]) -> None:
             continue
         if webhook.name in found:
             findings.append(entry.finding("another name", f"{webhook.name!r} twice"))
+        if webhook.name in {each.name for each in config.channels}:
+            findings.append(entry.finding("another name", f"{webhook.name!r}, which `channels:` names, too"))
         found[webhook.name] = webhook
     if len(found) > RECEIVERS_MAX:
         findings.append(node.finding(f"at most {RECEIVERS_MAX} receivers", f"{len(found)}"))
@@ -64,7 +66,7 @@ def _webhook(entry: Node, findings: list[Finding]) -> WebhookConfig | None:
             hint = f"one of {', '.join(_KEYS)}{did_you_mean(key, _KEYS)}"
             findings.append(node.finding(hint, "an unknown key"))
         elif key == "kinds":
-            kinds = _kinds(node, findings)
+            kinds = read_kinds(node, findings)
         elif key != "secret" and node.kind != "text":
             findings.append(node.finding("text"))
         elif key != "secret":
@@ -92,7 +94,8 @@ def _webhook(entry: Node, findings: list[Finding]) -> WebhookConfig | None:
     )
 
 
-def _kinds(node: Node, findings: list[Finding]) -> list[str]:
+def read_kinds(node: Node, findings: list[Finding]) -> list[str]:
+    """Return the kinds and groups of kinds that a list names."""
     if node.kind != "list":
         findings.append(node.finding("a list, as in `[prices.*]`"))
         return []

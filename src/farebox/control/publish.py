@@ -64,7 +64,7 @@ def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
     content = _content(home)
     file = _file_says(home)
     is_alone = database is None and not home.control.exists()
-    if is_alone and not file.config.webhooks and not file.config.billing_terms:
+    if is_alone and not _needs_database(file.config):
         return _replace(home, file.state(), began_ns)
     from farebox.control.database import open_control
 
@@ -79,6 +79,10 @@ def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
             _take_over_receivers(connection, file.config)
             file = _take_over_terms(connection, file, checked)
         return _replace(home, _state(home, connection, file), began_ns)
+
+
+def _needs_database(said: Config) -> bool:
+    return bool(said.webhooks or said.channels or said.billing_terms)
 
 
 def _is_published(home: Home, content: bytes) -> bool:
@@ -101,11 +105,12 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def _take_over_receivers(connection: Connection, said: Config) -> None:
-    """Write the file's `webhooks:` where whoever enqueues looks: the ledger process reads no YAML."""
+    """Write the file's receivers where whoever enqueues looks: the ledger process reads no YAML."""
     from farebox.control.outbox.receivers import configure
     from farebox.control.outbox.signing_secrets import configured_settings
 
-    configure(connection, {each.name: configured_settings(each) for each in said.webhooks}, now_ns())
+    told = (*said.webhooks, *said.channels)
+    configure(connection, {each.name: configured_settings(each) for each in told}, now_ns())
 
 
 def _content(home: Home) -> bytes | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import select
-import socket
 from pathlib import Path
+
+from farebox import wake_socket
 
 _SOCKET = "ledger.sock"
 
@@ -19,26 +20,11 @@ def wake_path(journal: Path) -> Path:
     return journal.parent / "run" / _SOCKET
 
 
-class Waker:
+class Waker(wake_socket.Waker):
     """Tells the ledger of one home that there is something to read. Never blocks, never raises."""
 
     def __init__(self, journal: Path) -> None:
-        self._path = str(wake_path(journal))
-        self._socket: socket.socket | None = None
-
-    def wake(self) -> None:
-        """Tell it now."""
-        with contextlib.suppress(OSError, AttributeError):  # no such sockets on this system
-            if self._socket is None:
-                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-                self._socket.setblocking(False)
-            self._socket.sendto(b"\1", self._path)
-
-    def close(self) -> None:
-        """Close the socket."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        super().__init__(wake_path(journal))
 
 
 class Sleeper:
@@ -48,15 +34,7 @@ class Sleeper:
         """Listen for the ledger of a home; only its one writer may."""
         self._path = wake_path(journal)
         self._own = Waker(journal)
-        self._socket: socket.socket | None = None
-        try:
-            self._path.unlink(missing_ok=True)
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.setblocking(False)
-            self._socket.bind(str(self._path))
-            self._path.chmod(0o600)
-        except (OSError, AttributeError):  # too long a path, or no such sockets: looking has to do
-            self.close()
+        self._socket = wake_socket.listening(self._path)
 
     @property
     def is_listening(self) -> bool:
@@ -69,9 +47,7 @@ class Sleeper:
         if self._socket is not None:
             readable.register(self._socket, select.POLLIN)
         if readable.poll(seconds * 1000) and self._socket is not None:
-            with contextlib.suppress(OSError):
-                while self._socket.recv(16):
-                    pass
+            wake_socket.drain(self._socket)
 
     def wake(self) -> None:
         """Wake it, also from a signal's handler."""

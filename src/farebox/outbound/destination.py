@@ -89,6 +89,30 @@ def destination(url: str, address: str | None = None) -> Destination:
     return found
 
 
+def mail_destination(host: str, port: int, address: str | None = None, *, clear: bool = False) -> Destination:
+    """Return the destination of a mail server that the owner wrote; `clear`: without TLS.
+
+    Raises:
+        ValueError: With what is expected instead.
+    """
+    is_address = _is_address(host)
+    if not is_address and not _HOST.fullmatch(host):
+        raise ValueError("a host name or address, and a port")
+    if address is not None and not _is_address(address):
+        raise ValueError("an IP address as the address")
+    found = Destination(
+        secure=not clear,
+        host=host,
+        port=port,
+        authority=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        target="",
+        address=address if address is not None else host if is_address else None,
+    )
+    if clear and not _is_near(found):
+        raise ValueError("TLS (without it only localhost, or a private address that you write)")
+    return found
+
+
 def _is_near(found: Destination) -> bool:
     """Return whether clear text stays on this machine or a private network."""
     if found.address is None:

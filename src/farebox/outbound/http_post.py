@@ -7,34 +7,17 @@ and how much of it, cannot hold the caller up.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import ssl
-import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import httptools
 
+from farebox.outbound.connection import LIMITS, Limits, RequestFailedError, connect, why
 from farebox.outbound.destination import Destination
-from farebox.outbound.tls import client_context
 
 HEAD_BYTES_MAX = 64 << 10
 BODY_BYTES_MAX = 64 << 10
 EXCERPT_CHARACTERS = 200
-
-
-class Limits(NamedTuple):
-    """Seconds. A webhook's sender is expected to wait 15 to 30 in all."""
-
-    connect: float = 10.0
-    """For the name, the connection and the TLS handshake."""
-    silence: float = 15.0
-    """Between two pieces of the response."""
-    whole: float = 30.0
-
-
-LIMITS = Limits()
 
 
 class Response(NamedTuple):
@@ -44,10 +27,6 @@ class Response(NamedTuple):
     retry_after: str | None
     excerpt: str
     """The beginning of the body, as text; nothing of a success."""
-
-
-class RequestFailedError(Exception):
-    """There was no response. The text says why, for people."""
 
 
 async def post(
@@ -65,7 +44,7 @@ async def post(
     """
     try:
         async with asyncio.timeout(limits.whole):
-            reader, writer = await _connect(to, own_ports, limits)
+            reader, writer = await connect(to, own_ports, limits, secure=to.secure)
             try:
                 writer.write(_head(to, headers, body) + body)
                 await writer.drain()
@@ -75,7 +54,7 @@ async def post(
     except TimeoutError:
         raise RequestFailedError(f"no response within {limits.whole:g} seconds") from None
     except (OSError, EOFError) as error:
-        raise RequestFailedError(f"the connection failed: {_why(error)}") from None
+        raise RequestFailedError(f"the connection failed: {why(error)}") from None
 
 
 def _head(to: Destination, headers: Mapping[str, str], body: bytes) -> bytes:
@@ -84,55 +63,6 @@ def _head(to: Destination, headers: Mapping[str, str], body: bytes) -> bytes:
     if any("\r" in line or "\n" in line for line in lines):
         raise ValueError("a line break in a header")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
-
-
-async def _connect(
-    to: Destination, own_ports: frozenset[int], limits: Limits
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the first address that is allowed and accepts."""
-    try:
-        async with asyncio.timeout(limits.connect):
-            found = [to.address] if to.address is not None else await _resolve(to.host, to.port)
-            last = RequestFailedError(f"{to.host} has no address")
-            for address in found:
-                problem = to.refusal(address, own_ports)
-                if problem is not None:
-                    last = RequestFailedError(f"{to.host} is at a {problem}: nothing is sent there")
-                    continue
-                try:
-                    return await asyncio.open_connection(
-                        address,
-                        to.port,
-                        ssl=client_context() if to.secure else None,
-                        server_hostname=to.host if to.secure else None,
-                    )
-                except ssl.SSLCertVerificationError as error:
-                    last = RequestFailedError(f"its certificate is not valid: {error.verify_message}")
-                except ssl.SSLError:
-                    last = RequestFailedError("the TLS handshake failed")
-                except (OSError, EOFError) as error:
-                    last = RequestFailedError(f"it cannot be reached: {_why(error)}")
-            raise last
-    except TimeoutError:
-        raise RequestFailedError(f"no connection within {limits.connect:g} seconds") from None
-
-
-async def _resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a name, in a thread that keeps nobody from ending: a resolver may hang."""
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[list[str]] = loop.create_future()
-
-    def resolve() -> None:
-        try:
-            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            entries = []
-        names = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
-        with contextlib.suppress(RuntimeError):  # the loop was closed in the meantime
-            loop.call_soon_threadsafe(lambda: found.done() or found.set_result(names))
-
-    threading.Thread(target=resolve, name="resolver", daemon=True).start()
-    return await found
 
 
 async def _response(reader: asyncio.StreamReader, limits: Limits) -> Response:
@@ -202,7 +132,3 @@ class _Parsed:
         return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)[
             :EXCERPT_CHARACTERS
         ]
-
-
-def _why(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -6,7 +6,7 @@ import contextlib
 
 import msgspec
 
-from farebox.control.outbox.delivery import DeliveryWorker
+from farebox.control.outbox.delivery import Complete, DeliveryWorker
 from farebox.control.outbox.signing_secrets import secret_text
 from farebox.home import Home
 
@@ -15,10 +15,13 @@ class _Announced(msgspec.Struct):
     port: int | None = None
 
 
-def delivery_worker(home: Home) -> DeliveryWorker:
+def delivery_worker(home: Home, complete: Complete | None = None) -> DeliveryWorker:
     """Return the worker of one home, to be started and closed."""
     return DeliveryWorker(
-        home, lambda reference: secret_text(home, reference), own_ports=lambda: own_ports(home)
+        home,
+        lambda reference: secret_text(home, reference),
+        own_ports=lambda: own_ports(home),
+        complete=complete,
     )
 
 

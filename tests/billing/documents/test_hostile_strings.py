@@ -30,10 +30,10 @@ from farebox.billing.documents.document import (
 )
 from farebox.billing.documents.email_file import email_text
 from farebox.billing.documents.page import Page, credit_note_page, invoice_page
-from farebox.billing.documents.plain_text import line
 from farebox.billing.payees.statement_files import statement_csv, statement_text
 from farebox.billing.payees.statements import Payee, Statement, StatementLine
 from farebox.config.configuration import BillingConfig, SellerConfig
+from farebox.plain_text import line
 from farebox.spreadsheets import inert
 
 TEMPLATE = files("farebox.billing.documents").joinpath("document.typ").read_bytes()

@@ -16,10 +16,11 @@ import pytest
 from sqlalchemy import Engine, event
 from webhook_receiver import OK, Request, WebhookReceiver, status
 
+from farebox.channels import webhook
 from farebox.clock import now_ns
 from farebox.control import database
 from farebox.control.database import open_control
-from farebox.control.outbox import delivery, messages, receivers, webhooks
+from farebox.control.outbox import delivery, messages, receivers
 from farebox.control.outbox.delivery import DeliveryWorker
 from farebox.control.outbox.envelope import ReceiverSettings, envelope
 from farebox.control.outbox.retry_schedule import DELAYS_S
@@ -28,10 +29,10 @@ from farebox.errors import ConfigError
 from farebox.home import Home, replace_private
 from farebox.outbound.http_post import Limits
 
-sys.path.insert(0, str(Path(__file__).parent))
-from test_webhooks import verified
+sys.path.insert(0, str(Path(__file__).parents[2] / "channels"))
+from test_webhook import verified
 
-SECRET = webhooks.new_secret()
+SECRET = webhook.new_secret()
 
 
 class Outbox:

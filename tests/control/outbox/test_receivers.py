@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from farebox.channels.webhook import new_secret, signing_keys
 from farebox.config import load_config
 from farebox.control.database import open_control
 from farebox.control.outbox import messages, receivers
 from farebox.control.outbox.envelope import ReceiverSettings, envelope
 from farebox.control.outbox.signing_secrets import forget_old_secret, make_secret, secret_text, words
-from farebox.control.outbox.webhooks import new_secret, signing_keys
 from farebox.control.publish import change, publish
 from farebox.errors import ConfigError, ControlError, UsageError
 from farebox.home import Home
@@ -182,6 +182,8 @@ def test_receivers_stand_in_the_homes_own_file_only(
 def test_a_secret_as_text_is_for_a_file_that_nobody_else_reads(home: Home) -> None:
     configure(home, FILE)
     home.config.chmod(0o644)
+    load_config(home, home.config)  # in a directory that nobody else can enter
+    home.path.chmod(0o755)
     with pytest.raises(ConfigError) as raised:
         load_config(home, home.config)
     assert SECRET not in str(raised.value)

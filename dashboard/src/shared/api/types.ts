@@ -247,6 +247,7 @@ export interface OutboxDelivery {
 export interface OutboxReceiver {
   name: string;
   origin: string;
+  form: string;
   kinds: string[];
   secret: string;
   state: string;

@@ -15,9 +15,9 @@ from email.utils import format_datetime
 
 from farebox.billing.documents.html_file import html_file
 from farebox.billing.documents.page import Page
-from farebox.billing.documents.plain_text import line
 from farebox.config.billing_section import is_mailbox
 from farebox.config.configuration import SellerConfig
+from farebox.plain_text import line
 
 _NS = 10**9
 _NAME_MAX = 120

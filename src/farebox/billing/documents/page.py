@@ -11,8 +11,8 @@ import msgspec
 from farebox.billing.documents import dates
 from farebox.billing.documents.amounts import amount_shown, counted, exact_shown, grouped
 from farebox.billing.documents.document import CreditNote, Invoice, InvoiceLine, Tax
-from farebox.billing.documents.plain_text import block, line
 from farebox.config.configuration import BillingConfig
+from farebox.plain_text import block, line
 
 PRICE_IN_COLUMN_MAX = 14
 """A unit price longer than this, as of tiers, stands below the line's title."""

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from farebox.billing.documents.amounts import amount_shown, amount_text
-from farebox.billing.documents.plain_text import line as plain
 from farebox.billing.payees.statements import Statement
+from farebox.plain_text import line as plain
 from farebox.spreadsheets import inert
 
 COLUMNS = (

@@ -288,7 +288,8 @@ def _secret_of(
     home: Home, name: str, env: str | None, file: Path | None
 ) -> tuple[dict[str, str], str | None]:
     """Return where a receiver's secret is, and what is to be shown once: one that is made here."""
-    from farebox.control.outbox import signing_secrets, webhooks
+    from farebox.channels import webhook
+    from farebox.control.outbox import signing_secrets
 
     if env is not None:
         say(f"the server reads {env} from its own environment: start Farebox where it is set")
@@ -296,7 +297,7 @@ def _secret_of(
     if file is not None:
         reference = {"file": str(file.expanduser().absolute())}
         try:
-            webhooks.signing_keys(signing_secrets.secret_text(home, reference))
+            webhook.signing_keys(signing_secrets.secret_text(home, reference))
         except ValueError as error:
             raise UsageError(f"{file}: {error}") from None
         return reference, None

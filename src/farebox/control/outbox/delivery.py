@@ -4,8 +4,9 @@ Each receiver has one message on its way at a time, in order; receivers do not w
 attempt ended is committed before the next one begins. A process that is killed between the two sends the
 message again, with the same id.
 
-The worker looks at the file's size and time once a second and reads the database when they changed or
-something is due. It never opens the file beside SQLite: closing it would give up the locks of this process
+The ledger process wakes the worker by a datagram. Besides, it looks at the file's size and time once a
+second and reads the database when they changed or something is due. It never opens the file
+beside SQLite: closing it would give up the locks of this process
 (https://sqlite.org/howtocorrupt.html, 2.2).
 """
 
@@ -16,16 +17,19 @@ import contextlib
 import fcntl
 import os
 import random
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from farebox.clock import now_ns
+from farebox.control.outbox.wake import wake_path
 from farebox.errors import FareboxError
-from farebox.outbound.http_post import LIMITS, Limits
+from farebox.outbound.connection import LIMITS, Limits
 from farebox.standard_error import tell
+from farebox.wake_socket import drain, listening
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
     from farebox.home import Home
 
 LOOK_EVERY_S = 1.0
+LOOK_EVERY_UNWOKEN_S = 0.15
+"""Where no socket can be made that wakes it."""
 PRUNE_EVERY_S = 3_600.0
 GRACE_S = 2.0
 """How long a stop waits for what is on its way."""
@@ -45,6 +51,9 @@ _SETTLED_NS = 2 * 10**9
 
 _RETRIED_AFTER_NS = 30 * 10**9
 """After an error that has nothing to do with a receiver."""
+
+Complete = Callable[[str], Awaitable[str | None]]
+"""Return a payload with what can only be said once it is about to be sent; None: it is complete."""
 
 _Found = TypeVar("_Found")
 
@@ -62,6 +71,7 @@ class DeliveryWorker:
         secret: Secret,
         *,
         own_ports: Callable[[], frozenset[int]] = frozenset,
+        complete: Complete | None = None,
         limits: Limits = LIMITS,
         clock: Callable[[], int] = now_ns,
         say: Callable[[str], None] = _print,
@@ -69,6 +79,7 @@ class DeliveryWorker:
         self._home = home
         self._secret = secret
         self._own_ports = own_ports
+        self._complete = complete
         self._limits = limits
         self._clock = clock
         self._say = say
@@ -79,6 +90,7 @@ class DeliveryWorker:
         self._pruned_at = float("-inf")
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._lock: int | None = None
+        self._woken: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
@@ -117,11 +129,15 @@ class DeliveryWorker:
         finally:
             await self._stop_sending()
             self._disk.shutdown(wait=False)
+            if self._woken is not None:
+                self._loop.remove_reader(self._woken)
+                self._woken.close()
             if self._lock is not None:
                 os.close(self._lock)
 
     async def _sleep(self) -> None:
-        seconds = LOOK_EVERY_S
+        can_be_woken = self._lock is None or self._woken is not None
+        seconds = LOOK_EVERY_S if can_be_woken else min(LOOK_EVERY_S, LOOK_EVERY_UNWOKEN_S)
         if self._due_ns is not None:
             seconds = min(seconds, max((self._due_ns - self._clock()) / 10**9, 0.001))
         if self._leaving:
@@ -144,7 +160,19 @@ class DeliveryWorker:
                 os.close(descriptor)
                 return False
             self._lock = descriptor
+            self._listen()
         return self._lock is not None
+
+    def _listen(self) -> None:
+        """Let whoever enqueues wake this worker; only the one that holds the lock is at the path."""
+        self._woken = listening(wake_path(self._home))
+        if self._woken is not None:
+            asyncio.get_running_loop().add_reader(self._woken, self._on_wake, self._woken)
+
+    def _on_wake(self, listener: socket.socket) -> None:
+        drain(listener)
+        self._seen = None
+        self._wake.set()
 
     def _must_look(self) -> bool:
         try:
@@ -206,6 +234,7 @@ class DeliveryWorker:
     async def _send(self, head: Head) -> None:
         from farebox.control.outbox.attempt import attempt
 
+        head = await self._completed(head)
         outcome = await attempt(
             head, self._secret, self._clock(), own_ports=self._own_ports(), limits=self._limits
         )
@@ -217,6 +246,18 @@ class DeliveryWorker:
             )
         elif state == "dead":
             self._say(f"{head.kind} {head.message} for {head.receiver} is given up: {outcome.words}")
+
+    async def _completed(self, head: Head) -> Head:
+        """Store what a message says besides, before its first attempt: each one sends the same."""
+        from farebox.control.outbox.messages import put_payload
+
+        if self._complete is None or head.attempts:
+            return head
+        payload = await self._complete(head.payload)
+        if payload is None:
+            return head
+        await self._writing(lambda connection: put_payload(connection, head.message, payload))
+        return head._replace(payload=payload)
 
     async def _recorded(self, head: Head, outcome: Outcome) -> str:
         """Write how an attempt ended, again and again until it is written: only then comes the next one."""

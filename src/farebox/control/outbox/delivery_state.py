@@ -39,6 +39,8 @@ class Outcome(NamedTuple):
     gone: bool = False
     """The receiver wants nothing any more (410)."""
     retry_after: str | None = None
+    is_permanent: bool = False
+    """This message would be refused again: it is given up at once."""
 
 
 def heads(connection: Connection, of: str | None = None) -> list[Head]:
@@ -91,7 +93,7 @@ def record(connection: Connection, head: Head, outcome: Outcome, now_ns: int, ch
         delay = next_delay_s(attempts, outcome.retry_after, now_ns, chance)
         if outcome.gone:
             receivers.stop(connection, head.receiver, f"it replied 410 Gone at {iso(now_ns)}")
-        elif delay is None:
+        elif delay is None or outcome.is_permanent:
             values |= {"state": "dead"}
         else:
             values |= {"next_attempt_at": now_ns + int(delay * 10**9)}

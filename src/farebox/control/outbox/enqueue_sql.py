@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from farebox.control.outbox.envelope import Envelope, settings, wants
+from farebox.control.outbox.wake import wake
 from farebox.errors import ControlError, ControlSchemaError
 
 if TYPE_CHECKING:
@@ -53,8 +54,11 @@ def writing(home: Home) -> Generator[Connection]:
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN IMMEDIATE")
         _check_schema(connection, home)
+        before = opened.total_changes()
         yield connection
         connection.execute("COMMIT")
+        if opened.total_changes() != before:
+            wake(home)
     except apsw.Error as error:
         raise ControlError(f"{home.control} cannot be written: {error}") from error
     finally:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from farebox.channels.settings import Form, MailSettings
 from farebox.clock import iso, uuid7, uuid_text
 from farebox.errors import MessageRefusedError
 
@@ -26,13 +27,18 @@ _KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 class ReceiverSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the owner said of a receiver, as it is stored. The secret is a reference."""
 
-    url: str
+    url: str = ""
+    """Empty where the form has none, or where it is the secret."""
     address: str | None = None
     """Where the URL's host really is, for one that has a private address."""
     kinds: tuple[str, ...] = (EVERYTHING,)
     secret: dict[str, str] = {}
     """`{"env": NAME}` or `{"file": PATH}`; `{"made": NAME}`: in the home's `webhooks/`; `{"config": NAME}`:
-    as text in its `farebox.yaml`."""
+    as text in its `farebox.yaml`. Of a form whose URL is the secret, the URL."""
+    form: Form = "webhook"
+    token: dict[str, str] = {}
+    """A second secret, of ntfy."""
+    mail: MailSettings | None = None
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):

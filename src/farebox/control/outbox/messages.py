@@ -92,6 +92,11 @@ def enqueue(connection: Connection, sent: Envelope, *, only: str | None = None) 
     return sent.id
 
 
+def put_payload(connection: Connection, id: str, payload: str) -> None:
+    """Complete a message that was never sent."""
+    connection.execute(update(message).where(message.c.id == id).values(payload=payload))
+
+
 def deliveries(
     connection: Connection,
     *,

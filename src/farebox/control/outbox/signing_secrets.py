@@ -1,4 +1,4 @@
-"""Where the signing secret of a receiver is: an environment variable, a file, or the home's `farebox.yaml`.
+"""Where the secrets of a receiver are: an environment variable, a file, or the home's `farebox.yaml`.
 
 A secret that a command made is a 0600 file in the home's `webhooks/`. While it is changed the file holds the
 new one and the old one, and both sign.
@@ -10,25 +10,41 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from farebox.channels.webhook import new_secret
 from farebox.config import load_config
+from farebox.config.configuration import ChannelConfig, WebhookConfig
 from farebox.config.secret_reference import SecretReference
 from farebox.control.outbox.envelope import ReceiverSettings
-from farebox.control.outbox.webhooks import new_secret
 from farebox.errors import ControlError
 from farebox.home import check_private, replace_private
 
 if TYPE_CHECKING:
-    from farebox.config.configuration import WebhookConfig
     from farebox.home import Home
 
 IN_CONFIGURATION, MADE = "config", "made"
+_TOKEN = "/token"  # noqa: S105 - how the second secret of a channel is referred to
 
 
-def configured_settings(said: WebhookConfig) -> ReceiverSettings:
-    """Return a receiver of the home's file as it is stored: where its secret is, and never the secret."""
-    kind, place = said.secret.kind, said.secret.place
-    secret = {IN_CONFIGURATION: said.name} if kind == "text" else {kind: place}
-    return ReceiverSettings(url=said.url, address=said.address, kinds=said.kinds, secret=secret)
+def configured_settings(said: WebhookConfig | ChannelConfig) -> ReceiverSettings:
+    """Return a receiver of the home's file as it is stored: where its secrets are, and never the secrets."""
+    secret = _reference(said.secret, said.name)
+    if isinstance(said, WebhookConfig):
+        return ReceiverSettings(url=said.url, address=said.address, kinds=said.kinds, secret=secret)
+    return ReceiverSettings(
+        url=said.url,
+        address=said.address,
+        kinds=said.kinds,
+        secret=secret,
+        form=said.form,
+        token=_reference(said.token, said.name + _TOKEN),
+        mail=said.mail,
+    )
+
+
+def _reference(said: SecretReference | None, name: str) -> dict[str, str]:
+    if said is None:
+        return {}
+    return {IN_CONFIGURATION: name} if said.kind == "text" else {said.kind: said.place}
 
 
 def secret_text(home: Home, reference: Mapping[str, str]) -> str:
@@ -39,15 +55,25 @@ def secret_text(home: Home, reference: Mapping[str, str]) -> str:
     """
     for kind, place in reference.items():
         if kind == IN_CONFIGURATION:
-            for each in load_config(home, home.config, prices=False).webhooks:
-                if each.name == place:
-                    return each.secret.secret().reveal()
+            if (text := _configured_text(home, place)) is not None:
+                return text
         elif kind == "env":
             return SecretReference("env", place, (str(home.control), 0, "secret")).secret().reveal()
         elif kind == "file" or kind == MADE:
             file = str(_made_file(home, place)) if kind == MADE else place
             return SecretReference("file", file, (str(home.control), 0, "secret")).secret().reveal()
     raise ControlError("no signing secret is known for it")
+
+
+def _configured_text(home: Home, place: str) -> str | None:
+    config = load_config(home, home.config, prices=False)
+    for each in (*config.webhooks, *config.channels):
+        if each.name == place and each.secret is not None:
+            return each.secret.secret().reveal()
+    for each in config.channels:
+        if each.name + _TOKEN == place and each.token is not None:
+            return each.token.secret().reveal()
+    return None
 
 
 def words(reference: Mapping[str, str]) -> str:

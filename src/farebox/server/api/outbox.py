@@ -17,6 +17,7 @@ from farebox.server.api.filters import read_count
 
 if TYPE_CHECKING:
     from farebox.control.database import ControlDatabase
+    from farebox.control.outbox.envelope import ReceiverSettings
     from farebox.control.outbox.messages import Delivery
     from farebox.control.outbox.receivers import Receiver
     from farebox.home import Home
@@ -42,11 +43,13 @@ class OutboxReceiver(msgspec.Struct, kw_only=True):
 
     name: str
     origin: str
-    """Where it is sent to, without path and query."""
+    """Where it is sent to, without path and query; of a form whose URL is a secret, the form."""
+    form: str
+    """`webhook`, `slack`, `discord`, `teams`, `email`, `pagerduty`, `ntfy`, `desktop`."""
     kinds: list[str]
     """What it subscribed to: kinds, groups as `prices.*`, or `*`."""
     secret: str
-    """Where its signing secret is, in words."""
+    """Where its secret is, in words."""
     state: str
     """`active`, or `stopped`: nothing is sent until it is resumed."""
     reason: str | None
@@ -166,19 +169,27 @@ def read_question(parameters: Iterable[tuple[str, str]]) -> Question:
 def receiver_view(found: Receiver) -> OutboxReceiver:
     """Return a receiver as it is shown."""
     from farebox.control.outbox.signing_secrets import words
-    from farebox.outbound.destination import destination
 
     said = found.settings
     both = found.configured and found.commanded
     return OutboxReceiver(
         name=found.name,
-        origin=destination(said.url, said.address).origin,
+        origin=_origin(said),
+        form=said.form,
         kinds=list(said.kinds),
         secret=words(said.secret),
         state=found.state,
         reason=found.reason,
         said_by="both" if both else "file" if found.configured else "command",
     )
+
+
+def _origin(said: ReceiverSettings) -> str:
+    from farebox.outbound.destination import destination
+
+    if said.mail is not None:
+        return f"{said.mail.server}, to {', '.join(said.mail.to)}"
+    return destination(said.url, said.address).origin if said.url else said.form
 
 
 def delivery_view(found: Delivery) -> OutboxDelivery:

@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from farebox.control.outbox import webhooks
+from farebox.channels import webhook
 
 # The vector of the specification's own libraries:
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/libraries/go/webhook_test.go
@@ -30,34 +30,34 @@ def verified(secret: str, headers: dict[str, str], body: bytes, now: int) -> boo
 
 
 def test_the_published_vector_is_signed_as_published() -> None:
-    assert webhooks.signature(webhooks.signing_keys(SECRET), ID, TIMESTAMP, BODY) == SIGNATURE
+    assert webhook.signature(webhook.signing_keys(SECRET), ID, TIMESTAMP, BODY) == SIGNATURE
 
 
 def test_what_is_signed_is_verified_by_an_independent_implementation() -> None:
     known = {"webhook-id": ID, "webhook-timestamp": str(TIMESTAMP), "webhook-signature": SIGNATURE}
     assert verified(SECRET, known, BODY, TIMESTAMP), "the control: it verifies the published vector"
-    secret = webhooks.new_secret()
-    headers = webhooks.headers(webhooks.signing_keys(secret), "0190", 1_800_000_000, b'{"a":"\xc3\xa9"}')
+    secret = webhook.new_secret()
+    headers = webhook.headers(webhook.signing_keys(secret), "0190", 1_800_000_000, b'{"a":"\xc3\xa9"}')
     assert verified(secret, headers, b'{"a":"\xc3\xa9"}', 1_800_000_299)
     assert not verified(secret, headers, b'{"a":"\xc3\xa9"}', 1_800_000_301)
     assert not verified(secret, headers, b'{"a":"e"}', 1_800_000_000)
     assert not verified(secret, {**headers, "webhook-id": "0191"}, b'{"a":"\xc3\xa9"}', 1_800_000_000)
-    assert not verified(webhooks.new_secret(), headers, b'{"a":"\xc3\xa9"}', 1_800_000_000)
+    assert not verified(webhook.new_secret(), headers, b'{"a":"\xc3\xa9"}', 1_800_000_000)
 
 
 def test_while_a_secret_is_changed_both_verify() -> None:
-    new, old = webhooks.new_secret(), webhooks.new_secret()
-    headers = webhooks.headers(webhooks.signing_keys(f"{new} {old}\n"), ID, TIMESTAMP, BODY)
+    new, old = webhook.new_secret(), webhook.new_secret()
+    headers = webhook.headers(webhook.signing_keys(f"{new} {old}\n"), ID, TIMESTAMP, BODY)
     assert len(headers["webhook-signature"].split(" ")) == 2
     assert verified(new, headers, BODY, TIMESTAMP)
     assert verified(old, headers, BODY, TIMESTAMP)
 
 
 def test_a_new_secret_has_256_bits_in_the_form_of_the_specification() -> None:
-    made = webhooks.new_secret()
+    made = webhook.new_secret()
     assert made.startswith("whsec_")
     assert len(base64.b64decode(made.removeprefix("whsec_"), validate=True)) == 32
-    assert made != webhooks.new_secret()
+    assert made != webhook.new_secret()
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,6 @@ def test_a_new_secret_has_256_bits_in_the_form_of_the_specification() -> None:
 )
 def test_anything_else_is_no_secret_and_is_not_repeated(text: str) -> None:
     with pytest.raises(ValueError) as raised:
-        webhooks.signing_keys(text)
+        webhook.signing_keys(text)
     assert "hunter2" not in str(raised.value)
     assert "MfKQ" not in str(raised.value)
