@@ -10,8 +10,9 @@ import msgspec
 
 from farebox.catalog import Catalog, Endpoint
 from farebox.journal.records import IMPORTED, Done
-from farebox.recording.event_schema import VALUE_MAX, Event
+from farebox.recording.event_schema import ID_MAX, VALUE_MAX, Event
 from farebox.recording.events import NAMED, done_of, event_key, moment_text
+from farebox.recording.invalid_event import EventInvalidError
 from farebox.recording.stated_usage import endpoint_of, stated_usage
 from farebox.wire.facts import Completeness, Extraction
 
@@ -62,7 +63,13 @@ class Teller:
         self._is_subscription = False
 
     def key(self, call: ToldCall) -> bytes:
-        """Return the 16 bytes that stand for the call's id."""
+        """Return the 16 bytes that stand for the call's id.
+
+        Raises:
+            EventInvalidError: It is no id.
+        """
+        if not 0 < len(call.id) <= ID_MAX:
+            raise EventInvalidError("id", f"expected 1 to {ID_MAX} characters")
         return event_key(self.source, call.id)[0]
 
     def done(self, call: ToldCall, received_ns: int, *, imported: bool) -> Done:
@@ -71,6 +78,7 @@ class Teller:
         Raises:
             EventInvalidError: What is told makes no sense.
         """
+        self.key(call)
         values = {name: value[:VALUE_MAX] for name, value in call.attribution.items() if value}
         others = {name: value for name, value in values.items() if name not in NAMED}
         if imported:

@@ -43,7 +43,8 @@ def call(row: Row, provider: str | None) -> ToldCall | None:
         raise RowError("no request_id, model or request_created_at")
     delay = number(row, "delay_ms")
     properties = {**mapping(row, "properties"), **mapping(row, "request_properties")}
-    session = next((str(properties.pop(name)) for name in _SESSION if name in properties), None)
+    session = text(properties, *_SESSION)
+    properties = {name: said for name, said in properties.items() if name not in _SESSION}
     named = known_as(text(row, "provider")) or provider
     whose = of_model(model, named)
     audio_in, audio_out = count(row, "prompt_audio_tokens"), count(row, "completion_audio_tokens")

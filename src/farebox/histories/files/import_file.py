@@ -28,6 +28,7 @@ Price = Callable[[Done], int | None]
 """A call to its cost in pico-dollars by our prices; None where it has none."""
 
 _MODELS_MAX = 10_000
+_COLUMNS_MAX, _COLUMN_CHARACTERS_MAX = 1_000, 64
 
 
 class ModelTotals(msgspec.Struct, kw_only=True):
@@ -105,7 +106,9 @@ def import_file(
             if row is None:
                 reading.miss(wrong, where)
                 continue
-            unknown.update((name, None) for name in _names(format, row) if not _is_known(name, columns))
+            for name in _names(format, row):
+                if not _is_known(name, columns) and len(unknown) < _COLUMNS_MAX:
+                    unknown[name[:_COLUMN_CHARACTERS_MAX]] = None
             try:
                 made = call(row, provider)
             except RowError as error:

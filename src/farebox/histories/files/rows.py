@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import mmap
+import os
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -13,13 +14,25 @@ from typing import Any
 import msgspec
 
 from farebox.errors import UsageError
+from farebox.histories.lines import LINE_BYTES_MAX, UNREADABLE, open_file
 
 Row = dict[str, Any]
 """Names to values. In CSV all of them are text; numbers with a point are `Decimal`s, never floats."""
 
-_FIELD_BYTES_MAX = 64 << 20
 _SPACE = b" \t\r\n\xef\xbb\xbf"
 _DELIMITERS = ",;\t"
+_TOO_LONG = "longer than 16 MiB"
+_NO_TEXT = (
+    (b"\xff\xfe", "UTF-16, not UTF-8: save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16, not UTF-8: save it as UTF-8"),
+    (b"\x1f\x8b", "compressed: unpack it first"),
+    (b"PK\x03\x04", "a ZIP archive or a spreadsheet: unpack it, or save it as CSV"),
+    (b"BZh", "compressed: unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "compressed: unpack it first"),
+    (b"\xfd7zXZ", "compressed: unpack it first"),
+    (b"PAR1", "Parquet: export JSON lines or CSV"),
+)
+"""How files begin that have rows, but no text."""
 
 _decode_object = msgspec.json.Decoder(Row, float_hook=Decimal).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -43,12 +56,18 @@ def rows(path: Path, read: Callable[[int], None]) -> Iterator[tuple[str, Row | N
         UsageError: The file cannot be read, or is nothing that has rows.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(4096).lstrip(_SPACE)
+        with open_file(path) as file:
+            begin = file.read(4096)
+            head = begin.lstrip(_SPACE)
             file.seek(0)
-            if not head:
+            wrong = next((words for start, words in _NO_TEXT if begin.startswith(start)), None)
+            if wrong is None and not head and os.fstat(file.fileno()).st_size > len(begin):
+                wrong = "it begins with nothing but space"
+            if wrong is not None:
+                yield "file", None, wrong
+            elif not head:
                 return
-            if head[:1] == b"[" or (head[:1] == b"{" and b'"data"' in head[:64] and _is_wrapped(file)):
+            elif head[:1] == b"[" or (head[:1] == b"{" and b'"data"' in head[:64] and _is_wrapped(file)):
                 yield from _listed(file, read)
             elif head[:1] == b"{":
                 yield from _lines(file, read)
@@ -63,7 +82,7 @@ def _is_wrapped(file: Any) -> bool:
     file.seek(0)
     try:
         _decode_object(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return True  # one object over several lines
     return not file.read(1) or msgspec.json.decode(line).get("data").__class__ is list
 
@@ -75,7 +94,7 @@ def _listed(file: Any, read: Callable[[int], None]) -> Iterator[tuple[str, Row |
     whole = memoryview(content)[start:]
     try:
         items = _decode_list(whole) if content[start] == ord("[") else _decode_wrapped(whole).data
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         yield "file", None, f"not a JSON list: {str(error)[:80]}"
         return
     for number, item in enumerate(items, 1):
@@ -84,34 +103,75 @@ def _listed(file: Any, read: Callable[[int], None]) -> Iterator[tuple[str, Row |
 
 
 def _lines(file: Any, read: Callable[[int], None]) -> Iterator[tuple[str, Row | None, str]]:
-    for number, line in enumerate(file, 1):
+    number = 0
+    while line := file.readline(LINE_BYTES_MAX):
+        number += 1
         read(len(line))
-        if line.strip(_SPACE):
+        if _is_cut(line, b"\n"):
+            for size in _passed_over(file, b"\n"):
+                read(size)
+            yield f"line {number}", None, _TOO_LONG
+        elif line.strip(_SPACE):
             yield _decoded(f"line {number}", line)
+
+
+def _is_cut(line: Any, end: Any) -> bool:
+    return len(line) >= LINE_BYTES_MAX and not line.endswith(end)
+
+
+def _passed_over(file: Any, end: Any) -> Iterator[int]:
+    """Go to the end of a line; yield how much is passed over."""
+    while piece := file.readline(LINE_BYTES_MAX):
+        yield len(piece)
+        if piece.endswith(end):
+            return
 
 
 def _decoded(where: str, text: Any) -> tuple[str, Row | None, str]:
     try:
         return where, _decode_object(bytes(text).strip(_SPACE)), ""
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return where, None, f"not a JSON object: {str(error)[:80]}"
 
 
 def _table(file: Any, read: Callable[[int], None]) -> Iterator[tuple[str, Row | None, str]]:
-    csv.field_size_limit(_FIELD_BYTES_MAX)
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+    csv.field_size_limit(LINE_BYTES_MAX)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    too_long: list[int] = []
     try:
-        head = text.readline()
+        head = text.readline(LINE_BYTES_MAX)
         delimiter = max(_DELIMITERS, key=head.count)
         text.seek(0)
-        yield from _records(csv.reader(text, delimiter=delimiter), read)
+        yield from _records(csv.reader(_short_lines(text, too_long), delimiter=delimiter), read)
+        for number in too_long:
+            yield f"line {number}", None, _TOO_LONG
     finally:
         text.detach()  # the file is closed by whoever opened it
 
 
+def _short_lines(text: Any, too_long: list[int]) -> Iterator[str]:
+    """Yield the lines of a table; one without an end is empty, and its number noted."""
+    number = 0
+    while line := text.readline(LINE_BYTES_MAX):
+        number += 1
+        if _is_cut(line, ("\n", "\r")):
+            too_long.append(number)
+            for _ in _passed_over(text, ("\n", "\r")):
+                pass
+            line = "\n"
+        yield line
+
+
 def _records(reader: Any, read: Callable[[int], None]) -> Iterator[tuple[str, Row | None, str]]:
-    first: list[str] | None = next(reader, None)
+    try:
+        first: list[str] | None = next(reader, None)
+    except csv.Error as error:
+        yield "line 1", None, str(error)
+        return
     names = [name.strip() for name in first or ()]
+    if not _is_text(names):
+        yield "line 1", None, "not UTF-8"
+        return
     if len(names) < 2 or len(set(names)) < len(names):
         yield "line 1", None, "no row of different column names"
         return
@@ -127,7 +187,18 @@ def _records(reader: Any, read: Callable[[int], None]) -> Iterator[tuple[str, Ro
         read(sum(map(len, values)) + len(values))
         if not any(values):
             continue
+        if not _is_text(values):
+            yield where, None, "not UTF-8"
+            continue
         if len(values) != len(names):
             yield where, None, f"{len(values)} values for {len(names)} columns"
             continue
         yield where, {name: value for name, value in zip(names, values, strict=True) if value != ""}, ""
+
+
+def _is_text(values: list[str]) -> bool:
+    try:
+        "".join(values).encode()
+    except UnicodeEncodeError:  # bytes that are no UTF-8 were read as surrogates
+        return False
+    return True

@@ -11,6 +11,8 @@ from typing import Any, cast
 import msgspec
 
 from farebox.histories.files.rows import Row
+from farebox.histories.lines import UNREADABLE
+from farebox.money import INT64_MAX
 
 
 class RowError(Exception):
@@ -91,7 +93,7 @@ def moment(row: Row, *names: str) -> int:
         exact = Decimal(said)
         for digits in (11, 14, 17, 20):
             if exact < 10**digits:
-                return int(exact * 10 ** (20 - digits))
+                return _of_a_record(int(exact * 10 ** (20 - digits)), names[0])
     try:
         stamp = datetime.fromisoformat(said.replace(" UTC", "+00:00").replace(" ", "T", 1))
     except ValueError:
@@ -99,7 +101,13 @@ def moment(row: Row, *names: str) -> int:
     if stamp.tzinfo is None:
         stamp = stamp.replace(tzinfo=UTC)
     seconds, micros = int(stamp.timestamp()), stamp.microsecond
-    return seconds * 10**9 + micros * 1000
+    return _of_a_record(seconds * 10**9 + micros * 1000, names[0])
+
+
+def _of_a_record(moment_ns: int, name: str) -> int:
+    if not 0 < moment_ns <= INT64_MAX:
+        raise RowError(f"{name} is no time between 1970 and 2262")
+    return moment_ns
 
 
 def mapping(row: Row, *names: str) -> dict[str, Any]:
@@ -114,7 +122,7 @@ def mapping(row: Row, *names: str) -> dict[str, Any]:
     if isinstance(found, str):
         try:
             found = msgspec.json.Decoder(float_hook=Decimal).decode(found)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             raise RowError(f"{names[0]} is no JSON object") from None
     if not isinstance(found, Mapping):
         raise RowError(f"{names[0]} is no object")
@@ -127,7 +135,7 @@ def listed(row: Row, *names: str) -> list[Any]:
     if isinstance(found, str):
         try:
             found = msgspec.json.decode(found)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             return [each.strip() for each in found.split(",") if each.strip()]
     return cast(list[Any], found) if isinstance(found, list) else []
 
