@@ -100,6 +100,16 @@ export class Exchange {
 
   /** Note that there is no response, or no more of it. */
   failed(error) {
+    this.#guarded(() => this.#failed(error));
+    this.end("upstream_failed", "upstream_reset"); // unless the error could be looked at
+  }
+
+  /** Note that the layer below would not send it. */
+  refused() {
+    this.#notSent("connect_failed");
+  }
+
+  #failed(error) {
     const names = [error?.name, error?.code, error?.cause?.name, error?.cause?.code].map(String);
     const has = (...wanted) => names.some((name) => wanted.includes(name));
     if (has("AbortError")) this.end("client_disconnected", "client_disconnected");

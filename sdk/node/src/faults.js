@@ -20,8 +20,9 @@ export function report(error, doing) {
       told.add(kind);
       process.emitWarning(`${doing}: ${error?.message ?? error}`, "FareboxWarning");
     }
-    hook?.(error, doing);
+    const later = hook?.(error, doing);
+    if (typeof later?.then === "function") later.then(undefined, () => undefined);
   } catch {
-    // an onError that throws changes nothing
+    // an onError that throws, or rejects, changes nothing
   }
 }

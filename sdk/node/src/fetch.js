@@ -157,8 +157,12 @@ function dressed(made, original) {
 export function watchPush(stream, exchange, see = (piece) => exchange.chunk(piece)) {
   const push = stream.push;
   stream.push = function (piece, encoding) {
-    if (piece !== null) see(typeof piece === "string" ? Buffer.from(piece, encoding) : piece);
-    else if (stream.complete !== false) exchange.completed();
+    try {
+      if (piece !== null) see(typeof piece === "string" ? Buffer.from(piece, encoding) : piece);
+      else if (stream.complete !== false) exchange.completed();
+    } catch (error) {
+      report(error, "metering");
+    }
     return push.call(this, piece, encoding);
   };
   stream.once("close", () => (stream.errored?.code === "ECONNRESET" ? exchange.failed(stream.errored) : exchange.left()));

@@ -7,7 +7,12 @@ import { report } from "./faults.js";
 import { watchPush } from "./fetch.js";
 import { pending } from "./recorder.js";
 
-const UNPACK = { gzip: zlib.createGunzip, "x-gzip": zlib.createGunzip, deflate: zlib.createInflate, br: zlib.createBrotliDecompress };
+const UNPACK = new Map([
+  ["gzip", zlib.createGunzip],
+  ["x-gzip", zlib.createGunzip],
+  ["deflate", zlib.createInflate],
+  ["br", zlib.createBrotliDecompress],
+]);
 const prototype = http.ClientRequest.prototype;
 const begun = new WeakMap();
 let restore;
@@ -86,7 +91,7 @@ function responded(request, response) {
 export function watchResponse(stream, exchange, status, header) {
   try {
     exchange.response(status, header);
-    const unpack = UNPACK[String(header("content-encoding") ?? "").trim().toLowerCase()];
+    const unpack = UNPACK.get(String(header("content-encoding") ?? "").trim().toLowerCase());
     if (unpack === undefined) watchPush(stream, exchange);
     else watchPush(stream, ...unpacked(exchange, unpack()));
   } catch (error) {

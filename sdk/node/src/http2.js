@@ -37,8 +37,15 @@ function watch(session, origin) {
   session.request = function (headers, ...rest) {
     let exchange;
     if (connectAsItWas !== undefined) exchange = beginRequest(origin, headers ?? {});
-    const stream = exchange === undefined ? request.call(this, headers, ...rest) : exchange.run(() => request.call(this, headers, ...rest));
-    if (exchange !== undefined) watchStream(stream, exchange);
+    if (exchange === undefined) return request.call(this, headers, ...rest);
+    let stream;
+    try {
+      stream = exchange.run(() => request.call(this, headers, ...rest));
+    } catch (error) {
+      exchange.refused();
+      throw error;
+    }
+    watchStream(stream, exchange);
     return stream;
   };
 }
