@@ -67,3 +67,17 @@ def test_every_key_and_dimension_is_told() -> None:
 
 def test_readers_find_the_guide() -> None:
     assert "guides/alerts.md" in (GUIDE.parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_first_example_is_a_whole_file(tmp_path: Path) -> None:
+    from farebox.alerts.references import missing
+    from farebox.config.alerts_section import known_of_file
+    from farebox.config.layers import load_config
+    from farebox.home import Home
+
+    home = Home(tmp_path)
+    home.config.write_text(BLOCKS[0], encoding="utf-8")
+    home.config.chmod(0o600)
+    config = load_config(home)
+    assert [each.name for each in config.alerts] == ["acme-spend", "jump"]
+    assert missing(config.alert_references, known_of_file(config)) == []
