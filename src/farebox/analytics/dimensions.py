@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from farebox.errors import UsageError
+from farebox.ledger.class_states import UNPRICED as UNPRICED
+from farebox.ledger.class_states import is_error as is_error
 
 TAG = "tag."
 """How the name of a tag's dimension begins: `tag.feature`."""
@@ -117,9 +119,6 @@ class Measure(NamedTuple):
     """Of a sum: every question asks for it that does not say otherwise."""
 
 
-UNPRICED = ("unpriced", "unknown")
-"""Calls whose cost is not known, so that it is not in any sum: no price, or no usage to price."""
-
 _FAILED = """("status" >= 400 OR ("status" = 0 AND "outcome" <> 'completed'))"""
 _UNPRICED = f'"cost_state" IN ({", ".join(repr(state) for state in UNPRICED)})'
 
@@ -170,14 +169,6 @@ MEASURES: dict[str, Measure] = {
 
 SUMS = tuple(name for name, measure in MEASURES.items() if measure.kind == "sum" and measure.is_standard)
 """The measures of `farebox.analytics.query.Measures`, in its order."""
-
-
-def is_error(status: int, outcome: str) -> bool:
-    """Return whether a call counts as an error: a status of 400 or more, or none and no end.
-
-    What a program states that it used was completed, and has no status.
-    """
-    return status >= 400 or (status == 0 and outcome != "completed")
 
 
 def dimension(name: str) -> Dimension:

@@ -7,6 +7,7 @@ next call costs a look into a dictionary.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from farebox.budgets.budget import Budget, BudgetSet, Stop
@@ -120,6 +121,7 @@ class Matcher:
             )
             for budget in limits.budgets
         ]
+        self._found_by = _Index(limits.budgets)
         self._stops = [(stop, _Condition(stop.dimension, (stop.value,), exact=True)) for stop in limits.stops]
         asked = {name for budget in limits.budgets for name in budget.where}
         asked |= {budget.each for budget in limits.budgets if budget.each}
@@ -152,7 +154,8 @@ class Matcher:
 
     def _judged(self, call: Mapping[str, str]) -> Verdict:
         matches: list[Match] = []
-        for budget, conditions, exempt in self._budgets:
+        for position in self._found_by.candidates(call):
+            budget, conditions, exempt = self._budgets[position]
             value = call.get(budget.each) if budget.each else None
             if budget.each and not value:
                 continue
@@ -164,6 +167,37 @@ class Matcher:
                     matches.append(Match(budget, value))
         stop = next((stop for stop, condition in self._stops if condition.holds(call)), None)
         return Verdict(tuple(matches), stop)
+
+
+class _Index:
+    """Finds budgets by one exact value that a call needs to have: most calls are for few of many budgets."""
+
+    def __init__(self, budgets: Sequence[Budget]) -> None:
+        self._always: list[int] = []
+        self._by_value: dict[str, dict[str, list[int]]] = {}
+        for position, budget in enumerate(budgets):
+            exact = [
+                name
+                for name, values in budget.where.items()
+                if name != "key" and not any(not value or "*" in value for value in values)
+            ]
+            if not exact:
+                self._always.append(position)
+                continue
+            name = min(exact, key=lambda each: len(budget.where[each]))
+            for value in set(budget.where[name]):
+                self._by_value.setdefault(name, {}).setdefault(value, []).append(position)
+
+    def candidates(self, call: Mapping[str, str]) -> Sequence[int]:
+        """Return the positions of budgets that a call may be for, in order."""
+        found = [
+            positions
+            for name, values in self._by_value.items()
+            if (positions := values.get(call.get(name, "")))
+        ]
+        if not found:
+            return self._always
+        return sorted(chain(self._always, *found))
 
 
 class _Condition:

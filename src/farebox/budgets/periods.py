@@ -55,7 +55,7 @@ def windows(budget: Budget, at_ns: int) -> list[Window]:
     """
     period = budget.period
     if period.kind != "rolling":
-        return [_span(period.kind, at_ns, budget.timezone)]
+        return [fixed_window(period.kind, at_ns, budget.timezone)]
     size = rolling_part_ns(period.rolling_s)
     newest = at_ns // size
     oldest = (at_ns - period.rolling_s * SECOND_NS) // size
@@ -81,7 +81,8 @@ class Windows:
         return self._parts
 
 
-def _span(kind: str, at_ns: int, timezone: str) -> Window:
+def fixed_window(kind: str, at_ns: int, timezone: str) -> Window:
+    """Return the hour, day, week or month around a moment, by a zone's clock; of other kinds, all time."""
     if kind in ("ever", "session"):
         return FOR_EVER
     zone = _zone(timezone)

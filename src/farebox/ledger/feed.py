@@ -77,8 +77,10 @@ class Batch(NamedTuple):
 class Feed:
     """The rows of one open record, in order. For one thread."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, remembered: int = _REMEMBERED) -> None:
+        """`remembered`: of each kind of value that rows share, how many are kept in memory."""
         self._connection = connection
+        self._kept = remembered
         self._sources: OrderedDict[int, str] = OrderedDict()
         self._classes: OrderedDict[int, Sequence[Any]] = OrderedDict()
         self._attributions: OrderedDict[int, Attribution] = OrderedDict()
@@ -116,7 +118,7 @@ class Feed:
                 costs = self._costs.of(list(map(_costed, rows)), included)
             return Batch(
                 rows,
-                _remembered(self._sources, {row[_SOURCE] for row in rows}, self._load_sources),
+                _remembered(self._sources, {row[_SOURCE] for row in rows}, self._load_sources, self._kept),
                 classes,
                 self.attributions({row[_ATTRIBUTION] for row in rows}),
                 costs,
@@ -124,11 +126,11 @@ class Feed:
 
     def classes(self, numbers: Collection[int]) -> dict[int, Sequence[Any]]:
         """Return classes of calls, `CLASS_COLUMNS` each, by number."""
-        return _remembered(self._classes, numbers, self._load_classes)
+        return _remembered(self._classes, numbers, self._load_classes, self._kept)
 
     def attributions(self, numbers: Collection[int]) -> dict[int, Attribution]:
         """Return whose these are, by number."""
-        return _remembered(self._attributions, numbers, self._load_attributions)
+        return _remembered(self._attributions, numbers, self._load_attributions, self._kept)
 
     def _load_sources(self, ids: str) -> dict[int, str]:
         found = "SELECT id, name FROM source WHERE id IN (SELECT value FROM json_each(?))"
@@ -169,17 +171,17 @@ def _text(values: Mapping[int, str | None], number: int) -> str:
 
 
 def _remembered(
-    known: OrderedDict[int, T], wanted: Collection[int], load: Callable[[str], dict[int, T]]
+    known: OrderedDict[int, T], wanted: Collection[int], load: Callable[[str], dict[int, T]], kept: int
 ) -> dict[int, T]:
     """Return what is wanted of a dictionary of the record, loading what is not known yet."""
     missing = [number for number in wanted if number not in known]
     if missing:
         known.update(load(_json(missing)))
     found = {number: known[number] for number in wanted}
-    if len(known) > _REMEMBERED:
+    if len(known) > kept:
         for number in wanted:
             known.move_to_end(number)
-        while len(known) > _REMEMBERED:
+        while len(known) > kept:
             known.popitem(last=False)
     return found
 
