@@ -1,0 +1,223 @@
+"""What is unusual for this hour of the week: a median, and how far hours are usually from it.
+
+The last sixty minutes are compared with what the two hours that they lie in usually come to. What is usual
+is told from the same hour of up to eight weeks; where these are too few, from the same hour of working days
+or of weekends; where these are too few, from the highest of all hours. How far an hour usually is from its
+median is the larger of two: the median deviation of those hours, and that of all hours of the week in
+proportion, since eight hours alone say little of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from farebox.alerts.alert import Alert, measure_unit
+from farebox.alerts.evaluation.finding import Finding
+from farebox.budgets.periods import HOUR_NS, SECOND_NS
+from farebox.money import display_usd
+
+WEEKS = 8
+_WEEK_NS = 7 * 24 * HOUR_NS
+HISTORY_NS = WEEKS * _WEEK_NS
+
+_SAME_HOUR_MIN = 4
+"""Weeks that have to be known for an hour to be compared with itself."""
+_SAME_KIND_MIN = 8
+"""Working days, or days of weekends."""
+_ALL_MIN = 72
+_HIGH_PERCENT = 95
+_TO_STANDARD_DEVIATION = (14_826, 10_000)
+"""A median absolute deviation in proportion to a standard deviation, where the noise is normal."""
+_DOUBT = 2
+_MILLION = 1_000_000
+_DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+
+
+class Usual(NamedTuple):
+    """What an hour usually comes to."""
+
+    median: int
+    deviation: int
+    """As a standard deviation."""
+    words: str
+
+
+class HourOfWeek(NamedTuple):
+    weekday: int
+    hour: int
+
+    @property
+    def is_weekend(self) -> bool:
+        return self.weekday >= 5
+
+
+class History:
+    """The hours of one value before now, and what is usual."""
+
+    def __init__(
+        self,
+        sums: Mapping[int, int],
+        first_ns: int,
+        until_ns: int,
+        timezone: str,
+        relative_ppm: int | None = None,
+    ) -> None:
+        """`sums`: by the start of the hour. Hours without one came to nothing, from `first_ns` on.
+
+        `relative_ppm`: as it was found to be before, for it takes a while and hardly changes in a day.
+        """
+        self._sums = sums
+        self._first = max(first_ns, until_ns - HISTORY_NS) // HOUR_NS * HOUR_NS
+        self._until = until_ns
+        self._timezone = timezone
+        self._relative = relative_ppm
+
+    def usual(self, start_ns: int) -> Usual | None:
+        """Return what is usual in the hour that begins at a moment; None while too little is known."""
+        hour = hour_of_week(start_ns, self._timezone)
+        same = self._same_hours(start_ns, hour)
+        if len(same) >= _SAME_HOUR_MIN:
+            days = f"{len(same)} {_DAYS[hour.weekday]}"
+            return self._usual(same, f"over {days}, {_clock(hour)}")
+        every = [(hour_of_week(start, self._timezone), amount) for start, amount in self._hours()]
+        kind = [
+            amount
+            for other, amount in every
+            if other.hour == hour.hour and other.is_weekend == hour.is_weekend
+        ]
+        if len(kind) >= _SAME_KIND_MIN:
+            days = f"{len(kind)} {'days of weekends' if hour.is_weekend else 'working days'}"
+            return self._usual(kind, f"over {days}, {_clock(hour)}")
+        if len(every) >= _ALL_MIN:
+            amounts = sorted(amount for _, amount in every)
+            high = amounts[len(amounts) * _HIGH_PERCENT // 100]
+            middle = _median(amounts)
+            deviation = _scaled(_median(abs(each - middle) for each in amounts))
+            return Usual(high, deviation, f"as high as all but a twentieth of {len(amounts)} hours")
+        return None
+
+    @property
+    def relative_ppm(self) -> int:
+        """How far hours usually are from the median of their own hour of the week, in proportion."""
+        if self._relative is None:
+            by_hour: dict[HourOfWeek, list[int]] = {}
+            for start, amount in self._hours():
+                by_hour.setdefault(hour_of_week(start, self._timezone), []).append(amount)
+            shares: list[int] = []
+            for amounts in by_hour.values():
+                median = _median(amounts)
+                if median > 0 and len(amounts) >= _SAME_HOUR_MIN:
+                    shares += [abs(amount - median) * _MILLION // median for amount in amounts]
+            self._relative = _median(shares)
+        return self._relative
+
+    def _hours(self) -> Iterator[tuple[int, int]]:
+        for start in range(self._first, self._until, HOUR_NS):
+            yield start, self._sums.get(start, 0)
+
+    def _same_hours(self, start_ns: int, hour: HourOfWeek) -> list[int]:
+        """Return the same hour of earlier weeks; a clock change makes it an hour earlier or later."""
+        found: list[int] = []
+        for week in range(1, WEEKS + 1):
+            for shift in (-1, 0, 1):
+                start = start_ns - week * _WEEK_NS + shift * HOUR_NS
+                is_known = self._first <= start < self._until
+                if is_known and hour_of_week(start, self._timezone) == hour:
+                    found.append(self._sums.get(start, 0))
+        return found
+
+    def _usual(self, amounts: Sequence[int], words: str) -> Usual:
+        median = _median(amounts)
+        own = _median(abs(each - median) for each in amounts)
+        deviation = _scaled(max(own, median * self.relative_ppm // _MILLION))
+        # The fewer there are, the further the median itself may be from what is usual.
+        return Usual(median, deviation * (len(amounts) + _DOUBT) // len(amounts), words)
+
+
+class Expected(NamedTuple):
+    """What sixty minutes may come to."""
+
+    most: int
+    words: str
+
+
+def expected(alert: Alert, last: Usual, this: Usual, passed_ns: int) -> Expected:
+    """Return what is not unusual in the sixty minutes that end `passed_ns` after a full hour.
+
+    `last` is what is usual in the hour before that, `this` in the one after it.
+    """
+    median = (this.median * passed_ns + last.median * (HOUR_NS - passed_ns)) // HOUR_NS
+    deviation = (this.deviation * passed_ns + last.deviation * (HOUR_NS - passed_ns)) // HOUR_NS
+    beyond = alert.sensitivity
+    most = max(
+        median + beyond.deviations * deviation, median * beyond.factor_ppm // _MILLION, alert.amount_min
+    )
+    words = (this if passed_ns * 2 >= HOUR_NS else last).words
+    return Expected(
+        most, f"median {_said(alert, median)} an hour {words}, deviation {_said(alert, deviation)}"
+    )
+
+
+def is_normal(amount: int, most: Expected) -> bool:
+    """Return whether a whole hour was as usual, and clearly so: a fifth below the most it might come to."""
+    return amount * 5 <= most.most * 4
+
+
+def find_anomaly(
+    alert: Alert, amount: int, calls: int, unpriced: int, most: Expected, now_ns: int, *, has_ended: bool
+) -> Finding:
+    """Return whether the sixty minutes before now came to more than is usual.
+
+    `has_ended`: a whole hour since it began was as usual.
+    """
+    unusual = amount > most.most and calls >= max(alert.least, 1)
+    return Finding(
+        measured=amount,
+        reached=(0,) if unusual else (),
+        kept=() if has_ended else (0,),
+        from_ns=now_ns - HOUR_NS,
+        until_ns=now_ns,
+        basis=most.words,
+        is_at_least=unpriced > 0,
+    )
+
+
+@lru_cache(maxsize=8_192)
+def hour_of_week(start_ns: int, timezone: str) -> HourOfWeek:
+    """Return which hour of the week begins at a moment, by a zone's clock."""
+    local = datetime.fromtimestamp(start_ns // SECOND_NS, UTC)
+    if timezone != "UTC":
+        local = local.astimezone(_zone(timezone))
+    return HourOfWeek(local.weekday(), local.hour)
+
+
+def _median(amounts: Iterable[int]) -> int:
+    ordered = sorted(amounts)
+    middle = len(ordered) // 2
+    if not ordered:
+        return 0
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) // 2
+
+
+def _scaled(deviation: int) -> int:
+    above, below = _TO_STANDARD_DEVIATION
+    return deviation * above // below
+
+
+def _clock(hour: HourOfWeek) -> str:
+    return f"{hour.hour:02}:00-{(hour.hour + 1) % 24:02}:00"
+
+
+def _said(alert: Alert, amount: int) -> str:
+    if measure_unit(alert.subject) == "pico_usd":
+        return display_usd(amount)
+    return f"{amount:,} {alert.subject.replace('_', ' ')}"
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
