@@ -11,7 +11,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ from farebox.ingest.spool import LocalSpool
 from farebox.journal.folders import stored_ends
 from farebox.journal.progress import ProgressNote
 from farebox.journal.wake import Sleeper, Waker
+from farebox.ledger.alerts_in_force import AlertsInForce
 from farebox.ledger.append.applier import Applier
 from farebox.ledger.calls import LedgerReader
 from farebox.ledger.charging.following import TermsFollower
@@ -149,7 +150,8 @@ def catch_up(home: Home, config: Config) -> int:
                     done += count
                     if not follower.is_behind(ends):
                         break
-                spending = _spending(home, config, connection, follower)
+                snapshot = SnapshotReader(home)
+                spending = _spending(home, config, connection, follower, snapshot)
                 spending.open_all()
                 spending.close()
                 follower.close()
@@ -204,11 +206,14 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
         about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}
         announce(run_file, msgspec.json.encode(about))
         settle_memory()
-        spending = _spending(home, config, connection, follower)
+        snapshot = SnapshotReader(home)
+        spending = _spending(home, config, connection, follower, snapshot)
+        alerts = _alerts(home, config, connection, snapshot, lambda: watch.current().digest)
         spool = LocalSpool(home, config.providers, LedgerReader(home))
-        _Following(home, follower, applier, stop, watch, sleeper, note, spending, terms, spool).run()
+        _Following(home, follower, applier, stop, watch, sleeper, note, spending, alerts, terms, spool).run()
         spool.close()
         spending.close()
+        alerts.close()
         follower.close()
         note.close()
     finally:
@@ -217,15 +222,26 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
         connection.close()
 
 
-def _spending(home: Home, config: Config, connection: Connection, follower: Follower) -> RecordedSpending:
-    snapshot = SnapshotReader(home)
-
+def _spending(
+    home: Home, config: Config, connection: Connection, follower: Follower, snapshot: SnapshotReader
+) -> RecordedSpending:
     def budgets() -> tuple[Budget, ...]:
         snapshot.renew()
         return snapshot.current.budgets
 
     exposed = is_exposed(config.listen, config)
     return RecordedSpending(home, connection, follower, budgets, others_reach_us=exposed)
+
+
+def _alerts(
+    home: Home,
+    config: Config,
+    connection: Connection,
+    snapshot: SnapshotReader,
+    prices: Callable[[], str],
+) -> AlertsInForce:
+    exposed = is_exposed(config.listen, config)
+    return AlertsInForce(home, connection, snapshot, prices, others_reach_us=exposed)
 
 
 class _Following:
@@ -241,6 +257,7 @@ class _Following:
         sleeper: Sleeper,
         note: ProgressNote,
         spending: RecordedSpending,
+        alerts: AlertsInForce,
         terms: TermsFollower,
         spool: LocalSpool,
     ) -> None:
@@ -253,6 +270,7 @@ class _Following:
         self._sleeper = sleeper
         self._note = note
         self._spending = spending
+        self._alerts = alerts
         self._terms = terms
         self._spool = spool
         self._told: tuple[str, float] = ("", 0.0)
@@ -277,6 +295,7 @@ class _Following:
                 restating = self._terms.step()
                 busy = self._follower.step()
                 counting = self._spending.step(is_idle=not busy)
+                watching = self._alerts.step(is_idle=busy < BATCH_RECORDS)
                 self._applier.checkpoint_if_due()
                 self._note.say(None)
             except (apsw.Error, OSError, LedgerError) as error:
@@ -285,14 +304,20 @@ class _Following:
                     return
                 prices_at = 0.0
                 continue
-            if busy >= BATCH_RECORDS or counting or restating or (busy and stopping):
+            if (
+                busy >= BATCH_RECORDS
+                or counting
+                or restating
+                or (watching and not stopping)
+                or (busy and stopping)
+            ):
                 continue
             if stopping:
                 return
             if busy:
                 self._stop.wait(_GATHER_S)
             else:
-                sleeper.sleep(look_every_s)
+                sleeper.sleep(min(look_every_s, self._alerts.due_in_s()))
 
     def _check_file(self) -> None:
         try:

@@ -1,0 +1,382 @@
+"""Judge what has changed, and what time alone decides: findings of each rule, and what is news of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from farebox.alerts.evaluation.anomaly import (
+    HISTORY_NS,
+    History,
+    Usual,
+    expected,
+    find_anomaly,
+    is_normal,
+)
+from farebox.alerts.evaluation.finding import Finding
+from farebox.alerts.evaluation.news import NEW_FOR_NS, find_new
+from farebox.alerts.evaluation.rates import (
+    find_cache_hits,
+    find_cache_lifetime,
+    find_latency,
+    find_share,
+    find_unpriced,
+)
+from farebox.alerts.evaluation.rise import find_rise
+from farebox.alerts.evaluation.silence import find_silence
+from farebox.alerts.evaluation.thresholds import find_budget, find_margin, find_sum
+from farebox.alerts.evaluation.transitions import (
+    Standing,
+    StateKey,
+    Transition,
+    ended,
+    quietly,
+    transitions,
+)
+from farebox.budgets.periods import HOUR_NS, SECOND_NS, Window
+from farebox.ledger.alerting.fact_findings import fact_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from farebox.alerts.alert import Alert
+    from farebox.ledger.alerting.facts import Facts
+    from farebox.ledger.alerting.running import Running, Touched, Trail
+    from farebox.ledger.alerting.series import Series, Watched
+    from farebox.ledger.alerting.states import States
+
+BASELINES_AT_ONCE = 20
+"""Each reads eight weeks of hours."""
+_DAY_NS = 24 * HOUR_NS
+_SILENT_FOR_GOOD_NS = 30 * _DAY_NS
+_CROSSINGS_MAX = 10_000
+
+
+class _Baseline(NamedTuple):
+    hour_ns: int
+    last: Usual | None
+    this: Usual | None
+    last_amount: int
+    """What the last whole hour came to."""
+    relative: int
+    relative_ns: int
+    """`History.relative_ppm`, and when it was found."""
+
+
+class Judge:
+    """For one set of rules."""
+
+    def __init__(
+        self,
+        watched: Iterable[Watched],
+        running: Running,
+        states: States,
+        baselines_at_once: int = BASELINES_AT_ONCE,
+    ) -> None:
+        """`baselines_at_once`: how many are made in one step, so that it does not take long."""
+        self._at_once = baselines_at_once
+        self._running = running
+        self._states = states
+        self._watched = {each.rule.alert.name: each for each in watched}
+        self._by_series: dict[Series, list[Watched]] = {}
+        for each in self._watched.values():
+            if each.series:
+                self._by_series.setdefault(each.series[0], []).append(each)
+        self.since: dict[StateKey, int] = {}
+        """When what has not been told yet was passed, where that was seen in the record."""
+        self._baselines: dict[tuple[str, str], _Baseline] = {}
+        self._left = 0
+
+    def judge(
+        self, touched: Mapping[Touched, int], now_ns: int, seq: int
+    ) -> tuple[list[Transition], dict[Touched, int]]:
+        """Return what is news of sums that have changed, and those that have to be judged later."""
+        changes = _Changes()
+        later: dict[Touched, int] = {}
+        self._left = self._at_once
+        for each, last_ns in touched.items():
+            for watched in self._by_series.get(each.series, ()):
+                if not all(self._running.is_open(series) for series in watched.series):
+                    later[each] = last_ns
+                    continue
+                finding = self._finding(watched, each.value, each.start_ns, now_ns, last_ns)
+                if finding is _LATER:
+                    later[each] = last_ns
+                elif finding is not None:
+                    if last_ns and finding.since_ns is None:
+                        finding = finding._replace(since_ns=last_ns)
+                    changes.add(self._news(watched, each.value, finding, now_ns, seq))
+        return [self._begun(each) for each in changes.found], later
+
+    def tick(self, facts: Facts | None, now_ns: int, seq: int) -> list[Transition]:
+        """Return what is news because time has passed, or because of facts that no row says."""
+        changes = _Changes()
+        self._left = self._at_once
+        for name, value, window_ns in self._states.firing():
+            watched = self._watched.get(name)
+            if watched is not None and watched.series:
+                changes.add(self._later_on(watched, value, window_ns, now_ns, seq))
+        for watched in self._watched.values():
+            if watched.rule.alert.kind == "no_data":
+                changes.add(self._silent(watched, now_ns, seq))
+            elif not watched.series and facts is not None:
+                changes.add(fact_findings(watched.rule, facts, self._states, now_ns, seq))
+        return changes.found
+
+    def note_crossings(self, trails: Mapping[Touched, Trail], now_ns: int) -> None:
+        """Note when thresholds were passed, of sums that are being made from the record."""
+        for each, trail in trails.items():
+            for watched in self._by_series.get(each.series, ()):
+                alert = watched.rule.alert
+                if alert.kind not in ("spend", "usage", "budget") or len(self.since) > _CROSSINGS_MAX:
+                    continue
+                finding = self._finding(watched, each.value, each.start_ns, now_ns, 0)
+                for threshold in finding.reached if finding is not None else ():
+                    key = StateKey(alert.name, each.value, threshold, finding.window_ns if finding else 0)
+                    if key not in self.since:
+                        self.since[key] = self._passed_at(watched, each, threshold, trail)
+
+    def _passed_at(self, watched: Watched, touched: Touched, threshold: int, trail: Trail) -> int:
+        """Return when a sum passed a threshold that it has reached by now."""
+        series, limit = touched.series, watched.rule.limit
+        amount = threshold if limit is None else -(-threshold * limit // 1_000_000)
+        column = 2 if series.width > 2 else 0
+        cell = self._running.sums.at(self._running.number(series), touched.value, touched.start_ns)
+        so_far = cell[column] if cell else 0
+        for at_ns, added in reversed(trail):
+            so_far -= added[column]
+            if so_far < amount:
+                return at_ns
+        return trail[0][0]
+
+    def _begun(self, change: Transition) -> Transition:
+        since_ns = self.since.pop(change.key, None)
+        if since_ns is None or change.event is None or change.standing.state != "firing":
+            return change
+        return change._replace(
+            standing=change.standing._replace(since_ns=since_ns),
+            event=msgspec.structs.replace(change.event, since_ns=since_ns),
+        )
+
+    # -- one rule --
+
+    def _news(
+        self, watched: Watched, value: str, finding: Finding, now_ns: int, seq: int
+    ) -> list[Transition]:
+        told = self._states.of(watched.rule.alert.name, value, finding.window_ns)
+        return transitions(watched.rule, value or None, finding, told, now_ns, seq)
+
+    def _later_on(
+        self, watched: Watched, value: str, window_ns: int, now_ns: int, seq: int
+    ) -> list[Transition]:
+        """Return what has become of something that fires."""
+        alert = watched.rule.alert
+        told = self._states.of(alert.name, value, window_ns)
+        if not self._running.is_open(watched.series[0]):
+            return []
+        if alert.kind in ("new", "no_data"):
+            return self._worn_off(watched, value, told, now_ns, seq)
+        finding = self._finding(watched, value, window_ns, now_ns, 0)
+        if finding is None or finding is _LATER:
+            return []
+        if finding.window_end_ns is not None and finding.window_end_ns <= now_ns:
+            finding = finding._replace(basis=f"the period has ended, with {finding.basis}")
+            return ended(watched.rule, value or None, finding, told, now_ns, seq)
+        if watched.period is not None and watched.period.kind in ("ever", "session"):
+            return []
+        # Time alone makes nothing worse: what fires anew says a row.
+        return [
+            each
+            for each in transitions(watched.rule, value or None, finding, told, now_ns, seq)
+            if each.standing.state == "recovered"
+        ]
+
+    def _worn_off(
+        self, watched: Watched, value: str, told: Mapping[int, Standing], now_ns: int, seq: int
+    ) -> list[Transition]:
+        alert = watched.rule.alert
+        since = max((each.since_ns for each in told.values()), default=now_ns)
+        lasts_ns = NEW_FOR_NS if alert.kind == "new" else alert.over_s * SECOND_NS + _SILENT_FOR_GOOD_NS
+        if now_ns - since < lasts_ns:
+            return []
+        words = "it is known now" if alert.kind == "new" else "nobody waits for it any more"
+        finding = Finding(None, (), (), since, now_ns, words)
+        return quietly(ended(watched.rule, value or None, finding, told, now_ns, seq))
+
+    def _silent(self, watched: Watched, now_ns: int, seq: int) -> list[Transition]:
+        """Return values that nothing comes of any more."""
+        (series,) = watched.series
+        alert = watched.rule.alert
+        if not self._running.is_open(series):
+            return []
+        found: list[Transition] = []
+        number, made_ns = self._running.number(series), self._running.made_ns(series)
+        seen = self._running.sums.values(number)
+        if alert.each is None:
+            seen.setdefault("", [0, 0])
+        for value, (_, last_ns) in seen.items():
+            if now_ns - (last_ns or made_ns) > alert.over_s * SECOND_NS + _SILENT_FOR_GOOD_NS:
+                continue
+            finding = find_silence(alert, last_ns or None, made_ns, now_ns)
+            found += self._news(watched, value, finding, now_ns, seq)
+        return found
+
+    def _finding(
+        self, watched: Watched, value: str, start_ns: int, now_ns: int, last_ns: int
+    ) -> Finding | None:
+        alert = watched.rule.alert
+        series = watched.series[0]
+        sums, number = self._running.sums, self._running.number(series)
+        if watched.period is not None:
+            return self._of_period(watched, value, start_ns, now_ns)
+        if alert.kind == "new":
+            cell = sums.at(number, value, 0)
+            return find_new(alert, value, cell[0] if cell else 0, last_ns or now_ns, now_ns)
+        if alert.kind == "no_data":
+            cell = sums.at(number, value, 0)
+            return find_silence(alert, cell[1] if cell else None, self._running.made_ns(series), now_ns)
+        if alert.kind == "anomaly":
+            return self._anomaly(watched, value, now_ns)
+        span, until_ns = _span(series, alert, now_ns)
+        found = sums.of(number, series, value, span.start_ns, until_ns)
+        return self._of_span(watched, value, found, span)
+
+    def _of_period(self, watched: Watched, value: str, start_ns: int, now_ns: int) -> Finding | None:
+        alert = watched.rule.alert
+        series = watched.series[0]
+        sums, number = self._running.sums, self._running.number(series)
+        if series.span.kind == "parts":  # a rolling window, whose oldest part counts whole
+            part_ns = series.span.part_ns
+            window = Window((now_ns - watched.rolling_ns) // part_ns * part_ns, None)
+            found = sums.of(number, series, value, window.start_ns, now_ns + HOUR_NS)
+        else:
+            window = watched.window_at(start_ns)
+            found = sums.at(number, value, start_ns) or [0] * series.width
+        calls, unpriced, *amounts = found
+        match alert.kind:
+            case "budget":
+                return find_budget(watched.rule, amounts[0], unpriced, window, is_fixed=watched.is_fixed)
+            case "margin":
+                return find_margin(alert, amounts[0], amounts[1], calls, unpriced, window)
+            case _:
+                amount = amounts[0] if amounts else calls
+                told = self._states.of(alert.name, value, window.start_ns if watched.is_fixed else 0)
+                firing = [at for at, each in told.items() if each.state == "firing"]
+                return find_sum(alert, amount, unpriced, window, firing)
+
+    def _of_span(self, watched: Watched, value: str, found: list[int], span: Window) -> Finding | None:
+        alert = watched.rule.alert
+        series = watched.series[0]
+        sums, number = self._running.sums, self._running.number(series)
+        match alert.kind:
+            case "errors" | "retries":
+                return find_share(alert, found[1], found[0], span)
+            case "unpriced":
+                return find_unpriced(alert, found[1], span)
+            case "latency":
+                return find_latency(alert, found, span)
+            case "rise":
+                size = (span.end_ns or 0) - span.start_ns
+                before = sums.of(number, series, value, span.start_ns - size, span.start_ns)
+                return find_rise(
+                    alert,
+                    found[-1] if len(found) > 2 else found[0],
+                    before[-1] if len(before) > 2 else before[0],
+                    found[0],
+                    found[1],
+                    span,
+                )
+            case _:
+                before = [0, 0, 0]
+                if len(watched.series) > 1:
+                    hours = watched.series[1]
+                    until = span.start_ns // HOUR_NS * HOUR_NS
+                    before = sums.of(self._running.number(hours), hours, value, until - _DAY_NS, until)
+                if alert.kind == "cache_hits":
+                    past = (before[1], before[2], before[0])
+                    return find_cache_hits(alert, found[1], found[2], found[0], past, span)
+                return find_cache_lifetime(alert, found[1], found[2], (before[1], before[2]), found[0], span)
+
+    # -- anomalies --
+
+    def _anomaly(self, watched: Watched, value: str, now_ns: int) -> Finding | None:
+        alert = watched.rule.alert
+        recent = watched.series[0]
+        baseline = self._baseline(watched, value, now_ns)
+        if baseline is None:
+            return _LATER
+        if baseline.last is None or baseline.this is None:
+            return None
+        part_ns = recent.span.part_ns
+        from_ns = (now_ns // part_ns + 1) * part_ns - HOUR_NS
+        number = self._running.number(recent)
+        found = self._running.sums.of(number, recent, value, from_ns, from_ns + HOUR_NS)
+        most = expected(alert, baseline.last, baseline.this, now_ns - baseline.hour_ns)
+        told = self._states.of(alert.name, value, 0).get(0)
+        has_ended = (
+            told is not None
+            and told.since_ns < baseline.hour_ns
+            and is_normal(baseline.last_amount, expected(alert, baseline.last, baseline.last, 0))
+        )
+        amount = found[2] if len(found) > 2 else found[0]
+        return find_anomaly(alert, amount, found[0], found[1], most, now_ns, has_ended=has_ended)
+
+    def _baseline(self, watched: Watched, value: str, now_ns: int) -> _Baseline | None:
+        """Return what is usual around this hour; None where it has to wait: it takes a while."""
+        alert = watched.rule.alert
+        key = alert.name, value
+        hour_ns = now_ns // HOUR_NS * HOUR_NS
+        known = self._baselines.get(key)
+        if known is not None and known.hour_ns == hour_ns:
+            return known
+        if not self._left:
+            return None
+        self._left -= 1
+        if len(self._baselines) > 20_000:
+            self._baselines.clear()
+        hours = watched.series[1]
+        found = self._running.sums.parts(self._running.number(hours), value, hour_ns - HISTORY_NS - HOUR_NS)
+        sums = {start: cell[-1] for start, cell in found.items() if start < hour_ns}
+        last_ns = hour_ns - HOUR_NS
+        last = this = relative = None
+        relative_ns = hour_ns
+        if sums:
+            # The hour that has just ended is no part of what it is compared with.
+            is_of_today = known is not None and hour_ns - known.relative_ns < _DAY_NS
+            relative = known.relative if known is not None and is_of_today else None
+            history = History(sums, min(sums), last_ns, alert.timezone, relative)
+            last, this = history.usual(last_ns), history.usual(hour_ns)
+            relative_ns = known.relative_ns if known is not None and relative is not None else hour_ns
+            relative = history.relative_ppm
+        made = self._baselines[key] = _Baseline(
+            hour_ns, last, this, sums.get(last_ns, 0), relative or 0, relative_ns
+        )
+        return made
+
+
+class _Changes:
+    """Changes of one step: the first of each, for sums can be judged twice in it."""
+
+    def __init__(self) -> None:
+        self.found: list[Transition] = []
+        self._keys: set[StateKey] = set()
+
+    def add(self, changes: Iterable[Transition]) -> None:
+        for each in changes:
+            if each.key not in self._keys:
+                self._keys.add(each.key)
+                self.found.append(each)
+
+
+def _span(series: Series, alert: Alert, now_ns: int) -> tuple[Window, int]:
+    """Return the span that ends now, in whole parts, and until when its parts begin."""
+    part_ns = series.span.part_ns
+    count = -(-alert.over_s * SECOND_NS // part_ns)
+    until = (now_ns // part_ns + 1) * part_ns
+    return Window(until - count * part_ns, until), until
+
+
+_LATER = Finding(None, (), (), 0, 0)
+"""What cannot be said at this moment."""
