@@ -7,37 +7,38 @@ float.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from farebox.budgets.budget import AtLimit, Budget, Measure, Mode, Reserve, Unpriced
 from farebox.budgets.matching import DIMENSIONS, TAG
+from farebox.budgets.node_readers import (
+    Reader,
+    list_of,
+    name_node,
+    name_text,
+    origin_of,
+    period_node,
+    read_values,
+    text_of,
+    where_node,
+    word_of,
+)
 from farebox.budgets.written_values import (
-    PERIOD_FORMS,
     period_text,
     read_amount,
     read_dimension,
-    read_period,
     read_wait,
     read_zone,
     wait_text,
 )
 from farebox.config.settings import did_you_mean
 from farebox.money import usd_text
-from farebox.wire.keys import without_keys
 
 if TYPE_CHECKING:
     from farebox.errors import Finding
     from farebox.yamltext import Node
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 BUDGETS_MAX = 1_000
-VALUES_MAX = 1_000
-"""For one dimension of one budget."""
-VALUE_MAX = 256
-"""As long as a value of a call's attribution can be."""
 
 _KEYS = [
     *("name", "where", "each", "exempt", "limit", "period", "timezone"),
@@ -71,48 +72,15 @@ def read_budgets(node: Node, findings: list[Finding], origin: str | None = None)
 
     `origin` is where they come from, in words; without it, each says its file and line.
     """
-    if node.kind == "nothing":
-        return ()
-    if node.kind not in ("list", "mapping"):
-        findings.append(node.finding('a list, as in `[{name: acme-daily, limit: "25.00", period: day}]`'))
-        return ()
-    named: list[tuple[str | None, Node]] = (
-        list(node.items()) if node.kind == "mapping" else [(None, entry) for entry in node.value]
+    example = '[{name: acme-daily, limit: "25.00", period: day}]'
+    return list_of(
+        node,
+        findings,
+        lambda entry, name: read_budget(entry, findings, name=name, origin=origin),
+        kind="budgets",
+        example=example,
+        most=BUDGETS_MAX,
     )
-    if len(named) > BUDGETS_MAX:
-        findings.append(node.finding(f"at most {BUDGETS_MAX:,} budgets", f"{len(named):,}"))
-        return ()
-    found: list[Budget] = []
-    places: dict[str, Node] = {}
-    for name, entry in named:
-        budget = read_budget(entry, findings, name=name, origin=origin)
-        said = entry.get("name") or entry
-        text = name if name is not None else said.value if said.kind == "text" else None
-        if text is None:
-            continue
-        first = places.setdefault(text, said)
-        if first is not said:
-            findings.append(said.finding(f"another name: line {first.line} has this one", repr(text)))
-        if budget is not None:
-            found.append(budget)
-    return tuple(found)
-
-
-def named_twice(file: Path, configured: Sequence[Budget], commanded: Collection[str]) -> list[Finding]:
-    """Return the findings that budgets of a file have names that commands have set, too."""
-    from farebox.errors import Finding
-
-    return [
-        Finding(
-            str(file),
-            int(each.origin.rpartition(":")[2]),
-            f"budgets.{each.name}",
-            "a name that `farebox budget set` has set, too",
-            f"it in one place: remove it here, or type `farebox budget remove {each.name}`",
-        )
-        for each in configured
-        if each.name in commanded
-    ]
 
 
 def read_budget(
@@ -123,7 +91,7 @@ def read_budget(
     if node.kind != "mapping":
         findings.append(node.finding(f"a mapping with {', '.join(_KEYS)}"))
         return None
-    given: dict[str, Any] = {} if name is None else {"name": _name(node, name, findings)}
+    given: dict[str, Any] = {} if name is None else {"name": name_text(node, name, findings)}
     for key, entry in node.items():
         reader = _READERS.get(key)
         if reader is None or (key == "name" and name is not None):
@@ -138,90 +106,7 @@ def read_budget(
         return None
     if given["period"].kind == "session":
         given["each"] = "session"
-    where = f"{Path(node.file).name}:{node.line}" if origin is None else origin
-    return Budget(**given, origin=where)
-
-
-def read_values(node: Node, findings: list[Finding]) -> tuple[str, ...]:
-    """Return one value, or a list of them; `*` in one stands for any text, the empty one for none."""
-    entries: list[Node] = node.value if node.kind == "list" else [node]
-    found: list[str] = []
-    for entry in entries:
-        if entry.kind != "text":
-            findings.append(entry.finding('a value, a list of values, or "" for calls without one'))
-        elif without_keys(entry.value) != entry.value:
-            findings.append(
-                entry.finding("a key's fingerprint or label (`farebox keys`)", "what looks like an API key")
-            )
-        elif len(entry.value) > VALUE_MAX:
-            findings.append(entry.finding(f"at most {VALUE_MAX} characters", f"{len(entry.value):,}"))
-        elif entry.value not in found:
-            found.append(entry.value)
-    if node.kind == "list" and not entries:
-        findings.append(node.finding("at least one value", "an empty list"))
-    if len(entries) > VALUES_MAX:
-        findings.append(node.finding(f"at most {VALUES_MAX:,} values", f"{len(entries):,}"))
-    return tuple(found)
-
-
-Reader = Callable[["Node", "list[Finding]"], dict[str, Any]]
-
-
-def _text(field: str, read: Callable[[str], Any]) -> Reader:
-    """Return a reader of one text; what it raises becomes a finding."""
-
-    def reader(node: Node, findings: list[Finding]) -> dict[str, Any]:
-        try:
-            return {field: read(node.value if node.kind == "text" else "")}
-        except ValueError as error:
-            findings.append(node.finding(str(error)))
-            return {}
-
-    return reader
-
-
-def _word(words: tuple[str, ...]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        word = text.strip().lower()
-        if word not in words:
-            raise ValueError(f"{' or '.join(words)}{did_you_mean(word, list(words))}")
-        return word
-
-    return read
-
-
-def _read_name(node: Node, findings: list[Finding]) -> dict[str, Any]:
-    if node.kind != "text":
-        findings.append(node.finding("a name of a-z, 0-9, `-`, `_` and `.`"))
-        return {}
-    return {"name": _name(node, node.value, findings)}
-
-
-def _name(node: Node, text: str, findings: list[Finding]) -> str:
-    if not NAME.fullmatch(text):
-        proposed = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:64]
-        hint = f'; did you mean "{proposed}"?' if NAME.fullmatch(proposed) else ""
-        findings.append(
-            node.finding(f"a name of 1 to 64 characters a-z, 0-9, `-`, `_` and `.`{hint}", repr(text[:80]))
-        )
-    return text
-
-
-def _read_where(node: Node, findings: list[Finding]) -> dict[str, Any]:
-    if node.kind != "mapping":
-        findings.append(node.finding("a mapping, as in `{customer: acme, tag.feature: [summary, search]}`"))
-        return {}
-    where: dict[str, tuple[str, ...]] = {}
-    for key, entry in node.items():
-        try:
-            name = read_dimension(key)
-        except ValueError as error:
-            findings.append(entry.finding(str(error), "an unknown dimension"))
-            continue
-        if name in where:
-            findings.append(entry.finding("each dimension once", f"{name} a second time"))
-        where[name] = read_values(entry, findings)
-    return {"where": where}
+    return Budget(**given, origin=origin_of(node) if origin is None else origin)
 
 
 def _read_exempt(node: Node, findings: list[Finding]) -> dict[str, Any]:
@@ -242,7 +127,7 @@ def _read_exempt(node: Node, findings: list[Finding]) -> dict[str, Any]:
 
 def _read_limit(node: Node, findings: list[Finding]) -> dict[str, Any]:
     if node.kind != "mapping":
-        return _text("limit_pico", read_amount)(node, findings)
+        return text_of("limit_pico", read_amount)(node, findings)
     measures = get_args(Measure)
     entries = list(node.items())
     if len(entries) != 1 or entries[0][0] not in measures:
@@ -252,33 +137,23 @@ def _read_limit(node: Node, findings: list[Finding]) -> dict[str, Any]:
         )
         return {}
     measure, entry = entries[0]
-    return {"measure": measure} | _text("limit_pico", read_amount)(entry, findings)
-
-
-def _read_period(node: Node, findings: list[Finding]) -> dict[str, Any]:
-    if node.kind == "mapping":
-        rolling = node.get("rolling")
-        if rolling is None or len(node.value) != 1 or rolling.kind != "text":
-            findings.append(node.finding(PERIOD_FORMS))
-            return {}
-        return _text("period", lambda text: read_period(f"rolling {text}"))(rolling, findings)
-    return _text("period", read_period)(node, findings)
+    return {"measure": measure} | text_of("limit_pico", read_amount)(entry, findings)
 
 
 _READERS: dict[str, Reader] = {
-    "name": _read_name,
-    "where": _read_where,
-    "each": _text("each", read_dimension),
+    "name": name_node,
+    "where": where_node,
+    "each": text_of("each", read_dimension),
     "exempt": _read_exempt,
     "limit": _read_limit,
-    "period": _read_period,
-    "timezone": _text("timezone", read_zone),
-    "mode": _text("mode", _word(get_args(Mode))),
-    "stream": _text("stream", _word(get_args(AtLimit))),
-    "unpriced": _text("unpriced", _word(get_args(Unpriced))),
-    "ceiling": _text("ceiling_pico", read_amount),
-    "wait": _text("wait_s", read_wait),
-    "reserve": _text("reserve", _word(get_args(Reserve))),
+    "period": period_node,
+    "timezone": text_of("timezone", read_zone),
+    "mode": text_of("mode", word_of(get_args(Mode))),
+    "stream": text_of("stream", word_of(get_args(AtLimit))),
+    "unpriced": text_of("unpriced", word_of(get_args(Unpriced))),
+    "ceiling": text_of("ceiling_pico", read_amount),
+    "wait": text_of("wait_s", read_wait),
+    "reserve": text_of("reserve", word_of(get_args(Reserve))),
 }
 
 

@@ -9,16 +9,20 @@ import msgspec
 from cyclopts import App, Parameter
 
 from farebox.budgets.budget import COMMAND
-from farebox.budgets.definition import named_twice
+from farebox.budgets.node_readers import named_twice
 from farebox.cli.exits import CONFIG, OK, say
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports import json_shapes
 from farebox.cli.screen import clean, count
 from farebox.cli.setting_flags import SettingFlags
+from farebox.config import Config
+from farebox.config.alerts_section import known_of_file
 from farebox.config.layers import FILE_NAME, read_layers
 from farebox.config.values_in_force import ValueInForce, values_in_force
 from farebox.config.working_directory import SIZE_MAX
+from farebox.control.alert_changes import known_to_commands
 from farebox.errors import ConfigError, Finding, UsageError
+from farebox.home import Home
 from farebox.program import command
 from farebox.snapshot import read_snapshot
 
@@ -93,8 +97,8 @@ def check(
     chosen = place or Place()
     home = chosen.state_to_read()
     layers = read_layers(home, file or chosen.config)
-    commanded = [each.name for each in read_snapshot(home).budgets if each.origin == COMMAND]
-    findings = [*layers.findings, *named_twice(home.config, layers.config.budgets, commanded)]
+    findings = [*layers.findings, *_beside_commands(home, layers.config)]
+    findings.sort(key=lambda finding: (finding.file, finding.line))
     answer = ConfigCheckAnswer(files=[str(path) for path in layers.files], findings=findings)
     if as_json:
         json_shapes.print_json(answer)
@@ -104,6 +108,20 @@ def check(
         read = ", ".join(answer.files) or "no file: the defaults apply"
         print(f"{clean(read)}: {count(len(answer.findings), 'mistake')}")
     return CONFIG if answer.findings else OK
+
+
+def _beside_commands(home: Home, said: Config) -> list[Finding]:
+    """Return how budgets and alerts do not fit what commands have set."""
+    published = read_snapshot(home)
+    budgets = [each.name for each in published.budgets if each.origin == COMMAND]
+    alerts = [each.name for each in published.alerts if each.origin == COMMAND]
+    findings = named_twice(home.config, said.budgets, budgets, section="budgets", command="budget")
+    findings += named_twice(home.config, said.alerts, alerts, section="alerts", command="alerts")
+    if said.alert_references:
+        from farebox.alerts.references import missing
+
+        findings += missing(said.alert_references, known_of_file(said) | known_to_commands(home))
+    return findings
 
 
 @app.command

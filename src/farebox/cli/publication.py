@@ -62,7 +62,7 @@ def _is_current(home: Home) -> bool:
 
 
 def _has_something_of_the_file(snapshot: Snapshot) -> bool:
-    from_file = any(each.origin != COMMAND for each in snapshot.budgets)
+    from_file = any(each.origin != COMMAND for each in (*snapshot.budgets, *snapshot.alerts))
     return bool(snapshot.configured or snapshot.problems or from_file or snapshot.has_terms_of_file)
 
 

@@ -10,12 +10,14 @@ from farebox.channels.settings import Form, MailSettings
 from farebox.config.addresses import Address
 
 if TYPE_CHECKING:
+    from farebox.alerts.alert import Alert
+    from farebox.alerts.references import Reference
     from farebox.budgets.budget import Budget
     from farebox.charges.plan_reader import BillingTerms
     from farebox.config.secret_reference import SecretReference
     from farebox.yamltext import Node
 else:
-    Node = SecretReference = Budget = BillingTerms = (
+    Node = SecretReference = Budget = BillingTerms = Alert = Reference = (
         Any  # a `Config` is decoded where none is loaded: in the proxy
     )
 
@@ -197,6 +199,10 @@ class Config(msgspec.Struct, kw_only=True):
     """Of the home's file, for the server, which sends it."""
     budgets: tuple[Budget, ...] = ()
     """Of the home's file, for whoever publishes them; other processes read the snapshot."""
+    alerts: tuple[Alert, ...] = ()
+    """Of the home's file, likewise."""
+    alert_references: tuple[Reference, ...] = ()
+    """What they name that is said elsewhere, for whoever knows what commands have set, too."""
     billing: BillingConfig = BillingConfig()
     """Of the home's file, for whoever renders invoices."""
     billing_terms: BillingTerms | None = None

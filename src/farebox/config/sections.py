@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farebox.config.addresses import parse_address, upstream_problem
+from farebox.config.alerts_section import ALERTS_EXAMPLE, read_alerts_section
 from farebox.config.billing_section import BILLING_EXAMPLE, read_billing
 from farebox.config.channels_section import CHANNELS_EXAMPLE, read_channels
 from farebox.config.configuration import Config, InterceptionConfig, KeyConfig, ProviderConfig
@@ -279,6 +280,15 @@ SECTIONS = {
             help="Limits on spending, see the [guide](../guides/budgets.md). In the home's file only.",
             example='budgets:\n  - {name: acme, where: {customer: acme}, limit: "25.00", period: day}\n',
             read=_read_budgets,
+            at_once=True,
+            home_only=True,
+        ),
+        Section(
+            key="alerts",
+            help="What somebody is told, and when, see the [guide](../guides/alerts.md). In the home's file "
+            "only.",
+            example=ALERTS_EXAMPLE,
+            read=read_alerts_section,
             at_once=True,
             home_only=True,
         ),

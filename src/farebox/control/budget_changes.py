@@ -50,10 +50,11 @@ def remove_budget(
     """Take a budget away.
 
     Raises:
-        UsageError: There is none, or the home's file names it.
+        UsageError: There is none, the home's file names it, or an alert watches it.
         ControlError: It cannot be written.
     """
     published = read_snapshot(home)
+    _refuse_watched(published, name)
     with change(home, database) as connection:
         if not budgets.remove(connection, name):
             refuse_name_of_file(published, name)
@@ -102,6 +103,15 @@ def refuse_name_of_file(published: Snapshot, name: str) -> None:
     for each in published.budgets:
         if each.name == name and each.origin != COMMAND:
             raise UsageError(f"{name} is in {each.origin}: change it there, or choose another name")
+
+
+def _refuse_watched(published: Snapshot, name: str) -> None:
+    """Raise `UsageError` for a budget that alerts watch: without it they would watch nothing."""
+    watching = [each for each in published.alerts if each.kind == "budget" and each.subject == name]
+    if watching:
+        first = watching[0]
+        where = "type " + f"`farebox alerts remove {first.name}`" if first.origin == COMMAND else first.origin
+        raise UsageError(f"the alert {first.name} watches {name}: remove that first ({where})")
 
 
 def unknown_budget(published: Snapshot, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
@@ -12,6 +13,14 @@ from farebox.control.schema import budget as budget_table
 from farebox.control.schema import stop as stop_table
 
 STOPS_MAX = 10_000
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Said = TypeVar("Said", bound=_Named)
 
 
 def budgets(connection: Connection) -> dict[str, Budget]:
@@ -67,7 +76,7 @@ def lift(connection: Connection, dimension: str, value: str) -> bool:
     return connection.execute(delete(stop_table).where(there)).rowcount > 0
 
 
-def together(configured: Sequence[Budget], commanded: Sequence[Budget]) -> tuple[Budget, ...]:
+def together(configured: Sequence[Said], commanded: Sequence[Said]) -> tuple[Said, ...]:
     """Return both by name; of one that stands in both, what the file says."""
     return tuple(
         sorted({each.name: each for each in (*commanded, *configured)}.values(), key=lambda each: each.name)

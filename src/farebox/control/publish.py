@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Generator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from farebox.alerts.alert import Alert
 from farebox.budgets.budget import COMMAND, Budget
 from farebox.clock import now_ns
 from farebox.config import Config, load_config
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from farebox.control.billing_terms import CheckedTerms
     from farebox.control.customers import KeptCustomer
     from farebox.control.database import ControlDatabase
+    from farebox.errors import Finding
 
+_Said = TypeVar("_Said", Budget, Alert)
 
 _FILE_TIMES_LAG_NS = 20_000_000
 """A file's times come from a clock that ticks less often than the one we read."""
@@ -82,7 +85,8 @@ def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
 
 
 def _needs_database(said: Config) -> bool:
-    return bool(said.webhooks or said.channels or said.billing_terms)
+    """Return whether the file says something that others keep rows about: of alerts, who was told."""
+    return bool(said.webhooks or said.channels or said.billing_terms or said.alerts)
 
 
 def _is_published(home: Home, content: bytes) -> bool:
@@ -101,7 +105,12 @@ class _File(msgspec.Struct, frozen=True):
 
     def state(self) -> Snapshot:
         """Return what is published of it."""
-        return Snapshot(configured=self.config.keys, budgets=self.config.budgets, problems=self.problems)
+        return Snapshot(
+            configured=self.config.keys,
+            budgets=self.config.budgets,
+            alerts=self.config.alerts,
+            problems=self.problems,
+        )
 
 
 def _take_over_receivers(connection: Connection, said: Config) -> None:
@@ -148,7 +157,7 @@ def _take_over_terms(connection: Connection, file: _File, checked: CheckedTerms 
 def _state(home: Home, connection: Connection, file: _File) -> Snapshot:
     from sqlalchemy import select
 
-    from farebox.control import budgets
+    from farebox.control import alerts, budgets
     from farebox.control.database import damaged
     from farebox.control.keys import labels
     from farebox.control.schema import token
@@ -164,13 +173,16 @@ def _state(home: Home, connection: Connection, file: _File) -> Snapshot:
             for row in connection.execute(select(token).where(token.c.revoked_at.is_(None)))
         }
         commanded = budgets.budgets(connection)
-        file = _without_names_of_commands(home, file, commanded)
+        watched = alerts.alerts(connection)
+        file = _fitting(home, file, connection, commanded, watched)
         return msgspec.structs.replace(
             file.state(),
             labelled=labels(connection),
             tokens=tokens,
             budgets=budgets.together(file.config.budgets, list(commanded.values())),
             stops=tuple(budgets.stops(connection)),
+            alerts=budgets.together(file.config.alerts, list(watched.values())),
+            snoozes=tuple(alerts.snoozes(connection)),
             **_billing_state(connection, has_markup=file.has_markup),
         )
     except msgspec.MsgspecError as error:
@@ -214,24 +226,52 @@ def _by_pricing(
     return tuple(each for each in found if each is not None)
 
 
-def _without_names_of_commands(home: Home, file: _File, commanded: Mapping[str, Budget]) -> _File:
-    """Return the file's state; where it names a budget that a command has set, its budgets stay as they were.
+def _fitting(
+    home: Home,
+    file: _File,
+    connection: Connection,
+    budgets: Mapping[str, Budget],
+    alerts: Mapping[str, Alert],
+) -> _File:
+    """Return the file's state; where its budgets and alerts do not fit what commands have set, these stay as
+    they were: a name that stands in both, or that stands for nothing.
 
     At the first publication nothing was before: then the file goes first.
     """
-    if file.problems or not any(each.name in commanded for each in file.config.budgets):
+    if file.problems:
         return file
-    from farebox.budgets.definition import named_twice
+    from farebox.budgets.node_readers import named_twice
 
-    problems = tuple(map(str, named_twice(home.config, file.config.budgets, commanded)))
-    config = file.config
-    if home.snapshot.exists():
-        config = msgspec.structs.replace(config, budgets=_budgets_of_file(_published(home)))
-    return msgspec.structs.replace(file, config=config, problems=problems)
+    said = file.config
+    findings = named_twice(home.config, said.budgets, budgets, section="budgets", command="budget")
+    findings += named_twice(home.config, said.alerts, alerts, section="alerts", command="alerts")
+    findings += _missing(connection, said)
+    if not findings:
+        return file
+    config = _with_published(home, said) if home.snapshot.exists() else said
+    return msgspec.structs.replace(file, config=config, problems=tuple(map(str, findings)))
 
 
-def _budgets_of_file(snapshot: Snapshot) -> tuple[Budget, ...]:
-    return tuple(each for each in snapshot.budgets if each.origin != COMMAND)
+def _missing(connection: Connection, said: Config) -> list[Finding]:
+    if not said.alert_references:
+        return []
+    from farebox.alerts.references import missing
+    from farebox.config.alerts_section import known_of_file
+    from farebox.control.alerts import known
+
+    return missing(said.alert_references, known_of_file(said) | known(connection))
+
+
+def _with_published(home: Home, said: Config) -> Config:
+    """Return a file's configuration with the budgets and alerts that it had when it was last right."""
+    before = _published(home)
+    return msgspec.structs.replace(
+        said, budgets=_of_file(before.budgets), alerts=_of_file(before.alerts), alert_references=()
+    )
+
+
+def _of_file(published: tuple[_Said, ...]) -> tuple[_Said, ...]:
+    return tuple(each for each in published if each.origin != COMMAND)
 
 
 def _file_says(home: Home) -> _File:
@@ -242,7 +282,7 @@ def _file_says(home: Home) -> _File:
         return _File(config, has_markup=config.has_markup)
     except FareboxError as error:
         before = _published(home)
-        kept = Config(keys=before.configured, budgets=_budgets_of_file(before))
+        kept = _with_published(home, Config(keys=before.configured))
         return _File(kept, tuple(str(error).splitlines()), has_markup=bool(before.by_pricing))
 
 

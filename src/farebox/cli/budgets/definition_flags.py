@@ -2,68 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, make_dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from farebox.budgets.budget import COMMAND, Budget
 from farebox.budgets.definition import plain, read_budget
-from farebox.budgets.matching import DIMENSIONS, TAG
+from farebox.cli.call_flags import PLACE, CallFlags, list_node, nodes_of
 from farebox.errors import Finding, UsageError
 from farebox.yamltext import Node
 
-PLACE = "the command line"
 
-
-def _where_flags() -> list[tuple[str, object, object]]:
-    """Return a flag for every dimension that a budget can be for."""
-    return [
-        (name, Annotated[list[str] | None, Parameter(help=_help_of(name), negative="")], field(default=None))
-        for name in DIMENSIONS
-    ]
-
-
-def _help_of(name: str) -> str:
-    words = {
-        "key": "Of this API key: its label or fingerprint.",
-        "model": "For this model, as it is asked for; `gpt-4o*` is a pattern.",
-        "process": "Of this process, by its number.",
-    }
-    return words.get(name, f"Of this {name.replace('_', ' ')}.")
-
-
-_Where = make_dataclass("_Where", _where_flags(), frozen=True, kw_only=True)
-
-
-@Parameter(name="*", group="Whose calls")
 @dataclass(frozen=True, kw_only=True)
-class WhereFlags(_Where):  # pyright: ignore[reportUntypedBaseClass, reportGeneralTypeIssues] - made of data
+class WhereFlags(CallFlags):
     """Whose calls count; a repeated flag matches any of its values, `*` in one any text. None: all calls."""
 
-    tag: Annotated[list[str] | None, Parameter(help="With this tag: feature=summary.", negative="")] = None
     exempt: Annotated[
         list[str] | None,
         Parameter(help="Not of this API key, by label or fingerprint: it passes uncounted.", negative=""),
     ] = None
-
-    def node(self, findings: list[Finding]) -> Node | None:
-        """Return `where:` as the flags say it, None where they say nothing; add what is wrong with them."""
-        given = vars(self)
-        found = {
-            name: _list(given[name], f"--{name.replace('_', '-')}")
-            for name in DIMENSIONS
-            if given[name] is not None
-        }
-        tags: dict[str, list[str]] = {}
-        for text in self.tag or []:
-            name, equals, value = text.partition("=")
-            if not name.strip() or not equals:
-                findings.append(Finding(PLACE, 0, "--tag", repr(text), "NAME=VALUE, as feature=summary"))
-                continue
-            tags.setdefault(f"{TAG}{name.strip().lower()}", []).append(value)
-        found |= {name: _list(values, "--tag") for name, values in tags.items()}
-        return Node(found, PLACE, 0, "where") if found else None
 
 
 @Parameter(name="*", group="Limit")
@@ -123,13 +81,13 @@ def definition(
         UsageError: With everything that is wrong.
     """
     where, flags = where or WhereFlags(), flags or DefinitionFlags()
-    said = {} if before is None else _nodes(plain(before))
+    said = {} if before is None else nodes_of(plain(before))
     findings: list[Finding] = []
     said |= flags.nodes(findings)
     if (calls := where.node(findings)) is not None:
         said["where"] = calls
     if where.exempt is not None:
-        said["exempt"] = _list(where.exempt, "--exempt")
+        said["exempt"] = list_node(where.exempt, "--exempt")
     if flags.unpriced is not None and flags.ceiling is None:
         said.pop("ceiling", None)  # that of before went with `unpriced: ceiling`
     said["name"] = Node(name, PLACE, 0, "NAME")
@@ -137,21 +95,3 @@ def definition(
     if found is None or findings:
         raise UsageError("\n".join(map(str, findings)))
     return found
-
-
-def _nodes(value: dict[str, Any]) -> dict[str, Node]:
-    return {key: _node(each, key) for key, each in value.items() if each is not None}
-
-
-def _node(value: Any, key: str) -> Node:
-    if isinstance(value, dict):
-        pairs: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
-        return Node({name: _node(each, name) for name, each in pairs.items()}, PLACE, 0, key)
-    if isinstance(value, list):
-        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
-        return Node([_node(each, key) for each in items], PLACE, 0, key)
-    return Node(value, PLACE, 0, key)
-
-
-def _list(values: list[str], key: str) -> Node:
-    return Node([Node(value, PLACE, 0, key) for value in values], PLACE, 0, key)

@@ -12,8 +12,9 @@ import msgspec
 from starlette.requests import Request
 
 from farebox.budgets.budget import COMMAND, Stop
-from farebox.budgets.definition import NAME, read_budget
+from farebox.budgets.definition import read_budget
 from farebox.budgets.matching import DIMENSIONS
+from farebox.budgets.node_readers import NAME
 from farebox.budgets.written_values import read_dimension
 from farebox.config import is_exposed, load_config
 from farebox.errors import ConfigError, Finding
