@@ -39,6 +39,8 @@ def test_the_example_is_read_and_its_header_is_a_reference(
         ("otlp: {}", "an endpoint"),
         ("otlp: [x]", "a mapping"),
         ("otlp: {endpoint: 'http://otel.example.com'}", "https://"),
+        ("otlp: {endpoint: 'https://o.example/x?key=abc'}", "keys go into `headers`"),
+        ("otlp: {endpoint: 'https://user:pw@o.example'}", "without a user or password"),
         ("otlp: {endpoint: 'https://o.example', signals: [logs]}", "traces and metrics"),
         ("otlp: {endpoint: 'https://o.example', headers: {host: {env: A}}}", "yours to set"),
         ("otlp: {endpoint: 'https://o.example', heders: {}}", "an unknown key"),

@@ -256,3 +256,40 @@ def test_it_is_posted_with_the_headers_that_the_configuration_names(
     assert len(_spans(gzip.decompress(got[0][2]))) == 1
     state = (ledger.home.run / "otlp.json").read_bytes()
     assert b"canary" not in state
+
+
+def test_a_call_of_a_length_that_no_clock_has_is_sent_like_any_other(ledger: TestLedger) -> None:
+    endpoint = Endpoint()
+    out = exporter(ledger, endpoint)
+    out.look()
+    ledger.append(
+        done(NOON, response_id="long", total_us=2**63 - 1, first_byte_us=2**63 - 1),
+        done(NOON + SECOND, response_id="much", input_tokens=2**36, output_tokens=0),
+        a_call(3),
+    )
+    assert out.look() == LOOK_EVERY_S
+    names = [each.attributes["gen_ai.response.id"] for each in endpoint.spans()]
+    assert names == ["long", "much", "chatcmpl-3"]
+    assert all(each.end_ns >= each.start_ns for each in endpoint.spans())
+
+
+@pytest.mark.parametrize("error", [ValueError("a line break in a header"), RuntimeError("of anything")])
+def test_no_error_ends_the_sending(
+    ledger: TestLedger, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    endpoint = Endpoint()
+    out = exporter(ledger, endpoint)
+    out.look()
+    ledger.append(a_call(1))
+
+    def broken(path: str, body: bytes) -> bool:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(out, "_deliver", broken)
+        assert out.look() > LOOK_EVERY_S
+    found = read_exported(ledger.home)
+    assert found is not None
+    assert str(error) in (found.failing or "")
+    out.look()
+    assert len(endpoint.spans()) == 1

@@ -57,6 +57,13 @@ def test_beyond_the_budget_of_labels_calls_are_of_other(tmp_path: Path) -> None:
     assert shown(home, 3, {C: [9], A: [5]}, series_max=2, rest=4) == {A: [5], C: [9], OTHER: [9]}
 
 
+def test_a_customer_and_a_model_named_other_hide_nothing(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    assert shown(home, 1, {OTHER: [7], A: [5]}) == {OTHER: [7], A: [5]}
+    assert shown(home, 2, {OTHER: [8], A: [5]}, rest=3) == {OTHER: [11], A: [5]}
+
+
 def test_a_home_that_cannot_be_written_shows_counters_all_the_same(tmp_path: Path) -> None:
     home = Home(tmp_path / "absent")
     assert shown(home, 1, {A: [5]}) == {A: [5]}

@@ -52,6 +52,8 @@ def read_otlp(node: Node, config: Config, findings: list[Finding]) -> None:
         findings.append(node.finding("an endpoint", "none"))
     elif "endpoint" in texts:
         try:
+            if "?" in texts["endpoint"]:
+                raise ValueError("without ?, since /v1/traces is added to it; keys go into `headers`")
             destination(texts["endpoint"], texts.get("address"))
         except ValueError as error:
             findings.append(endpoint.finding(str(error), "a URL that nothing is sent to"))

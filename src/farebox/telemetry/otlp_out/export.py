@@ -98,6 +98,8 @@ class OtlpExport:
             self._unsent = False
         except (RequestFailedError, FareboxError, OSError) as error:
             return self._failed(str(error))
+        except Exception as error:  # the thread goes on, whatever a secret or a row holds
+            return self._failed(f"{type(error).__name__}: {error}")
         self._failures = 0
         return 0.0 if len(calls) == BATCH else LOOK_EVERY_S
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from farebox.clock import uuid_bytes
 from farebox.ledger.call_row import CallRow
+from farebox.money import INT64_MAX
 from farebox.telemetry.otlp_out.messages import Attribute, attributes
 from farebox.telemetry.protobuf_message import fixed64, integer, message, raw, text
 
@@ -44,7 +45,7 @@ def span_of(call: CallRow) -> bytes:
             text(5, f"{operation_of(call)} {model_of(call)}".strip()),
             integer(6, _CLIENT),
             fixed64(7, start),
-            fixed64(8, start + call.total_us * 1000),
+            fixed64(8, min(start + call.total_us * 1000, INT64_MAX)),
             attributes(9, _attributes(call, failed=failed)),
             message(15, integer(3, _ERROR if failed else 0)),
         )

@@ -54,11 +54,12 @@ class Counters:
         """
         if seq < self._seq:  # another record, or an older copy of it: counters begin anew
             self._shown.clear()
-        named = {key for key in self._shown if key in sums}
+        named = {key for key in self._shown if key in sums and key != OTHER}
         for key in sums:
             if len(named) >= self._series_max:
                 break
-            named.add(key)
+            if key != OTHER:  # calls of a customer, model and provider of these names are among the others
+                named.add(key)
         rest = list(total)
         found: dict[Key, Values] = {}
         for key, values in sums.items():
