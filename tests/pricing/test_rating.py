@@ -53,10 +53,12 @@ def rate(
     if billable:  # every call of this page proves it
         sums = book.sums(part, occurred_at_ns=MAY, completeness=completeness)
         assert sums == (rated.cost_state, rated.cost_pico, rated.charge_pico)
+        amounts = book.amounts(part, occurred_at_ns=MAY, completeness=completeness)
+        assert amounts == (*sums, [(line.unit, line.amount_pico) for line in rated.lines])
     return rated
 
 
-def test_sums_without_lines_are_those_of_the_rating(book_of: Make) -> None:
+def test_sums_and_amounts_without_lines_are_those_of_the_rating(book_of: Make) -> None:
     book = book_of({"maker": MAKER})
     used: dict[str, Quantity] = {"input_uncached": 7, "output_text": 3, "calls_web_search": Decimal("0.5")}
     models = ("large", "gift", "fee", "nameless", "nobody's", None)

@@ -26,7 +26,7 @@ from farebox.pricing.price_rows import (
     Quote,
 )
 from farebox.pricing.prices_in_force import Layer, Plan, rows_in_force
-from farebox.pricing.rating import Sums, not_billable, rate_part, sum_part
+from farebox.pricing.rating import Amounts, Sums, not_billable, part_amounts, rate_part, sum_part
 from farebox.pricing.sources.user_prices import UserModel, UserPricing, layers, markup_at
 from farebox.wire.facts import Part, Quantity
 
@@ -136,6 +136,22 @@ class PriceBook:
             rated = self._rate_agreed(part, plan, completeness)
             return rated.cost_state, rated.cost_pico, rated.charge_pico
         return sum_part(part, plan, completeness=completeness)
+
+    def amounts(
+        self,
+        part: Part,
+        *,
+        occurred_at_ns: int,
+        completeness: str,
+        attribution: Mapping[str, str] | None = None,
+    ) -> Amounts:
+        """Return what `rate` finds for a billable part, of its lines no more than units and amounts."""
+        plan = self._in_force(part, occurred_at_ns, attribution)
+        if plan.agreement is not None:
+            rated = self._rate_agreed(part, plan, completeness)
+            amounts = [(line.unit, line.amount_pico) for line in rated.lines]
+            return rated.cost_state, rated.cost_pico, rated.charge_pico, amounts
+        return part_amounts(part, plan, completeness=completeness)
 
     def plan_of(self, part: Part, occurred_at_ns: int, attribution: Mapping[str, str] | None = None) -> Plan:
         """Return the prices in force for calls like `part` at a moment, contracts included.

@@ -21,6 +21,9 @@ AMOUNT_MAX = 2**60
 Sums = tuple[CostState, PicoUsd | None, PicoUsd | None]
 """What is known of a part's cost, the cost, and the charge: see `RatedPart`."""
 
+Amounts = tuple[CostState, PicoUsd | None, PicoUsd | None, list[tuple[str, PicoUsd | None]]]
+"""`Sums`, and of each line its unit and its amount."""
+
 _Amount = tuple[str, Quantity, LinePrice | None, PicoUsd | None]
 """A leaf, its quantity, its price and what that makes; None twice where it has no amount."""
 
@@ -49,6 +52,13 @@ def rate_part(part: Part, plan: Plan, *, completeness: str, snapshot: str) -> Ra
 def sum_part(part: Part, plan: Plan, *, completeness: str) -> Sums:
     """Return the sums that `rate_part` comes to, where nobody asks for the lines they are made of."""
     return _judged(part, plan, completeness, *_amounts(part, plan))[:3]
+
+
+def part_amounts(part: Part, plan: Plan, *, completeness: str) -> Amounts:
+    """Return the sums and the amounts that `rate_part` comes to, where nobody asks what they are made of."""
+    amounts, total, missing = _amounts(part, plan)
+    sums = _judged(part, plan, completeness, amounts, total, missing)[:3]
+    return *sums, [(leaf, amount) for leaf, _, _, amount in amounts]
 
 
 def not_billable(snapshot: str) -> RatedPart:
