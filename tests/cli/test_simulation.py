@@ -58,6 +58,8 @@ def test_other_prices_change_cost_and_what_depends_on_it(cli: CLI, tmp_path: Pat
     assert amounts(answer)["acme"] == ("95.00", "170.00")
     status, said, _ = cli("simulate", "--prices", str(file), *SEPTEMBER)
     assert status == 0 and "+75.00" in said and "Nothing was saved." in said
+    beside_a_model = simulated(cli, "--prices", str(file), "--model", "nosuch=gpt-4o-mini")
+    assert beside_a_model["cost_after_usd"] == "160"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Replaced calls change the sums of their own cell and of the one that they move to."""
+"""Differences change the sums of the cell that calls were in, and of the one that they would have been in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.billing.usage_in_memory import UsageInMemory
 
-from farebox.billing.simulation.changed_usage import SUMS, ChangedUsage, ReplacedCall, summed
+from farebox.billing.simulation.changed_usage import (
+    SUMS,
+    ChangedUsage,
+    DifferenceSums,
+    UsageDifference,
+)
 from farebox.billing.usage.questions import AsOf, Span
 from farebox.charges.usage.cells import Cell, DistinctCell, OutcomeCell
 
@@ -72,28 +77,68 @@ calls = st.tuples(
 )
 
 
+def figures_of(cell: Cell) -> list[int]:
+    return [getattr(cell, name) for name in SUMS]
+
+
+def with_figures(cell: Cell, figures: Sequence[int]) -> Cell:
+    return msgspec.structs.replace(cell, **dict(zip(SUMS, figures, strict=True)))
+
+
 @given(st.lists(calls), st.data())
-def test_usage_with_replaced_calls_is_the_usage_of_a_record_that_had_them(found: Any, data: Any) -> None:
+def test_usage_with_other_calls_is_the_usage_of_a_record_that_had_them(found: Any, data: Any) -> None:
     replaced = [each for each in found if data.draw(st.booleans())]
-    others = [each for each in found if not any(each is one for one in replaced)]
-    changes = [
-        ReplacedCall(
-            at, cell, msgspec.structs.replace(cell, dims={**cell.dims, "model": "z"}, output_cost_pico=1)
-        )
+    kept = [each for each in found if not any(each is one for one in replaced)]
+    others = [
+        (at, msgspec.structs.replace(cell, dims={**cell.dims, "model": "z"}, output_cost_pico=1))
         for at, cell in replaced
     ]
-    expected = Calls([*others, *((change.at_ns, change.after) for change in changes)])
+    changes = [
+        *((at, with_figures(cell, [-each for each in figures_of(cell)])) for at, cell in replaced),
+        *others,
+    ]
+    expected = Calls([*kept, *others])
     for dims in (DIMS, ("model",), ()):
         for bucket in (None, "hour"):
-            changed = ChangedUsage(Calls(found), changes).cells(SPAN, dims, bucket=bucket)
-            assert changed == expected.cells(SPAN, dims, bucket=bucket)
+            one_by_one = ChangedUsage(Calls(found), [UsageDifference(at, cell) for at, cell in changes])
+            assert one_by_one.cells(SPAN, dims, bucket=bucket) == expected.cells(SPAN, dims, bucket=bucket)
             edges = {name: [SPAN.from_ns, SPAN.until_ns] for name in SPAN.customers}
-            fewer = summed(changes, edges, None if bucket is None else HOUR)
-            assert ChangedUsage(Calls(found), fewer).cells(SPAN, dims, bucket=bucket) == changed
+            sums = DifferenceSums(edges, None if bucket is None else HOUR)
+            for at, cell in changes:
+                sums.add(cell.customer, at, False, cell.dims, figures_of(cell))
+            fewer = sums.differences()
             assert len(fewer) <= len(changes)
+            added_up = ChangedUsage(Calls(found), fewer)
+            assert added_up.cells(SPAN, dims, bucket=bucket) == expected.cells(SPAN, dims, bucket=bucket)
 
 
-def test_without_replaced_calls_usage_is_the_record_s() -> None:
+def test_differences_that_a_question_may_tell_apart_are_not_added_up() -> None:
+    sums = DifferenceSums({"acme": [5, 10]}, 4)
+    one = [1] * len(SUMS)
+    for at_ns, verified, agent in ((4, False, "a"), (5, False, "a"), (6, True, "a"), (7, True, "b")):
+        sums.add("acme", at_ns, verified, {"agent": agent}, one)
+    sums.add("acme", 6, True, {"agent": "a"}, one)
+    sums.add("beta", 6, True, {"agent": "a"}, one)
+    found = sums.differences()
+    assert [(each.cell.customer, each.at_ns, each.verified, each.cell.calls) for each in found] == [
+        ("acme", 4, False, 1),
+        ("acme", 5, False, 1),
+        ("acme", 6, True, 2),
+        ("acme", 7, True, 1),
+        ("beta", 6, True, 1),
+    ]
+    assert [each.cell.dims for each in found[2:4]] == [{"agent": "a"}, {"agent": "b"}]
+
+
+def test_only_a_proven_customer_s_differences_count_where_others_do_not() -> None:
+    cell = Cell(customer="acme", dims={"agent": "a", "model": "m"}, calls=1)
+    changed = ChangedUsage(Calls([]), [UsageDifference(1, cell), UsageDifference(2, cell, verified=True)])
+    proven = msgspec.structs.replace(SPAN, verified=True)
+    assert [each.calls for each in changed.cells(SPAN, DIMS)] == [2]
+    assert [each.calls for each in changed.cells(proven, DIMS)] == [1]
+
+
+def test_without_differences_usage_is_the_record_s() -> None:
     record = Calls([(1, Cell(customer="acme", dims={"agent": "a", "model": "m"}, calls=1, output_tokens=5))])
     changed = ChangedUsage(record, ())
     assert changed.cells(SPAN, DIMS) == record.cells(SPAN, DIMS)
@@ -105,9 +150,9 @@ def test_without_replaced_calls_usage_is_the_record_s() -> None:
 def test_hours_of_a_zone_with_half_hours_are_those_of_the_record() -> None:
     """In Kolkata an hour begins 30 minutes after those of UTC."""
     cell = Cell(customer="acme", dims={"model": "a"}, calls=1, output_cost_pico=7)
-    before, after = cell, msgspec.structs.replace(cell, output_cost_pico=9)
+    more = Cell(customer="acme", dims={"model": "a"}, output_cost_pico=2)
     recorded = UsageInMemory([msgspec.structs.replace(cell, start_ns=HOUR * 3 // 4)])
-    changed = ChangedUsage(recorded, [ReplacedCall(HOUR * 3 // 4, before, after)])
+    changed = ChangedUsage(recorded, [UsageDifference(HOUR * 3 // 4, more)])
     span = msgspec.structs.replace(SPAN, timezone="Asia/Kolkata")
     assert [
         (each.start_ns, each.calls, each.output_cost_pico)

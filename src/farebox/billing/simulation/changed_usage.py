@@ -9,70 +9,93 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from operator import add
 from typing import NamedTuple
-
-from msgspec.structs import replace
 
 from farebox.billing.usage.questions import AsOf, Bucket, Span, Usage, Where
 from farebox.charges.usage.buckets import bucket_start
 from farebox.charges.usage.cells import Cell, DistinctCell, OutcomeCell
+from farebox.charges.usage.cost_classes import CLASSES
 from farebox.time_expressions import zone_named
 
-SUMS = tuple(name for name in Cell.__struct_fields__ if name not in ("customer", "dims", "start_ns"))
-"""The figures of a cell."""
+SUMS = (
+    "calls",
+    "errors",
+    "total_us",
+    "uncached_input_tokens",
+    "cache_read_tokens",
+    "cache_creation_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    *CLASSES,
+    "charge_pico",
+    "unpriced_calls",
+    "unknown_calls",
+    "estimated_calls",
+)
+"""The figures of a cell: counts, then money."""
 
 _Key = tuple[str, int | None, tuple[str, ...]]
 
 
-class ReplacedCall(NamedTuple):
-    """A call as a cell of its own: as it was, and as it would have been."""
+class UsageDifference(NamedTuple):
+    """What other calls add to a cell, or take off it."""
 
     at_ns: int
-    before: Cell
-    after: Cell
+    cell: Cell
+    """Its figures are signed."""
     verified: bool = False
     """Whether the customer is proven."""
 
 
-def summed(
-    replaced: Iterable[ReplacedCall], edges: Mapping[str, Sequence[int]], slot_ns: int | None
-) -> list[ReplacedCall]:
-    """Return calls that no question tells apart as one: a million of them would not fit into memory.
+class DifferenceSums:
+    """Adds up what no question tells apart: the differences of a million calls would not fit into memory."""
 
-    `edges` are the sorted moments, by customer, at which what is asked about begins or ends; `slot_ns` is a
-    length of which buckets are multiples, None without buckets.
-    """
-    found: dict[tuple[object, ...], tuple[ReplacedCall, list[int], list[int]]] = {}
-    for call in replaced:
-        name = call.before.customer
+    def __init__(self, edges: Mapping[str, Sequence[int]], slot_ns: int | None) -> None:
+        """`edges` are the sorted moments, by customer, at which what is asked about begins or ends.
+
+        `slot_ns` is a length of which buckets are multiples, None without buckets.
+        """
+        self._edges = edges
+        self._slot_ns = slot_ns
+        self._found: dict[tuple[object, ...], tuple[str, int, bool, Mapping[str, str], list[int]]] = {}
+
+    def add(
+        self, customer: str, at_ns: int, verified: bool, dims: Mapping[str, str], figures: Sequence[int]
+    ) -> None:
+        """Add figures as `SUMS`."""
+        slot_ns = self._slot_ns
         key = (
-            name,
-            bisect_right(edges.get(name, ()), call.at_ns),
-            0 if slot_ns is None else call.at_ns // slot_ns,
-            call.verified,
-            *call.before.dims.items(),
-            None,
-            *call.after.dims.items(),
+            customer,
+            bisect_right(self._edges.get(customer, ()), at_ns),
+            0 if slot_ns is None else at_ns // slot_ns,
+            verified,
+            *dims.items(),
         )
-        _, before, after = found.setdefault(key, (call, [0] * len(SUMS), [0] * len(SUMS)))
-        for at, figure in enumerate(SUMS):
-            before[at] += getattr(call.before, figure)
-            after[at] += getattr(call.after, figure)
-    return [
-        first._replace(
-            before=replace(first.before, **dict(zip(SUMS, before, strict=True))),
-            after=replace(first.after, **dict(zip(SUMS, after, strict=True))),
-        )
-        for first, before, after in found.values()
-    ]
+        known = self._found.get(key)
+        if known is None:
+            self._found[key] = customer, at_ns, verified, dims, list(figures)
+        else:
+            known[-1][:] = map(add, known[-1], figures)
+
+    def differences(self) -> list[UsageDifference]:
+        """Return the sums, each at a moment of one of its calls."""
+        return [
+            UsageDifference(
+                at_ns, Cell(customer=customer, dims=dims, **dict(zip(SUMS, figures, strict=True))), verified
+            )
+            for customer, at_ns, verified, dims, figures in self._found.values()
+        ]
 
 
 class ChangedUsage:
     """Usage as `usage` has it, but for some calls."""
 
-    def __init__(self, usage: Usage, replaced: Iterable[ReplacedCall]) -> None:
+    def __init__(self, usage: Usage, differences: Iterable[UsageDifference]) -> None:
         self._usage = usage
-        self._replaced = tuple(replaced)
+        self._differences: dict[str, list[UsageDifference]] = {}
+        for each in differences:
+            self._differences.setdefault(each.cell.customer, []).append(each)
 
     def as_of(self) -> AsOf:
         return self._usage.as_of()
@@ -81,15 +104,13 @@ class ChangedUsage:
         """Return the cells, in the order of customers, buckets and dimensions."""
         sums: dict[_Key, list[int]] = {}
         for cell in self._usage.cells(span, dims, bucket=bucket):
-            _add(sums, _key(cell.customer, cell.start_ns, cell.dims, dims), cell, 1)
-        customers, zone = frozenset(span.customers), zone_named(span.timezone)
-        for call in self._replaced:
-            if span.verified and not call.verified:
-                continue
-            if call.before.customer in customers and span.from_ns <= call.at_ns < span.until_ns:
-                start_ns = None if bucket is None else bucket_start(call.at_ns, bucket, zone)
-                for cell, sign in ((call.before, -1), (call.after, 1)):
-                    _add(sums, _key(cell.customer, start_ns, cell.dims, dims), cell, sign)
+            _add(sums, _key(cell.customer, cell.start_ns, cell.dims, dims), cell)
+        zone = zone_named(span.timezone)
+        for customer in dict.fromkeys(span.customers):
+            for at_ns, cell, verified in self._differences.get(customer, ()):
+                if (verified or not span.verified) and span.from_ns <= at_ns < span.until_ns:
+                    start_ns = None if bucket is None else bucket_start(at_ns, bucket, zone)
+                    _add(sums, _key(customer, start_ns, cell.dims, dims), cell)
         return [
             Cell(
                 customer=customer,
@@ -125,10 +146,10 @@ def _key(customer: str, start_ns: int | None, has: Mapping[str, str], dims: Sequ
     return customer, start_ns, tuple([has.get(name, "") for name in dims])
 
 
-def _add(sums: dict[_Key, list[int]], key: _Key, cell: Cell, sign: int) -> None:
+def _add(sums: dict[_Key, list[int]], key: _Key, cell: Cell) -> None:
     figures = sums.setdefault(key, [0] * len(SUMS))
     for at, name in enumerate(SUMS):
-        figures[at] += sign * getattr(cell, name)
+        figures[at] += getattr(cell, name)
 
 
 def _order(entry: tuple[_Key, list[int]]) -> tuple[str, int, tuple[str, ...]]:

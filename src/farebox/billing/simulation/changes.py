@@ -11,7 +11,7 @@ import msgspec
 from farebox import yamltext
 from farebox.billing.periods.terms import Terms
 from farebox.billing.rated_periods import CustomerPeriods
-from farebox.billing.simulation.changed_usage import ChangedUsage, summed
+from farebox.billing.simulation.changed_usage import ChangedUsage
 from farebox.billing.simulation.replaced_calls import OtherModel, Replacement, replaced_calls
 from farebox.billing.simulation.simulation import UsageOf
 from farebox.billing.usage import AsOf, Usage
@@ -60,16 +60,18 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
             charges = [charge for each in terms for part in each.segments for charge in part.plan.charges]
             if not terms:
                 return usage
-            replaced = replaced_calls(
+            slot_ns = _QUARTER_NS if any(each.bucket for each in charges) else None
+            differences = replaced_calls(
                 home,
                 replacement,
                 min(each.from_ns for each in terms),
                 max(each.until_ns for each in terms),
                 as_of.seq,
                 dimensions_of(charges),
+                edges=_edges(terms),
+                slot_ns=slot_ns,
             )
-            slot_ns = _QUARTER_NS if any(each.bucket for each in charges) else None
-            return ChangedUsage(usage, summed(replaced, _edges(terms), slot_ns))
+            return ChangedUsage(usage, differences)
 
         return changed
 
@@ -118,7 +120,7 @@ def read_changes(
         others = tuple(_other_model(text, book.providers()) for text in models)
         said += [f"{each.model} in the place of {each.asked_for}." for each in others]
         statements += [*([TOKENS_AS_THEY_WERE] if others else []), COUNTS_AS_THEY_WERE]
-        replacement = Replacement(book, others)
+        replacement = Replacement(book, others, others_stay=prices is None)
     return Changes(
         plans=found, moves=moves, replacement=replacement, said=tuple(said), statements=tuple(statements)
     )

@@ -1,43 +1,46 @@
 """Calls of the record as they would have been by other prices, or with another model.
 
-Each call is rated as it counts now, by the one rating function. With another model the token counts stay as
-they were: another model's tokenizer, its longer or shorter responses and its cache are not known.
+Each call is rated as it counted, by the one rating function: amounts are rounded call by call, so no sum of
+them can be rated in their place. With another model the token counts stay as they were: another model's
+tokenizer, its longer or shorter responses and its cache are not known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from operator import neg, sub
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
-from farebox.analytics.dimensions import UNPRICED
-from farebox.billing.simulation.changed_usage import ReplacedCall
-from farebox.charges.usage.call_cell import cell_of
-from farebox.charges.usage.cells import Cell
-from farebox.charges.usage.cost_classes import RatedLines
-from farebox.ledger.append.dictionaries import is_verified_by
+from farebox.analytics.dimensions import UNPRICED, is_error
+from farebox.billing.simulation.changed_usage import DifferenceSums, UsageDifference
+from farebox.charges.usage.cost_classes import CLASSES, RatedLines, classes_of
+from farebox.journal.records import Done
+from farebox.ledger.append.dictionaries import CALL_CLASS, CLASS_AT
 from farebox.ledger.append.entry import money_of
-from farebox.ledger.call_store import StoredCall, read_calls
 from farebox.ledger.charging.call_dims import dims_of
-from farebox.ledger.corrections.rerating import Book, asking_of, rate_parts
-from farebox.ledger.cost_classes import CostedPart, CostedRating
+from farebox.ledger.corrections.rerating import Book, rate_parts
 from farebox.ledger.database import open_reader
+from farebox.ledger.feed import Attribution
+from farebox.ledger.rated_calls import RatedCall, RatedCalls
+from farebox.wire.facts import Extraction
 
 if TYPE_CHECKING:
     from farebox.home import Home
-    from farebox.journal.records import Done
-    from farebox.ledger.database import Connection
+    from farebox.pricing.rating import Amounts
     from farebox.wire.facts import Part
 
-CALLS_AT_A_TIME = 2_000
+CALLS_AT_A_TIME = 100
+"""Of more, the garbage collector looks through those that are alive again and again."""
 _UNKNOWN, _ESTIMATED = "unknown", "estimated"
-_decode = msgspec.msgpack.Decoder(CostedRating).decode
-_WITHIN = "o.seq > ? AND o.seq <= ? AND o.occurred_at >= ? AND o.occurred_at < ? "
-_OF_MODEL = (
-    "AND o.call_class IN (SELECT id FROM call_class WHERE coalesce(request_model, model) "
-    "IN (SELECT value FROM json_each(?))) "
-)
+_STATE, _KEY, _COMPLETENESS = CLASS_AT["cost_state"], CLASS_AT["key_fingerprint"], CLASS_AT["completeness"]
+_Money = tuple[int, ...]
+"""The last figures of `SUMS`: costs by class, the charge, and whether the call is unpriced …"""
+_NO_COSTS = (0,) * len(CLASSES)
+_SAME_COUNTS = (0,) * 8
+"""Calls, errors, time and tokens of a call that stays in its cell."""
 
 
 class OtherModel(NamedTuple):
@@ -50,13 +53,27 @@ class OtherModel(NamedTuple):
     """None: the provider that the call went to."""
 
 
+class AmountsBook(Book, Protocol):
+    """The part of a price book that is used here."""
+
+    def amounts(
+        self,
+        part: Part,
+        *,
+        occurred_at_ns: int,
+        completeness: str,
+        attribution: Mapping[str, str] | None = None,
+    ) -> Amounts: ...
+
+
 class Replacement(NamedTuple):
     """What would have been different."""
 
-    book: Book
+    book: AmountsBook
     """The prices that calls are rated by."""
     models: tuple[OtherModel, ...] = ()
-    """None: every call is rated as it was, by the prices of `book`."""
+    others_stay: bool = False
+    """Calls that asked for none of `models` are as they were, and not rated by `book`."""
 
 
 def replaced_calls(
@@ -66,97 +83,189 @@ def replaced_calls(
     until_ns: int,
     seq: int,
     dimensions: Sequence[str],
-) -> Iterator[ReplacedCall]:
-    """Yield the calls of `[from_ns, until_ns)` up to row `seq` that would have been others.
+    *,
+    edges: Mapping[str, Sequence[int]],
+    slot_ns: int | None = None,
+) -> list[UsageDifference]:
+    """Return what other calls in the place of those of `[from_ns, until_ns)` would change, as of row `seq`.
 
-    Calls without a customer are nobody's and left out; so are those that would have cost the same.
+    `edges` has every customer whose calls are looked at; with `slot_ns` it is what `DifferenceSums` takes.
     """
     connection = open_reader(home)
     if connection is None:
-        return
+        return []
+    sums = DifferenceSums(edges, slot_ns)
+    models = [each.asked_for for each in replacement.models]
+    asked_for = models if replacement.others_stay else None
     try:
-        for call in _calls(connection, replacement, from_ns, until_ns, seq):
-            replaced = _replaced(call, replacement, dimensions)
-            if replaced is not None:
-                yield replaced
+        calls = RatedCalls(connection, edges)
+        replacing = _Replacing(replacement, dimensions, calls, sums)
+        replacing.add(calls.within(from_ns, until_ns, seq, asked_for=asked_for))
     finally:
         connection.close()
+    return sums.differences()
 
 
-def _calls(
-    connection: Connection, replacement: Replacement, from_ns: int, until_ns: int, seq: int
-) -> Iterator[StoredCall]:
-    asked = msgspec.json.encode([each.asked_for for each in replacement.models]).decode()
-    where, more = (_WITHIN + _OF_MODEL, (asked,)) if replacement.models else (_WITHIN, ())
-    last = 0
-    while True:
-        found = read_calls(
-            connection,
-            f"{where}ORDER BY o.seq LIMIT {CALLS_AT_A_TIME}",
-            (last, seq, from_ns, until_ns, *more),
-        )
-        yield from (call for call in found if call.row <= seq and call.billable)
-        if len(found) < CALLS_AT_A_TIME:
+class _Replaced(NamedTuple):
+    """A call that would have cost something else, or would have been of another model."""
+
+    call: RatedCall
+    other: OtherModel | None
+    before: _Money
+    after: _Money
+
+
+class _Replacing:
+    """Rates calls as they would have been, and adds up the differences."""
+
+    def __init__(
+        self, replacement: Replacement, dimensions: Sequence[str], calls: RatedCalls, sums: DifferenceSums
+    ) -> None:
+        self._book = replacement.book
+        self._others = {each.asked_for: each for each in replacement.models}
+        self._dimensions = dimensions
+        self._calls = calls
+        self._sums = sums
+
+    def add(self, calls: Iterator[RatedCall]) -> None:
+        """Add what calls change. Without contracts it is read of those only whose they are."""
+        if not self._book.has_contracts:
+            changed = (each for call in calls if (each := self._replaced(call, {})) is not None)
+            while some := list(islice(changed, CALLS_AT_A_TIME)):
+                self._add(some, self._calls.attributions(each.call for each in some))
             return
-        last = found[-1].seq
+        while every := list(islice(calls, CALLS_AT_A_TIME)):
+            whose = self._calls.attributions(every)
+            found = (self._replaced(call, _asking(call, whose[call.attribution])) for call in every)
+            self._add(filter(None, found), whose)
+
+    def _replaced(self, call: RatedCall, asking: Mapping[str, str]) -> _Replaced | None:
+        """Return a call that changes; `asking` decides which contracts cover it."""
+        other = self._others.get(call.asked_model or "")
+        if other is None:
+            if self._costs_the_same(call, asking):
+                return None
+            parts = call.parts
+        else:
+            parts = [_with_model(part, other) for part in call.parts]
+        before, after = self._costs(call, parts, asking)
+        if other is None and before == after:
+            return None
+        return _Replaced(call, other, before, after)
+
+    def _costs(
+        self, call: RatedCall, parts: Sequence[Part], asking: Mapping[str, str]
+    ) -> tuple[_Money, _Money]:
+        """Return what a call costs and what it would have cost, with these parts."""
+        had, state = call.rating.parts, call.call_class[_STATE]
+        # What a plan charged is rated anew with its period, not call by call.
+        on_plan = any(part.charge_plan for part in had)
+        before = _money(had, call.cost_pico, state, 0 if on_plan else call.charge_pico)
+        if not call.is_billable:
+            return before, before
+        rated = rate_parts(
+            self._book,
+            parts,
+            asking,
+            occurred_at_ns=call.occurred_at,
+            completeness=call.call_class[_COMPLETENESS],
+            billable=True,
+        )
+        money = money_of(rated, billable=True)
+        return before, _money(rated, money.cost_pico, money.cost_state, 0 if on_plan else money.charge_pico)
+
+    def _costs_the_same(self, call: RatedCall, asking: Mapping[str, str]) -> bool:
+        """Tell of most calls that stay as they are that they do, by less work than rating takes."""
+        if not call.is_billable:
+            return True
+        had, parts = call.rating.parts, call.parts
+        if len(parts) != 1 or len(had) != 1:
+            return False
+        state, cost, charge, amounts = self._book.amounts(
+            parts[0],
+            occurred_at_ns=call.occurred_at,
+            completeness=call.call_class[_COMPLETENESS],
+            attribution=asking,
+        )
+        (part,) = had
+        return (
+            cost == part.cost_pico == call.cost_pico
+            and state == call.call_class[_STATE]
+            and (charge == call.charge_pico or bool(part.charge_plan))
+            and amounts == [(line.unit, line.amount_pico) for line in part.lines]
+        )
+
+    def _add(self, replaced: Iterable[_Replaced], whose: Mapping[int, Attribution]) -> None:
+        add = self._sums.add
+        for call, other, before, after in replaced:
+            attribution = whose[call.attribution]
+            done = _as_it_counted(call, attribution)
+            had = dims_of(done, self._dimensions)
+            cell = attribution.fields["customer"], call.occurred_at, attribution.verified
+            if other is None:
+                add(*cell, had, (*_SAME_COUNTS, *map(sub, after, before)))
+                continue
+            has = dims_of(_with_other(done, other), self._dimensions)
+            counts = _counts(call)
+            add(*cell, had, tuple(map(neg, (*counts, *before))))
+            add(*cell, has, (*counts, *after))
 
 
-def _replaced(call: StoredCall, replacement: Replacement, dimensions: Sequence[str]) -> ReplacedCall | None:
-    customer = call.done.attribution.get("customer", "")
-    if not customer:
-        return None
-    extraction = call.extraction
-    before = parts = extraction.parts
-    for other in replacement.models:
-        if other.asked_for == (call.request_model or call.model):
-            parts = [_with_model(part, other) for part in before]
-            extraction = msgspec.structs.replace(extraction, request_model=other.model, parts=parts)
-    done = msgspec.structs.replace(call.done, extraction=extraction)
-    if parts is not before and parts:
-        done.provider = parts[0].provider
-    rated = rate_parts(
-        replacement.book,
-        parts,
-        asking_of(done),
+def _money(rated: Sequence[RatedLines], cost_pico: int | None, state: str, charge_pico: int | None) -> _Money:
+    """Return the money of a call."""
+    return (
+        *(classes_of(rated, cost_pico) if cost_pico else _NO_COSTS),
+        charge_pico or 0,
+        1 if state in UNPRICED else 0,
+        1 if state == _UNKNOWN else 0,
+        1 if state == _ESTIMATED else 0,
+    )
+
+
+def _counts(call: RatedCall) -> tuple[int, ...]:
+    """Return what a call has beside money as the first figures of `SUMS`."""
+    tokens, read, written, output, reasoning = call.tokens
+    status, outcome = call.call_class[CLASS_AT["status"]], call.call_class[CLASS_AT["outcome"]]
+    failed = int(is_error(status, outcome))
+    return 1, failed, call.total_us, tokens - read - written, read, written, output, reasoning
+
+
+def _as_it_counted(call: RatedCall, whose: Attribution) -> Done:
+    """Return as much of a call's record as dimensions look at."""
+    known = dict(zip(CALL_CLASS, call.call_class, strict=True))
+    attribution = {**whose.fields, **call.own}
+    if call.step is not None:
+        attribution["step"] = call.step
+    return Done(
+        event_id=b"",
+        source=call.source,
         occurred_at_ns=call.occurred_at,
-        completeness=call.completeness,
-        billable=True,
-    )
-    had = dims_of(_as_it_counts(call), dimensions)
-    had_rating = _rated(call)
-    # What a plan charged is rated anew with its period, not call by call.
-    on_plan = any(part.charge_plan for part in had_rating)
-    charges = (0, 0) if on_plan else (call.charge_pico or 0, sum(part.charge_pico or 0 for part in rated))
-    was = _cell(customer, call, before, had_rating, call.cost_state, had, charges[0])
-    state = money_of(rated, billable=True).cost_state
-    would_be = _cell(customer, call, parts, rated, state, dims_of(done, dimensions), charges[1])
-    if was == would_be:
-        return None
-    verified = is_verified_by(call.done.attribution_from.get("customer"))
-    return ReplacedCall(call.occurred_at, was, would_be, verified)
+        ended_at_ns=call.occurred_at,
+        attribution=attribution,
+        extraction=Extraction(
+            request_model=known["request_model"],
+            response_model=known["model"],
+            streamed=bool(known["streamed"]),
+            completeness=known["completeness"],
+        ),
+        **{
+            name: known[name]
+            for name in (
+                "provider", "surface", "host", "key_fingerprint", "status", "outcome", "error_class",
+            )
+        },
+    )  # fmt: skip
 
 
-def _cell(
-    customer: str,
-    call: StoredCall,
-    parts: Sequence[Part],
-    rated: Sequence[RatedLines],
-    state: str,
-    dims: Mapping[str, str],
-    charge_pico: int,
-) -> Cell:
-    return msgspec.structs.replace(
-        cell_of(parts, rated, dims, at_ns=call.occurred_at, total_us=call.total_us),
-        customer=customer,
-        charge_pico=charge_pico,
-        unpriced_calls=int(state in UNPRICED),
-        unknown_calls=int(state == _UNKNOWN),
-        estimated_calls=int(state == _ESTIMATED),
-    )
+def _with_other(done: Done, other: OtherModel) -> Done:
+    extraction = msgspec.structs.replace(done.extraction, request_model=other.model)
+    return msgspec.structs.replace(done, provider=other.provider or done.provider, extraction=extraction)
 
 
-def _as_it_counts(call: StoredCall) -> Done:
-    return msgspec.structs.replace(call.done, extraction=call.extraction)
+def _asking(call: RatedCall, whose: Attribution) -> Mapping[str, str]:
+    """Return what decides which contracts cover a call."""
+    key = call.call_class[_KEY]
+    return {**whose.fields, **call.own, **({"key": key} if key else {})}
 
 
 def _with_model(part: Part, other: OtherModel) -> Part:
@@ -168,7 +277,3 @@ def _with_model(part: Part, other: OtherModel) -> Part:
         response_model=None,
         provider_cost_usd=None,
     )
-
-
-def _rated(call: StoredCall) -> Sequence[CostedPart]:
-    return _decode(call.rating).parts
