@@ -2,6 +2,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { basename } from "node:path";
+import { report } from "./faults.js";
 import { withoutKeys } from "./keys.js";
 
 const NAMES = ["customer", "user", "agent", "session", "task", "project", "app", "step"];
@@ -11,7 +12,12 @@ const around = new AsyncLocalStorage();
 
 /** Run a function; the calls it makes, now and later, belong to those named. */
 export function attribute(names, run) {
-  const said = { ...current(), ...stated(names) };
+  let said = current();
+  try {
+    said = { ...said, ...stated(names ?? {}) };
+  } catch (error) {
+    report(error, "attribute()"); // a value that is no text: the calls are made, and are as they were without
+  }
   return around.run(said, run);
 }
 

@@ -58,7 +58,7 @@ export function collectorToken() {
 
 function collectorUrl(text) {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !["http:", "https:"].includes(url.protocol) || url.username || url.search) {
+  if (url === undefined || !["http:", "https:"].includes(url.protocol) || url.username || url.password || url.search || url.hash) {
     throw new FareboxError(
       "collector is an address such as https://farebox.example.com, without a user name or a query; " +
         "the token is given as token or FAREBOX_TOKEN",

@@ -5,7 +5,7 @@ import http from "node:http";
 import http2 from "node:http2";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { configure, instrument, meter, uninstrument } from "../src/index.js";
+import { attribute, configure, instrument, meter, uninstrument } from "../src/index.js";
 import { atHome, chat, nobody, recorded, serve, stream } from "./serving.js";
 
 const PATH = "/v1/chat/completions";
@@ -159,4 +159,17 @@ test("a connection that breaks in the middle of a stream fails as it would", asy
   assert.deepEqual(metered, plain);
   const [event] = await recorded(home);
   assert.equal(event.outcome, "upstream_failed");
+});
+
+test("attribute() runs what it is given, whatever the names are", () => {
+  atHome("http://127.0.0.1:9");
+  for (const names of [null, undefined, { customer: Object.create(null) }, { tags: { a: Object.create(null) } }, "acme", { customer: Symbol("x") }]) {
+    assert.equal(attribute(names, () => 5), 5);
+  }
+});
+
+test("a collector's address holds no password", () => {
+  for (const collector of ["https://:secret@farebox.example.com", "https://ann:secret@farebox.example.com", "https://farebox.example.com/#secret"]) {
+    assert.throws(() => configure({ collector }), (error) => /without a user name/.test(error.message) && !/secret/.test(error.message));
+  }
 });
