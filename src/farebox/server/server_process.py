@@ -39,6 +39,7 @@ from farebox.program import command
 from farebox.server.access.connection import Connection
 from farebox.server.access.guard import Visitors
 from farebox.server.access.sessions import Sessions, load_token
+from farebox.server.alert_explanations import AlertExplanations
 from farebox.server.api.key_labels import KeyLabels
 from farebox.server.api.prices import SharedPrices
 from farebox.server.api.queries import Ledger, Reader
@@ -96,7 +97,8 @@ def serve(home: Home, config: Config) -> int:
     published.follow()
     used = TokenUse(home, "server")
     used.start()
-    ledger = Ledger(open_reader(home), Questions(Worker(home)))
+    questions = Questions(Worker(home))
+    ledger = Ledger(open_reader(home), questions)
     rates = rates_for(config.limits, exposed=exposed)
     per_minute = rates.token.per_minute if rates.token is not None else None
     intake = Intake(
@@ -152,7 +154,8 @@ def serve(home: Home, config: Config) -> int:
         certificate.watch()
     publication = Publication(home)
     publication.start()
-    deliveries = delivery_worker(home)
+    explanations = AlertExplanations(home, questions, KeyLabels(home, config), url)
+    deliveries = delivery_worker(home, explanations)
     deliveries.start()
     wallet_expiry = WalletExpiry(home)
     wallet_expiry.start()
