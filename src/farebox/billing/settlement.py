@@ -9,7 +9,7 @@ Each function runs in the `control.db` transaction that finalizes, voids or cred
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -37,13 +37,14 @@ def finalized(
     *,
     at_ns: int,
     actor: str,
-    cost_pico: PicoUsd | None = None,
+    costs: Mapping[str, PicoUsd] | None = None,
     used: Sequence[str] = (),
     taken_off: Sequence[tuple[Invoice, ChargeOf]] = (),
 ) -> None:
     """Post a final invoice and the shares of its lines; `used` are the ids of its coupons and add-ons, and
-    `taken_off` the threshold invoices whose usage is on it again."""
-    post_invoice(connection, invoice, at_ns=at_ns, actor=actor, cost_pico=cost_pico)
+    `taken_off` the threshold invoices whose usage is on it again; `costs` are what charged usage has cost the
+    provider by now, by period."""
+    post_invoice(connection, invoice, at_ns=at_ns, actor=actor, costs=costs)
     post_shares(connection, invoice, charge_of, at_ns=at_ns, actor=actor, taken_off=taken_off)
     mark_used(connection, invoice.id, used, at_ns)
 

@@ -13,6 +13,7 @@ from farebox.billing.customer_terms import give_add_on, give_coupon
 from farebox.billing.documents.document import Invoice
 from farebox.charges.models import Standard
 from farebox.charges.plan import AddOn, Charge, Discount, Interval, Plan
+from farebox.charges.usage.cells import Cell
 from farebox.control.publish import change
 from farebox.home import Home
 
@@ -21,7 +22,7 @@ UTC = replace(ACME, timezone="UTC", tax_percent=Decimal(0))
 CALLS = Charge(name="Calls", meter="calls", where={"model": ("a",)}, model=Standard(unit=Decimal(1)))
 
 
-def used(count: int, moment: str) -> list[object]:
+def used(count: int, moment: str) -> list[Cell]:
     return [call("acme", at(moment) + place, model="a") for place in range(count)]
 
 
@@ -46,7 +47,7 @@ def test_a_second_running_period_takes_off_what_earlier_invoices_billed_of_it(ho
     on = Billed(home, advance, other, customers=(UTC,))
     on.subscribe(subscription(other, date(2026, 10, 15)), subscription(advance, NOV))
     on.run("2026-12-04T00:00")
-    on.usage.add(*used(10, "2026-12-05T00:00"))  # pyright: ignore[reportArgumentType]
+    on.usage.add(*used(10, "2026-12-05T00:00"))
     assert [told(each) for each in on.run("2026-12-06T00:00").final] == [[("usage", 1000)]]
     seen = previewed(on, "2026-12-10T00:00")
     assert seen == [[("base", 700)], [("base", 2000), ("usage", 1000), ("progressive", -1000)]]
@@ -63,7 +64,7 @@ def test_what_a_draft_carries_over_and_uses_up_is_in_the_preview_of_the_month_af
     with change(home, on.control) as connection:
         give_coupon(connection, "acme", Discount(kind="fixed", value=Decimal(5), name="ONCE", invoices=1), 1)
         give_add_on(connection, "acme", AddOn(name="Setup", amount=Decimal(50), on=NOV), 1)
-    on.usage.add(*used(4, "2026-11-05T00:00"), *used(18, "2026-12-01T12:00"))  # pyright: ignore[reportArgumentType]
+    on.usage.add(*used(4, "2026-11-05T00:00"), *used(18, "2026-12-01T12:00"))
     november, december = previewed(on, "2026-12-02T00:00")
     assert november == [("base", 2000), ("usage", 0), ("discount", -500), ("add_on", 5000)]
     assert december == [("base", 2000), ("usage", 200)], "18 calls less 10, and 6 of November"

@@ -29,13 +29,14 @@ from farebox.billing.invoices.store import StoredInvoice
 from farebox.billing.invoices.totals import with_totals
 from farebox.billing.periods.local_days import first_day, last_day_after
 from farebox.billing.periods.terms import Segment, Terms, decode_terms, encode_terms
-from farebox.billing.rating.period_usage import BusyDays, consumption_of
+from farebox.billing.rating.period_usage import BusyDays, charged_cost, consumption_of
 from farebox.billing.rating.rating import add_on_line, rate_period
 from farebox.billing.rating.rollover import carries_over, used_units, with_carried_units
 from farebox.billing.usage import Appended, AsOf, Usage
 from farebox.charges.amounts.thresholds import crossed
 from farebox.charges.plan import Commitment
 from farebox.charges.usage.consumption import Consumption, CustomerUsage, consume
+from farebox.money import PicoUsd
 
 SERIES = "INV"
 
@@ -52,6 +53,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the coupons and add-ons on it."""
     unconsumed: tuple[str, ...] = ()
     """Usage that no charge has consumed, in words."""
+    costs: dict[str, PicoUsd] = {}
+    """By period (`period_key`), past ones that were looked at among them: what usage that is charged cost."""
 
 
 class AskedUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +65,8 @@ class AskedUsage(msgspec.Struct, frozen=True, kw_only=True):
     """What the charges of a customer's period take, segment by segment."""
     rerated: dict[str, list[InvoiceLine]]
     """The lines of past periods as they are now, by the invoice's id: of those whose record has changed."""
+    costs: dict[str, PicoUsd] = {}
+    """By such an invoice's id: what usage that its charges take cost."""
 
 
 def asked_usage(
@@ -86,9 +91,11 @@ def asked_usage(
         if _period(terms) not in found:
             found[_period(terms)] = [consume(each.plan.charges, CustomerUsage()) for each in terms.segments]
     rerated: dict[str, list[InvoiceLine]] = {}
+    costs: dict[str, PicoUsd] = {}
     for (id, (account, terms)), each in zip(past.items(), taken[len(asked) :], strict=True):
         rerated[id] = rate_period(_with_rollover(account, terms, rerated), each)
-    return AskedUsage(position=position, taken=found, rerated=rerated)
+        costs[id] = charged_cost(terms, each)
+    return AskedUsage(position=position, taken=found, rerated=rerated, costs=costs)
 
 
 def draft_invoice(account: Account, terms: Terms, asked: AskedUsage) -> Draft:
@@ -101,15 +108,18 @@ def draft_invoice(account: Account, terms: Terms, asked: AskedUsage) -> Draft:
     lines = rate_period(terms, taken)
     lines += progressive_lines(account.past, terms)
     lines += add_on_lines(account, terms)
+    costs = {period_key(terms): charged_cost(terms, taken)}
     for stored in account.billed:
         if stored.invoice.id in asked.rerated:
             lines += adjustments(past_period(stored, account), asked.rerated[stored.invoice.id])
+            costs[period_key(stored.invoice)] = asked.costs[stored.invoice.id]
     lines += adjusted_before(account, terms)
     lines += carried_lines(account.past)
     draft = _document(account, terms, lines, asked.position, "period")
     return replace(
         draft,
         used=used_terms(account, terms),
+        costs=costs,
         unconsumed=tuple(
             words
             for segment, each in zip(terms.segments, taken, strict=True)
@@ -163,6 +173,11 @@ def _ending_at(
         if carries_over(terms):
             unchanged.remove(stored)
             yield stored, terms
+
+
+def period_key(of: Terms | Invoice) -> str:
+    """Return what tells a customer's periods apart, as text."""
+    return f"{of.from_ns}-{of.until_ns}"
 
 
 def _period(terms: Terms) -> tuple[str, int, int]:

@@ -104,6 +104,7 @@ def finalize(
         charge_of,
         at_ns=now_ns,
         actor=actor,
+        costs=said.costs,
         used=said.used,
         taken_off=_taken_off(connection, invoice),
     )

@@ -7,21 +7,28 @@ void          everything that was posted about the invoice, taken back: payments
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection
 
 from farebox.billing.documents.document import CreditNote, Invoice
 from farebox.billing.journal.entries import Account, Entry, Transaction, merged
 from farebox.billing.journal.posting import post
-from farebox.billing.journal.transactions import by_key, of_reference
+from farebox.billing.journal.transactions import by_key, of_party, of_reference
 from farebox.money import PicoUsd
 
 _PICO_PER_CENT = 10**10
 
 
 def post_invoice(
-    connection: Connection, invoice: Invoice, *, at_ns: int, actor: str, cost_pico: PicoUsd | None = None
+    connection: Connection,
+    invoice: Invoice,
+    *,
+    at_ns: int,
+    actor: str,
+    costs: Mapping[str, PicoUsd] | None = None,
 ) -> Transaction | None:
-    """Post what an invoice charges; `cost_pico` is what its calls cost the provider, where it is known.
+    """Post what an invoice charges, and what is new of `costs`: of charged usage, by period, as far as known.
 
     None where it charges nothing. What is carried to or from another invoice stays what the customer owes,
     and is no revenue.
@@ -29,7 +36,9 @@ def post_invoice(
     taxes = sum(each.tax_minor for each in invoice.taxes)
     carried = sum(each.amount_minor for each in invoice.lines if each.kind == "carried")
     revenue = invoice.subtotal_minor - carried
-    cents = 0 if cost_pico is None else _cents(cost_pico)
+    posted = _posted_costs(connection, invoice.customer) if costs else {}
+    more = {period: cost - posted.get(period, 0) for period, cost in (costs or {}).items()}
+    cents = sum(_cents(posted.get(each, 0) + new) - _cents(posted.get(each, 0)) for each, new in more.items())
     owed = invoice.customer
     entries = [
         _entry(invoice, "customer_receivable", revenue + taxes, owed),
@@ -48,8 +57,24 @@ def post_invoice(
         reference=invoice.id,
         at_ns=at_ns,
         actor=actor,
-        detail={"number": invoice.number, "taxes": {each.percent: each.tax_minor for each in invoice.taxes}},
+        detail={
+            "number": invoice.number,
+            "taxes": {each.percent: each.tax_minor for each in invoice.taxes},
+            "cost_pico": {period: new for period, new in more.items() if new},
+        },
     )
+
+
+def _posted_costs(connection: Connection, customer: str) -> dict[str, PicoUsd]:
+    """Return what invoices that stand have posted of a customer's costs, by period."""
+    issued = of_party(connection, customer, "invoice.final")
+    void = {each.reference for each in of_party(connection, customer, "invoice.void")} if issued else ()
+    found: dict[str, PicoUsd] = {}
+    for each in issued:
+        if each.reference not in void:
+            for period, cost in each.detail.get("cost_pico", {}).items():
+                found[period] = found.get(period, 0) + cost
+    return found
 
 
 def post_credit_note(

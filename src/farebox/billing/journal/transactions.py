@@ -34,6 +34,12 @@ def of_reference(connection: Connection, *references: str) -> list[Transaction]:
     return list(_read(connection, transaction.c.reference.in_(references)))
 
 
+def of_party(connection: Connection, party: str, kind: str) -> list[Transaction]:
+    """Return the transactions of a kind that have an entry of a party, in order."""
+    legs = select(entry.c.number).where(entry.c.party == party)
+    return list(_read(connection, transaction.c.kind == kind, transaction.c.number.in_(legs)))
+
+
 def all_transactions(connection: Connection) -> Iterator[Transaction]:
     """Yield the whole journal in order."""
     yield from _read(connection)

@@ -101,7 +101,9 @@ def statements(connection: Connection, payee: Payee, from_ns: int, until_ns: int
     opening = owed(connection, payee.id, from_ns)
     lines: dict[str, list[StatementLine]] = {currency: [] for currency in opening}
     for each in between(connection, "partner_payable", payee.id, from_ns, until_ns):
-        currency = next(leg.currency for leg in each.entries if leg.party == payee.id)
+        currency = next(
+            leg.currency for leg in each.entries if leg.party == payee.id and leg.account == "partner_payable"
+        )
         shares = each.detail.get("shares")
         found = (
             [_void(each, payee.id)]

@@ -12,6 +12,7 @@ from farebox.billing.periods.terms import DatedRate, Segment, Terms
 from farebox.billing.usage import AsOf, Span, Usage, consumed
 from farebox.charges.plan import canonical_json
 from farebox.charges.usage.consumption import ChargedGroup, ChargedUsage, Consumption
+from farebox.money import PicoUsd
 
 _COST = "cost"
 _DAY_NS = 86_400 * 10**9
@@ -49,6 +50,20 @@ def consumption_of(usage: Usage, periods: Sequence[Terms], as_of: AsOf) -> list[
         for each, part in places:
             found[each][part] = taken[periods[each].customer]
     return found
+
+
+def charged_cost(terms: Terms, taken: Sequence[Consumption]) -> PicoUsd:
+    """Return what the usage that a period's charges take cost the provider, each call's once.
+
+    Charges that overlap take what others take, too: theirs is left out.
+    """
+    overlapping = [{each.name for each in part.plan.charges if each.overlap} for part in terms.segments]
+    return sum(
+        used.cost_pico
+        for names, each in zip(overlapping, taken, strict=True)
+        for used in each.charges
+        if used.charge not in names
+    )
 
 
 class BusyDays:
