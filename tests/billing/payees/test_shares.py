@@ -6,10 +6,12 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.billing.made_invoices import DAY, END, LATER, START, charge, charges, credit_note, invoice, line
 
 from farebox.billing.journal.verification import verify
 from farebox.billing.payees.shares import line_shares, split
+from farebox.billing.payees.statement_files import statement_csv, statement_text
 from farebox.billing.payees.statements import Payee, owed, payees, put, statements
 from farebox.billing.settlement import credited, finalized, voided
 from farebox.charges.plan import Share
@@ -99,3 +101,20 @@ def test_a_statement_says_what_was_owed_what_came_and_what_is_owed(home: Home) -
             ("Void of INV-1", -333),
         ]
         assert statements(connection, ada, END + 99 * DAY, END + 130 * DAY)[0].opening_minor == 70
+
+
+def test_a_statement_of_a_line_with_unpriced_calls_says_at_least(home: Home) -> None:
+    known = replace(line("2", 500, charge="images"), title="images")
+    said = invoice("1", replace(line("1", 1_000, charge="chat"), unpriced_calls=2), known)
+    with change(home) as connection:
+        finalized(connection, said, CHARGES, at_ns=LATER, actor=BY)
+        (found,) = statements(connection, Payee(id="ada"), START, END + 31 * DAY)
+    assert [each.unpriced_calls for each in found.lines] == [2, 0] and found.unpriced_calls == 2
+    shown = [row.split("INV-1")[-1].strip() for row in statement_text(found).splitlines()]
+    assert [row for row in shown if "≥" in row] == [
+        "chat    33.3 % of ≥ 10.00 USD  ≥ 3.33 USD",
+        "This period: ≥ 3.83 USD",
+        "Owed now: ≥ 3.83 USD",
+        "2 calls have no price yet: ≥ is at least.",
+    ]
+    assert [row.rpartition(",")[2] for row in statement_csv([found]).split()][-2:] == ["2", "0"]

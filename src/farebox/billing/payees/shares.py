@@ -21,7 +21,7 @@ from farebox.charges.plan import Share
 from farebox.charges.rounding import units_of
 
 
-class LineShare(msgspec.Struct, frozen=True, kw_only=True):
+class LineShare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a payee gets of one line, in minor units; a credit note's lines are below zero."""
 
     payee: str
@@ -30,6 +30,8 @@ class LineShare(msgspec.Struct, frozen=True, kw_only=True):
     percent: str
     line_minor: int
     share_minor: int
+    unpriced_calls: int = 0
+    """More than zero: of a line that is at least what is here."""
 
 
 def split(amount_minor: int, shares: Sequence[Share]) -> list[int]:
@@ -40,7 +42,9 @@ def split(amount_minor: int, shares: Sequence[Share]) -> list[int]:
 def line_shares(invoice: Invoice, charge_of: ChargeOf) -> list[LineShare]:
     """Return what the payees get of an invoice, line by line."""
     return [
-        _share(line, each, line.amount_minor, part)
+        msgspec.structs.replace(
+            _share(line, each, line.amount_minor, part), unpriced_calls=line.unpriced_calls
+        )
         for line in invoice.lines
         if (charge := charge_of(line)) is not None
         for each, part in zip(charge.shares, split(line.amount_minor, charge.shares), strict=True)
@@ -66,6 +70,7 @@ def post_shares(
             title=f"{each.title}, billed by {early.number}",
             line_minor=-each.line_minor,
             share_minor=-each.share_minor,
+            unpriced_calls=0,
         )
         for early, of in taken_off
         for each in line_shares(early, of)

@@ -42,6 +42,8 @@ class StatementLine(msgspec.Struct, frozen=True, kw_only=True):
     percent: str
     line_minor: int
     share_minor: int
+    unpriced_calls: int = 0
+    """More than zero: the share is at least what is here; what is missing comes with an adjustment."""
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,11 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     total_minor: int
     """The sum of the lines."""
     closing_minor: int
+
+    @property
+    def unpriced_calls(self) -> int:
+        """Calls without a price in the lines: more than zero makes the totals "at least"."""
+        return sum(each.unpriced_calls for each in self.lines)
 
 
 def payees(connection: Connection) -> list[Payee]:
@@ -152,6 +159,7 @@ def _line(posted: Transaction, share: dict[str, Any]) -> StatementLine:
         percent=share["percent"],
         line_minor=share["line_minor"],
         share_minor=share["share_minor"],
+        unpriced_calls=share.get("unpriced_calls", 0),
     )
 
 

@@ -176,6 +176,8 @@ class StatementLineState(msgspec.Struct, kw_only=True):
     percent: Text
     line_amount: Text
     share: Text
+    unpriced_calls: int
+    """More than zero: the share is at least this; what is missing comes with an adjustment."""
 
 
 class StatementState(msgspec.Struct, kw_only=True):
@@ -191,6 +193,8 @@ class StatementState(msgspec.Struct, kw_only=True):
     lines: list[StatementLineState]
     total: Text
     closing: Text
+    unpriced_calls: int
+    """More than zero: `total` and `closing` are at least what is here."""
 
 
 class Statements(msgspec.Struct, kw_only=True):
@@ -371,11 +375,13 @@ def statement_view(said: Statement) -> StatementState:
                 percent=line.percent,
                 line_amount=text(line.line_minor),
                 share=text(line.share_minor),
+                unpriced_calls=line.unpriced_calls,
             )
             for line in said.lines
         ],
         total=text(said.total_minor),
         closing=text(said.closing_minor),
+        unpriced_calls=said.unpriced_calls,
     )
 
 
