@@ -174,3 +174,21 @@ def test_an_add_on_of_a_customer_who_was_never_invoiced_is_billed_in_the_month_t
         ("bob", at("2026-11-01T00:00"), 25_000),
     ]
     assert on.run("2027-01-04T00:00").final == []
+
+
+def test_a_call_mapped_to_a_customer_on_a_day_that_its_plan_has_a_part_of_is_named(home: Home) -> None:
+    """A plan that begins at midnight in Tokyo begins at 15:00 UTC of the day before."""
+    on = Billed(home, MARKUP, customers=(replace(UTC, timezone="Asia/Tokyo"), BOB))
+    on.subscribe(subscription(MARKUP, NOV, DEC))
+    on.usage.add(spent("2026-10-31T10:00"), spent("2026-11-02T12:00"))
+    report = on.run("2026-12-03T00:00")
+    said = "1 call is of a time in which it was on no plan: nothing bills them"
+    assert (len(report.final), report.unconsumed) == (1, [("acme", said)])
+    mapped = spent("2026-10-31T14:59", "bob"), spent("2026-10-31T15:00", "bob")
+    for seen in mapped:
+        on.usage.add(seen)
+    on.usage.add(*map(reversed_call, mapped), *(replace(each, customer="acme") for each in mapped))
+    again = on.run("2027-01-04T00:00")
+    assert [line.kind for line in again.final[0].lines] == ["adjustment"], "15:00 is the plan's"
+    assert again.unconsumed == [("acme", said)], "14:59 is not"
+    assert on.run("2027-01-04T00:00").unconsumed == [], "said once"
