@@ -14,6 +14,7 @@ from farebox.control.outbox.signing_secrets import configured_settings, secret_t
 from farebox.control.publish import publish
 from farebox.errors import Finding
 from farebox.home import Home
+from farebox.proxy.configuration import read_config
 
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECRETS = {
@@ -145,3 +146,14 @@ def test_a_name_is_a_webhooks_or_a_channels(home: Home) -> None:
     for text in (both[0] + both[1], both[1] + both[0]):
         _, findings = read(home, text)
         assert ["names, too" in str(each) for each in findings] == [True]
+
+
+def test_the_proxy_starts_beside_every_section_that_has_secrets_and_is_handed_none(home: Home) -> None:
+    home.config.write_text(
+        f"{ALL}durability: power\n"
+        f"webhooks: [{{name: near, url: 'https://a.example/', secret: {SIGNING}}}]\n"
+        "otlp: {endpoint: 'https://o.example', headers: {authorization: {env: A}}}\n"
+    )
+    found = read_config(home)
+    assert found.durability == "power", "the control: the file was read"
+    assert (found.channels, found.webhooks, found.otlp) == ((), (), None)

@@ -23,8 +23,8 @@ class ConfigRefused(Exception):
 
 
 class _Reply(msgspec.Struct):
-    """What the child found. Prices, contracts and webhooks are left out: the proxy rates and
-    tells nothing."""
+    """What the child found. Prices, contracts and whom to tell are left out: the proxy rates and tells
+    nothing, and where a secret is is not encoded."""
 
     config: Config | None = None
     problem: str | None = None
@@ -70,6 +70,14 @@ def _read(home: Home, path: Path | None, flags: Mapping[str, str] | None) -> _Re
         return _Reply(problem=str(error))
     return _Reply(
         config=msgspec.structs.replace(
-            config, pricing=None, contracts=None, directory_pricing=None, webhooks=(), billing_terms=None
+            config,
+            pricing=None,
+            contracts=None,
+            directory_pricing=None,
+            webhooks=(),
+            channels=(),
+            alerts=(),
+            otlp=None,
+            billing_terms=None,
         )
     )
