@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from ledgers import HOUR, MINUTE, SECOND, START, Record
 
+from farebox.alerts.alert import Alert
 from farebox.alerts.event import AlertEvent
 from farebox.alerts.notification import notify
 from farebox.analytics.local import LocalAsker
@@ -25,8 +26,9 @@ from farebox.control.outbox import messages, receivers
 from farebox.control.outbox.enqueue_sql import writing
 from farebox.control.outbox.envelope import ReceiverSettings
 from farebox.control.publish import change
-from farebox.home import Home
+from farebox.home import Home, replace_private
 from farebox.server.alert_explanations import EXPLAINED_MAX, NO_ANSWER, NOT_LISTED, AlertExplanations
+from farebox.snapshot import encode, read_snapshot
 
 NOW = START + 10 * HOUR
 KEY = "0123456789abcdef"
@@ -233,6 +235,29 @@ def test_channels_that_are_told_of_the_same_event_share_its_explanation(home: Ho
     first, second = asyncio.run(both())
     assert first == second
     assert asker.asked == 1
+
+
+def test_the_analytics_are_kept_at_hand_while_there_are_alerts(home: Home) -> None:
+    asked = threading.Semaphore(0)
+
+    class Counted:
+        def reply(self, request: Request) -> Reply:
+            asked.release()
+            return Reply()
+
+        def close(self) -> None:
+            pass
+
+    explain = AlertExplanations(home, Questions(Counted()), dict, "http://x", at_hand_every_s=0.02)
+    explain.start()
+    try:
+        assert not asked.acquire(timeout=0.5), "nobody asks where there is no alert"
+        snapshot = msgspec.structs.replace(read_snapshot(home), alerts=(Alert(name="a", kind="no_data"),))
+        replace_private(home.snapshot, encode(snapshot))
+        assert asked.acquire(timeout=60)
+        assert asked.acquire(timeout=60), "again and again"
+    finally:
+        explain.close()
 
 
 def test_what_no_calls_explain_says_so(home: Home) -> None:

@@ -27,6 +27,7 @@ from farebox.charges.usage.conditions import is_one_of
 from farebox.clock import iso
 from farebox.control.outbox.envelope import PAYLOAD_BYTES_MAX
 from farebox.errors import FareboxError
+from farebox.snapshot import SnapshotReader
 
 if TYPE_CHECKING:
     from farebox.control.database import ControlDatabase
@@ -39,6 +40,9 @@ EXPLAINED_MAX = 3
 COMBINATIONS_MAX = 20_000
 """Combinations of values that are looked at, those with the most first; the totals are of all."""
 
+AT_HAND_EVERY_S = 20.0
+"""A worker ends a minute after the last question."""
+
 NO_ANSWER = "the figures did not come in time; look in the dashboard"
 NOT_LISTED = "only the first alerts of a message are explained"
 _NO_CALLS = "no calls explain it"
@@ -46,7 +50,11 @@ _KEPT = 256
 
 
 class AlertExplanations:
-    """Completes messages about alerts. Shared by all that are sent at once; each event is asked for once."""
+    """Completes messages about alerts. Shared by all that are sent at once; each event is asked for once.
+
+    While there are alerts, the analytics are kept at hand: a worker that has to be started first, and a
+    replica that is a day behind, have no answer within a second.
+    """
 
     def __init__(
         self,
@@ -56,15 +64,34 @@ class AlertExplanations:
         url: str,
         *,
         within_s: float = WITHIN_S,
+        at_hand_every_s: float = AT_HAND_EVERY_S,
     ) -> None:
         self._home = home
         self._questions = questions
         self._key_labels = key_labels
         self._url = url.rstrip("/")
         self._within_s = within_s
+        self._at_hand_every_s = at_hand_every_s
+        self._published = SnapshotReader(home)
+        self._closing = threading.Event()
         self._database: ControlDatabase | None = None
         self._known: dict[str, Explanation | str] = {}
         self._turn = threading.Lock()
+
+    def start(self) -> None:
+        """Keep the analytics at hand, in a thread."""
+        threading.Thread(target=self._keep_at_hand, name="alerts", daemon=True).start()
+
+    def close(self) -> None:
+        """Let the analytics end."""
+        self._closing.set()
+
+    def _keep_at_hand(self) -> None:
+        while not self._closing.wait(self._at_hand_every_s):
+            with contextlib.suppress(Exception):  # whatever is wrong, whoever asks for figures is told
+                self._published.renew()
+                if self._published.current.alerts:
+                    self._questions.last_seq()
 
     async def __call__(self, payload: str) -> str | None:
         """Return the completed payload, None where there is nothing to complete. Never raises for others."""
