@@ -1,5 +1,4 @@
-"""Spans, log records, what proxy and SDK saw, and an agent's own log, in any order and some of it twice: as many
-rows as calls, and the sums exact."""
+"""As many rows as calls, and exact sums, of spans, log records, proxy, SDK and logs in any order."""
 
 from __future__ import annotations
 
@@ -79,7 +78,7 @@ class Sent:
         self.records.append(msgspec.structs.replace(seen, provider="openai"))
 
     def nested(self, number: int, at: int, said: dict[str, Any]) -> None:
-        """Send an agent with the totals, a chain with them, and a client's span in it: the inner ones end first."""
+        """Send an agent with totals, a chain with them, and a client's span in it, the inner ones first."""
         trace, parent, spans = f"trace{number}", "", []
         for name, operation in (("agent", "invoke_agent"), ("chain", "chat"), ("inner", "chat")):
             attributes = {**said, "gen_ai.operation.name": operation}
@@ -90,7 +89,7 @@ class Sent:
         self.traces.append(spans[::-1])
 
     def received(self) -> list[Done]:
-        """Return everything as a collector takes it in, in requests of any size, some of which are sent twice."""
+        """Return everything as a collector takes it in, in requests of any size, some of them sent twice."""
         rng, reader, found = self.rng, OtlpReader(load), list(self.records)
         waiting = [list(each) for each in self.traces]
         while waiting:
