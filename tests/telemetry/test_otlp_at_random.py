@@ -24,6 +24,8 @@ from farebox.telemetry.otlp_in.reception import OtlpReader
 LONG = bool(os.environ.get("FAREBOX_LONG"))
 CALLS, SEEDS = (10_000, 2) if LONG else (150, 4)
 KINDS = ("proxy", "sdk", "client", "framework", "nested", "log record", "agent log")
+OPEN = 500
+"""Traces that are sent beside each other: totals are told apart for the last 10,000 (`ParentTotals`)."""
 MODEL = "gpt-5-codex"
 
 
@@ -96,7 +98,7 @@ class Sent:
             request: list[dict[str, Any]] = []
             for _ in range(rng.choice([1, 3, 30])):
                 if waiting:
-                    place = rng.randrange(len(waiting))
+                    place = rng.randrange(min(len(waiting), OPEN))
                     request.append(waiting[place].pop(0))
                     if not waiting[place]:
                         waiting[place] = waiting[-1]
