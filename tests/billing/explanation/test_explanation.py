@@ -17,7 +17,7 @@ from farebox.billing.rating.period_usage import in_currency
 from farebox.billing.rating.rating import rate_period
 from farebox.charges.models import Bucketed, CostPlus, CreditConversion, Graduated, Percentage, Standard
 from farebox.charges.models.tiers import Tier
-from farebox.charges.plan import Charge, Discount, Plan
+from farebox.charges.plan import Charge, Conversion, Discount, Plan
 from farebox.charges.usage.consumption import ChargedGroup, ChargedUsage, Consumption
 
 FROM, UNTIL = at("2026-11-01T00:00"), at("2026-12-01T00:00")
@@ -42,6 +42,9 @@ def rated(
     return rate_period(terms, [in_currency(taken, each) for each in segment.dollar_rates] or [taken]), segment
 
 
+BY_MINUTES = Conversion(operation="divide", factor=Decimal(60), rounding="ceiling")
+
+
 def charge(meter: Any, model: Any, **more: Any) -> Charge:
     return Charge(name="c", meter=meter, model=model, **more)
 
@@ -62,10 +65,52 @@ def charge(meter: Any, model: Any, **more: Any) -> Charge:
             charge("calls", Bucketed(inner=Standard(unit=Decimal(2))), bucket="day"),
             "2; each day by itself",
         ),
+        (
+            charge("seconds", Standard(unit=Decimal("0.10")), conversion=BY_MINUTES),
+            "0.10; rounded up to whole units",
+        ),
+        (
+            charge("calls", Standard(unit=Decimal(4)), block_size=Decimal(1000)),
+            "4; for each started block of 1,000",
+        ),
+        (
+            charge("calls", Standard(unit=Decimal(4)), round_up_to=Decimal(10)),
+            "4; rounded up to a multiple of 10",
+        ),
     ],
 )  # fmt: skip
 def test_a_unit_price_says_everything_that_makes_the_price(of: Charge, words: str) -> None:
     assert rated(of, "5")[0][0].unit_price == words
+
+
+@pytest.mark.parametrize(
+    ("meter", "operation", "factor", "unit"),
+    [
+        ("seconds", "divide", "60", "minutes"),
+        ("seconds", "divide", "3600", "hours"),
+        ("seconds", "divide", "90", "units of 90 seconds"),
+        ("output_tokens", "divide", "1000", "units of 1,000 output tokens"),
+        ("calls", "multiply", "8", "units of 0.125 calls"),
+        ("calls", "multiply", "3", "units of 1/3 calls"),
+        ("cost", "multiply", "100", "units of 0.01 USD of cost"),
+        ("calls", "divide", "1", "calls"),
+    ],
+)
+def test_a_converted_quantity_is_in_the_unit_it_was_converted_to(
+    meter: str, operation: Any, factor: str, unit: str
+) -> None:
+    conversion = Conversion(operation=operation, factor=Decimal(factor))
+    model = CostPlus(markup_percent=Decimal(0)) if meter == "cost" else Standard(unit=Decimal(1))
+    (line, *_), _ = rated(charge(meter, model, conversion=conversion), "120")
+    exact = Fraction(120) / Fraction(factor) if operation == "divide" else Fraction(120) * Fraction(factor)
+    assert (line.unit, Fraction(line.quantity or 0)) == (unit, exact)
+
+
+def test_the_parts_of_a_converted_line_are_in_its_unit() -> None:
+    of = charge("seconds", Standard(unit=Decimal("0.10")), conversion=BY_MINUTES, itemize=("model",))
+    (line, *_), _ = rated(of, "90")
+    assert (line.quantity, line.exact, line.unit) == ("2", "0.2", "minutes")
+    assert [(part.quantity, part.exact) for part in line.details] == [("1.5", "0.2")]
 
 
 def test_a_cost_in_another_currency_says_its_rate_and_shows_it_in_the_arithmetic() -> None:
@@ -84,7 +129,8 @@ def test_a_cost_in_another_currency_says_its_rate_and_shows_it_in_the_arithmetic
          ["less 1 included: 2", "2 × 4 = 8"]),
         (charge("calls", Bucketed(inner=TIERS), bucket="day"), "4",
          ["at up to 2: 1; then 0.5 + 3; each day by itself: 6"]),
-        (charge("calls", Standard(unit=Decimal(4)), block_size=Decimal(10)), "5", ["at 4: 4"]),
+        (charge("calls", Standard(unit=Decimal(4)), block_size=Decimal(10)), "5",
+         ["at 4; for each started block of 10: 4"]),
     ],
 )  # fmt: skip
 def test_the_arithmetic_of_a_line_is_true_as_it_is_shown(of: Charge, quantity: str, said: list[str]) -> None:

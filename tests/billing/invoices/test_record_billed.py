@@ -22,6 +22,7 @@ from tests.billing.invoices.billed_customers import at, subscription
 
 from farebox.analytics.local import LocalAsker
 from farebox.analytics.questions import Questions, Selection
+from farebox.billing.documents import rendered
 from farebox.billing.documents.document import Invoice
 from farebox.billing.explanation.explanation import Explanation, explained, line_of
 from farebox.billing.invoices.run import Desk
@@ -30,8 +31,10 @@ from farebox.charges.customer_terms import CustomerTerms
 from farebox.charges.identities import EVER, Identity
 from farebox.charges.models import CostPlus, Graduated, Standard
 from farebox.charges.models.tiers import Tier
-from farebox.charges.plan import Charge, Customer, Plan
+from farebox.charges.plan import Charge, Conversion, Customer, Plan
+from farebox.cli.invoices.line_explanation import rendered as rendered_explanation
 from farebox.clock import uuid_text
+from farebox.config.configuration import BillingConfig
 from farebox.control.database import ControlDatabase, open_control
 from farebox.home import Home
 from farebox.journal.records import OUTCOME, Done
@@ -268,3 +271,41 @@ def test_a_line_that_its_calls_do_not_add_up_to_is_found(home: Home, questions: 
     wrong = replace(line, quantity=str(int(line.quantity or 0) + 1))
     assert explained(home, questions, named).adds_up is True
     assert explained(home, questions, named._replace(line=wrong)).adds_up is False
+
+
+def test_a_converted_line_says_its_unit_in_every_format_and_its_calls_say_theirs(
+    home: Home, questions: Questions
+) -> None:
+    minutes = Charge(
+        name="Talk", meter="output_tokens", model=Standard(unit=Decimal("0.10")), itemize=("model",),
+        conversion=Conversion(operation="divide", factor=Decimal(60), rounding="ceiling"),
+    )  # fmt: skip
+    record = Record(home, questions, MARKUP, Plan(name="talk", version=1, charges=(minutes,)))
+    whose: dict[str, Any] = {"attribution": {"customer": "globex"}}
+    record.ledger.append(
+        record.call(0, model="gpt-4o", output_tokens=30, **whose),
+        record.call(0, model="gpt-4o-mini", output_tokens=45, **whose),
+    )
+    invoice = record.bill(0)["globex"]
+    (line,) = invoice.lines
+    assert (line.quantity, line.unit, line.amount_minor) == ("2", "units of 60 output tokens", 20)
+    assert [part.quantity for part in line.details] == ["0.5", "0.75"]
+    found = record.explained(invoice, line.id)
+    assert found.arithmetic[0] == (
+        "75 output tokens ÷ 60, rounded up to whole units = 2 units of 60 output tokens"
+    )
+    assert (found.counted, found.counted_unit, found.quantity, found.adds_up) == (
+        "75", "output tokens", "2", True,
+    )  # fmt: skip
+    assert sorted(each.quantity for each in found.calls) == ["30", "45"]
+    said = rendered_explanation(found)
+    assert "2 calls: 75 output tokens, which are 2 units of 60 output tokens" in said
+    for format in ("html", "csv"):
+        shown = rendered(invoice, format, BillingConfig()).content.decode()
+        assert "units of 60 output tokens" in shown and "rounded up to whole units" in shown
+    record.ledger.append(record.call(0, model="gpt-4o", output_tokens=60, **whose))
+    second = record.bill(1)["globex"]
+    (late,) = second.lines
+    assert (late.kind, late.quantity, late.amount_minor) == ("adjustment", "1", 10)
+    found = record.explained(second, late.id)
+    assert (found.counted, found.quantity, found.adds_up) == ("60", "1", True)

@@ -34,14 +34,14 @@ make a total negative to the next invoice: it is tax-inclusive and bears no tax 
 
 
 UNIT_OF_COST = "USD of cost"
-"""What units of lines on cost begin with."""
+"""What is in the unit of every line on cost."""
 
 
 class LineDetail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A part of a line, for information: parts keep full precision and add up to the line's exact amount."""
 
     dims: dict[str, str]
-    quantity: str | None = None
+    quantity: str | None = None  # in the line's unit, before a conversion rounds the whole of it
     exact: str
 
 
@@ -150,7 +150,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
         """
         by_charge: dict[str, int] = {}
         for line in self.lines:
-            of = "" if (line.unit or "").startswith(UNIT_OF_COST) else line.charge
+            of = "" if UNIT_OF_COST in (line.unit or "") else line.charge
             by_charge[of] = by_charge.get(of, 0) + line.unpriced_calls
         return max(by_charge.values(), default=0)
 

@@ -14,6 +14,7 @@ from farebox.billing.explanation.line_usage import ExplainedCall, ExplainedOutco
 from farebox.billing.invoices.store import StoredInvoice, final_invoices, stored_invoice
 from farebox.billing.periods.terms import Segment, Terms, decode_terms
 from farebox.billing.rating.period_usage import rates_within
+from farebox.billing.rating.unit_prices import conversion_of, counted_unit_of
 from farebox.billing.usage import AsOf
 from farebox.charges.models import CostPlus, Graduated, Percentage, Standard
 from farebox.charges.plan import Charge
@@ -36,6 +37,10 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Of an adjustment those that changed the quantity since the line was billed last, each by its change."""
     outcomes: list[ExplainedOutcome] = []
     """Of a line that is of outcomes, in place of calls."""
+    counted: str | None = None
+    """What calls or outcomes come to, in the unit of their own quantities: `counted_unit`."""
+    counted_unit: str | None = None
+    """Another one than the line's where its charge converts."""
     quantity: str | None
     """What calls or outcomes come to, in the line's unit."""
     adds_up: bool | None
@@ -65,11 +70,17 @@ def explained(home: Home, questions: Questions, named: NamedLine) -> Explanation
         return Explanation(line=line, arithmetic=arithmetic, calls=[], quantity=None, adds_up=None)
     as_of = AsOf(invoice.as_of_seq, invoice.as_of_outcome)
     used = line_usage(home, questions, asked, as_of, named.billed_as_of)
+    counted, unit = exact_text(used.counted), counted_unit_of(asked.charge)
+    if asked.charge.conversion is not None and line.kind == "usage":
+        arithmetic.insert(0, f"{counted} {unit} {conversion_of(asked.charge.conversion)} = {arithmetic[0]}")
+        del arithmetic[1]
     return Explanation(
         line=line,
         arithmetic=arithmetic,
         calls=used.calls,
         outcomes=used.outcomes,
+        counted=counted,
+        counted_unit=unit,
         quantity=exact_text(used.quantity),
         adds_up=used.quantity == Fraction(line.quantity),
     )

@@ -86,6 +86,8 @@ class LineUsage(NamedTuple):
     outcomes: list[ExplainedOutcome]
     quantity: Fraction
     """What they come to, in the line's unit."""
+    counted: Fraction
+    """The same before conversion: in the unit of their own quantities."""
 
 
 class _Part(NamedTuple):
@@ -142,16 +144,19 @@ def line_usage(
     """Return what a line is of as of a state of the record; with `billed_as_of` what changed since that."""
     parts_as_of = _outcomes if asked.charge.meter in OUTCOME_METERS else _calls
     parts = parts_as_of(home, questions, asked, as_of)
-    quantity = _converted(parts, asked.charge)
+    counted = _counted(parts)
+    quantity = converted(counted, asked.charge.conversion)
     if billed_as_of is not None:
         before = parts_as_of(home, questions, asked, billed_as_of)
-        quantity -= _converted(before, asked.charge)
+        quantity -= converted(_counted(before), asked.charge.conversion)
+        counted -= _counted(before)
         parts = _changes(before, parts)
     shown = [part.shown for part in parts.values()]
     return LineUsage(
         [each for each in shown if isinstance(each, ExplainedCall)],
         [each for each in shown if isinstance(each, ExplainedOutcome)],
         quantity,
+        counted,
     )
 
 
@@ -165,8 +170,8 @@ def of_line(line: InvoiceLine, terms: Terms, customer: str) -> LineQuestion | No
     return None
 
 
-def _converted(parts: _Parts, charge: Charge) -> Fraction:
-    return converted(sum((part.quantity for part in parts.values()), Fraction(0)), charge.conversion)
+def _counted(parts: _Parts) -> Fraction:
+    return sum((part.quantity for part in parts.values()), Fraction(0))
 
 
 def _changes(before: _Parts, after: _Parts) -> _Parts:

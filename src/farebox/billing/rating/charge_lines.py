@@ -19,7 +19,7 @@ from farebox.billing.rating.period_usage import merged, rates_within
 from farebox.billing.rating.unit_prices import unit_of, unit_price_of
 from farebox.charges.amounts.allowances import in_part
 from farebox.charges.amounts.charge_amount import Usage
-from farebox.charges.amounts.conversion import converted
+from farebox.charges.amounts.conversion import converted, in_unit
 from farebox.charges.amounts.plan_amount import ChargeUsage, bounds_on, lines_of
 from farebox.charges.models import Bucketed, CostPlus, CreditConversion, Percentage
 from farebox.charges.plan import Charge, Commitment
@@ -130,7 +130,11 @@ def _usage_lines(of: SegmentTerms, charge: Charge, used: ChargedUsage, exact: Fr
             ]
     shares = _in_proportion(exact, [group.quantity for group in groups])
     details = tuple(
-        LineDetail(dims=dict(group.dims), quantity=exact_text(group.quantity), exact=exact_text(share))
+        LineDetail(
+            dims=dict(group.dims),
+            quantity=exact_text(in_unit(group.quantity, charge.conversion)),
+            exact=exact_text(share),
+        )
         for group, share in zip(groups, shares, strict=True)
     )
     return [replace(whole, details=details)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
 
+from farebox.billing.documents.amounts import grouped
 from farebox.billing.documents.document import UNIT_OF_COST
 from farebox.charges.models import (
     Bucketed,
@@ -19,7 +21,8 @@ from farebox.charges.models import (
     Volume,
 )
 from farebox.charges.models.tiers import PercentageTier, Tier
-from farebox.charges.plan import Charge
+from farebox.charges.plan import Charge, Conversion
+from farebox.charges.rounding import exact_text
 from farebox.charges.usage.consumption import CALLS_CHARGE
 
 _UNITS = {
@@ -30,9 +33,38 @@ _UNITS = {
 }
 
 
-def unit_of(charge: Charge) -> str:
-    """Return what a charge counts, in words."""
+_SPANS = {60: "minutes", 3_600: "hours", 86_400: "days"}
+_ROUNDED = {"ceiling": "up to", "floor": "down to", "half_up": "to"}
+
+
+def counted_unit_of(charge: Charge) -> str:
+    """Return what a charge counts, in words: before a conversion makes another unit of it."""
     return _UNITS.get(charge.meter, charge.meter.replace("_", " "))
+
+
+def unit_of(charge: Charge) -> str:
+    """Return what a charge charges, in words: the unit of its price and of its lines' quantities."""
+    counted = counted_unit_of(charge)
+    if charge.conversion is None:
+        return counted
+    factor = Fraction(charge.conversion.factor)
+    size = factor if charge.conversion.operation == "divide" else 1 / factor
+    if size == 1:
+        return counted
+    span = _SPANS.get(int(size)) if charge.meter == "seconds" and size.denominator == 1 else None
+    return span or f"units of {grouped(exact_text(size))} {counted}"
+
+
+def conversion_of(conversion: Conversion) -> str:
+    """Return what a conversion does to a quantity, in words."""
+    sign = "÷" if conversion.operation == "divide" else "×"
+    return f"{sign} {_plain(conversion.factor)}{_rounding(conversion)}"
+
+
+def _rounding(conversion: Conversion) -> str:
+    if conversion.rounding == "none":
+        return ""
+    return f", rounded {_ROUNDED[conversion.rounding]} whole units"
 
 
 def unit_price_of(charge: Charge) -> str:
@@ -40,7 +72,15 @@ def unit_price_of(charge: Charge) -> str:
     if charge.meter == CALLS_CHARGE:
         return "1"
     price = _of_model(charge.model)
-    return f"{price}; each {charge.bucket} by itself" if isinstance(charge.model, Bucketed) else price
+    if isinstance(charge.model, Bucketed):
+        price += f"; each {charge.bucket} by itself"
+    if charge.conversion is not None:
+        price += _rounding(charge.conversion).replace(",", ";", 1)
+    if charge.block_size is not None:
+        price += f"; for each started block of {_plain(charge.block_size)}"
+    if charge.round_up_to is not None:
+        price += f"; rounded up to a multiple of {_plain(charge.round_up_to)}"
+    return price
 
 
 def _of_model(model: Model) -> str:

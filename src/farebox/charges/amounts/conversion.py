@@ -14,14 +14,19 @@ _MODES: dict[str, Mode] = {"ceiling": "ceiling", "floor": "floor", "half_up": "h
 
 def converted(quantity: Amount, conversion: Conversion | None) -> Fraction:
     """Return a quantity in the unit a conversion makes of it, rounded to whole units where it says so."""
+    exact = in_unit(quantity, conversion)
+    if conversion is None or conversion.rounding == "none":
+        return exact
+    return Fraction(units_of(exact, 0, _MODES[conversion.rounding]))
+
+
+def in_unit(quantity: Amount, conversion: Conversion | None) -> Fraction:
+    """Return a quantity, or a part of one, in the unit a conversion makes of it, exactly."""
     exact = quantity if isinstance(quantity, Fraction) else Fraction(quantity)
     if conversion is None:
         return exact
     factor = Fraction(conversion.factor)
-    exact = exact * factor if conversion.operation == "multiply" else exact / factor
-    if conversion.rounding == "none":
-        return exact
-    return Fraction(units_of(exact, 0, _MODES[conversion.rounding]))
+    return exact * factor if conversion.operation == "multiply" else exact / factor
 
 
 def rated_quantity(charge: Charge, quantity: Amount) -> Fraction:

@@ -80,7 +80,7 @@ def rendered(found: Explanation) -> str:
         said.append(table(columns, rows))
         if len(found.calls) > CALLS_PRINTED:
             said.append(f"and {count(len(found.calls) - CALLS_PRINTED, 'call')} more (--json has them)")
-        said.append(f"{count(len(found.calls), 'call')}: {found.quantity} {line.unit or ''}".rstrip())
+        said.append(f"{count(len(found.calls), 'call')}: {_sum(found)}")
     if found.outcomes:
         columns = [
             Column("outcome"),
@@ -97,7 +97,16 @@ def rendered(found: Explanation) -> str:
         if len(found.outcomes) > CALLS_PRINTED:
             more = count(len(found.outcomes) - CALLS_PRINTED, "outcome")
             said.append(f"and {more} more (--json has them)")
-        said.append(f"{count(len(found.outcomes), 'outcome')}: {found.quantity} {line.unit or ''}".rstrip())
+        said.append(f"{count(len(found.outcomes), 'outcome')}: {_sum(found)}")
     if found.adds_up is False:
         said.append(f"That is not the line's quantity, {line.quantity}.")
     return "\n".join(said)
+
+
+def _sum(found: Explanation) -> str:
+    """Return what calls or outcomes come to: as they were counted, and as the line charges them."""
+    unit = found.line.unit or ""
+    charged = f"{found.quantity} {unit}".rstrip()
+    if found.counted is None or found.counted_unit in (None, unit):
+        return charged
+    return f"{found.counted} {found.counted_unit}, which are {charged}"
