@@ -52,6 +52,7 @@ from farebox.journal.writer import (
 from farebox.program import command
 from farebox.proxy.admission.client_tokens import ClientTokens
 from farebox.proxy.free_memory import FreeMemory
+from farebox.proxy.intercept.unmetered import UnmeteredHosts
 from farebox.proxy.limits import BODY_EXPOSED, Limits
 from farebox.proxy.recording.estimates import Estimates
 from farebox.proxy.recording.recorder import Journal, NoJournal
@@ -69,6 +70,7 @@ PASSWORD_VARIABLE = "FAREBOX_PROXY_PASSWORD"  # noqa: S105  # its name, not one
 """Where `farebox run` puts what its command says to be let through to any host."""
 
 _DESCRIPTORS_KEPT = 64
+_UNMETERED_EVERY_S = 5.0
 """Descriptors for everything that is not a connection: journal, pipes, listeners."""
 
 
@@ -262,12 +264,14 @@ async def _serve(
 ) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    telling: asyncio.Task[None] | None = None
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     address = await proxy.listen(listener, keep_pending=keep_pending)
     _settle_memory()
     if home is not None:
         _announce(home, address, proxy, config_file)
+        telling = loop.create_task(tell_unmetered(home, proxy.interception.unmetered))
     try:
         await stop.wait()
         hurry = asyncio.Event()
@@ -281,8 +285,21 @@ async def _serve(
             proxy.cut_off()
             await drained
     finally:
+        if telling is not None:
+            telling.cancel()
         if home is not None:
             _withdraw(home)
+
+
+async def tell_unmetered(home: Home, unmetered: UnmeteredHosts, every_s: float = _UNMETERED_EVERY_S) -> None:
+    """Keep `run/unmetered.json` at what is not metered since this proxy began, for alerts on it."""
+    told = -1
+    while True:
+        if unmetered.changes != told:
+            told = unmetered.changes
+            content = msgspec.json.encode(unmetered.listed())
+            await asyncio.to_thread(announce, home.run / "unmetered.json", content)
+        await asyncio.sleep(every_s)
 
 
 def _listener(address: Address, listen_fd: int | None, *, reuse_port: bool) -> socket.socket:

@@ -43,6 +43,8 @@ class UnmeteredHosts:
 
     def __init__(self) -> None:
         self._found: OrderedDict[_Key, Unmetered] = OrderedDict()
+        self.changes = 0
+        """Grows with each change of the list."""
 
     def add(self, host: str, client: str, reason: str, caller: ConnectionCaller, retry_at: int = 0) -> None:
         """Count a connection. Which program opened it may be known only later."""
@@ -64,6 +66,7 @@ class UnmeteredHosts:
         return list(reversed(self._found.values()))
 
     def _count(self, key: _Key, number: int, retry_at: int) -> None:
+        self.changes += 1
         found = self._found.get(key)
         if found is None:
             if number < 0:
