@@ -19,9 +19,11 @@ from farebox.billing.journal.verification import WALLET_ACCOUNTS, verify
 from farebox.billing.settlement import credited, finalized, pay, voided
 from farebox.billing.wallets import moves
 from farebox.billing.wallets.balance import balance, standings
+from farebox.billing.wallets.balance import balances as wallets_of
 from farebox.control.database import ControlDatabase, open_control
 from farebox.errors import UsageError
 from farebox.home import Home
+from farebox.ledger.alerting.outside_facts import OutsideFacts
 
 BY = "uid:1"
 CHARGES = charges(charge("chat", "output_tokens", ada="30"), charge("images", "calls", bob="12.5"))
@@ -78,6 +80,10 @@ def test_invariant_6_any_history_keeps_the_balance_the_sum_of_its_transactions(
     with database.reading() as connection:
         found = verify(connection)
         assert found.faults == [] and not any(found.totals.values())
+        usable = {each.customer: each.usable_minor * 10**10 for each in wallets_of(connection, world.now)}
+    # Alerts read it without this code, in the ledger process.
+    facts = OutsideFacts(home, str, lambda: world.now)(frozenset({"wallet"}))
+    assert {each.customer: each.left for each in facts.wallets or ()} == usable
 
 
 class World:

@@ -141,8 +141,9 @@ def _changed(
     identity = event_id(rule, key, round_, state)
     since_ns = before.since_ns if before is not None else min(finding.since_ns or now_ns, now_ns)
     where = dict(alert.where)
-    if alert.each is not None and value is not None:
-        where[alert.each] = (value,)
+    dimension = alert.subject if alert.kind == "new" else alert.each
+    if dimension is not None and value is not None:
+        where[dimension] = (value,)
     event = AlertEvent(
         id=identity,
         alert=alert.name,

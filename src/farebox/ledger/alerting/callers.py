@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from farebox.budgets.budget import Budget, BudgetSet, Period
 from farebox.budgets.matching import Matcher, attributes, without_stated_customer
 from farebox.journal.records import IMPORTED
-from farebox.ledger.alerting.series import Filter, Series
+from farebox.ledger.alerting.series import Filter, Series, Span
 from farebox.ledger.append.dictionaries import is_erased_name
 from farebox.ledger.feed import CLASS_COLUMNS, Attribution, Feed
 
@@ -30,6 +30,19 @@ class Counted(NamedTuple):
     """Whether it can fire anything: what was imported, or its value erased, cannot."""
 
 
+class CallerKind:
+    """Calls that count in the same sums."""
+
+    __slots__ = ("by_span",)
+
+    def __init__(self, counted: Sequence[Counted], series: Sequence[Series]) -> None:
+        by_span: dict[Span, list[Counted]] = {}
+        for each in counted:
+            by_span.setdefault(series[each.series].span, []).append(each)
+        self.by_span = list(by_span.items())
+        """Sums that divide time alike are added to together."""
+
+
 class Callers:
     """For one set of series, and one open record."""
 
@@ -43,19 +56,26 @@ class Callers:
         self._positions = [self._by_filter[each] for each in filters]
         self._all = _matcher(filters, of_budget=False)
         self._proven = _matcher(filters, of_budget=True)
-        self._counted: dict[tuple[int, int], tuple[Counted, ...]] = {}
+        self._series = series
+        self._kinds: dict[tuple[int, int], CallerKind] = {}
+        self._by_counted: dict[tuple[Counted, ...], CallerKind] = {}
 
-    def of(self, pairs: set[tuple[int, int]]) -> Mapping[tuple[int, int], tuple[Counted, ...]]:
+    def of(self, pairs: set[tuple[int, int]]) -> Mapping[tuple[int, int], CallerKind]:
         """Return what calls of these classes and attributions count in."""
-        known = self._counted
+        known = self._kinds
         wanted = [pair for pair in pairs if pair not in known]
         if wanted:
             if len(known) + len(wanted) > _REMEMBERED:
-                known = self._counted = {pair: known[pair] for pair in pairs if pair in known}
+                known = self._kinds = {pair: known[pair] for pair in pairs if pair in known}
+                self._by_counted.clear()
             classes = self._feed.classes({pair[0] for pair in wanted})
             attributions = self._feed.attributions({pair[1] for pair in wanted})
             for pair in wanted:
-                known[pair] = self._of(classes[pair[0]], attributions[pair[1]])
+                counted = self._of(classes[pair[0]], attributions[pair[1]])
+                kind = self._by_counted.get(counted)
+                if kind is None:
+                    kind = self._by_counted[counted] = CallerKind(counted, self._series)
+                known[pair] = kind
         return known
 
     def _of(self, said: Sequence[Any], whose: Attribution) -> tuple[Counted, ...]:

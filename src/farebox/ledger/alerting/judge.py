@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from farebox.alerts.alert import Alert
+    from farebox.ledger.alerting.counting import Touched, Trail
     from farebox.ledger.alerting.facts import Facts
-    from farebox.ledger.alerting.running import Running, Touched, Trail
+    from farebox.ledger.alerting.running import Running
     from farebox.ledger.alerting.series import Series, Watched
     from farebox.ledger.alerting.states import States
 
@@ -80,10 +81,13 @@ class Judge:
         self._running = running
         self._states = states
         self._watched = {each.rule.alert.name: each for each in watched}
-        self._by_series: dict[Series, list[Watched]] = {}
+        self._by_series: dict[int, list[Watched]] = {}
+        self._numbers: dict[str, tuple[int, ...]] = {}
         for each in self._watched.values():
             if each.series:
-                self._by_series.setdefault(each.series[0], []).append(each)
+                numbers = tuple(running.number(series) for series in each.series)
+                self._numbers[each.rule.alert.name] = numbers
+                self._by_series.setdefault(numbers[0], []).append(each)
         self.since: dict[StateKey, int] = {}
         """When what has not been told yet was passed, where that was seen in the record."""
         self._baselines: dict[tuple[str, str], _Baseline] = {}
@@ -140,10 +144,10 @@ class Judge:
 
     def _passed_at(self, watched: Watched, touched: Touched, threshold: int, trail: Trail) -> int:
         """Return when a sum passed a threshold that it has reached by now."""
-        series, limit = touched.series, watched.rule.limit
+        series, limit = watched.series[0], watched.rule.limit
         amount = threshold if limit is None else -(-threshold * limit // 1_000_000)
         column = 2 if series.width > 2 else 0
-        cell = self._running.sums.at(self._running.number(series), touched.value, touched.start_ns)
+        cell = self._running.sums.at(touched.series, touched.value, touched.start_ns)
         so_far = cell[column] if cell else 0
         for at_ns, added in reversed(trail):
             so_far -= added[column]
@@ -228,7 +232,7 @@ class Judge:
     ) -> Finding | None:
         alert = watched.rule.alert
         series = watched.series[0]
-        sums, number = self._running.sums, self._running.number(series)
+        sums, number = self._running.sums, self._numbers[alert.name][0]
         if watched.period is not None:
             return self._of_period(watched, value, start_ns, now_ns)
         if alert.kind == "new":
@@ -246,7 +250,7 @@ class Judge:
     def _of_period(self, watched: Watched, value: str, start_ns: int, now_ns: int) -> Finding | None:
         alert = watched.rule.alert
         series = watched.series[0]
-        sums, number = self._running.sums, self._running.number(series)
+        sums, number = self._running.sums, self._numbers[alert.name][0]
         if series.span.kind == "parts":  # a rolling window, whose oldest part counts whole
             part_ns = series.span.part_ns
             window = Window((now_ns - watched.rolling_ns) // part_ns * part_ns, None)
@@ -269,7 +273,7 @@ class Judge:
     def _of_span(self, watched: Watched, value: str, found: list[int], span: Window) -> Finding | None:
         alert = watched.rule.alert
         series = watched.series[0]
-        sums, number = self._running.sums, self._running.number(series)
+        sums, number = self._running.sums, self._numbers[alert.name][0]
         match alert.kind:
             case "errors" | "retries":
                 return find_share(alert, found[1], found[0], span)
@@ -293,7 +297,7 @@ class Judge:
                 if len(watched.series) > 1:
                     hours = watched.series[1]
                     until = span.start_ns // HOUR_NS * HOUR_NS
-                    before = sums.of(self._running.number(hours), hours, value, until - _DAY_NS, until)
+                    before = sums.of(self._numbers[alert.name][1], hours, value, until - _DAY_NS, until)
                 if alert.kind == "cache_hits":
                     past = (before[1], before[2], before[0])
                     return find_cache_hits(alert, found[1], found[2], found[0], past, span)
@@ -311,7 +315,7 @@ class Judge:
             return None
         part_ns = recent.span.part_ns
         from_ns = (now_ns // part_ns + 1) * part_ns - HOUR_NS
-        number = self._running.number(recent)
+        number = self._numbers[alert.name][0]
         found = self._running.sums.of(number, recent, value, from_ns, from_ns + HOUR_NS)
         most = expected(alert, baseline.last, baseline.this, now_ns - baseline.hour_ns)
         told = self._states.of(alert.name, value, 0).get(0)
@@ -336,8 +340,7 @@ class Judge:
         self._left -= 1
         if len(self._baselines) > 20_000:
             self._baselines.clear()
-        hours = watched.series[1]
-        found = self._running.sums.parts(self._running.number(hours), value, hour_ns - HISTORY_NS - HOUR_NS)
+        found = self._running.sums.parts(self._numbers[alert.name][1], value, hour_ns - HISTORY_NS - HOUR_NS)
         sums = {start: cell[-1] for start, cell in found.items() if start < hour_ns}
         last_ns = hour_ns - HOUR_NS
         last = this = relative = None
@@ -373,7 +376,7 @@ class _Changes:
 def _span(series: Series, alert: Alert, now_ns: int) -> tuple[Window, int]:
     """Return the span that ends now, in whole parts, and until when its parts begin."""
     part_ns = series.span.part_ns
-    count = -(-alert.over_s * SECOND_NS // part_ns)
+    count = max(-(-alert.over_s * SECOND_NS // part_ns), 2)
     until = (now_ns // part_ns + 1) * part_ns
     return Window(until - count * part_ns, until), until
 

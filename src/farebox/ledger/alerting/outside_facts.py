@@ -21,11 +21,11 @@ UNMETERED_FILE = "unmetered.json"
 
 _USABLE = """
 SELECT customer, currency,
-  (SELECT coalesce(sum(-amount_minor), 0) FROM journal_entry JOIN wallet_grant g ON g.id = wallet_grant
-   WHERE g.customer = w.customer AND party <> '' AND effective_at <= ?1
-     AND (expires_at IS NULL OR ?1 < expires_at))
-  - (SELECT coalesce(sum(amount_minor), 0) FROM journal_entry
-     WHERE party = w.customer AND account = 'wallet_liability' AND wallet_grant = '')
+  (SELECT coalesce(sum(-e.amount_minor), 0) FROM journal_entry e JOIN wallet_grant g ON g.id = e.wallet_grant
+   WHERE g.customer = w.customer AND e.party <> '' AND g.effective_at <= ?1
+     AND (g.expires_at IS NULL OR ?1 < g.expires_at))
+  - (SELECT coalesce(sum(e.amount_minor), 0) FROM journal_entry e
+     WHERE e.party = w.customer AND e.account = 'wallet_liability' AND e.wallet_grant = '')
 FROM wallet w ORDER BY customer
 """
 """As `billing.wallets.balance`, whose `usable_minor` it is, without what the ledger process does not load."""

@@ -6,9 +6,9 @@ Sums of a new alert are made from the record in pieces, while those of the other
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from farebox.ledger.alerting.callers import Callers
+from farebox.ledger.alerting.counting import Counting, Touched, Trail
 from farebox.ledger.alerting.detail_figures import DetailFigures
 from farebox.ledger.alerting.row_groups import COLUMNS, FROM_DETAIL, Group, RowGroups
 from farebox.ledger.alerting.series import Series, Watched
@@ -28,19 +28,6 @@ _VALUES_AT_ONCE = 500
 _FIRST = "", -(1 << 62)
 
 
-class Touched(NamedTuple):
-    """Sums that have changed."""
-
-    series: Series
-    value: str
-    start_ns: int
-    """Of a period: when it begins. 0 of a span that ends now."""
-
-
-Trail = list[tuple[int, Sequence[int]]]
-"""What was added to sums, and when the last of it occurred, in the order of time."""
-
-
 class Running:
     """For one open record. Any method may raise `apsw.Error` of the file of sums."""
 
@@ -57,7 +44,7 @@ class Running:
         """What has changed, and when the last call of it occurred."""
         self._stored: dict[Series, StoredSeries] = {}
         self._open: list[Series] = []
-        self._callers = Callers((), feed)
+        self._counting = Counting((), (), feed)
         self._opening: _Opening | None = None
         self._unseen: list[tuple[Series, tuple[str, int]]] = []
         """Series that were opened, and up to where their values have been looked at."""
@@ -78,8 +65,9 @@ class Running:
                 found = StoredSeries(highest, series.key, now_ns, False, False, -1)
             stored[series] = found
         self._stored = stored
+        numbers = {each.number for each in stored.values()}
         self._opening = None
-        self.touched = {each: at for each, at in self.touched.items() if each.series in stored}
+        self.touched = {each: at for each, at in self.touched.items() if each.series in numbers}
         looked_at = {each[0]: each for each in self._unseen}
         self._unseen = [
             looked_at.get(series, (series, _FIRST))
@@ -123,7 +111,7 @@ class Running:
 
     def take(self, groups: Collection[Group], now_ns: int) -> None:
         """Add groups to the sums that are whole."""
-        self._count(self._open, self._callers, groups, now_ns, self.touched)
+        self._counting.add(self.sums, groups, self._groups.steps, now_ns, self.touched)
 
     def open(self, rows: int, now_ns: int) -> Mapping[Touched, Trail]:
         """Read the next rows for series that are being made; return what they added to which sums.
@@ -141,7 +129,7 @@ class Running:
             upto = min(opening.seq + rows, self.seq)
             upto = self.whole(upto, self.seq)
             groups = self.read(upto, opening.seq)
-            self._count(opening.series, opening.callers, groups, now_ns, {}, trails)
+            opening.counting.add(self.sums, groups, self._groups.steps, now_ns, {}, trails)
             opening.seq = upto
             for series in opening.series:
                 self._stored[series] = self._stored[series]._replace(seq=upto)
@@ -185,44 +173,15 @@ class Running:
 
     def _look_at_open(self) -> None:
         self._open = [series for series, stored in self._stored.items() if stored.is_open]
-        self._callers = Callers(self._open, self._feed)
+        self._counting = self._counting_of(self._open)
         steps = {step for series in self._stored for step in series.steps}
         self._groups.use(steps)
         self._columns = (
             frozenset(COLUMNS[column] for series in self._stored for column in series.columns) & FROM_DETAIL
         )
 
-    def _count(
-        self,
-        series: Sequence[Series],
-        callers: Callers,
-        groups: Collection[Group],
-        now_ns: int,
-        changed: dict[Touched, int],
-        trails: dict[Touched, Trail] | None = None,
-    ) -> None:
-        counted = callers.of({(each.call_class, each.attribution) for each in groups})
-        first = [each.span.first_ns(now_ns) for each in series]
-        numbers = [self._stored[each].number for each in series]
-        starts = _Starts(series)
-        add = self.sums.add
-        for group in groups:
-            for position, value, is_news in counted[group.call_class, group.attribution]:
-                kept = series[position]
-                start = starts.of(position, group.minute_ns)
-                if start < first[position]:
-                    continue
-                amounts = _amounts(kept, group, self._groups.steps)
-                if amounts is None:
-                    continue
-                is_new = add(numbers[position], kept, value, start, first[position], amounts, group.last_ns)
-                if not is_news or (kept.span.kind == "known" and not is_new and group.sums[0] >= 0):
-                    continue
-                touched = Touched(kept, value, start if kept.span.kind == "period" else 0)
-                if changed.get(touched, 0) < group.last_ns:
-                    changed[touched] = group.last_ns
-                if trails is not None and kept.span.kind in ("period", "ever"):
-                    trails.setdefault(touched, []).append((group.last_ns, amounts))
+    def _counting_of(self, series: Sequence[Series]) -> Counting:
+        return Counting(series, [self._stored[each].number for each in series], self._feed)
 
     def _next_opening(self, now_ns: int) -> _Opening | None:
         waiting = [series for series, stored in self._stored.items() if not stored.is_open]
@@ -235,7 +194,7 @@ class Running:
             seq = min(self.row_before(series.span.read_from_ns(now_ns)) for series in waiting)
         else:
             (seq,) = seqs
-        return _Opening(waiting, Callers(waiting, self._feed), seq)
+        return _Opening(waiting, self._counting_of(waiting), seq)
 
     def row_before(self, start_ns: int) -> int:
         """Return a row behind which all are that occurred from a moment on."""
@@ -255,7 +214,7 @@ class Running:
         found = self._file.fresh(self.number(series), series.span.first_ns(now_ns), after, _VALUES_AT_ONCE)
         for value, start in found:
             if not is_erased_name(value):
-                self.touched.setdefault(Touched(series, value, start if is_period else 0), 0)
+                self.touched.setdefault(Touched(self.number(series), value, start if is_period else 0), 0)
         if len(found) < _VALUES_AT_ONCE:
             self._stored[series] = self._stored[series]._replace(is_seen=True)
             self._unseen.pop(0)
@@ -266,38 +225,7 @@ class Running:
 class _Opening:
     """Series that are being made from the record, and how far that is."""
 
-    def __init__(self, series: list[Series], callers: Callers, seq: int) -> None:
+    def __init__(self, series: list[Series], counting: Counting, seq: int) -> None:
         self.series = series
-        self.callers = callers
+        self.counting = counting
         self.seq = seq
-
-
-class _Starts:
-    """When the part of time around a minute begins, for each series."""
-
-    def __init__(self, series: Sequence[Series]) -> None:
-        self._spans = [each.span for each in series]
-        self._windows: dict[tuple[str, str], tuple[int, int]] = {}
-
-    def of(self, position: int, minute_ns: int) -> int:
-        span = self._spans[position]
-        if span.kind == "parts":
-            return minute_ns // span.part_ns * span.part_ns
-        if span.kind != "period":
-            return 0
-        key = span.period, span.timezone
-        start, end = self._windows.get(key, (0, 0))
-        if not start <= minute_ns < end:
-            start, end = self._windows[key] = span.around(minute_ns)
-        return start
-
-
-def _amounts(kept: Series, group: Group, steps: Sequence[int]) -> Sequence[int] | None:
-    if kept.steps:
-        if not group.sums[0]:
-            return None
-        counts = [0] * kept.width
-        counts[kept.step_of(group.latency, steps)] = group.sums[0]
-        return counts
-    sums = group.sums
-    return [sums[column] for column in kept.columns]

@@ -50,10 +50,11 @@ class Span(NamedTuple):
             return (now_ns - self.kept_ns) // self.part_ns * self.part_ns
         return 0
 
-    def around(self, at_ns: int) -> tuple[int, int]:
-        """Return start and end of the period around a moment."""
-        start, end = fixed_window(self.period, at_ns, self.timezone)
-        return start, end or 0
+    def start_of(self, at_ns: int) -> int:
+        """Return when the part of time around a moment begins; 0 where all time is one."""
+        if self.kind == "parts":
+            return at_ns // self.part_ns * self.part_ns
+        return fixed_window(self.period, at_ns, self.timezone).start_ns if self.kind == "period" else 0
 
     def read_from_ns(self, now_ns: int) -> int:
         """Return from when on calls have to be read for a new alert."""
@@ -197,7 +198,7 @@ def _series(alert: Alert) -> tuple[Series, ...]:
 def parts(span_ns: int, kept_ns: int | None = None) -> Span:
     """Return a span that ends now, in parts of whole minutes, and how far back these are kept."""
     part_ns = -(-span_ns // (PARTS * MINUTE_NS)) * MINUTE_NS
-    return Span("parts", part_ns=part_ns, kept_ns=(kept_ns or span_ns) + part_ns)
+    return Span("parts", part_ns=part_ns, kept_ns=(kept_ns or span_ns) + 3 * part_ns)
 
 
 def _span_of(period: Period, timezone: str) -> Span:

@@ -71,19 +71,18 @@ class _Simulation:
     ) -> None:
         self._feed = Feed(connection)
         self._running = Running(connection, self._feed, SumsFile(None))
-        self._rules = rules
         self._states = States()
+        # The sums are made up to the newest row before the span; the rest is added minute by minute.
+        self._last = self._running.seq = self._feed.last_seq()
+        self._running.seq = self._running.row_before(since_ns)
+        self._running.use(rules, since_ns)
         self._judge = Judge(rules, self._running, self._states, _EVERY_BASELINE)
         self._since_ns, self._now_ns, self._until_ns = since_ns, since_ns, until_ns
         self._written_ns = since_ns
-        self._last = self._feed.last_seq()
         self._found: list[AlertEvent] = []
 
     def run(self, progress: Progress) -> list[AlertEvent]:
         running = self._running
-        running.seq = self._last
-        running.seq = running.row_before(self._now_ns)
-        running.use(self._rules, self._now_ns)
         while running.is_opening:
             running.open(_ROWS_AT_ONCE, self._now_ns)
             if running.wants_write:
