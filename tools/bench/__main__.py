@@ -31,6 +31,7 @@ TARGETS = (
     ("rating a call, loading the prices", "rating", "≤ 5 µs, ≥ 10 × the libraries; ≤ 60 ms, ≤ 12 MiB"),
     ("requests with one budget", "with_budget", "≥ 0.93 of the rate without"),
     ("reserving and settling a call", "budgets", "≤ 5 µs with 1, ≤ 15 µs with 50 budgets that match"),
+    ("1,000 alerts beside none", "alerts", "rows a second ≥ 0.9 of those without, ≤ 60 MB"),
     ("re-rating a million calls", "rerating", "≤ 30 s"),
     ("a month of 1,000 customers", "billing", "invoices and simulations ≤ 60 s each, byte-identical again"),
     ("slow streams open at once", "slow_streams", "none fails, p99 of others within 2 × of idle"),
@@ -64,6 +65,7 @@ def main() -> int:
             "collector",
             "pricing",
             "budgets",
+            "alerts",
             "billing",
             "histories",
             "languages",
@@ -118,6 +120,11 @@ def main() -> int:
 
         tell("budgets")
         found["budgets"] = budgets.measure(5 if options.quick else 15)
+    if options.only in (None, "alerts"):
+        from tools.bench import alerts
+
+        tell("alerts")
+        found["alerts"] = alerts.measure(30_000 if options.quick else alerts.BASE_ROWS)
     if options.only in (None, "billing"):
         from tools.bench import billing
 

@@ -77,12 +77,17 @@ class Traffic:
         self._rng = random.Random(seed)
         # As dense as five million calls in thirty days, however few there are.
         self._step_ns = DAYS * DAY_NS // max(rows, DENSE_ROWS)
+        self._start_ns = START_NS
         self._number = 0
         self._models = Zipf(self._rng, 40, str)
         self._keys = Zipf(self._rng, 200, lambda number: f"{number:016x}")
         self._customers = Zipf(self._rng, 5_000, lambda number: f"customer-{number}")
         self._agents = Zipf(self._rng, 30, lambda number: f"agent-{number}")
         self._projects = Zipf(self._rng, 20, lambda number: f"project-{number}")
+
+    def start_at(self, moment_ns: int) -> None:
+        """Have the first call begin at a moment."""
+        self._start_ns = moment_ns
 
     def _whose(self, program: int | None) -> tuple[str, dict[str, str]]:
         """Return a call's key and its attribution."""
@@ -110,7 +115,7 @@ class Traffic:
         """Return an encoded intent and the encoded end of it."""
         rng = self._rng
         self._number += 1
-        at = START_NS + self._number * self._step_ns
+        at = self._start_ns + self._number * self._step_ns
         program = None if self._independent else rng.randrange(PROGRAMS)
         choice = int(self._models.draw()) if program is None else program % 40
         provider, surface, model = _MODELS[choice % len(_MODELS)]
