@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farebox.alerts.alert import Alert, Snooze
-from farebox.alerts.references import Known, missing, references_of
+from farebox.alerts.references import Known, Reference, missing, references_of
 from farebox.budgets.budget import COMMAND
 from farebox.errors import UsageError
 from farebox.home import Home
@@ -117,6 +117,39 @@ def unsnooze_alert(
         if ended:
             audit.note(connection, now_ns, actor, "alert.unsnooze", name, {"value": value or ""})
     return ended
+
+
+def check_named(home: Home, references: Sequence[Reference]) -> None:
+    """Raise `UsageError` for what there is not, each where it was said."""
+    if not references:
+        return
+    from farebox.control.alerts import known
+    from farebox.control.database import open_control
+
+    there = known_in_file(read_snapshot(home))
+    if home.control.exists():
+        with open_control(home).reading() as connection:
+            there |= known(connection, file_too=True)
+    findings = missing(references, there)
+    if findings:
+        raise UsageError("\n".join(map(str, findings)))
+
+
+def check_snooze(span: str, reason: str) -> int:
+    """Return for how many seconds an alert is snoozed.
+
+    Raises:
+        UsageError: With what is wrong.
+    """
+    from farebox.alerts.written_values import read_span
+    from farebox.wire.keys import without_keys
+
+    if len(reason) > REASON_MAX or without_keys(reason) != reason:
+        raise UsageError(f"a reason has at most {REASON_MAX} characters, and no key in it")
+    try:
+        return read_span(60, SNOOZE_MAX_S)(span)
+    except ValueError as error:
+        raise UsageError(f"{span!r} is no time to snooze for: it is {error}") from None
 
 
 def known_to_commands(home: Home) -> Known:

@@ -31,6 +31,7 @@ from farebox.server.access import links, pages
 from farebox.server.access.guard import App, Guard, Kind, Receive, Scope, Send, Visitors
 from farebox.server.access.sessions import SESSION_SECONDS, Sessions
 from farebox.server.api import reports, views
+from farebox.server.api.alert_routes import AlertRoutes
 from farebox.server.api.coverage import Covers
 from farebox.server.api.earnings_routes import EarningsRoutes
 from farebox.server.api.errors import ApiError, from_farebox, invalid_parameter
@@ -103,6 +104,7 @@ class Server:
         self._metrics: Metrics | None = None
         self.groups: tuple[MethodRoutes, ...] = (
             LimitRoutes(home, ledger, clock, self._control),
+            AlertRoutes(home, clock, self._control),
             InvoiceRoutes(home, ledger, clock, self._control),
             PlanRoutes(home, clock, self._control),
             WalletRoutes(home, clock, self._control),

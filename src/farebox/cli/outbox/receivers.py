@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -23,14 +22,12 @@ from farebox.server.api.outbox import OutboxReceiver, outbox
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from farebox.control.outbox.trial import TrialOutcome
     from farebox.home import Home
 
 _Found = TypeVar("_Found")
 
 app = App(name="receivers", help="Name who receives messages; test, resume, remove them.")
-TEST_SECONDS = 10.0
-"""How long `test` waits for the outcome where Farebox runs."""
-
 Name = Annotated[str, Parameter(help="The receiver's name.")]
 
 
@@ -213,45 +210,42 @@ def rotate(
 @app.command
 def test(name: Name, /, *, place: Place | None = None) -> int:
     """Send a `farebox.test` message to a receiver, whatever it subscribed to, and say whether it arrived."""
+    home = _known(place)
+    found = try_receiver(home, name, "This is a test.")
+    print(trial_words(found))
+    return OK if found.outcome in ("arrived", "waits") else ANSWER_IS_NO
+
+
+def try_receiver(home: Home, name: str, text: str) -> TrialOutcome:
+    """Send a test to a receiver and return how it was received.
+
+    Raises:
+        UsageError: There is no such receiver.
+    """
     from farebox.cli.daemon.running import running
     from farebox.control import audit
     from farebox.control.database import open_control
-    from farebox.control.outbox import messages, receivers
-    from farebox.control.outbox.envelope import TEST_KIND, envelope
+    from farebox.control.outbox.trial import send_test
 
-    home = _known(place)
-    database = open_control(home)
-    with database.writing() as connection:
-        found = receivers.receiver_named(connection, name)
-        sent = envelope(
-            TEST_KIND, {"receiver": name, "text": "This is a test."}, now_ns(), cause=audit.command_line()
-        )
-        messages.enqueue(connection, sent, only=name)
-    if found.state == "stopped":
-        print(f"{name} is stopped: {clean(found.reason)}. It is sent after:")
-        print(f"  {command(f'outbox receivers resume {name}')}")
-        return ANSWER_IS_NO
-    if running(home, "server") is None:
-        print(f"{sent.id} waits: it is sent once Farebox runs. Start it:  {command('up')}")
-        return OK
-    deadline = time.monotonic() + TEST_SECONDS
-    while True:
-        with database.reading() as connection:
-            (now,) = messages.stored(connection, sent.id).deliveries
-            stopped = receivers.receiver_named(connection, name).state == "stopped"
-        if now.state == "delivered":
-            print(f"{sent.id} has arrived at {name}.")
-            return OK
-        if now.attempts or time.monotonic() > deadline:
-            break
-        time.sleep(0.1)
-    why = clean(now.last_error) if now.last_error else "messages before it wait, or it takes its time"
-    print(f"{sent.id} has not arrived at {name}: {why}")
-    if stopped:  # it replied 410: nothing is sent until somebody says so
-        print(f"{name} is stopped by that. Go on:  {command(f'outbox receivers resume {name}')}")
-    else:
-        print(f"It is tried again. See:  {command(f'outbox show {sent.id}')}")
-    return ANSWER_IS_NO
+    is_running = running(home, "server") is not None
+    actor = audit.command_line()
+    return send_test(open_control(home), name, text, now_ns=now_ns(), actor=actor, is_running=is_running)
+
+
+def trial_words(found: TrialOutcome) -> str:
+    """Return how a test was received, and what to do about it."""
+    name, why = found.receiver, clean(found.reason)
+    if found.outcome == "arrived":
+        return f"{found.id} has arrived at {name}."
+    if found.outcome == "waits":
+        return f"{found.id} waits: it is sent once Farebox runs. Start it:  {command('up')}"
+    resume = command(f"outbox receivers resume {name}")
+    if found.outcome == "stopped":
+        return f"{name} is stopped: {why}. It is sent after:\n  {resume}"
+    said = f"{found.id} has not arrived at {name}: {why}"
+    if found.is_stopped:  # it replied 410: nothing is sent until somebody says so
+        return f"{said}\n{name} is stopped by that. Go on:  {resume}"
+    return f"{said}\nIt is tried again. See:  {command(f'outbox show {found.id}')}"
 
 
 def nobody_is_told(home: Home) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.requests import Request
@@ -29,6 +29,7 @@ from farebox.server.api.budgets import (
 )
 from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.server.api.filters import read_selection
+from farebox.server.api.json_nodes import node_of
 from farebox.server.api.method_routes import MethodRoutes, object_of, only, read_body
 from farebox.server.api.queries import Ledger
 from farebox.snapshot import read_snapshot
@@ -37,7 +38,6 @@ from farebox.wire.keys import without_keys
 if TYPE_CHECKING:
     from farebox.control.database import ControlDatabase
     from farebox.ledger.spending.simulation import Simulation
-    from farebox.yamltext import Node
 
 BUDGETS = "/api/v1/budgets"
 STOPS = "/api/v1/stops"
@@ -97,7 +97,7 @@ class LimitRoutes(MethodRoutes):
 
         only(request)
         name = _name(request)
-        node, findings = _node_of(await read_body(request)), list[Finding]()
+        node, findings = node_of(await read_body(request)), list[Finding]()
         said = read_budget(node, findings, name=name, origin=COMMAND)
         if said is None:
             raise ConfigError(findings)
@@ -193,31 +193,6 @@ class LimitRoutes(MethodRoutes):
 
 def _name(request: Request) -> str:
     return request.url.path.removeprefix(f"{BUDGETS}/").partition("/")[0]
-
-
-def _node_of(body: bytes) -> Node:
-    """Return a budget's JSON as nodes, as its reader takes them."""
-    return _node(object_of(body), "", 0)
-
-
-def _node(value: Any, key: str, depth: int) -> Node:
-    from farebox.yamltext import DEPTH_MAX, Node
-
-    if depth > DEPTH_MAX:
-        raise ApiError(422, "body_invalid", "The body is nested too deeply.")
-    if isinstance(value, dict):
-        pairs = cast("dict[str, Any]", value)
-        inner = {
-            name: _node(each, f"{key}.{name}" if key else name, depth + 1) for name, each in pairs.items()
-        }
-        return Node(inner, "the request", 0, key)
-    if isinstance(value, list):
-        items = cast("list[Any]", value)
-        listed = [_node(each, f"{key}[{at}]", depth + 1) for at, each in enumerate(items)]
-        return Node(listed, "the request", 0, key)
-    if value is None or isinstance(value, str):
-        return Node(value, "the request", 0, key)
-    return Node(str(value).lower(), "the request", 0, key)
 
 
 def _what(said: dict[str, Any]) -> tuple[str, str]:

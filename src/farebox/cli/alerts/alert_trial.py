@@ -1,0 +1,52 @@
+"""`farebox alerts test`: whether an alert's channels receive it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from farebox.cli.alerts.alert_list import Name
+from farebox.cli.exits import ANSWER_IS_NO, OK
+from farebox.cli.options import AsJson, Place
+from farebox.cli.outbox.receivers import trial_words, try_receiver
+from farebox.cli.publication import publish_home
+from farebox.cli.reports.json_shapes import print_json
+from farebox.cli.screen import clean
+from farebox.clock import now_ns
+from farebox.control.outbox.trial import TrialOutcome
+from farebox.errors import UsageError
+from farebox.program import command
+from farebox.server.api.alerts import alerts_view
+
+
+class TrialAnswer(msgspec.Struct, kw_only=True):
+    """`farebox alerts test NAME --json`."""
+
+    schema: str = "farebox.alert-test/1"
+    alert: str
+    channels: list[TrialOutcome]
+
+
+def test(name: Name, /, *, place: Place | None = None, as_json: AsJson = False) -> int:
+    """Send a test to each channel of an alert, and say how it was received."""
+    home = (place or Place()).state()
+    publish_home(home)
+    view = alerts_view(home, now_ns(), name=name)
+    found = view.alerts[0]
+    if not found.to:
+        raise UsageError(
+            f"{name} names no channel: nobody is told. Name one with "
+            f"{command(f'alerts set {name} --to CHANNEL', home)}, or in {found.origin}"
+        )
+    there = [each for each in found.to if each in view.channels]
+    if not there:
+        raise UsageError(f"{name}: {'; '.join(found.problems)}")
+    outcomes = [try_receiver(home, each, f"This is a test of the alert {name}.") for each in there]
+    if as_json:
+        print_json(TrialAnswer(alert=name, channels=outcomes))
+    else:
+        for each in outcomes:
+            print(trial_words(each))
+        for problem in found.problems:
+            print(f"{clean(name)}: {clean(problem)}")
+    has_arrived = all(each.outcome in ("arrived", "waits") for each in outcomes)
+    return OK if has_arrived and not found.problems else ANSWER_IS_NO

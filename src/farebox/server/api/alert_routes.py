@@ -1,0 +1,259 @@
+"""The routes of alerts, their history and their simulation."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast, get_args
+
+import msgspec
+from starlette.requests import Request
+
+from farebox.alerts.alert import Alert, Snooze
+from farebox.alerts.definition import read_alert
+from farebox.alerts.event import State
+from farebox.alerts.references import Reference
+from farebox.budgets.budget import COMMAND
+from farebox.budgets.node_readers import NAME, VALUE_MAX
+from farebox.control.outbox.trial import TrialOutcome
+from farebox.errors import ConfigError, Finding
+from farebox.home import Home
+from farebox.server.api.alerts import (
+    EVENTS_SHOWN,
+    AlertSimulation,
+    alerts_view,
+    history_view,
+    simulation_view,
+)
+from farebox.server.api.errors import ApiError, invalid_parameter
+from farebox.server.api.filters import read_count, read_selection
+from farebox.server.api.json_nodes import node_of
+from farebox.server.api.method_routes import MethodRoutes, only, read_body, read_struct
+from farebox.snapshot import read_snapshot
+
+if TYPE_CHECKING:
+    from farebox.control.database import ControlDatabase
+
+ALERTS = "/api/v1/alerts"
+EVENTS = "/api/v1/alert-events"
+SIMULATION = "/api/v1/alert-simulation"
+_ONE, _TEST, _SNOOZE = f"{ALERTS}/{{name}}", f"{ALERTS}/{{name}}/test", f"{ALERTS}/{{name}}/snooze"
+_BELOW = {"test": _TEST, "snooze": _SNOOZE}
+
+
+class AlertTrial(msgspec.Struct, kw_only=True):
+    """`POST /api/v1/alerts/{name}/test`: how each channel received it."""
+
+    channels: list[TrialOutcome]
+
+
+class SnoozeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body of `PUT /api/v1/alerts/{name}/snooze`."""
+
+    span: str = msgspec.field(name="for", default="24h")
+    value: str = ""
+    reason: str = ""
+
+
+class _LeftError(Exception):
+    """Nobody waits for it any more."""
+
+
+class AlertRoutes(MethodRoutes):
+    """Alerts: set, removed, tested, snoozed; what they had to say, and what they would have said."""
+
+    def __init__(
+        self, home: Home, clock: Callable[[], int], control: Callable[[], ControlDatabase | None]
+    ) -> None:
+        super().__init__(home, clock, control)
+        self._simulating = ThreadPoolExecutor(max_workers=1, thread_name_prefix="alert-simulation")
+        self.routes = {
+            ALERTS: {"GET": self.list_alerts},
+            _ONE: {"GET": self.show, "PUT": self.put, "DELETE": self.remove},
+            _TEST: {"POST": self.test},
+            _SNOOZE: {"PUT": self.snooze, "DELETE": self.unsnooze},
+            EVENTS: {"GET": self.history},
+            SIMULATION: {"GET": self.simulate},
+        }
+
+    def name_of(self, path: str) -> str | None:
+        """Return the route that a path is one of."""
+        if path in (ALERTS, EVENTS, SIMULATION):
+            return path
+        name, slash, rest = path.removeprefix(f"{ALERTS}/").partition("/")
+        if not path.startswith(f"{ALERTS}/") or not NAME.fullmatch(name):
+            return None
+        return _BELOW.get(rest) if slash else _ONE
+
+    def close(self) -> None:
+        self._simulating.shutdown(wait=False, cancel_futures=True)
+
+    async def list_alerts(self, request: Request) -> msgspec.Struct:
+        only(request)
+        now = self._clock()
+        return await asyncio.to_thread(lambda: alerts_view(self._home, now, database=self._control()))
+
+    async def show(self, request: Request) -> msgspec.Struct:
+        only(request)
+        return await self._shown(_name(request))
+
+    async def put(self, request: Request) -> msgspec.Struct:
+        from farebox.control.alert_changes import check_named, set_alerts
+
+        only(request)
+        name = _name(request)
+        findings: list[Finding] = []
+        references: list[Reference] = []
+        node = node_of(await read_body(request))
+        said = read_alert(node, findings, references, name=name, origin=COMMAND)
+        if said is None:
+            raise ConfigError(findings)
+        actor, now = self._actor(request), self._clock()
+
+        def work() -> None:
+            check_named(self._home, references)
+            set_alerts(self._home, [said], actor, now, self._control())
+
+        await asyncio.to_thread(work)
+        return await self._shown(name)
+
+    async def remove(self, request: Request) -> msgspec.Struct:
+        from farebox.control.alert_changes import remove_alert
+
+        only(request)
+        name, actor, now = _name(request), self._actor(request), self._clock()
+        self._known(name)
+        await asyncio.to_thread(lambda: remove_alert(self._home, name, actor, now, self._control()))
+        return await asyncio.to_thread(lambda: alerts_view(self._home, now, database=self._control()))
+
+    async def test(self, request: Request) -> msgspec.Struct:
+        """Send a test to each channel, all at once: a slow one keeps no other waiting."""
+        only(request)
+        alert, actor, now = self._known(_name(request)), self._actor(request), self._clock()
+
+        def work(channel: str) -> TrialOutcome:
+            from farebox.control.database import open_control
+            from farebox.control.outbox.trial import send_test
+
+            text = f"This is a test of the alert {alert.name}."
+            database = self._control() or open_control(self._home)
+            return send_test(database, channel, text, now_ns=now, actor=actor, is_running=True)
+
+        if not alert.to:
+            raise ApiError(422, "no_channel", f"{alert.name} names no channel in `to`: nobody is told.")
+        found = await asyncio.gather(*(asyncio.to_thread(work, each) for each in alert.to))
+        return AlertTrial(channels=list(found))
+
+    async def snooze(self, request: Request) -> msgspec.Struct:
+        from farebox.control.alert_changes import check_snooze, snooze_alert
+
+        only(request)
+        name, actor, now = _name(request), self._actor(request), self._clock()
+        self._known(name)
+        said = await read_struct(request, SnoozeRequest)
+        seconds = check_snooze(said.span, said.reason)
+        if len(said.value) > VALUE_MAX:
+            raise invalid_parameter("value", "", [f"at most {VALUE_MAX} characters"])
+        snooze = Snooze(
+            alert=name,
+            value=said.value,
+            since_ns=now,
+            until_ns=now + seconds * 10**9,
+            by=actor,
+            reason=said.reason,
+        )
+        await asyncio.to_thread(lambda: snooze_alert(self._home, snooze, now, self._control()))
+        return await self._shown(name)
+
+    async def unsnooze(self, request: Request) -> msgspec.Struct:
+        from farebox.control.alert_changes import unsnooze_alert
+
+        only(request, "value")
+        name, actor, now = _name(request), self._actor(request), self._clock()
+        self._known(name)
+        value = request.query_params.get("value")
+        ended = await asyncio.to_thread(
+            lambda: unsnooze_alert(self._home, name, value, actor, now, self._control())
+        )
+        if not ended:
+            raise ApiError(404, "snooze_not_found", f"The alert {name!r} is not snoozed.")
+        return await self._shown(name)
+
+    async def history(self, request: Request) -> msgspec.Struct:
+        only(request, "alert", "state", "since", "until", "tz", "limit")
+        query = dict(request.query_params)
+        state = query.get("state")
+        if state not in (None, *get_args(State)):
+            raise invalid_parameter("state", state or "", list(get_args(State)))
+        limit = read_count(query, "limit", low=1, high=1_000, default=EVENTS_SHOWN)
+        asks_for_time = any(name in query for name in ("since", "until"))
+        span = read_selection(_times(request), now=self._now()).window if asks_for_time else None
+        return await asyncio.to_thread(
+            lambda: history_view(
+                self._home,
+                alert=query.get("alert"),
+                state=cast("State | None", state),
+                since_ns=None if span is None else span.since_ns,
+                until_ns=None if span is None else span.until_ns,
+                limit=limit,
+                database=self._control(),
+            )
+        )
+
+    async def simulate(self, request: Request) -> msgspec.Struct:
+        """Simulate the alerts that are set, in a thread of its own: a screen never waits behind it."""
+        only(request, "alert", "since", "until", "tz")
+        name = request.query_params.get("alert")
+        alerts = list(read_snapshot(self._home).alerts) if name is None else [self._known(name)]
+        given = _times(request)
+        if not any(key == "since" for key, _ in given):
+            given.append(("since", "30d"))
+        span = read_selection(given, now=self._now()).window
+        since, until = span.since_ns or 0, span.until_ns
+        gone = threading.Event()
+
+        def told(_done: int, _of: int) -> None:
+            if gone.is_set():
+                raise _LeftError
+
+        def work() -> AlertSimulation:
+            from farebox.ledger.alerting.simulation import simulate
+
+            return simulation_view(alerts, since, until, simulate(self._home, alerts, since, until, told))
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._simulating, work)
+        finally:
+            gone.set()
+
+    async def _shown(self, name: str) -> msgspec.Struct:
+        self._known(name)
+        now = self._clock()
+        found = await asyncio.to_thread(
+            lambda: alerts_view(self._home, now, name=name, database=self._control())
+        )
+        return found.alerts[0]
+
+    def _known(self, name: str) -> Alert:
+        for each in read_snapshot(self._home).alerts:
+            if each.name == name:
+                return each
+        raise ApiError(404, "alert_not_found", f"There is no alert {name[:200]!r}.")
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock() // 10**9, UTC)
+
+
+def _name(request: Request) -> str:
+    return request.url.path.removeprefix(f"{ALERTS}/").partition("/")[0]
+
+
+def _times(request: Request) -> list[tuple[str, str]]:
+    return [
+        (name, value)
+        for name, value in request.query_params.multi_items()
+        if name in ("since", "until", "tz")
+    ]
