@@ -31,6 +31,11 @@ from farebox.billing.plans.views import (
     PlanState,
     SubscriptionState,
 )
+from farebox.cli.alerts.alert_history import HistoryAnswer
+from farebox.cli.alerts.alert_list import AlertsAnswer
+from farebox.cli.alerts.alert_simulation import AlertSimulationAnswer
+from farebox.cli.alerts.alert_snooze import SnoozeAnswer
+from farebox.cli.alerts.alert_trial import TrialAnswer
 from farebox.cli.app import app
 from farebox.cli.backup import RestoreAnswer
 from farebox.cli.budgets.budget_list import BudgetsAnswer
@@ -283,6 +288,11 @@ def json_page() -> str:
         ConfigAnswer,
         ValueInForce,
         ConfigCheckAnswer,
+        AlertsAnswer,
+        SnoozeAnswer,
+        TrialAnswer,
+        HistoryAnswer,
+        AlertSimulationAnswer,
         BudgetsAnswer,
         BudgetState,
         BudgetFigures,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farebox.alerts.alert import Alert, Snooze
-from farebox.alerts.references import Known, Reference, missing, references_of
+from farebox.alerts.references import Known, missing, references_of
 from farebox.budgets.budget import COMMAND
 from farebox.errors import UsageError
 from farebox.home import Home
@@ -119,20 +119,16 @@ def unsnooze_alert(
     return ended
 
 
-def check_named(home: Home, references: Sequence[Reference]) -> None:
-    """Raise `UsageError` for what there is not, each where it was said."""
-    if not references:
-        return
+def known_here(home: Home) -> Known:
+    """Return everything that alerts can name, of commands and of the home's file as it was published."""
+    there = known_in_file(read_snapshot(home))
+    if not home.control.exists():
+        return there
     from farebox.control.alerts import known
     from farebox.control.database import open_control
 
-    there = known_in_file(read_snapshot(home))
-    if home.control.exists():
-        with open_control(home).reading() as connection:
-            there |= known(connection, file_too=True)
-    findings = missing(references, there)
-    if findings:
-        raise UsageError("\n".join(map(str, findings)))
+    with open_control(home).reading() as connection:
+        return there | known(connection, file_too=True)
 
 
 def check_snooze(span: str, reason: str) -> int:

@@ -141,8 +141,8 @@ def _nothing_set(found: Alerts, home: Home) -> str:
     """Return what to do where no alert is set."""
     lines = ["No alert is set. Set those that most people want, or one of your own:"]
     to = f" --to {found.channels[0]}" if found.channels else ""
-    lines.append(f"  {command(f'alerts set --defaults{to}')}")
-    lines.append(f"  {command(f'alerts set big-day --spend 100 --period day{to}')}")
+    lines.append(f"  {command(f'alerts set --defaults{to}', home)}")
+    lines.append(f"  {command(f'alerts set big-day --spend 100 --period day{to}', home)}")
     if not found.channels:
         lines.append(f"To be told, name a channel under `channels:` in {clean(home.config)}.")
     return "\n".join(lines)

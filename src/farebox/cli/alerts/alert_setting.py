@@ -47,7 +47,7 @@ def set_alert(
     home = (place or Place()).state()
     publish_home(home)
     from farebox.control import audit
-    from farebox.control.alert_changes import check_named, refuse_name_of_file, set_alerts
+    from farebox.control.alert_changes import known_here, refuse_name_of_file, set_alerts
 
     if defaults:
         if name is not None or kinds is not None or where is not None:
@@ -58,8 +58,7 @@ def set_alert(
     published = read_snapshot(home)
     refuse_name_of_file(published, name)
     before = next((each for each in published.alerts if each.name == name), None)
-    said, references = definition(name, kinds, flags, where, before)
-    check_named(home, references)
+    said = definition(name, kinds, flags, where, before, known_here(home))
     set_alerts(home, [said], audit.command_line(), now_ns())
     found = alerts_view(home, now_ns(), name=name)
     if as_json:
@@ -107,7 +106,9 @@ def _set_usual(home: Home, to: tuple[str, ...], *, as_json: bool) -> int:
     for each in found.alerts:
         print(f"{clean(each.name)}: {clean(each.watches)}")
     print(
-        f"{count(len(said), 'alert')} set, in force within two seconds." if said else "All of them are set."
+        f"{count(len(said), 'alert')} set, in force within two seconds."
+        if said
+        else "All of them are set already."
     )
     if said and not to:
         print("Nobody is told: they are in the history only. Name a channel with --to.")

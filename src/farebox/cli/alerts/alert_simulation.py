@@ -102,7 +102,7 @@ def _chosen(
     known = _of_file(file) if file is not None else published
     before = next((each for each in known if each.name == name), None)
     if kinds is not None or flags is not None or where is not None:
-        return [definition(name or "simulated", kinds, flags, where, before)[0]]
+        return [definition(name or "simulated", kinds, flags, where, before)]
     if name is None:
         return list(known)
     if before is not None:

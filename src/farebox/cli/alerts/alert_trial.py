@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from farebox.budgets.budget import COMMAND
 from farebox.cli.alerts.alert_list import Name
 from farebox.cli.exits import ANSWER_IS_NO, OK
 from farebox.cli.options import AsJson, Place
@@ -14,8 +15,9 @@ from farebox.cli.screen import clean
 from farebox.clock import now_ns
 from farebox.control.outbox.trial import TrialOutcome
 from farebox.errors import UsageError
+from farebox.home import Home
 from farebox.program import command
-from farebox.server.api.alerts import alerts_view
+from farebox.server.api.alerts import AlertView, alerts_view
 
 
 class TrialAnswer(msgspec.Struct, kw_only=True):
@@ -33,10 +35,7 @@ def test(name: Name, /, *, place: Place | None = None, as_json: AsJson = False) 
     view = alerts_view(home, now_ns(), name=name)
     found = view.alerts[0]
     if not found.to:
-        raise UsageError(
-            f"{name} names no channel: nobody is told. Name one with "
-            f"{command(f'alerts set {name} --to CHANNEL', home)}, or in {found.origin}"
-        )
+        raise UsageError(f"{name} names no channel, so nobody is told; {_how_to_name_one(found, home)}")
     there = [each for each in found.to if each in view.channels]
     if not there:
         raise UsageError(f"{name}: {'; '.join(found.problems)}")
@@ -50,3 +49,9 @@ def test(name: Name, /, *, place: Place | None = None, as_json: AsJson = False) 
             print(f"{clean(name)}: {clean(problem)}")
     has_arrived = all(each.outcome in ("arrived", "waits") for each in outcomes)
     return OK if has_arrived and not found.problems else ANSWER_IS_NO
+
+
+def _how_to_name_one(found: AlertView, home: Home) -> str:
+    if found.origin != COMMAND:
+        return f"name one in `to`, in {found.origin}"
+    return f"name one: {command(f'alerts set {found.name} --to CHANNEL', home)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
 from typing import Annotated, cast
 
@@ -10,7 +11,7 @@ from cyclopts import Parameter
 from farebox.alerts.alert import Alert, Kind
 from farebox.alerts.definition import read_alert
 from farebox.alerts.kinds import FORMS, TRUE
-from farebox.alerts.references import Reference
+from farebox.alerts.references import Known, Reference, missing
 from farebox.alerts.written_alert import plain
 from farebox.budgets.budget import COMMAND
 from farebox.cli.call_flags import PLACE, CallFlags, list_node, nodes_of
@@ -67,7 +68,7 @@ class KindFlags(_Kinds):  # pyright: ignore[reportUntypedBaseClass, reportGenera
 
     def nodes(self) -> dict[str, Node]:
         """Return what the flags say, by key of the definition."""
-        said: dict[str, list[str] | bool | None] = vars(self)
+        said: Mapping[str, list[str] | bool | None] = vars(self)
         return {kind: _node(f"--{kind.replace('_', '-')}", value) for kind, value in said.items() if value}
 
 
@@ -104,7 +105,7 @@ class DefinitionFlags:
 
     def nodes(self) -> dict[str, Node]:
         """Return what the flags say, by key of the definition."""
-        said: dict[str, str | list[str] | None] = vars(self)
+        said: Mapping[str, str | list[str] | None] = vars(self)
         return {
             name: _node(f"--{name.replace('_', '-')}", value)
             for name, value in said.items()
@@ -118,8 +119,11 @@ def definition(
     flags: DefinitionFlags | None,
     where: CallFlags | None,
     before: Alert | None = None,
-) -> tuple[Alert, list[Reference]]:
-    """Return the alert that the flags say, and what it names; what they do not say is as it was before.
+    known: Known | None = None,
+) -> Alert:
+    """Return the alert that the flags say; what they do not say is as it was before.
+
+    `known` is what it can name; without it, it may name anything.
 
     Raises:
         UsageError: With everything that is wrong.
@@ -134,9 +138,11 @@ def definition(
     said["name"] = Node(name, PLACE, 0, "NAME")
     references: list[Reference] = []
     found = read_alert(Node(said, PLACE, 0, name), findings, references, origin=COMMAND)
+    if known is not None:
+        findings += missing(references, known)
     if found is None or findings:
         raise UsageError("\n".join(map(str, findings)))
-    return found, references
+    return found
 
 
 def _kept(before: Alert, kind: dict[str, Node], given: dict[str, Node]) -> dict[str, Node]:

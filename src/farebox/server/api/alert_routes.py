@@ -15,7 +15,7 @@ from starlette.requests import Request
 from farebox.alerts.alert import Alert, Snooze
 from farebox.alerts.definition import read_alert
 from farebox.alerts.event import State
-from farebox.alerts.references import Reference
+from farebox.alerts.references import Reference, missing
 from farebox.budgets.budget import COMMAND
 from farebox.budgets.node_readers import NAME, VALUE_MAX
 from farebox.control.outbox.trial import TrialOutcome
@@ -42,6 +42,7 @@ EVENTS = "/api/v1/alert-events"
 SIMULATION = "/api/v1/alert-simulation"
 _ONE, _TEST, _SNOOZE = f"{ALERTS}/{{name}}", f"{ALERTS}/{{name}}/test", f"{ALERTS}/{{name}}/snooze"
 _BELOW = {"test": _TEST, "snooze": _SNOOZE}
+_BEGINNING = "2000-01-01"
 
 
 class AlertTrial(msgspec.Struct, kw_only=True):
@@ -101,7 +102,7 @@ class AlertRoutes(MethodRoutes):
         return await self._shown(_name(request))
 
     async def put(self, request: Request) -> msgspec.Struct:
-        from farebox.control.alert_changes import check_named, set_alerts
+        from farebox.control.alert_changes import known_here, set_alerts
 
         only(request)
         name = _name(request)
@@ -109,15 +110,11 @@ class AlertRoutes(MethodRoutes):
         references: list[Reference] = []
         node = node_of(await read_body(request))
         said = read_alert(node, findings, references, name=name, origin=COMMAND)
-        if said is None:
+        findings += missing(references, await asyncio.to_thread(lambda: known_here(self._home)))
+        if said is None or findings:
             raise ConfigError(findings)
         actor, now = self._actor(request), self._clock()
-
-        def work() -> None:
-            check_named(self._home, references)
-            set_alerts(self._home, [said], actor, now, self._control())
-
-        await asyncio.to_thread(work)
+        await asyncio.to_thread(lambda: set_alerts(self._home, [said], actor, now, self._control()))
         return await self._shown(name)
 
     async def remove(self, request: Request) -> msgspec.Struct:
@@ -189,15 +186,17 @@ class AlertRoutes(MethodRoutes):
         if state not in (None, *get_args(State)):
             raise invalid_parameter("state", state or "", list(get_args(State)))
         limit = read_count(query, "limit", low=1, high=1_000, default=EVENTS_SHOWN)
-        asks_for_time = any(name in query for name in ("since", "until"))
-        span = read_selection(_times(request), now=self._now()).window if asks_for_time else None
+        times = _times(request)
+        if "since" not in query:
+            times.append(("since", _BEGINNING))
+        span = read_selection(times, now=self._now()).window
         return await asyncio.to_thread(
             lambda: history_view(
                 self._home,
                 alert=query.get("alert"),
                 state=cast("State | None", state),
-                since_ns=None if span is None else span.since_ns,
-                until_ns=None if span is None else span.until_ns,
+                since_ns=span.since_ns,
+                until_ns=span.until_ns if "until" in query else None,
                 limit=limit,
                 database=self._control(),
             )

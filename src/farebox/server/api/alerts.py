@@ -228,7 +228,7 @@ def history_view(
     state: State | None = None,
     since_ns: int | None = None,
     until_ns: int | None = None,
-    limit: int = EVENTS_SHOWN,
+    limit: int | None = EVENTS_SHOWN,
     database: ControlDatabase | None = None,
 ) -> AlertHistory:
     """Return what alerts had to say; nothing where there is no control database.
