@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 ALERTS_MAX = 2_000
 SNOOZES_MAX = 10_000
-REASON_MAX = 200
-SNOOZE_MAX_S = 366 * 86_400
 
 
 def set_alerts(
@@ -129,23 +127,6 @@ def known_here(home: Home) -> Known:
 
     with open_control(home).reading() as connection:
         return there | known(connection, file_too=True)
-
-
-def check_snooze(span: str, reason: str) -> int:
-    """Return for how many seconds an alert is snoozed.
-
-    Raises:
-        UsageError: With what is wrong.
-    """
-    from farebox.alerts.written_values import read_span
-    from farebox.wire.keys import without_keys
-
-    if len(reason) > REASON_MAX or without_keys(reason) != reason:
-        raise UsageError(f"a reason has at most {REASON_MAX} characters, and no key in it")
-    try:
-        return read_span(60, SNOOZE_MAX_S)(span)
-    except ValueError as error:
-        raise UsageError(f"{span!r} is no time to snooze for: it is {error}") from None
 
 
 def known_to_commands(home: Home) -> Known:

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from farebox.alerts.alert import Snooze
+from farebox.alerts.snooze_request import requested_snooze
 from farebox.cli.alerts.alert_list import Name
 from farebox.cli.exits import ANSWER_IS_NO, OK
 from farebox.cli.options import AsJson, Place
@@ -43,20 +43,13 @@ def snooze(
 ) -> int:
     """Tell nobody of an alert for a time. It is evaluated all the same, and `history` has its events."""
     from farebox.control import audit
-    from farebox.control.alert_changes import check_snooze, snooze_alert
+    from farebox.control.alert_changes import snooze_alert
 
     home = (place or Place()).state()
     publish_home(home)
     now = now_ns()
-    seconds = check_snooze(span, reason)
-    said = Snooze(
-        alert=name,
-        value=value or "",
-        since_ns=now,
-        until_ns=now + seconds * 10**9,
-        by=audit.command_line(),
-        reason=reason,
-    )
+    actor = audit.command_line()
+    said = requested_snooze(name, value or "", span, reason, by=actor, now_ns=now)
     snooze_alert(home, said, now)
     if as_json:
         print_json(SnoozeAnswer(alert=name, snoozes=alerts_view(home, now, name=name).alerts[0].snoozes))

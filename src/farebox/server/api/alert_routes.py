@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, cast, get_args
 import msgspec
 from starlette.requests import Request
 
-from farebox.alerts.alert import Alert, Snooze
+from farebox.alerts.alert import Alert
 from farebox.alerts.definition import read_alert
 from farebox.alerts.event import State
 from farebox.alerts.references import Reference, missing
+from farebox.alerts.snooze_request import requested_snooze
 from farebox.budgets.budget import COMMAND
-from farebox.budgets.node_readers import NAME, VALUE_MAX
+from farebox.budgets.node_readers import NAME
 from farebox.control.outbox.trial import TrialOutcome
 from farebox.errors import ConfigError, Finding
 from farebox.home import Home
@@ -145,23 +146,13 @@ class AlertRoutes(MethodRoutes):
         return AlertTrial(channels=list(found))
 
     async def snooze(self, request: Request) -> msgspec.Struct:
-        from farebox.control.alert_changes import check_snooze, snooze_alert
+        from farebox.control.alert_changes import snooze_alert
 
         only(request)
         name, actor, now = _name(request), self._actor(request), self._clock()
         self._known(name)
         said = await read_struct(request, SnoozeRequest)
-        seconds = check_snooze(said.span, said.reason)
-        if len(said.value) > VALUE_MAX:
-            raise invalid_parameter("value", "", [f"at most {VALUE_MAX} characters"])
-        snooze = Snooze(
-            alert=name,
-            value=said.value,
-            since_ns=now,
-            until_ns=now + seconds * 10**9,
-            by=actor,
-            reason=said.reason,
-        )
+        snooze = requested_snooze(name, said.value, said.span, said.reason, by=actor, now_ns=now)
         await asyncio.to_thread(lambda: snooze_alert(self._home, snooze, now, self._control()))
         return await self._shown(name)
 
