@@ -14,7 +14,8 @@ from tests.billing.made_invoices import charge, charges, invoice, line
 
 from farebox.billing import known_customers
 from farebox.billing.settlement import finalized
-from farebox.charges.plan import Customer
+from farebox.charges.models import Standard
+from farebox.charges.plan import Charge, Customer, Plan, Subscription
 from farebox.cli import coupons, money_journal, payees
 from farebox.cli.options import Place
 from farebox.cli.wallets.wallet_list import list_wallets, show
@@ -192,6 +193,33 @@ def test_coupons_and_add_ons_are_given_listed_and_ended(capsys: pytest.CaptureFi
 def test_a_wrong_coupon_is_refused(given: dict[str, str], why: str) -> None:
     with pytest.raises(UsageError, match=why):
         coupons.give("acme", "X", **given)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_coupon_names_charges_of_the_customers_plans(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(
+        name="pro",
+        version=1,
+        charges=(Charge(name="GPT output", meter="calls", model=Standard(unit=Decimal(1))),),
+    )
+    known = Snapshot(
+        customers=(Customer(id="acme"), Customer(id="globex")),
+        plans=(plan,),
+        subscriptions=(
+            Subscription(id="s", customer="acme", plan="pro", version=1, start=date(2026, 11, 1)),
+        ),
+    )
+    monkeypatch.setattr(known_customers, "read_snapshot", lambda _: known)
+    with pytest.raises(UsageError, match=r"no charge of acme 'GPT ouput'.*GPT output") as refused:
+        coupons.give("acme", "X", percent="5", charge=["GPT ouput", "GPT output", "Seats"])
+    assert "'Seats'" in str(refused.value), "all findings at once"
+    with pytest.raises(UsageError, match="globex is on no plan"):
+        coupons.give("globex", "X", percent="5", charge=["GPT output"])
+    coupons.list_coupons(as_json=True)
+    assert said(capsys)["coupons"] == []
+    coupons.give("acme", "X", percent="5", charge=["GPT output"], as_json=True)
+    assert said(capsys)["coupons"][0]["charges"] == ["GPT output"]
 
 
 def test_a_payees_statement_is_text_json_and_csv_and_names_what_is_owed_from_other_months(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farebox.billing.invoices.account import subscribed
 from farebox.charges.plan import Customer
 from farebox.config import did_you_mean
 from farebox.errors import UsageError
@@ -21,6 +22,12 @@ def customer_named(home: Home, name: str) -> Customer:
         hint = did_you_mean(name, list(known)) or f"; see: {command('customers list')}"
         raise UsageError(f"there is no customer {name!r}{hint}")
     return known[name]
+
+
+def charges_of(home: Home, customer: str) -> list[str]:
+    """Return the names of the charges of every plan that a customer is on, was on or will be on."""
+    plans = [plan for _, plan in subscribed(read_snapshot(home)).get(customer, [])]
+    return list(dict.fromkeys(charge.name for plan in plans for charge in plan.charges))
 
 
 def zones(home: Home) -> dict[str, str]:

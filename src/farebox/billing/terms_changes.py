@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Literal
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from farebox.billing.customer_terms import Coupon, CustomerAddOn, end, give_add_on, give_coupon
-from farebox.billing.known_customers import customer_named
+from farebox.billing.known_customers import charges_of, customer_named, unknown
 from farebox.billing.payees.statements import Payee, put
 from farebox.billing.written_amounts import minor_of
-from farebox.charges.plan import AddOn, Discount
+from farebox.charges.plan import AddOn, Customer, Discount
 from farebox.control import audit
 from farebox.control.publish import change
 from farebox.errors import UsageError
@@ -58,7 +59,7 @@ def add_coupon(
     """Give a customer a discount.
 
     Raises:
-        UsageError: The customer is not known, or the coupon makes no sense.
+        UsageError: The customer is not known, a charge is none of its plans', or the coupon makes no sense.
         ControlError: It cannot be written.
     """
     customer = customer_named(home, asked.customer)
@@ -67,6 +68,8 @@ def add_coupon(
     kind: Literal["percentage", "fixed"] = "fixed" if asked.percent is None else "percentage"
     if asked.amount is not None:
         minor_of(asked.amount, customer.currency)
+    if asked.charges:
+        _check_charges(home, customer, asked.charges)
     said = Discount(
         kind=kind,
         value=_decimal(asked.percent if asked.percent is not None else asked.amount or ""),
@@ -149,6 +152,18 @@ def set_payee(
     with change(home, database) as connection:
         put(connection, said, now_ns)
         audit.note(connection, now_ns, actor, "payee.set", said.id)
+
+
+def _check_charges(home: Home, customer: Customer, named: Sequence[str]) -> None:
+    """Refuse charges that the customer's plans do not have: nothing would ever come off them."""
+    known = charges_of(home, customer.id)
+    if not known:
+        raise UsageError(
+            f"{customer.id} is on no plan with charges: subscribe it first, or give a coupon without --charge"
+        )
+    wrong = [unknown(f"charge of {customer.id}", name, known) for name in named if name not in known]
+    if wrong:
+        raise UsageError("; ".join(wrong))
 
 
 def _decimal(text: str) -> Decimal:

@@ -15,7 +15,8 @@ from farebox.billing.documents.document import Invoice
 from farebox.billing.invoices import finalizing, store
 from farebox.billing.periods.schedule import ended_periods
 from farebox.billing.rating.rating import rate_period
-from farebox.charges.plan import Discount, Plan
+from farebox.charges.models import Standard
+from farebox.charges.plan import Charge, Discount, Plan
 from farebox.charges.usage.consumption import ChargedGroup, ChargedUsage, Consumption
 from farebox.control.publish import change
 from farebox.home import Home
@@ -158,3 +159,42 @@ def test_a_coupon_is_not_used_up_by_an_invoice_without_a_plan(home: Home) -> Non
         ("usage", 1200),
         ("discount", -120),
     ]
+
+
+def test_a_coupon_for_a_charge_is_kept_by_an_invoice_without_it(home: Home) -> None:
+    """Neither a month without usage of the charge uses it up, nor one of a plan that has no such charge."""
+    calls = Charge(name="Calls", meter="calls", model=Standard(unit=Decimal(100)), overlap=True)
+    gpt = replace(calls, name="GPT", where={"model": ("gpt-4o",)})
+    plans = [Plan(name="pro", version=1, charges=(calls,)), Plan(name="pro", version=2, charges=(gpt, calls))]
+    on = Billed(home, *plans, customers=(UTC,))
+    on.subscribe(subscription(plans[0], NOV, date(2026, 12, 1)), subscription(plans[1], date(2026, 12, 1)))
+    with change(home, on.control) as connection:
+        give_coupon(connection, "acme", replace(TENTH, name="GPT off", charges=("GPT",), invoices=1), 1)
+    for day, model in (("11-02", "gpt-4o"), ("12-02", "o3"), ("12-31", "o3")):
+        on.usage.add(call("acme", at(f"2026-{day}T12:00"), model=model))
+    for month in ("01", "02"):
+        on.usage.add(call("acme", at(f"2027-{month}-02T12:00"), model="gpt-4o"))
+    assert [each.total_minor for each in on.run("2027-03-04T00:00").final] == [
+        10_000,  # its plan has no such charge
+        20_000,  # no usage of it
+        20_000 - 1_000,
+        20_000,
+    ]
+    on.usage.add(call("acme", at("2026-12-03T12:00"), model="gpt-4o"))
+    (late,) = on.run("2027-04-04T00:00").final
+    assert late.total_minor == 20_000, "usage that comes late has no coupon that its month did not have"
+
+
+def test_a_coupon_for_any_number_of_invoices_is_on_usage_that_comes_late(home: Home) -> None:
+    plan = Plan(name="pro", version=1, charges=(
+        Charge(name="GPT", meter="calls", where={"model": ("gpt-4o",)}, model=Standard(unit=Decimal(100))),
+        Charge(name="Calls", meter="calls", model=Standard(unit=Decimal(100))),
+    ))  # fmt: skip
+    on = Billed(home, plan, customers=(UTC,))
+    on.subscribe(subscription(plan, NOV))
+    with change(home, on.control) as connection:
+        give_coupon(connection, "acme", replace(TENTH, name="GPT off", charges=("GPT",)), 1)
+    on.usage.add(call("acme", at("2026-11-02T12:00"), model="o3"))
+    assert on.invoice("2026-12-04T00:00").total_minor == 10_000
+    on.usage.add(call("acme", at("2026-11-03T12:00"), model="gpt-4o"))
+    assert on.invoice("2027-01-04T00:00").total_minor == 9_000

@@ -102,7 +102,7 @@ def accounts_of(
     connection: Connection, snapshot: Snapshot, only: Collection[str] | None
 ) -> list[tuple[Account, list[Subscribed]]]:
     """Return customers in the order of their names, with their subscriptions; `only` some, or all."""
-    on = _subscribed(snapshot)
+    on = subscribed(snapshot)
     chosen = [
         each
         for each in sorted(snapshot.customers, key=lambda each: each.id)
@@ -140,7 +140,8 @@ def accounts_of(
     ]
 
 
-def _subscribed(snapshot: Snapshot) -> dict[str, list[Subscribed]]:
+def subscribed(snapshot: Snapshot) -> dict[str, list[Subscribed]]:
+    """Return the subscriptions of every customer, each with its plan as it is for this one."""
     plans = {(plan.name, plan.version): plan for plan in snapshot.plans}
     found: dict[str, list[Subscribed]] = {}
     for said in snapshot.subscriptions:

@@ -34,7 +34,7 @@ from farebox.billing.rating.rating import add_on_line, rate_period
 from farebox.billing.rating.rollover import carries_over, used_units, with_carried_units
 from farebox.billing.usage import Appended, AsOf, Usage
 from farebox.charges.amounts.thresholds import crossed
-from farebox.charges.plan import Commitment
+from farebox.charges.plan import Commitment, Discount
 from farebox.charges.usage.consumption import Consumption, CustomerUsage, consume
 from farebox.money import PicoUsd
 
@@ -106,6 +106,8 @@ def draft_invoice(account: Account, terms: Terms, asked: AskedUsage) -> Draft:
     taken = asked.taken[_period(terms)]
     terms = with_account_terms(account, terms, asked.rerated)
     lines = rate_period(terms, taken)
+    idle = _idle(terms.discounts, lines)
+    terms = replace(terms, discounts=tuple(each for each in terms.discounts if each not in idle))
     lines += progressive_lines(account.past, terms)
     lines += add_on_lines(account, terms)
     costs = {period_key(terms): charged_cost(terms, taken)}
@@ -118,7 +120,7 @@ def draft_invoice(account: Account, terms: Terms, asked: AskedUsage) -> Draft:
     draft = _document(account, terms, lines, asked.position, "period")
     return replace(
         draft,
-        used=used_terms(account, terms),
+        used=used_terms(account, terms, without=idle),
         costs=costs,
         unconsumed=tuple(
             words
@@ -310,8 +312,23 @@ def _with_rollover(account: Account, terms: Terms, rerated: Mapping[str, list[In
 
 
 def _coupons(account: Account, terms: Terms) -> list[Coupon]:
-    day = first_day(terms)
-    return [each for each in account.coupons if each.is_in_force(day)]
+    """Return the coupons of a period: those of charges that no plan in it has are kept for another one."""
+    day, charges = first_day(terms), terms.charge_names
+    return [
+        each
+        for each in account.coupons
+        if each.is_in_force(day) and (not each.discount.charges or charges & set(each.discount.charges))
+    ]
+
+
+def _idle(discounts: Sequence[Discount], lines: Sequence[InvoiceLine]) -> list[Discount]:
+    """Return the coupons for so many invoices that are kept: no line is of a charge they come off."""
+    charges = {line.charge for line in lines if line.charge}
+    return [
+        each
+        for each in discounts
+        if each.invoices is not None and each.charges and not charges & set(each.charges)
+    ]
 
 
 def _add_ons(account: Account, terms: Terms) -> list[CustomerAddOn]:
@@ -329,13 +346,16 @@ def add_on_lines(account: Account, terms: Terms) -> list[InvoiceLine]:
     return [add_on_line(each, Fraction(each.amount) * Fraction(each.quantity), terms) for each in due]
 
 
-def used_terms(account: Account, terms: Terms) -> tuple[str, ...]:
-    """Return the ids of the coupons and add-ons that are used by an invoice of a period.
+def used_terms(account: Account, terms: Terms, *, without: Collection[Discount] = ()) -> tuple[str, ...]:
+    """Return the ids of the coupons, all but some, and of the add-ons that an invoice of a period uses.
 
     Where there is no plan, coupons have nothing to take off, and are kept.
     """
     coupons = _coupons(account, terms) if terms.segments else ()
-    return (*(each.id for each in coupons), *(each.id for each in _add_ons(account, terms)))
+    return (
+        *(each.id for each in coupons if each.discount not in without),
+        *(each.id for each in _add_ons(account, terms)),
+    )
 
 
 def _of_usage_only(terms: Terms) -> Terms:

@@ -119,6 +119,11 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Fraction(units, 10**self.exponent)
 
     @property
+    def charge_names(self) -> set[str]:
+        """The names of all charges of the period's plans."""
+        return {charge.name for each in self.segments for charge in each.plan.charges}
+
+    @property
     def grace_hours(self) -> int:
         """How long after its end a period is recomputed before its invoice is final."""
         return max((each.plan.grace_hours for each in self.segments), default=48)
