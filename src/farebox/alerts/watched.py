@@ -128,8 +128,8 @@ def _thresholds(node: Node, form: KindForm, findings: list[Finding], *, falls: b
     descends = falls and len(read) > 1 and read[0][0] > read[1][0]
     for (one, _), (two, entry) in pairwise(read):
         if one == two or (one > two) != descends:
-            order = "descending" if descends else "ascending"
-            findings.append(entry.finding(f"{order} thresholds: something else than the one before it"))
+            expected = "descending thresholds: each below" if descends else "ascending thresholds: each above"
+            findings.append(entry.finding(f"{expected} the one before it"))
     return tuple(sorted(each for each, _ in read))
 
 
