@@ -359,3 +359,32 @@ def test_usage_that_no_charge_consumes_is_named(home: Home) -> None:
     on.usage.add(call("acme", at("2026-11-02T12:00"), model="claude", output_tokens=5, output_cost_pico=USD))
     (draft,) = on.desk.preview("acme", at("2026-11-03T00:00"))
     assert draft.unconsumed and "plan pro does not charge 1 call" in draft.unconsumed[0]
+
+
+@pytest.mark.parametrize("itemize", [(), ("model",)])
+def test_a_call_without_a_price_is_counted_once_on_charges_that_overlap(
+    home: Home, itemize: tuple[str, ...]
+) -> None:
+    also = replace(REST, name="Platform fee", overlap=True, itemize=itemize)
+    plan = Plan(name="both", version=1, charges=(replace(REST, itemize=itemize), also))
+    on = Billed(home, plan)
+    on.subscribe(subscription(plan, date(2026, 11, 1)))
+    for model in ("gpt-4o", "o3"):
+        on.usage.add(call("acme", at("2026-11-02T12:00"), model=model, unpriced_calls=1, estimated_calls=1))
+    (refused,) = on.run("2026-12-04T00:00").refused
+    assert refused.reason.startswith("at least 2 calls of acme have no price")
+    made = on.invoice("2026-12-04T00:00", accept_unpriced=True)
+    assert made.statements == (
+        "At least 2 calls are unpriced: amounts are at least what is shown.",
+        "The usage of at least 2 calls is estimated.",
+    )
+
+
+def test_calls_without_a_price_are_added_up_over_lines_of_cost(home: Home) -> None:
+    plan = Plan(name="models", version=1, charges=(replace(REST, itemize=("model",)),))
+    on = Billed(home, plan)
+    on.subscribe(subscription(plan, date(2026, 11, 1)))
+    for model in ("gpt-4o", "o3", "o4-mini"):
+        on.usage.add(call("acme", at("2026-11-02T12:00"), model=model, unpriced_calls=1))
+    (refused,) = on.run("2026-12-04T00:00").refused
+    assert refused.reason.startswith("3 calls of acme have no price")

@@ -8,10 +8,13 @@ half-open.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
+
+from farebox.billing.documents.amounts import counted
 
 CALC_POLICY = 1
 """Line discount, invoice discount, minimum and maximum, tax, credits as payment; one rounding per line, half
@@ -68,6 +71,7 @@ class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     unpriced_calls: int = 0  # more than 0: the amount is "at least"
     unpriced_before: int = 0  # an adjustment: how many of them an earlier invoice said
     estimated_calls: int = 0
+    overlap: bool = False  # of a charge that takes what others take, too
     details: tuple[LineDetail, ...] = ()
     of_invoice: str = ""  # an adjustment: the invoice whose line it adjusts
     of_line: str = ""  # and that line's id there; empty where the invoice had no such line
@@ -104,6 +108,18 @@ class Credit(msgspec.Struct, frozen=True, kw_only=True):
 
     what: str
     amount_minor: int
+
+
+class CallsOnLines(NamedTuple):
+    """How many calls lines are of."""
+
+    number: int
+    is_least: bool
+    """It may be more: lines do not say which of their calls are the same ones."""
+
+    def words(self) -> str:
+        """Return `1 call`, `at least 2 calls`."""
+        return f"{'at least ' if self.is_least else ''}{counted(self.number, 'call')}"
 
 
 class Invoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,21 +159,36 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unpriced_calls(self) -> int:
-        """How many calls have no price yet; more than 0 means that every total is "at least".
+        """How many calls have no price yet, at least; more than 0 means that every total is "at least"."""
+        return self.unpriced.number
 
-        Lines of cost have each call once; a call of unknown usage may be in those of several token meters,
-        and in one of cost, too.
+    @property
+    def unpriced(self) -> CallsOnLines:
+        """The calls that have no price yet."""
+        return self._calls(lambda line: line.unpriced_calls)
+
+    @property
+    def newly_unpriced(self) -> CallsOnLines:
+        """Those of them that no earlier invoice has said: those somebody has to accept."""
+        return self._calls(lambda line: line.unpriced_calls - line.unpriced_before)
+
+    @property
+    def estimated(self) -> CallsOnLines:
+        """The calls whose usage is estimated."""
+        return self._calls(lambda line: line.estimated_calls)
+
+    def _calls(self, on: Callable[[InvoiceLine], int]) -> CallsOnLines:
+        """Return how many calls lines are of.
+
+        Lines of cost have each call once; one may be on those of several token meters, and of one cost, and
+        on those of a charge that takes what others take.
         """
         by_charge: dict[str, int] = {}
         for line in self.lines:
-            of = "" if UNIT_OF_COST in (line.unit or "") else line.charge
-            by_charge[of] = by_charge.get(of, 0) + line.unpriced_calls
-        return max(by_charge.values(), default=0)
-
-    @property
-    def newly_unpriced_calls(self) -> int:
-        """How many of them no earlier invoice has said: those somebody has to accept."""
-        return max((line.unpriced_calls - line.unpriced_before for line in self.lines), default=0)
+            of = "" if UNIT_OF_COST in (line.unit or "") and not line.overlap else line.charge
+            by_charge[of] = by_charge.get(of, 0) + on(line)
+        some = [number for number in by_charge.values() if number > 0]
+        return CallsOnLines(max(some, default=0), len(some) > 1)
 
 
 class CreditNoteLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

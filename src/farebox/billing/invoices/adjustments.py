@@ -107,6 +107,7 @@ def adjustments(past: PastPeriod, now: Sequence[InvoiceLine]) -> list[InvoiceLin
                 unpriced_calls=unpriced,
                 unpriced_before=min(unpriced, line.unpriced_calls),
                 estimated_calls=source.estimated_calls if key in rated else 0,
+                overlap=source.overlap,
                 of_invoice=invoice.id,
                 of_line=line.shown.id,
                 of_kind=source.kind,

@@ -392,13 +392,13 @@ def _id_of(home_id: str, terms: Terms, kind: str, attempt: int) -> str:
 
 def _statements(invoice: Invoice) -> tuple[str, ...]:
     said: list[str] = []
-    unpriced = invoice.unpriced_calls
-    if unpriced:
-        are = "is" if unpriced == 1 else "are"
-        said.append(f"{counted(unpriced, 'call')} {are} unpriced: amounts are at least what is shown.")
-    estimated = sum(line.estimated_calls for line in invoice.lines)
-    if estimated:
-        said.append(f"The usage of {counted(estimated, 'call')} is estimated.")
+    unpriced, estimated = invoice.unpriced, invoice.estimated
+    if unpriced.number:
+        words = unpriced.words()
+        are = "is" if unpriced.number == 1 else "are"
+        said.append(f"{words[0].upper()}{words[1:]} {are} unpriced: amounts are at least what is shown.")
+    if estimated.number:
+        said.append(f"The usage of {estimated.words()} is estimated.")
     return tuple(said)
 
 

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from farebox.billing import settlement
-from farebox.billing.documents.amounts import counted
 from farebox.billing.documents.document import (
     CreditNote,
     CreditNoteLine,
@@ -74,11 +73,11 @@ def finalize(
                 "`farebox verify`; --accept-gap bills what is there and says so on the invoice"
             )
         statements.append(f"The record of this period has a known gap ({gap}): usage may be missing.")
-    unpriced = invoice.newly_unpriced_calls
-    if unpriced and not accept_unpriced:
+    unpriced = invoice.newly_unpriced
+    if unpriced.number and not accept_unpriced:
         raise InvoiceError(
-            f"{counted(unpriced, 'call')} of {invoice.customer} "
-            f"{'has' if unpriced == 1 else 'have'} no price, so amounts are too low. "
+            f"{unpriced.words()} of {invoice.customer} "
+            f"{'has' if unpriced.number == 1 else 'have'} no price, so amounts are too low. "
             "Set a price (`farebox prices set`) and rate them (`farebox rerate --apply`); --accept-unpriced "
             "bills what is known, and the rest becomes an adjustment"
         )

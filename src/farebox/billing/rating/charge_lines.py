@@ -151,6 +151,7 @@ def _usage_line(
         price_ids=(f"{of.plan.name}@{of.plan.version}/{charge.name}",),
         unpriced_calls=sum(group.unpriced_calls for group in groups),
         estimated_calls=sum(group.estimated_calls for group in groups),
+        overlap=charge.overlap,
         note=f"{exact_text(Fraction(charge.included))} included" if charge.included else "",
     )
 
