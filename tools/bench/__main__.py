@@ -32,6 +32,7 @@ TARGETS = (
     ("requests with one budget", "with_budget", "≥ 0.93 of the rate without"),
     ("reserving and settling a call", "budgets", "≤ 5 µs with 1, ≤ 15 µs with 50 budgets that match"),
     ("1,000 alerts beside none", "alerts", "rows a second ≥ 0.9 of those without, ≤ 60 MB"),
+    ("an alert's way to the webhook", "alert_delivery", "p99 ≤ 2 s beside 500 calls a second"),
     ("re-rating a million calls", "rerating", "≤ 30 s"),
     ("a month of 1,000 customers", "billing", "invoices and simulations ≤ 60 s each, byte-identical again"),
     ("slow streams open at once", "slow_streams", "none fails, p99 of others within 2 × of idle"),
@@ -125,6 +126,7 @@ def main() -> int:
 
         tell("alerts")
         found["alerts"] = alerts.measure(30_000 if options.quick else alerts.BASE_ROWS)
+        found["alert_delivery"] = alerts.delivered()
     if options.only in (None, "billing"):
         from tools.bench import billing
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import http.server
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -24,7 +26,7 @@ from typing import Any
 
 from farebox.alerts.alert import Alert, Kind
 from farebox.budgets.budget import Budget, Period
-from farebox.clock import now_ns
+from farebox.clock import now_ns, uuid7
 from farebox.control.publish import change
 from farebox.home import Home, replace_private
 from farebox.journal import records
@@ -144,9 +146,9 @@ class _Home:
             began, began_cpu = time.perf_counter(), _cpu(pid)
             folder.rename(self.home.journal / folder.name)
             _until(lambda: self.last_seq() >= before + rows)
-            seconds, cpu = time.perf_counter() - began, _cpu(pid) - began_cpu
-            _until_idle(pid)
-            return seconds, cpu, _memory(pid)
+            seconds = time.perf_counter() - began
+            _until_idle(pid)  # what alerts do after the last commit counts as well
+            return seconds, _cpu(pid) - began_cpu, _memory(pid)
 
 
 def measure(
@@ -181,6 +183,104 @@ def measure(
         return found
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+def delivered(news: int = 30, rate: int = 500) -> dict[str, Any]:
+    """Return how long news takes from a call's end in the journal to the webhook, beside other calls.
+
+    Each alert tells a channel of its own, for what follows in one channel within a minute is held.
+    """
+    came: dict[str, float] = {}
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            came.setdefault(self.path, time.perf_counter())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    root = Path(tempfile.mkdtemp(prefix="farebox-bench-"))
+    home = Home(root / "home")
+    home.prepare()
+    try:
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+            threading.Thread(target=receiver.serve_forever, daemon=True).start()
+            _write_news(home, news, receiver.server_address[1])
+            with contextlib.ExitStack() as running:
+                for module in ("farebox.server", "farebox.ledger"):
+                    listen = ["--listen", "127.0.0.1:0"] if module == "farebox.server" else []
+                    command = [sys.executable, "-m", module, "--home", str(home.path), *listen]
+                    process = running.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+                    running.callback(process.send_signal, signal.SIGTERM)
+                _until(lambda: home.snapshot.exists() and (home.path / "alerts.sums").exists())
+                time.sleep(5)
+                sent = _send_news(home, news, rate)
+                with contextlib.suppress(TimeoutError):
+                    _until(lambda: len(came) == news, 30)
+            receiver.shutdown()
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    took = sorted(came[path] - at for path, at in sent.items() if path in came)
+    slowest = took[min(len(took) * 99 // 100, len(took) - 1)]
+    return {
+        "arrived": f"{len(took)} of {news}",
+        "calls_s": rate,
+        "p50_s": round(took[len(took) // 2], 2),
+        "p99_s": round(slowest, 2),
+    }
+
+
+def _write_news(home: Home, news: int, port: int) -> None:
+    signing = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    channels = [
+        f'  c{number}: {{webhook: "http://127.0.0.1:{port}/{number}", secret: "{signing}"}}'
+        for number in range(news)
+    ]
+    alerts = [
+        f"  - {{name: a{number}, where: {{app: news-{number}}}, "
+        f'usage: calls, at: ["1"], period: day, to: [c{number}]}}'
+        for number in range(news)
+    ]
+    home.config.write_text("\n".join(["channels:", *channels, "alerts:", *alerts, ""]))
+    home.config.chmod(0o600)
+
+
+def _send_news(home: Home, news: int, rate: int) -> dict[str, float]:
+    """Journal calls steadily, and every second one that is news; return when each of these had ended."""
+    traffic = Traffic(DENSE_ROWS)
+    writer = JournalWriter(home.journal, kind="bench")
+    sent: dict[str, float] = {}
+    began = time.perf_counter()
+    calls = 0
+    while len(sent) < news:
+        passed = time.perf_counter() - began
+        while calls < passed * rate:
+            traffic.start_at(now_ns())
+            intent, end = traffic.exchange(writer.source)
+            writer.append(records.INTENT, intent)
+            writer.append(records.DONE, end)
+            calls += 1
+        if passed >= len(sent) + 1:
+            number = len(sent)
+            ended = records.Done(
+                event_id=uuid7(),
+                source=writer.source,
+                occurred_at_ns=now_ns(),
+                provider="openai",
+                surface="openai.chat",
+                attribution={"app": f"news-{number}"},
+                ended_at_ns=now_ns(),
+                outcome="completed",
+                status=200,
+            )
+            writer.append(records.DONE, records.encode(ended))
+            sent[f"/{number}"] = time.perf_counter()
+        time.sleep(0.005)
+    writer.close()
+    return sent
 
 
 def _opened(home: _Home) -> float:
@@ -238,7 +338,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    figures = measure(arguments.rows, arguments.chunk, arguments.folder)
+    figures = {**measure(arguments.rows, arguments.chunk, arguments.folder), "to the webhook": delivered()}
     json.dump(figures, sys.stdout, indent=None if arguments.json else 2)
     print()
 
