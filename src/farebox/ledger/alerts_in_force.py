@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from farebox.snapshot import SnapshotReader
 
 _LOOK_EVERY_S = 0.5
+_AFTER_A_DEFECT_S = 60.0
+log = logging.getLogger("farebox.ledger")
 
 
 class AlertsInForce:
@@ -53,7 +56,13 @@ class AlertsInForce:
             if not self._snapshot.current.alerts:
                 return False
             self._alerting = self._made()
-        return self._alerting.step(is_idle=is_idle)
+        try:
+            return self._alerting.step(is_idle=is_idle)
+        except Exception:  # a defect of alerts must not keep calls from being appended
+            log.exception("alerts are not evaluated for a minute: this is a defect of Farebox")
+            self._alerting = None
+            self._look_at = time.monotonic() + _AFTER_A_DEFECT_S
+            return False
 
     def due_in_s(self) -> float:
         """Return after which time there is something to do even where no call comes."""
