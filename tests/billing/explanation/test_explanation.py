@@ -148,3 +148,10 @@ def test_minimums_maximums_and_discounts_say_what_they_are() -> None:
     }
     lines, _ = rated(replace(of, maximum=None, minimum=Decimal(20)), "10", minimum=Decimal(30))
     assert [line.note for line in lines[1:]] == ["at least 20", "at least 30"]
+
+
+def test_free_units_of_a_discount_are_said_with_those_included() -> None:
+    of = charge("calls", Standard(unit=Decimal("0.5")), included=Decimal(2), usage_discount=Decimal(3))
+    (line, *_), segment = rated(of, "9")
+    assert (line.note, line.exact) == ("5 included", "2")
+    assert _steps(segment, of, line, "USD") == ["9 calls", "less 5 included: 4", "4 × 0.5 = 2"]

@@ -17,7 +17,7 @@ from farebox.billing.periods.local_days import local_day
 from farebox.billing.periods.terms import Segment, Terms
 from farebox.billing.rating.period_usage import merged, rates_within
 from farebox.billing.rating.unit_prices import unit_of, unit_price_of
-from farebox.charges.amounts.allowances import in_part
+from farebox.charges.amounts.allowances import free_units, in_part
 from farebox.charges.amounts.charge_amount import Usage
 from farebox.charges.amounts.conversion import converted, in_unit
 from farebox.charges.amounts.plan_amount import ChargeUsage, bounds_on, lines_of
@@ -143,6 +143,7 @@ def _usage_lines(of: SegmentTerms, charge: Charge, used: ChargedUsage, exact: Fr
 def _usage_line(
     of: SegmentTerms, charge: Charge, groups: Sequence[ChargedGroup], quantity: Fraction, exact: Fraction
 ) -> InvoiceLine:
+    free = free_units(charge)
     return replace(
         of.line("usage", charge.name, exact, charge),
         quantity=exact_text(converted(quantity, charge.conversion)),
@@ -152,7 +153,7 @@ def _usage_line(
         unpriced_calls=sum(group.unpriced_calls for group in groups),
         estimated_calls=sum(group.estimated_calls for group in groups),
         overlap=charge.overlap,
-        note=f"{exact_text(Fraction(charge.included))} included" if charge.included else "",
+        note=f"{exact_text(free)} included" if free else "",
     )
 
 
