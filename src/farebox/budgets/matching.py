@@ -111,8 +111,10 @@ def without_stated_customer(found: dict[str, str], sources: Mapping[str, str]) -
 class Matcher:
     """A set of budgets and stops, compiled."""
 
-    def __init__(self, limits: BudgetSet) -> None:
+    def __init__(self, limits: BudgetSet, remembered: int = _REMEMBERED) -> None:
+        """`remembered`: of how many callers it is kept what was decided."""
         self.limits = limits
+        self._kept = remembered
         self._budgets = [
             (
                 budget,
@@ -147,7 +149,7 @@ class Matcher:
         caller = tuple([get(name) for name in self._asked])
         found = self._known.get(caller)
         if found is None:
-            if len(self._known) >= _REMEMBERED:
+            if len(self._known) >= self._kept:
                 self._known.clear()
             found = self._known[caller] = self._judged(call)
         return found

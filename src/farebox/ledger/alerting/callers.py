@@ -12,7 +12,9 @@ from farebox.ledger.alerting.series import Filter, Series, Span
 from farebox.ledger.append.dictionaries import is_erased_name
 from farebox.ledger.feed import CLASS_COLUMNS, Attribution, Feed
 
-_REMEMBERED = 8_192
+_REMEMBERED = 1_024
+"""Each is some kilobytes where there are many alerts."""
+_VERDICTS_REMEMBERED = 64
 _PROVIDER, _MODEL, _REQUEST_MODEL, _KEY = (
     CLASS_COLUMNS.index(name) for name in ("provider", "model", "request_model", "key_fingerprint")
 )
@@ -115,5 +117,6 @@ def _matcher(filters: Sequence[Filter], *, of_budget: bool) -> Matcher:
                 for position, chosen in enumerate(filters)
                 if chosen.of_budget is of_budget
             )
-        )
+        ),
+        _VERDICTS_REMEMBERED,
     )
