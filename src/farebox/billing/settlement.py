@@ -23,11 +23,11 @@ from farebox.billing.journal.documents import (
     post_void,
 )
 from farebox.billing.payees.shares import post_credited_shares, post_shares
-from farebox.billing.wallets.payment import came_back, pay, payable, refund
+from farebox.billing.wallets.payment import came_back, expected, pay, refund
 from farebox.billing.wallets.portions import ChargeOf
 from farebox.money import PicoUsd
 
-__all__ = ["ChargeOf", "credited", "finalized", "pay", "payable", "voided"]
+__all__ = ["ChargeOf", "credited", "expected", "finalized", "pay", "voided"]
 
 
 def finalized(

@@ -28,7 +28,7 @@ from farebox.billing.settlement import credited, finalized, voided
 from farebox.billing.wallets import moves
 from farebox.billing.wallets.balance import Balance, balance
 from farebox.billing.wallets.grant import Grant
-from farebox.billing.wallets.payment import pay, payable
+from farebox.billing.wallets.payment import expected, pay
 from farebox.control.database import open_control
 from farebox.control.outbox.envelope import ReceiverSettings
 from farebox.control.outbox.receivers import configure
@@ -180,7 +180,7 @@ def test_a_preview_says_what_would_be_paid_and_moves_nothing(home: Home) -> None
     with posting(home) as connection:
         granted(connection, 100, expires_at=LATER + DAY)
         said = invoice("1", line("1", 60))
-        seen = payable(connection, said, NO_CHARGES, at_ns=LATER)
+        (seen,) = expected(connection, [(said, NO_CHARGES)], at_ns=LATER)
         assert standing(connection).balance_minor == 100
         assert seen == pay(connection, said, NO_CHARGES, at_ns=LATER, actor=BY)
 

@@ -122,6 +122,22 @@ def _taken_off(connection: Connection, invoice: Invoice) -> list[tuple[Invoice, 
     return [(each.invoice, charge_finder(decode_terms(each.terms))) for each in early if each is not None]
 
 
+def with_expected_payments(connection: Connection, drafts: Sequence[Draft], now_ns: int) -> list[Draft]:
+    """Return drafts of one customer with what its wallet would pay, were they made final now in order."""
+    paid = settlement.expected(
+        connection,
+        [
+            (each.invoice, charge_finder(each.terms, _earlier_terms(connection, each.invoice)))
+            for each in drafts
+        ],
+        at_ns=now_ns,
+    )
+    return [
+        replace(each, invoice=with_credits(each.invoice, credits))
+        for each, credits in zip(drafts, paid, strict=True)
+    ]
+
+
 def void(connection: Connection, stored: StoredInvoice, *, reason: str, now_ns: int, actor: str) -> None:
     """Void a final invoice: it keeps its number and its bytes, and its period may be invoiced again.
 

@@ -19,7 +19,7 @@ from farebox.billing.invoices.drafting import (
     draft_invoice,
     draft_progressive,
 )
-from farebox.billing.invoices.finalizing import finalize
+from farebox.billing.invoices.finalizing import finalize, with_expected_payments
 from farebox.billing.invoices.issuance import Issuance, Progress, Refused, RunReport, known_gap
 from farebox.billing.invoices.open_periods import has_nothing_to_bill, is_nothing, open_periods
 from farebox.billing.invoices.record_position import RecordPosition, record_position
@@ -104,7 +104,8 @@ class Desk:
             raise UsageError("; ".join(filter(None, (reason, unplanned))))
         if unplanned:
             drafts[0] = replace(drafts[0], unconsumed=(*drafts[0].unconsumed, unplanned))
-        return drafts
+        with self.control.reading() as connection:
+            return with_expected_payments(connection, drafts, now_ns)
 
     def run(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from farebox.billing.documents.document import Credit, Invoice
@@ -49,10 +50,9 @@ def pay(
     overdraft = min(rest, max(0, row.overdraft_minor - overdrawn(connection, invoice.customer)))
     if not used and not overdraft:
         return ()
-    credits = [Credit(what=_named(each), amount_minor=amount) for each, amount in used]
+    credits = _credits(used, overdraft)
     entries = [_moved(invoice, each.grant.account, amount, each.grant.id) for each, amount in used]
     if overdraft:
-        credits.append(Credit(what="Overdraft", amount_minor=overdraft))
         entries.append(_moved(invoice, "wallet_liability", overdraft))
     _revive(connection, invoice, used, at_ns, actor)
     paid = sum(each.amount_minor for each in credits)
@@ -67,21 +67,46 @@ def pay(
         detail={"credits": [{"what": each.what, "amount_minor": each.amount_minor} for each in credits]},
     )
     note_crossing(connection, invoice.customer, at_ns)
-    return tuple(credits)
+    return credits
 
 
-def payable(
-    connection: Connection, invoice: Invoice, charge_of: ChargeOf, *, at_ns: int
-) -> tuple[Credit, ...]:
-    """Return what `pay` would pay now, for previews; nothing is written."""
-    row = connection.execute(select(wallet).where(wallet.c.customer == invoice.customer)).first()
-    if row is None or row.currency != invoice.currency:
-        return ()
-    due = portions(invoice, charge_of)
-    used = _burn(due, standings(connection, invoice.customer), at_ns, invoice.until_ns)
+def expected(
+    connection: Connection, invoices: Sequence[tuple[Invoice, ChargeOf]], *, at_ns: int
+) -> list[tuple[Credit, ...]]:
+    """Return what `pay` would pay now of a customer's invoices, one after the other; nothing is written."""
+    customer = next((invoice.customer for invoice, _ in invoices), None)
+    row = connection.execute(select(wallet).where(wallet.c.customer == customer)).first()
+    if customer is None or row is None:
+        return [() for _ in invoices]
+    found = standings(connection, customer)
+    room = max(0, row.overdraft_minor - overdrawn(connection, customer))
+    paid: list[tuple[Credit, ...]] = []
+    for invoice, charge_of in invoices:
+        if row.currency != invoice.currency or invoice.total_minor <= 0:
+            paid.append(())
+            continue
+        due = portions(invoice, charge_of)
+        used = _burn(due, found, at_ns, invoice.until_ns)
+        overdraft = min(sum(each.amount_minor for each in due), room)
+        room -= overdraft
+        taken = {standing.grant.id: amount for standing, amount in used}
+        found = [_less(each, taken.get(each.grant.id, 0)) for each in found]
+        paid.append(_credits(used, overdraft))
+    return paid
+
+
+def _less(standing: Standing, amount: int) -> Standing:
+    """Return a grant of which an amount was paid with: of what is left first, then of what expired."""
+    left = min(standing.left_minor, amount)
+    return replace(
+        standing,
+        left_minor=standing.left_minor - left,
+        expired_minor=standing.expired_minor - (amount - left),
+    )
+
+
+def _credits(used: Sequence[tuple[Standing, int]], overdraft: int) -> tuple[Credit, ...]:
     credits = [Credit(what=_named(each), amount_minor=amount) for each, amount in used]
-    rest = sum(each.amount_minor for each in due)
-    overdraft = min(rest, max(0, row.overdraft_minor - overdrawn(connection, invoice.customer)))
     if overdraft:
         credits.append(Credit(what="Overdraft", amount_minor=overdraft))
     return tuple(credits)
