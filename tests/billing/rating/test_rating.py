@@ -244,3 +244,15 @@ def test_thresholds_of_both_versions_bill_a_period_that_changed_its_version(
     on.usage.add(call("acme", at("2026-11-21T12:00"), output_cost_pico=10 * USD))
     last = on.invoice("2026-12-04T00:00")
     assert (last.kind, last.total_minor) == ("period", 1_200)
+
+
+def test_the_notes_of_bounds_in_a_part_of_a_month_are_for_people(home: Home) -> None:
+    plan = replace(PLAN, charges=(replace(CALLS, minimum=Decimal(5)),), minimum=Decimal(2500))
+    on = Billed(home, plan, customers=(UTC,))
+    on.subscribe(subscription(plan, date(2026, 11, 11)))
+    on.usage.add(call("acme", at("2026-11-12T12:00")))
+    made = on.invoice("2026-12-04T00:00")
+    assert [line.note for line in made.lines if line.kind == "minimum"] == [
+        "at least 3.333333…",
+        "at least 1,666.666666…",
+    ]

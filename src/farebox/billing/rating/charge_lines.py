@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from farebox.billing.documents.amounts import exact_shown
 from farebox.billing.documents.document import InvoiceLine, LineDetail
 from farebox.billing.periods.local_days import local_day
 from farebox.billing.periods.terms import Segment, Terms
@@ -92,7 +93,7 @@ def charge_lines(of: SegmentTerms, charge: Charge, used: ChargedUsage) -> list[I
 
 def bound_note(words: str, amount: Fraction | None) -> str:
     """Return a minimum or maximum as a line says it."""
-    return "" if amount is None else f"{words} {exact_text(amount)}"
+    return "" if amount is None else f"{words} {exact_shown(exact_text(amount))}"
 
 
 def _in_segment(of: SegmentTerms, charge: Charge) -> Charge:

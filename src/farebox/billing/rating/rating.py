@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
+from farebox.billing.documents.amounts import exact_shown
 from farebox.billing.documents.document import InvoiceLine
 from farebox.billing.periods.terms import Segment, Terms, UnusedAdvance
 from farebox.billing.rating.charge_lines import SegmentTerms, bound_note, charge_lines
@@ -198,7 +199,7 @@ class _Segment(SegmentTerms):
         if not added:
             return []
         above = sum(used, Fraction(0)) > agreed.amount
-        amount = exact_text(Fraction(agreed.amount))
+        amount = exact_shown(exact_text(Fraction(agreed.amount)))
         note = f"what exceeds {amount}, × {agreed.overage_factor:f}" if above else f"at least {amount}"
         return [self.line("minimum", f"Commitment of {self.plan.name}", added, note=note)]
 
