@@ -46,6 +46,12 @@ def standard(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installat
 
 
 @pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep tables as wide as they are: processes that share the tests (pytest-xdist) are told a width."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def away_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Keep every test out of the real state directory."""
     home = tmp_path / "farebox-home"

@@ -70,6 +70,7 @@ PASSWORD_VARIABLE = "FAREBOX_PROXY_PASSWORD"  # noqa: S105  # its name, not one
 """Where `farebox run` puts what its command says to be let through to any host."""
 
 _DESCRIPTORS_KEPT = 64
+_UNMETERED = "unmetered.json"
 _UNMETERED_EVERY_S = 5.0
 """Descriptors for everything that is not a connection: journal, pipes, listeners."""
 
@@ -287,18 +288,27 @@ async def _serve(
     finally:
         if telling is not None:
             telling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await telling
         if home is not None:
             _withdraw(home)
 
 
 async def tell_unmetered(home: Home, unmetered: UnmeteredHosts, every_s: float = _UNMETERED_EVERY_S) -> None:
     """Keep `run/unmetered.json` at what is not metered since this proxy began, for alerts on it."""
-    told = -1
+    file = home.run / _UNMETERED
+    file.unlink(missing_ok=True)  # of a proxy that was killed
+    told = 0
     while True:
         if unmetered.changes != told:
             told = unmetered.changes
             content = msgspec.json.encode(unmetered.listed())
-            await asyncio.to_thread(announce, home.run / "unmetered.json", content)
+            writing = asyncio.create_task(asyncio.to_thread(announce, file, content))
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await writing  # nothing is written once we have left
+                raise
         await asyncio.sleep(every_s)
 
 
@@ -363,11 +373,12 @@ def _announce(home: Home, address: Address, proxy: Proxy, config_file: str | Non
 
 
 def _withdraw(home: Home) -> None:
-    """Remove our announcement, unless a successor has written its own."""
+    """Remove what we announced, unless a successor has written its own."""
     file = home.run / "proxy.json"
     with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
         if msgspec.json.decode(file.read_bytes(), type=Announcement).pid == os.getpid():
             file.unlink()
+            (home.run / _UNMETERED).unlink(missing_ok=True)
 
 
 def _run_loop(main: Coroutine[Any, Any, None]) -> None:
