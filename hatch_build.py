@@ -5,6 +5,7 @@ Nothing is written into the source tree.
 
 from __future__ import annotations
 
+import gzip
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,10 @@ class BuildHook(BuildHookInterface[Any]):
         from farebox.catalog.loading import compile_catalog
         from farebox.pricing.compiled_book import compile_prices
 
-        compiled = Path(self.directory) / "prices.msgpack"
+        compiled = Path(self.directory) / "prices.msgpack.gz"
         compiled.parent.mkdir(parents=True, exist_ok=True)
-        compiled.write_bytes(compile_prices(root / "src/farebox/catalog"))
-        build_data["force_include"][str(compiled)] = "farebox/pricing/prices.msgpack"
+        compiled.write_bytes(gzip.compress(compile_prices(root / "src/farebox/catalog"), mtime=0))
+        build_data["force_include"][str(compiled)] = "farebox/pricing/prices.msgpack.gz"
         self._compiled = compiled
         catalog = compiled.with_name("catalog.msgpack")
         catalog.write_bytes(compile_catalog(root / "src/farebox/catalog"))

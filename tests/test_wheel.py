@@ -25,7 +25,7 @@ from farebox.pricing.compiled_book import source_digest
 ALLOWED = re.compile(
     r"farebox/.+\.(py|yaml|sql|md)"
     r"|farebox/cli/run/preload/(?:node|bun|proxied)\.cjs"
-    r"|farebox/(pricing/prices|catalog/catalog)\.msgpack"
+    r"|farebox/(pricing/prices\.msgpack\.gz|catalog/catalog\.msgpack)"
     r"|farebox/catalog/model_limits\.json"
     r"|farebox/billing/documents/document\.(css|typ)"
     r"|farebox/server/web/.+\.(html|js|css|json|svg|png|ico|woff2|txt)"

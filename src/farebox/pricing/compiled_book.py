@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +26,7 @@ CATALOG = Path(__file__).resolve().parents[1] / "catalog"
 LITELLM = "litellm.yaml"
 """Name of a provider's file of the second list."""
 
-PACKAGED = Path(__file__).resolve().parent / "prices.msgpack"
+PACKAGED = Path(__file__).resolve().parent / "prices.msgpack.gz"
 """Where the wheel carries the compiled book."""
 
 FORMAT = "farebox-prices/3"
@@ -128,8 +129,11 @@ def _encoded(digest: str, units: Units, providers: dict[str, ProviderPrices]) ->
 
 def _read(path: Path) -> CompiledPrices | None:
     try:
-        return msgspec.msgpack.decode(path.read_bytes(), type=CompiledPrices)
-    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        content = path.read_bytes()
+        if path == PACKAGED:
+            content = zlib.decompress(content, 31)  # as gzip writes it
+        return msgspec.msgpack.decode(content, type=CompiledPrices)
+    except (OSError, zlib.error, msgspec.MsgspecError, ValueError, RecursionError):
         return None  # absent, unreadable, or of another version: the next place, or a fresh build
 
 
