@@ -1,6 +1,7 @@
 """Measure billing: a month of 1,000 customers with three charges each and a million calls.
 
-Everything runs while a screen asks its own questions of the same worker, as fast as it gets replies.
+Everything runs while a screen asks its own questions of the same worker: beside invoices as fast as it gets
+replies, beside simulations once a second, as a page that is being looked at does.
 
     python -m tools.bench.billing --rows 1000000 --customers 1000
 """
@@ -171,7 +172,7 @@ def _simulations(home: Home, questions: Questions, usage: RecordUsage) -> dict[s
     }
     found: dict[str, Any] = {}
     for name, simulate in asked.items():
-        seconds, processor, screen, made = _timed(questions, simulate)
+        seconds, processor, screen, made = _timed(questions, simulate, pause_s=1.0)
         differ = sum(each.difference_minor != 0 for each in made.customers)
         found |= {
             f"{name}_s": seconds,
@@ -205,7 +206,9 @@ def _catch_up(questions: Questions) -> None:
         return
 
 
-def _timed(questions: Questions, work: Callable[[], T]) -> tuple[float, float, dict[str, float], T]:
+def _timed(
+    questions: Questions, work: Callable[[], T], pause_s: float = 0.05
+) -> tuple[float, float, dict[str, float], T]:
     """Do some work while a screen asks; return its seconds, those of processor time, and the screen's waits.
 
     The processor time is this process's, with what the screen's questions take here, without the worker's.
@@ -220,7 +223,7 @@ def _timed(questions: Questions, work: Callable[[], T]) -> tuple[float, float, d
                 began = time.perf_counter()
                 questions.answers(asked.question(by=by, limit=8))
                 took.append((time.perf_counter() - began) * 1_000)
-            over.wait(0.05)
+            over.wait(pause_s)
 
     thread = threading.Thread(target=ask)
     thread.start()

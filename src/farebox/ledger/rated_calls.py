@@ -35,7 +35,7 @@ _AS_THEY_COUNTED = (
 )
 _OF_MODEL = (
     "AND n.call_class IN (SELECT id FROM call_class WHERE coalesce(request_model, model) "
-    "IN (SELECT value FROM json_each(?6))) "
+    "IN (SELECT value FROM json_each(?7))) "
 )
 # The customer of an attribution is the number of a personal value.
 _OF_CUSTOMER = (
@@ -43,7 +43,7 @@ _OF_CUSTOMER = (
     "AND a.fields ->> '$.customer[0]' IN (SELECT value FROM json_each(?5)) "
 )
 _WITHIN = (
-    "WHERE o.revision = 0 AND o.seq <= ?1 AND o.seq > ?2 AND o.occurred_at >= ?3 AND o.occurred_at < ?4 "
+    "WHERE o.revision = 0 AND o.seq > ?2 AND o.seq <= ?6 AND o.occurred_at >= ?3 AND o.occurred_at < ?4 "
 )
 _IN_ORDER = f"ORDER BY o.seq LIMIT {ROWS_AT_A_TIME}"
 _CUSTOMERS = "SELECT id FROM personal WHERE field = 'customer' AND value IN (SELECT value FROM json_each(?))"
@@ -109,10 +109,17 @@ class RatedCalls:
         self._sources: dict[int, str] = dict(connection.execute("SELECT id, name FROM source"))
 
     def within(
-        self, from_ns: int, until_ns: int, seq: int, *, asked_for: Collection[str] | None = None
+        self,
+        from_ns: int,
+        until_ns: int,
+        seq: int,
+        *,
+        rows: tuple[int, int] | None = None,
+        asked_for: Collection[str] | None = None,
     ) -> Iterator[RatedCall]:
         """Yield the calls of `[from_ns, until_ns)` as they counted at row `seq`, in order.
 
+        `rows` are those behind one row, up to another one, that calls came in with; None for all.
         `asked_for` are the models of those that are wanted; None for all.
         """
         connection = self._connection
@@ -123,14 +130,14 @@ class RatedCalls:
             asked = (_json(asked_for),)
         # Rows come in order, so that every block is decoded once.
         first, newest = Details(connection), Details(connection)
-        last = 0
+        last, upto = rows or (0, seq)
         while True:
-            bindings = (seq, last, from_ns, until_ns, self._customers, *asked)
-            rows = connection.execute(statement, bindings).fetchall()
-            yield from self._whole(rows, first, newest)
-            if len(rows) < ROWS_AT_A_TIME:
+            bindings = (seq, last, from_ns, until_ns, self._customers, upto, *asked)
+            found = connection.execute(statement, bindings).fetchall()
+            yield from self._whole(found, first, newest)
+            if len(found) < ROWS_AT_A_TIME:
                 return
-            last = rows[-1][0]
+            last = found[-1][0]
 
     def attributions(self, calls: Iterable[RatedCall]) -> dict[int, Attribution]:
         """Return whose calls are, by the numbers that they have."""

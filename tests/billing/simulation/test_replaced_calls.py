@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from test_rerating import book, rerate
 
 from farebox.analytics.local import LocalAsker
 from farebox.analytics.questions import Questions
+from farebox.billing.simulation import replaced_calls as module
 from farebox.billing.simulation.changed_usage import ChangedUsage
 from farebox.billing.simulation.replaced_calls import OtherModel, Replacement, replaced_calls
 from farebox.billing.usage import Span, Usage
@@ -22,6 +25,7 @@ from farebox.billing.usage.record_usage import RecordUsage
 from farebox.charges.usage.cells import Cell
 from farebox.home import Home
 from farebox.journal.records import Done
+from farebox.pricing.book import PriceBook
 
 CUSTOMERS = ("acme", "globex")
 DIMS = ("agent", "model", "step", "tag.feature")
@@ -122,7 +126,9 @@ def test_usage_by_other_prices_is_that_of_calls_that_were_rated_by_them(
 ) -> None:
     filled(home)
     as_of = usage.as_of()
-    simulated = cells(changed(home, usage, Replacement(book(prices, contracts))), as_of, verified=verified)
+    simulated = cells(
+        changed(home, usage, Replacement(partial(book, prices, contracts))), as_of, verified=verified
+    )
     assert simulated != cells(usage, as_of, verified=verified)
     assert simulated == recorded(tmp_path, prices, contracts, verified=verified)
 
@@ -133,7 +139,7 @@ def test_usage_by_other_prices_is_what_rerating_the_record_makes_of_it(
     ledger = filled(home)
     as_of = usage.as_of()
     before = cells(usage, as_of)
-    simulated = cells(changed(home, usage, Replacement(book(OTHER_PRICES))), as_of)
+    simulated = cells(changed(home, usage, Replacement(partial(book, OTHER_PRICES))), as_of)
     rerate(ledger, book(OTHER_PRICES), *range(1, CALLS + 1), priced_too=True)
     assert simulated == cells(usage, usage.as_of())
     assert cells(usage, as_of) == before
@@ -144,7 +150,7 @@ def test_by_the_prices_that_calls_were_rated_by_nothing_changes(
     home: Home, usage: RecordUsage, contracts: str | None
 ) -> None:
     filled(home, contracts=contracts)
-    same = Replacement(book(PRICES, contracts))
+    same = Replacement(partial(book, PRICES, contracts))
     seq = usage.as_of().seq
     assert replaced_calls(home, same, NOON, NOON + 2 * DAY, seq, DIMS, edges=EDGES) == []
 
@@ -154,7 +160,7 @@ def test_calls_that_were_corrected_are_rated_as_they_count(
 ) -> None:
     ledger = filled(home)
     rerate(ledger, book(OTHER_PRICES), *range(1, CALLS, 3), priced_too=True)
-    simulated = cells(changed(home, usage, Replacement(book(SAME_SUM))), usage.as_of())
+    simulated = cells(changed(home, usage, Replacement(partial(book, SAME_SUM))), usage.as_of())
     assert simulated == recorded(tmp_path, SAME_SUM)
 
 
@@ -165,7 +171,7 @@ def test_usage_with_another_model_is_that_of_calls_that_had_asked_for_it(
     filled(home)
     provider = "openai" if states_the_provider else None
     models = (OtherModel("gpt-4o", "gpt-4o-mini", provider), OtherModel("brand-new", "gpt-4o", provider))
-    replacement = Replacement(book(PRICES), models, others_stay=True)
+    replacement = Replacement(partial(book, PRICES), models, others_stay=True)
     simulated = cells(changed(home, usage, replacement), usage.as_of())
     assert simulated == recorded(tmp_path, **{"gpt-4o": "gpt-4o-mini", "brand-new": "gpt-4o"})
 
@@ -183,9 +189,9 @@ def test_other_prices_and_another_model_change_the_calls_of_both(home: Home, usa
         return found
 
     only_model = by_model(
-        changed(home, usage, Replacement(book(OTHER_PRICES), models, others_stay=True)), as_of
+        changed(home, usage, Replacement(partial(book, OTHER_PRICES), models, others_stay=True)), as_of
     )
-    both = by_model(changed(home, usage, Replacement(book(OTHER_PRICES), models)), as_of)
+    both = by_model(changed(home, usage, Replacement(partial(book, OTHER_PRICES), models)), as_of)
     had = by_model(usage, as_of)
     rerate(ledger, book(OTHER_PRICES), *range(1, CALLS + 1), priced_too=True)
     rerated = by_model(usage, usage.as_of())
@@ -197,7 +203,7 @@ def test_other_prices_and_another_model_change_the_calls_of_both(home: Home, usa
 
 def test_a_provider_of_the_other_model_takes_the_place_of_the_first(home: Home, usage: RecordUsage) -> None:
     filled(home)
-    replacement = Replacement(book(), (OtherModel("gpt-4o", "claude-haiku-4-5", "anthropic"),))
+    replacement = Replacement(partial(book), (OtherModel("gpt-4o", "claude-haiku-4-5", "anthropic"),))
     as_of = usage.as_of()
     dims, until_ns = ("provider", "model"), NOON + 2 * DAY
     found = replaced_calls(home, replacement, NOON, until_ns, as_of.seq, dims, edges=EDGES)
@@ -222,11 +228,29 @@ def test_what_is_recorded_after_the_row_that_is_asked_about_changes_nothing(
 ) -> None:
     ledger = filled(home)
     as_of = usage.as_of()
-    replacement = Replacement(book(OTHER_PRICES))
+    replacement = Replacement(partial(book, OTHER_PRICES))
     simulated = cells(changed(home, usage, replacement), as_of)
     ledger.append(*(some_call(random.Random(15)) for _ in range(20)))
     rerate(ledger, book(SAME_SUM), *range(1, CALLS, 2), priced_too=True)
     assert cells(changed(home, usage, replacement, as_of), as_of) == simulated
+
+
+def other_book_elsewhere(process: int) -> PriceBook:
+    assert os.getpid() != process
+    return book(OTHER_PRICES)
+
+
+def test_pieces_of_a_large_record_are_rated_by_other_processes_to_the_same_end(
+    home: Home, usage: RecordUsage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = filled(home)
+    rerate(ledger, book(SAME_SUM), *range(1, CALLS, 2), priced_too=True)
+    as_of = usage.as_of()
+    whole = cells(changed(home, usage, Replacement(partial(book, OTHER_PRICES))), as_of)
+    monkeypatch.setattr(module, "ROWS_AT_A_TIME", 97)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    elsewhere = Replacement(partial(other_book_elsewhere, os.getpid()))
+    assert cells(changed(home, usage, elsewhere), as_of) == whole
 
 
 def test_many_calls_are_few_differences_of_the_customers_that_are_asked_about(
@@ -234,7 +258,7 @@ def test_many_calls_are_few_differences_of_the_customers_that_are_asked_about(
 ) -> None:
     filled(home)
     seq, until_ns = usage.as_of().seq, NOON + 2 * DAY
-    replacement = Replacement(book(OTHER_PRICES))
+    replacement = Replacement(partial(book, OTHER_PRICES))
     found = replaced_calls(home, replacement, NOON, until_ns, seq, (), edges={"acme": EDGES["acme"]})
     assert {each.cell.customer for each in found} == {"acme"}
     assert len(found) == 2, "what is proven, and what is only stated"
@@ -243,5 +267,5 @@ def test_many_calls_are_few_differences_of_the_customers_that_are_asked_about(
 
 
 def test_without_a_record_nothing_changes(home: Home) -> None:
-    replacement = Replacement(book(OTHER_PRICES))
+    replacement = Replacement(partial(book, OTHER_PRICES))
     assert replaced_calls(home, replacement, NOON, NOON + DAY, 0, DIMS, edges=EDGES) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,13 +115,19 @@ def read_changes(
             pricing = sections.get("pricing", pricing)
             contracts = sections.get("contracts", contracts)
             said.append(f"Prices of {_named(prices)}.")
-        book = load_book(
-            pricing, home.cache, contracts=contracts, directory=config.directory_pricing, state=home.path
+        load = partial(
+            load_book,
+            pricing,
+            home.cache,
+            contracts=contracts,
+            directory=config.directory_pricing,
+            state=home.path,
         )
-        others = tuple(_other_model(text, book.providers()) for text in models)
+        providers = load().providers()
+        others = tuple(_other_model(text, providers) for text in models)
         said += [f"{each.model} in the place of {each.asked_for}." for each in others]
         statements += [*([TOKENS_AS_THEY_WERE] if others else []), COUNTS_AS_THEY_WERE]
-        replacement = Replacement(book, others, others_stay=prices is None)
+        replacement = Replacement(load, others, others_stay=prices is None)
     return Changes(
         plans=found, moves=moves, replacement=replacement, said=tuple(said), statements=tuple(statements)
     )

@@ -7,8 +7,13 @@ tokenizer, its longer or shorter responses and its cache are not known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from functools import partial
 from itertools import islice
+from multiprocessing import get_context
 from operator import neg, sub
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -34,6 +39,10 @@ if TYPE_CHECKING:
 
 CALLS_AT_A_TIME = 100
 """Of more, the garbage collector looks through those that are alive again and again."""
+ROWS_AT_A_TIME = 100_000
+"""Of the record. What has more than two such pieces is worth other processes, which take half a second."""
+_NICE = 10
+"""These processes leave the machine to whoever calls, or looks at a screen."""
 _UNKNOWN, _ESTIMATED = "unknown", "estimated"
 _STATE, _KEY, _COMPLETENESS = CLASS_AT["cost_state"], CLASS_AT["key_fingerprint"], CLASS_AT["completeness"]
 _Money = tuple[int, ...]
@@ -69,11 +78,11 @@ class AmountsBook(Book, Protocol):
 class Replacement(NamedTuple):
     """What would have been different."""
 
-    book: AmountsBook
-    """The prices that calls are rated by."""
+    load: Callable[[], AmountsBook]
+    """Makes the prices that calls are rated by, also in another process: a pickle can have it."""
     models: tuple[OtherModel, ...] = ()
     others_stay: bool = False
-    """Calls that asked for none of `models` are as they were, and not rated by `book`."""
+    """Calls that asked for none of `models` are as they were, and not rated anew."""
 
 
 def replaced_calls(
@@ -91,19 +100,38 @@ def replaced_calls(
 
     `edges` has every customer whose calls are looked at; with `slot_ns` it is what `DifferenceSums` takes.
     """
+    within = partial(_replaced_within, home, replacement, from_ns, until_ns, seq, dimensions, edges, slot_ns)
+    pieces = [(first, min(first + ROWS_AT_A_TIME, seq)) for first in range(0, seq, ROWS_AT_A_TIME)]
+    processes = min(os.cpu_count() or 1, len(pieces))
+    if processes < 2 or len(pieces) <= 2:
+        return within((0, seq))
+    with ProcessPoolExecutor(processes, get_context("spawn"), os.nice, (_NICE,)) as pool:
+        return [each for found in pool.map(within, pieces) for each in found]
+
+
+def _replaced_within(
+    home: Home,
+    replacement: Replacement,
+    from_ns: int,
+    until_ns: int,
+    seq: int,
+    dimensions: Sequence[str],
+    edges: Mapping[str, Sequence[int]],
+    slot_ns: int | None,
+    rows: tuple[int, int],
+) -> list[UsageDifference]:
+    """Return what calls that came in with some rows would change."""
     connection = open_reader(home)
     if connection is None:
         return []
-    sums = DifferenceSums(edges, slot_ns)
-    models = [each.asked_for for each in replacement.models]
-    asked_for = models if replacement.others_stay else None
-    try:
+    with closing(connection):
+        sums = DifferenceSums(edges, slot_ns)
         calls = RatedCalls(connection, edges)
+        models = [each.asked_for for each in replacement.models]
+        asked_for = models if replacement.others_stay else None
         replacing = _Replacing(replacement, dimensions, calls, sums)
-        replacing.add(calls.within(from_ns, until_ns, seq, asked_for=asked_for))
-    finally:
-        connection.close()
-    return sums.differences()
+        replacing.add(calls.within(from_ns, until_ns, seq, rows=rows, asked_for=asked_for))
+        return sums.differences()
 
 
 class _Replaced(NamedTuple):
@@ -121,7 +149,7 @@ class _Replacing:
     def __init__(
         self, replacement: Replacement, dimensions: Sequence[str], calls: RatedCalls, sums: DifferenceSums
     ) -> None:
-        self._book = replacement.book
+        self._book = replacement.load()
         self._others = {each.asked_for: each for each in replacement.models}
         self._dimensions = dimensions
         self._calls = calls

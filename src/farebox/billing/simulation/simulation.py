@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import msgspec
@@ -51,10 +52,12 @@ def simulated(
     """
     as_of = usage.as_of()
     terms = periods.terms(since, until)
-    before = _rated(terms, periods.lines(terms, usage, as_of), usage, as_of)
     rating = other or periods
     then = terms if other is None else other.terms(since, until)
-    used = other_usage([*terms, *then], as_of) if other_usage is not None else usage
+    with ThreadPoolExecutor(1) as beside:  # calls are rated again in other processes meanwhile
+        using = None if other_usage is None else beside.submit(other_usage, [*terms, *then], as_of)
+        before = _rated(terms, periods.lines(terms, usage, as_of), usage, as_of)
+        used = usage if using is None else using.result()
     after = _rated(then, rating.lines(then, used, as_of), used, as_of)
     found = differences(before, after)
     return Simulation(
