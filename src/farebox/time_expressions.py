@@ -104,7 +104,7 @@ def zone_named(name: str | None) -> tzinfo:
     try:
         return zoneinfo.ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        from farebox.config import did_you_mean
+        from farebox.nearest import did_you_mean
 
         hint = did_you_mean(name, sorted(zoneinfo.available_timezones()))
         raise UsageError(f"no time zone is called {name!r}; write one as Europe/Berlin{hint}") from None

@@ -27,8 +27,8 @@ from farebox.budgets.node_readers import (
     word_of,
 )
 from farebox.budgets.written_values import read_dimension, read_zone
-from farebox.config.settings import did_you_mean
 from farebox.config.webhooks_section import RECEIVER_NAME
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.errors import Finding

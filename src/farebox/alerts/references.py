@@ -14,8 +14,8 @@ import msgspec
 from farebox.alerts.alert import EVERY_WALLET, Alert
 from farebox.alerts.written_values import WHOLE_PPM, percent_text
 from farebox.budgets.budget import Mode
-from farebox.config.settings import did_you_mean
 from farebox.errors import Finding
+from farebox.nearest import did_you_mean
 
 Sort = Literal["channel", "budget", "customer"]
 

@@ -12,7 +12,7 @@ from farebox.alerts.kinds import FORMS, NOT_NEW, TRUE, WALLETS, KindForm
 from farebox.alerts.written_values import read_count, read_span
 from farebox.budgets.node_readers import NAME, text_of
 from farebox.budgets.written_values import read_amount, read_dimension
-from farebox.config.settings import did_you_mean
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.errors import Finding

@@ -183,7 +183,7 @@ def dimension(name: str) -> Dimension:
     if is_tag(name):
         label = name[len(TAG) :]
         return Dimension(name, f"Tag {label}", f"Only this {label}.", "attribution")
-    from farebox.config import did_you_mean
+    from farebox.nearest import did_you_mean
 
     hint = did_you_mean(name, list(DIMENSIONS))
     raise UsageError(f"there is no dimension {name!r}; there are {', '.join(DIMENSIONS)} and tag.NAME{hint}")
@@ -198,7 +198,7 @@ def check_measures(names: Iterable[str]) -> None:
     """Raise `UsageError` for a measure that does not exist."""
     for name in names:
         if name not in MEASURES:
-            from farebox.config import did_you_mean
+            from farebox.nearest import did_you_mean
 
             hint = did_you_mean(name, list(MEASURES))
             raise UsageError(f"there is no measure {name!r}; there are {', '.join(MEASURES)}{hint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -22,6 +21,7 @@ from farebox.errors import LedgerError, QuestionError, ReplicaBuildingError, Rep
 from farebox.home import Home
 from farebox.ledger.database import Connection, open_reader
 from farebox.ledger.feed import Feed
+from farebox.nearest import nearest
 
 IN_MEMORY_ROWS_MAX = 200_000
 """A process that cannot own the file copies a record of up to this many rows into memory."""
@@ -257,9 +257,7 @@ class Engine:
     def _nearest(self, name: str, value: str) -> list[str]:
         listed = Builder(self._dialect).values(name, Question(), _VALUES_LOOKED_AT)
         values = [key_text(row[0]) or "" for row in self._replica.rows(*listed)]
-        lowered = {each.lower(): each for each in reversed(values)}
-        close = difflib.get_close_matches(value.lower(), list(lowered), n=NEAREST_MAX, cutoff=0.5)
-        return [lowered[each] for each in close]
+        return nearest(value, values, most=NEAREST_MAX, like=0.5)
 
     def range_sums(self, columns: Sequence[str]) -> list[RangeSums]:
         """Return what `farebox verify` compares with the record: sums of each range of rows."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from farebox.billing.invoices.account import subscribed
 from farebox.charges.plan import Customer
-from farebox.config import did_you_mean
 from farebox.errors import UsageError
 from farebox.home import Home
+from farebox.nearest import did_you_mean
 from farebox.program import command
 from farebox.snapshot import read_snapshot
 
@@ -37,7 +37,7 @@ def zones(home: Home) -> dict[str, str]:
 
 def unknown(kind: str, name: str, known: list[str]) -> str:
     """Return what to say of a name that nothing has."""
-    from farebox.charges.plan_reader.written_values import did_you_mean
+    from farebox.nearest import did_you_mean
 
     there = f"there are: {', '.join(sorted(known)[:20])}" if known else "there is none yet"
     return f"there is no {kind} {name!r}; {there}{did_you_mean(name, known)}"

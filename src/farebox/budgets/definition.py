@@ -31,8 +31,8 @@ from farebox.budgets.written_values import (
     read_zone,
     wait_text,
 )
-from farebox.config.settings import did_you_mean
 from farebox.money import usd_text
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.errors import Finding

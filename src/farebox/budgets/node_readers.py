@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from farebox.budgets.written_values import PERIOD_FORMS, read_dimension, read_period
-from farebox.config.settings import did_you_mean
+from farebox.nearest import did_you_mean
 from farebox.wire.keys import without_keys
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ What cannot be read raises `ValueError` with what was expected, for a finding to
 
 from __future__ import annotations
 
-import difflib
 import re
 import zoneinfo
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import cast, get_args
 
 from farebox.budgets.budget import LIMIT_MAX, Period, PeriodKind
 from farebox.budgets.matching import DIMENSIONS, is_dimension
-from farebox.config.settings import did_you_mean, duration, duration_text
+from farebox.config.settings import duration, duration_text
 from farebox.money import PicoUsd, pico_from_usd, usd_text
+from farebox.nearest import did_you_mean
 
 ROLLING_MIN_S, ROLLING_MAX_S = 60, 366 * 86_400
 WAIT_MAX_S = 3600
@@ -133,6 +133,4 @@ def _nearest_zone(text: str) -> str:
     for zone in known:
         if word and word in (zone.lower(), zone.lower().rpartition("/")[2]):
             return f'; did you mean "{zone}"?'
-    lowered = {zone.lower(): zone for zone in known}
-    close = difflib.get_close_matches(word, [*lowered], n=1, cutoff=0.6)
-    return f'; did you mean "{lowered[close[0]]}"?' if close else ""
+    return did_you_mean(word, known)

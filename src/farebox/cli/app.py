@@ -6,8 +6,8 @@ from cyclopts import App
 
 from farebox import __version__
 from farebox.cli.options import AsJson, PeriodFlags, Place
-from farebox.config import did_you_mean
 from farebox.errors import UsageError
+from farebox.nearest import did_you_mean
 from farebox.program import command
 
 _COMMANDS = {

@@ -14,8 +14,8 @@ from farebox.cli.options import AsJson, Place
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import Column, clean, table
 from farebox.clock import iso, now_ns
-from farebox.config import did_you_mean
 from farebox.errors import UsageError
+from farebox.nearest import did_you_mean
 from farebox.server.api.wallets import Payees, Statements, payees_view, statement_view
 from farebox.time_expressions import zone_named
 

@@ -14,9 +14,9 @@ from farebox.cli.options import AsJson, Place
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import Column, clean, table
 from farebox.clock import now_ns
-from farebox.config import did_you_mean
 from farebox.config.sections import FINGERPRINT
 from farebox.errors import UsageError
+from farebox.nearest import did_you_mean
 from farebox.program import command
 from farebox.server.api.budgets import StopState, stop_view, stops_view
 from farebox.snapshot import Snapshot, read_snapshot

@@ -28,7 +28,6 @@ from farebox.config.layers import (
     load_config,
     read_layers,
 )
-from farebox.config.settings import did_you_mean
 
 __all__ = [
     "FILE_NAME",
@@ -41,7 +40,6 @@ __all__ = [
     "PricesConfig",
     "ProviderConfig",
     "TlsConfig",
-    "did_you_mean",
     "exposure_problem",
     "find_file",
     "flags_from",

@@ -16,9 +16,9 @@ from farebox.channels.settings import (
 )
 from farebox.config.billing_section import is_mailbox
 from farebox.config.configuration import ChannelConfig, Config
-from farebox.config.settings import did_you_mean
 from farebox.config.webhooks_section import RECEIVER_NAME, RECEIVERS_MAX, read_kinds
 from farebox.errors import Finding
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.config.secret_reference import SecretReference

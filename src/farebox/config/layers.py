@@ -16,8 +16,9 @@ import msgspec
 
 from farebox.config.configuration import Config, KeyConfig
 from farebox.config.exposure import exposure_problem
-from farebox.config.settings import SETTINGS, Setting, did_you_mean, from_environment
+from farebox.config.settings import SETTINGS, Setting, from_environment
 from farebox.errors import ConfigError, Finding
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.home import Home

@@ -18,9 +18,9 @@ from farebox.config.billing_section import BILLING_EXAMPLE, read_billing
 from farebox.config.channels_section import CHANNELS_EXAMPLE, read_channels
 from farebox.config.configuration import Config, InterceptionConfig, KeyConfig, ProviderConfig
 from farebox.config.otlp_section import OTLP_EXAMPLE, read_otlp
-from farebox.config.settings import did_you_mean
 from farebox.config.webhooks_section import EXAMPLE, read_webhooks
 from farebox.errors import Finding
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.yamltext import Node

@@ -16,6 +16,7 @@ import msgspec
 
 from farebox.config.addresses import Address, is_loopback, parse_address
 from farebox.config.configuration import Config
+from farebox.nearest import did_you_mean
 
 Parse = Callable[[str, Path], Any]
 """Make a value of text; relative paths start at the folder. Raises ValueError with what was expected."""
@@ -209,14 +210,6 @@ def fetch_problem(url: str) -> str | None:
 
 def _digest(text: str, folder: Path) -> str:
     return text.lower() if _SHA256.fullmatch(text) else url_or_file(text, folder)
-
-
-def did_you_mean(word: str, known: list[str]) -> str:
-    """Return `; did you mean "durability"?` where one of `known` is close, else nothing."""
-    import difflib
-
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def _beyond_loopback(value: Address, _before: Address) -> str | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farebox.config.configuration import Config, WebhookConfig
-from farebox.config.settings import did_you_mean
 from farebox.errors import Finding
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.yamltext import Node

@@ -154,7 +154,7 @@ def refuse_name_of_file(published: Snapshot, name: str) -> None:
 
 def unknown_alert(published: Snapshot, name: str) -> str:
     """Return what to say of a name that no alert has."""
-    from farebox.config import did_you_mean
+    from farebox.nearest import did_you_mean
 
     names = [each.name for each in published.alerts]
     there = f"there are: {', '.join(names[:20])}" if names else "none is set"

@@ -116,7 +116,7 @@ def _refuse_watched(published: Snapshot, name: str) -> None:
 
 def unknown_budget(published: Snapshot, name: str) -> str:
     """Return what to say of a name that no budget has."""
-    from farebox.config import did_you_mean
+    from farebox.nearest import did_you_mean
 
     names = [each.name for each in published.budgets]
     there = f"there are: {', '.join(names[:20])}" if names else "none is set"

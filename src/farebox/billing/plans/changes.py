@@ -53,7 +53,7 @@ def read_terms(root: Node | None, findings: list[Finding]) -> BillingTerms:
     if root is not None and root.kind != "mapping":
         findings.append(root.finding(f"a mapping with {', '.join(SECTIONS)}"))
     elif root is not None:
-        from farebox.charges.plan_reader.written_values import did_you_mean
+        from farebox.nearest import did_you_mean
 
         for key, node in root.items():
             if key not in SECTIONS:

@@ -21,7 +21,6 @@ from farebox.charges.plan_reader.models import (
 from farebox.charges.plan_reader.terms import read_commitment
 from farebox.charges.plan_reader.where import DIMENSIONS, TAG, read_dimensions, read_where
 from farebox.charges.plan_reader.written_values import (
-    did_you_mean,
     per_of,
     percent,
     read_amount,
@@ -31,6 +30,7 @@ from farebox.charges.plan_reader.written_values import (
     read_quantity,
     word_of,
 )
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.errors import Finding

@@ -15,7 +15,7 @@ from farebox.charges.models import CostPlus
 from farebox.charges.plan import Charge, Customer, Overrides, Plan, Subscription, effective_plan
 from farebox.charges.plan_reader.billing_terms import BillingTerms, Place
 from farebox.charges.plan_reader.where import are_disjoint
-from farebox.charges.plan_reader.written_values import did_you_mean
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.errors import Finding

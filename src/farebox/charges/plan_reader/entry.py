@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from farebox.charges.plan_reader.written_values import did_you_mean
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.errors import Finding

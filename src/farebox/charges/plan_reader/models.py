@@ -23,7 +23,6 @@ from farebox.charges.plan_reader.entry import Entry, scalar
 from farebox.charges.plan_reader.tiers import read_percentage_tiers, read_tiers
 from farebox.charges.plan_reader.written_values import (
     count,
-    did_you_mean,
     per_of,
     percent,
     read_amount,
@@ -36,6 +35,7 @@ from farebox.charges.plan_reader.written_values import (
     read_rounding,
     word_of,
 )
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.errors import Finding

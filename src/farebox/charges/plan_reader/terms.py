@@ -10,7 +10,6 @@ from farebox.charges.plan import AddOn, Commitment, DollarRate, Interval
 from farebox.charges.plan_reader.entry import Entry, scalar
 from farebox.charges.plan_reader.written_values import (
     count,
-    did_you_mean,
     percent,
     read_amount,
     read_date,
@@ -19,6 +18,7 @@ from farebox.charges.plan_reader.written_values import (
     read_name,
     word_of,
 )
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.errors import Finding

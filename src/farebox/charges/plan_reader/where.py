@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from farebox.charges.plan_reader.written_values import did_you_mean
+from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.errors import Finding

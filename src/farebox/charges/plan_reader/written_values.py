@@ -6,14 +6,14 @@ written and nothing else: what YAML would have made another number of (`5e-6`, `
 
 from __future__ import annotations
 
-import difflib
 import re
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from farebox.charges.currencies import EXPONENTS
+from farebox.nearest import did_you_mean
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}")
 TEXT_MAX = 500
@@ -25,13 +25,6 @@ _UNBOUNDED = ("", "inf", ".inf", "infinity", "∞", "unlimited", "null", "~", "n
 _PER = {"k": 1000, "thousand": 1000, "1k": 1000, "m": 10**6, "million": 10**6, "1m": 10**6, "one": 1}
 _ROUNDINGS = {"up": "ceiling", "ceil": "ceiling", "ceiling": "ceiling", "down": "floor", "floor": "floor",
               "half_up": "half_up", "nearest": "half_up", "none": "none"}  # fmt: skip
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean "cost"?` where one of `known` is close, else nothing."""
-    by_lower = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(word.lower(), [*by_lower], n=1, cutoff=0.6)
-    return f'; did you mean "{by_lower[close[0]]}"?' if close else ""
 
 
 def read_decimal(text: str) -> Decimal:
@@ -272,6 +265,4 @@ def _nearest_zone(text: str) -> str:
     for zone in known:
         if word and word in (zone.lower(), zone.lower().rpartition("/")[2]):
             return f'; did you mean "{zone}"?'
-    lowered = {zone.lower(): zone for zone in known}
-    close = difflib.get_close_matches(word, [*lowered], n=1, cutoff=0.6)
-    return f'; did you mean "{lowered[close[0]]}"?' if close else ""
+    return did_you_mean(word, known)

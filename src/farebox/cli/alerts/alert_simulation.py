@@ -107,7 +107,7 @@ def _chosen(
         return list(known)
     if before is not None:
         return [before]
-    from farebox.config import did_you_mean
+    from farebox.nearest import did_you_mean
 
     names = [each.name for each in known]
     there = f"there are: {', '.join(names[:20])}" if names else "none is set"

@@ -174,7 +174,7 @@ def _chosen(
     there = f"there are: {', '.join(names[:20])}" if names else "none is set"
     if name is None:
         raise UsageError(f"name a budget ({there}), or say one: --limit 25 --period day --customer acme")
-    from farebox.config import did_you_mean
+    from farebox.nearest import did_you_mean
 
     raise UsageError(
         f"there is no budget {name!r}; {there}{did_you_mean(name, names)}; flags say one that is not set yet"

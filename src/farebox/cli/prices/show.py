@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from decimal import Decimal
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from farebox.cli.prices.opening import open_book
 from farebox.cli.reports import json_shapes
 from farebox.cli.screen import BOLD, Column, clean, paint, table
 from farebox.errors import PriceNotFoundError
+from farebox.nearest import nearest
 from farebox.pricing.book import PriceBook, PriceLine
 from farebox.program import command
 
@@ -142,7 +142,7 @@ def close_models(book: PriceBook, provider: str | None, model: str) -> list[str]
     if not set("/:") & set(written):
         known = [name for name in known if not set("/:") & set(name)]  # names of resellers and of fine-tunes
     known += [line.model.lower() for line in book.user_lines()]
-    return [clean(name) for name in get_close_matches(written, set(known), n=CLOSE_MAX, cutoff=0.6)]
+    return [clean(name) for name in nearest(written, set(known), most=CLOSE_MAX)]
 
 
 def render(lines: list[PriceLine]) -> str:

@@ -7,7 +7,6 @@ here and applied in `farebox.pricing.contracts.agreements`. What a customer is c
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farebox.errors import Finding
+from farebox.nearest import nearest
 from farebox.pricing.contracts.customer_terms import as_plan
 from farebox.pricing.exact import decimal_from_text
 from farebox.pricing.model_names import rank
@@ -152,7 +152,7 @@ class _Reader:
     def _only(self, node: Node, known: tuple[str, ...]) -> None:
         for key, child in node.items():
             if key not in known:
-                close = difflib.get_close_matches(key, known, 1)
+                close = nearest(key, known)
                 self._refuse(
                     child, f"perhaps {close[0]}" if close else f"one of {', '.join(known)}", f"key {key!r}"
                 )

@@ -6,11 +6,11 @@ name that does not exist, a row without a source: everything wrong is reported a
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
 from farebox.errors import Finding
+from farebox.nearest import nearest
 from farebox.pricing.exact import price_problem
 from farebox.pricing.model_names import CLAUSES, pattern_problem
 from farebox.pricing.price_rows import (
@@ -95,7 +95,7 @@ class PriceFile:
         for key, child in node.items():
             if key in known or (prefix is not None and key.startswith(prefix)):
                 continue
-            close = difflib.get_close_matches(key, known, 1)
+            close = nearest(key, known)
             hint = f"{close[0]} (did you mean it?)" if close else "one of " + ", ".join(known)
             self.refuse(child, hint, f"unknown key {key!r}")
 
@@ -132,7 +132,7 @@ class PriceFile:
                 continue
             for name, price in child.items():
                 if name not in self.price_names:
-                    close = difflib.get_close_matches(name, self.price_names, 1)
+                    close = nearest(name, self.price_names)
                     self.refuse(
                         price, f"a price of units.yaml{f', perhaps {close[0]}' if close else ''}", name
                     )

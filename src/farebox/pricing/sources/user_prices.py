@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farebox.errors import Finding
+from farebox.nearest import nearest
 from farebox.pricing.exact import decimal_from_text, price_problem, quotient, ratio
 from farebox.pricing.model_names import normal, rank
 from farebox.pricing.price_rows import EVER, PriceRow, Quote
@@ -326,8 +327,6 @@ class EntryReader:
             self.quotes[name] = Quote(text, per)
 
     def _unknown(self, key: str, child: Node) -> None:
-        import difflib
-
         names = [name.removeprefix("calls_") for name in self.price_names]
         candidates = [
             *_SETTINGS,
@@ -335,7 +334,7 @@ class EntryReader:
             *names,
             *(f"{name}_per_{per}" for name in names for per in ("token", "1k", "1m", "call", "hour")),
         ]
-        close = difflib.get_close_matches(key.lower(), candidates, 1)
+        close = nearest(key, candidates)
         hint = f"perhaps {close[0]}" if close else "input_per_1m, output_per_1m, per_token, markup …"
         self._refuse(child, hint, f"unknown key {key!r}")
 
