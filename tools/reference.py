@@ -42,6 +42,7 @@ from farebox.cli.budgets.budget_list import BudgetsAnswer
 from farebox.cli.budgets.budget_simulation import SimulationAnswer
 from farebox.cli.config import ConfigAnswer, ConfigCheckAnswer
 from farebox.cli.coupons import AddOnsAnswer, CouponsAnswer
+from farebox.cli.demo import DemoAnswer
 from farebox.cli.exits import MEANINGS
 from farebox.cli.imports.answers import ImportAnswer, ImportedHistory
 from farebox.cli.imports.files import FileAnswer, ModelAnswer
@@ -271,6 +272,7 @@ def json_page() -> str:
         json_shapes.TokensAnswer,
         json_shapes.TokenCreatedAnswer,
         json_shapes.ServiceAnswer,
+        DemoAnswer,
         VerifyAnswer,
         Manifest,
         RestoreAnswer,

@@ -14,6 +14,8 @@ from pathlib import Path
 from farebox.errors import StateDirectoryError, StateDirectoryUnusableError
 
 SECRET_BYTES = 32
+DEMO_FILE = "demo.json"
+"""Labels a home whose data is made up (`farebox demo`)."""
 ROOM_BYTES = 4 << 20
 """What has to be free where recording starts: the smallest segment, and as much for the ledger."""
 
@@ -37,6 +39,11 @@ class Home:
         """What is spent, settled and reserved of each limit; made from the record, see `farebox.budgets`."""
         self.config = path / "farebox.yaml"
         self.secret_file = path / "install.key"
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether its data is made up."""
+        return (self.path / DEMO_FILE).exists()
 
     def prepare(self) -> None:
         """Create the directory tree and refuse one that another user owns or can read.

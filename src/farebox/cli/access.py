@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 2.0
 """A working ledger process is behind by milliseconds; a command does not wait long for one that is stuck."""
 
+DEMO = "DEMO DATA"
+SAID_OF: set[Path] = set()
 _CONNECT_SECONDS = 1.0
 _REPLY_SECONDS = 120.0
 _REPLY_BYTES_MAX = 256 << 20
@@ -47,6 +50,7 @@ def open_ledger(
     from farebox.ledger.calls import LedgerReader
 
     home = place.state_to_read()
+    say_if_demo(home)
     ledger = LedgerReader(home)
     health = ledger.health()
     if not health.running and not health.journal_bytes_pending and home.ledger.exists():
@@ -63,6 +67,13 @@ def open_ledger(
         return home, ledger
     _await_process(ledger, patience_s)
     return home, ledger
+
+
+def say_if_demo(home: Home) -> None:
+    """Say on standard error that a demo's figures are made up, once a command."""
+    if home.is_demo and home.path not in SAID_OF:
+        SAID_OF.add(home.path)
+        say(f"{DEMO}: everything in {home.path} is made up")
 
 
 def say_what_is_missing(home: Home, ledger: LedgerReader) -> None:

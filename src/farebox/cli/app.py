@@ -54,6 +54,7 @@ _COMMANDS = {
     "config": "farebox.cli.config:app",
     "ca": "farebox.cli.ca:app",
     "doctor": "farebox.cli.doctor.doctor_command:doctor",
+    "demo": "farebox.cli.demo:demo",
     "completion": "farebox.cli.completion:completion",
 }
 
@@ -104,6 +105,7 @@ _HELP = {
     "privacy": "Erase what names a person, and keep every call and sum.",
     "ca": "Create, install and remove the certificates that interception needs.",
     "doctor": "Test this installation and the clients on this machine.",
+    "demo": "Fill a separate home with made-up data, to look around in.",
     "completion": "Print or install completion for bash, zsh or fish.",
 }
 

@@ -364,6 +364,7 @@ export interface Status {
   hints: Hint[];
   key_labels: Record<string, string>;
   start: string;
+  demo: boolean;
 }
 
 /** Calls that are refused until somebody lifts it. */

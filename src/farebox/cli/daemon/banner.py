@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from farebox.cli.access import DEMO
 from farebox.cli.daemon.paste import direct_line, lines
 from farebox.cli.daemon.running import running
 from farebox.cli.run.environment import proxied_by
@@ -26,7 +27,7 @@ def show(home: Home, *, detached: bool = False) -> None:
 def text(home: Home, *, detached: bool = False) -> str:
     """Return the lines that `show` prints; `detached` leaves out how to stop with Ctrl-C."""
     proxy, server = running(home, "proxy"), running(home, "server")
-    shown: list[str] = []
+    shown: list[str] = [paint(f"{DEMO}: everything here is made up", YELLOW), ""] if home.is_demo else []
     if proxy is not None and proxy.address is not None:
         shown.append(f"Proxy      {paint(proxy.base_url, BOLD)}")
     if server is not None and server.address is not None:

@@ -59,6 +59,7 @@ def status(reader: Reader, home: Home, typed: Typed, key_labels: dict[str, str])
         hints=hints(proxy_url, typed),
         key_labels=key_labels,
         start=typed("up"),
+        demo=home.is_demo,
     )
 
 

@@ -471,3 +471,5 @@ class Status(msgspec.Struct, kw_only=True):
     """The name of each API key that has one, by fingerprint."""
     start: str
     """The command that starts what is not running."""
+    demo: bool = False
+    """Everything here is made up (`farebox demo`)."""
