@@ -17,6 +17,7 @@ from farebox.home import Home
 from farebox.journal.records import Done
 from farebox.ledger.alerting.alerting import Alerting, Rules
 from farebox.ledger.alerting.facts import Facts
+from farebox.ledger.alerting.forgetting import forget_in_alerts
 
 
 class Said(NamedTuple):
@@ -38,7 +39,11 @@ class AlertHome:
     ) -> None:
         self.home = home
         self.now_ns = now_ns
-        self.ledger = TestLedger(home, clock=lambda: self.now_ns)
+        self.ledger = TestLedger(
+            home,
+            clock=lambda: self.now_ns,
+            before_erasing=lambda values: forget_in_alerts(home, values),
+        )
         self.alerts = alerts
         self.budgets = tuple(budgets)
         self.snoozes: tuple[Snooze, ...] = ()

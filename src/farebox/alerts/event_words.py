@@ -9,6 +9,8 @@ from farebox.money import display_usd, usd_text
 KEY = "key"
 FINGERPRINT_SHOWN = 8
 VALUE_MAX = 200
+TITLE_MAX, BASIS_MAX = 250, 300
+"""What messages show of a line at most."""
 _PPM_PER_PERCENT = 10_000
 _MEASURES = {"cost": "spent", "price": "charged", "calls": ""}
 

@@ -18,7 +18,15 @@ import msgspec
 
 from farebox.alerts.alert import Severity
 from farebox.alerts.event import AlertEvent
-from farebox.alerts.event_words import exact, exact_unit, shown_value, shown_where, words
+from farebox.alerts.event_words import (
+    BASIS_MAX,
+    TITLE_MAX,
+    exact,
+    exact_unit,
+    shown_value,
+    shown_where,
+    words,
+)
 from farebox.channels.news import FIRED, RECOVERED, AlertItem, AlertNews
 from farebox.clock import iso
 from farebox.control.outbox.enqueue_sql import Connection, enqueue
@@ -39,7 +47,6 @@ CAUSE = "an alert"
 _HELD_NS = HELD_S * 10**9
 _EXPLAINED_BYTES = 16 << 10
 """What an explanation may add to a message."""
-_BASIS_MAX = 300
 _SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
@@ -182,7 +189,7 @@ def _title(events: Sequence[AlertEvent], first: str) -> str:
     counts = [f"{firing:,} alerts" if firing != 1 else "1 alert"] if firing else []
     if recovered:
         counts.append(f"{recovered:,} recovered" if firing else f"{recovered:,} alerts recovered")
-    return line(f"{', '.join(counts)}: {first}", 250)
+    return line(f"{', '.join(counts)}: {first}", TITLE_MAX)
 
 
 def _item(event: AlertEvent) -> AlertItem:
@@ -193,7 +200,7 @@ def _item(event: AlertEvent) -> AlertItem:
         kind=event.kind,
         severity=event.severity,
         state=event.state,
-        title=line(words(event), 250),
+        title=line(words(event), TITLE_MAX),
         since=iso(event.since_ns),
         at=iso(event.at_ns),
         value=None if event.value is None else shown_value(event),
@@ -201,7 +208,7 @@ def _item(event: AlertEvent) -> AlertItem:
         measured=exact(event.measured, event.unit),
         unit=exact_unit(event),
         at_least=event.is_at_least,
-        basis=line(event.basis, _BASIS_MAX),
+        basis=line(event.basis, BASIS_MAX),
         where=shown_where(event),
         condition=sha256(about.encode()).hexdigest()[:32],
     )

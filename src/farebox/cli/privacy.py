@@ -11,9 +11,12 @@ from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.confirmation import is_confirmed
 from farebox.cli.exits import ANSWER_IS_NO, OK, UNAVAILABLE, say
 from farebox.cli.options import AsJson, Place
+from farebox.cli.publication import publish_home
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import Column, clean, count, table
 from farebox.errors import QuestionError, ReplicaBuildingError, UsageError
+from farebox.ledger.alerting.forgetting import forget_in_history
+from farebox.ledger.append.dictionaries import PersonalRow
 from farebox.ledger.erasure import can_be_erased, files_with, find, request
 from farebox.program import command
 
@@ -87,7 +90,7 @@ def erase(
         erased=False,
         values=[ErasedValue(field=each.field, number=each.number, calls=each.calls) for each in found],
         not_found=[f"{field}={value}" for field, value in wanted if (field, value) not in known],
-        left_in=[str(path) for path in files_with(home, [value for _, value in wanted])],
+        left_in=_left_in(home, wanted),
     )
     if found and not as_json:
         print(_listed(answer))
@@ -103,6 +106,10 @@ def erase(
             say("the ledger process has not erased it yet; it will as soon as it can")
             return UNAVAILABLE
         _forget_in_replica(home)
+        forget_in_history(home, [PersonalRow(each.number, each.field, each.value) for each in found])
+        if home.control.exists():
+            publish_home(home)  # a snooze may have named one
+        answer.left_in = _left_in(home, wanted)
     if as_json:
         print_json(answer)
     else:
@@ -143,6 +150,10 @@ def _wanted(
         example = command("privacy erase --user alice")
         raise UsageError(f"name what is to be erased, for example: {example}")
     return found
+
+
+def _left_in(home: Home, wanted: list[tuple[str, str]]) -> list[str]:
+    return [str(path) for path in files_with(home, [value for _, value in wanted])]
 
 
 def _forget_in_replica(home: Home) -> None:

@@ -180,6 +180,7 @@ class ControlDatabase:
             "synchronous = FULL",
             "trusted_schema = OFF",
             "cell_size_check = ON",
+            "secure_delete = ON",  # what was erased is not in free pages either
         ):
             connection.execute(f"PRAGMA {pragma}")
         if connection.execute("PRAGMA journal_mode").fetchone() != ("delete",):

@@ -11,7 +11,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -51,6 +51,7 @@ from farebox.snapshot import SnapshotReader
 if TYPE_CHECKING:
     from farebox.budgets.budget import Budget
     from farebox.config import Config
+    from farebox.ledger.append.dictionaries import PersonalRow
 
 EXIT_LOCKED = 75
 EXIT_FAILED = 70
@@ -140,7 +141,7 @@ def catch_up(home: Home, config: Config) -> int:
                     directory=config.directory_pricing,
                     state=home.path,
                 )
-                applier = Applier(connection, book)
+                applier = Applier(connection, book, before_erasing=_forgetting(home))
                 terms = TermsFollower(connection, applier, published_terms(home, config), now_ns)
                 terms.run()
                 follower = Follower(home, applier)
@@ -200,7 +201,7 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
     note = ProgressNote(home.journal)
     try:
         watch = PriceWatch(home.path, Path(config.named) if config.named else None, home.cache)
-        applier = Applier(connection, watch.current())
+        applier = Applier(connection, watch.current(), before_erasing=_forgetting(home))
         terms = TermsFollower(connection, applier, published_terms(home, config), now_ns)
         follower = Follower(home, applier)
         about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}
@@ -220,6 +221,15 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
         sleeper.close()
         run_file.unlink(missing_ok=True)
         connection.close()
+
+
+def _forgetting(home: Home) -> Callable[[Sequence[PersonalRow]], None]:
+    def forget(values: Sequence[PersonalRow]) -> None:
+        from farebox.ledger.alerting.forgetting import forget_in_alerts
+
+        forget_in_alerts(home, values)
+
+    return forget
 
 
 def _spending(

@@ -328,3 +328,28 @@ def test_a_completion_that_fails_leaves_the_message_for_later(home: Home) -> Non
         finally:
             worker.close()
     assert "a defect" in made.said[0]
+
+
+def test_what_is_erased_from_a_message_while_it_is_completed_is_not_sent(home: Home) -> None:
+    made = Delivery(home)
+
+    async def complete(payload: str) -> str | None:
+        found = await made.complete(payload)
+        if len(made.completed) == 1:  # meanwhile somebody erases what it names
+            connection = sqlite3.connect(home.control, isolation_level=None, timeout=30)
+            connection.execute("UPDATE outbox_message SET payload = replace(payload, 'a1', '(erased 1)')")
+            connection.close()
+        return found
+
+    with WebhookReceiver() as receiver:
+        named(home, receiver.url)
+        made.tell(event(1))
+        worker = made.worker()
+        worker._complete = complete
+        worker.start()
+        try:
+            (request,) = receiver.wait_for(1)
+        finally:
+            worker.close()
+    assert request.data["alerts"][0]["alert"] == "(erased 1)"
+    assert request.data["link"] == "http://x/2", "it is completed as it is now"

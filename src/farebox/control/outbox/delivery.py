@@ -234,7 +234,10 @@ class DeliveryWorker:
     async def _send(self, head: Head) -> None:
         from farebox.control.outbox.attempt import attempt
 
-        head = await self._completed(head)
+        completed = await self._completed(head)
+        if completed is None:
+            return
+        head = completed
         outcome = await attempt(
             head, self._secret, self._clock(), own_ports=self._own_ports(), limits=self._limits
         )
@@ -247,8 +250,11 @@ class DeliveryWorker:
         elif state == "dead":
             self._say(f"{head.kind} {head.message} for {head.receiver} is given up: {outcome.words}")
 
-    async def _completed(self, head: Head) -> Head:
-        """Store what a message says besides, before its first attempt: each one sends the same."""
+    async def _completed(self, head: Head) -> Head | None:
+        """Store what a message says besides, before its first attempt: each one sends the same.
+
+        None: it was changed meanwhile, and is to be looked at again.
+        """
         from farebox.control.outbox.messages import put_payload
 
         if self._complete is None or head.attempts:
@@ -256,8 +262,10 @@ class DeliveryWorker:
         payload = await self._complete(head.payload)
         if payload is None:
             return head
-        await self._writing(lambda connection: put_payload(connection, head.message, payload))
-        return head._replace(payload=payload)
+        is_stored = await self._writing(
+            lambda connection: put_payload(connection, head.message, payload, before=head.payload)
+        )
+        return head._replace(payload=payload) if is_stored else None
 
     async def _recorded(self, head: Head, outcome: Outcome) -> str:
         """Write how an attempt ended, again and again until it is written: only then comes the next one."""

@@ -22,6 +22,7 @@ SCHEMA = "0001"
 """The migration that made the tables as they are written here."""
 
 BUSY_MS = 10_000
+_PRAGMAS = ("foreign_keys = ON", "synchronous = FULL", "trusted_schema = OFF", "secure_delete = ON")
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -50,7 +51,7 @@ def writing(home: Home) -> Generator[Connection]:
     try:
         opened.set_busy_timeout(BUSY_MS)
         connection = cast(Connection, opened)
-        for pragma in ("foreign_keys = ON", "synchronous = FULL", "trusted_schema = OFF"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         connection.execute("BEGIN IMMEDIATE")
         _check_schema(connection, home)

@@ -92,9 +92,13 @@ def enqueue(connection: Connection, sent: Envelope, *, only: str | None = None) 
     return sent.id
 
 
-def put_payload(connection: Connection, id: str, payload: str) -> None:
-    """Complete a message that was never sent."""
-    connection.execute(update(message).where(message.c.id == id).values(payload=payload))
+def put_payload(connection: Connection, id: str, payload: str, *, before: str) -> bool:
+    """Complete a message that was never sent; return False where it is another one than it was `before`.
+
+    What was erased from it meanwhile does not come back.
+    """
+    same = update(message).where(message.c.id == id, message.c.payload == before)
+    return connection.execute(same.values(payload=payload)).rowcount > 0
 
 
 def deliveries(

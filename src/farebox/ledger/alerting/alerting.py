@@ -28,7 +28,7 @@ from farebox.ledger.alerting.missing import missing_of_the_day
 from farebox.ledger.alerting.running import Running
 from farebox.ledger.alerting.series import Watched, watched
 from farebox.ledger.alerting.states import States
-from farebox.ledger.alerting.sums_file import SumsFile
+from farebox.ledger.alerting.sums_file import FILE, SumsFile
 from farebox.ledger.feed import Feed
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from farebox.home import Home
     from farebox.ledger.database import Connection
 
-FILE = "alerts.sums"
 _ROWS_AT_ONCE = 20_000
 _OPENING_ROWS = 5_000
 _LOOK_EVERY_S = 0.5
@@ -258,6 +257,9 @@ class Alerting:
         if not (running.touched or is_tick or facts_changed or is_due or running.wants_write):
             return
         self._judge_at = now + _JUDGE_EVERY_S
+        if self._feed.last_erasure() != self._erasure:  # these sums still name what was erased
+            self._begin_anew()
+            return
         touched, running.touched = running.touched, {}
         later = touched
         try:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
+FILE = "alerts.sums"
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE meta (seq INTEGER NOT NULL, event_id BLOB, erasure INTEGER NOT NULL) STRICT;
@@ -169,8 +170,12 @@ class SumsFile:
 
     def remove(self) -> None:
         """Remove it: it is made of the record."""
-        if self._path is None:
-            return
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                self._path.with_name(self._path.name + suffix).unlink()
+        if self._path is not None:
+            remove_sums(self._path)
+
+
+def remove_sums(path: Path) -> None:
+    """Remove a file of sums, with what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).unlink()

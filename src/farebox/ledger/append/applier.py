@@ -21,7 +21,7 @@ from farebox.journal.records import Done
 from farebox.journal.unknown_outcome import as_unknown
 from farebox.ledger.append.bill_once import BillOnce
 from farebox.ledger.append.blocks import CALL_AT, Blocks
-from farebox.ledger.append.dictionaries import ERASED
+from farebox.ledger.append.dictionaries import ERASED, PersonalRow
 from farebox.ledger.append.entry import entry_of
 from farebox.ledger.append.judgement import Judged, done_of, event_id_of, judge
 from farebox.ledger.append.pending import Pending
@@ -65,12 +65,16 @@ class Applier:
         *,
         clock: Callable[[], int] = now_ns,
         dedupe: bool = True,
+        before_erasing: Callable[[Sequence[PersonalRow]], None] = lambda values: None,
     ) -> None:
-        """`dedupe=False` exists for the negative control of the tests and is reachable only here."""
+        """`before_erasing` hears of values while they are still known, for whoever keeps them elsewhere.
+
+        `dedupe=False` exists for the negative control of the tests and is reachable only here."""
         self._connection = connection
         self._book = book
         self._clock = clock
         self._dedupe = dedupe
+        self._before_erasing = before_erasing
         self._blocks = Blocks(connection, clock)
         self._marks = Incidents(connection, clock)
         self._pending = Pending(connection)
@@ -285,6 +289,9 @@ class Applier:
         return rows
 
     def _erase(self, writer: str, personal: Sequence[int]) -> None:
+        known = self._blocks.dictionaries.personal_values(personal)
+        if known:
+            self._before_erasing(known)
         erased = self._blocks.erase(personal)
         if erased:
             self._has_erased = True

@@ -64,6 +64,14 @@ class Numbered(NamedTuple):
     digest: bytes
 
 
+class PersonalRow(NamedTuple):
+    """One personal value, and the number that stands for it."""
+
+    number: int
+    field: str
+    value: str
+
+
 class Whose(NamedTuple):
     """Whose call it is, as found out: names to values, and to their sources."""
 
@@ -147,6 +155,15 @@ class Dictionaries:
         """Return the numbers of writers."""
         known = self._sources
         return [known.get(name) or self._source_of(name) for name in names]
+
+    def personal_values(self, numbers: Sequence[int]) -> list[PersonalRow]:
+        """Return which of these personal values are still there."""
+        rows = self._connection.execute(
+            "SELECT id, field, value FROM personal WHERE value IS NOT NULL "
+            "AND id IN (SELECT value FROM json_each(?))",
+            (_json(list(numbers)).decode(),),
+        ).fetchall()
+        return [PersonalRow(*row) for row in rows]
 
     def erase(self, numbers: Sequence[int]) -> list[int]:
         """Erase personal values and return the numbers of those that were still there.
