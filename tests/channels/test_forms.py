@@ -156,7 +156,7 @@ def test_a_message_about_something_else_is_told_in_the_same_form(form: Form) -> 
     text = (
         '{"type":"farebox.test","timestamp":"2026-11-28T23:19:01.428286Z","data":{"text":"This is a test."}}'
     )
-    outcome, (body,), _ = told(form, text)
+    outcome, (body, *_), _ = told(form, text)
     assert outcome.delivered
     assert "This is a test" in json.dumps(body)
 

@@ -344,7 +344,9 @@ def test_a_test_reaches_each_channel_and_says_how_it_was_received(
         told("set", "jump", "--to", "ops")
         (found,) = told.json("test", "jump")["channels"]
         assert (found["receiver"], found["outcome"], told.status) == ("ops", "arrived", 0)
-    assert "a test of the alert jump" in json.loads(good.requests[0].body)["data"]["text"]
+    told_of = json.loads(good.requests[0].body)
+    assert told_of["type"] == "alert.test"
+    assert told_of["data"]["title"].startswith("Test: jump: unusual cost in this hour")
 
 
 def test_a_test_without_a_server_or_a_channel_says_so(told: Told, home: Home) -> None:
@@ -357,7 +359,7 @@ def test_a_test_without_a_server_or_a_channel_says_so(told: Told, home: Home) ->
         from farebox.control.outbox.messages import deliveries
 
         (waiting,) = deliveries(connection)
-    assert (waiting.kind, waiting.receiver, waiting.state) == ("farebox.test", "ops", "pending")
+    assert (waiting.kind, waiting.receiver, waiting.state) == ("alert.test", "ops", "pending")
 
 
 def test_simulating_shows_what_would_have_been_told(told: Told, home: Home, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def _send(
 
 def _message(channel: str, events: Sequence[AlertEvent], now_ns: int) -> Envelope:
     digest = sha256("\n".join([channel, *sorted(each.id for each in events)]).encode()).hexdigest()
-    items = [_item(each) for each in events[:LISTED_MAX]]
+    items = [item_of(each) for each in events[:LISTED_MAX]]
     while True:
         news = AlertNews(
             title=_title(events, items[0].title),
@@ -192,7 +192,8 @@ def _title(events: Sequence[AlertEvent], first: str) -> str:
     return line(f"{', '.join(counts)}: {first}", TITLE_MAX)
 
 
-def _item(event: AlertEvent) -> AlertItem:
+def item_of(event: AlertEvent) -> AlertItem:
+    """Return what a message says of an event, before it is explained."""
     about = f"{event.alert}\n{event.value or ''}\n{event.threshold}"
     return AlertItem(
         id=event.id,

@@ -13,7 +13,8 @@ import msgspec
 from farebox.plain_text import line
 
 ALERT_KINDS = "alert."
-FIRED, RECOVERED = "alert.fired", "alert.recovered"
+FIRED, RECOVERED, TEST = "alert.fired", "alert.recovered", "alert.test"
+PLAIN_TEST = "farebox.test"
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -130,6 +131,11 @@ def alert_news(payload: str) -> AlertNews | None:
     if not found.type.startswith(ALERT_KINDS):
         return None
     return msgspec.json.decode(found.data, type=AlertNews)
+
+
+def is_test(payload: str) -> bool:
+    """Return whether a stored payload is a plain test of its channel."""
+    return msgspec.json.decode(payload, type=_Payload).type == PLAIN_TEST
 
 
 def with_news(payload: str, news: AlertNews) -> str:

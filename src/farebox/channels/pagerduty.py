@@ -1,7 +1,8 @@
 """PagerDuty, by the Events API v2: https://developer.pagerduty.com/docs/events-api-v2-overview.
 
 An incident is about one alert, so each has a request of its own: `trigger` when it fires, `resolve` when it
-recovers, under the same `dedup_key`, which makes one that is sent twice the same one.
+recovers, under the same `dedup_key`, which makes one that is sent twice the same one. A test opens an incident
+and resolves it at once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 
 from farebox.channels.cut_text import cut
-from farebox.channels.news import AlertItem, alert_news, lines, news_of
+from farebox.channels.news import AlertItem, alert_news, is_test, lines, news_of
 from farebox.channels.request import JSON_HEADERS, Post, Sending
 
 SUMMARY_MAX, DEDUP_MAX, BODY_BYTES_MAX = 1024, 255, 512 << 10
@@ -24,6 +25,8 @@ def posts(sending: Sending) -> list[Post]:
     alerts = alert_news(sending.payload)
     if alerts is None:
         found = [_other(sending)]
+        if is_test(sending.payload):
+            found.append(_resolved(sending, found[0]["dedup_key"]))
     else:
         found = [_event(sending, item, alerts.link) for item in alerts.alerts]
     return [Post(sending.to, JSON_HEADERS, msgspec.json.encode(each)) for each in found]
@@ -32,7 +35,7 @@ def posts(sending: Sending) -> list[Post]:
 def _event(sending: Sending, item: AlertItem, link: str | None) -> dict[str, Any]:
     key = cut(f"farebox:{item.condition or item.id}", DEDUP_MAX)
     if item.state == "recovered":
-        return {"routing_key": sending.secret, "event_action": "resolve", "dedup_key": key}
+        return _resolved(sending, key)
     details: dict[str, Any] = {
         "alert": cut(item.alert, SUMMARY_MAX),
         "kind": item.kind,
@@ -62,6 +65,10 @@ def _event(sending: Sending, item: AlertItem, link: str | None) -> dict[str, Any
         event["client_url"] = where
         event["links"] = [{"href": where, "text": "Open in Farebox"}]
     return event
+
+
+def _resolved(sending: Sending, key: str) -> dict[str, Any]:
+    return {"routing_key": sending.secret, "event_action": "resolve", "dedup_key": key}
 
 
 def _other(sending: Sending) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from farebox.errors import UsageError
 from farebox.home import Home
 from farebox.program import command
 from farebox.server.api.alerts import AlertView, alerts_view
+from farebox.snapshot import read_snapshot
 
 
 class TrialAnswer(msgspec.Struct, kw_only=True):
@@ -29,7 +30,10 @@ class TrialAnswer(msgspec.Struct, kw_only=True):
 
 
 def test(name: Name, /, *, place: Place | None = None, as_json: AsJson = False) -> int:
-    """Send a test to each channel of an alert, and say how it was received."""
+    """Send each channel of an alert what it would be told, with made-up figures, and say how it was received.
+
+    PagerDuty opens an incident for it and resolves it at once.
+    """
     home = (place or Place()).state()
     publish_home(home)
     view = alerts_view(home, now_ns(), name=name)
@@ -39,7 +43,8 @@ def test(name: Name, /, *, place: Place | None = None, as_json: AsJson = False) 
     there = [each for each in found.to if each in view.channels]
     if not there:
         raise UsageError(f"{name}: {'; '.join(found.problems)}")
-    outcomes = [try_receiver(home, each, f"This is a test of the alert {name}.") for each in there]
+    (alert,) = (each for each in read_snapshot(home).alerts if each.name == name)
+    outcomes = [try_receiver(home, each, alert) for each in there]
     if as_json:
         print_json(TrialAnswer(alert=name, channels=outcomes))
     else:

@@ -22,6 +22,7 @@ from farebox.server.api.outbox import OutboxReceiver, outbox
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from farebox.alerts.alert import Alert
     from farebox.control.outbox.trial import TrialOutcome
     from farebox.home import Home
 
@@ -211,13 +212,13 @@ def rotate(
 def test(name: Name, /, *, place: Place | None = None) -> int:
     """Send a `farebox.test` message to a receiver, whatever it subscribed to, and say whether it arrived."""
     home = _known(place)
-    found = try_receiver(home, name, "This is a test.")
+    found = try_receiver(home, name)
     print(trial_words(found))
     return OK if found.outcome in ("arrived", "waits") else ANSWER_IS_NO
 
 
-def try_receiver(home: Home, name: str, text: str) -> TrialOutcome:
-    """Send a test to a receiver and return how it was received.
+def try_receiver(home: Home, name: str, alert: Alert | None = None) -> TrialOutcome:
+    """Send a test to a receiver, or an alert's, and return how it was received.
 
     Raises:
         UsageError: There is no such receiver.
@@ -229,7 +230,9 @@ def try_receiver(home: Home, name: str, text: str) -> TrialOutcome:
 
     is_running = running(home, "server") is not None
     actor = audit.command_line()
-    return send_test(open_control(home), name, text, now_ns=now_ns(), actor=actor, is_running=is_running)
+    return send_test(
+        open_control(home), name, now_ns=now_ns(), actor=actor, is_running=is_running, alert=alert
+    )
 
 
 def trial_words(found: TrialOutcome) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from farebox.channels.news import PLAIN_TEST
 from farebox.channels.settings import Form, MailSettings
 from farebox.clock import iso, uuid7, uuid_text
 from farebox.errors import MessageRefusedError
@@ -18,7 +19,7 @@ from farebox.errors import MessageRefusedError
 PAYLOAD_BYTES_MAX = 64 << 10
 DEDUPE_CHARACTERS_MAX = 200
 EVERYTHING = "*"
-TEST_KIND = "farebox.test"
+TEST_KIND = PLAIN_TEST
 """Goes to the receiver that is tested, whatever it subscribed to."""
 
 _KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 if TYPE_CHECKING:
+    from farebox.alerts.alert import Alert
     from farebox.control.database import ControlDatabase
 
+TEXT = "This is a test."
 TEST_SECONDS = 10.0
 """How long is waited for the outcome where Farebox runs."""
 
@@ -31,19 +33,31 @@ class TrialOutcome(msgspec.Struct, kw_only=True):
 
 
 def send_test(
-    database: ControlDatabase, name: str, text: str, *, now_ns: int, actor: str, is_running: bool
+    database: ControlDatabase,
+    name: str,
+    *,
+    now_ns: int,
+    actor: str,
+    is_running: bool,
+    alert: Alert | None = None,
 ) -> TrialOutcome:
     """Send a receiver a test, whatever it subscribed to, and return how it was received.
+
+    Of an alert, it is a message as the alert's own would be.
 
     Raises:
         UsageError: There is no such receiver.
     """
+    from farebox.alerts.sample import sample
     from farebox.control.outbox import messages, receivers
     from farebox.control.outbox.envelope import TEST_KIND, envelope
 
     with database.writing() as connection:
         found = receivers.receiver_named(connection, name)
-        sent = envelope(TEST_KIND, {"receiver": name, "text": text}, now_ns, cause=actor)
+        if alert is None:
+            sent = envelope(TEST_KIND, {"receiver": name, "text": TEXT}, now_ns, cause=actor)
+        else:
+            sent = sample(alert, found.settings.form, now_ns, cause=actor)
         messages.enqueue(connection, sent, only=name)
     if found.state == "stopped":
         return _outcome(name, sent.id, "stopped", found.reason or "", is_stopped=True)

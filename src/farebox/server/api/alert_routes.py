@@ -136,9 +136,8 @@ class AlertRoutes(MethodRoutes):
             from farebox.control.database import open_control
             from farebox.control.outbox.trial import send_test
 
-            text = f"This is a test of the alert {alert.name}."
             database = self._control() or open_control(self._home)
-            return send_test(database, channel, text, now_ns=now, actor=actor, is_running=True)
+            return send_test(database, channel, now_ns=now, actor=actor, is_running=True, alert=alert)
 
         if not alert.to:
             raise ApiError(422, "no_channel", f"{alert.name} names no channel in `to`: nobody is told.")
