@@ -10,7 +10,7 @@ from farebox.budgets.budget import COMMAND
 from farebox.yamltext import parse
 
 TEXT = """\
-unusual-spend: {anomaly: cost}
+unusual-spend: {anomaly: cost, amount_min: "1.00"}
 new-model: {new: model}
 new-key: {new: key}
 unpriced: {unpriced: true}

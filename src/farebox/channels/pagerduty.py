@@ -1,8 +1,8 @@
 """PagerDuty, by the Events API v2: https://developer.pagerduty.com/docs/events-api-v2-overview.
 
 An incident is about one alert, so each has a request of its own: `trigger` when it fires, `resolve` when it
-recovers, under the same `dedup_key`, which makes one that is sent twice the same one. A test opens an incident
-and resolves it at once.
+recovers, under the same `dedup_key`, which makes one that is sent twice the same one. A test opens an
+incident and resolves it at once.
 """
 
 from __future__ import annotations

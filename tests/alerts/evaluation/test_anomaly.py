@@ -108,6 +108,47 @@ def test_sixty_weeks_of_seasonal_noise_are_at_most_one_false_alarm_a_month(
     assert len(simulated.fired) <= months, simulated.fired
 
 
+class Sessions(Simulated):
+    """One who works now and then, for some hours, and seldom at the same ones."""
+
+    def __init__(self, seed: int, begins: float, size: float) -> None:
+        super().__init__(seed, 0.2)
+        self.begins, self.size = begins, size
+        self.left = 0
+
+    def level(self, hour_ns: int) -> int:
+        if self.left:
+            self.left -= 1
+        elif self.rng.random() < self.begins:
+            self.left = self.rng.randrange(1, 4)
+        return int(DOLLAR * self.rng.lognormvariate(0, self.size)) if self.left else 0
+
+
+@pytest.mark.parametrize(("begins", "size"), [(0.02, 0.8), (0.1, 0.5), (0.3, 0.5)])
+def test_hours_in_which_somebody_works_now_and_then_are_not_unusual(begins: float, size: float) -> None:
+    simulated = Sessions(70, begins, size)
+    simulated.run(START + 30 * 7 * 24 * HOUR_NS)
+    assert len(simulated.fired) <= 30 * 7 / 30, simulated.fired
+
+
+def test_far_more_than_ever_is_found_where_hours_have_no_rhythm() -> None:
+    begins = START + 12 * 7 * 24 * HOUR_NS
+    simulated = Sessions(71, 0.1, 0.3)
+    simulated.jump = lambda at_ns: 20 if at_ns >= begins else 1
+    simulated.run(begins + 7 * 24 * HOUR_NS)
+    assert simulated.fired and simulated.fired[0] >= begins
+
+
+def test_hours_without_calls_are_compared_with_those_that_have_some() -> None:
+    until = START + 5 * 7 * 24 * HOUR_NS
+    amounts = {START + day * 24 * HOUR_NS + day % 24 * HOUR_NS: DOLLAR for day in range(35)}
+    usual = history(amounts, until).usual(until + 14 * HOUR_NS)
+    assert usual is not None
+    assert (usual.median, usual.words) == (DOLLAR, "as high as all but a twentieth of 35 hours with calls")
+    few = dict(list(amounts.items())[:20])
+    assert history(few, until).usual(until + 14 * HOUR_NS) is None, "too little is known"
+
+
 @pytest.mark.parametrize("minute", [0, 20, 31, 45])
 @pytest.mark.parametrize(("day", "hour"), [(1, 13), (2, 9), (3, 18), (5, 3)])
 def test_three_times_as_much_is_found_within_the_hour(day: int, hour: int, minute: int) -> None:

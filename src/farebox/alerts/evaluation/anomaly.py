@@ -2,9 +2,10 @@
 
 The last sixty minutes are compared with what the two hours that they lie in usually come to. What is usual
 is told from the same hour of up to eight weeks; where these are too few, from the same hour of working days
-or of weekends; where these are too few, from the highest of all hours. How far an hour usually is from its
-median is the larger of two: the median deviation of those hours, and that of all hours of the week in
-proportion, since eight hours alone say little of it.
+or of weekends; where these are too few, from the highest of all hours. Where many of these hours have no
+calls at all, from the highest of those that have some: no hour is then the usual one. How far an hour
+usually is from its median is the larger of two: the median deviation of those hours, and that of all hours
+of the week in proportion, since eight hours alone say little of it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ _SAME_KIND_MIN = 8
 """Working days, or days of weekends."""
 _ALL_MIN = 72
 _HIGH_PERCENT = 95
+_BUSY_MIN = 24
+"""Hours with calls that have to be known, where many have none."""
+_IDLE_SHARE = 4
+"""Where one of so many hours has no calls, calls do not come by the clock."""
 _TO_STANDARD_DEVIATION = (14_826, 10_000)
 """A median absolute deviation in proportion to a standard deviation, where the noise is normal."""
 _DOUBT = 2
@@ -81,6 +86,8 @@ class History:
         hour = hour_of_week(start_ns, self._timezone)
         same = self._same_hours(start_ns, hour)
         if len(same) >= _SAME_HOUR_MIN:
+            if _is_idle(same):
+                return self._of_busy_hours()
             days = f"{len(same)} {_DAYS[hour.weekday]}"
             return self._usual(same, f"over {days}, {_clock(hour)}")
         every = [(hour_of_week(start, self._timezone), amount) for start, amount in self._hours()]
@@ -90,15 +97,24 @@ class History:
             if other.hour == hour.hour and other.is_weekend == hour.is_weekend
         ]
         if len(kind) >= _SAME_KIND_MIN:
+            if _is_idle(kind):
+                return self._of_busy_hours()
             days = f"{len(kind)} {'days of weekends' if hour.is_weekend else 'working days'}"
             return self._usual(kind, f"over {days}, {_clock(hour)}")
         if len(every) >= _ALL_MIN:
-            amounts = sorted(amount for _, amount in every)
-            high = amounts[len(amounts) * _HIGH_PERCENT // 100]
-            middle = _median(amounts)
-            deviation = _scaled(_median(abs(each - middle) for each in amounts))
-            return Usual(high, deviation, f"as high as all but a twentieth of {len(amounts)} hours")
+            amounts = [amount for _, amount in every]
+            if _is_idle(amounts):
+                return self._of_busy_hours()
+            return _highest(amounts, f"{len(amounts)} hours")
         return None
+
+    def _of_busy_hours(self) -> Usual | None:
+        """Return what the highest hours with calls come to: which hours have some is no matter of the clock.
+
+        A median of none would make every call unusual.
+        """
+        busy = [each for at, each in self._sums.items() if each and self._first <= at < self._until]
+        return _highest(busy, f"{len(busy)} hours with calls") if len(busy) >= _BUSY_MIN else None
 
     @property
     def relative_ppm(self) -> int:
@@ -193,6 +209,18 @@ def hour_of_week(start_ns: int, timezone: str) -> HourOfWeek:
     if timezone != "UTC":
         local = local.astimezone(_zone(timezone))
     return HourOfWeek(local.weekday(), local.hour)
+
+
+def _is_idle(amounts: Sequence[int]) -> bool:
+    return sum(not each for each in amounts) * _IDLE_SHARE >= len(amounts)
+
+
+def _highest(amounts: Sequence[int], of: str) -> Usual:
+    ordered = sorted(amounts)
+    middle = _median(ordered)
+    deviation = _scaled(_median(abs(each - middle) for each in ordered))
+    high = ordered[len(ordered) * _HIGH_PERCENT // 100]
+    return Usual(high, deviation, f"as high as all but a twentieth of {of}")
 
 
 def _median(amounts: Iterable[int]) -> int:

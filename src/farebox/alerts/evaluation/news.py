@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from farebox.alerts.alert import Alert
+from farebox.alerts.event_words import FINGERPRINT_SHOWN, KEY
 from farebox.alerts.evaluation.finding import Finding
 from farebox.alerts.evaluation.rates import span_words
 from farebox.budgets.periods import SECOND_NS
@@ -14,13 +15,14 @@ NEW_FOR_NS = 24 * 3600 * SECOND_NS
 
 def find_new(alert: Alert, value: str, calls: int, first_ns: int, now_ns: int) -> Finding:
     """Return that a value came for the first time; not where all its calls turned out to be others'."""
+    shown = value[:FINGERPRINT_SHOWN] if alert.subject == KEY else value
     return Finding(
         measured=calls,
         reached=(0,) if calls > 0 else (),
         kept=(),
         from_ns=first_ns,
         until_ns=now_ns,
-        basis=f"the first calls with {alert.subject} {value}",
+        basis=f"the first calls with {alert.subject} {shown}",
         since_ns=first_ns,
     )
 

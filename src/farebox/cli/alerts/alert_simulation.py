@@ -59,7 +59,7 @@ def simulate(
     """Show what alerts would have told: those that are set, of a file, or one that the flags say.
 
     Of the last 30 days unless `--since` says otherwise. It is the same evaluation with the record's own time
-    for a clock; wallets, prices, missing records and unmetered clients leave nothing to simulate.
+    for a clock; wallets, prices, missing records and unmetered clients leave nothing to simulate, which is said of each.
     """
     chosen = place or Place()
     home = chosen.state_to_read()
@@ -82,12 +82,13 @@ def simulate(
         if len(found.events) > _PRINTED:
             print(f"and {len(found.events) - _PRINTED:,} more (--json has them)")
     fired = sum(each.state == "firing" for each in found.events)
+    simulated_ones = len(alerts) - len(found.cannot)
     print(
-        f"{count(len(alerts), 'alert')} would have fired {count(fired, 'time')} from {found.since[:10]} to "
+        f"{count(simulated_ones, 'alert')} would have fired {count(fired, 'time')} from {found.since[:10]} to "
         f"{found.until[:10]}."
     )
     for each in found.cannot:
-        print(f"{clean(each)} cannot be simulated: no call says anything of it.")
+        print(f"{clean(each.alert)} is not simulated: {clean(each.why)}.")
     return OK
 
 

@@ -25,7 +25,7 @@ from farebox.ledger.feed import Feed
 from farebox.snapshot import read_snapshot
 
 if TYPE_CHECKING:
-    from farebox.alerts.alert import Alert
+    from farebox.alerts.alert import Alert, Kind
     from farebox.alerts.evaluation.transitions import Transition
     from farebox.alerts.event import AlertEvent
     from farebox.home import Home
@@ -35,8 +35,13 @@ _EVERY_BASELINE = 1 << 30
 Progress = Callable[[int, int], None]
 """Hears how many rows are read, and of how many; it may raise to end it."""
 
-CANNOT_BE_SIMULATED = frozenset(("wallet", "prices", "missing", "unmetered"))
-"""Kinds of alerts that no row of the record says anything of."""
+CANNOT_BE_SIMULATED: dict[Kind, str] = {
+    "wallet": "the record holds calls, not what wallets held",
+    "prices": "the record does not say when prices changed or were looked up",
+    "missing": "what is missing from the record is counted as it is found",
+    "unmetered": "calls past the meter leave nothing in the record",
+}
+"""Kinds of alerts that no row of the record says anything of, each with the reason."""
 
 
 def simulate(

@@ -113,14 +113,21 @@ class AlertHistory(msgspec.Struct, kw_only=True):
     events: list[AlertEventView]
 
 
+class NotSimulated(msgspec.Struct, kw_only=True):
+    """An alert of which the record does not say what it would have told."""
+
+    alert: str
+    why: str
+
+
 class AlertSimulation(msgspec.Struct, kw_only=True):
     """`/api/v1/alerts/{name}/simulation`: what would have been news, in the order of time."""
 
     since: str
     until: str
     events: list[AlertEventView]
-    cannot: list[str]
-    """Alerts on what no record says anything of."""
+    cannot: list[NotSimulated]
+    """Alerts that were left out."""
 
 
 def alerts_view(
@@ -280,5 +287,9 @@ def simulation_view(
         since=iso(since_ns),
         until=iso(until_ns),
         events=[event_view(each) for each in events],
-        cannot=[each.name for each in alerts if each.kind in CANNOT_BE_SIMULATED],
+        cannot=[
+            NotSimulated(alert=each.name, why=CANNOT_BE_SIMULATED[each.kind])
+            for each in alerts
+            if each.kind in CANNOT_BE_SIMULATED
+        ],
     )
