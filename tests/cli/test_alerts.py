@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 import time
@@ -321,7 +322,6 @@ def keep(home: Home, said: AlertEvent, told: list[str]) -> None:
 @pytest.fixture
 def serving(home: Home) -> Iterator[None]:
     """The server's worker, and the announcement of a server that runs."""
-    import os
 
     (home.run / "server.json").write_text(json.dumps({"pid": os.getpid(), "host": "127.0.0.1", "port": 1}))
     worker = delivery_worker(home)
@@ -383,6 +383,17 @@ def test_simulating_shows_what_would_have_been_told(told: Told, home: Home, tmp_
     file.write_text("alerts:\n  - {name: next, usage: cals 2, period: ever}\n")
     assert 'did you mean "calls"' in told("simulate", "--file", str(file))
     assert "there is no alert 'nosuch'; there are: many, missing" in told("simulate", "nosuch")
+
+
+def test_without_the_ledger_process_it_is_said_that_nothing_is_evaluated(told: Told, home: Home) -> None:
+    told("set", "jump", "--anomaly", "cost")
+    for words in ([], ["list"], ["history"]):
+        shown = told(*words)
+        assert "Alerts are not evaluated now" in shown and "farebox up" in shown
+    home.run.mkdir(parents=True, exist_ok=True)
+    (home.run / "ledger.json").write_text(json.dumps({"pid": os.getpid()}))
+    for words in ([], ["list"], ["history"]):
+        assert "not evaluated" not in told(*words)
 
 
 def test_completion_has_the_commands_and_their_flags() -> None:

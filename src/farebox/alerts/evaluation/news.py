@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from farebox.alerts.alert import Alert
-from farebox.alerts.event_words import FINGERPRINT_SHOWN, KEY
 from farebox.alerts.evaluation.finding import Finding
 from farebox.alerts.evaluation.rates import span_words
+from farebox.alerts.event_words import FINGERPRINT_SHOWN, KEY
 from farebox.budgets.periods import SECOND_NS
 from farebox.clock import iso
 

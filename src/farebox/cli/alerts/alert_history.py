@@ -9,6 +9,7 @@ import msgspec
 from cyclopts import Parameter
 
 from farebox.alerts.event import State
+from farebox.cli.alerts.alert_evaluation import not_evaluated
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, PeriodFlags, Place
 from farebox.cli.publication import publish_home
@@ -60,6 +61,8 @@ def history(
         print(events_table(found.events, span.zone))
     else:
         print(_nothing(home, filtered=bool(name or state or period)))
+    if not as_json and read_snapshot(home).alerts and (idle := not_evaluated(home)) is not None:
+        print(idle)
     return OK
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from farebox.cli.alerts.alert_evaluation import not_evaluated
 from farebox.cli.exits import OK, say
 from farebox.cli.options import AsJson, Place
 from farebox.cli.publication import publish_home
@@ -43,6 +44,8 @@ def list_alerts(*, place: Place | None = None, as_json: AsJson = False) -> int:
         return OK
     _say_problems(found)
     print(render(found) if found.alerts else _nothing_set(found, home))
+    if found.alerts and (idle := not_evaluated(home)) is not None:
+        print(idle)
     return OK
 
 

@@ -59,7 +59,8 @@ def simulate(
     """Show what alerts would have told: those that are set, of a file, or one that the flags say.
 
     Of the last 30 days unless `--since` says otherwise. It is the same evaluation with the record's own time
-    for a clock; wallets, prices, missing records and unmetered clients leave nothing to simulate, which is said of each.
+    for a clock. Of wallets, prices, missing records and unmetered clients the record says nothing: each of
+    those alerts is named.
     """
     chosen = place or Place()
     home = chosen.state_to_read()
@@ -84,8 +85,8 @@ def simulate(
     fired = sum(each.state == "firing" for each in found.events)
     simulated_ones = len(alerts) - len(found.cannot)
     print(
-        f"{count(simulated_ones, 'alert')} would have fired {count(fired, 'time')} from {found.since[:10]} to "
-        f"{found.until[:10]}."
+        f"{count(simulated_ones, 'alert')} would have fired {count(fired, 'time')} "
+        f"from {found.since[:10]} to {found.until[:10]}."
     )
     for each in found.cannot:
         print(f"{clean(each.alert)} is not simulated: {clean(each.why)}.")
