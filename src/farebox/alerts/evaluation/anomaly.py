@@ -38,6 +38,8 @@ _IDLE_SHARE = 4
 _TO_STANDARD_DEVIATION = (14_826, 10_000)
 """A median absolute deviation in proportion to a standard deviation, where the noise is normal."""
 _DOUBT = 2
+_NOISY_PPM, _TAIL_MAX_PPM = 350_000, 250_000
+"""A deviation of more than a third of the median is of a lopsided noise: up to a quarter more is usual."""
 _MILLION = 1_000_000
 _DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
@@ -170,12 +172,21 @@ def expected(alert: Alert, last: Usual, this: Usual, passed_ns: int) -> Expected
     deviation = (this.deviation * passed_ns + last.deviation * (HOUR_NS - passed_ns)) // HOUR_NS
     beyond = alert.sensitivity
     most = max(
-        median + beyond.deviations * deviation, median * beyond.factor_ppm // _MILLION, alert.amount_min
+        median + _beyond(median, deviation, beyond.deviations),
+        median * beyond.factor_ppm // _MILLION,
+        alert.amount_min,
     )
     words = (this if passed_ns * 2 >= HOUR_NS else last).words
     return Expected(
         most, f"median {_said(alert, median)} an hour {words}, deviation {_said(alert, deviation)}"
     )
+
+
+def _beyond(median: int, deviation: int, deviations: int) -> int:
+    """Return how far above its median an hour may be: lopsided noise goes further than its deviation says."""
+    relative = deviation * _MILLION // median if median > 0 else 0
+    more = min(max((relative - _NOISY_PPM) * 3 // 2, 0), _TAIL_MAX_PPM)
+    return deviations * deviation * (_MILLION + more) // _MILLION
 
 
 def is_normal(amount: int, most: Expected) -> bool:
