@@ -9,11 +9,12 @@ import msgspec
 import pytest
 from alert_home import AlertHome, MakeHome, Said, firing, recovered
 from calls import DAY, HOUR, MINUTE, NOON, PICO_PER_TOKEN
+from test_rerating import PRICE, book, new_model, rerate
 
 from farebox.alerts.alert import Alert
 from farebox.budgets.budget import Budget, Period
 from farebox.home import Home
-from farebox.journal.records import Done
+from farebox.journal.records import Done, Held
 from farebox.ledger.alerting.facts import Facts, UnmeteredClient, WalletLeft
 
 CALL = 15 * PICO_PER_TOKEN
@@ -118,6 +119,30 @@ def test_a_budget_fires_at_shares_of_its_limit(make: MakeHome) -> None:
     assert event.basis == "$0.00015 of $0.00015" and event.where == {"customer": ("acme",)}
     home.at(NOON + DAY)
     assert home.news() == [recovered("acme", threshold=PPM // 2), recovered("acme", threshold=PPM)]
+
+
+@pytest.mark.parametrize("measure", ["cost", "price"])
+def test_a_budget_alert_counts_an_unknown_cost_as_the_budget_does(make: MakeHome, measure: Any) -> None:
+    """By what may have been spent calls are refused: the alert does not come behind that."""
+    budget = Budget(name="day", limit_pico=10 * CALL, period=DAILY, measure=measure)
+    home = make(Alert(name="b", kind="budget", subject="day", at=(PPM // 2, PPM)), budgets=(budget,))
+    held = Held(9 * CALL, 9 * CALL, 1, ())
+    unknown = home.call(model="unheard-of", held=held)
+    assert home.append(unknown) == [firing("b", threshold=PPM // 2)]
+    assert home.history()[-1].basis.endswith("of it the most that calls without a known cost can be")
+    home.restart(killed=True)
+    assert home.append(home.call()) == [firing("b", threshold=PPM)]
+
+
+def test_a_budget_alert_recovers_as_a_cost_becomes_known(make: MakeHome) -> None:
+    budget = Budget(name="day", limit_pico=10 * CALL, period=DAILY)
+    home = make(Alert(name="b", kind="budget", subject="day", at=(PPM,)), budgets=(budget,))
+    held = Held(30 * CALL, 30 * CALL, 1, ())
+    home.ledger.applier.use(book())
+    assert home.append(new_model(held=held)) == [firing("b", threshold=PPM)]
+    rerate(home.ledger, book(PRICE), 1)
+    home.run()
+    assert home.news() == [recovered("b", threshold=PPM)]
 
 
 def test_a_wallet_fires_on_the_way_down_and_recovers_with_a_payment(make: MakeHome) -> None:

@@ -24,11 +24,11 @@ CLASS_COLUMNS = CALL_CLASS
 
 _REMEMBERED = 20_000
 
-_CALL_SEQ = (
+CALL_SEQ = (  # of a row of `call`, as SQL
     "CASE WHEN revision = 0 THEN seq ELSE (SELECT first.seq FROM call first "
     "WHERE first.event_id = call.event_id AND first.source = call.source AND first.revision = 0) END"
 )
-_SELECTED = ", ".join(_CALL_SEQ if name == "call_seq" else name for name in ROW_COLUMNS)
+_SELECTED = ", ".join(CALL_SEQ if name == "call_seq" else name for name in ROW_COLUMNS)
 _ROWS = f"SELECT {_SELECTED} FROM call WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - constants
 _CLASSES = (
     f"SELECT id, {', '.join(CLASS_COLUMNS)} FROM call_class "  # noqa: S608 - names from constants

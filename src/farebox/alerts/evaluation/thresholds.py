@@ -38,9 +38,15 @@ def find_sum(alert: Alert, amount: int, unpriced: int, window: Window, firing: C
     )
 
 
-def find_budget(rule: Rule, amount: int, unpriced: int, window: Window, *, is_fixed: bool) -> Finding:
-    """Return which shares of its limit a budget has used."""
+def find_budget(
+    rule: Rule, known: int, still_open: int, unpriced: int, window: Window, *, is_fixed: bool
+) -> Finding:
+    """Return which shares of its limit a budget has used, as it counts by which calls are refused.
+
+    `still_open`: by how much calls whose cost is not known may come to more than is `known`.
+    """
     limit = rule.limit or 0
+    amount = known + still_open
     reached = tuple(each for each in rule.alert.at if amount * _MILLION >= each * limit)
     share = amount * _MILLION // limit if limit else 0
     return Finding(
@@ -49,11 +55,15 @@ def find_budget(rule: Rule, amount: int, unpriced: int, window: Window, *, is_fi
         kept=(),
         from_ns=window.start_ns,
         until_ns=window.end_ns or 0,
-        basis=f"{display_usd(amount)} of {display_usd(limit)}",
-        is_at_least=unpriced > 0,
+        basis=f"{display_usd(amount)} of {display_usd(limit)}{_left_open(still_open)}",
+        is_at_least=unpriced > 0 and not still_open,
         window_ns=window.start_ns if is_fixed else 0,
         window_end_ns=window.end_ns if is_fixed else None,
     )
+
+
+def _left_open(amount: int) -> str:
+    return f", {display_usd(amount)} of it the most that calls without a known cost can be" if amount else ""
 
 
 def find_margin(

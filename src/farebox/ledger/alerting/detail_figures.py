@@ -53,6 +53,8 @@ class DetailFigures:
     def of(self, after: int, upto: int, wanted: Collection[str]) -> list[Group]:
         """Return groups of the figures `wanted` of rows `(after, upto]`, without other sums."""
         tries, cached = "tries" in wanted, "cached_long" in wanted
+        if not (tries or cached):
+            return []
         found: dict[tuple[int, int, int], list[int]] = {}
         for (
             seq,

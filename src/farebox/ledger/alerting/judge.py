@@ -261,7 +261,7 @@ class Judge:
         calls, unpriced, *amounts = found
         match alert.kind:
             case "budget":
-                return find_budget(watched.rule, amounts[0], unpriced, window, is_fixed=watched.is_fixed)
+                return find_budget(watched.rule, *amounts, unpriced, window, is_fixed=watched.is_fixed)
             case "margin":
                 return find_margin(alert, amounts[0], amounts[1], calls, unpriced, window)
             case _:

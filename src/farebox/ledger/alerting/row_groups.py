@@ -32,10 +32,13 @@ COLUMNS = (
     "retries",
     "cached_short",
     "cached_long",
+    "cost_open",
+    "price_open",
 )
-"""What a group's sums are of. The last four are read from the details of calls, where somebody asks."""
+"""What a group's sums are of: `open` is by how much what is not known may be more. The last six are read
+from the details of calls, where somebody asks."""
 AT = {name: index for index, name in enumerate(COLUMNS)}
-FROM_DETAIL = frozenset(("tries", "retries", "cached_short", "cached_long"))
+FROM_DETAIL = frozenset(("tries", "retries", "cached_short", "cached_long", "cost_open", "price_open"))
 _EMPTY = (0,) * len(FROM_DETAIL)
 
 # A sum of 64-bit amounts can be larger than 64 bits, so halves of them are added up.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from farebox.ledger.alerting.counting import Counting, Touched, Trail
 from farebox.ledger.alerting.detail_figures import DetailFigures
+from farebox.ledger.alerting.open_figures import OpenFigures
 from farebox.ledger.alerting.row_groups import COLUMNS, FROM_DETAIL, Group, RowGroups
 from farebox.ledger.alerting.series import Series, Watched
 from farebox.ledger.alerting.sums import Sums
@@ -37,6 +38,7 @@ class Running:
         self._file = file
         self._groups = RowGroups(connection, feed)
         self._details = DetailFigures(connection)
+        self._left_open = OpenFigures(connection)
         self.sums = Sums(file)
         self.seq = file.position()[0]
         """The row up to which sums are whole."""
@@ -107,6 +109,7 @@ class Running:
         groups = self._groups.of(first, upto)
         if self._columns:
             groups += self._details.of(first, upto, self._columns)
+            groups += self._left_open.of(first, upto, self._columns)
         return groups
 
     def take(self, groups: Collection[Group], now_ns: int) -> None:

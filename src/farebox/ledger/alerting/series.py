@@ -148,7 +148,8 @@ def _of_budget(alert: Alert, budget: Budget, others_reach_us: bool) -> Watched:
     # The alert's own filter is the budget's: messages and explanations name whose calls they are.
     alert = msgspec.structs.replace(alert, where=budget.where, each=budget.each)
     chosen = Filter(_sorted(budget.where), budget.each, tuple(sorted(budget.exempt)), others_reach_us)
-    series = Series(chosen, _span_of(budget.period, budget.timezone), _columns(budget.measure))
+    columns = (*_columns(budget.measure), AT[f"{budget.measure}_open"])
+    series = Series(chosen, _span_of(budget.period, budget.timezone), columns)
     rule = Rule(alert, definition_of(alert, definition_key(budget)), budget.limit_pico)
     return Watched(rule, (series,), budget.period, budget.timezone)
 

@@ -81,6 +81,16 @@ class CountedRows:
                     cost, charge = self._most(seq, revision, first, cost, charge, held)
             yield CountedRow(seq, at_ns, call_class, attribution, cost, charge, held)
 
+    def beyond(
+        self, seq: int, first: int, revision: int, sign: int, reverses: int, cost: int, charge: int
+    ) -> tuple[PicoUsd, PicoUsd]:
+        """Return by how much a row, whose cost is not known, counts for more than it says."""
+        if sign < 0:
+            most = self._most(reverses, revision - 1, first, -cost, -charge, None)
+            return -cost - most[0], -charge - most[1]
+        most = self._most(seq, revision, first, cost, charge, None)
+        return most[0] - cost, most[1] - charge
+
     def _most(
         self, seq: int, revision: int, first: int, cost: PicoUsd, charge: PicoUsd, held: Held | None
     ) -> tuple[PicoUsd, PicoUsd]:
