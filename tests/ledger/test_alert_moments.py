@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from alert_home import AlertHome, MakeHome, firing, recovered
 from calls import DAY, HOUR, MINUTE, NOON, PICO_PER_TOKEN
 from test_rerating import book, rerate
 
 from farebox.alerts.alert import Alert, Snooze
-from farebox.budgets.budget import Period
+from farebox.budgets.budget import Budget, Period
 from farebox.control.outbox.enqueue_sql import writing
 from farebox.home import Home
 
@@ -292,3 +293,26 @@ def test_an_erased_value_is_not_kept_in_the_sums(make: MakeHome, home: Home) -> 
     one.at(NOON + 2 * HOUR)
     assert not kept()
     assert one.news() == [], "what has no name any more is no news"
+
+
+def test_a_threshold_that_is_lowered_below_the_figure_is_news_without_another_call(make: MakeHome) -> None:
+    home = make(Alert(name="day", kind="spend", subject="cost", at=(9 * CALL,), period=DAILY, each="app"))
+    assert home.append(*(home.call(attribution={"app": "a"}) for _ in range(3))) == []
+    home.alerts = (msgspec.structs.replace(home.alerts[0], at=(2 * CALL, 9 * CALL)),)
+    home.run()
+    assert home.news() == [firing("day", "a", 2 * CALL)]
+    home.alerts = (msgspec.structs.replace(home.alerts[0], to=("ops",)),)
+    home.run()
+    assert home.news() == [], "who is told changes nothing of it"
+
+
+def test_a_limit_that_is_lowered_is_news_without_another_call(make: MakeHome) -> None:
+    budget = Budget(name="b", limit_pico=10 * CALL, period=DAILY)
+    home = make(Alert(name="x", kind="budget", subject="b", at=(1_000_000,)), budgets=(budget,))
+    home.append(home.call(), home.call())
+    home.budgets = (msgspec.structs.replace(budget, limit_pico=2 * CALL),)
+    home.run()
+    assert home.news() == [firing("x", threshold=1_000_000)]
+    home.budgets = (budget,)
+    home.at(NOON + MINUTE)
+    assert home.news() == [recovered("x", threshold=1_000_000)]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from farebox.alerts.alert import Alert
+    from farebox.channels.settings import Form
+    from farebox.control.outbox.envelope import Envelope
     from farebox.control.outbox.trial import TrialOutcome
     from farebox.home import Home
 
@@ -230,8 +232,21 @@ def try_receiver(home: Home, name: str, alert: Alert | None = None) -> TrialOutc
 
     is_running = running(home, "server") is not None
     actor = audit.command_line()
+    now = now_ns()
+
+    def of_form(form: Form) -> Envelope:
+        from farebox.alerts.sample import sample
+
+        assert alert is not None  # noqa: S101 - only then it is asked
+        return sample(alert, form, now, cause=actor)
+
     return send_test(
-        open_control(home), name, now_ns=now_ns(), actor=actor, is_running=is_running, alert=alert
+        open_control(home),
+        name,
+        now_ns=now,
+        actor=actor,
+        is_running=is_running,
+        of_form=None if alert is None else of_form,
     )
 
 

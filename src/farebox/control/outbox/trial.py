@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 if TYPE_CHECKING:
-    from farebox.alerts.alert import Alert
+    from collections.abc import Callable
+
+    from farebox.channels.settings import Form
     from farebox.control.database import ControlDatabase
+    from farebox.control.outbox.envelope import Envelope
 
 TEXT = "This is a test."
 TEST_SECONDS = 10.0
@@ -39,25 +42,24 @@ def send_test(
     now_ns: int,
     actor: str,
     is_running: bool,
-    alert: Alert | None = None,
+    of_form: Callable[[Form], Envelope] | None = None,
 ) -> TrialOutcome:
     """Send a receiver a test, whatever it subscribed to, and return how it was received.
 
-    Of an alert, it is a message as the alert's own would be.
+    `of_form` makes it for a channel of a form; without it, it is a line of text.
 
     Raises:
         UsageError: There is no such receiver.
     """
-    from farebox.alerts.sample import sample
     from farebox.control.outbox import messages, receivers
     from farebox.control.outbox.envelope import TEST_KIND, envelope
 
     with database.writing() as connection:
         found = receivers.receiver_named(connection, name)
-        if alert is None:
+        if of_form is None:
             sent = envelope(TEST_KIND, {"receiver": name, "text": TEXT}, now_ns, cause=actor)
         else:
-            sent = sample(alert, found.settings.form, now_ns, cause=actor)
+            sent = of_form(found.settings.form)
         messages.enqueue(connection, sent, only=name)
     if found.state == "stopped":
         return _outcome(name, sent.id, "stopped", found.reason or "", is_stopped=True)

@@ -189,7 +189,13 @@ class Alerting:
         if self._running is None:  # of a record that was restored nothing later is known
             self._evaluated = min(evaluated, last_seq)
         running = self._running or self._begin(last_seq, erasure)
-        running.use(found, moment)
+        before = {each.rule.alert.name: each.rule for each in self._watched}
+        changed = {
+            each.series[0]
+            for each in found
+            if each.series and before.get(each.rule.alert.name, each.rule) != each.rule
+        }
+        running.use(found, moment, changed)
         self._states = States(stored)
         self._judge = Judge(found, running, self._states)
         self._rules, self._watched = rules, found

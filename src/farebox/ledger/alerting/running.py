@@ -54,8 +54,8 @@ class Running:
         """Whether sums that are whole now have to be written before their values can be looked at."""
         self._columns: frozenset[str] = frozenset()
 
-    def use(self, watched: Iterable[Watched], now_ns: int) -> None:
-        """Keep the sums of these from now on."""
+    def use(self, watched: Iterable[Watched], now_ns: int, changed: Collection[Series] = ()) -> None:
+        """Keep the sums of these from now on. Values of those `changed` are touched: they mean others now."""
         wanted = list(dict.fromkeys(series for each in watched for series in each.series))
         known = {each.key: each for each in self._file.series()}
         highest = max((each.number for each in known.values()), default=0)
@@ -65,12 +65,13 @@ class Running:
             if found is None:
                 highest += 1
                 found = StoredSeries(highest, series.key, now_ns, False, False, -1)
-            stored[series] = found
+            is_other = series in changed and found.is_open and series.span.kind not in ("known", "last")
+            stored[series] = found._replace(is_seen=False) if is_other else found
         self._stored = stored
         numbers = {each.number for each in stored.values()}
         self._opening = None
         self.touched = {each: at for each, at in self.touched.items() if each.series in numbers}
-        looked_at = {each[0]: each for each in self._unseen}
+        looked_at = {each[0]: each for each in self._unseen if each[0] not in changed}
         self._unseen = [
             looked_at.get(series, (series, _FIRST))
             for series, found in stored.items()

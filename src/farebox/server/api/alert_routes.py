@@ -36,7 +36,9 @@ from farebox.server.api.method_routes import MethodRoutes, only, read_body, read
 from farebox.snapshot import read_snapshot
 
 if TYPE_CHECKING:
+    from farebox.channels.settings import Form
     from farebox.control.database import ControlDatabase
+    from farebox.control.outbox.envelope import Envelope
 
 ALERTS = "/api/v1/alerts"
 EVENTS = "/api/v1/alert-events"
@@ -132,12 +134,17 @@ class AlertRoutes(MethodRoutes):
         only(request)
         alert, actor, now = self._known(_name(request)), self._actor(request), self._clock()
 
+        def of_form(form: Form) -> Envelope:
+            from farebox.alerts.sample import sample
+
+            return sample(alert, form, now, cause=actor)
+
         def work(channel: str) -> TrialOutcome:
             from farebox.control.database import open_control
             from farebox.control.outbox.trial import send_test
 
             database = self._control() or open_control(self._home)
-            return send_test(database, channel, now_ns=now, actor=actor, is_running=True, alert=alert)
+            return send_test(database, channel, now_ns=now, actor=actor, is_running=True, of_form=of_form)
 
         if not alert.to:
             raise ApiError(422, "no_channel", f"{alert.name} names no channel in `to`: nobody is told.")
