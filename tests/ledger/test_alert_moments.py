@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import apsw
 import msgspec
 import pytest
 from alert_home import AlertHome, MakeHome, firing, recovered
@@ -14,7 +16,7 @@ from test_rerating import book, rerate
 
 from farebox.alerts.alert import Alert, Snooze
 from farebox.budgets.budget import Budget, Period
-from farebox.control.outbox.enqueue_sql import writing
+from farebox.control.outbox.enqueue_sql import BUSY_MS, writing
 from farebox.home import Home
 
 CALL = 15 * PICO_PER_TOKEN
@@ -316,3 +318,21 @@ def test_a_limit_that_is_lowered_is_news_without_another_call(make: MakeHome) ->
     home.budgets = (budget,)
     home.at(NOON + MINUTE)
     assert home.news() == [recovered("x", threshold=1_000_000)]
+
+
+def test_calls_hardly_wait_while_others_hold_the_control_database(make: MakeHome) -> None:
+    home = make(SPEND)
+    other = apsw.Connection(str(home.home.control))
+    other.execute("BEGIN IMMEDIATE")
+    home.ledger.append(home.call(), home.call())
+    before = time.monotonic()
+    home.monotonic += 2
+    home.alerting.step(is_idle=True)
+    waited_s = time.monotonic() - before
+    assert home.alerting.trouble is not None and "locked" in home.alerting.trouble
+    assert waited_s < BUSY_MS / 2_000, "not as long as others may wait"
+    other.execute("ROLLBACK")
+    other.close()
+    home.monotonic += 2
+    home.run()
+    assert home.news() == [firing("day", threshold=2 * CALL)]

@@ -260,6 +260,27 @@ def test_the_analytics_are_kept_at_hand_while_there_are_alerts(home: Home) -> No
         explain.close()
 
 
+def test_the_analytics_are_at_hand_as_soon_as_the_server_is(home: Home) -> None:
+    asked = threading.Event()
+
+    class Counted:
+        def reply(self, request: Request) -> Reply:
+            asked.set()
+            return Reply()
+
+        def close(self) -> None:
+            pass
+
+    snapshot = msgspec.structs.replace(read_snapshot(home), alerts=(Alert(name="a", kind="no_data"),))
+    replace_private(home.snapshot, encode(snapshot))
+    explain = AlertExplanations(home, Questions(Counted()), dict, "http://x", at_hand_every_s=3_600)
+    explain.start()
+    try:
+        assert asked.wait(timeout=60)
+    finally:
+        explain.close()
+
+
 def test_what_no_calls_explain_says_so(home: Home) -> None:
     news, _ = completed(home, stored(home, event(kind="prices", subject="stale", unit="calls")))
     assert news.alerts[0].not_explained == "no calls explain it"

@@ -87,11 +87,13 @@ class AlertExplanations:
         self._closing.set()
 
     def _keep_at_hand(self) -> None:
-        while not self._closing.wait(self._at_hand_every_s):
+        while True:  # at once, too: what fires as the server starts is explained as well
             with contextlib.suppress(Exception):  # whatever is wrong, whoever asks for figures is told
                 self._published.renew()
                 if self._published.current.alerts:
                     self._questions.last_seq()
+            if self._closing.wait(self._at_hand_every_s):
+                return
 
     async def __call__(self, payload: str) -> str | None:
         """Return the completed payload, None where there is nothing to complete. Never raises for others."""

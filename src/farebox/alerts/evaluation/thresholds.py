@@ -105,6 +105,7 @@ def _reached(alert: Alert, amount: int, firing: Collection[int]) -> tuple[int, .
 
 def _basis_of(alert: Alert, amount: int, unpriced: int) -> str:
     unit = measure_unit(alert.subject)
-    said = display_usd(amount) if unit == "pico_usd" else f"{amount:,} {alert.subject.replace('_', ' ')}"
+    subject = "call" if (alert.subject, amount) == ("calls", 1) else alert.subject.replace("_", " ")
+    said = display_usd(amount) if unit == "pico_usd" else f"{amount:,} {subject}"
     calls = "call has" if unpriced == 1 else "calls have"
     return f"{said}; {unpriced:,} {calls} no cost yet" if unpriced > 0 else said

@@ -33,14 +33,16 @@ class Connection(Protocol):
 
 
 @contextlib.contextmanager
-def writing(home: Home) -> Generator[Connection]:
+def writing(home: Home, busy_ms: int = BUSY_MS) -> Generator[Connection]:
     """Open a transaction on `control.db`; committed at the end, rolled back when the block raises.
+
+    `busy_ms`: how long to wait where others write.
 
     In a process that writes it this way no other SQLite library may open the file: closing one library's
     file gives up the locks of the other (https://sqlite.org/howtocorrupt.html, 2.2).
 
     Raises:
-        ControlError: It cannot be written now: damaged, locked for ten seconds, not there.
+        ControlError: It cannot be written now: damaged, locked for so long, not there.
     """
     import apsw
 
@@ -49,7 +51,7 @@ def writing(home: Home) -> Generator[Connection]:
     except apsw.Error as error:
         raise ControlError(f"{home.control} cannot be opened: {error}") from error
     try:
-        opened.set_busy_timeout(BUSY_MS)
+        opened.set_busy_timeout(busy_ms)
         connection = cast(Connection, opened)
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")

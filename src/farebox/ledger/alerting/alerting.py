@@ -46,6 +46,8 @@ _FACTS_EVERY_S = 1.0
 _TICK_EVERY_S = 60.0
 _TRY_AGAIN_S = 1.0
 _PRUNE_EVERY_S = 3_600.0
+_BUSY_MS = 1_000
+"""Calls are not appended while `control.db` is waited for: it is tried again instead."""
 _VALUES_REMEMBERED = 500
 _DAY_NS = 86_400 * 10**9
 log = logging.getLogger("farebox.ledger")
@@ -183,7 +185,7 @@ class Alerting:
             others_reach_us=self._others_reach_us,
         )
         moment = self._clock()
-        with writing(self._home) as control:
+        with writing(self._home, _BUSY_MS) as control:
             stored, evaluated = state_sql.load(control, {each.rule.alert.name: each.rule for each in found})
         last_seq = self._feed.last_seq()
         if self._running is None:  # of a record that was restored nothing later is known
@@ -297,7 +299,7 @@ class Alerting:
         return msgspec.structs.replace(facts, missing=missing, missing_words=words)
 
     def _commit(self, changes: Sequence[Transition], seq: int, moment: int) -> None:
-        with writing(self._home) as control:
+        with writing(self._home, _BUSY_MS) as control:
             if changes:
                 new = state_sql.write(control, changes, seq, moment)
                 told = [
