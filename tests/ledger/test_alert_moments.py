@@ -336,3 +336,27 @@ def test_calls_hardly_wait_while_others_hold_the_control_database(make: MakeHome
     home.monotonic += 2
     home.run()
     assert home.news() == [firing("day", threshold=2 * CALL)]
+
+
+def test_a_storm_is_told_in_bounded_steps_and_nothing_of_it_is_lost(
+    make: MakeHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each = Alert(name="a", kind="usage", subject="calls", at=(1,), period=DAILY, each="app", to=("ops",))
+    home = make(each, msgspec.structs.replace(each, name="b"))
+    judge, committed = home.alerting._judge, list[int]()
+    judge._changes_at_once = 7
+    commit = home.alerting._commit
+
+    def counted(changes: Any, *more: Any) -> None:
+        committed.append(len(changes))
+        commit(changes, *more)
+
+    monkeypatch.setattr(home.alerting, "_commit", counted)
+    found = home.append(*(home.call(attribution={"app": f"app-{number}"}) for number in range(30)))
+    assert sorted(found) == sorted(firing(name, f"app-{at}", 1) for name in "ab" for at in range(30))
+    assert len([each for each in committed if each]) > 5 and max(committed) <= 8
+    home.at(NOON + DAY)
+    for _ in range(10):
+        home.run()
+    assert len(home.news()) == 60, "each has recovered"
+    assert max(committed) <= 8

@@ -288,7 +288,7 @@ class Alerting:
             running.touched = {**later, **running.touched}
         if (is_tick or running.wants_write or running.sums.is_crowded) and not running.touched:
             self._write(needed_ns)
-        if is_tick:
+        if is_tick and not self._judge.has_more:
             self._tick_at = now + _TICK_EVERY_S
 
     def _look_at_facts(self) -> Facts:

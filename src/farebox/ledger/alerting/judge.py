@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 BASELINES_AT_ONCE = 20
 """Each reads eight weeks of hours."""
+CHANGES_AT_ONCE = 2_000
+"""Of a storm, so much is told in one step: memory stays bounded, and calls are appended between two."""
 _DAY_NS = 24 * HOUR_NS
 _SILENT_FOR_GOOD_NS = 30 * _DAY_NS
 _CROSSINGS_MAX = 10_000
@@ -75,9 +77,13 @@ class Judge:
         running: Running,
         states: States,
         baselines_at_once: int = BASELINES_AT_ONCE,
+        changes_at_once: int = CHANGES_AT_ONCE,
     ) -> None:
-        """`baselines_at_once`: how many are made in one step, so that it does not take long."""
+        """How many baselines are made and changes found in one step, so that it does not take long."""
         self._at_once = baselines_at_once
+        self._changes_at_once = changes_at_once
+        self.has_more = False
+        """Whether the last tick has left something for the next one, which is not to wait."""
         self._running = running
         self._states = states
         self._watched = {each.rule.alert.name: each for each in watched}
@@ -101,6 +107,9 @@ class Judge:
         later: dict[Touched, int] = {}
         self._left = self._at_once
         for each, last_ns in touched.items():
+            if len(changes.found) >= self._changes_at_once:
+                later[each] = last_ns
+                continue
             for watched in self._by_series.get(each.series, ()):
                 if not all(self._running.is_open(series) for series in watched.series):
                     later[each] = last_ns
@@ -118,7 +127,11 @@ class Judge:
         """Return what is news because time has passed, or because of facts that no row says."""
         changes = _Changes()
         self._left = self._at_once
+        self.has_more = False
         for name, value, window_ns in self._states.firing():
+            if len(changes.found) >= self._changes_at_once:
+                self.has_more = True
+                break
             watched = self._watched.get(name)
             if watched is not None and watched.series:
                 changes.add(self._later_on(watched, value, window_ns, now_ns, seq))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from farebox.home import Home
 
 _ROWS_AT_ONCE = 10_000
-_EVERY_BASELINE = 1 << 30
+_UNBOUNDED = 1 << 30
 Progress = Callable[[int, int], None]
 """Hears how many rows are read, and of how many; it may raise to end it."""
 
@@ -81,7 +81,7 @@ class _Simulation:
         self._last = self._running.seq = self._feed.last_seq()
         self._running.seq = self._running.row_before(since_ns)
         self._running.use(rules, since_ns)
-        self._judge = Judge(rules, self._running, self._states, _EVERY_BASELINE)
+        self._judge = Judge(rules, self._running, self._states, _UNBOUNDED, _UNBOUNDED)
         self._since_ns, self._now_ns, self._until_ns = since_ns, since_ns, until_ns
         self._written_ns = since_ns
         self._found: list[AlertEvent] = []
