@@ -246,3 +246,37 @@ def test_every_payload_can_be_read_again_and_shown(home: Home) -> None:
     shown = news_of(payload).text()
     assert shown.splitlines()[0] == "acme-spend for acme: $10.02 spent, threshold $10.00"
     assert "Since 2027-01-15 08:00:00 UTC, warning" in shown
+
+
+def test_of_incidents_none_is_left_out_however_long_their_filters_are(home: Home) -> None:
+    long = {f"tag.t{number}": tuple(f"{each}-{'x' * 190}" for each in range(5)) for number in range(4)}
+    found = [event(number, to=("oncall",), where=long) for number in range(40)]
+    happen(home, *found)
+    listed = [item["id"] for message in told(home, "oncall") for item in message["alerts"]]
+    assert sorted(listed) == sorted(each.id for each in found)
+    assert all("left_out" not in message for message in told(home, "oncall"))
+
+
+def test_what_is_held_of_a_storm_is_counted_and_the_most_severe_of_it_listed(home: Home) -> None:
+    happen(home, event(0))
+    storm = [event(number, severity="info") for number in range(1, 3_000)]
+    happen(home, *storm, event(3_000, severity="critical"), event(3_001, state="recovered"), at_ns=NOW + S)
+    happen(home, at_ns=NOW + HELD_S * S)
+    message = told(home, "ops")[1]
+    assert (message["count"], message["left_out"], message["severity"]) == (3_001, 2_981, "critical")
+    assert message["title"].startswith("3,000 alerts, 1 recovered: ")
+    assert [item["severity"] for item in message["alerts"]][:3] == ["critical", "warning", "info"]
+    with open_control(home).reading() as connection:
+        told_of = set(connection.scalars(select(alert_event.c.channels_told)))
+        assert connection.scalars(select(alert_held.c.event)).all() == []
+    assert all('"ops"' in each for each in told_of)
+
+
+def test_of_incidents_the_last_word_is_the_last_thing_that_happened(home: Home) -> None:
+    happen(home, event(0, to=("oncall",), alert="other"))
+    rounds = ("firing", "recovered", "firing")
+    found = [event(at, state=state, to=("oncall",)) for at, state in enumerate(rounds, 1)]
+    happen(home, *found, at_ns=NOW + S)
+    happen(home, at_ns=NOW + HELD_S * S)
+    listed = [item["state"] for item in told(home, "oncall")[1]["alerts"]]
+    assert listed == list(rounds)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 
@@ -49,6 +50,18 @@ _EXPLAINED_BYTES = 16 << 10
 """What an explanation may add to a message."""
 _SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
+_PAGE = 1_000
+_HELD = "SELECT body FROM alert_held JOIN alert_event e ON id = event WHERE channel = ?"
+_COUNTED = (
+    "SELECT count(*) FILTER (WHERE e.state = 'firing'), count(*) FILTER (WHERE e.state <> 'firing'), "
+    "max(at), min(id), max(id) FROM alert_held JOIN alert_event e ON id = event WHERE channel = ?"
+)
+_TOLD_OF_HELD = (
+    "UPDATE alert_event SET channels_told = json_insert(channels_told, '$[#]', ?) "
+    "WHERE id IN (SELECT event FROM alert_held WHERE channel = ?) "
+    "AND NOT EXISTS (SELECT 1 FROM json_each(channels_told) WHERE value = ?)"
+)
+
 
 def notify(connection: Connection, events: Sequence[AlertEvent], now_ns: int) -> None:
     """Enqueue what can be told at once, and hold what follows other news closely."""
@@ -82,13 +95,9 @@ def flush(connection: Connection, now_ns: int) -> int | None:
     channels = [str(channel) for (channel,) in connection.execute(due, (now_ns, now_ns + _HELD_NS))]
     known = _receivers(connection) if channels else {}
     for channel in channels:
-        held = "SELECT body FROM alert_held JOIN alert_event ON id = event WHERE channel = ? ORDER BY at, id"
-        found = [
-            msgspec.json.decode(body, type=AlertEvent) for (body,) in connection.execute(held, (channel,))
-        ]
+        if channel in known:  # one that was removed is told nothing
+            _send_held(connection, channel, known[channel], now_ns)
         connection.execute("DELETE FROM alert_held WHERE channel = ?", (channel,))
-        if channel in known and found:  # one that was removed is told nothing
-            _send(connection, channel, known[channel], found, now_ns)
     for (next_ns,) in connection.execute("SELECT min(due_at) FROM alert_held"):
         return None if next_ns is None else int(next_ns)
     return None
@@ -130,6 +139,23 @@ def _due_ns(connection: Connection, channel: str, now_ns: int) -> int | None:
     return None
 
 
+class _Group(NamedTuple):
+    """What one message is about. Of a storm, only what is listed is in memory."""
+
+    first: Sequence[AlertEvent]
+    """Those to list, in order."""
+    firing: int
+    recovered: int
+    severity: Severity
+    last_ns: int
+    key: str
+    """Of which events it is made, in few words."""
+
+    @property
+    def count(self) -> int:
+        return self.firing + self.recovered
+
+
 def _send(
     connection: Connection,
     channel: str,
@@ -138,12 +164,10 @@ def _send(
     now_ns: int,
 ) -> None:
     """Enqueue one message about events, and note that the channel is told of them."""
-    if said.form == "pagerduty":  # each is an incident of its own there, and none is left out
-        groups = [events[start : start + LISTED_MAX] for start in range(0, len(events), LISTED_MAX)]
+    if said.form == "pagerduty":
+        _send_each(connection, channel, events, now_ns)
     else:
-        groups = [sorted(events, key=lambda each: (_SEVERITIES.index(each.severity), each.state))]
-    for group in groups:
-        enqueue(connection, _message(channel, group, now_ns), only=channel)
+        enqueue(connection, _message(channel, _group(events), now_ns)[0], only=channel)
     for event in events:
         told = _told(connection, event.id) | {channel}
         connection.execute(
@@ -152,40 +176,87 @@ def _send(
         )
 
 
-def _message(channel: str, events: Sequence[AlertEvent], now_ns: int) -> Envelope:
-    digest = sha256("\n".join([channel, *sorted(each.id for each in events)]).encode()).hexdigest()
-    items = [item_of(each) for each in events[:LISTED_MAX]]
+def _send_held(connection: Connection, channel: str, said: ReceiverSettings, now_ns: int) -> None:
+    """Enqueue one message about everything that is held for a channel."""
+    if said.form == "pagerduty":
+        page = f"{_HELD} ORDER BY at, id LIMIT {_PAGE:d} OFFSET ?"
+        start = 0
+        while found := _events(connection, page, (channel, start)):
+            _send_each(connection, channel, found, now_ns)
+            start += len(found)
+    else:
+        rank = " ".join(f"WHEN '{each}' THEN {at}" for at, each in enumerate(_SEVERITIES))
+        ordered = f"{_HELD} ORDER BY CASE body ->> '$.severity' {rank} END, e.state, at, id LIMIT ?"
+        first = _events(connection, ordered, (channel, LISTED_MAX))
+        for firing, recovered, last_ns, low, high in connection.execute(_COUNTED, (channel,)):
+            if first:
+                key = f"{low}\n{high}\n{firing + recovered}"
+                group = _Group(first, firing, recovered, first[0].severity, last_ns, key)
+                enqueue(connection, _message(channel, group, now_ns)[0], only=channel)
+    connection.execute(_TOLD_OF_HELD, (channel, channel, channel))
+
+
+def _events(connection: Connection, statement: str, bindings: tuple[object, ...]) -> list[AlertEvent]:
+    rows = connection.execute(statement, bindings)
+    return [msgspec.json.decode(body, type=AlertEvent) for (body,) in rows]
+
+
+def _send_each(connection: Connection, channel: str, events: Sequence[AlertEvent], now_ns: int) -> None:
+    """Enqueue messages that list all of the events: each is an incident of its own."""
+    start = 0
+    while start < len(events):
+        sent, listed = _message(channel, _group(events[start : start + LISTED_MAX], in_order=True), now_ns)
+        if listed < min(LISTED_MAX, len(events) - start):  # they are long: one that counts what it lists
+            sent, listed = _message(channel, _group(events[start : start + listed], in_order=True), now_ns)
+        enqueue(connection, sent, only=channel)
+        start += listed
+
+
+def _group(events: Sequence[AlertEvent], *, in_order: bool = False) -> _Group:
+    """`in_order`: as they happened; what has recovered and fires again is not over."""
+    ordered = sorted(events, key=lambda each: (_SEVERITIES.index(each.severity), each.state))
+    firing = sum(each.state == "firing" for each in events)
+    return _Group(
+        first=(events if in_order else ordered)[:LISTED_MAX],
+        firing=firing,
+        recovered=len(events) - firing,
+        severity=ordered[0].severity,
+        last_ns=max(each.at_ns for each in events),
+        key="\n".join(sorted(each.id for each in events)),
+    )
+
+
+def _message(channel: str, group: _Group, now_ns: int) -> tuple[Envelope, int]:
+    """Return a message, and how many events it lists."""
+    digest = sha256(f"{channel}\n{group.key}".encode()).hexdigest()
+    items = [item_of(each) for each in group.first]
     while True:
         news = AlertNews(
-            title=_title(events, items[0].title),
-            severity=items[0].severity if len(events) == 1 else _worst(events),
-            count=len(events),
-            left_out=len(events) - len(items),
+            title=_title(group, items[0].title),
+            severity=group.severity,
+            count=group.count,
+            left_out=group.count - len(items),
             alerts=tuple(items),
         )
         size = len(msgspec.json.encode(news))
         if size <= PAYLOAD_BYTES_MAX - _EXPLAINED_BYTES or len(items) == 1:
             break
         items.pop()
-    return envelope(
-        FIRED if any(each.state == "firing" for each in events) else RECOVERED,
+    sent = envelope(
+        FIRED if group.firing else RECOVERED,
         msgspec.to_builtins(news),
         now_ns,
         cause=CAUSE,
         dedupe_key=f"alert:{channel}:{digest[:40]}",
-        occurred_ns=max(each.at_ns for each in events),
+        occurred_ns=group.last_ns,
     )
+    return sent, len(items)
 
 
-def _worst(events: Sequence[AlertEvent]) -> Severity:
-    return next(each for each in _SEVERITIES if any(event.severity == each for event in events))
-
-
-def _title(events: Sequence[AlertEvent], first: str) -> str:
-    if len(events) == 1:
+def _title(group: _Group, first: str) -> str:
+    if group.count == 1:
         return first
-    firing = sum(each.state == "firing" for each in events)
-    recovered = len(events) - firing
+    firing, recovered = group.firing, group.recovered
     counts = [f"{firing:,} alerts" if firing != 1 else "1 alert"] if firing else []
     if recovered:
         counts.append(f"{recovered:,} recovered" if firing else f"{recovered:,} alerts recovered")

@@ -274,7 +274,10 @@ class Judge:
         calls, unpriced, *amounts = found
         match alert.kind:
             case "budget":
-                return find_budget(watched.rule, *amounts, unpriced, window, is_fixed=watched.is_fixed)
+                known, still_open = amounts
+                return find_budget(
+                    watched.rule, known, still_open, unpriced, window, is_fixed=watched.is_fixed
+                )
             case "margin":
                 return find_margin(alert, amounts[0], amounts[1], calls, unpriced, window)
             case _:
