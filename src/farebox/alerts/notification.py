@@ -152,7 +152,7 @@ class _Group(NamedTuple):
     """Of which events it is made, in few words."""
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         return self.firing + self.recovered
 
 
@@ -234,8 +234,8 @@ def _message(channel: str, group: _Group, now_ns: int) -> tuple[Envelope, int]:
         news = AlertNews(
             title=_title(group, items[0].title),
             severity=group.severity,
-            count=group.count,
-            left_out=group.count - len(items),
+            count=group.total,
+            left_out=group.total - len(items),
             alerts=tuple(items),
         )
         size = len(msgspec.json.encode(news))
@@ -254,7 +254,7 @@ def _message(channel: str, group: _Group, now_ns: int) -> tuple[Envelope, int]:
 
 
 def _title(group: _Group, first: str) -> str:
-    if group.count == 1:
+    if group.total == 1:
         return first
     firing, recovered = group.firing, group.recovered
     counts = [f"{firing:,} alerts" if firing != 1 else "1 alert"] if firing else []
