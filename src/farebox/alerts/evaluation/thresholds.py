@@ -22,6 +22,19 @@ _MARGIN_SWING_PPM = 10_000
 _MILLION = 1_000_000
 
 
+def lowest_amount(rule: Rule) -> int | None:
+    """Return the amount of a period from which on there can be news of it; None where that is not said."""
+    alert = rule.alert
+    first = alert.at[0] if alert.at else alert.every
+    is_sum = alert.kind in ("spend", "usage", "budget")
+    return reached_at(first, rule.limit) if is_sum and first is not None else None
+
+
+def reached_at(threshold: int, limit: int | None) -> int:
+    """Return the amount that reaches a threshold: of a budget, which is a share of its limit."""
+    return threshold if limit is None else -(-threshold * limit // _MILLION)
+
+
 def find_sum(alert: Alert, amount: int, unpriced: int, window: Window, firing: Collection[int]) -> Finding:
     """Return what a sum of `spend` or `usage` has reached. `firing`: what fires in this period."""
     reached = _reached(alert, amount, firing)

@@ -38,10 +38,13 @@ if TYPE_CHECKING:
     from farebox.home import Home
     from farebox.ledger.database import Connection
 
-_ROWS_AT_ONCE = 20_000
+_ROWS_AT_ONCE = 5_000
+"""It bounds memory: some hundred bytes for each group of them."""
 _OPENING_ROWS = 5_000
 _LOOK_EVERY_S = 0.5
 _JUDGE_EVERY_S = 0.25
+_JUDGE_BEHIND_EVERY_S = 1.0
+"""While rows come faster than anybody calls, so that appending them goes on."""
 _FACTS_EVERY_S = 1.0
 _TICK_EVERY_S = 60.0
 _TRY_AGAIN_S = 1.0
@@ -98,6 +101,8 @@ class Alerting:
         self._file: SumsFile | None = None
         self._states = States()
         self._judge: Judge
+        self._waits = False
+        """Whether rows wait to be added."""
         self._evaluated = 0
         """The row that was evaluated before this process began."""
         self._erasure = 0
@@ -129,7 +134,7 @@ class Alerting:
 
     def due_in_s(self) -> float:
         """Return after which time there is something to do even where no call comes."""
-        if self._running is None or not self._running.touched:
+        if self._running is None or not (self._running.touched or self._waits):
             return _LOOK_EVERY_S
         return max(self._judge_at - self._monotonic(), 0.0)
 
@@ -157,10 +162,10 @@ class Alerting:
             return False
         moment = self._clock()
         needed_ns = self._horizon.at(moment, now)
-        more = self._add(running, needed_ns)
+        more = self._add(running, now, needed_ns)
         # Where sums are older than what was told last, they say nothing yet.
         if now >= self._judge_at and running.seq >= self._evaluated:
-            self._judge_all(running, now, moment, needed_ns, is_caught_up=is_idle and not more)
+            self._judge_all(running, now, moment, needed_ns, is_idle=is_idle, is_behind=more)
         return self._open(running, needed_ns) or more
 
     def _look(self) -> None:
@@ -233,10 +238,16 @@ class Alerting:
         self._rules = Rules()
         self._look_at = 0.0
 
-    def _add(self, running: Running, needed_ns: int) -> bool:
-        """Add the next rows of the record; return whether there are more."""
+    def _add(self, running: Running, now: float, needed_ns: int) -> bool:
+        """Add the next rows of the record; return whether there are more to be added at once.
+
+        Rows that come between one judgement and the next are added together: alike ones cost little more
+        than one.
+        """
         last_seq = self._feed.last_seq()
-        if last_seq <= running.seq:
+        waiting = last_seq - running.seq
+        self._waits = waiting > 0 and now < self._judge_at and waiting < _ROWS_AT_ONCE
+        if waiting <= 0 or self._waits:
             return False
         upto = last_seq
         if last_seq - running.seq > 2 * _ROWS_AT_ONCE:
@@ -253,9 +264,9 @@ class Alerting:
         return not running.wants_write
 
     def _judge_all(
-        self, running: Running, now: float, moment: int, needed_ns: int, *, is_caught_up: bool
+        self, running: Running, now: float, moment: int, needed_ns: int, *, is_idle: bool, is_behind: bool
     ) -> None:
-        is_tick = now >= self._tick_at and is_caught_up
+        is_tick = now >= self._tick_at and is_idle and not is_behind
         facts_changed = False
         if now >= self._facts_at:
             self._facts_at = now + _FACTS_EVERY_S
@@ -264,7 +275,7 @@ class Alerting:
         is_due = self._flush_at_ns is not None and not 0 < self._flush_at_ns - moment < _DAY_NS
         if not (running.touched or is_tick or facts_changed or is_due or running.wants_write):
             return
-        self._judge_at = now + _JUDGE_EVERY_S
+        self._judge_at = now + (_JUDGE_EVERY_S if is_idle else _JUDGE_BEHIND_EVERY_S)
         if self._feed.last_erasure() != self._erasure:  # these sums still name what was erased
             self._begin_anew()
             return

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from farebox.ledger.alerting.callers import CallerKind, Callers
+from farebox.ledger.alerting.callers import Callers
 from farebox.ledger.alerting.row_groups import Group
 
 if TYPE_CHECKING:
+    from farebox.ledger.alerting.callers import Counted, Share
     from farebox.ledger.alerting.series import Series, Span
     from farebox.ledger.alerting.sums import Sums
     from farebox.ledger.feed import Feed
@@ -29,12 +30,12 @@ Trail = list[tuple[int, Sequence[int]]]
 
 
 class Counting:
-    """For one set of series, by their numbers."""
+    """For one set of series, by their numbers, and groups that have these columns."""
 
-    def __init__(self, series: Sequence[Series], numbers: Sequence[int], feed: Feed) -> None:
-        self._series = series
-        self._numbers = numbers
-        self._callers = Callers(series, feed)
+    def __init__(
+        self, series: Sequence[Series], numbers: Sequence[int], columns: Sequence[int], feed: Feed
+    ) -> None:
+        self._callers = Callers(series, numbers, columns, feed)
         self._spans = list(dict.fromkeys(each.span for each in series))
 
     def add(
@@ -46,44 +47,103 @@ class Counting:
         changed: dict[Touched, int],
         trails: dict[Touched, Trail] | None = None,
     ) -> None:
-        """Add groups; note in `changed` which sums are others now, and in `trails` what was added to them.
+        """Add groups, which are in the order of time. Note in `changed` which sums are others now, and in
+        `trails` what was added to them.
 
         `steps`: at which response times the groups are told apart.
         """
-        kinds = self._callers.of({(each.call_class, each.attribution) for each in groups})
-        by_kind: dict[CallerKind, list[Group]] = {}
+        shares = self._callers.of({(each.call_class, each.attribution) for each in groups})
+        by_share: dict[Share, list[Group]] = {}
         for group in groups:
-            by_kind.setdefault(kinds[group.call_class, group.attribution], []).append(group)
+            for share in shares[group.call_class, group.attribution]:
+                alike = by_share.get(share)
+                if alike is None:
+                    by_share[share] = [group]
+                else:
+                    alike.append(group)
         starts = {span: _Starts(span, now_ns) for span in self._spans}
-        for kind, alike in by_kind.items():
-            for span, counted in kind.by_span:
-                start_of = starts[span]
-                parts: dict[int, list[Group]] = {}
-                for group in alike:
-                    start = start_of[group.minute_ns]
-                    if start >= start_of.first_ns:
-                        parts.setdefault(start, []).append(group)
-                for start, part in parts.items():
-                    amounts = _together(part)
-                    last_ns = max(each.last_ns for each in part)
-                    for position, value, is_news in counted:
-                        kept, number = self._series[position], self._numbers[position]
-                        added = (
-                            _counts(kept, part, steps)
-                            if kept.steps
-                            else [amounts[column] for column in kept.columns]
-                        )
-                        is_new = sums.add(number, kept, value, start, start_of.first_ns, added, last_ns)
-                        if not is_news or (span.kind == "known" and not is_new and amounts[0] >= 0):
-                            continue
-                        touched = Touched(number, value, start if span.kind == "period" else 0)
-                        if changed.get(touched, 0) < last_ns:
-                            changed[touched] = last_ns
-                        if trails is not None and span.kind in ("period", "ever"):
-                            trails.setdefault(touched, []).extend(
-                                (each.last_ns, [each.sums[column] for column in kept.columns])
-                                for each in part
-                            )
+        for share, alike in by_share.items():
+            parts = _Parts(alike)
+            for span, counted in share.by_span:
+                _add(sums, share, counted, parts, starts[span], steps, changed, trails)
+
+
+def _add(
+    sums: Sums,
+    share: Share,
+    counted: Sequence[Counted],
+    parts: _Parts,
+    starts: _Starts,
+    steps: Sequence[int],
+    changed: dict[Touched, int],
+    trails: dict[Touched, Trail] | None,
+) -> None:
+    """Add what counts for one value to sums that divide time alike."""
+    value, kind, first_ns = share.value, starts.span.kind, starts.first_ns
+    for start, part in parts.by(starts):
+        if start < first_ns:
+            continue
+        amounts, last_ns = part.amounts, part.last_ns
+        for number, kept, taken in counted:
+            added = _counts(kept, part.groups, steps) if kept.steps else taken(amounts)
+            if kind == "last":
+                sums.note(number, value, start, first_ns, added[0], last_ns)
+                is_new = False
+            else:
+                is_new = sums.add(number, value, start, first_ns, added)
+            if not share.is_news or (kind == "known" and not is_new and amounts[0] >= 0):
+                continue
+            touched = Touched(number, value, start if kind == "period" else 0)
+            if changed.get(touched, 0) < last_ns:
+                changed[touched] = last_ns
+            if trails is not None and kind in ("period", "ever"):
+                trails.setdefault(touched, []).extend(
+                    (each.last_ns, taken(each.sums)) for each in part.groups
+                )
+
+
+class _Part:
+    """Groups that follow one another, and what they come to."""
+
+    __slots__ = ("amounts", "groups", "last_ns")
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self.groups = groups
+        if len(groups) == 1:
+            self.amounts, self.last_ns = groups[0].sums, groups[0].last_ns
+        else:
+            self.amounts = [sum(each) for each in zip(*[group.sums for group in groups], strict=True)]
+            self.last_ns = max([group.last_ns for group in groups])
+
+
+class _Parts:
+    """Groups in the order of time, divided in one way after another. Most ways divide them alike."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self._groups = groups
+        self._found: dict[tuple[int, int], _Part] = {}
+
+    def by(self, starts: _Starts) -> list[tuple[int, _Part]]:
+        """Return the parts of time that the groups are of, by when each begins."""
+        groups = self._groups
+        first = starts[groups[0].minute_ns]
+        if first == starts[groups[-1].minute_ns]:
+            return [(first, self._part(0, len(groups)))]
+        found: list[tuple[int, _Part]] = []
+        begin = 0
+        for at, group in enumerate(groups):
+            start = starts[group.minute_ns]
+            if start != first:
+                found.append((first, self._part(begin, at)))
+                first, begin = start, at
+        found.append((first, self._part(begin, len(groups))))
+        return found
+
+    def _part(self, begin: int, end: int) -> _Part:
+        part = self._found.get((begin, end))
+        if part is None:
+            part = self._found[begin, end] = _Part(self._groups[begin:end])
+        return part
 
 
 class _Starts(dict[int, int]):
@@ -91,18 +151,12 @@ class _Starts(dict[int, int]):
 
     def __init__(self, span: Span, now_ns: int) -> None:
         super().__init__()
-        self._span = span
+        self.span = span
         self.first_ns = span.first_ns(now_ns)
 
     def __missing__(self, minute_ns: int) -> int:
-        start = self[minute_ns] = self._span.start_of(minute_ns)
+        start = self[minute_ns] = self.span.start_of(minute_ns)
         return start
-
-
-def _together(part: Sequence[Group]) -> Sequence[int]:
-    if len(part) == 1:
-        return part[0].sums
-    return [sum(each) for each in zip(*[group.sums for group in part], strict=True)]
 
 
 def _counts(kept: Series, part: Sequence[Group], steps: Sequence[int]) -> list[int]:

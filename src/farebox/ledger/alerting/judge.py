@@ -26,7 +26,13 @@ from farebox.alerts.evaluation.rates import (
 )
 from farebox.alerts.evaluation.rise import find_rise
 from farebox.alerts.evaluation.silence import find_silence
-from farebox.alerts.evaluation.thresholds import find_budget, find_margin, find_sum
+from farebox.alerts.evaluation.thresholds import (
+    find_budget,
+    find_margin,
+    find_sum,
+    lowest_amount,
+    reached_at,
+)
 from farebox.alerts.evaluation.transitions import (
     Standing,
     StateKey,
@@ -39,7 +45,7 @@ from farebox.budgets.periods import HOUR_NS, SECOND_NS, Window
 from farebox.ledger.alerting.fact_findings import fact_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from farebox.alerts.alert import Alert
     from farebox.ledger.alerting.counting import Touched, Trail
@@ -87,6 +93,11 @@ class Judge:
         self._running = running
         self._states = states
         self._watched = {each.rule.alert.name: each for each in watched}
+        self._lowest = {
+            each.rule.alert.name: lowest
+            for each in self._watched.values()
+            if each.is_fixed and (lowest := lowest_amount(each.rule)) is not None
+        }
         self._by_series: dict[int, list[Watched]] = {}
         self._numbers: dict[str, tuple[int, ...]] = {}
         for each in self._watched.values():
@@ -113,6 +124,8 @@ class Judge:
             for watched in self._by_series.get(each.series, ()):
                 if not all(self._running.is_open(series) for series in watched.series):
                     later[each] = last_ns
+                    continue
+                if self._is_below(watched, each):
                     continue
                 finding = self._finding(watched, each.value, each.start_ns, now_ns, last_ns)
                 if finding is _LATER:
@@ -157,8 +170,8 @@ class Judge:
 
     def _passed_at(self, watched: Watched, touched: Touched, threshold: int, trail: Trail) -> int:
         """Return when a sum passed a threshold that it has reached by now."""
-        series, limit = watched.series[0], watched.rule.limit
-        amount = threshold if limit is None else -(-threshold * limit // 1_000_000)
+        series = watched.series[0]
+        amount = reached_at(threshold, watched.rule.limit)
         column = 2 if series.width > 2 else 0
         cell = self._running.sums.at(touched.series, touched.value, touched.start_ns)
         so_far = cell[column] if cell else 0
@@ -178,6 +191,15 @@ class Judge:
         )
 
     # -- one rule --
+
+    def _is_below(self, watched: Watched, touched: Touched) -> bool:
+        """Return whether it is clear at a glance that a sum is no news: most are, most of the time."""
+        name = watched.rule.alert.name
+        lowest = self._lowest.get(name)
+        if lowest is None or self._states.of(name, touched.value, touched.start_ns):
+            return False
+        cell = self._running.sums.at(touched.series, touched.value, touched.start_ns)
+        return cell is None or _amount(cell) < lowest
 
     def _news(
         self, watched: Watched, value: str, finding: Finding, now_ns: int, seq: int
@@ -232,7 +254,7 @@ class Judge:
         number, made_ns = self._running.number(series), self._running.made_ns(series)
         seen = self._running.sums.values(number)
         if alert.each is None:
-            seen.setdefault("", [0, 0])
+            seen.setdefault("", (0, 0))
         for value, (_, last_ns) in seen.items():
             if now_ns - (last_ns or made_ns) > alert.over_s * SECOND_NS + _SILENT_FOR_GOOD_NS:
                 continue
@@ -270,7 +292,7 @@ class Judge:
             found = sums.of(number, series, value, window.start_ns, now_ns + HOUR_NS)
         else:
             window = watched.window_at(start_ns)
-            found = sums.at(number, value, start_ns) or [0] * series.width
+            found = sums.at(number, value, start_ns) or (0,) * series.width
         calls, unpriced, *amounts = found
         match alert.kind:
             case "budget":
@@ -286,7 +308,7 @@ class Judge:
                 firing = [at for at, each in told.items() if each.state == "firing"]
                 return find_sum(alert, amount, unpriced, window, firing)
 
-    def _of_span(self, watched: Watched, value: str, found: list[int], span: Window) -> Finding | None:
+    def _of_span(self, watched: Watched, value: str, found: Sequence[int], span: Window) -> Finding | None:
         alert = watched.rule.alert
         series = watched.series[0]
         sums, number = self._running.sums, self._numbers[alert.name][0]
@@ -309,7 +331,7 @@ class Judge:
                     span,
                 )
             case _:
-                before = [0, 0, 0]
+                before = (0, 0, 0)
                 if len(watched.series) > 1:
                     hours = watched.series[1]
                     until = span.start_ns // HOUR_NS * HOUR_NS
@@ -340,8 +362,7 @@ class Judge:
             and told.since_ns < baseline.hour_ns
             and is_normal(baseline.last_amount, expected(alert, baseline.last, baseline.last, 0))
         )
-        amount = found[2] if len(found) > 2 else found[0]
-        return find_anomaly(alert, amount, found[0], found[1], most, now_ns, has_ended=has_ended)
+        return find_anomaly(alert, _amount(found), found[0], found[1], most, now_ns, has_ended=has_ended)
 
     def _baseline(self, watched: Watched, value: str, now_ns: int) -> _Baseline | None:
         """Return what is usual around this hour; None where it has to wait: it takes a while."""
@@ -387,6 +408,11 @@ class _Changes:
             if each.key not in self._keys:
                 self._keys.add(each.key)
                 self.found.append(each)
+
+
+def _amount(cell: Sequence[int]) -> int:
+    """Return what a sum comes to: of calls, where it is of nothing else."""
+    return cell[2] if len(cell) > 2 else cell[0]
 
 
 def _span(series: Series, alert: Alert, now_ns: int) -> tuple[Window, int]:

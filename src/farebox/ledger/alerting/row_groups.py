@@ -6,7 +6,6 @@ to nothing.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
@@ -35,22 +34,21 @@ COLUMNS = (
     "cost_open",
     "price_open",
 )
-"""What a group's sums are of: `open` is by how much what is not known may be more. The last six are read
-from the details of calls, where somebody asks."""
+"""What sums can be of: `open` is by how much what is not known may be more. The last six are read from the
+details of calls, where somebody asks."""
 AT = {name: index for index, name in enumerate(COLUMNS)}
 FROM_DETAIL = frozenset(("tries", "retries", "cached_short", "cached_long", "cost_open", "price_open"))
-_EMPTY = (0,) * len(FROM_DETAIL)
+_ALWAYS = AT["price"] + 1
+"""So many of them are in every group; the others only where somebody asks."""
 
 # A sum of 64-bit amounts can be larger than 64 bits, so halves of them are added up.
 _GROUPED = """
 SELECT occurred_at / 60000000000, call_class, attribution, {bucket}, max(occurred_at), sum(sign),
        sum(cost_pico >> 32), sum(cost_pico & 4294967295), sum(charge_pico >> 32),
-       sum(charge_pico & 4294967295), sum(input_tokens), sum(cache_read_input_tokens),
-       sum(cache_creation_input_tokens), sum(output_tokens), sum(reasoning_output_tokens)
+       sum(charge_pico & 4294967295){tokens}
 FROM call WHERE seq > ? AND seq <= ? GROUP BY 1, 2, 3{by_bucket}
 """
 _STATUS, _OUTCOME, _STATE = (CLASS_COLUMNS.index(name) for name in ("status", "outcome", "cost_state"))
-_LATENCY_CLASS = "latency_class"
 
 
 class Group(NamedTuple):
@@ -64,7 +62,7 @@ class Group(NamedTuple):
     latency: int
     """Of response times: which class, see `RowGroups`; 0 where nobody asks."""
     sums: Sequence[int]
-    """As `COLUMNS`, signed."""
+    """As `RowGroups.columns`, signed."""
 
 
 class RowGroups:
@@ -75,33 +73,45 @@ class RowGroups:
         self._feed = feed
         self.steps: tuple[int, ...] = ()
         """Microseconds at which response times are told apart."""
-        self._statement = _GROUPED.format(bucket="0", by_bucket="")
+        self.columns: tuple[int, ...] = ()
+        """Which of `COLUMNS` groups have, in order."""
+        self._empty: tuple[int, ...] = ()
+        self._statement = ""
+        self.use((), ())
 
-    def use(self, latency_steps: Collection[int]) -> None:
-        """Tell response times apart at these microseconds: `latency` is how many of them were reached."""
-        steps = tuple(sorted(latency_steps))
-        if steps == self.steps:
-            return
-        self.steps = steps
-        if not steps:
-            self._statement = _GROUPED.format(bucket="0", by_bucket="")
-            return
-
-        def latency_class(total_us: int) -> int:
-            return bisect_right(steps, total_us)
-
-        connection: Any = self._connection
-        connection.create_scalar_function(_LATENCY_CLASS, latency_class, 1, deterministic=True)
-        self._statement = _GROUPED.format(bucket=f"{_LATENCY_CLASS}(total_us)", by_bucket=", 4")
+    def use(self, columns: Collection[int], latency_steps: Collection[int]) -> None:
+        """Add up these columns, among others, and tell response times apart at these microseconds:
+        `latency` is how many of them were reached.
+        """
+        self.steps = tuple(sorted(latency_steps))
+        self.columns = (*range(_ALWAYS), *sorted(each for each in set(columns) if each >= _ALWAYS))
+        names = [COLUMNS[each] for each in self.columns[_ALWAYS:]]
+        self._empty = (0,) * len(FROM_DETAIL.intersection(names))
+        self._statement = _GROUPED.format(
+            bucket=_latency_class(self.steps),
+            by_bucket=", 4" if self.steps else "",
+            tokens="".join(f", sum({name})" for name in names if name not in FROM_DETAIL),
+        )
 
     def of(self, after: int, upto: int) -> list[Group]:
-        """Return the groups of rows `(after, upto]`."""
+        """Return the groups of rows `(after, upto]`, in the order of time."""
         rows = self._connection.execute(self._statement, (after, upto)).fetchall()
         classes = self._feed.classes({row[1] for row in rows})
-        return [_group(row, classes[row[1]]) for row in rows]
+        empty = self._empty
+        return [_group(row, classes[row[1]], empty) for row in rows]
 
 
-def _group(row: Sequence[Any], said: Sequence[Any]) -> Group:
+def _latency_class(steps: Sequence[int], first: int = 0) -> str:
+    """Return an expression of how many of these a response time has reached, besides `first` others."""
+    if not steps:
+        return str(first)
+    middle = len(steps) // 2
+    below = _latency_class(steps[:middle], first)
+    reached = _latency_class(steps[middle + 1 :], first + middle + 1)
+    return f"CASE WHEN total_us < {steps[middle]:d} THEN {below} ELSE {reached} END"
+
+
+def _group(row: Sequence[Any], said: Sequence[Any], empty: tuple[int, ...]) -> Group:
     (
         minute, call_class, attribution, latency, last_ns, calls,
         cost_high, cost_low, price_high, price_low, *tokens,
@@ -119,6 +129,6 @@ def _group(row: Sequence[Any], said: Sequence[Any]) -> Group:
             ((cost_high or 0) << 32) + (cost_low or 0),
             ((price_high or 0) << 32) + (price_low or 0),
             *tokens,
-            *_EMPTY,
+            *empty,
         ),
     )

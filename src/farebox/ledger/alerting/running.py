@@ -6,6 +6,7 @@ Sums of a new alert are made from the record in pieces, while those of the other
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from farebox.ledger.alerting.counting import Counting, Touched, Trail
@@ -46,7 +47,7 @@ class Running:
         """What has changed, and when the last call of it occurred."""
         self._stored: dict[Series, StoredSeries] = {}
         self._open: list[Series] = []
-        self._counting = Counting((), (), feed)
+        self._counting = Counting((), (), (), feed)
         self._opening: _Opening | None = None
         self._unseen: list[tuple[Series, tuple[str, int]]] = []
         """Series that were opened, and up to where their values have been looked at."""
@@ -109,8 +110,11 @@ class Running:
         first = self.seq if after is None else after
         groups = self._groups.of(first, upto)
         if self._columns:
-            groups += self._details.of(first, upto, self._columns)
-            groups += self._left_open.of(first, upto, self._columns)
+            columns = self._groups.columns
+            found = self._details.of(first, upto, self._columns)
+            found += self._left_open.of(first, upto, self._columns)
+            groups += [each._replace(sums=[each.sums[column] for column in columns]) for each in found]
+            groups.sort(key=attrgetter("minute_ns"))
         return groups
 
     def take(self, groups: Collection[Group], now_ns: int) -> None:
@@ -176,16 +180,15 @@ class Running:
     # -- details --
 
     def _look_at_open(self) -> None:
+        columns = {column for series in self._stored for column in series.columns}
+        self._groups.use(columns, {step for series in self._stored for step in series.steps})
+        self._columns = FROM_DETAIL.intersection(COLUMNS[column] for column in columns)
         self._open = [series for series, stored in self._stored.items() if stored.is_open]
         self._counting = self._counting_of(self._open)
-        steps = {step for series in self._stored for step in series.steps}
-        self._groups.use(steps)
-        self._columns = (
-            frozenset(COLUMNS[column] for series in self._stored for column in series.columns) & FROM_DETAIL
-        )
 
     def _counting_of(self, series: Sequence[Series]) -> Counting:
-        return Counting(series, [self._stored[each].number for each in series], self._feed)
+        numbers = [self._stored[each].number for each in series]
+        return Counting(series, numbers, self._groups.columns, self._feed)
 
     def _next_opening(self, now_ns: int) -> _Opening | None:
         waiting = [series for series, stored in self._stored.items() if not stored.is_open]

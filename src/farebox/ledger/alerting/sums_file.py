@@ -113,26 +113,26 @@ class SumsFile:
             for number, key, made, is_open, is_seen, seq in rows
         ]
 
-    def cells(self, series: int, value: str, from_ns: int) -> list[tuple[int, list[int]]]:
+    def cells(self, series: int, value: str, from_ns: int) -> list[tuple[int, tuple[int, ...]]]:
         """Return the sums of a value from a part of time on."""
         rows = self._connection.execute(
             "SELECT start, sums FROM cell WHERE series = ? AND value = ? AND start >= ?",
             (series, value, from_ns),
         )
-        return [(start, list(map(int, sums.split()))) for start, sums in rows]
+        return [(start, tuple(map(int, sums.split()))) for start, sums in rows]
 
-    def cell(self, series: int, value: str, start_ns: int) -> list[int] | None:
+    def cell(self, series: int, value: str, start_ns: int) -> tuple[int, ...] | None:
         """Return the sums of a value in one part of time."""
         found = self._connection.execute(
             "SELECT sums FROM cell WHERE series = ? AND value = ? AND start = ?", (series, value, start_ns)
         ).fetchone()
-        return None if found is None else list(map(int, found[0].split()))
+        return None if found is None else tuple(map(int, found[0].split()))
 
-    def values(self, series: int) -> Iterator[tuple[str, list[int]]]:
+    def values(self, series: int) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Yield every value of a series that has one part of time."""
         rows = self._connection.execute("SELECT value, sums FROM cell WHERE series = ?", (series,)).fetchall()
         for value, sums in rows:
-            yield value, list(map(int, sums.split()))
+            yield value, tuple(map(int, sums.split()))
 
     def fresh(self, series: int, from_ns: int, after: tuple[str, int], limit: int) -> list[tuple[str, int]]:
         """Return values and parts of time from a moment on, in order, after one of them."""
