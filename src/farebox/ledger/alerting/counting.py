@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,18 +80,16 @@ def _add(
     trails: dict[Touched, Trail] | None,
 ) -> None:
     """Add what counts for one value to sums that divide time alike."""
-    value, kind, first_ns = share.value, starts.span.kind, starts.first_ns
+    value, kind = share.value, starts.span.kind
     for start, part in parts.by(starts):
-        if start < first_ns:
-            continue
         amounts, last_ns = part.amounts, part.last_ns
         for number, kept, taken in counted:
             added = _counts(kept, part.groups, steps) if kept.steps else taken(amounts)
             if kind == "last":
-                sums.note(number, value, start, first_ns, added[0], last_ns)
+                sums.note(number, value, start, added[0], last_ns)
                 is_new = False
             else:
-                is_new = sums.add(number, value, start, first_ns, added)
+                is_new = sums.add(number, value, start, added)
             if not share.is_news or (kind == "known" and not is_new and amounts[0] >= 0):
                 continue
             touched = Touched(number, value, start if kind == "period" else 0)
@@ -124,19 +123,19 @@ class _Parts:
         self._found: dict[tuple[int, int], _Part] = {}
 
     def by(self, starts: _Starts) -> list[tuple[int, _Part]]:
-        """Return the parts of time that the groups are of, by when each begins."""
-        groups = self._groups
-        first = starts[groups[0].minute_ns]
-        if first == starts[groups[-1].minute_ns]:
-            return [(first, self._part(0, len(groups)))]
+        """Return the parts of time that the groups are of and that are needed, by when each begins."""
+        groups, first_ns = self._groups, starts.first_ns
+        last = starts[groups[-1].minute_ns]
+        if last < first_ns:
+            return []
         found: list[tuple[int, _Part]] = []
         begin = 0
-        for at, group in enumerate(groups):
-            start = starts[group.minute_ns]
-            if start != first:
-                found.append((first, self._part(begin, at)))
-                first, begin = start, at
-        found.append((first, self._part(begin, len(groups))))
+        while (start := starts[groups[begin].minute_ns]) != last:
+            end = bisect_right(groups, start, begin, key=starts.of)
+            if start >= first_ns:
+                found.append((start, self._part(begin, end)))
+            begin = end
+        found.append((last, self._part(begin, len(groups))))
         return found
 
     def _part(self, begin: int, end: int) -> _Part:
@@ -153,6 +152,10 @@ class _Starts(dict[int, int]):
         super().__init__()
         self.span = span
         self.first_ns = span.first_ns(now_ns)
+
+    def of(self, group: Group) -> int:
+        """Return when the part of time that a group is of begins."""
+        return self[group.minute_ns]
 
     def __missing__(self, minute_ns: int) -> int:
         start = self[minute_ns] = self.span.start_of(minute_ns)

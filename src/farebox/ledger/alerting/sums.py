@@ -45,18 +45,15 @@ class Sums:
         """Whether it is time to write them, so that memory is free."""
         return self.cells > CELLS_MAX
 
-    def add(self, series: int, value: str, start_ns: int, first_ns: int, amounts: Sequence[int]) -> bool:
-        """Add to the sums of one part of time; return whether there were none of it yet.
-
-        `first_ns`: the earliest part that is needed of the series.
-        """
-        track, cell = self._opened(series, value, start_ns, first_ns)
+    def add(self, series: int, value: str, start_ns: int, amounts: Sequence[int]) -> bool:
+        """Add to the sums of one part of time; return whether there were none of it yet."""
+        track, cell = self._opened(series, value, start_ns)
         track.cells[start_ns] = tuple(amounts) if cell is None else tuple(map(_sum, cell, amounts))
         return cell is None
 
-    def note(self, series: int, value: str, start_ns: int, first_ns: int, calls: int, last_ns: int) -> None:
+    def note(self, series: int, value: str, start_ns: int, calls: int, last_ns: int) -> None:
         """Add calls, and note when the last of them occurred."""
-        track, cell = self._opened(series, value, start_ns, first_ns)
+        track, cell = self._opened(series, value, start_ns)
         before = cell or (0, 0)
         track.cells[start_ns] = before[0] + calls, max(before[1], last_ns)
 
@@ -133,12 +130,12 @@ class Sums:
             self._drop(key)
         self._file.drop(series)
 
-    def _opened(self, series: int, value: str, start_ns: int, first_ns: int) -> tuple[_Track, Cell | None]:
+    def _opened(self, series: int, value: str, start_ns: int) -> tuple[_Track, Cell | None]:
         """Return what a cell that is about to change is of, and what it is now."""
         key = series, value
         track = self._tracks.get(key)
-        if track is None:
-            track = self._load(key, first_ns)
+        if track is None:  # what was before is loaded where it is asked for
+            track = self._load(key, start_ns)
         if start_ns < track.changed_ns:
             if track.changed_ns == _NEVER:
                 self._changed[key] = track
