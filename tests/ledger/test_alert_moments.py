@@ -360,3 +360,44 @@ def test_a_storm_is_told_in_bounded_steps_and_nothing_of_it_is_lost(
         home.run()
     assert len(home.news()) == 60, "each has recovered"
     assert max(committed) <= 8
+
+
+def test_calls_that_come_between_two_judgements_are_added_together_and_none_waits_longer(
+    make: MakeHome,
+) -> None:
+    one = make(Alert(name="calls", kind="usage", subject="calls", at=(3,), period=Period("ever")))
+    one.run()
+    one.append(one.call())
+    before = one.alerting._running
+    assert before is not None
+    seq, one.monotonic = before.seq, one.monotonic + 1
+    one.ledger.append(one.call())
+    one.alerting.step(is_idle=True)
+    assert before.seq == seq + 1  # the first one after a while is looked at at once
+    one.ledger.append(one.call())
+    one.monotonic += 0.1
+    assert not one.alerting.step(is_idle=True)
+    assert (before.seq, one.news()) == (seq + 1, [])
+    assert one.alerting.due_in_s() == pytest.approx(0.15)
+    one.monotonic += one.alerting.due_in_s()
+    one.alerting.step(is_idle=True)
+    assert (before.seq, one.news()) == (seq + 2, [firing("calls", None, 3)])
+
+
+def test_a_record_that_is_behind_is_judged_once_a_second_and_then_as_soon_as_ever(make: MakeHome) -> None:
+    one = make(Alert(name="calls", kind="usage", subject="calls", at=(2, 3), period=Period("ever")))
+    one.run()
+    one.ledger.append(one.call())
+    one.monotonic += 1
+    one.alerting.step(is_idle=False)
+    one.ledger.append(one.call())
+    one.monotonic += 0.9
+    one.alerting.step(is_idle=False)
+    assert one.news() == []
+    one.monotonic += 0.15
+    one.alerting.step(is_idle=True)
+    assert one.news() == [firing("calls", None, 2)]
+    one.ledger.append(one.call())
+    one.monotonic += 0.3
+    one.alerting.step(is_idle=True)
+    assert one.news() == [firing("calls", None, 3)]

@@ -88,7 +88,7 @@ class RowGroups:
         names = [COLUMNS[each] for each in self.columns[_ALWAYS:]]
         self._empty = (0,) * len(FROM_DETAIL.intersection(names))
         self._statement = _GROUPED.format(
-            bucket=_latency_class(self.steps),
+            bucket=latency_class(self.steps),
             by_bucket=", 4" if self.steps else "",
             tokens="".join(f", sum({name})" for name in names if name not in FROM_DETAIL),
         )
@@ -101,13 +101,13 @@ class RowGroups:
         return [_group(row, classes[row[1]], empty) for row in rows]
 
 
-def _latency_class(steps: Sequence[int], first: int = 0) -> str:
+def latency_class(steps: Sequence[int], first: int = 0) -> str:
     """Return an expression of how many of these a response time has reached, besides `first` others."""
     if not steps:
         return str(first)
     middle = len(steps) // 2
-    below = _latency_class(steps[:middle], first)
-    reached = _latency_class(steps[middle + 1 :], first + middle + 1)
+    below = latency_class(steps[:middle], first)
+    reached = latency_class(steps[middle + 1 :], first + middle + 1)
     return f"CASE WHEN total_us < {steps[middle]:d} THEN {below} ELSE {reached} END"
 
 
