@@ -395,9 +395,11 @@ def test_a_record_that_is_behind_is_judged_once_a_second_and_then_as_soon_as_eve
     one.alerting.step(is_idle=False)
     assert one.news() == []
     one.monotonic += 0.15
-    one.alerting.step(is_idle=True)
+    one.alerting.step(is_idle=False)
     assert one.news() == [firing("calls", None, 2)]
     one.ledger.append(one.call())
     one.monotonic += 0.3
+    one.alerting.step(is_idle=False)
+    assert one.news() == []
     one.alerting.step(is_idle=True)
     assert one.news() == [firing("calls", None, 3)]

@@ -9,6 +9,7 @@ told, so whatever a crash takes away is found again.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -107,6 +108,7 @@ class Alerting:
         """The row that was evaluated before this process began."""
         self._erasure = 0
         self._facts: Facts | None = None
+        self._retry_at = self._judged_at = -math.inf
         self._look_at = self._judge_at = self._facts_at = self._tick_at = self._prune_at = self._drop_at = 0.0
         self._flush_at_ns: int | None = 0
         self.trouble: str | None = None
@@ -126,7 +128,7 @@ class Alerting:
             return False
         except (ControlError, OSError) as error:
             self._tell(str(error))
-            self._judge_at = now + _TRY_AGAIN_S
+            self._retry_at = now + _TRY_AGAIN_S
             self._look_at = max(self._look_at, now + _TRY_AGAIN_S)
             return False
         self.trouble = None
@@ -140,7 +142,7 @@ class Alerting:
 
     def close(self) -> None:
         """Tell what is left to tell, and write the sums, where everything they say was told."""
-        self._judge_at = 0.0
+        self._retry_at = self._judged_at = -math.inf
         self.step(is_idle=False)
         if self._running is not None and not self._running.touched:
             try:
@@ -160,6 +162,8 @@ class Alerting:
         running = self._running
         if running is None:
             return False
+        pause = _JUDGE_EVERY_S if is_idle else _JUDGE_BEHIND_EVERY_S
+        self._judge_at = max(self._judged_at + pause, self._retry_at)
         moment = self._clock()
         needed_ns = self._horizon.at(moment, now)
         more = self._add(running, now, needed_ns)
@@ -275,7 +279,7 @@ class Alerting:
         is_due = self._flush_at_ns is not None and not 0 < self._flush_at_ns - moment < _DAY_NS
         if not (running.touched or is_tick or facts_changed or is_due or running.wants_write):
             return
-        self._judge_at = now + (_JUDGE_EVERY_S if is_idle else _JUDGE_BEHIND_EVERY_S)
+        self._judged_at, self._judge_at = now, now + _JUDGE_EVERY_S
         if self._feed.last_erasure() != self._erasure:  # these sums still name what was erased
             self._begin_anew()
             return

@@ -9,7 +9,7 @@ from operator import add as _sum
 from farebox.ledger.alerting.series import Series
 from farebox.ledger.alerting.sums_file import StoredCell, SumsFile
 
-CELLS_MAX = 40_000
+CELLS_MAX = 30_000
 """Kept in memory; a cell is some hundred bytes."""
 _NEVER = sys.maxsize
 
