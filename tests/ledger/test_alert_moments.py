@@ -262,7 +262,7 @@ def test_where_control_db_cannot_be_written_nothing_is_lost(make: MakeHome, home
     with writing(home):
         one.ledger.append(one.call(), one.call())
         one.monotonic += 1
-        one.alerting._judge_at = one.alerting._look_at = one.alerting._facts_at = 0.0
+        one.alerting._look_at = one.alerting._facts_at = 0.0
         import farebox.control.outbox.enqueue_sql as sql
 
         patience, sql.BUSY_MS = sql.BUSY_MS, 10

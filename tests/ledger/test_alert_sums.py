@@ -6,6 +6,7 @@ import random
 from bisect import bisect_right
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -78,7 +79,7 @@ def test_a_sum_that_grows_does_not_load_what_was_before(tmp_path: Path) -> None:
 def test_a_response_time_is_of_the_class_of_the_steps_it_has_reached(count: int) -> None:
     steps = tuple(sorted(random.Random(count).sample(range(1, 10_000), count)))
     times = sorted({0, 10_000, *steps, *(step - 1 for step in steps), *(step + 1 for step in steps)})
-    connection = apsw.Connection(":memory:")
+    connection: Any = apsw.Connection(":memory:")
     for time in times:
         statement = f"SELECT {latency_class(steps)} FROM (SELECT {time:d} AS total_us)"  # noqa: S608
         assert connection.execute(statement).fetchone() == (bisect_right(steps, time),)

@@ -321,15 +321,8 @@ class Judge:
                 return find_latency(alert, found, span)
             case "rise":
                 size = (span.end_ns or 0) - span.start_ns
-                before = sums.of(number, series, value, span.start_ns - size, span.start_ns)
-                return find_rise(
-                    alert,
-                    found[-1] if len(found) > 2 else found[0],
-                    before[-1] if len(before) > 2 else before[0],
-                    found[0],
-                    found[1],
-                    span,
-                )
+                earlier = _amount(sums.of(number, series, value, span.start_ns - size, span.start_ns))
+                return find_rise(alert, _amount(found), earlier, found[0], found[1], span)
             case _:
                 before = (0, 0, 0)
                 if len(watched.series) > 1:
