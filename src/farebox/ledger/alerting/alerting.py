@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from farebox.home import Home
     from farebox.ledger.database import Connection
 
-_ROWS_AT_ONCE = 5_000
+_ROWS_AT_ONCE = 4_000
 """It bounds memory: some hundred bytes for each group of them."""
 _OPENING_ROWS = 5_000
 _LOOK_EVERY_S = 0.5
