@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from farebox.alerts.evaluation.anomaly import (
-    HISTORY_NS,
-    History,
-    Usual,
-    expected,
-    find_anomaly,
-    is_normal,
-)
 from farebox.alerts.evaluation.finding import Finding
 from farebox.alerts.evaluation.news import NEW_FOR_NS, find_new
 from farebox.alerts.evaluation.rates import (
@@ -42,7 +34,9 @@ from farebox.alerts.evaluation.transitions import (
     transitions,
 )
 from farebox.budgets.periods import HOUR_NS, SECOND_NS, Window
+from farebox.ledger.alerting.baselines import BASELINES_AT_ONCE, Baselines, anomaly
 from farebox.ledger.alerting.fact_findings import fact_findings
+from farebox.ledger.alerting.sums import amount_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,24 +48,11 @@ if TYPE_CHECKING:
     from farebox.ledger.alerting.series import Series, Watched
     from farebox.ledger.alerting.states import States
 
-BASELINES_AT_ONCE = 20
-"""Each reads eight weeks of hours."""
 CHANGES_AT_ONCE = 2_000
 """Of a storm, so much is told in one step: memory stays bounded, and calls are appended between two."""
 _DAY_NS = 24 * HOUR_NS
 _SILENT_FOR_GOOD_NS = 30 * _DAY_NS
 _CROSSINGS_MAX = 10_000
-
-
-class _Baseline(NamedTuple):
-    hour_ns: int
-    last: Usual | None
-    this: Usual | None
-    last_amount: int
-    """What the last whole hour came to."""
-    relative: int
-    relative_ns: int
-    """`History.relative_ppm`, and when it was found."""
 
 
 class Judge:
@@ -86,7 +67,6 @@ class Judge:
         changes_at_once: int = CHANGES_AT_ONCE,
     ) -> None:
         """How many baselines are made and changes found in one step, so that it does not take long."""
-        self._at_once = baselines_at_once
         self._changes_at_once = changes_at_once
         self.has_more = False
         """Whether the last tick has left something for the next one, which is not to wait."""
@@ -107,8 +87,7 @@ class Judge:
                 self._by_series.setdefault(numbers[0], []).append(each)
         self.since: dict[StateKey, int] = {}
         """When what has not been told yet was passed, where that was seen in the record."""
-        self._baselines: dict[tuple[str, str], _Baseline] = {}
-        self._left = 0
+        self._baselines = Baselines(running.sums, baselines_at_once)
 
     def judge(
         self, touched: Mapping[Touched, int], now_ns: int, seq: int
@@ -116,7 +95,7 @@ class Judge:
         """Return what is news of sums that have changed, and those that have to be judged later."""
         changes = _Changes()
         later: dict[Touched, int] = {}
-        self._left = self._at_once
+        self._baselines.begin_step()
         for each, last_ns in touched.items():
             if len(changes.found) >= self._changes_at_once:
                 later[each] = last_ns
@@ -139,7 +118,7 @@ class Judge:
     def tick(self, facts: Facts | None, now_ns: int, seq: int) -> list[Transition]:
         """Return what is news because time has passed, or because of facts that no row says."""
         changes = _Changes()
-        self._left = self._at_once
+        self._baselines.begin_step()
         self.has_more = False
         for name, value, window_ns in self._states.firing():
             if len(changes.found) >= self._changes_at_once:
@@ -170,13 +149,11 @@ class Judge:
 
     def _passed_at(self, watched: Watched, touched: Touched, threshold: int, trail: Trail) -> int:
         """Return when a sum passed a threshold that it has reached by now."""
-        series = watched.series[0]
         amount = reached_at(threshold, watched.rule.limit)
-        column = 2 if series.width > 2 else 0
         cell = self._running.sums.at(touched.series, touched.value, touched.start_ns)
-        so_far = cell[column] if cell else 0
+        so_far = amount_of(cell) if cell else 0
         for at_ns, added in reversed(trail):
-            so_far -= added[column]
+            so_far -= amount_of(added)
             if so_far < amount:
                 return at_ns
         return trail[0][0]
@@ -199,7 +176,7 @@ class Judge:
         if lowest is None or self._states.of(name, touched.value, touched.start_ns):
             return False
         cell = self._running.sums.at(touched.series, touched.value, touched.start_ns)
-        return cell is None or _amount(cell) < lowest
+        return cell is None or amount_of(cell) < lowest
 
     def _news(
         self, watched: Watched, value: str, finding: Finding, now_ns: int, seq: int
@@ -321,8 +298,8 @@ class Judge:
                 return find_latency(alert, found, span)
             case "rise":
                 size = (span.end_ns or 0) - span.start_ns
-                earlier = _amount(sums.of(number, series, value, span.start_ns - size, span.start_ns))
-                return find_rise(alert, _amount(found), earlier, found[0], found[1], span)
+                earlier = amount_of(sums.of(number, series, value, span.start_ns - size, span.start_ns))
+                return find_rise(alert, amount_of(found), earlier, found[0], found[1], span)
             case _:
                 before = (0, 0, 0)
                 if len(watched.series) > 1:
@@ -334,59 +311,15 @@ class Judge:
                     return find_cache_hits(alert, found[1], found[2], found[0], past, span)
                 return find_cache_lifetime(alert, found[1], found[2], (before[1], before[2]), found[0], span)
 
-    # -- anomalies --
-
     def _anomaly(self, watched: Watched, value: str, now_ns: int) -> Finding | None:
-        alert = watched.rule.alert
-        recent = watched.series[0]
-        baseline = self._baseline(watched, value, now_ns)
+        alert, recent = watched.rule.alert, watched.series[0]
+        number, hours = self._numbers[alert.name]
+        baseline = self._baselines.of(alert, hours, value, now_ns)
         if baseline is None:
             return _LATER
-        if baseline.last is None or baseline.this is None:
-            return None
-        part_ns = recent.span.part_ns
-        from_ns = (now_ns // part_ns + 1) * part_ns - HOUR_NS
-        number = self._numbers[alert.name][0]
-        found = self._running.sums.of(number, recent, value, from_ns, from_ns + HOUR_NS)
-        most = expected(alert, baseline.last, baseline.this, now_ns - baseline.hour_ns)
-        told = self._states.of(alert.name, value, 0).get(0)
-        has_ended = (
-            told is not None
-            and told.since_ns < baseline.hour_ns
-            and is_normal(baseline.last_amount, expected(alert, baseline.last, baseline.last, 0))
-        )
-        return find_anomaly(alert, _amount(found), found[0], found[1], most, now_ns, has_ended=has_ended)
-
-    def _baseline(self, watched: Watched, value: str, now_ns: int) -> _Baseline | None:
-        """Return what is usual around this hour; None where it has to wait: it takes a while."""
-        alert = watched.rule.alert
-        key = alert.name, value
-        hour_ns = now_ns // HOUR_NS * HOUR_NS
-        known = self._baselines.get(key)
-        if known is not None and known.hour_ns == hour_ns:
-            return known
-        if not self._left:
-            return None
-        self._left -= 1
-        if len(self._baselines) > 20_000:
-            self._baselines.clear()
-        found = self._running.sums.parts(self._numbers[alert.name][1], value, hour_ns - HISTORY_NS - HOUR_NS)
-        sums = {start: cell[-1] for start, cell in found.items() if start < hour_ns}
-        last_ns = hour_ns - HOUR_NS
-        last = this = relative = None
-        relative_ns = hour_ns
-        if sums:
-            # The hour that has just ended is no part of what it is compared with.
-            is_of_today = known is not None and hour_ns - known.relative_ns < _DAY_NS
-            relative = known.relative if known is not None and is_of_today else None
-            history = History(sums, min(sums), last_ns, alert.timezone, relative)
-            last, this = history.usual(last_ns), history.usual(hour_ns)
-            relative_ns = known.relative_ns if known is not None and relative is not None else hour_ns
-            relative = history.relative_ppm
-        made = self._baselines[key] = _Baseline(
-            hour_ns, last, this, sums.get(last_ns, 0), relative or 0, relative_ns
-        )
-        return made
+        until_ns = (now_ns // recent.span.part_ns + 1) * recent.span.part_ns
+        found = self._running.sums.of(number, recent, value, until_ns - HOUR_NS, until_ns)
+        return anomaly(alert, baseline, found, self._states.of(alert.name, value, 0).get(0), now_ns)
 
 
 class _Changes:
@@ -401,11 +334,6 @@ class _Changes:
             if each.key not in self._keys:
                 self._keys.add(each.key)
                 self.found.append(each)
-
-
-def _amount(cell: Sequence[int]) -> int:
-    """Return what a sum comes to: of calls, where it is of nothing else."""
-    return cell[2] if len(cell) > 2 else cell[0]
 
 
 def _span(series: Series, alert: Alert, now_ns: int) -> tuple[Window, int]:

@@ -17,6 +17,13 @@ _NEVER = sys.maxsize
 Cell = tuple[int, ...]
 
 
+def amount_of(cell: Sequence[int]) -> int:
+    """Return what a sum comes to, what a budget holds for unknown costs included: of calls, where it is of
+    nothing else.
+    """
+    return sum(cell[2:]) if len(cell) > 2 else cell[0]
+
+
 class _Track:
     """The sums of one value of one series."""
 
