@@ -31,8 +31,8 @@ def test_a_budget_is_news_from_its_first_share_on(share: int, limit: int) -> Non
     rule = Rule(Alert(name="x", kind="budget", subject="b", at=(share, 2 * share)), "", limit)
     lowest = lowest_amount(rule)
     assert lowest is not None
-    assert find_budget(rule, lowest - 1, 0, FOR_EVER, is_fixed=True).reached == ()
-    assert share in find_budget(rule, lowest, 0, FOR_EVER, is_fixed=True).reached
+    assert find_budget(rule, lowest - 1, 0, 0, FOR_EVER, is_fixed=True).reached == ()
+    assert share in find_budget(rule, lowest, 0, 0, FOR_EVER, is_fixed=True).reached
 
 
 def test_a_margin_has_no_lowest_amount() -> None:
