@@ -14,22 +14,27 @@ import msgspec
 from msgspec import inspect as shapes
 
 from farebox.analytics.dimensions import DIMENSIONS
-from farebox.server.api import budgets, errors, live, outbox, views
+from farebox.server.api import errors
+from farebox.server.api.calls import call_views, live
+from farebox.server.api.limits import budget_views
+from farebox.server.api.outbox import outbox_views
+from farebox.server.api.spending import spend_views
+from farebox.server.api.status import status_views
 
 SHARED = Path(__file__).resolve().parent.parent / "dashboard" / "src" / "shared"
 ROOTS = (
     errors.ErrorBody,
-    views.Status,
-    views.Summary,
-    views.Breakdown,
-    views.Values,
-    views.Series,
-    views.Calls,
-    views.Receipt,
-    outbox.Outbox,
-    budgets.Budgets,
-    budgets.BudgetSimulation,
-    budgets.Stops,
+    status_views.Status,
+    spend_views.Summary,
+    spend_views.Breakdown,
+    spend_views.Values,
+    spend_views.Series,
+    call_views.Calls,
+    call_views.Receipt,
+    outbox_views.Outbox,
+    budget_views.Budgets,
+    budget_views.BudgetSimulation,
+    budget_views.Stops,
     live.Hello,
     live.LiveCalls,
     live.LiveMinutes,

@@ -78,27 +78,15 @@ from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
 from farebox.ledger.losses.coverage import Missing
 from farebox.ledger.proof.verification import Problem
 from farebox.pricing.facts import CostLine
-from farebox.server.api.budgets import (
-    BlockedCaller,
-    BlockedWindow,
-    BudgetFigures,
-    BudgetSimulation,
-    BudgetState,
-    BudgetValue,
-    StopState,
-)
-from farebox.server.api.coverage import Coverage
-from farebox.server.api.invoices import CreditNoteBrief, InvoiceBrief
-from farebox.server.api.margins import MarginRow, Margins
-from farebox.server.api.outbox import OutboxDelivery, OutboxFigures, OutboxReceiver
-from farebox.server.api.recording import Recording
-from farebox.server.api.simulations import (
+from farebox.server.api.billing.invoice_views import CreditNoteBrief, InvoiceBrief
+from farebox.server.api.billing.margin_views import MarginRow, Margins
+from farebox.server.api.billing.simulation_views import (
     BillingSimulation,
     SimulatedCharge,
     SimulatedCustomer,
     SimulatedTotal,
 )
-from farebox.server.api.wallets import (
+from farebox.server.api.billing.wallet_views import (
     AccountBalance,
     AddOnState,
     CouponState,
@@ -112,6 +100,18 @@ from farebox.server.api.wallets import (
     WalletMove,
     WalletState,
 )
+from farebox.server.api.coverage.coverage import Coverage
+from farebox.server.api.coverage.recording import Recording
+from farebox.server.api.limits.budget_views import (
+    BlockedCaller,
+    BlockedWindow,
+    BudgetFigures,
+    BudgetSimulation,
+    BudgetState,
+    BudgetValue,
+    StopState,
+)
+from farebox.server.api.outbox.outbox_views import OutboxDelivery, OutboxFigures, OutboxReceiver
 from farebox.wire.facts import LEAVES
 
 MADE = "<!-- Made by tools/generate.py (`make docs`); edit the code instead. -->\n"

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from farebox.access import own_listener
-from farebox.server.api.recording import Announced, recording_of
+from farebox.server.api.coverage.recording import Announced, recording_of
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system does not say whose a port is")

@@ -54,9 +54,9 @@ from farebox.charges.usage.cells import Cell
 from farebox.config.configuration import BillingConfig
 from farebox.control.database import open_control
 from farebox.home import Home
-from farebox.server.api.budgets import budgets_view
-from farebox.server.api.margins import margins_view
-from farebox.server.api.simulations import simulation_view
+from farebox.server.api.billing.margin_views import margins_view
+from farebox.server.api.billing.simulation_views import simulation_view
+from farebox.server.api.limits.budget_views import budgets_view
 from farebox.snapshot import Snapshot
 from farebox.snapshot import encode as encode_snapshot
 

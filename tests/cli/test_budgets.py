@@ -25,7 +25,7 @@ from farebox.cli.budgets.definition_flags import DefinitionFlags, WhereFlags, de
 from farebox.cli.options import Place
 from farebox.control.publish import publish
 from farebox.errors import ConfigError, UsageError
-from farebox.server.api.budgets import overshoot
+from farebox.server.api.limits.budget_views import overshoot
 from farebox.snapshot import SnapshotReader, read_snapshot
 
 DAILY = DefinitionFlags(limit="25", period="day", timezone="Europe/Berlin")

@@ -87,8 +87,8 @@ def test_verify_tells_losses_and_gives_no_bare_tick(capsys: pytest.CaptureFixtur
 def test_a_proxy_that_records_nothing_makes_its_time_incomplete(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from farebox.server.api import coverage
-    from farebox.server.api.recording import Recording
+    from farebox.server.api.coverage import coverage
+    from farebox.server.api.coverage.recording import Recording
 
     told = Recording(state="lost", reason="no space left", since="2026-01-02T00:00:00.000000Z")
 

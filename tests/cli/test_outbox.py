@@ -226,7 +226,7 @@ def test_without_a_server_a_test_waits_and_says_so(told: Told, home: Home) -> No
 def test_a_stopped_receiver_is_said_everywhere_and_resumed(told: Told, home: Home) -> None:
     from farebox.cli.daemon.status import outbox_words
     from farebox.cli.doctor.checks import check_outbox
-    from farebox.server.api.outbox import outbox_figures
+    from farebox.server.api.outbox.outbox_views import outbox_figures
 
     assert check_outbox(home) == []
     told("receivers", "add", "ops", URL)

@@ -14,7 +14,7 @@ from farebox.home import Home
 from farebox.journal.records import Mark
 from farebox.ledger.calls import LedgerReader
 from farebox.pricing import load_book
-from farebox.server.api.recording import Recording, Unmetered
+from farebox.server.api.coverage.recording import Recording, Unmetered
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from farebox.cli.options import Place
 from farebox.cli.reports.json_shapes import StatusAnswer
 from farebox.config import read_layers
 from farebox.home import Home
-from farebox.server.api.recording import Recording, Unmetered
+from farebox.server.api.coverage.recording import Recording, Unmetered
 from farebox.telemetry.otlp_out.exported import Exported
 
 

@@ -17,7 +17,8 @@ from farebox.home import Home
 from farebox.journal.direct_writer import DirectWriter
 from farebox.journal.records import DONE, Done, encode
 from farebox.ledger.calls import LedgerReader
-from farebox.server.api.status import plainly, status
+from farebox.server.api.services import plainly
+from farebox.server.api.status.status import status
 
 CLI = Callable[..., tuple[int, str, str]]
 UNTIL = "2026-11-20T12:00Z"

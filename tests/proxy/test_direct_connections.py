@@ -190,7 +190,7 @@ def test_the_table_is_read_as_the_kernel_writes_it(tmp_path: Path, monkeypatch: 
 
 def test_what_was_seen_is_on_the_list_of_what_is_not_metered() -> None:
     from farebox.proxy.intercept.unmetered import UnmeteredHosts
-    from farebox.server.api.recording import Unmetered
+    from farebox.server.api.coverage.recording import Unmetered
 
     listed = UnmeteredHosts()
     listed.add_direct(HOST, "python3 direct.py", "direct")

@@ -17,8 +17,8 @@ from farebox.ledger.losses.backlog import Backlog
 from farebox.ledger.losses.health import LedgerHealth
 from farebox.money import pico_from_usd, usd_text
 from farebox.pricing.facts import CostLine
+from farebox.server.api.coverage.coverage_views import Coverage
 from farebox.server.api.filters import instant_ns
-from farebox.server.api.views import Coverage
 
 PRICES = {
     "gpt-4o-mini": ("0.00000015", "0.0000006"),

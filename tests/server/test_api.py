@@ -24,7 +24,7 @@ from farebox.config import load_config
 from farebox.errors import LedgerSchemaError
 from farebox.home import Home
 from farebox.money import display_usd, usd_text
-from farebox.server.api.key_labels import KeyLabels
+from farebox.server.api.status.key_labels import KeyLabels
 from farebox.server.assets import Assets
 
 SNAPSHOTS = Path(__file__).resolve().parent.parent / "snapshots"

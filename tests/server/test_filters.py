@@ -9,9 +9,10 @@ import pytest
 
 from farebox.analytics.query import Measures
 from farebox.clock import iso
+from farebox.server.api.coverage.coverage_views import Coverage
 from farebox.server.api.filters import previous_window, read_moment, read_selection
-from farebox.server.api.reports import bucket_starts
-from farebox.server.api.views import Coverage, change_percent, sums
+from farebox.server.api.spending.reports import bucket_starts
+from farebox.server.api.spending.spend_views import change_percent, sums
 
 WHOLE = Coverage(complete=True, pending_calls=0, words=[])
 

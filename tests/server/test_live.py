@@ -12,9 +12,9 @@ from served import MINUTE, NOW
 
 from farebox.analytics.query import Reply, Request
 from farebox.analytics.questions import Questions
-from farebox.server.api import live
+from farebox.server.api.calls.live import stream
 from farebox.server.api.filters import Selection, Window
-from farebox.server.api.live import Pulse, stream
+from farebox.server.api.pulse import POLL_S, Pulse
 from farebox.server.api.queries import Ledger
 
 Event = tuple[str, Any]
@@ -181,7 +181,7 @@ def test_the_ledger_is_left_alone_while_nobody_listens() -> None:
         await events.aclose()  # type: ignore[attr-defined]
         await asyncio.sleep(0)
         asked = rows.asked
-        await asyncio.sleep(3 * live.POLL_S)
+        await asyncio.sleep(3 * POLL_S)
         assert rows.asked == asked
         ledger.close()
 

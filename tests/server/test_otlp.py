@@ -21,7 +21,7 @@ from farebox.ingest.figures import read_figures
 from farebox.ingest.intake import Intake
 from farebox.ledger import catch_up
 from farebox.ledger.calls import LedgerReader
-from farebox.server.api.coverage import coverage, warnings
+from farebox.server.api.coverage.coverage import coverage, warnings
 from farebox.server.assets import Assets
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"

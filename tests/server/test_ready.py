@@ -14,7 +14,7 @@ from farebox.home import ROOM_BYTES, Home
 from farebox.journal.progress import ProgressNote
 from farebox.ledger.calls import LedgerReader
 from farebox.ledger.losses.backlog import Backlog
-from farebox.server.api.ready import RecentReadiness
+from farebox.server.api.status.ready import RecentReadiness
 
 
 @pytest.fixture

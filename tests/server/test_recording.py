@@ -16,7 +16,7 @@ from fake_ledger import FakeLedger
 from served import Site
 
 from farebox.home import Home
-from farebox.server.api.recording import Recording, recording
+from farebox.server.api.coverage.recording import Recording, recording
 from farebox.server.assets import Assets
 
 
@@ -119,7 +119,7 @@ def test_no_proxy_and_a_stale_announcement_are_no_alarm(home: Home) -> None:
 
 
 def test_a_proxy_that_does_not_respond_is_reported(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("farebox.server.api.recording.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("farebox.server.api.coverage.recording.ANSWER_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         announce(home, silent.getsockname()[1])
         assert recording(home).state == "silent"

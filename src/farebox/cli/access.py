@@ -78,7 +78,7 @@ def say_if_demo(home: Home) -> None:
 
 def say_what_is_missing(home: Home, ledger: LedgerReader) -> None:
     """Say on standard error what a list of calls lacks: standard output has the calls only."""
-    from farebox.server.api.coverage import coverage, warnings
+    from farebox.server.api.coverage.coverage import coverage, warnings
 
     for line in warnings(coverage(home, ledger)):
         say(f"{line}: not in this list")

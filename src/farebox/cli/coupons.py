@@ -18,7 +18,14 @@ from farebox.clock import now_ns
 from farebox.errors import UsageError
 from farebox.home import Home
 from farebox.program import command
-from farebox.server.api.wallets import AddOns, AddOnState, Coupons, CouponState, add_on_view, coupon_view
+from farebox.server.api.billing.wallet_views import (
+    AddOns,
+    AddOnState,
+    Coupons,
+    CouponState,
+    add_on_view,
+    coupon_view,
+)
 
 app = App(name="coupons", help="Give customers discounts, with dates and for a number of invoices.")
 add_ons_app = App(name="add-ons", help="Charge customers for something without usage, once or every period.")

@@ -15,7 +15,7 @@ from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import BOLD, Column, clean, count, paint, table
 from farebox.clock import now_ns
 from farebox.errors import UsageError
-from farebox.server.api.margins import MarginRow, Margins, margins_view, read_percent
+from farebox.server.api.billing.margin_views import MarginRow, Margins, margins_view, read_percent
 
 _NOBODY = {"customer": "no customer", "agent": "no agent", "model": "no model", "outcome": "no outcome"}
 _OF_NONE = "base fees, minimums, discounts, rounding"

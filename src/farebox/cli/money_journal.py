@@ -10,7 +10,12 @@ from farebox.cli.exits import ANSWER_IS_NO, OK
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import Column, clean, count, table
-from farebox.server.api.wallets import Journal, JournalVerification, journal_view, verification_view
+from farebox.server.api.billing.wallet_views import (
+    Journal,
+    JournalVerification,
+    journal_view,
+    verification_view,
+)
 
 app = App(name="journal", help="List and verify the double entries beneath invoices, wallets and shares.")
 

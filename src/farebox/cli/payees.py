@@ -16,7 +16,7 @@ from farebox.cli.screen import Column, clean, table
 from farebox.clock import iso, now_ns
 from farebox.errors import UsageError
 from farebox.nearest import did_you_mean
-from farebox.server.api.wallets import Payees, Statements, payees_view, statement_view
+from farebox.server.api.billing.wallet_views import Payees, Statements, payees_view, statement_view
 from farebox.time_expressions import zone_named
 
 app = App(name="payees", help="List who has shares of invoices and what they are owed; print statements.")

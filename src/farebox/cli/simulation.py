@@ -13,7 +13,7 @@ from farebox.cli.periods import days_of
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import BOLD, Column, clean, count, paint, table
 from farebox.clock import now_ns
-from farebox.server.api.simulations import BillingSimulation, SimulatedCustomer, simulation_view
+from farebox.server.api.billing.simulation_views import BillingSimulation, SimulatedCustomer, simulation_view
 
 _CHARGES_SHOWN = 3
 

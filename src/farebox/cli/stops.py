@@ -18,7 +18,7 @@ from farebox.config.sections import FINGERPRINT
 from farebox.errors import UsageError
 from farebox.nearest import did_you_mean
 from farebox.program import command
-from farebox.server.api.budgets import StopState, stop_view, stops_view
+from farebox.server.api.limits.budget_views import StopState, stop_view, stops_view
 from farebox.snapshot import Snapshot, read_snapshot
 from farebox.wire.keys import without_keys
 

@@ -40,9 +40,9 @@ from farebox.server.access.connection import Connection
 from farebox.server.access.guard import Visitors
 from farebox.server.access.sessions import Sessions, load_token
 from farebox.server.alert_explanations import AlertExplanations
-from farebox.server.api.key_labels import KeyLabels
-from farebox.server.api.prices import SharedPrices
+from farebox.server.api.prices.shared_prices import SharedPrices
 from farebox.server.api.queries import Ledger, Reader
+from farebox.server.api.status.key_labels import KeyLabels
 from farebox.server.app import Server, build
 from farebox.server.deliveries import delivery_worker, own_ports
 from farebox.server.price_updates import PriceUpdates

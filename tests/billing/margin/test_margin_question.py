@@ -18,7 +18,7 @@ from farebox.charges.plan import AddOn, Customer, Discount, DollarRate, Plan
 from farebox.charges.usage.cells import Cell, OutcomeCell
 from farebox.control.publish import change
 from farebox.home import Home
-from farebox.server.api.margins import margins_view, read_percent
+from farebox.server.api.billing.margin_views import margins_view, read_percent
 
 NOVEMBER, DECEMBER = date(2026, 11, 1), date(2026, 12, 1)
 GLOBEX = Customer(id="globex", currency="USD", timezone="Asia/Tokyo")

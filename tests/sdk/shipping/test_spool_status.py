@@ -15,7 +15,7 @@ from farebox.journal.records import MARK, Mark, encode
 from farebox.sdk.shipping import spool_status
 from farebox.sdk.shipping.collector_client import Verdict
 from farebox.sdk.shipping.spool_status import ProgramSpool, spools
-from farebox.server.api.recording import Recording
+from farebox.server.api.coverage.recording import Recording
 
 
 def shown(found: list[ProgramSpool]) -> str:

@@ -17,7 +17,7 @@ from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import GREEN, RED, YELLOW, Column, clean, paint, table
 from farebox.home import Home
 from farebox.program import command
-from farebox.server.api.alerts import EVENTS_SHOWN, AlertEventView, history_view
+from farebox.server.api.alerts.alert_views import EVENTS_SHOWN, AlertEventView, history_view
 from farebox.snapshot import read_snapshot
 
 HISTORY_MAX = 10_000

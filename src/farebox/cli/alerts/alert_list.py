@@ -16,7 +16,7 @@ from farebox.cli.screen import BOLD, DIM, RED, Column, clean, count, paint, tabl
 from farebox.clock import now_ns
 from farebox.home import Home
 from farebox.program import command
-from farebox.server.api.alerts import Alerts, AlertView, alerts_view
+from farebox.server.api.alerts.alert_views import Alerts, AlertView, alerts_view
 from farebox.yamltext import written
 
 Name = Annotated[str, Parameter(help="The alert's name.")]

@@ -18,7 +18,7 @@ from farebox.cli.screen import clean, count
 from farebox.clock import now_ns
 from farebox.errors import UsageError
 from farebox.program import command
-from farebox.server.api.alerts import alerts_view
+from farebox.server.api.alerts.alert_views import alerts_view
 from farebox.snapshot import read_snapshot
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from farebox.clock import now_ns
 from farebox.errors import ConfigError, Finding, UsageError
 from farebox.ledger.alerting.simulation import simulate as simulated
 from farebox.program import command
-from farebox.server.api.alerts import AlertSimulation, simulation_view
+from farebox.server.api.alerts.alert_views import AlertSimulation, simulation_view
 from farebox.snapshot import read_snapshot
 
 DEFAULT_SINCE = "30d"

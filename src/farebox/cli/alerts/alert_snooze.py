@@ -16,7 +16,7 @@ from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import clean, count
 from farebox.clock import now_ns
 from farebox.program import command
-from farebox.server.api.alerts import SnoozeView, alerts_view, snooze_view
+from farebox.server.api.alerts.alert_views import SnoozeView, alerts_view, snooze_view
 
 Value = Annotated[
     str | None, Parameter(help="Only for this value of what the alert has `each` of; all by default.")

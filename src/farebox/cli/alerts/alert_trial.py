@@ -17,7 +17,7 @@ from farebox.control.outbox.trial import TrialOutcome
 from farebox.errors import UsageError
 from farebox.home import Home
 from farebox.program import command
-from farebox.server.api.alerts import AlertView, alerts_view
+from farebox.server.api.alerts.alert_views import AlertView, alerts_view
 from farebox.snapshot import read_snapshot
 
 

@@ -20,7 +20,7 @@ from farebox.errors import LedgerError
 from farebox.home import Home
 from farebox.money import display_usd
 from farebox.program import command
-from farebox.server.api.budgets import (
+from farebox.server.api.limits.budget_views import (
     VALUES_SHOWN,
     BudgetFigures,
     Budgets,

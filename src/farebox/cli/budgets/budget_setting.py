@@ -20,7 +20,7 @@ from farebox.clock import now_ns
 from farebox.errors import UsageError
 from farebox.home import Home
 from farebox.program import command
-from farebox.server.api.budgets import Budgets, budgets_view
+from farebox.server.api.limits.budget_views import Budgets, budgets_view
 from farebox.snapshot import read_snapshot
 
 Yes = Annotated[bool, Parameter(name=("--yes", "-y"), help="Do not ask.", negative="")]

@@ -24,7 +24,7 @@ from farebox.config import is_exposed, read_layers
 from farebox.errors import ConfigError, Finding, UsageError
 from farebox.ledger.spending.simulation import Simulation
 from farebox.ledger.spending.simulation import simulate as simulated
-from farebox.server.api.budgets import BudgetSimulation, simulation_view, state_of
+from farebox.server.api.limits.budget_views import BudgetSimulation, simulation_view, state_of
 from farebox.snapshot import read_snapshot
 from farebox.time_expressions import zone_named
 

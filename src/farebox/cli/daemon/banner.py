@@ -16,7 +16,7 @@ from farebox.errors import FareboxError
 from farebox.home import Home
 from farebox.journal.progress import ledger_trouble
 from farebox.program import command
-from farebox.server.api.recording import recording
+from farebox.server.api.coverage.recording import recording
 
 
 def show(home: Home, *, detached: bool = False) -> None:

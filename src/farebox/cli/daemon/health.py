@@ -17,7 +17,7 @@ from farebox.cli.options import AsJson, Place
 from farebox.cli.reports import json_shapes
 from farebox.cli.screen import GREEN, RED, YELLOW, clean, paint
 from farebox.readiness import LIVE, READY, Readiness
-from farebox.server.api.recording import ask
+from farebox.server.api.coverage.recording import ask
 from farebox.snapshot import read_snapshot
 
 ANSWER_SECONDS = 3.0

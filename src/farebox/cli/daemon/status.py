@@ -28,9 +28,9 @@ from farebox.ledger.losses.coverage import Missing
 from farebox.price_lists.news import news
 from farebox.program import command
 from farebox.sdk.shipping.spool_status import ProgramSpool, spools
-from farebox.server.api.coverage import Coverage, coverage, warnings
-from farebox.server.api.outbox import OutboxFigures, outbox_figures
-from farebox.server.api.recording import Recording, recording
+from farebox.server.api.coverage.coverage import Coverage, coverage, warnings
+from farebox.server.api.coverage.recording import Recording, recording
+from farebox.server.api.outbox.outbox_views import OutboxFigures, outbox_figures
 from farebox.snapshot import read_snapshot
 from farebox.telemetry.otlp_out.exported import Exported, read_exported
 

@@ -95,7 +95,7 @@ def stop(*, place: Place | None = None) -> int:
 def _not_kept(home: Home, proxy: Running | None) -> list[str]:
     """Return which records of the proxy's run are lost, and which are not in the ledger yet."""
     from farebox.ledger.calls import LedgerReader
-    from farebox.server.api.coverage import coverage, warnings
+    from farebox.server.api.coverage.coverage import coverage, warnings
     from farebox.time_expressions import ns_of
 
     if proxy is None or not proxy.started_at:

@@ -177,7 +177,7 @@ def check_control(home: Home) -> list[Check]:
 def check_outbox(home: Home) -> list[Check]:
     """Check that messages arrive, where anybody is told anything: no dead letter, no stopped receiver."""
     from farebox.cli.daemon.status import outbox_words
-    from farebox.server.api.outbox import outbox_figures
+    from farebox.server.api.outbox.outbox_views import outbox_figures
 
     found = outbox_figures(home)
     if found is None:
@@ -211,7 +211,7 @@ def check_ledger(place: Place) -> list[Check]:
     """Check what the journals and the ledger report: lag, losses, the clock, prices."""
     from farebox.analytics.questions import Selection
     from farebox.cli.access import open_ledger, open_questions
-    from farebox.server.api.coverage import coverage
+    from farebox.server.api.coverage.coverage import coverage
 
     try:
         home, ledger = open_ledger(place)
@@ -241,7 +241,7 @@ def check_ledger(place: Place) -> list[Check]:
 
 def check_recording(home: Home) -> Check:
     """Ask the running proxy whether it records."""
-    from farebox.server.api.recording import recording
+    from farebox.server.api.coverage.recording import recording
 
     found = recording(home)
     fix = f"{command('restart')}, once the disk has room and the folder can be written"
@@ -253,7 +253,7 @@ def check_recording(home: Home) -> Check:
 def check_pins(home: Home) -> list[Check]:
     """Name the clients that accept no certificate but the provider's, and what to do instead."""
     from farebox.proxy.intercept.pinning_clients import read_pins
-    from farebox.server.api.recording import recording
+    from farebox.server.api.coverage.recording import recording
 
     pins = read_pins(home.run / "pinned")
     # The proxy knows what it has tunnelled and why; the pins say what it will tunnel.

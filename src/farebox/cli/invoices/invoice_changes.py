@@ -17,7 +17,7 @@ from farebox.clock import now_ns
 from farebox.errors import InvoiceNotFoundError, UsageError
 from farebox.home import Home
 from farebox.program import command
-from farebox.server.api.invoices import decimal_text
+from farebox.server.api.billing.invoice_views import decimal_text
 
 Reason = Annotated[str, Parameter(help="Why; it is kept with it.")]
 

@@ -24,7 +24,7 @@ from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import clean, count
 from farebox.clock import now_ns
 from farebox.program import command
-from farebox.server.api.invoices import InvoiceBrief, brief, decimal_text
+from farebox.server.api.billing.invoice_views import InvoiceBrief, brief, decimal_text
 from farebox.time_expressions import moment_ns
 
 if TYPE_CHECKING:

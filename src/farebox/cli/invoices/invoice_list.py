@@ -19,7 +19,7 @@ from farebox.cli.screen import BOLD, DIM, Column, clean, paint, table
 from farebox.errors import InvoiceNotFoundError
 from farebox.home import Home
 from farebox.program import command
-from farebox.server.api.invoices import (
+from farebox.server.api.billing.invoice_views import (
     Invoices,
     InvoiceShown,
     decimal_text,

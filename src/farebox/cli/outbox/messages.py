@@ -15,8 +15,8 @@ from farebox.cli.screen import RED, YELLOW, Column, clean, count, paint, table
 from farebox.clock import iso, now_ns
 from farebox.errors import UsageError
 from farebox.program import command
-from farebox.server.api.outbox import Outbox, OutboxDelivery, OutboxReceiver, delivery_view
-from farebox.server.api.outbox import outbox as read_outbox
+from farebox.server.api.outbox.outbox_views import Outbox, OutboxDelivery, OutboxReceiver, delivery_view
+from farebox.server.api.outbox.outbox_views import outbox as read_outbox
 
 if TYPE_CHECKING:
     from farebox.home import Home

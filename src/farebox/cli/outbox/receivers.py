@@ -17,7 +17,7 @@ from farebox.cli.screen import Column, clean, table
 from farebox.clock import now_ns
 from farebox.errors import ControlUnwritableError, UsageError
 from farebox.program import command
-from farebox.server.api.outbox import OutboxReceiver, outbox
+from farebox.server.api.outbox.outbox_views import OutboxReceiver, outbox
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

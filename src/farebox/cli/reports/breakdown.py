@@ -17,7 +17,7 @@ from farebox.cli.reports.summary import groups_table, notes, warning_lines
 from farebox.cli.screen import BOLD, count, money, paint
 from farebox.config import key_labels
 from farebox.errors import UsageError
-from farebox.server.api.coverage import coverage
+from farebox.server.api.coverage.coverage import coverage
 from farebox.snapshot import read_snapshot
 from farebox.time_expressions import zone_named
 

@@ -17,9 +17,9 @@ from farebox.ingest.figures import SenderFigures
 from farebox.ledger.cost_classes import INCLUDED_VALUE
 from farebox.money import usd_text
 from farebox.sdk.shipping.spool_status import ProgramSpool
-from farebox.server.api.coverage import Coverage
-from farebox.server.api.outbox import OutboxFigures
-from farebox.server.api.recording import Recording
+from farebox.server.api.coverage.coverage import Coverage
+from farebox.server.api.coverage.recording import Recording
+from farebox.server.api.outbox.outbox_views import OutboxFigures
 from farebox.telemetry.otlp_out.exported import Exported
 
 

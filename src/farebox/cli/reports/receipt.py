@@ -18,7 +18,7 @@ from farebox.ledger.call_row import CallRow, CorrectionRow, EstimateRow, PartRow
 from farebox.money import display_usd, usd_text
 from farebox.pricing.facts import CostLine
 from farebox.program import command
-from farebox.server.api.recording import Recording
+from farebox.server.api.coverage.recording import Recording
 
 if TYPE_CHECKING:
     from farebox.ledger.calls import LedgerReader
@@ -47,7 +47,7 @@ def run_receipt(
     """
     from farebox.ledger import catch_up
     from farebox.ledger.calls import LedgerReader
-    from farebox.server.api.coverage import coverage, warnings
+    from farebox.server.api.coverage.coverage import coverage, warnings
 
     ledger = LedgerReader(home)
     try:

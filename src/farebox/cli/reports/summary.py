@@ -21,7 +21,7 @@ from farebox.home import Home
 from farebox.ledger.cost_classes import INCLUDED_VALUE
 from farebox.money import display_usd, pico_from_usd
 from farebox.program import command
-from farebox.server.api.coverage import Coverage, coverage, warnings
+from farebox.server.api.coverage.coverage import Coverage, coverage, warnings
 
 MODELS_MAX = 12
 

@@ -17,7 +17,7 @@ from farebox.home import Home
 from farebox.ledger.losses.quarantine import LeftOut
 from farebox.ledger.proof.verification import Problem, Report
 from farebox.program import command
-from farebox.server.api.coverage import Coverage, coverage, warnings
+from farebox.server.api.coverage.coverage import Coverage, coverage, warnings
 
 
 class VerifyAnswer(msgspec.Struct, kw_only=True):

@@ -22,7 +22,7 @@ from farebox.cli.exits import say
 from farebox.config import Address, Config, ProviderConfig
 from farebox.home import Home
 from farebox.listeners import announce
-from farebox.server.api.recording import Announced, Recording, recording_of
+from farebox.server.api.coverage.recording import Announced, Recording, recording_of
 
 REVIVALS_MAX = 5
 DRAIN_SECONDS = 35

@@ -14,7 +14,7 @@ from farebox.clock import now_ns
 from farebox.errors import UsageError
 from farebox.home import Home
 from farebox.program import command
-from farebox.server.api.wallets import (
+from farebox.server.api.billing.wallet_views import (
     GrantState,
     Wallets,
     WalletShown,

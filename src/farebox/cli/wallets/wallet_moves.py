@@ -18,7 +18,13 @@ from farebox.clock import now_ns
 from farebox.errors import UsageError
 from farebox.home import Home
 from farebox.program import command
-from farebox.server.api.wallets import ExpiredGrant, GrantState, WalletShown, WalletState, expired_view
+from farebox.server.api.billing.wallet_views import (
+    ExpiredGrant,
+    GrantState,
+    WalletShown,
+    WalletState,
+    expired_view,
+)
 
 Yes = Annotated[bool, Parameter(name=("--yes", "-y"), help="Do not ask.", negative="")]
 

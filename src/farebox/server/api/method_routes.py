@@ -7,36 +7,69 @@ and say in the audit whose token made them.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from farebox.access.roles import Allowed, allowed
-from farebox.home import Home
 from farebox.server.api.errors import ApiError
+from farebox.server.api.filters import Selection, read_selection
 from farebox.snapshot import read_snapshot
 
 if TYPE_CHECKING:
-    from farebox.control.database import ControlDatabase
+    from farebox.server.api.services import Services
 
 BODY_BYTES_MAX = 256 << 10
 
-Shown = Coroutine[Any, Any, msgspec.Struct]
+Handler = Callable[[Any, Request], Coroutine[Any, Any, msgspec.Struct | Response]]
+Handled = TypeVar("Handled", bound=Handler)
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
+class Operation(NamedTuple):
+    """A method of a path, and what handles it."""
+
+    method: str
+    path: str
+    handler: Handler
+
+
+def route(method: str, path: str) -> Callable[[Handled], Handled]:
+    """Mark what handles a method of a path; `{id}` at the path's end is any one segment.
+
+    It returns the struct that is sent as JSON, or a response as it is. One may be marked several times.
+    """
+
+    def mark(handler: Handled) -> Handled:
+        marked = cast("list[Operation]", vars(handler).setdefault("operations", []))
+        marked.append(Operation(method, path, handler))
+        return handler
+
+    return mark
+
+
 class MethodRoutes:
-    """Handlers by path and method; `{id}` in a path is any one segment."""
+    """A group of handlers, each marked with `@route`."""
 
-    routes: Mapping[str, Mapping[str, Callable[[Request], Shown]]]
+    routes: ClassVar[Mapping[str, Mapping[str, Operation]]]
+    """By path and method."""
 
-    def __init__(
-        self, home: Home, clock: Callable[[], int], control: Callable[[], ControlDatabase | None]
-    ) -> None:
-        self._home = home
-        self._clock = clock
-        self._control = control
+    def __init_subclass__(cls) -> None:
+        found: dict[str, dict[str, Operation]] = {}
+        for each in vars(cls).values():
+            for operation in cast("list[Operation]", getattr(each, "operations", [])):
+                found.setdefault(operation.path, {})[operation.method] = operation
+        cls.routes = found
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._home = services.home
+        self._ledger = services.ledger
+        self._clock = services.clock
+        self._control = services.control
 
     def name_of(self, path: str) -> str | None:
         """Return the route that a path is one of."""
@@ -51,10 +84,10 @@ class MethodRoutes:
         found = {method: allowed("api", route_of(method, name)) for method in self.routes[name]}
         return found | {"HEAD": found["GET"]} if "GET" in found else found
 
-    async def handle(self, request: Request, name: str) -> msgspec.Struct:
+    async def handle(self, request: Request, name: str) -> msgspec.Struct | Response:
         """Return what a route's method shows, or does."""
         method = "GET" if request.method == "HEAD" else request.method
-        return await self.routes[name][method](request)
+        return await self.routes[name][method].handler(self, request)
 
     def close(self) -> None:
         """Let go of what the handlers hold."""
@@ -64,6 +97,13 @@ class MethodRoutes:
         digest: str = getattr(request.state, "token_digest", "")
         token = read_snapshot(self._home).tokens.get(digest) if digest else None
         return "owner" if token is None else f"token:{token.id}"
+
+    def _select(self, request: Request, *also: str) -> tuple[Selection, int]:
+        """Return which calls a request is about, and the moment; `also` are the route's own parameters."""
+        now = self._clock()
+        # Up to and including now: a call of this very microsecond belongs to what is asked for.
+        moment = datetime.fromtimestamp(now // 10**9, UTC) + timedelta(microseconds=now % 10**9 // 1000 + 1)
+        return read_selection(request.query_params.multi_items(), now=moment, also=also), now
 
 
 def route_of(method: str, name: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol, TypeVar
 
+from farebox.analytics.query import Reply, Request
 from farebox.analytics.questions import Questions
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.feed import Batch
@@ -62,3 +63,18 @@ class Ledger:
         for threads in (self._asking, self._reading):
             threads.shutdown(wait=False, cancel_futures=True)
         self._sources.questions.close()
+
+
+class Turns:
+    """Asks each question in its turn, from another thread: a screen waits for one of them, never for all."""
+
+    def __init__(self, ledger: Ledger, loop: asyncio.AbstractEventLoop) -> None:
+        self._ledger = ledger
+        self._loop = loop
+
+    def reply(self, request: Request, /) -> Reply:
+        asked = self._ledger.ask(lambda sources: sources.questions.reply(request))
+        return asyncio.run_coroutine_threadsafe(asked, self._loop).result()
+
+    def close(self) -> None:
+        """Leave the server's questions open."""

@@ -13,10 +13,10 @@ from farebox.analytics.query import Answer, Bucket, Measures, Point, Question
 from farebox.analytics.questions import Questions
 from farebox.analytics.questions import Selection as Calls
 from farebox.clock import iso
-from farebox.server.api import views
 from farebox.server.api.errors import ApiError
 from farebox.server.api.filters import Selection, previous_window
 from farebox.server.api.queries import Reader, Sources
+from farebox.server.api.spending import spend_views as views
 from farebox.time_expressions import ns_of
 
 SECOND = 10**9

@@ -15,18 +15,15 @@ from starlette.requests import Request
 from farebox.analytics.questions import Questions
 from farebox.billing.margin.margin import By
 from farebox.config import is_exposed, load_config
-from farebox.home import Home
+from farebox.server.api.billing.margin_views import margins_view, read_percent
+from farebox.server.api.billing.simulation_views import simulation_view
 from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.margins import margins_view, read_percent
-from farebox.server.api.method_routes import MethodRoutes, only, read_struct
-from farebox.server.api.simulations import simulation_view
+from farebox.server.api.method_routes import MethodRoutes, only, read_struct, route
+from farebox.server.api.queries import Turns
 
 if TYPE_CHECKING:
-    from farebox.analytics.query import Reply
-    from farebox.analytics.query import Request as Asked
     from farebox.billing.invoices.run import Desk
-    from farebox.control.database import ControlDatabase
-    from farebox.server.api.queries import Ledger
+    from farebox.server.api.services import Services
 
 MARGIN, SIMULATION = "/api/v1/margin", "/api/v1/simulation"
 MODELS_MAX = 50
@@ -52,22 +49,15 @@ class SimulationRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 class EarningsRoutes(MethodRoutes):
     """A simulation is a POST for its size; it changes nothing, and whoever may read may ask."""
 
-    def __init__(
-        self,
-        home: Home,
-        ledger: Ledger,
-        clock: Callable[[], int],
-        control: Callable[[], ControlDatabase | None],
-    ) -> None:
+    def __init__(self, services: Services) -> None:
         """Rating is done in a thread of its own, one at a time; its questions take turns with a screen's."""
-        super().__init__(home, clock, control)
-        self._ledger = ledger
+        super().__init__(services)
         self._rating = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rating")
-        self.routes = {MARGIN: {"GET": self.margin}, SIMULATION: {"POST": self.simulate}}
 
     def close(self) -> None:
         self._rating.shutdown(wait=False, cancel_futures=True)
 
+    @route("GET", MARGIN)
     async def margin(self, request: Request) -> msgspec.Struct:
         from farebox.billing.margin.margin_question import margins_of
         from farebox.billing.rated_periods import periods_of
@@ -85,6 +75,7 @@ class EarningsRoutes(MethodRoutes):
 
         return await self._asked(asked)
 
+    @route("POST", SIMULATION)
     async def simulate(self, request: Request) -> msgspec.Struct:
         from farebox.billing.rated_periods import periods_of
         from farebox.billing.simulation.changes import read_changes, read_text
@@ -120,10 +111,10 @@ class EarningsRoutes(MethodRoutes):
 
     async def _asked(self, question: Callable[[Desk], T]) -> T:
         loop = asyncio.get_running_loop()
-        turns = _Turns(self._ledger, loop)
+        turns = Turns(self._ledger, loop)
         return await loop.run_in_executor(self._rating, lambda: question(self._desk(turns)))
 
-    def _desk(self, turns: _Turns) -> Desk:
+    def _desk(self, turns: Turns) -> Desk:
         from farebox.billing.invoices.run import Desk
         from farebox.billing.usage.record_usage import RecordUsage
         from farebox.control.database import open_control
@@ -132,21 +123,6 @@ class EarningsRoutes(MethodRoutes):
         usage = RecordUsage(self._home, Questions(turns))
         control = self._control() or open_control(self._home)
         return Desk(self._home, control, usage, verified=is_exposed(config.listen, config))
-
-
-class _Turns:
-    """Asks each question in its turn, so that a screen waits for one of them and never for all."""
-
-    def __init__(self, ledger: Ledger, loop: asyncio.AbstractEventLoop) -> None:
-        self._ledger = ledger
-        self._loop = loop
-
-    def reply(self, request: Asked, /) -> Reply:
-        asked = self._ledger.ask(lambda sources: sources.questions.reply(request))
-        return asyncio.run_coroutine_threadsafe(asked, self._loop).result()
-
-    def close(self) -> None:
-        """Leave the server's questions open."""
 
 
 def _one_of(name: str, text: str) -> By:

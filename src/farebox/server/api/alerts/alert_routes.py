@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast, get_args
@@ -21,8 +20,7 @@ from farebox.budgets.budget import COMMAND
 from farebox.budgets.node_readers import NAME
 from farebox.control.outbox.trial import TrialOutcome
 from farebox.errors import ConfigError, Finding
-from farebox.home import Home
-from farebox.server.api.alerts import (
+from farebox.server.api.alerts.alert_views import (
     EVENTS_SHOWN,
     AlertSimulation,
     alerts_view,
@@ -32,13 +30,13 @@ from farebox.server.api.alerts import (
 from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.server.api.filters import read_count, read_selection
 from farebox.server.api.json_nodes import node_of
-from farebox.server.api.method_routes import MethodRoutes, only, read_body, read_struct
+from farebox.server.api.method_routes import MethodRoutes, only, read_body, read_struct, route
 from farebox.snapshot import read_snapshot
 
 if TYPE_CHECKING:
     from farebox.channels.settings import Form
-    from farebox.control.database import ControlDatabase
     from farebox.control.outbox.envelope import Envelope
+    from farebox.server.api.services import Services
 
 ALERTS = "/api/v1/alerts"
 EVENTS = "/api/v1/alert-events"
@@ -69,19 +67,9 @@ class _LeftError(Exception):
 class AlertRoutes(MethodRoutes):
     """Alerts: set, removed, tested, snoozed; what they had to say, and what they would have said."""
 
-    def __init__(
-        self, home: Home, clock: Callable[[], int], control: Callable[[], ControlDatabase | None]
-    ) -> None:
-        super().__init__(home, clock, control)
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self._simulating = ThreadPoolExecutor(max_workers=1, thread_name_prefix="alert-simulation")
-        self.routes = {
-            ALERTS: {"GET": self.list_alerts},
-            _ONE: {"GET": self.show, "PUT": self.put, "DELETE": self.remove},
-            _TEST: {"POST": self.test},
-            _SNOOZE: {"PUT": self.snooze, "DELETE": self.unsnooze},
-            EVENTS: {"GET": self.history},
-            SIMULATION: {"GET": self.simulate},
-        }
 
     def name_of(self, path: str) -> str | None:
         """Return the route that a path is one of."""
@@ -95,15 +83,18 @@ class AlertRoutes(MethodRoutes):
     def close(self) -> None:
         self._simulating.shutdown(wait=False, cancel_futures=True)
 
+    @route("GET", ALERTS)
     async def list_alerts(self, request: Request) -> msgspec.Struct:
         only(request)
         now = self._clock()
         return await asyncio.to_thread(lambda: alerts_view(self._home, now, database=self._control()))
 
+    @route("GET", _ONE)
     async def show(self, request: Request) -> msgspec.Struct:
         only(request)
         return await self._shown(_name(request))
 
+    @route("PUT", _ONE)
     async def put(self, request: Request) -> msgspec.Struct:
         from farebox.control.alert_changes import known_here, set_alerts
 
@@ -120,6 +111,7 @@ class AlertRoutes(MethodRoutes):
         await asyncio.to_thread(lambda: set_alerts(self._home, [said], actor, now, self._control()))
         return await self._shown(name)
 
+    @route("DELETE", _ONE)
     async def remove(self, request: Request) -> msgspec.Struct:
         from farebox.control.alert_changes import remove_alert
 
@@ -129,6 +121,7 @@ class AlertRoutes(MethodRoutes):
         await asyncio.to_thread(lambda: remove_alert(self._home, name, actor, now, self._control()))
         return await asyncio.to_thread(lambda: alerts_view(self._home, now, database=self._control()))
 
+    @route("POST", _TEST)
     async def test(self, request: Request) -> msgspec.Struct:
         """Send a test to each channel, all at once: a slow one keeps no other waiting."""
         only(request)
@@ -151,6 +144,7 @@ class AlertRoutes(MethodRoutes):
         found = await asyncio.gather(*(asyncio.to_thread(work, each) for each in alert.to))
         return AlertTrial(channels=list(found))
 
+    @route("PUT", _SNOOZE)
     async def snooze(self, request: Request) -> msgspec.Struct:
         from farebox.control.alert_changes import snooze_alert
 
@@ -162,6 +156,7 @@ class AlertRoutes(MethodRoutes):
         await asyncio.to_thread(lambda: snooze_alert(self._home, snooze, now, self._control()))
         return await self._shown(name)
 
+    @route("DELETE", _SNOOZE)
     async def unsnooze(self, request: Request) -> msgspec.Struct:
         from farebox.control.alert_changes import unsnooze_alert
 
@@ -176,6 +171,7 @@ class AlertRoutes(MethodRoutes):
             raise ApiError(404, "snooze_not_found", f"The alert {name!r} is not snoozed.")
         return await self._shown(name)
 
+    @route("GET", EVENTS)
     async def history(self, request: Request) -> msgspec.Struct:
         only(request, "alert", "state", "since", "until", "tz", "limit")
         query = dict(request.query_params)
@@ -199,6 +195,7 @@ class AlertRoutes(MethodRoutes):
             )
         )
 
+    @route("GET", SIMULATION)
     async def simulate(self, request: Request) -> msgspec.Struct:
         """Simulate the alerts that are set, in a thread of its own: a screen never waits behind it."""
         only(request, "alert", "since", "until", "tz")

@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from starlette.requests import Request
 
-from farebox.home import Home
-from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.filters import read_count
-from farebox.server.api.method_routes import MethodRoutes, only, read_struct
-from farebox.server.api.wallets import (
+from farebox.server.api.billing.wallet_views import (
     TRANSACTIONS_SHOWN,
     AddOns,
     Coupons,
@@ -34,11 +30,13 @@ from farebox.server.api.wallets import (
     verification_view,
     wallets_view,
 )
+from farebox.server.api.errors import ApiError, invalid_parameter
+from farebox.server.api.filters import read_count
+from farebox.server.api.method_routes import MethodRoutes, only, read_struct, route
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from farebox.control.database import ControlDatabase
 
 WALLETS, COUPONS, ADD_ONS = "/api/v1/wallets", "/api/v1/coupons", "/api/v1/add-ons"
 PAYEES, JOURNAL = "/api/v1/payees", "/api/v1/journal"
@@ -50,35 +48,18 @@ T = TypeVar("T")
 class WalletRoutes(MethodRoutes):
     """Customers are named in the query or the body: their names may have any character."""
 
-    def __init__(
-        self, home: Home, clock: Callable[[], int], control: Callable[[], ControlDatabase | None]
-    ) -> None:
-        super().__init__(home, clock, control)
-        self.routes = {
-            WALLETS: {"GET": self.list_wallets, "PUT": self.set_limits},
-            f"{WALLETS}/of": {"GET": self.show},
-            f"{WALLETS}/grants": {"POST": self.grant},
-            f"{WALLETS}/grants/{{id}}": {"DELETE": self.void},
-            f"{WALLETS}/expiry": {"POST": self.expire},
-            COUPONS: {"GET": self.list_coupons, "POST": self.give_coupon},
-            f"{COUPONS}/{{id}}": {"DELETE": self.end_coupon},
-            ADD_ONS: {"GET": self.list_add_ons, "POST": self.give_add_on},
-            f"{ADD_ONS}/{{id}}": {"DELETE": self.end_add_on},
-            PAYEES: {"GET": self.list_payees, "PUT": self.set_payee},
-            f"{PAYEES}/statements": {"GET": self.statements},
-            JOURNAL: {"GET": self.journal},
-            f"{JOURNAL}/verification": {"GET": self.verification},
-        }
-
+    @route("GET", WALLETS)
     async def list_wallets(self, request: Request) -> msgspec.Struct:
         only(request)
         now = self._clock()
         return await self._read(lambda connection: wallets_view(connection, now), Wallets(wallets=[]))
 
+    @route("GET", f"{WALLETS}/of")
     async def show(self, request: Request) -> msgspec.Struct:
         only(request, "customer")
         return await self._shown(_named(request, "customer"))
 
+    @route("PUT", WALLETS)
     async def set_limits(self, request: Request) -> msgspec.Struct:
         from farebox.billing.wallets import changes
 
@@ -88,6 +69,7 @@ class WalletRoutes(MethodRoutes):
         await asyncio.to_thread(lambda: changes.set_limits(self._home, said, actor, now, self._control()))
         return await self._shown(said.customer)
 
+    @route("POST", f"{WALLETS}/grants")
     async def grant(self, request: Request) -> msgspec.Struct:
         from farebox.billing.wallets import changes
 
@@ -97,6 +79,7 @@ class WalletRoutes(MethodRoutes):
         await asyncio.to_thread(lambda: changes.grant(self._home, said, actor, now, self._control()))
         return await self._shown(said.customer)
 
+    @route("DELETE", f"{WALLETS}/grants/{{id}}")
     async def void(self, request: Request) -> msgspec.Struct:
         from farebox.billing.wallets import changes
 
@@ -108,6 +91,7 @@ class WalletRoutes(MethodRoutes):
         )
         return await self._shown(found.customer)
 
+    @route("POST", f"{WALLETS}/expiry")
     async def expire(self, request: Request) -> msgspec.Struct:
         from farebox.billing.wallets import changes
 
@@ -118,6 +102,7 @@ class WalletRoutes(MethodRoutes):
             lambda connection: expired_view(connection, expired), ExpiredGrants(expired=[])
         )
 
+    @route("GET", COUPONS)
     async def list_coupons(self, request: Request) -> msgspec.Struct:
         from farebox.billing.customer_terms import coupons
 
@@ -128,6 +113,7 @@ class WalletRoutes(MethodRoutes):
             Coupons(coupons=[]),
         )
 
+    @route("POST", COUPONS)
     async def give_coupon(self, request: Request) -> msgspec.Struct:
         from farebox.billing import terms_changes
 
@@ -140,6 +126,7 @@ class WalletRoutes(MethodRoutes):
             )
         )
 
+    @route("DELETE", f"{COUPONS}/{{id}}")
     async def end_coupon(self, request: Request) -> msgspec.Struct:
         from farebox.billing.customer_terms import Coupon, coupons
 
@@ -148,6 +135,7 @@ class WalletRoutes(MethodRoutes):
             lambda connection: coupon_view(next(each for each in coupons(connection) if each.id == ended))
         )
 
+    @route("GET", ADD_ONS)
     async def list_add_ons(self, request: Request) -> msgspec.Struct:
         from farebox.billing.customer_terms import add_ons
 
@@ -158,6 +146,7 @@ class WalletRoutes(MethodRoutes):
             AddOns(add_ons=[]),
         )
 
+    @route("POST", ADD_ONS)
     async def give_add_on(self, request: Request) -> msgspec.Struct:
         from farebox.billing import terms_changes
 
@@ -170,6 +159,7 @@ class WalletRoutes(MethodRoutes):
             )
         )
 
+    @route("DELETE", f"{ADD_ONS}/{{id}}")
     async def end_add_on(self, request: Request) -> msgspec.Struct:
         from farebox.billing.customer_terms import CustomerAddOn, add_ons
 
@@ -178,10 +168,12 @@ class WalletRoutes(MethodRoutes):
             lambda connection: add_on_view(next(each for each in add_ons(connection) if each.id == ended))
         )
 
+    @route("GET", PAYEES)
     async def list_payees(self, request: Request) -> msgspec.Struct:
         only(request)
         return await self._read(payees_view, Payees(payees=[]))
 
+    @route("PUT", PAYEES)
     async def set_payee(self, request: Request) -> msgspec.Struct:
         from farebox.billing import terms_changes
         from farebox.billing.payees.statements import Payee
@@ -194,6 +186,7 @@ class WalletRoutes(MethodRoutes):
         )
         return await self._read(payees_view)
 
+    @route("GET", f"{PAYEES}/statements")
     async def statements(self, request: Request) -> msgspec.Struct:
         from farebox.billing.payees.statements import month_span, payees, statements
 
@@ -213,6 +206,7 @@ class WalletRoutes(MethodRoutes):
             raise ApiError(404, "payee_not_found", f"There is no payee {payee[:200]!r}.")
         return shown
 
+    @route("GET", JOURNAL)
     async def journal(self, request: Request) -> msgspec.Struct:
         only(request, "party", "kind", "limit")
         query = request.query_params
@@ -227,6 +221,7 @@ class WalletRoutes(MethodRoutes):
             Journal(accounts=[], transactions=[]),
         )
 
+    @route("GET", f"{JOURNAL}/verification")
     async def verification(self, request: Request) -> msgspec.Struct:
         from farebox.billing.journal.chain import FIRST
         from farebox.billing.journal.verification import verify

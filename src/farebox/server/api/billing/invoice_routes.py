@@ -13,14 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from starlette.requests import Request
 
-from farebox.analytics.query import Reply
-from farebox.analytics.query import Request as Asked
 from farebox.analytics.questions import Questions
 from farebox.billing.documents.document import CreditNote, Invoice
 from farebox.config import is_exposed, load_config
-from farebox.home import Home
-from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.invoices import (
+from farebox.server.api.billing.invoice_views import (
     InvoiceBrief,
     Invoices,
     InvoiceShown,
@@ -29,12 +25,13 @@ from farebox.server.api.invoices import (
     invoice_view,
     invoices_view,
 )
-from farebox.server.api.method_routes import MethodRoutes, only, read_struct
-from farebox.server.api.queries import Ledger
+from farebox.server.api.errors import ApiError, invalid_parameter
+from farebox.server.api.method_routes import MethodRoutes, only, read_struct, route
+from farebox.server.api.queries import Turns
 
 if TYPE_CHECKING:
     from farebox.billing.invoices.run import Desk
-    from farebox.control.database import ControlDatabase
+    from farebox.server.api.services import Services
 
 INVOICES = "/api/v1/invoices"
 
@@ -100,48 +97,17 @@ class RunShown(msgspec.Struct, kw_only=True):
     """Usage that nothing charges, each after its customer's name, in words."""
 
 
-class _Between:
-    """Asks each question when its turn comes, so that screens are served in between."""
-
-    def __init__(self, ledger: Ledger, loop: asyncio.AbstractEventLoop) -> None:
-        self._ledger = ledger
-        self._loop = loop
-
-    def reply(self, request: Asked, /) -> Reply:
-        asked = self._ledger.ask(lambda sources: sources.questions.reply(request))
-        return asyncio.run_coroutine_threadsafe(asked, self._loop).result()
-
-    def close(self) -> None:
-        """The server closes what is its own."""
-
-
 class InvoiceRoutes(MethodRoutes):
     """Invoices are named by number or id, customers in the query or the body."""
 
-    def __init__(
-        self,
-        home: Home,
-        ledger: Ledger,
-        clock: Callable[[], int],
-        control: Callable[[], ControlDatabase | None],
-    ) -> None:
-        super().__init__(home, clock, control)
-        self._ledger = ledger
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self._billing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="invoices")
-        self.routes = {
-            INVOICES: {"GET": self.list_invoices},
-            f"{INVOICES}/preview": {"GET": self.preview},
-            f"{INVOICES}/explanation": {"GET": self.explanation},
-            f"{INVOICES}/run": {"POST": self.run},
-            f"{INVOICES}/finalize": {"POST": self.finalize},
-            f"{INVOICES}/void": {"POST": self.void},
-            f"{INVOICES}/credit-notes": {"POST": self.credit},
-            f"{INVOICES}/{{id}}": {"GET": self.show},
-        }
 
     def close(self) -> None:
         self._billing.shutdown(wait=False, cancel_futures=True)
 
+    @route("GET", INVOICES)
     async def list_invoices(self, request: Request) -> msgspec.Struct:
         only(request, "customer", "status")
         customer, status = request.query_params.get("customer"), request.query_params.get("status")
@@ -157,6 +123,7 @@ class InvoiceRoutes(MethodRoutes):
 
         return await asyncio.to_thread(read)
 
+    @route("GET", f"{INVOICES}/{{id}}")
     async def show(self, request: Request) -> msgspec.Struct:
         from farebox.billing.invoices.store import credit_note
 
@@ -174,6 +141,7 @@ class InvoiceRoutes(MethodRoutes):
                 return NoteShown(credit_note=note)
         return await self._shown(named)
 
+    @route("GET", f"{INVOICES}/preview")
     async def preview(self, request: Request) -> msgspec.Struct:
         only(request, "customer")
         customer, now = request.query_params.get("customer", ""), self._clock()
@@ -183,6 +151,7 @@ class InvoiceRoutes(MethodRoutes):
             unconsumed=[words for each in drafts for words in each.unconsumed],
         )
 
+    @route("GET", f"{INVOICES}/explanation")
     async def explanation(self, request: Request) -> msgspec.Struct:
         from farebox.billing.explanation.explanation import explained
         from farebox.billing.explanation.explanation import line_of as found_line
@@ -198,6 +167,7 @@ class InvoiceRoutes(MethodRoutes):
 
         return await self._at_desk(work)
 
+    @route("POST", f"{INVOICES}/run")
     async def run(self, request: Request) -> msgspec.Struct:
         only(request)
         said = await read_struct(request, RunRequest)
@@ -221,6 +191,7 @@ class InvoiceRoutes(MethodRoutes):
             unconsumed=[f"{customer}: {words}" for customer, words in made.unconsumed],
         )
 
+    @route("POST", f"{INVOICES}/finalize")
     async def finalize(self, request: Request) -> msgspec.Struct:
         only(request)
         said = await read_struct(request, FinalizeRequest)
@@ -236,6 +207,7 @@ class InvoiceRoutes(MethodRoutes):
         )
         return await self._shown(made.id)
 
+    @route("POST", f"{INVOICES}/void")
     async def void(self, request: Request) -> msgspec.Struct:
         from farebox.billing.invoices import finalizing
         from farebox.billing.invoices.store import stored_invoice
@@ -255,6 +227,7 @@ class InvoiceRoutes(MethodRoutes):
         await asyncio.to_thread(work)
         return await self._shown(said.invoice)
 
+    @route("POST", f"{INVOICES}/credit-notes")
     async def credit(self, request: Request) -> msgspec.Struct:
         from farebox.billing.invoices import finalizing
         from farebox.billing.invoices.store import stored_invoice
@@ -306,7 +279,7 @@ class InvoiceRoutes(MethodRoutes):
             from farebox.control.database import open_control
 
             config = load_config(self._home, prices=False)
-            questions = Questions(_Between(self._ledger, loop))
+            questions = Questions(Turns(self._ledger, loop))
             return work(
                 Desk(
                     self._home,

@@ -5,24 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from starlette.requests import Request
 
 from farebox.errors import ConfigError, Finding
-from farebox.home import Home
 from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.method_routes import MethodRoutes, object_of, only, read_body, read_struct
+from farebox.server.api.json_nodes import node_of
+from farebox.server.api.method_routes import MethodRoutes, only, read_body, read_struct, route
 from farebox.snapshot import read_snapshot
 
 if TYPE_CHECKING:
     from farebox.control.billing_terms import Kept
-    from farebox.control.database import ControlDatabase
-    from farebox.yamltext import Node
 
 CUSTOMERS, PLANS, SUBSCRIPTIONS = "/api/v1/customers", "/api/v1/plans", "/api/v1/subscriptions"
-PLACE = "the request"
 
 T = TypeVar("T")
 
@@ -48,19 +45,7 @@ class ChangeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class PlanRoutes(MethodRoutes):
     """Names are in the query or the body: a customer's may have any character."""
 
-    def __init__(
-        self, home: Home, clock: Callable[[], int], control: Callable[[], ControlDatabase | None]
-    ) -> None:
-        super().__init__(home, clock, control)
-        self.routes = {
-            CUSTOMERS: {"GET": self.customers, "PUT": self.put, "DELETE": self.remove_customer},
-            PLANS: {"GET": self.plans, "PUT": self.put, "DELETE": self.remove_plan},
-            f"{PLANS}/preview": {"POST": self.preview},
-            SUBSCRIPTIONS: {"GET": self.subscriptions, "PUT": self.put},
-            f"{SUBSCRIPTIONS}/change": {"POST": self.change},
-            f"{SUBSCRIPTIONS}/end": {"POST": self.end},
-        }
-
+    @route("GET", CUSTOMERS)
     async def customers(self, request: Request) -> msgspec.Struct:
         from farebox.billing.plans.views import customers_view
 
@@ -70,6 +55,7 @@ class PlanRoutes(MethodRoutes):
             "customer", name, lambda kept, problems: customers_view(kept, now, name=name, problems=problems)
         )
 
+    @route("GET", PLANS)
     async def plans(self, request: Request) -> msgspec.Struct:
         from farebox.billing.plans.views import plans_view
 
@@ -79,6 +65,7 @@ class PlanRoutes(MethodRoutes):
             "plan", name, lambda kept, problems: plans_view(kept, now, name=name, problems=problems)
         )
 
+    @route("GET", SUBSCRIPTIONS)
     async def subscriptions(self, request: Request) -> msgspec.Struct:
         from farebox.billing.plans.views import subscriptions_view
 
@@ -90,14 +77,19 @@ class PlanRoutes(MethodRoutes):
             lambda kept, problems: subscriptions_view(kept, now, customer=name, problems=problems),
         )
 
+    @route("PUT", CUSTOMERS)
+    @route("PUT", PLANS)
+    @route("PUT", SUBSCRIPTIONS)
     async def put(self, request: Request) -> msgspec.Struct:
         """Store what the body says, as `plans apply` does: `{"plans": {"pro": {…}}, "customers": {…}}`."""
         return await self._apply(request, dry_run=False)
 
+    @route("POST", f"{PLANS}/preview")
     async def preview(self, request: Request) -> msgspec.Struct:
         """Show what the body would change."""
         return await self._apply(request, dry_run=True)
 
+    @route("DELETE", CUSTOMERS)
     async def remove_customer(self, request: Request) -> msgspec.Struct:
         from farebox.billing.plans.changes import remove_customer
         from farebox.billing.plans.views import customers_view
@@ -112,6 +104,7 @@ class PlanRoutes(MethodRoutes):
             "customer", None, lambda kept, problems: customers_view(kept, now, problems=problems)
         )
 
+    @route("DELETE", PLANS)
     async def remove_plan(self, request: Request) -> msgspec.Struct:
         from farebox.billing.plans.changes import retire_plan
         from farebox.billing.plans.views import plans_view
@@ -121,6 +114,7 @@ class PlanRoutes(MethodRoutes):
         await asyncio.to_thread(lambda: retire_plan(self._home, name, actor, now, self._control()))
         return await self._read("plan", None, lambda kept, problems: plans_view(kept, now, problems=problems))
 
+    @route("POST", f"{SUBSCRIPTIONS}/change")
     async def change(self, request: Request) -> msgspec.Struct:
         from farebox.billing.plans.changes import change_subscription
 
@@ -142,6 +136,7 @@ class PlanRoutes(MethodRoutes):
         )
         return await self._subscriptions_of(said.customer)
 
+    @route("POST", f"{SUBSCRIPTIONS}/end")
     async def end(self, request: Request) -> msgspec.Struct:
         from farebox.billing.plans.changes import end_subscription
 
@@ -170,7 +165,7 @@ class PlanRoutes(MethodRoutes):
         from farebox.billing.plans.views import changes_view
 
         only(request)
-        root = _node(object_of(await read_body(request)), "", 0)
+        root = node_of(await read_body(request))
         findings: list[Finding] = []
         terms = read_terms(root, findings)
         if findings and not terms:
@@ -214,23 +209,3 @@ def _named(request: Request, parameter: str) -> str:
     if not name:
         raise invalid_parameter(parameter, name, [f"the {parameter}'s name"])
     return name
-
-
-def _node(value: Any, key: str, depth: int) -> Node:
-    """Return JSON as nodes; numbers are the text that they are written as."""
-    from farebox.yamltext import DEPTH_MAX, Node
-
-    if depth > DEPTH_MAX:
-        raise ApiError(422, "body_invalid", "The body is nested too deeply.")
-    if isinstance(value, dict):
-        pairs: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
-        inner = {
-            name: _node(each, f"{key}.{name}" if key else name, depth + 1) for name, each in pairs.items()
-        }
-        return Node(inner, PLACE, 0, key)
-    if isinstance(value, list):
-        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
-        return Node([_node(each, f"{key}[{at}]", depth + 1) for at, each in enumerate(items)], PLACE, 0, key)
-    if value is None or isinstance(value, str):
-        return Node(value, PLACE, 0, key)
-    return Node(str(value).lower(), PLACE, 0, key)

@@ -17,8 +17,8 @@ from farebox.journal.progress import ledger_trouble
 from farebox.ledger.losses.backlog import Backlog
 from farebox.ledger.losses.coverage import Missing, missing
 from farebox.ledger.losses.health import LedgerHealth
-from farebox.server.api import views
-from farebox.server.api.recording import Recording, recording
+from farebox.server.api.coverage import coverage_views
+from farebox.server.api.coverage.recording import Recording, recording
 
 _ASK_EVERY_S = 1.0
 
@@ -86,13 +86,13 @@ class Covers:
 
     def __call__(
         self, reader: Ledger, since_ns: int | None = None, until_ns: int | None = None, /
-    ) -> views.Coverage:
+    ) -> coverage_views.Coverage:
         """Return what the sums over `[since_ns, until_ns)` do not cover."""
         now = time.monotonic()
         if now - self._asked_at > _ASK_EVERY_S:
             self._proxy, self._asked_at = recording(self._home), now
         found = coverage(self._home, reader, since_ns, until_ns, self._proxy)
-        return views.Coverage(
+        return coverage_views.Coverage(
             complete=found.complete, pending_calls=found.pending.calls, words=warnings(found)
         )
 

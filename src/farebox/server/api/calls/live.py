@@ -16,12 +16,14 @@ import msgspec
 
 from farebox.analytics.live_sums import MINUTE_NS, LiveSums
 from farebox.errors import FareboxError
-from farebox.server.api import reports, views
+from farebox.server.api.calls.call_views import CallBrief, brief
 from farebox.server.api.errors import from_farebox
 from farebox.server.api.filters import Selection
+from farebox.server.api.pulse import POLL_S, Pulse
 from farebox.server.api.queries import Ledger, Reader, Sources
+from farebox.server.api.spending import reports
+from farebox.server.api.spending.spend_views import Now, Text
 
-POLL_S = 0.25
 FIGURES_S = 1.0
 IDLE_FIGURES_S = 5.0
 BATCH_MAX = 200
@@ -35,7 +37,7 @@ MINUTES_BACK_MAX = 120
 class LiveCalls(msgspec.Struct, kw_only=True):
     """Event `calls`: calls appended since the event before, oldest first."""
 
-    calls: list[views.CallBrief]
+    calls: list[CallBrief]
     skipped: int
     """How many calls were left out because they came too fast; the next request for the list has them."""
     last_seq: int
@@ -45,67 +47,10 @@ class LiveMinutes(msgspec.Struct, kw_only=True):
     """Event `minutes`: the whole values of every minute that changed."""
 
     starts_ms: list[int]
-    cost_pico: list[views.Text]
+    cost_pico: list[Text]
     calls: list[int]
     unpriced_calls: list[int]
     last_seq: int
-
-
-class Pulse:
-    """One poll of the ledger's last sequence number for all listeners."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._listeners = 0
-        self.last_seq = -1
-        self.closing = False
-
-    async def __aenter__(self) -> Pulse:
-        self._listeners += 1
-        if self._task is None:
-            self._task = asyncio.create_task(self._poll())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._listeners -= 1
-        if self._listeners == 0 and self._task is not None:
-            self._task.cancel()
-            self._task = None
-
-    async def beyond(self, seq: int, timeout_s: float) -> bool:
-        """Wait until the ledger has rows after `seq`; False when the time is up first."""
-        end = time.monotonic() + timeout_s
-        while not self.closing and self.last_seq <= seq:
-            left = end - time.monotonic()
-            if left <= 0:
-                return False
-            try:
-                await asyncio.wait_for(self._changed.wait(), left)
-            except TimeoutError:
-                return False
-        return not self.closing
-
-    def close(self) -> None:
-        """End every stream, so that a shutdown does not wait for browsers."""
-        self.closing = True
-        self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def _poll(self) -> None:
-        while True:
-            try:
-                seq = await self._ledger.read(lambda reader: reader.last_seq())
-            except FareboxError:
-                seq = self.last_seq  # being migrated or repaired; the status route says so
-            if seq != self.last_seq:
-                self.last_seq = seq
-                self._wake()
-            await asyncio.sleep(POLL_S)
 
 
 async def stream(
@@ -160,7 +105,7 @@ def _begin(sources: Sources, selection: Selection, resume_after: int | None, now
     return live
 
 
-def _now(reader: Reader, live: LiveSums, selection: Selection, now: int, cover: reports.Cover) -> views.Now:
+def _now(reader: Reader, live: LiveSums, selection: Selection, now: int, cover: reports.Cover) -> Now:
     spans = reports.spans_now(selection, now)
     live.forget(_kept_since(selection, now), now)
     *by_minute, by_second = spans
@@ -175,7 +120,7 @@ def _news(reader: Reader, live: LiveSums, now: int) -> list[bytes]:
         return []
     shown = news.calls[-BATCH_MAX:]
     calls = LiveCalls(
-        calls=[views.brief(row) for row in reader.by_seq(shown)],
+        calls=[brief(row) for row in reader.by_seq(shown)],
         skipped=len(news.calls) - len(shown),
         last_seq=live.seq,
     )

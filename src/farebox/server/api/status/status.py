@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,10 +14,11 @@ from farebox.config import Address
 from farebox.errors import FareboxError
 from farebox.home import Home
 from farebox.ledger.losses.health import LedgerHealth
-from farebox.server.api import views
-from farebox.server.api.coverage import coverage
+from farebox.server.api.coverage.coverage import coverage
+from farebox.server.api.coverage.recording import Recording, Unmetered, recording
 from farebox.server.api.queries import Reader
-from farebox.server.api.recording import Recording, Unmetered, recording
+from farebox.server.api.services import Typed, plainly
+from farebox.server.api.status import status_views as views
 from farebox.time_expressions import system_zone_name
 
 API_VERSION = "1"
@@ -30,15 +30,6 @@ class _Run(msgspec.Struct):
     port: int | None = None
     url: str = ""
     started_at: str | None = None
-
-
-Typed = Callable[[str], str]
-"""How a Farebox command is typed here: `open` becomes `.venv/bin/farebox open`."""
-
-
-def plainly(words: str) -> str:
-    """Return the command as it is typed where `farebox` is on the PATH and its home is the usual one."""
-    return f"farebox {words}"
 
 
 def status(reader: Reader, home: Home, typed: Typed, key_labels: dict[str, str]) -> views.Status:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,10 @@ from farebox.budgets.node_readers import NAME
 from farebox.budgets.written_values import read_dimension
 from farebox.config import is_exposed, load_config
 from farebox.errors import ConfigError, Finding
-from farebox.home import Home
-from farebox.server.api.budgets import (
+from farebox.server.api.errors import ApiError, invalid_parameter
+from farebox.server.api.filters import read_selection
+from farebox.server.api.json_nodes import node_of
+from farebox.server.api.limits.budget_views import (
     BudgetSimulation,
     Stops,
     budgets_view,
@@ -27,17 +28,13 @@ from farebox.server.api.budgets import (
     stop_view,
     stops_view,
 )
-from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.filters import read_selection
-from farebox.server.api.json_nodes import node_of
-from farebox.server.api.method_routes import MethodRoutes, object_of, only, read_body
-from farebox.server.api.queries import Ledger
+from farebox.server.api.method_routes import MethodRoutes, object_of, only, read_body, route
 from farebox.snapshot import read_snapshot
 from farebox.wire.keys import without_keys
 
 if TYPE_CHECKING:
-    from farebox.control.database import ControlDatabase
     from farebox.ledger.spending.simulation import Simulation
+    from farebox.server.api.services import Services
 
 BUDGETS = "/api/v1/budgets"
 STOPS = "/api/v1/stops"
@@ -52,22 +49,9 @@ class _LeftError(Exception):
 class LimitRoutes(MethodRoutes):
     """Budgets and stops."""
 
-    def __init__(
-        self,
-        home: Home,
-        ledger: Ledger,
-        clock: Callable[[], int],
-        control: Callable[[], ControlDatabase | None],
-    ) -> None:
-        super().__init__(home, clock, control)
-        self._ledger = ledger
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
         self._simulating = ThreadPoolExecutor(max_workers=1, thread_name_prefix="simulation")
-        self.routes = {
-            BUDGETS: {"GET": self.list_budgets},
-            _ONE: {"GET": self.show, "PUT": self.put, "DELETE": self.remove},
-            _SIMULATION: {"GET": self.simulate},
-            STOPS: {"GET": self.list_stops, "POST": self.stop, "DELETE": self.lift},
-        }
 
     def name_of(self, path: str) -> str | None:
         """Return the route that a path is one of."""
@@ -83,15 +67,18 @@ class LimitRoutes(MethodRoutes):
     def close(self) -> None:
         self._simulating.shutdown(wait=False, cancel_futures=True)
 
+    @route("GET", BUDGETS)
     async def list_budgets(self, request: Request) -> msgspec.Struct:
         only(request)
         now = self._clock()
         return await self._ledger.ask(lambda sources: budgets_view(self._home, now, sources.questions))
 
+    @route("GET", _ONE)
     async def show(self, request: Request) -> msgspec.Struct:
         only(request)
         return await self._shown(_name(request))
 
+    @route("PUT", _ONE)
     async def put(self, request: Request) -> msgspec.Struct:
         from farebox.control.budget_changes import set_budget
 
@@ -105,6 +92,7 @@ class LimitRoutes(MethodRoutes):
         await asyncio.to_thread(lambda: set_budget(self._home, said, actor, now, self._control()))
         return await self._shown(name)
 
+    @route("DELETE", _ONE)
     async def remove(self, request: Request) -> msgspec.Struct:
         from farebox.control.budget_changes import remove_budget
 
@@ -115,6 +103,7 @@ class LimitRoutes(MethodRoutes):
         now = self._clock()
         return await self._ledger.ask(lambda sources: budgets_view(self._home, now, sources.questions))
 
+    @route("GET", _SIMULATION)
     async def simulate(self, request: Request) -> msgspec.Struct:
         """Simulate a budget that is set, in a thread of its own: a screen never waits behind it."""
         from datetime import UTC, datetime
@@ -146,10 +135,12 @@ class LimitRoutes(MethodRoutes):
         finally:
             gone.set()
 
+    @route("GET", STOPS)
     async def list_stops(self, request: Request) -> msgspec.Struct:
         only(request)
         return stops_view(read_snapshot(self._home))
 
+    @route("POST", STOPS)
     async def stop(self, request: Request) -> msgspec.Struct:
         from farebox.control.budget_changes import REASON_MAX, stop_calls
 
@@ -164,6 +155,7 @@ class LimitRoutes(MethodRoutes):
         await asyncio.to_thread(lambda: stop_calls(self._home, stop, now, self._control()))
         return stop_view(stop)
 
+    @route("DELETE", STOPS)
     async def lift(self, request: Request) -> Stops:
         from farebox.control.budget_changes import lift_stop
 

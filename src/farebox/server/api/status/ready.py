@@ -8,7 +8,7 @@ from farebox.errors import FareboxError
 from farebox.home import ROOM_BYTES, Home
 from farebox.journal.progress import ledger_trouble
 from farebox.readiness import Readiness, Reason, readiness
-from farebox.server.api.coverage import Ledger
+from farebox.server.api.coverage.coverage import Ledger
 
 _ASK_EVERY_S = 1.0
 

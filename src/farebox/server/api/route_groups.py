@@ -1,0 +1,34 @@
+"""Every group of routes under `/api/v1`, and what is asked of the process itself.
+
+A new route is a method with `@route` in a module beside its neighbours, and a line of `farebox.access.roles`;
+a new group is a line here, too.
+"""
+
+from __future__ import annotations
+
+from farebox.server.api.alerts.alert_routes import AlertRoutes
+from farebox.server.api.billing.earnings_routes import EarningsRoutes
+from farebox.server.api.billing.invoice_routes import InvoiceRoutes
+from farebox.server.api.billing.plan_routes import PlanRoutes
+from farebox.server.api.billing.wallet_routes import WalletRoutes
+from farebox.server.api.calls.call_routes import CallRoutes
+from farebox.server.api.limits.limit_routes import LimitRoutes
+from farebox.server.api.method_routes import MethodRoutes
+from farebox.server.api.outbox.outbox_routes import OutboxRoutes
+from farebox.server.api.prices.price_routes import PriceRoutes
+from farebox.server.api.spending.spend_routes import SpendRoutes
+from farebox.server.api.status.status_routes import StatusRoutes
+
+GROUPS: tuple[type[MethodRoutes], ...] = (
+    StatusRoutes,
+    SpendRoutes,
+    CallRoutes,
+    LimitRoutes,
+    AlertRoutes,
+    OutboxRoutes,
+    PriceRoutes,
+    InvoiceRoutes,
+    PlanRoutes,
+    WalletRoutes,
+    EarningsRoutes,
+)

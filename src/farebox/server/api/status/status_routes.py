@@ -1,0 +1,62 @@
+"""The routes about the process itself: its state for the dashboard, for a watcher, for Prometheus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from farebox.readiness import LIVE, READY, Liveness
+from farebox.server.api.method_routes import MethodRoutes, route
+from farebox.server.api.responses import json_response
+from farebox.server.api.status.ready import RecentReadiness
+from farebox.server.api.status.status import status
+from farebox.server.api.status.status_views import Status
+
+if TYPE_CHECKING:
+    from farebox.server.api.queries import Sources
+    from farebox.server.api.services import Services
+    from farebox.telemetry.prometheus.metrics import Metrics
+
+METRICS = "/metrics"
+
+
+class StatusRoutes(MethodRoutes):
+    """Whether it lives and is ready is told without a token."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self._readiness = RecentReadiness(services.home)
+        self._metrics: Metrics | None = None
+
+    @route("GET", "/api/v1/status")
+    async def status(self, request: Request) -> Status:
+        services = self._services
+        return await self._ledger.read(
+            lambda reader: status(reader, services.home, services.typed, services.key_labels())
+        )
+
+    @route("GET", LIVE)
+    async def live(self, request: Request) -> Liveness:
+        return Liveness()
+
+    @route("GET", READY)
+    async def ready(self, request: Request) -> Response:
+        found = await self._ledger.read(self._readiness)
+        return json_response(found, found.status)
+
+    @route("GET", METRICS)
+    async def metrics(self, request: Request) -> Response:
+        from farebox.telemetry.prometheus.exposition import CONTENT_TYPE
+        from farebox.telemetry.prometheus.metrics import Covered, Metrics
+
+        metrics = self._metrics = self._metrics or Metrics(self._home)
+
+        def scrape(sources: Sources) -> bytes:
+            found = self._services.cover(sources.reader)
+            covered = Covered(complete=found.complete, pending_calls=found.pending_calls)
+            return metrics.scrape(sources.questions, covered, self._clock())
+
+        headers = {"cache-control": "no-store"}
+        return Response(await self._ledger.ask(scrape), media_type=CONTENT_TYPE, headers=headers)
