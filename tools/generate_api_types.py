@@ -14,7 +14,17 @@ import msgspec
 from msgspec import inspect as shapes
 
 from farebox.analytics.dimensions import DIMENSIONS
+from farebox.billing.explanation import explanation
+from farebox.billing.plans import views as plan_views
 from farebox.server.api import errors
+from farebox.server.api.alerts import alert_kinds, alert_routes, alert_views
+from farebox.server.api.billing import (
+    document_views,
+    invoice_routes,
+    invoice_views,
+    margin_views,
+    wallet_views,
+)
 from farebox.server.api.calls import call_views, live
 from farebox.server.api.limits import budget_views
 from farebox.server.api.outbox import outbox_views
@@ -35,6 +45,30 @@ ROOTS = (
     budget_views.Budgets,
     budget_views.BudgetSimulation,
     budget_views.Stops,
+    budget_views.BudgetState,
+    alert_views.Alerts,
+    alert_views.AlertHistory,
+    alert_views.AlertSimulation,
+    alert_kinds.AlertKinds,
+    alert_routes.AlertTrial,
+    status_views.Session,
+    plan_views.Customers,
+    plan_views.Plans,
+    plan_views.Subscriptions,
+    plan_views.Changes,
+    invoice_views.Invoices,
+    invoice_views.InvoiceShown,
+    invoice_views.NoteShown,
+    invoice_routes.RunShown,
+    document_views.DocumentShown,
+    document_views.PreviewedDocuments,
+    explanation.Explanation,
+    margin_views.Margins,
+    wallet_views.Wallets,
+    wallet_views.WalletShown,
+    wallet_views.Coupons,
+    wallet_views.Payees,
+    wallet_views.Statements,
     live.Hello,
     live.LiveCalls,
     live.LiveMinutes,
@@ -56,11 +90,13 @@ def _collect(shape: Any, found: dict[str, type[msgspec.Struct]]) -> None:
     match shape:
         case shapes.StructType(cls=cls, fields=fields):
             if cls.__name__ in found:
+                if found[cls.__name__] is not cls:
+                    raise TypeError(f"two structs are called {cls.__name__}: {cls}, {found[cls.__name__]}")
                 return
             found[cls.__name__] = cls
             for field in fields:
                 _collect(field.type, found)
-        case shapes.ListType(item_type=item):
+        case shapes.ListType(item_type=item) | shapes.VarTupleType(item_type=item):
             _collect(item, found)
         case shapes.DictType(value_type=value):
             _collect(value, found)
@@ -93,9 +129,15 @@ def _type(shape: Any) -> str:
             return "null"
         case shapes.StructType(cls=cls):
             return cls.__name__
-        case shapes.ListType(item_type=item):
+        case shapes.ListType(item_type=item) | shapes.VarTupleType(item_type=item):
             inner = _type(item)
             return f"({inner})[]" if " " in inner else f"{inner}[]"
+        case shapes.TupleType(item_types=items):
+            return f"[{', '.join(_type(item) for item in items)}]"
+        case shapes.LiteralType(values=values):
+            return " | ".join(f'"{value}"' for value in values)
+        case shapes.AnyType():
+            return "unknown"
         case shapes.DictType(value_type=value):
             return f"Record<string, {_type(value)}>"
         case shapes.UnionType(types=types):

@@ -17,6 +17,7 @@ import calls
 
 from farebox.alerts.alert import Alert
 from farebox.alerts.event import AlertEvent
+from farebox.alerts.kinds import FORMS
 from farebox.control.database import open_control
 from farebox.control.outbox import receivers
 from farebox.control.outbox.envelope import ReceiverSettings
@@ -189,3 +190,40 @@ def test_alerts_are_simulated_by_name_and_together(site: Site) -> None:
     assert both["cannot"] == [{"alert": "lost", "why": why}]
     assert site.get(f"{SIMULATION}?alert=nosuch").json()["code"] == "alert_not_found"
     assert site.get(f"{SIMULATION}?alert=many&until=2020-01-01&since=2019-01-01").json()["events"] == []
+
+
+def test_every_kind_says_how_it_is_written_and_what_it_says_can_be_set(site: Site) -> None:
+    kinds = site.get("/api/v1/alert-kinds").json()["kinds"]
+    assert [each["kind"] for each in kinds] == list(FORMS)
+    by_name = {each["kind"]: each for each in kinds}
+    assert by_name["rise"]["thresholds"] == ["100%"] and by_name["rise"]["usual"]["over"] == "1h"
+    assert "over" in by_name["rise"]["keys"] and "over" not in by_name["no_data"]["keys"]
+    assert by_name["budget"]["open"] == "budget" and by_name["anomaly"]["threshold_key"] is None
+    for each in kinds:
+        if each["open"] in ("budget", "customer"):
+            continue  # what it names has to be there
+        body: dict[str, Any] = {
+            each["kind"]: {"span": "30m", "dimension": "model"}.get(
+                each["open"] or "", each["subject"] or next(iter(each["words"]), "true")
+            )
+        }
+        if each["threshold_key"]:
+            body[each["threshold_key"]] = each["thresholds"] or [
+                "10s" if each["kind"] == "latency" else "50%"
+            ]
+        if each["kind"] in ("spend", "usage"):
+            body |= {"at": ["100"], "period": "day"}
+        put = sent(site, "PUT", f"/api/v1/alerts/{each['kind'].replace('_', '-')}", body | each["usual"])
+        assert put.status == 200, (each["kind"], put.body)
+        assert set(each["keys"]) <= put.json()["definition"].keys() | {"over"}, each["kind"]
+
+
+def test_an_alert_is_simulated_before_it_is_set(site: Site) -> None:
+    path = "/api/v1/alert-simulation"
+    found = sent(site, "POST", f"{path}?since=30d", {"name": "big", "spend": ["1.00"], "period": "day"})
+    assert (found.status, found.json()["events"]) == (200, [])
+    assert site.get("/api/v1/alerts").json()["alerts"] == []
+    wrong = sent(site, "POST", path, {"name": "big", "spend": ["x"], "to": ["nobody"]})
+    assert wrong.status == 422
+    assert {"period" in each for each in wrong.json()["details"]["findings"]} == {True, False}
+    assert "to" in " ".join(wrong.json()["details"]["fields"])

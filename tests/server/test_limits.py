@@ -178,3 +178,18 @@ def test_a_simulation_says_what_would_have_been_blocked(site: Site) -> None:
     assert (found["calls"], found["blocked_calls"], found["saved_usd"]) == (10, 8, "0.0003")
     assert found["whom"][0]["whom"] == {"customer": "acme"}
     assert site.get(f"{BUDGETS}/tiny/simulation?since=12h").json()["calls"] == 0
+
+
+def test_a_budget_is_simulated_before_it_is_set(site: Site) -> None:
+    path = "/api/v1/budget-simulation"
+    found = sent(site, "POST", f"{path}?since=30d", {**DAILY, "name": "acme-daily"})
+    assert found.status == 200, found.body
+    assert (found.json()["name"], found.json()["calls"], found.json()["blocked_calls"]) == (
+        "acme-daily",
+        0,
+        0,
+    )
+    assert published(site) == {}
+    wrong = sent(site, "POST", path, {"name": "b", "limit": "x", "period": "day"})
+    assert (wrong.status, wrong.json()["details"]["fields"]) == (422, ["limit"])
+    assert sent(site, "POST", f"{path}?color=red", DAILY).json()["code"] == "unknown_parameter"

@@ -18,6 +18,12 @@ def day(moment_ns: int, zone: str) -> str:
     return _day(_local(moment_ns, zone))
 
 
+def moment(moment_ns: int, zone: str) -> str:
+    """Return a moment with its zone: `3 December 2026, 00:00 America/New_York`."""
+    local = _local(moment_ns, zone)
+    return f"{_day(local)}, {local:%H:%M} {local.tzname() if local.tzinfo is UTC else zone}"
+
+
 def period(from_ns: int, until_ns: int, zone: str) -> str:
     """Return a half-open period: first and last day, with times only where it begins or ends within one."""
     start, end = _local(from_ns, zone), _local(until_ns, zone)

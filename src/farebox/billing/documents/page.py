@@ -34,6 +34,8 @@ class Fact(msgspec.Struct, frozen=True):
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the document."""
 
+    line: str = ""
+    """Its id in the document; of a credit note, the invoice's line."""
     title: str
     notes: list[str] = []
     quantity: str = ""
@@ -136,6 +138,7 @@ def credit_note_page(note: CreditNote, billing: BillingConfig) -> Page:
     total = amount_shown(note.total_minor, note.exponent)
     rows = [
         Row(
+            line=line(each.of_line),
             title=line(each.title),
             notes=[f"Line {line(each.of_line)} of invoice {line(note.invoice_number)}"],
             amount=amount_shown(each.amount_minor, note.exponent),
@@ -208,6 +211,7 @@ def _row(each: InvoiceLine, invoice: Invoice) -> Row:
         notes.append(f"{counted(each.estimated_calls, 'call')} estimated")
     floor = "≥ " if each.unpriced_calls else ""
     return Row(
+        line=line(each.id),
         title=line(each.title) or line(each.charge) or each.kind,
         notes=notes,
         quantity=line(grouped(each.quantity or ""), 60),

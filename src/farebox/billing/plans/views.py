@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from farebox import yamltext
 from farebox.billing.known_customers import unknown
 from farebox.billing.plans.changes import today_of
+from farebox.billing.plans.plan_words import ChargeWords, charges_in_words, conditions_in_words
 from farebox.charges.identities import EVER, NEVER
 from farebox.charges.plan import Customer, Plan
 from farebox.charges.plan_difference import difference
+from farebox.charges.written_plan import written_plan
 from farebox.clock import iso
 from farebox.control.billing_terms import Kept, TermsChange
 from farebox.errors import UsageError
@@ -83,8 +86,14 @@ class PlanState(msgspec.Struct, kw_only=True):
     base: str
     charges: list[str]
     """Their names, in the order in which they apply."""
+    words: list[ChargeWords]
+    """What it charges, in words."""
+    conditions: list[str]
+    """What holds for it as a whole, in words."""
     terms: list[str]
     """Everything it says, a value a line."""
+    written: str
+    """YAML that says all of it, to be edited and applied."""
     digest: str
     used: bool
     """Whether a subscription has used it: it never changes then."""
@@ -230,6 +239,11 @@ def terms_of(plan: Plan) -> list[str]:
     return [line.replace(": + ", ": ", 1) for line in difference(None, plan)]
 
 
+def written_text(plan: Plan) -> str:
+    """Return a plan as YAML that `plans apply` takes."""
+    return yamltext.written({"plans": {plan.name: written_plan(plan)}})
+
+
 def _identity(each: KeptIdentity) -> IdentityState:
     said = each.identity
     return IdentityState(
@@ -286,7 +300,10 @@ def _plan(each: KeptPlan, kept: Kept, now_ns: int) -> PlanState:
         interval=interval_text(plan),
         base=str(plan.base),
         charges=[one.name for one in plan.charges],
+        words=charges_in_words(plan),
+        conditions=conditions_in_words(plan),
         terms=terms_of(plan),
+        written=written_text(plan),
         digest=plan.digest,
         used=each.used_at is not None,
         retired=each.retired_at is not None,

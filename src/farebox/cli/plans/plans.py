@@ -11,7 +11,6 @@ from cyclopts import App, Parameter
 
 from farebox import yamltext
 from farebox.billing.plans.views import ChangeState, PlanState, changes_view, plans_view
-from farebox.charges.written_plan import written_plan
 from farebox.cli.confirmation import is_confirmed
 from farebox.cli.exits import OK
 from farebox.cli.options import AsJson, Place
@@ -124,8 +123,7 @@ def show(
     others = [str(one.version) for one in found.plans if one.version != each.version]
     if others:
         print(f"# other versions: {', '.join(others)}; see: {command(f'plans diff {each.name}')}")
-    (plan,) = (one.plan for one in kept.versions if one.key == (each.name, each.version))
-    print(yamltext.written({"plans": {plan.name: written_plan(plan)}}), end="")
+    print(each.written, end="")
     return OK
 
 

@@ -62,6 +62,8 @@ def from_farebox(error: FareboxError) -> ApiError:
     details: dict[str, str | int | list[str]] = {}
     if isinstance(error, FindingsError):
         details["findings"] = [str(finding) for finding in error.findings]
+        details["fields"] = [finding.key for finding in error.findings]
+        details["lines"] = [str(finding.line or "") for finding in error.findings]
     return ApiError(STATUS_OF.get(error.code, 500), error.code, str(error) or error.code, details)
 
 

@@ -7,6 +7,7 @@ a new group is a line here, too.
 from __future__ import annotations
 
 from farebox.server.api.alerts.alert_routes import AlertRoutes
+from farebox.server.api.billing.document_routes import DocumentRoutes
 from farebox.server.api.billing.earnings_routes import EarningsRoutes
 from farebox.server.api.billing.invoice_routes import InvoiceRoutes
 from farebox.server.api.billing.plan_routes import PlanRoutes
@@ -28,6 +29,7 @@ GROUPS: tuple[type[MethodRoutes], ...] = (
     OutboxRoutes,
     PriceRoutes,
     InvoiceRoutes,
+    DocumentRoutes,
     PlanRoutes,
     WalletRoutes,
     EarningsRoutes,

@@ -20,6 +20,7 @@ from farebox.budgets.budget import COMMAND
 from farebox.budgets.node_readers import NAME
 from farebox.control.outbox.trial import TrialOutcome
 from farebox.errors import ConfigError, Finding
+from farebox.server.api.alerts.alert_kinds import AlertKinds, kinds_view
 from farebox.server.api.alerts.alert_views import (
     EVENTS_SHOWN,
     AlertSimulation,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 ALERTS = "/api/v1/alerts"
 EVENTS = "/api/v1/alert-events"
 SIMULATION = "/api/v1/alert-simulation"
+KINDS = "/api/v1/alert-kinds"
 _ONE, _TEST, _SNOOZE = f"{ALERTS}/{{name}}", f"{ALERTS}/{{name}}/test", f"{ALERTS}/{{name}}/snooze"
 _BELOW = {"test": _TEST, "snooze": _SNOOZE}
 _BEGINNING = "2000-01-01"
@@ -73,7 +75,7 @@ class AlertRoutes(MethodRoutes):
 
     def name_of(self, path: str) -> str | None:
         """Return the route that a path is one of."""
-        if path in (ALERTS, EVENTS, SIMULATION):
+        if path in (ALERTS, EVENTS, SIMULATION, KINDS):
             return path
         name, slash, rest = path.removeprefix(f"{ALERTS}/").partition("/")
         if not path.startswith(f"{ALERTS}/") or not NAME.fullmatch(name):
@@ -96,17 +98,11 @@ class AlertRoutes(MethodRoutes):
 
     @route("PUT", _ONE)
     async def put(self, request: Request) -> msgspec.Struct:
-        from farebox.control.alert_changes import known_here, set_alerts
+        from farebox.control.alert_changes import set_alerts
 
         only(request)
         name = _name(request)
-        findings: list[Finding] = []
-        references: list[Reference] = []
-        node = node_of(await read_body(request))
-        said = read_alert(node, findings, references, name=name, origin=COMMAND)
-        findings += missing(references, await asyncio.to_thread(lambda: known_here(self._home)))
-        if said is None or findings:
-            raise ConfigError(findings)
+        said = await self._said(request, name)
         actor, now = self._actor(request), self._clock()
         await asyncio.to_thread(lambda: set_alerts(self._home, [said], actor, now, self._control()))
         return await self._shown(name)
@@ -197,10 +193,38 @@ class AlertRoutes(MethodRoutes):
 
     @route("GET", SIMULATION)
     async def simulate(self, request: Request) -> msgspec.Struct:
-        """Simulate the alerts that are set, in a thread of its own: a screen never waits behind it."""
+        """Simulate the alerts that are set."""
         only(request, "alert", "since", "until", "tz")
         name = request.query_params.get("alert")
         alerts = list(read_snapshot(self._home).alerts) if name is None else [self._known(name)]
+        return await self._simulated(request, alerts)
+
+    @route("POST", SIMULATION)
+    async def simulate_unset(self, request: Request) -> msgspec.Struct:
+        """Simulate an alert before it is set."""
+        only(request, "since", "until", "tz")
+        return await self._simulated(request, [await self._said(request)])
+
+    @route("GET", KINDS)
+    async def kinds(self, request: Request) -> AlertKinds:
+        only(request)
+        return kinds_view()
+
+    async def _said(self, request: Request, name: str | None = None) -> Alert:
+        """Return the alert that a body says, called `name` where that stands before it."""
+        from farebox.control.alert_changes import known_here
+
+        findings: list[Finding] = []
+        references: list[Reference] = []
+        node = node_of(await read_body(request))
+        said = read_alert(node, findings, references, name=name, origin=COMMAND)
+        findings += missing(references, await asyncio.to_thread(lambda: known_here(self._home)))
+        if said is None or findings:
+            raise ConfigError(findings)
+        return said
+
+    async def _simulated(self, request: Request, alerts: list[Alert]) -> AlertSimulation:
+        """Simulate in a thread of its own: a screen never waits behind it."""
         given = _times(request)
         if not any(key == "since" for key, _ in given):
             given.append(("since", "30d"))

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeVar, get_args
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 from starlette.requests import Request
 
-from farebox.analytics.questions import Questions
 from farebox.billing.margin.margin import By
-from farebox.config import is_exposed, load_config
+from farebox.config import load_config
 from farebox.server.api.billing.margin_views import margins_view, read_percent
+from farebox.server.api.billing.served_desk import ServedDesk
 from farebox.server.api.billing.simulation_views import simulation_view
 from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.server.api.method_routes import MethodRoutes, only, read_struct, route
-from farebox.server.api.queries import Turns
 
 if TYPE_CHECKING:
     from farebox.billing.invoices.run import Desk
@@ -27,8 +23,6 @@ if TYPE_CHECKING:
 
 MARGIN, SIMULATION = "/api/v1/margin", "/api/v1/simulation"
 MODELS_MAX = 50
-
-T = TypeVar("T")
 
 
 class SimulationRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -52,10 +46,10 @@ class EarningsRoutes(MethodRoutes):
     def __init__(self, services: Services) -> None:
         """Rating is done in a thread of its own, one at a time; its questions take turns with a screen's."""
         super().__init__(services)
-        self._rating = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rating")
+        self._rating = ServedDesk(services, "rating")
 
     def close(self) -> None:
-        self._rating.shutdown(wait=False, cancel_futures=True)
+        self._rating.close()
 
     @route("GET", MARGIN)
     async def margin(self, request: Request) -> msgspec.Struct:
@@ -73,7 +67,7 @@ class EarningsRoutes(MethodRoutes):
             found = margins_of(periods_of(desk, now), desk.usage, since, until, by)
             return margins_view(found, below)
 
-        return await self._asked(asked)
+        return await self._rating.do(asked)
 
     @route("POST", SIMULATION)
     async def simulate(self, request: Request) -> msgspec.Struct:
@@ -107,22 +101,7 @@ class EarningsRoutes(MethodRoutes):
             )
             return simulation_view(found, list(changes.said), list(changes.statements))
 
-        return await self._asked(asked)
-
-    async def _asked(self, question: Callable[[Desk], T]) -> T:
-        loop = asyncio.get_running_loop()
-        turns = Turns(self._ledger, loop)
-        return await loop.run_in_executor(self._rating, lambda: question(self._desk(turns)))
-
-    def _desk(self, turns: Turns) -> Desk:
-        from farebox.billing.invoices.run import Desk
-        from farebox.billing.usage.record_usage import RecordUsage
-        from farebox.control.database import open_control
-
-        config = load_config(self._home)
-        usage = RecordUsage(self._home, Questions(turns))
-        control = self._control() or open_control(self._home)
-        return Desk(self._home, control, usage, verified=is_exposed(config.listen, config))
+        return await self._rating.do(asked)
 
 
 def _one_of(name: str, text: str) -> By:

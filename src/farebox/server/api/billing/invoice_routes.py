@@ -6,16 +6,12 @@ What takes long is done in a thread of its own, and asks its questions one by on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.requests import Request
 
-from farebox.analytics.questions import Questions
 from farebox.billing.documents.document import CreditNote, Invoice
-from farebox.config import is_exposed, load_config
 from farebox.server.api.billing.invoice_views import (
     InvoiceBrief,
     Invoices,
@@ -25,17 +21,15 @@ from farebox.server.api.billing.invoice_views import (
     invoice_view,
     invoices_view,
 )
+from farebox.server.api.billing.served_desk import ServedDesk
 from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.server.api.method_routes import MethodRoutes, only, read_struct, route
-from farebox.server.api.queries import Turns
 
 if TYPE_CHECKING:
     from farebox.billing.invoices.run import Desk
     from farebox.server.api.services import Services
 
 INVOICES = "/api/v1/invoices"
-
-T = TypeVar("T")
 
 
 class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -102,10 +96,10 @@ class InvoiceRoutes(MethodRoutes):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self._billing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="invoices")
+        self._desk = ServedDesk(services, "invoices")
 
     def close(self) -> None:
-        self._billing.shutdown(wait=False, cancel_futures=True)
+        self._desk.close()
 
     @route("GET", INVOICES)
     async def list_invoices(self, request: Request) -> msgspec.Struct:
@@ -145,7 +139,7 @@ class InvoiceRoutes(MethodRoutes):
     async def preview(self, request: Request) -> msgspec.Struct:
         only(request, "customer")
         customer, now = request.query_params.get("customer", ""), self._clock()
-        drafts = await self._at_desk(lambda desk: desk.preview(customer, now))
+        drafts = await self._desk.do(lambda desk: desk.preview(customer, now))
         return PreviewShown(
             invoices=[each.invoice for each in drafts],
             unconsumed=[words for each in drafts for words in each.unconsumed],
@@ -165,14 +159,14 @@ class InvoiceRoutes(MethodRoutes):
             assert desk.questions is not None  # noqa: S101 - given below
             return explained(self._home, desk.questions, found)
 
-        return await self._at_desk(work)
+        return await self._desk.do(work)
 
     @route("POST", f"{INVOICES}/run")
     async def run(self, request: Request) -> msgspec.Struct:
         only(request)
         said = await read_struct(request, RunRequest)
         actor, now = self._actor(request), self._clock()
-        made = await self._at_desk(
+        made = await self._desk.do(
             lambda desk: desk.run(
                 now,
                 actor=actor,
@@ -196,7 +190,7 @@ class InvoiceRoutes(MethodRoutes):
         only(request)
         said = await read_struct(request, FinalizeRequest)
         actor, now = self._actor(request), self._clock()
-        made = await self._at_desk(
+        made = await self._desk.do(
             lambda desk: desk.finalize(
                 said.draft,
                 now_ns=now,
@@ -269,28 +263,6 @@ class InvoiceRoutes(MethodRoutes):
         if found is None:
             raise _unknown(named)
         return found
-
-    async def _at_desk(self, work: Callable[[Desk], T]) -> T:
-        loop = asyncio.get_running_loop()
-
-        def with_desk() -> T:
-            from farebox.billing.invoices.run import Desk
-            from farebox.billing.usage.record_usage import RecordUsage
-            from farebox.control.database import open_control
-
-            config = load_config(self._home, prices=False)
-            questions = Questions(Turns(self._ledger, loop))
-            return work(
-                Desk(
-                    self._home,
-                    self._control() or open_control(self._home),
-                    RecordUsage(self._home, questions),
-                    questions=questions,
-                    verified=is_exposed(config.listen, config),
-                )
-            )
-
-        return await loop.run_in_executor(self._billing, with_desk)
 
 
 def _unknown(named: str) -> ApiError:

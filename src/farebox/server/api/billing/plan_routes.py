@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from starlette.requests import Request
 
-from farebox.errors import ConfigError, Finding
+from farebox import yamltext
+from farebox.errors import ConfigError
 from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.server.api.json_nodes import node_of
 from farebox.server.api.method_routes import MethodRoutes, only, read_body, read_struct, route
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from farebox.control.billing_terms import Kept
 
 CUSTOMERS, PLANS, SUBSCRIPTIONS = "/api/v1/customers", "/api/v1/plans", "/api/v1/subscriptions"
+YAML = ("application/yaml", "application/x-yaml", "text/yaml")
+TEXT = "the text"
 
 T = TypeVar("T")
 
@@ -81,7 +84,7 @@ class PlanRoutes(MethodRoutes):
     @route("PUT", PLANS)
     @route("PUT", SUBSCRIPTIONS)
     async def put(self, request: Request) -> msgspec.Struct:
-        """Store what the body says, as `plans apply` does: `{"plans": {"pro": {…}}, "customers": {…}}`."""
+        """Store what a body or YAML text says, as `plans apply` does: `{"plans": {…}, "customers": {…}}`."""
         return await self._apply(request, dry_run=False)
 
     @route("POST", f"{PLANS}/preview")
@@ -165,8 +168,8 @@ class PlanRoutes(MethodRoutes):
         from farebox.billing.plans.views import changes_view
 
         only(request)
-        root = node_of(await read_body(request))
-        findings: list[Finding] = []
+        body = await read_body(request)
+        root, findings = yamltext.decode(body, TEXT) if _is_yaml(request) else (node_of(body), [])
         terms = read_terms(root, findings)
         if findings and not terms:
             raise ConfigError(findings)
@@ -202,6 +205,11 @@ class PlanRoutes(MethodRoutes):
         if name is not None and name not in known:
             raise ApiError(404, f"{kind}_not_found", f"There is no {kind} {name[:200]!r}.")
         return show(kept, problems)
+
+
+def _is_yaml(request: Request) -> bool:
+    """Return whether a body is a text as `plans apply` takes, so that mistakes are told with their lines."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() in YAML
 
 
 def _named(request: Request, parameter: str) -> str:

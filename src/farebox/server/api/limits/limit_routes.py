@@ -33,11 +33,13 @@ from farebox.snapshot import read_snapshot
 from farebox.wire.keys import without_keys
 
 if TYPE_CHECKING:
+    from farebox.budgets.budget import Budget
     from farebox.ledger.spending.simulation import Simulation
     from farebox.server.api.services import Services
 
 BUDGETS = "/api/v1/budgets"
 STOPS = "/api/v1/stops"
+SIMULATION = "/api/v1/budget-simulation"
 VALUES_MAX = 100
 _ONE, _SIMULATION = f"{BUDGETS}/{{name}}", f"{BUDGETS}/{{name}}/simulation"
 
@@ -55,7 +57,7 @@ class LimitRoutes(MethodRoutes):
 
     def name_of(self, path: str) -> str | None:
         """Return the route that a path is one of."""
-        if path in (BUDGETS, STOPS):
+        if path in (BUDGETS, STOPS, SIMULATION):
             return path
         name, slash, rest = path.removeprefix(f"{BUDGETS}/").partition("/")
         if not path.startswith(f"{BUDGETS}/") or not NAME.fullmatch(name):
@@ -105,35 +107,19 @@ class LimitRoutes(MethodRoutes):
 
     @route("GET", _SIMULATION)
     async def simulate(self, request: Request) -> msgspec.Struct:
-        """Simulate a budget that is set, in a thread of its own: a screen never waits behind it."""
-        from datetime import UTC, datetime
-
-        given = request.query_params.multi_items()
+        """Simulate a budget that is set."""
         only(request, "since", "until", "tz")
-        if not any(name == "since" for name, _ in given):
-            given.append(("since", "30d"))
-        now = datetime.fromtimestamp(self._clock() // 10**9, UTC)
-        span = read_selection(given, now=now).window
-        budget = self._known(_name(request))
-        gone = threading.Event()
+        return await self._simulated(request, self._known(_name(request)))
 
-        def told(_: Simulation) -> None:
-            if gone.is_set():
-                raise _LeftError
-
-        def work() -> BudgetSimulation:
-            from farebox.ledger.spending.simulation import simulate
-
-            config = load_config(self._home, prices=False)
-            stated = not is_exposed(config.listen, config)
-            since = span.since_ns or 0
-            found = simulate(self._home, budget, since, span.until_ns, stated_customers=stated, told=told)
-            return simulation_view(budget, since, span.until_ns, found)
-
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._simulating, work)
-        finally:
-            gone.set()
+    @route("POST", SIMULATION)
+    async def simulate_unset(self, request: Request) -> msgspec.Struct:
+        """Simulate a budget before it is set."""
+        only(request, "since", "until", "tz")
+        findings: list[Finding] = []
+        said = read_budget(node_of(await read_body(request)), findings, origin=COMMAND)
+        if said is None:
+            raise ConfigError(findings)
+        return await self._simulated(request, said)
 
     @route("GET", STOPS)
     async def list_stops(self, request: Request) -> msgspec.Struct:
@@ -167,6 +153,35 @@ class LimitRoutes(MethodRoutes):
         if not lifted:
             raise ApiError(404, "stop_not_found", f"This {dimension} is not stopped.")
         return stops_view(read_snapshot(self._home))
+
+    async def _simulated(self, request: Request, budget: Budget) -> BudgetSimulation:
+        """Simulate in a thread of its own: a screen never waits behind it."""
+        from datetime import UTC, datetime
+
+        given = request.query_params.multi_items()
+        if not any(name == "since" for name, _ in given):
+            given.append(("since", "30d"))
+        now = datetime.fromtimestamp(self._clock() // 10**9, UTC)
+        span = read_selection(given, now=now).window
+        gone = threading.Event()
+
+        def told(_: Simulation) -> None:
+            if gone.is_set():
+                raise _LeftError
+
+        def work() -> BudgetSimulation:
+            from farebox.ledger.spending.simulation import simulate
+
+            config = load_config(self._home, prices=False)
+            stated = not is_exposed(config.listen, config)
+            since = span.since_ns or 0
+            found = simulate(self._home, budget, since, span.until_ns, stated_customers=stated, told=told)
+            return simulation_view(budget, since, span.until_ns, found)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._simulating, work)
+        finally:
+            gone.set()
 
     async def _shown(self, name: str) -> msgspec.Struct:
         self._known(name)

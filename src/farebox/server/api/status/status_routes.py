@@ -12,7 +12,7 @@ from farebox.server.api.method_routes import MethodRoutes, route
 from farebox.server.api.responses import json_response
 from farebox.server.api.status.ready import RecentReadiness
 from farebox.server.api.status.status import status
-from farebox.server.api.status.status_views import Status
+from farebox.server.api.status.status_views import Session, Status
 
 if TYPE_CHECKING:
     from farebox.server.api.queries import Sources
@@ -36,6 +36,10 @@ class StatusRoutes(MethodRoutes):
         return await self._ledger.read(
             lambda reader: status(reader, services.home, services.typed, services.key_labels())
         )
+
+    @route("GET", "/api/v1/session")
+    async def session(self, request: Request) -> Session:
+        return Session(role=request.state.role)
 
     @route("GET", LIVE)
     async def live(self, request: Request) -> Liveness:

@@ -64,3 +64,10 @@ class Status(msgspec.Struct, kw_only=True):
     """The command that starts what is not running."""
     demo: bool = False
     """Everything here is made up (`farebox demo`)."""
+
+
+class Session(msgspec.Struct, kw_only=True):
+    """`GET /api/v1/session`: who asks."""
+
+    role: str
+    """`admin` may change things, `read` may look."""

@@ -1,0 +1,194 @@
+"""Invoices and credit notes as people read them, with what can be done about each and what happens next.
+
+What stands on them is laid out by `billing.documents.page`, as in the PDF. Amounts are text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from farebox.billing.documents import dates
+from farebox.billing.documents.amounts import grouped
+from farebox.billing.documents.page import Page, credit_note_page, invoice_page
+from farebox.billing.invoices import store
+from farebox.billing.invoices.creditable import creditable
+from farebox.server.api.billing.invoice_views import CreditNoteBrief, decimal_text, due_text, note_brief
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from farebox.billing.documents.document import CreditNote, Invoice
+    from farebox.billing.invoices.drafting import Draft
+    from farebox.billing.invoices.store import StoredInvoice
+    from farebox.config.configuration import BillingConfig
+
+Text = str
+"""Decimal text."""
+
+GRACE_HOURS = 48
+"""Of a customer without a plan."""
+_HOUR_NS = 3_600 * 10**9
+
+RECOMPUTED = "Each run computes it anew from the record; nothing of it is fixed yet."
+ADJUSTED = "It stays as it is: what the record learns of its period adjusts the next invoice."
+CREDITED = "It stays as it is: later adjustments of the same lines give back that much less."
+
+
+class DocumentShown(msgspec.Struct, kw_only=True):
+    """`/api/v1/documents/{id}`: an invoice or a credit note, and what happens next."""
+
+    id: str
+    kind: str
+    """`invoice` or `credit_note`."""
+    status: str
+    """`draft`, `final` or `void`; `preview` of what is not stored."""
+    number: str | None
+    customer: str
+    currency: str
+    unpriced_calls: int
+    """More than zero: the amounts are "at least"."""
+    page: Page
+    due: Text | None
+    """What is left to pay of an invoice by now."""
+    next: list[str]
+    """What happens next, a sentence each."""
+    creditable: dict[str, Text]
+    """How much of each line a credit note can still give back, before tax; lines without any are left out."""
+    credit_notes: list[CreditNoteBrief]
+    invoice: str | None
+    """The number of the invoice that a credit note is of."""
+
+
+class PreviewedDocuments(msgspec.Struct, kw_only=True):
+    """`/api/v1/documents/preview`: what a customer's running periods, and ended ones, come to by now."""
+
+    documents: list[DocumentShown]
+    unconsumed: list[str]
+    """Usage that nothing charges, a sentence each."""
+
+
+def document_view(
+    connection: Connection, named: str, billing: BillingConfig, now_ns: int
+) -> DocumentShown | None:
+    """Return the invoice or credit note with this number or id; None without one."""
+    note = store.credit_note(connection, named)
+    if note is not None:
+        return _note(note[0], billing)
+    stored = store.stored_invoice(connection, named)
+    if stored is not None:
+        return _final(connection, stored, billing)
+    draft = store.draft(connection, named)
+    if draft is None:
+        return None
+    return _invoice(draft, billing, _next_of_draft(draft, grace_hours(connection, draft.customer), now_ns))
+
+
+def previewed_document(draft: Draft, billing: BillingConfig, now_ns: int) -> DocumentShown:
+    """Return what a period comes to by now. None of it is stored."""
+    said = draft.invoice
+    end = dates.day(said.until_ns, said.timezone)
+    if said.until_ns > now_ns:
+        words = [f"The period runs until {end}: this is what it comes to by now, and none of it is stored."]
+    else:
+        words = [f"The period ended on {end} and has no invoice yet; the next run makes a draft of it."]
+    shown = _invoice(said, billing, [*words, _final_after(said, draft.terms.grace_hours)])
+    shown.status = "preview"
+    return shown
+
+
+def grace_hours(connection: Connection, customer: str) -> int:
+    """Return how long after its end a customer's period is recomputed, by the plans that they are on."""
+    from farebox.control.billing_terms import Kept
+
+    kept = Kept.of(connection)
+    plans = {each.key: each.plan for each in kept.versions}
+    on = [
+        plans[key]
+        for each in kept.subscriptions
+        if each.subscription.customer == customer
+        and (key := (each.subscription.plan, each.subscription.version)) in plans
+    ]
+    return max((each.grace_hours for each in on), default=GRACE_HOURS)
+
+
+def _final(connection: Connection, stored: StoredInvoice, billing: BillingConfig) -> DocumentShown:
+    said = stored.invoice
+    notes = store.credit_notes(connection, invoice=said.id)
+    due = due_text(said, sum(each.total_minor for each in notes))
+    shown = _invoice(said, billing, _next_of_final(stored, due))
+    shown.due = due
+    shown.credit_notes = [note_brief(each) for each in notes]
+    if said.status == "final":
+        shown.creditable = {
+            line: decimal_text(minor, said.exponent)
+            for line, minor in creditable(connection, stored).items()
+            if minor
+        }
+    return shown
+
+
+def _invoice(said: Invoice, billing: BillingConfig, next_words: list[str]) -> DocumentShown:
+    return DocumentShown(
+        id=said.id,
+        kind="invoice",
+        status=said.status,
+        number=said.number,
+        customer=said.customer,
+        currency=said.currency,
+        unpriced_calls=said.unpriced_calls,
+        page=invoice_page(said, billing),
+        due=due_text(said),
+        next=next_words,
+        creditable={},
+        credit_notes=[],
+        invoice=None,
+    )
+
+
+def _note(said: CreditNote, billing: BillingConfig) -> DocumentShown:
+    return DocumentShown(
+        id=said.id,
+        kind="credit_note",
+        status="final",
+        number=said.number,
+        customer=said.customer,
+        currency=said.currency,
+        unpriced_calls=0,
+        page=credit_note_page(said, billing),
+        due=None,
+        next=[CREDITED],
+        creditable={},
+        credit_notes=[],
+        invoice=said.invoice_number,
+    )
+
+
+def _next_of_draft(said: Invoice, hours: int, now_ns: int) -> list[str]:
+    if now_ns < said.until_ns + hours * _HOUR_NS:
+        return [RECOMPUTED, _final_after(said, hours)]
+    return [RECOMPUTED, "Its grace period is over: the next run makes it final, or says why not."]
+
+
+def _final_after(said: Invoice, hours: int) -> str:
+    moment = dates.moment(said.until_ns + hours * _HOUR_NS, said.timezone)
+    return f"The first run after {moment} ({hours} hours after the period's end) makes the invoice final."
+
+
+def _next_of_final(stored: StoredInvoice, due: Text) -> list[str]:
+    said = stored.invoice
+    if said.status == "void":
+        since = dates.day(stored.voided_at or 0, said.timezone)
+        return [
+            f"Void since {since}: {stored.void_reason}",
+            "It keeps its number and nothing of it is due; the next run bills its period again.",
+        ]
+    if _is_zero(due):
+        return ["Nothing is left to pay.", ADJUSTED]
+    by = "" if said.due_at is None else f" by {dates.day(said.due_at, said.timezone)}"
+    return [f"{grouped(due)} {said.currency} is left to pay{by}.", ADJUSTED]
+
+
+def _is_zero(text: Text) -> bool:
+    return not text.strip("-0.")
