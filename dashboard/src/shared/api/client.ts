@@ -7,6 +7,7 @@ export class ApiError extends Error {
     readonly status: number,
     readonly code: string,
     message: string,
+    readonly details: ErrorBody["details"] = {},
   ) {
     super(message);
     this.name = "ApiError";
@@ -15,10 +16,27 @@ export class ApiError extends Error {
 
 export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
-export async function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+export function get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+  return ask<T>(path, query, signal ? { signal } : {});
+}
+
+/** Change something. A text is sent as YAML, anything else as JSON. */
+export function send<T>(
+  method: "POST" | "PUT" | "DELETE",
+  path: string,
+  body?: unknown,
+  query: Query = {},
+): Promise<T> {
+  if (body === undefined) return ask<T>(path, query, { method });
+  const [type, text] =
+    typeof body === "string" ? ["application/yaml", body] : ["application/json", JSON.stringify(body)];
+  return ask<T>(path, query, { method, body: text, headers: { "content-type": type } });
+}
+
+async function ask<T>(path: string, query: Query, init: RequestInit): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(address(path, query), signal ? { signal } : {});
+    response = await fetch(address(path, query), init);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(0, "unreachable", "Farebox is not responding. Is it still running?");
@@ -38,7 +56,7 @@ export function address(path: string, query: Query): string {
 async function failure(response: Response): Promise<ApiError> {
   try {
     const body = (await response.json()) as ErrorBody;
-    return new ApiError(response.status, body.code, body.message);
+    return new ApiError(response.status, body.code, body.message, body.details);
   } catch {
     return new ApiError(
       response.status,

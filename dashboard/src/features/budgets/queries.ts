@@ -1,0 +1,70 @@
+import { queryOptions } from "@tanstack/react-query";
+import { get, send } from "@/shared/api/client";
+import type { BudgetSimulation, BudgetState, Budgets, Stops } from "@/shared/api/types";
+import type { BudgetSettings } from "./budget-form";
+
+export const BUDGETS = "budgets";
+export const STOPS = "stops";
+
+/** The figures are those that calls are let pass by. */
+export const budgetsQuery = queryOptions({
+  queryKey: [BUDGETS],
+  queryFn: ({ signal }) => get<Budgets>("budgets", {}, signal),
+  refetchInterval: 15_000,
+});
+
+/** One budget, with many values of `each`. */
+export function budgetQuery(name: string) {
+  return queryOptions({
+    queryKey: [BUDGETS, "one", name],
+    queryFn: ({ signal }) => get<BudgetState>(`budgets/${name}`, {}, signal),
+    refetchInterval: 15_000,
+  });
+}
+
+export function simulationQuery(name: string, tz: string) {
+  return queryOptions({
+    queryKey: ["budget-simulation", name, tz],
+    queryFn: ({ signal }) =>
+      get<BudgetSimulation>(`budgets/${name}/simulation`, { since: "30d", tz }, signal),
+    staleTime: 300_000,
+  });
+}
+
+export const stopsQuery = queryOptions({
+  queryKey: [STOPS],
+  queryFn: ({ signal }) => get<Stops>("stops", {}, signal),
+  refetchInterval: 30_000,
+});
+
+export function setBudget(said: BudgetSettings): Promise<BudgetState> {
+  return send("PUT", `budgets/${encodeURIComponent(said.name)}`, said.definition);
+}
+
+export function removeBudget(name: string): Promise<Budgets> {
+  return send("DELETE", `budgets/${name}`);
+}
+
+/** What a budget would have done, before it is set. */
+export function simulate(said: BudgetSettings, tz: string): Promise<BudgetSimulation> {
+  return send(
+    "POST",
+    "budget-simulation",
+    { ...said.definition, name: said.name || "new" },
+    { since: "30d", tz },
+  );
+}
+
+export function stopCalls({ dimension, value, reason }: Stop): Promise<unknown> {
+  return send("POST", "stops", { [dimension]: value, reason });
+}
+
+export function releaseCalls({ dimension, value }: Omit<Stop, "reason">): Promise<Stops> {
+  return send("DELETE", "stops", undefined, { [dimension]: value });
+}
+
+export interface Stop {
+  dimension: string;
+  value: string;
+  reason: string;
+}

@@ -1,0 +1,61 @@
+/** What can be done about wallets, coupons and payees, as the API takes it. */
+
+import { queryOptions } from "@tanstack/react-query";
+import { get, send } from "@/shared/api/client";
+import type { CouponState, Payees, Statements, WalletShown } from "@/shared/api/types";
+
+export const PAYEES = "payees";
+
+export interface Granting {
+  customer: string;
+  amount: string;
+  kind: string;
+  expires: string | null;
+  note: string;
+}
+
+export function grantCredit(said: Granting): Promise<WalletShown> {
+  return send("POST", "wallets/grants", said);
+}
+
+export function voidGrant({ id, reason }: { id: string; reason: string }): Promise<WalletShown> {
+  return send("DELETE", `wallets/grants/${encodeURIComponent(id)}`, undefined, { reason });
+}
+
+export function setWalletLimits(said: {
+  customer: string;
+  overdraft: string;
+  low: string;
+  top_up: string;
+}): Promise<WalletShown> {
+  return send("PUT", "wallets", said);
+}
+
+export interface NewCoupon {
+  customer: string;
+  name: string;
+  percent: string | null;
+  amount: string | null;
+  until: string | null;
+  invoices: number | null;
+}
+
+export function giveCoupon(said: NewCoupon): Promise<CouponState> {
+  return send("POST", "coupons", said);
+}
+
+export function endCoupon(id: string): Promise<CouponState> {
+  return send("DELETE", `coupons/${encodeURIComponent(id)}`);
+}
+
+export const payeesQuery = queryOptions({
+  queryKey: [PAYEES],
+  queryFn: ({ signal }) => get<Payees>("payees", {}, signal),
+});
+
+export function statementsQuery(payee: string, month: string, tz: string) {
+  return queryOptions({
+    queryKey: [PAYEES, payee, month, tz],
+    queryFn: ({ signal }) => get<Statements>("payees/statements", { payee, month, tz }, signal),
+  });
+}

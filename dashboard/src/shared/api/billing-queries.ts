@@ -1,0 +1,105 @@
+/** Questions about customers and what they owe, which several screens ask. */
+
+import { queryOptions } from "@tanstack/react-query";
+import { ApiError, get } from "./client";
+import type {
+  Coupons,
+  Customers,
+  DocumentShown,
+  Invoices,
+  Plans,
+  PreviewedDocuments,
+  Subscriptions,
+  WalletShown,
+  Wallets,
+} from "./types";
+
+export const CUSTOMERS = "customers";
+export const PLANS = "plans";
+export const SUBSCRIPTIONS = "subscriptions";
+export const INVOICES = "invoices";
+export const DOCUMENTS = "documents";
+export const WALLETS = "wallets";
+export const COUPONS = "coupons";
+
+/** What the terms of customers change when they are applied. */
+export const TERMS = [CUSTOMERS, PLANS, SUBSCRIPTIONS, DOCUMENTS];
+
+export const customersQuery = queryOptions({
+  queryKey: [CUSTOMERS],
+  queryFn: ({ signal }) => get<Customers>("customers", {}, signal),
+});
+
+export const plansQuery = queryOptions({
+  queryKey: [PLANS],
+  queryFn: ({ signal }) => get<Plans>("plans", {}, signal),
+});
+
+/** Every version of a plan, the newest first. */
+export function planQuery(plan: string) {
+  return queryOptions({
+    queryKey: [PLANS, plan],
+    queryFn: ({ signal }) => get<Plans>("plans", { plan }, signal),
+  });
+}
+
+export const subscriptionsQuery = queryOptions({
+  queryKey: [SUBSCRIPTIONS],
+  queryFn: ({ signal }) => get<Subscriptions>("subscriptions", {}, signal),
+});
+
+export function invoicesQuery(customer?: string) {
+  return queryOptions({
+    queryKey: [INVOICES, customer],
+    queryFn: ({ signal }) => get<Invoices>("invoices", { customer }, signal),
+  });
+}
+
+export function documentQuery(id: string) {
+  return queryOptions({
+    queryKey: [DOCUMENTS, id],
+    queryFn: ({ signal }) => get<DocumentShown>(`documents/${encodeURIComponent(id)}`, {}, signal),
+  });
+}
+
+/** What a customer's running period comes to by now, or in words why that cannot be told. */
+export function previewQuery(customer: string) {
+  return queryOptions({
+    queryKey: [DOCUMENTS, "preview", customer],
+    queryFn: async ({ signal }): Promise<PreviewedDocuments | string> => {
+      try {
+        return await get<PreviewedDocuments>("documents/preview", { customer }, signal);
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 422) return error.message;
+        throw error;
+      }
+    },
+  });
+}
+
+export const walletsQuery = queryOptions({
+  queryKey: [WALLETS],
+  queryFn: ({ signal }) => get<Wallets>("wallets", {}, signal),
+});
+
+/** A customer's wallet; null where there is none. */
+export function walletQuery(customer: string) {
+  return queryOptions({
+    queryKey: [WALLETS, customer],
+    queryFn: async ({ signal }): Promise<WalletShown | null> => {
+      try {
+        return await get<WalletShown>("wallets/of", { customer }, signal);
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) return null;
+        throw error;
+      }
+    },
+  });
+}
+
+export function couponsQuery(customer?: string) {
+  return queryOptions({
+    queryKey: [COUPONS, customer],
+    queryFn: ({ signal }) => get<Coupons>("coupons", { customer }, signal),
+  });
+}
