@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -118,7 +120,7 @@ def test_groups_are_never_cut_silently_and_those_without_a_cost_come_first(recor
     record.append(call(number, model=f"model-{number:02d}") for number in range(1, 19))
     record.append([{"occurred_at": START, "model": "new", "cost_state": "unpriced"}])
     lines = cli("today", *SINCE)[1].splitlines()
-    assert lines[5].split()[0] == "new"
+    assert lines[6].split()[0] == "new"
     assert lines[-1] == "and 7 more · $28.00"
     assert cli("by", "model", *SINCE, "--limit", "2")[1].splitlines()[-1] == "and 17 more · $153.00"
     answer = json.loads(cli("by", "model", *SINCE, "--json")[1])
@@ -152,3 +154,31 @@ def test_the_most_expensive_sessions_and_the_slowest_models_can_be_asked(record:
 def test_what_is_no_dimension_is_refused(record: Record, cli: CLI, wrong: str) -> None:
     record.append([call(1)])
     assert cli("by", wrong, *SINCE)[0] == 64
+
+
+def test_csv_has_every_group_and_exact_money(record: Record, cli: CLI) -> None:
+    record.append([call(1, app="=SUM(A1)"), *(call(2, app=f"a{number}") for number in range(70))])
+    shown = cli("by", "app", "--since", "2020-01-01", "--csv")[1]
+    rows = list(csv.DictReader(io.StringIO(shown)))
+    assert len(rows) == 71
+    assert {row["app"] for row in rows} >= {"'=SUM(A1)", "a0"}
+    assert {row["cost_usd"] for row in rows} == {"1", "2"}
+    (others,) = [
+        row
+        for row in csv.DictReader(
+            io.StringIO(cli("by", "app", "--since", "2020-01-01", "--csv", "--limit", "1")[1])
+        )
+        if row["app"] == "(others)"
+    ]
+    assert (others["calls"], others["cost_usd"]) == ("70", "139")
+    assert cli("today", "--json", "--csv")[0] == 64
+
+
+def test_a_limit_fails_for_groups_too(record: Record, cli: CLI) -> None:
+    record.append([call(3, app="a")])
+    for form in ((), ("--json",), ("--csv",)):
+        status, shown, told = cli("by", "app", "--since", "2020-01-01", "--fail-over", "2.50", *form)
+        assert (status, "is over" in told) == (1, True)
+        assert shown
+    assert cli("by", "app", "--since", "2020-01-01", "--fail-over", "3")[0] == 0
+    assert json.loads(cli("by", "app", "--since", "2020-01-01", "--fail-over", "2", "--json")[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -66,6 +68,9 @@ def test_a_demo_is_rated_verified_and_watched_as_a_real_home_is(cli: CLI, tmp_pa
     assert chat["cache_read_input_tokens"] > chat["input_tokens"] / 4
     assert chat["charge_pico"] > chat["cost_pico"], "plans charge customers"
     assert by("tag.feature").keys() >= {"chat", "reports", "inbox", "review", "coding", "trial"}
+    (latest,) = csv.DictReader(io.StringIO(cli("tail", "--csv", "-n", "1", *place)[1]))
+    assert latest["event_id"] == LedgerReader(Home(home)).newest(1)[0].event_id
+    assert cli("tail", "--csv", "--follow", *place)[0] == 64
     attempts = [call.attempt for call in LedgerReader(Home(home)).newest(CALLS)]
     assert max(attempts) >= 1
     assert json.loads(cli("invoices", "list", "--json", *place)[1])["invoices"]

@@ -125,6 +125,15 @@ class Filters(_Declared):  # pyright: ignore[reportUntypedBaseClass, reportGener
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
 
 
+AsCsv = Annotated[bool, Parameter(name="--csv", negative="", help="Print CSV instead of a table.")]
+
+
+def check_one_format(*, as_json: bool, as_csv: bool) -> None:
+    """Raise `UsageError` where two formats are asked for."""
+    if as_json and as_csv:
+        raise UsageError("--json or --csv, not both")
+
+
 def selection_of(chosen: Period, filters: Filters | None = None) -> Selection:
     """Return which calls a period and the filter flags mean."""
     from farebox.analytics.questions import Selection

@@ -10,10 +10,18 @@ from cyclopts import Parameter
 from farebox.analytics.dimensions import DIMENSIONS, MEASURES, SUMS, check_measures, dimension
 from farebox.analytics.query import Bucket
 from farebox.cli.access import open_ledger, open_questions
-from farebox.cli.exits import OK
-from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, selection_of
+from farebox.cli.options import (
+    AsCsv,
+    AsJson,
+    Filters,
+    PeriodFlags,
+    Place,
+    check_one_format,
+    selection_of,
+)
 from farebox.cli.reports import json_shapes
-from farebox.cli.reports.summary import groups_table, notes, warning_lines
+from farebox.cli.reports.group_csv import print_groups
+from farebox.cli.reports.summary import FailOver, groups_table, limit_of, notes, verdict, warning_lines
 from farebox.cli.screen import BOLD, count, money, paint
 from farebox.config import key_labels
 from farebox.errors import UsageError
@@ -41,13 +49,17 @@ def by(
     period: PeriodFlags | None = None,
     filters: Filters | None = None,
     limit: Annotated[
-        int | None, Parameter(help=f"How many groups at most; {LIMIT} without it, all with --json.")
+        int | None, Parameter(help=f"How many groups at most; {LIMIT} without it, all with --json and --csv.")
     ] = None,
     also: Annotated[list[str] | None, Parameter(help=f"Another measure: {_OTHERS}.", negative="")] = None,
     order: Annotated[str, Parameter(help="The measure that comes highest first.")] = "cost_pico",
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    fail_over: FailOver = None,
 ) -> int:
     """Break the spend down, calls without a cost first; without `--since`, since the first of the month."""
+    check_one_format(as_json=as_json, as_csv=as_csv)
+    most = limit_of(fail_over)
     names = checked_dimensions(dimensions)
     bucket: Bucket | None = next((each for each in BUCKETS if each in names), None)
     measures = list(dict.fromkeys(name for name in (*(also or []), order) if name not in SUMS))
@@ -62,7 +74,7 @@ def by(
             [name for name in names if name != bucket],
             bucket=bucket,
             tz=chosen.zone_name,
-            limit=limit if limit is not None or as_json else LIMIT,
+            limit=limit if limit is not None or as_json or as_csv else LIMIT,
             also=measures,
             order=order,
             unpriced_first=order == "cost_pico",
@@ -71,7 +83,10 @@ def by(
     found = coverage(home, ledger, chosen.since_ns, chosen.until_ns)
     if as_json:
         json_shapes.print_json(json_shapes.breakdown_answer(chosen, names, sums, found, unknown))
-        return OK
+        return verdict(sums.total, found, most, unknown)
+    if as_csv:
+        print_groups(names, sums, measures)
+        return verdict(sums.total, found, most, unknown)
     print(
         f"{chosen.label} ({chosen.zone_name})  {paint(money(sums.total, covered=found.complete), BOLD)}"
         f" · {count(sums.total.calls, 'call')}"
@@ -86,7 +101,7 @@ def by(
             return bucket_text(bucket, value, chosen.zone_name) if name == bucket else value
 
         print(f"\n{groups_table(names, sums, measures, shown, labels)}")
-    return OK
+    return verdict(sums.total, found, most, unknown)
 
 
 def checked_dimensions(text: str) -> list[str]:

@@ -10,13 +10,22 @@ from cyclopts import Parameter
 from farebox.analytics.questions import Selection
 from farebox.cli.access import open_ledger, open_questions, say_what_is_missing
 from farebox.cli.exits import ANSWER_IS_NO, OK, say
-from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, selection_of
+from farebox.cli.options import (
+    AsCsv,
+    AsJson,
+    Filters,
+    PeriodFlags,
+    Place,
+    check_one_format,
+    selection_of,
+)
 from farebox.cli.reports import json_shapes
+from farebox.cli.reports.export import print_calls
 from farebox.cli.reports.receipt import call_receipt
 from farebox.cli.screen import Column, call_money, table
 from farebox.clock import uuid_bytes
 from farebox.config import key_labels
-from farebox.errors import CallNotFoundError
+from farebox.errors import CallNotFoundError, UsageError
 from farebox.home import Home
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.calls import LedgerReader
@@ -37,8 +46,12 @@ def tail(
     ] = False,
     lines: Annotated[int, Parameter(name=["-n", "--lines"], help="How many calls to start with.")] = 20,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> int:
     """List the latest calls, newest last; one JSON object a line with `--json`."""
+    check_one_format(as_json=as_json, as_csv=as_csv)
+    if as_csv and follow:
+        raise UsageError("--csv ends with the latest call: it cannot --follow")
     flags = period or PeriodFlags()
     chosen = flags.period()
     narrowed = selection_of(chosen, filters)
@@ -46,6 +59,9 @@ def tail(
     say_what_is_missing(home, ledger)
     last = ledger.last_seq()
     shown = _newest(home, ledger, narrowed, lines)[::-1] if lines > 0 else []
+    if as_csv:
+        print_calls(shown)
+        return OK
     _show(shown, chosen.zone_name, as_json, title=not as_json)
     if not follow:
         return OK

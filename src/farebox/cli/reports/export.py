@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from io import TextIOWrapper
 from pathlib import Path
@@ -63,7 +63,7 @@ def export(
     home, ledger = open_ledger(place or Place())
     say_what_is_missing(home, ledger)
     narrowed = selection_of(chosen, filters)
-    _speak_utf8()
+    speak_utf8()
     write = write_csv if format == "csv" else write_jsonl
     if narrowed.is_everything:
         write(ledger.export(), sys.stdout)
@@ -90,7 +90,7 @@ def _export_everything(
     return OK
 
 
-def _speak_utf8() -> None:
+def speak_utf8() -> None:
     """Write the schema's encoding and line ends, whatever the terminal's are."""
     out: object = sys.stdout
     if isinstance(out, TextIOWrapper):
@@ -102,6 +102,12 @@ def write_jsonl(rows: Iterator[CallRow], out: TextIO) -> None:
     encode = msgspec.json.Encoder(decimal_format="string").encode
     for row in rows:
         out.write(encode(row).decode() + "\n")
+
+
+def print_calls(rows: Iterable[CallRow]) -> None:
+    """Print calls as CSV."""
+    speak_utf8()
+    write_csv(iter(rows), sys.stdout)
 
 
 def csv_columns() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -10,12 +11,24 @@ from cyclopts import Parameter
 
 from farebox.analytics.query import Breakdown, Group, Measures, UnknownValue
 from farebox.cli.access import open_ledger, open_questions
+from farebox.cli.charts import bar, can_show, share
 from farebox.cli.daemon.running import running
 from farebox.cli.exits import ANSWER_IS_NO, CANNOT_TELL, OK, say
-from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, selection_of
+from farebox.cli.options import (
+    AsCsv,
+    AsJson,
+    Filters,
+    PeriodFlags,
+    Place,
+    check_one_format,
+    selection_of,
+)
 from farebox.cli.periods import Period
 from farebox.cli.reports import json_shapes
+from farebox.cli.reports.group_csv import print_groups
+from farebox.cli.reports.timeline import timeline, timeline_line
 from farebox.cli.screen import BOLD, DIM, YELLOW, Column, clean, count, money, paint, table
+from farebox.clock import now_ns
 from farebox.errors import UsageError
 from farebox.home import Home
 from farebox.ledger.cost_classes import INCLUDED_VALUE
@@ -24,6 +37,7 @@ from farebox.program import command
 from farebox.server.api.coverage.coverage import Coverage, coverage, warnings
 
 MODELS_MAX = 12
+_BAR_CELLS = 10
 
 FailOver = Annotated[
     str | None,
@@ -37,10 +51,11 @@ def today(
     period: PeriodFlags | None = None,
     filters: Filters | None = None,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
     fail_over: FailOver = None,
 ) -> int:
     """What was spent today."""
-    return _summary("today", place, period, filters, as_json, fail_over)
+    return _summary("today", place, period, filters, as_json, as_csv, fail_over)
 
 
 def week(
@@ -49,10 +64,11 @@ def week(
     period: PeriodFlags | None = None,
     filters: Filters | None = None,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
     fail_over: FailOver = None,
 ) -> int:
     """What was spent since Monday."""
-    return _summary("week", place, period, filters, as_json, fail_over)
+    return _summary("week", place, period, filters, as_json, as_csv, fail_over)
 
 
 def month(
@@ -61,10 +77,11 @@ def month(
     period: PeriodFlags | None = None,
     filters: Filters | None = None,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
     fail_over: FailOver = None,
 ) -> int:
     """What was spent since the first of the month."""
-    return _summary("month", place, period, filters, as_json, fail_over)
+    return _summary("month", place, period, filters, as_json, as_csv, fail_over)
 
 
 def overview(place: Place, flags: PeriodFlags) -> int:
@@ -78,13 +95,15 @@ def overview(place: Place, flags: PeriodFlags) -> int:
             print(line)
         return OK
     with open_questions(home) as questions:
+        narrowed = selection_of(chosen)
         sums = questions.breakdown(
-            selection_of(chosen), ["model"], limit=MODELS_MAX, unpriced_first=True, also=[INCLUDED_VALUE]
+            narrowed, ["model"], limit=MODELS_MAX, unpriced_first=True, also=[INCLUDED_VALUE]
         )
-    print(render(chosen, sums, coverage(home, ledger, chosen.since_ns, chosen.until_ns)))
+        when = timeline_line(timeline(questions, narrowed, chosen, now_ns()), chosen)
+    print(render(chosen, sums, coverage(home, ledger, chosen.since_ns, chosen.until_ns), chart=when))
     print_offer(home)
     print()
-    print(paint(" · ".join(map(command, ("by app,model", "tail -f", "explain ID", "help"))), DIM))
+    print(paint(" · ".join(map(command, ("by app,model", "top", "tail -f", "explain ID", "help"))), DIM))
     return OK
 
 
@@ -126,8 +145,14 @@ def warning_lines(found: Coverage) -> list[str]:
     return [f"{paint('!', YELLOW)} {line}: the sum is too low" for line in warnings(found)]
 
 
-def render(chosen: Period, sums: Breakdown, found: Coverage, unknown: Sequence[UnknownValue] = ()) -> str:
-    """Return the summary as the terminal shows it."""
+def render(
+    chosen: Period,
+    sums: Breakdown,
+    found: Coverage,
+    unknown: Sequence[UnknownValue] = (),
+    chart: str | None = None,
+) -> str:
+    """Return the summary as the terminal shows it; `chart` says when it was spent."""
     totals = sums.total
     errors = f" · {count(totals.errors, 'error')}" if totals.errors else ""
     head = [
@@ -140,6 +165,7 @@ def render(chosen: Period, sums: Breakdown, found: Coverage, unknown: Sequence[U
     if value := sums.others.get(INCLUDED_VALUE):
         head.append(f"paid by subscriptions, not in this sum: {display_usd(value)} by list price")
     head += [*notes(sums, unknown), *warning_lines(found)]
+    head += [] if chart is None else [chart]
     if not sums.groups:
         return "\n".join(head)
     return "\n".join([*head, "", groups_table(["model"], sums)])
@@ -166,8 +192,12 @@ def groups_table(
     key: Callable[[str, str], str] | None = None,
     key_labels: Mapping[str, str] | None = None,
 ) -> str:
-    """Return groups as a table: the dimensions, calls, tokens, other measures, money, and what is left."""
+    """Return groups as a table: the dimensions, calls, tokens, other measures, money, and what is left.
+
+    Where there is room, a bar shows how much of the whole each is.
+    """
     has_names = "key" in dimensions and bool(key_labels)
+    shares = sys.stdout.isatty() and can_show() and sums.total.cost_pico > 0
     columns = [
         *(Column(name, width_min=None if name == "key" else 20) for name in dimensions),
         *([Column("key's name", width_min=8)] if has_names else []),
@@ -178,9 +208,17 @@ def groups_table(
         Column("reasoning", right=True, drop=5),
         *(Column(_title(name), right=True) for name in also),
         Column("cost", right=True),
+        *([Column("of all", drop=9)] if shares else []),
     ]
     names = (key_labels or {}) if has_names else None
-    rows = [_cells(dimensions, group, also, key, names) for group in sums.groups]
+    whole = sums.total.cost_pico
+    rows = [
+        [
+            *_cells(dimensions, group, also, key, names),
+            *([_share(group.measures.cost_pico, whole)] if shares else []),
+        ]
+        for group in sums.groups
+    ]
     text = table(columns, rows)
     if sums.rest_groups:
         text += f"\nand {sums.rest_groups:,} more · {money(sums.rest)}"
@@ -209,6 +247,10 @@ def _cells(
     ]
 
 
+def _share(part: int, whole: int) -> str:
+    return f"{share(part, whole):>5} {bar(part, whole, _BAR_CELLS)}"
+
+
 def _title(name: str) -> str:
     return f"{name.removesuffix('_us')} ms" if name.endswith("_us") else name
 
@@ -227,9 +269,11 @@ def _summary(
     flags: PeriodFlags | None,
     filters: Filters | None,
     as_json: bool,
+    as_csv: bool,
     fail_over: str | None,
 ) -> int:
-    limit = _limit(fail_over)
+    check_one_format(as_json=as_json, as_csv=as_csv)
+    limit = limit_of(fail_over)
     chosen = (flags or PeriodFlags()).period(default)
     home, ledger = open_ledger(place or Place())
     narrowed = selection_of(chosen, filters)
@@ -237,20 +281,28 @@ def _summary(
         sums = questions.breakdown(
             narrowed,
             ["model"],
-            limit=None if as_json else MODELS_MAX,
+            limit=None if as_json or as_csv else MODELS_MAX,
             unpriced_first=True,
             also=[INCLUDED_VALUE],
         )
         unknown = questions.unknown(narrowed)
+        when = None if as_json or as_csv else timeline(questions, narrowed, chosen, now_ns())
     found = coverage(home, ledger, chosen.since_ns, chosen.until_ns)
     if as_json:
         json_shapes.print_json(json_shapes.summary_answer(chosen, sums, found, unknown))
+    elif as_csv:
+        print_groups(["model"], sums)
     else:
-        print(render(chosen, sums, found, unknown))
+        print(render(chosen, sums, found, unknown, timeline_line(when, chosen)))
     return verdict(sums.total, found, limit, unknown)
 
 
-def _limit(fail_over: str | None) -> int | None:
+def limit_of(fail_over: str | None) -> int | None:
+    """Return the amount of `--fail-over` in pico-dollars.
+
+    Raises:
+        UsageError: It is none.
+    """
     if fail_over is None:
         return None
     try:
