@@ -64,6 +64,7 @@ from farebox.cli.reports import json_shapes
 from farebox.cli.reports.export import NESTED, csv_columns
 from farebox.cli.reports.rerate import Difference, RerateAnswer
 from farebox.cli.reports.verify import VerifyAnswer
+from farebox.cli.statusline import StatusLineAnswer
 from farebox.cli.stops import StopAnswer, StopsAnswer
 from farebox.cli.wallets.wallet_list import WalletAnswer, WalletsAnswer
 from farebox.cli.wallets.wallet_moves import ExpiredAnswer, GrantAnswer
@@ -273,6 +274,7 @@ def json_page() -> str:
         json_shapes.TokenCreatedAnswer,
         json_shapes.ServiceAnswer,
         DemoAnswer,
+        StatusLineAnswer,
         VerifyAnswer,
         Manifest,
         RestoreAnswer,

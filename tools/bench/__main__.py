@@ -24,6 +24,7 @@ TARGETS = (
     ("memory", "pss_mb", "proxy ≤ 40 MB, all ≤ 120 MB"),
     ("idling", "idle_cpu_pct", "≤ 0.3 %"),
     ("importing", "import_ms", "farebox ≤ 40 ms"),
+    ("a status line", "status_line", "of a bare interpreter ≤ 1.3"),
     ("ledger rows a second", "ledger_rows_s", "≥ 30,000"),
     ("events through the collector", "collector", "≥ 10,000 a second, acknowledged after the sync"),
     ("a gigabyte of agents' logs", "histories", "≤ 60 s, ≤ 100 MB"),

@@ -15,6 +15,12 @@ def main() -> int:
     if arguments in _VERSION:  # scripts and shell prompts ask for it: printed before anything else is loaded
         print(f"farebox {__version__}")
         return 0
+    if arguments[:1] == ["statusline"]:  # so does a status line, every second
+        from farebox import status_line
+
+        home = status_line.home_of(arguments[1:])
+        if home is not None:
+            status_line.show_and_end(home)
     from farebox.cli.exits import guarded
 
     return guarded(lambda: _dispatch(arguments))

@@ -47,6 +47,7 @@ from farebox.server.app import Server, build
 from farebox.server.deliveries import delivery_worker, own_ports
 from farebox.server.price_updates import PriceUpdates
 from farebox.server.publication import Publication
+from farebox.server.status_lines import StatusLines
 from farebox.server.wallet_expiry import WalletExpiry
 from farebox.snapshot import SnapshotReader
 from farebox.standard_error import tell
@@ -162,6 +163,8 @@ def serve(home: Home, config: Config) -> int:
     wallet_expiry.start()
     price_updates = PriceUpdates(home, config)
     price_updates.start()
+    status_lines = StatusLines(home, open_reader(home), questions)
+    status_lines.start()
     export = _export_of(home, config)
     if export is not None:
         export.start()
@@ -172,6 +175,7 @@ def serve(home: Home, config: Config) -> int:
     finally:
         intake.close()
         price_updates.close()
+        status_lines.close()
         if export is not None:
             export.close()
         publication.close()
