@@ -62,7 +62,7 @@ from farebox.cli.prices.show import PricesAnswer
 from farebox.cli.privacy import EraseAnswer, ErasedValue
 from farebox.cli.reports import json_shapes
 from farebox.cli.reports.export import NESTED, csv_columns
-from farebox.cli.reports.rerate import Difference, RerateAnswer
+from farebox.cli.reports.rerate import RerateAnswer
 from farebox.cli.reports.verify import VerifyAnswer
 from farebox.cli.statusline import StatusLineAnswer
 from farebox.cli.stops import StopAnswer, StopsAnswer
@@ -76,6 +76,7 @@ from farebox.errors import Finding
 from farebox.histories.progress import NotUnderstood
 from farebox.ingest.openapi import openapi_document
 from farebox.ledger.call_row import EXPORT_SCHEMA, CallRow, PartRow
+from farebox.ledger.corrections.rerate_differences import Difference
 from farebox.ledger.losses.coverage import Missing
 from farebox.ledger.proof.verification import Problem
 from farebox.pricing.facts import CostLine

@@ -206,6 +206,19 @@ def value_measured(calls: Sequence[Call], name: str) -> int | None:
         return sum(call.get("cost_state") == "unknown" for call in calls)
     if name == "total_us":
         return sum(call.get("total_us", 1_000) for call in calls)
+    if name in ("completed_output_tokens", "completed_us"):
+        field, default = ("output_tokens", 0) if name.endswith("tokens") else ("total_us", 1_000)
+        return sum(call.get(field, default) for call in calls if value_of(call, "outcome") == "completed")
+    if measure.kind == "ratio":
+        divided, divisor = (value_measured(calls, each) or 0 for each in (measure.column, measure.divisor))
+        return divided * measure.factor // divisor if divisor else None
+    if measure.kind in ("least", "most"):
+        compared = {
+            "first_at_ns": lambda call: call["occurred_at"],
+            "last_end_ns": lambda call: call["occurred_at"] + call.get("total_us", 1_000) * 1_000,
+            "input_tokens_max": lambda call: call.get("input_tokens", 0),
+        }[name]
+        return (min if measure.kind == "least" else max)(map(compared, calls), default=None)
     if measure.kind == "sum":  # a record written by hand has no lines: all of its cost is of something else
         return sum(call.get("cost_pico") or 0 for call in calls) if name == "other_cost_pico" else 0
     if measure.kind == "distinct":
@@ -235,6 +248,7 @@ def chosen(calls: Iterable[Call], asked: Question) -> list[Call]:
         if (asked.since_ns is None or call["occurred_at"] >= asked.since_ns)
         and (asked.until_ns is None or call["occurred_at"] < asked.until_ns)
         and matches(call, asked.where)
+        and not any(matches(call, each) for each in asked.unless)
     ]
 
 

@@ -17,6 +17,7 @@ from farebox.journal import records
 from farebox.journal.reader import Batch, Position
 from farebox.journal.records import OUTCOME, SCORE, Result
 from farebox.ledger import verify
+from farebox.ledger.calls import LedgerReader
 from farebox.ledger.charging.following import TermsFollower
 from farebox.ledger.outcomes import outcomes_between
 
@@ -53,6 +54,17 @@ def test_outcomes_and_scores_are_rows_of_their_own_and_change_no_sum(home: Home)
     assert rows(ledger, "score") == [("faithfulness", "0.92", "plan:1", "sdk:event")]
     assert ledger.applier.seq == 1
     assert verify(home).ok
+
+
+def test_outcomes_and_scores_are_read_by_their_span(home: Home) -> None:
+    ledger = TestLedger(home)
+    late = result("late", event_id=uuid7(2 * NOON), occurred_at_ns=2 * NOON)
+    apply(ledger, (OUTCOME, result()), (OUTCOME, late), (SCORE, result("faithfulness", value="0.92")))
+    reader, found = LedgerReader(home), list[tuple[str, str | None]]()
+    reader.each_result("outcome", NOON, 2 * NOON, lambda row: found.append((row.name, row.value)))
+    reader.each_result("score", NOON, NOON + 1, lambda row: found.append((row.name, row.value)))
+    assert found == [("lead.qualified", "40.00"), ("faithfulness", "0.92")]
+    reader.close()
 
 
 def test_the_same_outcome_twice_is_one_and_another_under_its_id_is_a_conflict(home: Home) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +11,12 @@ from ledgers import Call, chosen, plain_answer
 from farebox.analytics.query import Answer, Ask, AskCalls, Question, Reply, Request, Row
 from farebox.clock import iso
 from farebox.errors import CallNotFoundError
+from farebox.ledger.append.in_flight import InFlight
 from farebox.ledger.call_row import CallRow, PartRow
 from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Attribution, Batch
 from farebox.ledger.losses.backlog import Backlog
 from farebox.ledger.losses.health import LedgerHealth
+from farebox.ledger.outcomes import Kind, OutcomeRow
 from farebox.money import pico_from_usd, usd_text
 from farebox.pricing.facts import CostLine
 from farebox.server.api.coverage.coverage_views import Coverage
@@ -158,6 +160,8 @@ class FakeLedger:
 
     def __init__(self, rows: Iterable[CallRow] = ()) -> None:
         self.rows = list(rows)
+        self.flying: list[InFlight] = []
+        self.results: list[tuple[Kind, OutcomeRow]] = []
 
     def reply(self, request: Request) -> Reply:
         """Answer as `farebox.analytics` does, in plain Python."""
@@ -180,9 +184,9 @@ class FakeLedger:
 
         def order(each: tuple[Any, list[int | None]]) -> Any:
             key, values = each
-            return key[0] or 0, 0 if asked.bucket else -(values[cost] or 0)
+            return key[0] or 0, 0 if asked.bucket else -(values[cost] or 0) * (-1 if asked.ascending else 1)
 
-        ordered = sorted(found.items(), key=order)
+        ordered = sorted(found.items(), key=order)[asked.offset :]
         listed = [Row(key[0], list(key[1:]), values) for key, values in ordered[: asked.limit]]
         return Answer(seq=self.last_seq(), rows=listed, groups=len(found))
 
@@ -210,6 +214,16 @@ class FakeLedger:
 
     def last_seq(self) -> int:
         return self.rows[-1].seq if self.rows else 0
+
+    def in_flight(self, limit: int) -> list[InFlight]:
+        return self.flying[:limit]
+
+    def each_result(
+        self, kind: Kind, since_ns: int, until_ns: int, take: Callable[[OutcomeRow], None]
+    ) -> None:
+        for said, row in self.results:
+            if said == kind and since_ns <= row.occurred_at_ns < until_ns:
+                take(row)
 
     trouble: str | None = None
 

@@ -88,6 +88,8 @@ class Builder:
             sql += f" ORDER BY {', '.join(self._order(asked, newest, keys))}"
         if asked.limit is not None:
             sql += f" LIMIT {asked.limit:d}"
+        if asked.offset:
+            sql += f" OFFSET {asked.offset:d}"
         return Statement(sql, self._parameters)
 
     def values(self, name: str, asked: Question, limit: int) -> Statement:
@@ -130,6 +132,14 @@ class Builder:
     def _measure(self, measure: Measure, newest: str) -> str:
         if measure.kind == "sum":
             return self._dialect.exact_sum(measure.column, measure.condition)
+        if measure.kind == "ratio":
+            divided, divisor = (
+                self._measure(MEASURES[name], newest) for name in (measure.column, measure.divisor)
+            )
+            return self._dialect.ratio(f"{divided} * {measure.factor:d}", divisor)
+        if measure.kind in ("least", "most"):
+            extreme = "min" if measure.kind == "least" else "max"
+            return f"{extreme}(CASE WHEN {newest} THEN {measure.column} END)"
         if measure.kind == "distinct":
             return self._dialect.distinct(f'"{measure.column}"', newest)
         if self._by_rank:
@@ -164,7 +174,7 @@ class Builder:
         if asked.order != "calls":
             terms.append(self._measure(MEASURES["calls"], newest))
         return [
-            *(self._dialect.nulls_last(term, descending=True) for term in terms),
+            *(self._dialect.nulls_last(term, descending=not asked.ascending) for term in terms),
             *(self._dialect.nulls_last(key, descending=False) for key in keys),
         ]
 

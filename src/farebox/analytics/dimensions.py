@@ -108,18 +108,23 @@ class Measure(NamedTuple):
 
     name: str
     title: str
-    kind: Literal["sum", "distinct", "percentile"]
+    kind: Literal["sum", "distinct", "percentile", "least", "most", "ratio"]
     column: str = ""
-    """What is added up, counted or ranked."""
+    """What is added up, counted, ranked or compared; of a ratio the sum that is divided."""
     condition: str = ""
     """Which calls count, as SQL; all without one."""
     fraction: float = 0.0
     """Of a percentile: the share of calls at or below it."""
     is_standard: bool = True
     """Of a sum: every question asks for it that does not say otherwise."""
+    divisor: str = ""
+    """Of a ratio: the sum it is divided by, rounded down; there is none where that is zero."""
+    factor: int = 1
+    """Of a ratio: what the sum that is divided is multiplied by, for its unit."""
 
 
 _FAILED = """("status" >= 400 OR ("status" = 0 AND "outcome" <> 'completed'))"""
+_COMPLETED = "\"outcome\" = 'completed'"
 _UNPRICED = f'"cost_state" IN ({", ".join(repr(state) for state in UNPRICED)})'
 
 
@@ -151,6 +156,23 @@ MEASURES: dict[str, Measure] = {
         _part("included_value_pico", "List value of what subscriptions paid for"),
         _part("unknown_calls", "Calls without usage", "sign", "\"cost_state\" = 'unknown'"),
         _part("total_us", "Time of all calls", 'sign * "total_us"'),
+        _part("completed_output_tokens", "Output tokens of completed calls", "output_tokens", _COMPLETED),
+        _part("completed_us", "Time of completed calls", 'sign * "total_us"', _COMPLETED),
+        Measure("cost_per_call_pico", "Cost a call", "ratio", "cost_pico", divisor="calls"),
+        Measure(
+            "error_permille", "Errors, of a thousand calls", "ratio", "errors", divisor="calls", factor=1000
+        ),
+        Measure(
+            "cache_read_permille", "Cached input, of a thousand tokens", "ratio", "cache_read_input_tokens",
+            divisor="input_tokens", factor=1000,
+        ),
+        Measure(
+            "output_tokens_per_minute", "Output tokens a minute", "ratio",
+            "completed_output_tokens", divisor="completed_us", factor=60_000_000,
+        ),
+        Measure("first_at_ns", "First call", "least", '"occurred_at"'),
+        Measure("last_end_ns", "End of the last call", "most", '"occurred_at" + "total_us" * 1000'),
+        Measure("input_tokens_max", "Most input tokens of one call", "most", '"input_tokens"'),
         Measure("users", "Users", "distinct", "user"),
         Measure("sessions", "Sessions", "distinct", "session"),
         Measure("tasks", "Tasks", "distinct", "task"),
@@ -165,7 +187,8 @@ MEASURES: dict[str, Measure] = {
         ),
     )
 }  # fmt: skip
-"""A percentile or a distinct count is of each call's newest state; sums are over all its signed rows."""
+"""What is counted, ranked or compared is each call's newest state; sums, and so ratios, are over all its
+signed rows."""
 
 SUMS = tuple(name for name, measure in MEASURES.items() if measure.kind == "sum" and measure.is_standard)
 """The measures of `farebox.analytics.query.Measures`, in its order."""
@@ -187,6 +210,14 @@ def dimension(name: str) -> Dimension:
 
     hint = did_you_mean(name, list(DIMENSIONS))
     raise UsageError(f"there is no dimension {name!r}; there are {', '.join(DIMENSIONS)} and tag.NAME{hint}")
+
+
+def unit_of(measure: str) -> str:
+    """Return what a measure is counted in, which its name ends with."""
+    for unit in ("pico", "us", "ns", "permille", "per_minute"):
+        if measure.endswith(f"_{unit}"):
+            return unit
+    return "count"
 
 
 def is_tag(name: str) -> bool:

@@ -35,9 +35,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     measures: list[str] = msgspec.field(default_factory=lambda: list(SUMS))
     order: str = "cost_pico"
     """A measure, highest first; before it groups with calls that have no cost, where `unpriced_first`."""
+    ascending: bool = False
+    """Lowest first."""
     unpriced_first: bool = False
     limit: int | None = None
     """How many groups at most."""
+    offset: int = 0
+    """How many of them to leave out first: the next page of an answer with the same `as_of_seq`."""
     as_of_seq: int | None = None
     """Answer as the record was when this was its newest row."""
 
@@ -49,7 +53,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     """Where the bucket starts; the hour since Monday 00:00 for `hour_of_week`; None without buckets."""
     keys: list[str | None]
     values: list[int | None]
-    """The measures in the order they were asked for. None is a percentile of no calls."""
+    """The measures in the order they were asked for. None: there are no calls to find it among."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -83,7 +83,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         measures: Sequence[str] = SUMS,
         order: str = "cost_pico",
         unpriced_first: bool = False,
+        ascending: bool = False,
         limit: int | None = None,
+        offset: int = 0,
     ) -> Question:
         """Return a question about these calls."""
         return Question(
@@ -99,7 +101,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             measures=list(measures),
             order=order,
             unpriced_first=unpriced_first,
+            ascending=ascending,
             limit=limit,
+            offset=offset,
         )
 
 

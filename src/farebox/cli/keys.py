@@ -99,15 +99,11 @@ def label(
     home = chosen.state()
     configured = chosen.configuration(home).keys
     key = KeyConfig(label=name, customer=customer, user=user, project=project)
-    from farebox.control import audit, keys
-    from farebox.control.publish import change
+    from farebox.control import audit
+    from farebox.control.key_changes import label_key
 
     before = read_snapshot(home).keys({}).get(fingerprint)
-    with change(home) as connection:
-        keys.label(connection, fingerprint, key, now_ns())
-        audit.note(
-            connection, now_ns(), audit.command_line(), "key.label", fingerprint, msgspec.to_builtins(key)
-        )
+    label_key(home, fingerprint, key, audit.command_line(), now_ns())
     wins = read_snapshot(home).keys(configured)[fingerprint].label
     if wins == name:
         print(f"{fingerprint} is now called {clean(name)}, on every screen and for earlier calls too.")
@@ -134,14 +130,12 @@ def forget(
 ) -> int:
     """Take a key's name away."""
     home = (place or Place()).state()
-    from farebox.control import audit, keys
-    from farebox.control.publish import change
+    from farebox.control import audit
+    from farebox.control.key_changes import forget_key
 
-    with change(home) as connection:
-        gone = keys.forget(connection, fingerprint)
-        if gone is None:
-            raise UsageError(f"this fingerprint has no name that {command('keys label')} gave it")
-        audit.note(connection, now_ns(), audit.command_line(), "key.forget", fingerprint)
+    gone = forget_key(home, fingerprint, audit.command_line(), now_ns())
+    if gone is None:
+        raise UsageError(f"this fingerprint has no name that {command('keys label')} gave it")
     print(f"{fingerprint} has no name any more.")
     if any(getattr(gone, name) for name in _BOUND):
         _say_when()

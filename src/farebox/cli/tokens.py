@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from cyclopts import App, Parameter
 
 from farebox.access.roles import Scope
-from farebox.access.token_use import last_uses
 from farebox.cli.options import AsJson, Place
 from farebox.cli.reports import json_shapes
 from farebox.cli.screen import Column, clean, table
 from farebox.clock import iso, now_ns
 from farebox.config.settings import duration, duration_text
 from farebox.errors import UsageError
-from farebox.home import Home
 from farebox.program import command
 
 if TYPE_CHECKING:
@@ -24,8 +20,6 @@ if TYPE_CHECKING:
 
 app = App(name="tokens", help="Create, list and revoke the tokens that other machines show.")
 
-_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
-_BOUND_MAX = 256
 _EXPIRES_MAX_S = 3650 * 86_400
 
 _COLUMNS = [
@@ -63,23 +57,14 @@ def create(
     """Create a token and print it, once."""
     said = {"customer": customer, "user": user, "project": project}
     binding = {key: value for key, value in said.items() if value is not None}
-    if binding and scope not in ("client", "ingest"):
-        raise UsageError("--customer, --user and --project say whose calls are made or sent: client, ingest")
-    if not _NAME.fullmatch(name) or any(not 0 < len(value) <= _BOUND_MAX for value in binding.values()):
-        raise UsageError("a name has 1 to 64 characters, and what a token is bound to 1 to 256")
     now = now_ns()
     expires_at = None if expires is None else now + _seconds(expires) * 10**9
-    home = (place or Place()).state()
-    from farebox.control import audit, tokens
-    from farebox.control.publish import change
+    from farebox.control import audit
+    from farebox.control.token_changes import create_token
 
-    with change(home) as connection:
-        if any(each.revoked_at is None and each.name == name for each in tokens.listed(connection)):
-            raise UsageError(f"there is a token called {name}; revoke it first, or choose another name")
-        tokens.note_uses(connection, last_uses(home))
-        made, secret = tokens.create(connection, name, scope, now, expires_at=expires_at, binding=binding)
-        detail = {"name": name, "scope": scope, "expires_at": expires_at, **binding}
-        audit.note(connection, now, audit.command_line(), "token.create", made.id, detail)
+    actor = audit.command_line()
+    home = (place or Place()).state()
+    made, secret = create_token(home, name, scope, actor, now, expires_at=expires_at, binding=binding)
     if as_json:
         json_shapes.print_json(json_shapes.TokenCreatedAnswer(token=_answer(made, now), secret=secret))
     else:
@@ -105,7 +90,9 @@ def list_tokens(
     """List the tokens in force, with when each was last used."""
     home = (place or Place()).state_to_read()
     now = now_ns()
-    answers = [_answer(each, now) for each in _known(home)]
+    from farebox.control.token_changes import known_tokens
+
+    answers = [_answer(each, now) for each in known_tokens(home)]
     shown = [each for each in answers if revoked or each.state == "active"]
     if as_json:
         json_shapes.print_json(json_shapes.TokensAnswer(tokens=shown))
@@ -121,43 +108,13 @@ def list_tokens(
 @app.command
 def revoke(name: Words, /, *, place: Place | None = None) -> int:
     """Take a token out of force; every process refuses it within seconds."""
-    home = (place or Place()).state()
-    from farebox.control import audit, tokens
-    from farebox.control.publish import change
+    from farebox.control import audit
+    from farebox.control.token_changes import revoke_token
 
-    now = now_ns()
-    with change(home) as connection:
-        found = tokens.find(connection, name)
-        if len(found) != 1:
-            number = f"{len(found)} tokens are" if found else "no token is"
-            why = f"{number} called {name!r}{': name its id' if found else ''}"
-            raise UsageError(f"{why}; see: {command('tokens list --all')}")
-        if found[0].revoked_at is not None:
-            raise UsageError(f"{found[0].name} was revoked on {iso(found[0].revoked_at)}")
-        tokens.note_uses(connection, last_uses(home))
-        tokens.revoke(connection, found[0].id, now)
-        audit.note(
-            connection, now, audit.command_line(), "token.revoke", found[0].id, {"name": found[0].name}
-        )
-    print(f"{found[0].name} is revoked: requests with it are refused within two seconds.")
+    see = command("tokens list --all")
+    found = revoke_token((place or Place()).state(), name, audit.command_line(), now_ns(), see)
+    print(f"{found.name} is revoked: requests with it are refused within two seconds.")
     return 0
-
-
-def _known(home: Home) -> list[Token]:
-    """Return every token, with when each was last used as far as that is written down."""
-    if not home.control.exists():
-        return []
-    from farebox.control import tokens
-    from farebox.control.database import open_control
-
-    uses = last_uses(home)
-    with open_control(home).reading() as connection:
-        return [
-            msgspec.structs.replace(
-                each, last_used_at=max(each.last_used_at or 0, uses.get(each.id, 0)) or None
-            )
-            for each in tokens.listed(connection)
-        ]
 
 
 def _seconds(text: str) -> int:
@@ -171,15 +128,13 @@ def _seconds(text: str) -> int:
 
 
 def _answer(token: Token, now: int) -> json_shapes.TokenAnswer:
-    if token.revoked_at is not None:
-        state = "revoked"
-    else:
-        state = "expired" if token.expires_at is not None and token.expires_at <= now else "active"
+    from farebox.control.token_changes import state_of
+
     return json_shapes.TokenAnswer(
         id=token.id,
         name=token.name,
         scope=token.scope,
-        state=state,
+        state=state_of(token, now),
         customer=token.binding.get("customer"),
         user=token.binding.get("user"),
         project=token.binding.get("project"),

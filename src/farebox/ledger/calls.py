@@ -22,7 +22,9 @@ from farebox.ledger.losses.backlog import Backlog, backlog
 from farebox.ledger.losses.health import LedgerHealth
 
 if TYPE_CHECKING:
+    from farebox.ledger.append.in_flight import InFlight
     from farebox.ledger.known_events import Known
+    from farebox.ledger.outcomes import Kind, OutcomeRow
 
 _CHUNK = 500
 _END = 1 << 62
@@ -125,6 +127,25 @@ class LedgerReader:
                     return
                 yield row
             seq = chunk[-1].seq
+
+    def in_flight(self, limit: int) -> list[InFlight]:
+        """Return calls that have begun and not ended, the newest first."""
+        from farebox.ledger.append.in_flight import calls_in_flight
+
+        return self._ask(lambda connection: calls_in_flight(connection, limit), [])
+
+    def each_result(
+        self, kind: Kind, since_ns: int, until_ns: int, take: Callable[[OutcomeRow], None]
+    ) -> None:
+        """Call `take` with every outcome or score of a span, in the order of the record."""
+        from farebox.ledger.outcomes import last_outcome, outcomes_between
+
+        def read(connection: Connection) -> None:
+            last = last_outcome(connection, kind)
+            for row in outcomes_between(connection, since_ns, until_ns, last_id=last, kind=kind):
+                take(row)
+
+        self._ask(read, None)
 
     def last_seq(self) -> int:
         """Return the number of the newest row, 0 where there is none."""

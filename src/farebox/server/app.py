@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from farebox.access.roles import Allowed, allowed
 from farebox.clock import now_ns
+from farebox.config import Config
 from farebox.errors import FareboxError
 from farebox.home import Home
 from farebox.ingest.intake import Intake
@@ -58,6 +59,7 @@ class Server:
         way_in: str = "farebox open",
         collector: CollectorDoor | None = None,
         prices: Callable[[], PriceCopy] = PriceCopy,
+        config: Config | None = None,
     ) -> None:
         """`way_in` is the command that strangers are told of; `secure_hosts` are `Host` values that browsers
         reach by HTTPS, though it does not end here."""
@@ -69,7 +71,7 @@ class Server:
         self._cookie_name = cookie_name
         self._assets = assets
         self._collector = collector
-        services = Services(home, ledger, clock, typed, key_labels, prices)
+        services = Services(home, ledger, clock, typed, key_labels, prices, config)
         self.pulse = services.pulse
         self.groups: tuple[MethodRoutes, ...] = tuple(group(services) for group in GROUPS)
         self.routes: dict[str, tuple[Kind, Answer]] = {
@@ -204,6 +206,7 @@ def build(
     way_in: str = "",
     intake: Intake | None = None,
     prices: Callable[[], PriceCopy] = PriceCopy,
+    config: Config | None = None,
 ) -> tuple[Server, Guard]:
     """Return the server and the guarded ASGI application around it."""
     cookie_name = f"farebox_{port}"  # cookies know no ports, and two Fareboxes may run
@@ -223,6 +226,7 @@ def build(
         way_in,
         collector,
         prices,
+        config,
     )
     guard = Guard(
         server,

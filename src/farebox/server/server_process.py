@@ -127,6 +127,7 @@ def serve(home: Home, config: Config) -> int:
         way_in="farebox open" if exposed else "",  # no path of this machine for strangers
         intake=intake,
         prices=SharedPrices(home, config),
+        config=config,
     )
     url = config.public_url or url_of(host, port, secure=secure)
     announced = Run(os.getpid(), host, port, iso(now_ns()), url, secure)

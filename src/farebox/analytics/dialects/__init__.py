@@ -39,6 +39,10 @@ class Dialect(Protocol):
         """Return whole-number division of what is never negative."""
         ...
 
+    def ratio(self, divided: str, divisor: str) -> str:
+        """Return whole-number division of sums that are never negative; NULL where the divisor is zero."""
+        ...
+
     def nulls_last(self, expression: str, *, descending: bool) -> str:
         """Return a term of ORDER BY that puts NULL after everything."""
         ...

@@ -31,6 +31,9 @@ class DuckDB:
     def floor_divided(self, expression: str, divisor: int) -> str:
         return f"(({expression}) // {divisor:d})"
 
+    def ratio(self, divided: str, divisor: str) -> str:
+        return f"(({divided}) // nullif({divisor}, 0))"
+
     def nulls_last(self, expression: str, *, descending: bool) -> str:
         return f"{expression} {'DESC' if descending else 'ASC'} NULLS LAST"
 

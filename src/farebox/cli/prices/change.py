@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -15,14 +15,13 @@ from farebox.cli.screen import clean, count
 from farebox.clock import iso, now_ns
 from farebox.errors import PriceFileError, UsageError
 from farebox.pricing.price_batches import Batch, normalised, read_batch, suspicion
+from farebox.pricing.sources.own_prices import price_entry, replace_prices, set_own_price
 from farebox.pricing.sources.price_folder import entries_of, folder_of, write_prices
 from farebox.program import command
 
 if TYPE_CHECKING:
     from farebox.home import Home
     from farebox.pricing.book import PriceBook
-
-EVER = "ever"
 
 
 def set_price(
@@ -47,26 +46,17 @@ def set_price(
     """
     chosen = place or Place()
     home, _ = open_book(chosen)
-    start = iso(now_ns())[:10] if since is None else since
-    entry: dict[str, Any] = {} if start == EVER else {"effective_from": start}
-    if when:
-        entry["when"] = dict(_pair(text) for text in when)
-    for name, usd in (_pair(text) for text in rates):
-        entry[name if "_per_" in name else f"{name}_per_{per}"] = usd
-    if markup is not None:
-        entry["markup"] = markup
     if not rates and markup is None:
         example = command("prices set my-model input=2.50 output=10 --per 1m")
         raise UsageError(f"name at least one rate, for example: {example}")
-    path = folder_of(home.path) / "set.yaml"
-    entries = entries_of(path)
-    same = [
-        old
-        for old in entries.get(model, [])
-        if (old.get("effective_from"), old.get("when")) != (entry.get("effective_from"), entry.get("when"))
-    ]
-    entries[model] = [*same, entry]
-    book = _write(chosen, path, entries, "Prices set by `farebox prices set`.")
+    entry = price_entry(
+        dict(_pair(text) for text in rates),
+        per=per,
+        since=iso(now_ns())[:10] if since is None else since,
+        when=dict(_pair(text) for text in when or ()),
+        markup=markup,
+    )
+    path, book = set_own_price(home.path, model, entry, lambda: open_book(chosen)[1])
     shown = ", ".join(f"{clean(name)} {clean(usd)}" for name, usd in entry.items() if isinstance(usd, str))
     print(f"{clean(model)}: {shown}, in {path}")
     _tell(home, book)
@@ -111,7 +101,8 @@ def import_file(
         starts = [(entry.get("effective_from"), entry.get("when")) for entry in fresh]
         old[:] = [entry for entry in old if (entry.get("effective_from"), entry.get("when")) not in starts]
         old.extend(fresh)
-    book = _write(chosen, path, known, f"Imported by `farebox prices import {file.name}`.")
+    comment = f"Imported by `farebox prices import {file.name}`."
+    book = replace_prices(path, known, comment, lambda: open_book(chosen)[1])
     print(f"{count(len(entries), 'model')} imported into {path}")
     _tell(home, book)
     return OK
@@ -125,24 +116,6 @@ def _tell(home: Home, book: PriceBook) -> None:
     more = would_rerate(home, book)
     if more is not None:
         print(more)
-
-
-def _write(place: Place, path: Path, entries: dict[str, list[dict[str, Any]]], comment: str) -> PriceBook:
-    """Write a price file, or restore the old one if the prices would be invalid with it; return the prices.
-
-    Raises:
-        FindingsError: With everything that is wrong; the file is as it was.
-    """
-    before = path.read_bytes() if path.is_file() else None
-    write_prices(path, entries, comment)
-    try:
-        return open_book(place)[1]
-    except BaseException:
-        if before is None:
-            path.unlink()
-        else:
-            path.write_bytes(before)
-        raise
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -7,43 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
-from farebox.analytics.dimensions import UNPRICED
 from farebox.cli.access import open_ledger, open_questions
 from farebox.cli.exits import OK, UNAVAILABLE, say
 from farebox.cli.options import AsJson, Filters, PeriodFlags, Place, selection_of
 from farebox.cli.reports import json_shapes
 from farebox.cli.reports.json_shapes import PeriodAnswer, period_answer
 from farebox.cli.screen import BOLD, Column, clean, count, paint, table
-from farebox.money import display_usd, usd_text
+from farebox.ledger.corrections.rerate_differences import Difference, Differences
+from farebox.money import display_usd
 from farebox.program import command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from farebox.analytics.questions import Selection
     from farebox.home import Home
-    from farebox.ledger.corrections.rerating import Rerated
     from farebox.pricing.book import PriceBook
 
 APPLY_SECONDS = 600.0
-_REASONS_MAX = 3
-
-
-class Difference(msgspec.Struct, kw_only=True):
-    """What changes for one model."""
-
-    provider: str
-    model: str | None
-    calls: int = 0
-    unpriced_before: int = 0
-    unpriced_after: int = 0
-    cost_before_pico: int = 0
-    """The cost so far; calls without a price are not in it."""
-    cost_before_usd: str = ""
-    cost_after_pico: int = 0
-    cost_after_usd: str = ""
-    why: list[str] = []
-    """The states calls had and the prices that apply to them, at most three of each model."""
 
 
 class RerateAnswer(msgspec.Struct, kw_only=True):
@@ -59,39 +38,6 @@ class RerateAnswer(msgspec.Struct, kw_only=True):
     """The digest of the prices."""
     calls: int
     models: list[Difference]
-
-
-class _Found:
-    """The differences of a preview, and which calls they are."""
-
-    def __init__(self) -> None:
-        self.models: dict[tuple[str, str | None], Difference] = {}
-        self.seqs: list[int] = []
-
-    def add(self, changed: Iterable[Rerated]) -> _Found:
-        for each in changed:
-            self._count(each)
-        for each in self.models.values():
-            each.cost_before_usd, each.cost_after_usd = (
-                usd_text(each.cost_before_pico),
-                usd_text(each.cost_after_pico),
-            )
-        return self
-
-    def _count(self, found: Rerated) -> None:
-        from farebox.ledger.corrections.rerating import why
-
-        call = found.now
-        named = call.provider, call.model
-        entry = self.models.setdefault(named, Difference(provider=call.provider, model=call.model))
-        entry.calls += 1
-        entry.unpriced_before += call.cost_state in UNPRICED
-        entry.unpriced_after += found.money.cost_state in UNPRICED
-        entry.cost_before_pico += call.cost_pico or 0
-        entry.cost_after_pico += found.money.cost_pico or 0
-        if len(entry.why) < _REASONS_MAX and (reason := why(found)) not in entry.why:
-            entry.why.append(reason)
-        self.seqs.append(call.seq)
 
 
 def rerate(
@@ -125,7 +71,7 @@ def rerate(
     )
     span = (period or PeriodFlags()).period()
     seqs = _selected(home, selection_of(span, filters), priced_too=priced_too)
-    found = _Found()
+    found = Differences()
     for changed in preview(home, seqs, book, priced_too=priced_too, config=config):
         found.add(changed)
     outcome = None
@@ -202,7 +148,7 @@ def would_rerate(home: Home, book: PriceBook) -> str | None:
     from farebox.analytics.questions import Selection
     from farebox.ledger.corrections.rerate_command import preview
 
-    found = _Found()
+    found = Differences()
     for changed in preview(home, _selected(home, Selection(), priced_too=False), book, priced_too=False):
         found.add(changed)
         if len(found.seqs) >= WOULD_MAX:

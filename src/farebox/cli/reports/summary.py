@@ -28,7 +28,7 @@ from farebox.cli.reports import json_shapes
 from farebox.cli.reports.group_csv import print_groups
 from farebox.cli.reports.timeline import timeline, timeline_line
 from farebox.cli.screen import BOLD, DIM, YELLOW, Column, clean, count, money, paint, table
-from farebox.clock import now_ns
+from farebox.clock import iso, now_ns
 from farebox.errors import UsageError
 from farebox.home import Home
 from farebox.ledger.cost_classes import INCLUDED_VALUE
@@ -260,6 +260,8 @@ def _measured(name: str, value: int | None) -> str:
         return "–"
     if name.endswith("_pico"):
         return display_usd(value)
+    if name.endswith("_ns"):
+        return f"{iso(value)[:19]}Z"
     return f"{value // 1000:,}.{value % 1000 // 100}" if name.endswith("_us") else f"{value:,}"
 
 

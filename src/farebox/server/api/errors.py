@@ -36,6 +36,7 @@ STATUS_OF = {
     "price_not_found": 404,
     "usage_error": 422,
     "config_invalid": 422,
+    "price_file_invalid": 422,
     "bookkeeping_refused": 422,
     "invoice_refused": 409,
     "invoice_not_found": 404,

@@ -13,10 +13,12 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from farebox.analytics.query import Reply, Request
 from farebox.analytics.questions import Questions
+from farebox.ledger.append.in_flight import InFlight
 from farebox.ledger.call_row import CallRow
 from farebox.ledger.feed import Batch
 from farebox.ledger.losses.backlog import Backlog
 from farebox.ledger.losses.health import LedgerHealth
+from farebox.ledger.outcomes import Kind, OutcomeRow
 
 T = TypeVar("T")
 
@@ -32,6 +34,10 @@ class Reader(Protocol):
     def last_seq(self) -> int: ...
     def health(self) -> LedgerHealth: ...
     def backlog(self) -> Backlog: ...
+    def in_flight(self, limit: int) -> list[InFlight]: ...
+    def each_result(
+        self, kind: Kind, since_ns: int, until_ns: int, take: Callable[[OutcomeRow], None]
+    ) -> None: ...
     @property
     def trouble(self) -> str | None: ...
 

@@ -13,21 +13,27 @@ from farebox.server.api.billing.invoice_routes import InvoiceRoutes
 from farebox.server.api.billing.plan_routes import PlanRoutes
 from farebox.server.api.billing.wallet_routes import WalletRoutes
 from farebox.server.api.calls.call_routes import CallRoutes
+from farebox.server.api.capture.capture_routes import CaptureRoutes
 from farebox.server.api.limits.limit_routes import LimitRoutes
 from farebox.server.api.method_routes import MethodRoutes
 from farebox.server.api.outbox.outbox_routes import OutboxRoutes
 from farebox.server.api.prices.price_routes import PriceRoutes
+from farebox.server.api.settings.setting_routes import SettingRoutes
 from farebox.server.api.spending.spend_routes import SpendRoutes
 from farebox.server.api.status.status_routes import StatusRoutes
+from farebox.server.api.usage.usage_routes import UsageRoutes
 
 GROUPS: tuple[type[MethodRoutes], ...] = (
     StatusRoutes,
+    CaptureRoutes,
     SpendRoutes,
     CallRoutes,
+    UsageRoutes,
     LimitRoutes,
     AlertRoutes,
     OutboxRoutes,
     PriceRoutes,
+    SettingRoutes,
     InvoiceRoutes,
     DocumentRoutes,
     PlanRoutes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farebox.clock import now_ns
@@ -13,7 +14,10 @@ from farebox.server.api.pulse import Pulse
 from farebox.server.api.queries import Ledger
 
 if TYPE_CHECKING:
+    from farebox.config import Config
     from farebox.control.database import ControlDatabase
+    from farebox.pricing.book import PriceBook
+    from farebox.pricing.price_watch import PriceWatch
 
 
 Typed = Callable[[str], str]
@@ -36,7 +40,9 @@ class Services:
         typed: Typed = plainly,
         key_labels: Callable[[], dict[str, str]] = dict,
         prices: Callable[[], PriceCopy] = PriceCopy,
+        config: Config | None = None,
     ) -> None:
+        """`config` is the configuration that the process was started with."""
         self.home = home
         self.ledger = ledger
         self.clock = clock
@@ -45,7 +51,52 @@ class Services:
         self.prices = prices
         self.cover = Covers(home)
         self.pulse = Pulse(ledger)
+        self.config = config
         self._control_database: ControlDatabase | None = None
+        self._price_watch: PriceWatch | None = None
+
+    def book(self) -> PriceBook:
+        """Return the prices in force.
+
+        Raises:
+            FindingsError: They were never valid since the server began.
+        """
+        if self._price_watch is None:
+            from farebox.pricing.price_watch import PriceWatch
+
+            self._price_watch = PriceWatch(self.home.path, self._named(), self.home.cache)
+        return self._price_watch.current()
+
+    def _named(self) -> Path | None:
+        return Path(self.config.named) if self.config is not None and self.config.named else None
+
+    def read_book(self) -> PriceBook:
+        """Return the prices that the files say now.
+
+        Raises:
+            FindingsError: With everything that is wrong with them.
+        """
+        from farebox.pricing import load_book
+
+        config = self.configuration()
+        return load_book(
+            config.pricing,
+            self.home.cache,
+            contracts=config.contracts,
+            directory=config.directory_pricing,
+            state=self.home.path,
+        )
+
+    def configuration(self) -> Config:
+        """Return what the files of the configuration say now.
+
+        Raises:
+            FindingsError: With everything that is wrong with them.
+        """
+        from farebox.config import load_config
+
+        flags = self.config.flags if self.config is not None else {}
+        return load_config(self.home, self._named(), flags=flags)
 
     def control(self) -> ControlDatabase | None:
         """Return the control database, opened once; None where there is none yet."""
