@@ -29,6 +29,7 @@ from farebox.server.api.calls import call_views, live
 from farebox.server.api.capture import capture_views
 from farebox.server.api.limits import budget_views
 from farebox.server.api.outbox import outbox_views
+from farebox.server.api.overview import overview_views
 from farebox.server.api.prices import price_views
 from farebox.server.api.settings import setting_views
 from farebox.server.api.spending import spend_views
@@ -45,6 +46,9 @@ ROOTS = (
     spend_views.Series,
     call_views.Calls,
     call_views.Receipt,
+    overview_views.Movers,
+    overview_views.HeatMap,
+    overview_views.Projection,
     outbox_views.Outbox,
     budget_views.Budgets,
     budget_views.BudgetSimulation,

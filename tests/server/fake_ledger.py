@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from ledgers import Call, chosen, plain_answer
 
-from farebox.analytics.query import Answer, Ask, AskCalls, Question, Reply, Request, Row
+from farebox.analytics.query import (
+    Answer,
+    Ask,
+    AskCalls,
+    AskSorted,
+    AskTags,
+    Place,
+    Question,
+    Reply,
+    Request,
+    Row,
+    TagValue,
+)
 from farebox.clock import iso
 from farebox.errors import CallNotFoundError
 from farebox.ledger.append.in_flight import InFlight
@@ -145,6 +158,14 @@ def whole(reader: Any, since_ns: int | None = None, until_ns: int | None = None,
     return Coverage(complete=True, pending_calls=0, words=[])
 
 
+def _order_of(call: Call, order: str) -> int:
+    if order == "cost":
+        return -1 if call["cost_pico"] is None else call["cost_pico"]
+    if order == "tokens":
+        return call["input_tokens"] + call["output_tokens"]
+    return call[{"time": "occurred_at", "total": "total_us", "first_byte": "first_byte_us"}[order]]
+
+
 def _of_class(row: CallRow, name: str) -> Any:
     return plain(row)["model"] if name == "model" else getattr(row, name)
 
@@ -174,6 +195,25 @@ class FakeLedger:
                 if after is not None:
                     return Reply(seqs=[seq for seq in seqs if seq > after][:limit])
                 return Reply(seqs=[seq for seq in seqs if before is None or seq < before][::-1][:limit])
+            case AskSorted(question=question, order=order, ascending=ascending, limit=limit, after=after):
+                places = sorted(
+                    ((_order_of(call, order), call["seq"]) for call in chosen(calls, question)),
+                    reverse=not ascending,
+                )
+                if after is not None:
+                    last = (after.value, after.seq)
+                    places = [place for place in places if (place > last if ascending else place < last)]
+                return Reply(places=[Place(*place) for place in places[:limit]])
+            case AskTags(question=question, contains=contains, limit=limit):
+                counts: Counter[tuple[str, str]] = Counter(
+                    (name[4:], call[name])
+                    for call in chosen(calls, question)
+                    for name in call
+                    if name.startswith("tag.")
+                    and (contains.lower() in call[name].lower() or contains.lower() in name[4:])
+                )
+                listed = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+                return Reply(tags=[TagValue(*names, calls=count) for names, count in listed[:limit]])
             case _:
                 raise AssertionError(f"the server never asks {request}")
 

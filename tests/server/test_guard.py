@@ -21,6 +21,7 @@ from farebox.server.access import links
 from farebox.server.access.guard import Kind
 from farebox.server.access.sessions import SESSION_SECONDS, Sessions, load_token
 from farebox.server.assets import Assets
+from farebox.server.screens import SCREENS
 
 BAD_HOSTS = [
     "127.0.0.1",
@@ -124,7 +125,8 @@ def routes(site: Site) -> list[tuple[str, str]]:
 def written(route: str) -> str:
     """Return an address of a route."""
     call = "019aa000-0000-7000-8000-000000000005"
-    return route.replace("{id}", call).replace("{asset}", "assets/index-1a2b.js").replace("{name}", "daily")
+    route = route.replace("{id}", call).replace("{asset}", "assets/index-1a2b.js").replace("{name}", "daily")
+    return route.replace("{screen}", "explorer")
 
 
 def test_every_route_but_the_way_in_refuses_nobody(site: Site) -> None:
@@ -132,15 +134,15 @@ def test_every_route_but_the_way_in_refuses_nobody(site: Site) -> None:
     for method, path in [*routes(site), ("GET", "/favicon.svg")]:
         found = site.server.route_of(path)
         assert found is not None
-        if path in ("/", LIVE, READY):
-            assert found[0] is (Kind.PAGE if path == "/" else Kind.API)
+        if path in ("/", "/explorer", LIVE, READY):
+            assert found[0] is (Kind.API if path in (LIVE, READY) else Kind.PAGE)
             assert all("nobody" in may for may in found[1].values())
             continue
         assert all("nobody" not in may for may in found[1].values()), path
         answer = site.ask(path, method=method)
         assert (answer.status, answer.json()["code"]) == (401, "unauthenticated"), path
         checked += 1
-    assert checked == len(ALLOWED["api"]) - 2
+    assert checked == len(ALLOWED["api"]) - 3
 
 
 BAD_CREDENTIALS = [
@@ -275,6 +277,26 @@ def test_a_link_signs_a_browser_in_and_leaves_a_clean_address(site: Site) -> Non
     page = site.ask("/", {"cookie": session})
     assert (page.status, page.body) == (200, b"<!doctype html>app")
     assert site.ask("/api/v1/status", {"cookie": session}).status == 200
+
+
+@pytest.mark.parametrize("path", sorted(SCREENS))
+def test_the_path_of_a_screen_is_the_page_under_the_same_rules(site: Site, path: str) -> None:
+    stranger = site.ask(path)
+    assert stranger.status == 401 and b"farebox open" in stranger.body
+    page = site.get(f"{path}?since=7d")
+    assert (page.status, page.body, page.headers["cache-control"]) == (200, b"<!doctype html>app", "no-store")
+    assert site.get(path, {"host": "evil.example"}).status == 421
+    assert site.get(path, {"sec-fetch-site": "cross-site", "sec-fetch-dest": "iframe"}).status == 403
+    assert site.get(path, method="POST").status == 405
+    assert site.get(f"{path}/").status == 404
+    signed_in = site.ask(link_target(site.home).replace("/?", f"{path}?"), {"sec-fetch-site": "none"})
+    assert (signed_in.status, signed_in.headers["location"]) == (303, path)
+
+
+def test_the_server_knows_the_screens_of_the_dashboard() -> None:
+    root = Path(__file__).resolve().parent.parent.parent
+    listed = (root / "dashboard" / "src" / "app" / "screens.ts").read_text(encoding="utf-8")
+    assert set(re.findall(r'screen\("\w+", "(/\w*)"', listed)) == SCREENS | {"/"}
 
 
 def test_a_link_works_once(site: Site) -> None:

@@ -39,6 +39,7 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
     },
     "api": {
         "/": _ANYBODY,  # shows how to sign in, until signed in
+        "/{screen}": _ANYBODY,  # the same page
         "/health/live": _ANYBODY,
         "/health/ready": _ANYBODY,
         "/{asset}": _READERS,
@@ -52,6 +53,9 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
         "/api/v1/series": _READERS,
         "/api/v1/values": _READERS,
         "/api/v1/questions": _READERS,
+        "/api/v1/movers": _READERS,
+        "/api/v1/heat-map": _READERS,
+        "/api/v1/projection": _READERS,
         "/api/v1/calls": _READERS,
         "/api/v1/calls/{id}": _READERS,
         "/api/v1/live": _READERS,

@@ -12,8 +12,16 @@ from datetime import UTC
 from typing import Any, NamedTuple
 
 from farebox.analytics.dialects import Dialect
-from farebox.analytics.dimensions import MEASURES, TAG, Dimension, Measure, check_measures, dimension
-from farebox.analytics.query import AskCalls, Question
+from farebox.analytics.dimensions import (
+    CALL_ORDERS,
+    MEASURES,
+    TAG,
+    Dimension,
+    Measure,
+    check_measures,
+    dimension,
+)
+from farebox.analytics.query import AskCalls, AskSorted, AskTags, Question
 from farebox.analytics.zones import Offsets
 from farebox.errors import UsageError
 
@@ -119,6 +127,40 @@ class Builder:
         order = "DESC" if asked.after_seq is None else "ASC"
         sql = f"SELECT call_seq FROM calls WHERE {where} ORDER BY 1 {order} LIMIT {asked.limit:d}"  # noqa: S608
         return Statement(sql, self._parameters)
+
+    def sorted_calls(self, asked: AskSorted, models: Sequence[str] = ()) -> Statement:
+        """Return the statement that lists places of calls as they are now, first in their order.
+
+        Raises:
+            UsageError: There is no such order.
+        """
+        expression = CALL_ORDERS.get(asked.order)
+        if expression is None:
+            raise UsageError(f"there is no order {asked.order!r}; there are {', '.join(CALL_ORDERS)}")
+        terms = [_newest(asked.question.as_of_seq), self._conditions(asked.question, models)]
+        if asked.after is not None:
+            sign, (value, seq) = ">" if asked.ascending else "<", (asked.after.value, asked.after.seq)
+            terms.append(
+                f"({expression} {sign} {value:d} OR {expression} = {value:d} AND call_seq {sign} {seq:d})"
+            )
+        where = " AND ".join(term for term in terms if term)
+        way = "ASC" if asked.ascending else "DESC"
+        sql = (
+            f"SELECT {expression}, call_seq FROM calls WHERE {where} "  # noqa: S608 - identifiers are declared ones
+            f"ORDER BY 1 {way}, 2 {way} LIMIT {asked.limit:d}"
+        )
+        return Statement(sql, self._parameters)
+
+    def tags(self, asked: AskTags, models: Sequence[str] = ()) -> Statement:
+        """Return the statement that lists the values of tags that contain a text, most calls first."""
+        terms = [_newest(asked.question.as_of_seq), self._conditions(asked.question, models)]
+        where = " AND ".join(term for term in terms if term)
+        name, value, source = self._dialect.tag_entries(where)
+        sql = f"SELECT {name}, {value}, count(*) FROM {source}"  # noqa: S608 - identifiers are declared ones
+        if asked.contains:
+            wanted = self._bind(asked.contains.lower())
+            sql += f" WHERE contains(lower({value}), {wanted}) OR contains({name}, {wanted})"
+        return Statement(f"{sql} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT {asked.limit:d}", self._parameters)
 
     def _bind(self, value: Any) -> str:
         self._parameters.append(value)

@@ -154,6 +154,8 @@ MEASURES: dict[str, Measure] = {
         _part("other_cost_pico", "Cost of all else"),
         _part("reasoning_cost_pico", "Cost of reasoning"),
         _part("included_value_pico", "List value of what subscriptions paid for"),
+        _part("cache_saved_pico", "Saved by caching, at list prices"),
+        _part("cache_unknown_calls", "Calls whose savings by caching are not known"),
         _part("unknown_calls", "Calls without usage", "sign", "\"cost_state\" = 'unknown'"),
         _part("total_us", "Time of all calls", 'sign * "total_us"'),
         _part("completed_output_tokens", "Output tokens of completed calls", "output_tokens", _COMPLETED),
@@ -189,6 +191,15 @@ MEASURES: dict[str, Measure] = {
 }  # fmt: skip
 """What is counted, ranked or compared is each call's newest state; sums, and so ratios, are over all its
 signed rows."""
+
+CALL_ORDERS: dict[str, str] = {
+    "time": "occurred_at",
+    "cost": "coalesce(cost_pico, -1)",
+    "total": "total_us",
+    "first_byte": "first_byte_us",
+    "tokens": "input_tokens + output_tokens",
+}
+"""What calls can be sorted by, and its SQL: a whole number of each call. One without a cost is below zero."""
 
 SUMS = tuple(name for name, measure in MEASURES.items() if measure.kind == "sum" and measure.is_standard)
 """The measures of `farebox.analytics.query.Measures`, in its order."""

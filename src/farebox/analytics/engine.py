@@ -13,7 +13,19 @@ from farebox.analytics.builder import Builder, family, is_percentile, key_text, 
 from farebox.analytics.dialects import Dialect
 from farebox.analytics.dialects.duckdb import DuckDB
 from farebox.analytics.dimensions import dimension
-from farebox.analytics.query import RANGE_ROWS, Answer, AskCalls, Question, RangeSums, Row, UnknownValue
+from farebox.analytics.query import (
+    RANGE_ROWS,
+    Answer,
+    AskCalls,
+    AskSorted,
+    AskTags,
+    Place,
+    Question,
+    RangeSums,
+    Row,
+    TagValue,
+    UnknownValue,
+)
 from farebox.analytics.replica import DamagedReplicaError, Lock, Replica
 from farebox.analytics.replicator import Progress, Replicator
 from farebox.analytics.zones import Offsets
@@ -230,6 +242,28 @@ class Engine:
             question = asked.question
             responded = self._responded(question) if question.families else []
             return [row[0] for row in self._replica.rows(*Builder(self._dialect).calls(asked, responded))]
+
+        return self._repaired(listed)
+
+    def sorted_calls(self, asked: AskSorted) -> list[Place]:
+        """Return the places of calls, first in their order."""
+
+        def listed() -> list[Place]:
+            question = asked.question
+            responded = self._responded(question) if question.families else []
+            statement = Builder(self._dialect).sorted_calls(asked, responded)
+            return [Place(*row) for row in self._replica.rows(*statement)]
+
+        return self._repaired(listed)
+
+    def tags(self, asked: AskTags) -> list[TagValue]:
+        """Return the values of tags, most calls first."""
+
+        def listed() -> list[TagValue]:
+            question = asked.question
+            responded = self._responded(question) if question.families else []
+            statement = Builder(self._dialect).tags(asked, responded)
+            return [TagValue(*row) for row in self._replica.rows(*statement)]
 
         return self._repaired(listed)
 

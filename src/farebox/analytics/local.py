@@ -12,6 +12,8 @@ from farebox.analytics.query import (
     Ask,
     AskCalls,
     AskRangeSums,
+    AskSorted,
+    AskTags,
     AskUnknown,
     Question,
     Reply,
@@ -76,6 +78,10 @@ class LocalAsker:
                 return Reply(answers=[engine.answer(each) for each in questions], seq=seq)
             case AskCalls():
                 return Reply(seqs=engine.calls(request), seq=seq)
+            case AskSorted():
+                return Reply(places=engine.sorted_calls(request), seq=seq)
+            case AskTags():
+                return Reply(tags=engine.tags(request), seq=seq)
             case AskUnknown(where=where, families=families):
                 return Reply(unknown=engine.unknown(where, families=families), seq=seq)
             case AskRangeSums(columns=columns, rebuild=rebuild):

@@ -142,6 +142,21 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
     questions: list[Question]
 
 
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a call is in an order: what it is sorted by, then the number of its first row."""
+
+    value: int
+    seq: int
+
+
+class TagValue(msgspec.Struct, frozen=True, array_like=True):
+    """A value of a tag, and how many calls have it."""
+
+    name: str
+    value: str
+    calls: int
+
+
 class AskCalls(msgspec.Struct, frozen=True, kw_only=True, tag="calls"):
     """Which calls are these? The reply has the numbers of their first rows."""
 
@@ -151,6 +166,29 @@ class AskCalls(msgspec.Struct, frozen=True, kw_only=True, tag="calls"):
     before_seq: int | None = None
     after_seq: int | None = None
     """With it oldest first, else newest first."""
+
+
+class AskSorted(msgspec.Struct, frozen=True, kw_only=True, tag="sorted"):
+    """Which calls are first in an order? The reply has their places."""
+
+    question: Question
+    """Its period, filters and `as_of_seq` count."""
+    order: str
+    """One of `farebox.analytics.dimensions.CALL_ORDERS`."""
+    ascending: bool = False
+    limit: int
+    after: Place | None = None
+    """The place of the last call that is known already."""
+
+
+class AskTags(msgspec.Struct, frozen=True, kw_only=True, tag="tags"):
+    """Which tags do these calls have? The reply has their values, most calls first."""
+
+    question: Question
+    """Its period, filters and `as_of_seq` count."""
+    contains: str = ""
+    """Only those whose name or value contains this text, whatever the case."""
+    limit: int
 
 
 class AskUnknown(msgspec.Struct, frozen=True, kw_only=True, tag="unknown"):
@@ -169,7 +207,7 @@ class AskRangeSums(msgspec.Struct, frozen=True, kw_only=True, tag="range_sums"):
     """Make the replica again first."""
 
 
-Request = Ask | AskCalls | AskUnknown | AskRangeSums
+Request = Ask | AskCalls | AskSorted | AskTags | AskUnknown | AskRangeSums
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,6 +222,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     answers: list[Answer] = []
     seqs: list[int] = []
+    places: list[Place] = []
+    tags: list[TagValue] = []
     unknown: list[UnknownValue] = []
     ranges: list[RangeSums] = []
     seq: int = 0

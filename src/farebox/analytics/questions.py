@@ -16,17 +16,21 @@ from farebox.analytics.query import (
     Answer,
     Ask,
     AskCalls,
+    AskSorted,
+    AskTags,
     AskUnknown,
     Breakdown,
     Bucket,
     Failure,
     Group,
     Measures,
+    Place,
     Point,
     Question,
     Reply,
     Request,
     Row,
+    TagValue,
     UnknownValue,
 )
 from farebox.errors import (
@@ -220,6 +224,24 @@ class Questions:
             question=selection.question(), limit=limit, before_seq=before_seq, after_seq=after_seq
         )
         return self.reply(asked).seqs
+
+    def sorted_calls(
+        self,
+        selection: Selection,
+        order: str,
+        limit: int,
+        *,
+        ascending: bool = False,
+        after: Place | None = None,
+    ) -> list[Place]:
+        """Return the places of calls in an order, from the one after `after` on: highest first."""
+        question = selection.question()
+        asked = AskSorted(question=question, order=order, ascending=ascending, limit=limit, after=after)
+        return self.reply(asked).places
+
+    def tags(self, selection: Selection, contains: str, limit: int) -> list[TagValue]:
+        """Return the values of tags that contain a text, in themselves or in their name; most calls first."""
+        return self.reply(AskTags(question=selection.question(), contains=contains, limit=limit)).tags
 
     def every_call(self, selection: Selection) -> Iterator[int]:
         """Yield the numbers of all calls there are now, oldest first."""

@@ -12,7 +12,7 @@ from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Attribution, Batch
 STORAGE_VERSION = "v1.2.0"
 """Written by DuckDB 2.0 it is read by 1.3; the versions after it are not (tried)."""
 
-FORMAT = 4
+FORMAT = 5
 """Of these tables: a replica of another one is made again."""
 
 _SQL_TYPE = {"text": "VARCHAR", "number": "SMALLINT", "flag": "BOOLEAN"}

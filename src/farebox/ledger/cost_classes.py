@@ -15,12 +15,13 @@ from farebox.charges.usage.cost_classes import CLASSES
 from farebox.charges.usage.cost_classes import classes_of as parts_classes
 from farebox.errors import LedgerError
 from farebox.ledger.block_detail import unpacked
+from farebox.ledger.cache_savings import SAVINGS, savings_of
 from farebox.ledger.database import Connection
 
 INCLUDED_VALUE = "included_value_pico"
 """What calls that a subscription paid for would have cost by list price. It is part of no cost."""
 
-COSTS = (*CLASSES, INCLUDED_VALUE)
+COSTS = (*CLASSES, INCLUDED_VALUE, *SAVINGS)
 
 _NOTHING = (0,) * len(COSTS)
 _BLOCKS = "SELECT first_seq, last_seq, detail FROM block WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1"
@@ -124,7 +125,9 @@ class _Block:
 
 
 def classes_of(rating: CostedRating | None, cost_pico: int) -> Costs:
-    """Return what of a row's cost is for which tokens, and the value of what a subscription paid for."""
+    """Return what of a row's cost is for which tokens, the value of what a subscription paid for, and what
+    caching has saved.
+    """
     parts = () if rating is None else rating.parts
     value = sum(part.list_cost_pico or 0 for part in parts if part.cost_state == "included")
-    return (*parts_classes(parts, cost_pico), value)
+    return (*parts_classes(parts, cost_pico), value, *savings_of(parts))

@@ -34,8 +34,10 @@ from farebox.server.api.route_groups import GROUPS
 from farebox.server.api.services import Services, Typed, plainly
 from farebox.server.assets import Assets, content_type, is_immutable
 from farebox.server.collector.door import EVENTS, CollectorDoor
+from farebox.server.screens import SCREENS
 
 ASSET = "/{asset}"
+SCREEN = "/{screen}"
 
 _log = logging.getLogger("farebox.server")
 
@@ -76,6 +78,7 @@ class Server:
         self.groups: tuple[MethodRoutes, ...] = tuple(group(services) for group in GROUPS)
         self.routes: dict[str, tuple[Kind, Answer]] = {
             "/": (Kind.PAGE, self.index),  # shows how to sign in, until signed in
+            SCREEN: (Kind.PAGE, self.index),
             ASSET: (Kind.ASSET, self.asset),
         }
 
@@ -107,6 +110,8 @@ class Server:
     def _route_name(self, path: str) -> str | None:
         if path in self.routes and "{" not in path:
             return path
+        if path in SCREENS:
+            return SCREEN
         if self._assets.etag(path[1:]) is not None and path not in ("/index.html", "/build.json"):
             return ASSET
         return None
@@ -156,7 +161,9 @@ class Server:
         if code is not None and request.method == "GET" and not _is_prefetch(request):
             if links.redeem(self._home, code, time.time()):
                 return self._signed_in(request)
-            return RedirectResponse("/", 303) if signed_in else _page(pages.link_is_spent(self._way_in), 401)
+            if signed_in:
+                return RedirectResponse(request.url.path, 303)
+            return _page(pages.link_is_spent(self._way_in), 401)
         if not signed_in:
             return _page(pages.sign_in(self._way_in), 401)
         self._assets.refresh()
@@ -169,7 +176,7 @@ class Server:
         )
 
     def _signed_in(self, request: Request) -> Response:
-        response = RedirectResponse("/", 303, headers={"cache-control": "no-store"})
+        response = RedirectResponse(request.url.path, 303, headers={"cache-control": "no-store"})
         response.set_cookie(
             self._cookie_name,
             self._sessions.issue(int(time.time())),

@@ -243,6 +243,13 @@ export interface Busy {
   stopped: boolean;
 }
 
+/** What cached input cost less than uncached input would have, by list price; writing it counts. */
+export interface CacheSavings {
+  saved_pico: string;
+  saved_usd: string;
+  unknown_calls: number;
+}
+
 /** A call as a row of a table. */
 export interface CallBrief {
   seq: number;
@@ -272,6 +279,8 @@ export interface CallBrief {
   reasoning_output_tokens: number;
   first_byte_us: number;
   total_us: number;
+  attempt: number;
+  seen_by: string[];
 }
 
 /** A call that has begun and not ended. */
@@ -294,11 +303,12 @@ export interface CallInFlight {
   known_at: string | null;
 }
 
-/** `GET /api/v1/calls`, newest first. `next_before` is the cursor of the page after. */
+/** `GET /api/v1/calls`, newest first. `next_before`, in an `order` `next_cursor`, is the page after's. */
 export interface Calls {
   span: Span;
   calls: CallBrief[];
   next_before: number | null;
+  next_cursor: string | null;
   last_seq: number;
 }
 
@@ -364,6 +374,17 @@ export interface Configuration {
   files: string[];
   values: SettingInForce[];
   findings: string[];
+}
+
+/** What was found out about a call after it was appended. */
+export interface Correction {
+  recorded_at: string;
+  kind: string;
+  because: string;
+  was_cost_state: string;
+  was_cost_pico: string | null;
+  cost_state: string;
+  cost_pico: string | null;
 }
 
 /** A discount of one customer. */
@@ -513,6 +534,17 @@ export interface ErrorKind {
   cost_pico: string;
 }
 
+/** Between what an estimated call's usage and cost are. */
+export interface EstimateBounds {
+  method: string;
+  input_tokens_low: number;
+  input_tokens_high: number | null;
+  output_tokens_low: number;
+  output_tokens_high: number | null;
+  cost_low_pico: string | null;
+  cost_high_pico: string | null;
+}
+
 /** One call's part of a line. */
 export interface ExplainedCall {
   event_id: string;
@@ -573,6 +605,15 @@ export interface GrantState {
   charges: string[];
   meters: string[];
   note: string;
+}
+
+/** `GET /api/v1/heat-map`: a week of 168 hours, from Monday 00:00 on, over the whole span. */
+export interface HeatMap {
+  span: Span;
+  cost_pico: string[];
+  calls: number[];
+  unpriced_calls: number[];
+  coverage: Coverage;
 }
 
 /** Event `hello`: where the stream starts, and the server's clock. */
@@ -785,6 +826,34 @@ export interface Margins {
   as_of_seq: number;
   rows: MarginRow[];
   total: MarginRow;
+}
+
+/** One value of the dimensions asked for, now and in the span before. */
+export interface Mover {
+  keys: Record<string, string | null>;
+  cost_pico: string;
+  cost_usd: string;
+  calls: number;
+  before_pico: string;
+  before_usd: string;
+  before_calls: number;
+  change_pico: string;
+  change_usd: string;
+  complete: boolean;
+}
+
+/** `GET /api/v1/movers`, what changed most first. The changes and the rest's add up to the total's. */
+export interface Movers {
+  span: Span;
+  previous: Span;
+  by: string[];
+  movers: Mover[];
+  rest_groups: number;
+  rest_change_pico: string;
+  rest_change_usd: string;
+  total_change_pico: string;
+  total_change_usd: string;
+  coverage: Coverage;
 }
 
 /** An alert of which the record does not say what it would have told. */
@@ -1000,6 +1069,23 @@ export interface Process {
   started_at: string | null;
 }
 
+/** `GET /api/v1/projection`: what this month comes to; at least that while `complete` is false. */
+export interface Projection {
+  month: Span;
+  spent: Period;
+  before: Period;
+  complete: boolean;
+  days_used: number;
+  days_left: number;
+  by_weekday: boolean;
+  likely_pico: string | null;
+  likely_usd: string | null;
+  low_pico: string | null;
+  low_usd: string | null;
+  high_pico: string | null;
+  high_usd: string | null;
+}
+
 /** `GET /api/v1/quality`. */
 export interface Quality {
   span: Span;
@@ -1049,6 +1135,9 @@ export interface Receipt {
   response_bytes: number;
   flags: string[];
   raw_usage: string | null;
+  estimate: EstimateBounds | null;
+  witnesses: Witness[];
+  corrections: Correction[];
 }
 
 /** Quantity × unit price = amount. */
@@ -1400,6 +1489,7 @@ export interface Subscriptions {
 export interface Summary {
   span: Span;
   sums: Sums;
+  cache: CacheSavings;
   previous: Period | null;
   cost_change_percent: string | null;
   calls_change_percent: string | null;
@@ -1424,6 +1514,8 @@ export interface Sums {
   output_tokens: number;
   reasoning_output_tokens: number;
   priced_percent: string;
+  average_pico: string | null;
+  average_usd: string | null;
 }
 
 /** The tax of one rate, on the sum of the rounded lines that bear it. */
@@ -1563,4 +1655,20 @@ export interface WalletState {
 /** Every wallet, by customer. */
 export interface Wallets {
   wallets: WalletState[];
+}
+
+/** How one witness saw a call. */
+export interface Witness {
+  kind: string;
+  source: string;
+  event_id: string;
+  occurred_at: string;
+  recorded_at: string;
+  completeness: string;
+  input_tokens: number | null;
+  output_tokens: number | null;
+  status: number;
+  outcome: string;
+  attribution: Record<string, string>;
+  disagrees: string[];
 }

@@ -76,6 +76,8 @@ export const MEASURES = [
   { name: "other_cost_pico", title: "Cost of all else", unit: "pico" },
   { name: "reasoning_cost_pico", title: "Cost of reasoning", unit: "pico" },
   { name: "included_value_pico", title: "List value of what subscriptions paid for", unit: "pico" },
+  { name: "cache_saved_pico", title: "Saved by caching, at list prices", unit: "pico" },
+  { name: "cache_unknown_calls", title: "Calls whose savings by caching are not known", unit: "count" },
   { name: "unknown_calls", title: "Calls without usage", unit: "count" },
   { name: "total_us", title: "Time of all calls", unit: "us" },
   { name: "completed_output_tokens", title: "Output tokens of completed calls", unit: "count" },

@@ -20,6 +20,10 @@ class Dialect(Protocol):
         """Return the value of the tag whose name is the parameter; NULL without one."""
         ...
 
+    def tag_entries(self, where: str) -> tuple[str, str, str]:
+        """Return the name, the value and the relation of the tags of calls: a row for each tag of each."""
+        ...
+
     def exact_sum(self, column: str, condition: str) -> str:
         """Return a sum that can exceed 64 bits, 0 over no rows."""
         ...

@@ -15,6 +15,10 @@ class DuckDB:
         # In brackets a missing key is NULL in every version; element_at returned a list before 1.3.
         return f"tags[{placeholder}]"
 
+    def tag_entries(self, where: str) -> tuple[str, str, str]:
+        source = f"(SELECT unnest(map_entries(tags)) AS entry FROM calls WHERE {where}) AS entries"  # noqa: S608
+        return "entry.key", "entry.value", source
+
     def exact_sum(self, column: str, condition: str) -> str:
         # The sum of BIGINT is HUGEINT: 128 bits, no rounding.
         return f"coalesce(sum({column}){_filtered(condition)}, 0)"

@@ -17,6 +17,7 @@ from farebox.server.api.capture.capture_routes import CaptureRoutes
 from farebox.server.api.limits.limit_routes import LimitRoutes
 from farebox.server.api.method_routes import MethodRoutes
 from farebox.server.api.outbox.outbox_routes import OutboxRoutes
+from farebox.server.api.overview.overview_routes import OverviewRoutes
 from farebox.server.api.prices.price_routes import PriceRoutes
 from farebox.server.api.settings.setting_routes import SettingRoutes
 from farebox.server.api.spending.spend_routes import SpendRoutes
@@ -27,6 +28,7 @@ GROUPS: tuple[type[MethodRoutes], ...] = (
     StatusRoutes,
     CaptureRoutes,
     SpendRoutes,
+    OverviewRoutes,
     CallRoutes,
     UsageRoutes,
     LimitRoutes,

@@ -6,10 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from farebox.errors import CallNotFoundError
+from farebox.server.api.calls.call_order import CallOrder, cursor_of, read_order
 from farebox.server.api.calls.call_views import Calls, Receipt, brief, receipt
 from farebox.server.api.calls.live import stream
 from farebox.server.api.errors import from_farebox, invalid_parameter
-from farebox.server.api.filters import read_count
+from farebox.server.api.filters import Selection, read_count
 from farebox.server.api.method_routes import MethodRoutes, route
 from farebox.server.api.spending.reports import span_of
 
@@ -22,9 +23,12 @@ class CallRoutes(MethodRoutes):
 
     @route("GET", "/api/v1/calls")
     async def calls(self, request: Request) -> Calls:
-        selection, _ = self._select(request, "limit", "before", "after")
+        selection, _ = self._select(request, "limit", "before", "after", "order", "direction", "cursor")
         query = request.query_params
         limit = read_count(query, "limit", low=1, high=PAGE_SIZE_MAX, default=PAGE_SIZE) or PAGE_SIZE
+        order = read_order(query)
+        if order is not None:
+            return await self._sorted(selection, order, limit)
         before = read_count(query, "before", low=0, high=2**63 - 1, default=None)
         after = read_count(query, "after", low=0, high=2**63 - 1, default=None)
         if before is not None and after is not None:
@@ -42,6 +46,24 @@ class CallRoutes(MethodRoutes):
             span=span_of(selection),
             calls=[brief(row) for row in page],
             next_before=page[-1].seq if len(rows) > limit and after is None else None,
+            last_seq=last_seq,
+        )
+
+    async def _sorted(self, selection: Selection, order: CallOrder, limit: int) -> Calls:
+        places = await self._ledger.ask(
+            lambda sources: sources.questions.sorted_calls(
+                selection.asked, order.name, limit + 1, ascending=order.ascending, after=order.after
+            )
+        )
+        page = places[:limit]
+        rows, last_seq = await self._ledger.read(
+            lambda reader: (reader.by_seq([place.seq for place in page]), reader.last_seq())
+        )
+        return Calls(
+            span=span_of(selection),
+            calls=[brief(row) for row in rows],
+            next_before=None,
+            next_cursor=cursor_of(page[-1]) if len(places) > limit else None,
             last_seq=last_seq,
         )
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from farebox.ledger.call_row import CallRow, PartRow
+from farebox.ledger.call_row import CallRow, CorrectionRow, EstimateRow, PartRow, WitnessRow
 from farebox.money import usd_text
 from farebox.server.api.spending.spend_views import Span, Text
 
@@ -41,6 +41,9 @@ class CallBrief(msgspec.Struct, kw_only=True):
     reasoning_output_tokens: int
     first_byte_us: int
     total_us: int
+    attempt: int
+    seen_by: list[str]
+    """The kinds of its witnesses: `proxy`, `sdk`, `otlp` …, the one that made its row first."""
 
 
 def brief(row: CallRow) -> CallBrief:
@@ -72,15 +75,18 @@ def brief(row: CallRow) -> CallBrief:
         reasoning_output_tokens=row.reasoning_output_tokens,
         first_byte_us=row.first_byte_us,
         total_us=row.total_us,
+        attempt=row.attempt,
+        seen_by=list(dict.fromkeys(each.kind for each in row.witnesses)) or [row.witness],
     )
 
 
 class Calls(msgspec.Struct, kw_only=True):
-    """`GET /api/v1/calls`, newest first. `next_before` is the cursor of the page after."""
+    """`GET /api/v1/calls`, newest first. `next_before`, in an `order` `next_cursor`, is the page after's."""
 
     span: Span
     calls: list[CallBrief]
     next_before: int | None
+    next_cursor: str | None = None
     last_seq: int
 
 
@@ -117,6 +123,49 @@ class ReceiptPart(msgspec.Struct, kw_only=True):
     price_book: str
 
 
+class Witness(msgspec.Struct, kw_only=True):
+    """How one witness saw a call."""
+
+    kind: str
+    source: str
+    event_id: str
+    occurred_at: str
+    recorded_at: str
+    completeness: str
+    input_tokens: int | None
+    output_tokens: int | None
+    """None where it saw no usage."""
+    status: int
+    outcome: str
+    attribution: dict[str, str]
+    disagrees: list[str]
+    """Where it says something else than what counts."""
+
+
+class Correction(msgspec.Struct, kw_only=True):
+    """What was found out about a call after it was appended."""
+
+    recorded_at: str
+    kind: str
+    because: str
+    was_cost_state: str
+    was_cost_pico: Text | None
+    cost_state: str
+    cost_pico: Text | None
+
+
+class EstimateBounds(msgspec.Struct, kw_only=True):
+    """Between what an estimated call's usage and cost are."""
+
+    method: str
+    input_tokens_low: int
+    input_tokens_high: int | None
+    output_tokens_low: int
+    output_tokens_high: int | None
+    cost_low_pico: Text | None
+    cost_high_pico: Text | None
+
+
 class Receipt(msgspec.Struct, kw_only=True):
     """`GET /api/v1/calls/{id}`: what a call was and how its cost was computed. Never a prompt."""
 
@@ -145,6 +194,11 @@ class Receipt(msgspec.Struct, kw_only=True):
     response_bytes: int
     flags: list[str]
     raw_usage: str | None
+    estimate: EstimateBounds | None
+    witnesses: list[Witness]
+    """Empty where nobody else saw it."""
+    corrections: list[Correction]
+    """Oldest first."""
 
 
 def receipt(row: CallRow) -> Receipt:
@@ -174,6 +228,50 @@ def receipt(row: CallRow) -> Receipt:
         response_bytes=row.response_bytes,
         flags=row.flags,
         raw_usage=row.raw_usage,
+        estimate=None if row.estimate is None else _estimate(row.estimate),
+        witnesses=[_witness(each) for each in row.witnesses],
+        corrections=[_correction(each) for each in row.corrections],
+    )
+
+
+def _witness(row: WitnessRow) -> Witness:
+    return Witness(
+        kind=row.kind,
+        source=row.source,
+        event_id=row.event_id,
+        occurred_at=row.occurred_at,
+        recorded_at=row.recorded_at,
+        completeness=row.completeness,
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        status=row.status,
+        outcome=row.outcome,
+        attribution=row.attribution,
+        disagrees=row.disagrees,
+    )
+
+
+def _correction(row: CorrectionRow) -> Correction:
+    return Correction(
+        recorded_at=row.recorded_at,
+        kind=row.kind,
+        because=row.because,
+        was_cost_state=row.was_cost_state,
+        was_cost_pico=_pico(row.was_cost_pico),
+        cost_state=row.cost_state,
+        cost_pico=_pico(row.cost_pico),
+    )
+
+
+def _estimate(row: EstimateRow) -> EstimateBounds:
+    return EstimateBounds(
+        method=row.method,
+        input_tokens_low=row.input_tokens_low,
+        input_tokens_high=row.input_tokens_high,
+        output_tokens_low=row.output_tokens_low,
+        output_tokens_high=row.output_tokens_high,
+        cost_low_pico=_pico(row.cost_low_pico),
+        cost_high_pico=_pico(row.cost_high_pico),
     )
 
 

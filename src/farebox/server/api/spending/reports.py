@@ -9,10 +9,13 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from farebox.analytics.dimensions import SUMS, TAG, is_tag
 from farebox.analytics.query import Answer, Bucket, Measures, Point, Question
 from farebox.analytics.questions import Questions
 from farebox.analytics.questions import Selection as Calls
 from farebox.clock import iso
+from farebox.ledger.cache_savings import SAVINGS
+from farebox.money import usd_text
 from farebox.server.api.errors import ApiError
 from farebox.server.api.filters import Selection, previous_window
 from farebox.server.api.queries import Reader, Sources
@@ -43,13 +46,25 @@ def span_of(selection: Selection) -> views.Span:
 
 def summary(sources: Sources, selection: Selection, now_ns: int, cover: Cover) -> views.Summary:
     previous = previous_window(selection)
-    totals, before = sources.questions.totals(
-        selection.asked, selection.asked if previous is None else selection.calls(*previous)
+    (now_row,), (before_row,) = (
+        answer.rows
+        for answer in sources.questions.answers(
+            selection.asked.question(measures=[*SUMS, *SAVINGS]),
+            (selection.asked if previous is None else selection.calls(*previous)).question(),
+        )
     )
+    totals, before = (
+        Measures(**{name: value or 0 for name, value in zip(SUMS, row.values, strict=False)})
+        for row in (now_row, before_row)
+    )
+    saved, unknown = now_row.values[len(SUMS) :]
     covered = cover(sources.reader, selection.window.since_ns, selection.window.until_ns)
     return views.Summary(
         span=span_of(selection),
         sums=views.sums(totals, covered),
+        cache=views.CacheSavings(
+            saved_pico=str(saved or 0), saved_usd=usd_text(saved or 0), unknown_calls=unknown or 0
+        ),
         previous=None
         if previous is None
         else views.Period(
@@ -143,8 +158,10 @@ def values(
     contains: str,
     limit: int,
     key_labels: Mapping[str, str],
+    *,
+    with_tags: bool = False,
 ) -> views.Values:
-    """Return the values of each dimension that contain a text, at most `limit` of each.
+    """Return the values of each dimension that contain a text, at most `limit` of each, and as many of tags.
 
     A dimension's own filter does not narrow its values: they are what it could be changed to.
     """
@@ -162,6 +179,15 @@ def values(
                 )
         truncated = truncated or len(fitting) > limit or answer.groups > VALUES_MAX
         found += fitting[:limit]
+    if with_tags:
+        others = {name: values for name, values in selection.where.items() if not is_tag(name)}
+        narrowed = msgspec.structs.replace(selection.asked, where=others)
+        tags = questions.tags(narrowed, contains.strip(), limit + 1)
+        truncated = truncated or len(tags) > limit
+        found += [
+            views.Value(dimension=f"{TAG}{each.name}", value=each.value, label=None, calls=each.calls)
+            for each in tags[:limit]
+        ]
     return views.Values(values=found, truncated=truncated)
 
 

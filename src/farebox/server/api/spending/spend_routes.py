@@ -15,6 +15,8 @@ from farebox.server.api.spending import reports
 from farebox.server.api.spending.spend_views import Breakdown, Series, Summary, Values
 
 GROUPS_MAX = 200
+TAGS = "tags"
+"""Values of every tag there is."""
 
 _decode_request = msgspec.json.Decoder(AnalyticsRequest).decode
 
@@ -59,15 +61,21 @@ class SpendRoutes(MethodRoutes):
         if len(contains) > 512:
             raise invalid_parameter("contains", contains, ["text of at most 512 characters"])
         by = query.get("by")
-        if by is not None and not _is_dimension(by):
-            raise invalid_parameter("by", by, [*DIMENSIONS, "tag.NAME"])
+        if by is not None and by != TAGS and not _is_dimension(by):
+            raise invalid_parameter("by", by, [*DIMENSIONS, "tag.NAME", TAGS])
         limit = read_count(query, "limit", low=1, high=GROUPS_MAX, default=20) or 20
         # One made of others would find the same values again.
         stored = [name for name, each in DIMENSIONS.items() if not each.expression]
-        dimensions = stored if by is None else [by]
+        dimensions = stored if by is None else [] if by == TAGS else [by]
         return await self._ledger.ask(
             lambda sources: reports.values(
-                sources.questions, selection, dimensions, contains, limit, self._services.key_labels()
+                sources.questions,
+                selection,
+                dimensions,
+                contains,
+                limit,
+                self._services.key_labels(),
+                with_tags=by in (None, TAGS),
             )
         )
 

@@ -38,9 +38,14 @@ class Sums(msgspec.Struct, kw_only=True):
     reasoning_output_tokens: int
     priced_percent: Text
     """Share of calls whose cost is known, one decimal, rounded down: `99.9` is not all."""
+    average_pico: Text | None
+    """Cost of a call whose cost is known; None where there is none."""
+    average_usd: Text | None
 
 
 def sums(measures: Measures, covered: Coverage) -> Sums:
+    known = measures.calls - measures.unpriced_calls
+    average = measures.cost_pico // known if known > 0 else None
     return Sums(
         complete=covered.complete and measures.unpriced_calls == 0,
         calls=measures.calls,
@@ -56,7 +61,9 @@ def sums(measures: Measures, covered: Coverage) -> Sums:
         cache_creation_input_tokens=measures.cache_creation_input_tokens,
         output_tokens=measures.output_tokens,
         reasoning_output_tokens=measures.reasoning_output_tokens,
-        priced_percent=_percent(measures.calls - measures.unpriced_calls, measures.calls),
+        priced_percent=_percent(known, measures.calls),
+        average_pico=None if average is None else str(average),
+        average_usd=None if average is None else usd_text(average),
     )
 
 
@@ -104,11 +111,21 @@ class Now(msgspec.Struct, kw_only=True):
     last_seq: int
 
 
+class CacheSavings(msgspec.Struct, kw_only=True):
+    """What cached input cost less than uncached input would have, by list price; writing it counts."""
+
+    saved_pico: Text
+    saved_usd: Text
+    unknown_calls: int
+    """Calls in which part of that is not known: they are not in it."""
+
+
 class Summary(msgspec.Struct, kw_only=True):
     """`GET /api/v1/summary`."""
 
     span: Span
     sums: Sums
+    cache: CacheSavings
     previous: Period | None
     cost_change_percent: Text | None
     calls_change_percent: Text | None
