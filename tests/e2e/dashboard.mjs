@@ -59,6 +59,9 @@ const chat = (more = {}, headers = {}) =>
     headers,
   );
 const rows = page.locator("[data-call]");
+const press = async (...keys) => {
+  for (const key of keys) await page.keyboard.press(key);
+};
 const rowsAre = (count) =>
   page.waitForFunction((wanted) => document.querySelectorAll("[data-call]").length === wanted, count);
 
@@ -80,8 +83,10 @@ try {
   });
   await chat({}, { "x-farebox-app": "checkout", "x-farebox-user": "anna" });
   await page.getByTestId("spend").getByText("$0.002151").waitFor();
+  const exact = await page.getByTestId("spend").locator("[title]").first().getAttribute("title");
+  await press("g", "e");
   await rows.first().waitFor();
-  report.first = { row: await rows.first().innerText(), exact: await page.getByTestId("spend").locator("[title]").first().getAttribute("title") };
+  report.first = { row: await rows.first().innerText(), exact };
 
   await chat({ stream: true });
   await call("/anthropic/v1/messages", { model: "claude-sonnet-4-5", max_tokens: 9, messages: [] });
@@ -90,9 +95,14 @@ try {
   await rowsAre(5);
   await page.getByText("1 call unpriced").waitFor();
   report.rows = await rows.allInnerTexts();
-  report.bars = await page.getByLabel("Spend per minute, last hour").first().locator("rect[rx]").count();
+  await press("g", "o");
+  const chart = page.getByRole("img", { name: "Spend by model, today" });
+  await chart.waitFor();
+  report.bars = await chart.locator("rect[rx]").count();
   report.marker = await page.evaluate(() => window.marker);
   await shot("spend-light");
+  await press("g", "e");
+  await rowsAre(5);
 
   // The receipt, by keyboard.
   await page.keyboard.press("j");
@@ -120,10 +130,16 @@ try {
   await rowsAre(6);
 
   // A filter is an address, and Back undoes it.
-  await page.getByRole("button", { name: /claude-sonnet-4-5/ }).click();
-  await rowsAre(1);
+  await press("g", "o");
+  await page.getByRole("region", { name: "Spend by model", exact: true }).getByRole("button", { name: /claude-sonnet-4-5/ }).click();
+  await page.waitForURL(/model=/);
   report.filtered = new URL(page.url()).search;
+  await press("g", "e");
+  await rowsAre(1);
   await page.goBack();
+  await page.goBack();
+  await page.waitForURL((url) => url.search === "");
+  await press("g", "e");
   await rowsAre(6);
   await page.getByRole("button", { name: /1 call unpriced/ }).click();
   await rowsAre(1);
@@ -148,6 +164,7 @@ try {
   await page.goBack();
   await rowsAre(6);
 
+  await press("g", "o");
   // Figures of the old span are dimmed while those of the new one are on their way.
   const asked = [];
   let slow = true;
@@ -166,15 +183,15 @@ try {
 
   // A call nobody knows.
   const here = page.url();
-  await page.goto(new URL("/?call=019aa000-0000-7000-8000-000000000000", link).href);
+  await page.goto(new URL("/explorer?call=019aa000-0000-7000-8000-000000000000", link).href);
   await page.getByText("There is no such call here.").waitFor();
   report.complaints = report.complaints.filter((text) => !text.includes("404"));
   await page.goto(here);
-  await rows.first().waitFor();
+  await page.getByTestId("spend").waitFor();
 
   // Every chart as text; both themes; narrow.
   await page.getByRole("button", { name: "Table" }).first().click();
-  report.asText = await page.getByRole("table", { name: "Spend per minute, last hour" }).innerText();
+  report.asText = await page.getByRole("table", { name: "Spend by model, today" }).innerText();
   await page.getByRole("button", { name: "Chart" }).first().click();
   const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   report.light = await paper();
@@ -184,12 +201,13 @@ try {
   await page.getByRole("button", { name: /^Theme: system/ }).click();
   report.chosenLight = await paper();
   await page.reload();
-  await rows.first().waitFor();
+  await page.getByTestId("spend").waitFor();
   report.keptLight = await paper();
   await page.setViewportSize({ width: 390, height: 844 });
   await page.waitForTimeout(300);
   report.overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  await rows.first().scrollIntoViewIfNeeded();
+  await page.goto(new URL("/explorer", link).href);
+  await rows.first().waitFor();
   report.costRight = await rows.first().locator("[role=cell]").last().evaluate((cell) => cell.getBoundingClientRect().right);
   report.narrowRow = await rows.first().innerText();
   await shot("narrow-light");

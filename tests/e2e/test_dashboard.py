@@ -114,7 +114,7 @@ def test_calls_appear_with_their_cost_by_themselves_and_open_as_receipts(
     assert seen["picked"] == "?user=anna"
     assert seen["found"] == "?app=checkout"
     assert seen["dimmed"] is True
-    assert "$0.00" in seen["asText"]
+    assert "$0.00" in seen["asText"] and "Unpriced" in seen["asText"]
     assert seen["light"] != seen["dark"]
     assert seen["chosenLight"] == seen["keptLight"] == seen["light"]
     assert seen["overflow"] <= 0

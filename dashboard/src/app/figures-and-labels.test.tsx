@@ -11,7 +11,7 @@ function isCurrent(element: Element): boolean {
   return element.closest('[aria-busy="true"]') === null;
 }
 
-const PANELS = ["Spend by model", "Spend by endpoint", "Spend by API key"];
+const PANELS = ["Spend by model", "Biggest movers", "This month", "Most expensive calls"];
 
 it("dims every figure of the old span until those of the new one are there", async () => {
   let release = (): void => undefined;
@@ -31,12 +31,10 @@ it("dims every figure of the old span until those of the new one are there", asy
   expect(isCurrent(screen.getByRole("img", { name: "Spend by model, last 7 days" }))).toBe(false);
   for (const title of PANELS) {
     const panel = screen.getByRole("region", { name: title });
-    expect(isCurrent(within(panel).getAllByRole("listitem")[0] as Element)).toBe(false);
+    if (title !== "This month") expect(panel.querySelector('[aria-busy="true"]')).not.toBeNull();
   }
-  expect(isCurrent(screen.getByRole("table", { name: "Calls" }))).toBe(false);
   release();
   await waitFor(() => expect(isCurrent(screen.getByTestId("spend"))).toBe(true));
-  expect(isCurrent(screen.getByRole("table", { name: "Calls" }))).toBe(true);
 });
 
 it("shows no figure of the old span where the new one cannot be had", async () => {
@@ -47,9 +45,10 @@ it("shows no figure of the old span where the new one cannot be had", async () =
   await screen.findByTestId("spend");
   await userEvent.click(screen.getByRole("button", { name: "7d" }));
   await waitFor(() => expect(screen.queryByTestId("spend")).toBeNull());
-  for (const title of PANELS) {
+  await screen.findByText("Something went wrong here.");
+  for (const title of PANELS.filter((each) => each !== "This month")) {
     const panel = await screen.findByRole("region", { name: title });
-    await within(panel).findByText("Something went wrong here.");
+    await within(panel).findByText(/^Not available/);
     expect(within(panel).queryByText(/\$/)).toBeNull();
   }
 });
@@ -66,7 +65,7 @@ it("dims everything, stands still and says since when while the server is silent
   act(() => FakeEvents.last?.onerror?.());
   expect(status()).toBe("Reconnecting");
   expect(isCurrent(screen.getByTestId("spend"))).toBe(false);
-  expect(isCurrent(screen.getByRole("img", { name: "Spend per minute, last hour" }))).toBe(false);
+  expect(isCurrent(screen.getByRole("img", { name: "Spend by hour and weekday" }))).toBe(false);
   act(() => FakeEvents.last?.push("hello", { last_seq: 9, at_ms: 0 }));
   expect(status()).toBe("Live");
   await waitFor(() => expect(isCurrent(screen.getByTestId("spend"))).toBe(true));
@@ -82,7 +81,8 @@ it("asks for everything again once the server is back, for no event tells what w
   act(() => FakeEvents.last?.push("hello", { last_seq: 9, at_ms: 0 }));
   await waitFor(() => {
     const again = server.asked.slice(before).join(" ");
-    for (const path of ["summary", "breakdown", "series", "calls", "status"]) expect(again).toContain(path);
+    for (const path of ["summary", "breakdown", "series", "movers", "heat-map", "projection", "status"])
+      expect(again).toContain(path);
   });
 });
 
@@ -90,7 +90,7 @@ it("says so where the call in the address is unknown", async () => {
   const gone = { code: "call_not_found", message: "no call …", details: {} };
   server.instead = (path) =>
     path.startsWith("calls/") ? new Response(JSON.stringify(gone), { status: 404 }) : undefined;
-  show("/?tz=UTC&call=019aa000-nope");
+  show("/explorer?tz=UTC&call=019aa000-nope");
   const receipt = await screen.findByRole("complementary", { name: "Receipt" });
   await within(receipt).findByText("There is no such call here.");
   expect(receipt.textContent).toContain("019aa000-nope");
@@ -109,16 +109,20 @@ it("says so, too, where nothing was recorded yet", async () => {
 it("shows a key's name wherever the key is, for calls from before it had one", async () => {
   const fingerprint = "a1b2c3d4e5f60718";
   server.keyLabels = { [fingerprint]: "backend" };
-  show(`/?tz=UTC&key=${fingerprint}&call=019aa000-0000-7000-8000-000000000005`);
+  const router = show("/?tz=UTC&by=key");
   const panel = await screen.findByRole("region", { name: "Spend by API key" });
   await within(panel).findByText("backend");
+  await router.navigate({
+    to: "/explorer",
+    search: { tz: "UTC", key: fingerprint, call: "019aa000-0000-7000-8000-000000000005" },
+  } as never);
   await screen.findByRole("button", { name: "Remove filter API key: backend" });
   const receipt = await screen.findByRole("complementary", { name: "Receipt" });
   await within(receipt).findByText("backend");
 });
 
 it("returns the focus to the row that the receipt was opened from", async () => {
-  show();
+  show("/explorer?tz=UTC");
   await screen.findByText("my-finetune", { selector: "[role=cell] *" });
   const { calls } = snapshot("calls") as { calls: { event_id: string }[] };
   const row = document.querySelector<HTMLElement>(`[data-call="${calls[1]?.event_id}"]`) as HTMLElement;
@@ -130,7 +134,7 @@ it("returns the focus to the row that the receipt was opened from", async () => 
 });
 
 it("has one row that Tab comes to, and moves the focus with j and k", async () => {
-  show();
+  show("/explorer?tz=UTC");
   await screen.findByText("my-finetune", { selector: "[role=cell] *" });
   const rows = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>("[data-call]")];
   expect(rows().filter((row) => row.tabIndex === 0)).toEqual([rows()[0]]);
@@ -166,17 +170,16 @@ it("has in a chart's table the figures that the chart is made of", async () => {
 });
 
 it("asks again at midnight, for today is another day then", async () => {
-  show();
-  await screen.findByTestId("spend");
-  await waitFor(() => expect(server.asked.filter((url) => url.includes("/breakdown")).length).toBe(3));
+  show("/explorer?tz=Europe/Berlin");
+  await screen.findByText("my-finetune", { selector: "[role=cell] *" });
+  const asked = (): number => server.asked.filter((url) => url.includes("/calls")).length;
   const { now } = snapshot("summary") as { now: object };
   const push = (at: string): void => act(() => FakeEvents.last?.push("figures", { ...now, at, last_seq: 9 }));
   push("2026-11-20T22:59:55Z");
   push("2026-11-20T22:59:59Z");
-  expect(server.asked.filter((url) => url.includes("/breakdown")).length).toBe(3); // the control
+  expect(asked()).toBe(1); // the control
   push("2026-11-20T23:00:04Z"); // in Berlin
-  await waitFor(() => expect(server.asked.filter((url) => url.includes("/breakdown")).length).toBe(6));
-  expect(server.asked.filter((url) => url.includes("/calls")).length).toBe(2);
+  await waitFor(() => expect(asked()).toBe(2));
 });
 
 it("shows the last hour once, by the newest figures, where that is the span", async () => {

@@ -49,6 +49,7 @@ function answer(path: string, query: URLSearchParams): unknown {
   }
   if (path === "breakdown") return snapshot(`breakdown_${query.get("by")}`);
   if (path === "series") return snapshot("series_hour");
+  if (path === "heat-map") return snapshot("heat_map");
   if (path === "calls/019aa000-0000-7000-8000-000000000007") return snapshot("receipt_unpriced");
   if (path.startsWith("calls/")) return snapshot("receipt");
   return snapshot(path);

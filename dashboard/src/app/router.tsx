@@ -1,16 +1,21 @@
-import { createRootRoute, createRoute, createRouter, type RouterHistory } from "@tanstack/react-router";
-import { readSearch } from "@/shared/search/search";
-import { OverviewPage } from "./OverviewPage";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  type RouterHistory,
+} from "@tanstack/react-router";
+import { SCREENS } from "./screens";
+import { Layout } from "./shell/Layout";
+import { NoSuchScreen, ScreenFailed, ScreenSkeleton } from "./shell/placeholders";
 
-const root = createRootRoute();
-const overview = createRoute({
-  getParentRoute: () => root,
-  path: "/",
-  component: OverviewPage,
-  validateSearch: (raw: Record<string, unknown>) => readSearch(raw),
-});
+const root = createRootRoute({ component: Layout, notFoundComponent: NoSuchScreen });
 
-const routeTree = root.addChildren([overview]);
+const routeTree = root.addChildren(
+  SCREENS.map(({ path, load }) =>
+    createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(load) }),
+  ),
+);
 
 /** Plain `name=value` addresses, the same as the command line's flags and the API's parameters. */
 export function makeRouter(history?: RouterHistory) {
@@ -24,6 +29,10 @@ export function makeRouter(history?: RouterHistory) {
       return text ? `?${text}` : "";
     },
     scrollRestoration: false,
+    defaultPreload: "intent",
+    defaultPendingMs: 200,
+    defaultPendingComponent: ScreenSkeleton,
+    defaultErrorComponent: ScreenFailed,
   });
 }
 

@@ -56,6 +56,11 @@ export function formatDay(moment: Date, tz: string): string {
   return moment.toLocaleDateString("en-GB", { timeZone: tz, day: "numeric", month: "short" });
 }
 
+/** A moment in the zone as an address has it, to the minute: `2026-11-20T14:00`. */
+export function addressMoment(ms: number, tz: string): string {
+  return new Date(ms).toLocaleString("sv-SE", { timeZone: tz }).slice(0, 16).replace(" ", "T");
+}
+
 function dayOf(moment: Date, tz: string): string {
   return moment.toLocaleDateString("sv-SE", { timeZone: tz });
 }

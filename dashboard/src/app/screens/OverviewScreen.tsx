@@ -1,81 +1,52 @@
-import { useQuery } from "@tanstack/react-query";
-import { type ReactElement, useEffect, useState } from "react";
+import { useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
 import { BreakdownCard } from "@/features/breakdown/BreakdownCard";
-import { ReceiptPanel } from "@/features/calls/ReceiptPanel";
-import { FirstCall } from "@/features/capture/EmptyState";
-import { HealthNotice } from "@/features/capture/HealthNotice";
-import { FilterBar } from "@/features/filters/FilterBar";
-import { HelpDialog } from "@/features/help/HelpDialog";
-import { useLive } from "@/features/live/use-live";
-import { Figures } from "@/features/spend/Figures";
-import { MinutesCard } from "@/features/spend/MinutesCard";
+import { CostliestCalls } from "@/features/calls/CostliestCalls";
+import { Headline } from "@/features/spend/Headline";
+import { HeatMapCard } from "@/features/spend/HeatMapCard";
+import { MoversCard } from "@/features/spend/MoversCard";
+import { ProjectionCard } from "@/features/spend/ProjectionCard";
 import { SpanCard } from "@/features/spend/SpanCard";
-import { statusQuery } from "@/shared/api/queries";
-import { zoneOf } from "@/shared/search/search";
+import { addressMoment } from "@/shared/format";
+import { carried, type Dimension, isDimension, oneValue, zoneOf } from "@/shared/search/search";
+import { useParam } from "@/shared/search/use-param";
 import { useSearch } from "@/shared/search/use-search";
-import { OutOfDate } from "@/shared/ui/Loaded";
-import { useKeys } from "@/shared/ui/use-keys";
-import { CallsSection } from "./CallsSection";
-import { TopBar } from "./TopBar";
 
-/** The overview page: total spend, its breakdowns, and each call with its receipt. */
-export function OverviewPage(): ReactElement {
-  const actions = useSearch();
-  const { search, change, toggle } = actions;
-  const [paused, setPaused] = useState(false);
-  const [help, setHelp] = useState(false);
-  const scrolled = useScrolledPast(900);
-  const live = useLive(search, paused || scrolled);
-  const status = useQuery(statusQuery);
-  const tz = zoneOf(search);
-  const outOfDate = live.state === "reconnecting" || live.state === "stopped";
-  useKeys({ " ": () => setPaused(!paused), "?": () => setHelp(true) });
-
+/** What was spent in the chosen span, on what, why that is more than before, and what the month will come to. */
+export default function OverviewScreen(): ReactElement {
+  const { search, change, toggle } = useSearch();
+  const [chosen, setBy] = useParam("by");
+  const navigate = useNavigate();
+  const by: Dimension = chosen !== undefined && isDimension(chosen) ? chosen : "model";
+  const zoom = (startMs: number, endMs: number, inExplorer: boolean): void => {
+    const tz = zoneOf(search);
+    const span = { since: addressMoment(startMs, tz), until: addressMoment(endMs, tz) };
+    if (inExplorer) void navigate({ to: "/explorer", search: { ...carried(search), ...span } } as never);
+    else change(span);
+  };
   return (
-    <OutOfDate.Provider value={outOfDate}>
-      <TopBar live={live} tz={tz} paused={paused} help={() => setHelp(true)} />
-      <main className="mx-auto flex max-w-[1440px] flex-col gap-6 px-4 pt-6 pb-24 sm:px-8">
-        <HealthNotice silentSince={live.state === "stopped" ? live.heardAt : null} tz={tz} />
-        {status.data?.ledger.last_seq === 0 ? (
-          <>
-            <section aria-label="First call" className="card">
-              <FirstCall />
-            </section>
-            {search.call ? (
-              <ReceiptPanel id={search.call} tz={tz} close={() => change({ call: undefined })} />
-            ) : null}
-          </>
-        ) : (
-          <>
-            <FilterBar {...actions} />
-            <div className="py-2">
-              <Figures search={search} showUnpriced={() => change({ cost_state: "unpriced,unknown" })} />
-            </div>
-            <div className="grid gap-6 xl:grid-cols-2">
-              <MinutesCard search={search} />
-              <SpanCard search={search} />
-            </div>
-            <div className="grid gap-6 lg:grid-cols-3">
-              <BreakdownCard search={search} by="model" colored onPick={toggle} />
-              <BreakdownCard search={search} by="surface" onPick={toggle} />
-              <BreakdownCard search={search} by="key" onPick={toggle} />
-            </div>
-            <CallsSection actions={actions} live={live} paused={paused} resume={() => setPaused(false)} />
-          </>
-        )}
-      </main>
-      <HelpDialog open={help} close={() => setHelp(false)} />
-    </OutOfDate.Provider>
+    <>
+      <div className="py-1">
+        <Headline search={search} />
+      </div>
+      <SpanCard search={search} by={by} pick={toggle} zoom={zoom} />
+      <div className="grid gap-6 lg:grid-cols-2">
+        <BreakdownCard key={by} search={search} by={by} colored onPick={toggle} onBy={setBy} />
+        <MoversCard
+          search={search}
+          by={by === "app" ? ["app", "model"] : [by, "app"]}
+          onPick={(keys) =>
+            change(
+              Object.fromEntries(Object.entries(keys).map(([name, value]) => [name, oneValue(value ?? "")])),
+            )
+          }
+        />
+      </div>
+      <div className="grid gap-6 lg:grid-cols-[minmax(0,1.6fr)_minmax(0,1fr)]">
+        <HeatMapCard search={search} />
+        <ProjectionCard search={search} />
+      </div>
+      <CostliestCalls search={search} />
+    </>
   );
-}
-
-/** Whether the page is scrolled so far down that new rows on top would move what is being read. */
-function useScrolledPast(pixels: number): boolean {
-  const [past, setPast] = useState(false);
-  useEffect(() => {
-    const onScroll = (): void => setPast(window.scrollY > pixels);
-    window.addEventListener("scroll", onScroll, { passive: true });
-    return () => window.removeEventListener("scroll", onScroll);
-  }, [pixels]);
-  return past;
 }

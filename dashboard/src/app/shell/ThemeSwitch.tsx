@@ -1,5 +1,5 @@
-import { type ReactElement, useState } from "react";
-import { applyTheme, readTheme, type Theme } from "@/shared/ui/theme";
+import type { ReactElement } from "react";
+import { applyTheme, type Theme, useTheme } from "@/shared/ui/theme";
 
 const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
 const ICON: Record<Theme, string> = {
@@ -11,17 +11,14 @@ const ICON: Record<Theme, string> = {
 
 /** Switch from system to light to dark and back. */
 export function ThemeSwitch(): ReactElement {
-  const [theme, setTheme] = useState(readTheme);
+  const theme = useTheme();
   const next = NEXT[theme];
   return (
     <button
       type="button"
       aria-label={`Theme: ${theme}. Change to ${next}.`}
       title={`Theme: ${theme}`}
-      onClick={() => {
-        applyTheme(next);
-        setTheme(next);
-      }}
+      onClick={() => applyTheme(next)}
       className="grid size-8 place-items-center rounded-lg text-soft hover:bg-sunken hover:text-ink"
     >
       <svg

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import type { ReactElement, ReactNode } from "react";
+import { type ReactElement, type ReactNode, useState } from "react";
 import { breakdownQuery } from "@/shared/api/queries";
 import type { Sums } from "@/shared/api/types";
 import { formatCalls, formatCount } from "@/shared/format";
@@ -7,6 +7,7 @@ import { permille } from "@/shared/money";
 import { type Dimension, labelOf, oneValue, type Search } from "@/shared/search/search";
 import { Card } from "@/shared/ui/Card";
 import { REST_COLOR, seriesColor } from "@/shared/ui/colors";
+import { DimensionSelect } from "@/shared/ui/DimensionSelect";
 import { KeyName } from "@/shared/ui/KeyName";
 import { Loaded } from "@/shared/ui/Loaded";
 import { Money } from "@/shared/ui/Money";
@@ -17,24 +18,42 @@ interface BreakdownCardProps {
   /** Colour the rows as the chart over the span does. */
   colored?: boolean;
   onPick: (dimension: Dimension, value: string) => void;
+  /** Choose another dimension. */
+  onBy: (dimension: Dimension) => void;
 }
 
 const ROWS = 6;
+const ROWS_MAX = 200;
 
 /** Spend by one dimension, highest first. The rows and the rest add up to the total. */
-export function BreakdownCard({ search, by, colored = false, onPick }: BreakdownCardProps): ReactElement {
-  const breakdown = useQuery(breakdownQuery(search, by, ROWS));
+export function BreakdownCard(props: BreakdownCardProps): ReactElement {
+  const { search, by, colored = false, onPick, onBy } = props;
+  const [limit, setLimit] = useState(ROWS);
+  const breakdown = useQuery(breakdownQuery(search, by, limit));
   const title = `Spend by ${labelOf(by).replace(/^[A-Z](?![A-Z])/, (first) => first.toLowerCase())}`;
   return (
-    <Card title={title}>
+    <Card
+      title={title}
+      aside={
+        <DimensionSelect
+          label="Spend by"
+          search={search}
+          value={by}
+          onChange={(dimension) => {
+            setLimit(ROWS);
+            onBy(dimension);
+          }}
+        />
+      }
+    >
       <Loaded query={breakdown} skeleton={<Rows />}>
-        {({ groups, rest, total }) => {
+        {({ by: [answered = by], groups, rest, rest_groups, total }) => {
           const top = groups[0]?.sums.cost_pico ?? "0";
           const active = search[by];
           return (
-            <ul className="flex flex-col gap-1">
+            <ul className="flex max-h-[28rem] flex-col gap-1 overflow-x-hidden overflow-y-auto">
               {groups.map((group, index) => {
-                const value = group.keys[by] ?? "";
+                const value = group.keys[answered] ?? "";
                 const picked = active === oneValue(value);
                 return (
                   <li key={value}>
@@ -50,7 +69,7 @@ export function BreakdownCard({ search, by, colored = false, onPick }: Breakdown
                           by === "key" && value !== "" ? (
                             <KeyName fingerprint={value} />
                           ) : (
-                            nameOf(by, group.keys[by] ?? null)
+                            nameOf(by, group.keys[answered] ?? null)
                           )
                         }
                         sums={group.sums}
@@ -63,14 +82,22 @@ export function BreakdownCard({ search, by, colored = false, onPick }: Breakdown
                 );
               })}
               {rest ? (
-                <li className="px-0 py-1.5">
-                  <Row
-                    label="Everything else"
-                    sums={rest}
-                    color={REST_COLOR}
-                    length={permille(rest.cost_pico, largerOf(top, rest.cost_pico))}
-                    share={permille(rest.cost_pico, total.cost_pico)}
-                  />
+                <li>
+                  <button
+                    type="button"
+                    disabled={limit === ROWS_MAX}
+                    onClick={() => setLimit(ROWS_MAX)}
+                    title={limit === ROWS_MAX ? "" : "Show what it consists of"}
+                    className="group -mx-2 block w-[calc(100%+1rem)] rounded-lg px-2 py-1.5 text-left enabled:hover:bg-sunken"
+                  >
+                    <Row
+                      label={`Everything else (${formatCount(rest_groups)})`}
+                      sums={rest}
+                      color={REST_COLOR}
+                      length={permille(rest.cost_pico, largerOf(top, rest.cost_pico))}
+                      share={permille(rest.cost_pico, total.cost_pico)}
+                    />
+                  </button>
                 </li>
               ) : null}
               {groups.length === 0 ? (
@@ -97,7 +124,7 @@ function Row({ label, sums, color, length, share }: RowProps): ReactElement {
     <>
       <span className="flex items-baseline gap-3">
         <span className="min-w-0 flex-1 truncate text-[13.5px]">{label}</span>
-        <span className="text-[12px] text-faint">
+        <span className="text-[12px] whitespace-nowrap text-soft">
           {sums.unpriced_calls > 0 ? (
             <span className="text-warn">{formatCount(sums.unpriced_calls)} unpriced</span>
           ) : (
@@ -111,7 +138,7 @@ function Row({ label, sums, color, length, share }: RowProps): ReactElement {
             <Money pico={sums.cost_pico} atLeast={!sums.complete} />
           )}
         </span>
-        <span className="w-9 text-right text-[12px] text-faint">{shareText(share, sums.cost_pico)}</span>
+        <span className="w-9 text-right text-[12px] text-soft">{shareText(share, sums.cost_pico)}</span>
       </span>
       <span
         className="mt-1.5 block h-1 overflow-hidden rounded-full bg-sunken group-hover:bg-line"

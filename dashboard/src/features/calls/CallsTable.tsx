@@ -10,13 +10,15 @@ import {
   useRef,
   useState,
 } from "react";
-import { callsQuery } from "@/shared/api/queries";
+import type { callsQuery } from "@/shared/api/queries";
 import type { CallBrief } from "@/shared/api/types";
 import { type Search, zoneOf } from "@/shared/search/search";
 import { Loaded } from "@/shared/ui/Loaded";
 import { useKeys } from "@/shared/ui/use-keys";
 import { useWidth } from "@/shared/ui/use-width";
-import { type Column, columnsFor, isCompact } from "./columns";
+import { type Column, columnsFor, isCompact, leastWidth } from "./columns";
+import { type CallOrder, nextOrder, sortedAs } from "./order";
+import { listQuery } from "./queries";
 
 interface CallsTableProps {
   search: Search;
@@ -25,14 +27,20 @@ interface CallsTableProps {
   open: (id: string | undefined) => void;
   /** What to show where no call matches. */
   empty: ReactElement;
+  order?: CallOrder | undefined;
+  sort?: ((order: CallOrder | undefined) => void) | undefined;
+  /** The columns that were chosen; undefined for those there is room for. */
+  chosen?: readonly string[] | undefined;
 }
 
 const ROW = 38;
 const COMPACT_ROW = 54;
 
 /** The calls, newest first. j and k move through them; Enter opens the receipt beside. */
-export function CallsTable({ search, opened, open, empty }: CallsTableProps): ReactElement {
-  const query = useInfiniteQuery(callsQuery(search));
+export function CallsTable(props: CallsTableProps): ReactElement {
+  const { search, opened, open, empty, order, sort, chosen } = props;
+  // One of two queries that differ in their cursors alone.
+  const query = useInfiniteQuery(listQuery(search, order) as ReturnType<typeof callsQuery>);
   const calls = useMemo(() => query.data?.pages.flatMap((page) => page.calls) ?? [], [query.data]);
   const [measure, width] = useWidth<HTMLDivElement>(1100);
   const body = useRef<HTMLDivElement>(null);
@@ -40,7 +48,9 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
   const [cursor, setCursor] = useState<number | null>(null);
   const firstSeen = useRef<number | null>(null);
   const tz = zoneOf(search);
-  const columns = columnsFor(width);
+  const columns = columnsFor(width, chosen);
+  const least = isCompact(width) ? 0 : leastWidth(columns);
+  const minWidth = least > width ? least : undefined;
   const tracks = columns.map((column) => column.track).join(" ");
   const rowHeight = isCompact(width) ? COMPACT_ROW : ROW;
 
@@ -90,17 +100,17 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
     if (call) open(call.event_id);
   };
   const close = (): void => open(undefined);
-  useKeys({ j: () => move(1), k: () => move(-1), Enter: openAtCursor, Escape: close });
+  useKeys({ j: () => move(1), k: () => move(-1), Enter: openAtCursor, e: openAtCursor, Escape: close });
 
   return (
-    <Loaded query={query} skeleton={<TableSkeleton />} className="min-w-0" noticeClassName="mx-5 mb-3">
+    <Loaded query={query} skeleton={<TableSkeleton />} className="min-w-0">
       {() => (
-        <div ref={measure} className="min-w-0">
-          <div role="table" aria-label="Calls" aria-rowcount={calls.length + 1}>
+        <div ref={measure} className="min-w-0 overflow-x-auto overflow-y-hidden">
+          <div role="table" aria-label="Calls" aria-rowcount={calls.length + 1} style={{ minWidth }}>
             <div
               role="row"
               tabIndex={-1}
-              className="grid items-center gap-x-4 border-b border-line px-5 pb-2 text-[12px] font-medium text-soft"
+              className="grid items-center gap-x-4 border-b border-line bg-card px-5 pb-2 text-[12px] font-medium text-soft"
               style={{ gridTemplateColumns: tracks }}
             >
               {columns.map((column) => (
@@ -109,9 +119,10 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
                   role="columnheader"
                   tabIndex={-1}
                   title={column.hint}
-                  className={column.right ? "text-right" : ""}
+                  aria-sort={column.order && sort ? sortedAs(order, column.order) : undefined}
+                  className={`${column.right ? "text-right" : ""} ${minWidth && column.id === "cost" ? KEPT : ""}`}
                 >
-                  {column.title}
+                  <Title column={column} order={order} sort={sort} />
                 </span>
               ))}
             </div>
@@ -124,6 +135,7 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
                     key={call.seq}
                     call={call}
                     columns={columns}
+                    isWide={minWidth !== undefined}
                     tracks={tracks}
                     tz={tz}
                     top={item.start - margin}
@@ -156,6 +168,8 @@ export function CallsTable({ search, opened, open, empty }: CallsTableProps): Re
 interface RowProps {
   call: CallBrief;
   columns: readonly Column[];
+  /** Whether they are wider than the card. */
+  isWide: boolean;
   tracks: string;
   tz: string;
   top: number;
@@ -171,8 +185,23 @@ interface RowProps {
 }
 
 function Row(props: RowProps): ReactElement {
-  const { call, columns, tracks, tz, top, index, height, isNew, isAt, isNext, focused, isOpen, open } = props;
-  const ground = isOpen ? "bg-accent-soft" : isAt ? "bg-sunken" : "hover:bg-sunken";
+  const {
+    call,
+    columns,
+    isWide,
+    tracks,
+    tz,
+    top,
+    index,
+    height,
+    isNew,
+    isAt,
+    isNext,
+    focused,
+    isOpen,
+    open,
+  } = props;
+  const ground = isOpen ? "bg-accent-soft" : isAt ? "bg-sunken" : "bg-card hover:bg-sunken";
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: j, k and Enter do this for the whole table
     <div
@@ -190,12 +219,35 @@ function Row(props: RowProps): ReactElement {
         <span
           key={column.id}
           role="cell"
-          className={`min-w-0 whitespace-nowrap ${column.right ? "text-right" : "truncate"}`}
+          className={`min-w-0 whitespace-nowrap ${column.right ? "text-right" : "truncate"} ${isWide && column.id === "cost" ? `${KEPT} flex h-full items-center justify-end` : ""}`}
         >
           {column.cell(call, tz)}
         </span>
       ))}
     </div>
+  );
+}
+
+/** Where a table is wider than its card, money stays in sight. */
+const KEPT = "sticky right-0 bg-inherit";
+
+/** A column's title; of one that rows can be sorted by, a button. */
+function Title(props: { column: Column } & Pick<CallsTableProps, "order" | "sort">): ReactElement {
+  const { column, order, sort } = props;
+  const name = column.order;
+  if (name === undefined || sort === undefined) return <>{column.title}</>;
+  const sorted = sortedAs(order, name);
+  return (
+    <button
+      type="button"
+      onClick={() => sort(nextOrder(order, name))}
+      className="whitespace-nowrap underline-offset-4 hover:text-ink hover:underline"
+    >
+      {column.title}
+      <span aria-hidden="true" className={sorted === "none" ? "text-faint" : "text-ink"}>
+        {{ ascending: " ↑", descending: " ↓", none: "" }[sorted]}
+      </span>
+    </button>
   );
 }
 

@@ -34,7 +34,9 @@ export function ReceiptPanel({ id, tz, close }: ReceiptPanelProps): ReactElement
           className="-mt-1 -mr-2 rounded-md px-2 py-1 text-[12px] text-soft hover:bg-sunken hover:text-ink"
         >
           <span className="lg:hidden">Close</span>
-          <span className="hidden lg:inline">Esc</span>
+          <span aria-hidden="true" className="hidden lg:inline">
+            Esc
+          </span>
         </button>
       </div>
       {receipt.isPending ? (

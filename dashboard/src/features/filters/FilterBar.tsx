@@ -8,13 +8,13 @@ import {
   presetOf,
   type Search,
   valuesOf,
-  zoneOf,
 } from "@/shared/search/search";
 import type { SearchActions } from "@/shared/search/use-search";
 import { useKeyLabels } from "@/shared/ui/KeyName";
 import { useKeys } from "@/shared/ui/use-keys";
 import { CustomSpan } from "./CustomSpan";
 import { FilterPicker } from "./FilterPicker";
+import { TimeZone } from "./TimeZone";
 
 /** Which calls: a span of time and values of dimensions. All of it is in the page's address. */
 export function FilterBar({ search, change, clear }: SearchActions): ReactElement {
@@ -44,9 +44,7 @@ export function FilterBar({ search, change, clear }: SearchActions): ReactElemen
         ))}
         <CustomSpan key={`${search.since}${search.until}`} search={search} change={change} />
       </fieldset>
-      <span className="text-[12.5px] text-faint" title="Days begin and end in this zone">
-        {zoneOf(search)}
-      </span>
+      <TimeZone search={search} change={change} />
       <span className="mx-1 hidden h-5 w-px bg-line sm:block" />
       {active.map((name) => (
         <Token key={name} name={name} search={search} remove={() => change({ [name]: undefined })} />

@@ -3,7 +3,8 @@ import { act, renderHook } from "@testing-library/react";
 import { createElement, type ReactNode } from "react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { LiveMinutes } from "@/shared/api/types";
-import { type Live, mergeMinutes, useLive } from "./use-live";
+import type { Live } from "@/shared/live-state";
+import { mergeMinutes, useLive } from "./use-live";
 
 const MINUTE = 60_000;
 

@@ -8,10 +8,8 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { address } from "@/shared/api/client";
 import { callsQuery, minutesQuery, nowKey, SPEND, statusQuery } from "@/shared/api/queries";
 import type { CallBrief, Calls, Hello, LiveCalls, LiveMinutes, Now } from "@/shared/api/types";
+import type { Live, LiveState } from "@/shared/live-state";
 import { isOpenEnded, type Search, whereOf, zoneOf } from "@/shared/search/search";
-
-/** `stopped` is a `reconnecting` that has lasted. Nothing is live before the server's first event. */
-export type LiveState = "connecting" | "live" | "reconnecting" | "stopped";
 
 const MINUTES_KEPT = 61;
 const ROWS_KEPT = 2_000;
@@ -20,15 +18,6 @@ const SILENCE_MS = 15_000;
 const STOPPED_AFTER_MS = 20_000;
 const REOPEN_MS = 5_000;
 const CLOSED = 2;
-
-export interface Live {
-  state: LiveState;
-  /** When the server was last heard, in milliseconds since 1970; null until it was. */
-  heardAt: number | null;
-  /** Calls that arrived while the list was held still. */
-  waiting: number;
-  release: () => void;
-}
 
 export function useLive(search: Search, held: boolean): Live {
   const client = useQueryClient();

@@ -3,12 +3,14 @@ import { formatCalls } from "@/shared/format";
 import { formatMoney, largest, permille, scaleTicks } from "@/shared/money";
 import { Money } from "@/shared/ui/Money";
 import { useWidth } from "@/shared/ui/use-width";
-import { type Bucket, bucketName, xLabels } from "./axis";
+import { type Bucket, bucketEnd, bucketName, xLabels } from "./axis";
 
 export interface Stack {
   label: string;
   color: string;
   cost_pico: readonly string[];
+  /** The value it stands for; undefined for the rest. */
+  value?: string;
 }
 
 interface BarChartProps {
@@ -23,23 +25,26 @@ interface BarChartProps {
   /** The bucket that has not ended, if any: it is hatched, so that it is not read as a fall. */
   partialAt: number | null;
   height?: number;
+  /** Look at one bucket alone, with the Ctrl or ⌘ key at its calls. */
+  zoom?: (startMs: number, endMs: number, inExplorer: boolean) => void;
 }
 
 const GUTTER = 54;
 const FOOT = 22;
 const HEAD = 8;
-const SLOT_MAX = 44;
+const SLOT_MAX = 150;
+const BAR_MAX = 56;
 
 /** Spend bucket by bucket, stacked. Every bar's figures are in its tooltip and in the table view. */
 export function BarChart(props: BarChartProps): ReactElement {
-  const { startsMs, stacks, total, calls, unpriced, partialAt, bucket, tz, name, height = 190 } = props;
+  const { startsMs, stacks, total, calls, unpriced, partialAt, bucket, tz, name, height = 190, zoom } = props;
   const [ref, width] = useWidth<HTMLDivElement>(600);
   const [hovered, setHovered] = useState<number | null>(null);
   const hatch = useId();
   const top = largest(total);
   const inner = height - FOOT - HEAD;
   const slot = Math.min(Math.max((width - GUTTER) / Math.max(startsMs.length, 1), 1), SLOT_MAX);
-  const gap = slot > 14 ? 4 : slot > 6 ? 2 : slot > 3 ? 1 : 0;
+  const gap = Math.max(slot > 14 ? 4 : slot > 6 ? 2 : slot > 3 ? 1 : 0, slot - BAR_MAX);
   const y = (pico: string): number => (permille(pico, top) / 1000) * inner;
 
   return (
@@ -87,7 +92,16 @@ export function BarChart(props: BarChartProps): ReactElement {
         {startsMs.map((start, index) => {
           let base = HEAD + inner;
           return (
-            <g key={start} onPointerEnter={() => setHovered(index)} onPointerLeave={() => setHovered(null)}>
+            // biome-ignore lint/a11y/noStaticElementInteractions: the table view has the same as buttons
+            <g
+              key={start}
+              onPointerEnter={() => setHovered(index)}
+              onPointerLeave={() => setHovered(null)}
+              onClick={({ ctrlKey, metaKey }) =>
+                zoom?.(start, bucketEnd(startsMs, index, bucket), ctrlKey || metaKey)
+              }
+              className={zoom ? "cursor-pointer" : ""}
+            >
               <rect
                 x={GUTTER + index * slot}
                 y={HEAD}

@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import { formatCount } from "@/shared/format";
 import { Money } from "@/shared/ui/Money";
-import { type Bucket, bucketName } from "./axis";
+import { type Bucket, bucketEnd, bucketName } from "./axis";
 import type { Stack } from "./BarChart";
 
 interface ChartTableProps {
@@ -13,17 +13,19 @@ interface ChartTableProps {
   calls: readonly number[];
   unpriced: readonly number[];
   stacks: readonly Stack[];
+  zoom?: (startMs: number, endMs: number, inExplorer: boolean) => void;
 }
 
 /** A chart as text, newest first: every figure it draws, for screen readers, for copying, for exact amounts. */
 export function ChartTable(props: ChartTableProps): ReactElement {
-  const { caption, bucket, tz, startsMs, total, calls, unpriced, stacks } = props;
+  const { caption, bucket, tz, startsMs, total, calls, unpriced, stacks, zoom } = props;
   const order = startsMs.map((_, index) => index).reverse();
   const split = stacks.length > 1 ? stacks : [];
   const head = "max-w-40 truncate py-1 pl-4 text-right font-medium";
   const cell = "py-1 pl-4 text-right whitespace-nowrap";
   return (
-    <div className="h-[190px] overflow-auto">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keys
+    <div role="group" aria-label={`${caption}, table`} tabIndex={0} className="h-[250px] overflow-auto">
       <table className="w-full text-[13px]">
         <caption className="sr-only">{caption}</caption>
         <thead className="sticky top-0 bg-card text-left text-soft">
@@ -42,7 +44,20 @@ export function ChartTable(props: ChartTableProps): ReactElement {
         <tbody>
           {order.map((index) => (
             <tr key={startsMs[index]} className="border-t border-line">
-              <td className="py-1 whitespace-nowrap">{bucketName(startsMs[index] ?? 0, bucket, tz)}</td>
+              <td className="py-1 whitespace-nowrap">
+                {zoom ? (
+                  <button
+                    type="button"
+                    title="Show its calls"
+                    onClick={() => zoom(startsMs[index] ?? 0, bucketEnd(startsMs, index, bucket), true)}
+                    className="underline-offset-4 hover:underline"
+                  >
+                    {bucketName(startsMs[index] ?? 0, bucket, tz)}
+                  </button>
+                ) : (
+                  bucketName(startsMs[index] ?? 0, bucket, tz)
+                )}
+              </td>
               <td className={cell}>{formatCount(calls[index] ?? 0)}</td>
               <td className={cell}>{formatCount(unpriced[index] ?? 0)}</td>
               <td className={cell}>

@@ -16,17 +16,21 @@ export function CoverageChip({ sums, onClick }: CoverageChipProps): ReactElement
     return (
       <span
         title={status.data.ledger.message}
-        className="rounded-full bg-warn-soft px-2.5 py-1 text-[12.5px] font-medium text-warn"
+        className="rounded-full bg-warn-soft px-2.5 py-1 text-[12.5px] font-medium whitespace-nowrap text-warn"
       >
-        Records missing · {sums.priced_percent} % of {formatCalls(sums.calls)} priced
+        Records missing
+        <span className="sr-only sm:not-sr-only">
+          {" "}
+          · {sums.priced_percent} % of {formatCalls(sums.calls)} priced
+        </span>
       </span>
     );
   }
   if (sums.calls === 0) return null;
   if (sums.unpriced_calls === 0) {
     return (
-      <span className="rounded-full bg-accent-soft px-2.5 py-1 text-[12.5px] font-medium text-accent">
-        100 % priced
+      <span className="rounded-full bg-accent-soft px-2.5 py-1 text-[12.5px] font-medium whitespace-nowrap text-accent">
+        100 % <span className="sr-only sm:not-sr-only">priced</span>
       </span>
     );
   }
@@ -35,9 +39,10 @@ export function CoverageChip({ sums, onClick }: CoverageChipProps): ReactElement
       type="button"
       onClick={onClick}
       title="Show the calls that have no price yet"
-      className="rounded-full bg-warn-soft px-2.5 py-1 text-[12.5px] font-medium text-warn hover:underline hover:underline-offset-4"
+      className="rounded-full bg-warn-soft px-2.5 py-1 text-[12.5px] font-medium whitespace-nowrap text-warn hover:underline hover:underline-offset-4"
     >
-      {sums.priced_percent} % priced · {formatCalls(sums.unpriced_calls)} unpriced
+      {sums.priced_percent} %{" "}
+      <span className="sr-only sm:not-sr-only">priced · {formatCalls(sums.unpriced_calls)} unpriced</span>
     </button>
   );
 }

@@ -2,25 +2,42 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import { seriesQuery } from "@/shared/api/queries";
 import type { Series } from "@/shared/api/types";
-import { presetOf, type Search } from "@/shared/search/search";
+import {
+  type Bucket,
+  bucketOf,
+  type Dimension,
+  labelOf,
+  presetOf,
+  type Search,
+} from "@/shared/search/search";
 import { Card } from "@/shared/ui/Card";
 import { REST_COLOR, seriesColor } from "@/shared/ui/colors";
+import { useKeyLabels } from "@/shared/ui/KeyName";
 import { Loaded } from "@/shared/ui/Loaded";
 import { ViewSwitch } from "@/shared/ui/ViewSwitch";
-import type { Bucket } from "./axis";
 import { BarChart, type Stack } from "./BarChart";
 import { ChartTable } from "./ChartTable";
+import { Legend } from "./Legend";
 
-/** Spend over the span being looked at, stacked by model. */
-export function SpanCard({ search }: { search: Search }): ReactElement {
+interface SpanCardProps {
+  search: Search;
+  by: Dimension;
+  pick: (dimension: Dimension, value: string) => void;
+  /** Look at one bar alone: its beginning and its end, in milliseconds. */
+  zoom: (startMs: number, endMs: number, inExplorer: boolean) => void;
+}
+
+/** Spend over the span being looked at, stacked by a dimension: hours of a day, days of a week or a month. */
+export function SpanCard({ search, by, pick, zoom }: SpanCardProps): ReactElement {
   const preset = presetOf(search);
-  const bucket: Bucket = preset?.bucket ?? "hour";
-  const series = useQuery(seriesQuery(search, bucket, "model"));
+  const bucket = bucketOf(search);
+  const series = useQuery(seriesQuery(search, bucket, by));
+  const keys = useKeyLabels();
   const [asTable, setAsTable] = useState(false);
-  const name = `Spend by model, ${(preset?.title ?? "chosen span").toLowerCase()}`;
+  const name = `Spend by ${lower(labelOf(by))}, ${lower(preset?.title ?? "chosen span")}`;
   return (
     <Card title={name} aside={<ViewSwitch asTable={asTable} onChange={setAsTable} />}>
-      <Loaded query={series} skeleton={<div className="skeleton h-[190px]" />}>
+      <Loaded query={series} skeleton={<div className="skeleton h-[250px]" />}>
         {(data) => {
           const figures = {
             bucket: data.bucket as Bucket, // of the last response, while the next is being fetched
@@ -29,17 +46,25 @@ export function SpanCard({ search }: { search: Search }): ReactElement {
             total: data.total.cost_pico,
             calls: data.total.calls,
             unpriced: data.unpriced_calls,
-            stacks: stacksOf(data),
+            stacks: stacksOf(data, by, keys),
           };
-          if (asTable) return <ChartTable caption={name} {...figures} />;
+          if (asTable) return <ChartTable caption={name} {...figures} zoom={zoom} />;
           const isToday = preset?.id === "today" && !series.isPlaceholderData;
           return (
-            <BarChart
-              name={name}
-              partialAt={data.partial ? data.starts_ms.length - 1 : null}
-              {...figures}
-              startsMs={isToday ? wholeDay(data.starts_ms) : data.starts_ms}
-            />
+            <>
+              <BarChart
+                name={name}
+                partialAt={data.partial ? data.starts_ms.length - 1 : null}
+                {...figures}
+                startsMs={isToday ? wholeDay(data.starts_ms) : data.starts_ms}
+                zoom={zoom}
+                height={220}
+              />
+              <Legend
+                stacks={figures.stacks}
+                onPick={({ value }) => (value === undefined ? undefined : pick(by, value))}
+              />
+            </>
           );
         }}
       </Loaded>
@@ -56,10 +81,19 @@ function wholeDay(startsMs: readonly number[]): number[] {
   return starts;
 }
 
-function stacksOf(series: Series): Stack[] {
-  return series.lines.map((line, index) => ({
-    label: line.is_rest ? "Others" : (line.key ?? "No model"),
-    color: line.is_rest ? REST_COLOR : seriesColor(index),
-    cost_pico: line.cost_pico,
-  }));
+function stacksOf(series: Series, by: Dimension, keys: Readonly<Record<string, string>>): Stack[] {
+  return series.lines.map((line, index) => {
+    const value = line.key ?? "";
+    const label = by === "key" ? (keys[value] ?? value) : value;
+    return {
+      label: line.is_rest ? "Everything else" : label || `No ${lower(labelOf(by))}`,
+      color: line.is_rest ? REST_COLOR : seriesColor(index),
+      cost_pico: line.cost_pico,
+      ...(line.is_rest ? {} : { value }),
+    };
+  });
+}
+
+function lower(title: string): string {
+  return title.replace(/^[A-Z](?![A-Z])/, (first) => first.toLowerCase());
 }

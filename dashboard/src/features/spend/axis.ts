@@ -1,8 +1,9 @@
 /** Words for the buckets of a chart. */
 
 import { clock, formatDay } from "@/shared/format";
+import type { Bucket } from "@/shared/search/search";
 
-export type Bucket = "minute" | "hour" | "day";
+export type { Bucket };
 
 const STEPS: Record<Bucket, readonly number[]> = {
   minute: [1, 5, 10, 15, 30, 60],
@@ -50,4 +51,11 @@ export function bucketName(startMs: number, bucket: Bucket, tz: string): string 
   const day = `${weekday} ${formatDay(start, tz)}`;
   if (bucket === "day") return day;
   return `${day}, ${clock(start, tz)}–${clock(new Date(startMs + 3_600_000), tz)}`;
+}
+
+const LENGTH_MS: Record<Bucket, number> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
+
+/** Return where a bucket ends: where the next one starts, for a day can have 23 or 25 hours. */
+export function bucketEnd(startsMs: readonly number[], index: number, bucket: Bucket): number {
+  return startsMs[index + 1] ?? (startsMs[index] ?? 0) + LENGTH_MS[bucket];
 }

@@ -8,6 +8,9 @@ import type { Breakdown, Calls, LiveMinutes, Receipt, Series, Status, Summary, V
 
 export const PAGE_SIZE = 100;
 
+/** Of a question whose error stands where its answer would: the page's notice leaves it out. */
+export const SAYS_ITSELF = { saysItself: true };
+
 /** Everything that new calls change, apart from the list of calls, which grows by itself. */
 export const SPEND = "spend";
 
@@ -56,6 +59,19 @@ export function valuesQuery(search: Search, contains: string, by: Dimension | nu
   return queryOptions({
     queryKey: ["values", asked],
     queryFn: ({ signal }) => get<Values>("values", asked, signal),
+    meta: SAYS_ITSELF,
+  });
+}
+
+/** The tags that calls of the span have, whatever they are filtered by. */
+export function tagsQuery(search: Search) {
+  const { since, until, tz } = parametersOf(search);
+  const asked = { since, until, tz, by: "tags", limit: 200 };
+  return queryOptions({
+    queryKey: ["values", asked],
+    queryFn: ({ signal }) => get<Values>("values", asked, signal),
+    staleTime: 60_000,
+    meta: SAYS_ITSELF,
   });
 }
 
@@ -76,6 +92,7 @@ export function receiptQuery(id: string) {
     queryKey: ["receipt", id],
     queryFn: ({ signal }) => get<Receipt>(`calls/${encodeURIComponent(id)}`, {}, signal),
     staleTime: Number.POSITIVE_INFINITY, // a row is never edited
+    meta: SAYS_ITSELF,
   });
 }
 

@@ -18,20 +18,22 @@ export interface Search extends Partial<Record<Dimension, string>> {
   call?: string;
 }
 
+export type Bucket = "minute" | "hour" | "day";
+
 export interface Preset {
   id: string;
   label: string;
   title: string;
   since: string;
   until?: string;
-  bucket: "minute" | "hour" | "day";
+  bucket: Bucket;
 }
 
 export const PRESETS: readonly Preset[] = [
   { id: "15m", label: "15m", title: "Last 15 minutes", since: "15m", bucket: "minute" },
   { id: "1h", label: "1h", title: "Last hour", since: "1h", bucket: "minute" },
   { id: "today", label: "Today", title: "Today", since: "today", bucket: "hour" },
-  { id: "7d", label: "7d", title: "Last 7 days", since: "7d", bucket: "hour" },
+  { id: "7d", label: "7d", title: "Last 7 days", since: "7d", bucket: "day" },
   { id: "30d", label: "30d", title: "Last 30 days", since: "30d", bucket: "day" },
   { id: "month", label: "Month", title: "This month", since: "month", bucket: "day" },
   {
@@ -100,6 +102,29 @@ const STATUSES = /^(0|[1-5][0-9]{2}|[1-5]xx)(,(0|[1-5][0-9]{2}|[1-5]xx))*$/;
 export function canBeTyped(dimension: Dimension, filter: string): boolean {
   if (CLOSED.includes(dimension)) return false;
   return filter !== "" && (dimension !== "status" || STATUSES.test(filter));
+}
+
+/** The span, the zone and the filters: what another screen is asked with, too. */
+export function carried(search: Search): Record<string, string> {
+  const names = ["since", "until", "tz", ...filteredBy(search)] as const;
+  return Object.fromEntries(
+    names.flatMap((name) => (search[name] === undefined ? [] : [[name, search[name]]])),
+  );
+}
+
+const MINUTES: Record<string, number> = { m: 1, h: 60, d: 1440, w: 10_080 };
+
+/** The buckets that a chart of the span is made of: minutes of some hours, hours of two days, else days. */
+export function bucketOf(search: Search, now: Date = new Date()): Bucket {
+  const preset = presetOf(search);
+  if (preset !== undefined) return preset.bucket;
+  const [since = DEFAULT_SINCE, until] = [search.since, search.until];
+  if (since === "today" || since === "yesterday") return "hour";
+  const age = /^(\d+)([mhdw])$/.exec(since);
+  const end = until === undefined || until === "now" ? now.getTime() : Date.parse(until);
+  const length = age ? Number(age[1]) * (MINUTES[age[2] ?? ""] ?? 1) : (end - Date.parse(since)) / 60_000;
+  if (length <= 180) return "minute";
+  return length <= 2 * 1440 ? "hour" : "day"; // a word such as "week" is no number, and days fit it
 }
 
 /** Whether the span ends now, so that new calls belong to it. */

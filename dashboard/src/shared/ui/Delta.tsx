@@ -1,14 +1,26 @@
-import type { ReactElement } from "react";
+import type { ReactElement, ReactNode } from "react";
 
 interface DeltaProps {
   percent: string | null;
   /** What it is compared with: "yesterday by now". */
   against: string;
+  /** What it was: said instead of a percentage of thousands. */
+  before?: ReactNode;
 }
 
+const PERCENT_MAX = 1_000;
+
 /** A change against a period before. Neutral in colour: more spend is not always bad news. */
-export function Delta({ percent, against }: DeltaProps): ReactElement {
-  if (percent === null) return <span className="text-faint">nothing spent {against}</span>;
+export function Delta({ percent, against, before }: DeltaProps): ReactElement {
+  if (percent === null) return <span className="text-soft">nothing spent {against}</span>;
+  const versus = against.replace(/^in /, "");
+  if (before !== undefined && Math.abs(Number(percent)) >= PERCENT_MAX) {
+    return (
+      <span className="text-soft">
+        was <span className="font-medium text-ink">{before}</span> {against}
+      </span>
+    );
+  }
   const direction = percent.startsWith("-") ? "down" : percent === "+0.0" ? "flat" : "up";
   const arrow = { up: "↑", down: "↓", flat: "→" }[direction];
   return (
@@ -16,14 +28,9 @@ export function Delta({ percent, against }: DeltaProps): ReactElement {
       <span className="font-medium text-ink">
         <span aria-hidden="true">{arrow} </span>
         <span className="sr-only">{direction} </span>
-        {shorten(percent.replace(/^[+-]/, ""))} %
+        {percent.replace(/^[+-]/, "")} %
       </span>{" "}
-      vs {against.replace(/^in /, "")}
+      vs {versus}
     </span>
   );
-}
-
-function shorten(percent: string): string {
-  const [whole = "0"] = percent.split(".");
-  return whole.length >= 3 ? whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",") : percent;
 }

@@ -1,5 +1,4 @@
 import { createContext, type ReactElement, useContext } from "react";
-import { ErrorNotice } from "./ErrorNotice";
 
 /** Whether the server has stopped sending events, so that the figures shown are old. */
 export const OutOfDate = createContext(false);
@@ -9,7 +8,6 @@ interface Asked<T> {
   error: Error | null;
   /** The data is the answer to an earlier question: another span, other filters. */
   isPlaceholderData: boolean;
-  refetch: () => unknown;
 }
 
 interface LoadedProps<T> {
@@ -17,31 +15,25 @@ interface LoadedProps<T> {
   /** What stands where the figures will be. */
   skeleton: ReactElement;
   className?: string;
-  /** Where an error stands, in a card that lets its content reach the edges. */
-  noticeClassName?: string;
   children: (data: T) => ReactElement;
 }
 
-/** Pending, error, data. Figures that do not belong to their label, or are not current, are dimmed. */
-export function Loaded<T>(props: LoadedProps<T>): ReactElement {
-  const { query, skeleton, className = "", noticeClassName = "", children } = props;
+/**
+ * Pending, error, data. Figures that do not belong to their label, or are not current, are dimmed. What went
+ * wrong is said once, above the screen.
+ */
+export function Loaded<T>({ query, skeleton, className = "", children }: LoadedProps<T>): ReactElement {
   const outOfDate = useContext(OutOfDate);
   const { data, error } = query;
-  const retry = (): void => void query.refetch();
-  const notice = (brief: boolean): ReactElement | null =>
-    error && (
-      <div className={noticeClassName}>
-        <ErrorNotice error={error} retry={retry} brief={brief} />
-      </div>
-    );
-  if (data === undefined) return notice(false) ?? skeleton;
+  if (data === undefined) return error === null ? skeleton : <NotLoaded />;
   const dimmed = query.isPlaceholderData || error !== null || outOfDate;
   return (
-    <>
-      {outOfDate ? null : notice(true)}
-      <div aria-busy={dimmed} className={`settle ${dimmed ? "dimmed" : ""} ${className}`}>
-        {children(data)}
-      </div>
-    </>
+    <div aria-busy={dimmed} className={`settle ${dimmed ? "dimmed" : ""} ${className}`}>
+      {children(data)}
+    </div>
   );
+}
+
+function NotLoaded(): ReactElement {
+  return <p className="py-8 text-center text-[13px] text-soft">Not available: see the notice above.</p>;
 }

@@ -21,3 +21,14 @@ export function Money({ pico, atLeast = false }: MoneyProps): ReactElement {
     </span>
   );
 }
+
+/** A difference of two amounts, with its sign. */
+export function Change({ pico }: { pico: string }): ReactElement {
+  const sign = pico === "0" || pico.startsWith("-") ? "" : "+";
+  return (
+    <span title={`${sign}${exactMoney(pico)}`}>
+      {sign}
+      {formatMoney(pico).replace("-", "−")}
+    </span>
+  );
+}

@@ -1,6 +1,15 @@
 /** Light, dark, or what the system says. public/theme.js applies it before the first paint. */
 
+import { useSyncExternalStore } from "react";
+
 export type Theme = "system" | "light" | "dark";
+
+const changed = new EventTarget();
+
+/** Return the theme that is chosen now, and again when it changes. */
+export function useTheme(): Theme {
+  return useSyncExternalStore(subscribe, readTheme);
+}
 
 export function readTheme(): Theme {
   const stored = localStorage.getItem("farebox.theme");
@@ -15,4 +24,10 @@ export function applyTheme(theme: Theme): void {
     localStorage.setItem("farebox.theme", theme);
     document.documentElement.dataset.theme = theme;
   }
+  changed.dispatchEvent(new Event("change"));
+}
+
+function subscribe(told: () => void): () => void {
+  changed.addEventListener("change", told);
+  return () => changed.removeEventListener("change", told);
 }

@@ -1,0 +1,85 @@
+import { useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { CallsTable } from "@/features/calls/CallsTable";
+import { ColumnChooser } from "@/features/calls/ColumnChooser";
+import { readOrder } from "@/features/calls/order";
+import { ReceiptPanel } from "@/features/calls/ReceiptPanel";
+import { SavedViews } from "@/features/calls/SavedViews";
+import { NothingMatches } from "@/features/capture/EmptyState";
+import { useLiveState } from "@/shared/live-state";
+import { whereOf, zoneOf } from "@/shared/search/search";
+import { useParam } from "@/shared/search/use-param";
+import { useSearch } from "@/shared/search/use-search";
+
+/** Each call, and beside it why the one that is open cost what it cost. */
+export default function ExplorerScreen(): ReactElement {
+  const { search, change, clear } = useSearch();
+  const [order] = useParam("order");
+  const [direction] = useParam("direction");
+  const [columns, setColumns] = useParam("columns");
+  const navigate = useNavigate();
+  const filtered = Object.keys(whereOf(search)).length > 0;
+  const sorted = readOrder(order, direction);
+  const chosen = columns?.split(",");
+  return (
+    <div className={`grid gap-6 ${search.call ? "xl:grid-cols-[minmax(0,1fr)_400px]" : ""}`}>
+      <section aria-label="Calls" className="card min-w-0 pt-5 pb-2">
+        <header className="mb-3 flex min-h-6 flex-wrap items-center gap-x-1 gap-y-2 px-5">
+          <h2 className="text-[13.5px] font-semibold tracking-tight">Calls</h2>
+          <span className="flex-1" />
+          {sorted === undefined ? <Tail /> : null}
+          <SavedViews
+            show={({ search: address }) =>
+              void navigate({ to: ".", search: Object.fromEntries(new URLSearchParams(address)) } as never)
+            }
+          />
+          <ColumnChooser chosen={chosen} choose={(ids) => setColumns(ids?.join(","))} />
+        </header>
+        <CallsTable
+          search={search}
+          opened={search.call}
+          open={(call) => change({ call })}
+          order={sorted}
+          sort={(next) =>
+            change({ order: next?.name, direction: next?.ascending ? "asc" : undefined } as never)
+          }
+          chosen={chosen}
+          empty={
+            <NothingMatches
+              filtered={filtered}
+              widen={() => (filtered ? clear() : change({ since: "30d", until: undefined }))}
+            />
+          }
+        />
+      </section>
+      {search.call ? (
+        <ReceiptPanel id={search.call} tz={zoneOf(search)} close={() => change({ call: undefined })} />
+      ) : null}
+    </div>
+  );
+}
+
+/** What waits while the list is held still, or how to hold it. */
+function Tail(): ReactElement {
+  const live = useLiveState();
+  if (live.waiting === 0) {
+    return (
+      <span className="mr-2 hidden text-[12.5px] text-soft sm:inline">
+        <kbd className="rounded bg-sunken px-1.5 font-mono text-[11px]">Space</kbd>{" "}
+        {live.paused ? "lets the list go on" : "holds the list still"}
+      </span>
+    );
+  }
+  return (
+    <button
+      type="button"
+      onClick={() => {
+        live.setPaused(false);
+        live.release();
+      }}
+      className="mr-2 rounded-full bg-accent-soft px-3 py-1 text-[12.5px] font-medium text-accent"
+    >
+      {live.waiting} new {live.waiting === 1 ? "call" : "calls"}
+    </button>
+  );
+}

@@ -1,0 +1,117 @@
+// Drive screens in one headless Chromium. A walk is a module of walks/ that exports one function; what it
+// finds goes into a report by its name. Everything that a page must never do is a complaint by itself:
+// an error in the console, a request to another origin, a dialog of the browser's, a violation of WCAG 2.2 AA,
+// a page that is wider than a phone.
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+
+const require = createRequire(new URL("../../../dashboard/package.json", import.meta.url));
+const { chromium } = require("playwright-core");
+const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const RULES = {
+  runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] },
+  rules: { "heading-order": { enabled: true }, "page-has-heading-one": { enabled: true } },
+  resultTypes: ["violations"],
+};
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
+const QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+const WIDE = { width: 1440, height: 1000 };
+const PHONE = { width: 390, height: 844 };
+
+export async function launch(executablePath) {
+  return chromium.launch({ executablePath, args: [...FLAGS, ...QUIET] });
+}
+
+/** Walk through a screen and return its report. `setting` is what run.mjs was started with. */
+export async function report(context, name, walk, setting) {
+  const found = { complaints: [], failed: null, shots: [] };
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  watch(page, setting.origin, found.complaints);
+  const tools = toolsOf(page, name, setting, found);
+  try {
+    await walk({ page, setting, ...tools });
+  } catch (error) {
+    found.failed = String(error.stack ?? error);
+    await shoot(page, `${name}-failed`, { ...setting, shots: setting.shots ?? setting.scratch }, found).catch(() => {});
+  }
+  await page.close();
+  return found;
+}
+
+function watch(page, origin, complaints) {
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => complaints.push(`error: ${error}`));
+  page.on("dialog", (dialog) => {
+    complaints.push(`a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(origin)) complaints.push(`asked ${request.url()}`);
+  });
+}
+
+function toolsOf(page, name, setting, found) {
+  /** Wait until nothing is being fetched: no skeleton, nothing dimmed. */
+  const settled = () =>
+    page.waitForFunction(
+      () => document.querySelector("h1") && !document.querySelector('[aria-busy="true"], .skeleton'),
+    );
+  return {
+    settled,
+    /** Open a path of the dashboard. */
+    go: async (path) => {
+      await page.goto(setting.origin + path);
+      await settled();
+    },
+    /** Complain where a value is not the wanted one. */
+    check: (what, actual, wanted) => {
+      if (!isDeepStrictEqual(actual, wanted))
+        found.complaints.push(`${what}: ${JSON.stringify(actual)}, not ${JSON.stringify(wanted)}`);
+    },
+    /** Leave out complaints of the console that the walk has caused on purpose. */
+    forgive: (text) => {
+      found.complaints = found.complaints.filter((complaint) => !complaint.includes(text));
+    },
+    /** Judge what is shown, wide and on a phone, light and dark, and take its picture. */
+    look: async (what) => {
+      const seen = what === undefined ? name : `${name}-${what}`;
+      for (const [size, viewport] of [["wide", WIDE], ["phone", PHONE]]) {
+        await page.setViewportSize(viewport);
+        for (const colorScheme of size === "wide" ? ["light", "dark"] : ["dark", "light"]) {
+          await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+          await settled();
+          const isJudged = (size === "wide") === (colorScheme === "light"); // each size and each theme once
+          if (isJudged) found.complaints.push(...(await violations(page, `${seen} ${size} ${colorScheme}`)));
+          if (setting.shots) await shoot(page, `${seen}-${size}-${colorScheme}`, setting, found);
+        }
+        const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        if (over > 0) found.complaints.push(`${seen} ${size}: ${over} pixels wider than the window`);
+      }
+      await page.setViewportSize(WIDE);
+      await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+      await settled();
+    },
+  };
+}
+
+async function violations(page, where) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
+  const { violations: broken } = await page.evaluate((rules) => window.axe.run(document, rules), RULES);
+  return broken.map(({ id, help, nodes }) => {
+    const places = nodes.slice(0, 3).map(({ target, any }) => `${target} (${any[0]?.message ?? ""})`);
+    return `axe ${where}: ${id}, ${help}: ${places.join("; ")}`;
+  });
+}
+
+async function shoot(page, name, { shots }, found) {
+  const path = join(shots, `${name}.png`);
+  await page.screenshot({ path });
+  found.shots.push(path);
+}
