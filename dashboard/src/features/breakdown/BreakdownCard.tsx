@@ -18,8 +18,8 @@ interface BreakdownCardProps {
   /** Colour the rows as the chart over the span does. */
   colored?: boolean;
   onPick: (dimension: Dimension, value: string) => void;
-  /** Choose another dimension. */
-  onBy: (dimension: Dimension) => void;
+  /** Choose another dimension, where that can be. */
+  onBy?: (dimension: Dimension) => void;
 }
 
 const ROWS = 6;
@@ -35,15 +35,17 @@ export function BreakdownCard(props: BreakdownCardProps): ReactElement {
     <Card
       title={title}
       aside={
-        <DimensionSelect
-          label="Spend by"
-          search={search}
-          value={by}
-          onChange={(dimension) => {
-            setLimit(ROWS);
-            onBy(dimension);
-          }}
-        />
+        onBy ? (
+          <DimensionSelect
+            label="Spend by"
+            search={search}
+            value={by}
+            onChange={(dimension) => {
+              setLimit(ROWS);
+              onBy(dimension);
+            }}
+          />
+        ) : null
       }
     >
       <Loaded query={breakdown} skeleton={<Rows />}>
