@@ -33,11 +33,13 @@ export class FakeEvents extends EventTarget {
 /** The server: a test may change it, and the next starts with a fresh one. */
 export const server = {
   asked: [] as string[],
+  /** What was to be changed. */
+  sent: [] as { method: string; path: string; type: string | undefined; body: string | undefined }[],
   failWith: null as [number, unknown] | null,
   status: "status_running",
   keyLabels: {} as Record<string, string>,
   /** Return what to answer in place of a snapshot, or a promise of it; undefined for the snapshot. */
-  instead: (_path: string, _query: URLSearchParams): unknown => undefined,
+  instead: (_path: string, _query: URLSearchParams, _method: string): unknown => undefined,
 };
 
 function answer(path: string, query: URLSearchParams): unknown {
@@ -55,14 +57,19 @@ function answer(path: string, query: URLSearchParams): unknown {
   return snapshot(path);
 }
 
-async function respond(url: string): Promise<Response> {
+async function respond(url: string, init: RequestInit = {}): Promise<Response> {
   server.asked.push(url);
   if (server.failWith !== null) {
     return new Response(JSON.stringify(server.failWith[1]), { status: server.failWith[0] });
   }
   const { pathname, searchParams } = new URL(url, "http://127.0.0.1");
   const path = pathname.replace("/api/v1/", "");
-  const given = await server.instead(path, searchParams);
+  const { method = "GET", body, headers } = init;
+  if (method !== "GET") {
+    const type = (headers as Record<string, string> | undefined)?.["content-type"];
+    server.sent.push({ method, path, type, body: body?.toString() });
+  }
+  const given = await server.instead(path, searchParams, method);
   if (given instanceof Response) return given;
   return new Response(JSON.stringify(given ?? answer(path, searchParams)), { status: 200 });
 }
@@ -70,6 +77,7 @@ async function respond(url: string): Promise<Response> {
 export function servePage(): void {
   beforeEach(() => {
     server.asked = [];
+    server.sent = [];
     server.failWith = null;
     server.status = "status_running";
     server.keyLabels = {};

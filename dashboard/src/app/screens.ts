@@ -36,7 +36,7 @@ export const SCREENS: readonly Screen[] = [
   ...screen("Sessions", "/sessions", "Sessions", "Spend", "s"),
   ...screen("Breakdown", "/breakdown", "Breakdown", "Spend", "d"),
   ...screen("Reliability", "/reliability", "Reliability", "Spend", "r"),
-  ...screen("Customers", "/customers", "Customers", "Money", "c"),
+  ...screen("Customers", "/customers", "Customers", "Money", "c", false),
   ...screen("Billing", "/billing", "Billing", "Money", "i", false),
   ...screen("Prices", "/prices", "Prices", "Money", "p", false),
   ...screen("Budgets", "/budgets", "Budgets", "Control", "b", false),

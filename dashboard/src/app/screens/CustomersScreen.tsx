@@ -94,7 +94,7 @@ function Unknown({ customers, tz }: { customers: Customers; tz: string }): React
             <Link
               to={"/explorer" as never}
               search={{ customer: name.replaceAll(",", "\\,"), since: "30d" } as never}
-              className="text-accent underline-offset-4 hover:underline"
+              className="text-accent underline underline-offset-4"
             >
               {name}
             </Link>{" "}

@@ -85,7 +85,7 @@ function Event({ event, tz }: { event: AlertEventView; tz: string }): ReactEleme
             <Link
               to={"/explorer" as never}
               search={callsOf(event) as never}
-              className="ml-2 text-accent underline-offset-4 hover:underline"
+              className="ml-2 text-accent underline underline-offset-4"
             >
               calls
             </Link>

@@ -70,7 +70,7 @@ function Explained({ found, tz }: { found: Explanation; tz: string }): ReactElem
                     <Link
                       to={"/explorer" as never}
                       search={{ call: call.event_id } as never}
-                      className="text-accent underline-offset-4 hover:underline"
+                      className="text-accent underline underline-offset-4"
                     >
                       {formatMoment(call.occurred_at, tz)}
                     </Link>

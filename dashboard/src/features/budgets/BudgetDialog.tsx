@@ -6,7 +6,7 @@ import { MainButton, SideButton } from "@/shared/ui/buttons";
 import { Choice, TextArea, TextField } from "@/shared/ui/fields";
 import { Modal, Refusal } from "@/shared/ui/Modal";
 import { type BudgetForm, settingsOf } from "./budget-form";
-import { BUDGETS, setBudget, simulate } from "./queries";
+import { BUDGET, BUDGETS, SIMULATION, setBudget, simulate } from "./queries";
 import { SimulationFound } from "./SimulationFound";
 
 const FIELDS = [
@@ -31,7 +31,7 @@ interface BudgetDialogProps {
 /** Set a budget: every setting, what it would have done, and every mistake at its field. */
 export function BudgetDialog({ start, isNew, tz, close, done }: BudgetDialogProps): ReactElement {
   const [form, setForm] = useState(start);
-  const save = useChange(setBudget, [BUDGETS, "budget-simulation"], ({ name }) => done(name));
+  const save = useChange(setBudget, [BUDGETS, BUDGET, SIMULATION], ({ name }) => done(name));
   const trial = useMutation({ mutationFn: () => simulate(settingsOf(form), tz) });
   const badName = form.name !== "" && !NAME.test(form.name.trim());
   const failed = save.error ?? trial.error;

@@ -104,7 +104,7 @@ function callsOf(budget: BudgetState): ReactElement | null {
         <Link
           to={"/explorer" as never}
           search={{ ...filters(budget), since: budget.since?.slice(0, 16) } as never}
-          className="text-accent underline-offset-4 hover:underline"
+          className="text-accent underline underline-offset-4"
         >
           {words}
         </Link>

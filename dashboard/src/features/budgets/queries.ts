@@ -4,6 +4,8 @@ import type { BudgetSimulation, BudgetState, Budgets, Stops } from "@/shared/api
 import type { BudgetSettings } from "./budget-form";
 
 export const BUDGETS = "budgets";
+export const BUDGET = "budget";
+export const SIMULATION = "budget-simulation";
 export const STOPS = "stops";
 
 /** The figures are those that calls are let pass by. */
@@ -16,7 +18,7 @@ export const budgetsQuery = queryOptions({
 /** One budget, with many values of `each`. */
 export function budgetQuery(name: string) {
   return queryOptions({
-    queryKey: [BUDGETS, "one", name],
+    queryKey: [BUDGET, name],
     queryFn: ({ signal }) => get<BudgetState>(`budgets/${name}`, {}, signal),
     refetchInterval: 15_000,
   });
@@ -24,7 +26,7 @@ export function budgetQuery(name: string) {
 
 export function simulationQuery(name: string, tz: string) {
   return queryOptions({
-    queryKey: ["budget-simulation", name, tz],
+    queryKey: [SIMULATION, name, tz],
     queryFn: ({ signal }) =>
       get<BudgetSimulation>(`budgets/${name}/simulation`, { since: "30d", tz }, signal),
     staleTime: 300_000,

@@ -105,7 +105,7 @@ export function CustomerBudgets({ budgets }: { budgets: readonly UsedBudget[] })
             <Link
               to={"/budgets" as never}
               search={{ budget: name } as never}
-              className="font-medium text-accent underline-offset-4 hover:underline"
+              className="font-medium text-accent underline underline-offset-4"
             >
               {name}
             </Link>

@@ -72,25 +72,24 @@ export function ApplyDialog({ title, start, close }: ApplyDialogProps): ReactEle
           className="mt-2 block w-full rounded-lg border border-line bg-sunken px-3 py-2 font-mono text-[12.5px] leading-relaxed text-ink"
         />
         {wrong.length > 0 ? (
-          <ul
-            role="alert"
-            className="mt-3 flex flex-col gap-1 rounded-lg bg-bad-soft px-3 py-2 text-[13px] text-bad"
-          >
-            {wrong.map(({ line, field, words }) => (
-              <li key={`${line} ${field} ${words}`}>
-                {line > 0 ? (
-                  <button
-                    type="button"
-                    className="font-medium underline underline-offset-2"
-                    onClick={() => goTo(line)}
-                  >
-                    Line {line}
-                  </button>
-                ) : null}{" "}
-                {field ? <span className="font-mono text-[12px]">{field}</span> : null} {words}
-              </li>
-            ))}
-          </ul>
+          <div role="alert" className="mt-3 rounded-lg bg-bad-soft px-3 py-2 text-[13px] text-bad">
+            <ul className="flex flex-col gap-1">
+              {wrong.map(({ line, field, words }) => (
+                <li key={`${line} ${field} ${words}`}>
+                  {line > 0 ? (
+                    <button
+                      type="button"
+                      className="font-medium underline underline-offset-2"
+                      onClick={() => goTo(line)}
+                    >
+                      Line {line}
+                    </button>
+                  ) : null}{" "}
+                  {field ? <span className="font-mono text-[12px]">{field}</span> : null} {words}
+                </li>
+              ))}
+            </ul>
+          </div>
         ) : (
           <Refusal error={error} />
         )}

@@ -35,7 +35,7 @@ function Change({ change }: { change: ChangeState }): ReactElement {
         {change.version === null ? "" : `, version ${change.version}`}
       </h3>
       {change.lines.length > 0 ? (
-        <ul className="mt-1 overflow-x-auto font-mono text-[12px] leading-relaxed whitespace-nowrap">
+        <ul className="mt-1 font-mono text-[12px] leading-relaxed break-words">
           {change.lines.map((line) => (
             <li key={line} className={toneOf(line)}>
               {line}

@@ -125,7 +125,7 @@ function Reference({ move }: { move: WalletMove }): ReactElement {
     <Link
       to={"/billing" as never}
       search={{ invoice: move.reference } as never}
-      className="text-accent underline-offset-4 hover:underline"
+      className="text-accent underline underline-offset-4"
     >
       {short}
     </Link>

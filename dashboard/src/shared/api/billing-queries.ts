@@ -87,12 +87,9 @@ export function walletQuery(customer: string) {
   return queryOptions({
     queryKey: [WALLETS, customer],
     queryFn: async ({ signal }): Promise<WalletShown | null> => {
-      try {
-        return await get<WalletShown>("wallets/of", { customer }, signal);
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return null;
-        throw error;
-      }
+      const { wallets } = await get<Wallets>("wallets", {}, signal);
+      if (!wallets.some((wallet) => wallet.customer === customer)) return null;
+      return get<WalletShown>("wallets/of", { customer }, signal);
     },
   });
 }

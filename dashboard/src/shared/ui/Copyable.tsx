@@ -10,7 +10,7 @@ export function Copyable({ text, label }: { text: string; label: string }): Reac
   }, [copied]);
   return (
     <div className="flex items-start gap-2 rounded-lg border border-line bg-sunken py-1.5 pr-1.5 pl-3">
-      <pre className="min-w-0 flex-1 overflow-x-auto py-1 font-mono text-[12.5px] leading-relaxed">
+      <pre className="min-w-0 flex-1 py-1 break-words whitespace-pre-wrap font-mono text-[12.5px] leading-relaxed">
         <code>{text}</code>
       </pre>
       <button

@@ -29,11 +29,10 @@ export function SidePanel({ title, close, children }: SidePanelProps): ReactElem
         <button
           type="button"
           onClick={close}
-          aria-label="Close"
+          title="Esc closes it, too"
           className="-mt-1 -mr-2 rounded-md px-2 py-1 text-[12px] text-soft hover:bg-sunken hover:text-ink"
         >
-          <span className="lg:hidden">Close</span>
-          <span className="hidden lg:inline">Esc</span>
+          Close
         </button>
       </div>
       {children}

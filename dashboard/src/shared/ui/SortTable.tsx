@@ -100,7 +100,7 @@ export function SortTable<Row>(props: SortTableProps<Row>): ReactElement {
                         if ((event.target as HTMLElement).closest("button, a, input") === null) open(row);
                       }
                 }
-                className={`border-t border-line align-top aria-[current=true]:bg-accent-soft ${open === undefined ? "" : "cursor-pointer hover:bg-sunken"}`}
+                className={`border-t border-line align-top [&[aria-current=true]>td:first-child]:shadow-[inset_3px_0_0_var(--accent)] ${open === undefined ? "" : "cursor-pointer hover:bg-sunken"}`}
               >
                 {columns.map((column) => (
                   <td

@@ -10,7 +10,7 @@ import { customerBudgetsQuery, marginQuery } from "@/features/customers/queries"
 import { customersQuery, invoicesQuery } from "@/shared/api/billing-queries";
 import { useMayChange } from "@/shared/api/role";
 import type { CustomerState } from "@/shared/api/types";
-import { type Dimension, oneValue, type Search } from "@/shared/search/search";
+import { type Dimension, isDimension, oneValue, type Search } from "@/shared/search/search";
 import { useAddress } from "@/shared/search/use-address";
 import { TextButton } from "@/shared/ui/buttons";
 import { Card } from "@/shared/ui/Card";
@@ -55,6 +55,7 @@ export function CustomerPage({ id, month, tz }: CustomerPageProps): ReactElement
 
 function Page({ customer, month, tz }: { customer: CustomerState; month: string; tz: string }): ReactElement {
   const navigate = useNavigate();
+  const [address, change] = useAddress();
   const mayChange = useMayChange();
   const now = useQuery(marginQuery(month));
   const before = useQuery(marginQuery(besides(month, -1)));
@@ -87,8 +88,18 @@ function Page({ customer, month, tz }: { customer: CustomerState; month: string;
         </Loaded>
       </Card>
       <div className="grid gap-6 lg:grid-cols-2">
-        <BreakdownCard search={span} by="user" onPick={explore} />
-        <BreakdownCard search={span} by="model" onPick={explore} />
+        <BreakdownCard
+          search={span}
+          by={dimensionOf(address.by, "user")}
+          onPick={explore}
+          onBy={(by) => change({ by })}
+        />
+        <BreakdownCard
+          search={span}
+          by={dimensionOf(address.besides, "model")}
+          onPick={explore}
+          onBy={(by) => change({ besides: by })}
+        />
       </div>
       <ChargeSoFar customer={id} />
       <div className="grid gap-6 lg:grid-cols-2">
@@ -120,6 +131,11 @@ function Page({ customer, month, tz }: { customer: CustomerState; month: string;
       </div>
     </div>
   );
+}
+
+/** A dimension as the address names it. */
+function dimensionOf(name: string | undefined, usual: Dimension): Dimension {
+  return name !== undefined && isDimension(name) ? name : usual;
 }
 
 /** A month on the customer's calendar, as a span of calls. */
