@@ -40,7 +40,9 @@ def test_a_file_says_what_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"x", b"2\t1\t2\t3\ta\tb\nc\td\n", b"\xff\xfe", encode(figures())[:30]]
+    "content",
+    [b"", b"x", b"2\t1\t2\t3\ta\tb\nc\td\n", b"\xff\xfe", encode(figures())[:30]],
+    ids=["empty", "short", "another version", "no text", "cut"],
 )
 def test_a_damaged_file_or_one_of_another_version_says_nothing(content: bytes) -> None:
     assert decode(content) is None
