@@ -86,8 +86,3 @@ def test_a_walk_through_a_screen_finds_nothing_to_complain_about(reports: dict[s
     report = reports[walk]
     assert report["failed"] is None, (report["failed"], report["complaints"], report["shots"])
     assert not report["complaints"], "\n".join(report["complaints"])
-
-
-def test_every_screen_has_a_walk() -> None:
-    screens = (HERE.parent.parent / "dashboard" / "src" / "app" / "screens").glob("*Screen.tsx")
-    assert {path.stem.removesuffix("Screen").lower() for path in screens} <= set(WALKS)

@@ -112,6 +112,6 @@ async function violations(page, where) {
 
 async function shoot(page, name, { shots }, found) {
   const path = join(shots, `${name}.png`);
-  await page.screenshot({ path });
+  await page.screenshot({ path, fullPage: true });
   found.shots.push(path);
 }

@@ -49,7 +49,7 @@ export function TopBar(props: TopBarProps): ReactElement {
         <button
           type="button"
           onClick={openPalette}
-          aria-label="Search and commands"
+          aria-label="Search and commands, Ctrl K"
           aria-keyshortcuts="Control+K Meta+K"
           className="flex h-8 items-center gap-2 rounded-lg px-2 text-[13px] text-soft hover:bg-sunken hover:text-ink sm:border sm:border-line sm:bg-card sm:px-2.5"
         >

@@ -33,7 +33,7 @@ export function ReceiptLines({ part, only }: { part: ReceiptPart; only: boolean 
             </p>
             <p className="text-soft">{formula(line)}</p>
             {line.price_id ? (
-              <p className="mt-0.5 text-[12px] text-faint">
+              <p className="mt-0.5 text-[12px] text-soft">
                 <span className="block truncate font-mono text-[11.5px]" title={line.price_id}>
                   {line.price_id}
                 </span>
@@ -55,7 +55,7 @@ export function ReceiptLines({ part, only }: { part: ReceiptPart; only: boolean 
       </dl>
       {part.cost_reason ? <p className="mt-1 text-[12px] text-warn">{words(part.cost_reason)}</p> : null}
       {Object.keys(part.facts).length > 0 ? (
-        <p className="mt-1 text-[12px] text-faint">
+        <p className="mt-1 text-[12px] text-soft">
           {Object.entries(part.facts)
             .map(([name, value]) => `${words(name).toLowerCase()}: ${value}`)
             .join(" · ")}

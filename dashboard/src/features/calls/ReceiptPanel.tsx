@@ -3,12 +3,15 @@ import type { ReactElement, ReactNode } from "react";
 import { ApiError } from "@/shared/api/client";
 import { receiptQuery } from "@/shared/api/queries";
 import type { Receipt } from "@/shared/api/types";
-import { formatBytes, formatDuration, formatExactMoment, words } from "@/shared/format";
+import { addressMoment, formatBytes, formatDuration, formatExactMoment, words } from "@/shared/format";
 import { indentJson } from "@/shared/json";
+import { oneValue } from "@/shared/search/search";
 import { ErrorNotice } from "@/shared/ui/ErrorNotice";
 import { KeyName } from "@/shared/ui/KeyName";
 import { Money } from "@/shared/ui/Money";
+import { RowsLink } from "@/shared/ui/RowsLink";
 import { StateBadge } from "./badges";
+import { Evidence } from "./Evidence";
 import { ReceiptLines } from "./ReceiptLines";
 
 interface ReceiptPanelProps {
@@ -23,20 +26,20 @@ export function ReceiptPanel({ id, tz, close }: ReceiptPanelProps): ReactElement
   return (
     <aside
       aria-label="Receipt"
-      className="card fixed inset-x-3 bottom-3 z-20 max-h-[80vh] overflow-y-auto p-6 lg:sticky lg:inset-auto lg:top-20 lg:max-h-[calc(100vh-6rem)] lg:self-start"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keys
+      tabIndex={0}
+      className="card fixed inset-x-0 bottom-0 z-30 max-h-[85dvh] overflow-y-auto rounded-b-none p-5 pt-0 sm:inset-x-3 sm:bottom-3 sm:rounded-b-[14px] xl:sticky xl:inset-auto xl:top-20 xl:max-h-[calc(100vh-6rem)] xl:self-start xl:p-6 xl:pt-0"
     >
-      <div className="mb-4 flex items-start justify-between">
-        <h2 className="label">Receipt</h2>
+      <div className="sticky top-0 z-10 -mx-5 mb-2 flex items-center justify-between bg-card px-5 pt-4 pb-2 xl:-mx-6 xl:px-6 xl:pt-5">
+        <h2 className="text-[13.5px] font-semibold">Receipt</h2>
         <button
           type="button"
           onClick={close}
           aria-label="Close the receipt"
-          className="-mt-1 -mr-2 rounded-md px-2 py-1 text-[12px] text-soft hover:bg-sunken hover:text-ink"
+          title="Esc"
+          className="-mr-2 min-h-7 rounded-md px-2.5 py-1 text-[13px] font-medium text-soft hover:bg-sunken hover:text-ink"
         >
-          <span className="lg:hidden">Close</span>
-          <span aria-hidden="true" className="hidden lg:inline">
-            Esc
-          </span>
+          Close
         </button>
       </div>
       {receipt.isPending ? (
@@ -96,7 +99,9 @@ function ReceiptBody({ receipt, tz }: { receipt: Receipt; tz: string }): ReactEl
           .filter(([name]) => name !== "key_label") // the key itself is below, by the name it has now
           .map(([name, value]) => [words(name), value, receipt.attribution_from[name]])}
       />
+      <Evidence receipt={receipt} tz={tz} />
       <Facts title="What" rows={whatRows(receipt)} />
+      <Around receipt={receipt} tz={tz} />
       {receipt.raw_usage ? (
         <details>
           <summary className="cursor-pointer font-medium">Usage as the provider wrote it</summary>
@@ -105,7 +110,7 @@ function ReceiptBody({ receipt, tz }: { receipt: Receipt; tz: string }): ReactEl
           </pre>
         </details>
       ) : null}
-      <p className="text-[12px] text-faint">Prompts and responses are not stored.</p>
+      <p className="text-[12px] text-soft">Prompts and responses are not stored.</p>
     </div>
   );
 }
@@ -125,9 +130,30 @@ function Timings({ receipt }: { receipt: Receipt }): ReactElement {
         <span>{formatDuration(total)} in all</span>
       </p>
       {receipt.added_us > 0 ? (
-        <p className="text-faint">{formatDuration(receipt.added_us)} of it inside Farebox</p>
+        <p className="text-soft">{formatDuration(receipt.added_us)} of it inside Farebox</p>
       ) : null}
     </section>
+  );
+}
+
+/** The calls of the same minutes with the same key: a retry's other attempts are among them. */
+function Around({ receipt, tz }: { receipt: Receipt; tz: string }): ReactElement {
+  const { call } = receipt;
+  const at = Date.parse(call.occurred_at);
+  const where = {
+    since: addressMoment(at - 120_000, tz),
+    until: addressMoment(at + 180_000, tz),
+    ...(call.key_fingerprint ? { key: call.key_fingerprint } : {}),
+    call: call.event_id,
+  };
+  const others = call.session ? { session: oneValue(call.session), call: call.event_id } : null;
+  return (
+    <p className="flex flex-wrap gap-x-4 text-[12.5px] text-accent">
+      <RowsLink where={where} title="With the same key, two minutes before and after">
+        {receipt.attempt > 0 ? "Its other attempts" : "Calls around it"}
+      </RowsLink>
+      {others ? <RowsLink where={others}>Its session's calls</RowsLink> : null}
+    </p>
   );
 }
 
@@ -145,7 +171,7 @@ function Facts({ title, rows }: { title: string; rows: FactRow[] }): ReactElemen
             <dt className="text-soft">{label}</dt>
             <dd className="break-words">
               {value}
-              {note ? <span className="ml-2 text-[12px] text-faint">{note}</span> : null}
+              {note ? <span className="ml-2 text-[12px] text-soft">{note}</span> : null}
             </dd>
           </div>
         ))}
@@ -172,9 +198,8 @@ function whatRows(receipt: Receipt): FactRow[] {
     ["API key", call.key_fingerprint && <KeyName fingerprint={call.key_fingerprint} />],
     ["Sent to", mono(receipt.host && `${receipt.method} ${receipt.host}${receipt.path}`)],
     ["Bytes", `${formatBytes(receipt.request_bytes)} up · ${formatBytes(receipt.response_bytes)} down`],
-    ["Attempt", receipt.attempt > 0 ? `retry ${receipt.attempt}` : null],
+    ["Attempt", receipt.attempt > 0 ? `retry ${receipt.attempt}, by the SDK's own count` : null],
     ["Flags", receipt.flags.join(", ")],
-    ["Seen by", receipt.witness],
     ["Response id", mono(receipt.response_id)],
     ["Call id", mono(call.event_id)],
   ];

@@ -24,6 +24,8 @@ interface BarChartProps {
   unpriced: readonly number[];
   /** The bucket that has not ended, if any: it is hatched, so that it is not read as a fall. */
   partialAt: number | null;
+  /** The first bucket began before the span: it is hatched, too. */
+  cutFirst?: boolean;
   height?: number;
   /** Look at one bucket alone, with the Ctrl or ⌘ key at its calls. */
   zoom?: (startMs: number, endMs: number, inExplorer: boolean) => void;
@@ -37,7 +39,20 @@ const BAR_MAX = 56;
 
 /** Spend bucket by bucket, stacked. Every bar's figures are in its tooltip and in the table view. */
 export function BarChart(props: BarChartProps): ReactElement {
-  const { startsMs, stacks, total, calls, unpriced, partialAt, bucket, tz, name, height = 190, zoom } = props;
+  const {
+    startsMs,
+    stacks,
+    total,
+    calls,
+    unpriced,
+    partialAt,
+    bucket,
+    tz,
+    name,
+    height = 190,
+    zoom,
+    cutFirst = false,
+  } = props;
   const [ref, width] = useWidth<HTMLDivElement>(600);
   const [hovered, setHovered] = useState<number | null>(null);
   const hatch = useId();
@@ -45,6 +60,7 @@ export function BarChart(props: BarChartProps): ReactElement {
   const inner = height - FOOT - HEAD;
   const slot = Math.min(Math.max((width - GUTTER) / Math.max(startsMs.length, 1), 1), SLOT_MAX);
   const gap = Math.max(slot > 14 ? 4 : slot > 6 ? 2 : slot > 3 ? 1 : 0, slot - BAR_MAX);
+  const isPartial = (index: number): boolean => index === partialAt || (cutFirst && index === 0);
   const y = (pico: string): number => (permille(pico, top) / 1000) * inner;
 
   return (
@@ -122,7 +138,7 @@ export function BarChart(props: BarChartProps): ReactElement {
                     width={Math.max(slot - gap, 0.8)}
                     height={size}
                     rx={Math.min(2, slot / 4)}
-                    fill={index === partialAt ? `url(#${hatch}${layer})` : stack.color}
+                    fill={isPartial(index) ? `url(#${hatch}${layer})` : stack.color}
                   />
                 );
               })}
@@ -140,7 +156,7 @@ export function BarChart(props: BarChartProps): ReactElement {
         >
           <p className="text-soft">
             {bucketName(startsMs[hovered], bucket, tz)}
-            {hovered === partialAt ? " · not over" : ""}
+            {hovered === partialAt ? " · not over" : isPartial(hovered) ? " · not all of it" : ""}
           </p>
           <p className="mt-0.5 text-[15px] font-semibold">
             <Money pico={total[hovered] ?? "0"} atLeast={(unpriced[hovered] ?? 0) > 0} />

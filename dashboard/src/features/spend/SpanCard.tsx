@@ -57,6 +57,7 @@ export function SpanCard({ search, by, pick, zoom }: SpanCardProps): ReactElemen
                 partialAt={data.partial ? data.starts_ms.length - 1 : null}
                 {...figures}
                 startsMs={isToday ? wholeDay(data.starts_ms) : data.starts_ms}
+                cutFirst={isCut(data)}
                 zoom={zoom}
                 height={220}
               />
@@ -70,6 +71,12 @@ export function SpanCard({ search, by, pick, zoom }: SpanCardProps): ReactElemen
       </Loaded>
     </Card>
   );
+}
+
+/** Whether the span begins in the middle of its first bucket. */
+function isCut(series: Series): boolean {
+  const first = series.starts_ms[0];
+  return series.span.since !== null && first !== undefined && Date.parse(series.span.since) > first;
 }
 
 /** Add the hours that are still to come, so that a morning does not look like a whole day. */
