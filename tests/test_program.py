@@ -22,7 +22,7 @@ TYPED_LATER = {"help"}
 """Texts made when a module is loaded, which are read beside the flag they explain."""
 
 
-PROVENANCE = {"_write", "write_prices"}
+PROVENANCE = {"_write", "replace_prices", "write_prices"}
 """These write where a price file came from, which is no suggestion."""
 
 

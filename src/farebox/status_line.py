@@ -19,7 +19,7 @@ ASKED_FOR_S = 300
 OLD_S = 30
 """The server renews the file more often than this while it is asked for."""
 VERSION = "1"
-_SAID_WITHIN_S = 0.2
+_SAID_WITHIN_MS = 200
 _SAID_BYTES_MAX = 1 << 20
 _FIFO, _SOCKET, _KIND = 0o010000, 0o140000, 0o170000
 NOT_RUNNING = "farebox: not running"
@@ -144,10 +144,12 @@ def said_session() -> str | None:
     kind = os.fstat(0).st_mode & _KIND
     if kind not in (_FIFO, _SOCKET):
         return None
-    import select
+    from select import POLLIN, poll
 
+    waiting = poll()
+    waiting.register(0, POLLIN)
     said = b""
-    while len(said) < _SAID_BYTES_MAX and select.select([0], [], [], _SAID_WITHIN_S)[0]:
+    while len(said) < _SAID_BYTES_MAX and waiting.poll(_SAID_WITHIN_MS):
         piece = os.read(0, 65_536)
         if not piece:
             break
