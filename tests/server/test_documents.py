@@ -126,6 +126,23 @@ def test_what_a_period_comes_to_by_now_is_shown_and_not_stored(site: Site) -> No
     assert site.get("/api/v1/invoices").json()["invoices"] == []
 
 
+def test_a_document_is_downloaded_as_a_file_and_never_shown_in_the_dashboards_origin(
+    site: Site, final: Invoice
+) -> None:
+    for form, media_type, begins in (
+        ("json", "application/json", b"{"),
+        ("html", "text/html; charset=utf-8", b"<!doctype html>"),
+        ("csv", "text/csv; charset=utf-8", b"document,number,"),
+    ):
+        answer = site.get(f"{DOCUMENTS}/INV-000007?format={form}")
+        assert (answer.status, answer.headers["content-type"]) == (200, media_type), answer.body
+        assert answer.headers["content-disposition"] == f'attachment; filename="invoice-INV-000007.{form}"'
+        assert answer.body.lower().startswith(begins), answer.body[:40]
+    assert msgspec.json.decode(site.get(f"{DOCUMENTS}/INV-000007?format=json").body)["id"] == final.id
+    assert site.get(f"{DOCUMENTS}/INV-000007?format=exe").json()["details"]["parameter"] == "format"
+    assert site.get(f"{DOCUMENTS}/INV-000008?format=csv").status == 404
+
+
 def test_what_is_not_there_is_said(site: Site) -> None:
     assert site.get(f"{DOCUMENTS}/INV-000001").json()["code"] == "invoice_not_found"
     put(site, PLAN)

@@ -2,12 +2,19 @@
 
 const PICO_DIGITS = 12;
 
+/** Return decimal text with its thousands apart; a ratio stays as it is. */
+export function groupDigits(text: string): string {
+  const [whole = "", fraction] = text.split(".");
+  if (!/^-?\d+$/.test(whole)) return text;
+  const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
+}
+
 /** Return an amount for people: `$1,234.50`, `−1,234.50 EUR`. */
 export function formatAmount(text: string, currency: string): string {
   const negative = text.startsWith("-");
   const [whole = "0", fraction = ""] = text.replace(/^-/, "").split(".");
-  const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
-  const shown = fraction === "" ? grouped : `${grouped}.${fraction}`;
+  const shown = groupDigits(fraction === "" ? whole : `${whole}.${fraction}`);
   const sign = negative ? "−" : "";
   return currency === "USD" ? `${sign}$${shown}` : `${sign}${shown} ${currency}`;
 }

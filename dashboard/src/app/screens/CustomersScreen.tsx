@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { CustomerTable } from "@/features/customers/CustomerTable";
+import { CustomerTable, TotalLine } from "@/features/customers/CustomerTable";
 import { customerRows, unknownCustomers } from "@/features/customers/customer-rows";
 import { customerBudgetsQuery, marginQuery, statedQuery, trendQuery } from "@/features/customers/queries";
 import { customersQuery } from "@/shared/api/billing-queries";
@@ -54,16 +54,19 @@ function CustomerList({ month, tz, open }: CustomerListProps): ReactElement {
               <Problems problems={all.problems} />
               <Loaded query={now} skeleton={<div className="skeleton h-48" />}>
                 {(margins) => (
-                  <CustomerTable
-                    rows={customerRows({
-                      customers: all,
-                      now: margins,
-                      before: before.isPlaceholderData ? undefined : before.data,
-                      trend: trend.data,
-                      budgets: budgets.data?.budgets ?? [],
-                    })}
-                    open={open}
-                  />
+                  <>
+                    {margins.rows.length > 1 ? <TotalLine total={margins.total} /> : null}
+                    <CustomerTable
+                      rows={customerRows({
+                        customers: all,
+                        now: margins,
+                        before: before.isPlaceholderData ? undefined : before.data,
+                        trend: trend.data,
+                        budgets: budgets.data?.budgets ?? [],
+                      })}
+                      open={open}
+                    />
+                  </>
                 )}
               </Loaded>
             </>

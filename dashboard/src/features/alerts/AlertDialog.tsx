@@ -182,7 +182,7 @@ export function AlertDialog(props: AlertDialogProps): ReactElement | null {
           error={failed}
           told={wrong.map(({ field }) => field).filter((field) => known.includes(headOf(field)))}
         />
-        <div className="mt-5 flex flex-wrap justify-end gap-2">
+        <div className="sticky -bottom-6 -mx-6 mt-5 -mb-6 flex flex-wrap justify-end gap-2 border-t border-line bg-card px-6 py-4">
           <SideButton onClick={close}>Cancel</SideButton>
           <SideButton disabled={trial.isPending} onClick={() => trial.mutate(form)}>
             Simulate the last 30 days

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import { documentQuery } from "@/shared/api/billing-queries";
+import { address } from "@/shared/api/client";
 import type { DocumentShown } from "@/shared/api/types";
 import { Amount } from "@/shared/ui/Amount";
 import { DangerButton, MainButton, SideButton, TextButton } from "@/shared/ui/buttons";
@@ -35,9 +36,12 @@ export function DocumentCard(props: DocumentCardProps): ReactElement {
         <Card
           title={title}
           aside={
-            <TextButton onClick={close} className="whitespace-nowrap">
-              All invoices
-            </TextButton>
+            <span className="flex flex-wrap items-baseline justify-end gap-x-4 gap-y-1">
+              <Downloads id={found?.number ?? id} />
+              <TextButton onClick={close} className="whitespace-nowrap">
+                All invoices
+              </TextButton>
+            </span>
           }
         >
           <Loaded query={document} skeleton={<div className="skeleton h-96" />}>
@@ -58,6 +62,27 @@ export function DocumentCard(props: DocumentCardProps): ReactElement {
         <ExplainPanel key={line} line={`${found.number}/${line}`} close={() => openLine(undefined)} />
       ) : null}
     </div>
+  );
+}
+
+const FORMATS = ["pdf", "html", "csv", "json"];
+
+/** The document as files, from its stored bytes. */
+function Downloads({ id }: { id: string }): ReactElement {
+  return (
+    <span className="flex gap-2.5 text-[12.5px]">
+      {FORMATS.map((format) => (
+        <a
+          key={format}
+          href={address(`documents/${encodeURIComponent(id)}`, { format })}
+          download
+          aria-label={`Download as ${format.toUpperCase()}`}
+          className="font-medium text-soft uppercase underline underline-offset-4 hover:text-ink"
+        >
+          {format}
+        </a>
+      ))}
+    </span>
   );
 }
 

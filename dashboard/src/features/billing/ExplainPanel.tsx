@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
+import { groupDigits } from "@/shared/amount";
 import type { Explanation } from "@/shared/api/types";
 import { formatCount, formatMoment } from "@/shared/format";
 import { zoneOf } from "@/shared/search/search";
@@ -42,7 +43,7 @@ function Explained({ found, tz }: { found: Explanation; tz: string }): ReactElem
       {found.adds_up === null ? null : (
         <p className={found.adds_up ? "text-accent" : "text-bad"}>
           {found.adds_up
-            ? `${formatCount(number)} ${parts} add up to its quantity, ${found.quantity}.`
+            ? `${formatCount(number)} ${parts} add up to its quantity, ${groupDigits(found.quantity ?? "")}.`
             : `The ${parts} add up to ${found.quantity}, which is not its quantity.`}
         </p>
       )}
@@ -80,7 +81,7 @@ function Explained({ found, tz }: { found: Explanation; tz: string }): ReactElem
                     {call.value ? ` · ${call.value}` : ""}
                     {call.is_unpriced ? <span className="text-warn"> · unpriced</span> : null}
                   </td>
-                  <td className="py-1 pl-3 text-right whitespace-nowrap">{call.quantity}</td>
+                  <td className="py-1 pl-3 text-right whitespace-nowrap">{groupDigits(call.quantity)}</td>
                 </tr>
               ))}
               {found.outcomes.slice(0, shown).map((outcome) => (
@@ -90,7 +91,7 @@ function Explained({ found, tz }: { found: Explanation; tz: string }): ReactElem
                     {outcome.outcome}
                     {outcome.task ? ` · ${outcome.task}` : ""}
                   </td>
-                  <td className="py-1 pl-3 text-right whitespace-nowrap">{outcome.quantity}</td>
+                  <td className="py-1 pl-3 text-right whitespace-nowrap">{groupDigits(outcome.quantity)}</td>
                 </tr>
               ))}
             </tbody>

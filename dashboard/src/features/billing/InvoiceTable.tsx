@@ -27,6 +27,9 @@ export function InvoiceTable({ invoices, open, ofOne = false, empty }: InvoiceTa
           className="rounded font-medium whitespace-nowrap hover:underline"
         >
           {each.number ?? "Draft"}
+          <span className="block font-normal md:hidden">
+            <StatusChip status={each.status} />
+          </span>
           {each.kind === "progressive" ? (
             <span className="ml-1 text-[12px] text-faint">at a threshold</span>
           ) : null}
@@ -57,6 +60,7 @@ export function InvoiceTable({ invoices, open, ofOne = false, empty }: InvoiceTa
     {
       id: "status",
       title: "Status",
+      wide: true,
       sort: byText(({ status }) => status),
       cell: ({ status }) => <StatusChip status={status} />,
     },

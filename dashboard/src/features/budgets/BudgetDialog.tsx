@@ -189,7 +189,7 @@ export function BudgetDialog({ start, isNew, tz, close, done }: BudgetDialogProp
           ) : null}
         </section>
         <Refusal error={failed} told={wrong.map(({ field }) => field).filter(isAtField)} />
-        <div className="mt-5 flex flex-wrap justify-end gap-2">
+        <div className="sticky -bottom-6 -mx-6 mt-5 -mb-6 flex flex-wrap justify-end gap-2 border-t border-line bg-card px-6 py-4">
           <SideButton onClick={close}>Cancel</SideButton>
           <SideButton disabled={trial.isPending} onClick={() => trial.mutate()}>
             Simulate the last 30 days

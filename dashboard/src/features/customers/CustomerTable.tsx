@@ -44,6 +44,7 @@ export function CustomerTable({ rows, open }: CustomerTableProps): ReactElement 
       id: "charged",
       title: "Charged",
       right: true,
+      wide: true,
       sort: (a, b) => compareAmounts(a.now?.revenue_usd ?? null, b.now?.revenue_usd ?? null),
       cell: ({ now }) => <Charged now={now} />,
     },
@@ -95,6 +96,28 @@ export function CustomerTable({ rows, open }: CustomerTableProps): ReactElement 
         </Empty>
       }
     />
+  );
+}
+
+/** What all customers come to. */
+export function TotalLine({ total }: { total: MarginRow }): ReactElement {
+  const unpriced = total.unpriced_calls > 0;
+  return (
+    <p className="mb-4 text-[13.5px] text-soft">
+      All together: cost{" "}
+      <span className="font-medium text-ink">
+        <Money pico={picoOf(total.cost_usd)} atLeast={unpriced} />
+      </span>
+      , charged{" "}
+      <span className="font-medium text-ink">
+        <Charged now={total} />
+      </span>
+      , margin{" "}
+      <span className="font-medium text-ink">
+        {total.margin_usd === null ? "–" : <Money pico={picoOf(total.margin_usd)} />}
+        {total.margin_percent === null ? "" : ` (${total.margin_percent} %)`}
+      </span>
+    </p>
   );
 }
 

@@ -96,7 +96,7 @@ export function ApplyDialog({ title, start, close }: ApplyDialogProps): ReactEle
         <section aria-label="What it changes" aria-live="polite">
           {shown ? <ChangeList found={shown} /> : null}
         </section>
-        <div className="mt-5 flex flex-wrap justify-end gap-2">
+        <div className="sticky -bottom-6 -mx-6 mt-5 -mb-6 flex flex-wrap justify-end gap-2 border-t border-line bg-card px-6 py-4">
           <SideButton onClick={close}>Cancel</SideButton>
           {shown ? (
             <MainButton type="submit" disabled={apply.isPending || !changesAnything(shown)}>

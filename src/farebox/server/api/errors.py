@@ -40,6 +40,7 @@ STATUS_OF = {
     "bookkeeping_refused": 422,
     "invoice_refused": 409,
     "invoice_not_found": 404,
+    "not_installed": 501,
     "ledger_unavailable": 503,
     "ledger_locked": 503,
     "ledger_schema_newer": 503,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from farebox.config import load_config
 from farebox.server.api.billing.document_views import (
@@ -14,9 +15,10 @@ from farebox.server.api.billing.document_views import (
     PreviewedDocuments,
     document_view,
     previewed_document,
+    stored_document,
 )
 from farebox.server.api.billing.served_desk import ServedDesk
-from farebox.server.api.errors import ApiError
+from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.server.api.method_routes import MethodRoutes, only, route
 
 if TYPE_CHECKING:
@@ -37,9 +39,12 @@ class DocumentRoutes(MethodRoutes):
         self._desk.close()
 
     @route("GET", f"{DOCUMENTS}/{{id}}")
-    async def show(self, request: Request) -> DocumentShown:
-        only(request)
+    async def show(self, request: Request) -> DocumentShown | Response:
+        only(request, "format")
         named, database, now = request.url.path.rpartition("/")[2], self._control(), self._clock()
+        form = request.query_params.get("format")
+        if form is not None:
+            return await self._file(named, form)
 
         def read() -> DocumentShown | None:
             if database is None:
@@ -50,7 +55,7 @@ class DocumentRoutes(MethodRoutes):
 
         found = await asyncio.to_thread(read)
         if found is None:
-            raise ApiError(404, "invoice_not_found", f"There is no invoice or credit note {named[:100]!r}.")
+            raise _unknown(named)
         return found
 
     @route("GET", f"{DOCUMENTS}/preview")
@@ -64,5 +69,33 @@ class DocumentRoutes(MethodRoutes):
             unconsumed=[words for each in drafts for words in each.unconsumed],
         )
 
+    async def _file(self, named: str, said: str) -> Response:
+        """Return a document as a file, from its stored bytes."""
+        from farebox.billing.documents.rendering import FORMATS, Format, RenderedDocument, rendered
+
+        form: Format | None = next((each for each in FORMATS if each == said), None)
+        if form is None:
+            raise invalid_parameter("format", said, list(FORMATS))
+        database = self._control()
+
+        def render() -> RenderedDocument | None:
+            if database is None:
+                return None
+            with database.reading() as connection:
+                found = stored_document(connection, named)
+            return None if found is None else rendered(found, form, self._billing())
+
+        made = await asyncio.to_thread(render)
+        if made is None:
+            raise _unknown(named)
+        # Never shown in the page's own origin.
+        disposition = f'attachment; filename="{made.name}"'
+        headers = {"content-disposition": disposition, "cache-control": "no-store"}
+        return Response(made.content, media_type=made.media_type, headers=headers)
+
     def _billing(self) -> BillingConfig:
         return load_config(self._home, prices=False).billing
+
+
+def _unknown(named: str) -> ApiError:
+    return ApiError(404, "invoice_not_found", f"There is no invoice or credit note {named[:100]!r}.")

@@ -85,6 +85,15 @@ def document_view(
     return _invoice(draft, billing, _next_of_draft(draft, grace_hours(connection, draft.customer), now_ns))
 
 
+def stored_document(connection: Connection, named: str) -> Invoice | CreditNote | None:
+    """Return the invoice, draft or credit note with this number or id; None without one."""
+    note = store.credit_note(connection, named)
+    if note is not None:
+        return note[0]
+    stored = store.stored_invoice(connection, named)
+    return store.draft(connection, named) if stored is None else stored.invoice
+
+
 def previewed_document(draft: Draft, billing: BillingConfig, now_ns: int) -> DocumentShown:
     """Return what a period comes to by now. None of it is stored."""
     said = draft.invoice
