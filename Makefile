@@ -70,7 +70,7 @@ check: lint typecheck imports words stale dashboard-check ## Format, lint, types
 
 test: check pytest ## All checks and all tests, end to end: what CI runs
 
-pytest: .make/dev .make/dashboard .make/chromium .make/go
+pytest: .make/dev .make/dashboard .make/chromium .make/go .make/tmux
 	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadgroup $(ARGS)
 
 test-long: .make/dev .make/fuzzer ## Long rounds of kill -9, power cuts, random questions and fuzzing (an hour and more)
@@ -135,6 +135,11 @@ DASHBOARD_SOURCES := $(shell find dashboard tools/build_dashboard* -type f \
 
 .make/dashboard: $(DASHBOARD_SOURCES)
 	@tools/setup_dashboard.sh && mkdir -p .make && touch $@
+
+# Without tmux `farebox top` is not tested in a terminal, and the tests say so; everything else is.
+.make/tmux: tools/setup_package.sh
+	@tools/setup_package.sh tmux || echo "farebox top is not tested in a terminal here." >&2
+	@mkdir -p .make && touch $@
 
 # Without Go its SDK is not tested, and the tests say so; everything else is.
 .make/go: tools/setup_package.sh

@@ -63,9 +63,11 @@ from farebox.cli.privacy import EraseAnswer, ErasedValue
 from farebox.cli.reports import json_shapes
 from farebox.cli.reports.export import NESTED, csv_columns
 from farebox.cli.reports.rerate import RerateAnswer
+from farebox.cli.reports.session import SessionAnswer
 from farebox.cli.reports.verify import VerifyAnswer
 from farebox.cli.statusline import StatusLineAnswer
 from farebox.cli.stops import StopAnswer, StopsAnswer
+from farebox.cli.top.snapshot import TopAnswer, TopCall, TopGroup, TopMinute
 from farebox.cli.wallets.wallet_list import WalletAnswer, WalletsAnswer
 from farebox.cli.wallets.wallet_moves import ExpiredAnswer, GrantAnswer
 from farebox.config import Config
@@ -276,6 +278,11 @@ def json_page() -> str:
         json_shapes.ServiceAnswer,
         DemoAnswer,
         StatusLineAnswer,
+        SessionAnswer,
+        TopAnswer,
+        TopGroup,
+        TopCall,
+        TopMinute,
         VerifyAnswer,
         Manifest,
         RestoreAnswer,

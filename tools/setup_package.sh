@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make sure one program is there: `setup_package.sh chromium|nginx|wrk|php|ruby|go|venv`, from the system's packages
+# Make sure one program is there: `setup_package.sh chromium|nginx|wrk|php|ruby|go|tmux|venv`, from the system's packages
 # when it is missing and this user may install them, else with a word on what to do.
 set -euo pipefail
 
@@ -12,6 +12,7 @@ case "$program" in
   php) package="php-cli php-curl"; names=(php) ;;
   go) package=golang-go; names=(go) ;;
   ruby) package=ruby; names=(ruby) ;;
+  tmux) package=tmux; names=(tmux) ;;
   venv) package=python3-venv; names=() ;; # asked for only where Python has no working venv
   *) echo "unknown program $program" >&2; exit 64 ;;
 esac

@@ -16,6 +16,7 @@ from farebox.cli.screen import Column, clean, table
 from farebox.clock import now_ns
 from farebox.config.sections import FINGERPRINT
 from farebox.errors import UsageError
+from farebox.home import Home
 from farebox.nearest import did_you_mean
 from farebox.program import command
 from farebox.server.api.limits.budget_views import StopState, stop_view, stops_view
@@ -61,16 +62,7 @@ def stop_session(
     """
     home = (place or Place()).state()
     dimension, value = _what(session, key, process, read_snapshot(home))
-    if without_keys(reason) != reason:
-        raise UsageError("the reason contains what looks like an API key")
-    from farebox.control import audit
-    from farebox.control.budget_changes import REASON_MAX, stop_calls
-
-    if len(reason) > REASON_MAX:
-        raise UsageError(f"a reason has at most {REASON_MAX} characters")
-    now = now_ns()
-    said = Stop(dimension=dimension, value=value, reason=reason, since_ns=now, by=audit.command_line())
-    is_new = stop_calls(home, said, now)
+    said, is_new = stop_now(home, dimension, value, reason)
     if as_json:
         print_json(StopAnswer(stop=stop_view(said), changed=is_new))
         return OK
@@ -78,6 +70,24 @@ def stop_session(
     print(f"{_name(dimension, value)} is stopped: its calls are refused within two seconds.{already}")
     print(f"To let them pass again: {command(f'stops lift {_flags(dimension, value)}')}")
     return OK
+
+
+def stop_now(home: Home, dimension: str, value: str, reason: str) -> tuple[Stop, bool]:
+    """Refuse the calls of a session, a key or a process from now on; tell whether that is new.
+
+    Raises:
+        UsageError: The reason is too long, or looks like a key.
+    """
+    from farebox.control import audit
+    from farebox.control.budget_changes import REASON_MAX, stop_calls
+
+    if without_keys(reason) != reason:
+        raise UsageError("the reason contains what looks like an API key")
+    if len(reason) > REASON_MAX:
+        raise UsageError(f"a reason has at most {REASON_MAX} characters")
+    now = now_ns()
+    said = Stop(dimension=dimension, value=value, reason=reason, since_ns=now, by=audit.command_line())
+    return said, stop_calls(home, said, now)
 
 
 @app.command(name="list")
