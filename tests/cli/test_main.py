@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +62,13 @@ def test_what_has_a_place_has_no_flag_and_every_command_says_what_it_does() -> N
     listed = re.findall(r"^\* \[?`([a-z][a-z -]*)`.*", pages, re.MULTILINE)
     assert {"today", "tokens"} <= set(listed)
     assert re.findall(r"^\* \[?`[a-z][a-z -]*`(?:\]\(#[^)]*\))?:?\s*$", pages, re.MULTILINE) == []
+
+
+def test_a_mistyped_command_beneath_another_is_told_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words, told in ((["budget", "lst"], '"list"'), (["budget", "shwo", "x"], '"show"')):
+        monkeypatch.setattr(sys, "argv", ["farebox", *words])
+        assert main() == 64
+        assert f"did you mean {told}?" in capsys.readouterr().err

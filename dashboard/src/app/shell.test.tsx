@@ -1,7 +1,7 @@
-import { screen, waitFor, within } from "@testing-library/react";
+import { cleanup, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, it } from "vitest";
-import { servePage, server, show } from "./page-harness";
+import { servePage, server, show, snapshot } from "./page-harness";
 import { SCREENS } from "./screens";
 
 servePage();
@@ -78,4 +78,15 @@ it("shows days in another zone where one is chosen, and refuses what is none", a
 it("says so where the address is no screen's", async () => {
   show("/nowhere");
   await screen.findByText("There is no such screen.");
+});
+
+it("says on every screen of a demo that nothing is real, and nowhere else", async () => {
+  server.instead = (path) => (path === "status" ? { ...snapshot("status_running"), demo: true } : undefined);
+  show("/explorer?tz=UTC");
+  await screen.findByText("Demo data: everything here is made up.");
+  cleanup();
+  server.instead = () => undefined;
+  show("/explorer?tz=UTC");
+  await screen.findByRole("table", { name: "Calls" });
+  expect(screen.queryByText(/everything here is made up/)).toBeNull();
 });

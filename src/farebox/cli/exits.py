@@ -31,6 +31,7 @@ from farebox.errors import (
     StateDirectoryUnusableError,
     UsageError,
 )
+from farebox.nearest import did_you_mean
 
 OK = 0
 ANSWER_IS_NO = 1
@@ -157,6 +158,22 @@ def _not_installed(error: ModuleNotFoundError) -> int:
     return UNAVAILABLE
 
 
+def _sub_commands() -> list[str]:
+    """Return the commands beneath the one that was typed."""
+    from cyclopts import App
+
+    from farebox.cli.app import app
+
+    found: list[str] = []
+    chosen: App = app
+    for word in sys.argv[1:]:
+        if word.startswith("-") or word not in list(chosen):
+            break
+        chosen = chosen[word]
+        found = [name for name in chosen if not name.startswith("-")]
+    return found
+
+
 def _unexpected(error: Exception) -> int:
     if "cyclopts" in sys.modules:
         from cyclopts import CycloptsError, UnusedCliTokensError
@@ -166,7 +183,9 @@ def _unexpected(error: Exception) -> int:
 
             words = " ".join(str(error).split())
             if isinstance(error, UnusedCliTokensError):
-                words = f"nothing of this command is called {' '.join(error.unused_tokens or ())!r}."
+                unused = list(error.unused_tokens or ())
+                hint = did_you_mean(unused[0], _sub_commands()) if unused else ""
+                words = f"nothing of this command is called {' '.join(unused)!r}{hint or '.'}"
             say(f"{words} See: {command('help')}")
             return USAGE
     if os.environ.get("FAREBOX_DEBUG"):

@@ -15,6 +15,7 @@ import { OutOfDate } from "@/shared/ui/Loaded";
 import { useKeys } from "@/shared/ui/use-keys";
 import { SCREENS } from "../screens";
 import { commandsOf } from "./commands";
+import { DemoNotice } from "./DemoNotice";
 import { Drawer } from "./Drawer";
 import { Brand, Navigation } from "./Navigation";
 import { PageNotice } from "./PageNotice";
@@ -76,6 +77,7 @@ export function Layout(): ReactElement {
             <ProxyAddress url={status.data?.proxy_url ?? null} />
           </aside>
           <div className="min-w-0">
+            {status.data?.demo ? <DemoNotice /> : null}
             <TopBar
               title={screen?.title ?? "Farebox"}
               search={search}
