@@ -117,7 +117,7 @@ def test_what_a_period_comes_to_by_now_is_shown_and_not_stored(site: Site) -> No
     answer = site.get(f"{DOCUMENTS}/preview?customer=acme")
     assert answer.status == 200, answer.body
     (found,) = answer.json()["documents"]
-    assert (found["status"], found["number"], found["page"]["bill_to"]) == ("preview", None, ["Acme Inc."])
+    assert (found["status"], found["number"], found["page"]["bill_to"]) == ("running", None, ["Acme Inc."])
     assert found["next"] == [
         "The period runs until 1 December 2026: this is what it comes to by now, and none of it is stored.",
         "The first run after 2 December 2026, 00:00 America/New_York (24 hours after the period's end) "

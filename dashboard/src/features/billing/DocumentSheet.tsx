@@ -30,12 +30,12 @@ export function DocumentSheet({ document, explain }: DocumentSheetProps): ReactE
             ))}
           </dl>
         </div>
-        <p className="text-right">
+        <p className="sm:text-right">
           <span className="block text-[12.5px] text-soft">{page.headline.label}</span>
           <span className="text-[26px] leading-tight font-semibold tracking-[-0.02em] whitespace-nowrap">
             {page.headline.text}
           </span>
-          {document.due !== null && document.credit_notes.length > 0 ? (
+          {document.due !== null && (document.credit_notes.length > 0 || status === "void") ? (
             <span className="block text-[12.5px] text-soft">
               <Amount text={document.due} currency={document.currency} /> by now
             </span>

@@ -7,7 +7,7 @@ const CHIP: Record<string, string> = {
   draft: "bg-warn-soft text-warn",
   planned: "bg-warn-soft text-warn",
   later: "bg-warn-soft text-warn",
-  preview: "bg-warn-soft text-warn",
+  running: "bg-warn-soft text-warn",
 };
 
 /** A state in a word. */

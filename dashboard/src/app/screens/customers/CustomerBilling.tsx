@@ -5,7 +5,7 @@ import { SubscribeDialog, SubscriptionTable } from "@/features/plans/Subscriptio
 import { GrantDialog } from "@/features/wallets/GrantDialog";
 import { WalletDetails } from "@/features/wallets/WalletDetails";
 import { plansQuery, previewQuery, walletQuery } from "@/shared/api/billing-queries";
-import type { CustomerState } from "@/shared/api/types";
+import type { CustomerState, DocumentShown } from "@/shared/api/types";
 import { SideButton } from "@/shared/ui/buttons";
 import { Card } from "@/shared/ui/Card";
 import { Loaded } from "@/shared/ui/Loaded";
@@ -28,7 +28,7 @@ export function ChargeSoFar({ customer }: { customer: string }): ReactElement {
             <p className="text-[13.5px] text-soft">{found}</p>
           ) : (
             <div className="flex flex-col gap-8">
-              {found.documents.map((document) => (
+              {runningFirst(found.documents).map((document) => (
                 <DocumentSheet key={document.id} document={document} />
               ))}
               {found.unconsumed.length > 0 ? (
@@ -44,6 +44,12 @@ export function ChargeSoFar({ customer }: { customer: string }): ReactElement {
       </Loaded>
     </Card>
   );
+}
+
+/** What runs now first; then ended periods that have no invoice yet. */
+function runningFirst(documents: readonly DocumentShown[]): readonly DocumentShown[] {
+  const runs = ({ status }: DocumentShown): boolean => status === "running";
+  return [...documents.filter(runs), ...documents.filter((document) => !runs(document))];
 }
 
 interface CustomerCardProps {

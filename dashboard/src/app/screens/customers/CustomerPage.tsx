@@ -7,9 +7,11 @@ import { CustomerBudgets, CustomerFacts, Identities } from "@/features/customers
 import { budgetsOf } from "@/features/customers/customer-rows";
 import { MonthFigures } from "@/features/customers/MonthFigures";
 import { customerBudgetsQuery, marginQuery } from "@/features/customers/queries";
+import { SpanCard } from "@/features/spend/SpanCard";
 import { customersQuery, invoicesQuery } from "@/shared/api/billing-queries";
 import { useMayChange } from "@/shared/api/role";
 import type { CustomerState } from "@/shared/api/types";
+import { addressMoment } from "@/shared/format";
 import { type Dimension, isDimension, oneValue, type Search } from "@/shared/search/search";
 import { useAddress } from "@/shared/search/use-address";
 import { TextButton } from "@/shared/ui/buttons";
@@ -87,6 +89,16 @@ function Page({ customer, month, tz }: { customer: CustomerState; month: string;
           )}
         </Loaded>
       </Card>
+      <SpanCard
+        search={span}
+        by={dimensionOf(address.besides, "model")}
+        pick={explore}
+        zoom={(startMs, endMs) => {
+          const zone = customer.timezone;
+          const within = { since: addressMoment(startMs, zone), until: addressMoment(endMs, zone) };
+          void navigate({ to: "/explorer", search: { ...span, ...within } } as never);
+        }}
+      />
       <div className="grid gap-6 lg:grid-cols-2">
         <BreakdownCard
           search={span}
@@ -97,6 +109,7 @@ function Page({ customer, month, tz }: { customer: CustomerState; month: string;
         <BreakdownCard
           search={span}
           by={dimensionOf(address.besides, "model")}
+          colored
           onPick={explore}
           onBy={(by) => change({ besides: by })}
         />

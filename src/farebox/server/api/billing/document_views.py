@@ -32,6 +32,7 @@ GRACE_HOURS = 48
 _HOUR_NS = 3_600 * 10**9
 
 RECOMPUTED = "Each run computes it anew from the record; nothing of it is fixed yet."
+GRACE_OVER = "Its grace period is over: the next run makes the invoice final, or says why not."
 ADJUSTED = "It stays as it is: what the record learns of its period adjusts the next invoice."
 CREDITED = "It stays as it is: later adjustments of the same lines give back that much less."
 
@@ -43,7 +44,7 @@ class DocumentShown(msgspec.Struct, kw_only=True):
     kind: str
     """`invoice` or `credit_note`."""
     status: str
-    """`draft`, `final` or `void`; `preview` of what is not stored."""
+    """`draft`, `final` or `void`; of what is not stored `running`, or `ended` where the period has."""
     number: str | None
     customer: str
     currency: str
@@ -96,14 +97,19 @@ def stored_document(connection: Connection, named: str) -> Invoice | CreditNote 
 
 def previewed_document(draft: Draft, billing: BillingConfig, now_ns: int) -> DocumentShown:
     """Return what a period comes to by now. None of it is stored."""
-    said = draft.invoice
+    said, hours = draft.invoice, draft.terms.grace_hours
     end = dates.day(said.until_ns, said.timezone)
-    if said.until_ns > now_ns:
+    runs = said.until_ns > now_ns
+    if runs:
         words = [f"The period runs until {end}: this is what it comes to by now, and none of it is stored."]
     else:
-        words = [f"The period ended on {end} and has no invoice yet; the next run makes a draft of it."]
-    shown = _invoice(said, billing, [*words, _final_after(said, draft.terms.grace_hours)])
-    shown.status = "preview"
+        words = [f"The period ended on {end} and has no invoice yet."]
+    if now_ns < said.until_ns + hours * _HOUR_NS:
+        words.append(_final_after(said, hours))
+    else:
+        words.append(GRACE_OVER)
+    shown = _invoice(said, billing, words)
+    shown.status = "running" if runs else "ended"
     return shown
 
 
@@ -177,7 +183,7 @@ def _note(said: CreditNote, billing: BillingConfig) -> DocumentShown:
 def _next_of_draft(said: Invoice, hours: int, now_ns: int) -> list[str]:
     if now_ns < said.until_ns + hours * _HOUR_NS:
         return [RECOMPUTED, _final_after(said, hours)]
-    return [RECOMPUTED, "Its grace period is over: the next run makes it final, or says why not."]
+    return [RECOMPUTED, GRACE_OVER]
 
 
 def _final_after(said: Invoice, hours: int) -> str:
