@@ -6,10 +6,10 @@ import { readOrder } from "@/features/calls/order";
 import { ReceiptPanel } from "@/features/calls/ReceiptPanel";
 import { SavedViews } from "@/features/calls/SavedViews";
 import { NothingMatches } from "@/features/capture/EmptyState";
-import { useLiveState } from "@/shared/live-state";
 import { whereOf, zoneOf } from "@/shared/search/search";
 import { useParam } from "@/shared/search/use-param";
 import { useSearch } from "@/shared/search/use-search";
+import { Tail } from "./Tail";
 
 /** Each call, and beside it why the one that is open cost what it cost. */
 export default function ExplorerScreen(): ReactElement {
@@ -56,30 +56,5 @@ export default function ExplorerScreen(): ReactElement {
         <ReceiptPanel id={search.call} tz={zoneOf(search)} close={() => change({ call: undefined })} />
       ) : null}
     </div>
-  );
-}
-
-/** What waits while the list is held still, or how to hold it. */
-function Tail(): ReactElement {
-  const live = useLiveState();
-  if (live.waiting === 0) {
-    return (
-      <span className="mr-2 hidden text-[12.5px] text-soft sm:inline">
-        <kbd className="rounded bg-sunken px-1.5 font-mono text-[11px]">Space</kbd>{" "}
-        {live.paused ? "lets the list go on" : "holds the list still"}
-      </span>
-    );
-  }
-  return (
-    <button
-      type="button"
-      onClick={() => {
-        live.setPaused(false);
-        live.release();
-      }}
-      className="mr-2 rounded-full bg-accent-soft px-3 py-1 text-[12.5px] font-medium text-accent"
-    >
-      {live.waiting} new {live.waiting === 1 ? "call" : "calls"}
-    </button>
   );
 }

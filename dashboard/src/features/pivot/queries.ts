@@ -1,0 +1,23 @@
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { get } from "@/shared/api/client";
+import { SPEND } from "@/shared/api/queries";
+import type { Pivot } from "@/shared/api/types";
+import { parametersOf, type Search } from "@/shared/search/search";
+import type { PivotChoice } from "./choice";
+
+export function pivotQuery(search: Search, choice: PivotChoice) {
+  const asked = {
+    ...parametersOf(search),
+    rows: choice.rows.join(","),
+    columns: choice.columns.join(",") || undefined,
+    measure: choice.measure,
+    order: choice.order,
+    limit: choice.limit,
+    columns_limit: choice.columnsLimit,
+  };
+  return queryOptions({
+    queryKey: [SPEND, "pivot", asked],
+    queryFn: ({ signal }) => get<Pivot>("pivot", asked, signal),
+    placeholderData: keepPreviousData,
+  });
+}

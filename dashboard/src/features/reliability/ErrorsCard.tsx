@@ -1,0 +1,69 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactElement } from "react";
+import { formatCount, words } from "@/shared/format";
+import { CallsLink } from "@/shared/search/CallsLink";
+import type { Dimension, Search } from "@/shared/search/search";
+import { Card } from "@/shared/ui/Card";
+import { Loaded } from "@/shared/ui/Loaded";
+import { Money } from "@/shared/ui/Money";
+import { Share } from "@/shared/ui/Share";
+import { reliabilityQuery } from "./queries";
+
+/** What calls failed of, most frequent first, and what they cost all the same. */
+export function ErrorsCard({ search, by }: { search: Search; by: Dimension }): ReactElement {
+  const found = useQuery(reliabilityQuery(search, by));
+  return (
+    <Card title="Failures by kind">
+      <Loaded query={found} skeleton={<div className="skeleton h-40" />}>
+        {(data) => {
+          if (data.total.errors === 0)
+            return <p className="py-4 text-[13px] text-soft">No call of this span failed.</p>;
+          const most = data.errors[0]?.calls ?? 1;
+          return (
+            <ul className="flex flex-col gap-2.5 text-[13px]">
+              {data.errors.map((kind) => (
+                <li key={`${kind.error_class} ${kind.status} ${kind.outcome}`}>
+                  <div className="flex items-baseline gap-3">
+                    <span className="min-w-0 flex-1 truncate font-medium">
+                      {words(
+                        kind.error_class ?? (kind.status >= 400 ? "refused by the provider" : kind.outcome),
+                      )}{" "}
+                      <span className="font-normal text-faint">
+                        {kind.status === 0 ? words(kind.outcome).toLowerCase() : kind.status}
+                      </span>
+                    </span>
+                    {BigInt(kind.cost_pico) > 0n ? (
+                      <span className="text-soft" title="What they cost all the same">
+                        <Money pico={kind.cost_pico} />
+                      </span>
+                    ) : null}
+                    <CallsLink
+                      where={{
+                        error_class: kind.error_class,
+                        status: String(kind.status),
+                        outcome: kind.outcome,
+                      }}
+                      className="font-medium"
+                    >
+                      {formatCount(kind.calls)}
+                    </CallsLink>
+                  </div>
+                  <div className="mt-1">
+                    <Share permille={Math.round((kind.calls * 1000) / most)} />
+                  </div>
+                </li>
+              ))}
+              {data.other_errors > 0 ? (
+                <li className="text-soft">
+                  <CallsLink where={{}} written={{ status: "0,4xx,5xx" }}>
+                    Everything else: {formatCount(data.other_errors)}
+                  </CallsLink>
+                </li>
+              ) : null}
+            </ul>
+          );
+        }}
+      </Loaded>
+    </Card>
+  );
+}
