@@ -1,0 +1,59 @@
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { get, send } from "@/shared/api/client";
+import type {
+  PriceHistory,
+  PriceNews,
+  PriceSet,
+  Rerating,
+  SeenModels,
+  UnpricedQueue,
+} from "@/shared/api/types";
+import { parametersOf, type Search } from "@/shared/search/search";
+
+export const PRICES = "prices";
+
+export function seenModelsQuery(search: Search) {
+  const asked = { ...parametersOf(search), since: search.since ?? "30d" };
+  return queryOptions({
+    queryKey: [PRICES, "models", asked],
+    queryFn: ({ signal }) => get<SeenModels>("prices/models", asked, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+export const unpricedQuery = queryOptions({
+  queryKey: [PRICES, "unpriced"],
+  queryFn: ({ signal }) => get<UnpricedQueue>("prices/unpriced", {}, signal),
+});
+
+export const reratingQuery = queryOptions({
+  queryKey: [PRICES, "rerating"],
+  queryFn: ({ signal }) => get<Rerating>("prices/rerating", {}, signal),
+});
+
+export const newsQuery = queryOptions({
+  queryKey: [PRICES, "updates"],
+  queryFn: ({ signal }) => get<PriceNews>("prices/updates", {}, signal),
+});
+
+export function historyQuery(provider: string, model: string) {
+  return queryOptions({
+    queryKey: [PRICES, "history", provider, model],
+    queryFn: ({ signal }) => get<PriceHistory>("prices/history", { provider, model }, signal),
+  });
+}
+
+export interface OwnPrice {
+  model: string;
+  rates: Record<string, string>;
+  per: string;
+  from: string;
+}
+
+export function setPrice(said: OwnPrice): Promise<PriceSet> {
+  return send("PUT", "prices/own", { ...said, from: said.from || undefined });
+}
+
+export function rerate(): Promise<Rerating> {
+  return send("POST", "prices/rerating");
+}

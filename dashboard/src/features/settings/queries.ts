@@ -1,0 +1,60 @@
+import { queryOptions } from "@tanstack/react-query";
+import { get, send } from "@/shared/api/client";
+import type { Configuration, Keys, TokenCreated, Tokens } from "@/shared/api/types";
+
+export const KEYS = "keys";
+export const TOKENS = "tokens";
+
+export const keysQuery = queryOptions({
+  queryKey: [KEYS],
+  queryFn: ({ signal }) => get<Keys>("keys", {}, signal),
+});
+
+export const tokensQuery = queryOptions({
+  queryKey: [TOKENS],
+  queryFn: ({ signal }) => get<Tokens>("tokens", {}, signal),
+});
+
+export const configurationQuery = queryOptions({
+  queryKey: ["configuration"],
+  queryFn: ({ signal }) => get<Configuration>("configuration", {}, signal),
+});
+
+export interface KeySaid {
+  fingerprint: string;
+  label: string;
+  customer: string;
+  user: string;
+  project: string;
+}
+
+/** What is not named is taken away. */
+export function labelKey({ fingerprint, label, ...binding }: KeySaid): Promise<Keys> {
+  return send("PUT", `keys/${fingerprint}`, { label, ...named(binding) });
+}
+
+export function forgetKey(fingerprint: string): Promise<Keys> {
+  return send("DELETE", `keys/${fingerprint}`);
+}
+
+export interface TokenSaid {
+  name: string;
+  scope: string;
+  expires: string;
+  customer: string;
+  user: string;
+  project: string;
+}
+
+export function createToken({ name, scope, ...rest }: TokenSaid): Promise<TokenCreated> {
+  return send("POST", "tokens", { name, scope, ...named(rest) });
+}
+
+export function revokeToken(id: string): Promise<Tokens> {
+  return send("DELETE", `tokens/${id}`);
+}
+
+function named(fields: Readonly<Record<string, string>>): Record<string, string> {
+  const said = Object.entries(fields).map(([name, value]) => [name, value.trim()] as const);
+  return Object.fromEntries(said.filter(([, value]) => value !== ""));
+}
