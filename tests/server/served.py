@@ -85,6 +85,20 @@ class Site:
         return await ask_raw(self.app, target, given, method, body=body)
 
 
+def pages(site: Site, target: str, limit: int) -> list[Any]:
+    """Return every page of a list."""
+    found: list[Any] = []
+    mark = "&" if "?" in target else "?"
+    cursor: str | None = ""
+    while cursor is not None:
+        said = f"&cursor={cursor}" if cursor else ""
+        answer = site.get(f"{target}{mark}limit={limit}{said}")
+        assert answer.status == 200, answer.body
+        found.append(answer.json())
+        cursor = found[-1]["next_cursor"]
+    return found
+
+
 async def ask_raw(
     app: Any,
     target: str,

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from served import NOW, Answer, Site
+from served import NOW, Answer, Site, pages
 from sqlalchemy import select
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "ledger"))
@@ -44,7 +44,7 @@ def name_receiver(site: Site, name: str) -> None:
 
 
 def test_an_alert_is_put_shown_listed_and_deleted(site: Site) -> None:
-    assert site.get(ALERTS).json() == {"alerts": [], "channels": [], "problems": []}
+    assert site.get(ALERTS).json() == {"alerts": [], "channels": [], "problems": [], "next_cursor": None}
     name_receiver(site, "ops")
     put = sent(site, "PUT", f"{ALERTS}/jump", {**JUMP, "to": ["ops"]})
     assert put.status == 200
@@ -130,15 +130,16 @@ def test_each_change_is_in_the_audit(site: Site) -> None:
 
 
 def test_history_is_filtered_and_limited(site: Site) -> None:
-    assert site.get(EVENTS).json() == {"events": []}
+    assert site.get(EVENTS).json() == {"events": [], "next_cursor": None}
     open_control(site.home)
     for number, state in enumerate(("firing", "recovered", "firing")):
         keep(site, str(number), state, NOW - (3 - number) * 10**9)
     assert [each["id"] for each in site.get(EVENTS).json()["events"]] == ["2", "1", "0"]
     assert [each["id"] for each in site.get(f"{EVENTS}?state=firing&limit=1").json()["events"]] == ["2"]
-    assert site.get(f"{EVENTS}?alert=other").json() == {"events": []}
+    assert site.get(f"{EVENTS}?alert=other").json()["events"] == []
     assert len(site.get(f"{EVENTS}?since=1h").json()["events"]) == 3
-    assert site.get(f"{EVENTS}?until=2020-01-01").json() == {"events": []}
+    assert site.get(f"{EVENTS}?until=2020-01-01").json()["events"] == []
+    assert [page["events"][0]["id"] for page in pages(site, EVENTS, 1)] == ["2", "1", "0"]
     for wrong in ("state=open", "limit=0", "limit=1001", "since=never", "colour=red"):
         assert site.get(f"{EVENTS}?{wrong}").status == 422
 

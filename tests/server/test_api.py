@@ -206,13 +206,13 @@ def test_models_beyond_the_most_expensive_six_share_one_line(home: Home, web: Pa
 
 def test_all_pages_together_are_every_call_once(site: Site) -> None:
     seen: list[int] = []
-    before = ""
+    cursor = ""
     while True:
-        page = site.get(f"/api/v1/calls?since=all&limit=2{before}").json()
+        page = site.get(f"/api/v1/calls?since=all&limit=2{cursor}").json()
         seen += [row["seq"] for row in page["calls"]]
-        if page["next_before"] is None:
+        if page["next_cursor"] is None:
             break
-        before = f"&before={page['next_before']}"
+        cursor = f"&cursor={page['next_cursor']}"
     assert seen == [9, 8, 7, 6, 5, 4, 3, 2, 1]
 
 
@@ -257,8 +257,10 @@ def test_filters_have_the_names_of_the_command_lines_flags(site: Site) -> None:
         ("calls?limit=501", "limit"),
         ("calls?limit=-1", "limit"),
         ("calls?before=x", "before"),
-        ("calls?before=1&after=1", "after"),
-        ("calls?after=99999999999999999999", "after"),
+        ("calls?after=1", "after"),
+        ("calls?before=99999999999999999999", "before"),
+        ("calls?cursor=x", "cursor"),
+        ("calls?format=xlsx", "format"),
         ("live?since=lately", "since"),
     ],
 )

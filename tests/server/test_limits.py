@@ -34,7 +34,7 @@ def published(site: Site) -> dict[str, Budget]:
 
 
 def test_a_budget_is_put_shown_listed_and_deleted(site: Site) -> None:
-    assert site.get(BUDGETS).json() == {"budgets": [], "problems": []}
+    assert site.get(BUDGETS).json() == {"budgets": [], "problems": [], "next_cursor": None}
     put = sent(site, "PUT", f"{BUDGETS}/acme-daily", DAILY)
     assert put.status == 200
     assert (put.json()["limit_usd"], put.json()["where"]) == ("25", {"customer": ["acme"]})

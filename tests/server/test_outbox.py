@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from served import Site
+from served import Site, pages
 
 from farebox.control.outbox import messages, receivers
 from farebox.control.outbox.envelope import ReceiverSettings, envelope
@@ -16,7 +16,7 @@ def test_without_a_control_database_it_is_empty(site: Site) -> None:
     answer = site.get(PATH)
     assert (answer.status, answer.json()) == (
         200,
-        {"pending": 0, "dead": 0, "receivers": [], "messages": []},
+        {"pending": 0, "dead": 0, "receivers": [], "messages": [], "next_cursor": None},
     )
     assert not site.home.control.exists()
 
@@ -37,7 +37,8 @@ def test_it_shows_receivers_and_messages_and_no_secret(site: Site) -> None:
     assert (found["pending"], len(found["messages"])) == (2, 3)
     (cancelled,) = site.get(f"{PATH}?state=cancelled").json()["messages"]
     assert cancelled["id"] == dead
-    assert len(site.get(f"{PATH}?limit=1&receiver=ops").json()["messages"]) == 1
+    assert [len(page["messages"]) for page in pages(site, f"{PATH}?receiver=ops", 1)] == [1, 1, 1]
+    assert len({page["messages"][0]["id"] for page in pages(site, PATH, 1)}) == 3
     assert site.get(f"{PATH}?receiver=nobody").json()["messages"] == []
 
 

@@ -129,7 +129,7 @@ def test_a_table_adds_up_with_everything_else(used: Site) -> None:
         "pivot?rows=model&limit=0",
         "pivot?rows=provider,model,app,user",
         "sessions?sort=colour",
-        "sessions?page=first",
+        "sessions?cursor=first",
         "sessions?order=up",
         "sessions/of",
         "sessions/of?session=s&since=1h",
@@ -159,9 +159,9 @@ def test_pages_of_sessions_are_all_of_them_once(home: Home, web: Path) -> None:
         seen += [row["session"] for row in page["sessions"]]
         shown = sum(int(row["sums"]["cost_pico"]) for row in page["sessions"])
         assert shown + int(page["rest"]["cost_pico"]) == int(page["total"]["cost_pico"])
-        if page["next_page"] is None:
+        if page["next_cursor"] is None:
             break
-        page = site.get(f"{query}&page={page['next_page']}").json()
+        page = site.get(f"{query}&cursor={page['next_cursor']}").json()
     assert seen == [f"s{number}" for number in range(1, 8)]
     site.ledger.close()
 

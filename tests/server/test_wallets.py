@@ -34,10 +34,10 @@ def sent(site: Site, method: str, path: str, body: Any = None) -> Answer:
 
 
 def test_before_anything_was_set_everything_is_empty(site: Site) -> None:
-    assert site.get(WALLETS).json() == {"wallets": []}
-    assert site.get(COUPONS).json() == {"coupons": []} and site.get(ADD_ONS).json() == {"add_ons": []}
-    assert site.get(PAYEES).json() == {"payees": []}
-    assert site.get(JOURNAL).json() == {"accounts": [], "transactions": []}
+    lists = {WALLETS: "wallets", COUPONS: "coupons", ADD_ONS: "add_ons", PAYEES: "payees"}
+    for path, field in lists.items():
+        assert site.get(path).json() == {field: [], "next_cursor": None}
+    assert site.get(JOURNAL).json() == {"accounts": [], "transactions": [], "next_cursor": None}
     assert site.get(f"{JOURNAL}/verification").json()["holds"] is True
     assert site.get(f"{WALLETS}/of?customer=acme").status == 404
     assert site.get(f"{PAYEES}/statements?payee=ada").status == 404
@@ -95,7 +95,7 @@ def test_a_customer_of_any_characters_is_reached(site: Site) -> None:
 def test_a_body_that_is_no_grant_is_refused(site: Site, body: bytes) -> None:
     refused = sent(site, "POST", f"{WALLETS}/grants", body)
     assert refused.status == 422, refused.body
-    assert site.get(WALLETS).json() == {"wallets": []}
+    assert site.get(WALLETS).json() == {"wallets": [], "next_cursor": None}
 
 
 def test_a_key_makes_one_grant_and_refuses_another(site: Site) -> None:

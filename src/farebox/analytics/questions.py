@@ -192,7 +192,7 @@ class Questions:
             seq=total.seq,
             groups=groups,
             rest_groups=grouped.groups - len(groups),
-            rest=_difference(whole.measures, groups),
+            rest=difference(whole.measures, groups),
             total=whole.measures,
             others=whole.others,
             models=total.models,
@@ -278,7 +278,8 @@ def _group(by: Sequence[str], measures: Sequence[str], row: Row, bucket: str | N
     )
 
 
-def _difference(total: Measures, groups: Sequence[Group]) -> Measures:
+def difference(total: Measures, groups: Sequence[Group]) -> Measures:
+    """Return what is left of a total beside these groups."""
     return Measures(
         **{
             name: getattr(total, name) - sum(getattr(group.measures, name) for group in groups)

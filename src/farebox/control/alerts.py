@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from farebox.alerts.alert import Alert, Snooze
 from farebox.alerts.event import AlertEvent, State
@@ -135,8 +135,9 @@ def events(
     since_ns: int | None = None,
     until_ns: int | None = None,
     limit: int | None = LISTED,
+    after: tuple[int, str] | None = None,
 ) -> list[KeptEvent]:
-    """Return events, the newest first."""
+    """Return events, the newest first, those that follow the one of this moment and id."""
     asked = select(event_table).order_by(event_table.c.at.desc(), event_table.c.id)
     if alert is not None:
         asked = asked.where(event_table.c.alert == alert)
@@ -146,6 +147,10 @@ def events(
         asked = asked.where(event_table.c.at >= since_ns)
     if until_ns is not None:
         asked = asked.where(event_table.c.at < until_ns)
+    if after is not None:
+        at, id = after
+        later = and_(event_table.c.at == at, event_table.c.id > id)
+        asked = asked.where(or_(event_table.c.at < at, later))
     return [_event(row) for row in connection.execute(asked.limit(limit))]
 
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -29,7 +28,7 @@ from farebox.server.access.sessions import SESSION_SECONDS, Sessions
 from farebox.server.api.errors import ApiError, from_farebox
 from farebox.server.api.method_routes import MethodRoutes
 from farebox.server.api.queries import Ledger
-from farebox.server.api.responses import error_response, json_response
+from farebox.server.api.responses import error_response
 from farebox.server.api.route_groups import GROUPS
 from farebox.server.api.services import Services, Typed, plainly
 from farebox.server.assets import Assets, content_type, is_immutable
@@ -73,7 +72,7 @@ class Server:
         self._cookie_name = cookie_name
         self._assets = assets
         self._collector = collector
-        services = Services(home, ledger, clock, typed, key_labels, prices, config)
+        services = Services(home, ledger, clock, typed, key_labels, prices, config, _description)
         self.pulse = services.pulse
         self.groups: tuple[MethodRoutes, ...] = tuple(group(services) for group in GROUPS)
         self.routes: dict[str, tuple[Kind, Answer]] = {
@@ -146,12 +145,9 @@ class Server:
             name = self._route_name(scope["path"])
             assert name is not None, "the guard lets only known paths through"  # noqa: S101 - an invariant
             return await _unless_gone(self.routes[name][1](request), receive)
-        answering = self._handled(request, *grouped)
+        group, name = grouped
+        answering = group.handle(request, name)
         return await (_unless_gone(answering, receive) if request.method in ("GET", "HEAD") else answering)
-
-    async def _handled(self, request: Request, group: MethodRoutes, name: str) -> Response:
-        found = await group.handle(request, name)
-        return json_response(found) if isinstance(found, msgspec.Struct) else found
 
     # Pages
 
@@ -247,6 +243,12 @@ def build(
         sockets=frozenset((EVENTS,)) if collector is not None else frozenset(),
     )
     return server, guard
+
+
+def _description() -> bytes:
+    from farebox.server.api.openapi.document import openapi_document  # it loads what bills, which few ask for
+
+    return openapi_document()
 
 
 def _refuse(error: ApiError, kind: Kind) -> App:

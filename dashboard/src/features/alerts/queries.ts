@@ -1,34 +1,27 @@
 import { queryOptions } from "@tanstack/react-query";
 import { get, send } from "@/shared/api/client";
-import type {
-  AlertHistory,
-  AlertKinds,
-  AlertSimulation,
-  Alerts,
-  AlertTrial,
-  AlertView,
-} from "@/shared/api/types";
+import type { AlertSimulation, Alerts, AlertTrial, AlertView } from "@/shared/api/types";
 
 export const ALERTS = "alerts";
 export const ALERT_EVENTS = "alert-events";
 
 export const alertsQuery = queryOptions({
   queryKey: [ALERTS],
-  queryFn: ({ signal }) => get<Alerts>("alerts", {}, signal),
+  queryFn: ({ signal }) => get("alerts", {}, signal),
   refetchInterval: 15_000,
 });
 
 /** How each kind of alert is written. */
 export const kindsQuery = queryOptions({
   queryKey: ["alert-kinds"],
-  queryFn: ({ signal }) => get<AlertKinds>("alert-kinds", {}, signal),
+  queryFn: ({ signal }) => get("alert-kinds", {}, signal),
   staleTime: Number.POSITIVE_INFINITY,
 });
 
 export function historyQuery(alert: string | undefined, limit: number) {
   return queryOptions({
     queryKey: [ALERT_EVENTS, alert, limit],
-    queryFn: ({ signal }) => get<AlertHistory>("alert-events", { alert, limit }, signal),
+    queryFn: ({ signal }) => get("alert-events", { alert, limit }, signal),
     refetchInterval: 15_000,
   });
 }
@@ -36,15 +29,15 @@ export function historyQuery(alert: string | undefined, limit: number) {
 export type Definition = Record<string, unknown>;
 
 export function setAlert({ name, definition }: { name: string; definition: Definition }): Promise<AlertView> {
-  return send("PUT", `alerts/${encodeURIComponent(name)}`, definition);
+  return send("PUT", "alerts/{name}", definition, { name });
 }
 
 export function removeAlert(name: string): Promise<Alerts> {
-  return send("DELETE", `alerts/${name}`);
+  return send("DELETE", "alerts/{name}", undefined, { name });
 }
 
 export function testAlert(name: string): Promise<AlertTrial> {
-  return send("POST", `alerts/${name}/test`);
+  return send("POST", "alerts/{name}/test", undefined, { name });
 }
 
 export interface Snoozing {
@@ -55,11 +48,11 @@ export interface Snoozing {
 }
 
 export function snoozeAlert({ name, span, value, reason }: Snoozing): Promise<AlertView> {
-  return send("PUT", `alerts/${name}/snooze`, { for: span, value, reason });
+  return send("PUT", "alerts/{name}/snooze", { for: span, value, reason }, { name });
 }
 
 export function unsnoozeAlert({ name, value }: { name: string; value: string | null }): Promise<AlertView> {
-  return send("DELETE", `alerts/${name}/snooze`, undefined, { value: value ?? undefined });
+  return send("DELETE", "alerts/{name}/snooze", undefined, { name, value: value ?? undefined });
 }
 
 /** What an alert that is set would have told of the last 30 days. */

@@ -65,7 +65,7 @@ export function DocumentCard(props: DocumentCardProps): ReactElement {
   );
 }
 
-const FORMATS = ["pdf", "html", "csv", "json"];
+const FORMATS = ["pdf", "html", "csv", "json"] as const;
 
 /** The document as files, from its stored bytes. */
 function Downloads({ id }: { id: string }): ReactElement {
@@ -74,7 +74,7 @@ function Downloads({ id }: { id: string }): ReactElement {
       {FORMATS.map((format) => (
         <a
           key={format}
-          href={address(`documents/${encodeURIComponent(id)}`, { format })}
+          href={address("documents/{id}", { id, format })}
           download
           aria-label={`Download as ${format.toUpperCase()}`}
           className="font-medium text-soft uppercase underline underline-offset-4 hover:text-ink"

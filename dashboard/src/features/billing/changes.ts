@@ -2,7 +2,7 @@
 
 import { queryOptions } from "@tanstack/react-query";
 import { get, send } from "@/shared/api/client";
-import type { Explanation, InvoiceShown, NoteShown, RunShown } from "@/shared/api/types";
+import type { InvoiceShown, NoteShown, RunShown } from "@/shared/api/types";
 
 export interface Acceptance {
   accept_gap: boolean;
@@ -39,7 +39,7 @@ export function creditInvoice(said: Crediting): Promise<NoteShown> {
 export function explanationQuery(line: string) {
   return queryOptions({
     queryKey: ["explanation", line],
-    queryFn: ({ signal }) => get<Explanation>("invoices/explanation", { line }, signal),
+    queryFn: ({ signal }) => get("invoices/explanation", { line }, signal),
     staleTime: Number.POSITIVE_INFINITY, // a final invoice and the record up to it never change
   });
 }

@@ -11,7 +11,7 @@ export const STOPS = "stops";
 /** The figures are those that calls are let pass by. */
 export const budgetsQuery = queryOptions({
   queryKey: [BUDGETS],
-  queryFn: ({ signal }) => get<Budgets>("budgets", {}, signal),
+  queryFn: ({ signal }) => get("budgets", {}, signal),
   refetchInterval: 15_000,
 });
 
@@ -19,7 +19,7 @@ export const budgetsQuery = queryOptions({
 export function budgetQuery(name: string) {
   return queryOptions({
     queryKey: [BUDGET, name],
-    queryFn: ({ signal }) => get<BudgetState>(`budgets/${name}`, {}, signal),
+    queryFn: ({ signal }) => get("budgets/{name}", { name }, signal),
     refetchInterval: 15_000,
   });
 }
@@ -27,24 +27,23 @@ export function budgetQuery(name: string) {
 export function simulationQuery(name: string, tz: string) {
   return queryOptions({
     queryKey: [SIMULATION, name, tz],
-    queryFn: ({ signal }) =>
-      get<BudgetSimulation>(`budgets/${name}/simulation`, { since: "30d", tz }, signal),
+    queryFn: ({ signal }) => get("budgets/{name}/simulation", { name, since: "30d", tz }, signal),
     staleTime: 300_000,
   });
 }
 
 export const stopsQuery = queryOptions({
   queryKey: [STOPS],
-  queryFn: ({ signal }) => get<Stops>("stops", {}, signal),
+  queryFn: ({ signal }) => get("stops", {}, signal),
   refetchInterval: 30_000,
 });
 
 export function setBudget(said: BudgetSettings): Promise<BudgetState> {
-  return send("PUT", `budgets/${encodeURIComponent(said.name)}`, said.definition);
+  return send("PUT", "budgets/{name}", said.definition, { name: said.name });
 }
 
 export function removeBudget(name: string): Promise<Budgets> {
-  return send("DELETE", `budgets/${name}`);
+  return send("DELETE", "budgets/{name}", undefined, { name });
 }
 
 /** What a budget would have done, before it is set. */

@@ -2,16 +2,15 @@
 
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { get } from "@/shared/api/client";
-import { callsQuery, PAGE_SIZE, SPEND } from "@/shared/api/queries";
-import type { Calls } from "@/shared/api/types";
+import { callsQuery, PAGE_SIZE, type PageParam, SPEND } from "@/shared/api/queries";
 import { parametersOf, type Search } from "@/shared/search/search";
 import type { CallOrder } from "./order";
 
 export function costliestQuery(search: Search, limit: number) {
-  const asked = { ...parametersOf(search), order: "cost", limit };
+  const asked = { ...parametersOf(search), order: "cost", limit } as const;
   return queryOptions({
     queryKey: [SPEND, "costliest", asked],
-    queryFn: ({ signal }) => get<Calls>("calls", asked, signal),
+    queryFn: ({ signal }) => get("calls", asked, signal),
     placeholderData: keepPreviousData,
   });
 }
@@ -19,13 +18,13 @@ export function costliestQuery(search: Search, limit: number) {
 /** The calls page by page: newest first they grow by themselves, in any other order they stand still. */
 export function listQuery(search: Search, order: CallOrder | undefined) {
   if (order === undefined) return callsQuery(search);
-  const asked = { ...parametersOf(search), order: order.name, direction: order.ascending ? "asc" : "desc" };
+  const direction = order.ascending ? "asc" : "desc";
+  const asked = { ...parametersOf(search), order: order.name, direction } as const;
   return infiniteQueryOptions({
     queryKey: ["calls", asked],
-    queryFn: ({ pageParam, signal }) =>
-      get<Calls>("calls", { ...asked, limit: PAGE_SIZE, cursor: pageParam }, signal),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    queryFn: ({ pageParam, signal }) => get("calls", { ...asked, limit: PAGE_SIZE, ...pageParam }, signal),
+    initialPageParam: null as PageParam,
+    getNextPageParam: (page) => (page.next_cursor === null ? undefined : { cursor: page.next_cursor }),
     placeholderData: keepPreviousData,
   });
 }

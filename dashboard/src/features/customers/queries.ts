@@ -1,6 +1,5 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { get } from "@/shared/api/client";
-import type { Breakdown, Budgets, Margins, Series } from "@/shared/api/types";
 import { besides } from "@/shared/ui/MonthPicker";
 
 /** Revenue, cost and margin of every customer, of billing periods that begin in a month. */
@@ -8,11 +7,7 @@ export function marginQuery(month: string) {
   return queryOptions({
     queryKey: ["margin", month],
     queryFn: ({ signal }) =>
-      get<Margins>(
-        "margin",
-        { by: "customer", since: `${month}-01`, until: `${besides(month, 1)}-01` },
-        signal,
-      ),
+      get("margin", { by: "customer", since: `${month}-01`, until: `${besides(month, 1)}-01` }, signal),
     placeholderData: keepPreviousData,
     staleTime: 60_000,
   });
@@ -22,8 +17,7 @@ export function marginQuery(month: string) {
 export function trendQuery(tz: string) {
   return queryOptions({
     queryKey: ["customer-trend", tz],
-    queryFn: ({ signal }) =>
-      get<Series>("series", { since: "30d", tz, bucket: "day", by: "customer" }, signal),
+    queryFn: ({ signal }) => get("series", { since: "30d", tz, bucket: "day", by: "customer" }, signal),
     staleTime: 60_000,
   });
 }
@@ -32,8 +26,7 @@ export function trendQuery(tz: string) {
 export function statedQuery(tz: string) {
   return queryOptions({
     queryKey: ["customers-stated", tz],
-    queryFn: ({ signal }) =>
-      get<Breakdown>("breakdown", { since: "30d", tz, by: "customer", limit: 200 }, signal),
+    queryFn: ({ signal }) => get("breakdown", { since: "30d", tz, by: "customer", limit: 200 }, signal),
     staleTime: 60_000,
   });
 }
@@ -41,6 +34,6 @@ export function statedQuery(tz: string) {
 /** The budgets, as far as they are for customers. */
 export const customerBudgetsQuery = queryOptions({
   queryKey: ["budgets"],
-  queryFn: ({ signal }) => get<Budgets>("budgets", {}, signal),
+  queryFn: ({ signal }) => get("budgets", {}, signal),
   refetchInterval: 15_000,
 });

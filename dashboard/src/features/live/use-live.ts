@@ -3,11 +3,11 @@
  * figures. The events carry whole values, so the next one makes up for one that was missed.
  */
 
-import { type InfiniteData, type QueryClient, useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { address } from "@/shared/api/client";
-import { callsQuery, minutesQuery, nowKey, SPEND, statusQuery } from "@/shared/api/queries";
-import type { CallBrief, Calls, Hello, LiveCalls, LiveMinutes, Now } from "@/shared/api/types";
+import { type CallPages, callsQuery, minutesQuery, nowKey, SPEND, statusQuery } from "@/shared/api/queries";
+import type { CallBrief, Hello, LiveCalls, LiveMinutes, Now } from "@/shared/api/types";
 import type { Live, LiveState } from "@/shared/live-state";
 import { isOpenEnded, type Search, whereOf, zoneOf } from "@/shared/search/search";
 
@@ -53,7 +53,7 @@ export function useLive(search: Search, held: boolean): Live {
           return;
         }
         const { queryKey } = callsQuery(latest.current);
-        const listed = client.getQueryData<InfiniteData<Calls, number | undefined>>(queryKey)?.pages[0];
+        const listed = client.getQueryData<CallPages>(queryKey)?.pages[0];
         if (listed !== undefined && listed.last_seq < last_seq) void client.invalidateQueries({ queryKey });
       },
       figures: (now: Now): void => {
@@ -170,7 +170,7 @@ function useEvents(source: string, act: Acts): { state: LiveState; heardAt: numb
 /** Put new calls, oldest first, on top of the list; one that is there already stays once. */
 function addCalls(client: QueryClient, search: Search, news: readonly CallBrief[]): void {
   if (news.length === 0) return;
-  client.setQueryData<InfiniteData<Calls, number | undefined>>(callsQuery(search).queryKey, (known) => {
+  client.setQueryData<CallPages>(callsQuery(search).queryKey, (known) => {
     const first = known?.pages[0];
     if (known === undefined || first === undefined) return known;
     const seen = new Set(first.calls.map((call) => call.seq));
@@ -180,8 +180,8 @@ function addCalls(client: QueryClient, search: Search, news: readonly CallBrief[
     const last = calls[ROWS_KEPT - 1];
     if (calls.length > ROWS_KEPT && last !== undefined) {
       // A day of live traffic must not fill the browser: older rows are asked for again.
-      const page = { ...first, calls: calls.slice(0, ROWS_KEPT), next_before: last.seq, last_seq };
-      return { pages: [page], pageParams: [undefined] };
+      const page = { ...first, calls: calls.slice(0, ROWS_KEPT), next_cursor: null, last_seq };
+      return { pages: [page], pageParams: [null] };
     }
     return { ...known, pages: [{ ...first, calls, last_seq }, ...known.pages.slice(1)] };
   });

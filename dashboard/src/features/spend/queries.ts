@@ -3,14 +3,13 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { get } from "@/shared/api/client";
 import { SPEND } from "@/shared/api/queries";
-import type { HeatMap, Movers, Projection } from "@/shared/api/types";
 import { type Dimension, parametersOf, type Search, whereOf, zoneOf } from "@/shared/search/search";
 
 export function moversQuery(search: Search, by: readonly Dimension[], limit: number) {
   const asked = { ...parametersOf(search), by: by.join(","), limit };
   return queryOptions({
     queryKey: [SPEND, "movers", asked],
-    queryFn: ({ signal }) => get<Movers>("movers", asked, signal),
+    queryFn: ({ signal }) => get("movers", asked, signal),
     placeholderData: keepPreviousData,
   });
 }
@@ -19,7 +18,7 @@ export function heatMapQuery(search: Search) {
   const asked = parametersOf(search);
   return queryOptions({
     queryKey: [SPEND, "heat-map", asked],
-    queryFn: ({ signal }) => get<HeatMap>("heat-map", asked, signal),
+    queryFn: ({ signal }) => get("heat-map", asked, signal),
     placeholderData: keepPreviousData,
   });
 }
@@ -29,7 +28,7 @@ export function projectionQuery(search: Search) {
   const asked = { tz: zoneOf(search), ...whereOf(search) };
   return queryOptions({
     queryKey: [SPEND, "projection", asked],
-    queryFn: ({ signal }) => get<Projection>("projection", asked, signal),
+    queryFn: ({ signal }) => get("projection", asked, signal),
     placeholderData: keepPreviousData,
   });
 }

@@ -3,7 +3,7 @@ import { WALLETS } from "@/shared/api/billing-queries";
 import { useChange } from "@/shared/api/use-change";
 import { Choice, TextField } from "@/shared/ui/fields";
 import { Confirm } from "@/shared/ui/Modal";
-import { grantCredit } from "./changes";
+import { type Granting, grantCredit } from "./changes";
 
 interface GrantDialogProps {
   /** Whom it is for, where that is known. */
@@ -17,7 +17,7 @@ export function GrantDialog({ customer, customers, close }: GrantDialogProps): R
   const [said, setSaid] = useState({
     customer: customer ?? "",
     amount: "",
-    kind: "paid",
+    kind: "paid" as Granting["kind"],
     expires: "",
     note: "",
   });
@@ -53,7 +53,7 @@ export function GrantDialog({ customer, customers, close }: GrantDialogProps): R
         <Choice
           label="Kind"
           value={said.kind}
-          change={(kind) => setSaid({ ...said, kind })}
+          change={(kind) => setSaid({ ...said, kind: kind === "paid" ? "paid" : "promotional" })}
           choices={[
             ["paid", "Paid in advance"],
             ["promotional", "Promotional"],

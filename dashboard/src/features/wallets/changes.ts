@@ -2,14 +2,14 @@
 
 import { queryOptions } from "@tanstack/react-query";
 import { get, send } from "@/shared/api/client";
-import type { CouponState, Payees, Statements, WalletShown } from "@/shared/api/types";
+import type { CouponState, WalletShown } from "@/shared/api/types";
 
 export const PAYEES = "payees";
 
 export interface Granting {
   customer: string;
   amount: string;
-  kind: string;
+  kind: "paid" | "promotional";
   expires: string | null;
   note: string;
 }
@@ -19,7 +19,7 @@ export function grantCredit(said: Granting): Promise<WalletShown> {
 }
 
 export function voidGrant({ id, reason }: { id: string; reason: string }): Promise<WalletShown> {
-  return send("DELETE", `wallets/grants/${encodeURIComponent(id)}`, undefined, { reason });
+  return send("DELETE", "wallets/grants/{id}", undefined, { id, reason });
 }
 
 export function setWalletLimits(said: {
@@ -45,17 +45,17 @@ export function giveCoupon(said: NewCoupon): Promise<CouponState> {
 }
 
 export function endCoupon(id: string): Promise<CouponState> {
-  return send("DELETE", `coupons/${encodeURIComponent(id)}`);
+  return send("DELETE", "coupons/{id}", undefined, { id });
 }
 
 export const payeesQuery = queryOptions({
   queryKey: [PAYEES],
-  queryFn: ({ signal }) => get<Payees>("payees", {}, signal),
+  queryFn: ({ signal }) => get("payees", {}, signal),
 });
 
 export function statementsQuery(payee: string, month: string, tz: string) {
   return queryOptions({
     queryKey: [PAYEES, payee, month, tz],
-    queryFn: ({ signal }) => get<Statements>("payees/statements", { payee, month, tz }, signal),
+    queryFn: ({ signal }) => get("payees/statements", { payee, month, tz }, signal),
   });
 }

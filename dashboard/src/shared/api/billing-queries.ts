@@ -2,17 +2,7 @@
 
 import { queryOptions } from "@tanstack/react-query";
 import { ApiError, get } from "./client";
-import type {
-  Coupons,
-  Customers,
-  DocumentShown,
-  Invoices,
-  Plans,
-  PreviewedDocuments,
-  Subscriptions,
-  WalletShown,
-  Wallets,
-} from "./types";
+import type { PreviewedDocuments, WalletShown } from "./types";
 
 export const CUSTOMERS = "customers";
 export const PLANS = "plans";
@@ -27,38 +17,38 @@ export const TERMS = [CUSTOMERS, PLANS, SUBSCRIPTIONS, DOCUMENTS];
 
 export const customersQuery = queryOptions({
   queryKey: [CUSTOMERS],
-  queryFn: ({ signal }) => get<Customers>("customers", {}, signal),
+  queryFn: ({ signal }) => get("customers", {}, signal),
 });
 
 export const plansQuery = queryOptions({
   queryKey: [PLANS],
-  queryFn: ({ signal }) => get<Plans>("plans", {}, signal),
+  queryFn: ({ signal }) => get("plans", {}, signal),
 });
 
 /** Every version of a plan, the newest first. */
 export function planQuery(plan: string) {
   return queryOptions({
     queryKey: [PLANS, plan],
-    queryFn: ({ signal }) => get<Plans>("plans", { plan }, signal),
+    queryFn: ({ signal }) => get("plans", { plan }, signal),
   });
 }
 
 export const subscriptionsQuery = queryOptions({
   queryKey: [SUBSCRIPTIONS],
-  queryFn: ({ signal }) => get<Subscriptions>("subscriptions", {}, signal),
+  queryFn: ({ signal }) => get("subscriptions", {}, signal),
 });
 
 export function invoicesQuery(customer?: string) {
   return queryOptions({
     queryKey: [INVOICES, customer],
-    queryFn: ({ signal }) => get<Invoices>("invoices", { customer }, signal),
+    queryFn: ({ signal }) => get("invoices", { customer }, signal),
   });
 }
 
 export function documentQuery(id: string) {
   return queryOptions({
     queryKey: [DOCUMENTS, id],
-    queryFn: ({ signal }) => get<DocumentShown>(`documents/${encodeURIComponent(id)}`, {}, signal),
+    queryFn: ({ signal }) => get("documents/{id}", { id }, signal),
   });
 }
 
@@ -68,7 +58,7 @@ export function previewQuery(customer: string) {
     queryKey: [DOCUMENTS, "preview", customer],
     queryFn: async ({ signal }): Promise<PreviewedDocuments | string> => {
       try {
-        return await get<PreviewedDocuments>("documents/preview", { customer }, signal);
+        return await get("documents/preview", { customer }, signal);
       } catch (error) {
         if (error instanceof ApiError && error.status === 422) return error.message;
         throw error;
@@ -79,7 +69,7 @@ export function previewQuery(customer: string) {
 
 export const walletsQuery = queryOptions({
   queryKey: [WALLETS],
-  queryFn: ({ signal }) => get<Wallets>("wallets", {}, signal),
+  queryFn: ({ signal }) => get("wallets", {}, signal),
 });
 
 /** A customer's wallet; null where there is none. */
@@ -87,9 +77,9 @@ export function walletQuery(customer: string) {
   return queryOptions({
     queryKey: [WALLETS, customer],
     queryFn: async ({ signal }): Promise<WalletShown | null> => {
-      const { wallets } = await get<Wallets>("wallets", {}, signal);
+      const { wallets } = await get("wallets", {}, signal);
       if (!wallets.some((wallet) => wallet.customer === customer)) return null;
-      return get<WalletShown>("wallets/of", { customer }, signal);
+      return get("wallets/of", { customer }, signal);
     },
   });
 }
@@ -97,6 +87,6 @@ export function walletQuery(customer: string) {
 export function couponsQuery(customer?: string) {
   return queryOptions({
     queryKey: [COUPONS, customer],
-    queryFn: ({ signal }) => get<Coupons>("coupons", { customer }, signal),
+    queryFn: ({ signal }) => get("coupons", { customer }, signal),
   });
 }

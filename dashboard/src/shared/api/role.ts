@@ -2,11 +2,10 @@
 
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { get } from "./client";
-import type { Session } from "./types";
 
 export const sessionQuery = queryOptions({
   queryKey: ["session"],
-  queryFn: ({ signal }) => get<Session>("session", {}, signal),
+  queryFn: ({ signal }) => get("session", {}, signal),
   staleTime: 60_000,
 });
 

@@ -3,6 +3,7 @@
  * line's flags and of the API's parameters.
  */
 
+import type { CallFilters } from "@/shared/api/routes";
 import { DIMENSION_LABELS, DIMENSIONS } from "./dimensions";
 
 export { DIMENSIONS };
@@ -144,7 +145,7 @@ export function whereOf(search: Search): Partial<Record<Dimension, string[]>> {
 }
 
 /** The API's parameters for the span and the filters. */
-export function parametersOf(search: Search): Record<string, string | string[] | undefined> {
+export function parametersOf(search: Search): CallFilters {
   return {
     since: search.since ?? DEFAULT_SINCE,
     until: search.until,

@@ -52,9 +52,14 @@ def newest(
     accounts: Sequence[Account] = (),
     kind: str | None = None,
     limit: int = LISTED,
+    before: int | None = None,
 ) -> list[Transaction]:
-    """Return the newest transactions first: with an entry of a party on one of these accounts, of a kind."""
+    """Return the newest transactions first: with an entry of a party on one of these accounts, of a kind,
+    with a lower number than this one.
+    """
     chosen = select(transaction.c.number)
+    if before is not None:
+        chosen = chosen.where(transaction.c.number < before)
     if kind is not None:
         chosen = chosen.where(transaction.c.kind == kind)
     legs = select(entry.c.number)

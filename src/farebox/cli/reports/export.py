@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Literal, TextIO
@@ -22,7 +21,7 @@ from farebox.cli.exits import OK
 from farebox.cli.options import Filters, PeriodFlags, Place, selection_of
 from farebox.errors import UsageError
 from farebox.ledger.call_row import CallRow
-from farebox.spreadsheets import inert
+from farebox.spreadsheets import cell, inert
 from farebox.wire.facts import LEAVES
 
 Format = Literal["jsonl", "csv"]
@@ -136,14 +135,3 @@ def write_csv(rows: Iterator[CallRow], out: TextIO) -> None:
             else:
                 cells.append(cell(value))
         writer.writerow(cells)
-
-
-def cell(value: str | int | Decimal | bool | None) -> str:
-    """Return one value as CSV text; nothing is the empty text, a number is never quoted."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return inert(value)
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)

@@ -107,9 +107,17 @@ def deliveries(
     states: Sequence[str] = (),
     of: str | None = None,
     limit: int | None = LISTED,
+    after: tuple[int, int, str] | None = None,
 ) -> list[Delivery]:
-    """Return deliveries, the newest first: in these states, of one receiver."""
-    asked = _JOINED.order_by(message.c.created_at.desc(), delivery.c.position.desc(), delivery.c.receiver)
+    """Return deliveries, the newest first: in these states, of one receiver, those that follow the one with
+    this `created_at`, position and receiver.
+    """
+    created, position = message.c.created_at, delivery.c.position
+    asked = _JOINED.order_by(created.desc(), position.desc(), delivery.c.receiver)
+    if after is not None:
+        at, number, name = after
+        later = or_(position < number, and_(position == number, delivery.c.receiver > name))
+        asked = asked.where(or_(created < at, and_(created == at, later)))
     if states:
         asked = asked.where(delivery.c.state.in_(states))
     if of is not None:

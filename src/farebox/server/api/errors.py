@@ -59,6 +59,56 @@ STATUS_OF = {
 """Slugs of `farebox.errors` that have a status of their own; every other one is a 500."""
 
 
+REFUSALS: Mapping[str, tuple[int, str]] = {
+    "malformed": (400, "The request is not valid HTTP/1.1."),
+    "host_missing": (400, "A request names exactly one host."),
+    "unauthenticated": (401, "There is no token or session, or none that is in force."),
+    "role_not_allowed": (403, "The token's scope is for something else."),
+    "foreign_origin": (403, "Another site's page caused the request."),
+    "route_not_found": (404, "There is nothing at this address."),
+    "method_not_allowed": (405, "This address allows other methods: `allowed`."),
+    "length_required": (411, "A body needs a Content-Length."),
+    "body_too_large": (413, "The body is over the limit."),
+    "line_too_long": (414, "The address is over the limit."),
+    "host_not_allowed": (421, "This server does not serve that host name."),
+    "unknown_parameter": (422, "There is no such parameter; `allowed` are those that there are."),
+    "invalid_parameter": (422, "`parameter` has a value that is not allowed; `allowed` says what is."),
+    "usage_error": (422, "What is asked for makes no sense, as the message says."),
+    "too_many_buckets": (422, "The span has too many buckets of this length; `allowed` fit."),
+    "too_many_groups": (422, "There are too many values to compare; `allowed` says what to narrow."),
+    "body_invalid": (422, "The body is no JSON object, or `field` of it is wrong."),
+    "config_invalid": (422, "The definition has mistakes: `findings` lists all of them."),
+    "no_channel": (422, "The alert names nobody who could be told."),
+    "bookkeeping_refused": (422, "The journal of money does not take it, as the message says."),
+    "headers_too_large": (431, "The headers are over the limit."),
+    "rate_limited": (429, "Too many requests; `Retry-After` says when to come again."),
+    "alert_not_found": (404, "There is no such alert."),
+    "budget_not_found": (404, "There is no such budget."),
+    "call_not_found": (404, "No call, or more than one, has an id that begins so."),
+    "customer_not_found": (404, "There is no such customer."),
+    "invoice_not_found": (404, "There is no such invoice, draft or line."),
+    "payee_not_found": (404, "There is no such payee."),
+    "plan_not_found": (404, "There is no such plan."),
+    "snooze_not_found": (404, "The alert is not snoozed."),
+    "key_not_found": (404, "The key has no name that a command or the API gave it."),
+    "token_not_found": (404, "There is no token with this id."),
+    "stop_not_found": (404, "Nothing is stopped there."),
+    "wallet_not_found": (404, "The customer has no wallet."),
+    "price_file_invalid": (422, "The price has mistakes: `findings` lists all of them."),
+    "rerating_runs": (409, "Calls are being rated again already."),
+    "doctor_failed": (503, "`farebox doctor` did not finish."),
+    "invoice_refused": (409, "The invoice cannot be issued or changed, as the message says."),
+    "not_installed": (501, "A part of Farebox that this needs is not installed; the message says which."),
+    "internal_error": (500, "A defect of Farebox; the server's log has it."),
+    "ledger_unavailable": (503, "The record cannot be read now."),
+    "control_unavailable": (503, "`control.db` cannot be read now."),
+    "question_failed": (503, "The question cannot be answered now; the message says what to do."),
+    "replica_busy": (503, "Another process answers questions; try again."),
+    "replica_building": (503, "Figures are being prepared; try again in a moment."),
+}
+"""Every slug of the API with its status and when it comes; the reference lists them."""
+
+
 def from_farebox(error: FareboxError) -> ApiError:
     """Return the response for an error that the rest of Farebox raised."""
     details: dict[str, str | int | list[str]] = {}

@@ -20,12 +20,12 @@ from farebox.errors import UsageError
 from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.time_expressions import FORMS, moment_ns, ns_of, system_zone_name
 
-WINDOW_PARAMETERS = ("since", "until", "tz")
 MATCHES = ("exact", "family")
 
 Choice = TypeVar("Choice", bound=str)
 
-_STATUS = re.compile(r"0|[1-5][0-9]{2}|[1-5]xx")
+STATUS_FORM = "0|[1-5][0-9]{2}|[1-5]xx"
+"""An HTTP status, a class of them, or none."""
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,23 +65,14 @@ def read_selection(
     parameters: Iterable[tuple[str, str]],
     *,
     now: datetime,
-    also: tuple[str, ...] = (),
     default_since: str = "today",
 ) -> Selection:
-    """Return what the query parameters select; `also` are the route's own parameters.
+    """Return what the query parameters select.
 
     A filter's parameter may be repeated: it matches any of its values.
     """
-    known = (*WINDOW_PARAMETERS, "match", *DIMENSIONS, *also)
     given: dict[str, list[str]] = {}
     for name, value in parameters:
-        if name not in known and not is_tag(name):
-            raise ApiError(
-                422,
-                "unknown_parameter",
-                f"There is no parameter {name!r} here.",
-                {"parameter": name[:200], "allowed": [*known, "tag.NAME"]},
-            )
         given.setdefault(name, []).append(value)
     query = {name: values[0] for name, values in given.items()}
     tz = query.get("tz") or system_zone_name()
@@ -115,7 +106,7 @@ def _read_where(given: Mapping[str, list[str]]) -> dict[str, list[str]]:
                 raise invalid_parameter(name, value, ["text of at most 512 characters"])
             if known is not None and known.values and value not in known.values:
                 raise invalid_parameter(name, value, list(known.values))
-            if name == "status" and not _STATUS.fullmatch(value):
+            if name == "status" and not re.fullmatch(STATUS_FORM, value):
                 raise invalid_parameter(
                     name, value, ["an HTTP status such as 429", "a class such as 4xx", "0"]
                 )

@@ -6,49 +6,34 @@ and say in the audit whose token made them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from farebox.access.roles import Allowed, allowed
+from farebox.nearest import did_you_mean
 from farebox.server.api.errors import ApiError
 from farebox.server.api.filters import Selection, read_selection
+from farebox.server.api.lists.listing import list_response
+from farebox.server.api.operations import Operation
+from farebox.server.api.operations import route as route
+from farebox.server.api.parameters import SELECTION, is_known
+from farebox.server.api.responses import json_response
 from farebox.snapshot import read_snapshot
 
 if TYPE_CHECKING:
     from farebox.server.api.services import Services
 
+API = "/api/v1/"
 BODY_BYTES_MAX = 256 << 10
+_SELECTION = {each.name: each for each in SELECTION}
 
-Handler = Callable[[Any, Request], Coroutine[Any, Any, msgspec.Struct | Response]]
-Handled = TypeVar("Handled", bound=Handler)
 Struct = TypeVar("Struct", bound=msgspec.Struct)
-
-
-class Operation(NamedTuple):
-    """A method of a path, and what handles it."""
-
-    method: str
-    path: str
-    handler: Handler
-
-
-def route(method: str, path: str) -> Callable[[Handled], Handled]:
-    """Mark what handles a method of a path; `{id}` at the path's end is any one segment.
-
-    It returns the struct that is sent as JSON, or a response as it is. One may be marked several times.
-    """
-
-    def mark(handler: Handled) -> Handled:
-        marked = cast("list[Operation]", vars(handler).setdefault("operations", []))
-        marked.append(Operation(method, path, handler))
-        return handler
-
-    return mark
 
 
 class MethodRoutes:
@@ -84,10 +69,17 @@ class MethodRoutes:
         found = {method: allowed("api", route_of(method, name)) for method in self.routes[name]}
         return found | {"HEAD": found["GET"]} if "GET" in found else found
 
-    async def handle(self, request: Request, name: str) -> msgspec.Struct | Response:
-        """Return what a route's method shows, or does."""
-        method = "GET" if request.method == "HEAD" else request.method
-        return await self.routes[name][method].handler(self, request)
+    async def handle(self, request: Request, name: str) -> Response:
+        """Return the response of a route's method."""
+        operation = self.routes[name]["GET" if request.method == "HEAD" else request.method]
+        if name.startswith(API):
+            operation.check(request)
+        if operation.rows is not None:
+            return await list_response(
+                request, operation.rows, lambda: operation.handler(self, request), self._clock()
+            )
+        found = await operation.handler(self, request)
+        return json_response(found) if isinstance(found, msgspec.Struct) else cast("Response", found)
 
     def close(self) -> None:
         """Let go of what the handlers hold."""
@@ -98,29 +90,18 @@ class MethodRoutes:
         token = read_snapshot(self._home).tokens.get(digest) if digest else None
         return "owner" if token is None else f"token:{token.id}"
 
-    def _select(self, request: Request, *also: str) -> tuple[Selection, int]:
-        """Return which calls a request is about, and the moment; `also` are the route's own parameters."""
+    def _select(self, request: Request) -> tuple[Selection, int]:
+        """Return which calls a request is about, and the moment."""
         now = self._clock()
         # Up to and including now: a call of this very microsecond belongs to what is asked for.
         moment = datetime.fromtimestamp(now // 10**9, UTC) + timedelta(microseconds=now % 10**9 // 1000 + 1)
-        return read_selection(request.query_params.multi_items(), now=moment, also=also), now
+        given = [pair for pair in request.query_params.multi_items() if is_known(pair[0], _SELECTION)]
+        return read_selection(given, now=moment), now
 
 
 def route_of(method: str, name: str) -> str:
     """Return what `farebox.access.roles` calls a method of a path."""
     return name if method == "GET" else f"{method} {name}"
-
-
-def only(request: Request, *known: str) -> None:
-    """Raise for a query parameter that is none of these."""
-    for name in request.query_params:
-        if name not in known:
-            raise ApiError(
-                422,
-                "unknown_parameter",
-                f"There is no parameter {name!r} here.",
-                {"parameter": name[:200], "allowed": list(known)},
-            )
 
 
 async def read_body(request: Request) -> bytes:
@@ -160,4 +141,15 @@ async def read_struct(request: Request, type: type[Struct], *decimals: str) -> S
     try:
         return msgspec.convert(said, type)
     except msgspec.ValidationError as error:
-        raise ApiError(422, "body_invalid", f"{error}.") from None
+        raise _invalid_body(str(error), type) from None
+
+
+def _invalid_body(found: str, type: type[msgspec.Struct]) -> ApiError:
+    """Return the 422 for a body: which field it is, what was expected, which fields there are."""
+    words, _, place = found.partition(" - at `$")
+    named = re.search(r" field `(.*)`$", words)
+    field = ".".join(filter(None, (place.strip(".`"), named[1] if named else ""))) or "the body"
+    fields = list(type.__struct_fields__)
+    hint = did_you_mean(named[1], fields) if named else ""
+    details = {"field": field[:200], "allowed": fields}
+    return ApiError(422, "body_invalid", f"{field[:200]}: {words[:500]}{hint}", details)

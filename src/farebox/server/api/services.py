@@ -41,8 +41,9 @@ class Services:
         key_labels: Callable[[], dict[str, str]] = dict,
         prices: Callable[[], PriceCopy] = PriceCopy,
         config: Config | None = None,
+        description: Callable[[], bytes] = bytes,
     ) -> None:
-        """`config` is the configuration that the process was started with."""
+        """`config` is what the process was started with, `description` the OpenAPI document."""
         self.home = home
         self.ledger = ledger
         self.clock = clock
@@ -52,6 +53,7 @@ class Services:
         self.cover = Covers(home)
         self.pulse = Pulse(ledger)
         self.config = config
+        self.description = description
         self._control_database: ControlDatabase | None = None
         self._price_watch: PriceWatch | None = None
 

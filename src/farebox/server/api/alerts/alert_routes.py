@@ -6,7 +6,7 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 from starlette.requests import Request
@@ -23,15 +23,22 @@ from farebox.errors import ConfigError, Finding
 from farebox.server.api.alerts.alert_kinds import AlertKinds, kinds_view
 from farebox.server.api.alerts.alert_views import (
     EVENTS_SHOWN,
+    AlertHistory,
+    Alerts,
     AlertSimulation,
+    AlertView,
     alerts_view,
-    history_view,
+    event_view,
     simulation_view,
 )
-from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.filters import read_count, read_selection
+from farebox.server.api.errors import ApiError
+from farebox.server.api.filters import read_selection
 from farebox.server.api.json_nodes import node_of
-from farebox.server.api.method_routes import MethodRoutes, only, read_body, read_struct, route
+from farebox.server.api.lists.paging import page_asked
+from farebox.server.api.lists.rows import Paged, Rows
+from farebox.server.api.method_routes import MethodRoutes, read_body, read_struct, route
+from farebox.server.api.operations import Body
+from farebox.server.api.parameters import SPAN, Choice, Text
 from farebox.snapshot import read_snapshot
 
 if TYPE_CHECKING:
@@ -46,6 +53,14 @@ KINDS = "/api/v1/alert-kinds"
 _ONE, _TEST, _SNOOZE = f"{ALERTS}/{{name}}", f"{ALERTS}/{{name}}/test", f"{ALERTS}/{{name}}/snooze"
 _BELOW = {"test": _TEST, "snooze": _SNOOZE}
 _BEGINNING = "2000-01-01"
+ALERT = Text(name="alert", about="Only this alert.")
+STATE: Choice[State] = Choice(name="state", about="Only news of this kind.", words=get_args(State))
+VALUE = Text(name="value", about="Only the snooze of this value of `each`; all of them where it is left out.")
+_SIMULATED = Rows("events", ("alert", "value", "state", "at"))
+_DEFINITION = Body(
+    about="The alert's settings as the home's `farebox.yaml` has them below its name.",
+    examples=({"anomaly": "cost", "where": {"app": "ingest"}, "to": ["ops"]},),
+)
 
 
 class AlertTrial(msgspec.Struct, kw_only=True):
@@ -85,42 +100,41 @@ class AlertRoutes(MethodRoutes):
     def close(self) -> None:
         self._simulating.shutdown(wait=False, cancel_futures=True)
 
-    @route("GET", ALERTS)
-    async def list_alerts(self, request: Request) -> msgspec.Struct:
-        only(request)
+    @route("GET", ALERTS, rows=Rows("alerts", ("name",)))
+    async def list_alerts(self, request: Request) -> Alerts:
+        """Every alert by name, and how it is doing."""
         now = self._clock()
         return await asyncio.to_thread(lambda: alerts_view(self._home, now, database=self._control()))
 
-    @route("GET", _ONE)
-    async def show(self, request: Request) -> msgspec.Struct:
-        only(request)
+    @route("GET", _ONE, refusals=("alert_not_found",))
+    async def show(self, request: Request) -> AlertView:
+        """One alert, and how it is doing."""
         return await self._shown(_name(request))
 
-    @route("PUT", _ONE)
-    async def put(self, request: Request) -> msgspec.Struct:
+    @route("PUT", _ONE, body=_DEFINITION, refusals=("config_invalid",))
+    async def put(self, request: Request) -> AlertView:
+        """Set an alert, in the place of the one of this name."""
         from farebox.control.alert_changes import set_alerts
 
-        only(request)
         name = _name(request)
         said = await self._said(request, name)
         actor, now = self._actor(request), self._clock()
         await asyncio.to_thread(lambda: set_alerts(self._home, [said], actor, now, self._control()))
         return await self._shown(name)
 
-    @route("DELETE", _ONE)
-    async def remove(self, request: Request) -> msgspec.Struct:
+    @route("DELETE", _ONE, refusals=("alert_not_found",))
+    async def remove(self, request: Request) -> Alerts:
+        """Take an alert away; its history stays. What is left is shown."""
         from farebox.control.alert_changes import remove_alert
 
-        only(request)
         name, actor, now = _name(request), self._actor(request), self._clock()
         self._known(name)
         await asyncio.to_thread(lambda: remove_alert(self._home, name, actor, now, self._control()))
         return await asyncio.to_thread(lambda: alerts_view(self._home, now, database=self._control()))
 
-    @route("POST", _TEST)
-    async def test(self, request: Request) -> msgspec.Struct:
+    @route("POST", _TEST, refusals=("alert_not_found", "no_channel"))
+    async def test(self, request: Request) -> AlertTrial:
         """Send a test to each channel, all at once: a slow one keeps no other waiting."""
-        only(request)
         alert, actor, now = self._known(_name(request)), self._actor(request), self._clock()
 
         def of_form(form: Form) -> Envelope:
@@ -140,11 +154,11 @@ class AlertRoutes(MethodRoutes):
         found = await asyncio.gather(*(asyncio.to_thread(work, each) for each in alert.to))
         return AlertTrial(channels=list(found))
 
-    @route("PUT", _SNOOZE)
-    async def snooze(self, request: Request) -> msgspec.Struct:
+    @route("PUT", _SNOOZE, body=SnoozeRequest, refusals=("alert_not_found",))
+    async def snooze(self, request: Request) -> AlertView:
+        """Tell nobody of an alert, or of one of its values, for a time."""
         from farebox.control.alert_changes import snooze_alert
 
-        only(request)
         name, actor, now = _name(request), self._actor(request), self._clock()
         self._known(name)
         said = await read_struct(request, SnoozeRequest)
@@ -152,14 +166,14 @@ class AlertRoutes(MethodRoutes):
         await asyncio.to_thread(lambda: snooze_alert(self._home, snooze, now, self._control()))
         return await self._shown(name)
 
-    @route("DELETE", _SNOOZE)
-    async def unsnooze(self, request: Request) -> msgspec.Struct:
+    @route("DELETE", _SNOOZE, VALUE, refusals=("alert_not_found", "snooze_not_found"))
+    async def unsnooze(self, request: Request) -> AlertView:
+        """Tell of an alert again."""
         from farebox.control.alert_changes import unsnooze_alert
 
-        only(request, "value")
         name, actor, now = _name(request), self._actor(request), self._clock()
         self._known(name)
-        value = request.query_params.get("value")
+        value = VALUE.of(request)
         ended = await asyncio.to_thread(
             lambda: unsnooze_alert(self._home, name, value, actor, now, self._control())
         )
@@ -167,47 +181,55 @@ class AlertRoutes(MethodRoutes):
             raise ApiError(404, "snooze_not_found", f"The alert {name!r} is not snoozed.")
         return await self._shown(name)
 
-    @route("GET", EVENTS)
-    async def history(self, request: Request) -> msgspec.Struct:
-        only(request, "alert", "state", "since", "until", "tz", "limit")
-        query = dict(request.query_params)
-        state = query.get("state")
-        if state not in (None, *get_args(State)):
-            raise invalid_parameter("state", state or "", list(get_args(State)))
-        limit = read_count(query, "limit", low=1, high=1_000, default=EVENTS_SHOWN)
+    @route("GET", EVENTS, ALERT, STATE, *SPAN, rows=Rows("events", size=EVENTS_SHOWN))
+    async def history(self, request: Request) -> Paged[AlertHistory]:
+        """What alerts had to say, the newest first."""
+        query = request.query_params
+        alert, state = ALERT.of(request), STATE.of(request)
+        limit, after = page_asked(request, tuple[int, str])
         times = _times(request)
         if "since" not in query:
             times.append(("since", _BEGINNING))
         span = read_selection(times, now=self._now()).window
-        return await asyncio.to_thread(
-            lambda: history_view(
-                self._home,
-                alert=query.get("alert"),
-                state=cast("State | None", state),
-                since_ns=span.since_ns,
-                until_ns=span.until_ns if "until" in query else None,
-                limit=limit,
-                database=self._control(),
-            )
-        )
+        until_ns = span.until_ns if "until" in query else None
+        database = self._control()
+        if database is None:
+            return Paged(AlertHistory(events=[]), None)
 
-    @route("GET", SIMULATION)
-    async def simulate(self, request: Request) -> msgspec.Struct:
-        """Simulate the alerts that are set."""
-        only(request, "alert", "since", "until", "tz")
-        name = request.query_params.get("alert")
+        def read() -> Paged[AlertHistory]:
+            from farebox.control.alerts import events
+
+            with database.reading() as connection:
+                found = events(
+                    connection,
+                    alert=alert,
+                    state=state,
+                    since_ns=span.since_ns,
+                    until_ns=until_ns,
+                    limit=limit + 1,
+                    after=after,
+                )
+            page = [each.event for each in found[:limit]]
+            shown = AlertHistory(events=[event_view(each.event, each.told) for each in found[:limit]])
+            return Paged(shown, (page[-1].at_ns, page[-1].id) if len(found) > limit else None)
+
+        return await asyncio.to_thread(read)
+
+    @route("GET", SIMULATION, ALERT, *SPAN, rows=_SIMULATED, refusals=("alert_not_found",))
+    async def simulate(self, request: Request) -> AlertSimulation:
+        """What the alerts that are set would have had to say in a span, 30 days where none is given."""
+        name = ALERT.of(request)  # done in a thread of its own: a screen never waits behind it
         alerts = list(read_snapshot(self._home).alerts) if name is None else [self._known(name)]
         return await self._simulated(request, alerts)
 
-    @route("POST", SIMULATION)
-    async def simulate_unset(self, request: Request) -> msgspec.Struct:
-        """Simulate an alert before it is set."""
-        only(request, "since", "until", "tz")
+    @route("POST", SIMULATION, *SPAN, body=_DEFINITION, refusals=("config_invalid",))
+    async def simulate_unset(self, request: Request) -> AlertSimulation:
+        """What an alert would have had to say, before it is set."""
         return await self._simulated(request, [await self._said(request)])
 
     @route("GET", KINDS)
     async def kinds(self, request: Request) -> AlertKinds:
-        only(request)
+        """What can be watched, and what goes with it."""
         return kinds_view()
 
     async def _said(self, request: Request, name: str | None = None) -> Alert:
@@ -246,7 +268,7 @@ class AlertRoutes(MethodRoutes):
         finally:
             gone.set()
 
-    async def _shown(self, name: str) -> msgspec.Struct:
+    async def _shown(self, name: str) -> AlertView:
         self._known(name)
         now = self._clock()
         found = await asyncio.to_thread(

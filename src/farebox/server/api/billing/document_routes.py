@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,15 +16,21 @@ from farebox.server.api.billing.document_views import (
     previewed_document,
     stored_document,
 )
+from farebox.server.api.billing.invoice_routes import THIS_CUSTOMER
 from farebox.server.api.billing.served_desk import ServedDesk
-from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.method_routes import MethodRoutes, only, route
+from farebox.server.api.errors import ApiError
+from farebox.server.api.method_routes import MethodRoutes, route
+from farebox.server.api.parameters import Choice
 
 if TYPE_CHECKING:
+    from farebox.billing.documents.rendering import Format
     from farebox.config.configuration import BillingConfig
     from farebox.server.api.services import Services
 
 DOCUMENTS = "/api/v1/documents"
+FORMAT: Choice[Format] = Choice(
+    name="format", about="The document as a file.", words=("json", "html", "csv", "pdf", "eml")
+)
 
 
 class DocumentRoutes(MethodRoutes):
@@ -38,11 +43,17 @@ class DocumentRoutes(MethodRoutes):
     def close(self) -> None:
         self._desk.close()
 
-    @route("GET", f"{DOCUMENTS}/{{id}}")
+    @route(
+        "GET",
+        f"{DOCUMENTS}/{{id}}",
+        FORMAT,
+        refusals=("invoice_not_found", "not_installed"),
+        files=("text/html", "text/csv", "application/pdf", "message/rfc822"),
+    )
     async def show(self, request: Request) -> DocumentShown | Response:
-        only(request, "format")
+        """An invoice or a credit note as people read it; with `format` as a file."""
         named, database, now = request.url.path.rpartition("/")[2], self._control(), self._clock()
-        form = request.query_params.get("format")
+        form = FORMAT.of(request)
         if form is not None:
             return await self._file(named, form)
 
@@ -58,10 +69,10 @@ class DocumentRoutes(MethodRoutes):
             raise _unknown(named)
         return found
 
-    @route("GET", f"{DOCUMENTS}/preview")
-    async def preview(self, request: Request) -> msgspec.Struct:
-        only(request, "customer")
-        customer, now = request.query_params.get("customer", ""), self._clock()
+    @route("GET", f"{DOCUMENTS}/preview", THIS_CUSTOMER, refusals=("invoice_refused",))
+    async def preview(self, request: Request) -> PreviewedDocuments:
+        """What a customer's invoices of the periods that run would be by now, as people read them."""
+        customer, now = THIS_CUSTOMER.needed(request), self._clock()
         drafts = await self._desk.do(lambda desk: desk.preview(customer, now))
         billing = await asyncio.to_thread(self._billing)
         return PreviewedDocuments(
@@ -69,13 +80,10 @@ class DocumentRoutes(MethodRoutes):
             unconsumed=[words for each in drafts for words in each.unconsumed],
         )
 
-    async def _file(self, named: str, said: str) -> Response:
+    async def _file(self, named: str, form: Format) -> Response:
         """Return a document as a file, from its stored bytes."""
-        from farebox.billing.documents.rendering import FORMATS, Format, RenderedDocument, rendered
+        from farebox.billing.documents.rendering import RenderedDocument, rendered
 
-        form: Format | None = next((each for each in FORMATS if each == said), None)
-        if form is None:
-            raise invalid_parameter("format", said, list(FORMATS))
         database = self._control()
 
         def render() -> RenderedDocument | None:

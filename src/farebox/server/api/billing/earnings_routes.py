@@ -11,11 +11,13 @@ from starlette.requests import Request
 
 from farebox.billing.margin.margin import By
 from farebox.config import load_config
-from farebox.server.api.billing.margin_views import margins_view, read_percent
+from farebox.server.api.billing.margin_views import Margins, margins_view, read_percent
 from farebox.server.api.billing.served_desk import ServedDesk
-from farebox.server.api.billing.simulation_views import simulation_view
+from farebox.server.api.billing.simulation_views import BillingSimulation, simulation_view
 from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.method_routes import MethodRoutes, only, read_struct, route
+from farebox.server.api.lists.rows import Rows
+from farebox.server.api.method_routes import MethodRoutes, read_struct, route
+from farebox.server.api.parameters import Choice, Day, Text, day_of
 
 if TYPE_CHECKING:
     from farebox.billing.invoices.run import Desk
@@ -23,6 +25,19 @@ if TYPE_CHECKING:
 
 MARGIN, SIMULATION = "/api/v1/margin", "/api/v1/simulation"
 MODELS_MAX = 50
+BY: Choice[By] = Choice(name="by", about="What margins are of.", words=get_args(By), default="customer")
+BELOW = Text(
+    name="below",
+    about="Only rows whose margin is below this percentage.",
+    pattern=r"-?\d{1,6}(\.\d{1,6})?%?",
+    examples=("20%",),
+)
+FROM = Day(
+    name="since",
+    about="Billing periods that begin on this local date of each customer or later.",
+    required=True,
+)
+BEFORE = Day(name="until", about="Billing periods that begin before this local date.", required=True)
 
 
 class SimulationRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -51,38 +66,36 @@ class EarningsRoutes(MethodRoutes):
     def close(self) -> None:
         self._rating.close()
 
-    @route("GET", MARGIN)
-    async def margin(self, request: Request) -> msgspec.Struct:
+    @route("GET", MARGIN, BY, BELOW, FROM, BEFORE, rows=Rows("rows", ("value",)))
+    async def margin(self, request: Request) -> Margins:
+        """What is earned with each customer, agent, model or outcome, the lowest margin first."""
         from farebox.billing.margin.margin_question import margins_of
         from farebox.billing.rated_periods import periods_of
 
-        only(request, "by", "below", "since", "until")
-        query = request.query_params
-        by: By = _one_of("by", query.get("by", "customer"))
-        below = _percent(query.get("below"))
-        since, until = _day("since", query.get("since")), _day("until", query.get("until"))
+        by, below = BY.of(request) or "customer", _percent(BELOW.of(request))
+        since, until = FROM.of(request), BEFORE.of(request)
         now = self._clock()
 
-        def asked(desk: Desk) -> msgspec.Struct:
+        def asked(desk: Desk) -> Margins:
             found = margins_of(periods_of(desk, now), desk.usage, since, until, by)
             return margins_view(found, below)
 
         return await self._rating.do(asked)
 
-    @route("POST", SIMULATION)
-    async def simulate(self, request: Request) -> msgspec.Struct:
+    @route("POST", SIMULATION, body=SimulationRequest, refusals=("config_invalid",))
+    async def simulate(self, request: Request) -> BillingSimulation:
+        """What customers would pay with other plans, prices or models. Nothing of it is saved."""
         from farebox.billing.rated_periods import periods_of
         from farebox.billing.simulation.changes import read_changes, read_text
         from farebox.billing.simulation.simulation import simulated
 
-        only(request)
         said = await read_struct(request, SimulationRequest)
         since, until = _day("since", said.since), _day("until", said.until)
         if len(said.models) > MODELS_MAX:
             raise ApiError(422, "body_invalid", f"At most {MODELS_MAX} models.")
         now = self._clock()
 
-        def asked(desk: Desk) -> msgspec.Struct:
+        def asked(desk: Desk) -> BillingSimulation:
             changes = read_changes(
                 self._home,
                 load_config(self._home),
@@ -104,13 +117,6 @@ class EarningsRoutes(MethodRoutes):
         return await self._rating.do(asked)
 
 
-def _one_of(name: str, text: str) -> By:
-    for each in get_args(By):
-        if each == text:
-            return each
-    raise invalid_parameter(name, text, list(get_args(By)))
-
-
 def _percent(text: str | None) -> Fraction | None:
     if text is None:
         return None
@@ -120,8 +126,8 @@ def _percent(text: str | None) -> Fraction | None:
         raise invalid_parameter("below", text, ["20%"]) from None
 
 
-def _day(name: str, text: str | None) -> date:
+def _day(name: str, text: str) -> date:
     try:
-        return date.fromisoformat(text or "")
+        return day_of(text)
     except ValueError:
-        raise invalid_parameter(name, text or "", ["2026-11-01"]) from None
+        raise invalid_parameter(name, text, ["a date such as 2026-11-01"]) from None

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from farebox.billing.documents.document import CreditNote, Invoice
 from farebox.server.api.billing.invoice_views import (
+    CreditNotes,
     InvoiceBrief,
     Invoices,
     InvoiceShown,
@@ -21,15 +22,24 @@ from farebox.server.api.billing.invoice_views import (
     invoice_view,
     invoices_view,
 )
+from farebox.server.api.billing.plan_routes import CUSTOMER
 from farebox.server.api.billing.served_desk import ServedDesk
-from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.method_routes import MethodRoutes, only, read_struct, route
+from farebox.server.api.errors import ApiError
+from farebox.server.api.lists.rows import Rows
+from farebox.server.api.method_routes import MethodRoutes, read_struct, route
+from farebox.server.api.parameters import Choice, Text
 
 if TYPE_CHECKING:
+    from farebox.billing.explanation.explanation import Explanation
     from farebox.billing.invoices.run import Desk
     from farebox.server.api.services import Services
 
-INVOICES = "/api/v1/invoices"
+INVOICES, CREDIT_NOTES = "/api/v1/invoices", "/api/v1/credit-notes"
+STATUS: Choice[str] = Choice(
+    name="status", about="Only invoices in this state.", words=("draft", "final", "void")
+)
+THIS_CUSTOMER = Text(name="customer", about="Whose invoice.", required=True)
+LINE = Text(name="line", about="The line, as INVOICE/LINE.", required=True, examples=("INV-000007/2",))
 
 
 class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -101,12 +111,17 @@ class InvoiceRoutes(MethodRoutes):
     def close(self) -> None:
         self._desk.close()
 
-    @route("GET", INVOICES)
-    async def list_invoices(self, request: Request) -> msgspec.Struct:
-        only(request, "customer", "status")
-        customer, status = request.query_params.get("customer"), request.query_params.get("status")
-        if status not in (None, "draft", "final", "void"):
-            raise invalid_parameter("status", status, ["draft", "final", "void"])
+    @route("GET", INVOICES, CUSTOMER, STATUS, rows=Rows("invoices", ("id",)))
+    async def list_invoices(self, request: Request) -> Invoices:
+        """Invoices, drafts first, then the newest; and every credit note."""
+        return await self._listed(CUSTOMER.of(request), STATUS.of(request))
+
+    @route("GET", CREDIT_NOTES, CUSTOMER, rows=Rows("credit_notes", ("id",)))
+    async def list_credit_notes(self, request: Request) -> CreditNotes:
+        """Credit notes, the oldest first."""
+        return CreditNotes(credit_notes=(await self._listed(CUSTOMER.of(request), None)).credit_notes)
+
+    async def _listed(self, customer: str | None, status: str | None) -> Invoices:
         database = self._control()
         if database is None:
             return Invoices(invoices=[], credit_notes=[])
@@ -117,11 +132,11 @@ class InvoiceRoutes(MethodRoutes):
 
         return await asyncio.to_thread(read)
 
-    @route("GET", f"{INVOICES}/{{id}}")
-    async def show(self, request: Request) -> msgspec.Struct:
+    @route("GET", f"{INVOICES}/{{id}}", refusals=("invoice_not_found",))
+    async def show(self, request: Request) -> InvoiceShown | NoteShown:
+        """An invoice, draft or credit note, whole. It is named by its number, or by its id's beginning."""
         from farebox.billing.invoices.store import credit_note
 
-        only(request)
         named, database = request.url.path.rpartition("/")[2], self._control()
         if database is not None:
 
@@ -135,25 +150,25 @@ class InvoiceRoutes(MethodRoutes):
                 return NoteShown(credit_note=note)
         return await self._shown(named)
 
-    @route("GET", f"{INVOICES}/preview")
-    async def preview(self, request: Request) -> msgspec.Struct:
-        only(request, "customer")
-        customer, now = request.query_params.get("customer", ""), self._clock()
+    @route("GET", f"{INVOICES}/preview", THIS_CUSTOMER, refusals=("invoice_refused",))
+    async def preview(self, request: Request) -> PreviewShown:
+        """What a customer's invoices of the periods that run would be by now. Nothing is stored."""
+        customer, now = THIS_CUSTOMER.needed(request), self._clock()
         drafts = await self._desk.do(lambda desk: desk.preview(customer, now))
         return PreviewShown(
             invoices=[each.invoice for each in drafts],
             unconsumed=[words for each in drafts for words in each.unconsumed],
         )
 
-    @route("GET", f"{INVOICES}/explanation")
-    async def explanation(self, request: Request) -> msgspec.Struct:
+    @route("GET", f"{INVOICES}/explanation", LINE, refusals=("invoice_not_found", "invoice_refused"))
+    async def explanation(self, request: Request) -> Explanation:
+        """The arithmetic of an invoice's line, down to its calls."""
         from farebox.billing.explanation.explanation import explained
         from farebox.billing.explanation.explanation import line_of as found_line
 
-        only(request, "line")
-        named = request.query_params.get("line", "")
+        named = LINE.needed(request)
 
-        def work(desk: Desk) -> msgspec.Struct:
+        def work(desk: Desk) -> Explanation:
             with desk.control.reading() as connection:
                 found = found_line(connection, named)
             assert desk.questions is not None  # noqa: S101 - given below
@@ -161,9 +176,9 @@ class InvoiceRoutes(MethodRoutes):
 
         return await self._desk.do(work)
 
-    @route("POST", f"{INVOICES}/run")
-    async def run(self, request: Request) -> msgspec.Struct:
-        only(request)
+    @route("POST", f"{INVOICES}/run", body=RunRequest, refusals=("invoice_refused",))
+    async def run(self, request: Request) -> RunShown:
+        """Make drafts of the periods that have ended, and issue them."""
         said = await read_struct(request, RunRequest)
         actor, now = self._actor(request), self._clock()
         made = await self._desk.do(
@@ -185,9 +200,14 @@ class InvoiceRoutes(MethodRoutes):
             unconsumed=[f"{customer}: {words}" for customer, words in made.unconsumed],
         )
 
-    @route("POST", f"{INVOICES}/finalize")
-    async def finalize(self, request: Request) -> msgspec.Struct:
-        only(request)
+    @route(
+        "POST",
+        f"{INVOICES}/finalize",
+        body=FinalizeRequest,
+        refusals=("invoice_not_found", "invoice_refused"),
+    )
+    async def finalize(self, request: Request) -> InvoiceShown:
+        """Issue one draft."""
         said = await read_struct(request, FinalizeRequest)
         actor, now = self._actor(request), self._clock()
         made = await self._desk.do(
@@ -201,13 +221,13 @@ class InvoiceRoutes(MethodRoutes):
         )
         return await self._shown(made.id)
 
-    @route("POST", f"{INVOICES}/void")
-    async def void(self, request: Request) -> msgspec.Struct:
+    @route("POST", f"{INVOICES}/void", body=VoidRequest, refusals=("invoice_not_found", "invoice_refused"))
+    async def void(self, request: Request) -> InvoiceShown:
+        """Void an invoice: it stays as it was issued, and nothing of it is due."""
         from farebox.billing.invoices import finalizing
         from farebox.billing.invoices.store import stored_invoice
         from farebox.control.publish import change
 
-        only(request)
         said = await read_struct(request, VoidRequest)
         actor, now = self._actor(request), self._clock()
 
@@ -221,14 +241,19 @@ class InvoiceRoutes(MethodRoutes):
         await asyncio.to_thread(work)
         return await self._shown(said.invoice)
 
-    @route("POST", f"{INVOICES}/credit-notes")
-    async def credit(self, request: Request) -> msgspec.Struct:
+    @route(
+        "POST",
+        f"{INVOICES}/credit-notes",
+        body=CreditRequest,
+        refusals=("invoice_not_found", "invoice_refused"),
+    )
+    async def credit(self, request: Request) -> NoteShown:
+        """Credit an invoice, whole or in part."""
         from farebox.billing.invoices import finalizing
         from farebox.billing.invoices.store import stored_invoice
         from farebox.billing.written_amounts import minor_of
         from farebox.control.publish import change
 
-        only(request)
         said = await read_struct(request, CreditRequest)
         actor, now = self._actor(request), self._clock()
 

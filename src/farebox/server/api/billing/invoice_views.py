@@ -62,6 +62,12 @@ class Invoices(msgspec.Struct, kw_only=True):
     credit_notes: list[CreditNoteBrief]
 
 
+class CreditNotes(msgspec.Struct, kw_only=True):
+    """`/api/v1/credit-notes`: the oldest first."""
+
+    credit_notes: list[CreditNoteBrief]
+
+
 class InvoiceShown(msgspec.Struct, kw_only=True):
     """`/api/v1/invoices/{id}`: the document whole, and what became of it."""
 

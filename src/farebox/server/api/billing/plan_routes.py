@@ -12,17 +12,33 @@ from starlette.requests import Request
 
 from farebox import yamltext
 from farebox.errors import ConfigError
-from farebox.server.api.errors import ApiError, invalid_parameter
+from farebox.server.api.errors import ApiError
 from farebox.server.api.json_nodes import node_of
-from farebox.server.api.method_routes import MethodRoutes, only, read_body, read_struct, route
+from farebox.server.api.lists.rows import Rows
+from farebox.server.api.method_routes import MethodRoutes, read_body, read_struct, route
+from farebox.server.api.operations import Body
+from farebox.server.api.parameters import Choice, Text
 from farebox.snapshot import read_snapshot
 
 if TYPE_CHECKING:
+    from farebox.billing.plans.views import Changes, Customers, Plans, Subscriptions
     from farebox.control.billing_terms import Kept
 
 CUSTOMERS, PLANS, SUBSCRIPTIONS = "/api/v1/customers", "/api/v1/plans", "/api/v1/subscriptions"
 YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 TEXT = "the text"
+
+CUSTOMER = Text(name="customer", about="Only this customer.")
+PLAN = Text(name="plan", about="Only this plan.")
+THIS_CUSTOMER = Text(name="customer", about="Whom to take away.", required=True)
+THIS_PLAN = Text(name="plan", about="What to retire.", required=True)
+WRITE_OFF: Choice[str] = Choice(
+    name="write_off", about="Whether what is left in a wallet is given up.", words=("true", "false")
+)
+_TERMS = Body(
+    about="`plans`, `customers` and `subscriptions` as the home's `farebox.yaml` has them.",
+    examples=({"customers": {"acme": {"currency": "USD"}}},),
+)
 
 T = TypeVar("T")
 
@@ -48,58 +64,60 @@ class ChangeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class PlanRoutes(MethodRoutes):
     """Names are in the query or the body: a customer's may have any character."""
 
-    @route("GET", CUSTOMERS)
-    async def customers(self, request: Request) -> msgspec.Struct:
+    @route("GET", CUSTOMERS, CUSTOMER, rows=Rows("customers", ("id",)), refusals=("customer_not_found",))
+    async def customers(self, request: Request) -> Customers:
+        """Customers, with what stands for them and their subscriptions."""
         from farebox.billing.plans.views import customers_view
 
-        only(request, "customer")
-        name, now = request.query_params.get("customer"), self._clock()
+        name, now = CUSTOMER.of(request), self._clock()
         return await self._read(
             "customer", name, lambda kept, problems: customers_view(kept, now, name=name, problems=problems)
         )
 
-    @route("GET", PLANS)
-    async def plans(self, request: Request) -> msgspec.Struct:
+    @route("GET", PLANS, PLAN, rows=Rows("plans", ("name", "version")), refusals=("plan_not_found",))
+    async def plans(self, request: Request) -> Plans:
+        """The newest version of each plan; of one plan, every version."""
         from farebox.billing.plans.views import plans_view
 
-        only(request, "plan")
-        name, now = request.query_params.get("plan"), self._clock()
+        name, now = PLAN.of(request), self._clock()
         return await self._read(
             "plan", name, lambda kept, problems: plans_view(kept, now, name=name, problems=problems)
         )
 
-    @route("GET", SUBSCRIPTIONS)
-    async def subscriptions(self, request: Request) -> msgspec.Struct:
+    @route(
+        "GET", SUBSCRIPTIONS, CUSTOMER, rows=Rows("subscriptions", ("id",)), refusals=("customer_not_found",)
+    )
+    async def subscriptions(self, request: Request) -> Subscriptions:
+        """Who is on which version of which plan, and from when on."""
         from farebox.billing.plans.views import subscriptions_view
 
-        only(request, "customer")
-        name, now = request.query_params.get("customer"), self._clock()
+        name, now = CUSTOMER.of(request), self._clock()
         return await self._read(
             "customer",
             name,
             lambda kept, problems: subscriptions_view(kept, now, customer=name, problems=problems),
         )
 
-    @route("PUT", CUSTOMERS)
-    @route("PUT", PLANS)
-    @route("PUT", SUBSCRIPTIONS)
-    async def put(self, request: Request) -> msgspec.Struct:
-        """Store what a body or YAML text says, as `plans apply` does: `{"plans": {…}, "customers": {…}}`."""
+    @route("PUT", CUSTOMERS, body=_TERMS, refusals=("config_invalid",))
+    @route("PUT", PLANS, body=_TERMS, refusals=("config_invalid",))
+    @route("PUT", SUBSCRIPTIONS, body=_TERMS, refusals=("config_invalid",))
+    async def put(self, request: Request) -> Changes:
+        """Store customers, plans and subscriptions, as `farebox plans apply` does."""
         return await self._apply(request, dry_run=False)
 
-    @route("POST", f"{PLANS}/preview")
-    async def preview(self, request: Request) -> msgspec.Struct:
-        """Show what the body would change."""
+    @route("POST", f"{PLANS}/preview", body=_TERMS, refusals=("config_invalid",))
+    async def preview(self, request: Request) -> Changes:
+        """What storing the body would change."""
         return await self._apply(request, dry_run=True)
 
-    @route("DELETE", CUSTOMERS)
-    async def remove_customer(self, request: Request) -> msgspec.Struct:
+    @route("DELETE", CUSTOMERS, THIS_CUSTOMER, WRITE_OFF, refusals=("customer_not_found",))
+    async def remove_customer(self, request: Request) -> Customers:
+        """Take a customer away that no document names. Who is left is shown."""
         from farebox.billing.plans.changes import remove_customer
         from farebox.billing.plans.views import customers_view
 
-        only(request, "customer", "write_off")
-        name, actor, now = _named(request, "customer"), self._actor(request), self._clock()
-        write_off = request.query_params.get("write_off") == "true"
+        name, actor, now = THIS_CUSTOMER.needed(request), self._actor(request), self._clock()
+        write_off = WRITE_OFF.of(request) == "true"
         await asyncio.to_thread(
             lambda: remove_customer(self._home, name, actor, now, self._control(), write_off=write_off)
         )
@@ -107,21 +125,21 @@ class PlanRoutes(MethodRoutes):
             "customer", None, lambda kept, problems: customers_view(kept, now, problems=problems)
         )
 
-    @route("DELETE", PLANS)
-    async def remove_plan(self, request: Request) -> msgspec.Struct:
+    @route("DELETE", PLANS, THIS_PLAN, refusals=("plan_not_found",))
+    async def remove_plan(self, request: Request) -> Plans:
+        """Retire a plan: nobody is put on it any more. What is left is shown."""
         from farebox.billing.plans.changes import retire_plan
         from farebox.billing.plans.views import plans_view
 
-        only(request, "plan")
-        name, actor, now = _named(request, "plan"), self._actor(request), self._clock()
+        name, actor, now = THIS_PLAN.needed(request), self._actor(request), self._clock()
         await asyncio.to_thread(lambda: retire_plan(self._home, name, actor, now, self._control()))
         return await self._read("plan", None, lambda kept, problems: plans_view(kept, now, problems=problems))
 
-    @route("POST", f"{SUBSCRIPTIONS}/change")
-    async def change(self, request: Request) -> msgspec.Struct:
+    @route("POST", f"{SUBSCRIPTIONS}/change", body=ChangeRequest)
+    async def change(self, request: Request) -> Subscriptions:
+        """Move a customer to another plan, or to another version of it."""
         from farebox.billing.plans.changes import change_subscription
 
-        only(request)
         said = await read_struct(request, ChangeRequest)
         actor, now = self._actor(request), self._clock()
         await asyncio.to_thread(
@@ -139,11 +157,11 @@ class PlanRoutes(MethodRoutes):
         )
         return await self._subscriptions_of(said.customer)
 
-    @route("POST", f"{SUBSCRIPTIONS}/end")
-    async def end(self, request: Request) -> msgspec.Struct:
+    @route("POST", f"{SUBSCRIPTIONS}/end", body=EndRequest)
+    async def end(self, request: Request) -> Subscriptions:
+        """End a customer's subscription."""
         from farebox.billing.plans.changes import end_subscription
 
-        only(request)
         said = await read_struct(request, EndRequest)
         actor, now = self._actor(request), self._clock()
         await asyncio.to_thread(
@@ -153,7 +171,7 @@ class PlanRoutes(MethodRoutes):
         )
         return await self._subscriptions_of(said.customer)
 
-    async def _subscriptions_of(self, customer: str) -> msgspec.Struct:
+    async def _subscriptions_of(self, customer: str) -> Subscriptions:
         from farebox.billing.plans.views import subscriptions_view
 
         now = self._clock()
@@ -163,11 +181,10 @@ class PlanRoutes(MethodRoutes):
             lambda kept, problems: subscriptions_view(kept, now, customer=customer, problems=problems),
         )
 
-    async def _apply(self, request: Request, *, dry_run: bool) -> msgspec.Struct:
+    async def _apply(self, request: Request, *, dry_run: bool) -> Changes:
         from farebox.billing.plans.changes import apply, read_terms
         from farebox.billing.plans.views import changes_view
 
-        only(request)
         body = await read_body(request)
         root, findings = yamltext.decode(body, TEXT) if _is_yaml(request) else (node_of(body), [])
         terms = read_terms(root, findings)
@@ -210,10 +227,3 @@ class PlanRoutes(MethodRoutes):
 def _is_yaml(request: Request) -> bool:
     """Return whether a body is a text as `plans apply` takes, so that mistakes are told with their lines."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() in YAML
-
-
-def _named(request: Request, parameter: str) -> str:
-    name = request.query_params.get(parameter, "")
-    if not name:
-        raise invalid_parameter(parameter, name, [f"the {parameter}'s name"])
-    return name

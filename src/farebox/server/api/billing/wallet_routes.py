@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from starlette.requests import Request
 
+from farebox.server.api.billing.plan_routes import CUSTOMER
 from farebox.server.api.billing.wallet_views import (
     TRANSACTIONS_SHOWN,
     AddOns,
+    AddOnState,
     Coupons,
+    CouponState,
     ExpiredGrants,
     Journal,
     JournalVerification,
@@ -30,9 +33,11 @@ from farebox.server.api.billing.wallet_views import (
     verification_view,
     wallets_view,
 )
-from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.filters import read_count
-from farebox.server.api.method_routes import MethodRoutes, only, read_struct, route
+from farebox.server.api.errors import ApiError
+from farebox.server.api.lists.paging import page_asked
+from farebox.server.api.lists.rows import Paged, Rows
+from farebox.server.api.method_routes import MethodRoutes, read_struct, route
+from farebox.server.api.parameters import TZ, Text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -42,49 +47,67 @@ WALLETS, COUPONS, ADD_ONS = "/api/v1/wallets", "/api/v1/coupons", "/api/v1/add-o
 PAYEES, JOURNAL = "/api/v1/payees", "/api/v1/journal"
 TRANSACTIONS_MAX = 500
 
+THIS_CUSTOMER = Text(name="customer", about="Whose wallet.", required=True)
+REASON = Text(name="reason", about="Why, for the audit.")
+THIS_PAYEE = Text(name="payee", about="Whose statement.", required=True)
+MONTH = Text(
+    name="month",
+    about="The month, the one before this one where it is left out.",
+    pattern=r"\d{4}-\d\d",
+    examples=("2026-11",),
+)
+PARTY = Text(name="party", about="Only transactions with an entry of this customer or payee.")
+KIND = Text(name="kind", about="Only transactions of this kind.", examples=("wallet.grant",))
+_TRANSACTIONS = Rows("transactions", size=TRANSACTIONS_SHOWN, size_max=TRANSACTIONS_MAX)
+
 T = TypeVar("T")
 
 
 class WalletRoutes(MethodRoutes):
     """Customers are named in the query or the body: their names may have any character."""
 
-    @route("GET", WALLETS)
-    async def list_wallets(self, request: Request) -> msgspec.Struct:
-        only(request)
+    @route("GET", WALLETS, rows=Rows("wallets", ("customer",)))
+    async def list_wallets(self, request: Request) -> Wallets:
+        """Every wallet, by customer."""
         now = self._clock()
         return await self._read(lambda connection: wallets_view(connection, now), Wallets(wallets=[]))
 
-    @route("GET", f"{WALLETS}/of")
-    async def show(self, request: Request) -> msgspec.Struct:
-        only(request, "customer")
-        return await self._shown(_named(request, "customer"))
+    @route("GET", f"{WALLETS}/of", THIS_CUSTOMER, refusals=("wallet_not_found",))
+    async def show(self, request: Request) -> WalletShown:
+        """One wallet and its newest transactions."""
+        return await self._shown(THIS_CUSTOMER.needed(request))
 
-    @route("PUT", WALLETS)
-    async def set_limits(self, request: Request) -> msgspec.Struct:
+    @route("PUT", WALLETS, body="farebox.billing.wallets.changes:LimitsRequest")
+    async def set_limits(self, request: Request) -> WalletShown:
+        """Set how far below zero a wallet may go, and when it is low."""
         from farebox.billing.wallets import changes
 
-        only(request)
         said = await read_struct(request, changes.LimitsRequest, "overdraft", "low", "top_up")
         actor, now = self._actor(request), self._clock()
         await asyncio.to_thread(lambda: changes.set_limits(self._home, said, actor, now, self._control()))
         return await self._shown(said.customer)
 
-    @route("POST", f"{WALLETS}/grants")
-    async def grant(self, request: Request) -> msgspec.Struct:
+    @route(
+        "POST",
+        f"{WALLETS}/grants",
+        body="farebox.billing.wallets.changes:GrantRequest",
+        refusals=("bookkeeping_refused",),
+    )
+    async def grant(self, request: Request) -> WalletShown:
+        """Put money into a wallet. With a `key` it happens once, however often it is sent."""
         from farebox.billing.wallets import changes
 
-        only(request)
         said = await read_struct(request, changes.GrantRequest, "amount")
         actor, now = self._actor(request), self._clock()
         await asyncio.to_thread(lambda: changes.grant(self._home, said, actor, now, self._control()))
         return await self._shown(said.customer)
 
-    @route("DELETE", f"{WALLETS}/grants/{{id}}")
-    async def void(self, request: Request) -> msgspec.Struct:
+    @route("DELETE", f"{WALLETS}/grants/{{id}}", REASON, refusals=("bookkeeping_refused",))
+    async def void(self, request: Request) -> WalletShown:
+        """Take back what is left of a grant."""
         from farebox.billing.wallets import changes
 
-        only(request, "reason")
-        id, reason = _last(request), request.query_params.get("reason", "")
+        id, reason = _last(request), REASON.of(request) or ""
         actor, now = self._actor(request), self._clock()
         found, _ = await asyncio.to_thread(
             lambda: changes.void_grant(self._home, id, reason, actor, now, self._control())
@@ -92,32 +115,32 @@ class WalletRoutes(MethodRoutes):
         return await self._shown(found.customer)
 
     @route("POST", f"{WALLETS}/expiry")
-    async def expire(self, request: Request) -> msgspec.Struct:
+    async def expire(self, request: Request) -> ExpiredGrants:
+        """Book out what is left of grants whose time is over."""
         from farebox.billing.wallets import changes
 
-        only(request)
         actor, now = self._actor(request), self._clock()
         expired = await asyncio.to_thread(lambda: changes.expire_due(self._home, actor, now, self._control()))
         return await self._read(
             lambda connection: expired_view(connection, expired), ExpiredGrants(expired=[])
         )
 
-    @route("GET", COUPONS)
-    async def list_coupons(self, request: Request) -> msgspec.Struct:
+    @route("GET", COUPONS, CUSTOMER, rows=Rows("coupons", ("id",)))
+    async def list_coupons(self, request: Request) -> Coupons:
+        """Discounts of single customers."""
         from farebox.billing.customer_terms import coupons
 
-        only(request, "customer")
-        customer = request.query_params.get("customer")
+        customer = CUSTOMER.of(request)
         return await self._read(
             lambda connection: Coupons(coupons=[coupon_view(each) for each in coupons(connection, customer)]),
             Coupons(coupons=[]),
         )
 
-    @route("POST", COUPONS)
-    async def give_coupon(self, request: Request) -> msgspec.Struct:
+    @route("POST", COUPONS, body="farebox.billing.terms_changes:CouponRequest")
+    async def give_coupon(self, request: Request) -> CouponState:
+        """Give a customer a discount."""
         from farebox.billing import terms_changes
 
-        only(request)
         said = await read_struct(request, terms_changes.CouponRequest, "percent", "amount")
         actor, now = self._actor(request), self._clock()
         return coupon_view(
@@ -127,7 +150,8 @@ class WalletRoutes(MethodRoutes):
         )
 
     @route("DELETE", f"{COUPONS}/{{id}}")
-    async def end_coupon(self, request: Request) -> msgspec.Struct:
+    async def end_coupon(self, request: Request) -> CouponState:
+        """End a discount."""
         from farebox.billing.customer_terms import Coupon, coupons
 
         ended = await self._end(request, Coupon)
@@ -135,22 +159,22 @@ class WalletRoutes(MethodRoutes):
             lambda connection: coupon_view(next(each for each in coupons(connection) if each.id == ended))
         )
 
-    @route("GET", ADD_ONS)
-    async def list_add_ons(self, request: Request) -> msgspec.Struct:
+    @route("GET", ADD_ONS, CUSTOMER, rows=Rows("add_ons", ("id",)))
+    async def list_add_ons(self, request: Request) -> AddOns:
+        """Charges without usage of single customers."""
         from farebox.billing.customer_terms import add_ons
 
-        only(request, "customer")
-        customer = request.query_params.get("customer")
+        customer = CUSTOMER.of(request)
         return await self._read(
             lambda connection: AddOns(add_ons=[add_on_view(each) for each in add_ons(connection, customer)]),
             AddOns(add_ons=[]),
         )
 
-    @route("POST", ADD_ONS)
-    async def give_add_on(self, request: Request) -> msgspec.Struct:
+    @route("POST", ADD_ONS, body="farebox.billing.terms_changes:AddOnRequest")
+    async def give_add_on(self, request: Request) -> AddOnState:
+        """Charge a customer for something that is no usage."""
         from farebox.billing import terms_changes
 
-        only(request)
         said = await read_struct(request, terms_changes.AddOnRequest, "amount", "quantity", "tax_percent")
         actor, now = self._actor(request), self._clock()
         return add_on_view(
@@ -160,7 +184,8 @@ class WalletRoutes(MethodRoutes):
         )
 
     @route("DELETE", f"{ADD_ONS}/{{id}}")
-    async def end_add_on(self, request: Request) -> msgspec.Struct:
+    async def end_add_on(self, request: Request) -> AddOnState:
+        """End an add-on."""
         from farebox.billing.customer_terms import CustomerAddOn, add_ons
 
         ended = await self._end(request, CustomerAddOn)
@@ -168,17 +193,17 @@ class WalletRoutes(MethodRoutes):
             lambda connection: add_on_view(next(each for each in add_ons(connection) if each.id == ended))
         )
 
-    @route("GET", PAYEES)
-    async def list_payees(self, request: Request) -> msgspec.Struct:
-        only(request)
+    @route("GET", PAYEES, rows=Rows("payees", ("id",)))
+    async def list_payees(self, request: Request) -> Payees:
+        """Payees with shares of lines, and the amounts owed to them."""
         return await self._read(payees_view, Payees(payees=[]))
 
-    @route("PUT", PAYEES)
-    async def set_payee(self, request: Request) -> msgspec.Struct:
+    @route("PUT", PAYEES, body="farebox.billing.payees.statements:Payee")
+    async def set_payee(self, request: Request) -> Payees:
+        """Set a payee, in the place of the one of this id."""
         from farebox.billing import terms_changes
         from farebox.billing.payees.statements import Payee
 
-        only(request)
         said = await read_struct(request, Payee)
         actor, now = self._actor(request), self._clock()
         await asyncio.to_thread(
@@ -186,13 +211,21 @@ class WalletRoutes(MethodRoutes):
         )
         return await self._read(payees_view)
 
-    @route("GET", f"{PAYEES}/statements")
-    async def statements(self, request: Request) -> msgspec.Struct:
+    @route(
+        "GET",
+        f"{PAYEES}/statements",
+        THIS_PAYEE,
+        MONTH,
+        TZ,
+        rows=Rows("statements", ("currency",)),
+        refusals=("payee_not_found",),
+    )
+    async def statements(self, request: Request) -> Statements:
+        """A payee's statement of a month, one in each currency."""
         from farebox.billing.payees.statements import month_span, payees, statements
 
-        only(request, "payee", "month", "tz")
-        payee, query = _named(request, "payee"), request.query_params
-        since, until = month_span(query.get("month"), query.get("tz", "UTC"), self._clock())
+        payee = THIS_PAYEE.needed(request)
+        since, until = month_span(MONTH.of(request), TZ.of(request) or "UTC", self._clock())
 
         def read(connection: Connection) -> Statements | None:
             known = next((each for each in payees(connection) if each.id == payee), None)
@@ -206,34 +239,33 @@ class WalletRoutes(MethodRoutes):
             raise ApiError(404, "payee_not_found", f"There is no payee {payee[:200]!r}.")
         return shown
 
-    @route("GET", JOURNAL)
-    async def journal(self, request: Request) -> msgspec.Struct:
-        only(request, "party", "kind", "limit")
-        query = request.query_params
-        limit = read_count(query, "limit", low=1, high=TRANSACTIONS_MAX, default=TRANSACTIONS_SHOWN)
-        return await self._read(
-            lambda connection: journal_view(
-                connection,
-                party=query.get("party"),
-                kind=query.get("kind"),
-                limit=limit or TRANSACTIONS_SHOWN,
-            ),
-            Journal(accounts=[], transactions=[]),
-        )
+    @route("GET", JOURNAL, PARTY, KIND, rows=_TRANSACTIONS)
+    async def journal(self, request: Request) -> Paged[Journal]:
+        """What each account comes to, and the transactions, the newest first."""
+        party, kind = PARTY.of(request), KIND.of(request)
+        limit, after = page_asked(request, tuple[int])
+
+        def read(connection: Connection) -> Paged[Journal]:
+            before = None if after is None else after[0]
+            found = journal_view(connection, party=party, kind=kind, limit=limit + 1, before=before)
+            page = found.transactions[:limit]
+            following = (page[-1].number,) if len(found.transactions) > limit else None
+            return Paged(msgspec.structs.replace(found, transactions=page), following)
+
+        return await self._read(read, Paged(Journal(accounts=[], transactions=[]), None))
 
     @route("GET", f"{JOURNAL}/verification")
-    async def verification(self, request: Request) -> msgspec.Struct:
+    async def verification(self, request: Request) -> JournalVerification:
+        """Whether the journal's chain, sums and balances hold."""
         from farebox.billing.journal.chain import FIRST
         from farebox.billing.journal.verification import verify
 
-        only(request)
         nothing = JournalVerification(holds=True, transactions=0, entries=0, head=FIRST, faults=[])
         return await self._read(lambda connection: verification_view(verify(connection)), nothing)
 
     async def _end(self, request: Request, of: type) -> str:
         from farebox.billing import terms_changes
 
-        only(request)
         id, actor, now = _last(request), self._actor(request), self._clock()
         ended = await asyncio.to_thread(
             lambda: terms_changes.end_term(self._home, id, actor, now, self._control(), of=of)
@@ -258,13 +290,6 @@ class WalletRoutes(MethodRoutes):
                 return question(connection)
 
         return await asyncio.to_thread(read)
-
-
-def _named(request: Request, parameter: str) -> str:
-    value = request.query_params.get(parameter, "")
-    if not value:
-        raise invalid_parameter(parameter, "", [f"the {parameter}'s name"])
-    return value
 
 
 def _last(request: Request) -> str:

@@ -392,10 +392,11 @@ def journal_view(
     accounts: Sequence[Account] = (),
     kind: str | None = None,
     limit: int = TRANSACTIONS_SHOWN,
+    before: int | None = None,
 ) -> Journal:
     from farebox.billing.journal.transactions import balances, newest
 
-    found = newest(connection, party=party, accounts=accounts, kind=kind, limit=limit)
+    found = newest(connection, party=party, accounts=accounts, kind=kind, limit=limit, before=before)
     return Journal(
         accounts=[
             AccountBalance(

@@ -81,12 +81,10 @@ def brief(row: CallRow) -> CallBrief:
 
 
 class Calls(msgspec.Struct, kw_only=True):
-    """`GET /api/v1/calls`, newest first. `next_before`, in an `order` `next_cursor`, is the page after's."""
+    """`GET /api/v1/calls`, newest first."""
 
     span: Span
     calls: list[CallBrief]
-    next_before: int | None
-    next_cursor: str | None = None
     last_seq: int
 
 

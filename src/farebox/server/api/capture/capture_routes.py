@@ -25,7 +25,7 @@ from farebox.server.api.capture.capture_views import (
 )
 from farebox.server.api.coverage.recording import recording
 from farebox.server.api.errors import ApiError
-from farebox.server.api.method_routes import MethodRoutes, only, route
+from farebox.server.api.method_routes import MethodRoutes, route
 from farebox.server.api.queries import Reader, Sources
 from farebox.server.api.services import Services
 from farebox.server.api.status.status import process, unmetered
@@ -58,7 +58,7 @@ class CaptureRoutes(MethodRoutes):
 
     @route("GET", "/api/v1/capture")
     async def capture(self, request: Request) -> Capture:
-        only(request)
+        """Every source of calls, and what is known to be missing."""
         now = self._clock()
         found, sizes = await asyncio.gather(
             self._ledger.ask(lambda sources: self._sources(sources, now)),
@@ -83,9 +83,9 @@ class CaptureRoutes(MethodRoutes):
             )
         )
 
-    @route("GET", "/api/v1/doctor")
+    @route("GET", "/api/v1/doctor", refusals=("doctor_failed",))
     async def doctor(self, request: Request) -> Diagnosis:
-        only(request)
+        """What `farebox doctor` says of this installation, at most ten seconds old."""
         async with self._diagnosing:
             known = self._diagnosis
             if known is None or time.monotonic() - known[0] > DOCTOR_EVERY_S:

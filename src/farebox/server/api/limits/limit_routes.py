@@ -7,7 +7,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from starlette.requests import Request
 
 from farebox.budgets.budget import COMMAND, Stop
@@ -21,14 +20,20 @@ from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.server.api.filters import read_selection
 from farebox.server.api.json_nodes import node_of
 from farebox.server.api.limits.budget_views import (
+    Budgets,
     BudgetSimulation,
+    BudgetState,
     Stops,
+    StopState,
     budgets_view,
     simulation_view,
     stop_view,
     stops_view,
 )
-from farebox.server.api.method_routes import MethodRoutes, object_of, only, read_body, route
+from farebox.server.api.lists.rows import Rows
+from farebox.server.api.method_routes import MethodRoutes, object_of, read_body, route
+from farebox.server.api.operations import Body
+from farebox.server.api.parameters import SPAN, TAGS, Parameter, Text
 from farebox.snapshot import read_snapshot
 from farebox.wire.keys import without_keys
 
@@ -42,6 +47,20 @@ STOPS = "/api/v1/stops"
 SIMULATION = "/api/v1/budget-simulation"
 VALUES_MAX = 100
 _ONE, _SIMULATION = f"{BUDGETS}/{{name}}", f"{BUDGETS}/{{name}}/simulation"
+
+
+_DEFINITION = Body(
+    about="The budget's settings as the home's `farebox.yaml` has them below its name.",
+    examples=({"limit": "25.00", "period": "day", "where": {"customer": "acme"}},),
+)
+_STOP = Body(
+    about="One dimension and its value, and a `reason` if there is one.",
+    examples=({"session": "s-17", "reason": "it loops"},),
+)
+STOPPED: tuple[Parameter, ...] = (
+    *(Text(name=name, about=f"The {name} whose stop is lifted.") for name in DIMENSIONS),
+    TAGS,
+)
 
 
 class _LeftError(Exception):
@@ -69,22 +88,22 @@ class LimitRoutes(MethodRoutes):
     def close(self) -> None:
         self._simulating.shutdown(wait=False, cancel_futures=True)
 
-    @route("GET", BUDGETS)
-    async def list_budgets(self, request: Request) -> msgspec.Struct:
-        only(request)
+    @route("GET", BUDGETS, rows=Rows("budgets", ("name",)))
+    async def list_budgets(self, request: Request) -> Budgets:
+        """Every budget by name, with its figures."""
         now = self._clock()
         return await self._ledger.ask(lambda sources: budgets_view(self._home, now, sources.questions))
 
-    @route("GET", _ONE)
-    async def show(self, request: Request) -> msgspec.Struct:
-        only(request)
+    @route("GET", _ONE, refusals=("budget_not_found",))
+    async def show(self, request: Request) -> BudgetState:
+        """One budget with its figures, and those of up to 100 values of `each`."""
         return await self._shown(_name(request))
 
-    @route("PUT", _ONE)
-    async def put(self, request: Request) -> msgspec.Struct:
+    @route("PUT", _ONE, body=_DEFINITION, refusals=("config_invalid",))
+    async def put(self, request: Request) -> BudgetState:
+        """Set a budget, in the place of the one of this name."""
         from farebox.control.budget_changes import set_budget
 
-        only(request)
         name = _name(request)
         node, findings = node_of(await read_body(request)), list[Finding]()
         said = read_budget(node, findings, name=name, origin=COMMAND)
@@ -94,43 +113,41 @@ class LimitRoutes(MethodRoutes):
         await asyncio.to_thread(lambda: set_budget(self._home, said, actor, now, self._control()))
         return await self._shown(name)
 
-    @route("DELETE", _ONE)
-    async def remove(self, request: Request) -> msgspec.Struct:
+    @route("DELETE", _ONE, refusals=("budget_not_found",))
+    async def remove(self, request: Request) -> Budgets:
+        """Take a budget away. What is left is shown."""
         from farebox.control.budget_changes import remove_budget
 
-        only(request)
         name, actor, now = _name(request), self._actor(request), self._clock()
         self._known(name)
         await asyncio.to_thread(lambda: remove_budget(self._home, name, actor, now, self._control()))
         now = self._clock()
         return await self._ledger.ask(lambda sources: budgets_view(self._home, now, sources.questions))
 
-    @route("GET", _SIMULATION)
-    async def simulate(self, request: Request) -> msgspec.Struct:
-        """Simulate a budget that is set."""
-        only(request, "since", "until", "tz")
+    @route("GET", _SIMULATION, *SPAN, refusals=("budget_not_found",))
+    async def simulate(self, request: Request) -> BudgetSimulation:
+        """What a budget would have blocked in a span, 30 days where none is given."""
         return await self._simulated(request, self._known(_name(request)))
 
-    @route("POST", SIMULATION)
-    async def simulate_unset(self, request: Request) -> msgspec.Struct:
-        """Simulate a budget before it is set."""
-        only(request, "since", "until", "tz")
+    @route("POST", SIMULATION, *SPAN, body=_DEFINITION, refusals=("config_invalid",))
+    async def simulate_unset(self, request: Request) -> BudgetSimulation:
+        """What a budget would have blocked, before it is set."""
         findings: list[Finding] = []
         said = read_budget(node_of(await read_body(request)), findings, origin=COMMAND)
         if said is None:
             raise ConfigError(findings)
         return await self._simulated(request, said)
 
-    @route("GET", STOPS)
-    async def list_stops(self, request: Request) -> msgspec.Struct:
-        only(request)
+    @route("GET", STOPS, rows=Rows("stops", ("dimension", "value")))
+    async def list_stops(self, request: Request) -> Stops:
+        """Whose calls are refused, the newest stop first."""
         return stops_view(read_snapshot(self._home))
 
-    @route("POST", STOPS)
-    async def stop(self, request: Request) -> msgspec.Struct:
+    @route("POST", STOPS, body=_STOP)
+    async def stop(self, request: Request) -> StopState:
+        """Refuse the calls of one value of a dimension until the stop is lifted."""
         from farebox.control.budget_changes import REASON_MAX, stop_calls
 
-        only(request)
         said = object_of(await read_body(request))
         reason = said.pop("reason", "")
         if not isinstance(reason, str) or len(reason) > REASON_MAX or without_keys(reason) != reason:
@@ -141,8 +158,9 @@ class LimitRoutes(MethodRoutes):
         await asyncio.to_thread(lambda: stop_calls(self._home, stop, now, self._control()))
         return stop_view(stop)
 
-    @route("DELETE", STOPS)
+    @route("DELETE", STOPS, *STOPPED, refusals=("stop_not_found",))
     async def lift(self, request: Request) -> Stops:
+        """Let calls pass again. What is left is shown."""
         from farebox.control.budget_changes import lift_stop
 
         dimension, value = _what(dict(request.query_params.multi_items()))
@@ -183,7 +201,7 @@ class LimitRoutes(MethodRoutes):
         finally:
             gone.set()
 
-    async def _shown(self, name: str) -> msgspec.Struct:
+    async def _shown(self, name: str) -> BudgetState:
         self._known(name)
         now = self._clock()
         found = await self._ledger.ask(

@@ -6,16 +6,16 @@ A URL's path is often as good as a password where the receiver is somebody else'
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from farebox.clock import iso
 from farebox.errors import FareboxError
-from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.filters import read_count
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from farebox.control.database import ControlDatabase
     from farebox.control.outbox.envelope import ReceiverSettings
     from farebox.control.outbox.messages import Delivery
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 
 STATES = ("pending", "delivered", "dead", "cancelled")
-_PARAMETERS = ("state", "receiver", "limit")
 
 
 class OutboxFigures(msgspec.Struct, kw_only=True):
@@ -105,19 +104,24 @@ def outbox(
     if not home.control.exists():
         return Outbox(pending=0, dead=0, receivers=[], messages=[])
     from farebox.control.database import open_control
-    from farebox.control.outbox import messages, receivers
+    from farebox.control.outbox import messages
 
     with (database or open_control(home)).reading() as connection:
-        figures = messages.figures(connection)
-        return Outbox(
-            pending=figures.pending,
-            dead=figures.dead,
-            receivers=[receiver_view(each) for each in receivers.receivers(connection)],
-            messages=[
-                delivery_view(each)
-                for each in messages.deliveries(connection, states=states, of=receiver, limit=limit)
-            ],
-        )
+        found = messages.deliveries(connection, states=states, of=receiver, limit=limit)
+        return outbox_view(connection, found)
+
+
+def outbox_view(connection: Connection, found: Iterable[Delivery]) -> Outbox:
+    """Return the outbox with these of its messages."""
+    from farebox.control.outbox import messages, receivers
+
+    figures = messages.figures(connection)
+    return Outbox(
+        pending=figures.pending,
+        dead=figures.dead,
+        receivers=[receiver_view(each) for each in receivers.receivers(connection)],
+        messages=[delivery_view(each) for each in found],
+    )
 
 
 def outbox_figures(home: Home) -> OutboxFigures | None:
@@ -133,37 +137,6 @@ def outbox_figures(home: Home) -> OutboxFigures | None:
     except FareboxError:
         return None  # what is wrong with the file is said by the one who looks after it
     return OutboxFigures(pending=found.pending, dead=found.dead, stopped=found.stopped)
-
-
-class Question(TypedDict):
-    """What `outbox` is asked for."""
-
-    states: Sequence[str]
-    receiver: str | None
-    limit: int | None
-
-
-def read_question(parameters: Iterable[tuple[str, str]]) -> Question:
-    """Return what a request's parameters ask for: `state` (may be repeated), `receiver`, `limit`."""
-    given: dict[str, list[str]] = {}
-    for name, value in parameters:
-        if name not in _PARAMETERS:
-            raise ApiError(
-                422,
-                "unknown_parameter",
-                f"There is no parameter {name!r} here.",
-                {"parameter": name[:200], "allowed": list(_PARAMETERS)},
-            )
-        given.setdefault(name, []).append(value)
-    for state in given.get("state", []):
-        if state not in STATES:
-            raise invalid_parameter("state", state, list(STATES))
-    query = {name: values[0] for name, values in given.items()}
-    return Question(
-        states=given.get("state", []),
-        receiver=query.get("receiver"),
-        limit=read_count(query, "limit", low=1, high=500, default=100),
-    )
 
 
 def receiver_view(found: Receiver) -> OutboxReceiver:

@@ -20,8 +20,11 @@ from farebox.ledger.corrections.rerate_command import preview
 from farebox.ledger.corrections.rerate_command import request as ask_rerating
 from farebox.ledger.corrections.rerate_differences import Differences
 from farebox.ledger.corrections.unpriced_models import unpriced_models
+from farebox.pricing.price_copy import PriceCopy
 from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.method_routes import MethodRoutes, only, read_struct, route
+from farebox.server.api.lists.rows import Rows
+from farebox.server.api.method_routes import MethodRoutes, read_struct, route
+from farebox.server.api.parameters import SELECTION, Text
 from farebox.server.api.prices.price_views import (
     PriceHistory,
     PriceNews,
@@ -45,6 +48,9 @@ LOOKED_AT_MAX = 20_000
 APPLY_SECONDS = 60.0
 _MODEL_MAX = 256
 _RATES_MAX = 40
+
+PROVIDER = Text(name="provider", about="Whose model.")
+MODEL = Text(name="model", about="The model.", required=True)
 
 Found = TypeVar("Found")
 
@@ -71,8 +77,9 @@ class PriceRoutes(MethodRoutes):
         super().__init__(services)
         self._rerating = threading.Lock()
 
-    @route("GET", "/api/v1/prices")
+    @route("GET", "/api/v1/prices", response=PriceCopy)
     async def prices(self, request: Request) -> Response:
+        """A copy of what this Farebox rates with, with an `ETag` to ask again by."""
         copy = await asyncio.to_thread(self._services.prices)
         etag = f'"{copy.digest}"'
         if request.headers.get("if-none-match") == etag:
@@ -81,8 +88,9 @@ class PriceRoutes(MethodRoutes):
         response.headers["etag"] = etag
         return response
 
-    @route("GET", "/api/v1/prices/models")
+    @route("GET", "/api/v1/prices/models", *SELECTION, rows=Rows("models", ("provider", "model")))
     async def models(self, request: Request) -> SeenModels:
+        """Models that calls were made of, most expensive first, each with its prices in force."""
         selection, now = self._select(request)
         book = await asyncio.to_thread(self._services.book)
         cover = self._services.cover
@@ -113,10 +121,10 @@ class PriceRoutes(MethodRoutes):
 
         return await self._ledger.ask(seen)
 
-    @route("GET", "/api/v1/prices/history")
+    @route("GET", "/api/v1/prices/history", PROVIDER, MODEL, rows=Rows("prices", ("unit", "effective_from")))
     async def history(self, request: Request) -> PriceHistory:
-        only(request, "provider", "model")
-        provider, model = (request.query_params.get(name, "") for name in ("provider", "model"))
+        """Every price of a model, with the date from which it applies."""
+        provider, model = PROVIDER.of(request) or "", MODEL.needed(request)
         if not model or len(model) > _MODEL_MAX:
             raise invalid_parameter("model", model, [f"text of 1 to {_MODEL_MAX} characters"])
         book = await asyncio.to_thread(self._services.book)
@@ -125,9 +133,9 @@ class PriceRoutes(MethodRoutes):
         )
         return PriceHistory(provider=provider, model=model, prices=[price_row(line) for line in lines])
 
-    @route("GET", "/api/v1/prices/unpriced")
+    @route("GET", "/api/v1/prices/unpriced", rows=Rows("models", ("provider", "model")))
     async def unpriced(self, request: Request) -> UnpricedQueue:
-        only(request)
+        """Models whose calls have no price."""
         book = await asyncio.to_thread(self._services.book)
 
         def look(questions: Questions) -> UnpricedQueue:
@@ -143,11 +151,11 @@ class PriceRoutes(MethodRoutes):
 
         return await self._aside(look)
 
-    @route("PUT", "/api/v1/prices/own")
+    @route("PUT", "/api/v1/prices/own", body=OwnPrice, refusals=("price_file_invalid",))
     async def set_own(self, request: Request) -> PriceSet:
+        """Set a price of one's own. No call is rated again by it."""
         from farebox.pricing.sources.own_prices import price_entry, set_own_price
 
-        only(request)
         said = await read_struct(request, OwnPrice)
         if not said.model.strip() or len(said.model) > _MODEL_MAX or not said.model.isprintable():
             raise invalid_parameter("model", "", [f"text of 1 to {_MODEL_MAX} characters"])
@@ -168,7 +176,7 @@ class PriceRoutes(MethodRoutes):
 
     @route("GET", "/api/v1/prices/rerating")
     async def rerating(self, request: Request) -> Rerating:
-        only(request)
+        """What calls without a price would cost by the prices in force now. Nothing changes."""
         book = await asyncio.to_thread(self._services.read_book)
 
         def look(questions: Questions) -> Rerating:
@@ -178,9 +186,9 @@ class PriceRoutes(MethodRoutes):
 
         return await self._aside(look)
 
-    @route("POST", "/api/v1/prices/rerating")
+    @route("POST", "/api/v1/prices/rerating", refusals=("rerating_runs",))
     async def rerate(self, request: Request) -> Rerating:
-        only(request)
+        """Rate calls without a price again, by the prices in force now."""
         if not self._rerating.acquire(blocking=False):
             raise ApiError(409, "rerating_runs", "Calls are being rated again already; wait for its end.")
         try:
@@ -190,7 +198,7 @@ class PriceRoutes(MethodRoutes):
 
     @route("GET", "/api/v1/prices/updates")
     async def updates(self, request: Request) -> PriceNews:
-        only(request)
+        """How old the list of prices is, and what is news in it."""
         return await asyncio.to_thread(self._news)
 
     def _rerate(self, questions: Questions) -> Rerating:

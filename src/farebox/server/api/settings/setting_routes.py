@@ -17,7 +17,8 @@ from farebox.config.sections import FINGERPRINT
 from farebox.config.settings import duration
 from farebox.config.values_in_force import values_in_force
 from farebox.server.api.errors import ApiError, invalid_parameter
-from farebox.server.api.method_routes import MethodRoutes, only, read_struct, route
+from farebox.server.api.lists.rows import Rows
+from farebox.server.api.method_routes import MethodRoutes, read_struct, route
 from farebox.server.api.queries import Sources
 from farebox.server.api.settings.setting_views import (
     Configuration,
@@ -64,16 +65,16 @@ class TokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class SettingRoutes(MethodRoutes):
     """What is read by who reads figures; tokens and the configuration by owners alone."""
 
-    @route("GET", KEYS)
+    @route("GET", KEYS, rows=Rows("keys", ("fingerprint",)))
     async def list_keys(self, request: Request) -> Keys:
-        only(request)
+        """API keys that were used in the last 30 days or have a name, by fingerprint."""
         return await self._keys()
 
-    @route("PUT", f"{KEYS}/{{fingerprint}}")
+    @route("PUT", f"{KEYS}/{{fingerprint}}", body=KeyRequest)
     async def label(self, request: Request) -> Keys:
+        """Name a key, and say whose calls it makes."""
         from farebox.control.key_changes import label_key
 
-        only(request)
         fingerprint = _fingerprint(request)
         said = await read_struct(request, KeyRequest)
         for name in KeyRequest.__struct_fields__:
@@ -83,11 +84,11 @@ class SettingRoutes(MethodRoutes):
         await asyncio.to_thread(lambda: label_key(self._home, fingerprint, key, actor, now, self._control()))
         return await self._keys()
 
-    @route("DELETE", f"{KEYS}/{{fingerprint}}")
+    @route("DELETE", f"{KEYS}/{{fingerprint}}", refusals=("key_not_found",))
     async def forget(self, request: Request) -> Keys:
+        """Take a key's name away."""
         from farebox.control.key_changes import forget_key
 
-        only(request)
         fingerprint, actor, now = _fingerprint(request), self._actor(request), self._clock()
         gone = await asyncio.to_thread(
             lambda: forget_key(self._home, fingerprint, actor, now, self._control())
@@ -96,20 +97,20 @@ class SettingRoutes(MethodRoutes):
             raise ApiError(404, "key_not_found", "This key has no name that a command or the API gave it.")
         return await self._keys()
 
-    @route("GET", TOKENS)
+    @route("GET", TOKENS, rows=Rows("tokens", ("id",)))
     async def list_tokens(self, request: Request) -> Tokens:
+        """Tokens of Farebox, the newest first. A secret is shown once, when it is made."""
         from farebox.control.token_changes import known_tokens
 
-        only(request)
         now = self._clock()
         found = await asyncio.to_thread(lambda: known_tokens(self._home, self._control()))
         return Tokens(tokens=[token_state(each, now) for each in reversed(found)])
 
-    @route("POST", TOKENS)
+    @route("POST", TOKENS, body=TokenRequest)
     async def create(self, request: Request) -> TokenCreated:
+        """Make a token. Its secret is in this response and nowhere else."""
         from farebox.control.token_changes import BOUND, SCOPES, create_token
 
-        only(request)
         said = await read_struct(request, TokenRequest)
         if said.scope not in SCOPES:
             raise invalid_parameter("scope", said.scope, list(SCOPES))
@@ -133,11 +134,11 @@ class SettingRoutes(MethodRoutes):
         )
         return TokenCreated(token=token_state(made, now), secret=secret)
 
-    @route("DELETE", f"{TOKENS}/{{id}}")
+    @route("DELETE", f"{TOKENS}/{{id}}", refusals=("token_not_found",))
     async def revoke(self, request: Request) -> Tokens:
+        """Revoke a token."""
         from farebox.control.token_changes import known_tokens, revoke_token
 
-        only(request)
         words, actor, now = request.url.path.rpartition("/")[2], self._actor(request), self._clock()
         known = await asyncio.to_thread(lambda: known_tokens(self._home, self._control()))
         if not any(each.id == words for each in known):
@@ -148,7 +149,7 @@ class SettingRoutes(MethodRoutes):
 
     @route("GET", "/api/v1/configuration")
     async def configuration(self, request: Request) -> Configuration:
-        only(request)
+        """Which settings are in force, and which file says each."""
         config = self._services.config
         named = Path(config.named) if config is not None and config.named else None
         flags = config.flags if config is not None else {}

@@ -11,7 +11,7 @@ import msgspec
 
 from farebox.analytics.dimensions import SUMS, TAG, is_tag
 from farebox.analytics.query import Answer, Bucket, Measures, Point, Question
-from farebox.analytics.questions import Questions
+from farebox.analytics.questions import Questions, difference
 from farebox.analytics.questions import Selection as Calls
 from farebox.clock import iso
 from farebox.ledger.cache_savings import SAVINGS
@@ -128,12 +128,31 @@ def now_view(measures: Sequence[Measures], covered: views.Coverage, now_ns: int,
     )
 
 
+class BreakdownPage(NamedTuple):
+    """Some of a breakdown's groups."""
+
+    shown: views.Breakdown
+    as_of_seq: int
+    """The newest row of the record that is in it."""
+    has_more: bool
+
+
 def breakdown(
-    sources: Sources, selection: Selection, by: list[str], limit: int, cover: Cover
-) -> views.Breakdown:
-    found = sources.questions.breakdown(selection.asked, by, limit=limit)
+    sources: Sources,
+    selection: Selection,
+    by: list[str],
+    limit: int,
+    cover: Cover,
+    skipped: int = 0,
+    as_of_seq: int | None = None,
+) -> BreakdownPage:
+    """Return at most `limit` groups after so many, of the record as it was then; the rest is all others."""
+    asked = msgspec.structs.replace(selection.asked, as_of_seq=as_of_seq)
+    found = sources.questions.breakdown(asked, by, limit=skipped + limit)
+    groups = found.groups[skipped:]
     covered = cover(sources.reader, selection.window.since_ns, selection.window.until_ns)
-    return views.Breakdown(
+    others = found.rest_groups + len(found.groups) - len(groups)
+    shown = views.Breakdown(
         span=span_of(selection),
         by=by,
         groups=[
@@ -142,13 +161,14 @@ def breakdown(
                 sums=views.sums(group.measures, covered),
                 cost_share_permille=_permille(group.measures.cost_pico, found.total.cost_pico),
             )
-            for group in found.groups
+            for group in groups
         ],
-        rest=views.sums(found.rest, covered) if found.rest_groups else None,
-        rest_groups=found.rest_groups,
+        rest=views.sums(difference(found.total, groups), covered) if others else None,
+        rest_groups=others,
         total=views.sums(found.total, covered),
         coverage=covered,
     )
+    return BreakdownPage(shown, found.seq if as_of_seq is None else as_of_seq, found.rest_groups > 0)
 
 
 def values(

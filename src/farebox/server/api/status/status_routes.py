@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from farebox.readiness import LIVE, READY, Liveness
+from farebox.readiness import LIVE, READY, Liveness, Readiness
 from farebox.server.api.method_routes import MethodRoutes, route
 from farebox.server.api.responses import json_response
 from farebox.server.api.status.ready import RecentReadiness
@@ -32,6 +33,7 @@ class StatusRoutes(MethodRoutes):
 
     @route("GET", "/api/v1/status")
     async def status(self, request: Request) -> Status:
+        """What runs, whether it records, and what to paste to see a first call."""
         services = self._services
         return await self._ledger.read(
             lambda reader: status(reader, services.home, services.typed, services.key_labels())
@@ -39,19 +41,29 @@ class StatusRoutes(MethodRoutes):
 
     @route("GET", "/api/v1/session")
     async def session(self, request: Request) -> Session:
+        """What whoever asks may do."""
         return Session(role=request.state.role)
+
+    @route("GET", "/api/v1/openapi.json")
+    async def description(self, request: Request) -> Response:
+        """This document."""
+        content = await asyncio.to_thread(self._services.description)
+        return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
 
     @route("GET", LIVE)
     async def live(self, request: Request) -> Liveness:
+        """Whether the server handles requests."""
         return Liveness()
 
-    @route("GET", READY)
+    @route("GET", READY, response=Readiness)
     async def ready(self, request: Request) -> Response:
+        """Whether all that was recorded is in the figures."""
         found = await self._ledger.read(self._readiness)
         return json_response(found, found.status)
 
-    @route("GET", METRICS)
+    @route("GET", METRICS, media="text/plain")
     async def metrics(self, request: Request) -> Response:
+        """Counters of calls, tokens and cost in Prometheus' text format."""
         from farebox.telemetry.prometheus.exposition import CONTENT_TYPE
         from farebox.telemetry.prometheus.metrics import Covered, Metrics
 

@@ -85,10 +85,6 @@ def read_pivot(selection: Selection, query: Mapping[str, str]) -> pivots.Asked:
     )
 
 
-PARAMETERS = ("rows", "columns", "measure", "order", "limit", "columns_limit")
-"""What a request for a table can say besides span and filters."""
-
-
 def pivot(sources: Sources, selection: Selection, asked: pivots.Asked, cover: reports.Cover) -> Pivot:
     """Return the table."""
     found = pivots.pivot(sources.questions, asked)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 import msgspec
 
 from farebox.analytics.query import Measures
 from farebox.analytics.questions import Selection as Calls
 from farebox.clock import iso
 from farebox.server.api.coverage.coverage_views import Coverage
-from farebox.server.api.errors import invalid_parameter
-from farebox.server.api.filters import Selection, read_choice, read_count
+from farebox.server.api.filters import Selection
 from farebox.server.api.queries import Sources
 from farebox.server.api.spending import reports
 from farebox.server.api.spending import spend_views as views
 
 LIMIT, LIMIT_MAX = 50, 500
-ORDERS = ("desc", "asc")
 SORTS = (
     "cost_pico",
     "calls",
@@ -33,9 +28,7 @@ SORTS = (
     "last_end_ns",
 )
 """Measures that sessions can be sorted by."""
-PARAMETERS = ("sort", "order", "limit", "page")
 _ALSO = ("agents", "first_at_ns", "last_end_ns", "input_tokens_max", "cache_read_permille")
-_PAGE = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})")
 
 
 class SessionRow(msgspec.Struct, kw_only=True):
@@ -68,8 +61,6 @@ class Sessions(msgspec.Struct, kw_only=True):
     """Sessions that are on other pages."""
     without_session: views.Sums
     total: views.Sums
-    next_page: str | None
-    """The cursor of the page after: `page=` of the next request."""
     coverage: Coverage
 
 
@@ -84,22 +75,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     offset: int = 0
 
 
-def read_sessions(query: Mapping[str, str]) -> Asked:
-    """Return what a request asks for."""
-    page = _PAGE.fullmatch(query.get("page", "")) if "page" in query else None
-    if page is None and "page" in query:
-        raise invalid_parameter("page", query["page"], ["`next_page` of the page before"])
-    return Asked(
-        sort=read_choice(query, "sort", SORTS, "cost_pico"),
-        order=read_choice(query, "order", ORDERS, "desc"),
-        limit=read_count(query, "limit", low=1, high=LIMIT_MAX, default=LIMIT) or LIMIT,
-        seq=int(page[1]) if page else None,
-        offset=int(page[2]) if page else 0,
-    )
-
-
-def sessions(sources: Sources, selection: Selection, asked: Asked, cover: reports.Cover) -> Sessions:
-    """Return a page of the sessions."""
+def sessions(
+    sources: Sources, selection: Selection, asked: Asked, cover: reports.Cover
+) -> tuple[int, Sessions]:
+    """Return a page of the sessions, and which state of the record it is of."""
     chosen = msgspec.structs.replace(selection.asked, as_of_seq=asked.seq)
     with_one = _with_session(chosen)
     names = [*Measures.__struct_fields__, *_ALSO, "cost_per_call_pico"]
@@ -139,9 +118,8 @@ def sessions(sources: Sources, selection: Selection, asked: Asked, cover: report
     total = measures_of(of_all.rows[0].values)
     in_sessions = measures_of(of_sessions.rows[0].values[:width])
     count = of_sessions.rows[0].values[width] or 0
-    after = asked.offset + len(rows)
     seq = found.seq if asked.seq is None else asked.seq
-    return Sessions(
+    return seq, Sessions(
         span=reports.span_of(selection),
         sort=asked.sort,
         order=asked.order,
@@ -150,7 +128,6 @@ def sessions(sources: Sources, selection: Selection, asked: Asked, cover: report
         rest=views.sums(less(in_sessions, *shown), covered) if count > len(rows) else None,
         without_session=views.sums(less(total, in_sessions), covered),
         total=views.sums(total, covered),
-        next_page=f"{seq}.{after}" if after < count else None,
         coverage=covered,
     )
 

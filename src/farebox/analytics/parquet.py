@@ -1,0 +1,90 @@
+"""Rows as a Parquet file, written by a process of its own: JSON lines go in, the file comes out.
+
+DuckDB takes tens of megabytes that stay, so neither the server nor a command loads it for a file. Nothing
+is written to disk: rows of any number pass through.
+
+`python -m farebox.analytics.parquet '{"name": "VARCHAR"}'` is that process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+
+from farebox.errors import QuestionError
+
+CHUNK = 1 << 16
+
+
+class ParquetProcess:
+    """Writes one file with these columns; each has a type of DuckDB's."""
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        self._columns = msgspec.json.encode(columns).decode()
+
+    async def stream(self, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the file's bytes. `lines` are rows as JSON objects, a line each.
+
+        Raises:
+            QuestionError: It cannot be written.
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "farebox.analytics.parquet",
+            self._columns,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdin and process.stdout and process.stderr  # noqa: S101 - they are pipes
+        feeding = asyncio.ensure_future(_feed(process.stdin, lines))
+        saying = asyncio.ensure_future(process.stderr.read())
+        try:
+            while chunk := await process.stdout.read(CHUNK):
+                yield chunk
+            if await process.wait():
+                words = (await saying).decode(errors="replace").strip().splitlines()
+                raise QuestionError(f"the Parquet file cannot be written: {words[-1] if words else '?'}")
+            await feeding  # what kept rows from coming is what failed
+        finally:
+            feeding.cancel()
+            saying.cancel()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+async def _feed(target: asyncio.StreamWriter, lines: AsyncIterator[bytes]) -> None:
+    try:
+        async for piece in lines:
+            target.write(piece)
+            await target.drain()
+    except (BrokenPipeError, ConnectionResetError):
+        return  # it has ended, and says why
+    finally:
+        target.close()
+
+
+def write(columns: Mapping[str, str]) -> None:
+    """Write standard input's rows to standard output as a Parquet file."""
+    import duckdb
+
+    connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "256MB"})
+    said = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in columns.items())
+    connection.execute(
+        f"COPY (SELECT * FROM read_json('/dev/stdin', format='newline_delimited', columns={{{said}}})) "  # noqa: S608
+        "TO '/dev/stdout' (FORMAT parquet, COMPRESSION zstd)"
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+if __name__ == "__main__":
+    write(msgspec.json.decode(sys.argv[1], type=dict[str, str]))

@@ -1,0 +1,109 @@
+"""What a route declares beside its handler: parameters, body, refusals. Everything else is its signature.
+
+`openapi/` makes the reference of it, the dashboard's client is generated from it, and a request is compared
+with it before the handler is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar, cast
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from farebox.nearest import did_you_mean
+from farebox.server.api.errors import ApiError
+from farebox.server.api.lists.rows import Paged, Rows
+from farebox.server.api.parameters import Parameter, is_known
+
+JSON = "application/json"
+
+Shown = msgspec.Struct | Paged[Any] | Response
+Handler = Callable[[Any, Request], Coroutine[Any, Any, Shown]]
+Handled = TypeVar("Handled", bound=Handler)
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """A body that is read by the reader of the home's `farebox.yaml`, so that no struct has its fields."""
+
+    about: str
+    examples: tuple[Any, ...] = ()
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """A method of a path, what handles it, and what it takes."""
+
+    method: str
+    path: str
+    handler: Handler
+    parameters: Mapping[str, Parameter] = {}
+    body: Body | type[msgspec.Struct] | str | None = None
+    """A struct may be named, as `farebox.billing.wallets.changes:GrantRequest`: it is loaded when needed."""
+    rows: Rows | None = None
+    """Of a list: which rows it pages and exports."""
+    refusals: tuple[str, ...] = ()
+    """Slugs of errors beside those that every route has."""
+    response: type[msgspec.Struct] | None = None
+    """What a response consists of whose handler makes it by itself."""
+    media: str = JSON
+    files: tuple[str, ...] = ()
+    """Other media types of what it can respond with."""
+
+    def check(self, request: Request) -> None:
+        """Raise for a query parameter that is not declared."""
+        for name in request.query_params:
+            if not is_known(name, self.parameters):
+                raise unknown_parameter(name, list(self.parameters))
+
+
+def route(
+    method: str,
+    path: str,
+    *parameters: Parameter,
+    body: Body | type[msgspec.Struct] | str | None = None,
+    rows: Rows | None = None,
+    refusals: tuple[str, ...] = (),
+    response: type[msgspec.Struct] | None = None,
+    media: str = JSON,
+    files: tuple[str, ...] = (),
+) -> Callable[[Handled], Handled]:
+    """Mark what handles a method of a path; `{id}` at the path's end is any one segment.
+
+    It returns the struct that is sent as JSON, whole; a list's machinery makes pages and exports of it where
+    `rows` says which of its fields they are. One handler may be marked several times.
+    """
+    declared = {each.name: each for each in (*parameters, *(rows.parameters() if rows is not None else ()))}
+
+    def mark(handler: Handled) -> Handled:
+        marked = cast("list[Operation]", vars(handler).setdefault("operations", []))
+        marked.append(
+            Operation(
+                method=method,
+                path=path,
+                handler=handler,
+                parameters=declared,
+                body=body,
+                rows=rows,
+                refusals=refusals,
+                response=response,
+                media=media,
+                files=files,
+            )
+        )
+        return handler
+
+    return mark
+
+
+def unknown_parameter(name: str, known: list[str]) -> ApiError:
+    """Return the 422 for a parameter that is not there, with the nearest one that is."""
+    shown = ["tag.NAME" if each == "tags" else each for each in known]
+    expected = f"expected {', '.join(shown)}" if shown else "it takes none"
+    return ApiError(
+        422,
+        "unknown_parameter",
+        f"There is no parameter {name[:200]!r} here: {expected}{did_you_mean(name[:200], shown)}",
+        {"parameter": name[:200], "allowed": shown},
+    )
