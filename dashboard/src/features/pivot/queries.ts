@@ -1,7 +1,7 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { get } from "@/shared/api/client";
 import { SPEND } from "@/shared/api/queries";
-import type { Pivot } from "@/shared/api/types";
+import type { Reads } from "@/shared/api/routes";
 import { parametersOf, type Search } from "@/shared/search/search";
 import type { PivotChoice } from "./choice";
 
@@ -10,14 +10,14 @@ export function pivotQuery(search: Search, choice: PivotChoice) {
     ...parametersOf(search),
     rows: choice.rows.join(","),
     columns: choice.columns.join(",") || undefined,
-    measure: choice.measure,
+    measure: choice.measure as Reads["pivot"]["query"]["measure"],
     order: choice.order,
     limit: choice.limit,
     columns_limit: choice.columnsLimit,
   };
   return queryOptions({
     queryKey: [SPEND, "pivot", asked],
-    queryFn: ({ signal }) => get<Pivot>("pivot", asked, signal),
+    queryFn: ({ signal }) => get("pivot", asked, signal),
     placeholderData: keepPreviousData,
   });
 }

@@ -1,13 +1,6 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { get, send } from "@/shared/api/client";
-import type {
-  PriceHistory,
-  PriceNews,
-  PriceSet,
-  Rerating,
-  SeenModels,
-  UnpricedQueue,
-} from "@/shared/api/types";
+import type { PriceSet, Rerating } from "@/shared/api/types";
 import { parametersOf, type Search } from "@/shared/search/search";
 
 export const PRICES = "prices";
@@ -16,30 +9,30 @@ export function seenModelsQuery(search: Search) {
   const asked = { ...parametersOf(search), since: search.since ?? "30d" };
   return queryOptions({
     queryKey: [PRICES, "models", asked],
-    queryFn: ({ signal }) => get<SeenModels>("prices/models", asked, signal),
+    queryFn: ({ signal }) => get("prices/models", asked, signal),
     placeholderData: keepPreviousData,
   });
 }
 
 export const unpricedQuery = queryOptions({
   queryKey: [PRICES, "unpriced"],
-  queryFn: ({ signal }) => get<UnpricedQueue>("prices/unpriced", {}, signal),
+  queryFn: ({ signal }) => get("prices/unpriced", {}, signal),
 });
 
 export const reratingQuery = queryOptions({
   queryKey: [PRICES, "rerating"],
-  queryFn: ({ signal }) => get<Rerating>("prices/rerating", {}, signal),
+  queryFn: ({ signal }) => get("prices/rerating", {}, signal),
 });
 
 export const newsQuery = queryOptions({
   queryKey: [PRICES, "updates"],
-  queryFn: ({ signal }) => get<PriceNews>("prices/updates", {}, signal),
+  queryFn: ({ signal }) => get("prices/updates", {}, signal),
 });
 
 export function historyQuery(provider: string, model: string) {
   return queryOptions({
     queryKey: [PRICES, "history", provider, model],
-    queryFn: ({ signal }) => get<PriceHistory>("prices/history", { provider, model }, signal),
+    queryFn: ({ signal }) => get("prices/history", { provider, model }, signal),
   });
 }
 
@@ -51,7 +44,7 @@ export interface OwnPrice {
 }
 
 export function setPrice(said: OwnPrice): Promise<PriceSet> {
-  return send("PUT", "prices/own", { ...said, from: said.from || undefined });
+  return send("PUT", "prices/own", { ...said, from: said.from || null });
 }
 
 export function rerate(): Promise<Rerating> {

@@ -1,23 +1,23 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { get } from "@/shared/api/client";
 import { SPEND } from "@/shared/api/queries";
-import type { Quality, Reliability, ServiceSeries } from "@/shared/api/types";
+import type { Reads } from "@/shared/api/routes";
 import { type Dimension, parametersOf, type Search } from "@/shared/search/search";
 
 export function reliabilityQuery(search: Search, by: Dimension) {
   const asked = { ...parametersOf(search), by };
   return queryOptions({
     queryKey: [SPEND, "reliability", asked],
-    queryFn: ({ signal }) => get<Reliability>("reliability", asked, signal),
+    queryFn: ({ signal }) => get("reliability", asked, signal),
     placeholderData: keepPreviousData,
   });
 }
 
 export function serviceSeriesQuery(search: Search, bucket: string) {
-  const asked = { ...parametersOf(search), bucket };
+  const asked = { ...parametersOf(search), bucket: bucket as Reads["reliability/series"]["query"]["bucket"] };
   return queryOptions({
     queryKey: [SPEND, "reliability-series", asked],
-    queryFn: ({ signal }) => get<ServiceSeries>("reliability/series", asked, signal),
+    queryFn: ({ signal }) => get("reliability/series", asked, signal),
     placeholderData: keepPreviousData,
   });
 }
@@ -26,7 +26,7 @@ export function qualityQuery(search: Search, good: string) {
   const asked = { ...parametersOf(search), good };
   return queryOptions({
     queryKey: [SPEND, "quality", asked],
-    queryFn: ({ signal }) => get<Quality>("quality", asked, signal),
+    queryFn: ({ signal }) => get("quality", asked, signal),
     placeholderData: keepPreviousData,
   });
 }

@@ -1,23 +1,23 @@
 import { queryOptions } from "@tanstack/react-query";
 import { get, send } from "@/shared/api/client";
-import type { Configuration, Keys, TokenCreated, Tokens } from "@/shared/api/types";
+import type { Keys, TokenCreated, Tokens } from "@/shared/api/types";
 
 export const KEYS = "keys";
 export const TOKENS = "tokens";
 
 export const keysQuery = queryOptions({
   queryKey: [KEYS],
-  queryFn: ({ signal }) => get<Keys>("keys", {}, signal),
+  queryFn: ({ signal }) => get("keys", {}, signal),
 });
 
 export const tokensQuery = queryOptions({
   queryKey: [TOKENS],
-  queryFn: ({ signal }) => get<Tokens>("tokens", {}, signal),
+  queryFn: ({ signal }) => get("tokens", {}, signal),
 });
 
 export const configurationQuery = queryOptions({
   queryKey: ["configuration"],
-  queryFn: ({ signal }) => get<Configuration>("configuration", {}, signal),
+  queryFn: ({ signal }) => get("configuration", {}, signal),
 });
 
 export interface KeySaid {
@@ -30,11 +30,11 @@ export interface KeySaid {
 
 /** What is not named is taken away. */
 export function labelKey({ fingerprint, label, ...binding }: KeySaid): Promise<Keys> {
-  return send("PUT", `keys/${fingerprint}`, { label, ...named(binding) });
+  return send("PUT", "keys/{fingerprint}", { label, ...named(binding) }, { fingerprint });
 }
 
 export function forgetKey(fingerprint: string): Promise<Keys> {
-  return send("DELETE", `keys/${fingerprint}`);
+  return send("DELETE", "keys/{fingerprint}", undefined, { fingerprint });
 }
 
 export interface TokenSaid {
@@ -51,7 +51,7 @@ export function createToken({ name, scope, ...rest }: TokenSaid): Promise<TokenC
 }
 
 export function revokeToken(id: string): Promise<Tokens> {
-  return send("DELETE", `tokens/${id}`);
+  return send("DELETE", "tokens/{id}", undefined, { id });
 }
 
 function named(fields: Readonly<Record<string, string>>): Record<string, string> {
