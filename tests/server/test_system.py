@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from served import NOW, Answer, Site, day_of_calls
 from test_api import BERLIN, agrees_with_snapshot
 
 from farebox.home import Home
+from farebox.pricing.price_watch import PriceWatch
 from farebox.server.assets import Assets
 from farebox.snapshot import read_snapshot
 
@@ -67,6 +70,32 @@ def test_a_price_is_set_as_by_the_command_and_a_wrong_one_changes_nothing(system
     assert row["price_source"] == "user"
     nothing = change(system, "PUT", "prices/own", {"model": "x", "rates": {}})
     assert nothing.status == 422
+
+
+def test_whoever_asks_while_new_prices_are_read_waits_for_them(
+    system: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = system.server.groups[0]._services
+    before = services.book().digest
+    first, released = threading.Event(), threading.Event()
+    load = PriceWatch._load
+
+    def slow(watch: PriceWatch) -> Any:
+        first.set()
+        assert released.wait(30)
+        return load(watch)
+
+    monkeypatch.setattr(PriceWatch, "_load", slow)
+    folder = system.home.path / "prices.d"
+    folder.mkdir(mode=0o700)
+    (folder / "set.yaml").write_text('pricing: {"a/b": {input_per_1m: "1"}}\n')
+    (folder / "set.yaml").chmod(0o600)
+    with ThreadPoolExecutor(2) as threads:
+        one = threads.submit(services.book)
+        assert first.wait(30)
+        other = threads.submit(services.book)
+        released.set()
+        assert one.result().digest == other.result().digest != before
 
 
 def test_how_prices_are_kept_up_to_date_is_shown(system: Site) -> None:

@@ -1,4 +1,4 @@
-import { type ReactElement, useEffect, useMemo, useRef } from "react";
+import { type ReactElement, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import "./time-chart.css";
@@ -38,7 +38,7 @@ export function TimeChart(props: TimeChartProps): ReactElement {
   const plot = useRef<uPlot | null>(null);
   const latest = useRef(props);
   latest.current = props;
-  const theme = useTheme();
+  const theme = `${useTheme()} ${useDarkSystem()}`;
   const data = useMemo(
     () => [startsMs.map((ms) => ms / 1000), ...lines.map(({ values }) => values)] as uPlot.AlignedData,
     [startsMs, lines],
@@ -129,4 +129,18 @@ function midnightOr(moment: Date, tz: string): string {
 function wholeTime(second: number, tz: string): string {
   const moment = new Date(second * 1000);
   return `${formatDay(moment, tz)} ${clock(moment, tz)}`;
+}
+
+const DARK = "(prefers-color-scheme: dark)";
+
+/** Whether the system is dark: a canvas does not follow it by itself. */
+function useDarkSystem(): boolean {
+  return useSyncExternalStore(
+    (told) => {
+      const media = window.matchMedia?.(DARK);
+      media?.addEventListener("change", told);
+      return () => media?.removeEventListener("change", told);
+    },
+    () => window.matchMedia?.(DARK).matches ?? false,
+  );
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,7 @@ class Services:
         self.description = description
         self._control_database: ControlDatabase | None = None
         self._price_watch: PriceWatch | None = None
+        self._price_lock = threading.Lock()
 
     def book(self) -> PriceBook:
         """Return the prices in force.
@@ -63,11 +65,12 @@ class Services:
         Raises:
             FindingsError: They were never valid since the server began.
         """
-        if self._price_watch is None:
-            from farebox.pricing.price_watch import PriceWatch
+        with self._price_lock:  # whoever asks while another thread reads the files waits for them
+            if self._price_watch is None:
+                from farebox.pricing.price_watch import PriceWatch
 
-            self._price_watch = PriceWatch(self.home.path, self._named(), self.home.cache)
-        return self._price_watch.current()
+                self._price_watch = PriceWatch(self.home.path, self._named(), self.home.cache)
+            return self._price_watch.current()
 
     def _named(self) -> Path | None:
         return Path(self.config.named) if self.config is not None and self.config.named else None

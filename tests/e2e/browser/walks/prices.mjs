@@ -19,6 +19,8 @@ export default async function walk({ page, go, check, forgive, look, settled }) 
   await dialog.getByLabel("output text, US dollars").or(dialog.getByLabel("output, US dollars")).fill("10");
   await dialog.getByRole("button", { name: "Set the price" }).click();
   await dialog.waitFor({ state: "detached" });
+  await settled();
+  await queue.getByText(/^of \d+ calls?$/).first().waitFor();
   await page.getByRole("button", { name: "Apply the prices" }).click();
   await look("apply");
   await page.getByRole("dialog").getByRole("button", { name: "Apply" }).click();
