@@ -67,6 +67,11 @@ export default function AlertsScreen(): ReactElement {
                   opened={opened}
                   open={(name) => change({ alert: name === opened ? undefined : name })}
                 />
+                <p className="mt-3 text-[12.5px] text-soft">
+                  {found.channels.length > 0
+                    ? `Channels that can be told: ${found.channels.join(", ")}`
+                    : "No channel can be told yet: what fires is on this page only."}
+                </p>
               </>
             )}
           </Loaded>
