@@ -38,7 +38,8 @@ it("asks for what the address says, in the API's names", async () => {
 
 it("adds a filter by a click on a bar, and takes it away by a second", async () => {
   const router = show();
-  const bar = await screen.findByRole("button", { name: /claude-sonnet-4/ });
+  const panel = await screen.findByRole("region", { name: "Spend by model" });
+  const bar = await within(panel).findByRole("button", { name: /claude-sonnet-4/ });
   await userEvent.click(bar);
   expect(router.state.location.search).toMatchObject({ model: "claude-sonnet-4" });
   await userEvent.click(await screen.findByRole("button", { name: "Remove filter Model: claude-sonnet-4" }));
@@ -107,4 +108,34 @@ it("reads every chart as text", async () => {
   for (const button of await screen.findAllByRole("button", { name: "Table" })) await userEvent.click(button);
   const table = await screen.findByRole("table", { name: /Spend by model/ });
   expect(within(table).getAllByRole("row").length).toBeGreaterThan(10);
+});
+
+it("says so where the span has no calls, and looks further on a click", async () => {
+  const { sums, ...more } = snapshot("summary_7d") as { sums: object };
+  const nothing = { ...more, sums: { ...sums, calls: 0, cost_pico: "0", average_pico: null } };
+  server.instead = (path, query) => (path === "summary" && query.get("since") === "7d" ? nothing : undefined);
+  const router = show("/?tz=UTC&since=7d");
+  await screen.findByText("No calls in this span.");
+  expect(screen.queryByRole("img")).toBeNull();
+  await userEvent.click(screen.getByRole("button", { name: "Look at the last 30 days" }));
+  await waitFor(() => expect(router.state.location.search).toEqual({ tz: "UTC", since: "30d" }));
+  await screen.findByRole("img", { name: "Spend by hour and weekday" });
+});
+
+it("says what moved, what the month comes to, and opens the rest of a breakdown", async () => {
+  server.instead = (path, query) =>
+    path === "breakdown" && query.get("limit") === "6" ? snapshot("breakdown_top") : undefined;
+  show();
+  const movers = await screen.findByRole("region", { name: "Biggest movers" });
+  const { movers: moved, total_change_usd } = snapshot("movers") as {
+    movers: { keys: { app: string | null } }[];
+    total_change_usd: string;
+  };
+  await within(movers).findByTitle(new RegExp(`^[+]?\\$?-?\\$${total_change_usd.replace("-", "")}`));
+  expect(within(movers).getAllByRole("listitem").length).toBe(moved.length);
+  expect((await screen.findByTestId("projected")).textContent).toContain("$");
+  const spend = screen.getByRole("region", { name: "Spend by model" });
+  await userEvent.click(await within(spend).findByRole("button", { name: /^Everything else/ }));
+  await waitFor(() => expect(within(spend).queryByRole("button", { name: /^Everything else/ })).toBeNull());
+  expect(server.asked.some((url) => url.includes("breakdown") && url.includes("limit=200"))).toBe(true);
 });

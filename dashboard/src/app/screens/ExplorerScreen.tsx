@@ -6,9 +6,11 @@ import { readOrder } from "@/features/calls/order";
 import { ReceiptPanel } from "@/features/calls/ReceiptPanel";
 import { SavedViews } from "@/features/calls/SavedViews";
 import { NothingMatches } from "@/features/capture/EmptyState";
-import { whereOf, zoneOf } from "@/shared/search/search";
+import { address } from "@/shared/api/client";
+import { parametersOf, whereOf, zoneOf } from "@/shared/search/search";
 import { useParam } from "@/shared/search/use-param";
 import { useSearch } from "@/shared/search/use-search";
+import { ExportMenu } from "@/shared/ui/ExportMenu";
 import { Tail } from "./Tail";
 
 /** Each call, and beside it why the one that is open cost what it cost. */
@@ -31,6 +33,16 @@ export default function ExplorerScreen(): ReactElement {
           <SavedViews
             show={({ search: address }) =>
               void navigate({ to: ".", search: Object.fromEntries(new URLSearchParams(address)) } as never)
+            }
+          />
+          <ExportMenu
+            what="calls"
+            href={(format) =>
+              address("calls", {
+                ...parametersOf(search),
+                format,
+                ...(sorted ? { order: sorted.name, direction: sorted.ascending ? "asc" : "desc" } : {}),
+              })
             }
           />
           <ColumnChooser chosen={chosen} choose={(ids) => setColumns(ids?.join(","))} />

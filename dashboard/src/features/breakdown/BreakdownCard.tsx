@@ -1,13 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, type ReactNode, useState } from "react";
+import { address } from "@/shared/api/client";
 import { breakdownQuery } from "@/shared/api/queries";
 import type { Sums } from "@/shared/api/types";
 import { formatCalls, formatCount } from "@/shared/format";
 import { permille } from "@/shared/money";
-import { type Dimension, labelOf, oneValue, type Search } from "@/shared/search/search";
+import { type Dimension, labelOf, oneValue, parametersOf, type Search } from "@/shared/search/search";
 import { Card } from "@/shared/ui/Card";
 import { REST_COLOR, seriesColor } from "@/shared/ui/colors";
 import { DimensionSelect } from "@/shared/ui/DimensionSelect";
+import { ExportMenu } from "@/shared/ui/ExportMenu";
 import { KeyName } from "@/shared/ui/KeyName";
 import { Loaded } from "@/shared/ui/Loaded";
 import { Money } from "@/shared/ui/Money";
@@ -35,17 +37,23 @@ export function BreakdownCard(props: BreakdownCardProps): ReactElement {
     <Card
       title={title}
       aside={
-        onBy ? (
-          <DimensionSelect
-            label="Spend by"
-            search={search}
-            value={by}
-            onChange={(dimension) => {
-              setLimit(ROWS);
-              onBy(dimension);
-            }}
+        <span className="flex items-center gap-1">
+          <ExportMenu
+            what={title.replace("Spend", "spend")}
+            href={(format) => address("breakdown", { ...parametersOf(search), by, format })}
           />
-        ) : null
+          {onBy ? (
+            <DimensionSelect
+              label="Spend by"
+              search={search}
+              value={by}
+              onChange={(dimension) => {
+                setLimit(ROWS);
+                onBy(dimension);
+              }}
+            />
+          ) : null}
+        </span>
       }
     >
       <Loaded query={breakdown} skeleton={<Rows />}>

@@ -14,7 +14,7 @@ export function Card({ title, aside, children, className = "" }: CardProps): Rea
   const id = useId();
   return (
     <section aria-labelledby={id} className={`card flex min-w-0 flex-col p-5 ${className}`}>
-      <header className="mb-4 flex min-h-6 items-center justify-between gap-3">
+      <header className="mb-4 flex min-h-6 flex-wrap items-center justify-between gap-x-3 gap-y-1.5">
         <h2 id={id} className="text-[13.5px] font-semibold tracking-tight">
           {title}
         </h2>

@@ -16,6 +16,15 @@ export default async function walk({ page, go, check, look, settled }) {
   check("the most expensive call", await rows.first().getAttribute("data-call"), costliest.event_id);
   check("what is sorted by", await page.getByRole("columnheader", { name: "Cost" }).getAttribute("aria-sort"), "descending");
 
+  // All of it as a file, in the same order.
+  await page.getByText("Export", { exact: true }).click();
+  const href = await page.getByRole("link", { name: "CSV" }).getAttribute("href");
+  const csv = await page.request.get(new URL(href, page.url()).href);
+  check("the file's type", csv.headers()["content-type"].split(";")[0], "text/csv");
+  const [head, first] = (await csv.text()).split("\r\n");
+  check("the file's first call", first.split(",")[head.split(",").indexOf("event_id")], costliest.event_id);
+  await page.keyboard.press("Escape");
+
   // Every column, in a table that scrolls within its card; the cost stays in sight.
   const all = "time,model,app,user,customer,session,surface,key,in,cached,write,out,reasoning,tokens,cost,state";
   await go(`/explorer?tz=UTC&since=30d&columns=${all},ttft,latency,speed,attempt,seen,status`);

@@ -18,7 +18,12 @@ export default async function walk({ page, go, check, look, settled }) {
   await page.keyboard.press("/");
   await page.keyboard.type("c");
   await page.getByRole("option", { name: /checkout/ }).first().waitFor();
-  await page.keyboard.press("Escape");
+  await page.keyboard.press("Backspace");
+  await page.keyboard.type("summ");
+  await page.getByRole("option", { name: /summary Tag feature/ }).click();
+  await page.waitForURL(/tag.feature=summary/);
+  await page.goBack();
+  await settled();
 
   await page.keyboard.press("?");
   await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
