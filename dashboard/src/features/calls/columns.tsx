@@ -36,7 +36,7 @@ export const COLUMNS: readonly Column[] = [
   {
     id: "model",
     title: "Model",
-    track: "minmax(150px,1.6fr)",
+    track: "minmax(136px,1.6fr)",
     drop: 0,
     cell: (call) => <ModelCell call={call} />,
   },
@@ -83,7 +83,7 @@ export const COLUMNS: readonly Column[] = [
   {
     id: "cost",
     title: "Cost",
-    track: "132px",
+    track: "126px",
     right: true,
     drop: 0,
     order: "cost",
@@ -153,7 +153,7 @@ export const COLUMNS: readonly Column[] = [
 ];
 
 /** The width from which a column of each `drop` is shown. */
-const WIDTH_FOR = [0, 640, 910, 1170] as const;
+const WIDTH_FOR = [0, 640, 910, 1142] as const;
 
 /** Below this width a call takes two lines, so that its cost is always on the screen. */
 const COMPACT_BELOW = 560;
