@@ -79,7 +79,11 @@ def used(home: Home, web: Path) -> Any:
     known = Extraction(parts=parts, completeness="partial", response_model="gpt-4o-mini")
     rows.flying = [
         InFlight(intent=intent, known_at_ns=NOW - 2 * SECOND, extraction=known),
-        InFlight(intent=intent, known_at_ns=None, extraction=Extraction()),
+        InFlight(
+            intent=msgspec.structs.replace(intent, event_id=b"\x01" * 16),
+            known_at_ns=None,
+            extraction=Extraction(),
+        ),
     ]
     site = Site(home, rows, Assets(web))
     yield site
