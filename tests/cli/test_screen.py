@@ -6,7 +6,7 @@ import pytest
 
 from farebox.analytics.query import Breakdown, Group, Measures
 from farebox.cli.reports.summary import groups_table
-from farebox.cli.screen import Column, call_money, clean, colourful, display_width, money, table
+from farebox.cli.screen import Column, call_money, clean, colourful, display_width, fitted, money, table
 
 COLUMNS = [
     Column("model"),
@@ -127,3 +127,12 @@ def test_a_keys_name_and_its_whole_fingerprint_fit_sixty_columns(monkeypatch: py
     lines = groups_table(["key"], sums, key_labels=names).splitlines()
     assert max(map(display_width, lines)) <= 60
     assert "58ae25d71c13f115" in lines[1] and "ba" in lines[1] and "≥ $0.03972 · 12 unpriced" in lines[1]
+
+
+def test_words_stand_on_as_many_lines_as_they_need() -> None:
+    assert fitted(["farebox top", "farebox help", "farebox tail -f"], 30) == [
+        "farebox top · farebox help",
+        "farebox tail -f",
+    ]
+    assert fitted(["much longer than this"], 5) == ["much longer than this"]
+    assert fitted([]) == []

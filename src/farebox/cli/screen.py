@@ -145,6 +145,19 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def fitted(parts: Sequence[str], width: int | None = None) -> list[str]:
+    """Return words with dots between them, on as many lines as the terminal needs."""
+    available = width if width is not None else terminal_width()
+    lines: list[str] = []
+    for part in parts:
+        longer = f"{lines[-1]} · {part}" if lines else part
+        if lines and display_width(longer) <= available:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return lines
+
+
 def display_width(text: str) -> int:
     """Return how many terminal cells `text` takes."""
     if text.isascii():

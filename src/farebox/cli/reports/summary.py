@@ -27,7 +27,7 @@ from farebox.cli.periods import Period
 from farebox.cli.reports import json_shapes
 from farebox.cli.reports.group_csv import print_groups
 from farebox.cli.reports.timeline import timeline, timeline_line
-from farebox.cli.screen import BOLD, DIM, YELLOW, Column, clean, count, money, paint, table
+from farebox.cli.screen import BOLD, DIM, YELLOW, Column, clean, count, fitted, money, paint, table
 from farebox.clock import iso, now_ns
 from farebox.errors import UsageError
 from farebox.home import Home
@@ -103,7 +103,8 @@ def overview(place: Place, flags: PeriodFlags) -> int:
     print(render(chosen, sums, coverage(home, ledger, chosen.since_ns, chosen.until_ns), chart=when))
     print_offer(home)
     print()
-    print(paint(" · ".join(map(command, ("by app,model", "top", "tail -f", "explain ID", "help"))), DIM))
+    for line in fitted([command(each) for each in ("by app,model", "top", "tail -f", "explain ID", "help")]):
+        print(paint(line, DIM))
     return OK
 
 
