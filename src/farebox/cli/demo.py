@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import UTC, datetime
+from types import FrameType
 from typing import Annotated
 
 import msgspec
@@ -50,6 +52,9 @@ def demo(
     until: Annotated[
         str | None, Parameter(help="When the thirty days end: 2026-11-29T12:00Z; now without it.")
     ] = None,
+    live: Annotated[
+        bool, Parameter(negative="", help="Go on making calls until Ctrl-C, also in the demo that is there.")
+    ] = False,
     replace: Annotated[bool, Parameter(negative="", help="Make anew the demo that is there.")] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -57,7 +62,7 @@ def demo(
 
     Your own home is not touched: without `--home` it is a directory beside the usual one.
     """
-    from farebox.demo.demo_home import Label, default_home, finish, prepare
+    from farebox.demo.demo_home import Label, default_home, finish, prepare, read_label
     from farebox.demo.filling import fill
     from farebox.demo.traffic import SPAN_NS
 
@@ -65,6 +70,9 @@ def demo(
         raise UsageError(f"--calls {calls:,} is not a number from 1 to {CALLS_MAX:,}")
     chosen = place or Place()
     home = default_home() if chosen.home is None else chosen.location()
+    found = read_label(home)
+    if live and not replace and found is not None and found.complete:
+        return _go_on(home)
     for name in NAMES:
         if running(home, name) is not None:
             raise UsageError(f"{home.path} is in use by the {name}; type: {command('stop', home)}")
@@ -105,6 +113,27 @@ def demo(
         return OK
     print(f"{count(made, 'made-up call')} of thirty days, {money(totals)}, in {home.path}.")
     print(_how_to_open(home))
+    return _go_on(home) if live else OK
+
+
+def _go_on(home: Home) -> int:
+    """Make calls until Ctrl-C."""
+    from farebox.demo.live import LiveCalls
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):  # in a shell's background the first is ignored otherwise
+        signal.signal(number, interrupt)
+    print(f"Making calls in {home.path}; Ctrl-C ends it.", flush=True)
+    calls = LiveCalls(home, now_ns())
+    try:
+        calls.run()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        calls.close()
+    print(f"{count(calls.calls, 'call')} more.")
     return OK
 
 

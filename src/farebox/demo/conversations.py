@@ -61,9 +61,8 @@ class Conversations:
         self._rng = rng
         self._until_ns = until_ns
         self._number = 0
-        self._shares = {
-            is_night: list(itertools.accumulate(each[is_night] for each in _KINDS)) for is_night in (0, 1)
-        }
+        self._by_day = list(itertools.accumulate(each.share for each in _KINDS))
+        self._by_night = list(itertools.accumulate(each.night_share for each in _KINDS))
         self._clients = list(itertools.accumulate(each.share for each in CLIENTS))
         self._errors = list(itertools.accumulate(share for _, share, _ in company.ERRORS))
 
@@ -73,7 +72,7 @@ class Conversations:
         if self._is_runaway(at) and self._rng.random() < 0.5:
             return self._indexing(at)
         hour = datetime.fromtimestamp(at // SECOND_NS, UTC).hour
-        kind = _KINDS[self._drawn(self._shares[1 if hour < 6 else 0])]
+        kind = _KINDS[self._drawn(self._by_night if hour < 6 else self._by_day)]
         match kind.name:
             case "chat":
                 return self._chat(at)

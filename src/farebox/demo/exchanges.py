@@ -10,7 +10,7 @@ import msgspec
 
 from farebox.clock import uuid_text
 from farebox.demo.company import Model, Program
-from farebox.journal.records import Done, Intent, Outcome, Result
+from farebox.journal.records import Done, Intent, Outcome, Partial, Result
 from farebox.recording.error_class import error_class_of
 from farebox.recording.logical_calls import SOURCE as RETRY_SOURCE
 from farebox.wire.facts import Extraction, Part, Quantity
@@ -89,6 +89,13 @@ def event_id(moment_ns: int, rng: random.Random) -> bytes:
 def intent_of(call: Call) -> Intent:
     """Return what is written before the upstream is contacted."""
     return Intent(**_origin(call))
+
+
+def partial_of(call: Call) -> Partial:
+    """Return what is written when a stream has begun: its input is known, and a token of its output."""
+    tokens = msgspec.structs.replace(call.tokens, output=1, reasoning=0)
+    found = _extraction(msgspec.structs.replace(call, tokens=tokens, is_cut=True))
+    return Partial(event_id=call.id, at_ns=call.began_ns + call.first_byte_ns, extraction=found)
 
 
 def done_of(call: Call) -> Done:
