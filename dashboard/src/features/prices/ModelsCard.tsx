@@ -38,7 +38,7 @@ export function ModelsCard({ search, opened, open }: ModelsCardProps): ReactElem
         {(data) => (
           <SortTable
             caption="Models and their prices"
-            rows={data.models}
+            rows={[...data.models].sort((a, b) => compareCosts(b.cost_pico, a.cost_pico))}
             columns={COLUMNS}
             keyOf={nameOf}
             open={(found) => open(nameOf(found))}

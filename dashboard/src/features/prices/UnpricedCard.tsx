@@ -59,42 +59,44 @@ export function UnpricedCard({ mayChange }: { mayChange: boolean }): ReactElemen
                     </tr>
                   </thead>
                   <tbody>
-                    {models.map((found) => (
-                      <tr key={`${found.provider}/${found.model}`} className="border-t border-line">
-                        <th scope="row" className={`${CELL} max-w-64 truncate text-left font-medium`}>
-                          {found.provider}/{found.model ?? "–"}
-                        </th>
-                        <td className={`${CELL} text-right`}>
-                          <CallsLink
-                            where={{ provider: found.provider, model: found.model }}
-                            written={{ cost_state: "unpriced,unknown", since: "all" }}
-                          >
-                            {formatCount(found.calls)}
-                          </CallsLink>
-                        </td>
-                        <td className={`${CELL} text-right`}>{formatCompact(found.input_tokens)}</td>
-                        <td className={`${CELL} text-right`}>{formatCompact(found.output_tokens)}</td>
-                        <td className={`${CELL} max-w-56 truncate`}>
-                          {found.missing.join(", ") ||
-                            (found.without_usage > 0 ? "nobody stated the usage" : "–")}
-                        </td>
-                        <td className={`${CELL} text-right`}>
-                          {found.priceable_calls === 0 ? (
-                            <span className="text-faint">·</span>
-                          ) : (
-                            <>
-                              <Money pico={found.would_cost_pico} />{" "}
-                              <span className="text-soft">of {formatCalls(found.priceable_calls)}</span>
-                            </>
-                          )}
-                        </td>
-                        <td className={`${CELL} text-right`}>
-                          {mayChange && found.calls > found.without_usage ? (
-                            <TextButton onClick={() => setPricing(found)}>Set a price</TextButton>
-                          ) : null}
-                        </td>
-                      </tr>
-                    ))}
+                    {[...models]
+                      .sort((a, b) => b.calls - a.calls)
+                      .map((found) => (
+                        <tr key={`${found.provider}/${found.model}`} className="border-t border-line">
+                          <th scope="row" className={`${CELL} max-w-64 truncate text-left font-medium`}>
+                            {found.provider}/{found.model ?? "–"}
+                          </th>
+                          <td className={`${CELL} text-right`}>
+                            <CallsLink
+                              where={{ provider: found.provider, model: found.model }}
+                              written={{ cost_state: "unpriced,unknown", since: "all" }}
+                            >
+                              {formatCount(found.calls)}
+                            </CallsLink>
+                          </td>
+                          <td className={`${CELL} text-right`}>{formatCompact(found.input_tokens)}</td>
+                          <td className={`${CELL} text-right`}>{formatCompact(found.output_tokens)}</td>
+                          <td className={`${CELL} max-w-56 truncate`}>
+                            {found.missing.join(", ") ||
+                              (found.without_usage > 0 ? "nobody stated the usage" : "–")}
+                          </td>
+                          <td className={`${CELL} text-right`}>
+                            {found.priceable_calls === 0 ? (
+                              <span className="text-faint">·</span>
+                            ) : (
+                              <>
+                                <Money pico={found.would_cost_pico} />{" "}
+                                <span className="text-soft">of {formatCalls(found.priceable_calls)}</span>
+                              </>
+                            )}
+                          </td>
+                          <td className={`${CELL} text-right`}>
+                            {mayChange && found.calls > found.without_usage ? (
+                              <TextButton onClick={() => setPricing(found)}>Set a price</TextButton>
+                            ) : null}
+                          </td>
+                        </tr>
+                      ))}
                   </tbody>
                 </table>
               </div>

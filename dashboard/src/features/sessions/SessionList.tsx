@@ -1,11 +1,13 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
+import { address } from "@/shared/api/client";
 import { formatCount } from "@/shared/format";
 import { CallsLink } from "@/shared/search/CallsLink";
-import { type Search, zoneOf } from "@/shared/search/search";
+import { parametersOf, type Search, zoneOf } from "@/shared/search/search";
 import { useAddress } from "@/shared/search/use-address";
 import { SideButton } from "@/shared/ui/buttons";
 import { Card } from "@/shared/ui/Card";
+import { ExportMenu } from "@/shared/ui/ExportMenu";
 import { Loaded } from "@/shared/ui/Loaded";
 import { Money } from "@/shared/ui/Money";
 import { orderOf } from "@/shared/ui/SortTable";
@@ -27,19 +29,27 @@ const SORTS = [
   "input_tokens_max",
   "cache_read_permille",
   "last_end_ns",
-];
+] as const;
 
 /** The sessions of the span, and what is not in one of them. */
 export function SessionList({ search, open, empty }: SessionListProps): ReactElement {
-  const [address] = useAddress();
-  const [by, downwards] = orderOf(address.sort);
-  const known = SORTS.includes(by);
-  const sessions = useInfiniteQuery(
-    sessionsQuery(search, known ? by : "cost_pico", known && !downwards ? "asc" : "desc"),
-  );
+  const [{ sort: chosen }] = useAddress();
+  const [by, downwards] = orderOf(chosen);
+  const known = SORTS.find((name) => name === by);
+  const sort = known ?? "cost_pico";
+  const order = known !== undefined && !downwards ? "asc" : "desc";
+  const sessions = useInfiniteQuery(sessionsQuery(search, sort, order));
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = sessions;
   return (
-    <Card title="Sessions">
+    <Card
+      title="Sessions"
+      aside={
+        <ExportMenu
+          what="sessions"
+          href={(format) => address("sessions", { ...parametersOf(search), sort, order, format })}
+        />
+      }
+    >
       <Loaded query={sessions} skeleton={<div className="skeleton h-72" />}>
         {({ pages }) => {
           const rows = pages.flatMap((page) => page.sessions);

@@ -29,7 +29,7 @@ export function KeysCard({ tz, mayChange }: KeysCardProps): ReactElement {
         {(found) => (
           <SortTable
             caption="API keys"
-            rows={found.keys}
+            rows={[...found.keys].sort((a, b) => compareCosts(b.cost_pico, a.cost_pico))}
             columns={columnsOf(tz, mayChange ? setEditing : null)}
             keyOf={({ fingerprint }) => fingerprint}
             orderName="keys"

@@ -42,7 +42,7 @@ export function TokensCard({ tz }: { tz: string }): ReactElement {
         {(found) => (
           <SortTable
             caption="Tokens"
-            rows={found.tokens}
+            rows={[...found.tokens].sort((a, b) => b.created_at.localeCompare(a.created_at))}
             columns={columnsOf(tz, setRevoking)}
             keyOf={({ id }) => id}
             orderName="tokens"
