@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import shutil
 import sys
+import threading
 from collections.abc import AsyncIterator, Mapping
+from typing import BinaryIO
 
 import msgspec
 
@@ -48,8 +52,10 @@ class ParquetProcess:
             while chunk := await process.stdout.read(CHUNK):
                 yield chunk
             if await process.wait():
-                words = (await saying).decode(errors="replace").strip().splitlines()
-                raise QuestionError(f"the Parquet file cannot be written: {words[-1] if words else '?'}")
+                with contextlib.suppress(Exception):
+                    await feeding  # it has nobody to write to any more
+                words = (await saying).decode(errors="replace").rpartition("\n_duckdb.")[2].split("\n")[0]
+                raise QuestionError(f"the Parquet file cannot be written: {words}")
             await feeding  # what kept rows from coming is what failed
         finally:
             feeding.cancel()
@@ -76,10 +82,29 @@ def write(columns: Mapping[str, str]) -> None:
 
     connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "256MB"})
     said = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in columns.items())
-    connection.execute(
-        f"COPY (SELECT * FROM read_json('/dev/stdin', format='newline_delimited', columns={{{said}}})) "  # noqa: S608
-        "TO '/dev/stdout' (FORMAT parquet, COMPRESSION zstd)"
-    )
+    # DuckDB opens what it reads and writes by name. Standard streams may be sockets, which have none.
+    (rows, rows_in), (file_out, file) = os.pipe(), os.pipe()
+    reading = _copying(sys.stdin.buffer, os.fdopen(rows_in, "wb"))
+    writing = _copying(os.fdopen(file_out, "rb"), sys.stdout.buffer)
+    try:
+        rows_of = f"read_json('/dev/fd/{rows:d}', format='newline_delimited', columns={{{said}}})"
+        form = "FORMAT parquet, COMPRESSION zstd"
+        connection.execute(f"COPY (SELECT * FROM {rows_of}) TO '/dev/fd/{file:d}' ({form})")  # noqa: S608
+    finally:
+        os.close(file)
+        os.close(rows)
+    reading.join()
+    writing.join()
+
+
+def _copying(source: BinaryIO, target: BinaryIO) -> threading.Thread:
+    def copy() -> None:
+        with contextlib.suppress(BrokenPipeError), target:
+            shutil.copyfileobj(source, target)
+
+    thread = threading.Thread(target=copy, daemon=True)
+    thread.start()
+    return thread
 
 
 def _quoted(text: str) -> str:

@@ -89,6 +89,7 @@ REFUSALS: Mapping[str, tuple[int, str]] = {
     "invoice_not_found": (404, "There is no such invoice, draft or line."),
     "payee_not_found": (404, "There is no such payee."),
     "plan_not_found": (404, "There is no such plan."),
+    "session_not_found": (404, "No call has this session."),
     "snooze_not_found": (404, "The alert is not snoozed."),
     "key_not_found": (404, "The key has no name that a command or the API gave it."),
     "token_not_found": (404, "There is no token with this id."),

@@ -103,7 +103,7 @@ class UsageRoutes(MethodRoutes):
         end = asked.offset + len(shown.sessions)
         return Paged(shown, (seq, end, window.since_ns, window.until_ns) if end < shown.count else None)
 
-    @route("GET", "/api/v1/sessions/of", SESSION)
+    @route("GET", "/api/v1/sessions/of", SESSION, refusals=("session_not_found",))
     async def session(self, request: Request) -> SessionDetail:
         """One session: its agents, and its calls in their order."""
         named = SESSION.needed(request)
