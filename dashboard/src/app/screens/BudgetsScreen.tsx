@@ -6,12 +6,14 @@ import { BudgetTable } from "@/features/budgets/BudgetTable";
 import { type BudgetForm, formOf, newBudget } from "@/features/budgets/budget-form";
 import { budgetsQuery } from "@/features/budgets/queries";
 import { StopsCard } from "@/features/budgets/StopsCard";
+import { address } from "@/shared/api/client";
 import { useMayChange } from "@/shared/api/role";
 import { zoneOf } from "@/shared/search/search";
 import { useAddress } from "@/shared/search/use-address";
 import { useSearch } from "@/shared/search/use-search";
 import { MainButton } from "@/shared/ui/buttons";
 import { Card } from "@/shared/ui/Card";
+import { ExportMenu } from "@/shared/ui/ExportMenu";
 import { Loaded } from "@/shared/ui/Loaded";
 import { Problems } from "@/shared/ui/Problems";
 import { WithPanel } from "@/shared/ui/SidePanel";
@@ -43,11 +45,14 @@ export default function BudgetsScreen(): ReactElement {
         <Card
           title="Budgets"
           aside={
-            mayChange ? (
-              <MainButton onClick={() => setEditing({ form: newBudget(tz), isNew: true })}>
-                New budget
-              </MainButton>
-            ) : null
+            <span className="flex flex-wrap items-center justify-end gap-x-4 gap-y-2">
+              <ExportMenu what="budgets" href={(format) => address("budgets", { format })} />
+              {mayChange ? (
+                <MainButton onClick={() => setEditing({ form: newBudget(tz), isNew: true })}>
+                  New budget
+                </MainButton>
+              ) : null}
+            </span>
           }
         >
           <Loaded query={budgets} skeleton={<div className="skeleton h-48" />}>

@@ -3,8 +3,15 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { CustomerTable, TotalLine } from "@/features/customers/CustomerTable";
 import { customerRows, unknownCustomers } from "@/features/customers/customer-rows";
-import { customerBudgetsQuery, marginQuery, statedQuery, trendQuery } from "@/features/customers/queries";
+import {
+  customerBudgetsQuery,
+  marginQuery,
+  monthOf,
+  statedQuery,
+  trendQuery,
+} from "@/features/customers/queries";
 import { customersQuery } from "@/shared/api/billing-queries";
+import { address } from "@/shared/api/client";
 import type { Customers } from "@/shared/api/types";
 import { formatCalls } from "@/shared/format";
 import { zoneOf } from "@/shared/search/search";
@@ -12,8 +19,10 @@ import { useAddress } from "@/shared/search/use-address";
 import { useSearch } from "@/shared/search/use-search";
 import { Card } from "@/shared/ui/Card";
 import { Copyable } from "@/shared/ui/Copyable";
+import { ExportMenu } from "@/shared/ui/ExportMenu";
 import { Loaded } from "@/shared/ui/Loaded";
 import { besides, MonthPicker, monthNow } from "@/shared/ui/MonthPicker";
+import { OnlyFirst } from "@/shared/ui/OnlyFirst";
 import { Problems } from "@/shared/ui/Problems";
 import { CustomerPage } from "./customers/CustomerPage";
 
@@ -43,7 +52,15 @@ function CustomerList({ month, tz, open }: CustomerListProps): ReactElement {
     <div className="flex flex-col gap-6">
       <Card
         title="Customers"
-        aside={<MonthPicker month={month} change={(next) => change({ month: next })} />}
+        aside={
+          <span className="flex flex-wrap items-center justify-end gap-x-4 gap-y-2">
+            <ExportMenu
+              what="margins of customers"
+              href={(format) => address("margin", { ...monthOf(month), format })}
+            />
+            <MonthPicker month={month} change={(next) => change({ month: next })} />
+          </span>
+        }
       >
         <p className="-mt-2 mb-3 text-[12.5px] text-faint">
           Billing periods that begin in {month}, as far as they are, before tax.
@@ -52,6 +69,7 @@ function CustomerList({ month, tz, open }: CustomerListProps): ReactElement {
           {(all) => (
             <>
               <Problems problems={all.problems} />
+              <OnlyFirst next={all.next_cursor} shown={all.customers.length} />
               <Loaded query={now} skeleton={<div className="skeleton h-48" />}>
                 {(margins) => (
                   <>

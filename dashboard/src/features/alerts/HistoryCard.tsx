@@ -1,12 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
+import { address } from "@/shared/api/client";
 import type { AlertEventView } from "@/shared/api/types";
 import { formatExactMoment, formatMoment } from "@/shared/format";
 import { useAddress } from "@/shared/search/use-address";
 import { TextButton } from "@/shared/ui/buttons";
 import { Card } from "@/shared/ui/Card";
 import { Empty } from "@/shared/ui/Empty";
+import { ExportMenu } from "@/shared/ui/ExportMenu";
 import { Loaded } from "@/shared/ui/Loaded";
 import { historyQuery } from "./queries";
 import { SeverityMark } from "./states";
@@ -22,11 +24,14 @@ interface HistoryCardProps {
 
 /** What fired and recovered, and who was told; also while it was snoozed. */
 export function HistoryCard({ alert, tz }: HistoryCardProps): ReactElement {
-  const [address, change] = useAddress();
-  const limit = Math.min(Number(address.events) || PAGE, MOST);
+  const [{ events: wanted }, change] = useAddress();
+  const limit = Math.min(Number(wanted) || PAGE, MOST);
   const history = useQuery(historyQuery(alert, limit));
   return (
-    <Card title={alert === undefined ? "History" : `History of ${alert}`}>
+    <Card
+      title={alert === undefined ? "History" : `History of ${alert}`}
+      aside={<ExportMenu what="history" href={(format) => address("alert-events", { alert, format })} />}
+    >
       <Loaded query={history} skeleton={<div className="skeleton h-32" />}>
         {({ events }) =>
           events.length === 0 ? (

@@ -1,4 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
+import { allRows, type PageAsked } from "@/shared/api/all-rows";
 import { get, send } from "@/shared/api/client";
 import type { AlertSimulation, Alerts, AlertTrial, AlertView } from "@/shared/api/types";
 
@@ -7,7 +8,7 @@ export const ALERT_EVENTS = "alert-events";
 
 export const alertsQuery = queryOptions({
   queryKey: [ALERTS],
-  queryFn: ({ signal }) => get("alerts", {}, signal),
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("alerts", page, signal), "alerts"),
   refetchInterval: 15_000,
 });
 

@@ -1,4 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
+import { allRows, type PageAsked } from "@/shared/api/all-rows";
 import { get, send } from "@/shared/api/client";
 import type { BudgetSimulation, BudgetState, Budgets, Stops } from "@/shared/api/types";
 import type { BudgetSettings } from "./budget-form";
@@ -11,7 +12,7 @@ export const STOPS = "stops";
 /** The figures are those that calls are let pass by. */
 export const budgetsQuery = queryOptions({
   queryKey: [BUDGETS],
-  queryFn: ({ signal }) => get("budgets", {}, signal),
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("budgets", page, signal), "budgets"),
   refetchInterval: 15_000,
 });
 
@@ -34,7 +35,7 @@ export function simulationQuery(name: string, tz: string) {
 
 export const stopsQuery = queryOptions({
   queryKey: [STOPS],
-  queryFn: ({ signal }) => get("stops", {}, signal),
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("stops", page, signal), "stops"),
   refetchInterval: 30_000,
 });
 

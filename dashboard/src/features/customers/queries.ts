@@ -1,4 +1,5 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { allRows, type PageAsked } from "@/shared/api/all-rows";
 import { get } from "@/shared/api/client";
 import { besides } from "@/shared/ui/MonthPicker";
 
@@ -7,10 +8,15 @@ export function marginQuery(month: string) {
   return queryOptions({
     queryKey: ["margin", month],
     queryFn: ({ signal }) =>
-      get("margin", { by: "customer", since: `${month}-01`, until: `${besides(month, 1)}-01` }, signal),
+      allRows((page: PageAsked) => get("margin", { ...monthOf(month), ...page }, signal), "rows"),
     placeholderData: keepPreviousData,
     staleTime: 60_000,
   });
+}
+
+/** The margin of customers in a month, as the API is asked for it. */
+export function monthOf(month: string): { by: "customer"; since: string; until: string } {
+  return { by: "customer", since: `${month}-01`, until: `${besides(month, 1)}-01` };
 }
 
 /** What customers cost a day, over the last 30 days. */
@@ -34,6 +40,6 @@ export function statedQuery(tz: string) {
 /** The budgets, as far as they are for customers. */
 export const customerBudgetsQuery = queryOptions({
   queryKey: ["budgets"],
-  queryFn: ({ signal }) => get("budgets", {}, signal),
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("budgets", page, signal), "budgets"),
   refetchInterval: 15_000,
 });

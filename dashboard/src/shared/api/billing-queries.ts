@@ -1,6 +1,7 @@
 /** Questions about customers and what they owe, which several screens ask. */
 
 import { queryOptions } from "@tanstack/react-query";
+import { allRows, type PageAsked } from "./all-rows";
 import { ApiError, get } from "./client";
 import type { PreviewedDocuments, WalletShown } from "./types";
 
@@ -17,12 +18,12 @@ export const TERMS = [CUSTOMERS, PLANS, SUBSCRIPTIONS, DOCUMENTS];
 
 export const customersQuery = queryOptions({
   queryKey: [CUSTOMERS],
-  queryFn: ({ signal }) => get("customers", {}, signal),
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("customers", page, signal), "customers"),
 });
 
 export const plansQuery = queryOptions({
   queryKey: [PLANS],
-  queryFn: ({ signal }) => get("plans", {}, signal),
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("plans", page, signal), "plans"),
 });
 
 /** Every version of a plan, the newest first. */
@@ -35,13 +36,14 @@ export function planQuery(plan: string) {
 
 export const subscriptionsQuery = queryOptions({
   queryKey: [SUBSCRIPTIONS],
-  queryFn: ({ signal }) => get("subscriptions", {}, signal),
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("subscriptions", page, signal), "subscriptions"),
 });
 
 export function invoicesQuery(customer?: string) {
   return queryOptions({
     queryKey: [INVOICES, customer],
-    queryFn: ({ signal }) => get("invoices", { customer }, signal),
+    queryFn: ({ signal }) =>
+      allRows((page: PageAsked) => get("invoices", { customer, ...page }, signal), "invoices"),
   });
 }
 
@@ -69,7 +71,7 @@ export function previewQuery(customer: string) {
 
 export const walletsQuery = queryOptions({
   queryKey: [WALLETS],
-  queryFn: ({ signal }) => get("wallets", {}, signal),
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("wallets", page, signal), "wallets"),
 });
 
 /** A customer's wallet; null where there is none. */
@@ -77,7 +79,7 @@ export function walletQuery(customer: string) {
   return queryOptions({
     queryKey: [WALLETS, customer],
     queryFn: async ({ signal }): Promise<WalletShown | null> => {
-      const { wallets } = await get("wallets", {}, signal);
+      const { wallets } = await allRows((page: PageAsked) => get("wallets", page, signal), "wallets");
       if (!wallets.some((wallet) => wallet.customer === customer)) return null;
       return get("wallets/of", { customer }, signal);
     },
@@ -87,6 +89,7 @@ export function walletQuery(customer: string) {
 export function couponsQuery(customer?: string) {
   return queryOptions({
     queryKey: [COUPONS, customer],
-    queryFn: ({ signal }) => get("coupons", { customer }, signal),
+    queryFn: ({ signal }) =>
+      allRows((page: PageAsked) => get("coupons", { customer, ...page }, signal), "coupons"),
   });
 }

@@ -4,13 +4,16 @@ import { InvoiceTable } from "@/features/billing/InvoiceTable";
 import { NoteTable } from "@/features/billing/NoteTable";
 import { RunDialog } from "@/features/billing/RunDialog";
 import { customersQuery, invoicesQuery } from "@/shared/api/billing-queries";
+import { address } from "@/shared/api/client";
 import type { InvoiceBrief } from "@/shared/api/types";
 import { formatCount } from "@/shared/format";
 import { useAddress } from "@/shared/search/use-address";
 import { MainButton, TextButton } from "@/shared/ui/buttons";
 import { Card } from "@/shared/ui/Card";
 import { Empty } from "@/shared/ui/Empty";
+import { ExportMenu } from "@/shared/ui/ExportMenu";
 import { Loaded } from "@/shared/ui/Loaded";
+import { OnlyFirst } from "@/shared/ui/OnlyFirst";
 
 const STATES = ["draft", "final", "void"] as const;
 
@@ -22,10 +25,15 @@ export function InvoicesTab({ mayChange }: { mayChange: boolean }): ReactElement
   return (
     <Card
       title="Invoices"
-      aside={mayChange ? <MainButton onClick={() => setRunning(true)}>Run billing…</MainButton> : null}
+      aside={
+        <span className="flex flex-wrap items-center justify-end gap-x-4 gap-y-2">
+          <ExportMenu what="invoices" href={(format) => address("invoices", { format })} />
+          {mayChange ? <MainButton onClick={() => setRunning(true)}>Run billing…</MainButton> : null}
+        </span>
+      }
     >
       <Loaded query={invoices} skeleton={<div className="skeleton h-48" />}>
-        {({ invoices: found }) => (
+        {({ invoices: found, next_cursor: next }) => (
           <>
             {found.length > 0 ? (
               <States invoices={found} state={state} choose={(next) => change({ state: next })} />
@@ -35,6 +43,7 @@ export function InvoicesTab({ mayChange }: { mayChange: boolean }): ReactElement
               open={(id) => change({ invoice: id })}
               empty={found.length > 0 ? <Empty title={`No invoice is ${state}`} /> : <NoInvoice />}
             />
+            <OnlyFirst next={next} shown={found.length} />
           </>
         )}
       </Loaded>
@@ -113,7 +122,10 @@ export function NotesTab(): ReactElement {
   const [, change] = useAddress();
   const invoices = useQuery(invoicesQuery());
   return (
-    <Card title="Credit notes">
+    <Card
+      title="Credit notes"
+      aside={<ExportMenu what="credit notes" href={(format) => address("credit-notes", { format })} />}
+    >
       <Loaded query={invoices} skeleton={<div className="skeleton h-32" />}>
         {({ credit_notes: notes }) => <NoteTable notes={notes} open={(id) => change({ invoice: id })} />}
       </Loaded>
