@@ -205,7 +205,9 @@ def test_a_call_in_flight_is_seen_a_session_stopped_and_sixty_columns_are_enough
         # A call in flight can be chosen, too.
         terminal.keys("i", "k")
         terminal.wait_for(lambda shown: "Stop session slow-session?" in shown)
-        terminal.keys("n", "i")
+        terminal.keys("n")
+        terminal.wait_for(lambda shown: "Stop session" not in shown)
+        terminal.keys("i")
 
         # Sixty columns: nothing is wider, and it still says what matters.
         terminal.keys("Escape")

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.events import Key, Resize
+from textual.events import DescendantFocus, Key, Resize
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Static
 
@@ -110,6 +110,8 @@ class TopApp(App[None]):
         self._every_s = every_s
         self._look = Look()
         self._is_paused = self._is_looking = False
+        self._is_in_flight = False
+        """Calls in flight are chosen among, not groups."""
         self._is_typing = False
         """Keys are a filter's letters."""
         self._said = ""
@@ -175,8 +177,12 @@ class TopApp(App[None]):
 
     def action_in_flight(self) -> None:
         """Choose among calls in flight, or among groups again."""
-        running = self._table("#running")
-        (self._table("#groups") if running.has_focus else running).focus()
+        self._is_in_flight = not self._is_in_flight  # at once: the focus itself follows later
+        self._table("#running" if self._is_in_flight else "#groups").focus()
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Take a click into the other table as a choice of it."""
+        self._is_in_flight = event.widget.id == "running"
 
     def action_pause(self) -> None:
         """Stop looking, or go on."""
@@ -235,7 +241,7 @@ class TopApp(App[None]):
 
     def _chosen(self) -> tuple[str, str] | None:
         running = self._table("#running")
-        if running.has_focus:
+        if self._is_in_flight:
             at = running.cursor_row
             if not 0 <= at < len(self._found.in_flight):
                 return None
