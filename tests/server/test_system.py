@@ -16,7 +16,8 @@ from served import NOW, Answer, Site, day_of_calls
 from test_api import BERLIN, agrees_with_snapshot
 
 from farebox.home import Home
-from farebox.pricing.price_watch import PriceWatch
+from farebox.pricing import load_book
+from farebox.server.api.services import Services
 from farebox.server.assets import Assets
 from farebox.snapshot import read_snapshot
 
@@ -75,17 +76,16 @@ def test_a_price_is_set_as_by_the_command_and_a_wrong_one_changes_nothing(system
 def test_whoever_asks_while_new_prices_are_read_waits_for_them(
     system: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services = system.server.groups[0]._services
+    services = Services(system.home, system.ledger)
     before = services.book().digest
     first, released = threading.Event(), threading.Event()
-    load = PriceWatch._load
 
-    def slow(watch: PriceWatch) -> Any:
+    def slow(*given: Any, **named: Any) -> Any:
         first.set()
         assert released.wait(30)
-        return load(watch)
+        return load_book(*given, **named)
 
-    monkeypatch.setattr(PriceWatch, "_load", slow)
+    monkeypatch.setattr("farebox.pricing.price_watch.load_book", slow)
     folder = system.home.path / "prices.d"
     folder.mkdir(mode=0o700)
     (folder / "set.yaml").write_text('pricing: {"a/b": {input_per_1m: "1"}}\n')
