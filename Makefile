@@ -12,7 +12,7 @@ export GOPROXY := off
 BIN := .venv/bin
 RUN := $(BIN)/python -m
 ARGS ?=
-PROCESSES ?= 2
+PROCESSES ?= 3
 FIXTURES ?= ../shared/fixtures
 VECTORS ?= $(FIXTURES)/billing_vectors.json
 FUZZ_SECONDS ?= 60
@@ -71,7 +71,7 @@ check: lint typecheck imports words stale dashboard-check ## Format, lint, types
 test: check pytest ## All checks and all tests, end to end: what CI runs
 
 pytest: .make/dev .make/dashboard .make/chromium .make/go .make/tmux
-	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadgroup $(ARGS)
+	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadgroup --durations 40 --durations-min 5 $(ARGS)
 
 test-long: .make/dev .make/fuzzer ## Long rounds of kill -9, power cuts, random questions and fuzzing (an hour and more)
 	@FAREBOX_FAULT_ROUNDS=200 FAREBOX_KILLS=200 FAREBOX_KILL_ROUNDS=200 FAREBOX_POWER_ROUNDS=30 \
