@@ -272,10 +272,12 @@ def test_the_process_behind_a_connection_is_on_its_records(tmp_path: Path) -> No
     assert record.attribution == {
         "process.pid": str(child.pid), "process.command": f"{Path(sys.executable).name} app.py",
         "process.cwd": str(folder), "git.repository": "git.example/team/shop", "git.branch": "feature/x",
-        "git.commit": "a" * 40, "app": "app.py", "project": "shop", "customer": "acme",
+        "git.commit": "a" * 40, "app": "app.py", "project": "shop", "branch": "feature/x",
+        "customer": "acme",
     }  # fmt: skip
     assert record.attribution_from == {
-        "app": "process:command", "project": "git:repository", "customer": "env:FAREBOX_CUSTOMER",
+        "app": "process:command", "project": "git:repository", "branch": "git:branch",
+        "customer": "env:FAREBOX_CUSTOMER",
     }  # fmt: skip
 
 

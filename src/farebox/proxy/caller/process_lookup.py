@@ -107,6 +107,8 @@ class ProcessLookup:
         if repository:
             attribution["project"] = repository.rpartition("/")[2]
             sources["project"] = "git:repository"
+        if "git.branch" in facts:
+            attribution["branch"], sources["branch"] = facts["git.branch"], "git:branch"
         for name, value in process_info.labels(pid).items():
             attribution[name], sources[name] = value, f"env:FAREBOX_{name.upper()}"
         attribution.update(self._given[0])
