@@ -124,7 +124,7 @@ def test_a_head_may_come_byte_by_byte(served: Served) -> None:
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", (411, "length_required")),
         (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", (411, "length_required")),
         (b"POST / HTTP/1.1\r\nContent-Length: 1e9\r\n\r\n", (400, "length_invalid")),
-        (b"POST / HTTP/1.1\r\nContent-Length: 70000\r\n\r\n" + b"x" * 70_000, (413, "body_too_large")),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1048577\r\n\r\n" + b"x" * 70_000, (413, "body_too_large")),
     ],
 )  # fmt: skip
 def test_what_is_too_much_is_refused_before_anybody_looks_at_it(

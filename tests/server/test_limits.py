@@ -18,6 +18,7 @@ from farebox.budgets.budget import Budget
 from farebox.control.database import open_control
 from farebox.control.publish import publish
 from farebox.control.schema import audit
+from farebox.server.api.method_routes import BODY_BYTES_MAX
 from farebox.snapshot import read_snapshot
 
 BUDGETS, STOPS = "/api/v1/budgets", "/api/v1/stops"
@@ -92,7 +93,7 @@ def test_a_body_that_is_no_budget_is_refused(site: Site, body: bytes) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused(site: Site) -> None:
-    assert sent(site, "PUT", f"{BUDGETS}/b", b" " * (257 << 10)).status == 413
+    assert sent(site, "PUT", f"{BUDGETS}/b", b" " * (BODY_BYTES_MAX + 1)).status == 413
 
 
 def test_a_budget_of_the_file_is_neither_changed_nor_deleted(site: Site) -> None:

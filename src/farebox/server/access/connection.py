@@ -23,6 +23,7 @@ from farebox.ingest.limits import TELEMETRY_BYTES_MAX, IngestLimits
 from farebox.server.access.event_socket import EventSocket
 from farebox.server.access.guard import SECURITY_HEADERS, App
 from farebox.server.api.errors import ErrorBody
+from farebox.server.api.method_routes import BODY_BYTES_MAX
 from farebox.wire.http.request_policy import Refusal, head_limit, lines_limit, malformed, starts_like_a_head
 
 EVENTS = b"/v1/events"
@@ -40,8 +41,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How long a client may go on sending what is discarded, so that it can read the refusal."""
     write_stall_s: float = 60.0
     """How long a client may read nothing of what is sent to it."""
-    body: int = 64 * 1024
-    """Bytes of a request's body. Nothing that the dashboard offers needs one today."""
+    body: int = BODY_BYTES_MAX
+    """Bytes of a request's body."""
     body_of_events: int = IngestLimits().body_bytes_max
     """The same of what is sent to the collector."""
     body_of_telemetry: int = TELEMETRY_BYTES_MAX

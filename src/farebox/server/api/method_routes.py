@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from farebox.server.api.services import Services
 
 API = "/api/v1/"
-BODY_BYTES_MAX = 256 << 10
+BODY_BYTES_MAX = 1 << 20
+"""Plans, customers and subscriptions of a company, in one text."""
 _SELECTION = {each.name: each for each in SELECTION}
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
