@@ -50,11 +50,13 @@ class Site:
         visitors: Visitors | None = None,
         secure_hosts: frozenset[str] = frozenset(),
         intake: Intake | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
+        """`ledger` is what is asked in the place of `rows`."""
         self.home = home
         self.rows = rows
         self.token = load_token(home)
-        self.ledger = Ledger(rows, Questions(rows))
+        self.ledger = ledger or Ledger(rows, Questions(rows))
         built = build(
             home,
             self.ledger,
