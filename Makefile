@@ -78,7 +78,7 @@ test-long: .make/dev .make/fuzzer ## Long rounds of kill -9, power cuts, random 
 		FAREBOX_QUESTIONS=300 FAREBOX_LONG=1 $(BIN)/pytest --timeout 3600 tests/faults tests/analytics \
 		tests/billing/documents tests/budgets/counters tests/proxy/test_budgets_in_full.py tests/control/outbox tests/control/test_upgrade.py tests/ledger/test_witnesses_at_random.py tests/telemetry/test_otlp_one_call.py tests/telemetry/test_otlp_at_random.py tests/sdk/test_processes.py \
 		tests/sdk/shipping/test_remote_recorder.py \
-		tests/server/test_collector_schema.py tests/server/test_openapi.py tests/server/test_injection.py tests/ingest/test_kills.py $(ARGS)
+		tests/server/test_collector_schema.py tests/server/test_totals_agree.py tests/server/test_openapi.py tests/server/test_injection.py tests/ingest/test_kills.py $(ARGS)
 	@$(RUN) tools.fuzz --seconds $(FUZZ_SECONDS)
 
 test-integrations: .make/dev ## All tests of the frameworks' integrations, each framework in an environment that has it
