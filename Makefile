@@ -68,10 +68,12 @@ stale: .make/dev ## Fail when a generated file that is committed is stale
 
 check: lint typecheck imports words stale dashboard-check ## Format, lint, types, import arrows, words, generated files
 
-test: check pytest ## All checks and all tests, end to end: what CI runs
+test: ## All checks and all tests, end to end: what CI runs
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check
+	@$(MAKE) --no-print-directory pytest
 
 pytest: .make/dev .make/dashboard .make/chromium .make/go .make/tmux
-	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadgroup --durations 40 --durations-min 5 $(ARGS)
+	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --durations 40 --durations-min 5 $(ARGS)
 
 test-long: .make/dev .make/fuzzer ## Long rounds of kill -9, power cuts, random questions and fuzzing (an hour and more)
 	@FAREBOX_FAULT_ROUNDS=200 FAREBOX_KILLS=200 FAREBOX_KILL_ROUNDS=200 FAREBOX_POWER_ROUNDS=30 \

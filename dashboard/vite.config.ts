@@ -46,6 +46,7 @@ export default defineConfig({
     environment: "jsdom",
     setupFiles: ["./src/test-setup.ts"],
     include: ["src/**/*.test.{ts,tsx}"],
+    maxWorkers: 2, // one fewer than there are cores would be one
     testTimeout: 60_000, // a loaded machine is slow, and time decides no test
     hookTimeout: 60_000,
   },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +13,13 @@ from tests.installations import Installation, build_wheel
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests one process runs, where several share the work (`make pytest`).
-
-    The tests of a file stay together, as what a module's fixtures start is started once; so do all that
-    install the wheel into environments of their own.
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keep what was collected out of the collector's way: thousands of tests would be looked through again
+    and again.
     """
-    for item in items:
-        wanted: tuple[str, ...] = getattr(item, "fixturenames", ())
-        group = "installations" if {"wheel", "standard"} & set(wanted) else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,6 @@ pytestmark = [
     pytest.mark.skipif(
         not (PACKAGES / "playwright-core").is_dir(), reason="no npm packages here: make dashboard"
     ),
-    pytest.mark.xdist_group("screens"),  # one process: the walks share a Farebox and a browser
 ]
 
 CONFIGURATION = """\
