@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +10,6 @@ import pytest
 from tests.installations import Installation, build_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """Keep what was collected out of the collector's way: thousands of tests would be looked through again
-    and again.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ def serving(
 
 
 def call(channel: grpc.Channel, path: str = CHUNKS, request: bytes = REQUEST, **options: Any) -> list[bytes]:
-    return list(channel.unary_stream(path)(request, timeout=20, **options))
+    return list(channel.unary_stream(path)(request, timeout=120, **options))
 
 
 def recorded(recordings: Path) -> list[Recording]:
@@ -114,7 +114,7 @@ def test_recorded_calls_pass_message_for_message_and_are_metered_exactly(recordi
         for number, entry in enumerate(entries, 1):
             current.append(entry)
             request = entry.request_body[5:]
-            stream = channel.unary_stream(entry.path)(request, timeout=20)
+            stream = channel.unary_stream(entry.path)(request, timeout=120)
             assert list(stream) == messages(entry.response_body), entry.id
             assert dict(stream.trailing_metadata())["x-trailer"] == "kept"
             assert stream.code() == grpc.StatusCode.OK
@@ -235,7 +235,7 @@ def test_a_cancelled_call_is_cancelled_at_the_provider_and_recorded() -> None:
             time.sleep(0.01)
 
     with serving(answer) as (_, proxied, channel):
-        stream = channel.unary_stream(CHUNKS)(REQUEST, timeout=20)
+        stream = channel.unary_stream(CHUNKS)(REQUEST, timeout=120)
         assert next(stream) == usage(5, 2)
         stream.cancel()
         record = proxied.settled(1)[0]
@@ -254,7 +254,7 @@ def test_metadata_passes_and_ours_is_read_and_taken_out() -> None:
         ("helicone-user-id", "ada"), ("x-bytes-bin", b"\x00\xff"),
     )  # fmt: skip
     with serving(answer) as (service, proxied, channel):
-        stream = channel.unary_stream(CHUNKS)(REQUEST, metadata=metadata, timeout=20)
+        stream = channel.unary_stream(CHUNKS)(REQUEST, metadata=metadata, timeout=120)
         assert list(stream) == [usage(1, 1)]
         assert dict(stream.initial_metadata())["x-region"] == "eu"
         record = proxied.settled(1)[0]
@@ -327,7 +327,7 @@ def test_a_stop_lets_calls_end_and_takes_no_new_ones() -> None:
 
     patient = msgspec.structs.replace(QUICK, first_byte_s=20, upstream_idle_s=20, drain_s=20)
     with serving(answer, limits=patient) as (_, proxied, channel):
-        stream = channel.unary_stream(CHUNKS)(REQUEST, timeout=20)
+        stream = channel.unary_stream(CHUNKS)(REQUEST, timeout=120)
         assert next(stream) == usage(1, 1)
         proxied.stop()
         proxied.settle(lambda: proxied.proxy.state.draining)
