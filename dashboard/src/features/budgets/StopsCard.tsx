@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
+import { stopCalls } from "@/shared/api/stops";
 import type { StopState } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
 import { formatMoment } from "@/shared/format";
@@ -11,7 +12,7 @@ import { Loaded } from "@/shared/ui/Loaded";
 import { Confirm } from "@/shared/ui/Modal";
 import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
 import { titleOf } from "./budget-words";
-import { releaseCalls, STOPS, type Stop, stopCalls, stopsQuery } from "./queries";
+import { releaseCalls, STOPS, type Stop, stopsQuery } from "./queries";
 
 const STOPPABLE = [
   ...["session", "key", "user", "customer", "agent", "app", "model", "process"],
@@ -106,7 +107,7 @@ export function StopsCard({ tz, mayChange }: StopsCardProps): ReactElement {
 
 function StopDialog({ close }: { close: () => void }): ReactElement {
   const [said, setSaid] = useState<Stop>({ dimension: "session", value: "", reason: "" });
-  const stop = useChange(stopCalls, [STOPS], close);
+  const stop = useChange(({ reason, ...whom }: Stop) => stopCalls(whom, reason), [STOPS], close);
   return (
     <Confirm
       title="Stop calls"

@@ -57,10 +57,6 @@ export function simulate(said: BudgetSettings, tz: string): Promise<BudgetSimula
   );
 }
 
-export function stopCalls({ dimension, value, reason }: Stop): Promise<unknown> {
-  return send("POST", "stops", { [dimension]: value, reason });
-}
-
 export function releaseCalls({ dimension, value }: Omit<Stop, "reason">): Promise<Stops> {
   return send("DELETE", "stops", undefined, { [dimension]: value });
 }

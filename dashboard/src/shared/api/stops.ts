@@ -4,7 +4,8 @@ import { send } from "./client";
 import type { StopState } from "./types";
 
 export interface Stopped {
-  dimension: "session" | "process" | "key";
+  /** What calls can be stopped by: `session`, `key`, `user` … */
+  dimension: string;
   value: string;
 }
 

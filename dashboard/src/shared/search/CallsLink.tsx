@@ -1,7 +1,6 @@
-import { Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
-import { type Dimension, oneValue, type Search } from "./search";
-import { useSearch } from "./use-search";
+import { RowsLink } from "@/shared/ui/RowsLink";
+import { type Dimension, oneValue } from "./search";
 
 interface CallsLinkProps {
   /** What the calls have in common besides the present filters; null is "none". */
@@ -21,24 +20,19 @@ export function CallsLink({
   className = "",
   children,
 }: CallsLinkProps): ReactElement {
-  const { search } = useSearch();
   return (
-    <Link
-      to={"/explorer" as never}
-      search={{ ...searchOf(search, where), ...written } as never}
-      title={title ?? "Show these calls"}
-      className={`rounded underline-offset-4 hover:text-accent hover:underline ${className}`}
+    <RowsLink
+      where={{ ...filtersOf(where), ...written }}
+      className={`rounded hover:text-accent ${className}`}
+      {...(title === undefined ? {} : { title })}
     >
       {children}
-    </Link>
+    </RowsLink>
   );
 }
 
-/** The address's search with more filters; the call that is open stays behind. */
-export function searchOf(search: Search, where: Readonly<Record<string, string | null>>): Search {
-  const { call: _, ...kept } = search;
-  const more = Object.fromEntries(
-    Object.entries(where).map(([name, value]) => [name as Dimension, value === null ? "" : oneValue(value)]),
+function filtersOf(where: Readonly<Record<string, string | null>>): Partial<Record<Dimension, string>> {
+  return Object.fromEntries(
+    Object.entries(where).map(([name, value]) => [name, value === null ? "" : oneValue(value)]),
   );
-  return { ...kept, ...more };
 }
