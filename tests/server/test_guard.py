@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import re
 import time
@@ -384,6 +385,29 @@ def test_an_asset_is_cached_for_ever_by_its_hashed_name_and_the_page_never(site:
     assert (again.status, again.body) == (304, b"")
     assert site.get("/").headers["cache-control"] == "no-store"
     assert site.get("/favicon.svg").headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [
+        ("gzip, deflate, br", True),
+        ("br;q=1, GZIP;q=0.5", True),
+        ("gzip; q=0", False),
+        ("br", False),
+        ("", False),
+    ],
+)
+def test_packed_assets_are_sent_as_they_lie_to_whom_reads_them(
+    home: Home, web: Path, accepted: str, packed: bool
+) -> None:
+    (web / "assets" / "index-1a2b.js").write_bytes(gzip.compress(b"run()"))
+    site = Site(home, FakeLedger(), Assets(web))
+    script = site.get("/assets/index-1a2b.js", {"accept-encoding": accepted})
+    assert (script.headers.get("content-encoding") == "gzip") == packed
+    assert (gzip.decompress(script.body) if packed else script.body) == b"run()"
+    assert script.headers["vary"] == "accept-encoding"
+    plain = site.get("/favicon.svg", {"accept-encoding": accepted})
+    assert "content-encoding" not in plain.headers
 
 
 def test_a_program_without_a_token_is_told_of_tokens_and_a_browser_of_a_link(site: Site) -> None:

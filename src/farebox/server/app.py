@@ -31,7 +31,7 @@ from farebox.server.api.queries import Ledger
 from farebox.server.api.responses import error_response
 from farebox.server.api.route_groups import GROUPS
 from farebox.server.api.services import Services, Typed, plainly
-from farebox.server.assets import Assets, content_type, is_immutable
+from farebox.server.assets import Assets, content_type, is_immutable, is_packed, takes_gzip
 from farebox.server.collector.door import EVENTS, CollectorDoor
 from farebox.server.screens import SCREENS
 
@@ -191,7 +191,11 @@ class Server:
         headers = {"etag": etag, "cache-control": fresh}
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
-        return Response(self._assets.read(name), headers={**headers, "content-type": content_type(name)})
+        headers |= {"content-type": content_type(name), "vary": "accept-encoding"}
+        stored = self._assets.stored(name)
+        if is_packed(stored) and takes_gzip(request.headers.get("accept-encoding", "")):
+            return Response(stored, headers={**headers, "content-encoding": "gzip"})
+        return Response(self._assets.read(name), headers=headers)
 
 
 def build(

@@ -1,4 +1,4 @@
-"""The dashboard's built files, as they lie in the package.
+"""The dashboard's built files, as they lie in the package: scripts, styles and texts compressed by gzip.
 
 Only names listed in the build's own stamp (`web/build.json`) exist: a path is looked up in
 that list and never joined to a directory, so no spelling of `..` leads anywhere.
@@ -6,6 +6,8 @@ that list and never joined to a directory, so no spelling of `..` leads anywhere
 
 from __future__ import annotations
 
+import gzip
+import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -22,6 +24,9 @@ CONTENT_TYPES = {
     "txt": "text/plain; charset=utf-8",
 }
 
+_GZIP = b"\x1f\x8b"
+_NEVER = re.compile(r"q=0(\.0*)?")
+
 
 class BuildStamp(msgspec.Struct, kw_only=True):
     """`web/build.json`: what was built, and from what."""
@@ -31,7 +36,7 @@ class BuildStamp(msgspec.Struct, kw_only=True):
     api: str
     """SHA-256 of the API's description that the build was made for."""
     files: dict[str, str]
-    """Path below `web/` to the SHA-256 of its content."""
+    """Path below `web/` to the SHA-256 of what lies there."""
 
 
 class Assets:
@@ -58,12 +63,31 @@ class Assets:
 
     def read(self, name: str) -> bytes:
         """Return the content of a file that `etag` knows."""
+        stored = self.stored(name)
+        return gzip.decompress(stored) if is_packed(stored) else stored
+
+    def stored(self, name: str) -> bytes:
+        """Return what lies in the package of a file that `etag` knows: see `is_packed`."""
         if self.etag(name) is None:
             raise FileNotFoundError(name)
         place = self._folder
         for piece in name.split("/"):
             place = place.joinpath(piece)
         return place.read_bytes()
+
+
+def is_packed(stored: bytes) -> bool:
+    """Return whether the content is compressed: no file of the dashboard is a gzip file itself."""
+    return stored.startswith(_GZIP)
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Return whether a client reads gzip, by its `Accept-Encoding`."""
+    for each in accepted.lower().split(","):
+        coding, _, weight = each.partition(";")
+        if coding.strip() == "gzip":
+            return not _NEVER.fullmatch(weight.replace(" ", ""))
+    return False
 
 
 def content_type(name: str) -> str:
