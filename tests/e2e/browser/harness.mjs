@@ -77,7 +77,8 @@ function toolsOf(page, name, setting, found) {
     },
     /** Leave out complaints of the console that the walk has caused on purpose. */
     forgive: (text) => {
-      found.complaints = found.complaints.filter((complaint) => !complaint.includes(text));
+      const kept = found.complaints.filter((complaint) => !complaint.includes(text));
+      found.complaints.splice(0, found.complaints.length, ...kept); // the list that is being added to
     },
     /** Judge what is shown, wide and on a phone, light and dark, and take its picture. */
     look: async (what) => {
