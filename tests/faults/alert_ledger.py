@@ -28,6 +28,8 @@ STEPS = (
     "before sums are written",
     "after sums are written",
 )
+GROUP_STEPS = ("news is held", "a group is enqueued")
+"""Where there are channels, in the transaction of the above."""
 FORGETFUL = "sums are written before events"
 """The negative control: what the sums say is written down before it is told."""
 
@@ -35,7 +37,7 @@ FORGETFUL = "sums are written before events"
 def main(home_path: str, step: str, times: int) -> int:
     from calls import OnePriceBook
 
-    from farebox.alerts import state_sql
+    from farebox.alerts import notification, state_sql
     from farebox.config import Config
     from farebox.home import Home
     from farebox.ledger import ledger_process
@@ -67,6 +69,7 @@ def main(home_path: str, step: str, times: int) -> int:
         setattr(owner, name, replaced)
 
     alerting._TICK_EVERY_S = 0.05  # type: ignore[misc]
+    notification._HELD_NS = 300_000_000  # type: ignore[misc]
     match step:
         case "rows are committed":
             at(Running, "add")
@@ -76,6 +79,10 @@ def main(home_path: str, step: str, times: int) -> int:
             at(state_sql, "write")
         case "events are written":
             at(alerting, "notify")
+        case "news is held":
+            at(alerting, "notify", after=True)
+        case "a group is enqueued":
+            at(notification, "_send_held", after=True)
         case "before the commit":
             at(alerting, "flush", after=True)
         case "within the commit":

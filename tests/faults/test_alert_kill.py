@@ -1,8 +1,9 @@
-"""`kill -9` of the ledger at every step of its alerts: each is said, and none under two ids."""
+"""`kill -9` of ledger and server at every step of alerts: each is said and arrives, none under two ids."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -16,13 +17,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from alert_ledger import FORGETFUL, STEPS
+from alert_ledger import FORGETFUL, GROUP_STEPS, STEPS
+from alert_server import SERVER_STEPS
 from calls import done
+from webhook_receiver import WebhookReceiver
 
 from farebox.alerts.alert import Alert
 from farebox.alerts.event import AlertEvent
 from farebox.budgets.budget import Period
 from farebox.clock import now_ns
+from farebox.control.alert_changes import set_alerts
+from farebox.control.outbox import receivers
+from farebox.control.outbox.envelope import ReceiverSettings
+from farebox.control.outbox.signing_secrets import make_secret
 from farebox.control.publish import change
 from farebox.home import Home, write_private
 from farebox.journal import records
@@ -31,8 +38,10 @@ from farebox.ledger.calls import LedgerReader
 from farebox.snapshot import Snapshot, encode
 
 ROUNDS = int(os.environ.get("FAREBOX_FAULT_ROUNDS", "9"))
+TOLD_ROUNDS = int(os.environ.get("FAREBOX_FAULT_ROUNDS", "3"))
 pytestmark = pytest.mark.timeout(300 + 30 * ROUNDS)
 WORKER = Path(__file__).with_name("alert_ledger.py")
+SERVER = Path(__file__).with_name("alert_server.py")
 STEP = 5
 EVER = Period("ever")
 RULES = (
@@ -50,14 +59,17 @@ class Watched:
         self.home = home
         with change(home):
             pass
-        home.snapshot.unlink(missing_ok=True)
-        write_private(home.snapshot, encode(Snapshot(alerts=RULES)))
+        self.set_rules()
         self.writer = DirectWriter(home.journal, source="proxy:test")
         self.apps: Counter[str] = Counter()
         self.models: set[str] = set()
         self.sessions: set[str] = set()
         self.chance = random.Random(7)
         self.number = 0
+
+    def set_rules(self) -> None:
+        self.home.snapshot.unlink(missing_ok=True)
+        write_private(self.home.snapshot, encode(Snapshot(alerts=RULES)))
 
     def call(self, count: int) -> None:
         for _ in range(count):
@@ -116,6 +128,84 @@ class Watched:
         assert process.wait(60) in (0, -signal.SIGTERM)
 
 
+class Told(Watched):
+    """The same with a channel, and a server that delivers to it."""
+
+    def __init__(self, home: Home, receiver: WebhookReceiver) -> None:
+        self.receiver = receiver
+        super().__init__(home)
+
+    def set_rules(self) -> None:
+        make_secret(self.home, "ops")
+        with change(self.home) as connection:
+            said = ReceiverSettings(url=self.receiver.url, secret={"made": "ops"}, kinds=())
+            receivers.add(connection, "ops", said, now_ns())
+        rules = [msgspec.structs.replace(each, to=("ops",)) for each in RULES]
+        set_alerts(self.home, rules, "test", now_ns())
+
+    def serve(self, step: str, times: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, str(SERVER), str(self.home.path), step, str(times)]
+        return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+    def kill_both(self, ledger_step: str, server_step: str) -> None:
+        """Let both die at a step, one after the other as it happens; calls go on until they have."""
+        at = f"{ledger_step}; {server_step}"
+        ledger = self.start(ledger_step, self.chance.randrange(1, 4))
+        server = self.serve(server_step, self.chance.randrange(1, 3))
+        ledger_died, before = False, -1
+        try:
+            while not ledger_died or server.poll() is None:
+                if (
+                    told := self.count("alert_event")
+                ) != before:  # more than 20 steps at once are not all told
+                    before = told
+                    self.call(4)
+                time.sleep(0.05)
+                if not ledger_died and ledger.poll() is not None:
+                    assert ledger.wait() == -signal.SIGKILL, at
+                    ledger_died, ledger = True, self.start("never", 0)  # for what the server is to deliver
+            assert server.wait() == -signal.SIGKILL, at
+        finally:
+            for process in (ledger, server):
+                process.kill()
+                process.wait()
+
+    def deliver(self) -> None:
+        """Let everything be said, and then delivered."""
+        self.settle()
+        ledger, server = self.start("never", 0), self.serve("never", 0)  # the ledger for what is still held
+        try:
+            wait_until(
+                lambda: not self.count("alert_held") and not self.count("outbox_delivery", "pending"), 90
+            )
+        finally:
+            for process in (ledger, server):
+                process.terminate()
+                process.wait(60)
+
+    def count(self, table: str, state: str | None = None) -> int:
+        opened = sqlite3.connect(self.home.control, timeout=30)
+        try:
+            only = f" WHERE state = '{state}'" if state else ""
+            return opened.execute(f"SELECT count(*) FROM {table}{only}").fetchone()[0]  # noqa: S608 - ours
+        finally:
+            opened.close()
+
+    def wrong(self) -> list[str]:
+        """Return everything that was promised and is not so: once each under one id, with one body."""
+        bodies: dict[str, set[bytes]] = {}
+        under: dict[str, set[str]] = {}
+        for request in self.receiver.requests:
+            bodies.setdefault(request.id, set()).add(request.body)
+            for item in request.data["alerts"]:
+                under.setdefault(item["id"], set()).add(request.id)
+        told = sum(json.loads(each)["data"]["count"] for body in bodies.values() for each in list(body)[:1])
+        events = self.count("alert_event")
+        found = [f"{id} came with {len(body)} bodies" for id, body in bodies.items() if len(body) > 1]
+        found += [f"{id} came under {sorted(ids)}" for id, ids in under.items() if len(ids) > 1]
+        return found + ([f"{events} events, {told} told of"] if told != events else [])
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -147,6 +237,30 @@ def test_a_ledger_that_is_killed_at_every_step_says_each_alert_once(watched: Wat
     watched.settle()
     said, expected = watched.said(), Counter(watched.expected())
     assert (said - expected, expected - said) == (Counter(), Counter())
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[Told]:
+    with WebhookReceiver() as receiver:
+        made = Told(Home(tmp_path / "home"), receiver)
+        yield made
+        made.writer.close()
+
+
+def test_ledger_and_server_that_are_killed_at_every_step_tell_each_alert_once(told: Told) -> None:
+    told.settle()
+    ledger_steps = (*GROUP_STEPS, *STEPS)
+    for turn in range(TOLD_ROUNDS):
+        told.kill_both(ledger_steps[turn * 4 % len(ledger_steps)], SERVER_STEPS[turn * 7 % len(SERVER_STEPS)])
+    told.deliver()
+    said, expected = told.said(), Counter(told.expected())
+    assert (said - expected, expected - said) == (Counter(), Counter())
+    assert told.wrong() == []
+    ids = {request.id for request in told.receiver.requests}
+    print(
+        f"{TOLD_ROUNDS} kills of each, {told.number} calls, {told.count('alert_event')} events in {len(ids)} "
+        f"messages, {len(told.receiver.requests) - len(ids)} sent again"
+    )
 
 
 def test_sums_that_are_written_before_they_are_told_are_noticed(watched: Watched) -> None:
