@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -268,6 +269,37 @@ def test_trailers_pass_after_the_record_is_written() -> None:
         client.send(stream_id, BODY)
         assert client.until(TrailersReceived).headers == [("x-checksum", "abc")]
         assert len(running.journal.dones) == 1
+
+
+@pytest.mark.parametrize("trailers", [[], [("x-checksum", "abc")]])
+def test_head_data_and_end_of_a_response_pass_at_once(trailers: list[tuple[str, str]]) -> None:
+    """Nothing else goes over the connection that could take it along, and no look at the limits in time comes."""
+
+    def serve(server: End) -> None:
+        stream_id = server.until(RequestReceived).stream_id
+        server.h2.send_headers(stream_id, [(":status", "200"), ("content-type", "application/json")])
+        server.flush()
+        proceed.acquire(timeout=20)
+        server.send(stream_id, ANSWER, end=False)
+        proceed.acquire(timeout=20)
+        if trailers:
+            server.h2.send_headers(stream_id, trailers, end_stream=True)
+        else:
+            server.h2.end_stream(stream_id)
+        server.flush()
+        while True:
+            server.read()
+
+    proceed = threading.Semaphore(0)
+    limits = msgspec.structs.replace(QUICK, sweep_s=1000.0)
+    with proxied(serve, limits=limits) as (client, running):
+        stream_id = client.ask(authority(running))
+        client.send(stream_id, BODY)
+        client.until(ResponseReceived)
+        proceed.release()
+        client.until(DataReceived)
+        proceed.release()
+        client.until(StreamEnded, stream_id)
 
 
 def test_opening_and_resetting_streams_in_a_storm_ends_the_connection() -> None:

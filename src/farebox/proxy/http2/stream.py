@@ -234,7 +234,9 @@ class Stream:
             self.watch_from(self.server.state.gate, dict(plain))
         if self.grpc_status is not None:
             self.trailers = headers  # gRPC's "Trailers-Only": the whole response
-        elif not self.server.send_headers(self.stream_id, headers, end=False):
+        elif self.server.send_headers(self.stream_id, headers, end=False):
+            self.server.flush()
+        else:
             self.client_reset(ErrorCodes.CANCEL)
 
     def for_client(self, headers: Headers) -> Headers:
@@ -278,7 +280,6 @@ class Stream:
             down.hold_end(True)
             PowerGate(self.recorder.journal, self.released).close(position)
         self.settle()
-        self.server.flush()
 
     def upstream_ended(self) -> None:
         """Record, then release the end."""
@@ -299,7 +300,6 @@ class Stream:
         if self.down is not None:
             self.down.hold_end(False)
         self.settle()
-        self.server.flush()
 
     def error_class(self) -> str | None:
         if self.grpc_status:
@@ -427,6 +427,7 @@ class Stream:
             down.pump()
             if down.closed:
                 self.leave()
+        self.server.flush()
 
     def pump(self) -> None:
         """Pass on whatever fits, both ways."""
