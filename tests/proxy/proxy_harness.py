@@ -39,7 +39,7 @@ MockUpstream = mock.MockUpstream
 Reply = mock.Reply
 Request = mock.Request
 
-QUICK = Limits(sweep_s=0.02, client_head_s=0.3, client_body_s=0.3, write_stall_s=0.4, connect_s=1.0,
+QUICK = Limits(sweep_s=0.02, client_head_s=0.3, client_body_s=0.3, write_stall_s=0.4, connect_s=20.0,
                first_byte_s=0.4, upstream_idle_s=0.4, linger_s=0.3, partial_s=0.05, drain_s=5.0,
                drain_idle_s=0.1, client_idle_s=5.0)  # fmt: skip
 """Limits in time small enough to be waited for."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
 
+import msgspec
 import pytest
 from proxy_harness import (
     QUICK,
@@ -221,6 +223,23 @@ def test_an_unknown_name_is_an_upstream_failure() -> None:
         assert client.post(CHAT, b"{}", JSON).status == 502
         (done,) = proxy.settled(1)
     assert done.error_class == "dns_failed"
+
+
+def test_an_upstream_that_accepts_nobody_is_a_time_out() -> None:
+    """On Linux a listener that accepts nothing leaves a handshake unanswered when its queue is full."""
+    with socket.socket() as busy, contextlib.ExitStack() as waiting:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen(0)
+        for _ in range(4):
+            queued = waiting.enter_context(socket.socket())
+            queued.setblocking(False)
+            queued.connect_ex(busy.getsockname())
+        providers = {"openai": ProviderConfig(upstream=f"http://127.0.0.1:{busy.getsockname()[1]}")}
+        limits = msgspec.structs.replace(QUICK, connect_s=0.2)
+        with ProxyThread(providers, limits=limits) as proxy, proxy.connect() as client:
+            assert client.post(CHAT, b"{}", JSON).status == 504
+            (done,) = proxy.settled(1)
+    assert (done.outcome, done.error_class) == ("upstream_failed", "connect_timeout")
 
 
 def test_an_upstream_that_never_answers_is_a_time_out() -> None:
