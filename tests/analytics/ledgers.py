@@ -157,7 +157,7 @@ def value_of(call: Call, name: str) -> str | None:
     defaults = {
         "provider": "openai", "surface": "openai.chat", "host": "api.openai.com", "status": 200,
         "outcome": "completed", "streamed": False, "completeness": "final", "cost_state": "priced",
-        "source": "proxy:test", "verified": False,
+        "source": "proxy:test", "verified": False, "retry": False,
         "plan_model": call.get("request_model") or call.get("model"),
     }  # fmt: skip
     value = call.get(name, defaults.get(name))

@@ -8,7 +8,7 @@ import pytest
 from ledgers import START, Record
 
 from farebox.analytics import schema
-from farebox.analytics.dimensions import DIMENSIONS, MEASURES, SUMS, dimension
+from farebox.analytics.dimensions import DIMENSIONS, MEASURES, RETRY, SUMS, dimension
 from farebox.analytics.query import Measures
 from farebox.analytics.questions import Questions, Selection
 from farebox.cli.options import Filters
@@ -29,12 +29,12 @@ def test_every_dimension_is_a_flag_and_a_column() -> None:
 
 def test_every_dimension_comes_from_somewhere_in_the_record() -> None:
     for each in DIMENSIONS.values():
-        columns = {"class": CLASS_COLUMNS, "row": ROW_COLUMNS}.get(each.origin)
+        columns = {"class": CLASS_COLUMNS, "row": ROW_COLUMNS, "detail": (RETRY,)}.get(each.origin)
         assert columns is None or each.expression or (each.field or each.name) in columns
 
 
 def test_every_dimension_is_in_the_export() -> None:
-    elsewhere = {"model": "response_model", "key": "key_fingerprint"}
+    elsewhere = {"model": "response_model", "key": "key_fingerprint", "retry": "attempt"}
     assert "attribution" in CallRow.__struct_fields__  # which has the steps, too
     for name, each in DIMENSIONS.items():
         known = each.origin in ("attribution", "row") or bool(each.expression)

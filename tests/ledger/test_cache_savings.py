@@ -53,7 +53,7 @@ def test_the_record_tells_it_of_each_row(ledger: TestLedger, home: Home) -> None
     ledger.append(call(part({"input_uncached": 100, "cache_read": 1_000, "output_text": 5})))
     connection = open_reader(home)
     assert connection is not None
-    (costs,) = Feed(connection).after(0, 10, with_costs=True).costs
+    (costs,) = Feed(connection).after(0, 10, with_details=True).costs
     connection.close()
     found = dict(zip(COSTS, costs, strict=True))
     assert [found[name] for name in SAVINGS] == [9_000 * MICRO, 0]  # 1,000 × ($10 - $1) per million

@@ -33,7 +33,7 @@ def costs_of(home: Home) -> list[dict[str, int]]:
     """Return the classes of every row of the record, and check that they add up to its cost."""
     connection = open_reader(home)
     assert connection is not None
-    batch = Feed(connection).after(0, 1_000, with_costs=True)
+    batch = Feed(connection).after(0, 1_000, with_details=True)
     stored = [cost or 0 for (cost,) in connection.execute("SELECT cost_pico FROM call ORDER BY seq")]
     connection.close()
     found = [dict(zip(COSTS, each, strict=True)) for each in batch.costs]

@@ -236,11 +236,12 @@ class FakeLedger:
     def after(self, seq: int, limit: int) -> list[CallRow]:
         return [row for row in self.rows if row.seq > seq][:limit]
 
-    def rows_after(self, seq: int, limit: int) -> Batch:
+    def rows_after(self, seq: int, limit: int, *, with_details: bool = False) -> Batch:
         rows = self.after(seq, limit)
+        retries = [row.attempt > 0 for row in rows] if with_details else []
         classes = {row.seq: [_of_class(row, name) for name in CLASS_COLUMNS] for row in rows}
         owners = {row.seq: Attribution(False, row.attribution, {}) for row in rows}
-        return Batch([_as_fed(row) for row in rows], {1: "proxy:test"}, classes, owners)
+        return Batch([_as_fed(row) for row in rows], {1: "proxy:test"}, classes, owners, (), retries)
 
     def by_seq(self, seqs: Sequence[int]) -> list[CallRow]:
         known = {row.seq: row for row in self.rows}

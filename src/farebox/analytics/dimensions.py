@@ -22,6 +22,9 @@ PLAN_MODEL = "plan_model"
 VERIFIED = "verified"
 """Whether the customer is proven, of every attribution; the others are what one says."""
 
+RETRY = "retry"
+"""Whether a call repeats one that had failed."""
+
 Kind = Literal["text", "number", "flag"]
 
 
@@ -32,7 +35,7 @@ class Dimension(NamedTuple):
     title: str
     help: str
     """What a flag or a parameter of this name says: "Only this …"."""
-    origin: Literal["source", "class", "attribution", "row"]
+    origin: Literal["source", "class", "attribution", "row", "detail"]
     """Which part of the record it comes from (`farebox.ledger.feed`)."""
     field: str = ""
     """What that part calls it, where it has another name."""
@@ -98,6 +101,11 @@ DIMENSIONS: dict[str, Dimension] = {
             "Only calls whose customer a bound key or a client token proves (true), or only others (false).",
             "attribution", kind="flag", values=TRUTH,
         ),
+        Dimension(
+            RETRY, "Retry",
+            "Only calls that repeat one that had failed (true), or only first tries (false).",
+            "detail", kind="flag", values=TRUTH,
+        ),
         Dimension("source", "Source", "Only calls that this writer saw.", "source"),
     )
 }  # fmt: skip
@@ -157,12 +165,17 @@ MEASURES: dict[str, Measure] = {
         _part("cache_saved_pico", "Saved by caching, at list prices"),
         _part("cache_unknown_calls", "Calls whose savings by caching are not known"),
         _part("unknown_calls", "Calls without usage", "sign", "\"cost_state\" = 'unknown'"),
+        _part("retries", "Retries", "sign", f'"{RETRY}"'),
+        _part("failed_retries", "Retries that failed", "sign", f'"{RETRY}" AND {_FAILED}'),
         _part("total_us", "Time of all calls", 'sign * "total_us"'),
         _part("completed_output_tokens", "Output tokens of completed calls", "output_tokens", _COMPLETED),
         _part("completed_us", "Time of completed calls", 'sign * "total_us"', _COMPLETED),
         Measure("cost_per_call_pico", "Cost a call", "ratio", "cost_pico", divisor="calls"),
         Measure(
             "error_permille", "Errors, of a thousand calls", "ratio", "errors", divisor="calls", factor=1000
+        ),
+        Measure(
+            "retry_permille", "Retries, of a thousand calls", "ratio", "retries", divisor="calls", factor=1000
         ),
         Measure(
             "cache_read_permille", "Cached input, of a thousand tokens", "ratio", "cache_read_input_tokens",

@@ -14,6 +14,7 @@ from farebox.analytics.builder import SECOND_NS, family, key_text, status_class
 from farebox.analytics.dimensions import (
     DIMENSIONS,
     PLAN_MODEL,
+    RETRY,
     SUMS,
     TAG,
     UNPRICED,
@@ -31,6 +32,7 @@ _SECONDS_KEPT = 120
 
 _ROW = {name: index for index, name in enumerate(ROW_COLUMNS)}
 _CLASS = {name: index for index, name in enumerate(CLASS_COLUMNS)}
+_FLAGS = {name for name, each in DIMENSIONS.items() if each.kind == "flag"}
 _SUMMED = [_ROW[name] for name in SUMS if name in _ROW]
 """Sums that are columns of a row; those before them count calls."""
 
@@ -70,6 +72,11 @@ class LiveSums:
             for row in answer.rows:
                 kept[row.start_ns or 0] = [value or 0 for value in row.values]
 
+    @property
+    def with_details(self) -> bool:
+        """Whether the rows to add have to come with their details: what was a retry is asked for."""
+        return RETRY in self._chosen.where
+
     def add(self, batch: Batch) -> News:
         """Add rows that follow row `seq`. A reversal at the end waits for its replacement."""
         calls: set[int] = set()
@@ -77,8 +84,8 @@ class LiveSums:
         rows, before, matching = batch.rows, self.seq, _Matching(self._chosen, batch)
         if len(rows) > 1 and rows[-1][_ROW["sign"]] < 0:
             rows = rows[:-1]
-        for row in rows:
-            if not matching.has(row):
+        for at, row in enumerate(rows):
+            if not matching.has(row, at):
                 continue
             values = _values(row, batch.classes[row[_ROW["call_class"]]])
             moment = row[_ROW["occurred_at"]]
@@ -122,33 +129,37 @@ class _Matching:
         self._batch = batch
         self._known: dict[tuple[Any, ...], bool] = {}
 
-    def has(self, row: Sequence[Any]) -> bool:
+    def has(self, row: Sequence[Any], at: int) -> bool:
+        """Tell it of row number `at` of the batch."""
         if not self._chosen.where:
             return True
-        key = (row[_ROW["call_class"]], row[_ROW["attribution"]], row[_ROW["source"]], row[_ROW["step"]])
+        retry = bool(self._batch.retries) and self._batch.retries[at]
+        key = (*(row[_ROW[name]] for name in ("call_class", "attribution", "source", "step")), retry)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = all(
-                self._is_wanted(row, name, values) for name, values in self._chosen.where.items()
+                self._is_wanted(row, retry, name, values) for name, values in self._chosen.where.items()
             )
         return known
 
-    def _is_wanted(self, row: Sequence[Any], name: str, wanted: Sequence[str]) -> bool:
-        value = self._value(row, name)
+    def _is_wanted(self, row: Sequence[Any], retry: bool, name: str, wanted: Sequence[str]) -> bool:
+        value = self._value(row, retry, name)
         if _is_one_of(name, value, wanted):
             return True
         if name != "model" or not self._chosen.families:
             return False
         names = [each for each in wanted if each]
-        return self._value(row, "request_model") in names or bool(value and family({value: None}, names))
+        return self._value(row, retry, "request_model") in names or bool(
+            value and family({value: None}, names)
+        )
 
-    def _value(self, row: Sequence[Any], name: str) -> str | None:
+    def _value(self, row: Sequence[Any], retry: bool, name: str) -> str | None:
         owner = self._batch.attributions[row[_ROW["attribution"]]]
         if name.startswith(TAG):
             return tags_of(owner.fields).get(name[len(TAG) :].lower())
         dimension: Dimension = DIMENSIONS[name]
         if name == PLAN_MODEL:
-            return self._value(row, "request_model") or self._value(row, "model")
+            return self._value(row, retry, "request_model") or self._value(row, retry, "model")
         match dimension.origin:
             case "attribution" if name == VERIFIED:
                 return key_text(owner.verified)
@@ -158,6 +169,8 @@ class _Matching:
                 return self._batch.sources[row[_ROW["source"]]]
             case "row":
                 return row[_ROW[name]]
+            case "detail":
+                return key_text(retry)
             case "class":
                 value = self._batch.classes[row[_ROW["call_class"]]][_CLASS[dimension.field or name]]
                 return key_text(bool(value) if dimension.kind == "flag" else value)
@@ -169,7 +182,7 @@ def _is_one_of(name: str, value: str | None, wanted: Sequence[str]) -> bool:
         if first is not None:
             if value is not None and len(value) == 3 and value[0] == first:
                 return True
-        elif (value or "") == (each.lower() if name in (VERIFIED, "streamed") else each):
+        elif (value or "") == (each.lower() if name in _FLAGS else each):
             return True
     return False
 

@@ -56,7 +56,7 @@ class Replicator:
 
     def step(self, limit: int = BATCH_ROWS) -> Progress:
         """Copy one batch and say how far it is."""
-        batch = self._feed.after(self.seq, limit, with_costs=True)
+        batch = self._feed.after(self.seq, limit, with_details=True)
         if batch.rows:
             self._append(batch)
         last = self.seq if len(batch.rows) < limit else max(self._feed.last_seq(), self.seq)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
-from farebox.analytics.dimensions import DIMENSIONS, TAG, VERIFIED, Dimension
+from farebox.analytics.dimensions import DIMENSIONS, RETRY, TAG, VERIFIED, Dimension
 from farebox.ledger.cost_classes import CLASSES, COSTS
 from farebox.ledger.feed import CLASS_COLUMNS, ROW_COLUMNS, Attribution, Batch
 
 STORAGE_VERSION = "v1.2.0"
 """Written by DuckDB 2.0 it is read by 1.3; the versions after it are not (tried)."""
 
-FORMAT = 5
+FORMAT = 6
 """Of these tables: a replica of another one is made again."""
 
 _SQL_TYPE = {"text": "VARCHAR", "number": "SMALLINT", "flag": "BOOLEAN"}
@@ -49,7 +49,11 @@ INSERT INTO cursor VALUES ({FORMAT:d}, 0, NULL, NULL, 0);
 
 ROW_TYPES = {**dict.fromkeys(ROW_COLUMNS, "BIGINT"), **_ROW_TYPE, "step": "VARCHAR"}
 _PARTS: dict[str, dict[str, str]] = {
-    "r": {**{name: ROW_TYPES[name] for name in ROW_COLUMNS}, **dict.fromkeys(COSTS, "BIGINT")},
+    "r": {
+        **{name: ROW_TYPES[name] for name in ROW_COLUMNS},
+        **dict.fromkeys(COSTS, "BIGINT"),
+        RETRY: _SQL_TYPE["flag"],
+    },
     "s": {"id": "BIGINT", "name": "VARCHAR"},
     "c": {"id": "BIGINT", **{each.name: _SQL_TYPE[each.kind] for each in _OF_CLASS}, "billable": "BOOLEAN"},
     "a": {
@@ -90,7 +94,7 @@ def _insert(constant: tuple[bool, ...]) -> str:
                 f'${number:d}::{kind} AS "{name}"' if one else f'unnest(${number:d}::{kind}[]) AS "{name}"'
             )
         parts.append(f"(SELECT {', '.join(terms)}) AS {alias}")
-    alias_of = {"row": "r", "class": "c", "attribution": "a"}
+    alias_of = {"row": "r", "detail": "r", "class": "c", "attribution": "a"}
     select = [
         *(f'r."{name}"' for name in ROW),
         "NULL",
@@ -125,6 +129,7 @@ def columns_of(batch: Batch) -> list[list[object]]:
     return [
         *_columns(batch.rows),
         *_columns(batch.costs),
+        list(batch.retries),
         list(batch.sources),
         list(batch.sources.values()),
         *_columns(classes),

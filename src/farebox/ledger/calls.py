@@ -66,9 +66,13 @@ class LedgerReader:
         """Return calls oldest first, from the one after `seq` on."""
         return self._calls("o.seq > ? ORDER BY o.seq LIMIT ?", (seq, limit))
 
-    def rows_after(self, seq: int, limit: int) -> Batch:
+    def rows_after(self, seq: int, limit: int, *, with_details: bool = False) -> Batch:
         """Return at most `limit` rows, corrections among them, oldest first, from the one after `seq` on."""
-        return self._ask(lambda connection: Feed(connection).after(seq, limit), Batch([], {}, {}, {}))
+
+        def read(connection: Connection) -> Batch:
+            return Feed(connection).after(seq, limit, with_details=with_details)
+
+        return self._ask(read, Batch([], {}, {}, {}))
 
     def by_seq(self, seqs: Sequence[int]) -> list[CallRow]:
         """Return the calls with these numbers, in the order of the numbers given."""

@@ -6,6 +6,7 @@ is divided by them.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import msgspec
 from farebox.charges.usage.cost_classes import CLASSES
 from farebox.charges.usage.cost_classes import classes_of as parts_classes
 from farebox.errors import LedgerError
+from farebox.ledger.attempts import attempt_of
 from farebox.ledger.block_detail import unpacked
 from farebox.ledger.cache_savings import SAVINGS, savings_of
 from farebox.ledger.database import Connection
@@ -58,21 +60,22 @@ class CostedRating(msgspec.Struct, array_like=True, gc=False):
     parts: list[CostedPart]
 
 
-class _Ratings(msgspec.Struct, array_like=True, gc=False):
-    """A block's detail without its records."""
+class _Detail(msgspec.Struct, array_like=True, gc=False):
+    """A block's detail; its records are not decoded."""
 
-    records: msgspec.Raw
+    records: list[bytes]
     ratings: list[CostedRating | None]
 
 
-_decode = msgspec.msgpack.Decoder(_Ratings).decode
+_decode = msgspec.msgpack.Decoder(_Detail).decode
 
 
 class CostClasses:
-    """Reads the cost classes of rows of one open record. For one thread.
+    """Reads what no column says of rows of one open record: cost classes, and retries. For one thread.
 
     Rows are asked about in order, so that every block is decoded once. Where a block cannot be read, or is
-    missing, the whole cost is `other_cost_pico`: sums stay exact, and `farebox verify` names the block.
+    missing, the whole cost is `other_cost_pico` and nothing is a retry: sums stay exact, and `farebox verify`
+    names the block.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -87,41 +90,51 @@ class CostClasses:
 
         `included`: the numbers of those that a subscription paid for.
         """
-        found: list[Costs] = []
-        for seq, reverses, cost in rows:
-            if not cost and seq not in included:
-                found.append(_NOTHING)
-            elif reverses is None:
-                found.append(classes_of(self._rating(self._appended, seq), cost or 0))
-            else:
-                costs = classes_of(self._rating(self._reversed, reverses), -(cost or 0))
-                found.append(tuple([-each for each in costs]))
-        return found
+        return [self.of_row(seq, reverses, cost, seq in included) for seq, reverses, cost in rows]
+
+    def of_row(self, seq: int, reverses: int | None, cost: int | None, is_included: bool) -> Costs:
+        """Return the classes of one row."""
+        if not cost and not is_included:
+            return _NOTHING
+        if reverses is None:
+            return classes_of(self._rating(self._appended, seq), cost or 0)
+        costs = classes_of(self._rating(self._reversed, reverses), -(cost or 0))
+        return tuple([-each for each in costs])
+
+    def is_retry(self, seq: int, call_seq: int) -> bool:
+        """Tell whether the call of row `seq`, whose first row is `call_seq`, repeated one that had failed."""
+        block = self._load(self._appended if seq == call_seq else self._reversed, call_seq)
+        at = call_seq - block.first
+        return at < len(block.records) and attempt_of(block.records[at]) > 0
 
     def _rating(self, block: _Block, seq: int) -> CostedRating | None:
-        if not block.first <= seq <= block.last:
-            block.load(self._connection.execute(_BLOCKS, (seq,)).fetchone(), seq)
+        self._load(block, seq)
         at = seq - block.first
         return block.ratings[at] if at < len(block.ratings) else None
 
+    def _load(self, block: _Block, seq: int) -> _Block:
+        if not block.first <= seq <= block.last:
+            block.load(self._connection.execute(_BLOCKS, (seq,)).fetchone(), seq)
+        return block
+
 
 class _Block:
-    """The ratings of the block that was looked into last."""
+    """The records and ratings of the block that was looked into last."""
 
     def __init__(self) -> None:
         self.first, self.last = 1, 0
+        self.records: list[bytes] = []
         self.ratings: list[CostedRating | None] = []
 
     def load(self, row: Sequence[Any] | None, seq: int) -> None:
         self.first = self.last = seq
-        self.ratings = []
+        self.records, self.ratings = [], []
         if row is None or row[1] < seq:
             return
         self.first, self.last = row[:2]
-        try:
-            self.ratings = _decode(unpacked(row[2])).ratings
-        except (LedgerError, msgspec.MsgspecError):
-            self.ratings = []
+        with contextlib.suppress(LedgerError, msgspec.MsgspecError):
+            detail = _decode(unpacked(row[2]))
+            self.records, self.ratings = detail.records, detail.ratings
 
 
 def classes_of(rating: CostedRating | None, cost_pico: int) -> Costs:

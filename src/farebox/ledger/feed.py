@@ -38,8 +38,8 @@ _ATTRIBUTIONS = "SELECT id, verified, fields FROM attribution WHERE id IN (SELEC
 _PERSONAL = "SELECT id, value FROM personal WHERE id IN (SELECT value FROM json_each(?))"
 
 _CLASS, _ATTRIBUTION, _SOURCE = (ROW_COLUMNS.index(name) for name in ("call_class", "attribution", "source"))
-_SEQ, _COST_STATE = ROW_COLUMNS.index("seq"), CLASS_COLUMNS.index("cost_state")
-_costed = itemgetter(*(ROW_COLUMNS.index(name) for name in ("seq", "reverses", "cost_pico")))
+_COST_STATE = CLASS_COLUMNS.index("cost_state")
+_detailed = itemgetter(*(ROW_COLUMNS.index(name) for name in ("seq", "call_seq", "reverses", "cost_pico")))
 _decode_fields = msgspec.json.Decoder(dict[str, tuple[str | int, str | None]]).decode
 
 T = TypeVar("T")
@@ -66,7 +66,9 @@ class Batch(NamedTuple):
     """`CLASS_COLUMNS` each."""
     attributions: dict[int, Attribution]
     costs: Sequence[Costs] = ()
-    """Of each row, as `cost_classes.COSTS`; empty where they were not asked for."""
+    """Of each row, as `cost_classes.COSTS`; empty where details were not asked for."""
+    retries: Sequence[bool] = ()
+    """Of each row, whether its call repeated one that had failed; empty like `costs`."""
 
     @property
     def last_seq(self) -> int:
@@ -84,7 +86,7 @@ class Feed:
         self._sources: OrderedDict[int, str] = OrderedDict()
         self._classes: OrderedDict[int, Sequence[Any]] = OrderedDict()
         self._attributions: OrderedDict[int, Attribution] = OrderedDict()
-        self._costs = CostClasses(connection)
+        self._details = CostClasses(connection)
 
     def last_seq(self) -> int:
         """Return the newest row's number, 0 where there is none."""
@@ -103,25 +105,30 @@ class Feed:
         statement = "SELECT coalesce(max(id), 0) FROM mark WHERE kind = 'erased'"
         return self._connection.execute(statement).fetchone()[0]
 
-    def after(self, seq: int, limit: int, *, with_costs: bool = False) -> Batch:
+    def after(self, seq: int, limit: int, *, with_details: bool = False) -> Batch:
         """Return at most `limit` rows after row `seq`.
 
-        `with_costs` reads what of each cost is for which tokens, and takes longer: the detail of each block.
+        `with_details` reads what of each cost is for which tokens, and what was a retry. It takes longer.
         """
         with self._connection:
             rows: list[Sequence[Any]] = self._connection.execute(_ROWS, (seq, limit)).fetchall()
             classes = self.classes({row[_CLASS] for row in rows})
-            costs: Sequence[Costs] = ()
-            if with_costs:
+            costs: list[Costs] = []
+            retries: list[bool] = []
+            if with_details:
+                details = self._details
                 paid = {number for number, values in classes.items() if values[_COST_STATE] == "included"}
-                included = {row[_SEQ] for row in rows if row[_CLASS] in paid} if paid else ()
-                costs = self._costs.of(list(map(_costed, rows)), included)
+                for row in rows:
+                    seq, call_seq, reverses, cost = _detailed(row)
+                    costs.append(details.of_row(seq, reverses, cost, row[_CLASS] in paid))
+                    retries.append(details.is_retry(seq, call_seq))
             return Batch(
                 rows,
                 _remembered(self._sources, {row[_SOURCE] for row in rows}, self._load_sources, self._kept),
                 classes,
                 self.attributions({row[_ATTRIBUTION] for row in rows}),
                 costs,
+                retries,
             )
 
     def classes(self, numbers: Collection[int]) -> dict[int, Sequence[Any]]:

@@ -85,7 +85,7 @@ def walked(home: Home) -> UsageInMemory:
     """Return the record's rows, each as a cell of its own."""
     connection = open_reader(home)
     assert connection is not None
-    batch = Feed(connection).after(0, 10_000, with_costs=True)
+    batch = Feed(connection).after(0, 10_000, with_details=True)
     connection.close()
     found: list[Cell] = []
     for row, costs in zip(batch.rows, batch.costs, strict=True):

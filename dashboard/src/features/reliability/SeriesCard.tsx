@@ -52,10 +52,11 @@ const VIEWS: Readonly<Record<string, View>> = {
     format: formatPerSecond,
   },
   failures: {
-    title: "Calls and failures",
+    title: "Calls, failures and retries",
     lines: [
       ["calls", "Calls", "--s0"],
       ["errors", "Failed", "--bad"],
+      ["retries", "Retries", "--s2"],
     ],
     format: (value) => (Number.isInteger(value) ? formatCount(value) : ""),
   },

@@ -33,7 +33,7 @@ export function ServiceCard({ search, by, change, empty }: ServiceCardProps): Re
   const id = useId();
   return (
     <Card
-      title={`Latency and failures by ${labelOf(by).toLowerCase()}`}
+      title={`Latency, failures and retries by ${labelOf(by).toLowerCase()}`}
       aside={
         <span className="flex items-center gap-2 text-[12.5px] text-soft">
           <label htmlFor={id}>By</label>
@@ -58,7 +58,7 @@ export function ServiceCard({ search, by, change, empty }: ServiceCardProps): Re
             empty
           ) : (
             <SortTable
-              caption={`Latency and failures by ${labelOf(data.by as Dimension)}`}
+              caption={`Latency, failures and retries by ${labelOf(data.by as Dimension)}`}
               rows={rowsOf(data)}
               columns={columnsOf(data.by as Dimension)}
               keyOf={({ id }) => id}
@@ -125,6 +125,22 @@ function columnsOf(by: Dimension): Column<Row>[] {
           <span className="text-faint">·</span>
         ) : (
           <Failed service={service} where={sums === "rest" ? null : sums === "total" ? {} : { [by]: key }} />
+        ),
+    },
+    {
+      id: "retries",
+      title: "Retries",
+      right: true,
+      sort: lastly((a, b) => a.retries - b.retries),
+      cell: ({ service, key, sums }) =>
+        service.retries === 0 ? (
+          <span className="text-faint">·</span>
+        ) : sums === "rest" ? (
+          formatCount(service.retries)
+        ) : (
+          <CallsLink where={{ ...(sums === null ? { [by]: key } : {}), retry: "true" }}>
+            {formatCount(service.retries)}
+          </CallsLink>
         ),
     },
     time("total_p50_us", "p50"),

@@ -620,6 +620,7 @@ export interface ErrorKind {
   status: number;
   outcome: string;
   calls: number;
+  retries: number;
   cost_pico: string;
 }
 
@@ -1393,6 +1394,7 @@ export interface Reliability {
   rest_groups: number;
   total: Service;
   errors: ErrorKind[];
+  retries_succeeded: number;
   other_errors: number;
   coverage: Coverage;
 }
@@ -1493,6 +1495,7 @@ export interface Service {
   calls: number;
   errors: number;
   error_permille: number | null;
+  retries: number;
   total_p50_us: number | null;
   total_p95_us: number | null;
   total_p99_us: number | null;
@@ -1515,6 +1518,7 @@ export interface ServiceSeries {
   starts_ms: number[];
   calls: number[];
   errors: number[];
+  retries: number[];
   total_p50_us: (number | null)[];
   total_p95_us: (number | null)[];
   total_p99_us: (number | null)[];

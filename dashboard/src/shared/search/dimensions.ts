@@ -25,6 +25,7 @@ export const DIMENSIONS = [
   "completeness",
   "streamed",
   "verified",
+  "retry",
   "source",
 ] as const;
 
@@ -53,6 +54,7 @@ export const DIMENSION_LABELS: Record<(typeof DIMENSIONS)[number], string> = {
   completeness: "Completeness",
   streamed: "Streamed",
   verified: "Customer verified",
+  retry: "Retry",
   source: "Source",
 };
 
@@ -79,11 +81,14 @@ export const MEASURES = [
   { name: "cache_saved_pico", title: "Saved by caching, at list prices", unit: "pico" },
   { name: "cache_unknown_calls", title: "Calls whose savings by caching are not known", unit: "count" },
   { name: "unknown_calls", title: "Calls without usage", unit: "count" },
+  { name: "retries", title: "Retries", unit: "count" },
+  { name: "failed_retries", title: "Retries that failed", unit: "count" },
   { name: "total_us", title: "Time of all calls", unit: "us" },
   { name: "completed_output_tokens", title: "Output tokens of completed calls", unit: "count" },
   { name: "completed_us", title: "Time of completed calls", unit: "us" },
   { name: "cost_per_call_pico", title: "Cost a call", unit: "pico" },
   { name: "error_permille", title: "Errors, of a thousand calls", unit: "permille" },
+  { name: "retry_permille", title: "Retries, of a thousand calls", unit: "permille" },
   { name: "cache_read_permille", title: "Cached input, of a thousand tokens", unit: "permille" },
   { name: "output_tokens_per_minute", title: "Output tokens a minute", unit: "per_minute" },
   { name: "first_at_ns", title: "First call", unit: "ns" },

@@ -96,7 +96,7 @@ export function valuesOf(filter: string): string[] {
   return filter.split(/(?<!\\),/).map((value) => value.replaceAll("\\,", ","));
 }
 
-const CLOSED: readonly Dimension[] = ["cost_state", "outcome", "completeness", "streamed"];
+const CLOSED: readonly Dimension[] = ["cost_state", "outcome", "completeness", "streamed", "retry"];
 const STATUSES = /^(0|[1-5][0-9]{2}|[1-5]xx)(,(0|[1-5][0-9]{2}|[1-5]xx))*$/;
 
 /** Whether a filter may be typed without having been seen: states and outcomes are closed lists. */

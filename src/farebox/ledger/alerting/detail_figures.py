@@ -6,14 +6,13 @@ Read from the details of blocks, and only where an alert asks for it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Collection
 
 import msgspec
 
 from farebox.errors import LedgerError
-from farebox.journal.records import Done
 from farebox.ledger.alerting.row_groups import AT, COLUMNS, MINUTE_NS, Group
+from farebox.ledger.attempts import attempt_of
 from farebox.ledger.block_detail import unpacked
 from farebox.ledger.cost_classes import CostedRating
 from farebox.ledger.database import Connection
@@ -32,12 +31,6 @@ class _Block(msgspec.Struct, array_like=True, gc=False):
     ratings: list[msgspec.Raw]
 
 
-_EnvelopeOfAttempt = msgspec.defstruct(
-    "_EnvelopeOfAttempt",
-    [(name, Any if name != "attempt" else int, None) for name in Done.__struct_fields__],
-    array_like=True,
-)
-_decode_attempt: Callable[[bytes], Any] = msgspec.msgpack.Decoder(_EnvelopeOfAttempt).decode
 _decode_rating = msgspec.msgpack.Decoder(CostedRating | None).decode
 _decode_block = msgspec.msgpack.Decoder(_Block).decode
 
@@ -85,10 +78,8 @@ class DetailFigures:
 
     def _attempt(self, seq: int) -> int:
         block = self._load(seq)
-        try:
-            return _decode_attempt(block.records[seq - self._first]).attempt or 0
-        except (IndexError, msgspec.MsgspecError):
-            return 0
+        at = seq - self._first
+        return attempt_of(block.records[at]) if at < len(block.records) else 0
 
     def _lifetimes(self, seq: int) -> tuple[int, int]:
         block = self._load(seq)

@@ -115,7 +115,7 @@ def _now(reader: Reader, live: LiveSums, selection: Selection, now: int, cover: 
 
 def _news(reader: Reader, live: LiveSums, now: int) -> list[bytes]:
     """Take in the next rows and return the events that they make."""
-    news = live.add(reader.rows_after(live.seq, ROWS_MAX))
+    news = live.add(reader.rows_after(live.seq, ROWS_MAX, with_details=live.with_details))
     if not news.minutes:
         return []
     shown = news.calls[-BATCH_MAX:]

@@ -21,6 +21,7 @@ _MEASURES = (
     "calls",
     "errors",
     "error_permille",
+    "retries",
     "total_p50_us",
     "total_p95_us",
     "total_p99_us",
@@ -29,6 +30,7 @@ _MEASURES = (
     "first_byte_p99_us",
     "output_tokens_per_minute",
 )
+_RETRIES = _MEASURES.index("retries")
 
 
 class Service(msgspec.Struct, kw_only=True):
@@ -38,6 +40,8 @@ class Service(msgspec.Struct, kw_only=True):
     errors: int
     error_permille: int | None
     """Of a thousand calls."""
+    retries: int
+    """Calls that repeat one that had failed."""
     total_p50_us: int | None
     """Half of the calls took at most so long."""
     total_p95_us: int | None
@@ -63,6 +67,8 @@ class ErrorKind(msgspec.Struct, kw_only=True):
     status: int
     outcome: str
     calls: int
+    retries: int
+    """Those of them that were retries themselves."""
     cost_pico: views.Text
     """What they cost all the same."""
 
@@ -79,6 +85,8 @@ class Reliability(msgspec.Struct, kw_only=True):
     total: Service
     errors: list[ErrorKind]
     """Most frequent first."""
+    retries_succeeded: int
+    """Retries that did not fail."""
     other_errors: int
     """Failed calls of other kinds than those listed."""
     coverage: Coverage
@@ -92,6 +100,7 @@ class ServiceSeries(msgspec.Struct, kw_only=True):
     starts_ms: list[int]
     calls: list[int]
     errors: list[int]
+    retries: list[int]
     total_p50_us: list[int | None]
     total_p95_us: list[int | None]
     total_p99_us: list[int | None]
@@ -109,10 +118,10 @@ def reliability(
     chosen = selection.asked
     rows, total, kinds = sources.questions.answers(
         chosen.question(by=[by], measures=_MEASURES, order="calls", limit=limit),
-        chosen.question(measures=_MEASURES, order="calls"),
+        chosen.question(measures=(*_MEASURES, "failed_retries"), order="calls"),
         chosen.question(
             by=["error_class", "status", "outcome"],
-            measures=["errors", "cost_pico"],
+            measures=["errors", "cost_pico", "retries"],
             order="errors",
             limit=KINDS_MAX,
         ),
@@ -137,10 +146,12 @@ def reliability(
                 status=int(row.keys[1] or 0),
                 outcome=row.keys[2] or "",
                 calls=row.values[0] or 0,
+                retries=row.values[2] or 0,
                 cost_pico=str(row.values[1] or 0),
             )
             for row in failed
         ],
+        retries_succeeded=(total.rows[0].values[_RETRIES] or 0) - (total.rows[0].values[-1] or 0),
         other_errors=(total.rows[0].values[1] or 0) - sum(row.values[0] or 0 for row in failed),
         coverage=cover(sources.reader, selection.window.since_ns, selection.window.until_ns),
     )
@@ -174,6 +185,7 @@ def service_series(
         starts_ms=[(row.start_ns or 0) // 10**6 for row in found.rows],
         calls=[value or 0 for value in columns["calls"]],
         errors=[value or 0 for value in columns["errors"]],
+        retries=[value or 0 for value in columns["retries"]],
         total_p50_us=columns["total_p50_us"],
         total_p95_us=columns["total_p95_us"],
         total_p99_us=columns["total_p99_us"],
@@ -186,8 +198,9 @@ def service_series(
 
 
 def _service(row: Row) -> Service:
-    values = dict(zip(_MEASURES, row.values, strict=True))
-    return Service(**{**values, "calls": values["calls"] or 0, "errors": values["errors"] or 0})  # type: ignore[arg-type]
+    values = dict(zip(_MEASURES, row.values, strict=False))
+    counted = {name: values[name] or 0 for name in ("calls", "errors", "retries")}
+    return Service(**{**values, **counted})  # type: ignore[arg-type]
 
 
 def _columns(found: Answer) -> dict[str, list[int | None]]:
