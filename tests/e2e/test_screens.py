@@ -1,9 +1,9 @@
 """Every screen in a real browser, over a seeded ledger: one walk a screen, in `browser/walks/NAME.mjs`.
 
-One Farebox and one browser serve all walks. Skipped where Debian's Chromium or the dashboard's npm packages
-are not installed; `make test` installs both. FAREBOX_SCREENSHOTS=FOLDER takes a picture of each screen at
-1440 and 390 pixels, dark and light; FAREBOX_SEED_CALLS says how many calls there are, FAREBOX_WALKS=a,b which
-walks are run.
+One Farebox and one browser serve all walks, and each walk is a test with a time of its own. Skipped where
+Debian's Chromium or the dashboard's npm packages are not installed; `make test` installs both.
+FAREBOX_SCREENSHOTS=FOLDER takes a picture of each screen at 1440 and 390 pixels, dark and light;
+FAREBOX_SEED_CALLS says how many calls there are, FAREBOX_WALKS=a,b which walks are run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -47,8 +49,8 @@ budgets:
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the walks have found, by their names."""
+def walks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walks]:
+    """A browser before a Farebox with calls, for one walk after the other, each in the time of its test."""
     folder = tmp_path_factory.mktemp("screens")
     shell = Shell(folder, CONFIGURATION)
     home = Home(shell.home)
@@ -67,21 +69,43 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "scratch": str(folder),
             "farebox": shell.environment["FAREBOX_HOME"],
         }
-        done = subprocess.run(
-            ["node", str(HERE / "browser" / "run.mjs"), json.dumps(setting)],
-            capture_output=True,
-            text=True,
-            timeout=900,
-        )
+        with Walks(setting) as opened:
+            yield opened
     finally:
         shell.farebox("stop")
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+
+
+class Walks:
+    """Walks in one browser, each when it is asked for."""
+
+    def __init__(self, setting: dict[str, Any]) -> None:
+        command = ["node", str(HERE / "browser" / "run.mjs"), json.dumps(setting)]
+        self._browser = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True)
+
+    def __enter__(self) -> Walks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._browser.communicate(timeout=30)  # without more names it ends
+        except subprocess.TimeoutExpired:
+            self._browser.kill()
+            self._browser.communicate()
+
+    def report(self, walk: str) -> dict[str, Any]:
+        """Return what a walk has found."""
+        assert self._browser.stdin and self._browser.stdout
+        print(walk, file=self._browser.stdin, flush=True)
+        found: dict[str, Any] = {}
+        while found.get("name") != walk:  # one whose test was stopped may still have come before
+            line = self._browser.stdout.readline()
+            assert line, f"the browser ended before {walk} did: see above"
+            found = json.loads(line)
+        return found
 
 
 @pytest.mark.parametrize("walk", WANTED)
-def test_a_walk_through_a_screen_finds_nothing_to_complain_about(reports: dict[str, Any], walk: str) -> None:
-    report = reports[walk]
+def test_a_walk_through_a_screen_finds_nothing_to_complain_about(walks: Walks, walk: str) -> None:
+    report = walks.report(walk)
     assert report["failed"] is None, (report["failed"], report["complaints"], report["shots"])
     assert not report["complaints"], "\n".join(report["complaints"])

@@ -1,6 +1,8 @@
-// Run walks in one browser and write {name: report} as JSON to standard output.
-// One argument: {"link", "chromium", "walks", "shots", "scratch", …}; all of it is in a walk's `setting`.
+// Run walks in one browser: each name that comes in a line of standard input is walked, and its report goes to
+// standard output as a line of JSON. One argument: {"link", "chromium", "walks", "shots", "scratch", …}; all of it
+// is in a walk's `setting`.
 
+import { createInterface } from "node:readline";
 import { launch, report } from "./harness.mjs";
 
 const setting = JSON.parse(process.argv[2]);
@@ -12,10 +14,9 @@ const first = await context.newPage();
 await first.goto(setting.link); // signs the browser in for all of them
 await first.close();
 
-const reports = {};
-for (const name of setting.walks) {
+for await (const name of createInterface({ input: process.stdin })) {
   const { default: walk } = await import(`./walks/${name}.mjs`);
-  reports[name] = await report(context, name, walk, setting);
+  const found = await report(context, name, walk, setting);
+  process.stdout.write(`${JSON.stringify({ name, ...found })}\n`);
 }
 await browser.close();
-process.stdout.write(JSON.stringify(reports));
