@@ -12,6 +12,7 @@ from test_erasure import erasing, files_containing
 
 from farebox.alerts.alert import Alert, Snooze
 from farebox.alerts.erasure_sql import Erased, forget
+from farebox.alerts.evaluation.transitions import StateKey, event_id, id_key
 from farebox.budgets.budget import Period
 from farebox.channels.news import ChangedGroup, Explanation, alert_news, with_news
 from farebox.control import alerts as kept_alerts
@@ -146,3 +147,18 @@ def test_free_pages_of_the_control_database_do_not_keep_it(home: Home) -> None:
     with open_control(home).writing() as connection:
         kept_alerts.unsnooze(connection, "a")
     assert files_containing(home, "find-me-find-me") == []
+
+
+def test_no_id_that_is_left_says_whose_it_was_to_whoever_guesses_names(alerts: AlertHome) -> None:
+    alerts.append(*twice(alerts, user="alice"))
+    alerts.at(NOON + DAY)
+    fired, over = (each for each in alerts.history() if (each.alert, each.value) == ("per-user", "alice"))
+    (watched,) = (each for each in alerts.alerting._watched if each.rule.alert.name == "per-user")
+    key = StateKey("per-user", "alice", 2, fired.from_ns)
+
+    def guessed(secret: bytes) -> str:
+        return event_id(watched.rule._replace(id_key=id_key(secret)), key, 1, "firing")
+
+    assert fired.id == guessed(alerts.home.secret()), "whoever evaluates again finds the same one"
+    assert fired.id not in (guessed(b""), guessed(bytes(32)))
+    assert fired.condition == over.condition != fired.id != over.id

@@ -48,3 +48,5 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The alert's, with the value of `each` in it."""
     to: tuple[str, ...] = ()
     """As the alert's."""
+    condition: str = ""
+    """The same for a firing and its recovery, in whatever period; keyed, as the id is."""

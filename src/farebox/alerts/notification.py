@@ -265,7 +265,6 @@ def _title(group: _Group, first: str) -> str:
 
 def item_of(event: AlertEvent) -> AlertItem:
     """Return what a message says of an event, before it is explained."""
-    about = f"{event.alert}\n{event.value or ''}\n{event.threshold}"
     return AlertItem(
         id=event.id,
         alert=event.alert,
@@ -282,5 +281,5 @@ def item_of(event: AlertEvent) -> AlertItem:
         at_least=event.is_at_least,
         basis=line(event.basis, BASIS_MAX),
         where=shown_where(event),
-        condition=sha256(about.encode()).hexdigest()[:32],
+        condition=event.condition,
     )

@@ -1,4 +1,8 @@
-"""What changes between what was told and what is found. Ids of events are made of what they are about."""
+"""What changes between what was told and what is found.
+
+Ids of events are made of what they are about, keyed by the home: of a value that was erased nobody can tell
+from an id that is left whether it was this or that one.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +60,7 @@ class Rule(NamedTuple):
     """Of what it means: with another one, its state begins anew."""
     limit: int | None = None
     """Of a budget: what its thresholds are shares of."""
+    id_key: bytes = b""
 
 
 def definition_of(alert: Alert, *more: object) -> str:
@@ -68,8 +73,16 @@ def definition_of(alert: Alert, *more: object) -> str:
 
 def event_id(rule: Rule, key: StateKey, round_: int, state: State) -> str:
     """Return the id of an event: whoever evaluates again finds the same one."""
-    said = (rule.definition, *key, round_, state)
-    return blake2b(msgspec.json.encode(said), digest_size=16).hexdigest()
+    return _keyed(rule, (rule.definition, *key, round_, state))
+
+
+def id_key(secret: bytes) -> bytes:
+    """Return what ids are keyed by, of a home's secret."""
+    return blake2b(b"ids of alerts", key=secret, digest_size=32).digest()
+
+
+def _keyed(rule: Rule, said: tuple[object, ...]) -> str:
+    return blake2b(msgspec.json.encode(said), key=rule.id_key, digest_size=16).hexdigest()
 
 
 def transitions(
@@ -165,6 +178,7 @@ def _changed(
         until_ns=min(finding.until_ns or now_ns, now_ns),
         where=where,
         to=alert.to,
+        condition=_keyed(rule, (alert.name, key.value, key.threshold)),
     )
     standing_since = since_ns if state == "firing" else now_ns
     return Transition(key, rule.definition, Standing(state, round_, standing_since, identity), event)

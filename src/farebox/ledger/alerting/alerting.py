@@ -18,10 +18,11 @@ import apsw
 import msgspec
 
 from farebox.alerts import state_sql
+from farebox.alerts.evaluation.transitions import id_key
 from farebox.alerts.notification import flush, notify
 from farebox.clock import now_ns
 from farebox.control.outbox.enqueue_sql import writing
-from farebox.errors import ControlError
+from farebox.errors import ControlError, StateDirectoryError
 from farebox.ledger.alerting.facts import Facts
 from farebox.ledger.alerting.horizon import Horizon
 from farebox.ledger.alerting.judge import Judge
@@ -126,7 +127,7 @@ class Alerting:
             self._tell(f"the sums of alerts are made anew: {error}")
             self._begin_anew()
             return False
-        except (ControlError, OSError) as error:
+        except (ControlError, StateDirectoryError, OSError) as error:
             self._tell(str(error))
             self._retry_at = now + _TRY_AGAIN_S
             self._look_at = max(self._look_at, now + _TRY_AGAIN_S)
@@ -192,6 +193,7 @@ class Alerting:
             rules.alerts,
             {each.name: each for each in rules.budgets},
             others_reach_us=self._others_reach_us,
+            id_key=id_key(self._home.secret()),
         )
         moment = self._clock()
         with writing(self._home, _BUSY_MS) as control:

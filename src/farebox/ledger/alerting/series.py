@@ -124,17 +124,24 @@ class Watched(NamedTuple):
 
 
 def watched(
-    alerts: Iterable[Alert], budgets: Mapping[str, Budget], *, others_reach_us: bool = False
+    alerts: Iterable[Alert],
+    budgets: Mapping[str, Budget],
+    *,
+    others_reach_us: bool = False,
+    id_key: bytes = b"",
 ) -> list[Watched]:
-    """Return what has to be kept for alerts; one on a budget that is not there is left out."""
+    """Return what has to be kept for alerts; one on a budget that is not there is left out.
+
+    `id_key`: what the ids of their events are keyed by; in a simulation, nothing.
+    """
     found: list[Watched] = []
     for alert in alerts:
         if alert.kind == "budget":
             budget = budgets.get(alert.subject)
             if budget is not None:
-                found.append(_of_budget(alert, budget, others_reach_us))
+                found.append(_of_budget(alert, budget, others_reach_us, id_key))
             continue
-        rule = Rule(alert, definition_of(alert, _extent(alert)))
+        rule = Rule(alert, definition_of(alert, _extent(alert)), id_key=id_key)
         found.append(Watched(rule, _series(alert), alert.period, alert.timezone))
     return found
 
@@ -144,13 +151,13 @@ def _extent(alert: Alert) -> object:
     return alert.over_s if alert.kind not in ("no_data", "prices", "unmetered") else 0
 
 
-def _of_budget(alert: Alert, budget: Budget, others_reach_us: bool) -> Watched:
+def _of_budget(alert: Alert, budget: Budget, others_reach_us: bool, id_key: bytes) -> Watched:
     # The alert's own filter is the budget's: messages and explanations name whose calls they are.
     alert = msgspec.structs.replace(alert, where=budget.where, each=budget.each)
     chosen = Filter(_sorted(budget.where), budget.each, tuple(sorted(budget.exempt)), others_reach_us)
     columns = (*_columns(budget.measure), AT[f"{budget.measure}_open"])
     series = Series(chosen, _span_of(budget.period, budget.timezone), columns)
-    rule = Rule(alert, definition_of(alert, definition_key(budget)), budget.limit_pico)
+    rule = Rule(alert, definition_of(alert, definition_key(budget)), budget.limit_pico, id_key)
     return Watched(rule, (series,), budget.period, budget.timezone)
 
 
