@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from cyclopts import App, Parameter
 
 from farebox.cli.exits import ANSWER_IS_NO, OK
-from farebox.cli.options import AsJson, Place
+from farebox.cli.options import AsJson, PeriodFlags, Place
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import Column, clean, count, table
 from farebox.server.api.billing.wallet_views import (
     Journal,
+    JournalTransaction,
     JournalVerification,
     journal_view,
     verification_view,
@@ -36,6 +38,13 @@ class JournalAnswer(Journal, kw_only=True):
     """`farebox journal list --json`."""
 
     schema: str = "farebox.journal/1"
+
+
+class JournalExportAnswer(msgspec.Struct, kw_only=True):
+    """`farebox journal export --json`."""
+
+    schema: str = "farebox.journal-export/1"
+    transactions: list[JournalTransaction]
 
 
 class JournalVerifyAnswer(JournalVerification, kw_only=True):
@@ -87,6 +96,43 @@ def list_journal(
             rows.append([*head, leg.account, clean(leg.party), f"{leg.amount} {leg.currency}"])
             head = ["", "", ""]
     print(table(columns, rows))
+    return OK
+
+
+@app.command
+def export(
+    *,
+    party: Annotated[
+        str | None, Parameter(help="Only transactions with an entry of this customer or payee.")
+    ] = None,
+    place: Place | None = None,
+    period: PeriodFlags | None = None,
+    as_json: AsJson = False,
+) -> int:
+    """Write the entries as CSV for bookkeeping: debit and credit in columns of their own, oldest first."""
+    import sys
+
+    from farebox.billing.journal.csv_file import write_journal
+    from farebox.billing.journal.transactions import posted
+    from farebox.cli.reports.export import speak_utf8
+    from farebox.control.database import open_control
+    from farebox.server.api.billing.wallet_views import transaction_view
+
+    home = (place or Place()).state_to_read()
+    chosen = (period or PeriodFlags()).period()
+    speak_utf8()
+    if not home.control.exists():
+        if as_json:
+            print_json(JournalExportAnswer(transactions=[]))
+        else:
+            write_journal((), sys.stdout)
+        return OK
+    with open_control(home).reading() as connection:
+        found = posted(connection, chosen.since_ns, chosen.until_ns, party=party)
+        if as_json:
+            print_json(JournalExportAnswer(transactions=list(map(transaction_view, found))))
+        else:
+            write_journal(found, sys.stdout)
     return OK
 
 

@@ -48,13 +48,15 @@ def read_channels(node: Node, config: Config, findings: list[Finding]) -> None:
         findings.append(node.finding("a mapping of names, as in `{ops: {slack: {env: SLACK_WEBHOOK_URL}}}`"))
         return
     found: list[ChannelConfig] = []
-    taken = {each.name for each in config.webhooks}
+    taken = {each.name for each in (*config.webhooks, *config.exports)}
     for name, entry in node.items():
         if not RECEIVER_NAME.fullmatch(name):
             findings.append(entry.finding("a name of a-z, 0-9, `-` and `_`", repr(name)))
             continue
         if name in taken:
-            findings.append(entry.finding("another name", f"{name!r}, which `webhooks:` names, too"))
+            findings.append(
+                entry.finding("another name", f"{name!r}, which `webhooks:` or `exports:` names, too")
+            )
         channel = _channel(name, entry, findings)
         if channel is not None:
             found.append(channel)

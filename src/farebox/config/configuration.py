@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from farebox.channels.settings import Form, MailSettings
+from farebox.channels.usage.usage_settings import UsageSettings
 from farebox.config.addresses import Address
 
 if TYPE_CHECKING:
@@ -112,6 +113,19 @@ class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True):
     mail: MailSettings | None = None
 
 
+class ExportConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A system that usage is handed over to."""
+
+    name: str
+    url: str = ""
+    """Empty: the vendor's own."""
+    address: str | None = None
+    """Where the URL's host really is, for one with a private address."""
+    secret: SecretReference
+    """The API key."""
+    usage: UsageSettings
+
+
 class OtlpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Where spans and metrics of calls are sent, by OTLP over HTTP."""
 
@@ -195,6 +209,8 @@ class Config(msgspec.Struct, kw_only=True):
     """Of the home's file, for whoever delivers messages; other processes are not handed it."""
     channels: tuple[ChannelConfig, ...] = ()
     """Of the home's file, for whoever delivers messages; other processes are not handed it."""
+    exports: tuple[ExportConfig, ...] = ()
+    """Of the home's file, for the server, which hands usage over."""
     otlp: OtlpConfig | None = None
     """Of the home's file, for the server, which sends it."""
     budgets: tuple[Budget, ...] = ()

@@ -17,6 +17,7 @@ from farebox.config.alerts_section import ALERTS_EXAMPLE, read_alerts_section
 from farebox.config.billing_section import BILLING_EXAMPLE, read_billing
 from farebox.config.channels_section import CHANNELS_EXAMPLE, read_channels
 from farebox.config.configuration import Config, InterceptionConfig, KeyConfig, ProviderConfig
+from farebox.config.exports_section import EXPORTS_EXAMPLE, read_exports
 from farebox.config.otlp_section import OTLP_EXAMPLE, read_otlp
 from farebox.config.webhooks_section import EXAMPLE, read_webhooks
 from farebox.errors import Finding
@@ -346,6 +347,15 @@ SECTIONS = {
             help="Receivers of messages, see the [guide](../guides/webhooks.md). In the home's file only.",
             example=EXAMPLE,
             read=read_webhooks,
+            at_once=True,
+            home_only=True,
+        ),
+        Section(
+            key="exports",
+            help="Systems that usage is handed over to, see the [guide](../guides/hand-over.md). In the "
+            "home's file only.",
+            example=EXPORTS_EXAMPLE,
+            read=read_exports,
             at_once=True,
             home_only=True,
         ),

@@ -37,8 +37,9 @@ def read_webhooks(node: Node, config: Config, findings: list[Finding]) -> None:
             continue
         if webhook.name in found:
             findings.append(entry.finding("another name", f"{webhook.name!r} twice"))
-        if webhook.name in {each.name for each in config.channels}:
-            findings.append(entry.finding("another name", f"{webhook.name!r}, which `channels:` names, too"))
+        if webhook.name in {each.name for each in (*config.channels, *config.exports)}:
+            twice = f"{webhook.name!r}, which `channels:` or `exports:` names, too"
+            findings.append(entry.finding("another name", twice))
         found[webhook.name] = webhook
     if len(found) > RECEIVERS_MAX:
         findings.append(node.finding(f"at most {RECEIVERS_MAX} receivers", f"{len(found)}"))

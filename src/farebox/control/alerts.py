@@ -167,7 +167,9 @@ def known(connection: Connection, *, file_too: bool = False) -> Known:
     there = customers.customers(connection).items()
     return Known(
         channels=frozenset(
-            each.name for each in receivers.receivers(connection) if each.commanded or file_too
+            each.name
+            for each in receivers.receivers(connection)
+            if (each.commanded or file_too) and each.settings.usage is None
         ),
         budgets={each.name: each.mode for each in budgets.budgets(connection).values()},
         customers=frozenset(

@@ -86,7 +86,7 @@ def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
 
 def _needs_database(said: Config) -> bool:
     """Return whether the file says something that others keep rows about: of alerts, who was told."""
-    return bool(said.webhooks or said.channels or said.billing_terms or said.alerts)
+    return bool(said.webhooks or said.channels or said.exports or said.billing_terms or said.alerts)
 
 
 def _is_published(home: Home, content: bytes) -> bool:
@@ -118,7 +118,7 @@ def _take_over_receivers(connection: Connection, said: Config) -> None:
     from farebox.control.outbox.receivers import configure
     from farebox.control.outbox.signing_secrets import configured_settings
 
-    told = (*said.webhooks, *said.channels)
+    told = (*said.webhooks, *said.channels, *said.exports)
     configure(connection, {each.name: configured_settings(each) for each in told}, now_ns())
 
 

@@ -181,6 +181,7 @@ outbox_delivery = Table(
     Column("next_attempt_at", BigInteger),
     Column("delivered_at", BigInteger),
     Column("last_error", Text),
+    Column("unsure_at", BigInteger),  # of usage: when it was first sent without a response
     UniqueConstraint("receiver", "position", name="outbox_delivery_position"),
     CheckConstraint(_one_of("state", DELIVERY_STATES), name="outbox_delivery_state"),
 )
@@ -189,6 +190,50 @@ Index(
     outbox_delivery.c.state,
     outbox_delivery.c.receiver,
     outbox_delivery.c.position,
+)
+
+USAGE_STATES = ("held", "waiting", "taken", "duplicate", "refused", "in_doubt")
+
+usage_progress = Table(
+    "usage_progress",  # how far an export has followed the record
+    metadata,
+    Column("export", Text, primary_key=True),
+    Column("began_after", BigInteger, nullable=False),  # the row behind which it began
+    Column("seq", BigInteger, nullable=False),
+    Column(
+        "event_id", Text, nullable=False
+    ),  # of row `seq`, hexadecimal: another one there is another record
+    Column("at", BigInteger, nullable=False),
+)
+
+usage_event = Table(
+    "usage_event",  # what was made of the record for an export, and what the receiver answered
+    metadata,
+    Column("export", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("customer", Text, nullable=False),
+    Column("day", Integer, nullable=False),  # of the usage, in days since 1970
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: farebox.channels.usage.usage_event.UsageEvent
+    Column("message", Text),  # of the outbox, the last one
+    Column("made_at", BigInteger, nullable=False),
+    Column("answered_at", BigInteger),
+    Column("words", Text),
+    CheckConstraint(_one_of("state", USAGE_STATES), name="usage_event_state"),
+)
+Index("usage_event_state", usage_event.c.export, usage_event.c.state, usage_event.c.customer)
+
+usage_day = Table(
+    "usage_day",  # what a receiver has, kept for ever
+    metadata,
+    Column("export", Text, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("customer", Text, primary_key=True),
+    Column("quantity", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),  # amounts in pico-dollars
+    Column("events", BigInteger, nullable=False),
 )
 
 audit = Table(

@@ -29,6 +29,9 @@ LIMITS = Limits()
 class RequestFailedError(Exception):
     """There was no response. The text says why, for people."""
 
+    may_have_arrived = False
+    """Whether the request was on its way already: it may have been carried out all the same."""
+
 
 async def connect(
     to: Destination, own_ports: frozenset[int], limits: Limits, *, secure: bool

@@ -42,19 +42,26 @@ async def post(
     Raises:
         RequestFailedError: No connection, no response in time, or none that is HTTP.
     """
+    is_on_its_way = False
     try:
         async with asyncio.timeout(limits.whole):
             reader, writer = await connect(to, own_ports, limits, secure=to.secure)
             try:
-                writer.write(_head(to, headers, body) + body)
+                request = _head(to, headers, body) + body
+                is_on_its_way = True
+                writer.write(request)
                 await writer.drain()
                 return await _response(reader, limits)
             finally:
                 writer.transport.abort()
     except TimeoutError:
-        raise RequestFailedError(f"no response within {limits.whole:g} seconds") from None
+        failed = RequestFailedError(f"no response within {limits.whole:g} seconds")
     except (OSError, EOFError) as error:
-        raise RequestFailedError(f"the connection failed: {why(error)}") from None
+        failed = RequestFailedError(f"the connection failed: {why(error)}")
+    except RequestFailedError as error:
+        failed = error
+    failed.may_have_arrived = is_on_its_way
+    raise failed
 
 
 def _head(to: Destination, headers: Mapping[str, str], body: bytes) -> bytes:

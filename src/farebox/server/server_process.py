@@ -55,6 +55,7 @@ from farebox.standard_error import tell
 if TYPE_CHECKING:
     from farebox.catalog import Catalog
     from farebox.config import ProviderConfig
+    from farebox.exports.following import UsageFollower
     from farebox.telemetry.otlp_out.export import OtlpExport
 
 EXIT_CONFIG = 78
@@ -164,6 +165,8 @@ def serve(home: Home, config: Config) -> int:
     wallet_expiry.start()
     price_updates = PriceUpdates(home, config)
     price_updates.start()
+    usage_exports = _usage_exports_of(home, config)
+    usage_exports.start()
     status_lines = StatusLines(home, open_reader(home), questions)
     status_lines.start()
     export = _export_of(home, config)
@@ -180,6 +183,7 @@ def serve(home: Home, config: Config) -> int:
         if export is not None:
             export.close()
         publication.close()
+        usage_exports.close()
         deliveries.close()
         explanations.close()
         wallet_expiry.close()
@@ -189,6 +193,13 @@ def serve(home: Home, config: Config) -> int:
             certificate.close()
         runner.retract()
     return 0
+
+
+def _usage_exports_of(home: Home, config: Config) -> UsageFollower:
+    """Return what hands usage over to whom `exports` name: beyond loopback, of proven customers only."""
+    from farebox.exports.following import UsageFollower
+
+    return UsageFollower(home, verified=is_exposed(config.listen, config))
 
 
 def _export_of(home: Home, config: Config) -> OtlpExport | None:

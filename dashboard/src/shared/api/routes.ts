@@ -33,6 +33,10 @@ import type {
   EndRequest,
   ExpiredGrants,
   Explanation,
+  ExportCount,
+  ExportDetail,
+  ExportTrial,
+  Exports,
   FinalizeRequest,
   GrantRequest,
   HeatMap,
@@ -71,6 +75,7 @@ import type {
   Session,
   SessionDetail,
   Sessions,
+  Settlement,
   SimulationRequest,
   SnoozeRequest,
   Statements,
@@ -171,6 +176,8 @@ export interface Reads {
   "alert-simulation": { query: Listed & { alert?: string | undefined; since?: string | undefined; until?: string | undefined; tz?: string | undefined; }; response: AlertSimulation & Page };
   "alert-kinds": { query: Record<string, never>; response: AlertKinds };
   "outbox": { query: Listed & { state?: string | readonly string[] | undefined; receiver?: string | undefined; }; response: Outbox & Page };
+  "exports": { query: Listed; response: Exports & Page };
+  "exports/{name}": { query: { name: string; }; response: ExportDetail };
   "prices": { query: Record<string, never>; response: PriceCopy };
   "prices/models": { query: CallFilters & Listed; response: SeenModels & Page };
   "prices/history": { query: Listed & { provider?: string | undefined; model: string; }; response: PriceHistory & Page };
@@ -214,6 +221,13 @@ export interface Writes {
   "PUT alerts/{name}/snooze": { query: { name: string; }; body: SnoozeRequest; response: AlertView };
   "DELETE alerts/{name}/snooze": { query: { name: string; value?: string | undefined; }; body: undefined; response: AlertView };
   "POST alert-simulation": { query: { since?: string | undefined; until?: string | undefined; tz?: string | undefined; }; body: Record<string, unknown>; response: AlertSimulation };
+  "PUT exports/{name}": { query: { name: string; }; body: Record<string, unknown>; response: ExportDetail };
+  "DELETE exports/{name}": { query: { name: string; }; body: undefined; response: Exports };
+  "POST exports/{name}/pause": { query: { name: string; }; body: undefined; response: ExportDetail };
+  "POST exports/{name}/resume": { query: { name: string; }; body: undefined; response: ExportDetail };
+  "POST exports/{name}/replay": { query: { name: string; }; body: undefined; response: ExportCount };
+  "POST exports/{name}/settle": { query: { name: string; }; body: Settlement; response: ExportCount };
+  "POST exports/{name}/test": { query: { name: string; }; body: undefined; response: ExportTrial };
   "PUT prices/own": { query: Record<string, never>; body: OwnPrice; response: PriceSet };
   "POST prices/rerating": { query: Record<string, never>; body: undefined; response: Rerating };
   "PUT keys/{fingerprint}": { query: { fingerprint: string; }; body: KeyRequest; response: Keys };

@@ -681,6 +681,75 @@ export interface Explanation {
   adds_up: boolean | null;
 }
 
+/** How many events a change concerned, and how the export is doing then. */
+export interface ExportCount {
+  events: number;
+  export: ExportView;
+}
+
+/** `/api/v1/exports/{name}`: an export, and the first events that need somebody. */
+export interface ExportDetail {
+  export: ExportView;
+  attention: ExportEvent[];
+}
+
+/** An event that needs somebody. */
+export interface ExportEvent {
+  id: string;
+  customer: string;
+  account: string;
+  state: string;
+  words: string | null;
+  usage_from: string;
+  usage_until: string;
+  model: string;
+  quantities: Record<string, string>;
+}
+
+/** How the events of an export are doing. Of what the receiver has, those of the last 90 days. */
+export interface ExportEvents {
+  held: number;
+  waiting: number;
+  taken: number;
+  duplicate: number;
+  refused: number;
+  in_doubt: number;
+}
+
+/** Whether the receiver knows our key; no usage is handed over to find out. */
+export interface ExportTrial {
+  export: string;
+  accepted: boolean;
+  reason: string;
+}
+
+/** An export of usage, and how it is doing. */
+export interface ExportView {
+  name: string;
+  to: string;
+  origin: string;
+  secret: string;
+  granularity: string;
+  customers: Record<string, string>;
+  unmapped: string;
+  meters: Record<string, string>;
+  event: string | null;
+  since: string | null;
+  max_age_s: number | null;
+  id_memory_s: number | null;
+  state: string;
+  reason: string | null;
+  said_by: string;
+  seq: number | null;
+  behind: number;
+  events: ExportEvents;
+}
+
+/** `/api/v1/exports`. */
+export interface Exports {
+  exports: ExportView[];
+}
+
 /** A label and its text: `Issued`, `1 December 2026`. */
 export interface Fact {
   label: string;
@@ -1591,6 +1660,12 @@ export interface SettingInForce {
   layer: string;
   origin: string;
   at_once: boolean;
+}
+
+/** The body of `POST /api/v1/exports/{name}/settle`. */
+export interface Settlement {
+  received: boolean;
+  ids?: string[];
 }
 
 /** A charge of which a customer pays another amount. */

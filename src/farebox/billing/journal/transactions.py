@@ -40,6 +40,20 @@ def of_party(connection: Connection, party: str, kind: str) -> list[Transaction]
     return list(_read(connection, transaction.c.kind == kind, transaction.c.number.in_(legs)))
 
 
+def posted(
+    connection: Connection, from_ns: int | None, until_ns: int | None, *, party: str | None = None
+) -> Iterator[Transaction]:
+    """Yield what was posted in a half-open span, in order; with an entry of a party, whole."""
+    which: list[ColumnElement[bool]] = []
+    if from_ns is not None:
+        which.append(transaction.c.at >= from_ns)
+    if until_ns is not None:
+        which.append(transaction.c.at < until_ns)
+    if party is not None:
+        which.append(transaction.c.number.in_(select(entry.c.number).where(entry.c.party == party)))
+    yield from _read(connection, *which)
+
+
 def all_transactions(connection: Connection) -> Iterator[Transaction]:
     """Yield the whole journal in order."""
     yield from _read(connection)

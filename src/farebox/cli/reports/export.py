@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import msgspec
 from cyclopts import Parameter
@@ -24,7 +24,11 @@ from farebox.ledger.call_row import CallRow
 from farebox.spreadsheets import cell, inert
 from farebox.wire.facts import LEAVES
 
-Format = Literal["jsonl", "csv"]
+if TYPE_CHECKING:
+    from farebox.analytics.questions import Selection
+    from farebox.home import Home
+
+Format = Literal["jsonl", "csv", "focus", "focus-parquet"]
 
 NESTED = (
     "quantities",
@@ -45,7 +49,13 @@ def export(
     place: Place | None = None,
     period: PeriodFlags | None = None,
     filters: Filters | None = None,
-    format: Annotated[Format, Parameter(help="JSON lines, or CSV for spreadsheets.")] = "jsonl",
+    format: Annotated[
+        Format,
+        Parameter(
+            help="Calls as JSON lines or as CSV for spreadsheets; or costs by day in FOCUS' columns, CSV or "
+            "Parquet."
+        ),
+    ] = "jsonl",
     everything: Annotated[
         Path | None,
         Parameter(
@@ -62,6 +72,8 @@ def export(
     home, ledger = open_ledger(place or Place())
     say_what_is_missing(home, ledger)
     narrowed = selection_of(chosen, filters)
+    if format in ("focus", "focus-parquet"):
+        return _export_focus(home, narrowed, format)
     speak_utf8()
     write = write_csv if format == "csv" else write_jsonl
     if narrowed.is_everything:
@@ -69,6 +81,22 @@ def export(
         return OK
     with open_questions(home) as questions:
         write(ledger.export(questions.every_call(narrowed)), sys.stdout)
+    return OK
+
+
+def _export_focus(home: Home, narrowed: Selection, format: Format) -> int:
+    from farebox.cli.reports.focus_export import write_focus_csv, write_focus_parquet
+    from farebox.exports.focus import focus_rows
+
+    if format == "focus-parquet" and sys.stdout.isatty():
+        raise UsageError("a Parquet file is not for the screen: write it to a file, with > costs.parquet")
+    with open_questions(home) as questions:
+        rows = focus_rows(questions, narrowed)
+        if format == "focus":
+            speak_utf8()
+            write_focus_csv(rows)
+        else:
+            write_focus_parquet(rows)
     return OK
 
 

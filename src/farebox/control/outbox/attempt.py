@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from farebox.channels import desktop, discord, mail, ntfy, pagerduty, slack, teams, webhook
 from farebox.channels.request import Post, Sending, Verdict, verdict
 from farebox.channels.secret_url import secret_destination
 from farebox.channels.settings import SECRET_URL, Form, server_address
 from farebox.control.outbox.delivery_state import Head, Outcome
+from farebox.control.outbox.usage_attempt import Secret as Secret
+from farebox.control.outbox.usage_attempt import usage_attempt
 from farebox.errors import FareboxError
 from farebox.outbound.connection import LIMITS, Limits, RequestFailedError
 from farebox.outbound.destination import destination, mail_destination
 from farebox.outbound.http_post import post
 from farebox.outbound.smtp import Login, MailRefusedError, send_mail
-
-Secret = Callable[[Mapping[str, str]], str]
-"""Return the text of a secret by its reference."""
 
 _POSTS: dict[Form, Callable[[Sending], list[Post]]] = {
     "slack": slack.posts,
@@ -41,6 +40,8 @@ async def attempt(
 ) -> Outcome:
     """Send a message to its receiver and return how that ended. Never raises for what others did."""
     said = head.settings
+    if said.usage is not None:
+        return await usage_attempt(head, said.usage, secret, now_ns, own_ports=own_ports, limits=limits)
     try:
         main = secret(said.secret) if said.secret else ""
         token = secret(said.token) if said.token else ""

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
+from farebox.channels.usage.usage_event import EventAnswer
 from farebox.clock import iso
+from farebox.control import usage_events
 from farebox.control.outbox import receivers
 from farebox.control.outbox.envelope import ReceiverSettings, settings
 from farebox.control.outbox.retry_schedule import next_delay_s
@@ -15,6 +17,8 @@ from farebox.control.schema import outbox_message as message
 from farebox.control.schema import outbox_receiver as receiver
 
 ERROR_CHARACTERS_MAX = 300
+USAGE_DELAY_MAX_S = 3_600.0
+"""However long a receiver of usage is down: it is billed by what it is told."""
 
 
 class Head(NamedTuple):
@@ -28,6 +32,8 @@ class Head(NamedTuple):
     attempts: int
     """How many have failed."""
     due_ns: int
+    unsure_at: int | None = None
+    """Of usage: when it was first sent without a response that says what became of it."""
 
 
 class Outcome(NamedTuple):
@@ -41,6 +47,10 @@ class Outcome(NamedTuple):
     retry_after: str | None = None
     is_permanent: bool = False
     """This message would be refused again: it is given up at once."""
+    answers: tuple[EventAnswer, ...] = ()
+    """Of usage: how each event was answered that was."""
+    is_unsure: bool = False
+    """Of usage: some of it may have arrived."""
 
 
 def heads(connection: Connection, of: str | None = None) -> list[Head]:
@@ -72,7 +82,14 @@ def heads(connection: Connection, of: str | None = None) -> list[Head]:
         assert said is not None, "the query leaves removed receivers out"  # noqa: S101 - states an invariant
         found.append(
             Head(
-                row.message, row.kind, row.payload, row.receiver, said, row.attempts, row.next_attempt_at or 0
+                row.message,
+                row.kind,
+                row.payload,
+                row.receiver,
+                said,
+                row.attempts,
+                row.next_attempt_at or 0,
+                row.unsure_at,
             )
         )
     return found
@@ -91,6 +108,10 @@ def record(connection: Connection, head: Head, outcome: Outcome, now_ns: int, ch
     else:
         values |= {"last_error": outcome.words[:ERROR_CHARACTERS_MAX]}
         delay = next_delay_s(attempts, outcome.retry_after, now_ns, chance)
+        if head.settings.usage is not None and not outcome.is_permanent:
+            delay = min(delay or USAGE_DELAY_MAX_S, USAGE_DELAY_MAX_S)  # usage is not given up
+            if outcome.is_unsure and head.unsure_at is None:
+                values |= {"unsure_at": now_ns}
         if outcome.gone:
             receivers.stop(connection, head.receiver, f"it replied 410 Gone at {iso(now_ns)}")
         elif delay is None or outcome.is_permanent:
@@ -101,4 +122,6 @@ def record(connection: Connection, head: Head, outcome: Outcome, now_ns: int, ch
     if not outcome.delivered:
         there = there.where(delivery.c.state == "pending", delivery.c.attempts == head.attempts)
     written = connection.execute(there.values(values))
+    if outcome.answers:
+        usage_events.answered(connection, head.receiver, outcome.answers, now_ns)
     return str(values.get("state", "pending")) if written.rowcount else "changed"

@@ -13,6 +13,7 @@ import msgspec
 
 from farebox.channels.news import PLAIN_TEST
 from farebox.channels.settings import Form, MailSettings
+from farebox.channels.usage.usage_settings import UsageSettings
 from farebox.clock import iso, uuid7, uuid_text
 from farebox.errors import MessageRefusedError
 
@@ -21,6 +22,9 @@ DEDUPE_CHARACTERS_MAX = 200
 EVERYTHING = "*"
 TEST_KIND = PLAIN_TEST
 """Goes to the receiver that is tested, whatever it subscribed to."""
+
+USAGE_KIND = "usage.events"
+"""Goes to an export of usage, and to nobody else."""
 
 _KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 
@@ -40,6 +44,8 @@ class ReceiverSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     token: dict[str, str] = {}
     """A second secret, of ntfy."""
     mail: MailSettings | None = None
+    usage: UsageSettings | None = None
+    """Of an export of usage: then it is told nothing else, and `form` does not count."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):

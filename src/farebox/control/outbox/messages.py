@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, and_, delete, exists, func, insert, not_, or_, select, update
 
 from farebox.control.id_beginnings import begins_with
-from farebox.control.outbox.envelope import Envelope, settings, wants
+from farebox.control.outbox.envelope import USAGE_KIND, Envelope, settings, wants
 from farebox.control.schema import outbox_delivery as delivery
 from farebox.control.schema import outbox_message as message
 from farebox.control.schema import outbox_receiver as receiver
@@ -195,7 +195,10 @@ def prune(connection: Connection, now_ns: int) -> int:
     """
     a_week, a_month = now_ns - DELIVERED_DAYS * _DAY_NS, now_ns - DEAD_DAYS * _DAY_NS
     of_this = delivery.c.message == message.c.id
-    aged = select(message.c.id).where(message.c.created_at < a_month)
+    aged = select(message.c.id).where(
+        message.c.created_at < a_month,
+        message.c.kind != USAGE_KIND,  # a paused export goes on where it was
+    )
     connection.execute(
         update(delivery)
         .where(

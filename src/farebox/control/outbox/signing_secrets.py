@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from farebox.channels.webhook import new_secret
 from farebox.config import load_config
-from farebox.config.configuration import ChannelConfig, WebhookConfig
+from farebox.config.configuration import ChannelConfig, ExportConfig, WebhookConfig
 from farebox.config.secret_reference import SecretReference
 from farebox.control.outbox.envelope import ReceiverSettings
 from farebox.errors import ControlError
@@ -25,9 +25,11 @@ IN_CONFIGURATION, MADE = "config", "made"
 _TOKEN = "/token"  # noqa: S105 - how the second secret of a channel is referred to
 
 
-def configured_settings(said: WebhookConfig | ChannelConfig) -> ReceiverSettings:
+def configured_settings(said: WebhookConfig | ChannelConfig | ExportConfig) -> ReceiverSettings:
     """Return a receiver of the home's file as it is stored: where its secrets are, and never the secrets."""
     secret = _reference(said.secret, said.name)
+    if isinstance(said, ExportConfig):
+        return ReceiverSettings(url=said.url, address=said.address, kinds=(), secret=secret, usage=said.usage)
     if isinstance(said, WebhookConfig):
         return ReceiverSettings(url=said.url, address=said.address, kinds=said.kinds, secret=secret)
     return ReceiverSettings(
@@ -67,7 +69,7 @@ def secret_text(home: Home, reference: Mapping[str, str]) -> str:
 
 def _configured_text(home: Home, place: str) -> str | None:
     config = load_config(home, home.config, prices=False)
-    for each in (*config.webhooks, *config.channels):
+    for each in (*config.webhooks, *config.channels, *config.exports):
         if each.name == place and each.secret is not None:
             return each.secret.secret().reveal()
     for each in config.channels:

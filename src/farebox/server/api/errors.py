@@ -86,6 +86,7 @@ REFUSALS: Mapping[str, tuple[int, str]] = {
     "budget_not_found": (404, "There is no such budget."),
     "call_not_found": (404, "No call, or more than one, has an id that begins so."),
     "customer_not_found": (404, "There is no such customer."),
+    "export_not_found": (404, "There is no such export."),
     "invoice_not_found": (404, "There is no such invoice, draft or line."),
     "payee_not_found": (404, "There is no such payee."),
     "plan_not_found": (404, "There is no such plan."),

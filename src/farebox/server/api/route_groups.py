@@ -14,6 +14,7 @@ from farebox.server.api.billing.plan_routes import PlanRoutes
 from farebox.server.api.billing.wallet_routes import WalletRoutes
 from farebox.server.api.calls.call_routes import CallRoutes
 from farebox.server.api.capture.capture_routes import CaptureRoutes
+from farebox.server.api.exports.export_routes import ExportRoutes
 from farebox.server.api.limits.limit_routes import LimitRoutes
 from farebox.server.api.method_routes import MethodRoutes
 from farebox.server.api.outbox.outbox_routes import OutboxRoutes
@@ -34,6 +35,7 @@ GROUPS: tuple[type[MethodRoutes], ...] = (
     LimitRoutes,
     AlertRoutes,
     OutboxRoutes,
+    ExportRoutes,
     PriceRoutes,
     SettingRoutes,
     InvoiceRoutes,

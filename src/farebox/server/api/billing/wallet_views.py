@@ -404,18 +404,19 @@ def journal_view(
             )
             for each in balances(connection, party=party)
         ],
-        transactions=[
-            JournalTransaction(
-                number=each.number,
-                at=iso(each.at),
-                kind=each.kind,
-                reference=each.reference,
-                actor=each.actor,
-                entries=[_leg(leg) for leg in each.entries],
-                hash=each.hash,
-            )
-            for each in found
-        ],
+        transactions=list(map(transaction_view, found)),
+    )
+
+
+def transaction_view(each: Transaction) -> JournalTransaction:
+    return JournalTransaction(
+        number=each.number,
+        at=iso(each.at),
+        kind=each.kind,
+        reference=each.reference,
+        actor=each.actor,
+        entries=[_leg(leg) for leg in each.entries],
+        hash=each.hash,
     )
 
 

@@ -44,7 +44,8 @@ class OutboxReceiver(msgspec.Struct, kw_only=True):
     origin: str
     """Where it is sent to, without path and query; of a form whose URL is a secret, the form."""
     form: str
-    """`webhook`, `slack`, `discord`, `teams`, `email`, `pagerduty`, `ntfy`, `desktop`."""
+    """`webhook`, `slack`, `discord`, `teams`, `email`, `pagerduty`, `ntfy`, `desktop`; of an export of usage
+    `stripe`, `lago`, `openmeter`, `orb`, `metronome`."""
     kinds: list[str]
     """What it subscribed to: kinds, groups as `prices.*`, or `*`."""
     secret: str
@@ -148,7 +149,7 @@ def receiver_view(found: Receiver) -> OutboxReceiver:
     return OutboxReceiver(
         name=found.name,
         origin=_origin(said),
-        form=said.form,
+        form=said.usage.form if said.usage is not None else said.form,
         kinds=list(said.kinds),
         secret=words(said.secret),
         state=found.state,
@@ -160,6 +161,8 @@ def receiver_view(found: Receiver) -> OutboxReceiver:
 def _origin(said: ReceiverSettings) -> str:
     from farebox.outbound.destination import destination
 
+    if said.usage is not None:
+        return destination(said.url or said.usage.rules.url, said.address).origin
     if said.mail is not None:
         return f"{said.mail.server}, to {', '.join(said.mail.to)}"
     return destination(said.url, said.address).origin if said.url else said.form
