@@ -75,12 +75,14 @@ test: ## All checks and all tests, end to end: what CI runs
 pytest: .make/dev .make/dashboard .make/chromium .make/go .make/tmux
 	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --durations 40 --durations-min 5 $(ARGS)
 
+# Every file that has long rounds says so by reading one of these variables.
+ROUNDS := FAREBOX_FAULT_ROUNDS=200 FAREBOX_KILLS=200 FAREBOX_KILL_ROUNDS=200 FAREBOX_POWER_ROUNDS=30 \
+	FAREBOX_QUESTIONS=300 FAREBOX_LONG=1
+LONG_TESTS = tests/faults tests/analytics $(filter-out tests/faults/% tests/analytics/%,$(shell \
+	grep -rlE --include 'test_*.py' 'FAREBOX_(FAULT_ROUNDS|KILLS|KILL_ROUNDS|POWER_ROUNDS|QUESTIONS|LONG)' tests))
+
 test-long: .make/dev .make/fuzzer ## Long rounds of kill -9, power cuts, random questions and fuzzing (an hour and more)
-	@FAREBOX_FAULT_ROUNDS=200 FAREBOX_KILLS=200 FAREBOX_KILL_ROUNDS=200 FAREBOX_POWER_ROUNDS=30 \
-		FAREBOX_QUESTIONS=300 FAREBOX_LONG=1 $(BIN)/pytest --timeout 3600 tests/faults tests/analytics \
-		tests/billing/documents tests/budgets/counters tests/proxy/test_budgets_in_full.py tests/control/outbox tests/control/test_upgrade.py tests/ledger/test_witnesses_at_random.py tests/telemetry/test_otlp_one_call.py tests/telemetry/test_otlp_at_random.py tests/sdk/test_processes.py \
-		tests/sdk/shipping/test_remote_recorder.py \
-		tests/server/test_collector_schema.py tests/server/test_totals_agree.py tests/server/test_openapi.py tests/server/test_injection.py tests/ingest/test_kills.py $(ARGS)
+	@$(ROUNDS) $(BIN)/pytest --timeout 3600 $(LONG_TESTS) $(ARGS)
 	@$(RUN) tools.fuzz --seconds $(FUZZ_SECONDS)
 
 test-integrations: .make/dev ## All tests of the frameworks' integrations, each framework in an environment that has it

@@ -10,6 +10,26 @@ import pytest
 from tests.installations import Installation, build_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
+MEMORY = Path("/dev/shm")
+ROOM = 6 << 30
+"""What the tests may leave there in all, and as much again for whatever runs."""
+
+
+def is_roomy(folder: Path) -> bool:
+    """Whether the tests' files fit into this folder of the main memory, and may be run from it."""
+    try:
+        room = os.statvfs(folder)
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return False
+    is_usable = os.access(folder, os.W_OK) and not room.f_flag & os.ST_NOEXEC
+    return is_usable and room.f_bavail * room.f_frsize > ROOM and free > 2 * ROOM
+
+
+# Most of what tests wait for is the disk: each database, journal and invoice is synced many times. What a killed
+# process leaves is the same there, and power cuts are played (`tests/faults`).
+if is_roomy(MEMORY):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture(scope="session")

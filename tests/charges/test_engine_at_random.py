@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from fractions import Fraction
 
@@ -32,6 +33,7 @@ from farebox.charges.models.tiers import PercentageTier, Tier
 from farebox.charges.plan import Charge, Conversion, Discount, Plan, canonical_json
 from farebox.charges.rounding import exact_text, units_of
 
+EXAMPLES = 400 if os.environ.get("FAREBOX_LONG") else 100
 PRICES = st.decimals("0", "1000", places=6)
 POSITIVE = st.decimals("0.001", "5000", places=3)
 QUANTITIES = st.fractions("-500", "20000", max_denominator=1000)
@@ -132,7 +134,7 @@ USAGE = st.builds(
 
 
 @given(CHARGES, st.lists(USAGE, min_size=1, max_size=5))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_partial_invoices_of_a_period_add_up_to_one_for_every_model(
     charge: Charge, parts: list[Usage]
 ) -> None:
@@ -146,7 +148,7 @@ def test_partial_invoices_of_a_period_add_up_to_one_for_every_model(
 
 
 @given(CHARGES, USAGE)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=EXAMPLES // 2, deadline=None)
 def test_the_same_charge_and_usage_give_the_same_bytes(charge: Charge, usage: Usage) -> None:
     again = Charge(**{name: getattr(charge, name) for name in charge.__struct_fields__})
     assert exact_text(total(charge, usage)) == exact_text(total(again, usage))
@@ -215,7 +217,7 @@ TERMS = st.builds(
 
 
 @given(LINES, TERMS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_lines_steps_tax_and_payments_of_an_invoice_add_up(lines: list[RatedLine], terms: Terms) -> None:
     result: InvoiceAmounts = invoice_amounts(lines, terms)
     assert result.subtotal_minor == sum(line.amount_minor for line in lines)

@@ -31,6 +31,7 @@ WALKS = sorted(path.stem for path in (HERE / "browser" / "walks").glob("*.mjs"))
 WANTED = os.environ.get("FAREBOX_WALKS", "").split(",") if os.environ.get("FAREBOX_WALKS") else WALKS
 
 pytestmark = [
+    pytest.mark.timeout(1200),  # of which the first test takes all, with the walks
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
     pytest.mark.skipif(
         not (PACKAGES / "playwright-core").is_dir(), reason="no npm packages here: make dashboard"
