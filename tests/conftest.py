@@ -26,7 +26,7 @@ def is_roomy(folder: Path) -> bool:
     return is_usable and room.f_bavail * room.f_frsize > ROOM and free > 2 * ROOM
 
 
-# Most of what tests wait for is the disk: each database, journal and invoice is synced many times. What a killed
+# Tests wait for the disk above all: each database, journal and invoice is synced many times. What a killed
 # process leaves is the same there, and power cuts are played (`tests/faults`).
 if is_roomy(MEMORY):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))

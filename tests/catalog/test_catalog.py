@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from farebox import catalog
+from farebox.catalog import loading
 from farebox.catalog.loading import read_catalog
 from farebox.catalog.routes import compile_path, path_values
 from farebox.config import ProviderConfig
@@ -78,17 +79,34 @@ def test_a_path_carries_model_and_region() -> None:
     assert path_values(pattern, "/v1/other") == {}
 
 
-def test_the_second_load_reads_the_cache(away_from_home: Path) -> None:
+@pytest.fixture(params=["beside the bytecode", "in the state directory"])
+def kept(
+    request: pytest.FixtureRequest, tmp_path: Path, away_from_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Where a clone keeps the compiled catalog."""
+    folder = tmp_path / "bytecode"
+    monkeypatch.setattr(loading, "BYTECODE", folder)
+    if request.param == "in the state directory":
+        return away_from_home / "cache"
+    folder.mkdir()
+    return folder
+
+
+def test_the_second_load_reads_what_the_first_has_kept(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog.load()
-    assert len(list((away_from_home / "cache").glob("catalog-*.msgpack"))) == 1
+    assert len(list(kept.glob("catalog-*.msgpack"))) == 1
+    monkeypatch.setattr(loading, "read_catalog", None)
     assert catalog.load().provider("openai") is not None
 
 
-def test_a_broken_cache_is_read_anew(away_from_home: Path) -> None:
+def test_a_broken_compiled_catalog_is_read_anew(kept: Path) -> None:
     catalog.load()
-    (cached,) = (away_from_home / "cache").glob("catalog-*.msgpack")
+    (cached,) = kept.glob("catalog-*.msgpack")
+    cached.write_bytes(b"nonsense")
+    cached.rename(older := kept / "catalog-older.msgpack")
     cached.write_bytes(b"nonsense")
     assert catalog.load().provider("openai") is not None
+    assert cached.read_bytes() != b"nonsense" and not older.exists()
 
 
 @pytest.mark.parametrize(

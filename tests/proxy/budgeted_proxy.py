@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proxy_harness import ProxyThread, Reply, Request, load_catalog, mock
+from proxy_harness import ProxyThread, Reply, Request, mock
 
+from farebox import catalog
 from farebox.budgets.budget import Budget, Period, Stop
 from farebox.budgets.counters import (
     Counters,
@@ -124,7 +125,7 @@ def budgeted(
         limits = LimitsInForce(
             home,
             published.reader,
-            load_catalog(providers),
+            catalog.load(providers),
             writer_id="proxy-test",
             trusts_stated=trusts_stated,
         )

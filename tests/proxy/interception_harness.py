@@ -18,10 +18,10 @@ from proxy_harness import (
     Reply,
     Request,
     certificate,
-    load_catalog,
     server_tls,
 )
 
+from farebox import catalog
 from farebox.certificates import authority
 from farebox.certificates.names import constraints
 from farebox.config import Config, InterceptionConfig, ProviderConfig
@@ -86,7 +86,7 @@ class InterceptingThread(ProxyThread):
 
         self.proxy = Proxy(
             config,
-            catalog=load_catalog(config.providers),
+            catalog=catalog.load(config.providers),
             journal=self.journal,
             secret=b"s" * 32,
             **seams,

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import datetime
 import ipaddress
-import os
 import re
-import shutil
 import socket
 import ssl
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -96,20 +92,6 @@ class MemoryJournal:
         return self.of(records.DONE)
 
 
-_COMPILED = tempfile.mkdtemp(prefix="farebox-catalog-")
-atexit.register(shutil.rmtree, _COMPILED, ignore_errors=True)
-
-
-def load_catalog(providers: dict[str, ProviderConfig]) -> catalog.Catalog:
-    """Load the catalog from a cache that all tests share; each has a home of its own."""
-    own = os.environ.get("FAREBOX_HOME", "")
-    os.environ["FAREBOX_HOME"] = _COMPILED
-    try:
-        return catalog.load(providers)
-    finally:
-        os.environ["FAREBOX_HOME"] = own
-
-
 class ProxyThread:
     """A proxy that serves `providers` from a thread of its own."""
 
@@ -126,7 +108,7 @@ class ProxyThread:
         config = Config(providers=providers, durability=durability)
         self.proxy = Proxy(
             config,
-            catalog=load_catalog(providers),
+            catalog=catalog.load(providers),
             journal=self.journal,
             secret=b"s" * 32,
             limits=limits,

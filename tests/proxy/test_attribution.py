@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proxy_harness import ProxyThread, load_catalog, serving
+from proxy_harness import ProxyThread, serving
 from tools.upstream import MockUpstream, Request, json_reply
 
+from farebox import catalog
 from farebox.config import KeyConfig, ProviderConfig
 from farebox.journal.records import Done
 from farebox.proxy.caller import process_info, socket_owner
@@ -141,7 +142,7 @@ def test_a_gateway_of_ones_own_gets_them_all_but_ours() -> None:
 def test_a_vendors_headers_reach_its_own_hosts() -> None:
     from farebox.wire.attribution import names_of
 
-    names = names_of(load_catalog({}).vendors)
+    names = names_of(catalog.load({}).vendors)
     headers = [(b"helicone-auth", b"x"), (b"x-portkey-api-key", b"y")]
     assert names.removed(headers, "oai.helicone.ai") == [1]
     assert names.removed(headers, "api.portkey.ai") == [0]
@@ -167,7 +168,7 @@ def test_the_most_certain_source_wins_and_is_named() -> None:
         with ProxyThread(providers, labels=labels) as proxied, proxied.connect() as client:
             keys = {fingerprint: KeyConfig(label="backend", customer="bound")}
             proxied.proxy.shared.admission.callers = Callers(
-                b"s" * 32, load_catalog({}).vendors, Config(keys=keys).keys
+                b"s" * 32, catalog.load({}).vendors, Config(keys=keys).keys
             )
             client.post("/openai/v1/chat/completions", json.dumps({**BODY, **body}).encode(), *headers)
             record = proxied.settled(1)[0]
@@ -186,7 +187,7 @@ def test_the_body_fields_of_the_catalog_are_those_that_requests_are_read_for() -
     from farebox.wire.attribution import names_of
     from farebox.wire.request_keys import BASE_KEYS
 
-    assert names_of(load_catalog({}).vendors).body_keys <= set(BASE_KEYS)
+    assert names_of(catalog.load({}).vendors).body_keys <= set(BASE_KEYS)
 
 
 def test_nonsense_in_headers_says_nothing() -> None:

@@ -14,11 +14,12 @@ import grpc
 import pytest
 from budgeted_proxy import DOLLAR, Published, budget, opened
 from h2.events import DataReceived, RequestReceived, ResponseReceived, StreamEnded
-from proxy_harness import ProxyThread, load_catalog
+from proxy_harness import ProxyThread
 from test_grpc import REQUEST, Service, usage
 from test_http2 import ANSWER, End, authority
 from test_websocket import ASK, SETTINGS, UPGRADE, conversation, created, done, sockets
 
+from farebox import catalog
 from farebox.budgets.budget import Budget, Stop
 from farebox.budgets.counters import Counters, account_of
 from farebox.budgets.limits_in_force import LimitsInForce
@@ -40,7 +41,7 @@ def limited(
     home.prepare()
     opened(home, *budgets)
     published = Published(budgets, stops)
-    limits = LimitsInForce(home, published.reader, load_catalog(providers), writer_id="proxy-test")
+    limits = LimitsInForce(home, published.reader, catalog.load(providers), writer_id="proxy-test")
     counters = Counters(home)
     try:
         with ProxyThread(providers, budgets=limits, clients=ClientTokens(published.reader)) as proxy:

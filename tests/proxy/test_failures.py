@@ -375,9 +375,8 @@ def test_more_clients_than_fit_are_turned_away_and_the_others_served() -> None:
 
 
 def test_every_error_shape_of_the_catalog_is_known() -> None:
-    from proxy_harness import load_catalog
-
+    from farebox import catalog
     from farebox.proxy.admission.own_response import SHAPES
 
-    used = {provider.error_shape for provider in load_catalog({}).providers.values()}
+    used = {provider.error_shape for provider in catalog.load({}).providers.values()}
     assert used <= set(SHAPES)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from proxy_harness import load_catalog
 
+from farebox import catalog
 from farebox.recording.guarded_meter import GuardedMeter
 from farebox.wire.facts import Extraction
 from farebox.wire.request import RequestFacts
@@ -69,7 +69,7 @@ def run(step: str) -> tuple[FailingMeter, Extraction]:
         failing.take("make")
         return failing
 
-    provider = load_catalog({}).provider("openai")
+    provider = catalog.load({}).provider("openai")
     assert provider is not None
     meter = GuardedMeter(make, provider.endpoint("POST", "/v1/x", "x"), "/v1/x", "", [])
     meter.request_body(b"{}")

@@ -273,7 +273,7 @@ def test_trailers_pass_after_the_record_is_written() -> None:
 
 @pytest.mark.parametrize("trailers", [[], [("x-checksum", "abc")]])
 def test_head_data_and_end_of_a_response_pass_at_once(trailers: list[tuple[str, str]]) -> None:
-    """Nothing else goes over the connection that could take it along, and no look at the limits in time comes."""
+    """Nothing else goes over the connection to take it along, and no look at the limits in time comes."""
 
     def serve(server: End) -> None:
         stream_id = server.until(RequestReceived).stream_id

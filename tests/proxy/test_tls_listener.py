@@ -21,10 +21,10 @@ from proxy_harness import (
     Reply,
     Request,
     certificate,
-    load_catalog,
     mock,
 )
 
+from farebox import catalog
 from farebox.access.server_certificate import ServerCertificate
 from farebox.config import Config, ProviderConfig
 from farebox.proxy.limits import Limits
@@ -58,7 +58,7 @@ class Listener:
         self.thread = ProxyThread(providers)
         self.thread.proxy = Proxy(
             Config(providers=providers),
-            catalog=load_catalog(providers),
+            catalog=catalog.load(providers),
             journal=self.thread.journal,
             secret=b"s" * 32,
             certificate=self.pair,

@@ -30,7 +30,9 @@ from farebox.errors import CatalogError, Finding, StateDirectoryError
 
 FOLDER = Path(__file__).resolve().parent
 COMPILED = FOLDER / "catalog.msgpack"
-"""Where the wheel has the catalog compiled; a clone compiles it into the state directory."""
+"""Where the wheel has the catalog compiled."""
+BYTECODE = FOLDER / "__pycache__"
+"""Where a clone keeps it compiled; one that cannot be written, or has no bytecode, in the state directory."""
 _ATTRIBUTION = "attribution.yaml"
 _UNLISTED = "unlisted.yaml"
 _REQUEST_LIMITS = "request_limits.yaml"
@@ -56,21 +58,30 @@ _LISTS = (
 
 
 def load_data() -> CatalogData:
-    """Return the compiled catalog: the wheel's, or the cache's while no file has changed."""
+    """Return the compiled catalog: the wheel's, or the one that was kept while no file has changed."""
     with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return _unpacked(COMPILED.read_bytes())
     files = sources(FOLDER)
     place = home.locate()
-    cached = place.cache / f"catalog-{_digest(files)}.msgpack"
-    with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
-        return _unpacked(cached.read_bytes())
+    name = f"catalog-{_digest(files)}.msgpack"
+    for folder in (BYTECODE, place.cache):
+        with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError, RecursionError):
+            return _unpacked((folder / name).read_bytes())
     data = read_catalog(files)
-    with contextlib.suppress(OSError, StateDirectoryError):
-        place.prepare()  # private from the first moment: a looser directory would be refused later
-        for stale in cached.parent.glob("catalog-*.msgpack"):
-            stale.unlink(missing_ok=True)
-        home.replace_private(cached, msgspec.msgpack.encode(data))
+    try:
+        _keep(BYTECODE / name, data)
+    except OSError:
+        with contextlib.suppress(OSError, StateDirectoryError):
+            place.prepare()  # private from the first moment: a looser directory would be refused later
+            _keep(place.cache / name, data)
     return data
+
+
+def _keep(path: Path, data: CatalogData) -> None:
+    home.replace_private(path, msgspec.msgpack.encode(data))
+    for older in path.parent.glob("catalog-*.msgpack"):
+        if older != path:
+            older.unlink(missing_ok=True)
 
 
 class _Packed(CatalogData, frozen=True):
