@@ -162,6 +162,17 @@ def test_a_clock_that_jumps_back_fires_nothing_again(make: MakeHome) -> None:
     assert home.append(home.call()) == []
 
 
+def test_a_clock_that_is_put_back_by_hours_leaves_a_rolling_sum_as_it_is(make: MakeHome) -> None:
+    rolling = Period("rolling", rolling_s=86_400)
+    home = make(Alert(name="roll", kind="spend", subject="cost", at=(2 * CALL,), period=rolling))
+    assert home.append(home.call(), home.call()) == [firing("roll", threshold=2 * CALL)]
+    home.jump(NOON - 5 * HOUR)
+    home.jump(NOON + MINUTE)
+    assert home.append(home.call()) == []
+    home.at(NOON + DAY + HOUR)
+    assert home.news() == [recovered("roll", threshold=2 * CALL)]
+
+
 def test_sums_survive_a_clock_that_was_ahead(make: MakeHome) -> None:
     home = make(SPEND)
     home.append(home.call())

@@ -82,6 +82,14 @@ class Delivery:
         with open_control(self.home).reading() as connection:
             return {each.state for each in messages.deliveries(connection, limit=None)}
 
+    def wait_for_attempts(self, number: int) -> None:
+        deadline = time.monotonic() + 60
+        with open_control(self.home).reading() as connection:
+            while messages.deliveries(connection, limit=None)[0].attempts < number:
+                assert time.monotonic() < deadline
+                connection.rollback()
+                time.sleep(0.05)
+
     def wait_for_delivery(self, *, forward: bool = False) -> None:
         deadline = time.monotonic() + 120
         while self.states() != {"delivered"}:
@@ -237,6 +245,18 @@ def test_a_channel_that_is_down_for_a_day_is_told_once_after_it(told: Delivery) 
     assert len({each.id for each in receiver.requests}) == 1
     assert 1 <= len(delivered) <= 2, "one that was on its way as it came back counts as well"
     assert told.states() == {"delivered"}
+
+
+def test_a_clock_that_was_days_ahead_keeps_no_message_waiting_for_days(told: Delivery) -> None:
+    with WebhookReceiver(lambda *_: status(503)) as receiver:
+        named(told.home, receiver.url)
+        told.ahead_ns = 10 * 24 * 3_600 * 10**9
+        told.tell(event(1))
+        receiver.wait_for(1)
+        told.wait_for_attempts(1)
+        receiver.respond = lambda *_: OK
+        told.ahead_ns = 0
+        told.wait_for_delivery()
 
 
 def test_what_is_not_about_alerts_is_sent_as_it_is(told: Delivery) -> None:

@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from farebox.clock import now_ns
+from farebox.control.outbox.retry_schedule import left_ns
 from farebox.control.outbox.wake import wake_path
 from farebox.errors import FareboxError
 from farebox.outbound.connection import LIMITS, Limits
@@ -182,7 +183,7 @@ class DeliveryWorker:
         seen = (status.st_ino, status.st_mtime_ns, status.st_size)
         changed = seen != self._seen
         self._seen = seen if time.time_ns() - status.st_mtime_ns > _SETTLED_NS else None
-        return changed or (self._due_ns is not None and self._due_ns <= self._clock())
+        return changed or (self._due_ns is not None and not left_ns(self._due_ns, self._clock()))
 
     async def _look(self) -> None:
         """Begin to send to every receiver whose head is due and that nothing is being sent to."""
@@ -195,7 +196,7 @@ class DeliveryWorker:
         for head in found:
             if head.receiver in self._sending:
                 continue
-            if head.due_ns <= now:
+            if not left_ns(head.due_ns, now):
                 task = asyncio.ensure_future(self._send_all(head.receiver))
                 self._sending[head.receiver] = task
                 task.add_done_callback(self._ended(head.receiver))
@@ -221,7 +222,7 @@ class DeliveryWorker:
         """Send one receiver's messages in order until none is due."""
         while not self._leaving:
             head = await self._head(receiver)
-            if head is None or head.due_ns > self._clock():
+            if head is None or left_ns(head.due_ns, self._clock()):
                 return
             await self._send(head)
 

@@ -15,6 +15,15 @@ RETRY_AFTER_MAX_S = 24 * 3_600
 """A receiver that wants to be left alone for longer is tried after this all the same."""
 
 
+def left_ns(due_ns: int, now_ns: int) -> int:
+    """Return how long it is until an attempt is due, 0 where it is.
+
+    What is due later than it can be is due now: the clock was ahead, and was put back.
+    """
+    left = due_ns - now_ns
+    return left if 0 < left <= RETRY_AFTER_MAX_S * 10**9 else 0
+
+
 def next_delay_s(attempts: int, retry_after: str | None, now_ns: int, chance: float) -> float | None:
     """Return how long to wait after the `attempts`-th failure, None where it was the last attempt.
 

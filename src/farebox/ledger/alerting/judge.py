@@ -266,7 +266,9 @@ class Judge:
         if series.span.kind == "parts":  # a rolling window, whose oldest part counts whole
             part_ns = series.span.part_ns
             window = Window((now_ns - watched.rolling_ns) // part_ns * part_ns, None)
-            found = sums.of(number, series, value, window.start_ns, now_ns + HOUR_NS)
+            # Calls that a clock which was put back will reach before long have been made.
+            until_ns = now_ns + max(watched.rolling_ns, HOUR_NS)
+            found = sums.of(number, series, value, window.start_ns, until_ns)
         else:
             window = watched.window_at(start_ns)
             found = sums.at(number, value, start_ns) or (0,) * series.width
