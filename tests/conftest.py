@@ -32,6 +32,29 @@ if is_roomy(MEMORY):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
+LONGEST = (
+    "e2e/test_screens.py",
+    "sdk/test_official_clients.py",
+    "e2e/test_command_line.py",
+    "e2e/test_two_witnesses.py",
+    "e2e/test_clients.py",
+    "test_installation.py",
+    "faults/test_alert_kill.py",
+    "backup/test_backup.py",
+    "control/test_upgrade.py",
+    "sdk/test_faults.py",
+    "proxy/test_process.py",
+    "cli/test_alerts.py",
+)
+"""Begun first where several processes share the tests by files, so that none works long after the others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = ROOT / "tests"
+    place = {tests / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+
+
 @pytest.fixture(scope="session")
 def recordings() -> Path:
     """The folder of recorded provider traffic; skips the test where it is absent."""
