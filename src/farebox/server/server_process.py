@@ -48,6 +48,7 @@ from farebox.server.deliveries import delivery_worker, own_ports
 from farebox.server.price_updates import PriceUpdates
 from farebox.server.publication import Publication
 from farebox.server.status_lines import StatusLines
+from farebox.server.struct_types import know_types
 from farebox.server.wallet_expiry import WalletExpiry
 from farebox.snapshot import SnapshotReader
 from farebox.standard_error import tell
@@ -89,6 +90,7 @@ def serve(home: Home, config: Config) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     allow_many()
     home.prepare()
+    know_types()
     sessions = Sessions(load_token(home))
     listener = bind(config.dashboard)
     host, port = listener.getsockname()[:2]
