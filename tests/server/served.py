@@ -79,8 +79,10 @@ class Site:
     def ask(
         self, target: str, headers: Mapping[str, str] | None = None, method: str = "GET", body: bytes = b""
     ) -> Answer:
-        """Ask with exactly these headers, and the right host unless they name another."""
-        return asyncio.run(self._ask(target, {"host": HOST, **(headers or {})}, method, body))
+        """Ask with exactly these headers, with the right host and content type unless they name others."""
+        kind = {"content-type": "application/json"} if method != "GET" else {}
+        said = {"host": HOST, **kind, **(headers or {})}
+        return asyncio.run(self._ask(target, said, method, body))
 
     async def _ask(self, target: str, headers: Mapping[str, str], method: str, body: bytes) -> Answer:
         given = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]

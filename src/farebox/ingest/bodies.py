@@ -155,13 +155,18 @@ def _counted(texts: list[bytes], limits: IngestLimits) -> list[bytes]:
     return texts
 
 
-def _content_type(headers: Headers) -> str:
+def media_type(headers: Headers) -> str:
+    """Return the media type of a body, "" where it is not said, said twice, or not of UTF-8."""
     values = [value for name, value in headers if name == b"content-type"]
     said = values[0].decode("latin-1") if len(values) == 1 else ""
-    kind, _, rest = said.partition(";")
-    kind = kind.strip().lower()
+    media, _, rest = said.partition(";")
     charset = re.search(r'charset\s*=\s*"?([^\s;"]+)', rest, re.IGNORECASE)
-    if kind not in (*CONTENT_TYPES, *NDJSON) or (charset and charset[1].lower() not in ("utf-8", "utf8")):
+    return "" if charset and charset[1].lower() not in ("utf-8", "utf8") else media.strip().lower()
+
+
+def _content_type(headers: Headers) -> str:
+    kind = media_type(headers)
+    if kind not in (*CONTENT_TYPES, *NDJSON):
         raise BodyRefusedError(
             415, "content_type_unknown", f"Content-Type is one of {', '.join(CONTENT_TYPES)}, in UTF-8."
         )

@@ -70,6 +70,7 @@ REFUSALS: Mapping[str, tuple[int, str]] = {
     "length_required": (411, "A body needs a Content-Length."),
     "body_too_large": (413, "The body is over the limit."),
     "line_too_long": (414, "The address is over the limit."),
+    "content_type_unknown": (415, "The body says another `Content-Type` than the `allowed` ones, or none."),
     "host_not_allowed": (421, "This server does not serve that host name."),
     "unknown_parameter": (422, "There is no such parameter; `allowed` are those that there are."),
     "invalid_parameter": (422, "`parameter` has a value that is not allowed; `allowed` says what is."),

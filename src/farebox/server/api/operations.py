@@ -13,12 +13,13 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from farebox.ingest.bodies import JSON, media_type
 from farebox.nearest import did_you_mean
 from farebox.server.api.errors import ApiError
 from farebox.server.api.lists.rows import Paged, Rows
 from farebox.server.api.parameters import Parameter, is_known
 
-JSON = "application/json"
+YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 
 Shown = msgspec.Struct | Paged[Any] | Response
 Handler = Callable[[Any, Request], Coroutine[Any, Any, Shown]]
@@ -30,6 +31,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
     about: str
     examples: tuple[Any, ...] = ()
+    media: tuple[str, ...] = (JSON,)
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,11 +53,23 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()
     """Other media types of what it can respond with."""
 
+    @property
+    def body_media(self) -> tuple[str, ...]:
+        """The media types that a body may have."""
+        return self.body.media if isinstance(self.body, Body) else (JSON,)
+
     def check(self, request: Request) -> None:
-        """Raise for a query parameter that is not declared."""
+        """Raise for a query parameter that is not declared, and for a body of another form.
+
+        The media types of forms and of plain text, and none at all, are what another site's page may send
+        without asking: a body has one that has to be asked for.
+        """
         for name in request.query_params:
             if not is_known(name, self.parameters):
                 raise unknown_parameter(name, list(self.parameters))
+        has_body = self.body is not None or request.headers.get("content-length", "0").strip("0") != ""
+        if self.method != "GET" and has_body and media_type(request.scope["headers"]) not in self.body_media:
+            raise content_type_unknown(self.body_media)
 
 
 def route(
@@ -95,6 +109,12 @@ def route(
         return handler
 
     return mark
+
+
+def content_type_unknown(media: tuple[str, ...]) -> ApiError:
+    """Return the 415 for a body that says another media type than a route takes, or none."""
+    message = f"A body here says Content-Type: {' or '.join(media)}, in UTF-8."
+    return ApiError(415, "content_type_unknown", message, {"allowed": list(media)})
 
 
 def unknown_parameter(name: str, known: list[str]) -> ApiError:

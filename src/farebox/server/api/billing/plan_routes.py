@@ -12,11 +12,12 @@ from starlette.requests import Request
 
 from farebox import yamltext
 from farebox.errors import ConfigError
+from farebox.ingest.bodies import JSON, media_type
 from farebox.server.api.errors import ApiError
 from farebox.server.api.json_nodes import node_of
 from farebox.server.api.lists.rows import Rows
 from farebox.server.api.method_routes import MethodRoutes, read_body, read_struct, route
-from farebox.server.api.operations import Body
+from farebox.server.api.operations import YAML, Body
 from farebox.server.api.parameters import Choice, Text
 from farebox.snapshot import read_snapshot
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from farebox.control.billing_terms import Kept
 
 CUSTOMERS, PLANS, SUBSCRIPTIONS = "/api/v1/customers", "/api/v1/plans", "/api/v1/subscriptions"
-YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 TEXT = "the text"
 
 CUSTOMER = Text(name="customer", about="Only this customer.")
@@ -38,6 +38,7 @@ WRITE_OFF: Choice[str] = Choice(
 _TERMS = Body(
     about="`plans`, `customers` and `subscriptions` as the home's `farebox.yaml` has them.",
     examples=({"customers": {"acme": {"currency": "USD"}}},),
+    media=(JSON, *YAML),
 )
 
 T = TypeVar("T")
@@ -226,4 +227,4 @@ class PlanRoutes(MethodRoutes):
 
 def _is_yaml(request: Request) -> bool:
     """Return whether a body is a text as `plans apply` takes, so that mistakes are told with their lines."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() in YAML
+    return media_type(request.scope["headers"]) in YAML

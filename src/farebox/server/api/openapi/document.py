@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 
 from farebox.access.roles import allowed
+from farebox.ingest.bodies import JSON
 from farebox.server.api.errors import REFUSALS, ErrorBody
 from farebox.server.api.lists.rows import FORMATS
 from farebox.server.api.method_routes import API, route_of
 from farebox.server.api.openapi.signatures import body_of, responses_of
-from farebox.server.api.operations import JSON, Body, Operation
+from farebox.server.api.operations import Body, Operation
 from farebox.server.api.parameters import SELECTION, Parameter, Tags
 from farebox.server.api.route_groups import GROUPS
 
@@ -44,7 +45,7 @@ _ALWAYS = (
     "usage_error",
 )
 _WITH_PARAMETERS = ("invalid_parameter", "too_many_buckets")
-_WITH_BODY = ("length_required", "body_too_large", "body_invalid")
+_WITH_BODY = ("length_required", "body_too_large", "content_type_unknown", "body_invalid")
 _WITH_SEGMENT = ("route_not_found",)
 _SHARED = {each.name: each for each in SELECTION}
 _FILES = {
@@ -169,7 +170,9 @@ def _body(said: Operation) -> dict[str, Any] | None:
         schema: dict[str, Any] = {"type": "object", "description": said.body.about}
         if said.body.examples:
             schema["examples"] = list(said.body.examples)
-        return {"required": True, "content": {JSON: {"schema": schema}}}
+        text = {"schema": {"type": "string"}}
+        others = {media: text for media in said.body.media if media != JSON}
+        return {"required": True, "content": {JSON: {"schema": schema}, **others}}
     return None
 
 
