@@ -127,6 +127,8 @@ class Guard:
         kind, methods = route
         self._check_origin(headers, kind, scope["method"])
         if scope["method"] not in methods:
+            if role == "nobody" and not any(role in may for may in methods.values()):
+                raise unauthenticated(self._way_in, scope["headers"], kind)
             raise ApiError(
                 405, "method_not_allowed", "This address allows other methods.", {"allowed": sorted(methods)}
             )

@@ -56,6 +56,7 @@ class Services:
         self.config = config
         self.description = description
         self._control_database: ControlDatabase | None = None
+        self._no_control: ControlDatabase | None = None
         self._price_watch: PriceWatch | None = None
         self._price_lock = threading.Lock()
 
@@ -110,3 +111,11 @@ class Services:
 
             self._control_database = open_control(self.home)
         return self._control_database
+
+    def no_control(self) -> ControlDatabase:
+        """Return an empty control database, which is read where the home has none."""
+        if self._no_control is None:
+            from farebox.control.empty_control import EmptyControl
+
+            self._no_control = EmptyControl(self.home)
+        return self._no_control

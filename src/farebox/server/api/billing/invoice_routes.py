@@ -189,7 +189,8 @@ class InvoiceRoutes(MethodRoutes):
                 final=not said.drafts_only,
                 accept_gap=said.accept_gap,
                 accept_unpriced=said.accept_unpriced,
-            )
+            ),
+            writes=True,
         )
         return RunShown(
             final=[brief(each) for each in made.final],
@@ -217,7 +218,8 @@ class InvoiceRoutes(MethodRoutes):
                 actor=actor,
                 accept_gap=said.accept_gap,
                 accept_unpriced=said.accept_unpriced,
-            )
+            ),
+            writes=True,
         )
         return await self._shown(made.id)
 

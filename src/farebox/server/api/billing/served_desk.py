@@ -28,17 +28,17 @@ class ServedDesk:
         self._services = services
         self._working = ThreadPoolExecutor(max_workers=1, thread_name_prefix=thread)
 
-    async def do(self, work: Callable[[Desk], T]) -> T:
-        """Return what a piece of work at the desk comes to."""
+    async def do(self, work: Callable[[Desk], T], *, writes: bool = False) -> T:
+        """Return what a piece of work at the desk comes to; work that `writes` creates what is missing."""
         loop = asyncio.get_running_loop()
         questions = Questions(Turns(self._services.ledger, loop))
-        return await loop.run_in_executor(self._working, lambda: work(self._desk(questions)))
+        return await loop.run_in_executor(self._working, lambda: work(self._desk(questions, writes)))
 
     def close(self) -> None:
         """Take no more work."""
         self._working.shutdown(wait=False, cancel_futures=True)
 
-    def _desk(self, questions: Questions) -> Desk:
+    def _desk(self, questions: Questions, writes: bool) -> Desk:
         from farebox.billing.invoices.run import Desk
         from farebox.billing.usage.record_usage import RecordUsage
         from farebox.control.database import open_control
@@ -47,7 +47,7 @@ class ServedDesk:
         config = load_config(home, prices=False)
         return Desk(
             home,
-            self._services.control() or open_control(home),
+            self._services.control() or (open_control(home) if writes else self._services.no_control()),
             RecordUsage(home, questions),
             questions=questions,
             verified=is_exposed(config.listen, config),
