@@ -46,6 +46,24 @@ def test_the_file_is_private(file: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_its_log_is_private_whenever_it_is_made_and_other_files_are_as_the_user_wants(home: Home) -> None:
+    home.prepare()
+    before = os.umask(0o022)
+    try:
+        replica = replicas.Replica.of(home)
+        for number in range(2):
+            with replica.transaction() as execute:
+                execute(f"CREATE TABLE again_{number} (value INTEGER)", ())
+            modes = {path.name: path.stat().st_mode & 0o777 for path in home.path.glob("analytics.duckdb*")}
+            assert modes == {"analytics.duckdb": 0o600, "analytics.duckdb.wal": 0o600}
+            replica.rows("CHECKPOINT")
+            assert not (home.path / "analytics.duckdb.wal").exists(), "the next one is made anew"
+        replica.close()
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+
+
 def test_a_truncated_file_is_made_again(
     file: Path, record: Record, capsys: pytest.CaptureFixture[str]
 ) -> None:

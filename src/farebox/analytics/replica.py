@@ -137,22 +137,20 @@ class Replica:
         is_new = not path.exists()
         with damage_told():
             connection.execute(f"SET temp_directory = '{spilled}'")
-            mask = os.umask(0o077)  # the file is as private as the record
-            try:
+            with _private_files():
                 connection.execute(
                     f"ATTACH '{attached}' AS replica (STORAGE_VERSION '{schema.STORAGE_VERSION}')"
                 )
-            finally:
-                os.umask(mask)
-            # From here on no statement reads or writes any other file.
-            connection.execute("SET enable_external_access = false")
-            connection.execute("USE replica")
-            if is_new:  # of others the cursor says whether they are ours
-                connection.execute(f"BEGIN; {schema.CREATE} COMMIT")
+                # From here on no statement reads or writes any other file.
+                connection.execute("SET enable_external_access = false")
+                connection.execute("USE replica")
+                if is_new:  # of others the cursor says whether they are ours
+                    connection.execute(f"BEGIN; {schema.CREATE} COMMIT")
 
     def close(self) -> None:
         """Write everything and close the file."""
-        self._connection.close()
+        with _private_files():
+            self._connection.close()
 
     def cursor(self) -> Cursor:
         """Return how far the replica is.
@@ -191,7 +189,7 @@ class Replica:
     @contextlib.contextmanager
     def transaction(self) -> Generator[Callable[[str, Sequence[Any]], object]]:
         """Run statements that are kept all together, or not at all."""
-        with damage_told():
+        with damage_told(), _private_files():
             self._connection.begin()
             try:
                 yield self._connection.execute
@@ -200,6 +198,16 @@ class Replica:
                     self._connection.rollback()
                 raise
             self._connection.commit()
+
+
+@contextlib.contextmanager
+def _private_files() -> Generator[None]:
+    """Make the files that DuckDB makes meanwhile, its log among them, as private as the record."""
+    mask = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(mask)
 
 
 def delete(home: Home) -> None:
