@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from price_books import ns
 
+from farebox.pricing import price_watch
 from farebox.pricing.book import PriceBook
 from farebox.pricing.price_watch import PriceWatch
 from farebox.pricing.sources.price_folder import entries_of, folder_of, write_prices
@@ -54,6 +57,35 @@ def test_a_bad_file_keeps_the_old_prices_and_says_everything_once(
     config.write_text("pricing: {my-model: {input_per_1m: 222}}\n")
     assert cost(watch.current()) == 222 * 10**12
     assert watch.findings == []
+
+
+def test_who_asks_while_another_thread_reads_the_files_gets_the_new_prices_and_they_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "farebox.yaml"
+    config.write_text("pricing: {my-model: {input_per_1m: 1}}\n")
+    watch = PriceWatch(tmp_path, config)
+    has_read, may_go_on = threading.Event(), threading.Event()
+    load = price_watch.load_book
+
+    def slow(*given: Any, **also: Any) -> PriceBook:
+        found = load(*given, **also)
+        if threading.current_thread() is not threading.main_thread():
+            has_read.set()
+            assert may_go_on.wait(60)
+        return found
+
+    monkeypatch.setattr(price_watch, "load_book", slow)
+    config.write_text("pricing: {my-model: {input_per_1m: 22}}\n")
+    other = threading.Thread(target=watch.current)
+    other.start()
+    assert has_read.wait(60)
+    assert cost(watch.current()) == 22 * 10**12, "another thread has noticed the change, and is not done"
+    config.write_text("pricing: {my-model: {input_per_1m: 333}}\n")
+    assert cost(watch.current()) == 333 * 10**12
+    may_go_on.set()
+    other.join(60)
+    assert cost(watch.current()) == 333 * 10**12, "what it read is older"
 
 
 def test_a_contract_changes_without_a_restart(tmp_path: Path) -> None:

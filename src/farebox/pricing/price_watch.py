@@ -39,28 +39,36 @@ class PriceWatch:
         self._state = state
         self._named = config_file
         self._cache = cache_dir
-        self._seen = self._signature()
-        self._book = self._load()
+        seen = self._signature()
+        self._in_force: tuple[tuple[object, ...], PriceBook] = (seen, self._load())
+        """The files as they were, and the book in force since; one value, for threads change both."""
         self.findings: list[Finding] = []
         """What is wrong with the newest files; empty while these are in force."""
 
     def current(self) -> PriceBook:
-        """Return the book in force: that of the files as they are, or the last valid one."""
+        """Return the book in force: that of the files as they are, or the last valid one.
+
+        A thread that asks while another one reads changed files reads them, too: none gets prices that are
+        older than the files were when it asked.
+        """
         signature = self._signature()
-        if signature != self._seen:
-            self._seen = signature
-            try:
-                book = self._load()
-            except FindingsError as error:
-                if error.findings != self.findings:
-                    log.warning("the old prices stay in force:\n%s", error)
-                self.findings = error.findings
-            else:
-                self.findings = []
-                if book.digest != self._book.digest:
-                    log.info("prices %s replace %s", book.digest, self._book.digest)
-                    self._book = book
-        return self._book
+        seen, book = self._in_force
+        if signature == seen:
+            return book
+        try:
+            found = self._load()
+        except FindingsError as error:
+            if error.findings != self.findings:
+                log.warning("the old prices stay in force:\n%s", error)
+            self.findings = error.findings
+        else:
+            self.findings = []
+            if found.digest != book.digest:
+                log.info("prices %s replace %s", found.digest, book.digest)
+                book = found
+        finally:
+            self._in_force = signature, book
+        return book
 
     def _signature(self) -> tuple[object, ...]:
         """Return what changes when a file does: which one it is, its size, its time."""
