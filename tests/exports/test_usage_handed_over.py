@@ -4,6 +4,8 @@ refusals."""
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Any
 import pytest
 from calls import DAY, HOUR, MINUTE
 from handing_over import NAME, HandOver
+from sqlalchemy import Engine, event
 from usage_receivers import (
+    KEY,
     Lago,
     LagoOnClickHouse,
     Metronome,
@@ -23,7 +27,7 @@ from usage_receivers import (
     served,
 )
 
-from farebox.control.outbox import receivers
+from farebox.control.outbox import delivery, receivers
 from farebox.exports.corrections import replay, settle
 from farebox.home import Home
 
@@ -273,3 +277,58 @@ def test_a_new_export_without_since_is_told_what_comes_from_now_on(make: Make) -
     over.calls(2)
     over.hand_over()
     assert over.theirs() == {("cus_acme", "calls"): 2}
+
+
+def test_a_kill_at_any_step_loses_and_doubles_nothing(make: Make) -> None:
+    over = make("lago", Lago, MONEY)
+    moment, lived = 0, False
+    while not lived:
+        if moment < 40:
+            over.calls(1)
+            over.calls(1, "beta")
+        over.pass_time(HOUR + MINUTE)
+        lived = killed_at(moment, lambda: (over.following().look(), over.deliver()))
+        moment += 1 if "FAREBOX_LONG" in os.environ else 9
+    assert moment > 30
+    agree(over, MONEY)
+
+
+def killed_at(moment: int, act: Callable[[], object]) -> bool:
+    """Run `act` in a process that is killed (-9) at its `moment`th statement or commit on `control.db`."""
+    child = os.fork()
+    if child:
+        return os.WIFEXITED(os.waitpid(child, 0)[1])
+    left = moment
+
+    def step(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
+        event.listen(Engine, name, step)
+    try:
+        act()
+    finally:
+        os._exit(0)
+
+
+def test_the_servers_worker_sends_what_the_follower_enqueues(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = make("openmeter", OpenMeter, MONEY)
+    over.calls(3)
+    over.pass_time(HOUR + MINUTE)
+    over.follower.look()
+    monkeypatch.setattr(delivery, "LOOK_EVERY_S", 0.05)
+    worker = delivery.DeliveryWorker(over.home, lambda _: KEY, clock=over.now, say=over.said.append)
+    worker.start()
+    try:
+        deadline = time.monotonic() + 120
+        while over.states().waiting and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        worker.close()
+    agree(over, MONEY)
+    assert over.said == []
