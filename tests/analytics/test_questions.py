@@ -177,7 +177,9 @@ def test_a_model_stands_for_its_dated_versions_and_what_responded_for_it(
         )
     )
     where = {"model": ["gpt-4o"]}
-    found = questions.breakdown(Selection(where=where, families=True), ["provider"])
+    family = Selection(where=where, families=True)
+    assert questions.breakdown(family, ["provider"]).models == []
+    found = questions.breakdown(family, ["provider"], with_models=True)
     assert found.total.cost_pico == 15
     assert found.models == ["gpt-4o-2024-08-06", "gpt-4o-2024-11-20", "something-else"]
     (exact,) = questions.totals(Selection(where=where))

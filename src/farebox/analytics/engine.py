@@ -185,7 +185,7 @@ class Engine:
             keys = [key_text(value) for value in row[width - len(asked.by) : width]]
             found.append(Row(start, keys, list(row[width:-1])))
             groups = row[-1]
-        models = self._included(asked, responded) if asked.families else []
+        models = self._included(asked, responded) if asked.families and asked.with_models else []
         return Answer(seq=self._replicator.seq, rows=found, groups=groups, models=models)
 
     def _rows(self, asked: Question, offsets: Offsets | None, responded: list[str]) -> list[Any]:

@@ -25,6 +25,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     A status may be a class: `4xx`."""
     families: bool = False
     """A model stands for its dated versions, too, and for whatever responded where it was requested."""
+    with_models: bool = False
+    """Say which ones that were: it takes another look at the calls."""
     unless: list[dict[str, list[str]]] = []
     """Not the calls that one of these filters matches."""
     by: list[str] = []
@@ -66,7 +68,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     groups: int
     """How many rows there would be without a limit."""
     models: list[str] = []
-    """With `families`: which models are in it besides those that were named."""
+    """`with_models`: which ones are in it besides those that were named."""
 
 
 class Measures(msgspec.Struct, kw_only=True):

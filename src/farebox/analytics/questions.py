@@ -90,6 +90,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         ascending: bool = False,
         limit: int | None = None,
         offset: int = 0,
+        with_models: bool = False,
     ) -> Question:
         """Return a question about these calls."""
         return Question(
@@ -97,6 +98,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             until_ns=self.until_ns,
             where={name: list(values) for name, values in self.where.items()},
             families=self.families,
+            with_models=with_models,
             as_of_seq=self.as_of_seq,
             unless=[{name: list(values) for name, values in each.items()} for each in self.unless],
             by=list(by),
@@ -167,11 +169,12 @@ class Questions:
         also: Sequence[str] = (),
         order: str = "cost_pico",
         unpriced_first: bool = False,
+        with_models: bool = False,
     ) -> Breakdown:
         """Return groups, most expensive first, and the rest of the total.
 
         With a `bucket`, whose start is a key of that name, oldest first. `also` are measures other than
-        sums, of each group and of the total.
+        sums, of each group and of the total; `with_models` says which ones a family brought in.
         """
         measures = [*SUMS, *(name for name in also if name not in SUMS)]
         grouped, total = self.answers(
@@ -184,7 +187,7 @@ class Questions:
                 unpriced_first=unpriced_first,
                 limit=limit,
             ),
-            selection.question(measures=measures),
+            selection.question(measures=measures, with_models=with_models),
         )
         groups = [_group(by, measures, row, bucket) for row in grouped.rows]
         whole = _group((), measures, total.rows[0])
@@ -199,16 +202,21 @@ class Questions:
         )
 
     def series(
-        self, selection: Selection, bucket: Bucket, tz: str = "UTC", by: str | None = None
+        self,
+        selection: Selection,
+        bucket: Bucket,
+        tz: str = "UTC",
+        by: str | None = None,
+        measures: Sequence[str] = SUMS,
     ) -> list[Point]:
-        """Return the sums of each bucket that has calls, oldest first."""
+        """Return the sums of each bucket that has calls, oldest first; those not asked for are zero."""
         keys = [] if by is None else [by]
-        (found,) = self.answers(selection.question(by=keys, bucket=bucket, tz=tz))
+        (found,) = self.answers(selection.question(by=keys, bucket=bucket, tz=tz, measures=measures))
         return [
             Point(
                 start_ns=row.start_ns or 0,
                 keys=dict(zip(keys, row.keys, strict=True)),
-                measures=_measures(SUMS, row.values),
+                measures=_measures(measures, row.values),
             )
             for row in found.rows
         ]

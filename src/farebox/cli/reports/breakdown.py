@@ -78,6 +78,7 @@ def by(
             also=measures,
             order=order,
             unpriced_first=order == "cost_pico",
+            with_models=True,
         )
         unknown = questions.unknown(narrowed)
     found = coverage(home, ledger, chosen.since_ns, chosen.until_ns)

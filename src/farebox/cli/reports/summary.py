@@ -287,6 +287,7 @@ def _summary(
             limit=None if as_json or as_csv else MODELS_MAX,
             unpriced_first=True,
             also=[INCLUDED_VALUE],
+            with_models=True,
         )
         unknown = questions.unknown(narrowed)
         when = None if as_json or as_csv else timeline(questions, narrowed, chosen, now_ns())

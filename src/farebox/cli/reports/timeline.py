@@ -38,7 +38,7 @@ def timeline(questions: Questions, narrowed: Selection, chosen: Period, now_ns: 
         return None
     spent = {
         point.start_ns: point.measures.cost_pico
-        for point in questions.series(narrowed, bucket, chosen.zone_name)
+        for point in questions.series(narrowed, bucket, chosen.zone_name, measures=("cost_pico",))
     }
     return Timeline(bucket, starts, [spent.get(start, 0) for start in starts])
 

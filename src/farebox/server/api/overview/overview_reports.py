@@ -126,14 +126,16 @@ def projection(sources: Sources, selection: Selection, now_ns: int, cover: Cover
     after = (month + timedelta(days=32)).replace(day=1)
     before = (month - timedelta(days=1)).replace(day=1)
     first = midnight - timedelta(days=HISTORY_DAYS)
-    spans = [(ns_of(month), now_ns + 1), (ns_of(before), ns_of(month)), (None, ns_of(first))]
-    questions = [selection.calls(*span).question() for span in spans]
+    months = [(ns_of(month), now_ns + 1), (ns_of(before), ns_of(month))]
+    questions = [selection.calls(*span).question() for span in months]
+    older = selection.calls(None, ns_of(first)).question(measures=["calls"], order="calls")
     days = selection.calls(ns_of(first), ns_of(midnight)).question(
         bucket="day", tz=selection.tz, measures=["calls", "cost_pico"]
     )
-    *sums, daily = sources.questions.answers(*questions, days)
-    spent, whole, earlier = (Measures(**dict(zip(SUMS, each.rows[0].values, strict=True))) for each in sums)  # type: ignore[arg-type]
-    history = _history(selection, daily, ns_of(first), ns_of(midnight), is_older=earlier.calls > 0)
+    *sums, earlier, daily = sources.questions.answers(*questions, older, days)
+    spent, whole = (Measures(**dict(zip(SUMS, each.rows[0].values, strict=True))) for each in sums)  # type: ignore[arg-type]
+    is_older = bool(earlier.rows[0].values[0])
+    history = _history(selection, daily, ns_of(first), ns_of(midnight), is_older=is_older)
     left = _left(selection, local, ns_of(midnight), ns_of(after))
     estimate = projected(spent.cost_pico, history, left)
     covered = cover(sources.reader, ns_of(month), now_ns + 1)

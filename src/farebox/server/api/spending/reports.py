@@ -28,6 +28,8 @@ LINES_MAX = 6
 VALUES_MAX = 10_000
 """How many values of a dimension are searched."""
 BUCKETS: tuple[Bucket, ...] = ("minute", "hour", "day")
+_DRAWN = ("calls", "unpriced_calls", "cost_pico")
+"""What a chart shows: over many calls each further sum takes as long as these."""
 
 
 class Cover(Protocol):
@@ -232,7 +234,7 @@ def series(
     if window.since_ns is not None:
         _check_size(window.until_ns - window.since_ns, bucket)
     lined = None if by is None else _top_lines(questions, asked, bucket, tz, by)
-    points = questions.series(asked, bucket, tz)  # last: what comes meanwhile is in the rest
+    points = questions.series(asked, bucket, tz, measures=_DRAWN)  # last: what comes meanwhile is in the rest
     first = window.since_ns
     if first is None:
         first = min((point.start_ns for point in points), default=window.until_ns)
@@ -263,16 +265,16 @@ class _Lined(NamedTuple):
 
 def _top_lines(questions: Questions, asked: Calls, bucket: Bucket, tz: str, by: str) -> _Lined:
     """Ask only for the keys that get a line of their own: the points of all of them can be 100,000."""
-    found = questions.breakdown(asked, [by], limit=LINES_MAX)
-    keys = [group.keys[by] for group in found.groups]
+    (found,) = questions.answers(asked.question(by=[by], measures=("cost_pico",), limit=LINES_MAX))
+    keys = [row.keys[0] for row in found.rows]
     points: list[Point] = []
     if keys:
         among = asked
         if not (by == "model" and asked.families):  # where a model in the filter stands for several
             where = {**asked.where, by: [key or "" for key in keys]}
             among = msgspec.structs.replace(asked, where=where)
-        points = questions.series(among, bucket, tz, by)
-    return _Lined(keys, points, not found.rest_groups)
+        points = questions.series(among, bucket, tz, by, measures=_DRAWN)
+    return _Lined(keys, points, found.groups == len(keys))
 
 
 def _check_size(length_ns: int, bucket: str) -> None:

@@ -91,7 +91,7 @@ def sessions(
             limit=asked.limit,
             offset=asked.offset,
         ),
-        with_one.question(measures=[*Measures.__struct_fields__, "sessions"], order="calls"),
+        with_one.question(measures=Measures.__struct_fields__, order="calls"),
         chosen.question(order="calls"),
     )
     covered = cover(sources.reader, selection.window.since_ns, selection.window.until_ns)
@@ -116,16 +116,15 @@ def sessions(
             )
         )
     total = measures_of(of_all.rows[0].values)
-    in_sessions = measures_of(of_sessions.rows[0].values[:width])
-    count = of_sessions.rows[0].values[width] or 0
+    in_sessions = measures_of(of_sessions.rows[0].values)
     seq = found.seq if asked.seq is None else asked.seq
     return seq, Sessions(
         span=reports.span_of(selection),
         sort=asked.sort,
         order=asked.order,
         sessions=rows,
-        count=count,
-        rest=views.sums(less(in_sessions, *shown), covered) if count > len(rows) else None,
+        count=found.groups,
+        rest=views.sums(less(in_sessions, *shown), covered) if found.groups > len(rows) else None,
         without_session=views.sums(less(total, in_sessions), covered),
         total=views.sums(total, covered),
         coverage=covered,
