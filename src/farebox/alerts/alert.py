@@ -59,7 +59,7 @@ class Sensitivity(msgspec.Struct, frozen=True, omit_defaults=True):
     """How far from usual an hour has to be: beyond both of these."""
 
     deviations: int = 6
-    """How many median absolute deviations above the median, scaled as a standard deviation."""
+    """How many deviations above the median: half of the hours are within one. They multiply."""
     factor_ppm: int = 2_000_000
     """How many times the median."""
 

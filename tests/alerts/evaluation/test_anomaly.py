@@ -48,14 +48,16 @@ class Simulated:
         self.recovered: list[int] = []
         self.firing_since: int | None = None
         self.relative: int | None = None
+        self.least = 0
 
     def first_ns(self) -> int:
         return next(iter(self.hours))
 
     def run(self, until_ns: int, begin_ns: int = START) -> None:
+        this: Usual | None = None
         for hour_ns in range(begin_ns, until_ns, HOUR_NS):
             last_ns = hour_ns - HOUR_NS
-            last = this = None
+            last, this = this, None  # as there
             if self.hours:
                 if (hour_ns - START) % (24 * HOUR_NS) == 0:  # once a day, as there
                     self.relative = None
@@ -63,8 +65,10 @@ class Simulated:
                         at: it for at, it in self.hours.items() if at >= hour_ns - HISTORY_NS - HOUR_NS
                     }
                 history = History(self.hours, self.first_ns(), last_ns, "UTC", self.relative)
-                last, this = history.usual(last_ns), history.usual(hour_ns)
+                last, this = last or history.usual(last_ns), history.usual(hour_ns)
                 self.relative = history.relative_ppm
+                if last is not None and this is not None:  # between the two is what is judged by
+                    self.least = min(expected(ALERT, each, each, 0).most for each in (last, this))
             level = self.level(hour_ns)
             for part in range(12):
                 at_ns = hour_ns + part * PART_NS
@@ -82,6 +86,8 @@ class Simulated:
         return int(season(hour.hour, hour.weekday) * slow * self.growth**weeks)
 
     def judge(self, hour_ns: int, now_ns: int, last: Usual, this: Usual) -> None:
+        if self.firing_since is None and sum(self.parts) <= self.least:
+            return
         most = expected(ALERT, last, this, now_ns - hour_ns)
         since = self.firing_since
         has_ended = (
@@ -209,10 +215,11 @@ def test_both_the_deviation_and_the_factor_have_to_be_passed() -> None:
     steady = Usual(100 * DOLLAR, 0, "")
     loose = Usual(100 * DOLLAR, 30 * DOLLAR, "")
     assert expected(ALERT, steady, steady, 0).most == 200 * DOLLAR
-    assert expected(ALERT, loose, loose, 0).most == 280 * DOLLAR
-    noisy = Usual(100 * DOLLAR, 50 * DOLLAR, "")
-    assert expected(ALERT, noisy, noisy, 0).most == 4675 * DOLLAR // 10, "its tail is longer"
+    assert expected(ALERT, loose, loose, 0).most == 100 * DOLLAR * 13**6 // 10**6, "deviations multiply"
+    highest = Usual(100 * DOLLAR, 30 * DOLLAR, "", is_highest=True)
+    assert expected(ALERT, highest, highest, 0).most == 280 * DOLLAR
+    assert expected(ALERT, steady, highest, HOUR_NS // 4).most == 220 * DOLLAR, "a quarter of the way"
     strict = Alert(name="j", kind="anomaly", subject="cost", sensitivity=Sensitivity(2, 1_100_000))
-    assert expected(strict, loose, loose, 0).most == 160 * DOLLAR
+    assert expected(strict, loose, loose, 0).most == 169 * DOLLAR
     floor = Alert(name="j", kind="anomaly", subject="cost", amount_min=900 * DOLLAR)
     assert expected(floor, loose, loose, 0).most == 900 * DOLLAR

@@ -3,15 +3,19 @@
 The last sixty minutes are compared with what the two hours that they lie in usually come to. What is usual
 is told from the same hour of up to eight weeks; where these are too few, from the same hour of working days
 or of weekends; where these are too few, from the highest of all hours. Where many of these hours have no
-calls at all, from the highest of those that have some: no hour is then the usual one. How far an hour
-usually is from its median is the larger of two: the median deviation of those hours, and that of all hours
-of the week in proportion, since eight hours alone say little of it.
+calls at all, from the highest of those that have some: no hour is then the usual one.
+
+How far an hour usually is from its median is a ratio: half of the hours are within so many times as much,
+or as little. Eight hours alone say little of it, so it is the larger of two: that of the same hour of all
+working days, or of both days of weekends, each against its own median; and that of all hours of the week.
+Deviations multiply, for so does what makes one hour busier than another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -22,11 +26,13 @@ from farebox.budgets.periods import HOUR_NS, SECOND_NS
 from farebox.money import display_usd
 
 WEEKS = 8
-_WEEK_NS = 7 * 24 * HOUR_NS
+_DAY_NS = 24 * HOUR_NS
+_WEEK_NS = 7 * _DAY_NS
 HISTORY_NS = WEEKS * _WEEK_NS
 
 _SAME_HOUR_MIN = 4
 """Weeks that have to be known for an hour to be compared with itself."""
+_ENOUGH = 10
 _SAME_KIND_MIN = 8
 """Working days, or days of weekends."""
 _ALL_MIN = 72
@@ -37,10 +43,9 @@ _IDLE_SHARE = 4
 """Where one of so many hours has no calls, calls do not come by the clock."""
 _TO_STANDARD_DEVIATION = (14_826, 10_000)
 """A median absolute deviation in proportion to a standard deviation, where the noise is normal."""
-_DOUBT = 2
-_NOISY_PPM, _TAIL_MAX_PPM = 350_000, 250_000
-"""A deviation of more than a third of the median is of a lopsided noise: up to a quarter more is usual."""
 _MILLION = 1_000_000
+_RATIO_MAX_PPM = 1_000 * _MILLION
+"""Of an hour that came to nothing, against its median."""
 _DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 
@@ -49,8 +54,18 @@ class Usual(NamedTuple):
 
     median: int
     deviation: int
-    """As a standard deviation."""
+    """Half of the hours come to less above it, in proportion; of the highest hours, a standard deviation."""
     words: str
+    is_highest: bool = False
+    """Whether `median` is what the highest hours come to: then deviations are added to it."""
+
+    def most(self, deviations: int, factor_ppm: int) -> int:
+        """Return what so many deviations above it come to, and no less than so many times as much."""
+        if self.median <= 0 or self.is_highest:
+            above = self.median + deviations * self.deviation
+        else:
+            above = self.median * (self.median + self.deviation) ** deviations // self.median**deviations
+        return max(above, self.median * factor_ppm // _MILLION)
 
 
 class HourOfWeek(NamedTuple):
@@ -91,7 +106,8 @@ class History:
             if _is_idle(same):
                 return self._of_busy_hours()
             days = f"{len(same)} {_DAYS[hour.weekday]}"
-            return self._usual(same, f"over {days}, {_clock(hour)}")
+            alike = self._same_kind(start_ns, hour, same)
+            return self._usual(same, f"over {days}, {_clock(hour)}", alike)
         every = [(hour_of_week(start, self._timezone), amount) for start, amount in self._hours()]
         kind = [
             amount
@@ -102,7 +118,7 @@ class History:
             if _is_idle(kind):
                 return self._of_busy_hours()
             days = f"{len(kind)} {'days of weekends' if hour.is_weekend else 'working days'}"
-            return self._usual(kind, f"over {days}, {_clock(hour)}")
+            return self._usual(kind, f"over {days}, {_clock(hour)}", (kind,))
         if len(every) >= _ALL_MIN:
             amounts = [amount for _, amount in every]
             if _is_idle(amounts):
@@ -120,27 +136,22 @@ class History:
 
     @property
     def relative_ppm(self) -> int:
-        """How far hours usually are from the median of their own hour of the week, in proportion."""
+        """How many times its own median an hour of the week usually comes to, or the reverse."""
         if self._relative is None:
             by_hour: dict[HourOfWeek, list[int]] = {}
             for start, amount in self._hours():
                 by_hour.setdefault(hour_of_week(start, self._timezone), []).append(amount)
-            shares: list[int] = []
-            for amounts in by_hour.values():
-                median = _median(amounts)
-                if median > 0 and len(amounts) >= _SAME_HOUR_MIN:
-                    shares += [abs(amount - median) * _MILLION // median for amount in amounts]
-            self._relative = _median(shares)
+            self._relative = _usual_ratio(by_hour.values())
         return self._relative
 
     def _hours(self) -> Iterator[tuple[int, int]]:
         for start in range(self._first, self._until, HOUR_NS):
             yield start, self._sums.get(start, 0)
 
-    def _same_hours(self, start_ns: int, hour: HourOfWeek) -> list[int]:
+    def _same_hours(self, start_ns: int, hour: HourOfWeek, first_week: int = 1) -> list[int]:
         """Return the same hour of earlier weeks; a clock change makes it an hour earlier or later."""
         found: list[int] = []
-        for week in range(1, WEEKS + 1):
+        for week in range(first_week, first_week + WEEKS):
             for shift in (-1, 0, 1):
                 start = start_ns - week * _WEEK_NS + shift * HOUR_NS
                 is_known = self._first <= start < self._until
@@ -148,12 +159,23 @@ class History:
                     found.append(self._sums.get(start, 0))
         return found
 
-    def _usual(self, amounts: Sequence[int], words: str) -> Usual:
+    def _same_kind(self, start_ns: int, hour: HourOfWeek, same: Sequence[int]) -> Iterator[Sequence[int]]:
+        """Yield the same hour of each day of the same kind, in earlier weeks."""
+        yield same
+        for days in range(1, 7):
+            other = HourOfWeek((hour.weekday - days) % 7, hour.hour)
+            if other.is_weekend == hour.is_weekend:
+                yield self._same_hours(start_ns - days * _DAY_NS, other, first_week=0)
+
+    def _usual(self, amounts: Sequence[int], words: str, alike: Iterable[Sequence[int]]) -> Usual:
+        """`alike`: hours that are as far from their medians as these are."""
         median = _median(amounts)
-        own = _median(abs(each - median) for each in amounts)
-        deviation = _scaled(max(own, median * self.relative_ppm // _MILLION))
-        # The fewer there are, the further the median itself may be from what is usual.
-        return Usual(median, deviation * (len(amounts) + _DOUBT) // len(amounts), words)
+        ratio = max(_usual_ratio(alike), self.relative_ppm)
+        if len(amounts) < _ENOUGH:
+            # The fewer there are, the further the median itself may be from what is usual.
+            more = Decimal((len(amounts) + 2) * _ENOUGH) / (len(amounts) * (_ENOUGH + 2))
+            ratio = int((Decimal(ratio) / _MILLION) ** more * _MILLION)
+        return Usual(median, median * (ratio - _MILLION) // _MILLION, words)
 
 
 class Expected(NamedTuple):
@@ -168,25 +190,17 @@ def expected(alert: Alert, last: Usual, this: Usual, passed_ns: int) -> Expected
 
     `last` is what is usual in the hour before that, `this` in the one after it.
     """
-    median = (this.median * passed_ns + last.median * (HOUR_NS - passed_ns)) // HOUR_NS
-    deviation = (this.deviation * passed_ns + last.deviation * (HOUR_NS - passed_ns)) // HOUR_NS
+    left_ns = HOUR_NS - passed_ns
     beyond = alert.sensitivity
-    most = max(
-        median + _beyond(median, deviation, beyond.deviations),
-        median * beyond.factor_ppm // _MILLION,
-        alert.amount_min,
-    )
-    words = (this if passed_ns * 2 >= HOUR_NS else last).words
-    return Expected(
-        most, f"median {_said(alert, median)} an hour {words}, deviation {_said(alert, deviation)}"
-    )
 
+    def between(before: int, after: int) -> int:
+        return (after * passed_ns + before * left_ns) // HOUR_NS
 
-def _beyond(median: int, deviation: int, deviations: int) -> int:
-    """Return how far above its median an hour may be: lopsided noise goes further than its deviation says."""
-    relative = deviation * _MILLION // median if median > 0 else 0
-    more = min(max((relative - _NOISY_PPM) * 3 // 2, 0), _TAIL_MAX_PPM)
-    return deviations * deviation * (_MILLION + more) // _MILLION
+    most = between(*(each.most(beyond.deviations, beyond.factor_ppm) for each in (last, this)))
+    median = _said(alert, between(last.median, this.median))
+    deviation = _said(alert, between(last.deviation, this.deviation))
+    words = (this if passed_ns >= left_ns else last).words
+    return Expected(max(most, alert.amount_min), f"median {median} an hour {words}, deviation {deviation}")
 
 
 def is_normal(amount: int, most: Expected) -> bool:
@@ -231,7 +245,22 @@ def _highest(amounts: Sequence[int], of: str) -> Usual:
     middle = _median(ordered)
     deviation = _scaled(_median(abs(each - middle) for each in ordered))
     high = ordered[len(ordered) * _HIGH_PERCENT // 100]
-    return Usual(high, deviation, f"as high as all but a twentieth of {of}")
+    return Usual(high, deviation, f"as high as all but a twentieth of {of}", is_highest=True)
+
+
+def _usual_ratio(groups: Iterable[Sequence[int]]) -> int:
+    """Return, in millionths, how many times the median of its group an amount usually is, or the reverse."""
+    ratios: list[int] = []
+    for amounts in groups:
+        median = _median(amounts)
+        if median > 0 and len(amounts) >= _SAME_HOUR_MIN:
+            ratios += [_ratio(each, median) for each in amounts]
+    return max(_median(ratios), _MILLION)
+
+
+def _ratio(one: int, other: int) -> int:
+    low, high = (one, other) if one < other else (other, one)
+    return min(high * _MILLION // low, _RATIO_MAX_PPM) if low > 0 else _RATIO_MAX_PPM
 
 
 def _median(amounts: Iterable[int]) -> int:

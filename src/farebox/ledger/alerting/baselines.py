@@ -96,9 +96,10 @@ def _made(alert: Alert, known: Baseline | None, amounts: dict[int, int], hour_ns
     is_of_today = known is not None and hour_ns - known.relative_ns < _DAY_NS
     relative = known.relative if known is not None and is_of_today else None
     history = History(sums, min(sums), last_ns, alert.timezone, relative)
+    is_next = known is not None and known.hour_ns == last_ns
     return Baseline(
         hour_ns,
-        history.usual(last_ns),
+        known.this if known is not None and is_next else history.usual(last_ns),
         history.usual(hour_ns),
         sums.get(last_ns, 0),
         history.relative_ppm,
