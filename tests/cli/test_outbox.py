@@ -257,3 +257,57 @@ def test_who_changed_a_receiver_is_in_the_audit(told: Told, home: Home) -> None:
     with open_control(home).reading() as connection:
         rows = connection.execute(select(audit.c.action, audit.c.subject).order_by(audit.c.at)).all()
     assert [tuple(row) for row in rows] == [("receiver.add", "ops"), ("receiver.remove", "ops")]
+
+
+CHANNELS = {
+    "chat": "slack: {env: SLACK_WEBHOOK_URL}",
+    "game": "{discord: {file: discord.url}, kinds: [prices.*]}",
+    "oncall": "{pagerduty: {env: PD}, url: 'https://events.eu.pagerduty.com/v2/enqueue'}",
+    "phone": "{ntfy: {env: NTFY}, token: {env: NTFY_TOKEN}}",
+    "screen": "desktop: true",
+    "mail": "{email: ops@example.com, server: 'smtp.example.com:587', from: f@example.com, user: f, "
+    "password: {env: P}}",
+}
+
+
+def test_a_channel_of_every_form_is_set_by_command_with_its_secret_by_reference(
+    told: Told, home: Home, tmp_path: Path
+) -> None:
+    (tmp_path / "discord.url").write_text("https://discord.com/api/webhooks/1/canary")
+    (tmp_path / "discord.url").chmod(0o600)
+    for name, definition in CHANNELS.items():
+        printed = told("receivers", "set", name, definition)
+        assert told.status == 0 and f"{name} is a channel" in printed and "canary" not in printed
+    with open_control(home).reading() as connection:
+        kept = {each.name: each.settings for each in receivers.receivers(connection)}
+    assert [kept[name].form for name in CHANNELS] == [
+        "slack",
+        "discord",
+        "pagerduty",
+        "ntfy",
+        "desktop",
+        "email",
+    ]
+    assert kept["chat"].kinds == () and kept["game"].kinds == ("prices.*",)
+    assert secret_text(home, kept["game"].secret).endswith("/canary")
+    assert kept["phone"].token == {"env": "NTFY_TOKEN"}
+    assert "smtp.example.com:587" in str(kept["mail"].mail)
+
+
+@pytest.mark.parametrize(
+    ("definition", "said"),
+    [
+        ("slack: 'https://hooks.slack.com/services/T0/B0/canary'", "as text"),
+        ("{slack: {env: A}, colour: red}", "colour"),
+        ("{email: nobody, server: nowhere}", "an e-mail address"),
+        ("discord: {file: nothing.url}", "No such file"),
+        ("smoke: signals", "one of webhook, slack"),
+        ("{", "the definition"),
+    ],
+)
+def test_a_channel_that_cannot_be_is_refused_and_no_secret_is_repeated(
+    told: Told, home: Home, definition: str, said: str
+) -> None:
+    printed = told("receivers", "set", "chat", definition)
+    assert told.status and said in printed and "canary" not in printed
+    assert not home.control.exists()

@@ -57,7 +57,7 @@ def read_channels(node: Node, config: Config, findings: list[Finding]) -> None:
             findings.append(
                 entry.finding("another name", f"{name!r}, which `webhooks:` or `exports:` names, too")
             )
-        channel = _channel(name, entry, findings)
+        channel = read_channel(name, entry, findings)
         if channel is not None:
             found.append(channel)
     if len(found) > RECEIVERS_MAX:
@@ -65,7 +65,8 @@ def read_channels(node: Node, config: Config, findings: list[Finding]) -> None:
     config.channels = tuple(found)
 
 
-def _channel(name: str, entry: Node, findings: list[Finding]) -> ChannelConfig | None:
+def read_channel(name: str, entry: Node, findings: list[Finding]) -> ChannelConfig | None:
+    """Read one channel, of the file or of a command; None, with findings, for what is none."""
     before = len(findings)
     forms: list[Form] = [form for form in FORMS if entry.get(form) is not None]
     if entry.kind != "mapping" or len(forms) != 1:

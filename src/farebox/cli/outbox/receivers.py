@@ -42,7 +42,7 @@ class ReceiversAnswer(msgspec.Struct, kw_only=True):
 
 
 class SecretAnswer(msgspec.Struct, kw_only=True):
-    """`farebox outbox receivers add --json` and `rotate --json`."""
+    """`farebox outbox receivers add --json`, `set --json` and `rotate --json`."""
 
     schema: str = "farebox.outbox-secret/1"
     receiver: str
@@ -144,6 +144,53 @@ def add(
     print(f"Its signing secret is {signing_secrets.words(secret)}.")
     if shown is not None:
         print(f"Give it to the receiver; it is shown this once:  {shown}")
+    print(f"Send a test:  {command(f'outbox receivers test {name}')}")
+    return OK
+
+
+@app.command(name="set")
+def set_channel(
+    name: Annotated[str, Parameter(help="What to call it: a-z, 0-9, `-` and `_`.")],
+    definition: Annotated[
+        str, Parameter(help="As under `channels:` in farebox.yaml: `slack: {env: SLACK_WEBHOOK_URL}`.")
+    ],
+    /,
+    *,
+    place: Place | None = None,
+    as_json: AsJson = False,
+) -> int:
+    """Set a channel of any form: Slack, Discord, Teams, e-mail, PagerDuty, ntfy, desktop or webhook.
+
+    A secret is in an environment variable of the server or in a file (0600): others see a command line.
+    """
+    from farebox.config.channels_section import read_channel
+    from farebox.config.webhooks_section import RECEIVER_NAME
+    from farebox.control.outbox import receivers, signing_secrets
+    from farebox.errors import ConfigError
+    from farebox.yamltext import parse
+
+    if not RECEIVER_NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a receiver: a-z, 0-9, `-` and `_`")
+    node, findings = parse(definition, "the definition")
+    channel = None if node is None or findings else read_channel(name, node, findings)
+    if channel is None:
+        raise ConfigError(findings)
+    for each in (channel.secret, channel.token):
+        if each is not None and each.kind == "file":
+            each.secret()  # as it is used: what cannot be read is told now
+        elif each is not None:
+            say(f"the server reads {each.place} from its own environment: start Farebox where it is set")
+    home = (place or Place()).state()
+    said = signing_secrets.configured_settings(channel)
+    _change(home, "receiver.set", name, lambda connection: receivers.add(connection, name, said, now_ns()))
+    found = _shown(home, name)
+    if as_json:
+        print_json(_secret_answer(found, None))
+        return OK
+    if found.said_by == "both":
+        print(f"{name} stays as farebox.yaml says, at {found.origin}; this applies without that entry.")
+    else:
+        print(f"{name} is a channel: {found.origin}. An alert tells it with  --to {name}")
     print(f"Send a test:  {command(f'outbox receivers test {name}')}")
     return OK
 
