@@ -92,7 +92,7 @@ def reached(site: Site, route: str, headers: Credentials) -> bool:
     """Return whether a route gives anything: the sign-in page counts as what everybody may see."""
     method, _, path = route.rpartition(" ")
     answer = site.ask(written(path), headers, method or "GET")
-    missing = ("budget", "stop", "payee", "invoice", "alert", "session", "key", "token")
+    missing = ("budget", "stop", "payee", "invoice", "alert", "export", "session", "key", "token")
     if any(f"{found}_not_found".encode() in answer.body for found in missing):
         return True
     return answer.status not in (401, 403, 404, 429) or b"no session yet" in answer.body
