@@ -22,6 +22,8 @@ import msgspec
 from farebox.errors import QuestionError
 
 CHUNK = 1 << 16
+_NO_ROW = b"\nthese are not all rows\n"
+"""Ends the writing without the file's end."""
 
 
 class ParquetProcess:
@@ -32,6 +34,9 @@ class ParquetProcess:
 
     async def stream(self, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the file's bytes. `lines` are rows as JSON objects, a line each.
+
+        What keeps rows from coming ends the file without its end, so that no reader takes it for a whole one,
+        and is raised.
 
         Raises:
             QuestionError: It cannot be written.
@@ -51,18 +56,19 @@ class ParquetProcess:
         try:
             while chunk := await process.stdout.read(CHUNK):
                 yield chunk
-            if await process.wait():
-                with contextlib.suppress(Exception):
-                    await feeding  # it has nobody to write to any more
+            failed = await process.wait() != 0
+            await feeding  # it has nobody to write to any more
+            if failed:
                 words = (await saying).decode(errors="replace").rpartition("\n_duckdb.")[2].split("\n")[0]
                 raise QuestionError(f"the Parquet file cannot be written: {words}")
-            await feeding  # what kept rows from coming is what failed
         finally:
             feeding.cancel()
             saying.cancel()
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+            # Or asyncio prints what they raised.
+            await asyncio.gather(feeding, saying, return_exceptions=True)
 
 
 async def _feed(target: asyncio.StreamWriter, lines: AsyncIterator[bytes]) -> None:
@@ -72,6 +78,9 @@ async def _feed(target: asyncio.StreamWriter, lines: AsyncIterator[bytes]) -> No
             await target.drain()
     except (BrokenPipeError, ConnectionResetError):
         return  # it has ended, and says why
+    except Exception:
+        target.write(_NO_ROW)
+        raise
     finally:
         target.close()
 

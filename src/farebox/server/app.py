@@ -135,7 +135,11 @@ class Server:
                 ApiError(500, "internal_error", "Something went wrong here. The server's log says what.")
             )
         if response is not None:
-            await response(scope, receive, send)
+            try:
+                await response(scope, receive, send)
+            except (ApiError, FareboxError) as error:  # of a file: it has begun, and ends without its end
+                code = error.body.code if isinstance(error, ApiError) else error.code
+                _log.error("the response of %s breaks off: %s", scope["path"], code)
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response | None:
         """Return the response; None for a client that has gone before it. A change is made all the same."""

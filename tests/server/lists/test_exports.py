@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gc
 import io
 import json
 from collections.abc import AsyncIterator
@@ -13,11 +14,12 @@ from typing import Any
 import duckdb
 import pytest
 from fake_ledger import FakeLedger, call
-from served import MINUTE, NOW, Answer, Site
+from served import HOST, MINUTE, NOW, Answer, Site
 
 from farebox.analytics.parquet import ParquetProcess
 from farebox.errors import QuestionError
 from farebox.home import Home
+from farebox.server.api.lists import listing
 from farebox.server.api.lists.rows import Rows
 from farebox.server.api.route_groups import GROUPS
 from farebox.server.assets import Assets
@@ -169,6 +171,62 @@ def test_rows_that_cannot_be_read_end_the_file_with_an_error() -> None:
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(write())
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "parquet"])
+def test_a_file_whose_rows_cannot_be_read_to_the_end_breaks_off_with_one_line_in_the_log(
+    home: Home,
+    web: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    format: str,
+) -> None:
+    site = Site(home, FakeLedger([call(seq, NOW - MINUTE) for seq in range(1, 1500)]), Assets(web))
+    asked, read = [0], listing._page  # pyright: ignore[reportPrivateUsage]
+
+    async def page(*given: Any) -> Any:
+        asked[0] += 1
+        if asked[0] > 2:
+            raise QuestionError("there is a secret in row 800")
+        return await read(*given)
+
+    def size(_: Rows) -> int:
+        return 400
+
+    monkeypatch.setattr(listing, "export_size", size)
+    monkeypatch.setattr(listing, "_page", page)
+    messages: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        messages.append(dict(message))
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "GET",
+        "path": "/api/v1/calls",
+        "query_string": f"since=all&format={format}".encode(),
+        "headers": [(b"host", HOST.encode()), (b"authorization", f"Bearer {site.token}".encode())],
+        "client": ("127.0.0.1", 50000),
+        "state": {},
+    }
+    asyncio.run(site.app(scope, receive, send))
+    gc.collect()
+    if messages[0]["status"] == 503:  # a small Parquet file has not begun
+        assert format == "parquet" and capfd.readouterr() == ("", "")
+        return
+    assert messages[0]["status"] == 200
+    assert messages[-1]["more_body"], "a server closes the connection over a response that has no end"
+    assert not b"".join(message["body"] for message in messages[1:]).endswith((b"PAR1", b"]\n"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "the response of /api/v1/calls breaks off: question_failed"
+    ]
+    assert caplog.records[0].exc_info is None
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_name_with_a_quote_is_a_column_like_any_other(home: Home, web: Path, tmp_path: Path) -> None:
