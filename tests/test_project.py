@@ -143,3 +143,18 @@ def test_every_link_between_pages_leads_somewhere(page: str) -> None:
     for link in links:
         if link and "://" not in link:
             assert (ROOT / page).parent.joinpath(link).exists(), f"{page} links to {link}"
+
+
+SHARED_BY_THREADS = ("sdk", "recording", "wire", "catalog", "pricing", "journal", "estimating", "snapshot.py")
+"""What threads of a program use beside each other."""
+
+
+def test_structs_are_decoded_by_decoders_that_an_import_makes() -> None:
+    """Two threads that are the first to decode a struct end the process by signal 11 (msgspec 0.22)."""
+    found: list[str] = []
+    for name in SHARED_BY_THREADS:
+        place = ROOT / "src" / "farebox" / name
+        for file in place.rglob("*.py") if place.is_dir() else [place]:
+            if re.search(r"msgspec\.\w+\.decode\([^\n]*type=[A-Z_]", file.read_text()):
+                found.append(str(file.relative_to(ROOT)))
+    assert not found, "make a Decoder when the module is imported"

@@ -82,11 +82,17 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return {**self.labelled, **self.configured, **(in_force or {})}
 
 
+_decode_snapshot = msgspec.json.Decoder(Snapshot).decode
+
+
 class _File(msgspec.Struct):
     format: int
     sha256: str
     """Of the bytes of `content`: what a damaged disk or half a copy left behind is not believed."""
     content: msgspec.Raw
+
+
+_decode_file = msgspec.json.Decoder(_File).decode
 
 
 def encode(snapshot: Snapshot) -> bytes:
@@ -102,13 +108,13 @@ def decode(text: bytes) -> Snapshot:
         ValueError: It is damaged, or of a newer Farebox.
     """
     try:
-        file = msgspec.json.decode(text, type=_File)
+        file = _decode_file(text)
         content = bytes(file.content)
         if file.format > FORMAT:
             raise ValueError("it was written by a newer Farebox")
         if sha256(content).hexdigest() != file.sha256:
             raise ValueError("its content does not match its checksum")
-        return msgspec.json.decode(content, type=Snapshot)
+        return _decode_snapshot(content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"it is damaged ({error})") from None
 

@@ -91,6 +91,9 @@ class _Packed(CatalogData, frozen=True):
     formats: dict[str, msgspec.Raw]  # pyright: ignore[reportIncompatibleVariableOverride]  # not decoded
 
 
+_decode_packed = msgspec.msgpack.Decoder(_Packed).decode
+
+
 _Entry = TypeVar("_Entry")
 
 
@@ -120,7 +123,7 @@ _format_decoder = msgspec.msgpack.Decoder(UsageFormat)
 
 
 def _unpacked(content: bytes) -> CatalogData:
-    found = msgspec.msgpack.decode(content, type=_Packed)
+    found = _decode_packed(content)
     entries: dict[str, Any] = {
         "endpoints": _Entries(found.endpoints, _endpoints_decoder),
         "formats": _Entries(found.formats, _format_decoder),

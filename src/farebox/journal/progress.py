@@ -39,6 +39,9 @@ class Progress(msgspec.Struct, kw_only=True):
         return None
 
 
+_decode = msgspec.json.Decoder(Progress).decode
+
+
 def progress_path(journal: Path) -> Path:
     """Return where the ledger process of a home writes, given the home's journal."""
     return journal.parent / "run" / "ledger.progress"
@@ -52,7 +55,7 @@ def ledger_trouble(journal: Path) -> str | None:
         except OSError:
             return None
         with contextlib.suppress(msgspec.MsgspecError):
-            return msgspec.json.decode(content.rstrip(b"\0 "), type=Progress).words(now_ns())
+            return _decode(content.rstrip(b"\0 ")).words(now_ns())
     return "the ledger process could not report its state; is the disk full?"
 
 

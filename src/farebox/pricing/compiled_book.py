@@ -31,6 +31,7 @@ PACKAGED = Path(__file__).resolve().parent / "prices.msgpack.gz"
 
 FORMAT = "farebox-prices/3"
 """Raised with every change of `price_rows`, so that an older compiled file is refused."""
+_decode = msgspec.msgpack.Decoder(CompiledPrices).decode
 
 
 def open_prices(cache_dir: Path | None = None, catalog: Path = CATALOG) -> CompiledPrices:
@@ -52,7 +53,7 @@ def open_prices(cache_dir: Path | None = None, catalog: Path = CATALOG) -> Compi
     for place in places:
         if _write(place, content):
             break
-    return msgspec.msgpack.decode(content, type=CompiledPrices)
+    return _decode(content)
 
 
 def source_digest(catalog: Path = CATALOG) -> str:
@@ -132,7 +133,7 @@ def _read(path: Path) -> CompiledPrices | None:
         content = path.read_bytes()
         if path == PACKAGED:
             content = zlib.decompress(content, 31)  # as gzip writes it
-        return msgspec.msgpack.decode(content, type=CompiledPrices)
+        return _decode(content)
     except (OSError, zlib.error, msgspec.MsgspecError, ValueError, RecursionError):
         return None  # absent, unreadable, or of another version: the next place, or a fresh build
 

@@ -30,11 +30,14 @@ class _File(msgspec.Struct):
     providers: dict[str, dict[str, tuple[int | None, int | None]]]
 
 
+_decode = msgspec.json.Decoder(_File).decode
+
+
 class LimitBook:
     """The limits of all models that are known."""
 
     def __init__(self, content: bytes) -> None:
-        file = msgspec.json.decode(content, type=_File)
+        file = _decode(content)
         self.sources = file.sources
         self._providers = file.providers
         self._largest = {name: _largest(models.values()) for name, models in file.providers.items()}

@@ -65,6 +65,9 @@ class PriceUpdates(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(prices, models=(*added, *models))
 
 
+_decode = msgspec.json.Decoder(PriceUpdates).decode
+
+
 def with_rows(known: tuple[PriceRow, ...], fresh: tuple[PriceRow, ...]) -> tuple[PriceRow, ...]:
     """Return rows with others appended, in the order in which the last one in force counts."""
     taken = {row.id for row in known}
@@ -90,7 +93,7 @@ def snapshots(state: Path) -> list[Path]:
 
 
 def read_snapshot(path: Path) -> PriceUpdates:
-    return msgspec.json.decode(path.read_bytes(), type=PriceUpdates)
+    return _decode(path.read_bytes())
 
 
 def newest(state: Path) -> PriceUpdates | None:

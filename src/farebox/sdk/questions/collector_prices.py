@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PRICES = "/api/v1/prices"
 _AGAIN_S = 60.0
 _RESPONSE_S = 15.0
+_decode_copy = msgspec.json.Decoder(PriceCopy).decode
+_decode_terms = msgspec.json.Decoder(PublishedTerms).decode
 
 
 class CollectorPrices:
@@ -89,7 +91,7 @@ class CollectorPrices:
         response = ask(self.collector, PRICES, headers, seconds=_RESPONSE_S)
         if response.status == 304:
             return
-        copy = msgspec.json.decode(response.body, type=PriceCopy)
+        copy = _decode_copy(response.body)
         folder = self._folder / copy.digest
         store(copy, folder)
         self._book = book_of(folder, self._cache)
@@ -100,7 +102,7 @@ class CollectorPrices:
     def _terms(self, folder: Path) -> PublishedTerms:
         """Return what a stored copy says of customers; nothing for one of an earlier Farebox."""
         try:
-            return msgspec.json.decode((folder / TERMS).read_bytes(), type=PublishedTerms)
+            return _decode_terms((folder / TERMS).read_bytes())
         except (OSError, msgspec.MsgspecError) as error:
             if not isinstance(error, FileNotFoundError):
                 faults.report(error, "reading the collector's plans")

@@ -16,6 +16,9 @@ class _Failure(msgspec.Struct):
     message: str = ""
 
 
+_decode_failure = msgspec.json.Decoder(_Failure).decode
+
+
 def ask(collector: str, target: str, headers: Mapping[str, str] | None = None, *, seconds: float) -> Response:
     """Return the collector's response, 200 or 304.
 
@@ -38,7 +41,7 @@ def ask(collector: str, target: str, headers: Mapping[str, str] | None = None, *
         )
     if response.status not in (200, 304):
         try:
-            message = msgspec.json.decode(response.body, type=_Failure).message
+            message = _decode_failure(response.body).message
         except (msgspec.MsgspecError, UnicodeDecodeError):
             message = ""
         raise QuestionError(message or f"{collector} responded with HTTP status {response.status}")

@@ -40,13 +40,22 @@ class _Running(msgspec.Struct):
     port: int = 0
 
 
+_decode_running = msgspec.json.Decoder(_Running).decode
+
+
 class _Summary(msgspec.Struct):
     sums: Spend
+
+
+_decode_summary = msgspec.json.Decoder(_Summary).decode
 
 
 class _Failure(msgspec.Struct):
     code: str = ""
     message: str = ""
+
+
+_decode_failure = msgspec.json.Decoder(_Failure).decode
 
 
 def cost(
@@ -79,11 +88,11 @@ def cost(
     target = f"/api/v1/summary?{urlencode(query)}"
     if collector is not None:
         body = ask(collector, target, seconds=_REPLY_S).body
-        return msgspec.json.decode(body, type=_Summary).sums
+        return _decode_summary(body).sums
     status, body = _get(home, target)
     if status != 200:
-        raise QuestionError(msgspec.json.decode(body, type=_Failure).message or f"HTTP status {status}")
-    return msgspec.json.decode(body, type=_Summary).sums
+        raise QuestionError(_decode_failure(body).message or f"HTTP status {status}")
+    return _decode_summary(body).sums
 
 
 def _get(home: Home, target: str) -> tuple[int, bytes]:
@@ -91,7 +100,7 @@ def _get(home: Home, target: str) -> tuple[int, bytes]:
 
     connection: HTTPConnection | None = None
     try:
-        running = msgspec.json.decode((home.run / "server.json").read_bytes(), type=_Running)
+        running = _decode_running((home.run / "server.json").read_bytes())
         token = (home.run / "dashboard.token").read_text(encoding="ascii").strip()
         connection = HTTPConnection(running.host, running.port, timeout=_CONNECT_S)
         connection.connect()

@@ -49,9 +49,15 @@ class _Verdicts(msgspec.Struct):
     items: list[Verdict]
 
 
+_decode_verdicts = msgspec.json.Decoder(_Verdicts).decode
+
+
 class _Refusal(msgspec.Struct):
     code: str = ""
     message: str = ""
+
+
+_decode_refusal = msgspec.json.Decoder(_Refusal).decode
 
 
 class CollectorError(Exception):
@@ -139,7 +145,7 @@ class CollectorClient:
         response = self.request("POST", EVENTS, body, headers)
         if 200 <= response.status < 300:
             try:
-                found = msgspec.json.decode(response.body, type=_Verdicts).items
+                found = _decode_verdicts(response.body).items
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 found = []
             if len(found) == len(events) and all(map(_is_about, found, events)):
@@ -261,7 +267,7 @@ def _content(response: HTTPResponse) -> bytes:
 
 def _refusal(response: Response) -> str:
     try:
-        message = msgspec.json.decode(response.body, type=_Refusal).message
+        message = _decode_refusal(response.body).message
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
     said = shown(message)

@@ -38,6 +38,9 @@ class ProgramFigures(msgspec.Struct):
     """Why the last attempt failed, None where it did not."""
 
 
+_decode = msgspec.json.Decoder(ProgramFigures).decode
+
+
 class FigureFiles:
     """Adds to the files of one collector's programs; used by one thread at a time."""
 
@@ -84,7 +87,7 @@ class FigureFiles:
 def read(path: Path) -> ProgramFigures:
     """Return what a file holds; nothing where it cannot be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ProgramFigures)
+        return _decode(path.read_bytes())
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return ProgramFigures()
 

@@ -74,6 +74,9 @@ class _Sent(msgspec.Struct, array_like=True):
     """When everything that there was had been acknowledged: what is not was stored later."""
 
 
+_decode_sent = msgspec.msgpack.Decoder(_Sent).decode
+
+
 class UnsentEvents:
     """One writer's. Used by one thread at a time."""
 
@@ -322,7 +325,7 @@ def _ended_ns(kind: int, payload: bytes) -> int:
 
 def _read(note: Path) -> _Sent | None:
     try:
-        return msgspec.msgpack.decode(note.read_bytes(), type=_Sent)
+        return _decode_sent(note.read_bytes())
     except (OSError, msgspec.MsgspecError):
         return None
 
