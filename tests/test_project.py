@@ -151,10 +151,8 @@ SHARED_BY_THREADS = ("sdk", "recording", "wire", "catalog", "pricing", "journal"
 
 def test_structs_are_decoded_by_decoders_that_an_import_makes() -> None:
     """Two threads that are the first to decode a struct end the process by signal 11 (msgspec 0.22)."""
-    found: list[str] = []
-    for name in SHARED_BY_THREADS:
-        place = ROOT / "src" / "farebox" / name
-        for file in place.rglob("*.py") if place.is_dir() else [place]:
-            if re.search(r"msgspec\.\w+\.decode\([^\n]*type=[A-Z_]", file.read_text()):
-                found.append(str(file.relative_to(ROOT)))
+    places = [ROOT / "src" / "farebox" / name for name in SHARED_BY_THREADS]
+    files = [file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])]
+    late = re.compile(r"msgspec\.\w+\.decode\([^\n]*type=[A-Z_]")
+    found = [str(file.relative_to(ROOT)) for file in files if late.search(file.read_text())]
     assert not found, "make a Decoder when the module is imported"
