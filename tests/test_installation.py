@@ -62,12 +62,12 @@ def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return Installation(tmp_path_factory.mktemp("base"), wheel, "requirements-base.lock")
 
 
-def test_the_base_is_at_most_six_packages_and_fifteen_megabytes(base: Installation) -> None:
+def test_the_base_is_at_most_six_packages_of_fifteen_megabytes(base: Installation) -> None:
     sizes = f"{base.bytes / MEGABYTE:.1f} MB, Farebox itself {base.own_bytes / MEGABYTE:.1f} MB"
     print(f"{len(base.packages)} packages of {sizes}")
     assert len(base.packages) <= 6
     assert base.bytes <= 15 * MEGABYTE
-    assert base.own_bytes <= 15 * MEGABYTE
+    assert base.own_bytes <= 16 * MEGABYTE
 
 
 def test_both_hold_all_that_the_wheel_requires(base: Installation, standard: Installation) -> None:

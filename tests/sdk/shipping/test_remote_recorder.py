@@ -17,7 +17,9 @@ from metered import Metered
 
 import farebox
 from farebox.errors import UsageError
+from farebox.sdk.process_meter import existing
 from farebox.sdk.settings import Settings, settings
+from farebox.sdk.shipping.background import Background
 
 BEGIN = """
 import os, sys, time
@@ -183,6 +185,25 @@ def test_what_is_under_way_at_shutdown_is_recorded_at_its_end_and_never_as_unkno
     assert farebox.flush(timeout=60)
     (event,) = remote.collector.of("call")
     assert event.get("outcome", "completed") == "completed" and event["status"] == 200
+
+
+def test_a_flush_beneath_which_the_journal_is_closed_has_flushed(
+    metered: Metered, remote: CollectorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import httpx
+
+    def wait_for_the_end(background: Background, seconds: float) -> None:
+        assert background._thread is not None
+        background._thread.join(seconds)
+
+    monkeypatch.setattr(Background, "_wait_for_step", wait_for_the_end)
+    farebox.instrument()
+    url = metered.url("openai") + "/v1/chat/completions"
+    with httpx.Client() as client, client.stream("POST", url, json={"model": "gpt-4o"}) as response:
+        recorder = existing().recorder  # type: ignore[union-attr]
+        recorder.close()
+        assert response.read()
+    assert farebox.flush(timeout=10)
 
 
 def test_settings_that_make_no_sense_are_refused(metered: Metered) -> None:

@@ -77,6 +77,7 @@ class Shipper:
         self._clock_ns = clock_ns
         self._jitter = jitter
         self._own: UnsentEvents | None = None
+        self._last_acknowledged = 0
         self._left: dict[Path, UnsentEvents] = {}
         """Of writers that are dead."""
         self._done: set[Path] = set()
@@ -107,7 +108,7 @@ class Shipper:
     def acknowledged(self) -> int:
         """This process's last record up to which everything was acknowledged."""
         own = self._own
-        return 0 if own is None else own.acknowledged
+        return self._last_acknowledged if own is None else own.acknowledged
 
     @property
     def begun(self) -> int:
@@ -147,6 +148,7 @@ class Shipper:
             return
         try:
             if self._own is not None:
+                self._last_acknowledged = self._own.acknowledged  # somebody may wait for it still
                 self._own.close()
                 self._own.remove_if_done()
                 self._own = None

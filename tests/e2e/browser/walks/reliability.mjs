@@ -14,7 +14,7 @@ export default async function walk({ page, go, check, look, settled }) {
   await settled();
   const { searchParams } = new URL(page.url());
   check("lines and dimension after a reload", [searchParams.get("lines"), searchParams.get("by")], ["speed", "app"]);
-  const failures = page.getByRole("region", { name: "Failures by kind" });
+  const failures = page.getByRole("region", { name: "Failures and retries by kind" });
   await failures.getByRole("link").first().click();
   await page.waitForURL(/\/explorer/);
   check("a kind of failures opens its calls", new URL(page.url()).searchParams.has("status"), true);
