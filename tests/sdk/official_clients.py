@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -260,7 +261,9 @@ def litellm(action: str, url: str) -> Any:
                 return dumped(await litellm.acompletion(**ask))
             return await astreamed(await litellm.acompletion(**stream), leave=action == "async left")
 
-        return asyncio.run(main())
+        found = asyncio.run(main())
+        gc.collect()  # a stream of litellm has no `close()` and is part of a cycle
+        return found
     if action == "tools":
         function = {"name": "weather", "parameters": PARAMETERS}
         # Given as `tools=` it imports a package that it does not require.
@@ -268,7 +271,9 @@ def litellm(action: str, url: str) -> Any:
         return dumped(litellm.completion(**ask, extra_body=more))
     if action in ("whole", "error", "retried"):
         return called(lambda: dumped(litellm.completion(**ask)))
-    return streamed(litellm.completion(**stream), leave=action == "left")
+    found = streamed(litellm.completion(**stream), leave=action == "left")
+    gc.collect()
+    return found
 
 
 CLIENTS: dict[str, Do] = {
