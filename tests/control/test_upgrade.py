@@ -6,15 +6,13 @@ import io
 import os
 import re
 import shutil
-import signal
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
+from tests.control_kills import killed_at
 
 from farebox.control.database import ControlDatabase
 from farebox.control.schema import metadata
@@ -104,35 +102,6 @@ def test_what_only_sqlite_understands_is_noticed(home: Home) -> None:
         connection.execute(upsert)
     with pytest.raises(AssertionError, match="INSERT"), database.writing() as connection:
         connection.exec_driver_sql("INSERT OR REPLACE INTO key_label VALUES ('', '', '', 1)")
-
-
-def killed_at(moment: int, act: Callable[[], None], every_instruction: int = 0) -> bool:
-    """Run `act` in a process that is killed (-9) at its `moment`th step; return whether it lived to the end.
-
-    A step is before or after a statement or a commit, or, with `every_instruction`, so many steps of
-    SQLite's own virtual machine, which is inside a statement.
-    """
-    child = os.fork()
-    if child:
-        return os.WIFEXITED(os.waitpid(child, 0)[1])
-    left = moment
-
-    def step(*_: object) -> int:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return 0
-
-    if every_instruction:
-        event.listen(Engine, "connect", lambda raw, _: raw.set_progress_handler(step, every_instruction))
-    else:
-        for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
-            event.listen(Engine, name, step)
-    try:
-        act()
-    finally:
-        os._exit(0)
 
 
 LONG = bool(os.environ.get("FAREBOX_LONG"))

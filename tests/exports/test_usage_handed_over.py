@@ -4,7 +4,6 @@ refusals."""
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 from calls import DAY, HOUR, MINUTE
 from handing_over import NAME, HandOver
-from sqlalchemy import Engine, event
+from tests.control_kills import killed_at
 from usage_receivers import (
     KEY,
     Lago,
@@ -291,27 +290,6 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(make: Make) -> None:
         moment += 1 if "FAREBOX_LONG" in os.environ else 9
     assert moment > 30
     agree(over, MONEY)
-
-
-def killed_at(moment: int, act: Callable[[], object]) -> bool:
-    """Run `act` in a process that is killed (-9) at its `moment`th statement or commit on `control.db`."""
-    child = os.fork()
-    if child:
-        return os.WIFEXITED(os.waitpid(child, 0)[1])
-    left = moment
-
-    def step(*_: object) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(Engine, name, step)
-    try:
-        act()
-    finally:
-        os._exit(0)
 
 
 def test_the_servers_worker_sends_what_the_follower_enqueues(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from farebox.channels.settings import (
-    FORMS,
     PAGERDUTY_URL,
     RECIPIENTS_MAX,
     SECRET_URL,
@@ -16,9 +14,9 @@ from farebox.channels.settings import (
 )
 from farebox.config.billing_section import is_mailbox
 from farebox.config.configuration import ChannelConfig, Config
-from farebox.config.webhooks_section import RECEIVER_NAME, RECEIVERS_MAX, read_kinds
+from farebox.config.receiver_entries import form_of, read_entries, secret_of
+from farebox.config.webhooks_section import RECEIVERS_MAX, read_kinds
 from farebox.errors import Finding
-from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from farebox.config.secret_reference import SecretReference
@@ -44,22 +42,16 @@ _TLS = ["starttls", "tls", "none"]
 
 def read_channels(node: Node, config: Config, findings: list[Finding]) -> None:
     """Read the section; it stands in the home's file only, see `Section.home_only`."""
-    if node.kind != "mapping":
-        findings.append(node.finding("a mapping of names, as in `{ops: {slack: {env: SLACK_WEBHOOK_URL}}}`"))
+    found = read_entries(
+        node,
+        read_channel,
+        findings,
+        example="{ops: {slack: {env: SLACK_WEBHOOK_URL}}}",
+        taken={each.name for each in (*config.webhooks, *config.exports)},
+        elsewhere="`webhooks:` or `exports:`",
+    )
+    if found is None:
         return
-    found: list[ChannelConfig] = []
-    taken = {each.name for each in (*config.webhooks, *config.exports)}
-    for name, entry in node.items():
-        if not RECEIVER_NAME.fullmatch(name):
-            findings.append(entry.finding("a name of a-z, 0-9, `-` and `_`", repr(name)))
-            continue
-        if name in taken:
-            findings.append(
-                entry.finding("another name", f"{name!r}, which `webhooks:` or `exports:` names, too")
-            )
-        channel = read_channel(name, entry, findings)
-        if channel is not None:
-            found.append(channel)
     if len(found) > RECEIVERS_MAX:
         findings.append(node.finding(f"at most {RECEIVERS_MAX} channels", f"{len(found)}"))
     config.channels = tuple(found)
@@ -68,17 +60,9 @@ def read_channels(node: Node, config: Config, findings: list[Finding]) -> None:
 def read_channel(name: str, entry: Node, findings: list[Finding]) -> ChannelConfig | None:
     """Read one channel, of the file or of a command; None, with findings, for what is none."""
     before = len(findings)
-    forms: list[Form] = [form for form in FORMS if entry.get(form) is not None]
-    if entry.kind != "mapping" or len(forms) != 1:
-        found = " and ".join(forms) if forms else entry.kind if entry.kind != "mapping" else "none of them"
-        findings.append(entry.finding(f"a mapping with one of {', '.join(FORMS)}", found))
+    form = form_of(entry, KEYS, findings)
+    if form is None:
         return None
-    form = forms[0]
-    known = [form, *KEYS[form]]
-    for key, node in entry.items():
-        if key not in known:
-            hint = f"{form}, which may have {', '.join(KEYS[form])}{did_you_mean(key, known)}"
-            findings.append(node.finding(hint, "an unknown key"))
     said: dict[str, Any] = {}
     if (kinds := entry.get("kinds")) is not None:
         said["kinds"] = tuple(read_kinds(kinds, findings))
@@ -102,12 +86,12 @@ def _read_form(form: Form, entry: Node, findings: list[Finding]) -> dict[str, An
         token = entry.get("token")
         return {
             "secret": _secret_url(form, main, entry.get("address"), findings),
-            "token": None if token is None else _secret(token, findings),
+            "token": None if token is None else secret_of(token, findings),
         }
     if form == "pagerduty":
         url = entry.get("url")
         return {
-            "secret": _secret(main, findings),
+            "secret": secret_of(main, findings),
             "url": PAGERDUTY_URL if url is None else _url(url, entry.get("address"), findings),
         }
     if form == "email":
@@ -141,7 +125,7 @@ def _read_mail(main: Node, entry: Node, findings: list[Finding]) -> dict[str, An
             password.finding("`tls: starttls` or `tls: tls`", "a password that would be sent in clear")
         )
     return {
-        "secret": None if password is None else _secret(password, findings),
+        "secret": None if password is None else secret_of(password, findings),
         "mail": MailSettings(
             server=texts.get("server", ""),
             tls=cast("Any", tls),
@@ -196,7 +180,7 @@ def _secret_url(
     """Read a URL that is a secret: nothing that is said of it repeats it."""
     from farebox.channels.secret_url import problem
 
-    reference = _secret(node, findings)
+    reference = secret_of(node, findings)
     if reference is not None and node.kind == "text":
         wrong = problem(form, str(node.value), _address_text(address))
         if wrong is not None:
@@ -207,20 +191,13 @@ def _secret_url(
 def _signing_secret(node: Node, findings: list[Finding]) -> SecretReference | None:
     from farebox.channels.webhook import signing_keys
 
-    reference = _secret(node, findings)
+    reference = secret_of(node, findings)
     if reference is not None and node.kind == "text":
         try:
             signing_keys(str(node.value))
         except ValueError as error:
             findings.append(node.finding(str(error), "something else"))
     return reference
-
-
-def _secret(node: Node, findings: list[Finding]) -> SecretReference | None:
-    from farebox.config.secret_reference import read_secret
-    from farebox.home import Home
-
-    return read_secret(node, Home(Path(node.file).parent), findings)
 
 
 def _text(node: Node, findings: list[Finding]) -> str:

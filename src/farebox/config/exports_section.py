@@ -15,12 +15,11 @@ from farebox.channels.usage.usage_settings import (
     usual_settings,
 )
 from farebox.config.configuration import Config, ExportConfig
-from farebox.config.webhooks_section import RECEIVER_NAME
+from farebox.config.receiver_entries import form_of, read_entries, secret_of
 from farebox.errors import Finding
 from farebox.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from farebox.config.secret_reference import SecretReference
     from farebox.yamltext import Node
 
 EXPORTS_EXAMPLE = (
@@ -42,22 +41,16 @@ _NAME = re.compile(r"[!-~]{1,100}")
 
 def read_exports(node: Node, config: Config, findings: list[Finding]) -> None:
     """Read the section; it stands in the home's file only, see `Section.home_only`."""
-    if node.kind != "mapping":
-        findings.append(node.finding("a mapping of names, as in `{stripe: {stripe: {env: STRIPE_API_KEY}}}`"))
+    found = read_entries(
+        node,
+        read_export,
+        findings,
+        example="{stripe: {stripe: {env: STRIPE_API_KEY}}}",
+        taken={each.name for each in (*config.webhooks, *config.channels)},
+        elsewhere="`webhooks:` or `channels:`",
+    )
+    if found is None:
         return
-    found: list[ExportConfig] = []
-    taken = {each.name for each in (*config.webhooks, *config.channels)}
-    for name, entry in node.items():
-        if not RECEIVER_NAME.fullmatch(name):
-            findings.append(entry.finding("a name of a-z, 0-9, `-` and `_`", repr(name)))
-            continue
-        if name in taken:
-            findings.append(
-                entry.finding("another name", f"{name!r}, which `webhooks:` or `channels:` names, too")
-            )
-        export = read_export(name, entry, findings)
-        if export is not None:
-            found.append(export)
     if len(found) > EXPORTS_MAX:
         findings.append(node.finding(f"at most {EXPORTS_MAX} exports", f"{len(found)}"))
     config.exports = tuple(found)
@@ -66,22 +59,12 @@ def read_exports(node: Node, config: Config, findings: list[Finding]) -> None:
 def read_export(name: str, entry: Node, findings: list[Finding]) -> ExportConfig | None:
     """Return what an entry says, None and findings where that cannot be used."""
     before = len(findings)
-    forms: list[UsageForm] = (
-        [form for form in USAGE_FORMS if entry.get(form) is not None] if entry.kind == "mapping" else []
-    )
-    if len(forms) != 1:
-        found = " and ".join(forms) if forms else entry.kind if entry.kind != "mapping" else "none of them"
-        findings.append(entry.finding(f"a mapping with one of {', '.join(USAGE_FORMS)}", found))
+    form = form_of(entry, dict.fromkeys(USAGE_FORMS, KEYS), findings)
+    if form is None:
         return None
-    form = forms[0]
-    known = [form, *KEYS]
-    for key, node in entry.items():
-        if key not in known:
-            hint = f"{form}, which may have {', '.join(KEYS)}{did_you_mean(key, known)}"
-            findings.append(node.finding(hint, "an unknown key"))
     url, address = _text(entry, "url", findings), _text(entry, "address", findings)
     said = read_usage_settings(form, entry, findings)
-    secret = _secret(cast("Node", entry.get(form)), findings)
+    secret = secret_of(cast("Node", entry.get(form)), findings)
     _check_url(entry, url, address, findings)
     if secret is None or len(findings) > before:
         return None
@@ -201,12 +184,3 @@ def _text(entry: Node, key: str, findings: list[Finding]) -> str | None:
         findings.append(node.finding("text"))
         return None
     return str(node.value)
-
-
-def _secret(node: Node, findings: list[Finding]) -> SecretReference | None:
-    from pathlib import Path
-
-    from farebox.config.secret_reference import read_secret
-    from farebox.home import Home
-
-    return read_secret(node, Home(Path(node.file).parent), findings)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Engine, event
 from tests.billing.made_invoices import LATER, NO_CHARGES, START, charge, charges, invoice, line
+from tests.control_kills import killed_at
 
 from farebox.billing.journal.transactions import all_transactions, of_reference
 from farebox.billing.journal.verification import verify
@@ -99,7 +98,7 @@ def test_a_kill_at_any_step_of_a_payment_leaves_all_of_it_or_nothing(home: Home,
         for path in home.path.glob("control.db*"):
             path.unlink()
         shutil.copy(before, home.control)
-        lived = _killed_at(moment, lambda: finalize(home))
+        lived = killed_at(moment, lambda: finalize(home))
         with open_control(home).reading() as connection:
             posted = [each.kind for each in of_reference(connection, "1")]
         assert posted in ([], whole), f"killed at step {moment}"
@@ -109,25 +108,3 @@ def test_a_kill_at_any_step_of_a_payment_leaves_all_of_it_or_nothing(home: Home,
         assert balance_of(home) == 0
         moment += STRIDE
     assert found == {0, 3} and moment > 40
-
-
-def _killed_at(moment: int, act: Callable[[], None]) -> bool:
-    """Run `act` in a process that is killed (-9) before its `moment`th statement or commit; return whether it
-    lived to the end."""
-    child = os.fork()
-    if child:
-        return os.WIFEXITED(os.waitpid(child, 0)[1])
-    left = moment
-
-    def step(*_: object) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(Engine, name, step)
-    try:
-        act()
-    finally:
-        os._exit(0)
