@@ -88,6 +88,8 @@ class World:
         self.counters = Counters(self.home)
         self.most_seen = 0
         self.killed = 0
+        self.refused = threading.Event()
+        """The calls are over: nobody is killed any more."""
         self.done = threading.Event()
         self.ledger = self._ledger()
         self.proxies = [self._proxy() for _ in range(4)]
@@ -124,13 +126,13 @@ class World:
     def kill_in_turn(self) -> None:
         """Kill everybody who takes part, one after the other, and start another one in its place."""
         for number in range(4):
-            if self.done.wait(0.1):
+            if self.refused.wait(0.1):
                 return
             self.proxies[number].kill()
             self.killed += 1
             self.proxies[number] = self._proxy()
         for number in range(2):
-            if self.done.wait(0.1):
+            if self.refused.wait(0.1):
                 return
             self.programs[number].kill()
             self.programs[number].wait()
@@ -165,6 +167,7 @@ class World:
             reader.close()
 
     def close(self) -> None:
+        self.refused.set()
         self.done.set()
         for program in self.programs:
             program.kill()
@@ -190,10 +193,11 @@ def test_a_limit_holds_for_all_who_share_it_whoever_is_killed(folder: Path, seed
         watching.start()
         killing.start()
         asyncio.run(world.call_until_refused())
+        world.refused.set()
+        killing.join()
         for program in world.programs:
             assert program.wait(60) == 0
         world.done.set()
-        killing.join()
         watching.join()
         assert world.killed >= 6, "it was over before everybody had been killed once"
         assert world.most_seen <= DOLLAR, "what is spent was more than the limit"

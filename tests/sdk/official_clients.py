@@ -167,7 +167,7 @@ def mistral(action: str, url: str) -> Any:
     from mistralai.client import Mistral
     from mistralai.client.utils.retries import BackoffStrategy, RetryConfig
 
-    retry = RetryConfig("backoff", BackoffStrategy(1, 10, 1.1, 2000), True) if action == "retried" else None
+    retry = RetryConfig("backoff", BackoffStrategy(1, 10, 1.1, 60_000), True) if action == "retried" else None
     ask: Any = {"model": "mistral-small-latest", "messages": ASK}
     if action.startswith("async"):
 
