@@ -94,6 +94,17 @@ def give_coupon(connection: Connection, customer: str, said: Discount, now_ns: i
     Raises:
         UsageError: Its amount, dates or number of invoices make no sense.
     """
+    made = new_coupon(customer, said, now_ns)
+    _insert(connection, coupon_table, made.id, customer, said, now_ns)
+    return made
+
+
+def new_coupon(customer: str, said: Discount, now_ns: int) -> Coupon:
+    """Return a coupon that nobody has yet.
+
+    Raises:
+        UsageError: Its amount, dates or number of invoices make no sense.
+    """
     _check_name(said.name)
     if said.value <= 0 or (said.kind == "percentage" and said.value > 100):
         raise UsageError("a discount is above zero, and at most 100 percent")
@@ -101,9 +112,7 @@ def give_coupon(connection: Connection, customer: str, said: Discount, now_ns: i
         raise UsageError("a coupon is good for at least one invoice")
     if said.start is not None and said.until is not None and said.until <= said.start:
         raise UsageError("a coupon ends after it begins")
-    id = uuid_text(uuid7(now_ns))
-    _insert(connection, coupon_table, id, customer, said, now_ns)
-    return Coupon(id=id, customer=customer, discount=said, created_at=now_ns)
+    return Coupon(id=uuid_text(uuid7(now_ns)), customer=customer, discount=said, created_at=now_ns)
 
 
 def give_add_on(
@@ -114,13 +123,23 @@ def give_add_on(
     Raises:
         UsageError: Its amount, quantity or number of invoices make no sense.
     """
+    made = new_add_on(customer, said, now_ns, invoices_max=invoices_max)
+    _insert(connection, add_on_table, made.id, customer, said, now_ns, invoices_max=invoices_max)
+    return made
+
+
+def new_add_on(customer: str, said: AddOn, now_ns: int, *, invoices_max: int | None) -> CustomerAddOn:
+    """Return an add-on that nobody has yet.
+
+    Raises:
+        UsageError: Its amount, quantity or number of invoices make no sense.
+    """
     _check_name(said.name)
     if said.amount < 0 or said.quantity <= 0:
         raise UsageError("an add-on has an amount of zero or more, and a quantity above zero")
     if invoices_max is not None and invoices_max < 1:
         raise UsageError("an add-on is on at least one invoice")
     id = uuid_text(uuid7(now_ns))
-    _insert(connection, add_on_table, id, customer, said, now_ns, invoices_max=invoices_max)
     return CustomerAddOn(id=id, customer=customer, add_on=said, invoices_max=invoices_max, created_at=now_ns)
 
 

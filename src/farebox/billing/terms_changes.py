@@ -62,6 +62,19 @@ def add_coupon(
         UsageError: The customer is not known, a charge is none of its plans', or the coupon makes no sense.
         ControlError: It cannot be written.
     """
+    customer, said = discount_asked(home, asked)
+    with change(home, database) as connection:
+        made = give_coupon(connection, customer, said, now_ns)
+        audit.note(connection, now_ns, actor, "coupon.give", customer, {"coupon": made.id, **_said(said)})
+    return made
+
+
+def discount_asked(home: Home, asked: CouponRequest) -> tuple[str, Discount]:
+    """Return whose discount is asked for, and which.
+
+    Raises:
+        UsageError: The customer is not known, a charge is none of its plans', or an amount makes no sense.
+    """
     customer = customer_named(home, asked.customer)
     if (asked.percent is None) == (asked.amount is None):
         raise UsageError("a coupon takes off a percentage or an amount: name one of them")
@@ -70,7 +83,7 @@ def add_coupon(
         minor_of(asked.amount, customer.currency)
     if asked.charges:
         _check_charges(home, customer, asked.charges)
-    said = Discount(
+    return customer.id, Discount(
         kind=kind,
         value=_decimal(asked.percent if asked.percent is not None else asked.amount or ""),
         name=asked.name,
@@ -79,10 +92,6 @@ def add_coupon(
         until=asked.until,
         invoices=asked.invoices,
     )
-    with change(home, database) as connection:
-        made = give_coupon(connection, customer.id, said, now_ns)
-        audit.note(connection, now_ns, actor, "coupon.give", customer.id, {"coupon": made.id, **_said(said)})
-    return made
 
 
 def add_add_on(
@@ -93,6 +102,19 @@ def add_add_on(
     Raises:
         UsageError: The customer is not known, or the add-on makes no sense.
         ControlError: It cannot be written.
+    """
+    customer, said, invoices = add_on_asked(home, asked)
+    with change(home, database) as connection:
+        made = give_add_on(connection, customer, said, now_ns, invoices_max=invoices)
+        audit.note(connection, now_ns, actor, "add_on.give", customer, {"add_on": made.id, **_said(said)})
+    return made
+
+
+def add_on_asked(home: Home, asked: AddOnRequest) -> tuple[str, AddOn, int | None]:
+    """Return who is to be charged, for what, and on how many invoices; None: on every one.
+
+    Raises:
+        UsageError: The customer is not known, or the amount makes no sense.
     """
     customer = customer_named(home, asked.customer)
     amount = _decimal(asked.amount)
@@ -107,11 +129,7 @@ def add_add_on(
     )
     if said.quantity == 1:  # of several, only their sum has to be an amount of the currency, once rounded
         minor_of(asked.amount, customer.currency)
-    invoices = 1 if asked.invoices is None and asked.on is not None else asked.invoices
-    with change(home, database) as connection:
-        made = give_add_on(connection, customer.id, said, now_ns, invoices_max=invoices)
-        audit.note(connection, now_ns, actor, "add_on.give", customer.id, {"add_on": made.id, **_said(said)})
-    return made
+    return customer.id, said, 1 if asked.invoices is None and asked.on is not None else asked.invoices
 
 
 def end_term(

@@ -235,3 +235,38 @@ def test_a_name_with_a_quote_is_a_column_like_any_other(home: Home, web: Path, t
     types, rows = parquet(site.get(f"/api/v1/breakdown?by={name}&format=parquet"), tmp_path)
     assert name in types and rows[0][name] is None
     assert rows[0]["calls"] == 1
+
+
+TABLES = {
+    "pivot?rows=model&columns=status&measure=cost_pico": "cost_pico",
+    "pivot?rows=model,status&measure=calls": "calls",
+    "pivot?rows=app&columns=model&columns_limit=1&measure=total_p95_us": None,
+    "series?bucket=hour": "cost_pico",
+    "series?bucket=hour&by=model": "cost_pico",
+    "reliability?by=status": "calls",
+    "reliability/series?bucket=minute": "calls",
+}
+
+
+@pytest.mark.parametrize(("target", "summed"), TABLES.items())
+def test_figures_without_pages_are_files_that_add_up(
+    site: Site, tmp_path: Path, target: str, summed: str | None
+) -> None:
+    address = f"/api/v1/{target}&since=today&tz=UTC"
+    rows = site.get(f"{address}&format=json").json()
+    lines = table(site.get(f"{address}&format=csv"))
+    _, stored = parquet(site.get(f"{address}&format=parquet"), tmp_path)
+    assert rows
+    assert stored == [dict(row) for row in rows]
+    assert [list(line) for line in lines] == [list(row) for row in rows]
+    if summed is not None:
+        sums = site.get("/api/v1/summary?since=today&tz=UTC").json()["sums"]
+        assert sum(int(row[summed]) for row in rows) == int(sums[summed])
+
+
+def test_a_column_of_a_pivots_file_is_one_even_where_its_values_look_alike(home: Home, web: Path) -> None:
+    rows = FakeLedger([call(1, NOW - MINUTE, app="none"), call(2, NOW - MINUTE)])
+    site = Site(home, rows, Assets(web))
+    (line,) = site.get("/api/v1/pivot?rows=model&columns=app&measure=calls&format=json").json()
+    assert sorted(value for name, value in line.items() if name.startswith("calls ")) == [1, 1]
+    site.ledger.close()

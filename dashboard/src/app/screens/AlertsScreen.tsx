@@ -6,15 +6,13 @@ import { AlertTable } from "@/features/alerts/AlertTable";
 import { type AlertForm, formOf, newAlert } from "@/features/alerts/alert-form";
 import { HistoryCard } from "@/features/alerts/HistoryCard";
 import { alertsQuery, kindsQuery } from "@/features/alerts/queries";
+import { address } from "@/shared/api/client";
 import { useMayChange } from "@/shared/api/role";
 import { zoneOf } from "@/shared/search/search";
 import { useAddress } from "@/shared/search/use-address";
 import { useSearch } from "@/shared/search/use-search";
-import { MainButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Problems } from "@/shared/ui/Problems";
-import { WithPanel } from "@/shared/ui/SidePanel";
+import { MainButton } from "@/shared/ui/forms/buttons";
+import { ListCard } from "@/shared/ui/page/ListCard";
 
 /** What is watched, what fires, and what was told to whom. */
 export default function AlertsScreen(): ReactElement {
@@ -34,7 +32,17 @@ export default function AlertsScreen(): ReactElement {
   };
   return (
     <div className="flex flex-col gap-6">
-      <WithPanel
+      <ListCard
+        title="Alerts"
+        query={alerts}
+        exported={{ what: "alerts", href: (format) => address("alerts", { format }) }}
+        add={
+          mayChange && first ? (
+            <MainButton onClick={() => setEditing({ form: newAlert(first, channels), isNew: true })}>
+              New alert
+            </MainButton>
+          ) : null
+        }
         panel={
           alert ? (
             <AlertPanel
@@ -48,35 +56,21 @@ export default function AlertsScreen(): ReactElement {
           ) : null
         }
       >
-        <Card
-          title="Alerts"
-          aside={
-            mayChange && first ? (
-              <MainButton onClick={() => setEditing({ form: newAlert(first, channels), isNew: true })}>
-                New alert
-              </MainButton>
-            ) : null
-          }
-        >
-          <Loaded query={alerts} skeleton={<div className="skeleton h-48" />}>
-            {(found) => (
-              <>
-                <Problems problems={found.problems} />
-                <AlertTable
-                  alerts={found.alerts}
-                  opened={opened}
-                  open={(name) => change({ alert: name === opened ? undefined : name })}
-                />
-                <p className="mt-3 text-[12.5px] text-soft">
-                  {found.channels.length > 0
-                    ? `Channels that can be told: ${found.channels.join(", ")}`
-                    : "No channel can be told yet: what fires is on this page only."}
-                </p>
-              </>
-            )}
-          </Loaded>
-        </Card>
-      </WithPanel>
+        {(found) => (
+          <>
+            <AlertTable
+              alerts={found.alerts}
+              opened={opened}
+              open={(name) => change({ alert: name === opened ? undefined : name })}
+            />
+            <p className="mt-3 text-[12.5px] text-soft">
+              {found.channels.length > 0
+                ? `Channels that can be told: ${found.channels.join(", ")}`
+                : "No channel can be told yet: what fires is on this page only."}
+            </p>
+          </>
+        )}
+      </ListCard>
       <HistoryCard alert={opened} tz={tz} />
       {editing ? (
         <AlertDialog

@@ -2,10 +2,10 @@ import type { ReactElement } from "react";
 import { DocumentCard } from "@/features/billing/DocumentCard";
 import { useMayChange } from "@/shared/api/role";
 import { useAddress } from "@/shared/search/use-address";
-import { Tabs, useTab } from "@/shared/ui/Tabs";
+import { Tabs, useTab } from "@/shared/ui/page/Tabs";
 import { InvoicesTab, NotesTab } from "./billing/InvoicesTab";
 import { PlansTab, SubscriptionsTab } from "./billing/PlansTab";
-import { CouponsTab, PayeesTab, WalletsTab } from "./billing/WalletsTab";
+import { AddOnsTab, CouponsTab, PayeesTab, WalletsTab } from "./billing/WalletsTab";
 
 const TABS = [
   ["invoices", "Invoices"],
@@ -14,6 +14,7 @@ const TABS = [
   ["subscriptions", "Subscriptions"],
   ["wallets", "Wallets"],
   ["coupons", "Coupons"],
+  ["add-ons", "Add-ons"],
   ["payees", "Payees"],
 ] as const;
 
@@ -55,6 +56,8 @@ function Tab({ tab, mayChange }: { tab: string; mayChange: boolean }): ReactElem
       return <WalletsTab mayChange={mayChange} />;
     case "coupons":
       return <CouponsTab mayChange={mayChange} />;
+    case "add-ons":
+      return <AddOnsTab mayChange={mayChange} />;
     case "payees":
       return <PayeesTab />;
     default:

@@ -11,12 +11,8 @@ import { useMayChange } from "@/shared/api/role";
 import { zoneOf } from "@/shared/search/search";
 import { useAddress } from "@/shared/search/use-address";
 import { useSearch } from "@/shared/search/use-search";
-import { MainButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { ExportMenu } from "@/shared/ui/ExportMenu";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Problems } from "@/shared/ui/Problems";
-import { WithPanel } from "@/shared/ui/SidePanel";
+import { MainButton } from "@/shared/ui/forms/buttons";
+import { ListCard } from "@/shared/ui/page/ListCard";
 
 /** Whether spend will stop, when, and whom it will hurt; and what is stopped now. */
 export default function BudgetsScreen(): ReactElement {
@@ -28,7 +24,17 @@ export default function BudgetsScreen(): ReactElement {
   const close = (): void => change({ budget: undefined });
   return (
     <div className="flex flex-col gap-6">
-      <WithPanel
+      <ListCard
+        title="Budgets"
+        query={budgets}
+        exported={{ what: "budgets", href: (format) => address("budgets", { format }) }}
+        add={
+          mayChange ? (
+            <MainButton onClick={() => setEditing({ form: newBudget(tz), isNew: true })}>
+              New budget
+            </MainButton>
+          ) : null
+        }
         panel={
           opened ? (
             <BudgetPanel
@@ -42,33 +48,14 @@ export default function BudgetsScreen(): ReactElement {
           ) : null
         }
       >
-        <Card
-          title="Budgets"
-          aside={
-            <span className="flex flex-wrap items-center justify-end gap-x-4 gap-y-2">
-              <ExportMenu what="budgets" href={(format) => address("budgets", { format })} />
-              {mayChange ? (
-                <MainButton onClick={() => setEditing({ form: newBudget(tz), isNew: true })}>
-                  New budget
-                </MainButton>
-              ) : null}
-            </span>
-          }
-        >
-          <Loaded query={budgets} skeleton={<div className="skeleton h-48" />}>
-            {(found) => (
-              <>
-                <Problems problems={found.problems} />
-                <BudgetTable
-                  budgets={found.budgets}
-                  opened={opened}
-                  open={(budget) => change({ budget: budget === opened ? undefined : budget })}
-                />
-              </>
-            )}
-          </Loaded>
-        </Card>
-      </WithPanel>
+        {(found) => (
+          <BudgetTable
+            budgets={found.budgets}
+            opened={opened}
+            open={(budget) => change({ budget: budget === opened ? undefined : budget })}
+          />
+        )}
+      </ListCard>
       <StopsCard tz={tz} mayChange={mayChange} />
       {editing ? (
         <BudgetDialog

@@ -7,7 +7,7 @@ import { ProcessesCard, SourcesCard } from "@/features/system/SourcesCard";
 import { useMayChange } from "@/shared/api/role";
 import { zoneOf } from "@/shared/search/search";
 import { useSearch } from "@/shared/search/use-search";
-import { Loaded } from "@/shared/ui/Loaded";
+import { Loaded } from "@/shared/ui/page/Loaded";
 
 /** Whether every call is seen: who reports them, what is missing, and what to do about it. */
 export default function CaptureScreen(): ReactElement {

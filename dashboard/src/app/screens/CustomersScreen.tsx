@@ -17,13 +17,13 @@ import { formatCalls } from "@/shared/format";
 import { zoneOf } from "@/shared/search/search";
 import { useAddress } from "@/shared/search/use-address";
 import { useSearch } from "@/shared/search/use-search";
-import { Card } from "@/shared/ui/Card";
-import { Copyable } from "@/shared/ui/Copyable";
-import { ExportMenu } from "@/shared/ui/ExportMenu";
-import { Loaded } from "@/shared/ui/Loaded";
-import { besides, MonthPicker, monthNow } from "@/shared/ui/MonthPicker";
-import { OnlyFirst } from "@/shared/ui/OnlyFirst";
-import { Problems } from "@/shared/ui/Problems";
+import { besides, MonthPicker, monthNow } from "@/shared/ui/forms/MonthPicker";
+import { Problems } from "@/shared/ui/forms/Problems";
+import { Card } from "@/shared/ui/page/Card";
+import { Copyable } from "@/shared/ui/page/Copyable";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { ExportMenu } from "@/shared/ui/tables/ExportMenu";
+import { OnlyFirst } from "@/shared/ui/tables/OnlyFirst";
 import { CustomerPage } from "./customers/CustomerPage";
 
 /** Who is unprofitable; and everything about one customer. */

@@ -10,7 +10,7 @@ import { address } from "@/shared/api/client";
 import { parametersOf, whereOf, zoneOf } from "@/shared/search/search";
 import { useParam } from "@/shared/search/use-param";
 import { useSearch } from "@/shared/search/use-search";
-import { ExportMenu } from "@/shared/ui/ExportMenu";
+import { ExportMenu } from "@/shared/ui/tables/ExportMenu";
 import { Tail } from "./Tail";
 
 /** Each call, and beside it why the one that is open cost what it cost. */

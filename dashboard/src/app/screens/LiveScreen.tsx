@@ -12,9 +12,9 @@ import { useMayChange } from "@/shared/api/role";
 import type { Stopped } from "@/shared/api/stops";
 import { whereOf, zoneOf } from "@/shared/search/search";
 import { useSearch } from "@/shared/search/use-search";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
-import { StopDialog } from "@/shared/ui/StopDialog";
+import { StopDialog } from "@/shared/ui/dialogs/StopDialog";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { Tail } from "./Tail";
 
 /** What is spent at this moment, by whom, and the way to stop it. */

@@ -7,7 +7,7 @@ import { useMayChange } from "@/shared/api/role";
 import { zoneOf } from "@/shared/search/search";
 import { useAddress } from "@/shared/search/use-address";
 import { useSearch } from "@/shared/search/use-search";
-import { WithPanel } from "@/shared/ui/SidePanel";
+import { WithPanel } from "@/shared/ui/dialogs/SidePanel";
 
 /** Whether the figures are right: the price of each model that was called, what has none, how it is kept new. */
 export default function PricesScreen(): ReactElement {

@@ -5,7 +5,7 @@ import { SessionList } from "@/features/sessions/SessionList";
 import { SessionView } from "@/features/sessions/SessionView";
 import { oneValue, valuesOf, whereOf, zoneOf } from "@/shared/search/search";
 import { useSearch } from "@/shared/search/use-search";
-import { WithPanel } from "@/shared/ui/SidePanel";
+import { WithPanel } from "@/shared/ui/dialogs/SidePanel";
 
 /** Sessions and what each cost; with a filter of one session that session, agent by agent and turn by turn. */
 export default function SessionsScreen(): ReactElement {

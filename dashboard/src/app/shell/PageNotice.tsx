@@ -2,7 +2,7 @@ import { notifyManager, type Query, useQueryClient } from "@tanstack/react-query
 import { type ReactElement, useCallback, useSyncExternalStore } from "react";
 import { HealthNotice } from "@/features/capture/HealthNotice";
 import type { Live } from "@/shared/live-state";
-import { ErrorNotice } from "@/shared/ui/ErrorNotice";
+import { ErrorNotice } from "@/shared/ui/page/ErrorNotice";
 
 /** The page's one notice: what could not be asked, else what keeps the figures from being whole. */
 export function PageNotice({ live, tz }: { live: Live; tz: string }): ReactElement | null {

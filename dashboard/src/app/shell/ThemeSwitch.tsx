@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import { applyTheme, type Theme, useTheme } from "@/shared/ui/theme";
+import { applyTheme, type Theme, useTheme } from "@/shared/ui/page/theme";
 
 const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
 const ICON: Record<Theme, string> = {

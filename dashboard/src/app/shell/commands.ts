@@ -3,7 +3,7 @@
 import type { Command } from "@/features/palette/CommandPalette";
 import { DEFAULT_SINCE, PRESETS } from "@/shared/search/search";
 import type { SearchActions } from "@/shared/search/use-search";
-import { applyTheme } from "@/shared/ui/theme";
+import { applyTheme } from "@/shared/ui/page/theme";
 import { SCREENS, type Screen } from "../screens";
 
 interface Means extends Pick<SearchActions, "change" | "clear"> {

@@ -4,7 +4,7 @@ import { nowKey } from "@/shared/api/queries";
 import type { Activity, Now } from "@/shared/api/types";
 import { formatCalls, formatCount } from "@/shared/format";
 import type { Search } from "@/shared/search/search";
-import { Money } from "@/shared/ui/Money";
+import { Money } from "@/shared/ui/figures/Money";
 
 /** What is spent a minute, where that leads, and what is under way. */
 export function BurnFigures({ search, activity }: { search: Search; activity: Activity }): ReactElement {

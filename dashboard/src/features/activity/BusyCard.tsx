@@ -4,9 +4,9 @@ import type { Busy } from "@/shared/api/types";
 import { formatCalls } from "@/shared/format";
 import { largest, permille } from "@/shared/money";
 import { CallsLink } from "@/shared/search/CallsLink";
-import { Card } from "@/shared/ui/Card";
-import { Money } from "@/shared/ui/Money";
-import { Share } from "@/shared/ui/Share";
+import { Money } from "@/shared/ui/figures/Money";
+import { Share } from "@/shared/ui/figures/Share";
+import { Card } from "@/shared/ui/page/Card";
 import { StopButton, stopKeys } from "./StopButton";
 
 interface BusyCardProps {

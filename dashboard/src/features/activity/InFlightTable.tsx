@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import type { Stopped } from "@/shared/api/stops";
 import type { CallInFlight } from "@/shared/api/types";
 import { formatCount, formatDuration } from "@/shared/format";
-import { Money } from "@/shared/ui/Money";
+import { Money } from "@/shared/ui/figures/Money";
 import { StopButton, stopKeys } from "./StopButton";
 
 interface InFlightTableProps {

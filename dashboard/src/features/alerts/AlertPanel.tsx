@@ -3,11 +3,11 @@ import { type ReactElement, useState } from "react";
 import type { AlertView, SnoozeView } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
 import { formatMoment } from "@/shared/format";
-import { DangerButton, SideButton, TextButton } from "@/shared/ui/buttons";
-import { Choice, TextField } from "@/shared/ui/fields";
-import { Confirm, Refusal } from "@/shared/ui/Modal";
-import { Problems } from "@/shared/ui/Problems";
-import { Facts, SidePanel } from "@/shared/ui/SidePanel";
+import { Confirm, Refusal } from "@/shared/ui/dialogs/Modal";
+import { Facts, SidePanel } from "@/shared/ui/dialogs/SidePanel";
+import { DangerButton, SideButton, TextButton } from "@/shared/ui/forms/buttons";
+import { Choice, TextField } from "@/shared/ui/forms/fields";
+import { Problems } from "@/shared/ui/forms/Problems";
 import {
   ALERT_EVENTS,
   ALERTS,

@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { AlertView } from "@/shared/api/types";
-import { Empty } from "@/shared/ui/Empty";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
+import { Empty } from "@/shared/ui/page/Empty";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { SeverityMark, StateChip, stateOf } from "./states";
 
 interface AlertTableProps {

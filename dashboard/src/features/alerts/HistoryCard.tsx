@@ -5,11 +5,11 @@ import { address } from "@/shared/api/client";
 import type { AlertEventView } from "@/shared/api/types";
 import { formatExactMoment, formatMoment } from "@/shared/format";
 import { useAddress } from "@/shared/search/use-address";
-import { TextButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { Empty } from "@/shared/ui/Empty";
-import { ExportMenu } from "@/shared/ui/ExportMenu";
-import { Loaded } from "@/shared/ui/Loaded";
+import { TextButton } from "@/shared/ui/forms/buttons";
+import { Card } from "@/shared/ui/page/Card";
+import { Empty } from "@/shared/ui/page/Empty";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { ExportMenu } from "@/shared/ui/tables/ExportMenu";
 import { historyQuery } from "./queries";
 import { SeverityMark } from "./states";
 

@@ -2,9 +2,9 @@ import { type ReactElement, useState } from "react";
 import { DOCUMENTS, INVOICES, WALLETS } from "@/shared/api/billing-queries";
 import type { DocumentShown } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
-import { Amount } from "@/shared/ui/Amount";
-import { Check, TextField } from "@/shared/ui/fields";
-import { Confirm } from "@/shared/ui/Modal";
+import { Confirm } from "@/shared/ui/dialogs/Modal";
+import { Amount } from "@/shared/ui/figures/Amount";
+import { Check, TextField } from "@/shared/ui/forms/fields";
 import { creditInvoice } from "./changes";
 
 interface CreditDialogProps {

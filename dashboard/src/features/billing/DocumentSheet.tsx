@@ -1,8 +1,8 @@
 import { Fragment, type ReactElement } from "react";
 import type { DocumentShown, Row, RowGroup } from "@/shared/api/types";
-import { Amount } from "@/shared/ui/Amount";
-import { TextButton } from "@/shared/ui/buttons";
-import { StatusChip } from "@/shared/ui/StatusChip";
+import { Amount } from "@/shared/ui/figures/Amount";
+import { TextButton } from "@/shared/ui/forms/buttons";
+import { StatusChip } from "@/shared/ui/page/StatusChip";
 
 interface DocumentSheetProps {
   document: DocumentShown;

@@ -6,9 +6,9 @@ import type { Explanation } from "@/shared/api/types";
 import { formatCount, formatMoment } from "@/shared/format";
 import { zoneOf } from "@/shared/search/search";
 import { useSearch } from "@/shared/search/use-search";
-import { TextButton } from "@/shared/ui/buttons";
-import { Loaded } from "@/shared/ui/Loaded";
-import { SidePanel } from "@/shared/ui/SidePanel";
+import { SidePanel } from "@/shared/ui/dialogs/SidePanel";
+import { TextButton } from "@/shared/ui/forms/buttons";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { explanationQuery } from "./changes";
 
 const SHOWN = 100;

@@ -2,8 +2,8 @@ import { type ReactElement, useState } from "react";
 import { DOCUMENTS, INVOICES, WALLETS } from "@/shared/api/billing-queries";
 import type { DocumentShown } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
-import { Check } from "@/shared/ui/fields";
-import { Confirm } from "@/shared/ui/Modal";
+import { Confirm } from "@/shared/ui/dialogs/Modal";
+import { Check } from "@/shared/ui/forms/fields";
 import { finalizeDraft } from "./changes";
 
 interface FinalizeDialogProps {

@@ -1,9 +1,9 @@
 import type { ReactElement, ReactNode } from "react";
 import { compareAmounts } from "@/shared/amount";
 import type { InvoiceBrief } from "@/shared/api/types";
-import { Amount } from "@/shared/ui/Amount";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
-import { StatusChip } from "@/shared/ui/StatusChip";
+import { Amount } from "@/shared/ui/figures/Amount";
+import { StatusChip } from "@/shared/ui/page/StatusChip";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 
 interface InvoiceTableProps {
   invoices: readonly InvoiceBrief[];

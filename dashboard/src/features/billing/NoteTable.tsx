@@ -1,10 +1,10 @@
 import type { ReactElement } from "react";
 import { compareAmounts } from "@/shared/amount";
 import type { CreditNoteBrief } from "@/shared/api/types";
-import { Amount } from "@/shared/ui/Amount";
-import { TextButton } from "@/shared/ui/buttons";
-import { Empty } from "@/shared/ui/Empty";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
+import { Amount } from "@/shared/ui/figures/Amount";
+import { TextButton } from "@/shared/ui/forms/buttons";
+import { Empty } from "@/shared/ui/page/Empty";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 
 /** What was given back of invoices. */
 export function NoteTable({

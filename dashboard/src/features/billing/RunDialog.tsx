@@ -3,9 +3,9 @@ import { DOCUMENTS, INVOICES, WALLETS } from "@/shared/api/billing-queries";
 import type { RunShown } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
 import { formatCount } from "@/shared/format";
-import { MainButton } from "@/shared/ui/buttons";
-import { Check } from "@/shared/ui/fields";
-import { Confirm, Modal } from "@/shared/ui/Modal";
+import { Confirm, Modal } from "@/shared/ui/dialogs/Modal";
+import { MainButton } from "@/shared/ui/forms/buttons";
+import { Check } from "@/shared/ui/forms/fields";
 import { runInvoices } from "./changes";
 
 /** Bill every customer whose period has ended. */

@@ -2,8 +2,8 @@ import { type ReactElement, useState } from "react";
 import { DOCUMENTS, INVOICES, WALLETS } from "@/shared/api/billing-queries";
 import type { DocumentShown } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
-import { TextField } from "@/shared/ui/fields";
-import { Confirm } from "@/shared/ui/Modal";
+import { Confirm } from "@/shared/ui/dialogs/Modal";
+import { TextField } from "@/shared/ui/forms/fields";
 import { voidInvoice } from "./changes";
 
 /** Void an invoice that should not have been issued. */

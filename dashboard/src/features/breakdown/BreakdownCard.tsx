@@ -6,13 +6,13 @@ import type { Sums } from "@/shared/api/types";
 import { formatCalls, formatCount } from "@/shared/format";
 import { permille } from "@/shared/money";
 import { type Dimension, labelOf, oneValue, parametersOf, type Search } from "@/shared/search/search";
-import { Card } from "@/shared/ui/Card";
-import { REST_COLOR, seriesColor } from "@/shared/ui/colors";
-import { DimensionSelect } from "@/shared/ui/DimensionSelect";
-import { ExportMenu } from "@/shared/ui/ExportMenu";
-import { KeyName } from "@/shared/ui/KeyName";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Money } from "@/shared/ui/Money";
+import { REST_COLOR, seriesColor } from "@/shared/ui/charts/colors";
+import { Money } from "@/shared/ui/figures/Money";
+import { DimensionSelect } from "@/shared/ui/forms/DimensionSelect";
+import { Card } from "@/shared/ui/page/Card";
+import { KeyName } from "@/shared/ui/page/KeyName";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { ExportMenu } from "@/shared/ui/tables/ExportMenu";
 
 interface BreakdownCardProps {
   search: Search;

@@ -3,11 +3,11 @@ import { compareAmounts } from "@/shared/amount";
 import type { BudgetFigures, BudgetState } from "@/shared/api/types";
 import { clock, formatDay } from "@/shared/format";
 import { permille } from "@/shared/money";
-import { Empty } from "@/shared/ui/Empty";
-import { Meter } from "@/shared/ui/Meter";
-import { Money } from "@/shared/ui/Money";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
-import { useNow } from "@/shared/ui/use-now";
+import { Meter } from "@/shared/ui/figures/Meter";
+import { Money } from "@/shared/ui/figures/Money";
+import { Empty } from "@/shared/ui/page/Empty";
+import { useNow } from "@/shared/ui/page/use-now";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { type Branch, branches } from "./budget-tree";
 import { inWords, periodWords, whoseWords } from "./budget-words";
 

@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { BudgetSimulation } from "@/shared/api/types";
 import { formatCalls, formatMoment } from "@/shared/format";
-import { Money } from "@/shared/ui/Money";
+import { Money } from "@/shared/ui/figures/Money";
 import { simulationWords, titleOf } from "./budget-words";
 
 const SHOWN = 8;

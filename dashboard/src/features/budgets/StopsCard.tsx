@@ -1,16 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
+import { address } from "@/shared/api/client";
 import { stopCalls } from "@/shared/api/stops";
 import type { StopState } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
 import { formatMoment } from "@/shared/format";
-import { SideButton, TextButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { Empty } from "@/shared/ui/Empty";
-import { Choice, TextField } from "@/shared/ui/fields";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Confirm } from "@/shared/ui/Modal";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
+import { Confirm } from "@/shared/ui/dialogs/Modal";
+import { SideButton, TextButton } from "@/shared/ui/forms/buttons";
+import { Choice, TextField } from "@/shared/ui/forms/fields";
+import { Card } from "@/shared/ui/page/Card";
+import { Empty } from "@/shared/ui/page/Empty";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { titleOf } from "./budget-words";
 import { releaseCalls, STOPS, type Stop, stopsQuery } from "./queries";
 
@@ -71,6 +72,7 @@ export function StopsCard({ tz, mayChange }: StopsCardProps): ReactElement {
   return (
     <Card
       title="Stops"
+      exported={{ what: "stops", href: (format) => address("stops", { format }) }}
       aside={mayChange ? <SideButton onClick={() => setStopping(true)}>Stop calls…</SideButton> : null}
     >
       <Loaded query={stops} skeleton={<div className="skeleton h-20" />}>

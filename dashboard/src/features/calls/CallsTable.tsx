@@ -13,9 +13,9 @@ import {
 import type { callsQuery } from "@/shared/api/queries";
 import type { CallBrief } from "@/shared/api/types";
 import { type Search, zoneOf } from "@/shared/search/search";
-import { Loaded } from "@/shared/ui/Loaded";
-import { useKeys } from "@/shared/ui/use-keys";
-import { useWidth } from "@/shared/ui/use-width";
+import { useWidth } from "@/shared/ui/charts/use-width";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { useKeys } from "@/shared/ui/page/use-keys";
 import { type Column, columnsFor, isCompact, leastWidth } from "./columns";
 import { type CallOrder, nextOrder, sortedAs } from "./order";
 import { listQuery } from "./queries";

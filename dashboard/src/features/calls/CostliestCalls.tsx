@@ -2,9 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { formatCount, formatDuration, formatMoment } from "@/shared/format";
 import { type Search, zoneOf } from "@/shared/search/search";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
-import { RowsLink } from "@/shared/ui/RowsLink";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { RowsLink } from "@/shared/ui/tables/RowsLink";
 import { CostCell, whoOf } from "./cells";
 import { costliestQuery } from "./queries";
 

@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { Correction, EstimateBounds, Receipt, Witness } from "@/shared/api/types";
 import { formatCount, formatExactMoment, words } from "@/shared/format";
-import { Money } from "@/shared/ui/Money";
+import { Money } from "@/shared/ui/figures/Money";
 
 const WITNESS_NAME: Record<string, string> = {
   proxy: "The proxy",

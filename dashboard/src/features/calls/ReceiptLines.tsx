@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { ReceiptLine, ReceiptPart } from "@/shared/api/types";
 import { words } from "@/shared/format";
-import { Money } from "@/shared/ui/Money";
+import { Money } from "@/shared/ui/figures/Money";
 import { StateBadge } from "./badges";
 
 const SOURCE_LABEL: Record<string, string> = {

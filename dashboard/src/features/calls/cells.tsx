@@ -1,8 +1,8 @@
 import type { ReactElement } from "react";
 import type { CallBrief } from "@/shared/api/types";
 import { words } from "@/shared/format";
-import { useKeyLabels } from "@/shared/ui/KeyName";
-import { Money } from "@/shared/ui/Money";
+import { Money } from "@/shared/ui/figures/Money";
+import { useKeyLabels } from "@/shared/ui/page/KeyName";
 import { StateBadge } from "./badges";
 
 export function ModelCell({ call }: { call: CallBrief }): ReactElement {

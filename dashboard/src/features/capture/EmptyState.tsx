@@ -2,8 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { statusQuery } from "@/shared/api/queries";
 import type { Process, Status } from "@/shared/api/types";
-import { Copyable } from "@/shared/ui/Copyable";
-import { ErrorNotice } from "@/shared/ui/ErrorNotice";
+import { Copyable } from "@/shared/ui/page/Copyable";
+import { ErrorNotice } from "@/shared/ui/page/ErrorNotice";
 
 /** Nothing recorded yet: say what runs, what does not, and what to paste. */
 export function FirstCall(): ReactElement {

@@ -1,11 +1,11 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { CustomerState, IdentityState } from "@/shared/api/types";
-import { Copyable } from "@/shared/ui/Copyable";
-import { KeyName } from "@/shared/ui/KeyName";
-import { Meter } from "@/shared/ui/Meter";
-import { Money } from "@/shared/ui/Money";
-import { Facts } from "@/shared/ui/SidePanel";
+import { Facts } from "@/shared/ui/dialogs/SidePanel";
+import { Meter } from "@/shared/ui/figures/Meter";
+import { Money } from "@/shared/ui/figures/Money";
+import { Copyable } from "@/shared/ui/page/Copyable";
+import { KeyName } from "@/shared/ui/page/KeyName";
 import type { UsedBudget } from "./customer-rows";
 
 /** Who a customer is. */

@@ -2,10 +2,10 @@ import type { ReactElement } from "react";
 import { compareAmounts, picoOf } from "@/shared/amount";
 import type { MarginRow } from "@/shared/api/types";
 import { formatCalls } from "@/shared/format";
-import { Empty } from "@/shared/ui/Empty";
-import { Meter } from "@/shared/ui/Meter";
-import { Money } from "@/shared/ui/Money";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
+import { Meter } from "@/shared/ui/figures/Meter";
+import { Money } from "@/shared/ui/figures/Money";
+import { Empty } from "@/shared/ui/page/Empty";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { type CustomerRow, isLoss, points } from "./customer-rows";
 
 interface CustomerTableProps {

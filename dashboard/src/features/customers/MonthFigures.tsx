@@ -2,7 +2,7 @@ import type { ReactElement, ReactNode } from "react";
 import { picoOf } from "@/shared/amount";
 import type { MarginRow } from "@/shared/api/types";
 import { formatCalls, formatCount } from "@/shared/format";
-import { Money } from "@/shared/ui/Money";
+import { Money } from "@/shared/ui/figures/Money";
 import { Charged, MarginFigure } from "./CustomerTable";
 
 interface MonthFiguresProps {

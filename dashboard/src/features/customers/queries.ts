@@ -1,7 +1,7 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { allRows, type PageAsked } from "@/shared/api/all-rows";
 import { get } from "@/shared/api/client";
-import { besides } from "@/shared/ui/MonthPicker";
+import { besides } from "@/shared/ui/forms/MonthPicker";
 
 /** Revenue, cost and margin of every customer, of billing periods that begin in a month. */
 export function marginQuery(month: string) {

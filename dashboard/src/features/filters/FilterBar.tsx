@@ -10,8 +10,8 @@ import {
   valuesOf,
 } from "@/shared/search/search";
 import type { SearchActions } from "@/shared/search/use-search";
-import { useKeyLabels } from "@/shared/ui/KeyName";
-import { useKeys } from "@/shared/ui/use-keys";
+import { useKeyLabels } from "@/shared/ui/page/KeyName";
+import { useKeys } from "@/shared/ui/page/use-keys";
 import { CustomSpan } from "./CustomSpan";
 import { FilterPicker } from "./FilterPicker";
 import { TimeZone } from "./TimeZone";

@@ -1,17 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
+import { address as addressOf } from "@/shared/api/client";
 import { titleOf } from "@/shared/measures";
-import { saveFile } from "@/shared/save-file";
 import type { Search } from "@/shared/search/search";
 import type { Address } from "@/shared/search/use-address";
-import { SideButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
+import { SideButton } from "@/shared/ui/forms/buttons";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { COLUMNS_MAX, ROWS_MAX, readChoice } from "./choice";
 import { PivotControls } from "./PivotControls";
 import { PivotTable } from "./PivotTable";
 import { pivotText } from "./pivot-text";
-import { pivotQuery } from "./queries";
+import { pivotAsked, pivotQuery } from "./queries";
 
 interface PivotCardProps {
   search: Search;
@@ -32,22 +32,24 @@ export function PivotCard({ search, address, change, empty }: PivotCardProps): R
       <PivotControls choice={choice} change={change} />
       <Card
         title={titleOf(choice.measure)}
+        exported={{
+          what: "this table",
+          // A file has every row and column, not those that fit the screen.
+          href: (format) =>
+            addressOf("pivot", {
+              ...pivotAsked(search, choice),
+              limit: undefined,
+              columns_limit: undefined,
+              format,
+            }),
+        }}
         aside={
           pivot.data === undefined ? null : (
-            <span className="flex gap-2">
-              <SideButton
-                onClick={() => pivot.data && void navigator.clipboard.writeText(pivotText(pivot.data, "tsv"))}
-              >
-                Copy
-              </SideButton>
-              <SideButton
-                onClick={() =>
-                  pivot.data && saveFile("breakdown.csv", pivotText(pivot.data, "csv"), "text/csv")
-                }
-              >
-                CSV
-              </SideButton>
-            </span>
+            <SideButton
+              onClick={() => pivot.data && void navigator.clipboard.writeText(pivotText(pivot.data))}
+            >
+              Copy
+            </SideButton>
           )
         }
       >

@@ -5,8 +5,8 @@ import { exactMeasure, formatMeasure, titleOf } from "@/shared/measures";
 import { largest, permille } from "@/shared/money";
 import { CallsLink } from "@/shared/search/CallsLink";
 import { type Dimension, labelOf } from "@/shared/search/search";
-import { KeyName } from "@/shared/ui/KeyName";
-import { Share } from "@/shared/ui/Share";
+import { Share } from "@/shared/ui/figures/Share";
+import { KeyName } from "@/shared/ui/page/KeyName";
 
 interface PivotTableProps {
   pivot: Pivot;

@@ -1,10 +1,8 @@
-/** The table as text: comma-separated, or what a spreadsheet takes from the clipboard. Figures keep every digit. */
+/** The table as a spreadsheet takes it from the clipboard. Figures keep every digit. */
 
 import type { Pivot, PivotCell } from "@/shared/api/types";
 
-export type Form = "csv" | "tsv";
-
-export function pivotText(pivot: Pivot, form: Form): string {
+export function pivotText(pivot: Pivot): string {
   const heads = [
     ...pivot.rows,
     "all",
@@ -22,7 +20,7 @@ export function pivotText(pivot: Pivot, form: Form): string {
     ]),
     [...blank("all"), ...figures(pivot.total, pivot.totals)],
   ];
-  return `${lines.map((line) => line.map((cell) => quoted(cell, form)).join(form === "csv" ? "," : "\t")).join("\r\n")}\r\n`;
+  return `${lines.map((line) => line.map(quoted).join("\t")).join("\r\n")}\r\n`;
 }
 
 function named(key: string | null): string {
@@ -40,8 +38,7 @@ function figure({ value }: PivotCell, unit: string): string {
 }
 
 /** A cell that begins like a formula is text: no spreadsheet runs what a tag says. */
-function quoted(cell: string, form: Form): string {
+function quoted(cell: string): string {
   const safe = /^[=+@\t\r]|^-(?![0-9.]+$)/.test(cell) ? `'${cell}` : cell;
-  if (form === "tsv") return safe.replace(/[\t\r\n]/g, " ");
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return safe.replace(/[\t\r\n]/g, " ");
 }

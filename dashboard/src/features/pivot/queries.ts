@@ -5,8 +5,8 @@ import type { Reads } from "@/shared/api/routes";
 import { parametersOf, type Search } from "@/shared/search/search";
 import type { PivotChoice } from "./choice";
 
-export function pivotQuery(search: Search, choice: PivotChoice) {
-  const asked = {
+export function pivotAsked(search: Search, choice: PivotChoice) {
+  return {
     ...parametersOf(search),
     rows: choice.rows.join(","),
     columns: choice.columns.join(",") || undefined,
@@ -15,6 +15,10 @@ export function pivotQuery(search: Search, choice: PivotChoice) {
     limit: choice.limit,
     columns_limit: choice.columnsLimit,
   };
+}
+
+export function pivotQuery(search: Search, choice: PivotChoice) {
+  const asked = pivotAsked(search, choice);
   return queryOptions({
     queryKey: [SPEND, "pivot", asked],
     queryFn: ({ signal }) => get("pivot", asked, signal),

@@ -4,8 +4,8 @@ import { TERMS } from "@/shared/api/billing-queries";
 import type { Changes } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
 import { wrongFields } from "@/shared/api/wrong-fields";
-import { MainButton, SideButton } from "@/shared/ui/buttons";
-import { Modal, Refusal } from "@/shared/ui/Modal";
+import { Modal, Refusal } from "@/shared/ui/dialogs/Modal";
+import { MainButton, SideButton } from "@/shared/ui/forms/buttons";
 import { ChangeList } from "./ChangeList";
 import { applyTerms, previewTerms } from "./changes";
 

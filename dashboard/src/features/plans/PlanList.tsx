@@ -1,8 +1,8 @@
 import type { ReactElement } from "react";
 import type { PlanState } from "@/shared/api/types";
 import { formatCount } from "@/shared/format";
-import { SideButton, TextButton } from "@/shared/ui/buttons";
-import { Empty } from "@/shared/ui/Empty";
+import { SideButton, TextButton } from "@/shared/ui/forms/buttons";
+import { Empty } from "@/shared/ui/page/Empty";
 
 interface PlanListProps {
   plans: readonly PlanState[];

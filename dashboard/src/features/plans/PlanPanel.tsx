@@ -3,11 +3,11 @@ import { type ReactElement, useState } from "react";
 import { planQuery, TERMS } from "@/shared/api/billing-queries";
 import type { PlanState } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
-import { DangerButton, SideButton } from "@/shared/ui/buttons";
-import { Copyable } from "@/shared/ui/Copyable";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Confirm } from "@/shared/ui/Modal";
-import { SidePanel } from "@/shared/ui/SidePanel";
+import { Confirm } from "@/shared/ui/dialogs/Modal";
+import { SidePanel } from "@/shared/ui/dialogs/SidePanel";
+import { DangerButton, SideButton } from "@/shared/ui/forms/buttons";
+import { Copyable } from "@/shared/ui/page/Copyable";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { retirePlan } from "./changes";
 import { PlanWords } from "./PlanList";
 

@@ -2,12 +2,12 @@ import { type ReactElement, useState } from "react";
 import { TERMS } from "@/shared/api/billing-queries";
 import type { SubscriptionState } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
-import { TextButton } from "@/shared/ui/buttons";
-import { Empty } from "@/shared/ui/Empty";
-import { Choice, TextField } from "@/shared/ui/fields";
-import { Confirm } from "@/shared/ui/Modal";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
-import { StatusChip } from "@/shared/ui/StatusChip";
+import { Confirm } from "@/shared/ui/dialogs/Modal";
+import { TextButton } from "@/shared/ui/forms/buttons";
+import { Choice, TextField } from "@/shared/ui/forms/fields";
+import { Empty } from "@/shared/ui/page/Empty";
+import { StatusChip } from "@/shared/ui/page/StatusChip";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { changeSubscription, endSubscription, subscribe } from "./changes";
 
 interface SubscriptionTableProps {

@@ -1,16 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
+import { address } from "@/shared/api/client";
 import type { SeenModel } from "@/shared/api/types";
 import { formatCount, words } from "@/shared/format";
 import { compareCosts } from "@/shared/measures";
 import { CallsLink } from "@/shared/search/CallsLink";
 import type { Search } from "@/shared/search/search";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Money } from "@/shared/ui/Money";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
+import { Money } from "@/shared/ui/figures/Money";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { ageOf, conditionsOf, priceOf, sourceOf } from "./price-words";
-import { seenModelsQuery } from "./queries";
+import { seenModelsAsked, seenModelsQuery } from "./queries";
 
 interface ModelsCardProps {
   search: Search;
@@ -28,6 +29,10 @@ export function ModelsCard({ search, opened, open }: ModelsCardProps): ReactElem
   return (
     <Card
       title="Models that were called, last 30 days"
+      exported={{
+        what: "models",
+        href: (format) => address("prices/models", { ...seenModelsAsked(search), format }),
+      }}
       aside={
         seen.data && seen.data.rest_models > 0 ? (
           <span className="text-[12.5px] text-soft">and {formatCount(seen.data.rest_models)} more</span>

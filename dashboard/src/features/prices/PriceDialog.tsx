@@ -1,9 +1,9 @@
 import { type ReactElement, useState } from "react";
 import { useChange } from "@/shared/api/use-change";
 import { wrongFields } from "@/shared/api/wrong-fields";
-import { MainButton, SideButton } from "@/shared/ui/buttons";
-import { Choice, TextField } from "@/shared/ui/fields";
-import { Modal, Refusal } from "@/shared/ui/Modal";
+import { Modal, Refusal } from "@/shared/ui/dialogs/Modal";
+import { MainButton, SideButton } from "@/shared/ui/forms/buttons";
+import { Choice, TextField } from "@/shared/ui/forms/fields";
 import { type OwnPrice, PRICES, setPrice } from "./queries";
 
 interface PriceDialogProps {

@@ -1,14 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
+import { address } from "@/shared/api/client";
 import type { Rerating, UnpricedModel } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
 import { formatCalls, formatCompact, formatCount } from "@/shared/format";
 import { CallsLink } from "@/shared/search/CallsLink";
-import { MainButton, TextButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Confirm } from "@/shared/ui/Modal";
-import { Money } from "@/shared/ui/Money";
+import { Confirm } from "@/shared/ui/dialogs/Modal";
+import { Money } from "@/shared/ui/figures/Money";
+import { MainButton, TextButton } from "@/shared/ui/forms/buttons";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { PriceDialog } from "./PriceDialog";
 import { PRICES, rerate, reratingQuery, unpricedQuery } from "./queries";
 
@@ -24,6 +25,7 @@ export function UnpricedCard({ mayChange }: { mayChange: boolean }): ReactElemen
   return (
     <Card
       title="Without a price"
+      exported={{ what: "models without a price", href: (format) => address("prices/unpriced", { format }) }}
       aside={
         preview.data && preview.data.calls > 0 && mayChange ? (
           <MainButton onClick={() => setApplying(true)}>Apply the prices</MainButton>

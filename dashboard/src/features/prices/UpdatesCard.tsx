@@ -2,10 +2,10 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { PriceNews } from "@/shared/api/types";
 import { formatCount, formatMoment } from "@/shared/format";
-import { Card } from "@/shared/ui/Card";
-import { Copyable } from "@/shared/ui/Copyable";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Facts } from "@/shared/ui/SidePanel";
+import { Facts } from "@/shared/ui/dialogs/SidePanel";
+import { Card } from "@/shared/ui/page/Card";
+import { Copyable } from "@/shared/ui/page/Copyable";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { newsQuery } from "./queries";
 
 const POLICY: Readonly<Record<string, string>> = {

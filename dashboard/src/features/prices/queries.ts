@@ -5,8 +5,12 @@ import { parametersOf, type Search } from "@/shared/search/search";
 
 export const PRICES = "prices";
 
+export function seenModelsAsked(search: Search) {
+  return { ...parametersOf(search), since: search.since ?? "30d" };
+}
+
 export function seenModelsQuery(search: Search) {
-  const asked = { ...parametersOf(search), since: search.since ?? "30d" };
+  const asked = seenModelsAsked(search);
   return queryOptions({
     queryKey: [PRICES, "models", asked],
     queryFn: ({ signal }) => get("prices/models", asked, signal),

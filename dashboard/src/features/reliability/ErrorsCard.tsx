@@ -5,10 +5,10 @@ import { formatCount, words } from "@/shared/format";
 import { formatPermille } from "@/shared/measures";
 import { CallsLink } from "@/shared/search/CallsLink";
 import type { Dimension, Search } from "@/shared/search/search";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Money } from "@/shared/ui/Money";
-import { Share } from "@/shared/ui/Share";
+import { Money } from "@/shared/ui/figures/Money";
+import { Share } from "@/shared/ui/figures/Share";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { reliabilityQuery } from "./queries";
 
 /** What calls failed of, most frequent first, and what they cost all the same. */

@@ -3,10 +3,10 @@ import type { ReactElement } from "react";
 import type { Quality, QualityResult } from "@/shared/api/types";
 import { formatCount } from "@/shared/format";
 import { type Dimension, labelOf, type Search } from "@/shared/search/search";
-import { Card } from "@/shared/ui/Card";
-import { Copyable } from "@/shared/ui/Copyable";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Money } from "@/shared/ui/Money";
+import { Money } from "@/shared/ui/figures/Money";
+import { Card } from "@/shared/ui/page/Card";
+import { Copyable } from "@/shared/ui/page/Copyable";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { qualityQuery } from "./queries";
 
 interface QualityCardProps {

@@ -1,14 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useId, useMemo, useState } from "react";
+import { address } from "@/shared/api/client";
 import type { ServiceSeries } from "@/shared/api/types";
 import { clock, formatCount, formatDay, formatDuration } from "@/shared/format";
 import { formatPerSecond } from "@/shared/measures";
 import { presetOf, type Search, zoneOf } from "@/shared/search/search";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
-import { TimeChart, type TimeLine } from "@/shared/ui/TimeChart";
-import { ViewSwitch } from "@/shared/ui/ViewSwitch";
-import { serviceSeriesQuery } from "./queries";
+import { TimeChart, type TimeLine } from "@/shared/ui/charts/TimeChart";
+import { ViewSwitch } from "@/shared/ui/charts/ViewSwitch";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { serviceSeriesAsked, serviceSeriesQuery } from "./queries";
 
 interface SeriesCardProps {
   search: Search;
@@ -80,6 +81,10 @@ export function SeriesCard({ search, shown, bucket, change, choose }: SeriesCard
   return (
     <Card
       title={view.title}
+      exported={{
+        what: "these points",
+        href: (format) => address("reliability/series", { ...serviceSeriesAsked(search, wanted), format }),
+      }}
       aside={
         <span className="flex items-center gap-2">
           <label htmlFor={id} className="sr-only text-[12.5px] text-soft sm:not-sr-only">

@@ -1,16 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useId } from "react";
+import { address } from "@/shared/api/client";
 import type { Reliability, Service } from "@/shared/api/types";
 import { formatCount, formatDuration } from "@/shared/format";
 import { formatPermille, formatPerSecond } from "@/shared/measures";
 import { CallsLink } from "@/shared/search/CallsLink";
 import { DIMENSIONS } from "@/shared/search/dimensions";
 import { type Dimension, labelOf, type Search } from "@/shared/search/search";
-import { Card } from "@/shared/ui/Card";
-import { KeyName } from "@/shared/ui/KeyName";
-import { Loaded } from "@/shared/ui/Loaded";
-import { type Column, SortTable } from "@/shared/ui/SortTable";
-import { reliabilityQuery } from "./queries";
+import { Card } from "@/shared/ui/page/Card";
+import { KeyName } from "@/shared/ui/page/KeyName";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { type Column, SortTable } from "@/shared/ui/tables/SortTable";
+import { reliabilityAsked, reliabilityQuery } from "./queries";
 
 interface ServiceCardProps {
   search: Search;
@@ -34,6 +35,10 @@ export function ServiceCard({ search, by, change, empty }: ServiceCardProps): Re
   return (
     <Card
       title={`Latency, failures and retries by ${labelOf(by).toLowerCase()}`}
+      exported={{
+        what: "latency and failures",
+        href: (format) => address("reliability", { ...reliabilityAsked(search, by), format }),
+      }}
       aside={
         <span className="flex items-center gap-2 text-[12.5px] text-soft">
           <label htmlFor={id}>By</label>

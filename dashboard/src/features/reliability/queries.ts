@@ -4,8 +4,12 @@ import { SPEND } from "@/shared/api/queries";
 import type { Reads } from "@/shared/api/routes";
 import { type Dimension, parametersOf, type Search } from "@/shared/search/search";
 
+export function reliabilityAsked(search: Search, by: Dimension) {
+  return { ...parametersOf(search), by };
+}
+
 export function reliabilityQuery(search: Search, by: Dimension) {
-  const asked = { ...parametersOf(search), by };
+  const asked = reliabilityAsked(search, by);
   return queryOptions({
     queryKey: [SPEND, "reliability", asked],
     queryFn: ({ signal }) => get("reliability", asked, signal),
@@ -13,8 +17,12 @@ export function reliabilityQuery(search: Search, by: Dimension) {
   });
 }
 
+export function serviceSeriesAsked(search: Search, bucket: string) {
+  return { ...parametersOf(search), bucket: bucket as Reads["reliability/series"]["query"]["bucket"] };
+}
+
 export function serviceSeriesQuery(search: Search, bucket: string) {
-  const asked = { ...parametersOf(search), bucket: bucket as Reads["reliability/series"]["query"]["bucket"] };
+  const asked = serviceSeriesAsked(search, bucket);
   return queryOptions({
     queryKey: [SPEND, "reliability-series", asked],
     queryFn: ({ signal }) => get("reliability/series", asked, signal),

@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import type { Turn } from "@/shared/api/types";
 import { formatCompact, formatCount } from "@/shared/format";
-import { useWidth } from "@/shared/ui/use-width";
+import { useWidth } from "@/shared/ui/charts/use-width";
 
 interface ContextChartProps {
   turns: readonly Turn[];

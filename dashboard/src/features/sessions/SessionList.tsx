@@ -5,12 +5,12 @@ import { formatCount } from "@/shared/format";
 import { CallsLink } from "@/shared/search/CallsLink";
 import { parametersOf, type Search, zoneOf } from "@/shared/search/search";
 import { useAddress } from "@/shared/search/use-address";
-import { SideButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { ExportMenu } from "@/shared/ui/ExportMenu";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Money } from "@/shared/ui/Money";
-import { orderOf } from "@/shared/ui/SortTable";
+import { Money } from "@/shared/ui/figures/Money";
+import { SideButton } from "@/shared/ui/forms/buttons";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { ExportMenu } from "@/shared/ui/tables/ExportMenu";
+import { orderOf } from "@/shared/ui/tables/SortTable";
 import { sessionsQuery } from "./queries";
 import { SessionTable } from "./SessionTable";
 

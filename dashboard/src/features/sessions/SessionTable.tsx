@@ -2,8 +2,8 @@ import type { ReactElement } from "react";
 import type { SessionRow } from "@/shared/api/types";
 import { formatCompact, formatCount, formatDuration, formatExactMoment, formatMoment } from "@/shared/format";
 import { formatPermille } from "@/shared/measures";
-import { Money } from "@/shared/ui/Money";
-import { type Column, SortTable } from "@/shared/ui/SortTable";
+import { Money } from "@/shared/ui/figures/Money";
+import { type Column, SortTable } from "@/shared/ui/tables/SortTable";
 
 interface SessionTableProps {
   sessions: readonly SessionRow[];

@@ -3,8 +3,8 @@ import type { SessionNode } from "@/shared/api/types";
 import { formatCalls, formatCompact, formatCount } from "@/shared/format";
 import { largest, permille } from "@/shared/money";
 import { CallsLink } from "@/shared/search/CallsLink";
-import { Money } from "@/shared/ui/Money";
-import { Share } from "@/shared/ui/Share";
+import { Money } from "@/shared/ui/figures/Money";
+import { Share } from "@/shared/ui/figures/Share";
 
 interface SessionTreeProps {
   session: string;

@@ -2,8 +2,8 @@ import type { ReactElement } from "react";
 import type { Turn } from "@/shared/api/types";
 import { formatCount, formatDuration, formatExactMoment, formatMoment } from "@/shared/format";
 import { compareCosts, formatPermille } from "@/shared/measures";
-import { Money } from "@/shared/ui/Money";
-import { type Column, SortTable } from "@/shared/ui/SortTable";
+import { Money } from "@/shared/ui/figures/Money";
+import { type Column, SortTable } from "@/shared/ui/tables/SortTable";
 
 interface TurnTableProps {
   turns: readonly Turn[];

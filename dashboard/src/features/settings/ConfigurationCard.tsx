@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { SettingInForce } from "@/shared/api/types";
-import { Card } from "@/shared/ui/Card";
-import { Check } from "@/shared/ui/fields";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Problems } from "@/shared/ui/Problems";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
+import { Check } from "@/shared/ui/forms/fields";
+import { Problems } from "@/shared/ui/forms/Problems";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { configurationQuery } from "./queries";
 
 /** What is in force, and the file, variable or flag that each value comes from. */

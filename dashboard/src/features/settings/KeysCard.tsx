@@ -1,17 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
+import { address } from "@/shared/api/client";
 import type { KeyState } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
 import { formatCount, formatMoment } from "@/shared/format";
 import { compareCosts } from "@/shared/measures";
 import { CallsLink } from "@/shared/search/CallsLink";
-import { DangerButton, MainButton, SideButton, TextButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { TextField } from "@/shared/ui/fields";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Modal, Refusal } from "@/shared/ui/Modal";
-import { Money } from "@/shared/ui/Money";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
+import { Modal, Refusal } from "@/shared/ui/dialogs/Modal";
+import { Money } from "@/shared/ui/figures/Money";
+import { DangerButton, MainButton, SideButton, TextButton } from "@/shared/ui/forms/buttons";
+import { TextField } from "@/shared/ui/forms/fields";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { forgetKey, KEYS, keysQuery, labelKey } from "./queries";
 
 interface KeysCardProps {
@@ -24,7 +25,10 @@ export function KeysCard({ tz, mayChange }: KeysCardProps): ReactElement {
   const keys = useQuery(keysQuery);
   const [editing, setEditing] = useState<KeyState | null>(null);
   return (
-    <Card title="API keys, seen in the last 30 days or named">
+    <Card
+      title="API keys, seen in the last 30 days or named"
+      exported={{ what: "keys", href: (format) => address("keys", { format }) }}
+    >
       <Loaded query={keys} skeleton={<div className="skeleton h-40" />}>
         {(found) => (
           <SortTable

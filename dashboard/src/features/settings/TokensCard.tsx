@@ -1,15 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
+import { address } from "@/shared/api/client";
 import type { TokenCreated, TokenState } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
 import { formatExactMoment, formatMoment } from "@/shared/format";
-import { MainButton, SideButton, TextButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { Copyable } from "@/shared/ui/Copyable";
-import { Choice, TextField } from "@/shared/ui/fields";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Confirm, Modal, Refusal } from "@/shared/ui/Modal";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
+import { Confirm, Modal, Refusal } from "@/shared/ui/dialogs/Modal";
+import { MainButton, SideButton, TextButton } from "@/shared/ui/forms/buttons";
+import { Choice, TextField } from "@/shared/ui/forms/fields";
+import { Card } from "@/shared/ui/page/Card";
+import { Copyable } from "@/shared/ui/page/Copyable";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { createToken, revokeToken, TOKENS, tokensQuery } from "./queries";
 
 const SCOPES: readonly (readonly [string, string])[] = [
@@ -28,7 +29,11 @@ export function TokensCard({ tz }: { tz: string }): ReactElement {
   const [made, setMade] = useState<TokenCreated | null>(null);
   const [revoking, setRevoking] = useState<TokenState | null>(null);
   return (
-    <Card title="Tokens" aside={<MainButton onClick={() => setCreating(true)}>New token</MainButton>}>
+    <Card
+      title="Tokens"
+      exported={{ what: "tokens", href: (format) => address("tokens", { format }) }}
+      aside={<MainButton onClick={() => setCreating(true)}>New token</MainButton>}
+    >
       {made ? (
         <div className="mb-4 rounded-lg bg-accent-soft px-3 py-3 text-[13px] text-accent">
           <p className="mb-2 font-medium">The secret of {made.token.name}. It is not shown again.</p>

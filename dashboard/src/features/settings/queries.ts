@@ -1,6 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { get, send } from "@/shared/api/client";
-import type { Keys, TokenCreated, Tokens } from "@/shared/api/types";
+import type { IdentityRequest, Keys, MappedIdentities, TokenCreated, Tokens } from "@/shared/api/types";
 
 export const KEYS = "keys";
 export const TOKENS = "tokens";
@@ -57,4 +57,19 @@ export function revokeToken(id: string): Promise<Tokens> {
 function named(fields: Readonly<Record<string, string>>): Record<string, string> {
   const said = Object.entries(fields).map(([name, value]) => [name, value.trim()] as const);
   return Object.fromEntries(said.filter(([, value]) => value !== ""));
+}
+
+export function mapIdentity(said: IdentityRequest): Promise<MappedIdentities> {
+  return send("PUT", "identities", said);
+}
+
+export interface Unmapped {
+  dimension: string;
+  value: string;
+  /** From when it stands for nobody; now where it is left out. */
+  at: string | undefined;
+}
+
+export function unmapIdentity({ dimension, value, at }: Unmapped): Promise<MappedIdentities> {
+  return send("DELETE", "identities", undefined, { dimension, value, at });
 }

@@ -1,8 +1,8 @@
 import { type ReactElement, useId, useState } from "react";
 import { formatCalls } from "@/shared/format";
 import { formatMoney, largest, permille, scaleTicks } from "@/shared/money";
-import { Money } from "@/shared/ui/Money";
-import { useWidth } from "@/shared/ui/use-width";
+import { useWidth } from "@/shared/ui/charts/use-width";
+import { Money } from "@/shared/ui/figures/Money";
 import { type Bucket, bucketEnd, bucketName, xLabels } from "./axis";
 
 export interface Stack {

@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import { formatCount } from "@/shared/format";
-import { Money } from "@/shared/ui/Money";
+import { Money } from "@/shared/ui/figures/Money";
 import { type Bucket, bucketEnd, bucketName } from "./axis";
 import type { Stack } from "./BarChart";
 

@@ -4,10 +4,10 @@ import { nowKey, summaryQuery } from "@/shared/api/queries";
 import type { CacheSavings, Now, Summary, Sums } from "@/shared/api/types";
 import { formatCalls, formatCompact, formatCount } from "@/shared/format";
 import { DEFAULT_SINCE, presetOf, type Search } from "@/shared/search/search";
-import { Delta } from "@/shared/ui/Delta";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Money } from "@/shared/ui/Money";
-import { RowsLink } from "@/shared/ui/RowsLink";
+import { Delta } from "@/shared/ui/figures/Delta";
+import { Money } from "@/shared/ui/figures/Money";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { RowsLink } from "@/shared/ui/tables/RowsLink";
 
 const AGAINST: Record<string, string> = {
   today: "yesterday by now",

@@ -4,10 +4,10 @@ import type { HeatMap } from "@/shared/api/types";
 import { formatCalls, formatCount } from "@/shared/format";
 import { exactMoney, largest, permille } from "@/shared/money";
 import type { Search } from "@/shared/search/search";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Money } from "@/shared/ui/Money";
-import { ViewSwitch } from "@/shared/ui/ViewSwitch";
+import { ViewSwitch } from "@/shared/ui/charts/ViewSwitch";
+import { Money } from "@/shared/ui/figures/Money";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { heatMapQuery } from "./queries";
 
 const DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"] as const;

@@ -3,10 +3,10 @@ import { type ReactElement, useContext, useRef, useState } from "react";
 import { minutesQuery } from "@/shared/api/queries";
 import type { LiveMinutes } from "@/shared/api/types";
 import { type Search, zoneOf } from "@/shared/search/search";
-import { Card } from "@/shared/ui/Card";
-import { Loaded, OutOfDate } from "@/shared/ui/Loaded";
-import { useNow } from "@/shared/ui/use-now";
-import { ViewSwitch } from "@/shared/ui/ViewSwitch";
+import { ViewSwitch } from "@/shared/ui/charts/ViewSwitch";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded, OutOfDate } from "@/shared/ui/page/Loaded";
+import { useNow } from "@/shared/ui/page/use-now";
 import { BarChart } from "./BarChart";
 import { ChartTable } from "./ChartTable";
 

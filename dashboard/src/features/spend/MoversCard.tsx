@@ -4,10 +4,10 @@ import type { Mover } from "@/shared/api/types";
 import { formatCalls, formatDay } from "@/shared/format";
 import { largest, permille } from "@/shared/money";
 import { type Dimension, isDimension, labelOf, type Search } from "@/shared/search/search";
-import { Card } from "@/shared/ui/Card";
-import { useKeyLabels } from "@/shared/ui/KeyName";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Change, Money } from "@/shared/ui/Money";
+import { Change, Money } from "@/shared/ui/figures/Money";
+import { Card } from "@/shared/ui/page/Card";
+import { useKeyLabels } from "@/shared/ui/page/KeyName";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { moversQuery } from "./queries";
 
 interface MoversCardProps {

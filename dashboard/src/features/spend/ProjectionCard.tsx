@@ -4,9 +4,9 @@ import type { Projection } from "@/shared/api/types";
 import { formatDay } from "@/shared/format";
 import { largest, permille } from "@/shared/money";
 import type { Search } from "@/shared/search/search";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Money } from "@/shared/ui/Money";
+import { Money } from "@/shared/ui/figures/Money";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { projectionQuery } from "./queries";
 
 /** What this month will come to, and how sure that is. */

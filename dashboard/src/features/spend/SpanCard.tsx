@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
-import { seriesQuery } from "@/shared/api/queries";
+import { address } from "@/shared/api/client";
+import { seriesAsked, seriesQuery } from "@/shared/api/queries";
 import type { Series } from "@/shared/api/types";
 import {
   type Bucket,
@@ -10,11 +11,11 @@ import {
   presetOf,
   type Search,
 } from "@/shared/search/search";
-import { Card } from "@/shared/ui/Card";
-import { REST_COLOR, seriesColor } from "@/shared/ui/colors";
-import { useKeyLabels } from "@/shared/ui/KeyName";
-import { Loaded } from "@/shared/ui/Loaded";
-import { ViewSwitch } from "@/shared/ui/ViewSwitch";
+import { REST_COLOR, seriesColor } from "@/shared/ui/charts/colors";
+import { ViewSwitch } from "@/shared/ui/charts/ViewSwitch";
+import { Card } from "@/shared/ui/page/Card";
+import { useKeyLabels } from "@/shared/ui/page/KeyName";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { BarChart, type Stack } from "./BarChart";
 import { ChartTable } from "./ChartTable";
 import { Legend } from "./Legend";
@@ -36,7 +37,14 @@ export function SpanCard({ search, by, pick, zoom }: SpanCardProps): ReactElemen
   const [asTable, setAsTable] = useState(false);
   const name = `Spend by ${lower(labelOf(by))}, ${lower(preset?.title ?? "chosen span")}`;
   return (
-    <Card title={name} aside={<ViewSwitch asTable={asTable} onChange={setAsTable} />}>
+    <Card
+      title={name}
+      exported={{
+        what: "this chart",
+        href: (format) => address("series", { ...seriesAsked(search, bucket, by), format }),
+      }}
+      aside={<ViewSwitch asTable={asTable} onChange={setAsTable} />}
+    >
       <Loaded query={series} skeleton={<div className="skeleton h-[250px]" />}>
         {(data) => {
           const figures = {

@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import { SideButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { Copyable } from "@/shared/ui/Copyable";
-import { Loaded } from "@/shared/ui/Loaded";
+import { SideButton } from "@/shared/ui/forms/buttons";
+import { Card } from "@/shared/ui/page/Card";
+import { Copyable } from "@/shared/ui/page/Copyable";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { doctorQuery } from "./queries";
 
 /** What the doctor finds, what is wrong first, each with the one thing to do. */

@@ -2,9 +2,9 @@ import type { ReactElement } from "react";
 import type { Capture, CaptureSource } from "@/shared/api/types";
 import { formatBytes, formatCount, formatExactMoment, formatMoment } from "@/shared/format";
 import { CallsLink } from "@/shared/search/CallsLink";
-import { Card } from "@/shared/ui/Card";
-import { Facts } from "@/shared/ui/SidePanel";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
+import { Facts } from "@/shared/ui/dialogs/SidePanel";
+import { Card } from "@/shared/ui/page/Card";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 
 interface SourcesCardProps {
   capture: Capture;

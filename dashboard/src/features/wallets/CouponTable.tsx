@@ -1,22 +1,24 @@
 import { type ReactElement, useState } from "react";
 import { COUPONS, DOCUMENTS } from "@/shared/api/billing-queries";
-import type { CouponState } from "@/shared/api/types";
+import type { CouponRequest, CouponState } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
-import { TextButton } from "@/shared/ui/buttons";
-import { Empty } from "@/shared/ui/Empty";
-import { Choice, TextField } from "@/shared/ui/fields";
-import { Confirm } from "@/shared/ui/Modal";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
-import { StatusChip } from "@/shared/ui/StatusChip";
-import { endCoupon, giveCoupon } from "./changes";
+import { Confirm } from "@/shared/ui/dialogs/Modal";
+import { TextButton } from "@/shared/ui/forms/buttons";
+import { Choice, TextField } from "@/shared/ui/forms/fields";
+import { Empty } from "@/shared/ui/page/Empty";
+import { StatusChip } from "@/shared/ui/page/StatusChip";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
+import { endCoupon, giveCoupon, previewCoupon } from "./changes";
+import { TermEffects } from "./TermEffects";
 
 interface CouponTableProps {
   coupons: readonly CouponState[];
   mayChange: boolean;
+  openCustomer: (customer: string) => void;
 }
 
 /** Discounts of customers. */
-export function CouponTable({ coupons, mayChange }: CouponTableProps): ReactElement {
+export function CouponTable({ coupons, mayChange, openCustomer }: CouponTableProps): ReactElement {
   const [ended, setEnded] = useState<CouponState | null>(null);
   const end = useChange(endCoupon, [COUPONS, DOCUMENTS], () => setEnded(null));
   const columns: Column<CouponState>[] = [
@@ -24,7 +26,7 @@ export function CouponTable({ coupons, mayChange }: CouponTableProps): ReactElem
       id: "customer",
       title: "Customer",
       sort: byText(({ customer }) => customer),
-      cell: ({ customer }) => customer,
+      cell: ({ customer }) => <TextButton onClick={() => openCustomer(customer)}>{customer}</TextButton>,
     },
     {
       id: "name",
@@ -123,25 +125,25 @@ export function CouponDialog({
     invoices: "",
   });
   const give = useChange(giveCoupon, [COUPONS, DOCUMENTS], close);
+  const request: CouponRequest = {
+    customer: said.customer,
+    name: said.name,
+    percent: said.kind === "percent" ? said.value : null,
+    amount: said.kind === "amount" ? said.value : null,
+    until: said.until || null,
+    invoices: said.invoices === "" ? null : Number.parseInt(said.invoices, 10),
+  };
+  const ready = said.customer !== "" && said.name !== "" && said.value !== "";
   return (
     <Confirm
       title="New coupon"
       words={["It is on the customer's invoices from the next one on."]}
       deed="Give the coupon"
-      act={() =>
-        give.mutate({
-          customer: said.customer,
-          name: said.name,
-          percent: said.kind === "percent" ? said.value : null,
-          amount: said.kind === "amount" ? said.value : null,
-          until: said.until || null,
-          invoices: said.invoices === "" ? null : Number.parseInt(said.invoices, 10),
-        })
-      }
+      act={() => give.mutate(request)}
       close={close}
       pending={give.isPending}
       error={give.error}
-      ready={said.customer !== "" && said.name !== "" && said.value !== ""}
+      ready={ready}
     >
       <div className="mt-3 flex flex-col gap-1">
         <TextField
@@ -187,6 +189,7 @@ export function CouponDialog({
           hint="Empty: on every one"
         />
       </div>
+      <TermEffects said={request} ready={ready} preview={previewCoupon} />
     </Confirm>
   );
 }

@@ -1,8 +1,8 @@
 import { type ReactElement, useState } from "react";
 import { WALLETS } from "@/shared/api/billing-queries";
 import { useChange } from "@/shared/api/use-change";
-import { Choice, TextField } from "@/shared/ui/fields";
-import { Confirm } from "@/shared/ui/Modal";
+import { Confirm } from "@/shared/ui/dialogs/Modal";
+import { Choice, TextField } from "@/shared/ui/forms/fields";
 import { type Granting, grantCredit } from "./changes";
 
 interface GrantDialogProps {

@@ -2,12 +2,12 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { PayeeState, StatementState } from "@/shared/api/types";
 import { useAddress } from "@/shared/search/use-address";
-import { Amount } from "@/shared/ui/Amount";
-import { Empty } from "@/shared/ui/Empty";
-import { Loaded } from "@/shared/ui/Loaded";
-import { MonthPicker, monthNow } from "@/shared/ui/MonthPicker";
-import { SidePanel } from "@/shared/ui/SidePanel";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
+import { SidePanel } from "@/shared/ui/dialogs/SidePanel";
+import { Amount } from "@/shared/ui/figures/Amount";
+import { MonthPicker, monthNow } from "@/shared/ui/forms/MonthPicker";
+import { Empty } from "@/shared/ui/page/Empty";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { statementsQuery } from "./changes";
 
 interface PayeeTableProps {

@@ -3,12 +3,12 @@ import { type ReactElement, useState } from "react";
 import { WALLETS } from "@/shared/api/billing-queries";
 import type { GrantState, WalletMove, WalletShown, WalletState } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
-import { Amount } from "@/shared/ui/Amount";
-import { SideButton, TextButton } from "@/shared/ui/buttons";
-import { TextField } from "@/shared/ui/fields";
-import { Confirm } from "@/shared/ui/Modal";
-import { Facts } from "@/shared/ui/SidePanel";
-import { StatusChip } from "@/shared/ui/StatusChip";
+import { Confirm } from "@/shared/ui/dialogs/Modal";
+import { Facts } from "@/shared/ui/dialogs/SidePanel";
+import { Amount } from "@/shared/ui/figures/Amount";
+import { SideButton, TextButton } from "@/shared/ui/forms/buttons";
+import { TextField } from "@/shared/ui/forms/fields";
+import { StatusChip } from "@/shared/ui/page/StatusChip";
 import { setWalletLimits, voidGrant } from "./changes";
 import { GrantDialog } from "./GrantDialog";
 

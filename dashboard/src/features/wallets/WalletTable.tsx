@@ -1,9 +1,9 @@
 import type { ReactElement } from "react";
 import { compareAmounts } from "@/shared/amount";
 import type { WalletState } from "@/shared/api/types";
-import { Amount } from "@/shared/ui/Amount";
-import { Empty } from "@/shared/ui/Empty";
-import { byText, type Column, SortTable } from "@/shared/ui/SortTable";
+import { Amount } from "@/shared/ui/figures/Amount";
+import { Empty } from "@/shared/ui/page/Empty";
+import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 
 interface WalletTableProps {
   wallets: readonly WalletState[];

@@ -2,7 +2,14 @@
 
 import { queryOptions } from "@tanstack/react-query";
 import { get, send } from "@/shared/api/client";
-import type { CouponState, WalletShown } from "@/shared/api/types";
+import type {
+  AddOnRequest,
+  AddOnState,
+  CouponRequest,
+  CouponState,
+  TermPreview,
+  WalletShown,
+} from "@/shared/api/types";
 
 export const PAYEES = "payees";
 
@@ -31,17 +38,24 @@ export function setWalletLimits(said: {
   return send("PUT", "wallets", said);
 }
 
-export interface NewCoupon {
-  customer: string;
-  name: string;
-  percent: string | null;
-  amount: string | null;
-  until: string | null;
-  invoices: number | null;
+export function giveCoupon(said: CouponRequest): Promise<CouponState> {
+  return send("POST", "coupons", said);
 }
 
-export function giveCoupon(said: NewCoupon): Promise<CouponState> {
-  return send("POST", "coupons", said);
+export function previewCoupon(said: CouponRequest): Promise<TermPreview> {
+  return send("POST", "coupons/preview", said);
+}
+
+export function giveAddOn(said: AddOnRequest): Promise<AddOnState> {
+  return send("POST", "add-ons", said);
+}
+
+export function previewAddOn(said: AddOnRequest): Promise<TermPreview> {
+  return send("POST", "add-ons/preview", said);
+}
+
+export function endAddOn(id: string): Promise<AddOnState> {
+  return send("DELETE", "add-ons/{id}", undefined, { id });
 }
 
 export function endCoupon(id: string): Promise<CouponState> {

@@ -12,6 +12,8 @@ export const INVOICES = "invoices";
 export const DOCUMENTS = "documents";
 export const WALLETS = "wallets";
 export const COUPONS = "coupons";
+export const ADD_ONS = "add-ons";
+export const IDENTITIES = "identities";
 
 /** What the terms of customers change when they are applied. */
 export const TERMS = [CUSTOMERS, PLANS, SUBSCRIPTIONS, DOCUMENTS];
@@ -93,3 +95,14 @@ export function couponsQuery(customer?: string) {
       allRows((page: PageAsked) => get("coupons", { customer, ...page }, signal), "coupons"),
   });
 }
+
+export const addOnsQuery = queryOptions({
+  queryKey: [ADD_ONS],
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("add-ons", page, signal), "add_ons"),
+});
+
+/** Which keys, users, agents and tags stand for which customer. */
+export const identitiesQuery = queryOptions({
+  queryKey: [IDENTITIES],
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("identities", page, signal), "identities"),
+});

@@ -46,8 +46,12 @@ export function breakdownQuery(search: Search, by: Dimension, limit = 8) {
   });
 }
 
+export function seriesAsked(search: Search, bucket: Bucket, by: Dimension) {
+  return { ...parametersOf(search), bucket, by };
+}
+
 export function seriesQuery(search: Search, bucket: Bucket, by: Dimension) {
-  const asked = { ...parametersOf(search), bucket, by };
+  const asked = seriesAsked(search, bucket, by);
   return queryOptions({
     queryKey: [SPEND, "series", asked],
     queryFn: ({ signal }) => get("series", asked, signal),

@@ -40,6 +40,7 @@ import type {
   FinalizeRequest,
   GrantRequest,
   HeatMap,
+  IdentityRequest,
   InvoiceShown,
   Invoices,
   Journal,
@@ -47,6 +48,7 @@ import type {
   KeyRequest,
   Keys,
   LimitsRequest,
+  MappedIdentities,
   Margins,
   Movers,
   NoteShown,
@@ -84,6 +86,7 @@ import type {
   Stops,
   Subscriptions,
   Summary,
+  TermPreview,
   TokenCreated,
   TokenRequest,
   Tokens,
@@ -150,7 +153,7 @@ export interface Reads {
   "doctor": { query: Record<string, never>; response: Diagnosis };
   "summary": { query: CallFilters; response: Summary };
   "breakdown": { query: CallFilters & Listed & { by?: string | undefined; }; response: Breakdown & Page };
-  "series": { query: CallFilters & { bucket?: "minute" | "hour" | "day" | undefined; by?: string | undefined; }; response: Series };
+  "series": { query: CallFilters & { bucket?: "minute" | "hour" | "day" | undefined; by?: string | undefined; format?: "csv" | "json" | "parquet" | undefined; }; response: Series };
   "values": { query: CallFilters & { contains?: string | undefined; by?: string | undefined; limit?: number | undefined; }; response: Values };
   "questions": { query: { request: string; }; response: unknown };
   "movers": { query: CallFilters & { by?: string | undefined; limit?: number | undefined; }; response: Movers };
@@ -159,11 +162,11 @@ export interface Reads {
   "calls": { query: CallFilters & Listed & { before?: number | undefined; order?: "time" | "cost" | "total" | "first_byte" | "tokens" | undefined; direction?: "desc" | "asc" | undefined; }; response: Calls & Page };
   "calls/{id}": { query: { id: string; }; response: Receipt };
   "live": { query: CallFilters; response: string };
-  "pivot": { query: CallFilters & { rows?: string | undefined; columns?: string | undefined; measure?: "calls" | "errors" | "unpriced_calls" | "estimated_calls" | "cost_pico" | "charge_pico" | "input_tokens" | "cache_read_input_tokens" | "cache_creation_input_tokens" | "output_tokens" | "reasoning_output_tokens" | "input_cost_pico" | "cache_read_cost_pico" | "cache_creation_cost_pico" | "output_cost_pico" | "other_cost_pico" | "reasoning_cost_pico" | "included_value_pico" | "cache_saved_pico" | "cache_unknown_calls" | "unknown_calls" | "retries" | "failed_retries" | "total_us" | "completed_output_tokens" | "completed_us" | "cost_per_call_pico" | "error_permille" | "retry_permille" | "cache_read_permille" | "output_tokens_per_minute" | "first_at_ns" | "last_end_ns" | "input_tokens_max" | "users" | "sessions" | "tasks" | "agents" | "total_p50_us" | "total_p95_us" | "total_p99_us" | "first_byte_p50_us" | "first_byte_p95_us" | "first_byte_p99_us" | undefined; order?: "desc" | "asc" | undefined; limit?: number | undefined; columns_limit?: number | undefined; }; response: Pivot };
+  "pivot": { query: CallFilters & { rows?: string | undefined; columns?: string | undefined; measure?: "calls" | "errors" | "unpriced_calls" | "estimated_calls" | "cost_pico" | "charge_pico" | "input_tokens" | "cache_read_input_tokens" | "cache_creation_input_tokens" | "output_tokens" | "reasoning_output_tokens" | "input_cost_pico" | "cache_read_cost_pico" | "cache_creation_cost_pico" | "output_cost_pico" | "other_cost_pico" | "reasoning_cost_pico" | "included_value_pico" | "cache_saved_pico" | "cache_unknown_calls" | "unknown_calls" | "retries" | "failed_retries" | "total_us" | "completed_output_tokens" | "completed_us" | "cost_per_call_pico" | "error_permille" | "retry_permille" | "cache_read_permille" | "output_tokens_per_minute" | "first_at_ns" | "last_end_ns" | "input_tokens_max" | "users" | "sessions" | "tasks" | "agents" | "total_p50_us" | "total_p95_us" | "total_p99_us" | "first_byte_p50_us" | "first_byte_p95_us" | "first_byte_p99_us" | undefined; order?: "desc" | "asc" | undefined; limit?: number | undefined; columns_limit?: number | undefined; format?: "csv" | "json" | "parquet" | undefined; }; response: Pivot };
   "sessions": { query: CallFilters & Listed & { sort?: "cost_pico" | "calls" | "errors" | "agents" | "input_tokens" | "output_tokens" | "input_tokens_max" | "cache_read_permille" | "cost_per_call_pico" | "first_at_ns" | "last_end_ns" | undefined; order?: "desc" | "asc" | undefined; }; response: Sessions & Page };
   "sessions/of": { query: { session: string; }; response: SessionDetail };
-  "reliability": { query: CallFilters & { by?: string | undefined; limit?: number | undefined; }; response: Reliability };
-  "reliability/series": { query: CallFilters & { bucket?: "second" | "minute" | "hour" | "day" | undefined; }; response: ServiceSeries };
+  "reliability": { query: CallFilters & { by?: string | undefined; limit?: number | undefined; format?: "csv" | "json" | "parquet" | undefined; }; response: Reliability };
+  "reliability/series": { query: CallFilters & { bucket?: "second" | "minute" | "hour" | "day" | undefined; format?: "csv" | "json" | "parquet" | undefined; }; response: ServiceSeries };
   "quality": { query: CallFilters & { good?: string | undefined; }; response: Quality };
   "activity": { query: CallFilters; response: Activity };
   "budgets": { query: Listed; response: Budgets & Page };
@@ -197,6 +200,7 @@ export interface Reads {
   "customers": { query: Listed & { customer?: string | undefined; }; response: Customers & Page };
   "plans": { query: Listed & { plan?: string | undefined; }; response: Plans & Page };
   "subscriptions": { query: Listed & { customer?: string | undefined; }; response: Subscriptions & Page };
+  "identities": { query: Listed; response: MappedIdentities & Page };
   "wallets": { query: Listed; response: Wallets & Page };
   "wallets/of": { query: { customer: string; }; response: WalletShown };
   "coupons": { query: Listed & { customer?: string | undefined; }; response: Coupons & Page };
@@ -238,6 +242,8 @@ export interface Writes {
   "POST invoices/finalize": { query: Record<string, never>; body: FinalizeRequest; response: InvoiceShown };
   "POST invoices/void": { query: Record<string, never>; body: VoidRequest; response: InvoiceShown };
   "POST invoices/credit-notes": { query: Record<string, never>; body: CreditRequest; response: NoteShown };
+  "POST coupons/preview": { query: Record<string, never>; body: CouponRequest; response: TermPreview };
+  "POST add-ons/preview": { query: Record<string, never>; body: AddOnRequest; response: TermPreview };
   "PUT customers": { query: Record<string, never>; body: Record<string, unknown>; response: Changes };
   "DELETE customers": { query: { customer: string; write_off?: "true" | "false" | undefined; }; body: undefined; response: Customers };
   "PUT plans": { query: Record<string, never>; body: Record<string, unknown>; response: Changes };
@@ -246,6 +252,8 @@ export interface Writes {
   "POST plans/preview": { query: Record<string, never>; body: Record<string, unknown>; response: Changes };
   "POST subscriptions/change": { query: Record<string, never>; body: ChangeRequest; response: Subscriptions };
   "POST subscriptions/end": { query: Record<string, never>; body: EndRequest; response: Subscriptions };
+  "PUT identities": { query: Record<string, never>; body: IdentityRequest; response: MappedIdentities };
+  "DELETE identities": { query: { dimension: string; value: string; at?: string | undefined; }; body: undefined; response: MappedIdentities };
   "PUT wallets": { query: Record<string, never>; body: LimitsRequest; response: WalletShown };
   "POST wallets/grants": { query: Record<string, never>; body: GrantRequest; response: WalletShown };
   "DELETE wallets/grants/{id}": { query: { id: string; reason?: string | undefined; }; body: undefined; response: WalletShown };

@@ -821,6 +821,15 @@ export interface Hint {
   command: string;
 }
 
+/** What is to stand for whom. What it stood for before ends where this begins. */
+export interface IdentityRequest {
+  customer: string;
+  dimension: string;
+  value: string;
+  since?: string | null;
+  until?: string | null;
+}
+
 /** Something that stands for a customer. */
 export interface IdentityState {
   dimension: string;
@@ -1044,6 +1053,21 @@ export interface Losses {
   gaps: number;
   gap_records: number;
   undecodable: number;
+}
+
+/** `/api/v1/identities`. */
+export interface MappedIdentities {
+  identities: MappedIdentity[];
+}
+
+/** What stands for a customer. */
+export interface MappedIdentity {
+  customer: string;
+  dimension: string;
+  value: string;
+  since: string | null;
+  until: string | null;
+  origin: string;
 }
 
 /** What is earned with one customer, agent, model or outcome. */
@@ -1866,6 +1890,20 @@ export interface Tax {
   percent: string;
   base_minor: number;
   tax_minor: number;
+}
+
+/** What a coupon or an add-on makes of one invoice. */
+export interface TermEffect {
+  period: string;
+  status: string;
+  currency: string;
+  before: string;
+  after: string;
+}
+
+/** `/api/v1/coupons/preview`, `/api/v1/add-ons/preview`: what changes on the next invoices. */
+export interface TermPreview {
+  invoices: TermEffect[];
 }
 
 /** `POST /api/v1/tokens`: the secret is in no other response. */

@@ -1,5 +1,5 @@
 import type { ReactElement, ReactNode } from "react";
-import { RowsLink } from "@/shared/ui/RowsLink";
+import { RowsLink } from "@/shared/ui/tables/RowsLink";
 import { type Dimension, oneValue } from "./search";
 
 interface CallsLinkProps {

@@ -55,6 +55,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         settled = self.settled
         return position_of(stored) if self.voided or settled is None else settled
 
+    def with_term(self, given: Coupon | CustomerAddOn) -> Account:
+        """Return the account as it would be with one more coupon or add-on."""
+        if isinstance(given, Coupon):
+            return replace(self, coupons=(*self.coupons, given))
+        return replace(self, add_ons=(*self.add_ons, given))
+
     def after(self, stored: StoredInvoice, connection: Connection | None = None) -> Account:
         """Return the account once another invoice is final; its coupons and add-ons by `connection`."""
         account = replace(self, past=(*self.past, stored))

@@ -37,6 +37,7 @@ from farebox.snapshot import Snapshot, read_snapshot
 
 if TYPE_CHECKING:
     from farebox.analytics.questions import Questions
+    from farebox.billing.customer_terms import Coupon, CustomerAddOn
     from farebox.billing.documents.document import Invoice
     from farebox.billing.usage import RecordedUsage
     from farebox.control.database import ControlDatabase
@@ -77,10 +78,10 @@ class Desk:
         """Return every customer with their subscriptions, those without any, too."""
         return self._accounts(self._published(self.home), None)
 
-    def preview(self, customer: str, now_ns: int) -> list[Draft]:
+    def preview(self, customer: str, now_ns: int, given: Coupon | CustomerAddOn | None = None) -> list[Draft]:
         """Return what the customer's running periods, and ended ones without an invoice, come to by now.
 
-        Nothing is saved.
+        With `given` as if the customer had this coupon or add-on, too. Nothing is saved.
 
         Raises:
             UsageError: There is no such customer, or no subscription now.
@@ -89,6 +90,8 @@ class Desk:
         _check_known([customer], snapshot)
         found = self._accounts(snapshot, {customer})
         account, on = found[0]
+        if given is not None:
+            account = account.with_term(given)
         position, appended = self._position(self.home), self._appended([account])
         unplanned = "; ".join(words for _, words in self._without_a_plan(found, now_ns, position, appended))
         wanted = [*self._open(account, on, now_ns), *self._current(account, on, now_ns)]

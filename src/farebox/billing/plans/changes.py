@@ -16,7 +16,7 @@ import msgspec
 from farebox.billing.known_customers import unknown
 from farebox.billing.late_usage import is_newer_than_invoices
 from farebox.budgets.budget import COMMAND
-from farebox.charges.identities import Identity
+from farebox.charges.identities import EVER, Identity
 from farebox.charges.plan import Customer, Subscription
 from farebox.charges.plan_reader import SECTIONS, BillingTerms, PlannedSubscription, read_billing_terms
 from farebox.charges.plan_reader.billing_terms import Place
@@ -167,7 +167,8 @@ def map_identity(
     """Let a name stand for a customer for a time; return what it stood for at its beginning, if anything.
 
     Raises:
-        UsageError: There is no such customer, or the home's file maps the name.
+        UsageError: There is no such customer, the home's file maps the name, or it stands for another one and
+            it is not said from when on it does not.
     """
 
     def work(connection: Connection) -> Identity | None:
@@ -184,6 +185,11 @@ def map_identity(
         ]
         for each in overlapping:
             _refuse_file(each.origin, f"{said.dimension} {said.value}")
+            if said.from_ns == EVER and each.identity.customer != said.customer:
+                raise UsageError(
+                    f"{said.dimension} {said.value} stands for {each.identity.customer}: "
+                    f"say from when it is {said.customer}'s, as 2026-11-01"
+                )
         customers.map_identity(connection, said, overlapping, COMMAND, now_ns)
         return overlapping[0].identity if overlapping else None
 

@@ -199,17 +199,6 @@ def map_customer(
     if end <= start:
         raise UsageError("--until is after --from")
     said = Identity(customer=name, dimension=dimension, value=value, from_ns=start, until_ns=end)
-    taken = [
-        each.identity
-        for each in kept.identities
-        if (each.identity.dimension, each.identity.value) == (dimension, value)
-        and each.identity.customer != name
-    ]
-    if taken and from_ is None:
-        other = taken[0].customer
-        raise UsageError(
-            f"{dimension} {value} stands for {other}: say from when it is {name}'s, as --from 2026-11-01"
-        )
     map_identity(home, said, audit.command_line(), now_ns())
     since = "from the first call on" if from_ is None else f"from {from_} on"
     print(

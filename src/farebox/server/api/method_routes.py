@@ -19,7 +19,8 @@ from farebox.access.roles import Allowed, allowed
 from farebox.nearest import did_you_mean
 from farebox.server.api.errors import ApiError
 from farebox.server.api.filters import Selection, read_selection
-from farebox.server.api.lists.listing import list_response
+from farebox.server.api.lists.listing import list_response, table_response
+from farebox.server.api.lists.rows import FILE
 from farebox.server.api.operations import Operation
 from farebox.server.api.operations import route as route
 from farebox.server.api.parameters import SELECTION, is_known
@@ -80,6 +81,10 @@ class MethodRoutes:
                 request, operation.rows, lambda: operation.handler(self, request), self._clock()
             )
         found = await operation.handler(self, request)
+        if operation.table is not None and FILE.name in request.query_params:
+            return await table_response(
+                request, operation.table, cast("msgspec.Struct", found), self._clock()
+            )
         return json_response(found) if isinstance(found, msgspec.Struct) else cast("Response", found)
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from farebox.ingest.bodies import JSON, media_type
 from farebox.nearest import did_you_mean
 from farebox.server.api.errors import ApiError
-from farebox.server.api.lists.rows import Paged, Rows
+from farebox.server.api.lists.rows import FILE, Paged, Rows, Table
 from farebox.server.api.parameters import Parameter, is_known
 
 YAML = ("application/yaml", "application/x-yaml", "text/yaml")
@@ -45,6 +45,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """A struct may be named, as `farebox.billing.wallets.changes:GrantRequest`: it is loaded when needed."""
     rows: Rows | None = None
     """Of a list: which rows it pages and exports."""
+    table: Table | None = None
+    """Of another response that can be a file: what rows it has."""
     refusals: tuple[str, ...] = ()
     """Slugs of errors beside those that every route has."""
     response: type[msgspec.Struct] | None = None
@@ -78,6 +80,7 @@ def route(
     *parameters: Parameter,
     body: Body | type[msgspec.Struct] | str | None = None,
     rows: Rows | None = None,
+    table: Table | None = None,
     refusals: tuple[str, ...] = (),
     response: type[msgspec.Struct] | None = None,
     media: str = JSON,
@@ -86,9 +89,11 @@ def route(
     """Mark what handles a method of a path; `{id}` at the path's end is any one segment.
 
     It returns the struct that is sent as JSON, whole; a list's machinery makes pages and exports of it where
-    `rows` says which of its fields they are. One handler may be marked several times.
+    `rows` says which of its fields they are, and a file where `table` says its rows. One handler may be
+    marked several times.
     """
-    declared = {each.name: each for each in (*parameters, *(rows.parameters() if rows is not None else ()))}
+    listed = rows.parameters() if rows is not None else (FILE,) if table is not None else ()
+    declared = {each.name: each for each in (*parameters, *listed)}
 
     def mark(handler: Handled) -> Handled:
         marked = cast("list[Operation]", vars(handler).setdefault("operations", []))
@@ -100,6 +105,7 @@ def route(
                 parameters=declared,
                 body=body,
                 rows=rows,
+                table=table,
                 refusals=refusals,
                 response=response,
                 media=media,

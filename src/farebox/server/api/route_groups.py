@@ -9,6 +9,7 @@ from __future__ import annotations
 from farebox.server.api.alerts.alert_routes import AlertRoutes
 from farebox.server.api.billing.document_routes import DocumentRoutes
 from farebox.server.api.billing.earnings_routes import EarningsRoutes
+from farebox.server.api.billing.identity_routes import IdentityRoutes
 from farebox.server.api.billing.invoice_routes import InvoiceRoutes
 from farebox.server.api.billing.plan_routes import PlanRoutes
 from farebox.server.api.billing.wallet_routes import WalletRoutes
@@ -41,6 +42,7 @@ GROUPS: tuple[type[MethodRoutes], ...] = (
     InvoiceRoutes,
     DocumentRoutes,
     PlanRoutes,
+    IdentityRoutes,
     WalletRoutes,
     EarningsRoutes,
 )

@@ -8,12 +8,12 @@ import { address } from "@/shared/api/client";
 import type { InvoiceBrief } from "@/shared/api/types";
 import { formatCount } from "@/shared/format";
 import { useAddress } from "@/shared/search/use-address";
-import { MainButton, TextButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { Empty } from "@/shared/ui/Empty";
-import { ExportMenu } from "@/shared/ui/ExportMenu";
-import { Loaded } from "@/shared/ui/Loaded";
-import { OnlyFirst } from "@/shared/ui/OnlyFirst";
+import { MainButton, TextButton } from "@/shared/ui/forms/buttons";
+import { Card } from "@/shared/ui/page/Card";
+import { Empty } from "@/shared/ui/page/Empty";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { ExportMenu } from "@/shared/ui/tables/ExportMenu";
+import { OnlyFirst } from "@/shared/ui/tables/OnlyFirst";
 
 const STATES = ["draft", "final", "void"] as const;
 

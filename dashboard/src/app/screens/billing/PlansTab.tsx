@@ -5,12 +5,10 @@ import { PlanList } from "@/features/plans/PlanList";
 import { PlanPanel } from "@/features/plans/PlanPanel";
 import { SubscribeDialog, SubscriptionTable } from "@/features/plans/SubscriptionTable";
 import { customersQuery, plansQuery, subscriptionsQuery } from "@/shared/api/billing-queries";
+import { address } from "@/shared/api/client";
 import { useAddress } from "@/shared/search/use-address";
-import { MainButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
-import { Problems } from "@/shared/ui/Problems";
-import { WithPanel } from "@/shared/ui/SidePanel";
+import { MainButton } from "@/shared/ui/forms/buttons";
+import { ListCard } from "@/shared/ui/page/ListCard";
 import { useOpenCustomer } from "../use-open-customer";
 
 /** Plans in words, their versions, and YAML to change them. */
@@ -21,53 +19,42 @@ export function PlansTab({ mayChange }: { mayChange: boolean }): ReactElement {
   const edit = (plan: { name: string; written: string }): void =>
     setWriting({ title: `Edit ${plan.name}`, text: plan.written });
   return (
-    <>
-      <WithPanel
-        panel={
-          opened ? (
-            <PlanPanel
-              key={opened}
-              name={opened}
-              mayChange={mayChange}
-              edit={edit}
-              close={() => change({ plan: undefined })}
-            />
-          ) : null
-        }
-      >
-        <Card
-          title="Plans"
-          aside={
-            mayChange ? (
-              <MainButton
-                onClick={() =>
-                  setWriting({ title: "Apply YAML", text: plans.data?.plans.length ? "" : TEMPLATE })
-                }
-              >
-                Apply YAML…
-              </MainButton>
-            ) : null
-          }
-        >
-          <Loaded query={plans} skeleton={<div className="skeleton h-48" />}>
-            {(found) => (
-              <>
-                <Problems problems={found.problems} />
-                <PlanList
-                  plans={found.plans}
-                  mayChange={mayChange}
-                  open={(plan) => change({ plan })}
-                  edit={edit}
-                />
-              </>
-            )}
-          </Loaded>
-        </Card>
-      </WithPanel>
-      {writing ? (
-        <ApplyDialog title={writing.title} start={writing.text} close={() => setWriting(null)} />
-      ) : null}
-    </>
+    <ListCard
+      title="Plans"
+      query={plans}
+      exported={{ what: "plans", href: (format) => address("plans", { format }) }}
+      add={
+        mayChange ? (
+          <MainButton
+            onClick={() =>
+              setWriting({ title: "Apply YAML", text: plans.data?.plans.length ? "" : TEMPLATE })
+            }
+          >
+            Apply YAML…
+          </MainButton>
+        ) : null
+      }
+      panel={
+        opened ? (
+          <PlanPanel
+            key={opened}
+            name={opened}
+            mayChange={mayChange}
+            edit={edit}
+            close={() => change({ plan: undefined })}
+          />
+        ) : null
+      }
+      dialogs={
+        writing ? (
+          <ApplyDialog title={writing.title} start={writing.text} close={() => setWriting(null)} />
+        ) : null
+      }
+    >
+      {(found) => (
+        <PlanList plans={found.plans} mayChange={mayChange} open={(plan) => change({ plan })} edit={edit} />
+      )}
+    </ListCard>
   );
 }
 
@@ -82,28 +69,27 @@ export function SubscriptionsTab({ mayChange }: { mayChange: boolean }): ReactEl
   const [adding, setAdding] = useState(false);
   const openCustomer = useOpenCustomer();
   return (
-    <Card
+    <ListCard
       title="Subscriptions"
-      aside={
+      query={subscriptions}
+      exported={{ what: "subscriptions", href: (format) => address("subscriptions", { format }) }}
+      add={
         mayChange && plans.length > 0 && customers.length > 0 ? (
           <MainButton onClick={() => setAdding(true)}>New subscription</MainButton>
         ) : null
       }
+      dialogs={
+        adding ? <SubscribeDialog customers={customers} plans={plans} close={() => setAdding(false)} /> : null
+      }
     >
-      <Loaded query={subscriptions} skeleton={<div className="skeleton h-48" />}>
-        {(found) => (
-          <>
-            <Problems problems={found.problems} />
-            <SubscriptionTable
-              subscriptions={found.subscriptions}
-              plans={plans}
-              mayChange={mayChange}
-              openCustomer={openCustomer}
-            />
-          </>
-        )}
-      </Loaded>
-      {adding ? <SubscribeDialog customers={customers} plans={plans} close={() => setAdding(false)} /> : null}
-    </Card>
+      {(found) => (
+        <SubscriptionTable
+          subscriptions={found.subscriptions}
+          plans={plans}
+          mayChange={mayChange}
+          openCustomer={openCustomer}
+        />
+      )}
+    </ListCard>
   );
 }

@@ -1,19 +1,28 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
+import { AddOnDialog, AddOnTable } from "@/features/wallets/AddOnTable";
 import { CouponDialog, CouponTable } from "@/features/wallets/CouponTable";
 import { payeesQuery } from "@/features/wallets/changes";
 import { GrantDialog } from "@/features/wallets/GrantDialog";
 import { PayeePanel, PayeeTable } from "@/features/wallets/PayeeTable";
 import { WalletDetails } from "@/features/wallets/WalletDetails";
 import { WalletTable } from "@/features/wallets/WalletTable";
-import { couponsQuery, customersQuery, walletQuery, walletsQuery } from "@/shared/api/billing-queries";
+import {
+  addOnsQuery,
+  couponsQuery,
+  customersQuery,
+  walletQuery,
+  walletsQuery,
+} from "@/shared/api/billing-queries";
+import { address } from "@/shared/api/client";
 import { zoneOf } from "@/shared/search/search";
 import { useAddress } from "@/shared/search/use-address";
 import { useSearch } from "@/shared/search/use-search";
-import { MainButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
-import { SidePanel, WithPanel } from "@/shared/ui/SidePanel";
+import { SidePanel } from "@/shared/ui/dialogs/SidePanel";
+import { MainButton } from "@/shared/ui/forms/buttons";
+import { ListCard } from "@/shared/ui/page/ListCard";
+import { Loaded } from "@/shared/ui/page/Loaded";
+import { useOpenCustomer } from "../use-open-customer";
 
 function useCustomerNames(): string[] {
   return useQuery(customersQuery).data?.customers.map(({ id }) => id) ?? [];
@@ -26,7 +35,15 @@ export function WalletsTab({ mayChange }: { mayChange: boolean }): ReactElement 
   const customers = useCustomerNames();
   const [granting, setGranting] = useState(false);
   return (
-    <WithPanel
+    <ListCard
+      title="Wallets"
+      query={wallets}
+      exported={{ what: "wallets", href: (format) => address("wallets", { format }) }}
+      add={
+        mayChange && customers.length > 0 ? (
+          <MainButton onClick={() => setGranting(true)}>Grant…</MainButton>
+        ) : null
+      }
       panel={
         opened ? (
           <WalletPanel
@@ -37,23 +54,12 @@ export function WalletsTab({ mayChange }: { mayChange: boolean }): ReactElement 
           />
         ) : null
       }
+      dialogs={granting ? <GrantDialog customers={customers} close={() => setGranting(false)} /> : null}
     >
-      <Card
-        title="Wallets"
-        aside={
-          mayChange && customers.length > 0 ? (
-            <MainButton onClick={() => setGranting(true)}>Grant…</MainButton>
-          ) : null
-        }
-      >
-        <Loaded query={wallets} skeleton={<div className="skeleton h-48" />}>
-          {(found) => (
-            <WalletTable wallets={found.wallets} opened={opened} open={(wallet) => change({ wallet })} />
-          )}
-        </Loaded>
-        {granting ? <GrantDialog customers={customers} close={() => setGranting(false)} /> : null}
-      </Card>
-    </WithPanel>
+      {(found) => (
+        <WalletTable wallets={found.wallets} opened={opened} open={(wallet) => change({ wallet })} />
+      )}
+    </ListCard>
   );
 }
 
@@ -85,20 +91,44 @@ export function CouponsTab({ mayChange }: { mayChange: boolean }): ReactElement 
   const coupons = useQuery(couponsQuery());
   const customers = useCustomerNames();
   const [giving, setGiving] = useState(false);
+  const openCustomer = useOpenCustomer();
   return (
-    <Card
+    <ListCard
       title="Coupons"
-      aside={
+      query={coupons}
+      exported={{ what: "coupons", href: (format) => address("coupons", { format }) }}
+      add={
         mayChange && customers.length > 0 ? (
           <MainButton onClick={() => setGiving(true)}>New coupon</MainButton>
         ) : null
       }
+      dialogs={giving ? <CouponDialog customers={customers} close={() => setGiving(false)} /> : null}
     >
-      <Loaded query={coupons} skeleton={<div className="skeleton h-32" />}>
-        {(found) => <CouponTable coupons={found.coupons} mayChange={mayChange} />}
-      </Loaded>
-      {giving ? <CouponDialog customers={customers} close={() => setGiving(false)} /> : null}
-    </Card>
+      {(found) => <CouponTable coupons={found.coupons} mayChange={mayChange} openCustomer={openCustomer} />}
+    </ListCard>
+  );
+}
+
+/** What is charged beside usage. */
+export function AddOnsTab({ mayChange }: { mayChange: boolean }): ReactElement {
+  const addOns = useQuery(addOnsQuery);
+  const customers = useCustomerNames();
+  const [giving, setGiving] = useState(false);
+  const openCustomer = useOpenCustomer();
+  return (
+    <ListCard
+      title="Add-ons"
+      query={addOns}
+      exported={{ what: "add-ons", href: (format) => address("add-ons", { format }) }}
+      add={
+        mayChange && customers.length > 0 ? (
+          <MainButton onClick={() => setGiving(true)}>New add-on</MainButton>
+        ) : null
+      }
+      dialogs={giving ? <AddOnDialog customers={customers} close={() => setGiving(false)} /> : null}
+    >
+      {(found) => <AddOnTable addOns={found.add_ons} mayChange={mayChange} openCustomer={openCustomer} />}
+    </ListCard>
   );
 }
 
@@ -108,20 +138,17 @@ export function PayeesTab(): ReactElement {
   const tz = zoneOf(useSearch().search);
   const payees = useQuery(payeesQuery);
   return (
-    <WithPanel
+    <ListCard
+      title="Payees"
+      query={payees}
+      exported={{ what: "payees", href: (format) => address("payees", { format }) }}
       panel={
         opened ? (
           <PayeePanel key={opened} payee={opened} tz={tz} close={() => change({ payee: undefined })} />
         ) : null
       }
     >
-      <Card title="Payees">
-        <Loaded query={payees} skeleton={<div className="skeleton h-32" />}>
-          {(found) => (
-            <PayeeTable payees={found.payees} opened={opened} open={(payee) => change({ payee })} />
-          )}
-        </Loaded>
-      </Card>
-    </WithPanel>
+      {(found) => <PayeeTable payees={found.payees} opened={opened} open={(payee) => change({ payee })} />}
+    </ListCard>
   );
 }

@@ -6,9 +6,9 @@ import { GrantDialog } from "@/features/wallets/GrantDialog";
 import { WalletDetails } from "@/features/wallets/WalletDetails";
 import { plansQuery, previewQuery, walletQuery } from "@/shared/api/billing-queries";
 import type { CustomerState, DocumentShown } from "@/shared/api/types";
-import { SideButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { Loaded } from "@/shared/ui/Loaded";
+import { SideButton } from "@/shared/ui/forms/buttons";
+import { Card } from "@/shared/ui/page/Card";
+import { Loaded } from "@/shared/ui/page/Loaded";
 
 /** What the running period comes to by now, rated as the invoice will be. */
 export function ChargeSoFar({ customer }: { customer: string }): ReactElement {

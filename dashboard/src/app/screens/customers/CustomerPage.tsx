@@ -14,11 +14,11 @@ import type { CustomerState } from "@/shared/api/types";
 import { addressMoment } from "@/shared/format";
 import { type Dimension, isDimension, oneValue, type Search } from "@/shared/search/search";
 import { useAddress } from "@/shared/search/use-address";
-import { TextButton } from "@/shared/ui/buttons";
-import { Card } from "@/shared/ui/Card";
-import { Empty } from "@/shared/ui/Empty";
-import { Loaded } from "@/shared/ui/Loaded";
-import { besides, MonthPicker, monthNow } from "@/shared/ui/MonthPicker";
+import { TextButton } from "@/shared/ui/forms/buttons";
+import { besides, MonthPicker, monthNow } from "@/shared/ui/forms/MonthPicker";
+import { Card } from "@/shared/ui/page/Card";
+import { Empty } from "@/shared/ui/page/Empty";
+import { Loaded } from "@/shared/ui/page/Loaded";
 import { ChargeSoFar, Subscriptions, Wallet } from "./CustomerBilling";
 
 interface CustomerPageProps {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -12,18 +13,22 @@ from farebox.config import load_config
 from farebox.server.api.billing.document_views import (
     DocumentShown,
     PreviewedDocuments,
+    TermPreview,
     document_view,
     previewed_document,
     stored_document,
+    term_preview,
 )
 from farebox.server.api.billing.invoice_routes import THIS_CUSTOMER
 from farebox.server.api.billing.served_desk import ServedDesk
 from farebox.server.api.errors import ApiError
-from farebox.server.api.method_routes import MethodRoutes, route
+from farebox.server.api.method_routes import MethodRoutes, read_struct, route
 from farebox.server.api.parameters import Choice
 
 if TYPE_CHECKING:
+    from farebox.billing.customer_terms import Coupon, CustomerAddOn
     from farebox.billing.documents.rendering import Format
+    from farebox.billing.invoices.run import Desk
     from farebox.config.configuration import BillingConfig
     from farebox.server.api.services import Services
 
@@ -79,6 +84,49 @@ class DocumentRoutes(MethodRoutes):
             documents=[previewed_document(each, billing, now) for each in drafts],
             unconsumed=[words for each in drafts for words in each.unconsumed],
         )
+
+    @route(
+        "POST",
+        "/api/v1/coupons/preview",
+        body="farebox.billing.terms_changes:CouponRequest",
+        refusals=("invoice_refused",),
+    )
+    async def preview_coupon(self, request: Request) -> TermPreview:
+        """What a coupon would make of the customer's next invoices. It is not given."""
+        from farebox.billing.customer_terms import new_coupon
+        from farebox.billing.terms_changes import CouponRequest, discount_asked
+
+        said, now = await read_struct(request, CouponRequest, "percent", "amount"), self._clock()
+        return await self._effect(lambda: new_coupon(*discount_asked(self._home, said), now), now)
+
+    @route(
+        "POST",
+        "/api/v1/add-ons/preview",
+        body="farebox.billing.terms_changes:AddOnRequest",
+        refusals=("invoice_refused",),
+    )
+    async def preview_add_on(self, request: Request) -> TermPreview:
+        """What an add-on would make of the customer's next invoices. It is not given."""
+        from farebox.billing.customer_terms import new_add_on
+        from farebox.billing.terms_changes import AddOnRequest, add_on_asked
+
+        said = await read_struct(request, AddOnRequest, "amount", "quantity", "tax_percent")
+        now = self._clock()
+
+        def made() -> CustomerAddOn:
+            customer, add_on, invoices = add_on_asked(self._home, said)
+            return new_add_on(customer, add_on, now, invoices_max=invoices)
+
+        return await self._effect(made, now)
+
+    async def _effect(self, made: Callable[[], Coupon | CustomerAddOn], now: int) -> TermPreview:
+        given = await asyncio.to_thread(made)
+
+        def both(desk: Desk) -> TermPreview:
+            before, after = (desk.preview(given.customer, now, each) for each in (None, given))
+            return term_preview(before, after, now)
+
+        return await self._desk.do(both)
 
     async def _file(self, named: str, form: Format) -> Response:
         """Return a document as a file, from its stored bytes."""

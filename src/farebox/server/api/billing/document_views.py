@@ -5,6 +5,7 @@ What stands on them is laid out by `billing.documents.page`, as in the PDF. Amou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -68,6 +69,48 @@ class PreviewedDocuments(msgspec.Struct, kw_only=True):
     documents: list[DocumentShown]
     unconsumed: list[str]
     """Usage that nothing charges, a sentence each."""
+
+
+class TermEffect(msgspec.Struct, kw_only=True):
+    """What a coupon or an add-on makes of one invoice."""
+
+    period: str
+    """The days that it is of."""
+    status: str
+    """`running`, or `ended` where the period has."""
+    currency: str
+    before: Text
+    """What is to be paid of it by now."""
+    after: Text
+
+
+class TermPreview(msgspec.Struct, kw_only=True):
+    """`/api/v1/coupons/preview`, `/api/v1/add-ons/preview`: what changes on the next invoices."""
+
+    invoices: list[TermEffect]
+
+
+def term_preview(before: Sequence[Draft], after: Sequence[Draft], now_ns: int) -> TermPreview:
+    """Compare what a customer's periods come to, without and with a coupon or an add-on."""
+    known = {_period(each): each.invoice.due_minor for each in before}
+    return TermPreview(
+        invoices=[
+            TermEffect(
+                period=dates.period(said.from_ns, said.until_ns, said.timezone),
+                status="running" if said.until_ns > now_ns else "ended",
+                currency=said.currency,
+                before=decimal_text(known.get(_period(each), 0), said.exponent),
+                after=decimal_text(said.due_minor, said.exponent),
+            )
+            for each in after
+            for said in [each.invoice]
+        ]
+    )
+
+
+def _period(draft: Draft) -> tuple[str, int, int]:
+    said = draft.invoice
+    return said.kind, said.from_ns, said.until_ns
 
 
 def document_view(

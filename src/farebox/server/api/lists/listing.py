@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from operator import itemgetter
 from typing import Any, cast
 
 import msgspec
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from farebox.server.api.errors import ApiError
 from farebox.server.api.lists.columns import columns_of
 from farebox.server.api.lists.paging import Asked, cursor_of, page_of
-from farebox.server.api.lists.rows import CURSOR, FORMAT, Column, Paged, Rows
+from farebox.server.api.lists.rows import CURSOR, FILE, FORMAT, Column, Paged, Rows, Table
 
 Asker = Callable[[], Awaitable[Any]]
 
@@ -56,6 +57,18 @@ async def list_response(request: Request, rows: Rows, ask: Asker, now_ns: int) -
     columns = rows.columns(first) if rows.columns is not None else _columns(first, rows.field)
     name = request.url.path.rpartition("/")[2]
     return await export_response(Export(name, columns, pages()), format, now_ns)
+
+
+async def table_response(request: Request, table: Table, found: msgspec.Struct, now_ns: int) -> Response:
+    """Return the file that is asked for of a response without pages."""
+    from farebox.server.api.lists.exports import Export, export_response
+
+    async def pages() -> AsyncIterator[Sequence[Any]]:
+        yield table.rows(found)
+
+    columns = [Column(name, kind, itemgetter(name)) for name, kind in table.columns(found).items()]
+    name = request.url.path.removeprefix("/api/v1/").replace("/", "-")
+    return await export_response(Export(name, columns, pages()), FILE.of(request) or "csv", now_ns)
 
 
 def export_size(rows: Rows) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, NamedTuple, TypeVar, get_args
 
 import msgspec
@@ -56,6 +56,22 @@ class Rows(msgspec.Struct, frozen=True):
         """How many rows a page has; of an export, how many at most."""
         about = "How many rows a page has; with `format`, how many the file has at most."
         return Count(name="limit", about=about, low=1, high=self.size_max, default=self.size)
+
+
+FILE: Choice[Format] = Choice(
+    name="format", about="The figures as a file: CSV, a JSON array, or Parquet.", words=FORMATS
+)
+
+Record = dict[str, str | int | bool | None]
+"""A row of a file by the names of its columns."""
+
+
+class Table(msgspec.Struct, frozen=True):
+    """How a response without pages is a file: all of its figures, a row each."""
+
+    columns: Callable[[Any], Mapping[str, Literal["text", "number", "flag"]]]
+    """The columns of a response, by name."""
+    rows: Callable[[Any], Sequence[Record]]
 
 
 class Paged(NamedTuple, Generic[Shown]):

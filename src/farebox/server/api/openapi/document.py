@@ -199,6 +199,14 @@ def _responses(said: Operation) -> dict[str, Any]:
         description = (
             f"A page of `{said.rows.field}`; with `format` ({', '.join(FORMATS)}) a file of all of them."
         )
+    if said.table is not None:
+        whole = {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "With `format=json`: its figures.",
+        }
+        content = {JSON: {"schema": {"anyOf": [schema, whole]}}, **_FILES}
+        description = f"What is asked for; with `format` ({', '.join(FORMATS)}) a file of its figures."
     found: dict[str, Any] = {"200": {"description": description, "content": content}}
     for status, codes in _refusals(said).items():
         found[str(status)] = {"$ref": f"#/components/responses/{_refusal_name(status, codes)}"}

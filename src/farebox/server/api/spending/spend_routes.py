@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import cast
+from typing import Literal, cast
 
 import msgspec
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from farebox.analytics.query import Request as AnalyticsRequest
 from farebox.server.api.errors import invalid_parameter
 from farebox.server.api.lists.columns import columns_of
 from farebox.server.api.lists.paging import page_asked
-from farebox.server.api.lists.rows import Column, Paged, Rows
+from farebox.server.api.lists.rows import Column, Paged, Record, Rows, Table
 from farebox.server.api.method_routes import MethodRoutes, route
 from farebox.server.api.parameters import SELECTION, Choice, Count, Text
 from farebox.server.api.responses import json_response
@@ -62,6 +62,30 @@ def _key_column(name: str) -> Column:
     return Column(name, "text", value)
 
 
+def series_columns(found: Series) -> dict[str, Literal["text", "number", "flag"]]:
+    """Return the columns of a series as a file: when a bucket starts, whose it is, and its figures."""
+    if found.by is None:
+        return {"start": "text", "cost_pico": "text", "calls": "number", "unpriced_calls": "number"}
+    return {"start": "text", found.by: "text", "is_rest": "flag", "cost_pico": "text", "calls": "number"}
+
+
+def series_records(found: Series) -> list[Record]:
+    """Return a row for each bucket; with a dimension one for each bucket and line."""
+    if found.by is None:
+        return [
+            {"start": start, "cost_pico": cost, "calls": calls, "unpriced_calls": unpriced}
+            for start, cost, calls, unpriced in zip(
+                found.starts, found.total.cost_pico, found.total.calls, found.unpriced_calls, strict=True
+            )
+        ]
+    return [
+        {"start": start, found.by: line.key, "is_rest": line.is_rest, "cost_pico": cost, "calls": calls}
+        for at, start in enumerate(found.starts)
+        for line in found.lines
+        for cost, calls in [(line.cost_pico[at], line.calls[at])]
+    ]
+
+
 class SpendRoutes(MethodRoutes):
     """What was spent, by whom, on what, when."""
 
@@ -100,7 +124,7 @@ class SpendRoutes(MethodRoutes):
         following = (skipped + limit, found.as_of_seq, window.since_ns, window.until_ns)
         return Paged(found.shown, following if found.has_more else None)
 
-    @route("GET", "/api/v1/series", *SELECTION, BUCKET, LINES_BY)
+    @route("GET", "/api/v1/series", *SELECTION, BUCKET, LINES_BY, table=Table(series_columns, series_records))
     async def series(self, request: Request) -> Series:
         """Spend by minute, hour or day, in all and for the most expensive values of a dimension."""
         selection, now = self._select(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -11,6 +12,7 @@ from farebox.analytics.dimensions import DIMENSIONS, MEASURES, is_tag, unit_of
 from farebox.server.api.coverage.coverage_views import Coverage
 from farebox.server.api.errors import invalid_parameter
 from farebox.server.api.filters import Selection, read_choice, read_count
+from farebox.server.api.lists.rows import FILE, Record
 from farebox.server.api.queries import Sources
 from farebox.server.api.spending import reports
 from farebox.server.api.spending import spend_views as views
@@ -22,6 +24,9 @@ ROWS, COLUMNS = 50, 8
 NAMES_MAX = 3
 """How many dimensions make a row, or a column."""
 ORDERS = ("desc", "asc")
+ROWS_EXPORTED, COLUMNS_EXPORTED = 5_000, 200
+"""How many a file has at most."""
+REST = "everything else"
 
 
 class PivotCell(msgspec.Struct, kw_only=True):
@@ -74,15 +79,56 @@ def read_pivot(selection: Selection, query: Mapping[str, str]) -> pivots.Asked:
         raise invalid_parameter("rows", "", [*DIMENSIONS, "tag.NAME"])
     if set(rows) & set(columns):
         raise invalid_parameter("columns", ",".join(columns), ["other dimensions than the rows'"])
+    rows_max, columns_max = (ROWS_EXPORTED, COLUMNS_EXPORTED) if FILE.name in query else (ROWS, COLUMNS)
     return pivots.Asked(
         selection=selection.asked,
         rows=rows,
         columns=columns,
         measure=read_choice(query, "measure", tuple(MEASURES), "cost_pico"),
         ascending=read_choice(query, "order", ORDERS, "desc") == "asc",
-        rows_max=read_count(query, "limit", low=1, high=ROWS_MAX, default=ROWS) or ROWS,
-        columns_max=read_count(query, "columns_limit", low=1, high=COLUMNS_MAX, default=COLUMNS) or COLUMNS,
+        rows_max=read_count(query, "limit", low=1, high=ROWS_MAX, default=rows_max) or rows_max,
+        columns_max=read_count(query, "columns_limit", low=1, high=COLUMNS_MAX, default=columns_max)
+        or columns_max,
     )
+
+
+def pivot_columns(found: Pivot) -> dict[str, Literal["text", "number", "flag"]]:
+    """Return the columns of a table as a file: its rows' dimensions, then a figure each."""
+    kind = "text" if found.unit == "pico" else "number"
+    names = [*dict.fromkeys(_figure_names(found))]
+    return {
+        **dict.fromkeys(found.rows, "text"),
+        "calls": "number",
+        "at_least": "flag",
+        **dict.fromkeys(names, kind),
+    }
+
+
+def pivot_records(found: Pivot) -> list[Record]:
+    """Return the rows of a table as a file, everything else last."""
+    names, text = _figure_names(found), found.unit == "pico"
+    return [
+        {
+            **dict(zip(found.rows, line.keys or [REST] * len(found.rows), strict=True)),
+            "calls": line.total.calls,
+            "at_least": line.total.at_least or any(cell.at_least for cell in line.cells),
+            **{
+                name: cell.value if text or cell.value is None else int(cell.value)
+                for name, cell in zip(names, (line.total, *line.cells), strict=True)
+            },
+        }
+        for line in found.lines
+    ]
+
+
+def _figure_names(found: Pivot) -> list[str]:
+    """Return a name for each figure of a line: no value of a dimension makes two alike."""
+    heads = [", ".join("none" if key is None else key for key in keys) for keys in found.column_keys]
+    names = [
+        found.measure,
+        *(f"{found.measure} {head}" for head in [*heads, *([REST] if found.rest_columns else [])]),
+    ]
+    return [name if names.index(name) == at else f"{name} ({at})" for at, name in enumerate(names)]
 
 
 def pivot(sources: Sources, selection: Selection, asked: pivots.Asked, cover: reports.Cover) -> Pivot:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from farebox.analytics.query import Answer, Bucket, Row
+from farebox.clock import iso
 from farebox.server.api.coverage.coverage_views import Coverage
 from farebox.server.api.errors import ApiError
 from farebox.server.api.filters import Selection
+from farebox.server.api.lists.rows import Record
 from farebox.server.api.queries import Sources
 from farebox.server.api.spending import reports
 from farebox.server.api.spending import spend_views as views
 
-LIMIT, LIMIT_MAX = 20, 100
+LIMIT, LIMIT_MAX, EXPORTED = 20, 100, 5_000
 KINDS_MAX = 50
 BUCKETS: tuple[Bucket, ...] = ("second", "minute", "hour", "day")
 POINTS_MAX = 50_000
@@ -109,6 +113,34 @@ class ServiceSeries(msgspec.Struct, kw_only=True):
     first_byte_p99_us: list[int | None]
     output_tokens_per_minute: list[int | None]
     coverage: Coverage
+
+
+_POINT = [name for name in _MEASURES if name in ServiceSeries.__struct_fields__]
+
+
+def service_columns(found: Reliability) -> dict[str, Literal["text", "number", "flag"]]:
+    """Return the columns of a file: the dimension's value, then its figures."""
+    return {found.by: "text", **dict.fromkeys(Service.__struct_fields__, "number")}
+
+
+def service_records(found: Reliability) -> list[Record]:
+    """Return a row for each value, and what is left of all."""
+    listed = [(row.key, row.service) for row in found.rows]
+    rest = [] if found.rest is None else [("everything else", found.rest)]
+    return [{found.by: key, **msgspec.structs.asdict(service)} for key, service in (*listed, *rest)]
+
+
+def point_columns(found: ServiceSeries) -> dict[str, Literal["text", "number", "flag"]]:
+    """Return the columns of a file of points."""
+    return {"start": "text", **dict.fromkeys(_POINT, "number")}
+
+
+def point_records(found: ServiceSeries) -> list[Record]:
+    """Return a row for each bucket."""
+    return [
+        {"start": iso(start * 10**6), **{name: getattr(found, name)[at] for name in _POINT}}
+        for at, start in enumerate(found.starts_ms)
+    ]
 
 
 def reliability(

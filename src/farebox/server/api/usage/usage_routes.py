@@ -10,7 +10,7 @@ from starlette.requests import Request
 from farebox.analytics.dimensions import MEASURES
 from farebox.analytics.query import Bucket
 from farebox.server.api.lists.paging import page_asked
-from farebox.server.api.lists.rows import Paged, Rows
+from farebox.server.api.lists.rows import FILE, Paged, Rows, Table
 from farebox.server.api.method_routes import MethodRoutes, route
 from farebox.server.api.parameters import SELECTION, Choice, Count, Text
 from farebox.server.api.spending.dimension_names import DimensionName, DimensionNames
@@ -63,12 +63,26 @@ GOOD = Text(
     pattern=r"-?\d{1,9}(\.\d{1,9})?",
     examples=("0.5",),
 )
+PIVOT = Table(pivots.pivot_columns, pivots.pivot_records)
+SERVICE = Table(reliability.service_columns, reliability.service_records)
+POINTS = Table(reliability.point_columns, reliability.point_records)
 
 
 class UsageRoutes(MethodRoutes):
     """What was used, by whom, and how well it went."""
 
-    @route("GET", "/api/v1/pivot", *SELECTION, ROWS, COLUMNS, MEASURE, ORDER, LINES_LIMIT, COLUMNS_LIMIT)
+    @route(
+        "GET",
+        "/api/v1/pivot",
+        *SELECTION,
+        ROWS,
+        COLUMNS,
+        MEASURE,
+        ORDER,
+        LINES_LIMIT,
+        COLUMNS_LIMIT,
+        table=PIVOT,
+    )
     async def pivot(self, request: Request) -> pivots.Pivot:
         """A table of one measure, by rows and columns."""
         selection, _ = self._select(request)
@@ -110,16 +124,17 @@ class UsageRoutes(MethodRoutes):
         stopped, cover = ("session", named) in self._stopped(), self._services.cover
         return await self._ledger.ask(lambda sources: session_detail(sources, named, cover, stopped=stopped))
 
-    @route("GET", "/api/v1/reliability", *SELECTION, BY, VALUES_LIMIT)
+    @route("GET", "/api/v1/reliability", *SELECTION, BY, VALUES_LIMIT, table=SERVICE)
     async def reliability(self, request: Request) -> reliability.Reliability:
         """Durations and errors, by a dimension."""
         selection, _ = self._select(request)
-        by, limit, cover = BY.of(request) or "model", VALUES_LIMIT.of(request), self._services.cover
+        by, limit, cover = BY.of(request) or "model", VALUES_LIMIT.given(request), self._services.cover
+        limit = limit or (reliability.EXPORTED if FILE.name in request.query_params else reliability.LIMIT)
         return await self._ledger.ask(
             lambda sources: reliability.reliability(sources, selection, by, limit, cover)
         )
 
-    @route("GET", "/api/v1/reliability/series", *SELECTION, BUCKET)
+    @route("GET", "/api/v1/reliability/series", *SELECTION, BUCKET, table=POINTS)
     async def service_series(self, request: Request) -> reliability.ServiceSeries:
         """Durations and errors, bucket by bucket."""
         selection, _ = self._select(request)

@@ -3,7 +3,7 @@ import { createContext, type ReactElement, useContext } from "react";
 /** Whether the server has stopped sending events, so that the figures shown are old. */
 export const OutOfDate = createContext(false);
 
-interface Asked<T> {
+export interface Asked<T> {
   data: T | undefined;
   error: Error | null;
   /** The data is the answer to an earlier question: another span, other filters. */

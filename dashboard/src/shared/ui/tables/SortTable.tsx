@@ -1,6 +1,6 @@
 import { type ReactElement, type ReactNode, useRef, useState } from "react";
 import { useAddress } from "@/shared/search/use-address";
-import { useKeys } from "./use-keys";
+import { useKeys } from "@/shared/ui/page/use-keys";
 
 export interface Column<Row> {
   id: string;

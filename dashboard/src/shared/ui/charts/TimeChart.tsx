@@ -3,7 +3,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import "./time-chart.css";
 import { clock, formatDay } from "@/shared/format";
-import { useTheme } from "./theme";
+import { useTheme } from "@/shared/ui/page/theme";
 import { useWidth } from "./use-width";
 
 export interface TimeLine {

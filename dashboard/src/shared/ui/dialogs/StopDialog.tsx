@@ -1,7 +1,7 @@
 import { type ReactElement, useState } from "react";
 import { type Stopped, stopCalls } from "@/shared/api/stops";
 import { useChange } from "@/shared/api/use-change";
-import { TextField } from "./fields";
+import { TextField } from "@/shared/ui/forms/fields";
 import { Confirm } from "./Modal";
 
 interface StopDialogProps {

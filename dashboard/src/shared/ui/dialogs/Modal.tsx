@@ -1,6 +1,6 @@
 import { type ReactElement, type ReactNode, useEffect, useId, useRef } from "react";
 import { wrongFields } from "@/shared/api/wrong-fields";
-import { DangerButton, MainButton, SideButton } from "./buttons";
+import { DangerButton, MainButton, SideButton } from "@/shared/ui/forms/buttons";
 
 interface ModalProps {
   title: string;

@@ -3,7 +3,7 @@ import { type ReactElement, useEffect, useRef } from "react";
 const FORMATS = { csv: "CSV", json: "JSON", parquet: "Parquet" } as const;
 export type ExportFormat = keyof typeof FORMATS;
 
-interface ExportMenuProps {
+export interface Exported {
   /** What is exported: "calls". */
   what: string;
   /** The address of the file. */
@@ -11,7 +11,7 @@ interface ExportMenuProps {
 }
 
 /** All rows that are asked for, as a file: not only those that are shown. */
-export function ExportMenu({ what, href }: ExportMenuProps): ReactElement {
+export function ExportMenu({ what, href }: Exported): ReactElement {
   const menu = useRef<HTMLDetailsElement>(null);
   useEffect(() => {
     const close = (event: Event): void => {
