@@ -31,6 +31,8 @@ BODIES = {
     "POST /api/v1/simulation": b'{"since": "2026-11-01", "until": "2026-12-01"}',
     "POST /api/v1/budget-simulation": b'{"name": "b", "limit": "25.00", "period": "day"}',
     "POST /api/v1/alert-simulation": b'{"name": "a", "spend": ["1.00"], "period": "day"}',
+    "POST /api/v1/coupons/preview": b'{"customer": "acme", "name": "c", "percent": "10"}',
+    "POST /api/v1/add-ons/preview": b'{"customer": "acme", "name": "a", "amount": "5.00"}',
 }
 PLANS = """\
 plans: {pro: {base: "49"}}

@@ -124,7 +124,7 @@ function Unknown({ customers, tz }: { customers: Customers; tz: string }): React
         ))}
         {unknown.length > 20 ? <li className="text-faint">and {unknown.length - 20} more</li> : null}
       </ul>
-      <Copyable text={`farebox customers add ${first[0]}`} label="Set up the first one" />
+      <Copyable text={`farebox customers set ${first[0]}`} label="Set up the first one" />
     </Card>
   );
 }

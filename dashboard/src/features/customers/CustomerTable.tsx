@@ -90,7 +90,7 @@ export function CustomerTable({ rows, open }: CustomerTableProps): ReactElement 
       keyOf={({ id }) => id}
       open={({ id }) => open(id)}
       empty={
-        <Empty title="No customer is set up" command="farebox customers add acme --name 'Acme Inc.'">
+        <Empty title="No customer is set up" command="farebox customers set acme --name 'Acme Inc.'">
           Calls that name a customer are metered anyway. A customer that is set up has a plan, a wallet and
           invoices, and its margin is shown here.
         </Empty>

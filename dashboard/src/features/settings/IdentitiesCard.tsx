@@ -10,10 +10,10 @@ import { Confirm } from "@/shared/ui/dialogs/Modal";
 import { MainButton, TextButton } from "@/shared/ui/forms/buttons";
 import { Choice, TextField } from "@/shared/ui/forms/fields";
 import { Empty } from "@/shared/ui/page/Empty";
-import { KeyName, useKeyLabels } from "@/shared/ui/page/KeyName";
+import { KeyName } from "@/shared/ui/page/KeyName";
 import { ListCard } from "@/shared/ui/page/ListCard";
 import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
-import { mapIdentity, unmapIdentity } from "./queries";
+import { keysQuery, mapIdentity, unmapIdentity } from "./queries";
 
 interface IdentitiesCardProps {
   tz: string;
@@ -53,7 +53,7 @@ export function IdentitiesCard({ tz, mayChange, openCustomer }: IdentitiesCardPr
           orderName="identities"
           empty={
             customers.length === 0 ? (
-              <Empty title="There is no customer yet" command="farebox customers add acme">
+              <Empty title="There is no customer yet" command="farebox customers set acme">
                 Calls that name a customer are metered all the same. Set one up, and a key, user, agent or tag
                 can stand for it.
               </Empty>
@@ -139,7 +139,7 @@ function MapDialog({ customers, close }: { customers: readonly string[]; close: 
   const [said, setSaid] = useState({ what: "user", tag: "", value: "", customer: "", since: "", until: "" });
   const set = (name: keyof typeof said) => (value: string) => setSaid({ ...said, [name]: value });
   const map = useChange(mapIdentity, STALE, close);
-  const keys = Object.entries(useKeyLabels());
+  const keys = useQuery(keysQuery).data?.keys ?? [];
   return (
     <Confirm
       title="Say whose calls they are"
@@ -162,7 +162,12 @@ function MapDialog({ customers, close }: { customers: readonly string[]; close: 
       ready={said.value !== "" && said.customer !== "" && (said.what !== "tag" || said.tag.trim() !== "")}
     >
       <div className="mt-3 flex flex-col gap-1">
-        <Choice label="What" value={said.what} change={set("what")} choices={WHAT} />
+        <Choice
+          label="What"
+          value={said.what}
+          change={(what) => setSaid({ ...said, what, value: "" })}
+          choices={WHAT}
+        />
         {said.what === "tag" ? (
           <TextField
             label="Name of the tag"
@@ -177,14 +182,17 @@ function MapDialog({ customers, close }: { customers: readonly string[]; close: 
             label="Which key"
             value={said.value}
             change={set("value")}
-            choices={[["", "Choose one"], ...keys]}
+            choices={[
+              ["", "Choose one"],
+              ...keys.map(({ fingerprint, label }) => [fingerprint, label ?? fingerprint] as const),
+            ]}
           />
         ) : (
           <TextField
             label={said.what === "tag" ? "Its value" : "Which"}
             value={said.value}
             change={set("value")}
-            hint={said.what === "key" ? "The fingerprint, or the name that you gave it" : "As calls say it"}
+            hint={said.what === "key" ? "Its fingerprint: no call of 30 days had a key" : "As calls say it"}
             required
           />
         )}

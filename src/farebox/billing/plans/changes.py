@@ -188,7 +188,7 @@ def map_identity(
             if said.from_ns == EVER and each.identity.customer != said.customer:
                 raise UsageError(
                     f"{said.dimension} {said.value} stands for {each.identity.customer}: "
-                    f"say from when it is {said.customer}'s, as 2026-11-01"
+                    f"say from when it is {said.customer}'s (--from, or `since` of the API), as 2026-11-01"
                 )
         customers.map_identity(connection, said, overlapping, COMMAND, now_ns)
         return overlapping[0].identity if overlapping else None

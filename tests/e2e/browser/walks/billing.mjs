@@ -83,12 +83,39 @@ export default async function walk({ page, go, check, look, forgive, settled }) 
   await press("Give the coupon");
   await page.getByRole("table", { name: "Coupons" }).getByText("10 %").waitFor();
   await look("coupons");
+  await go("/billing?tz=UTC&tab=add-ons");
+  await page.getByRole("button", { name: "New add-on" }).click();
+  await dialog("New add-on").getByLabel("Customer", { exact: true }).fill("acme");
+  await dialog("New add-on").getByLabel("Name on the invoice").fill("Onboarding");
+  await dialog("New add-on").getByLabel("Amount of one").fill("500.00");
+  await press("Show what it changes");
+  await dialog("New add-on").getByText("To be paid, by now, tax included").waitFor();
+  await look("add-on");
+  await press("Charge for it");
+  await page.getByRole("table", { name: "Add-ons" }).getByText("Onboarding").waitFor();
+  await look("add-ons");
   await go("/billing?tz=UTC&tab=payees&payee=ada");
   await page.getByText("Owed now").or(page.getByText("Nothing was owed before")).first().waitFor();
   await look("payees");
   await go("/billing?tz=UTC&tab=subscriptions");
   await page.getByRole("table", { name: "Subscriptions" }).getByText("acme").waitFor();
   await look("subscriptions");
+
+  // Whose calls are whose: a key that only calls name becomes a customer's, and nobody's again.
+  await go("/settings?tz=UTC");
+  await page.getByRole("button", { name: "Map…" }).click();
+  const mapping = dialog("Say whose calls they are");
+  await mapping.getByLabel("What", { exact: true }).selectOption({ label: "An API key" });
+  await mapping.getByLabel("Which key").selectOption("77aa10c2e4b39f51");
+  await mapping.getByLabel("Stands for the customer").fill("globex");
+  await look("mapping");
+  await press("Map it");
+  const mapped = page.getByRole("table", { name: "What stands for which customer" });
+  await mapped.getByText("globex").waitFor();
+  await look("mapped");
+  await mapped.getByRole("button", { name: "End" }).first().click();
+  await press("End it");
+  await mapped.getByText("for ever").nth(1).waitFor({ state: "detached" });
   forgive("422 (Unprocessable");
   forgive("409 (Conflict");
 }

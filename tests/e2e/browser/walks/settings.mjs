@@ -13,7 +13,7 @@ export default async function walk({ page, go, check, look, settled }) {
   await dialog.getByRole("button", { name: "Create" }).click();
   await page.getByText("It is not shown again").waitFor();
   await look();
-  const secret = await page.locator("pre code").first().innerText();
+  const secret = await page.getByRole("region", { name: "Tokens" }).locator("pre code").first().innerText();
   await page.reload();
   await settled();
   check("the secret after a reload", await page.getByText(secret).count(), 0);

@@ -42,7 +42,7 @@ export function CustomerPage({ id, month, tz }: CustomerPageProps): ReactElement
           const customer = all.find((each) => each.id === id);
           return customer === undefined ? (
             <Card title={id}>
-              <Empty title={`There is no customer “${id}”`} command={`farebox customers add ${id}`}>
+              <Empty title={`There is no customer “${id}”`} command={`farebox customers set ${id}`}>
                 Calls that name it are metered all the same, and nothing bills them.
               </Empty>
             </Card>
