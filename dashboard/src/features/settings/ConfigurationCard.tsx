@@ -50,18 +50,26 @@ const COLUMNS: readonly Column<SettingInForce>[] = [
     id: "key",
     title: "Key",
     sort: byText(({ key }) => key),
-    cell: ({ key }) => <span className="font-mono text-[12.5px]">{key}</span>,
+    cell: ({ key, origin }) => (
+      <>
+        <span className="block font-mono text-[12.5px] break-words">
+          {key.replaceAll(".", ".\u200b") /* where it may be broken */}
+        </span>
+        <span className="block text-[12px] break-all text-faint md:hidden">{origin}</span>
+      </>
+    ),
   },
   {
     id: "value",
     title: "Value",
     cell: ({ value }) => (
-      <span className="block max-w-96 font-mono text-[12.5px] break-all">{value ?? "–"}</span>
+      <span className="block min-w-24 max-w-96 font-mono text-[12.5px] break-all">{value ?? "–"}</span>
     ),
   },
   {
     id: "origin",
     title: "Comes from",
+    wide: true,
     sort: byText(({ origin }) => origin),
     cell: ({ origin }) => <span className="block max-w-80 break-all text-soft">{origin}</span>,
   },

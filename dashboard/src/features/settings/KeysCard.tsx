@@ -61,13 +61,13 @@ function columnsOf(tz: string, edit: ((found: KeyState) => void) | null): Column
       title: "Name",
       sort: byText(({ label, fingerprint }) => label ?? `~${fingerprint}`),
       cell: ({ label, fingerprint }) => (
-        <span className="block max-w-72 truncate">
+        <span className="block max-w-36 truncate md:max-w-72">
           {label === null ? (
             <span className="text-faint">no name</span>
           ) : (
             <span className="font-medium">{label}</span>
           )}{" "}
-          <span className="font-mono text-[11.5px] text-faint">{fingerprint}</span>
+          <span className="block font-mono text-[11.5px] text-faint md:inline">{fingerprint}</span>
         </span>
       ),
     },
