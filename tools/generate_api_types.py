@@ -24,6 +24,7 @@ from farebox.server.api.openapi.document import operations, structs_of
 from farebox.server.api.openapi.signatures import body_of, responses_of
 from farebox.server.api.operations import JSON, Operation
 from farebox.server.api.parameters import SELECTION, Parameter, Tags
+from farebox.server.portal.portal_openapi import portal_operations
 
 SHARED = Path(__file__).resolve().parent.parent / "dashboard" / "src" / "shared"
 OF_NO_ROUTE = (errors.ErrorBody, live.Hello, live.LiveCalls, live.LiveMinutes)
@@ -40,6 +41,23 @@ def render() -> str:
     for root in (*OF_NO_ROUTE, *(each for said in operations() for each in structs_of(said))):
         _collect(shapes.type_info(root), found)
     return HEAD + "".join(f"\n{_interface(found[name])}" for name in sorted(found))
+
+
+def render_portal() -> str:
+    """Return the types of what the portal responds with; what it shares with the API comes from there."""
+    shared: dict[str, type[msgspec.Struct]] = {}
+    for said in operations():
+        for each in structs_of(said):
+            _collect(shapes.type_info(each), shared)
+    found: dict[str, type[msgspec.Struct]] = {}
+    for said in portal_operations():
+        for each in structs_of(said):
+            _collect(shapes.type_info(each), found)
+    own = {name: cls for name, cls in found.items() if name not in shared}
+    text = "".join(f"\n{_interface(own[name])}" for name in sorted(own))
+    used = sorted(name for name in found.keys() & shared.keys() if re.search(rf": [^;]*\b{name}\b", text))
+    imported = f'\nimport type {{ {", ".join(used)} }} from "@/shared/api/types";\n' if used else ""
+    return f"{HEAD}{imported}{text}"
 
 
 def _collect(shape: Any, found: dict[str, type[msgspec.Struct]]) -> None:
@@ -213,6 +231,7 @@ FILES = {
     "api/types.ts": render,
     "api/routes.ts": render_routes,
     "search/dimensions.ts": render_dimensions,
+    "../portal/types.ts": render_portal,
 }
 
 

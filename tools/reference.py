@@ -57,6 +57,7 @@ from farebox.cli.payees import PayeesAnswer, StatementsAnswer
 from farebox.cli.plans.customers import CustomersAnswer
 from farebox.cli.plans.plans import AppliedAnswer, PlanDifferenceAnswer, PlansAnswer
 from farebox.cli.plans.subscriptions import SubscriptionsAnswer
+from farebox.cli.portal import PortalLinkAnswer, PortalLinksAnswer
 from farebox.cli.prices.review import ReviewAnswer
 from farebox.cli.prices.show import PricesAnswer
 from farebox.cli.privacy import EraseAnswer, ErasedValue
@@ -116,6 +117,7 @@ from farebox.server.api.limits.budget_views import (
     StopState,
 )
 from farebox.server.api.outbox.outbox_views import OutboxDelivery, OutboxFigures, OutboxReceiver
+from farebox.server.api.portal_links.portal_link_views import PortalLink
 from farebox.wire.facts import LEAVES
 
 MADE = "<!-- Made by tools/generate.py (`make docs`); edit the code instead. -->\n"
@@ -275,6 +277,9 @@ def json_page() -> str:
         NamedKey,
         json_shapes.TokensAnswer,
         json_shapes.TokenCreatedAnswer,
+        PortalLinksAnswer,
+        PortalLinkAnswer,
+        PortalLink,
         json_shapes.ServiceAnswer,
         DemoAnswer,
         StatusLineAnswer,

@@ -16,7 +16,8 @@ from proxy_harness import certificate
 from farebox.access.server_certificate import server_context
 from farebox.home import Home
 from farebox.server.access.connection import Connection, Limits
-from farebox.server.server_process import Run, _Runner
+from farebox.server.announcement import Run
+from farebox.server.server_process import _Runner
 
 
 async def _app(scope: Any, receive: Any, send: Any) -> None:

@@ -23,6 +23,7 @@ _READERS: Allowed = frozenset(("read", "admin"))
 _SENDERS: Allowed = frozenset(("ingest", "admin"))
 _CLIENTS: Allowed = frozenset(("client",))
 _OWNERS: Allowed = frozenset(("admin",))
+_CUSTOMERS: Allowed = frozenset(("portal",))
 
 ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
     # Where tokens are required, beyond loopback and behind a reverse proxy: on loopback nobody needs one.
@@ -155,6 +156,10 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
         "/api/v1/tokens": _OWNERS,
         "POST /api/v1/tokens": _OWNERS,
         "DELETE /api/v1/tokens/{id}": _OWNERS,
+        "/api/v1/portal-links": _OWNERS,
+        "POST /api/v1/portal-links": _OWNERS,
+        "DELETE /api/v1/portal-links": _OWNERS,
+        "DELETE /api/v1/portal-links/{id}": _OWNERS,
         "/api/v1/configuration": _OWNERS,
         "/api/v1/margin": _READERS,
         "POST /api/v1/simulation": _READERS,
@@ -166,7 +171,20 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
         "/v1/metrics": _SENDERS,
         "/v1/openapi.json": _SENDERS,
     },
-    "portal": {},
+    # A listener and an origin of its own: no other role is anybody there.
+    "portal": {
+        "/": _ANYBODY,  # the page, which has no figures in it
+        "/{asset}": _ANYBODY,
+        "/api/v1/portal/look": _ANYBODY,
+        "/api/v1/portal/logo": _ANYBODY,
+        "/api/v1/portal/account": _CUSTOMERS,
+        "/api/v1/portal/charges": _CUSTOMERS,
+        "/api/v1/portal/invoices": _CUSTOMERS,
+        "/api/v1/portal/invoices/{id}": _CUSTOMERS,
+        "/api/v1/portal/usage": _CUSTOMERS,
+        "/api/v1/portal/calls": _CUSTOMERS,
+        "/api/v1/portal/calls/{id}": _CUSTOMERS,
+    },
 }
 
 

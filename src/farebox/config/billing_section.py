@@ -78,7 +78,7 @@ def _usable(key: str, entry: Node, findings: list[Finding]) -> str | None:
         wrong = "" if where.is_dir() else "a folder that is there"
         text = str(where)
     elif key == "logo":
-        wrong = _logo_problem(where)
+        wrong = logo_problem(where)
         text = str(where)
     if wrong:
         findings.append(entry.finding(wrong))
@@ -86,7 +86,8 @@ def _usable(key: str, entry: Node, findings: list[Finding]) -> str | None:
     return text
 
 
-def _logo_problem(file: Path) -> str:
+def logo_problem(file: Path) -> str:
+    """Return what was expected in the place of a file that cannot be a logo, nothing for one that can."""
     try:
         with file.open("rb") as opened:
             start = opened.read(8)

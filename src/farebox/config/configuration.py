@@ -170,6 +170,22 @@ class BillingConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The absolute path of a folder of fonts, for scripts that the bundled ones lack."""
 
 
+class PortalConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The customers' own pages: where they are served, and how they look."""
+
+    listen: Address = Address("127.0.0.1", 3276)
+    public_url: str | None = None
+    """Where customers find it: `https://usage.example.com`."""
+    name: str = ""
+    """Who says so at the top of each page; the seller of invoices where nothing is said."""
+    logo: str | None = None
+    """The absolute path of a PNG or JPEG file."""
+    colour: str | None = None
+    """`#0a7558`."""
+    frame_ancestors: tuple[str, ...] = ()
+    """Origins whose pages may show it in a frame."""
+
+
 class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How much clients may ask for. None: no limit on loopback, a generous one beyond it."""
 
@@ -221,6 +237,8 @@ class Config(msgspec.Struct, kw_only=True):
     """What they name that is said elsewhere, for whoever knows what commands have set, too."""
     billing: BillingConfig = BillingConfig()
     """Of the home's file, for whoever renders invoices."""
+    portal: PortalConfig | None = None
+    """None: customers have no pages of their own."""
     billing_terms: BillingTerms | None = None
     """`customers:`, `plans:` and `subscriptions:` of the home's file, for whoever publishes them."""
     pricing: Node | None = None

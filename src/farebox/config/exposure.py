@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from farebox.config.addresses import Address, is_loopback
-from farebox.config.configuration import Config
+from farebox.config.configuration import Config, PortalConfig
 
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  # compared with, not listened on
 
@@ -34,3 +36,8 @@ def exposure_problem(address: Address, config: Config) -> str | None:
     if address.host in WILDCARDS and config.public_url is None:
         return "`public_url: https://NAME` beside it: an address for every network has no name of its own"
     return None
+
+
+def of_portal(config: Config, portal: PortalConfig) -> Config:
+    """Return the configuration as it concerns the portal's listener, which has a public URL of its own."""
+    return replace(config, public_url=portal.public_url)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from farebox.config.configuration import Config, KeyConfig
-from farebox.config.exposure import exposure_problem
+from farebox.config.configuration import Config, KeyConfig, PortalConfig
+from farebox.config.exposure import exposure_problem, of_portal
 from farebox.config.settings import SETTINGS, Setting, from_environment
 from farebox.errors import ConfigError, Finding
 from farebox.nearest import did_you_mean
@@ -297,6 +297,8 @@ def _check_whole(layers: Layers) -> None:
         expected = exposure_problem(address, config)
         if expected is not None:
             layers.findings.append(_finding(layers, key, str(address), expected))
+    if config.portal is not None:
+        _check_portal(layers, config.portal)
     certificate, tls_key = config.tls.certificate, config.tls.key
     if certificate is not None and tls_key is None:
         layers.findings.append(_finding(layers, "tls.certificate", certificate, "`key` beside it"))
@@ -308,6 +310,17 @@ def _check_whole(layers: Layers) -> None:
         layers.findings.append(
             _finding(layers, key, twice, "another address than `listen`", shown="dashboard")
         )
+
+
+def _check_portal(layers: Layers, portal: PortalConfig) -> None:
+    node = next(node for _, node in layers.sections if node.key == "portal")
+    where = node.get("listen") or node
+    expected = exposure_problem(portal.listen, of_portal(layers.config, portal))
+    is_taken = portal.listen in (layers.config.listen, layers.config.dashboard)
+    if expected is None and portal.listen.port and is_taken:
+        expected = "an address of its own, which neither `listen` nor `dashboard` has"
+    if expected is not None:
+        layers.findings.append(where.finding(expected, str(portal.listen)))
 
 
 def _read_billing_terms(layers: Layers) -> None:

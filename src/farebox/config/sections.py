@@ -19,6 +19,7 @@ from farebox.config.channels_section import CHANNELS_EXAMPLE, read_channels
 from farebox.config.configuration import Config, InterceptionConfig, KeyConfig, ProviderConfig
 from farebox.config.exports_section import EXPORTS_EXAMPLE, read_exports
 from farebox.config.otlp_section import OTLP_EXAMPLE, read_otlp
+from farebox.config.portal_section import PORTAL_EXAMPLE, read_portal
 from farebox.config.webhooks_section import EXAMPLE, read_webhooks
 from farebox.errors import Finding
 from farebox.nearest import did_you_mean
@@ -300,6 +301,12 @@ SECTIONS = {
             read=read_billing,
             at_once=True,
             home_only=True,
+        ),
+        Section(
+            key="portal",
+            help="Your customers' own pages, see the [guide](../guides/portal.md).",
+            example=PORTAL_EXAMPLE,
+            read=read_portal,
         ),
         Section(
             key="customers",

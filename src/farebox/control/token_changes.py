@@ -18,6 +18,8 @@ from farebox.errors import UsageError
 from farebox.home import Home
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from farebox.control.database import ControlDatabase
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -45,7 +47,10 @@ def create_token(
         ControlError: It cannot be written.
     """
     bound = dict(binding or {})
-    if bound and scope not in ("client", "ingest"):
+    if scope == "portal":
+        if set(bound) != {"customer"} or expires_at is None:
+            raise UsageError("a customer's own pages are opened by a link: farebox portal link CUSTOMER")
+    elif bound and scope not in ("client", "ingest"):
         raise UsageError("--customer, --user and --project say whose calls are made or sent: client, ingest")
     if not _NAME.fullmatch(name) or any(not 0 < len(value) <= _BOUND_MAX for value in bound.values()):
         raise UsageError("a name has 1 to 64 characters, and what a token is bound to 1 to 256")
@@ -79,9 +84,14 @@ def revoke_token(
         if found[0].revoked_at is not None:
             raise UsageError(f"{found[0].name} was revoked on {iso(found[0].revoked_at)}")
         tokens.note_uses(connection, last_uses(home))
-        tokens.revoke(connection, found[0].id, now_ns)
-        audit.note(connection, now_ns, actor, "token.revoke", found[0].id, {"name": found[0].name})
+        take_out_of_force(connection, found[0], actor, now_ns)
     return found[0]
+
+
+def take_out_of_force(connection: Connection, token: Token, actor: str, now_ns: int) -> None:
+    """Revoke a token within a change, with its entry in the audit."""
+    tokens.revoke(connection, token.id, now_ns)
+    audit.note(connection, now_ns, actor, "token.revoke", token.id, {"name": token.name})
 
 
 def known_tokens(home: Home, database: ControlDatabase | None = None) -> list[Token]:

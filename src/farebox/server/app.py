@@ -6,8 +6,6 @@ that is missing there is refused: tests walk both with every role.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -18,27 +16,24 @@ from starlette.responses import RedirectResponse, Response
 from farebox.access.roles import Allowed, allowed
 from farebox.clock import now_ns
 from farebox.config import Config
-from farebox.errors import FareboxError
 from farebox.home import Home
 from farebox.ingest.intake import Intake
 from farebox.pricing.price_copy import PriceCopy
 from farebox.server.access import links, pages
 from farebox.server.access.guard import App, Guard, Kind, Receive, Scope, Send, Visitors
 from farebox.server.access.sessions import SESSION_SECONDS, Sessions
-from farebox.server.api.errors import ApiError, from_farebox
+from farebox.server.api.errors import ApiError
 from farebox.server.api.method_routes import MethodRoutes
 from farebox.server.api.queries import Ledger
-from farebox.server.api.responses import error_response
+from farebox.server.api.responses import error_response, respond, serve_lifespan, unless_gone
 from farebox.server.api.route_groups import GROUPS
 from farebox.server.api.services import Services, Typed, plainly
-from farebox.server.assets import Assets, content_type, is_immutable, is_packed, takes_gzip
+from farebox.server.assets import Assets, asset_response
 from farebox.server.collector.door import EVENTS, CollectorDoor
 from farebox.server.screens import SCREENS
 
 ASSET = "/{asset}"
 SCREEN = "/{screen}"
-
-_log = logging.getLogger("farebox.server")
 
 Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -72,7 +67,9 @@ class Server:
         self._cookie_name = cookie_name
         self._assets = assets
         self._collector = collector
-        services = Services(home, ledger, clock, typed, key_labels, prices, config, _description)
+        self.services = services = Services(
+            home, ledger, clock, typed, key_labels, prices, config, _description
+        )
         self.pulse = services.pulse
         self.groups: tuple[MethodRoutes, ...] = tuple(group(services) for group in GROUPS)
         self.routes: dict[str, tuple[Kind, Answer]] = {
@@ -118,28 +115,12 @@ class Server:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request that the guard let through."""
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send, self._close)
+            await serve_lifespan(receive, send, self._close)
             return
         if self._collector is not None and self._collector.route_of(scope["path"]) is not None:
             await self._collector(scope, receive, send)
             return
-        try:
-            response = await self._respond(scope, receive)
-        except ApiError as error:
-            response = error_response(error)
-        except FareboxError as error:
-            response = error_response(from_farebox(error))
-        except Exception:  # a bug of ours: the log has the traceback, the browser a sentence
-            _log.exception("unexpected failure at %s", scope["path"])
-            response = error_response(
-                ApiError(500, "internal_error", "Something went wrong here. The server's log says what.")
-            )
-        if response is not None:
-            try:
-                await response(scope, receive, send)
-            except (ApiError, FareboxError) as error:  # of a file: it has begun, and ends without its end
-                code = error.body.code if isinstance(error, ApiError) else error.code
-                _log.error("the response of %s breaks off: %s", scope["path"], code)
+        await respond(scope, receive, send, lambda: self._respond(scope, receive))
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response | None:
         """Return the response; None for a client that has gone before it. A change is made all the same."""
@@ -148,10 +129,10 @@ class Server:
         if grouped is None:
             name = self._route_name(scope["path"])
             assert name is not None, "the guard lets only known paths through"  # noqa: S101 - an invariant
-            return await _unless_gone(self.routes[name][1](request), receive)
+            return await unless_gone(self.routes[name][1](request), receive)
         group, name = grouped
         answering = group.handle(request, name)
-        return await (_unless_gone(answering, receive) if request.method in ("GET", "HEAD") else answering)
+        return await (unless_gone(answering, receive) if request.method in ("GET", "HEAD") else answering)
 
     # Pages
 
@@ -189,17 +170,7 @@ class Server:
         return response
 
     async def asset(self, request: Request) -> Response:
-        name = request.url.path[1:]
-        etag = self._assets.etag(name) or ""
-        fresh = "private, max-age=31536000, immutable" if is_immutable(name) else "no-cache"
-        headers = {"etag": etag, "cache-control": fresh}
-        if request.headers.get("if-none-match") == etag:
-            return Response(status_code=304, headers=headers)
-        headers |= {"content-type": content_type(name), "vary": "accept-encoding"}
-        stored = self._assets.stored(name)
-        if is_packed(stored) and takes_gzip(request.headers.get("accept-encoding", "")):
-            return Response(stored, headers={**headers, "content-encoding": "gzip"})
-        return Response(self._assets.read(name), headers=headers)
+        return asset_response(self._assets, request.url.path[1:], request)
 
 
 def build(
@@ -270,35 +241,5 @@ def _page(content: bytes, status_code: int) -> Response:
     return Response(content, status_code, media_type="text/html", headers=headers)
 
 
-async def _unless_gone(answering: Coroutine[Any, Any, Response], receive: Receive) -> Response | None:
-    """Return the response, or None as soon as the client has gone: a question not asked yet is dropped.
-    Clicking through filters leaves many requests whose responses nobody reads.
-    """
-    answer = asyncio.ensure_future(answering)
-    leaving = asyncio.ensure_future(_gone(receive))
-    try:
-        await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
-        return answer.result() if answer.done() else None
-    finally:
-        for task in (answer, leaving):
-            task.cancel()
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 def _is_prefetch(request: Request) -> bool:
     return "prefetch" in request.headers.get("sec-purpose", request.headers.get("purpose", ""))
-
-
-async def _lifespan(receive: Receive, send: Send, close: Callable[[], None]) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "lifespan.startup":
-            await send({"type": "lifespan.startup.complete"})
-        else:
-            close()
-            await send({"type": "lifespan.shutdown.complete"})
-            return

@@ -12,6 +12,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
 
 CONTENT_TYPES = {
     "html": "text/html; charset=utf-8",
@@ -42,8 +44,10 @@ class BuildStamp(msgspec.Struct, kw_only=True):
 class Assets:
     """The built dashboard. `stamp` is None where the package carries none."""
 
-    def __init__(self, folder: Traversable | None = None) -> None:
+    def __init__(self, folder: Traversable | None = None, below: str = "") -> None:
+        """`below` is a folder of the build, as `portal/`: what is outside of it does not exist."""
         self._folder = files("farebox.server").joinpath("web") if folder is None else folder
+        self._below = below
         self.stamp: BuildStamp | None = None
         self.refresh()
 
@@ -58,7 +62,7 @@ class Assets:
 
     def etag(self, name: str) -> str | None:
         """Return the tag of an existing file's content, None where there is no such file."""
-        digest = None if self.stamp is None else self.stamp.files.get(name)
+        digest = None if self.stamp is None else self.stamp.files.get(self._below + name)
         return None if digest is None else f'"{digest[:32]}"'
 
     def read(self, name: str) -> bytes:
@@ -71,7 +75,7 @@ class Assets:
         if self.etag(name) is None:
             raise FileNotFoundError(name)
         place = self._folder
-        for piece in name.split("/"):
+        for piece in (self._below + name).split("/"):
             place = place.joinpath(piece)
         return place.read_bytes()
 
@@ -97,3 +101,17 @@ def content_type(name: str) -> str:
 def is_immutable(name: str) -> bool:
     """Return whether a file's name carries its content's hash."""
     return name.startswith("assets/")
+
+
+def asset_response(assets: Assets, name: str, request: Request) -> Response:
+    """Return the response of a file that `etag` knows."""
+    etag = assets.etag(name) or ""
+    fresh = "private, max-age=31536000, immutable" if is_immutable(name) else "no-cache"
+    headers = {"etag": etag, "cache-control": fresh}
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    headers |= {"content-type": content_type(name), "vary": "accept-encoding"}
+    stored = assets.stored(name)
+    if is_packed(stored) and takes_gzip(request.headers.get("accept-encoding", "")):
+        return Response(stored, headers={**headers, "content-encoding": "gzip"})
+    return Response(assets.read(name), headers=headers)

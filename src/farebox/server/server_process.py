@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import gc
 import os
 import resource
@@ -27,10 +26,10 @@ from farebox.access.tokens import PublishedTokens
 from farebox.analytics.questions import Questions
 from farebox.analytics.worker import Worker
 from farebox.clock import iso, now_ns
-from farebox.config import Address, Config, TlsConfig, exposure_problem, is_exposed
+from farebox.config import Config, TlsConfig, exposure_problem, is_exposed
 from farebox.config.exposure import speaks_tls
 from farebox.descriptors import allow_many
-from farebox.errors import CertificateError, PortInUseError
+from farebox.errors import CertificateError
 from farebox.home import Home, announce
 from farebox.ingest.intake import Intake
 from farebox.ingest.limits import IngestLimits
@@ -40,11 +39,13 @@ from farebox.server.access.connection import Connection
 from farebox.server.access.guard import Visitors
 from farebox.server.access.sessions import Sessions, load_token
 from farebox.server.alert_explanations import AlertExplanations
+from farebox.server.announcement import Run, retract
 from farebox.server.api.prices.shared_prices import SharedPrices
 from farebox.server.api.queries import Ledger, Reader
 from farebox.server.api.status.key_labels import KeyLabels
 from farebox.server.app import Server, build
 from farebox.server.deliveries import delivery_worker, own_ports
+from farebox.server.listening_socket import bind
 from farebox.server.price_updates import PriceUpdates
 from farebox.server.publication import Publication
 from farebox.server.status_lines import StatusLines
@@ -55,25 +56,13 @@ from farebox.standard_error import tell
 
 if TYPE_CHECKING:
     from farebox.catalog import Catalog
-    from farebox.config import ProviderConfig
+    from farebox.config import Address, ProviderConfig
     from farebox.exports.following import UsageFollower
+    from farebox.server.api.services import Services
+    from farebox.server.portal.portal_listener import PortalListener
     from farebox.telemetry.otlp_out.export import OtlpExport
 
 EXIT_CONFIG = 78
-PORTS_TRIED = 20
-
-
-class Run(msgspec.Struct):
-    """`run/server.json`."""
-
-    pid: int
-    host: str
-    port: int
-    started_at: str
-    url: str
-    """Where a browser finds it."""
-    secure: bool = False
-    """Whether the port speaks TLS."""
 
 
 def serve(home: Home, config: Config) -> int:
@@ -83,7 +72,7 @@ def serve(home: Home, config: Config) -> int:
         _tell(f"dashboard: refusing to listen on {config.dashboard}: expected {problem}")
         return EXIT_CONFIG
     try:
-        certificate = _certificate(config.tls) if speaks_tls(config.dashboard) else None
+        certificate = _certificate(config.tls) if any(map(speaks_tls, _addresses(config))) else None
     except CertificateError as error:
         _tell(f"dashboard: {error}")
         return EXIT_CONFIG
@@ -92,9 +81,9 @@ def serve(home: Home, config: Config) -> int:
     home.prepare()
     know_types()
     sessions = Sessions(load_token(home))
-    listener = bind(config.dashboard)
+    listener = bind(config.dashboard, "dashboard")
     host, port = listener.getsockname()[:2]
-    secure = certificate is not None
+    secure = speaks_tls(config.dashboard)
     exposed = is_exposed(config.dashboard, config) or config.public_url is not None
     names = names_of(host, port, secure=secure, public_url=config.public_url)
     published = SnapshotReader(home)
@@ -134,6 +123,7 @@ def serve(home: Home, config: Config) -> int:
     )
     url = config.public_url or url_of(host, port, secure=secure)
     announced = Run(os.getpid(), host, port, iso(now_ns()), url, secure)
+    portal = _portal_of(config, server.services, published, certificate, used)
     runner = _Runner(
         uvicorn.Config(
             guarded,
@@ -144,7 +134,7 @@ def serve(home: Home, config: Config) -> int:
             log_level="error",  # any client could fill the log with warnings about malformed requests
             access_log=False,
             proxy_headers=False,  # the guard believes them of the proxies that the configuration names
-            ssl_context_factory=_context_of(certificate) if certificate is not None else None,
+            ssl_context_factory=_context_of(certificate) if certificate is not None and secure else None,
             server_header=False,
             date_header=False,
             timeout_keep_alive=75,
@@ -154,6 +144,7 @@ def serve(home: Home, config: Config) -> int:
         server,
         home,
         announced,
+        portal,
     )
     if certificate is not None:
         certificate.watch()
@@ -194,7 +185,30 @@ def serve(home: Home, config: Config) -> int:
         if certificate is not None:
             certificate.close()
         runner.retract()
+        if portal is not None:
+            portal.close()
     return 0
+
+
+def _addresses(config: Config) -> list[Address]:
+    """Return where the server listens."""
+    return [config.dashboard, *([] if config.portal is None else [config.portal.listen])]
+
+
+def _portal_of(
+    config: Config,
+    services: Services,
+    published: SnapshotReader,
+    certificate: ServerCertificate | None,
+    used: TokenUse,
+) -> PortalListener | None:
+    """Return what serves customers' own pages, None where there are none."""
+    if config.portal is None:
+        return None
+    from farebox.server.portal.portal_listener import PortalListener  # it loads what bills
+
+    context = _context_of(certificate) if certificate is not None else None
+    return PortalListener(config, config.portal, services, published, context, used.note)
 
 
 def _usage_exports_of(home: Home, config: Config) -> UsageFollower:
@@ -246,38 +260,19 @@ def open_reader(home: Home) -> Reader:
     return LedgerReader(home)
 
 
-def bind(address: Address) -> socket.socket:
-    """Return a listening socket at the address, or at the next port that is free.
-
-    Raises:
-        PortInUseError: None of the next ports is free either.
-    """
-    host = "127.0.0.1" if address.host == "localhost" else address.host
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    last = address.port + (PORTS_TRIED if address.port else 1)
-    for port in range(address.port, min(last, 65536)):
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-            listener.listen(128)
-        except OSError as error:
-            listener.close()
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise
-            continue
-        if port != address.port:
-            _tell(f"dashboard: port {address.port} is taken, listening on {port}")
-        listener.setblocking(False)
-        return listener
-    raise PortInUseError(f"ports {address.port} to {last - 1} on {host} are all taken")
-
-
 class _Runner(uvicorn.Server):
     """uvicorn's server, which also announces its address, sleeps while idle, and ends live streams first."""
 
-    def __init__(self, config: uvicorn.Config, server: Server, home: Home, announced: Run) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server: Server,
+        home: Home,
+        announced: Run,
+        portal: PortalListener | None = None,
+    ) -> None:
         super().__init__(config)
+        self._portal = portal
         self._farebox = server
         self._file = home.run / "server.json"
         self._announced = announced
@@ -297,8 +292,15 @@ class _Runner(uvicorn.Server):
                     backlog=self.config.backlog,
                 )
             )
+        if self._portal is not None:
+            self.servers.append(await self._portal.start())
         if self.started:
             announce(self._file, msgspec.json.encode(self._announced))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._portal is not None:
+            self._portal.leave()
+        await super().shutdown(sockets)
 
     def _accepted(self) -> asyncio.Protocol:
         return Connection(self.config, self.server_state, self.lifespan.state)
@@ -328,8 +330,4 @@ class _Runner(uvicorn.Server):
 
     def retract(self) -> None:
         """Remove our file, unless another server has put its own there."""
-        try:
-            if msgspec.json.decode(self._file.read_bytes(), type=Run).pid == os.getpid():
-                self._file.unlink()
-        except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
-            pass
+        retract(self._file)

@@ -58,6 +58,9 @@ import type {
   Payees,
   Pivot,
   Plans,
+  PortalLinkCreated,
+  PortalLinkRequest,
+  PortalLinks,
   PreviewShown,
   PreviewedDocuments,
   PriceCopy,
@@ -210,6 +213,7 @@ export interface Reads {
   "journal": { query: Listed & { party?: string | undefined; kind?: string | undefined; }; response: Journal & Page };
   "journal/verification": { query: Record<string, never>; response: JournalVerification };
   "margin": { query: Listed & { by?: "customer" | "agent" | "model" | "outcome" | undefined; below?: string | undefined; since: string; until: string; }; response: Margins & Page };
+  "portal-links": { query: Listed & { customer?: string | undefined; }; response: PortalLinks & Page };
 }
 
 /** What changes something: the query, the body and the response. */
@@ -264,4 +268,7 @@ export interface Writes {
   "DELETE add-ons/{id}": { query: { id: string; }; body: undefined; response: AddOnState };
   "PUT payees": { query: Record<string, never>; body: Payee; response: Payees };
   "POST simulation": { query: Record<string, never>; body: SimulationRequest; response: BillingSimulation };
+  "POST portal-links": { query: Record<string, never>; body: PortalLinkRequest; response: PortalLinkCreated };
+  "DELETE portal-links": { query: { customer: string; }; body: undefined; response: PortalLinks };
+  "DELETE portal-links/{id}": { query: { id: string; }; body: undefined; response: PortalLinks };
 }

@@ -1297,6 +1297,34 @@ export interface Plans {
   problems: string[];
 }
 
+/** A link to a customer's own pages. Its secret was shown once. */
+export interface PortalLink {
+  id: string;
+  customer: string;
+  state: string;
+  created_at: string;
+  expires_at: string;
+  revoked_at: string | null;
+  last_used_at: string | null;
+}
+
+/** `POST /api/v1/portal-links`: the address is in no other response. */
+export interface PortalLinkCreated {
+  link: PortalLink;
+  url: string;
+}
+
+/** The body of `POST /api/v1/portal-links`. */
+export interface PortalLinkRequest {
+  customer: string;
+  expires?: string;
+}
+
+/** `/api/v1/portal-links`: the newest first. */
+export interface PortalLinks {
+  links: PortalLink[];
+}
+
 /** `/api/v1/invoices/preview`. */
 export interface PreviewShown {
   invoices: Invoice[];

@@ -63,7 +63,7 @@ def _content(document: Invoice | CreditNote, page: Page, format: Format, billing
         return encode(document)
     if format == "csv":
         return csv_file(document).encode()
-    logo = _logo(billing.seller.logo)
+    logo = logo_bytes(billing.seller.logo)
     if format == "html":
         return html_file(page, logo).encode()
     made_at_ns = document.issued_at or (document.until_ns if isinstance(document, Invoice) else 0)
@@ -82,8 +82,8 @@ def _content(document: Invoice | CreditNote, page: Page, format: Format, billing
     )
 
 
-def _logo(path: str | None) -> bytes:
-    """Return the logo's bytes; none where the file has gone since the configuration was checked."""
+def logo_bytes(path: str | None) -> bytes:
+    """Return the bytes of a logo's file; none where it has gone since the configuration was checked."""
     if path is None:
         return b""
     try:

@@ -220,8 +220,8 @@ def _calls(home: Home, questions: Questions, asked: LineQuestion, as_of: AsOf) -
     counted = _FIELD.get(METER_MEASURES.get(asked.charge.meter, ""))
     known: set[tuple[Any, ...]] = set()
     found: _Parts = {}
-    for row, cell in _cells(home, list(questions.every_call(selection)), asked, as_of.seq):
-        for group in asked.taken(cell):
+    for row, cell, at_ns, _ in recorded_cells(home, list(questions.every_call(selection)), as_of.seq):
+        for group in asked.taken(replace(cell, start_ns=asked.start_ns(at_ns))):
             quantity, value = group.quantity, cell.dims[counted] if counted else ""
             if counted:
                 # Every bucket counts values by itself, and there every group; else a value counts once.
@@ -242,10 +242,20 @@ def _calls(home: Home, questions: Questions, asked: LineQuestion, as_of: AsOf) -
     return found
 
 
-def _cells(
-    home: Home, seqs: Sequence[int], asked: LineQuestion, as_of_seq: int
-) -> Iterator[tuple[CallRow, Cell]]:
-    """Yield calls, each with its sums as of a row."""
+class RecordedCell(NamedTuple):
+    """A call as plans charge it."""
+
+    call: CallRow
+    """As it counts now."""
+    cell: Cell
+    """Its sums, and what it is told apart by, as of a row."""
+    occurred_at_ns: int
+    is_verified: bool
+    """Its customer is proven."""
+
+
+def recorded_cells(home: Home, seqs: Sequence[int], as_of_seq: int) -> Iterator[RecordedCell]:
+    """Yield calls, each as of a row; those that were appended after it are left out."""
     reader, connection = LedgerReader(home), open_reader(home)
     if connection is None:
         return
@@ -253,8 +263,10 @@ def _cells(
     try:
         for call in reader.export(seqs):
             rows = connection.execute(_ROWS, (call.seq, as_of_seq)).fetchall()
-            cell = _cell(feed, costs, call, rows)
-            yield call, replace(cell, start_ns=asked.start_ns(rows[-1][13]))
+            if rows:
+                whose = feed.attributions({rows[-1][12]})[rows[-1][12]]
+                cell = _cell(feed, costs, call, rows)
+                yield RecordedCell(call, cell, rows[-1][13], whose.verified)
     except apsw.Error as error:
         raise ledger_error(home, error) from error
     finally:

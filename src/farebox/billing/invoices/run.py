@@ -94,7 +94,7 @@ class Desk:
             account = account.with_term(given)
         position, appended = self._position(self.home), self._appended([account])
         unplanned = "; ".join(words for _, words in self._without_a_plan(found, now_ns, position, appended))
-        wanted = [*self._open(account, on, now_ns), *self._current(account, on, now_ns)]
+        wanted = self._unbilled(account, on, now_ns)
         asked = asked_usage(self.usage, [(account, terms) for terms in wanted], position, appended)
         drafts: list[Draft] = []
         for terms in wanted:
@@ -109,6 +109,17 @@ class Desk:
             drafts[0] = replace(drafts[0], unconsumed=(*drafts[0].unconsumed, unplanned))
         with self.control.reading() as connection:
             return with_expected_payments(connection, drafts, now_ns)
+
+    def periods(self, customer: str, now_ns: int) -> tuple[Account, list[Terms]]:
+        """Return a customer with their past invoices, and the terms of the periods that have none.
+
+        Raises:
+            UsageError: There is no such customer.
+        """
+        snapshot = self._published(self.home)
+        _check_known([customer], snapshot)
+        account, on = self._accounts(snapshot, {customer})[0]
+        return account, self._unbilled(account, on, now_ns)
 
     def run(
         self,
@@ -244,6 +255,9 @@ class Desk:
     ) -> list[tuple[str, str]]:
         as_of = AsOf(position.seq, position.outcome)
         return usage_without_a_plan(self.usage, accounts, now_ns, as_of, appended, verified=self.verified)
+
+    def _unbilled(self, account: Account, on: Sequence[Subscribed], now_ns: int) -> list[Terms]:
+        return [*self._open(account, on, now_ns), *self._current(account, on, now_ns)]
 
     def _open(self, account: Account, on: Sequence[Subscribed], now_ns: int) -> list[Terms]:
         return [replace(each, verified=self.verified) for each in open_periods(account, on, now_ns)]

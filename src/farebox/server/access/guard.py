@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from enum import IntEnum
 from typing import Any, cast
 
@@ -37,19 +37,32 @@ class Kind(IntEnum):
     """For programs that have a token, whatever a browser shows."""
 
 
-SECURITY_HEADERS = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
-)
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+def security_headers(frame_ancestors: Sequence[str] = ()) -> Headers:
+    """Return what every response says to browsers; `frame_ancestors` are origins that may frame a page.
+
+    `X-Frame-Options` knows no origins, so it is left out where there are some.
+    """
+    ancestors = " ".join(frame_ancestors).encode("ascii") or b"'none'"
+    return (
+        (
+            b"content-security-policy",
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            b"font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
+            + ancestors,
+        ),
+        (b"x-content-type-options", b"nosniff"),
+        *(() if frame_ancestors else ((b"x-frame-options", b"DENY"),)),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+    )
+
+
+SECURITY_HEADERS = security_headers()
 
 
 class Visitors(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,8 +94,10 @@ class Guard:
         clock: Callable[[], float] = time.time,
         way_in: str = "farebox open",
         sockets: frozenset[str] = frozenset(),
+        frame_ancestors: Sequence[str] = (),
     ) -> None:
-        """`sockets` are the paths of WebSockets; their handshake is a GET."""
+        """`sockets` are the paths of WebSockets; their handshake is a GET. Pages of `frame_ancestors` may
+        show ours in a frame: which of them does is for the browser to check."""
         self._app = app
         self._sockets = sockets
         self._visitors = visitors
@@ -93,6 +108,8 @@ class Guard:
         self._refuse = refuse
         self._clock = clock
         self._way_in = way_in
+        self._headers = security_headers(frame_ancestors)
+        self._shown_in = (b"document", b"iframe") if frame_ancestors else (b"document",)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -112,7 +129,7 @@ class Guard:
         except ApiError as error:
             known = self._route_of(scope["path"])
             answer = self._refuse(error, known[0] if known else Kind.API)
-        await answer(scope, receive, _with_security_headers(send))
+        await answer(scope, receive, _with_headers(send, self._headers))
 
     def _admit(self, scope: Scope) -> Role:
         """Return the role of the request's sender, or raise the refusal."""
@@ -157,7 +174,7 @@ class Guard:
             kind is Kind.PAGE
             and method == "GET"
             and found.get(b"sec-fetch-mode") == b"navigate"
-            and found.get(b"sec-fetch-dest") == b"document"
+            and found.get(b"sec-fetch-dest") in self._shown_in
         )
         if origin is not None and origin not in self._visitors.origins:
             raise foreign_origin()
@@ -254,13 +271,13 @@ def foreign_origin() -> ApiError:
     return ApiError(403, "foreign_origin", "Another site's page caused this request.")
 
 
-def _with_security_headers(send: Send) -> Send:
+def _with_headers(send: Send, headers: Headers) -> Send:
     async def send_guarded(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             given = {name.lower() for name, _ in message["headers"]}
             message["headers"] = [
                 *message["headers"],
-                *(header for header in SECURITY_HEADERS if header[0] not in given),
+                *(header for header in headers if header[0] not in given),
             ]
         await send(message)
 

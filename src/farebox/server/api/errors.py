@@ -98,6 +98,7 @@ REFUSALS: Mapping[str, tuple[int, str]] = {
     "stop_not_found": (404, "Nothing is stopped there."),
     "wallet_not_found": (404, "The customer has no wallet."),
     "price_file_invalid": (422, "The price has mistakes: `findings` lists all of them."),
+    "portal_off": (409, "There is no portal: `portal:` in farebox.yaml says where customers find it."),
     "rerating_runs": (409, "Calls are being rated again already."),
     "doctor_failed": (503, "`farebox doctor` did not finish."),
     "invoice_refused": (409, "The invoice cannot be issued or changed, as the message says."),

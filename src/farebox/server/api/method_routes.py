@@ -15,7 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from farebox.access.roles import Allowed, allowed
+from farebox.access.roles import Allowed, Door, allowed
 from farebox.nearest import did_you_mean
 from farebox.server.api.errors import ApiError
 from farebox.server.api.filters import Selection, read_selection
@@ -44,6 +44,9 @@ class MethodRoutes:
     routes: ClassVar[Mapping[str, Mapping[str, Operation]]]
     """By path and method."""
 
+    door: ClassVar[Door] = "api"
+    """Whose part of the table of roles the routes are in."""
+
     def __init_subclass__(cls) -> None:
         found: dict[str, dict[str, Operation]] = {}
         for each in vars(cls).values():
@@ -68,7 +71,7 @@ class MethodRoutes:
 
     def methods_of(self, name: str) -> dict[str, Allowed]:
         """Return the roles that may use each method of a route."""
-        found = {method: allowed("api", route_of(method, name)) for method in self.routes[name]}
+        found = {method: allowed(self.door, route_of(method, name)) for method in self.routes[name]}
         return found | {"HEAD": found["GET"]} if "GET" in found else found
 
     async def handle(self, request: Request, name: str) -> Response:

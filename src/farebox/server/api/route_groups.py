@@ -20,6 +20,7 @@ from farebox.server.api.limits.limit_routes import LimitRoutes
 from farebox.server.api.method_routes import MethodRoutes
 from farebox.server.api.outbox.outbox_routes import OutboxRoutes
 from farebox.server.api.overview.overview_routes import OverviewRoutes
+from farebox.server.api.portal_links.portal_link_routes import PortalLinkRoutes
 from farebox.server.api.prices.price_routes import PriceRoutes
 from farebox.server.api.settings.setting_routes import SettingRoutes
 from farebox.server.api.spending.spend_routes import SpendRoutes
@@ -45,4 +46,5 @@ GROUPS: tuple[type[MethodRoutes], ...] = (
     IdentityRoutes,
     WalletRoutes,
     EarningsRoutes,
+    PortalLinkRoutes,
 )

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document of `/api/v1`, made of what routes declare, of their structs and of the roles.
 
 `make docs` writes it to docs/reference/openapi.json; the server responds with the same under
-`/api/v1/openapi.json`.
+`/api/v1/openapi.json`. The portal's routes, which are on a listener of their own, are in portal-openapi.json.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from farebox.access.roles import allowed
+from farebox.access.roles import Door, allowed
 from farebox.ingest.bodies import JSON
 from farebox.server.api.errors import REFUSALS, ErrorBody
 from farebox.server.api.lists.rows import FORMATS
@@ -57,7 +57,22 @@ _FILES = {
 @functools.cache
 def openapi_document() -> bytes:
     """Return the document as JSON text."""
-    return msgspec.json.format(msgspec.json.encode(_document()), indent=1) + b"\n"
+    return written(
+        document_of(
+            operations(),
+            "api",
+            "Farebox",
+            "Spend, budgets, alerts and bills, as the dashboard asks for them. Amounts are "
+            "text: pico-dollars as a whole number, others as decimals. Within a version fields and routes "
+            "are only ever added.",
+            "`farebox tokens create NAME --scope read`, or `--scope admin`",
+        )
+    )
+
+
+def written(document: dict[str, Any]) -> bytes:
+    """Return a document as JSON text."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
 def operations() -> list[Operation]:
@@ -85,23 +100,23 @@ def structs_of(found: Operation) -> Iterator[type[msgspec.Struct]]:
     yield from responses_of(found)
 
 
-def _document() -> dict[str, Any]:
-    found = operations()
+def document_of(
+    found: list[Operation], door: Door, title: str, description: str, token: str
+) -> dict[str, Any]:
+    """Return the document of some operations; `token` says where the one that they need is from."""
     structs = {ErrorBody, *(each for one in found for each in structs_of(one))}
     _, schemas = msgspec.json.schema_components(
         sorted(structs, key=lambda each: each.__qualname__), ref_template=_REF
     )
     paths: dict[str, dict[str, Any]] = {}
     for each in found:
-        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each)
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, door)
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Farebox",
+            "title": title,
             "version": "1",
-            "description": "Spend, budgets, alerts and bills, as the dashboard asks for them. Amounts are "
-            "text: pico-dollars as a whole number, others as decimals. Within a version fields and routes "
-            "are only ever added.",
+            "description": description,
         },
         "paths": paths,
         "components": {
@@ -112,14 +127,14 @@ def _document() -> dict[str, Any]:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "`farebox tokens create NAME --scope read`, or `--scope admin`",
+                    "description": token,
                 }
             },
         },
     }
 
 
-def _operation(said: Operation) -> dict[str, Any]:
+def _operation(said: Operation, door: Door) -> dict[str, Any]:
     words = inspect.getdoc(said.handler) or ""
     summary, _, rest = words.partition("\n")
     found: dict[str, Any] = {
@@ -129,8 +144,9 @@ def _operation(said: Operation) -> dict[str, Any]:
     }
     if rest.strip():
         found["description"] = rest.strip()
-    scopes = sorted(allowed("api", route_of(said.method, said.path)) & {"read", "admin"})
-    found["security"] = [{"token": [scope]} for scope in scopes]
+    may = allowed(door, route_of(said.method, said.path))
+    scopes = sorted(may & {"read", "admin", "portal"})
+    found["security"] = [] if "nobody" in may else [{"token": [scope]} for scope in scopes]
     in_path: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in re.findall(r"\{(\w+)\}", said.path)
