@@ -45,6 +45,7 @@ LONGEST = (
     "sdk/test_faults.py",
     "proxy/test_process.py",
     "cli/test_alerts.py",
+    "e2e/test_markup.py",
 )
 """Begun first where several processes share the tests by files, so that none works long after the others."""
 

@@ -8,35 +8,17 @@ FAREBOX_SEED_CALLS says how many calls there are, FAREBOX_WALKS=a,b which walks 
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from subprocess import PIPE
-from typing import Any
 
 import pytest
+from browser.chromium import HERE, NEEDED, Walks, browsing
 from browser.seeded_home import seed
-from farebox_process import Shell
 
-from farebox.home import Home
-from farebox.server.access.links import mint_link
-
-HERE = Path(__file__).resolve().parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PACKAGES = HERE.parent.parent / "dashboard" / "node_modules"
-WALKS = sorted(path.stem for path in (HERE / "browser" / "walks").glob("*.mjs"))
+WALKS = sorted(path.stem for path in (HERE / "walks").glob("*.mjs"))
 WANTED = os.environ.get("FAREBOX_WALKS", "").split(",") if os.environ.get("FAREBOX_WALKS") else WALKS
 
-pytestmark = [
-    pytest.mark.timeout(1200),  # of which the first test takes all, with the walks
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
-    pytest.mark.skipif(
-        not (PACKAGES / "playwright-core").is_dir(), reason="no npm packages here: make dashboard"
-    ),
-]
+pytestmark = [pytest.mark.timeout(1200), *NEEDED]  # the first test takes the seeding, too
 
 CONFIGURATION = """\
 listen: 127.0.0.1:0
@@ -52,61 +34,12 @@ budgets:
 @pytest.fixture(scope="module")
 def walks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walks]:
     """A browser before a Farebox with calls, for one walk after the other, each in the time of its test."""
+    calls = int(os.environ.get("FAREBOX_SEED_CALLS", "6000"))
     folder = tmp_path_factory.mktemp("screens")
-    shell = Shell(folder, CONFIGURATION)
-    home = Home(shell.home)
-    home.prepare()
-    seed(home, int(os.environ.get("FAREBOX_SEED_CALLS", "6000")))
-    shots = os.environ.get("FAREBOX_SCREENSHOTS")
-    if shots:
-        Path(shots).mkdir(parents=True, exist_ok=True)
-    shell.farebox("up", "--detach")
-    try:
-        setting = {
-            "link": mint_link(home),
-            "chromium": CHROMIUM,
-            "walks": WANTED,
-            "shots": shots and str(Path(shots).resolve()),
-            "scratch": str(folder),
-            "farebox": shell.environment["FAREBOX_HOME"],
-        }
-        with Walks(setting) as opened:
-            yield opened
-    finally:
-        shell.farebox("stop")
-
-
-class Walks:
-    """Walks in one browser, each when it is asked for."""
-
-    def __init__(self, setting: dict[str, Any]) -> None:
-        command = ["node", str(HERE / "browser" / "run.mjs"), json.dumps(setting)]
-        self._browser = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True)
-
-    def __enter__(self) -> Walks:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._browser.communicate(timeout=30)  # without more names it ends
-        except subprocess.TimeoutExpired:
-            self._browser.kill()
-            self._browser.communicate()
-
-    def report(self, walk: str) -> dict[str, Any]:
-        """Return what a walk has found."""
-        assert self._browser.stdin and self._browser.stdout
-        print(walk, file=self._browser.stdin, flush=True)
-        found: dict[str, Any] = {}
-        while found.get("name") != walk:  # one whose test was stopped may still have come before
-            line = self._browser.stdout.readline()
-            assert line, f"the browser ended before {walk} did: see above"
-            found = json.loads(line)
-        return found
+    with browsing(folder, CONFIGURATION, lambda home: seed(home, calls), walks=WANTED) as (opened, _):
+        yield opened
 
 
 @pytest.mark.parametrize("walk", WANTED)
 def test_a_walk_through_a_screen_finds_nothing_to_complain_about(walks: Walks, walk: str) -> None:
-    report = walks.report(walk)
-    assert report["failed"] is None, (report["failed"], report["complaints"], report["shots"])
-    assert not report["complaints"], "\n".join(report["complaints"])
+    walks.check(walk)
