@@ -1,4 +1,4 @@
-"""Text of others as it may stand on a document: visible characters, of a bounded length, on known lines.
+"""Text of others as it may stand on a document or a terminal: visible characters, on known lines.
 
 What customers, plans and calls are called was written by many hands. None of it may end a line of an
 e-mail's header, turn the reading direction of the amount beside it, hide characters or fill pages.
@@ -36,6 +36,16 @@ def line(text: str, length_max: int = LINE_MAX) -> str:
             shown.append("\N{REPLACEMENT CHARACTER}")
     found = "".join(shown).strip()
     return found if len(found) <= length_max else found[: length_max - 1].rstrip() + "…"
+
+
+def visible(text: str) -> str:
+    """Return `text` as a terminal may show it: each character that is none stands there as a replacement."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if kind[0] == "C" or kind in ("Zl", "Zp") else character
+        for character, kind in zip(text, map(unicodedata.category, text), strict=True)
+    )
 
 
 def block(text: str) -> list[str]:

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from farebox.plain_text import visible
+
 if TYPE_CHECKING:
     from farebox.home import Home
 
@@ -38,7 +40,7 @@ def command(words: str, home: Home | None = None, *, anywhere: bool = False) -> 
     follows ` -- ` belongs to another program and stays last.
     """
     own, separator, rest = words.partition(" -- ")
-    return f"{program(anywhere=anywhere)} {own}{_home_flag(home)}{separator}{rest}"
+    return visible(f"{program(anywhere=anywhere)} {own}{_home_flag(home)}{separator}{rest}")
 
 
 def _script() -> Path | None:

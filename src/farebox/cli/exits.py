@@ -32,6 +32,7 @@ from farebox.errors import (
     UsageError,
 )
 from farebox.nearest import did_you_mean
+from farebox.plain_text import visible
 
 OK = 0
 ANSWER_IS_NO = 1
@@ -134,8 +135,9 @@ def guarded(command: Callable[[], int]) -> int:
 
 
 def say(message: str) -> None:
-    """Print `message` on standard error, after the program's name."""
-    print(f"farebox: {message}", file=sys.stderr)
+    """Print `message` on standard error, after the program's name; names in it may be anybody's words."""
+    lines = map(visible, message.split("\n"))
+    print("farebox:", "\n".join(lines), file=sys.stderr)
 
 
 def _refused_by_the_system(error: OSError) -> int:

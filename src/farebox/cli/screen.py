@@ -17,6 +17,7 @@ from typing import TextIO
 
 from farebox.analytics.query import Measures
 from farebox.money import display_usd
+from farebox.plain_text import visible
 
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 
@@ -32,11 +33,8 @@ def paint(text: str, code: str, stream: TextIO | None = None) -> str:
 
 
 def clean(text: object) -> str:
-    """Return `text` on one line without control characters."""
-    return "".join(
-        character if unicodedata.category(character)[0] != "C" else "\N{REPLACEMENT CHARACTER}"
-        for character in str(text)
-    )
+    """Return `text` on one line without control characters, changes of direction and what cannot be seen."""
+    return visible(str(text))
 
 
 @dataclass(frozen=True)

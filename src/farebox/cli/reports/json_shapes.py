@@ -6,6 +6,7 @@ made of these.
 
 from __future__ import annotations
 
+import re
 import sys
 
 import msgspec
@@ -301,10 +302,18 @@ def breakdown_answer(
 def print_json(answer: msgspec.Struct) -> None:
     """Print one result as indented JSON."""
     text = msgspec.json.format(msgspec.json.encode(answer), indent=2)
-    sys.stdout.write(text.decode() + "\n")
+    sys.stdout.write(_without_commands(text.decode()) + "\n")
 
 
 def print_json_line(answer: msgspec.Struct) -> None:
     """Print one of many results on a line of its own, without buffering."""
-    sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
+    sys.stdout.write(_without_commands(msgspec.json.encode(answer).decode()) + "\n")
     sys.stdout.flush()
+
+
+_COMMANDS = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""What a terminal may take for a command or a change of direction: JSON may spell it by its number."""
+
+
+def _without_commands(text: str) -> str:
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

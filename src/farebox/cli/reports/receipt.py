@@ -34,7 +34,7 @@ def print_run_receipt(home: Home, config: Config, session: str, started_ns: int,
     except Exception as error:  # whatever fails here, the command's own exit status is returned
         why = str(error) if isinstance(error, FareboxError) else f"{type(error).__name__}: {error}"
         said = "the calls are recorded" if recorded.complete else str(recorded.words)
-        text = f"farebox: {said}; the sum cannot be shown: {why}"
+        text = f"farebox: {said}; the sum cannot be shown: {clean(why)}"
     print(text, file=sys.stderr)
 
 
@@ -142,7 +142,8 @@ def call_receipt(call: CallRow, key_labels: Mapping[str, str] | None = None) -> 
     model = clean(call.response_model or call.request_model or "–")
     lines = [
         paint(f"{model}  {call_money(call.cost_pico, call.cost_state)}", BOLD),
-        f"{call.occurred_at} · {call.provider} · {call.surface} · status {call.status} · {call.outcome}",
+        f"{call.occurred_at} · {clean(call.provider)} · {clean(call.surface)} · status {call.status}"
+        f" · {call.outcome}",
         f"id {call.event_id}" + (f" · response {clean(call.response_id)}" if call.response_id else ""),
         f"{call.total_us // 1000:,} ms, first byte {call.first_byte_us // 1000:,} ms · "
         f"usage {call.completeness}"
@@ -151,14 +152,14 @@ def call_receipt(call: CallRow, key_labels: Mapping[str, str] | None = None) -> 
     attributed = {name: value for name, value in call.attribution.items() if name != "key_label"}
     if attributed:
         stated = ", ".join(
-            f"{name} {clean(value)}{_source(call, name)}" for name, value in sorted(attributed.items())
+            f"{clean(name)} {clean(value)}{_source(call, name)}" for name, value in sorted(attributed.items())
         )
         lines.append(stated)
     if call.key_fingerprint:
         label = (key_labels or {}).get(call.key_fingerprint) or call.attribution.get("key_label")
-        lines.append(f"key {call.key_fingerprint} {clean(label)}" if label else f"key {call.key_fingerprint}")
+        lines.append(clean(f"key {call.key_fingerprint} {label}" if label else f"key {call.key_fingerprint}"))
     if not call.billable:
-        lines.append(f"not billable: {call.not_billable_because}")
+        lines.append(f"not billable: {clean(call.not_billable_because)}")
     for part in call.parts:
         lines += ["", *_part_lines(part, several=len(call.parts) > 1)]
     lines += ["", _sum_line(call)]
@@ -214,7 +215,7 @@ def _correction(found: CorrectionRow) -> str:
 
 
 def _part_lines(part: PartRow, *, several: bool) -> list[str]:
-    lines = [f"part: {part.kind}"] if several else []
+    lines = [f"part: {clean(part.kind)}"] if several else []
     columns = [
         Column("quantity", right=True),
         Column("unit", width_min=12),
