@@ -226,6 +226,24 @@ def test_pagerduty_is_told_of_each_alert_in_order_and_none_is_left_out(home: Hom
     assert [each["condition"] for each in items] == [f"c{n}" for n in (*range(45), 3)]
 
 
+def test_a_recovery_goes_to_whom_its_firing_was_told_and_to_who_wants_recoveries_alone(home: Home) -> None:
+    with change(home) as connection:
+        said = ReceiverSettings(**HOOK, kinds=("alert.recovered",))
+        receivers.add(connection, "recovered", said, NOW)
+    happen(home, event(1, to=("chat",)))
+    over = event(2, state="recovered", to=("ops", "chat"), ends="event-1")
+    happen(home, over, at_ns=NOW + 2 * HELD_S * S)
+    knows = {name: len(told(home, name)) for name in ("chat", "all", "fired", "recovered", "ops", "prices")}
+    assert knows == {"chat": 2, "all": 2, "fired": 1, "recovered": 1, "ops": 0, "prices": 0}
+
+
+def test_nobody_hears_the_end_of_what_nobody_was_told_of(home: Home) -> None:
+    with writing(home) as connection:
+        stored(connection, [event(1)])  # snoozed: not handed on
+    happen(home, event(2, state="recovered", ends="event-1"))
+    assert told(home, "ops") == told(home, "all") == []
+
+
 def test_no_key_is_in_a_message_but_the_beginning_of_its_fingerprint(home: Home) -> None:
     key = "0123456789abcdef"
     happen(home, event(0, value=key, where={"key": (key,)}), event(1, kind="new", subject="key", value=key))

@@ -11,12 +11,15 @@ import apsw
 import msgspec
 import pytest
 from alert_home import AlertHome, MakeHome, firing, recovered
-from calls import DAY, HOUR, MINUTE, NOON, PICO_PER_TOKEN
+from calls import DAY, HOUR, MINUTE, NOON, PICO_PER_TOKEN, SECOND
 from test_rerating import book, rerate
 
 from farebox.alerts.alert import Alert, Snooze
 from farebox.budgets.budget import Budget, Period
+from farebox.control.outbox import receivers
 from farebox.control.outbox.enqueue_sql import BUSY_MS, writing
+from farebox.control.outbox.envelope import ReceiverSettings
+from farebox.control.publish import change
 from farebox.home import Home
 
 CALL = 15 * PICO_PER_TOKEN
@@ -252,20 +255,77 @@ def test_another_threshold_leaves_what_was_told_of_the_others(make: MakeHome) ->
     assert home.append(home.call()) == [firing("day", threshold=CALL)]
 
 
-def test_what_is_snoozed_is_in_the_history_and_nobody_is_told(
-    make: MakeHome, monkeypatch: pytest.MonkeyPatch
+def told_of(home: AlertHome) -> list[tuple[str, str]]:
+    """Return alert and state of what `ops` was told, or will be within the minute, in order."""
+    with writing(home.home) as control:
+        rows = control.execute(
+            "SELECT alert, state FROM alert_event e WHERE channels_told = '[\"ops\"]' "
+            "OR EXISTS (SELECT 1 FROM alert_held WHERE event = e.id) ORDER BY at, state"
+        )
+        return [(str(alert), str(state)) for alert, state in rows]
+
+
+def with_ops(made: AlertHome) -> AlertHome:
+    """Return a home with a channel `ops`, which a spend of two calls a day is told to."""
+    made.alerts = (msgspec.structs.replace(SPEND, to=("ops",)),)
+    said = ReceiverSettings(url="https://ops.example.com/x", secret={"env": "OPS"}, kinds=())
+    with change(made.home) as connection:
+        receivers.add(connection, "ops", said, made.now_ns)
+    made.run()
+    return made
+
+
+def test_what_is_snoozed_is_in_the_history_and_what_still_fires_afterwards_is_told_then_once(
+    make: MakeHome,
 ) -> None:
-    told: list[str] = []
+    home = with_ops(make())
+    home.snoozes = (Snooze(alert="day", since_ns=NOON, until_ns=NOON + HOUR),)
+    assert home.append(home.call(), home.call()) == [firing("day", threshold=2 * CALL)]
+    home.at(NOON + HOUR - SECOND)
+    assert told_of(home) == []
+    home.restart(killed=True)
+    home.at(NOON + HOUR)
+    home.snoozes = ()
+    home.at(NOON + 2 * HOUR)
+    assert told_of(home) == [("day", "firing")]
+    with writing(home.home) as control:
+        messages = "SELECT count(*) FROM outbox_message WHERE kind = 'alert.fired'"
+        assert list(control.execute(messages)) == [(1,)]
 
-    def notify(connection: Any, events: Any, now_ns: int) -> None:
-        told.extend(each.alert for each in events)
 
-    monkeypatch.setattr("farebox.ledger.alerting.alerting.notify", notify)
-    home = make(SPEND, Alert(name="models", kind="new", subject="model"))
+def test_a_snooze_that_is_taken_back_tells_at_once_what_fires(make: MakeHome) -> None:
+    home = with_ops(make())
     home.snoozes = (Snooze(alert="day", since_ns=NOON, until_ns=NOON + HOUR),)
     home.append(home.call(), home.call())
-    assert {each.alert for each in home.history()} == {"day", "models"}
-    assert told == ["models"]
+    assert told_of(home) == []
+    home.snoozes = ()
+    home.run()
+    assert told_of(home) == [("day", "firing")]
+
+
+def test_of_what_began_and_ended_while_it_was_snoozed_nobody_is_told(make: MakeHome) -> None:
+    home = with_ops(make())
+    home.snoozes = (Snooze(alert="day", since_ns=NOON, until_ns=NOON + HOUR),)
+    home.append(home.call(), home.call())
+    home.news()
+    home.at(NOON + MINUTE)
+    rerate(home.ledger, book(CHEAP), 1, 2, priced_too=True)
+    home.at(NOON + 2 * HOUR)
+    assert home.news() == [recovered("day", threshold=2 * CALL)]
+    assert told_of(home) == []
+
+
+def test_what_was_told_and_recovers_while_it_is_snoozed_is_told_as_well(make: MakeHome) -> None:
+    home = with_ops(make())
+    home.append(home.call(), home.call())
+    home.snoozes = (Snooze(alert="day", since_ns=NOON, until_ns=NOON + HOUR),)
+    home.at(NOON + MINUTE)
+    rerate(home.ledger, book(CHEAP), 1, 2, priced_too=True)
+    home.at(NOON + 2 * MINUTE)
+    assert told_of(home) == [("day", "firing"), ("day", "recovered")]
+    home.append(*(home.call() for _ in range(6)))
+    home.at(NOON + 3 * MINUTE)
+    assert told_of(home)[2:] == [], "it fires again, and is snoozed"
 
 
 def test_where_control_db_cannot_be_written_nothing_is_lost(make: MakeHome, home: Home) -> None:

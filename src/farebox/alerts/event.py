@@ -50,3 +50,5 @@ class AlertEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """As the alert's."""
     condition: str = ""
     """The same for a firing and its recovery, in whatever period; keyed, as the id is."""
+    ends: str = ""
+    """Of a recovery: the firing that is over."""

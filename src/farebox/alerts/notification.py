@@ -6,12 +6,14 @@ events themselves: what is committed is told, once, whatever ends when.
 
 `notify` is handed events whose rows are in `alert_event`, inserted with `channels_told` empty. What a channel
 was told, or will be, it is not told again, so that an event that is evaluated again after a crash does no
-harm. Nobody is told of what is snoozed: such an event is not handed in.
+harm. A firing that is snoozed is not handed in: once its snooze is over, `tell_again` tells of it if it
+still fires. A recovery is told to whom its firing was told, while it is snoozed too: no incident stays open,
+and nobody hears the end of what he was never told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -62,6 +64,11 @@ _TOLD_OF_HELD = (
     "AND NOT EXISTS (SELECT 1 FROM json_each(channels_told) WHERE value = ?)"
 )
 
+_UNTOLD = (
+    "SELECT body FROM alert_state s JOIN alert_event e ON e.id = s.event WHERE s.state = 'firing' "
+    "AND e.channels_told = '[]' AND NOT EXISTS (SELECT 1 FROM alert_held WHERE event = e.id) ORDER BY at, id"
+)
+
 
 def notify(connection: Connection, events: Sequence[AlertEvent], now_ns: int) -> None:
     """Enqueue what can be told at once, and hold what follows other news closely."""
@@ -71,7 +78,7 @@ def notify(connection: Connection, events: Sequence[AlertEvent], now_ns: int) ->
     by_channel: dict[str, list[AlertEvent]] = {}
     for event in events:
         told = _told(connection, event.id)
-        for channel in _channels(event, known):
+        for channel in _channels(connection, event, known):
             if channel not in told:
                 by_channel.setdefault(channel, []).append(event)
     for channel, found in by_channel.items():
@@ -84,6 +91,13 @@ def notify(connection: Connection, events: Sequence[AlertEvent], now_ns: int) ->
                 "INSERT INTO alert_held (channel, event, due_at) VALUES (?, ?, ?)",
                 (channel, event.id, due_ns),
             )
+
+
+def tell_again(connection: Connection, is_snoozed: Callable[[AlertEvent], bool], now_ns: int) -> None:
+    """Tell of what still fires and nobody was told of, unless it is snoozed now."""
+    rows = connection.execute(_UNTOLD)
+    untold = [msgspec.json.decode(body, type=AlertEvent) for (body,) in rows]
+    notify(connection, [event for event in untold if not is_snoozed(event)], now_ns)
 
 
 def flush(connection: Connection, now_ns: int) -> int | None:
@@ -109,10 +123,29 @@ def _receivers(connection: Connection) -> dict[str, ReceiverSettings]:
     return {name: said for name, said in found if said is not None}
 
 
-def _channels(event: AlertEvent, known: dict[str, ReceiverSettings]) -> list[str]:
-    """Return whom an event goes to: the channels it names, and who subscribed to such messages."""
-    kind = FIRED if event.state == "firing" else RECOVERED
-    return [name for name, said in known.items() if name in event.to or wants(said.kinds, kind)]
+def _channels(connection: Connection, event: AlertEvent, known: dict[str, ReceiverSettings]) -> list[str]:
+    """Return whom an event goes to: the channels it names, and who subscribed to such messages.
+
+    A recovery goes to those of them that were told of the firing, and to who wants recoveries alone.
+    """
+    if event.state == "firing":
+        return [name for name, said in known.items() if name in event.to or wants(said.kinds, FIRED)]
+    firing = _event(connection, event.ends)
+    if firing is None:  # it was found by a version that did not say so, or is too old to be known
+        return [name for name, said in known.items() if name in event.to or wants(said.kinds, RECOVERED)]
+    told = _told(connection, firing.id)
+    return [
+        name
+        for name, said in known.items()
+        if (name in told and (name in (*firing.to, *event.to) or wants(said.kinds, RECOVERED)))
+        or (wants(said.kinds, RECOVERED) and not wants(said.kinds, FIRED) and name not in firing.to)
+    ]
+
+
+def _event(connection: Connection, id: str) -> AlertEvent | None:
+    for found in _events(connection, "SELECT body FROM alert_event WHERE id = ?", (id,)):
+        return found
+    return None
 
 
 def _told(connection: Connection, event: str) -> set[str]:

@@ -179,6 +179,7 @@ def _changed(
         where=where,
         to=alert.to,
         condition=_keyed(rule, (alert.name, key.value, key.threshold)),
+        ends="" if before is None else before.event,
     )
     standing_since = since_ns if state == "firing" else now_ns
     return Transition(key, rule.definition, Standing(state, round_, standing_since, identity), event)

@@ -19,7 +19,7 @@ import msgspec
 
 from farebox.alerts import state_sql
 from farebox.alerts.evaluation.transitions import id_key
-from farebox.alerts.notification import flush, notify
+from farebox.alerts.notification import flush, notify, tell_again
 from farebox.clock import now_ns
 from farebox.control.outbox.enqueue_sql import writing
 from farebox.errors import ControlError, StateDirectoryError
@@ -36,6 +36,7 @@ from farebox.ledger.feed import Feed
 if TYPE_CHECKING:
     from farebox.alerts.alert import Alert, Snooze
     from farebox.alerts.evaluation.transitions import Transition
+    from farebox.alerts.event import AlertEvent
     from farebox.budgets.budget import Budget
     from farebox.home import Home
     from farebox.ledger.database import Connection
@@ -112,6 +113,8 @@ class Alerting:
         self._retry_at = self._judged_at = -math.inf
         self._look_at = self._judge_at = self._facts_at = self._tick_at = self._prune_at = self._drop_at = 0.0
         self._flush_at_ns: int | None = 0
+        self._snoozed: frozenset[Snooze] | None = None
+        """The snoozes in force when last was told what still fires after one; None before."""
         self.trouble: str | None = None
         """Why alerts are not evaluated; None while they are."""
 
@@ -279,6 +282,7 @@ class Alerting:
             facts = self._look_at_facts()
             facts_changed, self._facts = facts != self._facts, facts
         is_due = self._flush_at_ns is not None and not 0 < self._flush_at_ns - moment < _DAY_NS
+        is_due |= self._snoozed_at(moment) != self._snoozed
         if not (running.touched or is_tick or facts_changed or is_due or running.wants_write):
             return
         self._judged_at, self._judge_at = now, now + _JUDGE_EVERY_S
@@ -316,20 +320,27 @@ class Alerting:
         return msgspec.structs.replace(facts, missing=missing, missing_words=words)
 
     def _commit(self, changes: Sequence[Transition], seq: int, moment: int) -> None:
+        snoozed = self._snoozed_at(moment)
+
+        def is_snoozed(event: AlertEvent) -> bool:
+            return any(each.covers(event.alert, event.value, moment) for each in snoozed)
+
         with writing(self._home, _BUSY_MS) as control:
             if changes:
                 new = state_sql.write(control, changes, seq, moment)
-                told = [
-                    event
-                    for event in new
-                    if not any(each.covers(event.alert, event.value, moment) for each in self._rules.snoozes)
-                ]
+                told = [event for event in new if event.state != "firing" or not is_snoozed(event)]
                 notify(control, told, moment)
+            if snoozed != self._snoozed:
+                tell_again(control, is_snoozed, moment)
             if self._monotonic() >= self._prune_at:
                 self._prune_at = self._monotonic() + _PRUNE_EVERY_S
                 state_sql.prune(control, moment)
             self._flush_at_ns = flush(control, moment)
         self._states.apply(changes)
+        self._snoozed = snoozed
+
+    def _snoozed_at(self, moment: int) -> frozenset[Snooze]:
+        return frozenset(each for each in self._rules.snoozes if each.since_ns <= moment < each.until_ns)
 
     def _write(self, needed_ns: int) -> None:
         if self._running is None:
