@@ -161,6 +161,18 @@ def test_a_wallet_fires_on_the_way_down_and_recovers_with_a_payment(make: MakeHo
     assert left(25) == [recovered("low", "acme", 5 * dollar), recovered("low", "acme", 20 * dollar)]
 
 
+def test_a_wallet_that_is_no_more_recovers(make: MakeHome) -> None:
+    home = make(Alert(name="low", kind="wallet", subject="*", at=(10**12,)))
+    for wallets, news in (
+        ((WalletLeft("acme", 0, "USD"),), [firing("low", "acme", 10**12)]),
+        (None, []),  # nobody knows just now
+        ((), [recovered("low", "acme", 10**12)]),
+    ):
+        home.facts = Facts(wallets=wallets)
+        home.run()
+        assert home.news() == news
+
+
 def test_a_wallet_in_another_currency_says_so(make: MakeHome) -> None:
     home = make(Alert(name="low", kind="wallet", subject="acme", at=(10**12,)))
     home.facts = Facts(wallets=(WalletLeft("acme", 0, "EUR"), WalletLeft("other", 0, "EUR")))
@@ -365,6 +377,20 @@ def test_no_data_fires_for_a_value_that_falls_silent(make: MakeHome) -> None:
     assert home.news() == [firing("silent", "a")]
     home.at(NOON + 12 * MINUTE)
     assert home.append(home.call(attribution={"app": "a"})) == [recovered("silent", "a")]
+
+
+def test_while_the_machine_slept_nothing_could_come(make: MakeHome) -> None:
+    home = make(Alert(name="silent", kind="no_data", over_s=600))
+    home.append(home.call())
+    home.jump(NOON + HOUR)  # its clock goes on; what counts the time that it runs does not
+    assert home.news() == []
+    home.at(NOON + HOUR + 9 * MINUTE)
+    assert home.news() == []
+    home.at(NOON + HOUR + 11 * MINUTE)
+    assert home.news() == [firing("silent")]
+    home.jump(NOON + 3 * HOUR)
+    assert home.news() == [], "no call has come: it is not over"
+    assert home.append(home.call()) == [recovered("silent")]
 
 
 def test_no_data_fires_for_calls_that_never_came(make: MakeHome) -> None:

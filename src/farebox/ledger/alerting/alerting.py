@@ -54,6 +54,7 @@ _TRY_AGAIN_S = 1.0
 _PRUNE_EVERY_S = 3_600.0
 _BUSY_MS = 1_000
 """Calls are not appended while `control.db` is waited for: it is tried again instead."""
+_SLEPT_NS = 30 * 10**9
 _VALUES_REMEMBERED = 500
 _DAY_NS = 86_400 * 10**9
 log = logging.getLogger("farebox.ledger")
@@ -110,6 +111,8 @@ class Alerting:
         """The row that was evaluated before this process began."""
         self._erasure = 0
         self._facts: Facts | None = None
+        self._awake_ns = 0
+        self._ahead_ns: int | None = None
         self._retry_at = self._judged_at = -math.inf
         self._look_at = self._judge_at = self._facts_at = self._tick_at = self._prune_at = self._drop_at = 0.0
         self._flush_at_ns: int | None = 0
@@ -169,12 +172,20 @@ class Alerting:
         pause = _JUDGE_EVERY_S if is_idle else _JUDGE_BEHIND_EVERY_S
         self._judge_at = max(self._judged_at + pause, self._retry_at)
         moment = self._clock()
+        self._note_sleep(moment, now)
         needed_ns = self._horizon.at(moment, now)
         more = self._add(running, now, needed_ns)
         # Where sums are older than what was told last, they say nothing yet.
         if now >= self._judge_at and running.seq >= self._evaluated:
             self._judge_all(running, now, moment, needed_ns, is_idle=is_idle, is_behind=more)
         return self._open(running, needed_ns) or more
+
+    def _note_sleep(self, moment: int, now: float) -> None:
+        """Note when the machine slept: its clock went on, and what counts the time it runs did not."""
+        ahead_ns = moment - int(now * 10**9)
+        if self._ahead_ns is not None and ahead_ns - self._ahead_ns > _SLEPT_NS:
+            self._judge.awake_ns = self._awake_ns = moment
+        self._ahead_ns = ahead_ns
 
     def _look(self) -> None:
         rules = self._rules_in_force()
@@ -213,7 +224,7 @@ class Alerting:
         }
         running.use(found, moment, changed)
         self._states = States(stored)
-        self._judge = Judge(found, running, self._states)
+        self._judge = Judge(found, running, self._states, awake_ns=self._awake_ns)
         self._rules, self._watched = rules, found
         self._kinds = frozenset(each.rule.alert.kind for each in found)
         self._facts = None

@@ -69,8 +69,15 @@ def _news(
 
 
 def _wallets(rule: Rule, facts: Facts, states: States, now_ns: int, seq: int) -> list[Transition]:
+    if facts.wallets is None:
+        return []
     found: list[Transition] = []
-    for wallet in facts.wallets or ():
+    left = {each.customer for each in facts.wallets}
+    for value in states.values(rule.alert.name):
+        if value not in left:
+            over = Finding(None, (), (), now_ns, now_ns, "there is no such wallet any more")
+            found += ended(rule, value, over, states.of(rule.alert.name, value, 0), now_ns, seq)
+    for wallet in facts.wallets:
         if rule.alert.subject in (EVERY_WALLET, wallet.customer):
             finding = find_balance(rule.alert, wallet.left, wallet.currency, now_ns)
             found += _news(rule, wallet.customer, finding, states, now_ns, seq)

@@ -65,8 +65,13 @@ class Judge:
         states: States,
         baselines_at_once: int = BASELINES_AT_ONCE,
         changes_at_once: int = CHANGES_AT_ONCE,
+        awake_ns: int = 0,
     ) -> None:
-        """How many baselines are made and changes found in one step, so that it does not take long."""
+        """How many baselines are made and changes found in one step, so that it does not take long.
+
+        `awake_ns`: since when the machine has not slept, where that is known.
+        """
+        self.awake_ns = awake_ns
         self._changes_at_once = changes_at_once
         self.has_more = False
         """Whether the last tick has left something for the next one, which is not to wait."""
@@ -235,7 +240,7 @@ class Judge:
         for value, (_, last_ns) in seen.items():
             if now_ns - (last_ns or made_ns) > alert.over_s * SECOND_NS + _SILENT_FOR_GOOD_NS:
                 continue
-            finding = find_silence(alert, last_ns or None, made_ns, now_ns)
+            finding = find_silence(alert, last_ns or None, made_ns, self.awake_ns, now_ns)
             found += self._news(watched, value, finding, now_ns, seq)
         return found
 
@@ -252,7 +257,8 @@ class Judge:
             return find_new(alert, value, cell[0] if cell else 0, last_ns or now_ns, now_ns)
         if alert.kind == "no_data":
             cell = sums.at(number, value, 0)
-            return find_silence(alert, cell[1] if cell else None, self._running.made_ns(series), now_ns)
+            last = cell[1] if cell else None
+            return find_silence(alert, last, self._running.made_ns(series), self.awake_ns, now_ns)
         if alert.kind == "anomaly":
             return self._anomaly(watched, value, now_ns)
         span, until_ns = _span(series, alert, now_ns)
