@@ -73,7 +73,10 @@ test: ## All checks and all tests, end to end: what CI runs
 	@$(MAKE) --no-print-directory pytest
 
 pytest: .make/dev .make/dashboard .make/chromium .make/go .make/tmux
-	@$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 5 $(ARGS)
+	@$(BIN)/pytest --assert plain --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder \
+		--durations 40 --durations-min 5 $(ARGS) || { \
+		echo "What failed, once more, for the values that were compared (it fails in any case):" >&2; \
+		$(BIN)/pytest --last-failed --last-failed-no-failures none --maxfail 9 || true; exit 1; }
 
 # Every file that has long rounds says so by reading one of these variables.
 ROUNDS := FAREBOX_FAULT_ROUNDS=200 FAREBOX_KILLS=200 FAREBOX_KILL_ROUNDS=200 FAREBOX_POWER_ROUNDS=30 \

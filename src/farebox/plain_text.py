@@ -23,9 +23,15 @@ _BREAKS = frozenset("\n\r\t\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 def line(text: str, length_max: int = LINE_MAX) -> str:
     """Return `text` as one line of visible characters, shortened with an ellipsis."""
+    text = text[: length_max * 8]
+    found = text.strip() if text.isascii() and text.isprintable() else _visible(text).strip()
+    return found if len(found) <= length_max else found[: length_max - 1].rstrip() + "…"
+
+
+def _visible(text: str) -> str:
     shown: list[str] = []
     marks = 0
-    for character in text[: length_max * 8]:
+    for character in text:
         kind = unicodedata.category(character)
         marks = marks + 1 if kind in ("Mn", "Me") else 0
         if character in _BREAKS or kind == "Zs":
@@ -34,8 +40,7 @@ def line(text: str, length_max: int = LINE_MAX) -> str:
             shown.append(character)
         elif kind in ("Cc", "Cs", "Co", "Cn"):
             shown.append("\N{REPLACEMENT CHARACTER}")
-    found = "".join(shown).strip()
-    return found if len(found) <= length_max else found[: length_max - 1].rstrip() + "…"
+    return "".join(shown)
 
 
 def visible(text: str) -> str:

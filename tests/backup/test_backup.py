@@ -136,7 +136,7 @@ def test_backups_taken_while_calls_are_written_have_all_that_had_ended(
     taken: list[tuple[Path, Manifest, list[str]]] = []
     try:
         writer.wait_for_output()
-        for number in range(4):
+        for number in range(2):
             rows = LedgerReader(home).last_seq()
             while LedgerReader(home).last_seq() < rows + 1_500:
                 time.sleep(0.01)

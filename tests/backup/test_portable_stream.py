@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -52,6 +53,9 @@ TABLES = (
     "mark", "chain_end", "checkpoint", "retrieval", "waiting_estimate", "plan_period",
     "known_terms", "terms_walk", "calibration",
 )  # fmt: skip
+
+LONG = bool(os.environ.get("FAREBOX_LONG"))
+"""Kill at every step; otherwise at some."""
 
 
 @pytest.fixture
@@ -256,14 +260,14 @@ def test_a_writing_or_reading_killed_at_any_step_leaves_nothing_half_there(
     moment = 0
     while not killed_at(moment, lambda: write_file(full, file, nothing_told)):
         assert not file.exists() or zstandard.ZstdDecompressor().stream_reader(file.read_bytes()).readall()
-        moment += 3
+        moment += 1 if LONG else 9
     wanted, elsewhere = figures_of(full), Home(tmp_path / "elsewhere")
     moment = 0
     while not killed_at(moment, lambda: restore_export(file, elsewhere, replace=False, told=nothing_told)):
         if elsewhere.path.exists():
             assert figures_of(elsewhere) == wanted
             break
-        moment += 5
+        moment += 1 if LONG else 15
     assert moment > 20 and figures_of(elsewhere) == wanted
 
 

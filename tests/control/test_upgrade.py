@@ -105,7 +105,7 @@ def test_what_only_sqlite_understands_is_noticed(home: Home) -> None:
 
 
 LONG = bool(os.environ.get("FAREBOX_LONG"))
-STRIDES = {"nothing": 1 if LONG else 17, "first schema": 1 if LONG else 4}
+STRIDES = {"nothing": 1 if LONG else 41, "first schema": 1 if LONG else 7}
 """Otherwise only some steps are tried: fewer for a new database, which has all migrations before it."""
 
 

@@ -118,19 +118,13 @@ def test_the_clients_of_cohere_mistral_and_bedrock_raise_their_own_and_stop(refu
     from mistralai.client import Mistral, errors
 
     base, proxy, upstream = refusing
-    error = raised(
-        lambda: cohere.ClientV2("test", base_url=f"{base}/cohere").chat(
-            model="command-a-03-2025", messages=ASK
-        )
-    )
+    with cohere.ClientV2("test", base_url=f"{base}/cohere") as client:
+        error = raised(lambda: client.chat(model="command-a-03-2025", messages=ASK))
     assert type(error).__name__ == "TooManyRequestsError"
     assert "budget used-up" in str(error)
     cohere_asked = len(proxy.settled(1))
-    error = raised(
-        lambda: Mistral(api_key="test", server_url=f"{base}/mistral").chat.complete(
-            model="mistral-small-latest", messages=ASK
-        )
-    )
+    with Mistral(api_key="test", server_url=f"{base}/mistral") as mistral:
+        error = raised(lambda: mistral.chat.complete(model="mistral-small-latest", messages=ASK))
     assert isinstance(error, errors.MistralError) and error.status_code == 429
     assert "budget used-up" in str(error)
     mistral_asked = len(proxy.settled(cohere_asked + 1)) - cohere_asked
@@ -146,6 +140,7 @@ def test_the_clients_of_cohere_mistral_and_bedrock_raise_their_own_and_stop(refu
     )
     assert type(error) is bedrock.exceptions.ThrottlingException
     assert "budget used-up" in error.response["Error"]["Message"]
+    bedrock.close()
     bedrock_asked = len(proxy.settled(1)) - cohere_asked - mistral_asked
     # These libraries look at the status alone: they try as often as they are made to, and then stop.
     assert (cohere_asked, mistral_asked, bedrock_asked) <= (3, 1, 5)

@@ -32,7 +32,9 @@ from tools.upstream import (
     sse_reply,
 )
 
+from farebox.clock import now_ns
 from farebox.config import load_config
+from farebox.control.token_changes import create_token
 from farebox.home import Home
 from farebox.ledger import catch_up, verify
 from farebox.ledger.call_row import CallRow
@@ -79,9 +81,9 @@ class World:
         text = "\n".join(lines) + "\n"
         self.home.prepare()
         self.home.config.write_text(text, encoding="utf-8")
-        create = [FAREBOX, "tokens", "create", "--scope", "client", "--customer", "acme", "--json", "ci"]
-        said = subprocess.run(create, env=self.environment, capture_output=True, text=True, check=True)
-        self.token: str = json.loads(said.stdout)["secret"]
+        _, self.token = create_token(
+            self.home, "ci", "client", "test", now_ns(), binding={"customer": "acme"}
+        )
         """A client's, bound to the customer acme."""
         self.proxy = ProxyProcess(self.home, text, environment=self.environment).ready()
         self.url = f"http://127.0.0.1:{self.proxy.port}/openai/chat/completions"

@@ -6,10 +6,11 @@ journal of money, which is chained, the last transaction's hash is sealed: so it
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, TextClause, insert, select, text, update
 
 from farebox.control.schema import (
     add_on,
@@ -83,8 +84,17 @@ def _journal_head(connection: Connection) -> str | None:
 
 def _digest(connection: Connection) -> str:
     digest = sha256()
-    for table in _SEALED:
-        columns = [each for each in table.columns if each.name not in _LEFT_OUT]
-        rows = connection.execute(select(*columns).order_by(*table.primary_key.columns))
+    for statement in _statements():
+        rows = connection.execute(statement)
         digest.update(msgspec.json.encode([tuple(row) for row in rows]))
     return digest.hexdigest()
+
+
+@lru_cache
+def _statements() -> tuple[TextClause, ...]:
+    """Return what reads each table, as text: each opening and each change asks all of them."""
+    found: list[TextClause] = []
+    for table in _SEALED:
+        columns = [each for each in table.columns if each.name not in _LEFT_OUT]
+        found.append(text(str(select(*columns).order_by(*table.primary_key.columns))))
+    return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 # strftime's names would follow the machine's language.
@@ -46,11 +47,15 @@ def first_and_last_day(from_ns: int, until_ns: int, zone: str) -> tuple[str, str
 
 def _local(moment_ns: int, zone: str) -> datetime:
     """Return the moment in the zone; in UTC where this machine knows no such zone."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment_ns // _NS)).astimezone(_known(zone))
+
+
+@lru_cache
+def _known(zone: str) -> tzinfo:
     try:
-        found: tzinfo = ZoneInfo(zone)
+        return ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
-        found = UTC
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment_ns // _NS)).astimezone(found)
+        return UTC
 
 
 def _within_a_day(moment_ns: int, local: datetime) -> bool:
