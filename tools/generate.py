@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 from farebox.ingest.openapi import openapi_document as ingest_document  # noqa: E402
 from farebox.server.api.openapi.document import openapi_document  # noqa: E402
 from farebox.server.portal.portal_openapi import portal_document  # noqa: E402
+from tools.control_schema import control_schema  # noqa: E402
 from tools.reference import cli_page, configuration_page, events_page, export_page, json_page  # noqa: E402
 from tools.sdk_catalog import go_json, javascript  # noqa: E402
 
@@ -32,6 +33,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/portal-openapi.json": lambda: portal_document().decode(),
     "sdk/go/catalog.json": go_json,
     "sdk/node/src/catalog.js": javascript,
+    "src/farebox/control/newest_schema.sql": control_schema,
 }
 
 

@@ -68,6 +68,16 @@ def test_migrations_make_the_tables_that_the_schema_declares(home: Home) -> None
         assert words(declared) == words(made[table.name])
 
 
+def test_a_new_database_is_what_the_migrations_make(home: Home, tmp_path: Path) -> None:
+    ControlDatabase(home).prepare()
+    other = Home(tmp_path / "other")
+    other.prepare()
+    folder = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, folder)
+    ControlDatabase(other, folder).prepare()
+    assert schema_of(home.control) == schema_of(other.control)
+
+
 _BETWEEN = r", \n|, (?=\w+ (?:TEXT|INTEGER|BIGINT)\b)"
 """A column that was added later is on the line of the one before it."""
 

@@ -1,20 +1,22 @@
 """Bring `control.db` to the newest schema: every migration that is missing, in the caller's one transaction.
 
-Alembic is loaded only where there is something to do. A process that is killed half-way leaves the schema as
-it was.
+A new database is made of a script; Alembic is loaded only where there is something to upgrade. A process
+that is killed half-way leaves the schema as it was.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from farebox.control.schema import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+NEWEST = Path(__file__).parent / "newest_schema.sql"
 
 
 def newest_in(migrations: Path) -> str:
@@ -23,7 +25,31 @@ def newest_in(migrations: Path) -> str:
 
 
 def upgrade(connection: Connection, migrations: Path = MIGRATIONS, target: str = "head") -> None:
-    """Run the migrations up to `target`; the caller has begun the transaction and commits it."""
+    """Bring the schema up to `target`; the caller has begun the transaction and commits it."""
+    if migrations == MIGRATIONS and target == "head" and not _has_tables(connection):
+        _make(connection)
+    else:
+        migrate(connection, migrations, target)
+
+
+def _has_tables(connection: Connection) -> bool:
+    return bool(inspect(connection).get_table_names())
+
+
+def _make(connection: Connection) -> None:
+    """Make the newest schema of its script: what the migrations would make, without Alembic."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - ours, see `database`
+    statement = ""
+    for line in NEWEST.read_text(encoding="utf-8").splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            raw.execute(statement)
+            statement = ""
+
+
+def migrate(connection: Connection, migrations: Path = MIGRATIONS, target: str = "head") -> None:
+    """Run the migrations up to `target`."""
     context, script = _environment(migrations)
 
     def steps(revision: Any, _context: Any) -> Any:
