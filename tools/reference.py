@@ -37,6 +37,8 @@ from farebox.cli.alerts.alert_simulation import AlertSimulationAnswer
 from farebox.cli.alerts.alert_snooze import SnoozeAnswer
 from farebox.cli.alerts.alert_trial import TrialAnswer
 from farebox.cli.app import app
+from farebox.cli.audit.audit_list import AuditAnswer
+from farebox.cli.audit.audit_proof import AuditKeyAnswer, AuditVerifyAnswer
 from farebox.cli.backup import RestoreAnswer
 from farebox.cli.budgets.budget_list import BudgetsAnswer
 from farebox.cli.budgets.budget_simulation import SimulationAnswer
@@ -83,6 +85,7 @@ from farebox.ledger.corrections.rerate_differences import Difference
 from farebox.ledger.losses.coverage import Missing
 from farebox.ledger.proof.verification import Problem
 from farebox.pricing.facts import CostLine
+from farebox.server.api.audit.audit_views import AuditChange, AuditEntry
 from farebox.server.api.billing.invoice_views import CreditNoteBrief, InvoiceBrief
 from farebox.server.api.billing.margin_views import MarginRow, Margins
 from farebox.server.api.billing.simulation_views import (
@@ -289,6 +292,11 @@ def json_page() -> str:
         TopCall,
         TopMinute,
         VerifyAnswer,
+        AuditAnswer,
+        AuditVerifyAnswer,
+        AuditKeyAnswer,
+        AuditEntry,
+        AuditChange,
         Manifest,
         RestoreAnswer,
         PricesAnswer,

@@ -34,6 +34,7 @@ from farebox.cli.reports.receipt import call_receipt
 from farebox.clock import uuid7
 from farebox.config import KeyConfig
 from farebox.control import schema
+from farebox.control.audit.verification import verify_audit
 from farebox.control.database import open_control
 from farebox.control.publish import change
 from farebox.control.upgrade import MIGRATIONS, newest_in
@@ -170,7 +171,13 @@ def test_control_tables_come_along_and_no_secret_does(full: Home, tmp_path: Path
     restore_export(file, rebuilt, replace=False, told=nothing_told)
     for table in schema.metadata.sorted_tables:
         with open_control(full).reading() as one, open_control(rebuilt).reading() as other:
-            assert one.execute(table.select()).all() == other.execute(table.select()).all(), table.name
+            was, now = one.execute(table.select()).all(), other.execute(table.select()).all()
+            if table.name == "audit":  # goes on with what the files say, of which there are none here
+                now = now[: len(was)]
+            if table.name not in ("file_definition", "seal"):
+                assert was == now, table.name
+    with open_control(rebuilt).reading() as connection:
+        assert verify_audit(connection).problems == []
     assert read_snapshot(rebuilt).tokens.keys() == {"a" * 64}
 
 

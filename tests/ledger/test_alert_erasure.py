@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from alert_home import AlertHome, firing, recovered
 from calls import NOON, SECOND
+from sqlalchemy import delete
 from test_erasure import erasing, files_containing
 
 from farebox.alerts.alert import Alert, Snooze
@@ -16,6 +17,9 @@ from farebox.alerts.evaluation.transitions import StateKey, event_id, id_key
 from farebox.budgets.budget import Period
 from farebox.channels.news import ChangedGroup, Explanation, alert_news, with_news
 from farebox.control import alerts as kept_alerts
+from farebox.control import schema
+from farebox.control.audit.erasure import erase_value
+from farebox.control.audit.mentions import Personal
 from farebox.control.database import open_control
 from farebox.control.outbox import receivers
 from farebox.control.outbox.enqueue_sql import writing
@@ -87,6 +91,8 @@ def test_it_is_in_no_file_and_the_history_keeps_what_stands_for_it(alerts: Alert
     alerts.restart()
     alerts.run()
     publish(home)
+    with change(home) as connection:
+        assert erase_value(connection, Personal("user", WHO), "uid:1", NOON)
     for form in (WHO[:24], quote_plus(WHO)[:24], WHO[-30:]):
         assert files_containing(home, form) == []
     assert {each.value for each in alerts.history() if each.alert == "per-user"} == {ERASED}
@@ -142,10 +148,10 @@ def test_free_pages_of_the_control_database_do_not_keep_it(home: Home) -> None:
     with change(home):
         pass
     with writing(home) as connection:
-        connection.execute("INSERT INTO alert_snooze VALUES ('a', ?, 0, 1, 'x', 'y')", ("find-me-" * 300,))
+        connection.execute("INSERT INTO alert_held VALUES (?, 'e', 1)", ("find-me-" * 300,))
     assert files_containing(home, "find-me-find-me") == ["control.db"]
     with open_control(home).writing() as connection:
-        kept_alerts.unsnooze(connection, "a")
+        connection.execute(delete(schema.alert_held))
     assert files_containing(home, "find-me-find-me") == []
 
 

@@ -14,10 +14,11 @@ from farebox.cli.options import AsJson, Place
 from farebox.cli.publication import publish_home
 from farebox.cli.reports.json_shapes import print_json
 from farebox.cli.screen import Column, clean, count, table
+from farebox.clock import now_ns
 from farebox.errors import QuestionError, ReplicaBuildingError, UsageError
 from farebox.ledger.alerting.forgetting import forget_in_history
 from farebox.ledger.append.dictionaries import PersonalRow
-from farebox.ledger.erasure import can_be_erased, files_with, find, request
+from farebox.ledger.erasure import PersonalValue, can_be_erased, files_with, find, request
 from farebox.program import command
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def erase(
         _forget_in_replica(home)
         forget_in_history(home, [PersonalRow(each.number, each.field, each.value) for each in found])
         if home.control.exists():
+            _forget_in_audit(home, found)
             publish_home(home)  # a snooze may have named one
         answer.left_in = _left_in(home, wanted)
     if as_json:
@@ -154,6 +156,17 @@ def _wanted(
 
 def _left_in(home: Home, wanted: list[tuple[str, str]]) -> list[str]:
     return [str(path) for path in files_with(home, [value for _, value in wanted])]
+
+
+def _forget_in_audit(home: Home, values: list[PersonalValue]) -> None:
+    from farebox.control.audit import command_line
+    from farebox.control.audit.erasure import erase_value
+    from farebox.control.audit.mentions import Personal
+    from farebox.control.publish import change
+
+    with change(home) as connection:
+        for each in values:
+            erase_value(connection, Personal(each.field, each.value), command_line(), now_ns())
 
 
 def _forget_in_replica(home: Home) -> None:

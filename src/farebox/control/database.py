@@ -18,7 +18,11 @@ from sqlalchemy import Column, Connection, MetaData, Table, Text, create_engine,
 from sqlalchemy.pool import NullPool
 
 from farebox.budgets.budget import COMMAND
+from farebox.clock import now_ns
 from farebox.control import seal
+from farebox.control.audit import entries
+from farebox.control.audit.beginning import FIRST_CHAINED, begin
+from farebox.control.audit.change_capture import before_statement, begin_capture
 from farebox.control.upgrade import MIGRATIONS, newest_in, upgrade
 from farebox.errors import (
     ControlDamagedError,
@@ -57,6 +61,7 @@ class ControlDatabase:
         self._writable = os.access(home.path, os.W_OK)
         self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
         event.listen(self._engine, "begin", _begin)
+        event.listen(self._engine, "before_cursor_execute", before_statement)
 
     @contextlib.contextmanager
     def reading(self) -> Generator[Connection]:
@@ -73,12 +78,16 @@ class ControlDatabase:
     def writing(self) -> Generator[Connection]:
         """Write: committed at the end, rolled back when the block raises. Waits up to 10 s for others.
 
+        What the block changed is written into the audit with it; `audit.note` says who did it.
+
         Raises:
             ControlError: It cannot be written; the subclasses say why.
         """
         with self._writing() as connection:
             self._refuse_others(connection)
+            capture = begin_capture(connection)
             yield connection
+            capture.write(connection)
 
     def prepare(self) -> None:
         """Create or upgrade the file, and check it.
@@ -100,8 +109,11 @@ class ControlDatabase:
                 raise damaged(self.home, "it is empty, and what commands set was published from it")
             if version is None or version < self.newest:
                 with self._writing() as connection:
-                    _version(self.home, connection, self.newest)  # of what others did in the meantime
+                    there = _version(
+                        self.home, connection, self.newest
+                    )  # others may have written it meanwhile
                     upgrade(connection, self._migrations)
+                    _begin_audit(connection, there)
                     seal.renew(connection)
 
     @contextlib.contextmanager
@@ -116,6 +128,8 @@ class ControlDatabase:
             upgrade(connection, self._migrations, revision)
             yield connection
             upgrade(connection, self._migrations)
+            entries.seal_last(connection)
+            _begin_audit(connection, revision)
             seal.renew(connection)
 
     def check(self) -> None:
@@ -249,6 +263,12 @@ def _named(home: Home, error: BaseException) -> ControlError:
     if primary in _DAMAGED or primary is None or primary == sqlite3.SQLITE_ERROR:
         return damaged(home, str(error))
     return ControlError(f"{home.control} cannot be used: {error}")
+
+
+def _begin_audit(connection: Connection, version: str | None) -> None:
+    """Begin the audit's chain with what a database of an older schema holds."""
+    if version is not None and version < FIRST_CHAINED:
+        begin(connection, now_ns())
 
 
 def _begin(connection: Connection) -> None:

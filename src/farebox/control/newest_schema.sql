@@ -12,7 +12,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0009');
+INSERT INTO "alembic_version" VALUES('0010');
 CREATE TABLE alert (
 	name TEXT NOT NULL, 
 	definition TEXT NOT NULL, 
@@ -67,13 +67,19 @@ CREATE TABLE alert_state (
 	CONSTRAINT alert_state_state CHECK (state IN ('firing', 'recovered'))
 );
 CREATE TABLE audit (
+	number BIGINT NOT NULL, 
 	id TEXT NOT NULL, 
 	at BIGINT NOT NULL, 
 	actor TEXT NOT NULL, 
 	action TEXT NOT NULL, 
 	subject TEXT NOT NULL, 
 	detail TEXT NOT NULL, 
-	PRIMARY KEY (id)
+	changes TEXT NOT NULL, 
+	salt TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	hash TEXT NOT NULL, 
+	PRIMARY KEY (number), 
+	UNIQUE (id)
 );
 CREATE TABLE budget (
 	name TEXT NOT NULL, 
@@ -110,6 +116,13 @@ CREATE TABLE customer (
 	removed_at BIGINT, added_at BIGINT, 
 	PRIMARY KEY (id)
 );
+CREATE TABLE file_definition (
+	file TEXT NOT NULL, 
+	section TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	definition TEXT NOT NULL, 
+	PRIMARY KEY (file, section, name)
+);
 CREATE TABLE identity (
 	dimension TEXT NOT NULL, 
 	value TEXT NOT NULL, 
@@ -134,7 +147,7 @@ CREATE TABLE invoice (
 	issued_at BIGINT NOT NULL, 
 	document TEXT NOT NULL, 
 	sha256 TEXT NOT NULL, 
-	terms TEXT NOT NULL, 
+	terms TEXT NOT NULL, checkpoint TEXT, 
 	PRIMARY KEY (id), 
 	CONSTRAINT invoice_number UNIQUE (series, number), 
 	CONSTRAINT invoice_period UNIQUE (customer, kind, from_ns, until_ns, attempt), 
@@ -358,7 +371,6 @@ CREATE TABLE wallet_grant (
 	FOREIGN KEY(customer) REFERENCES wallet (customer)
 );
 CREATE INDEX outbox_delivery_waiting ON outbox_delivery (state, receiver, position);
-CREATE INDEX audit_subject ON audit (subject);
 CREATE INDEX journal_transaction_reference ON journal_transaction (reference);
 CREATE INDEX journal_entry_party ON journal_entry (party, account);
 CREATE INDEX journal_entry_grant ON journal_entry (wallet_grant);
@@ -384,3 +396,7 @@ CREATE INDEX alert_event_at ON alert_event (at);
 CREATE INDEX alert_event_alert ON alert_event (alert, at);
 CREATE INDEX alert_held_due ON alert_held (due_at);
 CREATE INDEX usage_event_state ON usage_event (export, state, customer);
+CREATE INDEX audit_subject ON audit (subject);
+CREATE INDEX audit_at ON audit (at);
+CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit WHEN (NEW.number <> OLD.number OR NEW.id <> OLD.id OR NEW.at <> OLD.at OR NEW.actor <> OLD.actor OR NEW.action <> OLD.action OR NEW.digest <> OLD.digest OR NEW.hash <> OLD.hash OR NOT (NEW.subject = '' AND NEW.detail = '' AND NEW.changes = '' AND NEW.salt = '')) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit  BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;

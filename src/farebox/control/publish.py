@@ -73,7 +73,10 @@ def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
 
     opened = database or open_control(home)
     checked = _checked(opened, file)
+    from farebox.control.audit import attribute, home_files
+
     with opened.writing() as connection:
+        attribute(connection, now_ns(), home_files.FILES)
         opened.check_seal(connection)
         if _content(home) != content:
             file = _file_says(home)
@@ -81,7 +84,9 @@ def publish(home: Home, database: ControlDatabase | None = None) -> Snapshot:
         if not file.problems:
             _take_over_receivers(connection, file.config)
             file = _take_over_terms(connection, file, checked)
-        return _replace(home, _state(home, connection, file), began_ns)
+        state = _state(home, connection, file)
+        home_files.take_over_files(connection, home, state)
+        return _replace(home, state, began_ns)
 
 
 def _needs_database(said: Config) -> bool:

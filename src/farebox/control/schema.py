@@ -237,16 +237,31 @@ usage_day = Table(
 )
 
 audit = Table(
-    "audit",
+    "audit",  # append-only, but for what is erased: see farebox.control.audit
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # from 1, without gaps
+    Column("id", Text, nullable=False, unique=True),
     Column("at", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),  # uid:1000 at the command line, token:ID at the API
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False),  # JSON
+    Column("changes", Text, nullable=False),  # JSON: rows before and after
+    Column("salt", Text, nullable=False),  # hexadecimal; empty where the entry's content was erased
+    Column("digest", Text, nullable=False),  # of salt, subject, detail and changes
+    Column("hash", Text, nullable=False),  # of the entry before it and this one, see audit/chain.py
 )
 Index("audit_subject", audit.c.subject)
+Index("audit_at", audit.c.at)
+
+file_definition = Table(
+    "file_definition",  # what files of the home said when they were last read: so a change of it is noticed
+    metadata,
+    Column("file", Text, primary_key=True),  # farebox.yaml, prices.d/set.yaml
+    Column("section", Text, primary_key=True),  # budgets, alerts, keys, pricing
+    Column("name", Text, primary_key=True),
+    Column("definition", Text, nullable=False),  # JSON
+)
 
 journal_transaction = Table(
     "journal_transaction",
@@ -386,6 +401,7 @@ invoice = Table(
     Column("document", Text, nullable=False),  # JSON: farebox.billing.documents.document.Invoice
     Column("sha256", Text, nullable=False),  # of the document's bytes
     Column("terms", Text, nullable=False),  # JSON: what it was rated by, for what the record learns later
+    Column("checkpoint", Text),  # JSON: farebox.signing_key.Signed; none of those from before it was kept
     UniqueConstraint("series", "number", name="invoice_number"),
     UniqueConstraint("customer", "kind", "from_ns", "until_ns", "attempt", name="invoice_period"),
     CheckConstraint(_one_of("kind", INVOICE_KINDS), name="invoice_kind"),

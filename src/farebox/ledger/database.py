@@ -24,7 +24,7 @@ from farebox.journal.filesystem import is_network
 _SQLITE_OLDEST = (3, 51, 3)
 """Before it, a WAL could be corrupted by a race: https://sqlite.org/wal.html#walresetbug"""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION_ID = 0x46415245  # FARE
 
 _BUSY_MS = 5_000
@@ -188,6 +188,8 @@ def _create_schema(connection: Connection) -> None:
         _note_ends(connection)
     if version in (1, 2):
         _follow_plans(connection)
+    if version in (1, 2, 3):
+        _keep_signatures(connection)
     if version:
         return
     with connection:
@@ -219,6 +221,17 @@ def _follow_plans(connection: Connection) -> None:
             columns = made[2].partition(";")[0]
             connection.execute(f"CREATE TABLE IF NOT EXISTS {table}{columns}")
         connection.execute("PRAGMA user_version = 3")
+
+
+def _keep_signatures(connection: Connection) -> None:
+    """Upgrade a ledger of schema 3, whose checkpoints were not signed."""
+    made = schema()
+    table = made.partition("CREATE TABLE checkpoint_signature")[2].partition(";")[0]
+    triggers = made.partition("CREATE TRIGGER checkpoint_signature_never_updated")
+    with connection:
+        connection.execute(f"CREATE TABLE IF NOT EXISTS checkpoint_signature{table}")
+        connection.execute((triggers[1] + triggers[2]).replace("TRIGGER", "TRIGGER IF NOT EXISTS"))
+        connection.execute("PRAGMA user_version = 4")
 
 
 def _refuse_others(connection: Connection, version: int) -> None:

@@ -43,9 +43,11 @@ from farebox.ledger.charging.following import TermsFollower
 from farebox.ledger.charging.published import published_terms
 from farebox.ledger.database import Connection, ledger_error, open_writer
 from farebox.ledger.follow import BATCH_RECORDS, Follower
+from farebox.ledger.proof.signed_checkpoint import Sign
 from farebox.ledger.spending.recorded_spending import RecordedSpending
 from farebox.pricing import load_book
 from farebox.pricing.price_watch import PriceWatch
+from farebox.signing_key import sign
 from farebox.snapshot import SnapshotReader
 
 if TYPE_CHECKING:
@@ -141,7 +143,7 @@ def catch_up(home: Home, config: Config) -> int:
                     directory=config.directory_pricing,
                     state=home.path,
                 )
-                applier = Applier(connection, book, before_erasing=_forgetting(home))
+                applier = Applier(connection, book, before_erasing=_forgetting(home), sign=_signing(home))
                 terms = TermsFollower(connection, applier, published_terms(home, config), now_ns)
                 terms.run()
                 follower = Follower(home, applier)
@@ -201,7 +203,7 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
     note = ProgressNote(home.journal)
     try:
         watch = PriceWatch(home.path, Path(config.named) if config.named else None, home.cache)
-        applier = Applier(connection, watch.current(), before_erasing=_forgetting(home))
+        applier = Applier(connection, watch.current(), before_erasing=_forgetting(home), sign=_signing(home))
         terms = TermsFollower(connection, applier, published_terms(home, config), now_ns)
         follower = Follower(home, applier)
         about = {"pid": os.getpid(), "started_at": iso(now_ns()), "ledger": str(home.ledger)}
@@ -221,6 +223,11 @@ def _run(home: Home, config: Config, stop: threading.Event) -> None:
         sleeper.close()
         run_file.unlink(missing_ok=True)
         connection.close()
+
+
+def _signing(home: Home) -> Sign:
+    """Return what signs checkpoints with the home's key."""
+    return lambda text: sign(home, text, now_ns())
 
 
 def _forgetting(home: Home) -> Callable[[Sequence[PersonalRow]], None]:

@@ -171,6 +171,15 @@ CREATE TABLE checkpoint (
   recorded_at INTEGER NOT NULL
 ) STRICT;
 
+-- What a checkpoint says, with the ends of the other chains, signed by this installation's key. Without a line
+-- here a checkpoint was written where nothing could be signed.
+CREATE TABLE checkpoint_signature (
+  seq INTEGER PRIMARY KEY,               -- the checkpoint's
+  text TEXT NOT NULL,
+  key TEXT NOT NULL,                     -- Ed25519, the public part, hexadecimal
+  signature TEXT NOT NULL
+) STRICT;
+
 -- How far each writer's journal has been applied, committed with the rows themselves.
 CREATE TABLE applied (
   writer TEXT PRIMARY KEY,
@@ -309,3 +318,7 @@ CREATE TRIGGER checkpoint_never_updated BEFORE UPDATE ON checkpoint
   BEGIN SELECT RAISE(ABORT, 'checkpoints are never edited'); END;
 CREATE TRIGGER checkpoint_never_deleted BEFORE DELETE ON checkpoint
   BEGIN SELECT RAISE(ABORT, 'checkpoints are never deleted'); END;
+CREATE TRIGGER checkpoint_signature_never_updated BEFORE UPDATE ON checkpoint_signature
+  BEGIN SELECT RAISE(ABORT, 'signatures are never edited'); END;
+CREATE TRIGGER checkpoint_signature_never_deleted BEFORE DELETE ON checkpoint_signature
+  BEGIN SELECT RAISE(ABORT, 'signatures are never deleted'); END;

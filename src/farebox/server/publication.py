@@ -25,7 +25,7 @@ class Publication:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._seen: tuple[object, object, object] | None = None
+        self._seen: tuple[object, ...] | None = None
         self._told = ""
         self._database: ControlDatabase | None = None
         """Opened once: opening reads and checks the whole file, and the outbox changes it all the time."""
@@ -40,7 +40,13 @@ class Publication:
 
     def renew(self) -> None:
         """Publish if a file has changed; say on standard error, once, why that fails."""
-        seen = (_stamp(self._home.control), _stamp(self._home.config))
+        watched = (
+            self._home.control,
+            self._home.config,
+            self._home.path / "prices.d",
+            self._home.path / "prices",
+        )
+        seen = tuple(map(_stamp, watched))
         if (*seen, _stamp(self._home.snapshot)) == self._seen:
             return
         from farebox.control.publish import publish

@@ -12,6 +12,7 @@ import type {
   AlertTrial,
   AlertView,
   Alerts,
+  AuditLog,
   BillingSimulation,
   Breakdown,
   BudgetSimulation,
@@ -214,6 +215,7 @@ export interface Reads {
   "journal/verification": { query: Record<string, never>; response: JournalVerification };
   "margin": { query: Listed & { by?: "customer" | "agent" | "model" | "outcome" | undefined; below?: string | undefined; since: string; until: string; }; response: Margins & Page };
   "portal-links": { query: Listed & { customer?: string | undefined; }; response: PortalLinks & Page };
+  "audit": { query: Listed & { actor?: string | undefined; kind?: string | undefined; name?: string | undefined; since?: string | undefined; until?: string | undefined; tz?: string | undefined; }; response: AuditLog & Page };
 }
 
 /** What changes something: the query, the body and the response. */

@@ -139,6 +139,32 @@ export interface Alerts {
   problems: string[];
 }
 
+/** One thing that was made, changed or removed. */
+export interface AuditChange {
+  kind: string;
+  name: string;
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown> | null;
+}
+
+/** Who did what, when. */
+export interface AuditEntry {
+  number: number;
+  at: string;
+  actor: string;
+  action: string;
+  subject: string;
+  detail: Record<string, unknown>;
+  changes: AuditChange[];
+  erased: boolean;
+  hash: string;
+}
+
+/** `/api/v1/audit`: who changed what, the newest first. */
+export interface AuditLog {
+  entries: AuditEntry[];
+}
+
 /** Who is billed, as it was when the document was made. */
 export interface BillTo {
   name: string;

@@ -6,7 +6,7 @@ the message enqueued: all of it or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -33,6 +33,7 @@ from farebox.control import audit
 from farebox.control.outbox.envelope import envelope
 from farebox.control.outbox.messages import enqueue
 from farebox.errors import InvoiceError
+from farebox.signing_key import Signed
 
 CREDIT_SERIES = "CN"
 DUE_DAYS = 14
@@ -54,10 +55,12 @@ def finalize(
     accept_gap: bool = False,
     accept_unpriced: bool = False,
     due_days: int = DUE_DAYS,
+    sign: Callable[[str], Signed] | None = None,
 ) -> StoredInvoice:
     """Freeze a draft under the next number of its series and return it; of one that is final already, that.
 
-    `gap` says in words what the record is known to lack of the period.
+    `sign` signs it, with the state of the record that it is of. `gap` says in words what the record is
+    known to lack of the period.
 
     Raises:
         InvoiceError: The period has a gap or unpriced calls that were not accepted.
@@ -96,7 +99,7 @@ def finalize(
     )
     charge_of = charge_finder(said.terms, _earlier_terms(connection, invoice))
     invoice = with_credits(invoice, settlement.pay(connection, invoice, charge_of, at_ns=now_ns, actor=actor))
-    checksum = store.append_invoice(connection, invoice, number, said.attempt, terms)
+    checksum = store.append_invoice(connection, invoice, number, said.attempt, terms, sign)
     settlement.finalized(
         connection,
         invoice,

@@ -17,6 +17,7 @@ from farebox.billing.periods.terms import Terms
 from farebox.control.publish import change
 from farebox.errors import InvoiceError, UsageError
 from farebox.ledger.losses.coverage import Missing, missing
+from farebox.signing_key import sign
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -163,6 +164,7 @@ class Issuance:
                     gap=self._gap(draft.terms),
                     accept_gap=self._accept_gap,
                     accept_unpriced=self._accept_unpriced,
+                    sign=lambda text: sign(self._home, text, self._now_ns),
                 )
         except (InvoiceError, UsageError) as error:
             said = draft.invoice

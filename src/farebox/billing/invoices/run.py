@@ -33,6 +33,7 @@ from farebox.charges.plan_reader.consistency import rate_wanted
 from farebox.charges.pricing_plan import PRICING
 from farebox.control.publish import change
 from farebox.errors import InvoiceError, UsageError
+from farebox.signing_key import sign
 from farebox.snapshot import Snapshot, read_snapshot
 
 if TYPE_CHECKING:
@@ -237,6 +238,7 @@ class Desk:
                 gap=known_gap(self.home, made.terms.from_ns, made.terms.until_ns),
                 accept_gap=accept_gap,
                 accept_unpriced=accept_unpriced,
+                sign=lambda text: sign(self.home, text, now_ns),
             ).invoice
 
     def _appended(self, accounts: Iterable[Account]) -> Appended:

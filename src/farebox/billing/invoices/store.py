@@ -6,7 +6,7 @@ checksum whenever it is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ from farebox.control.schema import invoice_draft as draft_table
 from farebox.control.schema import invoice_void as void_table
 from farebox.control.schema import number_series as series_table
 from farebox.errors import ControlDamagedError, UsageError
+from farebox.signing_key import Signed, encode_signed
 
 _CUSTOMERS_AT_ONCE = 500
 """SQLite and PostgreSQL limit how many parameters a statement has."""
@@ -57,8 +58,18 @@ def next_number(connection: Connection, series: str) -> int:
     return connection.execute(select(series_table.c.last_number).where(this)).scalar_one()
 
 
-def append_invoice(connection: Connection, said: Invoice, number: int, attempt: int, terms: bytes) -> str:
-    """Freeze a final invoice, take its draft away, and return the checksum of its bytes."""
+def append_invoice(
+    connection: Connection,
+    said: Invoice,
+    number: int,
+    attempt: int,
+    terms: bytes,
+    sign: Callable[[str], Signed] | None = None,
+) -> str:
+    """Freeze a final invoice, take its draft away, and return the checksum of its bytes.
+
+    `sign` signs what it is, and of which state of the record.
+    """
     content = encode(said)
     checksum = digest(content)
     connection.execute(
@@ -76,11 +87,20 @@ def append_invoice(connection: Connection, said: Invoice, number: int, attempt: 
             document=content.decode(),
             sha256=checksum,
             terms=terms.decode(),
+            checkpoint=None if sign is None else encode_signed(sign(checkpoint_text(said, checksum))),
         )
     )
     if said.kind == "period":
         remove_draft(connection, said.customer, said.from_ns, said.until_ns)
     return checksum
+
+
+def checkpoint_text(said: Invoice, sha256: str) -> str:
+    """Return what is signed of a final invoice: its bytes, and the record that they are an answer of."""
+    return (
+        f"farebox invoice checkpoint 1\nrecord {said.home_id}\ninvoice {said.id} {said.number}\n"
+        f"sha256 {sha256}\nrow {said.as_of_seq} {said.head_hash}\nat {said.issued_at}\n"
+    )
 
 
 def append_void(connection: Connection, id: str, now_ns: int, actor: str, reason: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 
@@ -22,6 +23,8 @@ from farebox.program import command
 if TYPE_CHECKING:
     from farebox.home import Home
     from farebox.pricing.book import PriceBook
+
+Result = TypeVar("Result")
 
 
 def set_price(
@@ -56,7 +59,9 @@ def set_price(
         when=dict(_pair(text) for text in when or ()),
         markup=markup,
     )
-    path, book = set_own_price(home.path, model, entry, lambda: open_book(chosen)[1])
+    path, book = _noted(
+        home, "price.set", model, lambda: set_own_price(home.path, model, entry, lambda: open_book(chosen)[1])
+    )
     shown = ", ".join(f"{clean(name)} {clean(usd)}" for name, usd in entry.items() if isinstance(usd, str))
     print(f"{clean(model)}: {shown}, in {path}")
     _tell(home, book)
@@ -101,12 +106,23 @@ def import_file(
         starts = [(entry.get("effective_from"), entry.get("when")) for entry in fresh]
         old[:] = [entry for entry in old if (entry.get("effective_from"), entry.get("when")) not in starts]
         old.extend(fresh)
-    book = replace_prices(
-        path, known, f"Imported by `farebox prices import {file.name}`.", lambda: open_book(chosen)[1]
+    comment = f"Imported by `farebox prices import {file.name}`."
+    book = _noted(
+        home,
+        "price.import",
+        file.name,
+        lambda: replace_prices(path, known, comment, lambda: open_book(chosen)[1]),
     )
     print(f"{count(len(entries), 'model')} imported into {path}")
     _tell(home, book)
     return OK
+
+
+def _noted(home: Home, action: str, subject: str, write: Callable[[], Result]) -> Result:
+    from farebox.control.audit import command_line
+    from farebox.control.file_changes import change_prices
+
+    return change_prices(home, command_line(), action, subject, now_ns(), write)
 
 
 def _tell(home: Home, book: PriceBook) -> None:

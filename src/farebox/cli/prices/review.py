@@ -9,6 +9,7 @@ from farebox.cli.options import AsJson, Place
 from farebox.cli.prices.update import render
 from farebox.cli.reports import json_shapes
 from farebox.cli.screen import clean
+from farebox.clock import now_ns
 from farebox.price_lists.held_list import held_list, release
 from farebox.price_lists.look import counted, held_candidate
 from farebox.price_lists.look import reject as let_go
@@ -71,6 +72,9 @@ def accept(*, place: Place | None = None) -> int:
     """
     chosen = place or Place()
     home = chosen.state()
+    from farebox.control.audit import command_line
+    from farebox.control.file_changes import change_prices
+
     with updating(home):
         held = held_list(home)
         if held is None:
@@ -78,7 +82,14 @@ def accept(*, place: Place | None = None) -> int:
             return ANSWER_IS_NO
         candidate, before = held_candidate(home, chosen.configuration(home), held)
         if candidate.changes:
-            take_over(home, before, candidate, candidate.comparison)
+            change_prices(
+                home,
+                command_line(),
+                "price_list.take_over",
+                candidate.source,
+                now_ns(),
+                lambda: take_over(home, before, candidate, candidate.comparison),
+            )
         release(home)
     print(render(candidate.changes))
     print(f"in force: {counted(candidate.changes)}")

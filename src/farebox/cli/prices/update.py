@@ -57,6 +57,9 @@ def update(
     chosen = place or Place()
     home = chosen.state()
     source = source or chosen.configuration(home).prices.source
+    from farebox.control.audit import command_line
+    from farebox.control.file_changes import change_prices
+
     with updating(home):
         _, book = open_book(chosen)
         before = book.updates
@@ -71,7 +74,14 @@ def update(
         candidate = candidate_of(book, source, fetched, now_ns(), digests(home))
         refused = bool(candidate.doubts) and not acknowledge
         if not refused and not dry_run:
-            take_over(home, before, candidate, candidate.comparison)
+            change_prices(
+                home,
+                command_line(),
+                "price_list.take_over",
+                source,
+                now_ns(),
+                lambda: take_over(home, before, candidate, candidate.comparison),
+            )
     if as_json:
         json_shapes.print_json(
             DiffAnswer(changes=list(candidate.changes), applied=not refused and not dry_run)

@@ -306,7 +306,10 @@ class DeliveryWorker:
 
     async def _writing(self, write: Callable[[Connection], _Found]) -> _Found:
         def work() -> _Found:
+            from farebox.control.audit import attribute
+
             with self._opened().writing() as connection:
+                attribute(connection, now_ns(), "outbox")  # a receiver that is stopped
                 return write(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._disk, work)

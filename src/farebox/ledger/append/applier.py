@@ -34,6 +34,7 @@ from farebox.ledger.corrections.rerating import Book, asking_of, rate_parts
 from farebox.ledger.database import Connection, rewrite_table
 from farebox.ledger.losses.incidents import Incidents
 from farebox.ledger.proof.chain import link
+from farebox.ledger.proof.signed_checkpoint import Sign
 from farebox.ledger.witnesses.joining import Joining
 from farebox.pricing.facts import RatedPart
 from farebox.wire.facts import Extraction, Part
@@ -66,8 +67,10 @@ class Applier:
         clock: Callable[[], int] = now_ns,
         dedupe: bool = True,
         before_erasing: Callable[[Sequence[PersonalRow]], None] = lambda values: None,
+        sign: Sign | None = None,
     ) -> None:
-        """`before_erasing` hears of values while they are still known, for whoever keeps them elsewhere.
+        """`before_erasing` hears of values while they are still known, for whoever keeps them elsewhere;
+        `sign` signs checkpoints.
 
         `dedupe=False` exists for the negative control of the tests and is reachable only here."""
         self._connection = connection
@@ -76,7 +79,7 @@ class Applier:
         self._dedupe = dedupe
         self._before_erasing = before_erasing
         self._blocks = Blocks(connection, clock)
-        self._marks = Incidents(connection, clock)
+        self._marks = Incidents(connection, clock, sign)
         self._pending = Pending(connection)
         self._charges = CallCharges(connection)
         self._billing = BillOnce(connection)

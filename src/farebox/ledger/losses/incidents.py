@@ -11,6 +11,7 @@ from farebox.journal.reader import Gap
 from farebox.ledger.database import Connection
 from farebox.ledger.proof.chain import GENESIS, link
 from farebox.ledger.proof.chain_ends import write_end
+from farebox.ledger.proof.signed_checkpoint import Sign, write_signature
 
 CHECKPOINT_ROWS = 10_000
 CHECKPOINT_NS = 60_000_000_000
@@ -19,8 +20,9 @@ CHECKPOINT_NS = 60_000_000_000
 class Incidents:
     """Writes marks and checkpoints within the caller's transaction."""
 
-    def __init__(self, connection: Connection, clock: Callable[[], int]) -> None:
+    def __init__(self, connection: Connection, clock: Callable[[], int], sign: Sign | None = None) -> None:
         self._connection = connection
+        self._sign = sign
         self._clock = clock
         self._id = 0
         self._hash = GENESIS
@@ -71,6 +73,8 @@ class Incidents:
         self._connection.execute(
             "INSERT INTO checkpoint VALUES (?, ?, ?, ?, ?)", (seq, head, self._id, self._hash, now)
         )
+        if self._sign is not None:
+            write_signature(self._connection, self._sign, seq, now)
         self._checkpoint_seq, self._checkpoint_ns = seq, now
 
     def has_many_since_checkpoint(self, seq: int) -> bool:

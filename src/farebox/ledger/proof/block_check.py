@@ -46,7 +46,7 @@ class Checked(NamedTuple):
 
 def check_block(first: int, last: int, rows: Sequence[Values], detail: bytes) -> Checked:
     """Return the result for a block's rows, given as `SELECT`."""
-    encoded = encoded_rows(map(_as_digested, rows))
+    encoded = encoded_rows(map(digested, rows))
     return Checked(
         digest_of(encoded, detail), _problem(first, last, rows), _suspect(first, last, encoded, detail)
     )
@@ -78,7 +78,8 @@ def _suspect(first: int, last: int, encoded: Sequence[bytes], detail: bytes) -> 
     return f"one of rows {first} to {last} is not as it was appended", first
 
 
-def _as_digested(row: Values) -> Values:
+def digested(row: Values) -> Values:
+    """Return a row of `SELECT` as the digest of its block is made over it."""
     values = list(row[1:])
     key = values[_RESPONSE]
     values[_RESPONSE] = None if key is None else key & (1 << _KEY_BITS) - 1

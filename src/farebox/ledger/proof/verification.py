@@ -30,7 +30,9 @@ from farebox.ledger.proof.block_check import SELECT, check_block
 from farebox.ledger.proof.chain import GENESIS, Checkpoint, link
 from farebox.ledger.proof.chain_ends import missing_rows
 from farebox.ledger.proof.dictionary_check import check_dictionaries
+from farebox.ledger.proof.signed_checkpoint import signature_problems
 from farebox.ledger.witnesses.witness_chain import witness_link
+from farebox.signing_key import known_keys
 
 _BLOCKS = "SELECT first_seq, last_seq, last_personal, recorded_at, detail, hash FROM block ORDER BY first_seq"
 _ROWS = SELECT + "WHERE c.seq BETWEEN ? AND ? ORDER BY c.seq"
@@ -123,6 +125,7 @@ class _Verification:
             ("dictionary", lambda: check_dictionaries(self._connection, self._problem)),
             ("witness", self._check_witnesses),
             ("chain", lambda: self._check_rows(mark_hashes)),
+            ("checkpoint", self._check_signatures),
             ("result", lambda: check_results(self._connection, self._problem)),
             ("period", self._check_periods),
             ("position", self._check_positions),
@@ -250,6 +253,10 @@ class _Verification:
         if self._kept:
             promised.setdefault(self._kept.seq, []).append(("the checkpoint you kept", self._kept.hash))
         return promised
+
+    def _check_signatures(self) -> None:
+        for seq, words in signature_problems(self._connection, known_keys(self._home)):
+            self._problem("checkpoint", words, seq or None)
 
     # -- periods of plans --
 

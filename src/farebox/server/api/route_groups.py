@@ -7,6 +7,7 @@ a new group is a line here, too.
 from __future__ import annotations
 
 from farebox.server.api.alerts.alert_routes import AlertRoutes
+from farebox.server.api.audit.audit_routes import AuditRoutes
 from farebox.server.api.billing.document_routes import DocumentRoutes
 from farebox.server.api.billing.earnings_routes import EarningsRoutes
 from farebox.server.api.billing.identity_routes import IdentityRoutes
@@ -47,4 +48,5 @@ GROUPS: tuple[type[MethodRoutes], ...] = (
     WalletRoutes,
     EarningsRoutes,
     PortalLinkRoutes,
+    AuditRoutes,
 )

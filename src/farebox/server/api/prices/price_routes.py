@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ from farebox.ledger.corrections.rerate_command import preview
 from farebox.ledger.corrections.rerate_command import request as ask_rerating
 from farebox.ledger.corrections.rerate_differences import Differences
 from farebox.ledger.corrections.unpriced_models import unpriced_models
+from farebox.pricing.book import PriceBook
 from farebox.pricing.price_copy import PriceCopy
 from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.server.api.lists.rows import Rows
@@ -154,6 +156,7 @@ class PriceRoutes(MethodRoutes):
     @route("PUT", "/api/v1/prices/own", body=OwnPrice, refusals=("price_file_invalid",))
     async def set_own(self, request: Request) -> PriceSet:
         """Set a price of one's own. No call is rated again by it."""
+        from farebox.control.file_changes import change_prices
         from farebox.pricing.sources.own_prices import price_entry, set_own_price
 
         said = await read_struct(request, OwnPrice)
@@ -168,8 +171,13 @@ class PriceRoutes(MethodRoutes):
             when=said.when,
             markup=said.markup,
         )
+        actor, now = self._actor(request), self._clock()
+
+        def write() -> tuple[Path, PriceBook]:
+            return set_own_price(self._home.path, said.model, entry, self._services.read_book)
+
         path, book = await asyncio.to_thread(
-            lambda: set_own_price(self._home.path, said.model, entry, self._services.read_book)
+            lambda: change_prices(self._home, actor, "price.set", said.model, now, write)
         )
         shown = {name: value for name, value in entry.items() if isinstance(value, str)}
         return PriceSet(model=said.model, file=str(path), entry=shown, price_book=book.digest)
