@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
-import anthropic
-import openai
 import pytest
 
 from farebox import catalog
@@ -29,18 +27,20 @@ def endpoint(provider: str, method: str, path: str) -> Endpoint:
     return found.endpoint(method, path)
 
 
-def routes_of(sdk: ModuleType) -> list[tuple[str, str]]:
+def routes_of(sdk: str) -> list[tuple[str, str]]:
     """Return method and path of every route in an SDK's source, with something for each value."""
     routes: set[tuple[str, str]] = set()
-    for file in Path(sdk.__file__ or "").parent.joinpath("resources").rglob("*.py"):
+    found = find_spec(sdk)
+    assert found is not None and found.origin is not None
+    for file in Path(found.origin).parent.joinpath("resources").rglob("*.py"):
         for verb, plain, template in _CALLED.findall(file.read_text(encoding="utf-8")):
             path = re.sub(r"\{[^}]*\}", "x1", (plain or template).partition("?")[0])
             routes.add(("GET" if verb == "get_api_list" else verb.upper(), path))
     return sorted(routes)
 
 
-OPENAI = [(method, f"/v1{path}") for method, path in routes_of(openai)]
-ANTHROPIC = routes_of(anthropic)
+OPENAI = [(method, f"/v1{path}") for method, path in routes_of("openai")]
+ANTHROPIC = routes_of("anthropic")
 
 
 def judged(provider: str, routes: list[tuple[str, str]], *, metered: bool, free: bool) -> set[str]:
