@@ -342,7 +342,7 @@ class CountersAtRandom(RuleBasedStateMachine):
 
 
 CountersAtRandom.TestCase.settings = settings(
-    max_examples=500 if LONG else 25,
+    max_examples=500 if LONG else 12,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=list(HealthCheck),

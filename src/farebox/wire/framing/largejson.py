@@ -87,6 +87,10 @@ class JsonPruner:
         self._escaped = False
         self._string = bytearray()
         self._string_long = False
+        self._stride_size = _STRIDE_MAX
+        """What is tried first: as much as the last one, and more; where values are short, little."""
+        self._next_blanks = -1
+        """Where long white space begins in what is fed now, once that was looked for."""
         self.entries: list[bytes] | None = None
         """The objects of a top-level list that are complete; whoever reads them takes them out."""
         self.problem: str | None = None
@@ -98,6 +102,7 @@ class JsonPruner:
     def feed(self, data: bytes) -> None:
         """Take in more of the document."""
         position = 0
+        self._next_blanks = -1
         end = len(data)
         while position < end and self.problem is None and not self.closed:
             if self._in_string:
@@ -247,8 +252,8 @@ class JsonPruner:
         Strings are taken out, everything but brackets is deleted, matching pairs cancel: what is
         left says how the depth changes. Returns `position` where the value ends too soon for that.
         """
-        size = min(len(data) - position, _STRIDE_MAX)
-        if self._keep and _BLANKS.search(data, position, position + size):
+        size = min(len(data) - position, self._stride_size)
+        if self._keep and self._blanks_at(data, position) + _BLANK_MAX <= position + size:
             return position
         while size >= _STRIDE_MIN:
             piece, outside = _outside_strings(data[position : position + size])
@@ -261,9 +266,18 @@ class JsonPruner:
                             self.problem = "nested_too_deep"
                         long = _LONG_STRING.search(piece)
                         self._out += _WHOLE_STRING.sub(self._shortened, piece) if long else piece
+                    self._stride_size = min(4 * size, _STRIDE_MAX)
                     return position + len(piece)
             size //= 4
+        self._stride_size = _STRIDE_MIN
         return position
+
+    def _blanks_at(self, data: bytes, position: int) -> int:
+        """Return where the next long run of white space begins; each byte is looked at once, not by stride."""
+        if self._next_blanks < position:
+            found = _BLANKS.search(data, position)
+            self._next_blanks = found.start() if found else len(data)
+        return self._next_blanks
 
     def _open_string(self) -> None:
         self._in_string = True
