@@ -273,7 +273,7 @@ class JsonPruner:
         return position
 
     def _blanks_at(self, data: bytes, position: int) -> int:
-        """Return where the next long run of white space begins; each byte is looked at once, not by stride."""
+        """Return where the next long white space begins: each byte is looked at once, not by every stride."""
         if self._next_blanks < position:
             found = _BLANKS.search(data, position)
             self._next_blanks = found.start() if found else len(data)
