@@ -46,7 +46,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     labelled: dict[str, KeyConfig] = {}
     """What `farebox keys label` was told, by fingerprint."""
     tokens: dict[str, PublishedToken] = {}
-    """By the hexadecimal SHA-256 of the secret. Revoked ones are left out."""
+    """By the hexadecimal SHA-256 of the secret. Revoked ones are left out, and those
+    that had expired by then."""
 
     budgets: tuple[Budget, ...] = ()
     """Of the file and of commands, by name."""

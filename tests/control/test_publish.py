@@ -35,7 +35,7 @@ def label(home: Home, name: str = "backend", fingerprint: str = FINGERPRINT) -> 
         keys.label(connection, fingerprint, KeyConfig(label=name, customer="acme"), 1)
 
 
-def test_tokens_are_published_as_hashes_until_they_are_revoked(home: Home) -> None:
+def test_tokens_are_published_as_hashes_until_they_are_revoked_or_expire(home: Home) -> None:
     token = {
         "id": "0199",
         "scope": "client",
@@ -43,15 +43,17 @@ def test_tokens_are_published_as_hashes_until_they_are_revoked(home: Home) -> No
         "hash": "a" * 64,
         "binding": '{"customer":"acme"}',
         "created_at": 1,
-        "expires_at": 2,
+        "expires_at": 2**62,
     }
     with change(home) as connection:
         connection.execute(insert(schema.token).values(token))
     published = read_snapshot(home).tokens["a" * 64]
-    assert (published.scope, published.binding, published.expires_at) == ("client", {"customer": "acme"}, 2)
-    with change(home) as connection:
-        connection.execute(schema.token.update().values(revoked_at=3))
-    assert read_snapshot(home).tokens == {}
+    assert (published.scope, published.binding) == ("client", {"customer": "acme"})
+    assert published.expires_at == 2**62
+    for ended in ({"revoked_at": 3}, {"revoked_at": None, "expires_at": 2}):
+        with change(home) as connection:
+            connection.execute(schema.token.update().values(ended))
+        assert read_snapshot(home).tokens == {}
 
 
 def test_the_homes_file_is_published_and_goes_before_the_command(home: Home) -> None:

@@ -26,6 +26,7 @@ dashboard: 127.0.0.1:0
 keys:
   a1b2c3d4e5f60718: {label: backend}
   0d93b2aa71c5e0f4: {label: support}
+portal: {listen: 127.0.0.1:0, name: Example Labs, colour: "#3f6fd1"}
 budgets:
   - {name: company, limit: "2000.00", period: month, mode: soft}
 """

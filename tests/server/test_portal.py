@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import quote
@@ -27,8 +28,9 @@ from portal_record import (
 from served import Answer
 from test_injection import INJECTIONS, TEMPLATES, TRAVERSALS
 
+from farebox.access import tokens
 from farebox.access.roles import ALLOWED, SCOPES, allowed
-from farebox.access.tokens import new_secret
+from farebox.access.tokens import hash_of, new_secret
 from farebox.analytics.questions import Selection
 from farebox.billing.documents.document import Invoice
 from farebox.billing.invoices.store import final_invoices
@@ -41,6 +43,7 @@ from farebox.money import usd_text
 from farebox.server.access.sessions import load_token
 from farebox.server.api.method_routes import route_of
 from farebox.server.assets import Assets
+from farebox.snapshot import read_snapshot
 
 IS_LONG = bool(os.environ.get("FAREBOX_LONG"))
 CUSTOMERS = 100 if IS_LONG else 4
@@ -195,6 +198,18 @@ def test_a_link_that_is_revoked_opens_nothing_from_the_next_request_on(record: P
     assert record.ask(f"{PORTAL}account", bearer(record.link(customer))).status == 200
 
 
+def test_a_link_that_has_ended_opens_nothing_and_is_published_no_more(
+    record: PortalRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = record.link(record.customers[3])
+    assert record.ask(f"{PORTAL}account", bearer(secret)).status == 200
+    monkeypatch.setattr(tokens, "now_ns", lambda: now_ns() + 3601 * 10**9)
+    assert record.ask(f"{PORTAL}account", bearer(secret)).status == 401
+    ended = record.link(record.customers[3], expires_s=0)
+    published = read_snapshot(record.home).tokens
+    assert [hash_of(each.encode()) in published for each in (secret, ended)] == [True, False]
+
+
 def test_a_portal_token_has_a_customer_and_an_end(home: Home) -> None:
     for more in ({"expires_at": now_ns() + 10**12}, {"binding": {"customer": "acme"}}):
         with pytest.raises(UsageError, match="farebox portal link"):
@@ -298,6 +313,9 @@ def test_the_portals_totals_are_the_invoices_lines_and_the_ledgers_answer_to_the
         assert sum(group["sums"]["output_tokens"] for group in usage["groups"]) == (
             usage["total"]["output_tokens"]
         ) == sum(each["output_tokens"] for each in calls)  # fmt: skip
+        days = [date.fromisoformat(point["start"][:10]) for point in usage["points_of_all"]]
+        assert days == [days[0] + timedelta(days=at) for at in range(len(days))]
+        assert sum(point["sums"]["calls"] for point in usage["points_of_all"]) == len(calls)
         (running,) = record.get("charges", secret)["documents"]
         now = asked(record, customer, APRIL, NOW + 1, None)
         open_calls = record.all_calls(secret, "span=period")

@@ -58,6 +58,7 @@ interface CallsTableProps {
 }
 
 function CallsTable({ rows, tz, opened, open }: CallsTableProps): ReactElement {
+  const wide = opened === null ? "hidden md:table-cell" : "hidden"; // the receipt takes their place, and has both
   return (
     <div className="-mx-5 overflow-x-auto px-5">
       <table className="w-full text-[13px]">
@@ -70,10 +71,10 @@ function CallsTable({ rows, tz, opened, open }: CallsTableProps): ReactElement {
             <th scope="col" className="py-1.5 pl-4 font-medium">
               Model
             </th>
-            <th scope="col" className="hidden py-1.5 pl-4 font-medium md:table-cell">
+            <th scope="col" className={`py-1.5 pl-4 font-medium ${wide}`}>
               Agent
             </th>
-            <th scope="col" className="hidden py-1.5 pl-4 font-medium md:table-cell">
+            <th scope="col" className={`py-1.5 pl-4 font-medium ${wide}`}>
               Conversation
             </th>
             <th scope="col" className="hidden py-1.5 pl-4 text-right font-medium sm:table-cell">
@@ -102,8 +103,8 @@ function CallsTable({ rows, tz, opened, open }: CallsTableProps): ReactElement {
                 {call.model ?? "–"}
                 {call.failed ? <span className="text-bad"> · failed</span> : null}
               </td>
-              <td className="hidden py-1.5 pl-4 break-words md:table-cell">{call.agent ?? "–"}</td>
-              <td className="hidden max-w-44 truncate py-1.5 pl-4 md:table-cell">{call.session ?? "–"}</td>
+              <td className={`py-1.5 pl-4 break-words ${wide}`}>{call.agent ?? "–"}</td>
+              <td className={`max-w-44 truncate py-1.5 pl-4 ${wide}`}>{call.session ?? "–"}</td>
               <td className="hidden py-1.5 pl-4 text-right sm:table-cell">
                 {formatCount(call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens)}
               </td>

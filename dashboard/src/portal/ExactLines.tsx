@@ -1,6 +1,7 @@
 import type { ReactElement } from "react";
 import { formatAmount } from "@/shared/amount";
 import { formatExact } from "./exact-amount";
+import { Scrolling } from "./Scrolling";
 import type { PortalDocument } from "./types";
 
 /** Each line before its one rounding, for whoever checks the arithmetic. */
@@ -9,7 +10,7 @@ export function ExactLines({ document }: { document: PortalDocument }): ReactEle
   return (
     <details className="mt-4 text-[13px]">
       <summary className="cursor-pointer font-medium text-soft hover:text-ink">Exact amounts</summary>
-      <div className="overflow-x-auto">
+      <Scrolling label="Exact amounts, table">
         <table className="mt-2 w-full">
           <caption className="sr-only">Exact amounts of the lines</caption>
           <thead className="text-left text-[12.5px] text-soft">
@@ -40,7 +41,7 @@ export function ExactLines({ document }: { document: PortalDocument }): ReactEle
             ))}
           </tbody>
         </table>
-      </div>
+      </Scrolling>
     </details>
   );
 }

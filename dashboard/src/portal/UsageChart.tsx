@@ -65,7 +65,7 @@ export function UsageChart({ name, series, tz }: UsageChartProps): ReactElement 
                 <text
                   x={GUTTER + at * slot + slot / 2}
                   y={HEIGHT - 5}
-                  textAnchor={at === 0 ? "start" : "middle"}
+                  textAnchor={at === 0 ? "start" : at > starts.length - every ? "end" : "middle"}
                   fontSize="11"
                   fill="var(--faint)"
                 >

@@ -7,6 +7,7 @@ import { Empty } from "@/shared/ui/page/Empty";
 import { Asked } from "./Asked";
 import { Choice } from "./Choice";
 import { type Dimension, type Span, usageQuery } from "./portal-queries";
+import { Scrolling } from "./Scrolling";
 import { SpanChoice } from "./SpanChoice";
 import type { PortalSums, PortalUsage } from "./types";
 import { UsageChart } from "./UsageChart";
@@ -83,7 +84,7 @@ function OverTime({
 
 function SeriesTable({ name, series, tz }: { name: string; series: UsageSeries; tz: string }): ReactElement {
   return (
-    <div className="overflow-x-auto">
+    <Scrolling label={`${name}, table`}>
       <table className="w-full text-[13px]">
         <caption className="sr-only">{name}</caption>
         <thead className="text-[12.5px] text-soft">
@@ -113,7 +114,7 @@ function SeriesTable({ name, series, tz }: { name: string; series: UsageSeries; 
           ))}
         </tbody>
       </table>
-    </div>
+    </Scrolling>
   );
 }
 
@@ -136,7 +137,7 @@ function Groups({ usage }: { usage: PortalUsage }): ReactElement {
       title={`By ${wordOf(usage.by)}`}
       aside={<span className="text-[12.5px] text-soft">{formatCalls(usage.total.calls)}</span>}
     >
-      <div className="-mx-5 overflow-x-auto px-5">
+      <Scrolling label={`By ${wordOf(usage.by)}, table`}>
         <table className="w-full text-[13px]">
           <caption className="sr-only">Calls and tokens by {wordOf(usage.by)}</caption>
           <thead className="text-[12.5px] text-soft">
@@ -160,7 +161,7 @@ function Groups({ usage }: { usage: PortalUsage }): ReactElement {
             <GroupRow label="All" sums={usage.total} isSum />
           </tfoot>
         </table>
-      </div>
+      </Scrolling>
       {usage.more_groups > 0 ? (
         <p className="mt-3 text-[12.5px] text-soft">
           {formatCount(usage.more_groups)} more with fewer calls are in the last row and not listed.

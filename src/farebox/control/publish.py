@@ -160,13 +160,14 @@ def _take_over_terms(connection: Connection, file: _File, checked: CheckedTerms 
 
 
 def _state(home: Home, connection: Connection, file: _File) -> Snapshot:
-    from sqlalchemy import select
+    from sqlalchemy import or_, select
 
     from farebox.control import alerts, budgets
     from farebox.control.database import damaged
     from farebox.control.keys import labels
     from farebox.control.schema import token
 
+    ends = or_(token.c.expires_at.is_(None), token.c.expires_at > now_ns())
     try:
         tokens = {
             row.hash: PublishedToken(
@@ -175,7 +176,7 @@ def _state(home: Home, connection: Connection, file: _File) -> Snapshot:
                 binding=msgspec.json.decode(row.binding, type=dict[str, str]),
                 expires_at=row.expires_at,
             )
-            for row in connection.execute(select(token).where(token.c.revoked_at.is_(None)))
+            for row in connection.execute(select(token).where(token.c.revoked_at.is_(None), ends))
         }
         commanded = budgets.budgets(connection)
         watched = alerts.alerts(connection)

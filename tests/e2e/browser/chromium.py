@@ -17,6 +17,7 @@ from farebox_process import Shell
 
 from farebox.home import Home
 from farebox.server.access.links import mint_link
+from farebox.server.api.status.status import url_of
 
 HERE = Path(__file__).resolve().parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -84,6 +85,7 @@ def browsing(
     try:
         told = {
             "link": mint_link(home),
+            "portal": url_of(home, "portal"),
             "chromium": CHROMIUM,
             "shots": shots and str(Path(shots).resolve()),
             "scratch": str(folder),

@@ -37,7 +37,7 @@ export async function report(context, name, walk, setting) {
   const found = { complaints: [], failed: null, shots: [] };
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
-  watch(page, setting.origin, found.complaints);
+  watch(page, [setting.origin, setting.portal], found.complaints);
   const tools = toolsOf(page, name, setting, found);
   try {
     await walk({ page, setting, ...tools });
@@ -49,7 +49,8 @@ export async function report(context, name, walk, setting) {
   return found;
 }
 
-function watch(page, origin, complaints) {
+/** A page asks its own origin, and is of one of these. */
+function watch(page, origins, complaints) {
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") complaints.push(`console: ${message.text()}`);
   });
@@ -59,7 +60,8 @@ function watch(page, origin, complaints) {
     void dialog.dismiss();
   });
   page.on("request", (request) => {
-    if (!request.url().startsWith(origin)) complaints.push(`asked ${request.url()}`);
+    const own = request.isNavigationRequest() ? origins : [new URL(request.frame().url()).origin];
+    if (!own.includes(new URL(request.url()).origin)) complaints.push(`asked ${request.url()}`);
   });
 }
 

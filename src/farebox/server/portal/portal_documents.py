@@ -38,7 +38,7 @@ def charges_view(desk: Desk, customer: str, billing: BillingConfig, now_ns: int)
     except UsageError:  # its words name what others are called
         return PortalCharges(documents=[], nothing=NO_PLAN)
     documents: list[PortalDocument] = []
-    for each in drafts:
+    for each in sorted(drafts, key=lambda each: -each.invoice.until_ns):
         shown = document_view(each.invoice, billing)
         shown.status = "running" if each.invoice.until_ns > now_ns else "ended"
         shown.page = replace(shown.page, banner="So far", proof=[])
@@ -116,7 +116,8 @@ def invoices_view(connection: Connection, customer: str) -> PortalInvoices:
         for each in store.final_invoices(connection, customers=[customer], voided=True)
     ]
     issued += [(note.issued_at, _note(note)) for note in notes]
-    return PortalInvoices(invoices=[shown for _, shown in sorted(issued, key=lambda each: -each[0])])
+    issued.sort(key=lambda each: each[0])
+    return PortalInvoices(invoices=[shown for _, shown in reversed(issued)])
 
 
 def issued_document(connection: Connection, customer: str, number: str) -> Invoice | CreditNote | None:

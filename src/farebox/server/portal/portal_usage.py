@@ -6,13 +6,16 @@ Whose a call is, is what the record says of it: the mapping of its day, correcte
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from zoneinfo import ZoneInfo
 
 from farebox.analytics.dimensions import PLAN_MODEL, VERIFIED
 from farebox.analytics.query import Row
 from farebox.analytics.questions import Selection
 from farebox.clock import iso
 from farebox.server.portal.portal_views import PortalGroup, PortalPoint, PortalSums, PortalUsage
+from farebox.time_expressions import day_start
 
 if TYPE_CHECKING:
     from farebox.billing.invoices.run import Desk
@@ -30,6 +33,11 @@ _MEASURES = [
     "output_tokens",
     "reasoning_output_tokens",
 ]
+
+
+_NOTHING = PortalSums(
+    calls=0, input_tokens=0, cache_read_tokens=0, cache_creation_tokens=0, output_tokens=0, reasoning_tokens=0
+)
 
 
 class UsageSpan(NamedTuple):
@@ -97,8 +105,31 @@ def usage_view(desk: Desk, customer: str, span: UsageSpan, by: Dimension) -> Por
         groups=[PortalGroup(value=row.keys[0], sums=_sums(row)) for row in grouped.rows],
         more_groups=grouped.groups - len(grouped.rows),
         points=[_point(row, row.keys[0]) for row in points],
-        points_of_all=[_point(row, None) for row in over_time.rows],
+        points_of_all=_without_gaps(
+            [_point(row, None) for row in over_time.rows], over_time.rows, span, bucket
+        ),
     )
+
+
+def _without_gaps(
+    points: list[PortalPoint], rows: Sequence[Row], span: UsageSpan, bucket: str
+) -> list[PortalPoint]:
+    """Return points with those that have no calls between them: a chart shows time as it passes."""
+    if not rows:
+        return []
+    zone = ZoneInfo(span.timezone)
+    known = {point.start: point for point in points}
+    first, last = (
+        datetime.fromtimestamp((row.start_ns or 0) // 10**9, UTC).astimezone(zone).date()
+        for row in (rows[0], rows[-1])
+    )
+    step = timedelta(days=7 if bucket == "week" else 1)
+    found: list[PortalPoint] = []
+    while first <= last:
+        start = iso(day_start(first, zone))
+        found.append(known.pop(start, None) or PortalPoint(start=start, value=None, sums=_NOTHING))
+        first += step
+    return sorted([*found, *known.values()], key=lambda point: point.start)
 
 
 def _point(row: Row, value: str | None) -> PortalPoint:

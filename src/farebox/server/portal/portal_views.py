@@ -122,6 +122,7 @@ class PortalCharges(msgspec.Struct, kw_only=True):
     """`/api/v1/portal/charges`: what running periods, and ended ones without an invoice, come to by now."""
 
     documents: list[PortalDocument]
+    """The newest period first."""
     nothing: str
     """Why there are none, in words."""
 
@@ -197,7 +198,7 @@ class PortalUsage(msgspec.Struct, kw_only=True):
     points: list[PortalPoint]
     """Of the first groups, oldest first."""
     points_of_all: list[PortalPoint]
-    """Of everything."""
+    """Of everything, those without calls in between, too."""
 
 
 class PortalCall(msgspec.Struct, kw_only=True):

@@ -20,7 +20,7 @@ export default async function walk({ page, go, check, look, settled }) {
   await page.getByRole("table", { name: "Tokens" }).getByRole("button", { name: "Revoke" }).first().click();
   await dialog.getByRole("button", { name: "Revoke" }).click();
   await dialog.waitFor({ state: "detached" });
-  await page.getByRole("table", { name: "Tokens" }).getByText("revoked").waitFor();
+  await page.getByRole("table", { name: "Tokens" }).getByText("revoked").first().waitFor();
   await page.getByLabel("Defaults, too").check();
   await page.getByRole("table", { name: "Configuration in force" }).getByText("durability").first().waitFor();
 }
