@@ -62,7 +62,9 @@ from farebox.cli.plans.subscriptions import SubscriptionsAnswer
 from farebox.cli.portal import PortalLinkAnswer, PortalLinksAnswer
 from farebox.cli.prices.review import ReviewAnswer
 from farebox.cli.prices.show import PricesAnswer
-from farebox.cli.privacy import EraseAnswer, ErasedValue
+from farebox.cli.privacy.privacy_erase import EraseAnswer, ErasedValue
+from farebox.cli.privacy.privacy_report import PrivacyAnswer
+from farebox.cli.privacy.privacy_retention import FieldAges, RetentionAnswer
 from farebox.cli.reports import json_shapes
 from farebox.cli.reports.export import NESTED, csv_columns
 from farebox.cli.reports.rerate import RerateAnswer
@@ -85,6 +87,8 @@ from farebox.ledger.corrections.rerate_differences import Difference
 from farebox.ledger.losses.coverage import Missing
 from farebox.ledger.proof.verification import Problem
 from farebox.pricing.facts import CostLine
+from farebox.privacy.inventory import MeasuredPlace
+from farebox.privacy.places import SubjectPlace
 from farebox.server.api.audit.audit_views import AuditChange, AuditEntry
 from farebox.server.api.billing.invoice_views import CreditNoteBrief, InvoiceBrief
 from farebox.server.api.billing.margin_views import MarginRow, Margins
@@ -310,6 +314,11 @@ def json_page() -> str:
         ReviewAnswer,
         EraseAnswer,
         ErasedValue,
+        SubjectPlace,
+        PrivacyAnswer,
+        MeasuredPlace,
+        RetentionAnswer,
+        FieldAges,
         ConfigAnswer,
         ValueInForce,
         ConfigCheckAnswer,

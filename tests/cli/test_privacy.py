@@ -93,9 +93,9 @@ def test_nothing_is_erased_without_a_yes(state: Home, cli: CLI) -> None:
     assert containing(state) == ["ledger.db"]
 
 
-def test_a_value_that_no_call_has_is_said_and_is_a_no(cli: CLI) -> None:
+def test_a_value_that_nothing_has_is_said_and_is_a_no(cli: CLI) -> None:
     status, shown, _ = cli("privacy", "erase", "--user", "nobody", "--yes")
-    assert (status, shown.strip()) == (1, "No call has user=nobody.")
+    assert (status, shown.strip()) == (1, "Nothing has user=nobody.")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--tag", "mail"], ["--attribution", "app=a"]])

@@ -162,6 +162,7 @@ ALLOWED: Mapping[Door, Mapping[str, Allowed]] = {
         "DELETE /api/v1/portal-links/{id}": _OWNERS,
         "/api/v1/configuration": _OWNERS,
         "/api/v1/audit": _OWNERS,
+        "/api/v1/privacy": _OWNERS,
         "/api/v1/margin": _READERS,
         "POST /api/v1/simulation": _READERS,
     },

@@ -33,6 +33,13 @@ _CALLS = (
     "WHERE f.key = ? AND f.value ->> '$[0]' IN (SELECT value FROM json_each(?))))"
 )
 
+_CALLS_WITH = (
+    "SELECT DISTINCT o.seq FROM attribution a, json_each(a.fields) f, personal p "
+    "JOIN call c ON c.attribution = a.id "
+    "JOIN call o ON o.event_id = c.event_id AND o.source = c.source AND o.revision = 0 "
+    "WHERE p.field = ? AND p.value = ? AND f.key = p.field AND f.value ->> '$[0]' = p.id"
+)
+
 
 class PersonalValue(msgspec.Struct, frozen=True, kw_only=True):
     """A personal value that is in the record."""
@@ -63,6 +70,17 @@ def find(home: Home, wanted: Sequence[tuple[str, str]]) -> list[PersonalValue]:
     finally:
         connection.close()
     return found
+
+
+def calls_with(home: Home, wanted: Sequence[tuple[str, str]]) -> list[int]:
+    """Return the numbers of calls that have, or once had, one of these values, the oldest first."""
+    connection = open_reader(home)
+    if connection is None:
+        return []
+    try:
+        return sorted({seq for each in wanted for (seq,) in connection.execute(_CALLS_WITH, each)})
+    finally:
+        connection.close()
 
 
 def can_be_erased(field: str) -> bool:

@@ -68,6 +68,7 @@ import type {
   PriceHistory,
   PriceNews,
   PriceSet,
+  PrivacyReport,
   Projection,
   Quality,
   Receipt,
@@ -216,6 +217,7 @@ export interface Reads {
   "margin": { query: Listed & { by?: "customer" | "agent" | "model" | "outcome" | undefined; below?: string | undefined; since: string; until: string; }; response: Margins & Page };
   "portal-links": { query: Listed & { customer?: string | undefined; }; response: PortalLinks & Page };
   "audit": { query: Listed & { actor?: string | undefined; kind?: string | undefined; name?: string | undefined; since?: string | undefined; until?: string | undefined; tz?: string | undefined; }; response: AuditLog & Page };
+  "privacy": { query: { field?: string | undefined; value?: string | undefined; }; response: PrivacyReport };
 }
 
 /** What changes something: the query, the body and the response. */

@@ -1122,6 +1122,15 @@ export interface Margins {
   total: MarginRow;
 }
 
+/** A place with its size on this machine. */
+export interface MeasuredPlace {
+  place: string;
+  keeps: string;
+  until: string;
+  erasing: "erased" | "in part" | "kept" | "made again" | "nothing" | "overwritten" | "yours";
+  bytes: number;
+}
+
 /** One value of the dimensions asked for, now and in the span before. */
 export interface Mover {
   keys: Record<string, string | null>;
@@ -1413,6 +1422,12 @@ export interface PriceSet {
   file: string;
   entry: Record<string, string>;
   price_book: string;
+}
+
+/** `/api/v1/privacy`: what is kept of persons. */
+export interface PrivacyReport {
+  places: MeasuredPlace[];
+  found: SubjectPlace[] | null;
 }
 
 /** One of Farebox's processes, according to its file in `run/` and the system. */
@@ -1883,6 +1898,14 @@ export interface StopState {
 /** `/api/v1/stops`: the newest first. */
 export interface Stops {
   stops: StopState[];
+}
+
+/** One place where a value stands. */
+export interface SubjectPlace {
+  field: string;
+  place: string;
+  rows: number;
+  stays: "" | "books" | "declared" | "waiting";
 }
 
 /** Who is on which version of which plan. */

@@ -23,6 +23,7 @@ from farebox.server.api.outbox.outbox_routes import OutboxRoutes
 from farebox.server.api.overview.overview_routes import OverviewRoutes
 from farebox.server.api.portal_links.portal_link_routes import PortalLinkRoutes
 from farebox.server.api.prices.price_routes import PriceRoutes
+from farebox.server.api.privacy.privacy_routes import PrivacyRoutes
 from farebox.server.api.settings.setting_routes import SettingRoutes
 from farebox.server.api.spending.spend_routes import SpendRoutes
 from farebox.server.api.status.status_routes import StatusRoutes
@@ -49,4 +50,5 @@ GROUPS: tuple[type[MethodRoutes], ...] = (
     EarningsRoutes,
     PortalLinkRoutes,
     AuditRoutes,
+    PrivacyRoutes,
 )
