@@ -163,7 +163,7 @@ def test_a_link_shows_its_customer_and_no_other_and_no_cost(
     )
     costs = {
         text
-        for each in record.served._sources.reader.newest(1_000)
+        for each in record.served._sources.reader.newest(10_000)
         if each.attribution["customer"] == second and each.cost_pico
         for text in (str(each.cost_pico), usd_text(each.cost_pico))
     }
