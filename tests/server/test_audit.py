@@ -83,6 +83,8 @@ ELSEWHERE = {
     "DELETE /api/v1/wallets/grants/{id}": "test_wallets.py",
     "POST /api/v1/wallets/expiry": "test_wallet_expiry.py",
     "DELETE /api/v1/coupons/{id}": "test_wallets.py",
+    "PUT /api/v1/views": "what a screen shows, under a name: a file of its own, test_views.py",
+    "DELETE /api/v1/views": "as saving one",
     "POST /api/v1/add-ons": "as coupons",
     "DELETE /api/v1/add-ons/{id}": "as coupons",
     "DELETE /api/v1/tokens/{id}": "tests/cli/test_tokens.py",

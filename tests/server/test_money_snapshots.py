@@ -76,6 +76,7 @@ TARGETS = {
     "wallet": "wallets/of?customer=acme",
     "coupons": "coupons",
     "payees": "payees",
+    "views": "views",
     "margin": "margin?since=2026-11-01&until=2026-12-01",
 }
 _RANDOM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32,64}")
@@ -110,6 +111,7 @@ def billed(site: Site) -> Site:
         sent(site, "POST", "wallets/grants", {"customer": "acme", "amount": "50.00", "note": "Order 7"}),
         sent(site, "PUT", "wallets", {"customer": "acme", "low": "20.00"}),
         sent(site, "POST", "coupons", {"customer": "acme", "name": "LAUNCH", "percent": "10", "invoices": 3}),
+        sent(site, "PUT", "views", {"name": "Acme, by model", "screen": "/", "search": "customer=acme"}),
     ]
     assert [each.status for each in answers] == [200] * len(answers), [each.body for each in answers]
     lines = (

@@ -1,8 +1,8 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { speedOf } from "@/features/calls/cells";
 import { columnsFor, leastWidth } from "@/features/calls/columns";
 import { nextOrder, readOrder, sortedAs } from "@/features/calls/order";
-import { removeView, savedViews, saveView, viewOf } from "@/features/calls/saved-views";
+import { parametersOf, viewOf } from "@/features/views/queries";
 import type { CallBrief } from "@/shared/api/types";
 import snapshot from "../../../tests/snapshots/api/calls.json";
 
@@ -51,26 +51,10 @@ describe("the speed of a response", () => {
   });
 });
 
-describe("saved views", () => {
-  beforeEach(() => localStorage.clear());
-
-  it("are addresses without what is open, one for each name", () => {
-    expect(viewOf("?since=7d&call=019aa&order=cost")).toBe("since=7d&order=cost");
-    saveView({ name: "dear", search: "order=cost" });
-    saveView({ name: "late", search: "order=total" });
-    saveView({ name: "dear", search: "order=cost&since=7d" });
-    expect(savedViews()).toEqual([
-      { name: "late", search: "order=total" },
-      { name: "dear", search: "order=cost&since=7d" },
-    ]);
-    removeView("late");
-    expect(savedViews().map(({ name }) => name)).toEqual(["dear"]);
-  });
-
-  it("leave out what somebody else has written there", () => {
-    localStorage.setItem("farebox.explorer.views", '[{"name": "ok", "search": ""}, {"name": 3}, null, "x"]');
-    expect(savedViews()).toEqual([{ name: "ok", search: "" }]);
-    localStorage.setItem("farebox.explorer.views", "{no json");
-    expect(savedViews()).toEqual([]);
+describe("a saved view", () => {
+  it("is an address without what is open, and leads back to it", () => {
+    const kept = viewOf("?since=7d&call=019aa&customer=a%26b&order=cost");
+    expect(kept).toBe("since=7d&customer=a%26b&order=cost");
+    expect(parametersOf(kept)).toEqual({ since: "7d", customer: "a&b", order: "cost" });
   });
 });

@@ -1,10 +1,8 @@
-import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { CallsTable } from "@/features/calls/CallsTable";
 import { ColumnChooser } from "@/features/calls/ColumnChooser";
 import { readOrder } from "@/features/calls/order";
 import { ReceiptPanel } from "@/features/calls/ReceiptPanel";
-import { SavedViews } from "@/features/calls/SavedViews";
 import { NothingMatches } from "@/features/capture/EmptyState";
 import { address } from "@/shared/api/client";
 import { parametersOf, whereOf, zoneOf } from "@/shared/search/search";
@@ -19,7 +17,6 @@ export default function ExplorerScreen(): ReactElement {
   const [order] = useParam("order");
   const [direction] = useParam("direction");
   const [columns, setColumns] = useParam("columns");
-  const navigate = useNavigate();
   const filtered = Object.keys(whereOf(search)).length > 0;
   const sorted = readOrder(order, direction);
   const chosen = columns?.split(",");
@@ -30,11 +27,6 @@ export default function ExplorerScreen(): ReactElement {
           <h2 className="text-[13.5px] font-semibold tracking-tight">Calls</h2>
           <span className="flex-1" />
           {sorted === undefined ? <Tail /> : null}
-          <SavedViews
-            show={({ search: address }) =>
-              void navigate({ to: ".", search: Object.fromEntries(new URLSearchParams(address)) } as never)
-            }
-          />
           <ExportMenu
             what="calls"
             href={(format) =>

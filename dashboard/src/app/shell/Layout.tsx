@@ -7,7 +7,10 @@ import { FilterBar } from "@/features/filters/FilterBar";
 import { HelpDialog } from "@/features/help/HelpDialog";
 import { useLive } from "@/features/live/use-live";
 import { CommandPalette } from "@/features/palette/CommandPalette";
+import { parametersOf } from "@/features/views/queries";
+import { SavedViews } from "@/features/views/SavedViews";
 import { statusQuery } from "@/shared/api/queries";
+import type { SavedView } from "@/shared/api/types";
 import { LiveContext } from "@/shared/live-state";
 import { carried, type Dimension, type Search, zoneOf } from "@/shared/search/search";
 import { useSearch } from "@/shared/search/use-search";
@@ -42,6 +45,8 @@ export function Layout(): ReactElement {
   const close = (): void => setOverlay(null);
   const go = (path: string, more: Partial<Record<keyof Search, string>> = {}): void =>
     void navigate({ to: path, search: { ...carried(search), ...more } } as never);
+  const showView = (view: SavedView): void =>
+    void navigate({ to: view.screen, search: parametersOf(view.search) } as never);
   const pick = (name: Dimension, filter: string): void =>
     screen?.filters ? change({ [name]: filter }) : go("/explorer", { [name]: filter });
 
@@ -101,7 +106,11 @@ export function Layout(): ReactElement {
                 </>
               ) : (
                 <>
-                  {screen?.filters ? <FilterBar {...actions} /> : null}
+                  {screen?.filters ? (
+                    <FilterBar {...actions}>
+                      <SavedViews screen={screen.path} titleOf={titleOf} show={showView} />
+                    </FilterBar>
+                  ) : null}
                   <Outlet />
                 </>
               )}
@@ -132,6 +141,10 @@ export function Layout(): ReactElement {
       </LiveContext.Provider>
     </OutOfDate.Provider>
   );
+}
+
+function titleOf(path: string): string {
+  return SCREENS.find((each) => each.path === path)?.title ?? path;
 }
 
 function ProxyAddress({ url }: { url: string | null }): ReactElement | null {

@@ -1,4 +1,4 @@
-import { type ReactElement, useState } from "react";
+import { type ReactElement, type ReactNode, useState } from "react";
 import {
   DEFAULT_SINCE,
   type Dimension,
@@ -16,8 +16,13 @@ import { CustomSpan } from "./CustomSpan";
 import { FilterPicker } from "./FilterPicker";
 import { TimeZone } from "./TimeZone";
 
+interface FilterBarProps extends SearchActions {
+  /** At the end: what is done with all of it. */
+  children?: ReactNode;
+}
+
 /** Which calls: a span of time and values of dimensions. All of it is in the page's address. */
-export function FilterBar({ search, change, clear }: SearchActions): ReactElement {
+export function FilterBar({ search, change, clear, children }: FilterBarProps): ReactElement {
   const [picking, setPicking] = useState(false);
   useKeys({ "/": () => setPicking(true) });
   const active = filteredBy(search);
@@ -64,6 +69,7 @@ export function FilterBar({ search, change, clear }: SearchActions): ReactElemen
           Clear
         </button>
       ) : null}
+      {children}
     </div>
   );
 }

@@ -76,6 +76,7 @@ import type {
   Rerating,
   RunRequest,
   RunShown,
+  SavedViews,
   SeenModels,
   Series,
   ServiceSeries,
@@ -97,6 +98,7 @@ import type {
   Tokens,
   UnpricedQueue,
   Values,
+  ViewRequest,
   VoidRequest,
   WalletShown,
   Wallets,
@@ -195,6 +197,7 @@ export interface Reads {
   "keys": { query: Listed; response: Keys & Page };
   "tokens": { query: Listed; response: Tokens & Page };
   "configuration": { query: Record<string, never>; response: Configuration };
+  "views": { query: Listed; response: SavedViews & Page };
   "invoices": { query: Listed & { customer?: string | undefined; status?: "draft" | "final" | "void" | undefined; }; response: Invoices & Page };
   "credit-notes": { query: Listed & { customer?: string | undefined; }; response: CreditNotes & Page };
   "invoices/{id}": { query: { id: string; }; response: InvoiceShown | NoteShown };
@@ -246,6 +249,8 @@ export interface Writes {
   "DELETE keys/{fingerprint}": { query: { fingerprint: string; }; body: undefined; response: Keys };
   "POST tokens": { query: Record<string, never>; body: TokenRequest; response: TokenCreated };
   "DELETE tokens/{id}": { query: { id: string; }; body: undefined; response: Tokens };
+  "PUT views": { query: Record<string, never>; body: ViewRequest; response: SavedViews };
+  "DELETE views": { query: { name: string; }; body: undefined; response: SavedViews };
   "POST invoices/run": { query: Record<string, never>; body: RunRequest; response: RunShown };
   "POST invoices/finalize": { query: Record<string, never>; body: FinalizeRequest; response: InvoiceShown };
   "POST invoices/void": { query: Record<string, never>; body: VoidRequest; response: InvoiceShown };

@@ -1619,6 +1619,19 @@ export interface RunShown {
   unconsumed: string[];
 }
 
+/** A screen with its span, filters, order and columns, under a name. */
+export interface SavedView {
+  name: string;
+  screen: string;
+  search: string;
+  changed_at: string;
+}
+
+/** `/api/v1/views`: in the order of the alphabet. */
+export interface SavedViews {
+  views: SavedView[];
+}
+
 /** A model that was called in the span, and the prices in force for it now. */
 export interface SeenModel {
   provider: string;
@@ -2089,6 +2102,13 @@ export interface Value {
 export interface Values {
   values: Value[];
   truncated: boolean;
+}
+
+/** The body of `PUT /api/v1/views`. A view of the same name is replaced. */
+export interface ViewRequest {
+  name: string;
+  screen: string;
+  search: string;
 }
 
 /** `POST /api/v1/invoices/void`. */

@@ -25,6 +25,7 @@ from farebox.server.api.portal_links.portal_link_routes import PortalLinkRoutes
 from farebox.server.api.prices.price_routes import PriceRoutes
 from farebox.server.api.privacy.privacy_routes import PrivacyRoutes
 from farebox.server.api.settings.setting_routes import SettingRoutes
+from farebox.server.api.settings.view_routes import ViewRoutes
 from farebox.server.api.spending.spend_routes import SpendRoutes
 from farebox.server.api.status.status_routes import StatusRoutes
 from farebox.server.api.usage.usage_routes import UsageRoutes
@@ -42,6 +43,7 @@ GROUPS: tuple[type[MethodRoutes], ...] = (
     ExportRoutes,
     PriceRoutes,
     SettingRoutes,
+    ViewRoutes,
     InvoiceRoutes,
     DocumentRoutes,
     PlanRoutes,

@@ -34,16 +34,17 @@ export default async function walk({ page, go, check, look, settled }) {
   check("the cost is in sight", right <= 1440, true);
   await look("columns");
 
-  // A view is kept under a name.
+  // A view is kept under a name in the home, and leads back to its screen from any other.
   await page.getByRole("button", { name: /^Views/ }).click();
   await page.getByRole("textbox", { name: "Keep this one as" }).fill("Everything");
   await page.getByRole("button", { name: "Keep", exact: true }).click();
-  await go("/explorer?tz=UTC&since=30d");
+  await page.getByRole("dialog", { name: "Saved views" }).waitFor({ state: "detached" });
+  await go("/reliability?tz=UTC&since=7d");
   await page.getByRole("button", { name: "Views (1)" }).click();
-  await page.getByRole("button", { name: "Everything", exact: true }).click();
-  await page.waitForURL(/columns=time/);
-  await page.goBack();
-  await settled();
+  await look("views");
+  await page.getByRole("button", { name: "Everything Explorer", exact: true }).click();
+  await page.waitForURL(/explorer.*columns=time/);
+  await go("/explorer?tz=UTC&since=30d");
 
   // By keyboard; what is open is in the address.
   await page.keyboard.press("j");

@@ -20,6 +20,7 @@ from farebox.server.api.errors import ApiError, invalid_parameter
 from farebox.server.api.lists.rows import Rows
 from farebox.server.api.method_routes import MethodRoutes, read_struct, route
 from farebox.server.api.queries import Sources
+from farebox.server.api.settings.setting_texts import check_text
 from farebox.server.api.settings.setting_views import (
     Configuration,
     Keys,
@@ -30,7 +31,6 @@ from farebox.server.api.settings.setting_views import (
     token_state,
 )
 from farebox.snapshot import read_snapshot
-from farebox.wire.keys import without_keys
 
 KEYS = "/api/v1/keys"
 TOKENS = "/api/v1/tokens"
@@ -78,7 +78,7 @@ class SettingRoutes(MethodRoutes):
         fingerprint = _fingerprint(request)
         said = await read_struct(request, KeyRequest)
         for name in KeyRequest.__struct_fields__:
-            _check_text(name, getattr(said, name), LABEL_MAX if name == "label" else TEXT_MAX)
+            check_text(name, getattr(said, name), LABEL_MAX if name == "label" else TEXT_MAX)
         key = KeyConfig(label=said.label, customer=said.customer, user=said.user, project=said.project)
         actor, now = self._actor(request), self._clock()
         await asyncio.to_thread(lambda: label_key(self._home, fingerprint, key, actor, now, self._control()))
@@ -117,7 +117,7 @@ class SettingRoutes(MethodRoutes):
         scope: Scope = said.scope
         binding = {name: value for name in BOUND if (value := getattr(said, name))}
         for name, value in {"name": said.name, **binding}.items():
-            _check_text(name, value, TEXT_MAX)
+            check_text(name, value, TEXT_MAX)
         now, actor = self._clock(), self._actor(request)
         expires_at = None if said.expires is None else now + _seconds(said.expires) * 10**9
         made, secret = await asyncio.to_thread(
@@ -200,13 +200,6 @@ def _fingerprint(request: Request) -> str:
     if not FINGERPRINT.fullmatch(fingerprint):  # not repeated: it may be the key itself
         raise invalid_parameter("fingerprint", "", ["16 hex digits, as GET /api/v1/keys lists them"])
     return fingerprint
-
-
-def _check_text(name: str, value: str | None, most: int) -> None:
-    if value is None:
-        return
-    if not value.strip() or len(value) > most or not value.isprintable() or without_keys(value) != value:
-        raise invalid_parameter(name, "", [f"text of 1 to {most} characters, without an API key"])
 
 
 def _seconds(text: str) -> int:
