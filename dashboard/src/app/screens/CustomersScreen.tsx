@@ -12,8 +12,9 @@ import {
 } from "@/features/customers/queries";
 import { customersQuery } from "@/shared/api/billing-queries";
 import { address } from "@/shared/api/client";
-import type { Customers } from "@/shared/api/types";
-import { formatCalls } from "@/shared/format";
+import type { Breakdown, Customers } from "@/shared/api/types";
+import { formatCalls, formatCount } from "@/shared/format";
+import { BreakdownLink } from "@/shared/search/BreakdownLink";
 import { zoneOf } from "@/shared/search/search";
 import { useAddress } from "@/shared/search/use-address";
 import { useSearch } from "@/shared/search/use-search";
@@ -69,7 +70,10 @@ function CustomerList({ month, tz, open }: CustomerListProps): ReactElement {
           {(all) => (
             <>
               <Problems problems={all.problems} />
-              <OnlyFirst next={all.next_cursor} shown={all.customers.length} />
+              <OnlyFirst
+                next={all.next_cursor}
+                exported={{ what: "customers", href: (format) => address("customers", { format }) }}
+              />
               <Loaded query={now} skeleton={<div className="skeleton h-48" />}>
                 {(margins) => (
                   <>
@@ -96,6 +100,13 @@ function CustomerList({ month, tz, open }: CustomerListProps): ReactElement {
   );
 }
 
+const UNKNOWN_SHOWN = 20;
+
+/** How many customers calls name besides those that were asked for. */
+function restOf(stated: Breakdown | undefined): number {
+  return stated?.rest_groups ?? 0;
+}
+
 /** Customers that calls name and nobody has set up: nothing bills them. */
 function Unknown({ customers, tz }: { customers: Customers; tz: string }): ReactElement | null {
   const stated = useQuery(statedQuery(tz));
@@ -110,7 +121,7 @@ function Unknown({ customers, tz }: { customers: Customers; tz: string }): React
         {unknown.length === 1 ? " it" : " them"}.
       </p>
       <ul className="mb-4 flex flex-wrap gap-x-5 gap-y-1 text-[13.5px]">
-        {unknown.slice(0, 20).map(([name, calls]) => (
+        {unknown.slice(0, UNKNOWN_SHOWN).map(([name, calls]) => (
           <li key={name}>
             <Link
               to={"/explorer" as never}
@@ -122,7 +133,15 @@ function Unknown({ customers, tz }: { customers: Customers; tz: string }): React
             <span className="text-[12.5px] text-faint">{formatCalls(calls)}</span>
           </li>
         ))}
-        {unknown.length > 20 ? <li className="text-faint">and {unknown.length - 20} more</li> : null}
+        {unknown.length > UNKNOWN_SHOWN || restOf(stated.data) > 0 ? (
+          <li>
+            <BreakdownLink by={["customer"]} where={{ since: "30d", tz }} className="text-soft">
+              {restOf(stated.data) > 0
+                ? "All that calls name"
+                : `and ${formatCount(unknown.length - UNKNOWN_SHOWN)} more`}
+            </BreakdownLink>
+          </li>
+        ) : null}
       </ul>
       <Copyable text={`farebox customers set ${first[0]}`} label="Set up the first one" />
     </Card>

@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { address } from "@/shared/api/client";
 import type { AlertEventView } from "@/shared/api/types";
-import { formatExactMoment, formatMoment } from "@/shared/format";
+import { formatCount, formatExactMoment, formatMoment } from "@/shared/format";
 import { useAddress } from "@/shared/search/use-address";
 import { TextButton } from "@/shared/ui/forms/buttons";
 import { Card } from "@/shared/ui/page/Card";
@@ -46,13 +46,24 @@ export function HistoryCard({ alert, tz }: HistoryCardProps): ReactElement {
                   <Event key={event.id} event={event} tz={tz} />
                 ))}
               </ol>
-              {events.length >= limit && limit < MOST ? (
+              {events.length < limit ? null : limit < MOST ? (
                 <p className="border-t border-line pt-3">
                   <TextButton onClick={() => change({ events: String(Math.min(limit * 2, MOST)) })}>
                     Show earlier ones
                   </TextButton>
                 </p>
-              ) : null}
+              ) : (
+                <p className="border-t border-line pt-3 text-[12.5px] text-warn">
+                  Only the newest {formatCount(MOST)} are shown.{" "}
+                  <a
+                    href={address("alert-events", { alert, format: "csv" })}
+                    download
+                    className="font-medium underline underline-offset-4"
+                  >
+                    All as CSV
+                  </a>
+                </p>
+              )}
             </>
           )
         }

@@ -3,7 +3,9 @@ import { Link } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { BudgetState } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
-import { formatCalls } from "@/shared/format";
+import { formatCalls, formatCount } from "@/shared/format";
+import { BreakdownLink } from "@/shared/search/BreakdownLink";
+import { isDimension } from "@/shared/search/search";
 import { Confirm } from "@/shared/ui/dialogs/Modal";
 import { Facts, SidePanel } from "@/shared/ui/dialogs/SidePanel";
 import { Money } from "@/shared/ui/figures/Money";
@@ -147,7 +149,20 @@ function Values({ budget }: { budget: BudgetState }): ReactElement {
           </li>
         ))}
       </ul>
-      {budget.more_values > 0 ? <p className="mt-1 text-faint">and {budget.more_values} more</p> : null}
+      {budget.more_values > 0 ? (
+        <p className="mt-1 text-faint">
+          {isDimension(budget.each ?? "") ? (
+            <BreakdownLink
+              by={[budget.each ?? ""]}
+              where={{ ...filters(budget), since: budget.since?.slice(0, 16) ?? "all" }}
+            >
+              and {formatCount(budget.more_values)} more
+            </BreakdownLink>
+          ) : (
+            `and ${formatCount(budget.more_values)} more`
+          )}
+        </p>
+      ) : null}
     </section>
   );
 }

@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import type { BudgetSimulation } from "@/shared/api/types";
-import { formatCalls, formatMoment } from "@/shared/format";
+import { formatCalls, formatCount, formatMoment } from "@/shared/format";
 import { Money } from "@/shared/ui/figures/Money";
 import { simulationWords, titleOf } from "./budget-words";
 
@@ -29,11 +29,19 @@ export function SimulationFound({ found, tz }: { found: BudgetSimulation; tz: st
               <Money pico={each.saved_pico} />
             </li>
           ))}
+          {found.whom.length > SHOWN ? (
+            <li className="text-faint">and {formatCount(found.whom.length - SHOWN)} more</li>
+          ) : null}
         </ul>
       ) : null}
       {found.windows.length > 0 ? (
         <details className="mt-2">
-          <summary className="cursor-pointer font-medium">When it would have stopped calls</summary>
+          <summary className="cursor-pointer font-medium">
+            When it would have stopped calls
+            {found.windows.length > SHOWN
+              ? `: the last ${SHOWN} of ${formatCount(found.windows.length)}`
+              : ""}
+          </summary>
           <ul className="mt-1 flex flex-col gap-1 text-soft">
             {found.windows.slice(-SHOWN).map((each) => (
               <li key={`${each.value} ${each.first}`}>

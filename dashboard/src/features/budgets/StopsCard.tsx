@@ -8,9 +8,8 @@ import { formatMoment } from "@/shared/format";
 import { Confirm } from "@/shared/ui/dialogs/Modal";
 import { SideButton, TextButton } from "@/shared/ui/forms/buttons";
 import { Choice, TextField } from "@/shared/ui/forms/fields";
-import { Card } from "@/shared/ui/page/Card";
 import { Empty } from "@/shared/ui/page/Empty";
-import { Loaded } from "@/shared/ui/page/Loaded";
+import { ListCard } from "@/shared/ui/page/ListCard";
 import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { titleOf } from "./budget-words";
 import { releaseCalls, STOPS, type Stop, stopsQuery } from "./queries";
@@ -70,40 +69,43 @@ export function StopsCard({ tz, mayChange }: StopsCardProps): ReactElement {
       : []),
   ];
   return (
-    <Card
+    <ListCard
       title="Stops"
+      query={stops}
       exported={{ what: "stops", href: (format) => address("stops", { format }) }}
-      aside={mayChange ? <SideButton onClick={() => setStopping(true)}>Stop calls…</SideButton> : null}
+      add={mayChange ? <SideButton onClick={() => setStopping(true)}>Stop calls…</SideButton> : null}
+      dialogs={
+        <>
+          {stopping ? <StopDialog close={() => setStopping(false)} /> : null}
+          {released ? (
+            <Confirm
+              title={`Let ${titleOf(released.dimension)} ${released.value} call again?`}
+              words={["Its calls pass again within two seconds, as far as budgets let them."]}
+              deed="Release"
+              act={() => release.mutate(released)}
+              close={() => setReleased(null)}
+              pending={release.isPending}
+              error={release.error}
+            />
+          ) : null}
+        </>
+      }
     >
-      <Loaded query={stops} skeleton={<div className="skeleton h-20" />}>
-        {({ stops: found }) => (
-          <SortTable
-            caption="Stops"
-            rows={found}
-            columns={columns}
-            keyOf={({ dimension, value }) => `${dimension} ${value}`}
-            orderName="stops"
-            empty={
-              <Empty title="Nothing is stopped" command="farebox stop-session SESSION">
-                A stop refuses the calls of one session, key, user or program at once, until it is released.
-              </Empty>
-            }
-          />
-        )}
-      </Loaded>
-      {stopping ? <StopDialog close={() => setStopping(false)} /> : null}
-      {released ? (
-        <Confirm
-          title={`Let ${titleOf(released.dimension)} ${released.value} call again?`}
-          words={["Its calls pass again within two seconds, as far as budgets let them."]}
-          deed="Release"
-          act={() => release.mutate(released)}
-          close={() => setReleased(null)}
-          pending={release.isPending}
-          error={release.error}
+      {({ stops: found }) => (
+        <SortTable
+          caption="Stops"
+          rows={found}
+          columns={columns}
+          keyOf={({ dimension, value }) => `${dimension} ${value}`}
+          orderName="stops"
+          empty={
+            <Empty title="Nothing is stopped" command="farebox stop-session SESSION">
+              A stop refuses the calls of one session, key, user or program at once, until it is released.
+            </Empty>
+          }
         />
-      ) : null}
-    </Card>
+      )}
+    </ListCard>
   );
 }
 

@@ -4,11 +4,11 @@ import { address } from "@/shared/api/client";
 import type { SeenModel } from "@/shared/api/types";
 import { formatCount, words } from "@/shared/format";
 import { compareCosts } from "@/shared/measures";
+import { BreakdownLink } from "@/shared/search/BreakdownLink";
 import { CallsLink } from "@/shared/search/CallsLink";
 import type { Search } from "@/shared/search/search";
 import { Money } from "@/shared/ui/figures/Money";
-import { Card } from "@/shared/ui/page/Card";
-import { Loaded } from "@/shared/ui/page/Loaded";
+import { ListCard } from "@/shared/ui/page/ListCard";
 import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { ageOf, conditionsOf, priceOf, sourceOf } from "./price-words";
 import { seenModelsAsked, seenModelsQuery } from "./queries";
@@ -27,20 +27,16 @@ export function nameOf(found: SeenModel): string {
 export function ModelsCard({ search, opened, open }: ModelsCardProps): ReactElement {
   const seen = useQuery(seenModelsQuery(search));
   return (
-    <Card
+    <ListCard
       title="Models that were called, last 30 days"
+      query={seen}
       exported={{
         what: "models",
         href: (format) => address("prices/models", { ...seenModelsAsked(search), format }),
       }}
-      aside={
-        seen.data && seen.data.rest_models > 0 ? (
-          <span className="text-[12.5px] text-soft">and {formatCount(seen.data.rest_models)} more</span>
-        ) : null
-      }
     >
-      <Loaded query={seen} skeleton={<div className="skeleton h-64" />}>
-        {(data) => (
+      {(data) => (
+        <>
           <SortTable
             caption="Models and their prices"
             rows={[...data.models].sort((a, b) => compareCosts(b.cost_pico, a.cost_pico))}
@@ -55,9 +51,17 @@ export function ModelsCard({ search, opened, open }: ModelsCardProps): ReactElem
               </p>
             }
           />
-        )}
-      </Loaded>
-    </Card>
+          {data.rest_models > 0 ? (
+            <p className="mt-3 text-[12.5px] text-warn">
+              Only the {formatCount(data.models.length)} most expensive are shown.{" "}
+              <BreakdownLink by={["provider", "model"]} where={{ since: "30d" }} className="font-medium">
+                The breakdown has the {formatCount(data.rest_models)} others
+              </BreakdownLink>
+            </p>
+          ) : null}
+        </>
+      )}
+    </ListCard>
   );
 }
 

@@ -1,4 +1,5 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { allRows, type PageAsked } from "@/shared/api/all-rows";
 import { get, send } from "@/shared/api/client";
 import type { PriceSet, Rerating } from "@/shared/api/types";
 import { parametersOf, type Search } from "@/shared/search/search";
@@ -13,14 +14,15 @@ export function seenModelsQuery(search: Search) {
   const asked = seenModelsAsked(search);
   return queryOptions({
     queryKey: [PRICES, "models", asked],
-    queryFn: ({ signal }) => get("prices/models", asked, signal),
+    queryFn: ({ signal }) =>
+      allRows((page: PageAsked) => get("prices/models", { ...asked, ...page }, signal), "models"),
     placeholderData: keepPreviousData,
   });
 }
 
 export const unpricedQuery = queryOptions({
   queryKey: [PRICES, "unpriced"],
-  queryFn: ({ signal }) => get("prices/unpriced", {}, signal),
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("prices/unpriced", page, signal), "models"),
 });
 
 export const reratingQuery = queryOptions({
@@ -36,7 +38,8 @@ export const newsQuery = queryOptions({
 export function historyQuery(provider: string, model: string) {
   return queryOptions({
     queryKey: [PRICES, "history", provider, model],
-    queryFn: ({ signal }) => get("prices/history", { provider, model }, signal),
+    queryFn: ({ signal }) =>
+      allRows((page: PageAsked) => get("prices/history", { provider, model, ...page }, signal), "prices"),
   });
 }
 

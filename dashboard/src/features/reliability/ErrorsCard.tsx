@@ -11,9 +11,16 @@ import { Card } from "@/shared/ui/page/Card";
 import { Loaded } from "@/shared/ui/page/Loaded";
 import { reliabilityQuery } from "./queries";
 
+interface ErrorsCardProps {
+  search: Search;
+  /** What else of the same question is shown beside: by what, and how many values. */
+  by: Dimension;
+  limit: number | undefined;
+}
+
 /** What calls failed of, most frequent first, and what they cost all the same. */
-export function ErrorsCard({ search, by }: { search: Search; by: Dimension }): ReactElement {
-  const found = useQuery(reliabilityQuery(search, by));
+export function ErrorsCard({ search, by, limit }: ErrorsCardProps): ReactElement {
+  const found = useQuery(reliabilityQuery(search, by, limit));
   return (
     <Card title="Failures and retries by kind">
       <Loaded query={found} skeleton={<div className="skeleton h-40" />}>

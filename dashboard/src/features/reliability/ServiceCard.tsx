@@ -4,19 +4,25 @@ import { address } from "@/shared/api/client";
 import type { Reliability, Service } from "@/shared/api/types";
 import { formatCount, formatDuration } from "@/shared/format";
 import { formatPermille, formatPerSecond } from "@/shared/measures";
+import { BreakdownLink } from "@/shared/search/BreakdownLink";
 import { CallsLink } from "@/shared/search/CallsLink";
 import { DIMENSIONS } from "@/shared/search/dimensions";
 import { type Dimension, labelOf, type Search } from "@/shared/search/search";
+import { TextButton } from "@/shared/ui/forms/buttons";
 import { Card } from "@/shared/ui/page/Card";
 import { KeyName } from "@/shared/ui/page/KeyName";
 import { Loaded } from "@/shared/ui/page/Loaded";
 import { type Column, SortTable } from "@/shared/ui/tables/SortTable";
-import { reliabilityAsked, reliabilityQuery } from "./queries";
+import { reliabilityAsked, reliabilityQuery, VALUES_MAX } from "./queries";
 
 interface ServiceCardProps {
   search: Search;
   by: Dimension;
+  /** How many values stand for themselves; undefined: a few. */
+  limit: number | undefined;
   change: (by: string) => void;
+  /** Show as many values as there may be. */
+  openRest: () => void;
   empty: ReactElement;
 }
 
@@ -29,8 +35,9 @@ interface Row {
 }
 
 /** Latency, first byte, speed and failures of each value of a dimension. */
-export function ServiceCard({ search, by, change, empty }: ServiceCardProps): ReactElement {
-  const found = useQuery(reliabilityQuery(search, by));
+export function ServiceCard(props: ServiceCardProps): ReactElement {
+  const { search, by, limit, change, openRest, empty } = props;
+  const found = useQuery(reliabilityQuery(search, by, limit));
   const id = useId();
   return (
     <Card
@@ -65,7 +72,7 @@ export function ServiceCard({ search, by, change, empty }: ServiceCardProps): Re
             <SortTable
               caption={`Latency, failures and retries by ${labelOf(data.by as Dimension)}`}
               rows={rowsOf(data)}
-              columns={columnsOf(data.by as Dimension)}
+              columns={columnsOf(data.by as Dimension, limit === VALUES_MAX ? undefined : openRest)}
               keyOf={({ id }) => id}
               empty={empty}
             />
@@ -89,7 +96,7 @@ function lastly(compare: (a: Service, b: Service) => number): (a: Row, b: Row) =
   return (a, b) => (a.sums !== null || b.sums !== null ? 0 : compare(a.service, b.service));
 }
 
-function columnsOf(by: Dimension): Column<Row>[] {
+function columnsOf(by: Dimension, openRest: (() => void) | undefined): Column<Row>[] {
   const time = (id: keyof Service, title: string, wide = false): Column<Row> => ({
     id,
     title,
@@ -104,7 +111,7 @@ function columnsOf(by: Dimension): Column<Row>[] {
       title: labelOf(by),
       cell: (row) => (
         <span className={`block max-w-56 truncate ${row.sums === "total" ? "font-semibold" : "font-medium"}`}>
-          <Name row={row} by={by} />
+          <Name row={row} by={by} openRest={openRest} />
         </span>
       ),
     },
@@ -164,9 +171,21 @@ function columnsOf(by: Dimension): Column<Row>[] {
   ];
 }
 
-function Name({ row, by }: { row: Row; by: Dimension }): ReactElement {
+interface NameProps {
+  row: Row;
+  by: Dimension;
+  openRest: (() => void) | undefined;
+}
+
+function Name({ row, by, openRest }: NameProps): ReactElement {
   if (row.sums === "total") return <>All calls</>;
-  if (row.sums === "rest") return <>Everything else</>;
+  if (row.sums === "rest") {
+    return openRest === undefined ? (
+      <BreakdownLink by={[by]}>Everything else</BreakdownLink>
+    ) : (
+      <TextButton onClick={openRest}>Everything else</TextButton>
+    );
+  }
   if (row.key === null) return <span className="text-faint">none</span>;
   return by === "key" ? <KeyName fingerprint={row.key} /> : <span title={row.key}>{row.key}</span>;
 }

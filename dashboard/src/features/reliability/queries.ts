@@ -4,12 +4,16 @@ import { SPEND } from "@/shared/api/queries";
 import type { Reads } from "@/shared/api/routes";
 import { type Dimension, parametersOf, type Search } from "@/shared/search/search";
 
+/** As many values as are asked for at most. */
+export const VALUES_MAX = 100;
+
 export function reliabilityAsked(search: Search, by: Dimension) {
   return { ...parametersOf(search), by };
 }
 
-export function reliabilityQuery(search: Search, by: Dimension) {
-  const asked = reliabilityAsked(search, by);
+/** `limit` says how many values stand for themselves; a few where it is left out. */
+export function reliabilityQuery(search: Search, by: Dimension, limit: number | undefined) {
+  const asked = { ...reliabilityAsked(search, by), limit };
   return queryOptions({
     queryKey: [SPEND, "reliability", asked],
     queryFn: ({ signal }) => get("reliability", asked, signal),

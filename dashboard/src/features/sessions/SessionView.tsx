@@ -63,9 +63,13 @@ export function SessionView({ session, tz, opened, open, back }: SessionViewProp
               title="Turns"
               aside={
                 data.truncated ? (
-                  <span className="text-[12.5px] text-soft">
-                    The first {formatCount(data.turns.length)} of {formatCount(data.sums.calls)}
-                  </span>
+                  <CallsLink
+                    where={{ session: data.session }}
+                    written={{ since: "all" }}
+                    className="text-[12.5px] text-warn"
+                  >
+                    The first {formatCount(data.turns.length)} of {formatCount(data.sums.calls)}; open all
+                  </CallsLink>
                 ) : null
               }
             >

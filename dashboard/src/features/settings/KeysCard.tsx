@@ -10,8 +10,7 @@ import { Modal, Refusal } from "@/shared/ui/dialogs/Modal";
 import { Money } from "@/shared/ui/figures/Money";
 import { DangerButton, MainButton, SideButton, TextButton } from "@/shared/ui/forms/buttons";
 import { TextField } from "@/shared/ui/forms/fields";
-import { Card } from "@/shared/ui/page/Card";
-import { Loaded } from "@/shared/ui/page/Loaded";
+import { ListCard } from "@/shared/ui/page/ListCard";
 import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { forgetKey, KEYS, keysQuery, labelKey } from "./queries";
 
@@ -25,28 +24,27 @@ export function KeysCard({ tz, mayChange }: KeysCardProps): ReactElement {
   const keys = useQuery(keysQuery);
   const [editing, setEditing] = useState<KeyState | null>(null);
   return (
-    <Card
+    <ListCard
       title="API keys, seen in the last 30 days or named"
+      query={keys}
       exported={{ what: "keys", href: (format) => address("keys", { format }) }}
+      dialogs={editing ? <KeyDialog found={editing} close={() => setEditing(null)} /> : null}
     >
-      <Loaded query={keys} skeleton={<div className="skeleton h-40" />}>
-        {(found) => (
-          <SortTable
-            caption="API keys"
-            rows={[...found.keys].sort((a, b) => compareCosts(b.cost_pico, a.cost_pico))}
-            columns={columnsOf(tz, mayChange ? setEditing : null)}
-            keyOf={({ fingerprint }) => fingerprint}
-            orderName="keys"
-            empty={
-              <p className="py-4 text-[13.5px] text-soft">
-                No call was made with a key yet. A key itself is never kept: only a fingerprint of it.
-              </p>
-            }
-          />
-        )}
-      </Loaded>
-      {editing ? <KeyDialog found={editing} close={() => setEditing(null)} /> : null}
-    </Card>
+      {(found) => (
+        <SortTable
+          caption="API keys"
+          rows={[...found.keys].sort((a, b) => compareCosts(b.cost_pico, a.cost_pico))}
+          columns={columnsOf(tz, mayChange ? setEditing : null)}
+          keyOf={({ fingerprint }) => fingerprint}
+          orderName="keys"
+          empty={
+            <p className="py-4 text-[13.5px] text-soft">
+              No call was made with a key yet. A key itself is never kept: only a fingerprint of it.
+            </p>
+          }
+        />
+      )}
+    </ListCard>
   );
 }
 

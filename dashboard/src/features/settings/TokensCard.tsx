@@ -7,9 +7,8 @@ import { formatExactMoment, formatMoment } from "@/shared/format";
 import { Confirm, Modal, Refusal } from "@/shared/ui/dialogs/Modal";
 import { MainButton, SideButton, TextButton } from "@/shared/ui/forms/buttons";
 import { Choice, TextField } from "@/shared/ui/forms/fields";
-import { Card } from "@/shared/ui/page/Card";
 import { Copyable } from "@/shared/ui/page/Copyable";
-import { Loaded } from "@/shared/ui/page/Loaded";
+import { ListCard } from "@/shared/ui/page/ListCard";
 import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { createToken, revokeToken, TOKENS, tokensQuery } from "./queries";
 
@@ -29,22 +28,37 @@ export function TokensCard({ tz }: { tz: string }): ReactElement {
   const [made, setMade] = useState<TokenCreated | null>(null);
   const [revoking, setRevoking] = useState<TokenState | null>(null);
   return (
-    <Card
+    <ListCard
       title="Tokens"
+      query={tokens}
       exported={{ what: "tokens", href: (format) => address("tokens", { format }) }}
-      aside={<MainButton onClick={() => setCreating(true)}>New token</MainButton>}
+      add={<MainButton onClick={() => setCreating(true)}>New token</MainButton>}
+      dialogs={
+        <>
+          {creating ? (
+            <TokenDialog
+              done={(token) => {
+                setMade(token);
+                setCreating(false);
+              }}
+              close={() => setCreating(false)}
+            />
+          ) : null}
+          {revoking ? <RevokeDialog token={revoking} close={() => setRevoking(null)} /> : null}
+        </>
+      }
     >
-      {made ? (
-        <div className="mb-4 rounded-lg bg-accent-soft px-3 py-3 text-[13px] text-accent">
-          <p className="mb-2 font-medium">The secret of {made.token.name}. It is not shown again.</p>
-          <Copyable label={`the secret of ${made.token.name}`} text={made.secret} />
-          <TextButton className="mt-2" onClick={() => setMade(null)}>
-            I have kept it
-          </TextButton>
-        </div>
-      ) : null}
-      <Loaded query={tokens} skeleton={<div className="skeleton h-24" />}>
-        {(found) => (
+      {(found) => (
+        <>
+          {made ? (
+            <div className="mb-4 rounded-lg bg-accent-soft px-3 py-3 text-[13px] text-accent">
+              <p className="mb-2 font-medium">The secret of {made.token.name}. It is not shown again.</p>
+              <Copyable label={`the secret of ${made.token.name}`} text={made.secret} />
+              <TextButton className="mt-2" onClick={() => setMade(null)}>
+                I have kept it
+              </TextButton>
+            </div>
+          ) : null}
           <SortTable
             caption="Tokens"
             rows={[...found.tokens].sort((a, b) => b.created_at.localeCompare(a.created_at))}
@@ -57,19 +71,9 @@ export function TokensCard({ tz }: { tz: string }): ReactElement {
               </p>
             }
           />
-        )}
-      </Loaded>
-      {creating ? (
-        <TokenDialog
-          done={(token) => {
-            setMade(token);
-            setCreating(false);
-          }}
-          close={() => setCreating(false)}
-        />
-      ) : null}
-      {revoking ? <RevokeDialog token={revoking} close={() => setRevoking(null)} /> : null}
-    </Card>
+        </>
+      )}
+    </ListCard>
   );
 }
 

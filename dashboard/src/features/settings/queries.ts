@@ -1,4 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
+import { allRows, type PageAsked } from "@/shared/api/all-rows";
 import { get, send } from "@/shared/api/client";
 import type { IdentityRequest, Keys, MappedIdentities, TokenCreated, Tokens } from "@/shared/api/types";
 
@@ -7,12 +8,12 @@ export const TOKENS = "tokens";
 
 export const keysQuery = queryOptions({
   queryKey: [KEYS],
-  queryFn: ({ signal }) => get("keys", {}, signal),
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("keys", page, signal), "keys"),
 });
 
 export const tokensQuery = queryOptions({
   queryKey: [TOKENS],
-  queryFn: ({ signal }) => get("tokens", {}, signal),
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("tokens", page, signal), "tokens"),
 });
 
 export const configurationQuery = queryOptions({

@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { Mover } from "@/shared/api/types";
-import { formatCalls, formatDay } from "@/shared/format";
+import { formatCalls, formatCount, formatDay } from "@/shared/format";
 import { largest, permille } from "@/shared/money";
+import { BreakdownLink } from "@/shared/search/BreakdownLink";
 import { type Dimension, isDimension, labelOf, type Search } from "@/shared/search/search";
 import { Change, Money } from "@/shared/ui/figures/Money";
 import { Card } from "@/shared/ui/page/Card";
@@ -44,16 +45,17 @@ export function MoversCard({ search, by, onPick }: MoversCardProps): ReactElemen
                   </li>
                 ))}
                 {data.rest_groups > 0 ? (
-                  <li>
-                    <button
-                      type="button"
-                      onClick={() => setLimit(ROWS_MAX)}
-                      disabled={limit === ROWS_MAX}
-                      className="-mx-2 flex w-[calc(100%+1rem)] items-baseline gap-3 rounded-lg px-2 py-1.5 text-left text-[13.5px] hover:bg-sunken"
-                    >
-                      <span className="flex-1">Everything else ({data.rest_groups})</span>
-                      <Change pico={data.rest_change_pico} />
-                    </button>
+                  <li className="-mx-2 flex items-baseline gap-3 rounded-lg px-2 py-1.5 text-[13.5px] hover:bg-sunken">
+                    {limit === ROWS_MAX ? (
+                      <BreakdownLink by={by} className="flex-1">
+                        Everything else ({formatCount(data.rest_groups)})
+                      </BreakdownLink>
+                    ) : (
+                      <button type="button" onClick={() => setLimit(ROWS_MAX)} className="flex-1 text-left">
+                        Everything else ({formatCount(data.rest_groups)})
+                      </button>
+                    )}
+                    <Change pico={data.rest_change_pico} />
                   </li>
                 ) : null}
               </ul>

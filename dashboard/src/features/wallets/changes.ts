@@ -1,6 +1,7 @@
 /** What can be done about wallets, coupons and payees, as the API takes it. */
 
 import { queryOptions } from "@tanstack/react-query";
+import { allRows, type PageAsked } from "@/shared/api/all-rows";
 import { get, send } from "@/shared/api/client";
 import type {
   AddOnRequest,
@@ -64,7 +65,7 @@ export function endCoupon(id: string): Promise<CouponState> {
 
 export const payeesQuery = queryOptions({
   queryKey: [PAYEES],
-  queryFn: ({ signal }) => get("payees", {}, signal),
+  queryFn: ({ signal }) => allRows((page: PageAsked) => get("payees", page, signal), "payees"),
 });
 
 export function statementsQuery(payee: string, month: string, tz: string) {

@@ -12,9 +12,10 @@ import { MainButton, TextButton } from "@/shared/ui/forms/buttons";
 import { Card } from "@/shared/ui/page/Card";
 import { Empty } from "@/shared/ui/page/Empty";
 import { Loaded } from "@/shared/ui/page/Loaded";
-import { ExportMenu } from "@/shared/ui/tables/ExportMenu";
+import { type Exported, ExportMenu } from "@/shared/ui/tables/ExportMenu";
 import { OnlyFirst } from "@/shared/ui/tables/OnlyFirst";
 
+const EXPORTED: Exported = { what: "invoices", href: (format) => address("invoices", { format }) };
 const STATES = ["draft", "final", "void"] as const;
 
 /** Invoices from draft to final. */
@@ -27,7 +28,7 @@ export function InvoicesTab({ mayChange }: { mayChange: boolean }): ReactElement
       title="Invoices"
       aside={
         <span className="flex flex-wrap items-center justify-end gap-x-4 gap-y-2">
-          <ExportMenu what="invoices" href={(format) => address("invoices", { format })} />
+          <ExportMenu {...EXPORTED} />
           {mayChange ? <MainButton onClick={() => setRunning(true)}>Run billing…</MainButton> : null}
         </span>
       }
@@ -43,7 +44,7 @@ export function InvoicesTab({ mayChange }: { mayChange: boolean }): ReactElement
               open={(id) => change({ invoice: id })}
               empty={found.length > 0 ? <Empty title={`No invoice is ${state}`} /> : <NoInvoice />}
             />
-            <OnlyFirst next={next} shown={found.length} />
+            <OnlyFirst next={next} exported={EXPORTED} />
           </>
         )}
       </Loaded>

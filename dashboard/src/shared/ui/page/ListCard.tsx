@@ -1,7 +1,9 @@
 import type { ReactElement, ReactNode } from "react";
+import type { Page } from "@/shared/api/routes";
 import { WithPanel } from "@/shared/ui/dialogs/SidePanel";
 import { Problems } from "@/shared/ui/forms/Problems";
 import type { Exported } from "@/shared/ui/tables/ExportMenu";
+import { OnlyFirst } from "@/shared/ui/tables/OnlyFirst";
 import { Card } from "./Card";
 import { type Asked, Loaded } from "./Loaded";
 
@@ -19,7 +21,7 @@ interface ListCardProps<T> {
 }
 
 /** A list of what is set up: what is wrong with it first, what is open of it beside. */
-export function ListCard<T extends object>(props: ListCardProps<T>): ReactElement {
+export function ListCard<T extends Page>(props: ListCardProps<T>): ReactElement {
   const { title, query, exported, add, panel = null, dialogs, children } = props;
   return (
     <WithPanel panel={panel}>
@@ -29,6 +31,7 @@ export function ListCard<T extends object>(props: ListCardProps<T>): ReactElemen
             <>
               <Problems problems={problemsOf(found)} />
               {children(found)}
+              <OnlyFirst next={found.next_cursor} exported={exported} />
             </>
           )}
         </Loaded>

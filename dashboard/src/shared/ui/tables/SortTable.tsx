@@ -1,6 +1,7 @@
 import { type ReactElement, type ReactNode, useRef, useState } from "react";
 import { useAddress } from "@/shared/search/use-address";
 import { useKeys } from "@/shared/ui/page/use-keys";
+import { ROWS_DRAWN, useShownRows, useSteadyColumns } from "./use-shown-rows";
 
 export interface Column<Row> {
   id: string;
@@ -29,18 +30,25 @@ interface SortTableProps<Row> {
   empty: ReactNode;
 }
 
-/** A table that is ordered by a click on a column's title. It scrolls within its card where it is narrow. */
+/**
+ * A table that is ordered by a click on a column's title. It scrolls within its card where it is narrow; of a
+ * long one the rows in sight are drawn.
+ */
 export function SortTable<Row>(props: SortTableProps<Row>): ReactElement {
   const { caption, columns, keyOf, open, opened, orderName = "sort", empty } = props;
   const [address, change] = useAddress();
   const [cursor, setCursor] = useState(-1);
+  const head = useRef<HTMLTableRowElement>(null);
   const body = useRef<HTMLTableSectionElement>(null);
   const [by, downwards] = orderOf(address[orderName]);
   const rows = ordered(props.rows, columns.find(({ id }) => id === by)?.sort, downwards);
+  const shown = useShownRows(rows.length, body);
+  const isLong = rows.length > ROWS_DRAWN;
+  useSteadyColumns(isLong, head);
   const move = (step: number): void => {
     const at = Math.max(0, Math.min(rows.length - 1, cursor + step));
     setCursor(at);
-    body.current?.querySelectorAll("tr")[at]?.focus();
+    shown.focus(at);
   };
   const openAtCursor = (): void => {
     const row = rows[cursor];
@@ -55,10 +63,10 @@ export function SortTable<Row>(props: SortTableProps<Row>): ReactElement {
   );
   return (
     <div className="-mx-5 overflow-x-auto px-3">
-      <table className="w-full text-[13.5px]">
+      <table className="w-full text-[13.5px]" aria-rowcount={isLong ? rows.length + 1 : undefined}>
         <caption className="sr-only">{caption}</caption>
         <thead className="text-left text-[12.5px] text-soft">
-          <tr>
+          <tr ref={head}>
             {columns.map((column) => (
               <th
                 key={column.id}
@@ -84,12 +92,18 @@ export function SortTable<Row>(props: SortTableProps<Row>): ReactElement {
           </tr>
         </thead>
         <tbody ref={body}>
-          {rows.map((row, index) => {
+          <Gap height={shown.above} columns={columns.length} />
+          {shown.places.map((index) => {
+            const row = rows[index];
+            if (row === undefined) return null;
             const key = keyOf(row);
             return (
               <tr
                 key={key}
+                ref={shown.measure}
                 data-row={key}
+                data-index={index}
+                aria-rowindex={isLong ? index + 2 : undefined}
                 tabIndex={open === undefined ? undefined : -1}
                 aria-current={opened === key ? "true" : undefined}
                 onFocus={() => setCursor(index)}
@@ -113,9 +127,20 @@ export function SortTable<Row>(props: SortTableProps<Row>): ReactElement {
               </tr>
             );
           })}
+          <Gap height={shown.below} columns={columns.length} />
         </tbody>
       </table>
     </div>
+  );
+}
+
+/** The room of the rows that are not drawn. */
+function Gap({ height, columns }: { height: number; columns: number }): ReactElement | null {
+  if (height === 0) return null;
+  return (
+    <tr>
+      <td colSpan={columns} style={{ height }} />
+    </tr>
   );
 }
 
