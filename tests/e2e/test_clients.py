@@ -60,6 +60,9 @@ PYTHON = {
     "aiohttp": [CHAT, CHAT_STREAM],
     "boto3": [CONVERSE, CONVERSE_STREAM],
 }
+ALIKE = ("openai_async", "openai_own_url", "litellm_async")
+"""Clients that take seconds to load and whose like are in each run: these are in `make test-long`."""
+LONG = bool(os.environ.get("FAREBOX_LONG"))
 NODE = {
     "fetch": [CHAT, CHAT_STREAM],
     "https": [CHAT, CHAT_STREAM],
@@ -143,7 +146,7 @@ def check(
     return done.stdout
 
 
-@pytest.mark.parametrize("name", PYTHON)
+@pytest.mark.parametrize("name", [name for name in PYTHON if LONG or name not in ALIKE])
 def test_python(name: str, shell: Shell, providers: Providers, python_clients: Path) -> None:
     program = MATRIX / "clients.py"
     said = check(shell, providers, PYTHON[name], "python clients.py", python_clients, program, name)

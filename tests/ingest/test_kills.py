@@ -23,7 +23,7 @@ from farebox.home import Home
 from farebox.ledger import catch_up
 from farebox.server.access.sessions import load_token
 
-ROUNDS = int(os.environ.get("FAREBOX_KILL_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("FAREBOX_KILL_ROUNDS", "1"))
 SENDERS, BATCHES, BATCH = 3, 12, 20
 
 
