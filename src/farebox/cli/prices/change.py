@@ -106,12 +106,13 @@ def import_file(
         starts = [(entry.get("effective_from"), entry.get("when")) for entry in fresh]
         old[:] = [entry for entry in old if (entry.get("effective_from"), entry.get("when")) not in starts]
         old.extend(fresh)
-    comment = f"Imported by `farebox prices import {file.name}`."
     book = _noted(
         home,
         "price.import",
         file.name,
-        lambda: replace_prices(path, known, comment, lambda: open_book(chosen)[1]),
+        lambda: replace_prices(
+            path, known, f"Imported by `farebox prices import {file.name}`.", lambda: open_book(chosen)[1]
+        ),
     )
     print(f"{count(len(entries), 'model')} imported into {path}")
     _tell(home, book)
