@@ -3,12 +3,10 @@ import { ADD_ONS, DOCUMENTS } from "@/shared/api/billing-queries";
 import type { AddOnRequest, AddOnState } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
 import { Confirm } from "@/shared/ui/dialogs/Modal";
-import { TextButton } from "@/shared/ui/forms/buttons";
 import { Choice, TextField } from "@/shared/ui/forms/fields";
 import { Empty } from "@/shared/ui/page/Empty";
-import { StatusChip } from "@/shared/ui/page/StatusChip";
-import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { endAddOn, giveAddOn, previewAddOn } from "./changes";
+import { GivenTable } from "./GivenTable";
 import { TermEffects } from "./TermEffects";
 
 interface AddOnTableProps {
@@ -19,82 +17,28 @@ interface AddOnTableProps {
 
 /** What customers pay beside their usage. */
 export function AddOnTable({ addOns, mayChange, openCustomer }: AddOnTableProps): ReactElement {
-  const [ended, setEnded] = useState<AddOnState | null>(null);
-  const end = useChange(endAddOn, [ADD_ONS, DOCUMENTS], () => setEnded(null));
-  const columns: Column<AddOnState>[] = [
-    {
-      id: "customer",
-      title: "Customer",
-      sort: byText(({ customer }) => customer),
-      cell: ({ customer }) => <TextButton onClick={() => openCustomer(customer)}>{customer}</TextButton>,
-    },
-    {
-      id: "name",
-      title: "Add-on",
-      sort: byText(({ name }) => name),
-      cell: ({ name }) => <span className="font-medium">{name}</span>,
-    },
-    { id: "amount", title: "Costs", right: true, cell: costWords },
-    {
-      id: "when",
-      title: "When",
-      wide: true,
-      cell: (each) => <span className="text-soft">{dueWords(each)}</span>,
-    },
-    {
-      id: "state",
-      title: "State",
-      sort: byText(({ ended_at }) => ended_at ?? ""),
-      cell: ({ ended_at, uses, invoices }) => (
-        <span className="whitespace-nowrap">
-          <StatusChip
-            status={ended_at !== null ? "ended" : invoices !== null && uses >= invoices ? "billed" : "active"}
-          />
-          <span className="ml-2 text-[12px] text-faint">
-            on {uses === 1 ? "1 invoice" : `${uses} invoices`} so far
-          </span>
-        </span>
-      ),
-    },
-    ...(mayChange
-      ? [
-          {
-            id: "end",
-            title: "",
-            right: true,
-            cell: (each: AddOnState) =>
-              each.ended_at === null ? <TextButton onClick={() => setEnded(each)}>End</TextButton> : null,
-          },
-        ]
-      : []),
-  ];
   return (
-    <>
-      <SortTable
-        caption="Add-ons"
-        rows={addOns}
-        columns={columns}
-        keyOf={({ id }) => id}
-        orderName="add-ons-sort"
-        empty={
-          <Empty title="No add-on" command="farebox add-ons give CUSTOMER Onboarding 500 --on 2026-12-01">
-            An add-on charges one customer for something that is no usage: onboarding, a support package.
-          </Empty>
-        }
-      />
-      {ended ? (
-        <Confirm
-          title={`End ${ended.name} of ${ended.customer}?`}
-          words={["Invoices from now on do without it. Final ones stay as they are."]}
-          deed="End the add-on"
-          dangerous
-          act={() => end.mutate(ended.id)}
-          close={() => setEnded(null)}
-          pending={end.isPending}
-          error={end.error}
-        />
-      ) : null}
-    </>
+    <GivenTable
+      caption="Add-ons"
+      noun="add-on"
+      rows={addOns}
+      worth={{ id: "amount", title: "Costs", right: true, cell: costWords }}
+      when={dueWords}
+      state={({ ended_at, uses, invoices }) => ({
+        status: ended_at !== null ? "ended" : invoices !== null && uses >= invoices ? "billed" : "active",
+        uses: `on ${uses === 1 ? "1 invoice" : `${uses} invoices`} so far`,
+      })}
+      end={endAddOn}
+      changes={ADD_ONS}
+      orderName="add-ons-sort"
+      empty={
+        <Empty title="No add-on" command="farebox add-ons give CUSTOMER Onboarding 500 --on 2026-12-01">
+          An add-on charges one customer for something that is no usage: onboarding, a support package.
+        </Empty>
+      }
+      mayChange={mayChange}
+      openCustomer={openCustomer}
+    />
   );
 }
 

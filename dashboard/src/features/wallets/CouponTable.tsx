@@ -3,12 +3,10 @@ import { COUPONS, DOCUMENTS } from "@/shared/api/billing-queries";
 import type { CouponRequest, CouponState } from "@/shared/api/types";
 import { useChange } from "@/shared/api/use-change";
 import { Confirm } from "@/shared/ui/dialogs/Modal";
-import { TextButton } from "@/shared/ui/forms/buttons";
 import { Choice, TextField } from "@/shared/ui/forms/fields";
 import { Empty } from "@/shared/ui/page/Empty";
-import { StatusChip } from "@/shared/ui/page/StatusChip";
-import { byText, type Column, SortTable } from "@/shared/ui/tables/SortTable";
 import { endCoupon, giveCoupon, previewCoupon } from "./changes";
+import { GivenTable } from "./GivenTable";
 import { TermEffects } from "./TermEffects";
 
 interface CouponTableProps {
@@ -19,78 +17,28 @@ interface CouponTableProps {
 
 /** Discounts of customers. */
 export function CouponTable({ coupons, mayChange, openCustomer }: CouponTableProps): ReactElement {
-  const [ended, setEnded] = useState<CouponState | null>(null);
-  const end = useChange(endCoupon, [COUPONS, DOCUMENTS], () => setEnded(null));
-  const columns: Column<CouponState>[] = [
-    {
-      id: "customer",
-      title: "Customer",
-      sort: byText(({ customer }) => customer),
-      cell: ({ customer }) => <TextButton onClick={() => openCustomer(customer)}>{customer}</TextButton>,
-    },
-    {
-      id: "name",
-      title: "Coupon",
-      sort: byText(({ name }) => name),
-      cell: ({ name }) => <span className="font-medium">{name}</span>,
-    },
-    { id: "off", title: "Takes off", right: true, cell: offWords },
-    {
-      id: "when",
-      title: "When",
-      wide: true,
-      cell: (each) => <span className="text-soft">{whenWords(each)}</span>,
-    },
-    {
-      id: "state",
-      title: "State",
-      sort: byText(({ ended_at }) => ended_at ?? ""),
-      cell: ({ ended_at, uses }) => (
-        <span className="whitespace-nowrap">
-          <StatusChip status={ended_at === null ? "active" : "ended"} />
-          <span className="ml-2 text-[12px] text-faint">used {uses === 1 ? "once" : `${uses} times`}</span>
-        </span>
-      ),
-    },
-    ...(mayChange
-      ? [
-          {
-            id: "end",
-            title: "",
-            right: true,
-            cell: (each: CouponState) =>
-              each.ended_at === null ? <TextButton onClick={() => setEnded(each)}>End</TextButton> : null,
-          },
-        ]
-      : []),
-  ];
   return (
-    <>
-      <SortTable
-        caption="Coupons"
-        rows={coupons}
-        columns={columns}
-        keyOf={({ id }) => id}
-        orderName="coupons-sort"
-        empty={
-          <Empty title="No coupon" command="farebox coupons give CUSTOMER LAUNCH --percent 10">
-            A coupon takes a percentage or an amount off a customer's invoices.
-          </Empty>
-        }
-      />
-      {ended ? (
-        <Confirm
-          title={`End ${ended.name} of ${ended.customer}?`}
-          words={["Invoices from now on do without it. Final ones stay as they are."]}
-          deed="End the coupon"
-          dangerous
-          act={() => end.mutate(ended.id)}
-          close={() => setEnded(null)}
-          pending={end.isPending}
-          error={end.error}
-        />
-      ) : null}
-    </>
+    <GivenTable
+      caption="Coupons"
+      noun="coupon"
+      rows={coupons}
+      worth={{ id: "off", title: "Takes off", right: true, cell: offWords }}
+      when={whenWords}
+      state={({ ended_at, uses }) => ({
+        status: ended_at === null ? "active" : "ended",
+        uses: `used ${uses === 1 ? "once" : `${uses} times`}`,
+      })}
+      end={endCoupon}
+      changes={COUPONS}
+      orderName="coupons-sort"
+      empty={
+        <Empty title="No coupon" command="farebox coupons give CUSTOMER LAUNCH --percent 10">
+          A coupon takes a percentage or an amount off a customer's invoices.
+        </Empty>
+      }
+      mayChange={mayChange}
+      openCustomer={openCustomer}
+    />
   );
 }
 
