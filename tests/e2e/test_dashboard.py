@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 from answers import respond as answer
+from browser.chromium import CHROMIUM, NEEDED
 from farebox_process import Shell
 from tools.upstream import CHAT_USAGE, MockUpstream, Reply, Request, chat_answer, json_reply
 
@@ -23,14 +23,9 @@ from farebox.home import Home
 from farebox.server.access.links import mint_link
 
 HERE = Path(__file__).resolve().parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PLAYWRIGHT = HERE.parent.parent / "dashboard" / "node_modules" / "playwright-core"
 RATES = "{input: 1, cache_read: 0.10, cache_write_5m: 1.25, cache_write_1h: 2, output: 10, per: 1M}"
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
-    pytest.mark.skipif(not PLAYWRIGHT.is_dir(), reason="no npm packages here: make dashboard"),
-]
+pytestmark = NEEDED
 
 
 def respond(request: Request) -> Reply:
